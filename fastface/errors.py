@@ -1,0 +1,138 @@
+"""Everything that fastface raises on purpose.
+
+FastfaceError
+├── ConfigError            the configuration or the command line is wrong; nothing was started
+├── InputError             one input file cannot be used
+│   ├── VideoError         … a video: carries the state that the video ends in
+│   └── ReferenceImageError  … a photo or a bank of a target
+├── ModelError             a network is missing, damaged, or not what it should be
+├── BackendError           the asked device or runtime is not available
+├── WorkerError            a child process died too often
+├── ExportError            ffmpeg or an encoder failed
+├── LockedError            another run holds the output folder
+├── SpaceError             no space is left where fastface writes
+└── InterruptError         the user stopped the run; what is committed stays
+
+A message gives the value, what was allowed, and what to do. Errors of libraries are translated where they enter.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+__all__ = [
+    "BackendError",
+    "ConfigError",
+    "ExportError",
+    "FastfaceError",
+    "InputError",
+    "InterruptError",
+    "LockedError",
+    "ModelError",
+    "ReferenceImageError",
+    "SpaceError",
+    "VideoError",
+    "WorkerError",
+]
+
+
+class FastfaceError(Exception):
+    """The root of the tree; `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(FastfaceError):
+    """A setting is unknown or out of range, or no usable target or input was given.
+
+    Attributes:
+        faults: One line a fault; all of them, so that the user mends them in one go.
+    """
+
+    exit_code = 2
+
+    def __init__(self, faults: str | list[str]) -> None:
+        self.faults = [faults] if isinstance(faults, str) else faults
+        super().__init__("\n".join(self.faults))
+
+
+class InputError(FastfaceError):
+    """One input file cannot be used. The others go on."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{str(path)!r}: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross a process border whole: the message alone does not rebuild the error."""
+        return type(self), (self.path, self.reason)
+
+
+class VideoError(InputError):
+    """A video cannot be decoded, or not wholly. `state` is one of the states of a video in the run's report."""
+
+    def __init__(self, path: Path, reason: str, state: str = "failed") -> None:
+        self.state = state
+        super().__init__(path, reason)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross a process border whole."""
+        return type(self), (self.path, self.reason, self.state)
+
+
+class ReferenceImageError(InputError):
+    """A photo or a bank gives no usable reference."""
+
+    exit_code = 2
+
+
+class ModelError(FastfaceError):
+    """A network is missing, damaged, of the wrong kind, or of another contract than the data at hand."""
+
+
+class BackendError(FastfaceError):
+    """The asked device is not available, or a session could not be made on it."""
+
+    exit_code = 4
+
+
+class WorkerError(FastfaceError):
+    """A child process died and its replacement did too."""
+
+    def __init__(self, process: str, exit_code: int | None, reason: str) -> None:
+        self.process = process
+        self.process_exit_code = exit_code
+        super().__init__(f"{process} ended with {exit_code}: {reason}")
+
+
+class ExportError(FastfaceError):
+    """An encoder failed. `command` is what was run, `stderr_tail` the end of what it said."""
+
+    def __init__(self, reason: str, command: list[str] | None = None, stderr_tail: str = "") -> None:
+        self.command = command or []
+        self.stderr_tail = stderr_tail
+        super().__init__(f"{reason}{': ' if stderr_tail else ''}{stderr_tail}")
+
+
+class LockedError(FastfaceError):
+    """Another run holds the output folder."""
+
+    exit_code = 11
+
+
+class SpaceError(FastfaceError):
+    """No space is left on a device that fastface writes to."""
+
+    exit_code = 28
+
+
+class InterruptError(FastfaceError):
+    """A signal stopped the run. It can be resumed.
+
+    Attributes:
+        signal_number: The signal; the command line exits with 128 + this.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+        super().__init__(f"stopped by signal {signal_number}; the same command resumes the run")
