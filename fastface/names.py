@@ -1,0 +1,51 @@
+"""Text that users chose (labels, file names) as names of files and as valid text. Pure: no I/O."""
+
+import hashlib
+import re
+
+__all__ = ["safe_name", "valid_text"]
+
+_FORBIDDEN = frozenset('/\\:*?"<>|%')
+"""Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names that are devices on Windows, where an output folder may be read."""
+_MARKED = re.compile(r"-[0-9a-f]{8}")
+_MARK_BYTES = 9
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def safe_name(text: str, max_bytes: int = 100) -> str:
+    """One component of a path that stays where it is put and that every tool can open.
+
+    The result has no separator, no character that is invisible or not valid UTF-8, begins with none of `. - ~` or a
+    space, is no reserved name, and is at most `max_bytes` long in UTF-8. Text that is all of this already is returned
+    as it is. Other text gets `_` for each bad character and `-` with eight hexadecimal digits of its SHA-256 at the
+    end, so different texts have different names; a text that ends like that by itself is marked too.
+
+    Args:
+        text: Any string; bytes that were no UTF-8 may stand in it as surrogates, as `os.fsdecode` leaves them.
+        max_bytes: Longest result in bytes, at least 16.
+    """
+    kept = "".join(character if _allowed(character) else "_" for character in text)
+    kept = kept.lstrip(".-~ ").rstrip(". ")
+    if _RESERVED.fullmatch(kept):
+        kept = f"_{kept}"
+    if kept == text and kept and len(kept.encode()) <= max_bytes and not _MARKED.fullmatch(kept[-_MARK_BYTES:]):
+        return kept
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    stem = kept.encode()[: max_bytes - _MARK_BYTES].decode(errors="ignore").rstrip(". ")
+    return f"{stem or 'unnamed'}-{digest[: _MARK_BYTES - 1]}"
+
+
+def valid_text(text: str) -> str:
+    r"""The text as valid UTF-8 can hold it: a byte that was no UTF-8 reads `\xe9`, any other lone surrogate `\ud83d`."""
+    return _SURROGATE.sub(_escaped, text)
+
+
+def _allowed(character: str) -> bool:
+    return character.isprintable() and character not in _FORBIDDEN
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

@@ -1,0 +1,62 @@
+"""Names that users chose cannot leave the output folder, and different texts never share a name."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastface.names import safe_name, valid_text
+
+NASTY = st.text(st.characters(categories=None) | st.sampled_from("./\\-~ :\x00\n%_aA\udce9"), max_size=300)
+
+
+@pytest.mark.parametrize(
+    "text", ["Lin-Manuel Miranda", "friends.mp4", "Renée", "王小明", "a.b-c_d", "O'Neil, Ed", "=x"]
+)
+def test_a_good_name_is_kept(text: str) -> None:
+    assert safe_name(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\\b", "a\x00b", "a\nb", "-rf", "~root", ".part-x", " x", "x ",
+     "x.", "NUL", "con.mp4", "a%03d", "concat:x", "caf\udce9", "\u202egpj.exe", "x" * 101, "é" * 51, "x-0123abcd"],
+)  # fmt: skip
+def test_a_bad_name_is_changed_and_marked(text: str) -> None:
+    name = safe_name(text)
+    assert name != text
+    assert name[-9] == "-"
+    assert set(name[-8:]) <= set("0123456789abcdef")
+
+
+@given(NASTY)
+def test_a_name_is_one_component_of_a_path(text: str) -> None:
+    name = safe_name(text)
+    assert len(name.encode("utf-8")) <= 100
+    assert name == os.path.basename(name) not in ("", ".", "..")
+    assert name.isprintable()
+    assert name[0] not in ".-~ "
+    assert name[-1] not in ". "
+    assert safe_name(text) == name
+
+
+@given(NASTY, NASTY)
+def test_different_texts_have_different_names(one: str, other: str) -> None:
+    assert (safe_name(one) == safe_name(other)) == (one == other)
+
+
+def test_a_name_that_was_given_by_safe_name_is_no_one_elses() -> None:
+    taken = safe_name("a/b")
+    assert safe_name(taken) != taken
+
+
+@given(NASTY)
+def test_valid_text_is_utf8(text: str) -> None:
+    valid_text(text).encode("utf-8")
+
+
+def test_a_foreign_byte_stays_readable() -> None:
+    assert valid_text(os.fsdecode(b"caf\xe9.mp4")) == "caf\\xe9.mp4"
+    assert valid_text("\ud83d") == "\\ud83d"
+    assert valid_text("Renée 王") == "Renée 王"
