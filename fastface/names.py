@@ -38,7 +38,7 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
 
 
 def valid_text(text: str) -> str:
-    r"""The text as valid UTF-8 can hold it: a byte that was no UTF-8 reads `\xe9`, any other lone surrogate `\ud83d`."""
+    r"""The text as UTF-8 can hold it: a byte that was no UTF-8 reads `\xe9`, any other lone surrogate `\ud83d`."""
     return _SURROGATE.sub(_escaped, text)
 
 

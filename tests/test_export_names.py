@@ -1,6 +1,7 @@
 """Names that users chose cannot leave the output folder, and different texts never share a name."""
 
 import os
+from pathlib import PurePath
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,7 @@ from fastface.names import safe_name, valid_text
 NASTY = st.text(st.characters(categories=None) | st.sampled_from("./\\-~ :\x00\n%_aA\udce9"), max_size=300)
 
 
-@pytest.mark.parametrize(
-    "text", ["Lin-Manuel Miranda", "friends.mp4", "Renée", "王小明", "a.b-c_d", "O'Neil, Ed", "=x"]
-)
+@pytest.mark.parametrize("text", ["Lin-Manuel Miranda", "friends.mp4", "Renée", "王小明", "a.b-c_d", "O'Neil", "=x"])
 def test_a_good_name_is_kept(text: str) -> None:
     assert safe_name(text) == text
 
@@ -34,7 +33,7 @@ def test_a_bad_name_is_changed_and_marked(text: str) -> None:
 def test_a_name_is_one_component_of_a_path(text: str) -> None:
     name = safe_name(text)
     assert len(name.encode("utf-8")) <= 100
-    assert name == os.path.basename(name) not in ("", ".", "..")
+    assert name == PurePath("out", name).name
     assert name.isprintable()
     assert name[0] not in ".-~ "
     assert name[-1] not in ". "
