@@ -1,0 +1,233 @@
+"""SCRFD rewritten: any batch, any canvas, and from pictures to the best rows in one run of the network.
+
+SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022) predicts, for two
+anchors on each cell of three feature maps (strides 8, 16, 32), a score, the distances from the anchor's centre to the
+box's four sides, and five landmark offsets, both in strides. An anchor's centre is (column × stride, row × stride).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from onnx import helper
+
+from fastface.errors import ModelError
+from fastface.models.graph_edit import FLOAT, UINT8, GraphEditor, Shape, infer_shapes, network_inputs, tensor_info
+from fastface.models.graph_free import free_resizes
+from fastface.models.graph_input import PICTURES, attach_picture_input
+
+__all__ = ["MAX_ROWS", "HeadLevel", "find_heads", "rewrite_detector"]
+
+MAX_ROWS = 1024
+"""Rows K of the output at most. A face lights about five anchors at the usual threshold, so this is two hundred faces
+in one canvas; rows below the threshold are dropped by the caller."""
+
+DETECTIONS = "detections"
+
+_SCALE = 128.0
+_PROBE = (2, 3, 640, 384)
+"""A canvas on which the strides are read off the feature maps. Two pictures, so that a fixed batch shows."""
+
+_LAYOUT_OPS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
+
+# Mean place of the five landmarks in the box, in shares of its width and height: what a detector without landmarks
+# gets. Measured over the faces that det_500m finds in friends, hamilton, street and the two azvi clips.
+_MEAN_LANDMARKS = ((0.31, 0.40), (0.69, 0.40), (0.50, 0.58), (0.35, 0.76), (0.65, 0.76))
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLevel:
+    """One feature map's three heads: tensors (N, anchors × C, H / stride, W / stride).
+
+    Attributes:
+        stride: Canvas pixels a cell.
+        anchors: Anchors a cell.
+        scores: C = 1.
+        boxes: C = 4.
+        landmarks: C = 10; None for a detector without landmarks.
+        logits: Whether a sigmoid makes scores of them.
+    """
+
+    stride: int
+    anchors: int
+    scores: str
+    boxes: str
+    landmarks: str | None
+    logits: bool
+
+
+def find_heads(model: Any) -> tuple[HeadLevel, ...]:
+    """The heads of an SCRFD export, whatever its outputs' layout, by stride.
+
+    Outputs come as insightface reads them: all scores, then all boxes, then all landmarks, each by stride. What an
+    export puts behind a head — transposes, reshapes, the sigmoid — is walked through, so that flat outputs, batched
+    outputs and plain feature maps all end at the same tensors.
+
+    Raises:
+        ModelError: The outputs are not those of SCRFD.
+    """
+    editor = GraphEditor(model.graph)
+    outputs = [value.name for value in model.graph.output]
+    levels = 5 if len(outputs) % 5 == 0 else 3
+    if len(outputs) not in (2 * levels, 3 * levels):
+        raise ModelError(f"a detector has 6, 9, 10 or 15 outputs, this network has {len(outputs)}")
+    shapes = infer_shapes(model, _PROBE)
+    heads = [_walk_back(editor, name) for name in outputs]
+    found = [_level(heads[place::levels], shapes) for place in range(levels)]
+    strides = [level.stride for level in found]
+    if strides != [8 << place for place in range(levels)]:
+        raise ModelError(f"a detector's feature maps have strides 8, 16, 32 …, this network's have {strides}")
+    return tuple(found)
+
+
+def _walk_back(editor: GraphEditor, name: str) -> tuple[str, bool]:
+    """The tensor behind the layout operations of an output, and whether a sigmoid is due on it.
+
+    It is where the export has one, and where scores come straight from a convolution: they are no shares then.
+    """
+    logits = False
+    while (node := editor.producer(name)) is not None:
+        if node.op_type == "Conv":
+            return name, True
+        if node.op_type != "Sigmoid" and node.op_type not in _LAYOUT_OPS:
+            break
+        logits = logits or node.op_type == "Sigmoid"
+        name = node.input[0]
+    return name, logits
+
+
+def _level(heads: list[tuple[str, bool]], shapes: dict[str, Shape]) -> HeadLevel:
+    known = [shapes.get(name, ()) for name, _ in heads]
+    batch, channels, height, width = (*known[0], None, None, None, None)[:4]
+    if batch != _PROBE[0] or not channels or not height or not width or _PROBE[2] % height:
+        raise ModelError(f"a detector's head is a feature map (N, anchors, H, W), this network's is {known[0]}")
+    expected = [(batch, channels * c, height, width) for c in (1, 4, 10)[: len(heads)]]
+    if known != expected:
+        raise ModelError(f"a detector's heads at one stride are {expected}, this network's are {known}")
+    names = [name for name, _ in heads]
+    return HeadLevel(
+        stride=_PROBE[2] // height,
+        anchors=channels,
+        scores=names[0],
+        boxes=names[1],
+        landmarks=names[2] if len(names) > 2 else None,
+        logits=heads[0][1],
+    )
+
+
+def rewrite_detector(model: Any) -> None:
+    """Rewrites an SCRFD in place: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), K = min(`MAX_ROWS`, anchors).
+
+    A row is score, x1, y1, x2, y2, then five landmarks (x, y), in canvas pixels; rows fall by score. H and W are any
+    multiples of 32. A detector without landmarks gets the mean face's, placed in the box.
+
+    Raises:
+        ModelError: The network is no SCRFD.
+    """
+    free_resizes(model)
+    levels = find_heads(model)
+    editor = GraphEditor(model.graph)
+    attach_picture_input(editor, network_inputs(model.graph)[0].name, _SCALE)
+    scores, places = _best(editor, levels)
+    rows = editor.add("Concat", scores, _decoded(editor, levels, places), axis=2)
+    editor.graph.node.append(helper.make_node("Identity", [rows], [DETECTIONS]))
+    editor.finish(
+        [tensor_info(PICTURES, UINT8, ("N", "H", "W", 3))],
+        [tensor_info(DETECTIONS, FLOAT, ("N", "K", 15))],
+    )
+
+
+def _best(editor: GraphEditor, levels: Sequence[HeadLevel]) -> tuple[str, str]:
+    """Scores (N, K, 1) of the best rows, falling, and their places (N, K) among all T anchors."""
+    flat = [_rows(editor, level.scores, 1) for level in levels]
+    everything = editor.add("Concat", *flat, axis=1)
+    # K = min(MAX_ROWS, T): `Min` takes no integers before opset 12, but a slice stops at the end.
+    begin, end, axis = (editor.constant([value], np.int64) for value in (0, MAX_ROWS, 1))
+    k = _side(editor, editor.add("Slice", everything, begin, end, axis), 1, scalar=False)
+    flat_scores = editor.add("Reshape", everything, editor.constant([0, -1], np.int64))
+    best, places = editor.add_many("TopK", [flat_scores, k], 2, axis=1)
+    if levels[0].logits:
+        # After the top-K: the order is the same, and K rows are fewer than T.
+        best = editor.add("Sigmoid", best)
+    return editor.add("Reshape", best, editor.constant([0, -1, 1], np.int64)), places
+
+
+def _decoded(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> str:
+    """Boxes and landmarks (N, K, 14) of the anchors at `places`, in canvas pixels."""
+    distances = editor.add("Concat", *(_distances(editor, level) for level in levels), axis=1)
+    anchors = editor.add("Gather", editor.add("Concat", *(_anchors(editor, lv) for lv in levels), axis=0), places)
+    # Left and top are distances *against* the axes.
+    signs = [-1, -1, 1, 1] + [1] * (10 if levels[0].landmarks else 0)
+    picked = editor.add("Mul", _picked(editor, distances, places, len(signs)), editor.constant(signs, np.float32))
+    in_pixels = editor.add("Mul", picked, _columns(editor, anchors, 2, 3))
+    points = editor.add("Reshape", in_pixels, editor.constant([0, 0, -1, 2], np.int64))
+    centres = editor.add("Reshape", _columns(editor, anchors, 0, 2), editor.constant([0, 0, 1, 2], np.int64))
+    points = editor.add("Add", points, centres)
+    if not levels[0].landmarks:
+        points = editor.add("Concat", points, _landmarks_of_boxes(editor, points), axis=2)
+    return editor.add("Reshape", points, editor.constant([0, 0, -1], np.int64))
+
+
+def _rows(editor: GraphEditor, head: str, components: int) -> str:
+    """A head (N, anchors × C, h, w) as rows (N, h × w × anchors, C), in insightface's order of anchors."""
+    last = editor.add("Transpose", head, perm=[0, 2, 3, 1])
+    return editor.add("Reshape", last, editor.constant([0, -1, components], np.int64))
+
+
+def _distances(editor: GraphEditor, level: HeadLevel) -> str:
+    boxes = _rows(editor, level.boxes, 4)
+    if level.landmarks is None:
+        return boxes
+    return editor.add("Concat", boxes, _rows(editor, level.landmarks, 10), axis=2)
+
+
+def _picked(editor: GraphEditor, rows: str, places: str, components: int) -> str:
+    """Rows (N, T, C) at places (N, K) → (N, K, C).
+
+    One flat `Gather`, since `GatherND` has batches from opset 12 only.
+    """
+    batch, total = (_side(editor, rows, axis) for axis in (0, 1))
+    zero, column = editor.constant(0, np.int64), editor.constant([-1, 1], np.int64)
+    starts = editor.add("Range", zero, editor.add("Mul", batch, total), total)
+    flat_places = editor.add("Add", places, editor.add("Reshape", starts, column))
+    return editor.add("Gather", editor.add("Reshape", rows, editor.constant([-1, components], np.int64)), flat_places)
+
+
+def _anchors(editor: GraphEditor, level: HeadLevel) -> str:
+    """The level's anchors (h × w × anchors, 3): x and y of the centre, stride."""
+    grid = editor.add("Shape", editor.add("Transpose", level.scores, perm=[2, 3, 1, 0]))
+    begin, end = editor.constant([0], np.int64), editor.constant([3], np.int64)
+    grid = editor.add("Concat", editor.add("Slice", grid, begin, end), editor.constant([1], np.int64), axis=0)
+    columns = []
+    for axis, shape in ((3, [1, -1, 1, 1]), (2, [-1, 1, 1, 1])):
+        cells = editor.add("Range", *_range_of(editor, _side(editor, level.scores, axis), level.stride))
+        columns.append(editor.add("Expand", editor.add("Reshape", cells, editor.constant(shape, np.int64)), grid))
+    columns.append(editor.add("Expand", editor.constant(level.stride, np.float32), grid))
+    return editor.add("Reshape", editor.add("Concat", *columns, axis=3), editor.constant([-1, 3], np.int64))
+
+
+def _range_of(editor: GraphEditor, cells: str, stride: int) -> tuple[str, str, str]:
+    """Bounds of 0, stride, 2 × stride … for a number of cells."""
+    step = editor.constant(stride, np.float32)
+    limit = editor.add("Mul", editor.add("Cast", cells, to=FLOAT), step)
+    return editor.constant(0, np.float32), limit, step
+
+
+def _side(editor: GraphEditor, tensor: str, axis: int, *, scalar: bool = True) -> str:
+    """One side of a tensor's shape, as a scalar or as a list of one."""
+    place = editor.constant(axis if scalar else [axis], np.int64)
+    return editor.add("Gather", editor.add("Shape", tensor), place)
+
+
+def _columns(editor: GraphEditor, rows: str, begin: int, end: int, axis: int = 2) -> str:
+    bounds = (editor.constant([value], np.int64) for value in (begin, end, axis))
+    return editor.add("Slice", rows, *bounds)
+
+
+def _landmarks_of_boxes(editor: GraphEditor, corners: str) -> str:
+    """Landmarks (N, K, 5, 2) at the mean face's places in boxes given by two corners (N, K, 2, 2)."""
+    first = _columns(editor, corners, 0, 1)
+    size = editor.add("Sub", _columns(editor, corners, 1, 2), first)
+    shares = editor.constant(_MEAN_LANDMARKS, np.float32)
+    return editor.add("Add", first, editor.add("Mul", size, shares))

@@ -1,0 +1,166 @@
+"""Reading and rewriting one ONNX graph: what lies upstream of a tensor, what is constant, and new nodes by one call.
+
+Every node that is added is written as opset 11 has it and means the same in all later ones (checked up to 24), so that
+a graph keeps the opset that it was exported with.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+__all__ = [
+    "FLOAT",
+    "UINT8",
+    "GraphEditor",
+    "Shape",
+    "constant_of",
+    "infer_shapes",
+    "network_inputs",
+    "shape_of",
+    "tensor_info",
+]
+
+FLOAT = TensorProto.FLOAT
+UINT8 = TensorProto.UINT8
+
+Shape = tuple[int | None, ...]
+"""A tensor's shape; None where a side is not fixed."""
+
+_SCOPE = "fastface/"
+
+
+def network_inputs(graph: Any) -> list[Any]:
+    """The inputs that a caller feeds: exports before IR 4 list the weights among the inputs too."""
+    weights = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in weights]
+
+
+def constant_of(graph: Any) -> dict[str, Any]:
+    """Name → TensorProto of everything that is known without running: weights and `Constant` nodes."""
+    known = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type != "Constant":
+            continue
+        for attribute in node.attribute:
+            if attribute.name == "value":
+                known[node.output[0]] = attribute.t
+    return known
+
+
+def infer_shapes(model: Any, input_shape: Sequence[int] | None = None) -> dict[str, Shape]:
+    """The shape of every tensor whose rank can be told, with the input as exported or as given.
+
+    Args:
+        model: Any model with one network input; it is not changed.
+        input_shape: What to take for the network input instead of its own shape.
+    """
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    if input_shape is not None:
+        # What the export recorded for other sizes would win over what is inferred.
+        del probe.graph.value_info[:]
+        for output in probe.graph.output:
+            output.type.tensor_type.ClearField("shape")
+        value = network_inputs(probe.graph)[0]
+        value.CopyFrom(helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, list(input_shape)))
+    inferred = onnx.shape_inference.infer_shapes(probe, data_prop=True).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
+    for value in (*inferred.value_info, *inferred.input, *inferred.output):
+        if value.type.tensor_type.HasField("shape"):
+            shapes[value.name] = shape_of(value)
+    return shapes
+
+
+def shape_of(value: Any) -> Shape:
+    """The shape that a graph input or output declares."""
+    dimensions = value.type.tensor_type.shape.dim
+    return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dimensions)
+
+
+class GraphEditor:
+    """One graph in work. Nodes added with `first=True` come before the network's own, all others after.
+
+    Attributes:
+        graph: The GraphProto, changed in place.
+    """
+
+    def __init__(self, graph: Any) -> None:
+        self.graph = graph
+        self._head: list[Any] = []
+        self._count = 0
+        self._constants = constant_of(graph)
+        self._producers = {name: node for node in graph.node for name in node.output}
+
+    def producer(self, name: str) -> Any | None:
+        """The node that makes a tensor; None for inputs and weights."""
+        return self._producers.get(name)
+
+    def consumers(self, name: str) -> list[Any]:
+        """The nodes that read a tensor, in graph order."""
+        return [node for node in self.graph.node if name in node.input]
+
+    def value(self, name: str) -> npt.NDArray[Any] | None:
+        """A constant's value; None for what is only known when the graph runs."""
+        tensor = self._constants.get(name)
+        return None if tensor is None else numpy_helper.to_array(tensor)
+
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
+        """Adds a constant and returns its name."""
+        tensor = numpy_helper.from_array(np.asarray(value, dtype), self._fresh("constant"))
+        self.graph.initializer.append(tensor)
+        self._constants[tensor.name] = tensor
+        return str(tensor.name)
+
+    def add(self, op_type: str, *inputs: str, first: bool = False, **attributes: Any) -> str:
+        """Adds a node of one output and returns that output's name."""
+        return self.add_many(op_type, inputs, 1, first=first, **attributes)[0]
+
+    def add_many(
+        self, op_type: str, inputs: Iterable[str], num_outputs: int, *, first: bool = False, **attributes: Any
+    ) -> list[str]:
+        """Adds a node and returns its outputs' names."""
+        names = [self._fresh(op_type) for _ in range(num_outputs)]
+        node = helper.make_node(op_type, list(inputs), names, name=names[0], **attributes)
+        (self._head if first else self.graph.node).append(node)
+        self._producers.update(dict.fromkeys(names, node))
+        return names
+
+    def redirect(self, old: str, new: str, nodes: Iterable[Any]) -> None:
+        """Makes nodes read `new` where they read `old`."""
+        for node in nodes:
+            for place, name in enumerate(node.input):
+                if name == old:
+                    node.input[place] = new
+
+    def finish(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """Sets the graph's inputs and outputs and drops every node and weight that no output needs."""
+        kept: list[Any] = []
+        needed = {value.name for value in outputs}
+        for node in reversed([*self._head, *self.graph.node]):
+            if needed.isdisjoint(node.output):
+                continue
+            needed.update(node.input)
+            kept.append(node)
+        weights = [tensor for tensor in self.graph.initializer if tensor.name in needed]
+        for field, values in (
+            ("node", kept[::-1]),
+            ("initializer", weights),
+            ("input", inputs),
+            ("output", outputs),
+            ("value_info", []),
+        ):
+            self.graph.ClearField(field)
+            getattr(self.graph, field).extend(values)
+
+    def _fresh(self, kind: str) -> str:
+        self._count += 1
+        return f"{_SCOPE}{kind}_{self._count}"
+
+
+def tensor_info(name: str, dtype: int, shape: Sequence[int | str]) -> Any:
+    """What a graph input or output declares; text in `shape` names a free side."""
+    return helper.make_tensor_value_info(name, dtype, list(shape))

@@ -1,0 +1,59 @@
+"""The input side of every rewritten network: pictures as they lie in memory; the normalisation is in the graph."""
+
+from typing import Any
+
+import numpy as np
+
+from fastface.models.graph_edit import FLOAT, GraphEditor
+
+__all__ = ["PICTURES", "attach_picture_input"]
+
+PICTURES = "pictures"
+"""Name of the one input: uint8 (N, H, W, 3), BGR."""
+
+_MEAN = 127.5
+
+
+def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, normalised: bool = False) -> None:
+    """Makes the network read uint8 (N, H, W, 3) BGR pictures from `PICTURES`.
+
+    The channel swap and the division go into the first convolution's weights. The mean stays a node of its own, since
+    the convolution pads with zeros *after* normalisation. As integers and halves of up to 8 bits, both the pictures
+    and their difference to the mean are exact in bfloat16 too.
+
+    Args:
+        editor: The graph in work.
+        old_input: Name of its float (N, 3, H, W) RGB input.
+        scale: What (x − 127.5) is divided by.
+        normalised: Whether the network itself normalises RGB values of 0–255.
+    """
+    pixels = editor.add("Cast", PICTURES, first=True, to=FLOAT)
+    planes = editor.add("Transpose", pixels, first=True, perm=[0, 3, 1, 2])
+    consumers = editor.consumers(old_input)
+    if normalised:
+        tensor = _swapped(editor, planes)
+    else:
+        centred = editor.add("Sub", planes, editor.constant(_MEAN, np.float32), first=True)
+        if _fold_into_convolutions(editor, consumers, scale):
+            tensor = centred
+        else:
+            divisor = editor.constant(scale, np.float32)
+            tensor = editor.add("Div", _swapped(editor, centred), divisor, first=True)
+    editor.redirect(old_input, tensor, consumers)
+
+
+def _swapped(editor: GraphEditor, planes: str) -> str:
+    return editor.add("Gather", planes, editor.constant([2, 1, 0], np.int64), first=True, axis=1)
+
+
+def _fold_into_convolutions(editor: GraphEditor, consumers: list[Any], scale: float) -> bool:
+    """Rewrites the weights of the convolutions that read the input; False where something else reads it too."""
+    weights = []
+    for node in consumers:
+        weight = editor.value(node.input[1]) if node.op_type == "Conv" else None
+        if weight is None or weight.shape[1] != 3:
+            return False
+        weights.append(editor.constant(weight[:, ::-1] / np.float64(scale), np.float32))
+    for node, weight in zip(consumers, weights, strict=True):
+        node.input[1] = weight
+    return True
