@@ -54,6 +54,6 @@ def _fold_into_convolutions(editor: GraphEditor, consumers: list[Any], scale: fl
         if weight is None or weight.shape[1] != 3:
             return False
         weights.append(editor.constant(weight[:, ::-1] / np.float64(scale), np.float32))
-    for node, weight in zip(consumers, weights, strict=True):
-        node.input[1] = weight
+    for node, folded in zip(consumers, weights, strict=True):
+        node.input[1] = folded
     return True
