@@ -1,0 +1,224 @@
+r"""The tables of a run: spans.csv, spans.json, hits.csv, crops.csv.
+
+CSV is RFC 4180: UTF-8, header first, lines end with CR LF, a field with a comma, a quote or a line break stands in
+quotes. Numbers have a fixed count of decimals and `.` as their point whatever the locale, so equal results are equal
+bytes. Labels are what users named their photos, so in CSV
+
+* a byte that is no UTF-8 reads `\xe9`;
+* a label that a spreadsheet would run as a formula (it begins with `= + - @` or a tab or carriage return) gets an
+  apostrophe in front, as OWASP's "CSV Injection" advises. spans.json has every label as it is.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.files import atomic_path
+from fastface.names import valid_text
+from fastface.types import Faces, Hits, Span
+
+__all__ = ["CropRow", "SpanRow", "VideoHits", "write_crops_table", "write_hits", "write_spans"]
+
+_SPAN_COLUMNS = (
+    "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
+)  # fmt: skip
+_HIT_COLUMNS = (
+    "video", "target", "time", "pts", "similarity", "margin", "det_score", "quality", "x1", "y1", "x2", "y2", "track",
+)  # fmt: skip
+_CROP_COLUMNS = ("video", "target", "time", "box", "similarity", "quality", "ratio", "file")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_CHUNK_ROWS = 4096
+"""Rows that are Python objects at one time: a run can have millions of hits."""
+
+Cells = Sequence[str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRow:
+    """A span and the clip that was cut from it.
+
+    Attributes:
+        span: The span.
+        clip: The clip's path relative to the output folder, with `/`; empty where there is none.
+    """
+
+    span: Span
+    clip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoHits:
+    """All hits of one video.
+
+    Attributes:
+        video_id: The video.
+        faces: The video's faces; `hits` point into it.
+        hits: {label: hits of that target}.
+    """
+
+    video_id: str
+    faces: Faces
+    hits: Mapping[str, Hits]
+
+
+@dataclass(frozen=True, slots=True)
+class CropRow:
+    """A crop that was written.
+
+    Attributes:
+        video_id: The video.
+        target: The target's label.
+        time: Seconds from the first frame.
+        box: The face's x1, y1, x2, y2 in pixels of the frame as displayed.
+        similarity: Cosine to the target's nearest reference.
+        quality: The face's quality, 0–1.
+        ratio: Width to height of the crop, as `1:1`.
+        file: Path relative to the output folder, with `/`.
+    """
+
+    video_id: str
+    target: str
+    time: float
+    box: tuple[float, float, float, float]
+    similarity: float
+    quality: float
+    ratio: str
+    file: str
+
+
+def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
+    """Writes spans.csv and spans.json, sorted by video, start and target.
+
+    spans.json is an array of one object a span with the keys and the rounded values of spans.csv; `clip` is null where
+    there is none.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    ordered = sorted(rows, key=lambda row: (row.span.video_id, row.span.start, row.span.target, row.span.end))
+    _write_csv(folder / "spans.csv", _SPAN_COLUMNS, (_span_cells(row) for row in ordered))
+    with atomic_path(folder / "spans.json") as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        lines = [json.dumps(_span_object(row), ensure_ascii=False) for row in ordered]
+        file.write("[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
+
+
+def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
+    """Writes hits.csv, sorted by video, time and target, and returns the number of its rows.
+
+    Args:
+        path: The table.
+        videos: In order of `video_id`; taken one at a time, so a generator holds one video in memory.
+
+    Raises:
+        ValueError: The videos are not in order; no table is written.
+        SpaceError: No space is left.
+    """
+    return _write_csv(path, _HIT_COLUMNS, _all_hit_cells(videos))
+
+
+def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
+    """Writes crops.csv, sorted by video, time, target and file. `box` is `x1 y1 x2 y2` in one field.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    ordered = sorted(rows, key=lambda row: (row.video_id, row.time, row.target, row.file))
+    _write_csv(path, _CROP_COLUMNS, (_crop_cells(row) for row in ordered))
+
+
+def _write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
+    count = 0
+    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+def _text_cell(text: str) -> str:
+    valid = valid_text(text)
+    return f"'{valid}" if valid.startswith(_FORMULA_STARTS) else valid
+
+
+# The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.
+def _seconds(value: float) -> str:
+    return f"{value:z.3f}"
+
+
+def _score(value: float) -> str:
+    return f"{value:z.4f}"
+
+
+def _pixels(value: float) -> str:
+    return f"{value:z.1f}"
+
+
+def _span_cells(row: SpanRow) -> Cells:
+    span = row.span
+    times = (_seconds(time) for time in (span.start, span.end, span.first_hit, span.last_hit))
+    scores = (_score(span.best_similarity), _score(span.mean_similarity))
+    return (_text_cell(span.video_id), _text_cell(span.target), *times, span.hits, *scores, _text_cell(row.clip))
+
+
+def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
+    span = row.span
+    times = (float(_seconds(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
+    scores = (float(_score(span.best_similarity)), float(_score(span.mean_similarity)))
+    texts = valid_text(span.video_id), valid_text(span.target)
+    return dict(zip(_SPAN_COLUMNS, (*texts, *times, span.hits, *scores, valid_text(row.clip) or None), strict=True))
+
+
+def _crop_cells(row: CropRow) -> Cells:
+    box = " ".join(_pixels(side) for side in row.box)
+    scores = (_score(row.similarity), _score(row.quality))
+    names = (_text_cell(row.video_id), _text_cell(row.target))
+    return (*names, _seconds(row.time), box, *scores, row.ratio, _text_cell(row.file))
+
+
+def _all_hit_cells(videos: Iterable[VideoHits]) -> Iterator[Cells]:
+    previous = ""
+    for video in videos:
+        if video.video_id <= previous:
+            raise ValueError(f"videos are not in order: {video.video_id!r} after {previous!r}")
+        previous = video.video_id
+        yield from _hit_cells(video)
+
+
+def _hit_cells(video: VideoHits) -> Iterator[Cells]:
+    labels = [label for label in sorted(video.hits) if len(video.hits[label])]
+    if not labels:
+        return
+    hits = Hits.concatenate(video.hits[label] for label in labels)
+    of_label = np.repeat(np.arange(len(labels)), [len(video.hits[label]) for label in labels])
+    order = np.lexsort((hits.face, of_label, hits.time))
+    video_cell = _text_cell(video.video_id)
+    label_cells = [_text_cell(label) for label in labels]
+    for start in range(0, len(order), _CHUNK_ROWS):
+        chosen = order[start : start + _CHUNK_ROWS]
+        names = [label_cells[label] for label in of_label[chosen]]
+        for name, cells in zip(names, _chunk_cells(hits[chosen], video.faces), strict=True):
+            yield (video_cell, name, *cells)
+
+
+def _chunk_cells(hits: Hits, faces: Faces) -> Iterator[Cells]:
+    face = hits.face
+    columns: list[Iterable[str | int]] = [
+        _column(hits.time, _seconds),
+        faces.pts[face].tolist(),
+        *(_column(scores, _score) for scores in (hits.similarity, hits.margin)),
+        *(_column(scores[face], _score) for scores in (faces.det_score, faces.quality)),
+        *(_column(faces.boxes[face, side], _pixels) for side in range(4)),
+        faces.track[face].tolist(),
+    ]
+    return zip(*columns, strict=True)
+
+
+def _column(values: npt.NDArray[np.floating], shown: Callable[[float], str]) -> list[str]:
+    return [shown(value) for value in values.tolist()]

@@ -1,0 +1,43 @@
+"""What the tests of exports share: faces and hits by the row, and videos whose frames say their own number."""
+
+import numpy as np
+
+from fastface.types import Faces, Hits
+
+
+def make_faces(times: list[float], *, boxes: list[tuple[float, ...]] | None = None, ticks: int = 1000) -> Faces:
+    """One face a time, of pts `time × ticks`, with qualities 0.1, 0.2 … and tracks 0, 1 …"""
+    count = len(times)
+    box = np.array(boxes or [(10.0, 20.0, 50.0, 70.0)] * count, np.float32).reshape(count, 4)
+    face = Faces.empty(4)
+    return Faces(
+        time=np.array(times, np.float64),
+        pts=np.round(np.array(times) * ticks).astype(np.int64),
+        boxes=box,
+        landmarks=_landmarks(box),
+        det_score=np.full(count, 0.75, np.float32),
+        quality=((np.arange(count) + 1) / 10).astype(np.float32),
+        sharpness=np.full(count, 100, np.float32),
+        yaw=np.zeros(count, np.float32),
+        track=np.arange(count, dtype=np.int32),
+        embedding=np.zeros((count, 4), face.embedding.dtype),
+    )
+
+
+def make_hits(faces: Faces, rows: list[int], similarity: list[float] | None = None) -> Hits:
+    """Hits of the given rows of `faces`."""
+    index = np.array(rows, np.int64)
+    return Hits(
+        face=index,
+        time=faces.time[index],
+        period=np.full(len(rows), 0.2),
+        similarity=np.array(similarity or [0.5] * len(rows), np.float32),
+        margin=np.full(len(rows), 0.25, np.float32),
+    )
+
+
+def _landmarks(boxes: np.ndarray) -> np.ndarray:
+    """Eyes, nose and mouth corners where a face that fills its box has them."""
+    places = np.array([(0.34, 0.46), (0.66, 0.46), (0.5, 0.64), (0.37, 0.82), (0.63, 0.82)], np.float32)
+    sides = (boxes[:, 2:] - boxes[:, :2])[:, None]
+    return (boxes[:, None, :2] + places * sides).astype(np.float32)
