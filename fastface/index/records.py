@@ -1,0 +1,104 @@
+"""What the ledger knows of a video and of a unit, and how that is written as text."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from fastface.types import VideoInfo
+
+__all__ = ["UnitRecord", "VideoRecord", "info_from_text", "info_to_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRecord:
+    """A video as the ledger has it.
+
+    Attributes:
+        video_id: The video's name in OUT.
+        path: Where it was found.
+        fingerprint: What the file was like; another one means that all must be done again.
+        scan_key: Digest of every setting that the index depends on; likewise.
+        state: `scanning` until finished, then one of the states of the run's report.
+        reason: Why it is not `done`; empty if it is.
+        coverage: Decoded share of the declared duration, 0–1; None where no duration is declared.
+        info: What the probe found; None if it could not be probed.
+        num_units: Units that it is worked off in.
+    """
+
+    video_id: str
+    path: Path
+    fingerprint: str
+    scan_key: str
+    state: str = "scanning"
+    reason: str = ""
+    coverage: float | None = None
+    info: VideoInfo | None = None
+    num_units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRecord:
+    """A committed unit.
+
+    Attributes:
+        key: Names the unit within its video: the same stretch and sampling has the same key in every run.
+        start: First second, inclusive.
+        end: Last second, exclusive; None for the end of the video.
+        dense: Whether every frame of the stretch was looked at, for exact boundaries.
+        decoded: Frames decoded.
+        sampled: Frames looked at.
+        inferred: Frames searched.
+        quarantined: Frames given up.
+        faces: Faces found.
+        errors: Packets that could not be decoded.
+        covered: Seconds of video that were decoded.
+        lost: Why the unit has no result: `state: reason`; empty if it has one.
+        seconds: Time of each stage.
+    """
+
+    key: str
+    start: Fraction
+    end: Fraction | None
+    dense: bool
+    decoded: int = 0
+    sampled: int = 0
+    inferred: int = 0
+    quarantined: int = 0
+    faces: int = 0
+    errors: int = 0
+    covered: Fraction = Fraction(0)
+    lost: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_text(self) -> str:
+        """JSON."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_text(cls, text: str) -> "UnitRecord":
+        """The record that `to_text` wrote."""
+        values = json.loads(text)
+        end = values["end"]
+        exact = {"start": Fraction(values["start"]), "covered": Fraction(values["covered"])}
+        return cls(**{**values, **exact, "end": None if end is None else Fraction(end)})
+
+
+_FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration")
+
+
+def info_to_text(info: VideoInfo) -> str:
+    """A probe's result as JSON; fractions stay exact."""
+    return json.dumps(asdict(info), default=str)
+
+
+def info_from_text(text: str) -> VideoInfo:
+    """The VideoInfo that `info_to_text` wrote."""
+    values: dict[str, Any] = json.loads(text)
+    for name in _FRACTIONS:
+        values[name] = None if values[name] is None else Fraction(values[name])
+    for item in fields(VideoInfo):
+        if isinstance(values[item.name], list):
+            values[item.name] = tuple(values[item.name])
+    return VideoInfo(**{**values, "path": Path(values["path"])})

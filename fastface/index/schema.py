@@ -1,0 +1,70 @@
+"""The face index as Parquet: columns, metadata, and the way to and from `Faces`.
+
+Readable by anything that reads Parquet: one row a face, in order of time.
+"""
+
+import numpy as np
+import pyarrow as pa
+
+from fastface.errors import FastfaceError
+from fastface.types import Faces
+
+__all__ = ["SCHEMA_VERSION", "FaceIndexError", "from_table", "schema", "to_table"]
+
+SCHEMA_VERSION = 1
+
+_FLOATS = ("det_score", "quality", "sharpness", "yaw")
+
+
+class FaceIndexError(FastfaceError):
+    """A file of the index is not what it should be."""
+
+
+def schema(dimension: int, metadata: dict[str, str] | None = None) -> pa.Schema:
+    """The columns of `faces.parquet` for embeddings of `dimension` components.
+
+    Args:
+        dimension: Components of an embedding.
+        metadata: Fingerprint, contract, sampling, version: whatever tells where the rows come from.
+    """
+    columns = [("time", pa.float64()), ("pts", pa.int64())]
+    columns += [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")]
+    columns += [("landmarks", pa.list_(pa.float32(), 10))]
+    columns += [(name, pa.float32()) for name in _FLOATS]
+    columns += [("track", pa.int32()), ("embedding", pa.list_(pa.float16(), dimension))]
+    return pa.schema(columns, metadata={"schema_version": str(SCHEMA_VERSION), **(metadata or {})})
+
+
+def to_table(faces: Faces, metadata: dict[str, str] | None = None) -> pa.Table:
+    """Faces as a table. Copies nothing but the box columns."""
+    dimension = faces.embedding.shape[1]
+    columns = [pa.array(faces.time), pa.array(faces.pts)]
+    columns += [pa.array(np.ascontiguousarray(faces.boxes[:, side])) for side in range(4)]
+    columns += [pa.FixedSizeListArray.from_arrays(pa.array(faces.landmarks.reshape(-1)), 10)]
+    columns += [pa.array(getattr(faces, name)) for name in _FLOATS]
+    columns += [pa.array(faces.track)]
+    columns += [pa.FixedSizeListArray.from_arrays(pa.array(faces.embedding.reshape(-1)), dimension)]
+    return pa.Table.from_arrays(columns, schema=schema(dimension, metadata))
+
+
+def from_table(table: pa.Table) -> Faces:
+    """The faces of a table, as arrays.
+
+    Raises:
+        FaceIndexError: The columns are not those of this version.
+    """
+    embedding = table.schema.field("embedding").type if "embedding" in table.schema.names else None
+    if embedding is None or table.schema.remove_metadata() != schema(embedding.list_size).remove_metadata():
+        raise FaceIndexError(f"the index has other columns than version {SCHEMA_VERSION}; scan again with --fresh")
+    count = table.num_rows
+    column = {name: table.column(name).combine_chunks() for name in table.schema.names}
+    boxes = np.stack([column[side].to_numpy() for side in ("x1", "y1", "x2", "y2")], axis=1)
+    return Faces(
+        time=column["time"].to_numpy(),
+        pts=column["pts"].to_numpy(),
+        boxes=boxes,
+        landmarks=column["landmarks"].flatten().to_numpy().reshape(count, 5, 2),
+        **{name: column[name].to_numpy() for name in _FLOATS},
+        track=column["track"].to_numpy(),
+        embedding=column["embedding"].flatten().to_numpy(zero_copy_only=False).reshape(count, embedding.list_size),
+    )

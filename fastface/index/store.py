@@ -1,0 +1,88 @@
+"""The index on disk: one folder a video, one Parquet file a committed unit until the video is finished.
+
+OUT/.fastface/index/<video>/units/<key>.parquet     units, as they are committed
+OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
+OUT/.fastface/index/<video>/dense/<key>.parquet     stretches of which every frame was looked at
+"""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fastface.files import atomic_path, private_folder
+from fastface.index.records import UnitRecord
+from fastface.index.schema import FaceIndexError, from_table, to_table
+from fastface.types import Faces
+
+__all__ = ["VideoIndex"]
+
+
+class VideoIndex:
+    """The index files of one video."""
+
+    def __init__(self, root: Path, video_id: str) -> None:
+        self._folder = root / video_id
+
+    @property
+    def faces_path(self) -> Path:
+        """`faces.parquet`, which is there once the video is finished."""
+        return self._folder / "faces.parquet"
+
+    def write_unit(self, unit: UnitRecord, faces: Faces, metadata: dict[str, str]) -> None:
+        """Writes the faces of a unit, durably."""
+        _write(self._unit_path(unit), faces, metadata)
+
+    def merge(
+        self,
+        units: Iterable[UnitRecord],
+        dimension: int,
+        metadata: dict[str, str],
+        link: Callable[[Faces], npt.NDArray[np.int32]],
+    ) -> int:
+        """Makes `faces.parquet` of the units' files, in order, with tracks linked; gives the number of faces."""
+        parts = [_read(self._unit_path(unit)) for unit in units if not unit.dense and not unit.lost]
+        faces = Faces.concatenate([Faces.empty(dimension), *parts])
+        tracked = Faces(
+            **{name: getattr(faces, name) for name in Faces.__slots__ if name != "track"}, track=link(faces)
+        )
+        _write(self.faces_path, tracked, metadata)
+        shutil.rmtree(self._folder / "units", ignore_errors=True)
+        return len(faces)
+
+    def faces(self) -> Faces:
+        """All faces of the finished video, in order of time.
+
+        Raises:
+            FaceIndexError: The file is missing or damaged.
+        """
+        return _read(self.faces_path)
+
+    def dense_faces(self, units: Iterable[UnitRecord]) -> list[Faces]:
+        """The faces of each stretch of which every frame was looked at."""
+        return [_read(self._unit_path(unit)) for unit in units]
+
+    def remove(self) -> None:
+        """Removes everything of the video."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _unit_path(self, unit: UnitRecord) -> Path:
+        return self._folder / ("dense" if unit.dense else "units") / f"{unit.key}.parquet"
+
+
+def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
+    private_folder(path.parent)
+    with atomic_path(path, private=True) as part:
+        # zstd at its lowest level: embeddings do not compress, the rest does at once.
+        pq.write_table(to_table(faces, metadata), part, compression="zstd", compression_level=1)
+
+
+def _read(path: Path) -> Faces:
+    try:
+        return from_table(pq.read_table(path, memory_map=True))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise FaceIndexError(f"cannot read the index {str(path)!r}: {error}; scan again with --fresh") from error

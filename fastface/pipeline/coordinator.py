@@ -1,0 +1,354 @@
+"""The coordinator: one event loop in the main process that owns all state of a scan.
+
+    probes, units ──► decoders ──slots──► batches ──► workers ──► faces ──► events
+
+It hands out work, owns the slot table, and treats a child's death as an event like any other. It looks at no pixel
+and knows of no file that it writes: results leave it as the stream of `events()`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing.connection import wait
+from time import monotonic
+from typing import Self
+
+from fastface.pipeline.crew import Crew, Member, stop_all
+from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, UnitScanned, VideoProbed, VideoRefused
+from fastface.pipeline.messages import (
+    CancelUnit,
+    DecoderSettings,
+    DecodeUnit,
+    Failed,
+    Filled,
+    Grant,
+    Infer,
+    Inferred,
+    Probed,
+    ProbeRefused,
+    ProbeVideo,
+    Progress,
+    Ready,
+    UnitDecoded,
+    UnitRefused,
+    WorkerSettings,
+)
+from fastface.pipeline.ring import Ring
+from fastface.pipeline.slots import SlotState, SlotTable
+from fastface.pipeline.work import DEATHS_TO_QUARANTINE, Batch, ProbeWork, UnitWork
+from fastface.types import Faces, Unit, VideoInfo
+from fastface.video.discover import VideoFile
+
+__all__ = ["Coordinator", "CrewSizes"]
+
+_GRANTS_AHEAD = 2
+_LEASES_AHEAD = 2
+"""One in work, one waiting in the pipe: a child never waits for the coordinator's answer."""
+
+_STALL_SECONDS = 120.0
+_STOP_SECONDS = 3.0
+_DRAIN_SECONDS = 8.0
+_TICK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CrewSizes:
+    """How many processes of each role."""
+
+    decoders: int
+    workers: int
+
+
+class Coordinator:
+    """Runs decoders and workers over videos. Main process, one thread. Use as a context manager.
+
+    Args:
+        decoder: Settings of every decoder.
+        worker: Settings of every worker.
+        sizes: How many of each.
+        interrupted: Asked in every turn of the loop; once true, no more work is begun.
+    """
+
+    def __init__(
+        self,
+        decoder: DecoderSettings,
+        worker: WorkerSettings,
+        sizes: CrewSizes,
+        interrupted: Callable[[], object] = lambda: False,
+    ) -> None:
+        self._ring: Ring | None = None
+        self._ring_shape = decoder.ring
+        self._slots = SlotTable(decoder.ring.num_slots)
+        self._dimension = worker.dimension
+        self._interrupted = interrupted
+        self.decoders = Crew("decoder", "fastface.pipeline.decoder:serve", sizes.decoders, decoder)
+        self.workers = Crew("worker", "fastface.pipeline.inference:serve", sizes.workers, worker)
+        self._probes: deque[ProbeWork] = deque()
+        self._units: deque[UnitWork] = deque()
+        self._active: dict[int, UnitWork] = {}
+        self._batches: dict[int, Batch] = {}
+        self._ready: deque[Batch] = deque()
+        self._events: deque[Event] = deque()
+        self._numbers = count()
+        self._drain_until: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        stop_all(self.decoders.members + self.workers.members, _STOP_SECONDS)
+        if self._ring is not None:
+            self._ring.close()
+
+    def probe(self, file: VideoFile) -> None:
+        """Asks for a video to be looked at; answered by `VideoProbed` or `VideoRefused`."""
+        self._probes.append(ProbeWork(file))
+
+    def schedule(self, info: VideoInfo, unit: Unit) -> None:
+        """Asks for a unit; answered by `UnitScanned` or `UnitLost`."""
+        self._units.append(UnitWork(next(self._numbers), info, unit))
+
+    def events(self) -> Iterator[Event]:
+        """All that happens, until no work is left. Work may be added while it runs. Children start with the first work.
+
+        Raises:
+            BackendError, ModelError, WorkerError: The children cannot work on this machine.
+            SpaceError: There is no memory for the ring.
+        """
+        while self._busy:
+            if self._interrupted() and self._drain_until is None:
+                self._interrupt()
+            self._start()
+            self._hand_out()
+            self._listen()
+            self._end_stalled()
+            while self._events:
+                yield self._events.popleft()
+
+    def _start(self) -> None:
+        if self._ring is None:
+            self._ring = Ring.create(self._ring_shape)
+        self.decoders.start(self._ring.descriptor)
+        self.workers.start(self._ring.descriptor)
+
+    @property
+    def _busy(self) -> bool:
+        if self._drain_until is not None:
+            return bool(self._active) and monotonic() < self._drain_until
+        probing = any(decoder.tasks for decoder in self.decoders.members)
+        return bool(self._probes or self._units or self._active or probing)
+
+    def _interrupt(self) -> None:
+        """Begins no more work; `events()` ends when what is decoded is searched, or after a few seconds."""
+        self._drain_until = monotonic() + _DRAIN_SECONDS
+        self._probes.clear()
+        self._units.clear()
+        for decoder in self.decoders.members:
+            for work in [task for task in decoder.tasks if isinstance(task, UnitWork)]:
+                decoder.child.send(CancelUnit(work.number))
+                decoder.tasks.remove(work)
+                self._retract(work)
+
+    # ── handing out ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _hand_out(self) -> None:
+        for decoder in self.decoders.members:
+            if decoder.ready and not decoder.tasks:
+                self._employ(decoder)
+        for ahead in range(1, _GRANTS_AHEAD + 1):
+            for decoder in self.decoders.members:
+                self._grant(decoder, ahead)
+        for ahead in range(1, _LEASES_AHEAD + 1):
+            for worker in self.workers.members:
+                if worker.ready and self._ready and len(worker.tasks) < ahead:
+                    self._lease(worker, self._ready.popleft())
+
+    def _employ(self, decoder: Member) -> None:
+        """Units go before probes: results come early, and few videos are open at a time."""
+        if self._units:
+            work = self._units.popleft()
+            self._active[work.number] = work
+            self._assign(decoder, work, DecodeUnit(work.number, work.info, work.unit))
+        elif self._probes:
+            probe = self._probes.popleft()
+            self._assign(decoder, probe, ProbeVideo(probe.file))
+
+    def _grant(self, decoder: Member, ahead: int) -> None:
+        decoding = decoder.tasks and isinstance(decoder.tasks[0], UnitWork)
+        if not decoding or self._slots.granted_to(decoder.name) >= ahead:
+            return
+        granted = self._slots.grant(decoder.name)
+        if granted is not None:
+            decoder.child.send(Grant(*granted))
+
+    def _lease(self, worker: Member, batch: Batch) -> None:
+        filled = batch.filled
+        self._slots.lease(filled.slot, worker.name)
+        first, frames = batch.todo[0]
+        task = Infer(batch.number, filled.slot, filled.geometry, first, frames, filled.pts, filled.times)
+        self._assign(worker, batch, task)
+
+    def _assign(self, member: Member, task: object, message: object) -> None:
+        if not member.tasks:
+            member.heard = monotonic()
+        member.tasks.append(task)
+        member.child.send(message)
+
+    # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _listen(self) -> None:
+        speakers = {m.child.connection: (crew, m) for crew in (self.decoders, self.workers) for m in crew.members}
+        for connection in wait(list(speakers), _TICK_SECONDS):
+            crew, member = speakers[connection]  # type: ignore[index]
+            message = member.heard_message()
+            if message is None:
+                self._bury(crew, member)
+            else:
+                self._hear(crew, member, message)
+
+    def _hear(self, crew: Crew, member: Member, message: object) -> None:
+        match message:
+            case Ready():
+                crew.is_ready(member)
+            case Failed():
+                member.last_words = message
+            case Probed():
+                member.tasks.popleft()
+                self._events.append(VideoProbed(message.file, message.info, message.units, message.fingerprint))
+            case ProbeRefused():
+                member.tasks.popleft()
+                self._events.append(VideoRefused(message.file, message.state, message.reason))
+            case Filled():
+                self._filled(member, message)
+            case Progress() if message.work in self._active:
+                self._events.append(Moved(self._active[message.work].unit, float(message.position), 0))
+            case UnitDecoded() if message.work in self._active:
+                member.tasks.popleft()
+                self._decoded(self._active[message.work], message)
+            case UnitRefused() if message.work in self._active:
+                member.tasks.popleft()
+                self._lose(self._active[message.work], message.state, message.reason)
+            case Inferred():
+                self._inferred(member, message)
+
+    def _filled(self, decoder: Member, message: Filled) -> None:
+        self._slots.fill(message.slot, message.generation, decoder.name)
+        if message.work not in self._active:
+            self._slots.free(message.slot)  # it crossed with the cancellation
+            return
+        batch = Batch(next(self._numbers), message, deque([(0, len(message.pts))]))
+        self._batches[batch.number] = batch
+        self._ready.append(batch)
+
+    def _decoded(self, work: UnitWork, message: UnitDecoded) -> None:
+        work.decoded = message
+        work.seconds.update(message.seconds)
+        self._complete(work)
+
+    def _inferred(self, worker: Member, message: Inferred) -> None:
+        batch = worker.tasks.popleft()
+        assert isinstance(batch, Batch)
+        assert batch.number == message.batch
+        self._slots.return_lease(batch.filled.slot)
+        if batch.abandoned:
+            self._drop(batch)
+            return
+        batch.take(message.first, message.faces)
+        work = self._active[batch.filled.work]
+        work.seconds.update(message.seconds)
+        self._events.append(Moved(work.unit, batch.filled.times[-1], len(message.faces)))
+        self._continue(batch)
+
+    def _continue(self, batch: Batch) -> None:
+        if not batch.finished:
+            self._ready.appendleft(batch)
+            return
+        work = self._active[batch.filled.work]
+        work.add(batch)
+        self._drop(batch)
+        self._complete(work)
+
+    def _drop(self, batch: Batch) -> None:
+        self._slots.free(batch.filled.slot)
+        del self._batches[batch.number]
+
+    def _complete(self, work: UnitWork) -> None:
+        if not work.complete or work.decoded is None:
+            return
+        del self._active[work.number]
+        report = work.decoded.report
+        assert report.sampled == work.inferred + work.quarantined, (work.unit, report, work.inferred)
+        parts = [work.faces[sequence] for sequence in sorted(work.faces)] or [Faces.empty(self._dimension)]
+        self._events.append(
+            UnitScanned(
+                unit=work.unit,
+                faces=Faces.concatenate(parts),
+                report=report,
+                inferred=work.inferred,
+                quarantined=work.quarantined,
+                seconds=dict(work.seconds),
+            )
+        )
+
+    # ── deaths ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _end_stalled(self) -> None:
+        for member in self.decoders.members + self.workers.members:
+            starved = member in self.decoders.members and self._slots.granted_to(member.name) == 0
+            if member.stalled(_STALL_SECONDS) and not starved:
+                member.child.kill()
+
+    def _bury(self, crew: Crew, member: Member) -> None:
+        status = crew.replace(member)
+        self._slots.reclaim(member.name)
+        reason = member.last_words.reason if member.last_words else f"it was ended (status {status})"
+        self._events.append(ChildLost(member.name, status, reason))
+        if crew is self.workers:
+            self._mourn_worker(member)
+        for task in member.tasks:
+            if isinstance(task, UnitWork):
+                self._retry_unit(task, reason)
+            elif isinstance(task, ProbeWork):
+                self._retry_probe(task, reason)
+
+    def _mourn_worker(self, worker: Member) -> None:
+        """Its batches still lie in the ring: they go to another worker. Only the one in work is to blame."""
+        batches = [task for task in worker.tasks if isinstance(task, Batch)]
+        if batches:
+            batches[0].blame(self._dimension)
+        for batch in reversed(batches):
+            self._slots.return_lease(batch.filled.slot)
+            if batch.abandoned:
+                self._drop(batch)
+            else:
+                self._continue(batch)
+
+    def _retry_unit(self, work: UnitWork, reason: str) -> None:
+        if work.deaths + 1 >= DEATHS_TO_QUARANTINE:
+            self._lose(work, "quarantined", f"it ended {work.deaths + 1} decoders: {reason}")
+            return
+        self._retract(work)
+        again = UnitWork(next(self._numbers), work.info, work.unit, deaths=work.deaths + 1)
+        self._units.appendleft(again)
+
+    def _retry_probe(self, probe: ProbeWork, reason: str) -> None:
+        probe.deaths += 1
+        if probe.deaths < DEATHS_TO_QUARANTINE:
+            self._probes.appendleft(probe)
+        else:
+            told = f"it ended {probe.deaths} decoders: {reason}"
+            self._events.append(VideoRefused(probe.file, "quarantined", told))
+
+    def _lose(self, work: UnitWork, state: str, reason: str) -> None:
+        self._retract(work)
+        self._events.append(UnitLost(work.unit, state, reason))
+
+    def _retract(self, work: UnitWork) -> None:
+        """Forgets an attempt. Slots that a worker is reading are freed when it is done with them."""
+        del self._active[work.number]
+        for batch in [b for b in self._batches.values() if b.filled.work == work.number]:
+            batch.abandoned = True
+            if self._slots.state(batch.filled.slot) is SlotState.READY:
+                self._ready.remove(batch)
+                self._drop(batch)

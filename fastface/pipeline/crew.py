@@ -1,0 +1,110 @@
+"""The members of one role: started together, replaced when they die, stopped under one deadline."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from time import monotonic
+
+from fastface.errors import BackendError, ModelError, SpaceError, WorkerError
+from fastface.pipeline.messages import Failed, Stop
+from fastface.pipeline.process import Child
+
+__all__ = ["Crew", "Member", "stop_all"]
+
+_STARTS_TO_GIVE_UP = 3
+"""Members that die in a row before they are ready: the role cannot work on this machine."""
+
+_TRANSLATED = {error.__name__: error for error in (BackendError, ModelError, SpaceError)}
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A living child and what it has been given, in the order in which it does it."""
+
+    child: Child
+    ready: bool = False
+    tasks: deque[object] = field(default_factory=deque)
+    heard: float = field(default_factory=monotonic)
+    last_words: Failed | None = None
+
+    @property
+    def name(self) -> str:
+        """The child's name."""
+        return self.child.name
+
+    def heard_message(self) -> object:
+        """The child's next message; None once it is dead. Counts as a sign of life."""
+        self.heard = monotonic()
+        return self.child.receive()
+
+    def stalled(self, stall_seconds: float) -> bool:
+        """Whether it has work and has not said a word for that long."""
+        return self.ready and bool(self.tasks) and monotonic() - self.heard > stall_seconds
+
+
+class Crew:
+    """All members of a role.
+
+    Args:
+        role: For people and for logs, as `decoder`.
+        serve: `package.module:function` of the child.
+        size: How many members.
+        settings: Their first message.
+    """
+
+    def __init__(self, role: str, serve: str, size: int, settings: object) -> None:
+        self.role = role
+        self.members: list[Member] = []
+        self._serve = serve
+        self._size = size
+        self._settings = settings
+        self._descriptor: int | None = None
+        self._started = 0
+        self._failed_starts = 0
+
+    def start(self, descriptor: int | None = None) -> None:
+        """Starts all members that are not there yet, at once; none is awaited.
+
+        Args:
+            descriptor: The file descriptor that they inherit.
+        """
+        self._descriptor = descriptor
+        while len(self.members) < self._size:
+            self._start_one()
+
+    def is_ready(self, member: Member) -> None:
+        """A member has said that it takes work."""
+        member.ready = True
+        self._failed_starts = 0
+
+    def replace(self, member: Member) -> int:
+        """Reaps a dead member and starts another. Gives the dead one's exit status.
+
+        Raises:
+            BackendError, ModelError, SpaceError: The member said why no other would do better.
+            WorkerError: Several in a row died before they were ready.
+        """
+        status = member.child.reap()
+        self.members.remove(member)
+        if not member.ready:
+            self._failed_starts += 1
+            words = member.last_words
+            if words is not None and words.kind in _TRANSLATED:
+                raise _TRANSLATED[words.kind](words.reason)
+            if self._failed_starts >= _STARTS_TO_GIVE_UP:
+                raise WorkerError(member.name, status, words.details if words else "it died while starting")
+        self._start_one()
+        return status
+
+    def _start_one(self) -> None:
+        self._started += 1
+        name = f"{self.role} {self._started}"
+        self.members.append(Member(Child(name, self._serve, self._settings, self._descriptor)))
+
+
+def stop_all(members: list[Member], timeout_seconds: float) -> None:
+    """Stop, then terminate, then kill, under one deadline for all."""
+    deadline = monotonic() + timeout_seconds
+    for member in members:
+        member.child.send(Stop())
+    for member in members:
+        member.child.reap(max(0.0, deadline - monotonic()))

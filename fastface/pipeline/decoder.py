@@ -1,0 +1,217 @@
+"""The decoder process: units of videos → sampled frames → slots of the ring."""
+
+from collections import deque
+from contextlib import closing
+from multiprocessing.connection import Connection
+from time import perf_counter
+
+import av.logging
+import cv2
+
+from fastface.errors import VideoError
+from fastface.pipeline.messages import (
+    CancelUnit,
+    DecoderSettings,
+    DecodeUnit,
+    Filled,
+    Grant,
+    Probed,
+    ProbeRefused,
+    ProbeVideo,
+    Progress,
+    Ready,
+    Stop,
+    UnitDecoded,
+    UnitRefused,
+)
+from fastface.pipeline.ring import Ring, capacity
+from fastface.types import Geometry
+from fastface.video.decode import SampledFrame, open_source
+from fastface.video.fingerprint import fingerprint
+from fastface.video.plan import plan_units
+from fastface.video.planes import geometry_for, write_frame
+from fastface.video.probe import probe
+
+__all__ = ["serve"]
+
+_PROGRESS_SECONDS = 0.5
+
+
+def serve(connection: Connection, descriptor: int, settings: DecoderSettings) -> None:
+    """The life of a decoder process; called by `process.child_main` in the child."""
+    av.logging.set_level(None)
+    cv2.setNumThreads(1)
+    decoder = _Decoder(connection, Ring(descriptor, settings.ring), settings)
+    connection.send(Ready())
+    decoder.loop()
+
+
+class _Cancelled(Exception):  # noqa: N818 - an answer, not an error
+    """The coordinator no longer wants the unit, or the process."""
+
+
+class _Batch:
+    """The slot being filled: its views of the ring and the times of the frames in it."""
+
+    def __init__(self, grant: Grant, ring: Ring, geometry: Geometry) -> None:
+        self.grant = grant
+        self.geometry = geometry
+        self._canvases, self._planes = ring.batch(grant.slot, geometry)
+        self.pts: list[int] = []
+        self.times: list[float] = []
+
+    def add(self, frame: SampledFrame) -> None:
+        """Copies one frame into the slot."""
+        place = len(self.pts)
+        write_frame(frame, self.geometry, self._planes[place], self._canvases[place])
+        self.pts.append(frame.pts)
+        self.times.append(float(frame.time))
+
+    @property
+    def full(self) -> bool:
+        return len(self.pts) == len(self._canvases)
+
+
+class _Decoder:
+    def __init__(self, connection: Connection, ring: Ring, settings: DecoderSettings) -> None:
+        self._connection = connection
+        self._ring = ring
+        self._settings = settings
+        self._grants: deque[Grant] = deque()
+        self._stopped = False
+
+    def loop(self) -> None:
+        """Takes work until told to stop."""
+        while not self._stopped:
+            match self._connection.recv():
+                case ProbeVideo() as task:
+                    self._probe(task)
+                case DecodeUnit() as task:
+                    self._decode(task)
+                case Grant() as grant:
+                    self._grants.append(grant)
+                case Stop():
+                    return
+                case CancelUnit():
+                    pass  # it crossed with the unit's last message
+
+    def _probe(self, task: ProbeVideo) -> None:
+        settings = self._settings
+        try:
+            found = probe(task.file, settings.max_pixels)
+        except VideoError as error:
+            self._connection.send(ProbeRefused(task.file, error.state, error.reason))
+            return
+        units = plan_units(found, settings.sampling, settings.unit_seconds)
+        self._connection.send(Probed(task.file, found.info, units, fingerprint(task.file.path)))
+
+    def _decode(self, task: DecodeUnit) -> None:
+        try:
+            self._connection.send(_UnitJob(self, task).run())
+        except VideoError as error:
+            self._connection.send(UnitRefused(task.work, error.state, error.reason))
+        except _Cancelled:
+            return
+
+    def next_grant(self, work: int) -> Grant:
+        """A slot to fill; waits for one.
+
+        Raises:
+            _Cancelled: The unit is no longer wanted.
+        """
+        while not self._grants:
+            self.obey(self._connection.recv(), work)
+        return self._grants.popleft()
+
+    def keep(self, grant: Grant) -> None:
+        """Puts a slot back that was taken and not used."""
+        self._grants.appendleft(grant)
+
+    def obey(self, message: object, work: int) -> None:
+        """Takes what can come while a unit is being decoded."""
+        match message:
+            case Grant():
+                self._grants.append(message)
+            case CancelUnit(work=cancelled) if cancelled == work:
+                raise _Cancelled
+            case Stop():
+                self._stopped = True
+                raise _Cancelled
+
+
+class _UnitJob:
+    """One unit being decoded."""
+
+    def __init__(self, decoder: _Decoder, task: DecodeUnit) -> None:
+        self._decoder = decoder
+        self._task = task
+        self._sequence = 0
+        self._seconds = {"decode": 0.0, "write": 0.0, "wait_slot": 0.0}
+        self._reported = perf_counter()
+        self._batch: _Batch | None = None
+        self._geometry = geometry_for(task.info, decoder._settings.det_size)
+        if capacity(decoder._settings.ring, self._geometry) == 0:
+            size = "{}x{}".format(*self._geometry.canvas)
+            raise VideoError(task.info.path, f"a detector canvas of {size} does not fit the ring; raise --ring-mb")
+
+    def run(self) -> UnitDecoded:
+        """Decodes the unit to its end.
+
+        Raises:
+            VideoError: The unit cannot be decoded at all.
+            _Cancelled: The coordinator gave it up.
+        """
+        source = open_source(self._task.info, self._decoder._settings.threads)
+        try:
+            with closing(source.frames(self._task.unit)) as frames:
+                while (frame := self._timed_next(frames)) is not None:
+                    self._take(frame)
+        finally:
+            self._give_back_unused()
+        if self._batch is not None:
+            self._send_batch(self._batch)
+        return UnitDecoded(self._task.work, self._sequence, source.report, self._seconds)
+
+    def _timed_next(self, frames: object) -> SampledFrame | None:
+        started = perf_counter()
+        frame: SampledFrame | None = next(frames, None)  # type: ignore[call-overload]
+        self._seconds["decode"] += perf_counter() - started
+        return frame
+
+    def _take(self, frame: SampledFrame) -> None:
+        decoder, work = self._decoder, self._task.work
+        while decoder._connection.poll():
+            decoder.obey(decoder._connection.recv(), work)
+        started = perf_counter()
+        if self._batch is None:
+            self._batch = _Batch(decoder.next_grant(work), decoder._ring, self._geometry)
+        granted = perf_counter()
+        self._batch.add(frame)
+        written = perf_counter()
+        self._seconds["wait_slot"] += granted - started
+        self._seconds["write"] += written - granted
+        if self._batch.full:
+            self._send_batch(self._batch)
+        if written - self._reported > _PROGRESS_SECONDS:
+            self._reported = written
+            decoder._connection.send(Progress(work, frame.time))
+
+    def _send_batch(self, batch: _Batch) -> None:
+        grant = batch.grant
+        message = Filled(
+            work=self._task.work,
+            sequence=self._sequence,
+            slot=grant.slot,
+            generation=grant.generation,
+            geometry=batch.geometry,
+            pts=tuple(batch.pts),
+            times=tuple(batch.times),
+        )
+        self._decoder._connection.send(message)
+        self._batch = None
+        self._sequence += 1
+
+    def _give_back_unused(self) -> None:
+        if self._batch is not None and not self._batch.pts:
+            self._decoder.keep(self._batch.grant)
+            self._batch = None

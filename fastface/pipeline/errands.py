@@ -1,0 +1,109 @@
+"""Errands: tasks that are each done by one call in a child process, so that hostile input cannot end the run.
+
+Used for all that touches foreign files outside the scan: reading photos, cutting clips, writing crops. A child that
+dies loses only the errand it was on; it is replaced, and the errand is reported as lost.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from fastface.errors import FastfaceError, InterruptError
+from fastface.pipeline.crew import Crew, Member, stop_all
+from fastface.pipeline.messages import Failed, Ready, Stop
+
+__all__ = ["Alive", "Errand", "Refused", "run_errands", "serve_errands"]
+
+_STALL_SECONDS = 300.0
+_STOP_SECONDS = 3.0
+_TICK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A numbered task on its way to a child, or its result on the way back."""
+
+    number: int
+    content: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A sign of life during a long errand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An errand without a result: the child said why, or died."""
+
+    reason: str
+    kind: str = "WorkerError"
+
+
+def serve_errands(connection: Connection, do: Callable[[Any], Any]) -> None:
+    """The life of a child that does errands: `do(task)` gives the result, or raises a FastfaceError."""
+    connection.send(Ready())
+    while not isinstance(message := connection.recv(), Stop):
+        try:
+            result = do(message.content)
+        except FastfaceError as error:
+            result = Refused(str(error), type(error).__name__)
+        connection.send(Errand(message.number, result))
+
+
+def run_errands(crew: Crew, tasks: Iterable[Any], interrupted: Callable[[], int | None]) -> Iterator[tuple[Any, Any]]:
+    """Does all tasks, `crew`-size at a time, and yields (task, result or `Refused`) as they are done.
+
+    Raises:
+        InterruptError: `interrupted()` gave a signal number.
+        BackendError, ModelError, WorkerError: The children cannot start on this machine.
+    """
+    waiting = deque(Errand(number, task) for number, task in enumerate(tasks))
+    if not waiting:
+        return
+    try:
+        crew.start()
+        while waiting or any(member.tasks for member in crew.members):
+            if signal_number := interrupted():
+                raise InterruptError(signal_number)
+            _hand_out(crew, waiting)
+            yield from _listen(crew)
+    finally:
+        stop_all(crew.members, _STOP_SECONDS)
+        crew.members.clear()
+
+
+def _hand_out(crew: Crew, waiting: deque[Errand]) -> None:
+    for member in crew.members:
+        if member.ready and not member.tasks and waiting:
+            errand = waiting.popleft()
+            member.tasks.append(errand)
+            member.child.send(errand)
+
+
+def _listen(crew: Crew) -> Iterator[tuple[Any, Any]]:
+    speakers = {member.child.connection: member for member in crew.members}
+    for connection in wait(list(speakers), _TICK_SECONDS):
+        member = speakers[connection]  # type: ignore[index]
+        message = member.heard_message()
+        match message:
+            case None:
+                yield from _lost(crew, member)
+            case Ready():
+                crew.is_ready(member)
+            case Failed():
+                member.last_words = message
+            case Errand():
+                yield member.tasks.popleft().content, message.content  # type: ignore[attr-defined]
+    for member in crew.members:
+        if member.stalled(_STALL_SECONDS):
+            member.child.kill()
+
+
+def _lost(crew: Crew, member: Member) -> Iterator[tuple[Any, Any]]:
+    status = crew.replace(member)
+    reason = member.last_words.reason if member.last_words else f"its process was ended (status {status})"
+    for errand in member.tasks:
+        yield errand.content, Refused(reason)  # type: ignore[attr-defined]

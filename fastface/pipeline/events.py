@@ -1,0 +1,79 @@
+"""What the coordinator tells whoever runs it. Its `events()` is one stream of these, in the order they happened."""
+
+from dataclasses import dataclass, field
+
+from fastface.types import Faces, Unit, VideoInfo
+from fastface.video.decode import UnitReport
+from fastface.video.discover import VideoFile
+
+__all__ = ["ChildLost", "Event", "Moved", "UnitLost", "UnitScanned", "VideoProbed", "VideoRefused"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoProbed:
+    """A video can be decoded in these units. The receiver calls `Coordinator.schedule` with those it wants."""
+
+    file: VideoFile
+    info: VideoInfo
+    units: tuple[Unit, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRefused:
+    """A video ends in this state without a unit."""
+
+    file: VideoFile
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitScanned:
+    """A unit is complete: `sampled = inferred + quarantined`, always.
+
+    Attributes:
+        unit: The unit.
+        faces: All its faces, in order of time.
+        report: What the decoder saw.
+        inferred: Sampled frames that were searched.
+        quarantined: Sampled frames that killed every worker that searched them.
+        seconds: Time of each stage, summed over the processes.
+    """
+
+    unit: Unit
+    faces: Faces
+    report: UnitReport
+    inferred: int
+    quarantined: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLost:
+    """A unit has no result: it cannot be decoded (`failed`), or kills its decoders (`quarantined`)."""
+
+    unit: Unit
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """For progress bars: a unit has been decoded up to this second of the video, and so many faces were found."""
+
+    unit: Unit
+    position: float
+    faces: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLost:
+    """A child process died and was replaced."""
+
+    name: str
+    status: int
+    reason: str
+
+
+Event = VideoProbed | VideoRefused | UnitScanned | UnitLost | Moved | ChildLost

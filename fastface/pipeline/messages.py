@@ -1,0 +1,196 @@
+"""What the coordinator and its children say to each other. Pixels never cross a pipe: they lie in the ring.
+
+Every message is a small frozen dataclass, pickled by the connection. A child obeys only what is under "to a …".
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from fastface.backends import DeviceInfo
+from fastface.pipeline.ring import RingShape
+from fastface.types import Faces, Geometry, Sampling, Size, Unit, VideoInfo
+from fastface.video.decode import UnitReport
+from fastface.video.discover import VideoFile
+
+# ── settings: the first message to every child ──────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSettings:
+    """What a decoder needs to know for all of its life."""
+
+    ring: RingShape
+    det_size: Size | Literal["auto"]
+    sampling: Sampling
+    unit_seconds: float
+    max_pixels: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What an inference worker needs to know for all of its life. Graphs are the rewritten ones."""
+
+    ring: RingShape
+    detector: Path
+    recogniser: Path
+    dimension: int
+    device: DeviceInfo
+    threads: int
+    cache_folder: Path
+    det_threshold: float
+    min_face: int
+
+
+# ── to a decoder ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeVideo:
+    """Look at the headers and the first frame of a video, and plan its units."""
+
+    file: VideoFile
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeUnit:
+    """Decode a unit into granted slots."""
+
+    work: int
+    info: VideoInfo
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A slot that the decoder may fill, now or for a later unit."""
+
+    slot: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelUnit:
+    """Stop decoding this unit; nothing of it is wanted any more."""
+
+    work: int
+
+
+# ── to a worker ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Infer:
+    """Find and embed the faces of frames `first … first + count` of a slot's batch."""
+
+    batch: int
+    slot: int
+    geometry: Geometry
+    first: int
+    count: int
+    pts: tuple[int, ...]
+    times: tuple[float, ...]
+
+
+# ── to any child ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End now."""
+
+
+# ── from any child ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The child has started and takes work."""
+
+    device: DeviceInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The child cannot go on and ends: `reason` is one line, `details` the traceback; `kind` the error's class name."""
+
+    kind: str
+    reason: str
+    details: str
+
+
+# ── from a decoder ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What the video is, and the units that it is worked off in."""
+
+    file: VideoFile
+    info: VideoInfo
+    units: tuple[Unit, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRefused:
+    """The video ends in this state without any unit."""
+
+    file: VideoFile
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A slot holds a batch of a unit: frame i of it has `pts[i]` and `times[i]` seconds from the first frame."""
+
+    work: int
+    sequence: int
+    slot: int
+    generation: int
+    geometry: Geometry
+    pts: tuple[int, ...]
+    times: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sign of life: decoding has come to this second of the video."""
+
+    work: int
+    position: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class UnitDecoded:
+    """All frames of the unit were sampled into `batches` slots."""
+
+    work: int
+    batches: int
+    report: UnitReport
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRefused:
+    """The unit cannot be decoded, and would not be on another try."""
+
+    work: int
+    state: str
+    reason: str
+
+
+# ── from a worker ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """The faces of the asked frames, in frame order; `seconds` is the time of each stage."""
+
+    batch: int
+    first: int
+    faces: Faces
+    seconds: dict[str, float]

@@ -1,0 +1,150 @@
+"""A supervised child process: started, spoken to, its end noticed, reaped.
+
+Each child has one private socket pair and nothing else: no shared queue, lock, semaphore or event, which a killed
+process would leave unusable. End of file on the socket is the child's death. Children are plain `python -m` processes
+rather than `multiprocessing` ones: no re-import of the user's main module, no resource tracker, no fork of threads.
+
+A child ends with its parent (PR_SET_PDEATHSIG), ignores the terminal's Ctrl-C (own process group), and takes its work
+from a function `serve(connection, descriptor, settings)` named on its command line.
+"""
+
+import ctypes
+import importlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from fastface.errors import FastfaceError
+from fastface.pipeline.messages import Failed
+
+__all__ = ["Child", "die_with_parent"]
+
+_PR_SET_PDEATHSIG = 1
+_HALF_MESSAGE_SECONDS = 10
+"""A child that stops in the middle of a message is given up after this time, in either direction."""
+
+
+class Child:
+    """One child process as its parent sees it.
+
+    Args:
+        name: For people, as `decoder 1`; unique among the living.
+        serve: `package.module:function`, called in the child with (connection, descriptor, settings).
+        settings: Sent as the first message.
+        descriptor: A file descriptor that the child inherits, or None.
+    """
+
+    def __init__(self, name: str, serve: str, settings: object, descriptor: int | None = None) -> None:
+        self.name = name
+        ours, theirs = socket.socketpair()
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", _HALF_MESSAGE_SECONDS, 0))
+        inherited = [theirs.fileno(), *([] if descriptor is None else [descriptor])]
+        arguments = [serve, str(os.getpid()), str(theirs.fileno()), "-1" if descriptor is None else str(descriptor)]
+        root = str(Path(__file__).parents[2])
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _BOOTSTRAP, root, *arguments],
+            pass_fds=inherited,
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+        )
+        theirs.close()
+        self.connection = Connection(ours.detach())
+        self.send(settings)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def send(self, message: object) -> None:
+        """Sends a message. A child that is gone does not get it: its death is told by `receive`."""
+        try:
+            self.connection.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        except BlockingIOError:
+            self.kill()
+
+    def receive(self) -> Any:
+        """The next message; None once the child is dead and has said all."""
+        try:
+            return self.connection.recv()
+        except BlockingIOError:
+            self.kill()
+            return None
+        except (EOFError, OSError):
+            return None
+
+    def reap(self, timeout_seconds: float = 5.0) -> int:
+        """Waits for the end and gives the exit status, negative for a signal. One that lingers is killed."""
+        try:
+            status = self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            status = self._process.wait()
+        self.connection.close()
+        return status
+
+    def terminate(self) -> None:
+        """Asks the operating system to end the child."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends the child at once, a stopped one too."""
+        self._process.kill()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._process.poll() is None
+
+
+# -P and -c keep the working directory off the module path: a file `av.py` in the user's folder must not be imported.
+_BOOTSTRAP = """
+import sys
+sys.path[0:1] = [sys.argv[1]]
+from fastface.pipeline.process import child_main
+child_main(sys.argv[2:])
+"""
+
+
+def die_with_parent(parent: int) -> None:
+    """Makes this process end when its parent does, however that ends. Linux only.
+
+    Args:
+        parent: The parent's process id: if it has died before this call, this process ends now.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def child_main(arguments: list[str]) -> None:
+    """The child's top frame: everything that escapes becomes a `Failed` message and exit status 1."""
+    serve, parent, connection_descriptor, descriptor = arguments
+    die_with_parent(int(parent))
+    connection = Connection(int(connection_descriptor))
+    try:
+        settings = connection.recv()
+        _function(serve)(connection, int(descriptor), settings)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone, and with it everyone who could be told
+    except Exception as error:
+        reason = str(error) if isinstance(error, FastfaceError) else f"{type(error).__name__}: {error}"
+        connection.send(Failed(type(error).__name__, reason, traceback.format_exc()))
+        sys.exit(1)
+
+
+def _function(serve: str) -> Callable[[Connection, int, Any], None]:
+    module, _, name = serve.partition(":")
+    function: Callable[[Connection, int, Any], None] = getattr(importlib.import_module(module), name)
+    return function

@@ -1,0 +1,106 @@
+"""The ring: dumb shared memory for frames. Who may touch which slot is known to the coordinator alone.
+
+A slot holds one batch of frames of one unit. Its layout follows from the video's geometry and the slot's capacity C:
+
+    offset 0                    C × canvas_bytes            C × (canvas_bytes + plane_bytes)
+    ├── C canvases ────────────┼── C × planes ─────────────┼── unused ──┤
+        (C, H, W, 3) uint8 BGR      (C, plane_bytes) uint8, I420 as the decoder made them
+
+So the canvases of a batch are one contiguous array, which the detector takes without a copy.
+
+The memory is an anonymous file (`memfd_create`): it needs no /dev/shm, cannot leak when processes are killed, and
+`posix_fallocate` reserves it at once, so that a machine without enough memory says so before decoding begins.
+"""
+
+import errno
+import mmap
+import os
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.errors import SpaceError
+from fastface.types import Geometry
+
+__all__ = ["Ring", "RingShape", "capacity"]
+
+_PAGE = mmap.PAGESIZE
+
+
+@dataclass(frozen=True, slots=True)
+class RingShape:
+    """How many slots of how many bytes.
+
+    Attributes:
+        num_slots: Slots of the ring.
+        slot_bytes: Bytes of one slot, a multiple of the page size.
+        batch: The most frames in a slot.
+    """
+
+    num_slots: int
+    slot_bytes: int
+    batch: int
+
+    @classmethod
+    def for_batch(cls, num_slots: int, batch: int) -> Self:
+        """Slots that hold `batch` frames of 1080p, or one of the largest frame that is stored (4096 × 2304)."""
+        usual = Geometry(display=(1920, 1080), planes=(1920, 1080), canvas=(640, 384), content=(640, 360))
+        largest = Geometry(display=(4096, 2304), planes=(4096, 2304), canvas=(1280, 1280), content=(1280, 720))
+        needed = max(batch * (usual.canvas_bytes + usual.plane_bytes), largest.canvas_bytes + largest.plane_bytes)
+        return cls(num_slots, -(-needed // _PAGE) * _PAGE, batch)
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of the whole ring."""
+        return self.num_slots * self.slot_bytes
+
+
+def capacity(shape: RingShape, geometry: Geometry) -> int:
+    """Frames of this geometry that a slot takes: the batch, or fewer for large frames; 0 if not even one."""
+    return min(shape.batch, shape.slot_bytes // (geometry.canvas_bytes + geometry.plane_bytes))
+
+
+class Ring:
+    """The mapped memory. The coordinator creates it; children attach by the inherited file descriptor.
+
+    Raises:
+        SpaceError: The machine cannot give that much shared memory.
+    """
+
+    def __init__(self, descriptor: int, shape: RingShape) -> None:
+        self.descriptor = descriptor
+        self.shape = shape
+        self._memory = mmap.mmap(descriptor, shape.total_bytes)
+        self._bytes: npt.NDArray[np.uint8] = np.frombuffer(self._memory, np.uint8)
+
+    @classmethod
+    def create(cls, shape: RingShape) -> Self:
+        """Reserves the memory. Coordinator only."""
+        descriptor = os.memfd_create("fastface-ring", os.MFD_CLOEXEC)
+        try:
+            os.posix_fallocate(descriptor, 0, shape.total_bytes)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno not in (errno.ENOSPC, errno.ENOMEM):
+                raise
+            size = shape.total_bytes >> 20
+            raise SpaceError(f"no memory for a ring of {size} MiB; give a smaller one with --ring-mb") from error
+        return cls(descriptor, shape)
+
+    def batch(self, slot: int, geometry: Geometry) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """The canvases (C, H, W, 3) and planes (C, plane_bytes) of a slot: views, nothing is copied."""
+        frames = capacity(self.shape, geometry)
+        base = slot * self.shape.slot_bytes
+        middle = base + frames * geometry.canvas_bytes
+        end = middle + frames * geometry.plane_bytes
+        width, height = geometry.canvas
+        canvases = self._bytes[base:middle].reshape(frames, height, width, 3)
+        return canvases, self._bytes[middle:end].reshape(frames, geometry.plane_bytes)
+
+    def close(self) -> None:
+        """Gives the memory back once no view of it is left. Children need not call it: their end does."""
+        del self._bytes
+        self._memory.close()
+        os.close(self.descriptor)

@@ -1,0 +1,104 @@
+"""The slot table: who may touch which slot of the ring. Plain Python, owned by the coordinator alone.
+
+    FREE ──grant──► GRANTED ──fill──► READY ──lease──► LEASED ──free──► FREE (next generation)
+     ▲                 │                │ ▲               │
+     └──reclaim────────┘◄──free─────────┘ └──return_lease─┘
+
+A generation number counts how often a slot was freed. A message about an earlier generation is from a process that no
+longer exists or from work that was given up, and is told apart by it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["SlotState", "SlotTable"]
+
+
+class SlotState(Enum):
+    """What a slot is in."""
+
+    FREE = "free"
+    GRANTED = "granted"
+    READY = "ready"
+    LEASED = "leased"
+
+
+@dataclass(slots=True)
+class _Slot:
+    state: SlotState = SlotState.FREE
+    generation: int = 0
+    owner: str | None = None
+
+
+class SlotTable:
+    """The states of all slots. Free slots are granted first in, first out."""
+
+    def __init__(self, num_slots: int) -> None:
+        self._slots = [_Slot() for _ in range(num_slots)]
+        self._free = deque(range(num_slots))
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def state(self, slot: int) -> SlotState:
+        """The state of a slot."""
+        return self._slots[slot].state
+
+    def generation(self, slot: int) -> int:
+        """How often the slot was freed."""
+        return self._slots[slot].generation
+
+    @property
+    def num_free(self) -> int:
+        """Slots that can be granted now."""
+        return len(self._free)
+
+    def granted_to(self, owner: str) -> int:
+        """Slots that a decoder may fill now."""
+        return sum(s.state is SlotState.GRANTED and s.owner == owner for s in self._slots)
+
+    def grant(self, owner: str) -> tuple[int, int] | None:
+        """Gives a free slot to a decoder: (slot, generation), or None if there is none."""
+        if not self._free:
+            return None
+        index = self._free.popleft()
+        self._move(index, SlotState.FREE, SlotState.GRANTED, owner)
+        return index, self._slots[index].generation
+
+    def fill(self, slot: int, generation: int, owner: str) -> None:
+        """The decoder has written its batch."""
+        entry = self._slots[slot]
+        assert (entry.generation, entry.owner) == (generation, owner), f"slot {slot} is not {owner}'s"
+        self._move(slot, SlotState.GRANTED, SlotState.READY, None)
+
+    def lease(self, slot: int, owner: str) -> None:
+        """Gives a filled slot to a worker."""
+        self._move(slot, SlotState.READY, SlotState.LEASED, owner)
+
+    def return_lease(self, slot: int) -> None:
+        """The worker is done with a part, or died: the batch is still there and can be leased again."""
+        self._move(slot, SlotState.LEASED, SlotState.READY, None)
+
+    def free(self, slot: int) -> None:
+        """Nobody needs the batch any more. Never while a worker that lives may still read it."""
+        assert self._slots[slot].state in (SlotState.READY, SlotState.LEASED), self._slots[slot]
+        self._release(slot)
+
+    def reclaim(self, owner: str) -> int:
+        """Takes back what was granted to a decoder that is dead and reaped. Returns how many."""
+        granted = [i for i, s in enumerate(self._slots) if s.state is SlotState.GRANTED and s.owner == owner]
+        for index in granted:
+            self._release(index)
+        return len(granted)
+
+    def _move(self, slot: int, before: SlotState, after: SlotState, owner: str | None) -> None:
+        entry = self._slots[slot]
+        assert entry.state is before, f"slot {slot} is {entry.state}, not {before}"
+        entry.state, entry.owner = after, owner
+
+    def _release(self, slot: int) -> None:
+        entry = self._slots[slot]
+        entry.state, entry.owner = SlotState.FREE, None
+        entry.generation += 1
+        self._free.append(slot)

@@ -1,0 +1,108 @@
+"""What is to be done, what is being done, and by whom it was tried: the coordinator's own books."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from fastface.pipeline.messages import Filled, UnitDecoded
+from fastface.types import Faces, Unit, VideoInfo
+from fastface.video.discover import VideoFile
+
+__all__ = ["DEATHS_TO_QUARANTINE", "Batch", "ProbeWork", "UnitWork"]
+
+DEATHS_TO_QUARANTINE = 3
+"""Work that has killed this many processes is not tried again."""
+
+
+@dataclass(slots=True)
+class ProbeWork:
+    """A video to look at."""
+
+    file: VideoFile
+    deaths: int = 0
+
+
+@dataclass(slots=True)
+class UnitWork:
+    """One attempt at a unit. Another attempt has another number, so that late messages of the first are told apart.
+
+    Attributes:
+        number: What messages name the attempt by.
+        info: The unit's video.
+        unit: The unit.
+        deaths: Decoders that died of earlier attempts.
+        decoded: The decoder's last word; None while it is decoding.
+        faces: Faces of each finished batch, by sequence number.
+        inferred: Frames searched so far.
+        quarantined: Frames given up so far.
+        seconds: Time of each stage so far.
+    """
+
+    number: int
+    info: VideoInfo
+    unit: Unit
+    deaths: int = 0
+    decoded: UnitDecoded | None = None
+    faces: dict[int, Faces] = field(default_factory=dict)
+    inferred: int = 0
+    quarantined: int = 0
+    seconds: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every batch is back."""
+        return self.decoded is not None and len(self.faces) == self.decoded.batches
+
+    def add(self, batch: "Batch") -> None:
+        """Takes a finished batch."""
+        self.faces[batch.filled.sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
+        self.inferred += len(batch.filled.pts) - batch.quarantined
+        self.quarantined += batch.quarantined
+
+
+@dataclass(slots=True)
+class Batch:
+    """A filled slot on its way through a worker.
+
+    A batch that killed two workers is handed out frame by frame, so that the frame that kills is quarantined alone.
+
+    Attributes:
+        number: What messages name the batch by.
+        filled: The decoder's message about it.
+        todo: (first, count) of the frames still to search; the first entry is handed out next.
+        deaths: Workers that died of `todo[0]`, or of the batch that it is a part of.
+        parts: Faces found, by first frame.
+        quarantined: Frames given up.
+        abandoned: Whether nobody wants the result any more: the slot is freed as soon as no worker holds it.
+    """
+
+    number: int
+    filled: Filled
+    todo: deque[tuple[int, int]]
+    deaths: int = 0
+    parts: dict[int, Faces] = field(default_factory=dict)
+    quarantined: int = 0
+    abandoned: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it is left to search."""
+        return not self.todo
+
+    def blame(self, dimension: int) -> None:
+        """A worker died of it: try again, then frame by frame, then give the frame up."""
+        self.deaths += 1
+        first, count = self.todo[0]
+        if count > 1 and self.deaths >= DEATHS_TO_QUARANTINE - 1:
+            self.todo.popleft()
+            self.todo.extendleft((frame, 1) for frame in reversed(range(first, first + count)))
+        elif count == 1 and self.deaths >= DEATHS_TO_QUARANTINE:
+            self.todo.popleft()
+            self.quarantined += 1
+            self.parts[first] = Faces.empty(dimension)
+            self.deaths = DEATHS_TO_QUARANTINE - 1
+
+    def take(self, first: int, faces: Faces) -> None:
+        """A worker has searched `todo[0]`."""
+        assert self.todo[0][0] == first, (self.todo, first)
+        self.todo.popleft()
+        self.parts[first] = faces
