@@ -1,0 +1,174 @@
+"""From pixels to `Faces`: detect, align, embed, judge; batches of frames, or one picture."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fastface.faces.align import ALIGNED_SIZE, align_picture, align_planes, alignable
+from fastface.faces.arcface import Recogniser
+from fastface.faces.quality import quality, sharpness, yaw
+from fastface.faces.scrfd import Detections, Detector
+from fastface.types import Faces, Geometry, Image
+
+__all__ = ["PICTURE_CANVAS", "FaceAnalyser", "letterbox"]
+
+PICTURE_CANVAS = 640
+"""Side of the canvas that a single picture is looked at in: insightface's default."""
+
+
+class FaceAnalyser:
+    """Detector and recogniser together. One thread calls it.
+
+    Attributes:
+        seconds: Time spent so far, by stage: `detect`, `align` (with the judging), `embed`.
+        unusable: Faces so far that could not be aligned or embedded and were left out.
+    """
+
+    def __init__(self, detector: Detector, recogniser: Recogniser, min_face: float) -> None:
+        """Takes both networks.
+
+        Args:
+            detector: Finds faces.
+            recogniser: Embeds them.
+            min_face: Least width and height of a box in pixels of the displayed frame.
+        """
+        self.detector = detector
+        self.recogniser = recogniser
+        self.min_face = min_face
+        self.seconds = {"detect": 0.0, "align": 0.0, "embed": 0.0}
+        self.unusable = 0
+
+    def analyse_batch(
+        self,
+        canvases: npt.NDArray[np.uint8],
+        planes: npt.NDArray[np.uint8],
+        geometry: Geometry,
+        pts: Sequence[int],
+        times: Sequence[Fraction],
+    ) -> Faces:
+        """All faces of a batch of frames, in order of the frames, then by falling score.
+
+        Args:
+            canvases: (n, H, W, 3) BGR.
+            planes: (n, plane_bytes) I420.
+            geometry: How canvases and planes map onto the displayed frames.
+            pts: n timestamps.
+            times: n seconds from the first frame.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        with self._timed("detect"):
+            found = self.detector.detect(canvases)
+        scale = np.array(geometry.canvas_to_display, np.float32)
+        with self._timed("align"):
+            kept = [self._usable(detections, scale) for detections in found]
+            frame = np.repeat(np.arange(len(kept)), [len(detections) for detections in kept])
+            landmarks = [points for detections in kept for points in detections.landmarks]
+            aligned = _stacked(
+                [align_planes(planes[i], geometry, points) for i, points in zip(frame, landmarks, strict=True)]
+            )
+        return self._faces(_joined(kept), aligned, np.asarray(pts, np.int64)[frame], _seconds(times)[frame])
+
+    def analyse_picture(self, picture: Image) -> Faces:
+        """All faces of one picture by falling score, at time 0.
+
+        Args:
+            picture: (H, W, 3) BGR.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        with self._timed("detect"):
+            detections = self._detect_in(picture, PICTURE_CANVAS)
+        with self._timed("align"):
+            aligned = _stacked([align_picture(picture, points) for points in detections.landmarks])
+        nothing = np.zeros(len(detections))
+        return self._faces(detections, aligned, nothing.astype(np.int64), nothing)
+
+    def _detect_in(self, picture: Image, content: int) -> Detections:
+        canvas, factor = letterbox(picture, content)
+        return self._usable(self.detector.detect(canvas[None])[0], np.full(2, 1 / factor, np.float32))
+
+    def _usable(self, detections: Detections, scale: npt.NDArray[np.float32]) -> Detections:
+        """The faces in pixels of the source that are large enough and can be aligned."""
+        boxes = detections.boxes * np.tile(scale, 2)
+        large = ((boxes[:, 2:] - boxes[:, :2]) >= self.min_face).all(axis=1)
+        possible = alignable(detections.landmarks)
+        self.unusable += int((large & ~possible).sum())
+        rows = large & possible
+        return Detections(boxes[rows], detections.landmarks[rows] * scale, detections.det_score[rows])
+
+    def _faces(
+        self,
+        detections: Detections,
+        aligned: npt.NDArray[np.uint8],
+        pts: npt.NDArray[np.int64],
+        times: npt.NDArray[np.float64],
+    ) -> Faces:
+        with self._timed("align"):
+            sharp, turned = sharpness(aligned), yaw(detections.landmarks)
+        with self._timed("embed"):
+            embeddings, valid = self.recogniser.embed(aligned)
+        self.unusable += int((~valid).sum())
+        faces = Faces(
+            time=times,
+            pts=pts,
+            boxes=detections.boxes,
+            landmarks=detections.landmarks,
+            det_score=detections.det_score,
+            quality=quality(detections.boxes, sharp, turned, detections.det_score),
+            sharpness=sharp,
+            yaw=turned,
+            track=np.full(len(times), -1, np.int32),
+            embedding=embeddings.astype(np.float16),
+        )
+        return faces if valid.all() else faces[valid]
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - begin
+
+
+def letterbox(picture: Image, side: int) -> tuple[Image, float]:
+    """Scales a picture into the top left corner of a black square canvas, as insightface's SCRFD does.
+
+    Args:
+        picture: (H, W, 3) BGR.
+        side: Width and height of the canvas.
+
+    Returns:
+        (side, side, 3) BGR, and the factor from the picture's pixels to the canvas'.
+    """
+    height, width = picture.shape[:2]
+    ratio = height / width
+    size = (int(side / ratio), side) if ratio > 1 else (side, int(side * ratio))
+    size = (max(size[0], 1), max(size[1], 1))
+    canvas = np.zeros((side, side, 3), np.uint8)
+    canvas[: size[1], : size[0]] = cv2.resize(picture, size)
+    return canvas, size[1] / height
+
+
+def _seconds(times: Sequence[Fraction]) -> npt.NDArray[np.float64]:
+    return np.array([float(value) for value in times], np.float64)
+
+
+def _stacked(aligned: list[Image]) -> npt.NDArray[np.uint8]:
+    return np.stack(aligned) if aligned else np.empty((0, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
+
+
+def _joined(parts: list[Detections]) -> Detections:
+    return Detections(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.landmarks for part in parts]),
+        np.concatenate([part.det_score for part in parts]),
+    )

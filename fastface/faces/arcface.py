@@ -1,0 +1,72 @@
+"""Face embeddings: aligned faces in, unit vectors out."""
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.backends import Session
+from fastface.types import FloatArray
+
+__all__ = ["MAX_CHUNK", "Recogniser", "chunk_sizes", "l2_normalise"]
+
+MAX_CHUNK = 16
+"""Most faces that the network sees at once. Larger chunks were no faster on a CPU."""
+
+
+class Recogniser:
+    """ArcFace behind a session. One thread calls it."""
+
+    def __init__(self, session: Session, dimension: int, max_chunk: int = MAX_CHUNK) -> None:
+        """Takes a session of a graph that `models.graph.prepare_recogniser` made.
+
+        Args:
+            session: uint8 (N, 112, 112, 3) BGR → float32 (N, D).
+            dimension: D.
+            max_chunk: Most faces a run of the network; a power of two.
+        """
+        self.session = session
+        self.dimension = dimension
+        self.max_chunk = max_chunk
+
+    def embed(self, aligned: npt.NDArray[np.uint8]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+        """The embeddings of aligned faces; the same faces in the same order always give the same bits.
+
+        Args:
+            aligned: (m, 112, 112, 3) BGR.
+
+        Returns:
+            (m, D) float32, L2-normalised, and (m,) whether a row could be: where it could not, the row is zero and
+            the face must not be used. One face that a network cannot embed does not cost the others theirs.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        raw = np.empty((len(aligned), self.dimension), np.float32)
+        begin = 0
+        for size in chunk_sizes(len(aligned), self.max_chunk):
+            (raw[begin : begin + size],) = self.session.run(aligned[begin : begin + size])
+            begin += size
+        return l2_normalise(raw)
+
+
+def chunk_sizes(count: int, largest: int) -> list[int]:
+    """Splits a count into powers of two up to `largest`, falling: few shapes to compile, and none of it padding."""
+    sizes = [largest] * (count // largest)
+    rest = count % largest
+    return sizes + [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
+
+
+def l2_normalise(vectors: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Scales rows to length one and refuses those that have no direction: zero, infinite or not a number.
+
+    Args:
+        vectors: (m, D) float32.
+
+    Returns:
+        (m, D) float32 with refused rows zero, and (m,) whether a row was accepted.
+    """
+    # In double precision no finite float32 row overflows or underflows.
+    lengths = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1))
+    valid = np.isfinite(lengths) & (lengths > 0)
+    unit = np.zeros_like(vectors)
+    unit[valid] = vectors[valid] / lengths[valid, None]
+    return unit, valid

@@ -1,0 +1,99 @@
+"""Face detection: batches of canvases in, boxes and landmarks out.
+
+The network itself decodes and ranks its anchors (see `models.graph_detector`); what is left here is the threshold and
+the suppression of boxes that overlap.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.backends import Session
+
+__all__ = ["NMS_IOU", "Detections", "Detector", "suppress"]
+
+NMS_IOU = 0.4
+"""Overlap above which the lower of two boxes goes: insightface's value for SCRFD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Faces of one canvas, one row a face, by falling score.
+
+    Attributes:
+        boxes: (n, 4) float32, x1, y1, x2, y2 in canvas pixels; may reach over its edges.
+        landmarks: (n, 5, 2) float32, (x, y) in canvas pixels.
+        det_score: (n,) float32, 0–1.
+    """
+
+    boxes: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
+    det_score: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.det_score)
+
+
+class Detector:
+    """SCRFD behind a session. One thread calls it."""
+
+    def __init__(self, session: Session, det_threshold: float, nms_iou: float = NMS_IOU) -> None:
+        """Takes a session of a graph that `models.graph.prepare_detector` made.
+
+        Args:
+            session: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), rows by falling score.
+            det_threshold: Smallest score of a face, 0–1.
+            nms_iou: Overlap above which the lower of two boxes goes.
+        """
+        self.session = session
+        self.det_threshold = det_threshold
+        self.nms_iou = nms_iou
+
+    def detect(self, canvases: npt.NDArray[np.uint8]) -> list[Detections]:
+        """The faces of each canvas.
+
+        Args:
+            canvases: (n, H, W, 3) BGR; H and W are multiples of 32.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        (rows,) = self.session.run(canvases)
+        return [self._faces(picture) for picture in rows]
+
+    def _faces(self, rows: npt.NDArray[np.float32]) -> Detections:
+        # NaN compares false, so a row of a broken network is dropped here.
+        candidates = rows[rows[:, 0] >= self.det_threshold]
+        candidates = candidates[np.isfinite(candidates).all(axis=1)]
+        kept = candidates[suppress(candidates[:, 1:5], self.nms_iou)]
+        return Detections(
+            boxes=np.ascontiguousarray(kept[:, 1:5]),
+            landmarks=kept[:, 5:].reshape(-1, 5, 2),
+            det_score=np.ascontiguousarray(kept[:, 0]),
+        )
+
+
+def suppress(boxes: npt.NDArray[np.float32], max_iou: float) -> npt.NDArray[np.int64]:
+    """Greedy non-maximum suppression as insightface's SCRFD has it, sides counted in whole pixels (+ 1).
+
+    Args:
+        boxes: (n, 4) by falling score.
+        max_iou: A box that overlaps a kept one by more than this goes.
+
+    Returns:
+        Rows that stay, rising.
+    """
+    if not len(boxes):
+        return np.empty(0, np.int64)
+    first, last = boxes[:, :2], boxes[:, 2:] + np.float32(1)
+    areas = (last - first).prod(axis=1)
+    corner = np.maximum(first[:, None], first[None])
+    sides = np.maximum(np.minimum(last[:, None], last[None]) - corner, 0)
+    overlap = sides.prod(axis=2)
+    clash = overlap / (areas[:, None] + areas[None] - overlap) > max_iou
+    alive = np.ones(len(boxes), np.bool_)
+    for row in range(len(boxes)):
+        if alive[row]:
+            alive[row + 1 :] &= ~clash[row, row + 1 :]
+    return np.flatnonzero(alive)
