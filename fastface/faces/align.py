@@ -31,7 +31,8 @@ _REACH = 2
 def alignable(landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """Which rows of (n, 5, 2) landmarks have a transform: finite, and not all in one point."""
     spread = np.ptp(landmarks, axis=1).max(axis=1, initial=0)
-    return np.isfinite(spread) & (spread > _LEAST_SPREAD)
+    possible: npt.NDArray[np.bool_] = np.isfinite(spread) & (spread > _LEAST_SPREAD)
+    return possible
 
 
 def estimate_transform(
@@ -100,8 +101,8 @@ def align_planes(planes: npt.NDArray[np.uint8], geometry: Geometry, landmarks: n
 
 
 def _warp(picture: Image, transform: npt.NDArray[np.float64], size: int, interpolation: int) -> Image:
-    warped: Image = cv2.warpAffine(picture, transform, (size, size), flags=interpolation, borderValue=(0, 0, 0))
-    return warped
+    warped = cv2.warpAffine(picture, transform, (size, size), flags=interpolation, borderValue=(0, 0, 0))
+    return warped.astype(np.uint8, copy=False)
 
 
 def _region(transform: npt.NDArray[np.float64], planes: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -125,5 +126,4 @@ def _converted(planes: npt.NDArray[np.uint8], size: tuple[int, int], region: tup
     chroma = chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]
     # OpenCV converts I420 only as one block whose chroma planes follow the luma, so the region is put together so.
     block = np.concatenate([luma.ravel(), chroma.ravel()]).reshape(-1, right - left)
-    picture: Image = cv2.cvtColor(block, cv2.COLOR_YUV2BGR_I420)
-    return picture
+    return cv2.cvtColor(block, cv2.COLOR_YUV2BGR_I420).astype(np.uint8, copy=False)

@@ -52,7 +52,8 @@ def yaw(landmarks: npt.NDArray[np.float32]) -> FloatArray:
     distance = np.hypot(eyes[:, 0], eyes[:, 1])
     nose = landmarks[:, 2] - (landmarks[:, 0] + landmarks[:, 1]) / 2
     along = (nose * eyes).sum(axis=1) / np.maximum(distance, np.finfo(np.float32).tiny)
-    return np.degrees(np.arctan2(along, NOSE_DEPTH * distance)).astype(np.float32)
+    degrees: FloatArray = np.degrees(np.arctan2(along, NOSE_DEPTH * distance)).astype(np.float32)
+    return degrees
 
 
 def quality(boxes: FloatArray, sharpnesses: FloatArray, yaws: FloatArray, det_score: FloatArray) -> FloatArray:
@@ -74,4 +75,5 @@ def quality(boxes: FloatArray, sharpnesses: FloatArray, yaws: FloatArray, det_sc
     size = np.clip((boxes[:, 2:] - boxes[:, :2]).min(axis=1) / FULL_SIZE, 0, 1)
     sharp = sharpnesses / (sharpnesses + HALF_SHARPNESS)
     pose = np.clip(np.cos(np.radians(yaws)), 0, 1)
-    return ((size * sharp * pose * np.clip(det_score, 0, 1)) ** 0.25).astype(np.float32)
+    mean: FloatArray = ((size * sharp * pose * np.clip(det_score, 0, 1)) ** 0.25).astype(np.float32)
+    return mean
