@@ -1,0 +1,163 @@
+"""What an NVIDIA card needs: the driver, the right packages, their libraries. Says in one line what is missing."""
+
+import ctypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastface.backends.session import Provider
+from fastface.errors import BackendError
+
+__all__ = [
+    "Card",
+    "card_present",
+    "installed_versions",
+    "load_tensorrt",
+    "missing_packages",
+    "query_card",
+    "require_library",
+    "tensorrt_version_text",
+]
+
+_DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
+_DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
+_EXTRAS: dict[Provider, str] = {"CUDA": "cuda", "TensorRT": "gpu", "CPU": "cpu"}
+_TENSORRT_LIBRARIES = ("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10")
+
+# CUdevice_attribute of cuda.h
+_COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR = 75, 76
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card.
+
+    Attributes:
+        name: Its model.
+        compute_capability: As `9.0`.
+        driver_cuda: The newest CUDA that the driver runs, as `13.0`.
+    """
+
+    name: str
+    compute_capability: str
+    driver_cuda: str
+
+
+def card_present() -> bool:
+    """Whether the machine has an NVIDIA driver, on Linux or in WSL."""
+    return any(Path(file).exists() for file in _DRIVER_FILES)
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of ONNX Runtime's packages that are installed, by name."""
+    found: dict[str, str] = {}
+    for distribution in _DISTRIBUTIONS:
+        try:
+            found[distribution] = version(distribution)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_driver: bool) -> str | None:
+    """One line of what stands in the way of a provider, by the packages alone, with the remedy; None if nothing does.
+
+    Args:
+        provider: What is to compute.
+        installed: As `installed_versions` gives it.
+        has_driver: Whether there is an NVIDIA driver.
+    """
+    install = f"pip install 'fastface[{_EXTRAS[provider]}]'"
+    if not installed:
+        return f"ONNX Runtime is not installed; install it: {install}"
+    if provider == "CPU":
+        return None
+    if not has_driver:
+        return (
+            f"{provider} needs an NVIDIA card and its driver, and there is none here; "
+            "install the driver (in a container: docker run --gpus all), or use --device cpu"
+        )
+    if len(installed) > 1:
+        return (
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files; "
+            f"mend it: pip uninstall -y onnxruntime onnxruntime-gpu && {install}"
+        )
+    if "onnxruntime-gpu" not in installed:
+        return f"the installed onnxruntime is the CPU's; mend it: pip uninstall -y onnxruntime && {install}"
+    return None
+
+
+def require_library(name: str, what: str, provider: Provider) -> ctypes.CDLL:
+    """Loads a shared library, for good and for all that is loaded after it.
+
+    Args:
+        name: File name or path.
+        what: What it belongs to, for the message.
+        provider: What needs it.
+
+    Raises:
+        BackendError: It is not there or does not load; says the remedy.
+    """
+    try:
+        return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        raise BackendError(
+            f"{Path(name).name} ({what}) cannot be loaded: {error}; "
+            f"install it: pip install 'fastface[{_EXTRAS[provider]}]'"
+        ) from error
+
+
+def load_tensorrt() -> str:
+    """Loads TensorRT 10 from its wheel, else from the system; returns its version.
+
+    ONNX Runtime's own `preload_dlls` leaves TensorRT out, and its provider then fails to link.
+
+    Raises:
+        BackendError: TensorRT 10 is not there.
+    """
+    spec = find_spec("tensorrt_libs")
+    folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
+    libraries = []
+    for name in _TENSORRT_LIBRARIES:
+        paths = [str(folder / name) for folder in folders if (folder / name).is_file()]
+        libraries.append(require_library(paths[0] if paths else name, "TensorRT 10", "TensorRT"))
+    return tensorrt_version_text(int(libraries[0].getInferLibVersion()))
+
+
+def tensorrt_version_text(number: int) -> str:
+    """`101303` of TensorRT 10's `getInferLibVersion` → `10.13.3`."""
+    return f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+
+
+def query_card(device_id: int) -> Card:
+    """Asks the driver for a card. For a process that forks no other: the driver does not survive a fork.
+
+    Raises:
+        BackendError: The driver does not answer, or has no such card.
+    """
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError as error:
+        raise BackendError(
+            f"the NVIDIA driver's libcuda.so.1 cannot be loaded: {error}; "
+            "install the driver (in a container: docker run --gpus all)"
+        ) from error
+    name = ctypes.create_string_buffer(256)
+    device, number = ctypes.c_int(), ctypes.c_int()
+    _call(driver, "cuInit", 0)
+    _call(driver, "cuDeviceGet", ctypes.byref(device), device_id)
+    _call(driver, "cuDeviceGetName", name, len(name), device)
+    capability = []
+    for attribute in (_COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR):
+        _call(driver, "cuDeviceGetAttribute", ctypes.byref(number), attribute, device)
+        capability.append(str(number.value))
+    _call(driver, "cuDriverGetVersion", ctypes.byref(number))
+    driver_cuda = f"{number.value // 1000}.{number.value % 1000 // 10}"
+    return Card(name.value.decode(errors="replace"), ".".join(capability), driver_cuda)
+
+
+def _call(driver: ctypes.CDLL, function: str, *arguments: object) -> None:
+    if status := getattr(driver, function)(*arguments):
+        raise BackendError(f"the NVIDIA driver's {function} failed with {status}; does nvidia-smi show the card?")

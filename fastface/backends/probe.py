@@ -1,0 +1,78 @@
+"""Checks one device in a process of its own: `python -m fastface.backends.probe BACKEND PROVIDER`.
+
+Loads the runtime, computes a tiny network and prints one JSON object as the last line: the device's fields, or
+`{"missing": reason}`. A driver that crashes or hangs takes only this process with it.
+"""
+
+import dataclasses
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from fastface.backends import onnxruntime_session, openvino_session
+from fastface.backends.session import DeviceInfo, ShapeRange
+from fastface.errors import BackendError
+
+__all__ = ["check_device", "main", "write_probe_graph"]
+
+_MODULES = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
+_SHAPE = (1, 8, 8, 3)
+
+
+def write_probe_graph(path: Path) -> None:
+    """Writes a network that doubles what it sees: uint8 (N, 8, 8, 3) → float32 of the same shape."""
+    nodes = [
+        helper.make_node("Cast", ["picture"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["values", "values"], ["doubled"]),
+    ]
+    shape: list[str | int | None] = ["N", *_SHAPE[1:]]
+    graph = helper.make_graph(
+        nodes,
+        "probe",
+        [helper.make_tensor_value_info("picture", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("doubled", TensorProto.FLOAT, shape)],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+
+
+def check_device(device: DeviceInfo, folder: Path) -> None:
+    """Computes the tiny network on a device.
+
+    Args:
+        device: The device.
+        folder: An empty folder for the network and what is compiled of it.
+
+    Raises:
+        BackendError: It cannot be loaded there, or the result is wrong.
+    """
+    graph = folder / "probe.onnx"
+    write_probe_graph(graph)
+    session = _MODULES[device.backend].open_session(
+        graph, device, threads=1, cache_folder=folder, shapes=ShapeRange(_SHAPE, _SHAPE, _SHAPE)
+    )
+    picture = np.arange(np.prod(_SHAPE), dtype=np.uint8).reshape(_SHAPE)
+    (doubled,) = session.run(picture)
+    if not np.array_equal(doubled, picture * np.float32(2)):
+        raise BackendError(f"{device.name} computes wrongly through {device.versions}")
+
+
+def main(backend: str, provider: str) -> None:
+    """Prints the answer for one device."""
+    try:
+        device = _MODULES[backend].describe(provider)
+        with tempfile.TemporaryDirectory(prefix="fastface-probe-") as folder:
+            check_device(device, Path(folder))
+        answer = dataclasses.asdict(device)
+    except BackendError as error:
+        answer = {"missing": str(error)}
+    sys.stdout.write(f"{json.dumps(answer)}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

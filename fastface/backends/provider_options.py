@@ -1,0 +1,77 @@
+"""The options that ONNX Runtime's sessions and providers are opened with. Pure: tested without a card."""
+
+import hashlib
+from pathlib import Path
+
+from fastface.backends.session import DeviceInfo, Precision, ShapeRange
+
+__all__ = ["cuda_options", "engine_folder", "profile_text", "session_entries", "tensorrt_options"]
+
+
+def session_entries(*, strict: bool) -> dict[str, str]:
+    """Configuration entries of a session.
+
+    Args:
+        strict: Whether opening fails when a node of the graph would run on the CPU beside a card.
+    """
+    return {
+        # Waiting threads otherwise spin: two processes of two threads on two cores then took 41 ms a frame, not 32.
+        "session.intra_op.allow_spinning": "0",
+        "session.inter_op.allow_spinning": "0",
+        "session.disable_cpu_ep_fallback": "1" if strict else "0",
+    }
+
+
+def cuda_options(device_id: int) -> dict[str, str]:
+    """Options of the CUDA provider."""
+    return {
+        "device_id": str(device_id),
+        # An exhaustive search of convolution algorithms takes seconds for every new shape, and its choice varies.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "arena_extend_strategy": "kSameAsRequested",
+        # TF32 has 10 bits of mantissa: what calls itself float32 is float32.
+        "use_tf32": "0",
+    }
+
+
+def profile_text(input_name: str, shape: tuple[int, ...]) -> str:
+    """One shape as TensorRT's provider reads it: `input:8x384x640x3`."""
+    return f"{input_name}:{'x'.join(map(str, shape))}"
+
+
+def engine_folder(cache_folder: Path, graph: bytes, device: DeviceInfo, shapes: ShapeRange) -> Path:
+    """Where the engines of a network lie; another for everything that an engine depends on.
+
+    Args:
+        cache_folder: The cache.
+        graph: The ONNX file's bytes.
+        device: Its versions (ONNX Runtime, TensorRT), compute capability and precision count.
+        shapes: The profile.
+    """
+    key = (hashlib.sha256(graph).hexdigest(), device.versions, device.compute_capability, device.precision, shapes)
+    return cache_folder / "tensorrt" / hashlib.sha256(repr(key).encode()).hexdigest()[:24]
+
+
+def tensorrt_options(
+    input_name: str, device_id: int, precision: Precision, shapes: ShapeRange, engines: Path
+) -> dict[str, str]:
+    """Options of the TensorRT provider.
+
+    Args:
+        input_name: Name of the graph's input.
+        device_id: The card.
+        precision: float16 or float32.
+        shapes: The engine's profile, given in full, so that no shape that comes later rebuilds the engine.
+        engines: From `engine_folder`. The timing cache lies beside it and serves every network.
+    """
+    return {
+        "device_id": str(device_id),
+        "trt_fp16_enable": "1" if precision == "float16" else "0",
+        "trt_profile_min_shapes": profile_text(input_name, shapes.smallest),
+        "trt_profile_opt_shapes": profile_text(input_name, shapes.usual),
+        "trt_profile_max_shapes": profile_text(input_name, shapes.largest),
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(engines.parent),
+    }

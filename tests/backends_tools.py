@@ -1,0 +1,72 @@
+"""Small graphs and helpers of the backend tests."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from fastface.backends import DeviceInfo, Session, ShapeRange, onnxruntime_session, open_session, openvino_session
+from onnx import TensorProto, helper, numpy_helper
+
+SMALL = (2, 32, 48, 3)
+
+CPU_DEVICES = {
+    "onnxruntime": lambda: onnxruntime_session.describe("CPU"),
+    "openvino": lambda: openvino_session.describe("CPU"),
+}
+
+
+def write_small_graph(path: Path) -> Path:
+    """uint8 (N, H, W, 3) → cast → transpose → 3×3 convolution → relu; outputs the map and its mean (N, 4)."""
+    rng = np.random.default_rng(7)
+    weights = rng.normal(size=(4, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["picture"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["values"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "weights"], ["features"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["features"], ["map"]),
+        helper.make_node("ReduceMean", ["map"], ["mean"], axes=[2, 3], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("picture", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [
+            helper.make_tensor_value_info("map", TensorProto.FLOAT, ["N", 4, "H", "W"]),
+            helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["N", 4]),
+        ],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def write_real_graph(source: Path, path: Path) -> Path:
+    """A published ArcFace network behind a cast from uint8 (N, 112, 112, 3)."""
+    model = onnx.load(source)
+    inner = model.graph.input[0].name
+    head = [
+        helper.make_node("Cast", ["picture"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["values", "mean_value"], ["centred"]),
+        helper.make_node("Div", ["centred", "mean_value"], ["scaled"]),
+        helper.make_node("Transpose", ["scaled"], [inner], perm=[0, 3, 1, 2]),
+    ]
+    nodes = list(model.graph.node)
+    del model.graph.node[:], model.graph.input[:], model.graph.value_info[:]
+    model.graph.node.extend(head + nodes)
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(127.5), "mean_value"))
+    model.graph.input.append(helper.make_tensor_value_info("picture", TensorProto.UINT8, ["N", 112, 112, 3]))
+    output = model.graph.output[0].name
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", "D"]))
+    onnx.save(model, path)
+    return path
+
+
+def open_on(device: DeviceInfo, graph: Path, shape: tuple[int, ...], folder: Path, threads: int = 1) -> Session:
+    return open_session(
+        graph, device, threads=threads, cache_folder=folder, shapes=ShapeRange((1, *shape[1:]), shape, shape)
+    )
+
+
+def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
