@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from fastface.backends import DeviceInfo, Session, ShapeRange, onnxruntime_session, open_session, openvino_session
 from onnx import TensorProto, helper, numpy_helper
+
+from fastface.backends import DeviceInfo, Session, ShapeRange, onnxruntime_session, open_session, openvino_session
 
 SMALL = (2, 32, 48, 3)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from backends_tools import CPU_DEVICES, SMALL, noise, open_on, write_real_graph, write_small_graph
+
 from fastface.backends import Session
 from fastface.errors import BackendError
 
@@ -50,9 +51,7 @@ def test_free_dimensions_are_none(opener: Opener, small_graph: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 8])
-def test_real_network_agrees_with_onnx_runtime(
-    opener: Opener, shared_models: Path, tmp_path: Path, count: int
-) -> None:
+def test_real_network_agrees_with_onnx_runtime(opener: Opener, shared_models: Path, tmp_path: Path, count: int) -> None:
     graph = write_real_graph(shared_models / "buffalo_s" / "w600k_mbf.onnx", tmp_path / "real.onnx")
     shape = (count, 112, 112, 3)
     reference = open_on(CPU_DEVICES["onnxruntime"](), graph, shape, tmp_path)

@@ -1,0 +1,226 @@
+"""Cards without a card: the messages and the options are pure, and checked as such."""
+
+import ctypes
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from backends_tools import write_small_graph
+
+from fastface.backends import DeviceInfo, ShapeRange, nvidia, onnxruntime_session
+from fastface.backends.provider_options import cuda_options, engine_folder, session_entries, tensorrt_options
+from fastface.errors import BackendError
+
+SHAPES = ShapeRange((1, 384, 640, 3), (8, 384, 640, 3), (8, 640, 640, 3))
+DEVICE = DeviceInfo(
+    "onnxruntime", "TensorRT", "float16", "H200", "onnxruntime 1.31.1, TensorRT 10.13.3", compute_capability="9.0"
+)
+
+
+@pytest.mark.parametrize(
+    ("provider", "installed", "has_driver", "expected"),
+    [
+        ("CPU", {}, False, r"not installed; .*fastface\[cpu\]"),
+        ("CUDA", {}, True, r"not installed; .*fastface\[cuda\]"),
+        ("TensorRT", {"onnxruntime-gpu": "1.31.1"}, False, r"TensorRT needs an NVIDIA card .* --device cpu"),
+        ("CUDA", {"onnxruntime": "1.31.1"}, True, r"is the CPU's; .*pip uninstall -y onnxruntime && .*\[cuda\]"),
+        (
+            "TensorRT",
+            {"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"},
+            True,
+            r"both installed.*pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'fastface\[gpu\]'",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_with_its_remedy(
+    provider: str, installed: dict[str, str], has_driver: bool, expected: str
+) -> None:
+    reason = nvidia.missing_packages(provider, installed, has_driver=has_driver)
+    assert reason is not None
+    assert "\n" not in reason
+    import re
+
+    assert re.search(expected, reason)
+
+
+@pytest.mark.parametrize(
+    ("provider", "installed", "has_driver"),
+    [
+        ("CPU", {"onnxruntime": "1.31.1"}, False),
+        ("CPU", {"onnxruntime-gpu": "1.31.1"}, False),
+        ("CUDA", {"onnxruntime-gpu": "1.31.1"}, True),
+    ],
+)
+def test_nothing_is_missing(provider: str, installed: dict[str, str], has_driver: bool) -> None:
+    assert nvidia.missing_packages(provider, installed, has_driver=has_driver) is None
+
+
+def test_missing_library_is_named_with_its_remedy() -> None:
+    with pytest.raises(BackendError, match=r"libnvinfer\.so\.99 \(TensorRT 10\).*pip install 'fastface\[gpu\]'"):
+        nvidia.require_library("/nowhere/libnvinfer.so.99", "TensorRT 10", "TensorRT")
+
+
+def test_tensorrt_of_another_major_version_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "libnvinfer.so.11").touch()
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(nvidia, "find_spec", lambda name: spec)
+    with pytest.raises(BackendError, match=r"libnvinfer\.so\.10"):
+        nvidia.load_tensorrt()
+
+
+def test_tensorrt_is_loaded_from_its_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10"):
+        (tmp_path / name).touch()
+    loaded = []
+
+    def load(path: str, mode: int) -> SimpleNamespace:
+        assert mode == ctypes.RTLD_GLOBAL
+        loaded.append(path)
+        return SimpleNamespace(getInferLibVersion=lambda: 101303)
+
+    monkeypatch.setattr(nvidia, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=[str(tmp_path)]))
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    assert nvidia.load_tensorrt() == "10.13.3"
+    assert loaded == [
+        str(tmp_path / name) for name in ("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10")
+    ]
+
+
+class FakeDriver:
+    """libcuda as cuda.h has it: out-parameters, 0 for success."""
+
+    def __init__(self, status: int = 0) -> None:
+        self.status = status
+
+    def cuInit(self, flags: int) -> int:
+        return self.status
+
+    def cuDeviceGet(self, device: object, ordinal: int) -> int:
+        device._obj.value = ordinal
+        return 0
+
+    def cuDeviceGetName(self, name: ctypes.Array, length: int, device: object) -> int:
+        name.value = b"NVIDIA H200"
+        return 0
+
+    def cuDeviceGetAttribute(self, number: object, attribute: int, device: object) -> int:
+        number._obj.value = {75: 9, 76: 0}[attribute]
+        return 0
+
+    def cuDriverGetVersion(self, number: object) -> int:
+        number._obj.value = 13010
+        return 0
+
+
+def test_card_is_described_by_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeDriver())
+    assert nvidia.query_card(0) == nvidia.Card("NVIDIA H200", "9.0", "13.1")
+
+
+def test_driver_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeDriver(status=999))
+    with pytest.raises(BackendError, match="cuInit failed with 999"):
+        nvidia.query_card(0)
+
+
+def test_tensorrt_gets_its_profile_in_full(tmp_path: Path) -> None:
+    options = tensorrt_options("picture", 1, "float16", SHAPES, tmp_path / "engines" / "key")
+    assert options["trt_profile_min_shapes"] == "picture:1x384x640x3"
+    assert options["trt_profile_opt_shapes"] == "picture:8x384x640x3"
+    assert options["trt_profile_max_shapes"] == "picture:8x640x640x3"
+    assert options["trt_fp16_enable"] == "1"
+    assert options["device_id"] == "1"
+    assert options["trt_engine_cache_path"] == str(tmp_path / "engines" / "key")
+    assert options["trt_timing_cache_path"] == str(tmp_path / "engines")
+    assert tensorrt_options("picture", 1, "float32", SHAPES, tmp_path)["trt_fp16_enable"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("graph", "device", "shapes"),
+    [
+        (b"other", DEVICE, SHAPES),
+        (b"graph", replace(DEVICE, versions="onnxruntime 1.32.0, TensorRT 10.13.3"), SHAPES),
+        (b"graph", replace(DEVICE, versions="onnxruntime 1.31.1, TensorRT 10.14.0"), SHAPES),
+        (b"graph", replace(DEVICE, compute_capability="8.9"), SHAPES),
+        (b"graph", replace(DEVICE, precision="float32"), SHAPES),
+        (b"graph", DEVICE, replace(SHAPES, usual=(4, 384, 640, 3))),
+    ],
+)
+def test_engine_belongs_to_all_that_it_depends_on(graph: bytes, device: DeviceInfo, shapes: ShapeRange) -> None:
+    cache = Path("cache")
+    first = engine_folder(cache, b"graph", DEVICE, SHAPES)
+    assert first == engine_folder(cache, b"graph", replace(DEVICE, device_id=1, notes=("x",)), SHAPES)
+    assert engine_folder(cache, graph, device, shapes) != first
+
+
+def test_strict_session_forbids_the_cpu() -> None:
+    assert session_entries(strict=True)["session.disable_cpu_ep_fallback"] == "1"
+    assert session_entries(strict=False)["session.disable_cpu_ep_fallback"] == "0"
+    assert cuda_options(2)["device_id"] == "2"
+
+
+class FakeRuntime:
+    """ONNX Runtime whose session ends on the providers told; refuses a strict one if `shapes_on_cpu`."""
+
+    def __init__(self, providers: list[str], shapes_on_cpu: bool = False) -> None:
+        import onnxruntime
+
+        self.SessionOptions = onnxruntime.SessionOptions
+        self.providers = providers
+        self.shapes_on_cpu = shapes_on_cpu
+        self.strict: list[bool] = []
+
+    def InferenceSession(self, graph: Path, options: object, providers: list) -> object:
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+
+        strict = options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
+        self.strict.append(strict)
+        if strict and self.shapes_on_cpu:
+            raise Fail("nodes on the default CPU EP, but fallback to CPU EP has been explicitly disabled by the user.")
+        return SimpleNamespace(get_providers=lambda: self.providers)
+
+
+CUDA = replace(DEVICE, provider="CUDA", precision="float32")
+
+
+def test_silent_fall_back_to_the_cpu_is_an_error(tmp_path: Path) -> None:
+    runtime = FakeRuntime(["CPUExecutionProvider"])
+    with pytest.raises(BackendError, match="CUDA was asked for, but ONNX Runtime took CPUExecutionProvider"):
+        onnxruntime_session._open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
+
+
+def test_graph_with_shape_arithmetic_is_opened_less_strictly(tmp_path: Path) -> None:
+    runtime = FakeRuntime(["CUDAExecutionProvider", "CPUExecutionProvider"], shapes_on_cpu=True)
+    session = onnxruntime_session._open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
+    assert session.get_providers()[0] == "CUDAExecutionProvider"
+    assert runtime.strict == [True, False]
+
+
+def test_graph_wholly_on_the_card_is_opened_strictly(tmp_path: Path) -> None:
+    runtime = FakeRuntime(["CUDAExecutionProvider"])
+    onnxruntime_session._open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
+    assert runtime.strict == [True]
+
+
+def test_one_worker_builds_an_engine_at_a_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    import fcntl
+
+    engines = tmp_path / "tensorrt" / "key"
+    with onnxruntime_session._building(engines), (engines / "lock").open("w") as other:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (engines / "x.engine").touch()
+    assert [record.message for record in caplog.records] == ["building the TensorRT engine, this takes minutes, once"]
+    caplog.clear()
+    with onnxruntime_session._building(engines):
+        pass
+    assert not caplog.records
+
+
+def test_cuda_session_without_the_gpu_package_is_an_error(tmp_path: Path) -> None:
+    if "onnxruntime-gpu" in nvidia.installed_versions():
+        pytest.skip("onnxruntime-gpu is installed")
+    graph = write_small_graph(tmp_path / "small.onnx")
+    with pytest.raises(BackendError, match=r"CUDA needs an NVIDIA card|is the CPU"):
+        onnxruntime_session.open_session(graph, CUDA, threads=1, cache_folder=tmp_path, shapes=SHAPES)

@@ -1,0 +1,135 @@
+"""bfloat16 is used only where it agrees with float32; told with a runtime that computes what we say."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from backends_tools import CPU_DEVICES, SMALL, noise, open_on, write_real_graph, write_small_graph
+
+from fastface.backends import openvino_session
+from fastface.backends.openvino_session import choose_precision, compile_options
+from fastface.backends.precision import agrees, probe_picture
+
+EMBEDDING = noise((3, 64), seed=1).astype(np.float32) - 127
+ROWS = np.sort(noise((2, 20, 15), seed=2).astype(np.float32) / 255, axis=1)[:, ::-1]
+
+
+def turned(vectors: np.ndarray, cosine: float) -> np.ndarray:
+    """Vectors whose cosine with the given ones is as given."""
+    other = np.roll(vectors, 1, axis=1)
+    along = (other * vectors).sum(1, keepdims=True) / (vectors**2).sum(1, keepdims=True)
+    across = other - along * vectors
+    across *= np.linalg.norm(vectors, axis=1, keepdims=True) / np.linalg.norm(across, axis=1, keepdims=True)
+    return (cosine * vectors + np.sqrt(1 - cosine**2) * across).astype(np.float32)
+
+
+@pytest.mark.parametrize(("cosine", "agreed"), [(0.9999, True), (0.991, True), (0.989, False), (-1.0, False)])
+def test_embeddings_agree_by_cosine(cosine: float, agreed: bool) -> None:
+    assert agrees([EMBEDDING], [turned(EMBEDDING, cosine)]) is agreed
+
+
+def test_length_of_an_embedding_does_not_matter() -> None:
+    assert agrees([EMBEDDING], [EMBEDDING * 1.1])
+
+
+def test_one_bad_row_is_enough() -> None:
+    worse = EMBEDDING.copy()
+    worse[1] = turned(EMBEDDING, 0.5)[1]
+    assert not agrees([EMBEDDING], [worse])
+
+
+@pytest.mark.parametrize(("shift", "agreed"), [(0.019, True), (0.021, False)])
+def test_scores_agree_by_difference(shift: float, agreed: bool) -> None:
+    assert agrees([ROWS], [ROWS + np.float32(shift)]) is agreed
+
+
+def test_rows_of_equal_score_may_change_places() -> None:
+    swapped = ROWS.copy()
+    swapped[:, 3, 1:], swapped[:, 4, 1:] = ROWS[:, 4, 1:], ROWS[:, 3, 1:]
+    assert agrees([ROWS], [swapped])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("exact", [EMBEDDING, ROWS])
+def test_not_finite_is_not_agreed(exact: np.ndarray, value: float) -> None:
+    broken = exact.copy()
+    broken.flat[-1] = value
+    assert not agrees([exact], [broken])
+
+
+def test_other_number_or_shape_is_not_agreed() -> None:
+    assert not agrees([EMBEDDING], [EMBEDDING, EMBEDDING])
+    assert not agrees([EMBEDDING], [EMBEDDING[:2]])
+
+
+@pytest.mark.parametrize(("cosine", "chosen"), [(0.999, "bfloat16"), (0.9, "float32")])
+def test_precision_is_chosen_by_comparison(cosine: float, chosen: str) -> None:
+    outputs = {"float32": (EMBEDDING,), "bfloat16": (turned(EMBEDDING, cosine),)}
+    assert choose_precision("bfloat16", outputs.__getitem__) == chosen
+
+
+def test_float32_is_not_compared() -> None:
+    def refuse(precision: str) -> tuple[np.ndarray, ...]:
+        raise AssertionError(precision)
+
+    assert choose_precision("float32", refuse) == "float32"
+
+
+@pytest.mark.parametrize(("cosine", "chosen"), [(0.999, "bfloat16"), (0.9, "float32")])
+def test_session_compiles_in_the_precision_that_agreed(
+    cosine: float, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor with bfloat16, faked: the compiled network turns its embeddings by as much as told."""
+    asked = []
+
+    def compile_faked(session: openvino_session.OpenVinoSession, shape: tuple[int, ...], precision: str) -> object:
+        asked.append((shape, precision))
+        outputs = EMBEDDING if precision == "float32" else turned(EMBEDDING, cosine)
+        return SimpleNamespace(run=lambda batch: (outputs,))
+
+    monkeypatch.setattr(openvino_session.OpenVinoSession, "_compile", compile_faked)
+    device = replace(CPU_DEVICES["openvino"](), precision="bfloat16")
+    session = open_on(device, write_small_graph(tmp_path / "small.onnx"), SMALL, tmp_path)
+    assert session.device.precision == chosen
+    assert {precision for _, precision in asked} == {"float32", "bfloat16"}
+    session.run(noise(SMALL))
+    assert asked[-1] == (SMALL, chosen)
+
+
+def test_compile_options_name_threads_and_precision() -> None:
+    options = compile_options(3, "bfloat16")
+    assert (options["INFERENCE_NUM_THREADS"], options["INFERENCE_PRECISION_HINT"]) == (3, "bf16")
+    assert options["ENABLE_CPU_PINNING"] is False
+
+
+def test_probe_picture_is_always_the_same_and_no_flat_colour() -> None:
+    picture = probe_picture(384, 640)
+    assert picture.shape == (1, 384, 640, 3)
+    assert picture.dtype == np.uint8
+    assert picture.std() > 30
+    np.testing.assert_array_equal(picture, probe_picture(384, 640))
+
+
+def test_probe_picture_gives_an_embedding_of_some_length(shared_models: Path, tmp_path: Path) -> None:
+    graph = write_real_graph(shared_models / "buffalo_s" / "w600k_mbf.onnx", tmp_path / "real.onnx")
+    session = open_on(CPU_DEVICES["onnxruntime"](), graph, (1, 112, 112, 3), tmp_path)
+    (embedding,) = session.run(probe_picture(112, 112))
+    assert np.linalg.norm(embedding) > 1
+    assert agrees([embedding], session.run(probe_picture(112, 112)))
+
+
+@pytest.mark.parametrize("size", [(384, 640), (640, 384), (640, 640)])
+def test_published_detector_sees_the_probe_picture(shared_models: Path, size: tuple[int, int]) -> None:
+    """A picture without a detection would compare zeros with zeros."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    network = onnxruntime.InferenceSession(
+        str(shared_models / "buffalo_s" / "det_500m.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    planes = (probe_picture(*size)[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 128
+    outputs = network.run(None, {network.get_inputs()[0].name: planes})
+    assert max(scores.max() for scores in outputs[:3]) > 0.6

@@ -1,0 +1,154 @@
+"""Device names: what each means, what is said when it is not there, and that nothing falls back in silence."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastface.backends import DEVICES, DeviceInfo, probe, registry, resolve_device
+from fastface.errors import BackendError
+
+GPU = DeviceInfo("onnxruntime", "CUDA", "float32", "H200", "onnxruntime 1.31.1", compute_capability="9.0")
+CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_checks() -> None:
+    registry._check.cache_clear()
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch):
+    """Fakes what works: {(backend, provider): DeviceInfo}; everything else is missing."""
+
+    def pretend(working: dict, card: bool) -> list:
+        asked = []
+
+        def check(candidate: registry._Candidate) -> DeviceInfo:
+            key = (candidate.backend, candidate.provider)
+            asked.append(key)
+            if key not in working:
+                raise BackendError(f"{candidate.provider} of {candidate.backend} is missing")
+            return working[key]
+
+        monkeypatch.setattr(registry, "_check", check)
+        monkeypatch.setattr(registry, "card_present", lambda: card)
+        return asked
+
+    yield pretend
+    monkeypatch.undo()
+
+
+def test_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(BackendError, match="unknown device 'npu'; there are: auto, cpu, cuda, tensorrt, openvino"):
+        resolve_device("npu")
+    assert DEVICES == ("auto", "cpu", "cuda", "tensorrt", "openvino")
+
+
+def test_auto_prefers_tensorrt_then_cuda_then_openvino_then_onnxruntime(machine) -> None:
+    asked = machine({("onnxruntime", "CPU"): CPU}, card=False)
+    assert resolve_device("auto") == CPU
+    assert asked == [("onnxruntime", "TensorRT"), ("onnxruntime", "CUDA"), ("openvino", "CPU"), ("onnxruntime", "CPU")]
+
+
+def test_auto_beside_an_unusable_card_says_why(machine) -> None:
+    machine({("openvino", "CPU"): CPU}, card=True)
+    device = resolve_device("auto")
+    assert device.name == "EPYC"
+    assert device.notes == ("TensorRT of onnxruntime is missing", "CUDA of onnxruntime is missing")
+
+
+def test_auto_takes_the_card_that_works(machine) -> None:
+    machine({("onnxruntime", "CUDA"): GPU, ("openvino", "CPU"): CPU}, card=True)
+    device = resolve_device("auto")
+    assert (device.name, device.is_gpu) == ("H200", True)
+    assert device.notes == ("TensorRT of onnxruntime is missing",)
+
+
+def test_named_device_never_becomes_another(machine) -> None:
+    machine({("openvino", "CPU"): CPU, ("onnxruntime", "CPU"): CPU}, card=True)
+    for name in ("cuda", "tensorrt"):
+        with pytest.raises(BackendError, match="is missing") as caught:
+            resolve_device(name)
+        assert caught.value.exit_code == 4
+
+
+def test_cpu_is_openvino_else_onnxruntime(machine) -> None:
+    asked = machine({("onnxruntime", "CPU"): CPU}, card=False)
+    resolve_device("cpu")
+    assert asked == [("openvino", "CPU"), ("onnxruntime", "CPU")]
+
+
+def test_this_machine_has_a_cpu() -> None:
+    device = resolve_device("cpu")
+    assert device.provider == "CPU"
+    assert device.name
+    assert device.versions.split()[0] == device.backend
+
+
+@pytest.mark.skipif(registry.card_present(), reason="there is an NVIDIA card")
+@pytest.mark.parametrize("name", ["cuda", "tensorrt"])
+def test_machine_without_a_card_says_so_in_one_line(name: str) -> None:
+    with pytest.raises(BackendError, match=r"driver.*--device cpu") as caught:
+        resolve_device(name)
+    assert "\n" not in str(caught.value)
+
+
+def answer(code: int, stdout: str, stderr: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess([], code, stdout, stderr)
+
+
+def test_check_that_crashes_is_an_error() -> None:
+    candidate = registry._Candidate("onnxruntime", "CUDA")
+    with pytest.raises(BackendError, match=r"CUDA ended with -11: last words"):
+        registry._read_answer(candidate, answer(-11, "", "first\nlast words\n"))
+
+
+def test_check_that_misses_something_says_what() -> None:
+    candidate = registry._Candidate("onnxruntime", "CUDA")
+    with pytest.raises(BackendError, match="no cuDNN"):
+        registry._read_answer(candidate, answer(0, f"chatter\n{json.dumps({'missing': 'no cuDNN'})}\n"))
+
+
+def test_check_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], **options: object) -> None:
+        raise subprocess.TimeoutExpired(command, 180)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(BackendError, match="did not answer within 180 s"):
+        registry._check(registry._Candidate("onnxruntime", "CPU"))
+
+
+def test_probe_refuses_a_runtime_that_computes_wrongly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastface.backends.onnxruntime_session import OnnxRuntimeSession, describe
+
+    probe.check_device(describe("CPU"), tmp_path)
+    right = OnnxRuntimeSession.run
+    monkeypatch.setattr(OnnxRuntimeSession, "run", lambda self, batch: (right(self, batch)[0] + 1,))
+    with pytest.raises(BackendError, match="computes wrongly"):
+        probe.check_device(describe("CPU"), tmp_path)
+
+
+def test_resolving_loads_no_runtime_and_sessions_no_converter() -> None:
+    """OpenVINO's converter sends telemetry when imported: no socket may be asked for, no process forked."""
+    code = """
+import sys
+import fastface.backends as backends
+def audit(event, arguments):
+    if event.startswith("socket.") or event == "os.fork":
+        print("audited", event)
+sys.addaudithook(audit)
+heavy = {"openvino", "onnxruntime", "onnx", "pydantic", "pyarrow", "typer"}
+print("loaded", sorted(heavy & set(sys.modules)))
+from fastface.backends import openvino_session
+openvino_session.describe("CPU")
+print("loaded", [name for name in sys.modules if "telemetry" in name or name.startswith("openvino.tools")])
+"""
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_root())
+    assert child.stdout.splitlines() == ["loaded []", "loaded []"]
+
+
+def _root() -> Path:
+    return Path(__file__).parent.parent
