@@ -1,0 +1,185 @@
+"""Running ffmpeg: always an argument list, never longer than it gets on, never longer than its parent lives.
+
+ffmpeg works in its own process group, so that Ctrl-C of a terminal reaches only fastface, which then ends it.
+"""
+
+import ctypes
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastface.errors import ExportError, SpaceError
+
+__all__ = ["READ_FILES_ONLY", "STALL_SECONDS", "find_ffmpeg", "literal_file", "run_ffmpeg"]
+
+STALL_SECONDS = 60.0
+READ_FILES_ONLY = ("-protocol_whitelist", "file,pipe")
+"""Goes before each input: a playlist in disguise opens nothing from the network."""
+
+_POLL_SECONDS = 0.2
+_TAIL_BYTES = 4096
+_PROGRESS_KEYS = (b"frame=", b"total_size=", b"out_time_us=")
+_PR_SET_PDEATHSIG = 1
+# Looked up once: between fork and exec, a child of a process with threads must not load libraries.
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def find_ffmpeg() -> Path:
+    """The `ffmpeg` of PATH, else the one that the package imageio-ffmpeg brings.
+
+    Raises:
+        ExportError: There is neither.
+    """
+    if found := shutil.which("ffmpeg"):
+        return Path(found)
+    import imageio_ffmpeg  # noqa: PLC0415 - only a machine without ffmpeg pays for it
+
+    try:
+        return Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise ExportError(
+            "no ffmpeg found: install it (Debian: apt install ffmpeg) or run with --clips none"
+        ) from error
+
+
+def literal_file(path: Path) -> str:
+    """The path as ffmpeg takes it for a file and nothing else, even when it is named `-y.mp4` or `concat:x.mp4`."""
+    return f"file:{path.absolute()}"
+
+
+def run_ffmpeg(
+    arguments: Sequence[str],
+    *,
+    check_stop: Callable[[], None] = lambda: None,
+    stall_seconds: float = STALL_SECONDS,
+    executable: Path | None = None,
+) -> None:
+    """Runs ffmpeg to its end.
+
+    It is ended when neither its frame count, its output time, its output size nor the bytes that it has read change
+    for `stall_seconds`: a fixed time would end the work on long spans, and a decoder that is far from the span's start
+    writes nothing for long. Call it from the main thread: the kernel ends ffmpeg when the *thread* that made it ends.
+
+    Args:
+        arguments: What stands after the program's name; files through `literal_file`.
+        check_stop: Called a few times a second; what it raises ends ffmpeg and goes on to the caller.
+        stall_seconds: Longest time without progress.
+        executable: The program; default: `find_ffmpeg()`.
+
+    Raises:
+        ExportError: ffmpeg failed or stalled; has the command and the end of its messages.
+        SpaceError: ffmpeg met a full disk.
+    """
+    program = executable or find_ffmpeg()
+    command = [str(program), "-hide_banner", "-nostdin", "-loglevel", "error", "-progress", "pipe:1", *arguments]
+    try:
+        process = _started(command)
+    except OSError as error:
+        raise ExportError(f"cannot start {str(program)!r}: {error.strerror}", command) from error
+    with process:
+        try:
+            said = _followed(process, command, check_stop, stall_seconds)
+        finally:
+            _end(process)
+    if "No space left on device" in said:
+        raise SpaceError(f"no space left while ffmpeg wrote; free some and run the same command again: {said}")
+    if process.returncode != 0:
+        raise ExportError(f"ffmpeg ended with {process.returncode}", command, said)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The newest figures of `-progress`, put together from chunks that may end anywhere."""
+
+    figures: dict[bytes, bytes] = field(default_factory=dict)
+    rest: bytes = b""
+
+    def feed(self, chunk: bytes) -> None:
+        *lines, self.rest = (self.rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(_PROGRESS_KEYS):
+                key, _, value = line.partition(b"=")
+                self.figures[key] = value
+
+
+def _started(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LC_ALL": "C"},
+        process_group=0,
+        preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509 - it makes two system calls and takes no lock
+    )
+
+
+def _dying_with(parent: int) -> Callable[[], None] | None:
+    """What a child calls before exec, so that the kernel kills it when its parent is gone (Linux only)."""
+    if sys.platform != "linux":
+        return None
+
+    def ask_kernel() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(1)
+
+    return ask_kernel
+
+
+def _followed(
+    process: subprocess.Popen[bytes], command: list[str], check_stop: Callable[[], None], stall_seconds: float
+) -> str:
+    """Waits for the end of both pipes; returns the last lines of stderr."""
+    assert process.stdout and process.stderr
+    tail, progress, before = b"", _Progress(), None
+    deadline = time.monotonic() + stall_seconds
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(process.stderr, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select(_POLL_SECONDS):
+                chunk = os.read(key.fd, 65536)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is process.stderr:
+                    tail = (tail + chunk)[-_TAIL_BYTES:]
+                else:
+                    progress.feed(chunk)
+            check_stop()
+            now = dict(progress.figures), _bytes_read(process.pid)
+            if now != before:
+                before, deadline = now, time.monotonic() + stall_seconds
+            elif time.monotonic() > deadline:
+                raise ExportError(f"ffmpeg made no progress for {stall_seconds:g} s", command, _text(tail))
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(stall_seconds)
+    return _text(tail)
+
+
+def _bytes_read(pid: int) -> int:
+    """What the process has read so far; 0 where the kernel does not tell."""
+    try:
+        first_line = Path(f"/proc/{pid}/io").read_bytes().partition(b"\n")[0]
+    except OSError:
+        return 0
+    return int(first_line.removeprefix(b"rchar: "))
+
+
+def _text(tail: bytes) -> str:
+    return "\n".join(tail.decode(errors="replace").split("\n")[-8:]).strip()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kills the whole group where it still runs. What it wrote is thrown away, so there is nothing to finish."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

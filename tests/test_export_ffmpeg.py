@@ -1,0 +1,133 @@
+"""ffmpeg as a child: ended when it gets nowhere, when the user stops, and when its parent dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fastface.errors import ExportError, InterruptError, SpaceError
+from fastface.export.ffmpeg import find_ffmpeg, literal_file, run_ffmpeg
+
+
+def _fake(folder: Path, script: str) -> Path:
+    path = folder / "ffmpeg"
+    path.write_text(f"#!/bin/sh\necho $$ > {folder}/pid\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def _pid(folder: Path) -> int:
+    return int((folder / "pid").read_text())
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_it_works(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    run_ffmpeg(["-f", "lavfi", "-i", "color=size=64x64:duration=0.2", "-f", "mp4", literal_file(out)])
+    assert out.stat().st_size > 500
+
+
+def test_a_failure_says_what_ffmpeg_said(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="No such file") as caught:
+        run_ffmpeg(["-i", literal_file(tmp_path / "absent.mp4"), "-f", "null", "-"])
+    assert caught.value.command[-1] == "-"
+
+
+@pytest.mark.parametrize(
+    "name", ["-y.mp4", "concat:x.mp4", "a%03d.mp4", "http:x.mp4", "caf\udce9.mp4", "two\nlines.mp4"]
+)
+def test_names_are_literal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, copy = Path(name), Path(f"copy of {name}")
+    run_ffmpeg(["-f", "lavfi", "-i", "color=size=64x64:duration=0.2", "-f", "mp4", literal_file(source)])
+    run_ffmpeg(["-i", literal_file(source), "-c", "copy", "-f", "mp4", literal_file(copy)])
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / source, tmp_path / copy])
+
+
+def test_one_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> None:
+    program = _fake(tmp_path, f"sleep 300 & echo $! > {tmp_path}/child\necho starting >&2\nwait")
+    began = time.monotonic()
+    with pytest.raises(ExportError, match=r"no progress for 0\.5 s: starting"):
+        run_ffmpeg([], executable=program, stall_seconds=0.5)
+    assert time.monotonic() - began < 10
+    assert _is_gone(_pid(tmp_path))
+    assert _is_gone(int((tmp_path / "child").read_text()))
+
+
+def test_one_that_says_the_same_again_and_again_gets_nowhere(tmp_path: Path) -> None:
+    # No child of its own: what a shell's children read would count as read by the shell.
+    loop = "import time\nwhile True: print('frame=7\\nspeed=1x', flush=True); time.sleep(0.05)"
+    program = _fake(tmp_path, f'exec {sys.executable} -S -c "{loop}"')
+    with pytest.raises(ExportError, match="no progress"):
+        run_ffmpeg([], executable=program, stall_seconds=0.6)
+
+
+def test_one_that_gets_on_slowly_may_take_its_time(tmp_path: Path) -> None:
+    program = _fake(tmp_path, "for n in 1 2 3 4 5 6; do echo out_time_us=$n; sleep 0.3; done")
+    run_ffmpeg([], executable=program, stall_seconds=1.0)
+
+
+def test_one_that_only_reads_gets_on(tmp_path: Path) -> None:
+    program = _fake(tmp_path, "for n in 1 2 3 4 5 6; do read line < /etc/passwd; sleep 0.3; done")
+    run_ffmpeg([], executable=program, stall_seconds=1.0)
+
+
+def test_a_stop_ends_it_and_is_passed_on(tmp_path: Path) -> None:
+    program = _fake(tmp_path, "exec sleep 300")
+
+    def stop() -> None:
+        if (tmp_path / "pid").exists():
+            raise InterruptError(signal.SIGINT)
+
+    with pytest.raises(InterruptError):
+        run_ffmpeg([], executable=program, check_stop=stop)
+    assert _is_gone(_pid(tmp_path))
+
+
+def test_a_full_disk_is_no_space(tmp_path: Path) -> None:
+    program = _fake(tmp_path, "echo 'av_interleaved_write_frame(): No space left on device' >&2")
+    with pytest.raises(SpaceError):
+        run_ffmpeg([], executable=program)
+
+
+def test_a_program_that_cannot_start_is_an_export_error(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="cannot start"):
+        run_ffmpeg([], executable=tmp_path / "absent")
+
+
+def test_it_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    program = _fake(tmp_path, "exec sleep 300")
+    code = (
+        "from pathlib import Path; from fastface.export.ffmpeg import run_ffmpeg;"
+        f"run_ffmpeg([], executable=Path({str(program)!r}))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent.parent)
+    deadline = time.monotonic() + 30
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child = _pid(tmp_path)
+    assert not _is_gone(child)
+    parent.kill()
+    parent.wait()
+    while not _is_gone(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_without_one_in_path_the_bundled_one_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = find_ffmpeg()
+    assert found.parent.name == "binaries"
+    assert os.access(found, os.X_OK)
+    run_ffmpeg(["-f", "lavfi", "-i", "color=size=64x64:duration=0.1", "-f", "null", "-"])
