@@ -1,0 +1,174 @@
+"""Intervals of time and the spans that hits become. Pure: no I/O.
+
+Intervals are half-open, [start, end), in seconds from a video's first frame. Times that were computed in floating point
+are compared with a tolerance of one microsecond: far below the distance of two frames, far above rounding errors, so
+that 0.3 − 0.1 is exactly 0.2.
+"""
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+
+from fastface.types import Hits, Span
+
+__all__ = [
+    "EVERYTHING",
+    "Interval",
+    "boundary_windows",
+    "build_spans",
+    "clamp_intervals",
+    "group_hits",
+    "merge_intervals",
+    "subtract_intervals",
+]
+
+Interval = tuple[Fraction, Fraction]
+"""[start, end) in seconds from the first frame."""
+
+EVERYTHING: tuple[Fraction, None] = (Fraction(0), None)
+"""The bounds of a video whose length is not known, for `clamp_intervals`."""
+
+_TOLERANCE = 1e-6
+_EXACT_TOLERANCE = Fraction(1, 1_000_000)
+
+
+def merge_intervals(intervals: Iterable[Interval], gap: Fraction = Fraction(0)) -> tuple[Interval, ...]:
+    """The same stretches, sorted; those that overlap, touch, or lie closer than `gap` are one. Empty ones go."""
+    merged: list[Interval] = []
+    for start, end in sorted(intervals):
+        if end <= start:
+            continue
+        if merged and (start <= merged[-1][1] or start - merged[-1][1] < gap):
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            continue
+        merged.append((start, end))
+    return tuple(merged)
+
+
+def clamp_intervals(
+    intervals: Iterable[Interval], bounds: tuple[Fraction, Fraction | None] = EVERYTHING
+) -> tuple[Interval, ...]:
+    """What lies inside the bounds, in the order given; `None` as the upper bound is no bound."""
+    low, high = bounds
+    cut = ((max(start, low), end if high is None else min(end, high)) for start, end in intervals)
+    return tuple((start, end) for start, end in cut if start < end)
+
+
+def subtract_intervals(intervals: Iterable[Interval], taken: Iterable[Interval]) -> tuple[Interval, ...]:
+    """What of `intervals` is in none of `taken`: sorted and merged."""
+    holes = merge_intervals(taken)
+    left: list[Interval] = []
+    for begin, end in merge_intervals(intervals):
+        start = begin
+        for hole_start, hole_end in holes:
+            if hole_end <= start or hole_start >= end:
+                continue
+            if start < hole_start:
+                left.append((start, hole_start))
+            start = min(hole_end, end)
+        if start < end:
+            left.append((start, end))
+    return tuple(left)
+
+
+def group_hits(hits: Hits, merge_gap: float) -> tuple[Hits, ...]:
+    """The hits of one target, sorted by time and cut where two neighbours are not closer than `merge_gap` seconds.
+
+    Order does not matter: any permutation of the same hits gives the same groups.
+    """
+    if not len(hits):
+        return ()
+    hits = hits[np.lexsort((hits.face, hits.similarity, hits.period, hits.time))]
+    cuts = np.flatnonzero(np.diff(hits.time) >= merge_gap - _TOLERANCE) + 1
+    edges = [0, *cuts.tolist(), len(hits)]
+    return tuple(hits[start:end] for start, end in pairwise(edges))
+
+
+def build_spans(
+    video_id: str,
+    target: str,
+    hits: Hits,
+    *,
+    pad: tuple[float, float],
+    merge_gap: float,
+    min_span: float,
+    duration: float | None,
+) -> tuple[Span, ...]:
+    """The stretches of one video in which one target appears, in order of time, disjoint.
+
+    Hits closer than `merge_gap` form a group, which lasts from its first hit to its last hit plus that hit's period.
+    Groups shorter than `min_span` are dropped before anything else, so that padding never decides what is kept. The
+    others are padded and clamped to the video; those that then overlap or touch are one span.
+
+    Args:
+        video_id: The video.
+        target: The target's label.
+        hits: Its hits in the video, in any order.
+        pad: Seconds added (before, after).
+        merge_gap: Seconds; hits exactly this far apart do not join.
+        min_span: Seconds; a group of exactly this length stays.
+        duration: Length of the video in seconds; None where it is not known. A hit at or beyond it shows that the
+            header is wrong: then the span ends with its evidence.
+    """
+    spans: list[tuple[float, float, list[Hits]]] = []
+    for group in group_hits(hits, merge_gap):
+        first, last = float(group.time[0]), float(group.time[-1])
+        raw_end = last + float(group.period[-1])
+        if raw_end - first < min_span - _TOLERANCE:
+            continue
+        start, end = max(0.0, first - pad[0]), raw_end + pad[1]
+        if duration is not None:
+            end = min(end, duration if last < duration else raw_end)
+        if spans and start <= spans[-1][1] + _TOLERANCE:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end), [*spans[-1][2], group])
+            continue
+        spans.append((start, end, [group]))
+    return tuple(_span(video_id, target, start, end, Hits.concatenate(groups)) for start, end, groups in spans)
+
+
+def _span(video_id: str, target: str, start: float, end: float, hits: Hits) -> Span:
+    similarities = hits.similarity.tolist()
+    return Span(
+        video_id=video_id,
+        target=target,
+        start=start,
+        end=end,
+        first_hit=float(hits.time[0]),
+        last_hit=float(hits.time[-1]),
+        hits=len(hits),
+        best_similarity=max(similarities),
+        mean_similarity=math.fsum(similarities) / len(similarities),
+    )
+
+
+def boundary_windows(
+    groups: Iterable[Hits], period: Fraction, duration: Fraction | None = None
+) -> tuple[Interval, ...]:
+    """Where to look at every frame so that the boundaries of groups of sampled hits are known to the frame.
+
+    A sample is the first frame of its cell [kP, (k+1)P). All frames between a group's first hit, in cell k, and the
+    sample before it lie in cell k − 1; all frames between its last hit, in cell m, and the sample after it lie in cell
+    m. So those two cells are the windows; they lie on the edges of the sampling grid, as units must.
+
+    Args:
+        groups: Groups of hits, of one or more targets of one video, as `group_hits` gives them.
+        period: Seconds between samples.
+        duration: Length of the video if known.
+
+    Returns:
+        The windows, sorted, merged, inside the video.
+    """
+    windows: list[Interval] = []
+    for group in groups:
+        first, last = _cell(float(group.time[0]), period), _cell(float(group.time[-1]), period)
+        windows.append(((first - 1) * period, first * period))
+        windows.append((last * period, (last + 1) * period))
+    return merge_intervals(clamp_intervals(windows, (Fraction(0), duration)))
+
+
+def _cell(time: float, period: Fraction) -> int:
+    """The grid cell of a sample whose exact time was rounded to a float, perhaps to just below its cell's edge."""
+    return int((Fraction(time) + _EXACT_TOLERANCE) // period)
