@@ -1,0 +1,158 @@
+"""The published packs: where they are, their digests, licence, and their recognisers' thresholds. A table.
+
+Digests are of the files of InsightFace's release v0.7; sizes in MB are of the archives.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "DEFAULT_THRESHOLDS",
+    "INSIGHTFACE_LICENCE",
+    "KNOWN_NETWORKS",
+    "PACKS",
+    "THRESHOLDS",
+    "UNKNOWN_LICENCE",
+    "KnownNetwork",
+    "NetworkKind",
+    "PublishedPack",
+    "Thresholds",
+    "preferred_packs",
+]
+
+NetworkKind = Literal["detector", "recogniser"]
+
+_RELEASE = "https://github.com/deepinsight/insightface/releases/download/v0.7"
+_MIRROR = "https://github.com/deepinsight/insightface/releases/download/model-zoo"
+
+INSIGHTFACE_LICENCE = (
+    "InsightFace model weights: for non-commercial research purposes only "
+    "(https://github.com/deepinsight/insightface#license)"
+)
+UNKNOWN_LICENCE = "not in fastface's catalogue; ask whoever the weights come from"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Cosine similarities at which a face is a target's.
+
+    Attributes:
+        enter: Least similarity that opens a hit.
+        exit: Least similarity that holds a track that is open.
+    """
+
+    enter: float
+    exit: float
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNetwork:
+    """A published file.
+
+    Attributes:
+        name: The file's stem.
+        kind: What it is for.
+        sha256: Digest of the published file; None where no source states it.
+        dimension: Components of the embedding; None for a detector.
+    """
+
+    name: str
+    kind: NetworkKind
+    sha256: str | None
+    dimension: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPack:
+    """A published archive of networks.
+
+    Attributes:
+        name: The pack's and the archive's name.
+        detector: Name of its detector.
+        recogniser: Name of its recogniser.
+        megabytes: Size of the archive.
+        sha256: Digest of the archive; None where no source states it, then the digests of its networks are checked.
+        licence: One line.
+    """
+
+    name: str
+    detector: str
+    recogniser: str
+    megabytes: int
+    sha256: str | None
+    licence: str = INSIGHTFACE_LICENCE
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where the archive is, best first."""
+        return f"{_RELEASE}/{self.name}.zip", f"{_MIRROR}/{self.name}.zip"
+
+
+KNOWN_NETWORKS: dict[str, KnownNetwork] = {
+    network.name: network
+    for network in (
+        KnownNetwork("det_10g", "detector", "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91"),
+        KnownNetwork("det_2.5g", "detector", "041f73f47371333d1d17a6fee6c8ab4e6aecabefe398ff32cca4e2d5eaee0af9"),
+        KnownNetwork("det_500m", "detector", "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a"),
+        KnownNetwork("scrfd_10g_bnkps", "detector", None),
+        KnownNetwork(
+            "w600k_r50", "recogniser", "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43", 512
+        ),
+        KnownNetwork(
+            "w600k_mbf", "recogniser", "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f", 512
+        ),
+        KnownNetwork(
+            "glintr100", "recogniser", "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf", 512
+        ),
+    )
+}
+
+PACKS: dict[str, PublishedPack] = {
+    pack.name: pack
+    for pack in (
+        PublishedPack(
+            "buffalo_l", "det_10g", "w600k_r50", 326, "80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f"
+        ),
+        PublishedPack(
+            "antelopev2",
+            "scrfd_10g_bnkps",
+            "glintr100",
+            407,
+            "8e182f14fc6e80b3bfa375b33eb6cff7ee05d8ef7633e738d1c89021dcf0c5c5",
+        ),
+        PublishedPack(
+            "buffalo_m",
+            "det_2.5g",
+            "w600k_r50",
+            313,
+            "d98264bd8f2dc75cbc2ddce2a14e636e02bb857b3051c234b737bf3b614edca9",
+        ),
+        PublishedPack("buffalo_s", "det_500m", "w600k_mbf", 159, None),
+        PublishedPack(
+            "buffalo_sc",
+            "det_500m",
+            "w600k_mbf",
+            16,
+            "57d31b56b6ffa911c8a73cfc1707c73cab76efe7f13b675a05223bf42de47c72",
+        ),
+    )
+}
+
+# Published for video and for false accepts of 1e-6: 0.40 to 0.51 on ResNet-50; smaller networks spread strangers wider.
+THRESHOLDS: dict[str, Thresholds] = {
+    "w600k_r50": Thresholds(enter=0.42, exit=0.37),
+    "glintr100": Thresholds(enter=0.42, exit=0.37),
+    "w600k_mbf": Thresholds(enter=0.45, exit=0.40),
+}
+"""Thresholds by the recogniser's name."""
+
+DEFAULT_THRESHOLDS = Thresholds(enter=0.50, exit=0.45)
+"""For a recogniser that is not in the table: misses rather than strangers."""
+
+_LARGE_FIRST = ("buffalo_l", "antelopev2", "buffalo_m", "buffalo_s", "buffalo_sc")
+_SMALL_FIRST = ("buffalo_s", "buffalo_sc", "buffalo_m", "buffalo_l", "antelopev2")
+
+
+def preferred_packs(*, is_gpu: bool) -> tuple[str, ...]:
+    """The packs' names, best first: the most accurate on a card, the fastest on a CPU."""
+    return _LARGE_FIRST if is_gpu else _SMALL_FIRST

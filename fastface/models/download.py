@@ -1,0 +1,183 @@
+"""Installing a published pack: fetched over HTTPS, checked against pinned digests, then renamed into place.
+
+Only its detector and its recogniser are kept. Until the last step everything lies in a folder beside the pack's, which
+is removed whatever happens: a download that is cut, wrong or hostile leaves nothing.
+"""
+
+import errno
+import hashlib
+import http.client
+import shutil
+import tempfile
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from tqdm import tqdm
+
+from fastface.errors import ModelError
+from fastface.files import space_checked
+from fastface.models.catalog import KNOWN_NETWORKS, PACKS, PublishedPack
+from fastface.models.packs import FileCheck, verify
+from fastface.models.store import data_folder
+
+__all__ = ["LICENCE_FILE", "Opener", "install", "licence_accepted"]
+
+LICENCE_FILE = "LICENCE.txt"
+"""Beside the networks of an installed pack: the licence, and that it was accepted."""
+
+Opener = Callable[[str], AbstractContextManager[Any]]
+"""Opens an https address; gives an object with `read(size)` and `headers`, as `urllib.request.urlopen` does."""
+
+_TIMEOUT_SECONDS = 30
+_CHUNK_BYTES = 1 << 20
+_MAX_NETWORK_BYTES = 600 << 20
+_MEGABYTE = 1_000_000
+_SIZE_SLACK = 1.1
+
+
+def install(
+    pack: str, destination: Path | None = None, *, accept_license: bool = False, opener: Opener | None = None
+) -> Path:
+    """Fetches a published pack into `destination/<pack>`; a whole one that is there already is left alone.
+
+    Args:
+        pack: A name of the catalogue.
+        destination: A folder of packs; None takes fastface's own, where runs look.
+        accept_license: Whether the user accepts the licence of the weights. Once accepted, it is recorded there.
+        opener: How an address is opened.
+
+    Returns:
+        The pack's folder.
+
+    Raises:
+        ModelError: Unknown pack, licence not accepted, no network, or not the published files. Nothing was installed.
+        SpaceError: No space is left. Nothing was installed.
+    """
+    published = PACKS.get(pack)
+    if published is None:
+        raise ModelError(f"no pack {pack!r} in the catalogue; there are: {', '.join(PACKS)}")
+    folder = (destination or data_folder()) / pack
+    if _is_whole(folder, published):
+        return folder
+    if not accept_license and not licence_accepted(folder.parent, published):
+        raise ModelError(f"{pack}: {published.licence}; to accept this and install it, add --accept-license")
+    try:
+        with space_checked(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _install(published, folder, opener or _open_https)
+    except OSError as error:
+        raise ModelError(f"cannot install into {str(folder)!r}: {error.strerror or error}") from error
+    return folder
+
+
+def licence_accepted(destination: Path, pack: PublishedPack) -> bool:
+    """Whether the pack's licence was accepted for this or another pack in a folder of packs."""
+    return any(pack.licence in path.read_text(errors="replace") for path in destination.glob(f"*/{LICENCE_FILE}"))
+
+
+def _install(pack: PublishedPack, folder: Path, opener: Opener) -> None:
+    with tempfile.TemporaryDirectory(prefix=f".part-{pack.name}-", dir=folder.parent) as work:
+        archive = _fetch(pack, Path(work) / f"{pack.name}.zip", folder, opener)
+        unpacked = Path(work) / pack.name
+        unpacked.mkdir()
+        _unpack(pack, archive, unpacked)
+        (unpacked / LICENCE_FILE).write_text(f"{pack.licence}\nAccepted when this pack was installed.\n")
+        if folder.exists():
+            shutil.move(folder, Path(work) / "replaced")
+        unpacked.rename(folder)
+
+
+def _is_whole(folder: Path, pack: PublishedPack) -> bool:
+    if not any(folder.glob("*.onnx")):
+        return False
+    states = {check.path.stem: check for check in verify(folder)}
+    return all(_as_published(states.get(name)) for name in (pack.detector, pack.recogniser))
+
+
+def _as_published(check: FileCheck | None) -> bool:
+    """Whether a file is the published one, or at least readable where no digest of it is known."""
+    if check is None:
+        return False
+    return check.state == "ok" or (check.state == "unknown" and KNOWN_NETWORKS[check.path.stem].sha256 is None)
+
+
+def _open_https(url: str) -> AbstractContextManager[Any]:
+    response = urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS)  # noqa: S310 - the catalogue's are https
+    if not response.geturl().startswith("https://"):
+        raise http.client.HTTPException(f"sends on to {response.geturl()}, which is not https")
+    return cast("AbstractContextManager[Any]", response)
+
+
+def _fetch(pack: PublishedPack, path: Path, folder: Path, opener: Opener) -> Path:
+    """Downloads the archive from the first address that gives the published one."""
+    faults: list[str] = []
+    for url in pack.urls:
+        try:
+            digest = _download(url, path, pack, opener)
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            faults.append(f"{url}: {error}")
+            continue
+        if pack.sha256 in (None, digest):
+            return path
+        faults.append(f"{url}: its digest is {digest}, published is {pack.sha256}")
+    raise ModelError(
+        f"cannot fetch {pack.name}, nothing was installed ({'; '.join(faults)}). "
+        f"Without internet: fetch {pack.urls[0]} elsewhere and unpack it into {folder}"
+    )
+
+
+def _download(url: str, path: Path, pack: PublishedPack, opener: Opener) -> str:
+    """Writes what an address gives to a file; returns its digest."""
+    digest = hashlib.sha256()
+    limit = int(pack.megabytes * _MEGABYTE * _SIZE_SLACK) + _MEGABYTE
+    with opener(url) as response, path.open("wb") as file:
+        total = int(response.headers.get("Content-Length") or 0) or None
+        with tqdm(total=total, desc=pack.name, unit="B", unit_scale=True, disable=None) as bar:
+            while chunk := response.read(_CHUNK_BYTES):
+                if file.tell() + len(chunk) > limit:
+                    raise http.client.HTTPException(f"more than the {limit} bytes that the pack may have")
+                file.write(chunk)
+                digest.update(chunk)
+                bar.update(len(chunk))
+        if total is not None and file.tell() != total:
+            raise http.client.HTTPException(f"cut after {file.tell()} of {total} bytes")
+    return digest.hexdigest()
+
+
+def _unpack(pack: PublishedPack, archive: Path, folder: Path) -> None:
+    """Takes the detector and the recogniser out of the archive and checks their digests."""
+    try:
+        with zipfile.ZipFile(archive) as source:
+            members = {PurePosixPath(entry.filename).name: entry for entry in source.infolist() if _is_safe(entry)}
+            for name in (pack.detector, pack.recogniser):
+                entry = members.get(f"{name}.onnx")
+                if entry is None:
+                    raise ModelError(f"the archive of {pack.name} holds no {name}.onnx; nothing was installed")
+                with source.open(entry) as packed, (folder / f"{name}.onnx").open("wb") as file:
+                    shutil.copyfileobj(packed, file)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
+        raise ModelError(f"the archive of {pack.name} is damaged, nothing was installed: {error}") from error
+    checks = {check.path.stem: check for check in verify(folder)}
+    for name in (pack.detector, pack.recogniser):
+        if not _as_published(checks[name]):
+            raise ModelError(
+                f"{name}.onnx of {pack.name} is not the published file, nothing was installed: {checks[name].detail}"
+            )
+
+
+def _is_safe(entry: zipfile.ZipInfo) -> bool:
+    """Whether an entry is a plain file of bearable size, inside the archive. Its folder is dropped in any case."""
+    path = PurePosixPath(entry.filename)
+    return (
+        not entry.is_dir()
+        and not path.is_absolute()
+        and ".." not in path.parts
+        and entry.file_size <= _MAX_NETWORK_BYTES
+    )

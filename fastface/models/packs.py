@@ -1,0 +1,172 @@
+"""What a folder holds: which networks, of which kind, and whether they are the published files."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from fastface.errors import ModelError
+from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork, NetworkKind
+from fastface.models.graph import GraphKind, inspect_graph
+
+__all__ = ["FileCheck", "Network", "PackFolder", "find_packs", "read_network", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network's file.
+
+    Attributes:
+        name: The file's stem.
+        path: The file.
+        sha256: Its digest, in hexadecimal.
+        kind: What it is for, told from its graph.
+        dimension: Components of a recogniser's embedding; None for other kinds.
+        verified: Whether the digest is a published one.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    kind: GraphKind
+    dimension: int | None
+    verified: bool
+
+    @property
+    def differs(self) -> bool:
+        """Whether the file has a published network's name but not its content: converted or damaged, or another's."""
+        known = KNOWN_NETWORKS.get(self.name)
+        return known is not None and known.sha256 is not None and not self.verified
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """What `verify` found of one file.
+
+    Attributes:
+        path: The file.
+        state: ok: as published · differs: a published network's name, other content · unknown: not in the catalogue ·
+            damaged: no network can be read from it.
+        detail: One line.
+    """
+
+    path: Path
+    state: Literal["ok", "differs", "unknown", "damaged"]
+    detail: str
+
+
+class PackFolder:
+    """A folder with ONNX files. They are read when first asked for: large ones take a second.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = folder.resolve().name
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its ONNX files, sorted."""
+        return tuple(sorted(self.folder.glob("*.onnx")))
+
+    @cached_property
+    def _contents(self) -> tuple[tuple[Network, ...], tuple[str, ...]]:
+        networks, faults = [], []
+        for path in self.files:
+            try:
+                networks.append(read_network(path))
+            except ModelError as error:
+                faults.append(str(error))
+        return tuple(networks), tuple(faults)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks that could be read, sorted by file name."""
+        return self._contents[0]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line for each file that could not be read."""
+        return self._contents[1]
+
+    def choose(self, kind: NetworkKind) -> Network | None:
+        """The network of a kind; None if there is none.
+
+        Of several: the one that the catalogue names for a pack of this name, else the first published one, else the
+        first, by file name.
+        """
+        found = [network for network in self.networks if network.kind == kind]
+        pack = PACKS.get(self.name)
+        expected = () if pack is None else (pack.detector, pack.recogniser)
+        found.sort(key=lambda network: (network.name not in expected, network.name not in KNOWN_NETWORKS))
+        return found[0] if found else None
+
+
+def find_packs(places: Iterable[Path]) -> list[PackFolder]:
+    """Every folder with ONNX files: each place itself, then its sub-folders by name. The first of a name wins."""
+    packs: dict[str, PackFolder] = {}
+    for place in places:
+        if not place.is_dir():
+            continue
+        for folder in (place, *sorted(path for path in place.iterdir() if path.is_dir())):
+            pack = PackFolder(folder)
+            if pack.files and not pack.name.startswith("."):
+                packs.setdefault(pack.name, pack)
+    return list(packs.values())
+
+
+def read_network(path: Path) -> Network:
+    """Digest and kind of a file. A published file is known by its digest; any other is told from its graph.
+
+    Raises:
+        ModelError: The file is missing or damaged.
+    """
+    digest = _digest(path)
+    known = _published(digest)
+    if known is not None:
+        return Network(path.stem, path, digest, known.kind, known.dimension, verified=True)
+    facts = inspect_graph(path)
+    return Network(path.stem, path, digest, facts.kind, facts.dimension, verified=False)
+
+
+def verify(folder: Path) -> list[FileCheck]:
+    """Compares every ONNX file of a pack, or of a folder of packs, with the catalogue.
+
+    Raises:
+        ModelError: There is no such folder, or no ONNX file in it.
+    """
+    files = [file for pack in find_packs([folder]) for file in pack.files]
+    if not files:
+        raise ModelError(
+            f"no ONNX file in {str(folder)!r} or its folders; install a pack: fastface models install NAME"
+        )
+    return [_check(path) for path in files]
+
+
+def _check(path: Path) -> FileCheck:
+    try:
+        network = read_network(path)
+    except ModelError as error:
+        return FileCheck(path, "damaged", str(error))
+    if network.verified:
+        return FileCheck(path, "ok", f"{network.kind}, as published")
+    if network.differs:
+        published = KNOWN_NETWORKS[network.name].sha256
+        return FileCheck(path, "differs", f"{network.kind}, {network.sha256}; published: {published}")
+    return FileCheck(path, "unknown", f"{network.kind}, {network.sha256}, not in the catalogue")
+
+
+def _published(digest: str) -> KnownNetwork | None:
+    return next((known for known in KNOWN_NETWORKS.values() if known.sha256 == digest), None)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read the network {str(path)!r}: {error.strerror}") from error

@@ -1,0 +1,168 @@
+"""Which networks a run takes, out of the packs that are on this machine."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from fastface.backends import DeviceInfo
+from fastface.errors import ModelError
+from fastface.models.catalog import (
+    DEFAULT_THRESHOLDS,
+    PACKS,
+    THRESHOLDS,
+    UNKNOWN_LICENCE,
+    NetworkKind,
+    Thresholds,
+    preferred_packs,
+)
+from fastface.models.packs import Network, PackFolder, find_packs, read_network
+
+__all__ = ["ModelSet", "contract_of", "data_folder", "find_models", "places"]
+
+_KINDS: tuple[NetworkKind, ...] = ("detector", "recogniser")
+
+_PREPROCESSING = "5 points to insightface's 112x112 template by a similarity, RGB, (x - 127.5) / 127.5, length 1"
+"""What is done to a face before and after the recogniser. Another text makes another contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """The networks of a run.
+
+    Attributes:
+        pack: The pack's name; `custom` where both networks were named one by one.
+        detector: Finds faces.
+        recogniser: Embeds them.
+        thresholds: The recogniser's.
+        licence: Of the weights, one line.
+        notes: What the user should know of the choice: files that differ from the published ones, packs passed over.
+    """
+
+    pack: str
+    detector: Network
+    recogniser: Network
+    thresholds: Thresholds
+    licence: str
+    notes: tuple[str, ...] = ()
+
+
+def data_folder() -> Path:
+    """Where `install` puts packs unless told otherwise."""
+    return user_data_path("fastface") / "models"
+
+
+def places(folder: Path | None) -> tuple[Path, ...]:
+    """Where packs are looked for: the folder that the user gave, else fastface's own and insightface's cache."""
+    return (folder,) if folder is not None else (data_folder(), Path.home() / ".insightface" / "models")
+
+
+def find_models(
+    folder: Path | None, pack: str | None, detector: str | None, recogniser: str | None, device: DeviceInfo
+) -> ModelSet:
+    """The networks to take.
+
+    Without a pack's name: the first of the catalogue's order for the device that is there and whole, then unknown
+    packs by name.
+
+    Args:
+        folder: A folder of packs, or one pack; None looks in the usual places.
+        pack: The pack's name; None chooses.
+        detector: File, or name (stem) of a file in any pack, instead of the pack's.
+        recogniser: Likewise.
+        device: What will compute: large packs first on a card, small ones on a CPU.
+
+    Raises:
+        ModelError: Nothing fits; says where it looked, what is there, and what to do.
+    """
+    where = places(folder)
+    packs = find_packs(where)
+    chosen: dict[NetworkKind, Network] = {}
+    for kind, wanted in zip(_KINDS, (detector, recogniser), strict=True):
+        if wanted is not None:
+            chosen[kind] = _named(kind, wanted, packs)
+    name = "custom"
+    notes: list[str] = []
+    if missing := [kind for kind in _KINDS if kind not in chosen]:
+        source, notes = _choose_pack(packs, missing, pack, where, device)
+        name = source.name
+        # `_choose_pack` returns only packs that have them all.
+        chosen.update({kind: network for kind in missing if (network := source.choose(kind))})
+    notes += [f"{network.path} differs from the published file" for network in chosen.values() if network.differs]
+    return ModelSet(
+        pack=name,
+        detector=chosen["detector"],
+        recogniser=chosen["recogniser"],
+        thresholds=THRESHOLDS.get(chosen["recogniser"].name, DEFAULT_THRESHOLDS),
+        licence=_licence(chosen.values()),
+        notes=tuple(notes),
+    )
+
+
+def contract_of(recogniser: Network) -> str:
+    """What embeddings must have in common to be compared: the network's file and the preprocessing, as a digest."""
+    return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING}".encode()).hexdigest()
+
+
+def _named(kind: NetworkKind, wanted: str, packs: Sequence[PackFolder]) -> Network:
+    """The network that `--detector` or `--recogniser` names: a file, or a stem found in any pack."""
+    path = Path(wanted)
+    if path.suffix != ".onnx":
+        files = [file for pack in packs for file in pack.files]
+        path = next((file for file in files if file.stem == wanted), path)
+        if not path.is_file():
+            names = sorted({file.stem for file in files})
+            raise ModelError(f"no {kind} {wanted!r}: neither a file nor one of: {', '.join(names) or 'none'}")
+    network = read_network(path)
+    if network.kind != kind:
+        raise ModelError(f"{str(path)!r} is no {kind}; by its graph it is: {network.kind}")
+    return network
+
+
+def _choose_pack(
+    packs: Sequence[PackFolder],
+    missing: Sequence[NetworkKind],
+    name: str | None,
+    where: Sequence[Path],
+    device: DeviceInfo,
+) -> tuple[PackFolder, list[str]]:
+    """The pack to take the missing networks from, and one line for each published pack passed over."""
+    order = preferred_packs(is_gpu=device.is_gpu)
+    if name is not None:
+        candidates = [pack for pack in packs if pack.name == name]
+    else:
+        rank = {known: place for place, known in enumerate(order)}
+        candidates = sorted(packs, key=lambda pack: (rank.get(pack.name, len(rank)), pack.name))
+    passed_over: list[str] = []
+    for pack in candidates:
+        lacking = [kind for kind in missing if pack.choose(kind) is None]
+        if not lacking:
+            return pack, [line for line in passed_over if line.split(":")[0] in PACKS]
+        passed_over.append("; ".join((f"{pack.name}: no {' and no '.join(lacking)}", *pack.faults)))
+    raise ModelError(_nothing_found(name, packs, passed_over, where, order[0]))
+
+
+def _nothing_found(
+    name: str | None, packs: Sequence[PackFolder], passed_over: Sequence[str], where: Sequence[Path], best: str
+) -> str:
+    """Where was looked, what is there, and what installs one."""
+    looked = ", ".join(map(str, where))
+    advice = f"install one: fastface models install {name if name in PACKS else best}, or name a folder with --models"
+    if passed_over:
+        return f"no usable pack in {looked} ({' | '.join(passed_over)}); {advice}"
+    there = ", ".join(pack.name for pack in packs) or "no packs"
+    return f"no pack {name!r} in {looked}; there: {there}; {advice}" if name else f"no pack in {looked}; {advice}"
+
+
+def _licence(networks: Iterable[Network]) -> str:
+    """The licences of the packs that publish these networks; where one is not published, that says so."""
+    lines = {
+        next(
+            (pack.licence for pack in PACKS.values() if network.name in (pack.detector, pack.recogniser)),
+            UNKNOWN_LICENCE,
+        )
+        for network in networks
+    }
+    return "; ".join(sorted(lines))
