@@ -66,7 +66,7 @@ class PackFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.name = folder.resolve().name
+        self.name = folder.absolute().name
 
     @property
     def files(self) -> tuple[Path, ...]:
