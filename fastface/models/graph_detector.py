@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from onnx import helper
 
 from fastface.errors import ModelError
 from fastface.models.graph_edit import FLOAT, UINT8, GraphEditor, Shape, infer_shapes, network_inputs, tensor_info
@@ -130,8 +129,7 @@ def rewrite_detector(model: Any) -> None:
     editor = GraphEditor(model.graph)
     attach_picture_input(editor, network_inputs(model.graph)[0].name, _SCALE)
     scores, places = _best(editor, levels)
-    rows = editor.add("Concat", scores, _decoded(editor, levels, places), axis=2)
-    editor.graph.node.append(helper.make_node("Identity", [rows], [DETECTIONS]))
+    editor.add("Concat", scores, _decoded(editor, levels, places), output=DETECTIONS, axis=2)
     editor.finish(
         [tensor_info(PICTURES, UINT8, ("N", "H", "W", 3))],
         [tensor_info(DETECTIONS, FLOAT, ("N", "K", 15))],
@@ -146,7 +144,7 @@ def _best(editor: GraphEditor, levels: Sequence[HeadLevel]) -> tuple[str, str]:
     begin, end, axis = (editor.constant([value], np.int64) for value in (0, MAX_ROWS, 1))
     k = _side(editor, editor.add("Slice", everything, begin, end, axis), 1, scalar=False)
     flat_scores = editor.add("Reshape", everything, editor.constant([0, -1], np.int64))
-    best, places = editor.add_many("TopK", [flat_scores, k], 2, axis=1)
+    best, places = editor.add_many("TopK", [flat_scores, k], ["best_scores", "best_places"], axis=1)
     if levels[0].logits:
         # After the top-K: the order is the same, and K rows are fewer than T.
         best = editor.add("Sigmoid", best)

@@ -82,7 +82,7 @@ def shape_of(value: Any) -> Shape:
 
 
 class GraphEditor:
-    """One graph in work. Nodes added with `first=True` come before the network's own, all others after.
+    """One graph in work. Nodes are added in any order; `finish` sorts them.
 
     Attributes:
         graph: The GraphProto, changed in place.
@@ -90,7 +90,6 @@ class GraphEditor:
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph
-        self._head: list[Any] = []
         self._count = 0
         self._constants = constant_of(graph)
         self._producers = {name: node for node in graph.node for name in node.output}
@@ -115,19 +114,16 @@ class GraphEditor:
         self._constants[tensor.name] = tensor
         return str(tensor.name)
 
-    def add(self, op_type: str, *inputs: str, first: bool = False, **attributes: Any) -> str:
-        """Adds a node of one output and returns that output's name."""
-        return self.add_many(op_type, inputs, 1, first=first, **attributes)[0]
+    def add(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Adds a node of one output and returns that output's name: the one given, or a fresh one."""
+        return self.add_many(op_type, inputs, [output or self._fresh(op_type)], **attributes)[0]
 
-    def add_many(
-        self, op_type: str, inputs: Iterable[str], num_outputs: int, *, first: bool = False, **attributes: Any
-    ) -> list[str]:
-        """Adds a node and returns its outputs' names."""
-        names = [self._fresh(op_type) for _ in range(num_outputs)]
-        node = helper.make_node(op_type, list(inputs), names, name=names[0], **attributes)
-        (self._head if first else self.graph.node).append(node)
-        self._producers.update(dict.fromkeys(names, node))
-        return names
+    def add_many(self, op_type: str, inputs: Iterable[str], outputs: Sequence[str], **attributes: Any) -> list[str]:
+        """Adds a node and returns its outputs' names. A node that made one of them before is replaced."""
+        node = helper.make_node(op_type, list(inputs), outputs, name=outputs[0], **attributes)
+        self.graph.node.append(node)
+        self._producers.update(dict.fromkeys(outputs, node))
+        return list(outputs)
 
     def redirect(self, old: str, new: str, nodes: Iterable[Any]) -> None:
         """Makes nodes read `new` where they read `old`."""
@@ -138,16 +134,11 @@ class GraphEditor:
 
     def finish(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Sets the graph's inputs and outputs and drops every node and weight that no output needs."""
-        kept: list[Any] = []
-        needed = {value.name for value in outputs}
-        for node in reversed([*self._head, *self.graph.node]):
-            if needed.isdisjoint(node.output):
-                continue
-            needed.update(node.input)
-            kept.append(node)
+        kept = self._needed([value.name for value in outputs])
+        needed = {name for node in kept for name in node.input}
         weights = [tensor for tensor in self.graph.initializer if tensor.name in needed]
         for field, values in (
-            ("node", kept[::-1]),
+            ("node", kept),
             ("initializer", weights),
             ("input", inputs),
             ("output", outputs),
@@ -155,6 +146,24 @@ class GraphEditor:
         ):
             self.graph.ClearField(field)
             getattr(self.graph, field).extend(values)
+
+    def _needed(self, outputs: Sequence[str]) -> list[Any]:
+        """The nodes behind the outputs, each after those that it reads."""
+        order: list[Any] = []
+        done: set[str] = set()
+        waiting = list(outputs)
+        while waiting:
+            node = self._producers.get(waiting[-1])
+            if node is None or waiting[-1] in done:
+                waiting.pop()
+                continue
+            missing = [name for name in node.input if name in self._producers and name not in done]
+            if missing:
+                waiting.extend(missing)
+                continue
+            order.append(node)
+            done.update(node.output)
+        return order
 
     def _fresh(self, kind: str) -> str:
         self._count += 1

@@ -27,23 +27,23 @@ def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, n
         scale: What (x − 127.5) is divided by.
         normalised: Whether the network itself normalises RGB values of 0–255.
     """
-    pixels = editor.add("Cast", PICTURES, first=True, to=FLOAT)
-    planes = editor.add("Transpose", pixels, first=True, perm=[0, 3, 1, 2])
+    pixels = editor.add("Cast", PICTURES, to=FLOAT)
+    planes = editor.add("Transpose", pixels, perm=[0, 3, 1, 2])
     consumers = editor.consumers(old_input)
     if normalised:
         tensor = _swapped(editor, planes)
     else:
-        centred = editor.add("Sub", planes, editor.constant(_MEAN, np.float32), first=True)
+        centred = editor.add("Sub", planes, editor.constant(_MEAN, np.float32))
         if _fold_into_convolutions(editor, consumers, scale):
             tensor = centred
         else:
             divisor = editor.constant(scale, np.float32)
-            tensor = editor.add("Div", _swapped(editor, centred), divisor, first=True)
+            tensor = editor.add("Div", _swapped(editor, centred), divisor)
     editor.redirect(old_input, tensor, consumers)
 
 
 def _swapped(editor: GraphEditor, planes: str) -> str:
-    return editor.add("Gather", planes, editor.constant([2, 1, 0], np.int64), first=True, axis=1)
+    return editor.add("Gather", planes, editor.constant([2, 1, 0], np.int64), axis=1)
 
 
 def _fold_into_convolutions(editor: GraphEditor, consumers: list[Any], scale: float) -> bool:

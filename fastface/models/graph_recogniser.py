@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from onnx import helper
-
 from fastface.errors import ModelError
 from fastface.models.graph_edit import FLOAT, UINT8, GraphEditor, infer_shapes, network_inputs, tensor_info
 from fastface.models.graph_free import free_batch
 from fastface.models.graph_input import PICTURES, attach_picture_input
+from fastface.models.graph_pairs import split_pairs
 
 __all__ = ["ALIGNED_SIZE", "normalises_itself", "rewrite_recogniser"]
 
@@ -44,7 +43,8 @@ def rewrite_recogniser(model: Any) -> None:
     editor = GraphEditor(model.graph)
     source = network_inputs(model.graph)[0].name
     attach_picture_input(editor, source, _SCALE, normalised=normalises_itself(editor, source))
-    editor.graph.node.append(helper.make_node("Flatten", [model.graph.output[0].name], [EMBEDDINGS], axis=1))
+    split_pairs(editor)
+    editor.add("Flatten", model.graph.output[0].name, output=EMBEDDINGS, axis=1)
     editor.finish(
         [tensor_info(PICTURES, UINT8, ("N", ALIGNED_SIZE, ALIGNED_SIZE, 3))],
         [tensor_info(EMBEDDINGS, FLOAT, ("N", shape[1]))],
