@@ -19,23 +19,23 @@ __all__ = [
     "Interval",
     "boundary_windows",
     "build_spans",
-    "clamp_intervals",
+    "clamp",
     "group_hits",
-    "merge_intervals",
-    "subtract_intervals",
+    "merge",
+    "subtract",
 ]
 
 Interval = tuple[Fraction, Fraction]
 """[start, end) in seconds from the first frame."""
 
 EVERYTHING: tuple[Fraction, None] = (Fraction(0), None)
-"""The bounds of a video whose length is not known, for `clamp_intervals`."""
+"""The bounds of a video whose length is not known, for `clamp`."""
 
 _TOLERANCE = 1e-6
 _EXACT_TOLERANCE = Fraction(1, 1_000_000)
 
 
-def merge_intervals(intervals: Iterable[Interval], gap: Fraction = Fraction(0)) -> tuple[Interval, ...]:
+def merge(intervals: Iterable[Interval], gap: Fraction = Fraction(0)) -> tuple[Interval, ...]:
     """The same stretches, sorted; those that overlap, touch, or lie closer than `gap` are one. Empty ones go."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
@@ -48,20 +48,18 @@ def merge_intervals(intervals: Iterable[Interval], gap: Fraction = Fraction(0)) 
     return tuple(merged)
 
 
-def clamp_intervals(
-    intervals: Iterable[Interval], bounds: tuple[Fraction, Fraction | None] = EVERYTHING
-) -> tuple[Interval, ...]:
+def clamp(intervals: Iterable[Interval], bounds: tuple[Fraction, Fraction | None] = EVERYTHING) -> tuple[Interval, ...]:
     """What lies inside the bounds, in the order given; `None` as the upper bound is no bound."""
     low, high = bounds
     cut = ((max(start, low), end if high is None else min(end, high)) for start, end in intervals)
     return tuple((start, end) for start, end in cut if start < end)
 
 
-def subtract_intervals(intervals: Iterable[Interval], taken: Iterable[Interval]) -> tuple[Interval, ...]:
+def subtract(intervals: Iterable[Interval], taken: Iterable[Interval]) -> tuple[Interval, ...]:
     """What of `intervals` is in none of `taken`: sorted and merged."""
-    holes = merge_intervals(taken)
+    holes = merge(taken)
     left: list[Interval] = []
-    for begin, end in merge_intervals(intervals):
+    for begin, end in merge(intervals):
         start = begin
         for hole_start, hole_end in holes:
             if hole_end <= start or hole_start >= end:
@@ -145,7 +143,7 @@ def _span(video_id: str, target: str, start: float, end: float, hits: Hits) -> S
 
 
 def boundary_windows(
-    groups: Iterable[Hits], period: Fraction, duration: Fraction | None = None
+    groups: Iterable[tuple[float, float]], period: Fraction, duration: Fraction | None = None
 ) -> tuple[Interval, ...]:
     """Where to look at every frame so that the boundaries of groups of sampled hits are known to the frame.
 
@@ -154,7 +152,7 @@ def boundary_windows(
     m. So those two cells are the windows; they lie on the edges of the sampling grid, as units must.
 
     Args:
-        groups: Groups of hits, of one or more targets of one video, as `group_hits` gives them.
+        groups: (first hit, last hit) in seconds of groups of hits, of one or more targets of one video.
         period: Seconds between samples.
         duration: Length of the video if known.
 
@@ -162,11 +160,11 @@ def boundary_windows(
         The windows, sorted, merged, inside the video.
     """
     windows: list[Interval] = []
-    for group in groups:
-        first, last = _cell(float(group.time[0]), period), _cell(float(group.time[-1]), period)
+    for first_hit, last_hit in groups:
+        first, last = _cell(first_hit, period), _cell(last_hit, period)
         windows.append(((first - 1) * period, first * period))
         windows.append((last * period, (last + 1) * period))
-    return merge_intervals(clamp_intervals(windows, (Fraction(0), duration)))
+    return merge(clamp(windows, (Fraction(0), duration)))
 
 
 def _cell(time: float, period: Fraction) -> int:

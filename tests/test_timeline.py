@@ -1,6 +1,7 @@
 """Spans by hand arithmetic, and what must hold for any hits."""
 
-from fractions import Fraction as F
+import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from hypothesis import strategies as st
 from fastface.timeline import (
     boundary_windows,
     build_spans,
-    clamp_intervals,
+    clamp,
     group_hits,
-    merge_intervals,
-    subtract_intervals,
+    merge,
+    subtract,
 )
 from fastface.types import Hits, Span
 
@@ -31,7 +32,9 @@ def hits_at(*times: float, similarity: list[float] | None = None, period: float 
     )
 
 
-def spans_of(hits: Hits, pad=(0.0, 0.0), merge_gap=2.0, min_span=0.0, duration: float | None = None) -> tuple[Span, ...]:
+def spans_of(
+    hits: Hits, pad=(0.0, 0.0), merge_gap=2.0, min_span=0.0, duration: float | None = None
+) -> tuple[Span, ...]:
     return build_spans("v", "Ann", hits, pad=pad, merge_gap=merge_gap, min_span=min_span, duration=duration)
 
 
@@ -123,7 +126,7 @@ def test_spans_are_disjoint_and_hold_every_hit_once(times, pad, merge_gap):
     hits = hits_at(*times)
     spans = spans_of(hits, pad=pad, merge_gap=merge_gap, duration=30.1)
     assert sum(span.hits for span in spans) == len(times)
-    for earlier, later in zip(spans, spans[1:], strict=False):
+    for earlier, later in itertools.pairwise(spans):
         assert earlier.end < later.start
         assert later.first_hit - earlier.last_hit >= merge_gap - 1e-6
     for span in spans:
@@ -134,11 +137,13 @@ def test_spans_are_disjoint_and_hold_every_hit_once(times, pad, merge_gap):
 @given(TIMES, st.integers(1, 300))
 def test_groups_are_cut_at_exactly_the_gaps_that_are_not_smaller(times, gap_ticks):
     ticks = sorted(round(time * 100) for time in times)
-    expected = 1 + sum(b - a >= gap_ticks for a, b in zip(ticks, ticks[1:], strict=False))
+    expected = 1 + sum(b - a >= gap_ticks for a, b in itertools.pairwise(ticks))
     assert len(group_hits(hits_at(*times), gap_ticks / 100)) == expected
 
 
-INTERVALS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda p: (F(p[0]), F(p[1]))), max_size=12)
+INTERVALS = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda p: (Fraction(p[0]), Fraction(p[1]))), max_size=12
+)
 
 
 def cells(intervals) -> set[int]:
@@ -147,52 +152,62 @@ def cells(intervals) -> set[int]:
 
 @given(INTERVALS)
 def test_merging_keeps_the_union_and_is_idempotent(intervals):
-    merged = merge_intervals(intervals)
+    merged = merge(intervals)
     assert cells(merged) == cells(intervals)
-    assert merge_intervals(merged) == merged == merge_intervals(reversed(intervals))
-    assert all(a[1] < b[0] for a, b in zip(merged, merged[1:], strict=False))
+    assert merge(merged) == merged == merge(reversed(intervals))
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(merged))
 
 
 @given(INTERVALS, st.integers(1, 10))
 def test_merging_with_a_gap_leaves_no_smaller_gap(intervals, gap):
-    merged = merge_intervals(intervals, F(gap))
+    merged = merge(intervals, Fraction(gap))
     assert cells(merged) >= cells(intervals)
-    assert merge_intervals(merged, F(gap)) == merged
-    assert all(b[0] - a[1] >= gap for a, b in zip(merged, merged[1:], strict=False))
+    assert merge(merged, Fraction(gap)) == merged
+    assert all(b[0] - a[1] >= gap for a, b in itertools.pairwise(merged))
 
 
 def test_intervals_exactly_a_gap_apart_stay_two():
-    assert merge_intervals([(F(0), F(1)), (F(3), F(4))], F(2)) == ((0, 1), (3, 4))
-    assert merge_intervals([(F(0), F(1)), (F(3), F(4))], F(2) + F(1, 1000)) == ((0, 4),)
+    assert merge([(Fraction(0), Fraction(1)), (Fraction(3), Fraction(4))], Fraction(2)) == ((0, 1), (3, 4))
+    assert merge([(Fraction(0), Fraction(1)), (Fraction(3), Fraction(4))], Fraction(2) + Fraction(1, 1000)) == ((0, 4),)
 
 
 @given(INTERVALS, INTERVALS)
 def test_subtracting_leaves_exactly_what_was_not_taken(intervals, taken):
-    left = subtract_intervals(intervals, taken)
+    left = subtract(intervals, taken)
     assert cells(left) == cells(intervals) - cells(taken)
-    assert merge_intervals(left) == left
+    assert merge(left) == left
 
 
 def test_clamping_drops_what_is_outside():
-    assert clamp_intervals([(F(-1), F(2)), (F(3), F(9)), (F(10), F(11))], (F(0), F(5))) == ((0, 2), (3, 5))
-    assert clamp_intervals([(F(-2), F(-1)), (F(3), F(9))]) == ((3, 9),)
+    assert clamp(
+        [(Fraction(-1), Fraction(2)), (Fraction(3), Fraction(9)), (Fraction(10), Fraction(11))],
+        (Fraction(0), Fraction(5)),
+    ) == ((0, 2), (3, 5))
+    assert clamp([(Fraction(-2), Fraction(-1)), (Fraction(3), Fraction(9))]) == ((3, 9),)
 
 
 def test_exact_windows_are_the_cells_before_the_first_and_of_the_last_hit():
     # At 5 samples a second: first hit at 1.0 (cell 5), last hit at 1.4 (cell 7).
-    groups = group_hits(hits_at(1.0, 1.2, 1.4), 1.0)
-    assert boundary_windows(groups, F(1, 5)) == ((F(4, 5), F(1)), (F(7, 5), F(8, 5)))
+    assert boundary_windows([(1.0, 1.4)], Fraction(1, 5)) == (
+        (Fraction(4, 5), Fraction(1)),
+        (Fraction(7, 5), Fraction(8, 5)),
+    )
 
 
 def test_exact_windows_merge_and_stay_inside_the_video():
-    groups = group_hits(hits_at(0.0, 1.0, 1.2), 0.5)
+    groups = [(0.0, 0.0), (1.0, 1.2)]
     # Group 0.0: cell −1 (outside) and cell 0. Group 1.0–1.2: cell 4 and cell 6, of which half is in the video.
-    assert boundary_windows(groups, F(1, 5), F(13, 10)) == ((F(0), F(1, 5)), (F(4, 5), F(1)), (F(6, 5), F(13, 10)))
-    alone = group_hits(hits_at(0.6), 0.5)
-    assert boundary_windows(alone, F(1, 5)) == ((F(2, 5), F(4, 5)),)
+    assert boundary_windows(groups, Fraction(1, 5), Fraction(13, 10)) == (
+        (Fraction(0), Fraction(1, 5)),
+        (Fraction(4, 5), Fraction(1)),
+        (Fraction(6, 5), Fraction(13, 10)),
+    )
+    assert boundary_windows([(0.6, 0.6)], Fraction(1, 5)) == ((Fraction(2, 5), Fraction(4, 5)),)
 
 
-@given(st.integers(0, 100_000), st.sampled_from([F(1, 5), F(1, 3), F(1001, 30000), F(7, 13)]))
+@given(
+    st.integers(0, 100_000), st.sampled_from([Fraction(1, 5), Fraction(1, 3), Fraction(1001, 30000), Fraction(7, 13)])
+)
 def test_a_sample_on_its_cells_edge_is_found_there_though_its_time_was_rounded(cell, period):
-    groups = group_hits(hits_at(float(cell * period)), 1.0)
-    assert boundary_windows(groups, period)[-1][1] == (cell + 1) * period
+    time = float(cell * period)
+    assert boundary_windows([(time, time)], period)[-1][1] == (cell + 1) * period

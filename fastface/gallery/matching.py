@@ -32,7 +32,7 @@ def match(
     gallery: Gallery,
     *,
     enter: float,
-    exit_threshold: float,
+    exit: float,
     margin: float,
     periods: npt.NDArray[np.float64],
 ) -> dict[str, Hits]:
@@ -40,7 +40,7 @@ def match(
 
     A face can only be a hit of the target that it is most similar to. Along a track, in order of time, hits begin at a
     face with similarity ≥ `enter` and a lead ≥ `margin` over every other target and lookalike; they go on while the
-    faces stay nearest to the same target, with similarity ≥ `exit_threshold`. A face without a track (-1) stands
+    faces stay nearest to the same target, with similarity ≥ `exit`. A face without a track (-1) stands
     alone. In one frame a target claims one face at most: the most similar, then the one of the larger det_score.
 
     With `gallery.everyone`, every face is also a hit of `EVERYONE`, several in a frame, but those that reach `enter`
@@ -50,7 +50,7 @@ def match(
         faces: Faces of one video, in any order; the tracks are linked.
         gallery: Targets and lookalikes of the same contract as the faces.
         enter: Smallest cosine that begins hits.
-        exit_threshold: Smallest cosine that goes on; counts as `enter` where it is larger.
+        exit: Smallest cosine that goes on; counts as `enter` where it is larger.
         margin: Least lead at the beginning.
         periods: (n,) seconds that each face's sample stands for.
 
@@ -58,7 +58,7 @@ def match(
         An entry for every target, in the gallery's order, `EVERYONE` last; hits in order of time.
     """
     claims = _claims(faces, gallery)
-    owner = _hysteresis(faces, claims, enter=enter, hold=min(enter, exit_threshold), margin=margin)
+    owner = _hysteresis(faces, claims, enter=enter, hold=min(enter, exit), margin=margin)
     hits = {}
     for number, target in enumerate(gallery.targets):
         rows = _one_per_frame(faces, claims.similarity, np.flatnonzero(owner == number))
