@@ -42,8 +42,8 @@ def link_tracks(faces: Faces, period: float) -> npt.NDArray[np.int32]:
         period: Seconds between samples where they are sparsest.
 
     Returns:
-        (n,) int32: the track of each face, numbered from 0 in order of first appearance. Two faces of one frame never
-        share a track.
+        (n,) int32: the track of each face, numbered from 0 in order of first appearance, then from left to right. Two
+        faces of one frame never share a track.
     """
     order = np.lexsort((*faces.boxes.T[::-1], faces.time))
     times, frame = np.unique(faces.time[order], return_inverse=True)

@@ -1,0 +1,134 @@
+"""One picture from a file, as displayed. What a file is called does not matter, only what it holds."""
+
+import stat
+import struct
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps, UnidentifiedImageError
+
+from fastface.errors import InputError
+from fastface.types import Image
+
+__all__ = ["PICTURE_SUFFIXES", "read_picture"]
+
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
+    | {".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}
+)
+"""Suffixes, in lower case, of files that are meant as pictures: a file called so that is none is worth a word."""
+
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM")
+"""JPEG includes MPO. Without Pillow's rarer plugins: EPS starts Ghostscript, and the old ones are fuzzed little."""
+
+# What Pillow's decoders raise on damaged files: OSError (of which its UnidentifiedImageError is one) for a short or
+# broken stream, SyntaxError for a broken header or chunk, the others where a plugin trusts a field of the file.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    KeyError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    PillowImage.DecompressionBombError,
+)
+
+_FOREIGN = {
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"heim": "HEIC",
+    b"heis": "HEIC",
+    b"hevc": "HEIC",
+    b"hevx": "HEIC",
+    b"mif1": "HEIF",
+    b"msf1": "HEIF",
+}
+"""Brands of ISO media files that are pictures which Pillow cannot read."""
+
+
+def read_picture(path: Path, max_pixels: int = 100_000_000) -> Image:
+    """Reads a photo as a viewer would show it: rotated by its EXIF, transparency on white, the first frame of many.
+
+    Args:
+        path: A regular file, or a link to one: JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, JPEG 2000 or PNM.
+        max_pixels: Largest width × height that is decoded.
+
+    Returns:
+        (H, W, 3) uint8 BGR, contiguous; the caller's own. Pictures of 16 bits keep the upper 8; colour profiles are
+        not applied.
+
+    Raises:
+        InputError: It is no picture, of a format that is not read, damaged, cut, or too large.
+    """
+    try:
+        # A FIFO would block the opening for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(path, "not a file")
+        with path.open("rb") as stream, warnings.catch_warnings():
+            # Pillow warns of odd metadata and of sizes that are checked here.
+            warnings.simplefilter("ignore")
+            return _decoded(path, stream, max_pixels)
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(path, f"not a valid path: {error}") from error
+
+
+def _decoded(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
+    start = stream.read(12)
+    stream.seek(0)
+    if not start:
+        raise InputError(path, "empty file")
+    if start[4:8] == b"ftyp" and start[8:12] in _FOREIGN:
+        raise InputError(path, f"{_FOREIGN[start[8:12]]} is not read; convert it to JPEG or PNG")
+    try:
+        picture = PillowImage.open(stream, formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        raise InputError(path, "not a picture, or of a format that is not read") from error
+    except _DAMAGE as error:
+        raise InputError(path, _reason("damaged picture", error)) from error
+    with picture:
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise InputError(path, f"{width}×{height} is more than the {max_pixels} pixels that are allowed")
+        try:
+            picture.load()
+            rgb = _as_rgb(_upright(picture))
+        except _DAMAGE as error:
+            raise InputError(path, _reason("damaged or unusual picture", error)) from error
+    return np.ascontiguousarray(np.asarray(rgb)[:, :, ::-1])
+
+
+def _upright(picture: PillowImage.Image) -> PillowImage.Image:
+    """Turned as its EXIF says; as stored where the EXIF is damaged, since the pixels are still good."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except _DAMAGE:
+        return picture
+
+
+def _as_rgb(picture: PillowImage.Image) -> PillowImage.Image:
+    if picture.mode.startswith("I"):
+        # 16-bit grey; Pillow's own conversion clips at 255 instead of scaling.
+        grey = np.asarray(picture).astype(np.int64).clip(0, 65535) >> 8
+        return PillowImage.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        raise ValueError("its pixels are floating point")
+    if picture.has_transparency_data:
+        # What lies under transparent pixels is arbitrary; a person cut out is usually seen on white.
+        layered = picture.convert("RGBA")
+        white = PillowImage.new("RGBA", layered.size, "white")
+        return PillowImage.alpha_composite(white, layered).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _reason(what: str, error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{what}: {text or type(error).__name__}"
