@@ -66,6 +66,8 @@ class Detector:
         # NaN compares false, so a row of a broken network is dropped here.
         candidates = rows[rows[:, 0] >= self.det_threshold]
         candidates = candidates[np.isfinite(candidates).all(axis=1)]
+        # The graph ranks before the sigmoid, whose rounding may exchange neighbours.
+        candidates = candidates[np.argsort(-candidates[:, 0], kind="stable")]
         kept = candidates[suppress(candidates[:, 1:5], self.nms_iou)]
         return Detections(
             boxes=np.ascontiguousarray(kept[:, 1:5]),

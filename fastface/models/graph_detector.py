@@ -31,8 +31,8 @@ _PROBE = (2, 3, 640, 384)
 _LAYOUT_OPS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 
 # Mean place of the five landmarks in the box, in shares of its width and height: what a detector without landmarks
-# gets. Measured over the faces that det_500m finds in friends, hamilton, street and the two azvi clips.
-_MEAN_LANDMARKS = ((0.31, 0.40), (0.69, 0.40), (0.50, 0.58), (0.35, 0.76), (0.65, 0.76))
+# gets. Measured over 71 faces turned by less than 20 degrees that det_500m found in five clips, made symmetric.
+_MEAN_LANDMARKS = ((0.28, 0.39), (0.72, 0.39), (0.50, 0.59), (0.33, 0.75), (0.67, 0.75))
 
 
 @dataclass(frozen=True, slots=True)
