@@ -157,12 +157,12 @@ class ModelsConfig(Section):
 class Config(Section):
     """All settings of a run."""
 
-    scan: ScanConfig = ScanConfig()
-    match: MatchConfig = MatchConfig()
-    spans: SpansConfig = SpansConfig()
-    export: ExportConfig = ExportConfig()
-    run: RunConfig = RunConfig()
-    models: ModelsConfig = ModelsConfig()
+    scan: ScanConfig = Field(default_factory=ScanConfig)
+    match: MatchConfig = Field(default_factory=MatchConfig)
+    spans: SpansConfig = Field(default_factory=SpansConfig)
+    export: ExportConfig = Field(default_factory=ExportConfig)
+    run: RunConfig = Field(default_factory=RunConfig)
+    models: ModelsConfig = Field(default_factory=ModelsConfig)
 
 
 def profiles_folder() -> Path:
@@ -190,7 +190,7 @@ def load_config(
     Raises:
         ConfigError: Lists every unknown key and every value out of range, each with where it came from.
     """
-    layers = [_environment_layer(environment), flags or {}]
+    layers: list[Mapping[str, Any]] = [_environment_layer(environment), flags or {}]
     if file is not None:
         layers.insert(0, _toml_layer(file))
     if profile is not None:
@@ -224,7 +224,7 @@ def _toml_layer(path: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from error
 
 
-def _environment_layer(environment: Mapping[str, str]) -> Mapping[str, Mapping[str, object]]:
+def _environment_layer(environment: Mapping[str, str]) -> Mapping[str, Any]:
     layer: dict[str, dict[str, object]] = {}
     if models := environment.get("FASTFACE_MODELS"):
         layer["models"] = {"dir": models}

@@ -104,7 +104,8 @@ class Unit:
 
     Attributes:
         video_id: The video.
-        index: Place among the video's units, from 0.
+        index: Place among the video's units, from 0; -1 for a stretch that is looked at again, frame by frame, to find
+            an exact boundary.
         start: First second, inclusive; on a cell's edge of the sampling grid.
         end: Last second, exclusive; None reads to the end of the video.
         sampling: Which frames of the stretch are looked at.
@@ -115,6 +116,18 @@ class Unit:
     start: Fraction
     end: Fraction | None
     sampling: Sampling
+
+    @property
+    def dense(self) -> bool:
+        """Whether it is a stretch for an exact boundary."""
+        return self.index < 0
+
+    @property
+    def key(self) -> str:
+        """Names the unit within its video, alike in every run."""
+        if not self.dense:
+            return f"{self.index:06d}"
+        return f"{self.start}-{self.end}".replace("/", "_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,6 @@ from fastface.pipeline.messages import (
     Probed,
     ProbeRefused,
     ProbeVideo,
-    Progress,
     Ready,
     UnitDecoded,
     UnitRefused,
@@ -221,8 +220,6 @@ class Coordinator:
                 self._events.append(VideoRefused(message.file, message.state, message.reason))
             case Filled():
                 self._filled(member, message)
-            case Progress() if message.work in self._active:
-                self._events.append(Moved(self._active[message.work].unit, float(message.position), 0))
             case UnitDecoded() if message.work in self._active:
                 member.tasks.popleft()
                 self._decoded(self._active[message.work], message)
@@ -257,7 +254,7 @@ class Coordinator:
         batch.take(message.first, message.faces)
         work = self._active[batch.filled.work]
         work.seconds.update(message.seconds)
-        self._events.append(Moved(work.unit, batch.filled.times[-1], len(message.faces)))
+        self._events.append(Moved(work.unit, work.advance(batch.filled.times[-1]), len(message.faces)))
         self._continue(batch)
 
     def _continue(self, batch: Batch) -> None:

@@ -26,10 +26,11 @@ from fastface.pipeline.messages import (
 )
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry
-from fastface.video.decode import SampledFrame, open_source
+from fastface.video.decode import open_source
 from fastface.video.fingerprint import fingerprint
 from fastface.video.plan import plan_units
-from fastface.video.planes import geometry_for, write_frame
+from fastface.video.frame import SampledFrame
+from fastface.video.planes import PlaneWriter, geometry_for
 from fastface.video.probe import probe
 
 __all__ = ["serve"]
@@ -53,9 +54,10 @@ class _Cancelled(Exception):  # noqa: N818 - an answer, not an error
 class _Batch:
     """The slot being filled: its views of the ring and the times of the frames in it."""
 
-    def __init__(self, grant: Grant, ring: Ring, geometry: Geometry) -> None:
+    def __init__(self, grant: Grant, ring: Ring, geometry: Geometry, writer: PlaneWriter) -> None:
         self.grant = grant
         self.geometry = geometry
+        self._writer = writer
         self._canvases, self._planes = ring.batch(grant.slot, geometry)
         self.pts: list[int] = []
         self.times: list[float] = []
@@ -63,7 +65,7 @@ class _Batch:
     def add(self, frame: SampledFrame) -> None:
         """Copies one frame into the slot."""
         place = len(self.pts)
-        write_frame(frame, self.geometry, self._planes[place], self._canvases[place])
+        self._writer.write(frame, self._planes[place], self._canvases[place])
         self.pts.append(frame.pts)
         self.times.append(float(frame.time))
 
@@ -150,6 +152,7 @@ class _UnitJob:
         self._reported = perf_counter()
         self._batch: _Batch | None = None
         self._geometry = geometry_for(task.info, decoder._settings.det_size)
+        self._writer = PlaneWriter(task.info, self._geometry)
         if capacity(decoder._settings.ring, self._geometry) == 0:
             size = "{}x{}".format(*self._geometry.canvas)
             raise VideoError(task.info.path, f"a detector canvas of {size} does not fit the ring; raise --ring-mb")
@@ -184,7 +187,7 @@ class _UnitJob:
             decoder.obey(decoder._connection.recv(), work)
         started = perf_counter()
         if self._batch is None:
-            self._batch = _Batch(decoder.next_grant(work), decoder._ring, self._geometry)
+            self._batch = _Batch(decoder.next_grant(work), decoder._ring, self._geometry, self._writer)
         granted = perf_counter()
         self._batch.add(frame)
         written = perf_counter()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from fastface.types import Faces, Unit, VideoInfo
-from fastface.video.decode import UnitReport
+from fastface.video.frame import UnitReport
 from fastface.video.discover import VideoFile
 
 __all__ = ["ChildLost", "Event", "Moved", "UnitLost", "UnitScanned", "VideoProbed", "VideoRefused"]
@@ -60,10 +60,10 @@ class UnitLost:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """For progress bars: a unit has been decoded up to this second of the video, and so many faces were found."""
+    """For progress bars: so many more seconds of a unit were searched, and so many faces found in them."""
 
     unit: Unit
-    position: float
+    seconds: float
     faces: int
 
 

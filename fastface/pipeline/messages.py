@@ -6,12 +6,11 @@ Every message is a small frozen dataclass, pickled by the connection. A child ob
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 from fastface.backends import DeviceInfo
 from fastface.pipeline.ring import RingShape
 from fastface.types import Faces, Geometry, Sampling, Size, Unit, VideoInfo
-from fastface.video.decode import UnitReport
+from fastface.video.frame import UnitReport
 from fastface.video.discover import VideoFile
 
 # ── settings: the first message to every child ──────────────────────────────────────────────────────────────────────
@@ -22,7 +21,7 @@ class DecoderSettings:
     """What a decoder needs to know for all of its life."""
 
     ring: RingShape
-    det_size: Size | Literal["auto"]
+    det_size: Size | None
     sampling: Sampling
     unit_seconds: float
     max_pixels: int

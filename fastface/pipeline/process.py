@@ -138,7 +138,7 @@ def child_main(arguments: list[str]) -> None:
         _function(serve)(connection, int(descriptor), settings)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone, and with it everyone who could be told
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the top frame of a process
         reason = str(error) if isinstance(error, FastfaceError) else f"{type(error).__name__}: {error}"
         connection.send(Failed(type(error).__name__, reason, traceback.format_exc()))
         sys.exit(1)

@@ -9,13 +9,15 @@ A slot holds one batch of frames of one unit. Its layout follows from the video'
 So the canvases of a batch are one contiguous array, which the detector takes without a copy.
 
 The memory is an anonymous file (`memfd_create`): it needs no /dev/shm, cannot leak when processes are killed, and
-`posix_fallocate` reserves it at once, so that a machine without enough memory says so before decoding begins.
+`posix_fallocate` reserves it at once. The kernel refuses no reservation that a machine cannot hold, it ends processes
+instead; so the ring is compared with the memory that is free before it is reserved.
 """
 
 import errno
 import mmap
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -24,9 +26,11 @@ import numpy.typing as npt
 from fastface.errors import SpaceError
 from fastface.types import Geometry
 
-__all__ = ["Ring", "RingShape", "capacity"]
+__all__ = ["Ring", "RingShape", "available_bytes", "capacity"]
 
 _PAGE = mmap.PAGESIZE
+_LARGEST_SHARE = 0.8
+"""Of the free memory; the rest is for the processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,18 @@ def capacity(shape: RingShape, geometry: Geometry) -> int:
     return min(shape.batch, shape.slot_bytes // (geometry.canvas_bytes + geometry.plane_bytes))
 
 
+def available_bytes() -> int:
+    """Memory that this machine, or this container, can still give."""
+    facts = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(facts["MemAvailable"].split()[0]) * 1024
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+    except (OSError, ValueError):  # no control group, or no limit ("max")
+        return free
+    return max(0, min(free, limit - used))
+
+
 class Ring:
     """The mapped memory. The coordinator creates it; children attach by the inherited file descriptor.
 
@@ -78,6 +94,12 @@ class Ring:
     @classmethod
     def create(cls, shape: RingShape) -> Self:
         """Reserves the memory. Coordinator only."""
+        size, free = shape.total_bytes, available_bytes()
+        if size > free * _LARGEST_SHARE:
+            raise SpaceError(
+                f"a ring of {size >> 20} MiB does not fit the {free >> 20} MiB of free memory; "
+                "give a smaller one with --ring-mb, or a smaller --batch"
+            )
         descriptor = os.memfd_create("fastface-ring", os.MFD_CLOEXEC)
         try:
             os.posix_fallocate(descriptor, 0, shape.total_bytes)
@@ -85,8 +107,7 @@ class Ring:
             os.close(descriptor)
             if error.errno not in (errno.ENOSPC, errno.ENOMEM):
                 raise
-            size = shape.total_bytes >> 20
-            raise SpaceError(f"no memory for a ring of {size} MiB; give a smaller one with --ring-mb") from error
+            raise SpaceError(f"no memory for a ring of {size >> 20} MiB; give a smaller --ring-mb") from error
         return cls(descriptor, shape)
 
     def batch(self, slot: int, geometry: Geometry) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

@@ -35,6 +35,7 @@ class UnitWork:
         inferred: Frames searched so far.
         quarantined: Frames given up so far.
         seconds: Time of each stage so far.
+        position: How far into the video batches were searched, in seconds.
     """
 
     number: int
@@ -46,6 +47,16 @@ class UnitWork:
     inferred: int = 0
     quarantined: int = 0
     seconds: Counter[str] = field(default_factory=Counter)
+
+    position: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.position = float(self.unit.start)
+
+    def advance(self, time: float) -> float:
+        """A batch up to this time was searched: the seconds by which that is further than before."""
+        before, self.position = self.position, max(self.position, time)
+        return self.position - before
 
     @property
     def complete(self) -> bool:

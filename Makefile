@@ -1,0 +1,50 @@
+# `make run` and `make test` are the two commands of the README; both build .venv first.
+PYTHON ?= python3
+# The GPU runtime where there is an NVIDIA card; `make env EXTRA=cpu` to choose.
+EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(EXTRA)
+DEV_STAMP := $(VENV)/.installed-dev
+INSIGHTFACE := insightface==2.1
+
+.PHONY: run test env dev bench torture lint clean
+
+run: env
+	$(BIN)/fastface run
+
+test: dev
+	$(BIN)/python -m pytest
+
+env: $(STAMP)
+
+dev: $(DEV_STAMP)
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: dev
+	$(BIN)/python benchmarks/against_insightface.py
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastface needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(PYTHON) -m pip install --quiet --target $(VENV)/bootstrap virtualenv \
+		&& PYTHONPATH=$(VENV)/bootstrap $(PYTHON) -m virtualenv --quiet $(VENV); } \
+		|| { echo 'cannot make an environment: install python3-venv or pip'; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(STAMP): pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[$(EXTRA)]'
+	touch $@
+
+# insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.
+$(DEV_STAMP): pyproject.toml $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --group parity
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps $(INSIGHTFACE)
+	touch $@

@@ -1,0 +1,156 @@
+"""Options of the command line, made from the settings: default, bounds and help stand in `config` alone.
+
+Every option arrives as text and is checked there too, so that all faults are told at once.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic.fields import FieldInfo
+
+from fastface.config import Config, load_config
+from fastface.errors import ConfigError
+
+__all__ = ["EXPORT", "MATCH", "MODELS", "RUN", "SCAN", "SPANS", "Invocation", "with_settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One option: the setting behind it and what it is called."""
+
+    section: str
+    key: str
+    names: tuple[str, ...]
+
+    @property
+    def parameter(self) -> str:
+        """The name of the function's parameter."""
+        return f"{self.section}_{self.key}"
+
+    @property
+    def field(self) -> FieldInfo:
+        """The setting, with its default, bounds and help."""
+        section = Config.model_fields[self.section].annotation
+        fields: dict[str, FieldInfo] = section.model_fields  # type: ignore[union-attr]
+        return next(f for name, f in fields.items() if self.key in (name, f.alias))
+
+    def annotation(self) -> Any:
+        """What typer makes the option of."""
+        kind = bool if self.field.annotation is bool else str
+        help_text = f"{self.field.description} {_bounds(self.field)}".strip()
+        names = [f"{name}/--no{name[1:]}" if kind is bool else name for name in self.names]
+        panel = self.section.capitalize()
+        return Annotated[kind | None, typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False)]
+
+
+def _bounds(field: FieldInfo) -> str:
+    shown = [f"default: {_shown(field.default)}"] if field.default not in (None, (), False) else []
+    low = next((f"{sign} {getattr(m, name)}" for m in field.metadata for name, sign in _LOW if hasattr(m, name)), "")
+    high = next((f"{sign} {getattr(m, name)}" for m in field.metadata for name, sign in _HIGH if hasattr(m, name)), "")
+    shown += [bound for bound in (low, high) if bound]
+    return f"[{', '.join(shown)}]" if shown else ""
+
+
+_LOW = (("ge", "≥"), ("gt", ">"))
+_HIGH = (("le", "≤"), ("lt", "<"))
+
+
+def _shown(default: object) -> str:
+    return ",".join(f"{part:g}" for part in default) if isinstance(default, tuple) else str(default)
+
+
+def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
+    plain = [Flag(section, key, (f"--{key.replace('_', '-')}",)) for key in keys]
+    return (*plain, *(Flag(section, key, (name,)) for key, name in renamed.items()))
+
+
+SCAN = _flags(
+    "scan", "sample_fps", "every_frame", "det_size", "det_threshold", "min_face", "batch", "decoders", "workers", "ring_mb"
+)  # fmt: skip
+MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not")
+SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
+EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots")
+RUN = _flags("run", "fresh")
+MODELS = _flags("models", "pack", "detector", "recogniser", "device", dir="--models")
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What all commands are told.
+
+    Attributes:
+        config: The settings in force.
+        json: Whether standard output is one JSON object and nothing else.
+        quiet: Whether nothing but errors is told.
+        verbose: Whether stage times are told.
+        dry_run: Whether to say what would be done, and do nothing.
+    """
+
+    config: Config
+    json: bool
+    quiet: bool
+    verbose: bool
+    dry_run: bool
+
+
+_COMMON: dict[str, Any] = {
+    "config_file": Annotated[Path | None, typer.Option("--config", "-c", help="A TOML file of settings.")],
+    "set_": Annotated[list[str] | None, typer.Option("--set", "-s", help="section.key=value; repeatable.")],
+    "profile": Annotated[str | None, typer.Option(help="A file of configs/, by name.")],
+    "dry_run": Annotated[bool | None, typer.Option("--dry-run", help="Say what would be done; do nothing.")],
+    "json_": Annotated[bool | None, typer.Option("--json", help="One JSON object on standard output.")],
+    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="Only errors.")],
+    "verbose": Annotated[bool | None, typer.Option("--verbose", "-v", help="Tell where the time goes.")],
+}
+
+
+def with_settings(*groups: tuple[Flag, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the common options and those of the groups; it takes an `Invocation` as its first argument."""
+    flags = [flag for group in groups for flag in group]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        annotations = {**{flag.parameter: flag.annotation() for flag in flags}, **_COMMON}
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        added = [
+            inspect.Parameter(name, keyword, default=None, annotation=annotation)
+            for name, annotation in annotations.items()
+        ]
+        kept = [parameter for name, parameter in own.parameters.items() if name != "invocation"]
+
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            common = {name: values.pop(name) for name in _COMMON}
+            given = [(flag, values.pop(flag.parameter)) for flag in flags]
+            command(_invocation(given, common), **values)
+
+        wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
+        return wrapper
+
+    return decorate
+
+
+def _invocation(given: list[tuple[Flag, Any]], common: dict[str, Any]) -> Invocation:
+    layers: dict[str, dict[str, object]] = {}
+    for text in common["set_"] or ():
+        path, separator, value = text.partition("=")
+        section, dot, key = path.partition(".")
+        if not (separator and dot):
+            raise ConfigError(f"--set {text!r}: write it as section.key=value")
+        layers.setdefault(section, {})[key] = value
+    for flag, value in given:
+        if value is not None:
+            layers.setdefault(flag.section, {})[flag.key] = value
+    return Invocation(
+        config=load_config(profile=common["profile"], file=common["config_file"], flags=layers),
+        json=bool(common["json_"]),
+        quiet=bool(common["quiet"]),
+        verbose=bool(common["verbose"]),
+        dry_run=bool(common["dry_run"]),
+    )

@@ -1,0 +1,84 @@
+"""Opening a container: local files only, one named format each, errors translated into states of a video."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import av.video.stream
+
+from fastface.errors import VideoError
+
+__all__ = ["open_video"]
+
+# Demuxers that open other files (hls, concat, dash, image2 …) or that take any text for a film (tty, subtitles) are
+# not among these.
+_FORMATS = (
+    "3dostr,aa,amv,apng,asf,asf_o,av1,avi,avs,avs2,avs3,bink,cavsvideo,cdxl,dirac,dnxhd,dv,dxa,film_cpk,flic,flv,gif,"
+    "gxf,h261,h263,h264,hevc,hnm,idf,ingenient,ipmovie,ivf,ivr,live_flv,lvf,m4v,matroska,webm,mgsts,mjpeg,mjpeg_2000,"
+    "mlv,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,mpjpeg,mtv,mvi,mxf,mxg,nc,nsv,nut,nuv,obu,ogg,r3d,rawvideo,rl2,"
+    "rm,roq,rpl,rsd,smk,swf,thp,tiertexseq,tmv,txd,vc1,vc1test,vivo,vmd,vvc,wc3movie,wsvqa,wtv,wv,xmv,yop,"
+    "yuv4mpegpipe,mp3,aac,flac,wav,w64,aiff"
+)
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
+    """An open container and its video stream: the best one that is no cover picture.
+
+    Args:
+        path: A regular file; anything else is refused, since opening a pipe hangs.
+
+    Raises:
+        VideoError: With the state that the video ends in.
+    """
+    _check_regular(path)
+    try:
+        # `file:` keeps a name such as `concat:x` or `-y.mp4` a name; metadata may be in any encoding.
+        container = av.open("file:" + os.fspath(path.absolute()), options=_OPTIONS, metadata_errors="replace")
+    except av.error.InvalidDataError as error:
+        raise VideoError(path, _why_invalid(path)) from error
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise VideoError(path, _why_unopened(error)) from error
+    with container:
+        yield container, _best_stream(path, container)
+
+
+def _best_stream(path: Path, container: av.container.InputContainer) -> av.video.stream.VideoStream:
+    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    streams = [s for s in container.streams.video if not s.disposition & pictures and s.codec_context is not None]
+    if not streams:
+        raise VideoError(path, "it has no video stream", state="no_video")
+    best = container.streams.best("video")
+    return best if best in streams else streams[0]
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise VideoError(path, f"cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise VideoError(path, "not a regular file")
+
+
+def _why_invalid(path: Path) -> str:
+    """Tells a film that lost its index, as an interrupted recording or download does, from what never was one."""
+    size = path.stat().st_size
+    if size == 0:
+        return "not a video: the file is empty"
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"skip", b"free"):
+        return "no index: the file was cut before its moov atom was written"
+    return "not a video"
+
+
+def _why_unopened(error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"cannot be opened: {reason}"

@@ -1,0 +1,205 @@
+"""Inputs → videos: files, folders, globs, lists, image sequences; in an order and under names that never vary."""
+
+import glob
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastface.errors import ConfigError
+from fastface.names import safe_name
+
+__all__ = ["Discovery", "Skipped", "VideoFile", "discover"]
+
+VIDEO_SUFFIXES = frozenset(
+    ".264 .265 .3g2 .3gp .amv .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v .m4v "
+    ".mjpeg .mjpg .mk3d .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tod .tp "
+    ".trp .ts .vob .webm .wmv .wtv .y4m".split()
+)
+"""Of the files of a folder, those with these suffixes are taken. A file that is named itself always is."""
+
+IMAGE_SUFFIXES = frozenset(".bmp .jpeg .jpg .png .tif .tiff .webp".split())
+_PATTERN = re.compile(r"%0?\d*d")
+_STATE_FOLDER = ".fastface"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFile:
+    """A video to be looked at.
+
+    Attributes:
+        path: The file; the folder or the `%04d` pattern of an image sequence.
+        video_id: Its name in OUT, unique in a run.
+        sequence: Whether it is an image sequence.
+    """
+
+    path: Path
+    video_id: str
+    sequence: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An input that is no candidate, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """The videos in natural order, and what was left out."""
+
+    videos: tuple[VideoFile, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    path: Path
+    relative: str
+    sequence: bool = False
+
+
+def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
+    """Finds the videos that the inputs name.
+
+    A name that exists is taken as it is, whatever characters it has; only others are read as `@list`, `%04d` pattern
+    or glob. A folder that holds pictures and neither videos nor folders is an image sequence.
+
+    Args:
+        inputs: Files, folders (recursive), globs, `@list.txt` (a path a line), image folders, `img_%04d.jpg`.
+        exclude: The output folder. It and every other output folder are left out.
+
+    Raises:
+        ConfigError: Lists every input that does not exist or matches nothing.
+    """
+    faults: list[str] = []
+    candidates: list[_Candidate] = []
+    skipped: list[Skipped] = []
+    for text in inputs:
+        try:
+            candidates += _candidates(str(text), exclude.absolute(), skipped)
+        except ConfigError as error:
+            faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+    unique = list(_unique(candidates, skipped))
+    names = _names([candidate.relative for candidate in unique])
+    videos = [VideoFile(c.path, name, c.sequence) for c, name in zip(unique, names, strict=True)]
+    return Discovery(tuple(videos), tuple(skipped))
+
+
+def _candidates(text: str, exclude: Path, skipped: list[Skipped]) -> list[_Candidate]:
+    path = Path(text)
+    if os.path.lexists(path):
+        return list(_below(path, exclude, skipped)) if path.is_dir() else [_Candidate(path, path.name)]
+    if text.startswith("@"):
+        return [found for line in _lines(Path(text[1:])) for found in _candidates(line, exclude, skipped)]
+    if _PATTERN.search(path.name) and path.parent.is_dir():
+        if any(_pattern_files(path)):
+            return [_Candidate(path, path.name, sequence=True)]
+        raise ConfigError(f"{text!r}: no picture matches this pattern")
+    matches = sorted(glob.glob(text, recursive=True), key=_natural)
+    if not matches:
+        raise ConfigError(f"{text!r}: no such file or folder" + (", or the glob matches nothing" * ("*" in text)))
+    return [found for match in matches for found in _candidates(match, exclude, skipped)]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"@{str(path)!r}: cannot read the list: {error.strerror}") from error
+    return [os.fsdecode(line) for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
+
+
+def _below(root: Path, exclude: Path, skipped: list[Skipped]) -> Iterator[_Candidate]:
+    """The videos and image sequences of a folder. Links to folders are followed once each."""
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda e: _unreadable(e, skipped)):
+        here = Path(folder)
+        status = here.stat()
+        if (status.st_dev, status.st_ino) in seen or here.absolute() == exclude or _STATE_FOLDER in folders:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
+        names = sorted((name for name in files if not name.startswith(".")), key=_natural)
+        videos = [name for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+        for name in videos:
+            yield _Candidate(here / name, os.path.relpath(here / name, root))
+        pictures = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+        if pictures and not videos and not folders:
+            relative = os.path.relpath(here, root)
+            yield _Candidate(here, here.resolve().name if relative == "." else relative, sequence=True)
+
+
+def _unreadable(error: OSError, skipped: list[Skipped]) -> None:
+    skipped.append(Skipped(Path(os.fsdecode(error.filename)), f"cannot be read: {error.strerror}"))
+
+
+def _unique(candidates: list[_Candidate], skipped: list[Skipped]) -> Iterator[_Candidate]:
+    """Regular files, each once however many names it has; pipes and devices would hang whoever opens them."""
+    seen: dict[tuple[int, int, str], Path] = {}
+    for candidate in candidates:
+        name = candidate.path.name if candidate.sequence and not candidate.path.is_dir() else ""
+        try:
+            status = (candidate.path.parent if name else candidate.path).stat()
+        except OSError as error:
+            skipped.append(Skipped(candidate.path, f"cannot be read: {error.strerror}"))
+            continue
+        if not candidate.sequence and not stat.S_ISREG(status.st_mode):
+            skipped.append(Skipped(candidate.path, "not a regular file"))
+            continue
+        identity = (status.st_dev, status.st_ino, name)
+        if identity in seen:
+            skipped.append(Skipped(candidate.path, f"the same file as {str(seen[identity])!r}"))
+            continue
+        seen[identity] = candidate.path
+        yield candidate
+
+
+def _names(relative: list[str]) -> list[str]:
+    """A name in OUT for each relative path: readable, and never the same for two, whatever the case of letters."""
+    wanted = [safe_name(path.replace(os.sep, "__")) for path in relative]
+    counts: dict[str, int] = {}
+    for name in wanted:
+        counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
+    taken: set[str] = set()
+    names = []
+    for path, name in zip(relative, wanted, strict=True):
+        unique, salt = name, 0
+        while counts[name.casefold()] > 1 or unique.casefold() in taken:
+            digest = hashlib.sha256(f"{path}\0{salt}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
+            unique, salt = f"{name}.{digest}", salt + 1
+            if unique.casefold() not in taken:
+                break
+        taken.add(unique.casefold())
+        names.append(unique)
+    return names
+
+
+def _pattern_files(pattern: Path) -> list[Path]:
+    """The pictures of a `%04d` pattern, by number."""
+    before, after = _PATTERN.split(pattern.name, maxsplit=1)
+    number = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    found = [(int(match[1]), path) for path in pattern.parent.iterdir() if (match := number.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def sequence_files(path: Path) -> list[Path]:
+    """The pictures of an image sequence, in order: of a folder by natural order, of a pattern by number."""
+    if not path.is_dir():
+        return _pattern_files(path)
+    names = (name for name in os.listdir(path) if Path(name).suffix.lower() in IMAGE_SUFFIXES)
+    return [path / name for name in sorted(names, key=_natural)]
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorts `a9` before `a10`."""
+    parts = re.split(r"(\d+)", text)
+    return [(0, int(part), part) if part.isdigit() else (1, 0, part.casefold()) for part in parts if part]

@@ -1,0 +1,33 @@
+"""What a file was like: another fingerprint means that everything made of the file must be made again."""
+
+import hashlib
+from pathlib import Path
+
+from fastface.errors import InputError
+from fastface.video.discover import sequence_files
+
+__all__ = ["fingerprint"]
+
+_SAMPLE_BYTES = 65536
+
+
+def fingerprint(path: Path) -> str:
+    """Size, time of change, and a digest of the first, middle and last 64 KiB; of a sequence, of its names and sizes.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    try:
+        if not path.is_file():
+            parts = [(file.name, file.stat()) for file in sequence_files(path)]
+            text = "\n".join(f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in parts)
+            return f"sequence-{len(parts)}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+        status = path.stat()
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            for place in (0, status.st_size // 2, max(0, status.st_size - _SAMPLE_BYTES)):
+                file.seek(place)
+                digest.update(file.read(_SAMPLE_BYTES))
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}") from error
+    return f"{status.st_size}-{status.st_mtime_ns}-{digest.hexdigest()[:32]}"

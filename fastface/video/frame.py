@@ -1,0 +1,59 @@
+"""What a source of frames gives: the contract of every decoder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+from fastface.types import Image, Unit
+
+__all__ = ["FrameSource", "SampledFrame", "UnitReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class SampledFrame:
+    """A frame to be looked at; its pixels are valid until the next one is asked for.
+
+    Attributes:
+        pts: In the stream's time base.
+        time: Seconds from the video's first frame.
+        content: The decoder's frame (`av.VideoFrame`), or a BGR picture of an image sequence.
+        flagged: Whether the decoder said that it is damaged.
+    """
+
+    pts: int
+    time: Fraction
+    content: Any | Image
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnitReport:
+    """What decoding a unit came to.
+
+    Attributes:
+        decoded: Frames of the unit that were decoded.
+        sampled: Frames that were handed out.
+        errors: Packets or frames that could not be decoded, or only with damage.
+        covered: Seconds of the unit that were decoded: gaps without an error are the film's own and count.
+    """
+
+    decoded: int = 0
+    sampled: int = 0
+    errors: int = 0
+    covered: Fraction = Fraction(0)
+
+
+class FrameSource(Protocol):
+    """Decodes units of one video. One thread of one process uses it."""
+
+    report: UnitReport
+    """Of the last unit, once its frames are exhausted."""
+
+    def frames(self, unit: Unit) -> Iterator[SampledFrame]:
+        """The samples of a unit in order of time.
+
+        Raises:
+            VideoError: The video cannot be opened.
+        """
+        ...

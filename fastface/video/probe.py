@@ -1,0 +1,160 @@
+"""What a video is, before it is decoded: headers, the first frame, and where decoding may begin."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import av.error
+
+from fastface.errors import VideoError
+from fastface.types import Size, VideoInfo
+from fastface.video.container import open_video
+from fastface.video.discover import VideoFile
+from fastface.video.sequence import probe_sequence
+
+__all__ = ["Probe", "probe"]
+
+_MAX_PACKETS_TO_FIRST_FRAME = 2000
+_DEFAULT_RATE = Fraction(25)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A video's facts.
+
+    Attributes:
+        info: Size, times, codec.
+        cuts: Times of keyframes from which decoding may begin, ascending; empty: only from the beginning.
+    """
+
+    info: VideoInfo
+    cuts: tuple[Fraction, ...]
+
+
+def probe(file: VideoFile, max_pixels: int) -> Probe:
+    """Reads the headers and decodes the first frame. Decoder process.
+
+    Args:
+        file: The video.
+        max_pixels: Larger frames are refused before any is decoded.
+
+    Raises:
+        VideoError: It cannot be decoded; tells the state that it ends in.
+    """
+    if file.sequence:
+        return Probe(probe_sequence(file, max_pixels), ())
+    with open_video(file.path) as (container, stream):
+        codec = stream.codec_context
+        if codec.width * codec.height > max_pixels:
+            size = f"{codec.width}x{codec.height}"
+            raise VideoError(file.path, f"its frames of {size} are above max_pixels, {max_pixels}")
+        frame = _first_frame(file, container, stream)
+        if frame.width * frame.height > max_pixels:
+            size = f"{frame.width}x{frame.height}"
+            raise VideoError(file.path, f"its frames of {size} are above max_pixels, {max_pixels}")
+        info = _info(file, container, stream, frame)
+        return Probe(info, _cuts(container, stream, info))
+
+
+def _first_frame(file: VideoFile, container: Any, stream: Any) -> Any:
+    failed = 0
+    try:
+        for number, packet in enumerate(container.demux(stream)):
+            try:
+                for frame in packet.decode():
+                    return frame
+            except av.error.FFmpegError:
+                failed += 1
+            if number > _MAX_PACKETS_TO_FIRST_FRAME:
+                break
+    except av.error.FFmpegError as error:
+        raise VideoError(file.path, f"no frames: {error.strerror or error}") from error
+    raise VideoError(file.path, f"no frames: none of its packets could be decoded ({failed} failed)")
+
+
+def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo:
+    rotation, mirrored = _orientation(frame)
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    aspect = aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
+    width = max(1, round(frame.width * aspect))
+    size: Size = (width, frame.height) if rotation % 180 == 0 else (frame.height, width)
+    estimated = frame.pts is None
+    rate = stream.average_rate or stream.guessed_rate or None
+    if estimated and rate is None:
+        rate = _DEFAULT_RATE
+    return VideoInfo(
+        path=file.path,
+        video_id=file.video_id,
+        size=size,
+        coded_size=(frame.width, frame.height),
+        rotation=rotation,
+        mirrored=mirrored,
+        pixel_aspect=aspect,
+        interlaced=bool(frame.interlaced_frame),
+        time_base=stream.time_base,
+        rate=rate,
+        start_pts=0 if estimated else frame.pts,
+        duration=_duration(container, stream, frame),
+        codec=stream.codec_context.name,
+        pixel_format=frame.format.name,
+        estimated_times=estimated,
+    )
+
+
+def _orientation(frame: Any) -> tuple[int, bool]:
+    """(degrees clockwise, mirrored first) of the display matrix: rows a b u, c d v; angles in quarter turns."""
+    for data in frame.side_data:
+        if data.type.name != "DISPLAYMATRIX":
+            continue
+        a, b, _, c, d, *_ = memoryview(bytes(data)).cast("i")
+        mirrored = a * d - b * c < 0
+        if mirrored:
+            a, b = -a, -b
+        if abs(a) >= abs(b):
+            return (0 if a > 0 else 180), mirrored
+        return (90 if b > 0 else 270), mirrored
+    return 0, False
+
+
+def _duration(container: Any, stream: Any, frame: Any) -> Fraction | None:
+    """Declared seconds of video from its first frame: the stream's own word before the container's."""
+    if stream.duration and stream.duration > 0:
+        begun = 0
+        if stream.start_time is not None and frame.pts is not None:
+            begun = max(0, frame.pts - stream.start_time)
+        return Fraction(max(0, stream.duration - begun)) * stream.time_base or None
+    start = Fraction(0)
+    if frame.pts is not None:
+        start = frame.pts * stream.time_base - Fraction(container.start_time or 0, 1_000_000)
+    tagged = _tagged_duration(stream.metadata.get("DURATION", ""))
+    if tagged is not None:
+        # Matroska's tag is the end of the stream's last frame, counted from the container's zero.
+        return max(Fraction(0), tagged - (frame.pts or 0) * stream.time_base) or None
+    if container.duration and container.duration > 0:
+        return max(Fraction(0), Fraction(container.duration, 1_000_000) - max(Fraction(0), start)) or None
+    return None
+
+
+def _tagged_duration(text: str) -> Fraction | None:
+    match = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", text.strip())
+    if match is None:
+        return None
+    return int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+
+
+def _cuts(container: Any, stream: Any, info: VideoInfo) -> tuple[Fraction, ...]:
+    """Keyframe times from the container's index. Index entries hold decoding times, which are before those of display.
+
+    The first entry and the first frame are the same frame, so their distance corrects the others.
+    """
+    if info.estimated_times or not container.format.name.startswith(("mov", "matroska")):
+        return ()
+    entries = stream.index_entries
+    stamps = [entry.timestamp for entry in entries if entry.is_keyframe]
+    if not stamps or any(later <= earlier for earlier, later in pairwise(stamps)):
+        return ()
+    shift = max(0, info.start_pts - stamps[0]) if container.format.name.startswith("mov") else 0
+    times = [info.time_of(stamp + shift) for stamp in stamps]
+    return tuple(time for time in times if time > 0)

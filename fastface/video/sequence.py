@@ -1,0 +1,77 @@
+"""Image sequences as videos: a folder of pictures, or a `%04d` pattern."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from fastface.errors import InputError, VideoError
+from fastface.types import Unit, VideoInfo
+from fastface.video.discover import VideoFile, sequence_files
+from fastface.video.frame import SampledFrame, UnitReport
+from fastface.video.picture import read_picture
+
+__all__ = ["SEQUENCE_RATE", "SequenceSource", "probe_sequence"]
+
+SEQUENCE_RATE = Fraction(25)
+"""Pictures a second, as ffmpeg reads sequences: they have no times of their own."""
+
+
+def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
+    """The facts of a sequence: those of its first readable picture.
+
+    Raises:
+        VideoError: No picture of it can be read.
+    """
+    files = sequence_files(file.path)
+    for path in files:
+        try:
+            height, width = read_picture(path, max_pixels).shape[:2]
+        except InputError:
+            continue
+        return VideoInfo(
+            path=file.path,
+            video_id=file.video_id,
+            size=(width, height),
+            coded_size=(width, height),
+            rotation=0,
+            mirrored=False,
+            pixel_aspect=Fraction(1),
+            interlaced=False,
+            time_base=1 / SEQUENCE_RATE,
+            rate=SEQUENCE_RATE,
+            start_pts=0,
+            duration=len(files) / SEQUENCE_RATE,
+            codec="images",
+            pixel_format="bgr24",
+            estimated_times=True,
+        )
+    raise VideoError(file.path, f"none of its {len(files)} pictures can be read")
+
+
+class SequenceSource:
+    """The pictures of a sequence in order; one that cannot be read is counted as an error."""
+
+    def __init__(self, info: VideoInfo) -> None:
+        self.report = UnitReport()
+        self._info = info
+
+    def frames(self, unit: Unit) -> Iterator[SampledFrame]:
+        """The samples of a unit. With a sampling rate every picture of a cell but the first is left out, as in films."""
+        last_cell: int | None = None
+        decoded = sampled = errors = 0
+        for pts, path in enumerate(sequence_files(self._info.path)):
+            time = self._info.time_of(pts)
+            if time < unit.start or (unit.end is not None and time >= unit.end):
+                continue
+            decoded += 1
+            cell = unit.sampling.cell(time)
+            if cell is not None and cell == last_cell:
+                continue
+            try:
+                picture = read_picture(path)
+            except InputError:
+                errors += 1
+                continue
+            last_cell = cell
+            sampled += 1
+            yield SampledFrame(pts, time, picture, flagged=False)
+        self.report = UnitReport(decoded, sampled, errors, covered=decoded / SEQUENCE_RATE)

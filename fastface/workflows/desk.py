@@ -1,0 +1,151 @@
+"""What every command that works on an output folder holds while it works: settings, lock, ledger, networks."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from fastface.config import Config
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.pipeline.coordinator import Coordinator
+from fastface.pipeline.messages import DecoderSettings, WorkerSettings
+from fastface.types import Size
+from fastface.video.discover import Discovery, discover
+from fastface.workflows.interrupt import Interruption, interruptible
+from fastface.workflows.machine import Layout, choose_layout
+from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
+from fastface.workflows.observer import Observer
+from fastface.workflows.output import OutputFolder
+from fastface.workflows.results import VideoOutcome
+from fastface.workflows.scan import Scanner, index_metadata, scan_key
+
+__all__ = ["Desk", "VERSION", "open_desk"]
+
+VERSION = version("fastface")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One command's hold on one output folder."""
+
+    config: Config
+    out: OutputFolder
+    ledger: Ledger
+    networks: Networks
+    limits: Thresholds
+    layout: Layout
+    observer: Observer
+    interruption: Interruption
+
+    @contextmanager
+    def coordinator(self) -> Iterator[Coordinator]:
+        """The processes of a scan. None is started before there is work."""
+        scan, networks, layout = self.config.scan, self.networks, self.layout
+        det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
+        decoder = DecoderSettings(
+            ring=layout.ring,
+            det_size=det_size,
+            sampling=scan.sampling,
+            unit_seconds=scan.unit_seconds,
+            max_pixels=scan.max_pixels,
+            threads=layout.decoder_threads,
+        )
+        worker = WorkerSettings(
+            ring=layout.ring,
+            detector=networks.detector,
+            recogniser=networks.recogniser,
+            dimension=networks.dimension,
+            device=networks.device,
+            threads=layout.worker_threads,
+            cache_folder=networks.cache,
+            det_threshold=scan.det_threshold,
+            min_face=scan.min_face,
+        )
+        with Coordinator(decoder, worker, layout.sizes, self.interruption) as coordinator:
+            yield coordinator
+
+    def scanner(self) -> Scanner:
+        """What brings videos into the index."""
+        return Scanner(
+            self.out.index,
+            self.ledger,
+            key=scan_key(self.config.scan, self.networks),
+            metadata=index_metadata(self.config.scan, self.networks, VERSION),
+            dimension=self.networks.dimension,
+            observer=self.observer,
+        )
+
+    def discover(self, inputs: Sequence[str]) -> Discovery:
+        """The videos that the inputs name; own outputs are left out."""
+        return discover(inputs, exclude=self.out.root)
+
+    def records(self, video_ids: Sequence[str] | None = None) -> list[VideoRecord]:
+        """The ledger's videos, by name: all of them, or those named."""
+        wanted = None if video_ids is None else set(video_ids)
+        return [record for record in self.ledger.videos() if wanted is None or record.video_id in wanted]
+
+    def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
+        """How each video ended, as the ledger has it."""
+        return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
+
+    def forget(self) -> None:
+        """`--fresh`: forgets the index and all that was exported."""
+        for record in self.ledger.videos():
+            self.ledger.forget_video(record.video_id)
+            VideoIndex(self.out.index, record.video_id).remove()
+        for path in self.ledger.exports():
+            (self.out.root / path).unlink(missing_ok=True)
+            self.ledger.forget_export(path)
+
+
+@contextmanager
+def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
+    """Locks OUT and opens everything, in the order in which it is cheapest to fail.
+
+    Raises:
+        ConfigError, ModelError, BackendError, LockedError: Something cannot be used; nothing was started.
+        InterruptError: The user stopped the command.
+    """
+    folder = OutputFolder(out)
+    with folder.locked(), interruptible() as interruption, Ledger(folder.ledger) as ledger:
+        networks = open_networks(config)
+        desk = Desk(
+            config=config,
+            out=folder,
+            ledger=ledger,
+            networks=networks,
+            limits=thresholds(config, networks.models),
+            layout=choose_layout(config.scan, networks.device),
+            observer=observer,
+            interruption=interruption,
+        )
+        if config.run.fresh:
+            desk.forget()
+        yield desk
+
+
+def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
+    seconds: dict[str, float] = {}
+    for unit in units:
+        for stage, spent in unit.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent
+    duration = record.info.duration if record.info is not None else None
+    cancelled = record.state == "scanning"
+    if cancelled:
+        record = replace(record, state="cancelled", reason="the run was stopped; the same command goes on with it")
+    return VideoOutcome(
+        path=record.path,
+        id=record.video_id,
+        state=record.state,
+        reason=record.reason,
+        coverage=record.coverage,
+        duration=None if duration is None else float(duration),
+        sampled=sum(unit.sampled for unit in units),
+        inferred=sum(unit.inferred for unit in units),
+        quarantined=sum(unit.quarantined for unit in units),
+        faces=sum(unit.faces for unit in units),
+        seconds=seconds,
+    )

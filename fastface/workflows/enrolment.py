@@ -1,0 +1,97 @@
+"""Photos → gallery, in a process of its own: a hostile photo cannot end the run, and the networks' memory goes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cv2
+
+from fastface import errors
+from fastface.config import Config
+from fastface.errors import ConfigError, FastfaceError, WorkerError
+from fastface.gallery.references import GalleryReport, load_gallery
+from fastface.pipeline.crew import Crew
+from fastface.pipeline.errands import Refused, run_errands, serve_errands
+from fastface.pipeline.inference import open_analyser
+from fastface.pipeline.messages import WorkerSettings
+from fastface.pipeline.ring import RingShape
+from fastface.types import Gallery
+from fastface.workflows.machine import num_cores
+from fastface.workflows.networks import Networks, Thresholds
+
+__all__ = ["enrol", "serve"]
+
+_MIN_FACE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Enrolment:
+    """One errand: everything that makes a gallery."""
+
+    targets: tuple[str, ...]
+    lookalikes: tuple[Path, ...]
+    contract: str
+    enter: float
+
+
+def enrol(
+    targets: tuple[str, ...],
+    config: Config,
+    networks: Networks,
+    limits: Thresholds,
+    interrupted: Callable[[], int | None],
+) -> tuple[Gallery, GalleryReport]:
+    """The gallery of what `-t` and `--not` name, and a report on each photo.
+
+    Raises:
+        ConfigError: A target has no usable photo, or two have the same face; lists all such faults.
+        InterruptError: The user stopped it.
+    """
+    settings = WorkerSettings(
+        ring=RingShape.for_batch(1, 1),
+        detector=networks.detector,
+        recogniser=networks.recogniser,
+        dimension=networks.dimension,
+        device=networks.device,
+        threads=num_cores(),
+        cache_folder=networks.cache,
+        det_threshold=config.scan.det_threshold,
+        min_face=_MIN_FACE,
+    )
+    crew = Crew("enrolment", "fastface.workflows.enrolment:serve", 1, settings)
+    errand = _Enrolment(targets, config.match.lookalikes, networks.contract, limits.enter)
+    for _, result in run_errands(crew, [errand], interrupted):
+        if isinstance(result, Refused):
+            raise _translated(result)
+        gallery: Gallery
+        report: GalleryReport
+        gallery, report = result
+        return gallery, report
+    raise AssertionError("an errand has one result")
+
+
+def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) -> None:
+    """The life of the enrolment process; called by `process.child_main` in the child."""
+    cv2.setNumThreads(1)
+    analyser = open_analyser(settings)
+
+    def do(task: _Enrolment) -> tuple[Gallery, GalleryReport]:
+        return load_gallery(
+            task.targets,
+            analyse=analyser.analyse_picture,
+            contract=task.contract,
+            lookalikes=task.lookalikes,
+            alike=task.enter,
+        )
+
+    serve_errands(connection, do)
+
+
+def _translated(refused: Refused) -> FastfaceError:
+    if refused.kind == "ConfigError":
+        return ConfigError(refused.reason.splitlines())
+    if refused.kind == "WorkerError":
+        return WorkerError("enrolment", None, refused.reason)
+    kind: type[FastfaceError] = getattr(errors, refused.kind, FastfaceError)
+    return kind(refused.reason)

@@ -1,0 +1,170 @@
+"""Index → hits → spans: asks one video at a time; decodes only where exact boundaries are wanted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import SpansConfig
+from fastface.gallery.matching import match
+from fastface.identities.tracks import link_tracks
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.timeline import Interval, boundary_windows, build_spans, subtract
+from fastface.types import Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
+from fastface.workflows.networks import Thresholds
+from fastface.workflows.output import OutputFolder
+
+__all__ = ["Finder", "Findings"]
+
+_UNKNOWN_RATE = Fraction(25)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found in one video.
+
+    Attributes:
+        record: The video.
+        info: The video's facts.
+        faces: All its faces that were looked at; `hits` point into it.
+        hits: {label: hits of that target}.
+        spans: Of all targets, by start, then label.
+    """
+
+    record: VideoRecord
+    info: VideoInfo
+    faces: Faces
+    hits: dict[str, Hits]
+    spans: tuple[Span, ...]
+
+
+class Finder:
+    """Asks the index for the targets of one gallery.
+
+    Args:
+        out: The output folder.
+        ledger: The open ledger.
+        gallery: Whom to find.
+        limits: When a face is a target's.
+        spans: How hits become spans.
+        sampling: The sampling of the index.
+    """
+
+    def __init__(
+        self,
+        out: OutputFolder,
+        ledger: Ledger,
+        *,
+        gallery: Gallery,
+        limits: Thresholds,
+        spans: SpansConfig,
+        sampling: Sampling,
+    ) -> None:
+        self._out = out
+        self._ledger = ledger
+        self._gallery = gallery
+        self._limits = limits
+        self._spans = spans
+        self._sampling = sampling
+
+    def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
+        """What is found in each video that has an index, one at a time."""
+        for record in records:
+            if record.info is not None and self._index(record).faces_path.exists():
+                yield self._find(record, record.info)
+
+    def exact_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
+        """The stretches around boundaries that must be looked at frame by frame, and were not yet."""
+        period = self._sampling.period
+        if period is None:
+            return
+        for found in self.findings(records):
+            dense = [_interval(unit) for unit in self._dense_units(found.record.video_id)]
+            groups = [(span.first_hit, span.last_hit) for span in self._bare_spans(found)]
+            for start, end in subtract(boundary_windows(groups, float(period)), dense):
+                unit = Unit(found.record.video_id, -1, _rounded(start), _rounded(end), Sampling(None))
+                yield found.info, unit
+
+    def _bare_spans(self, found: Findings) -> Iterator[Span]:
+        """The groups of hits before padding: their ends are the boundaries to be refined."""
+        for label, hits in found.hits.items():
+            yield from build_spans(
+                found.record.video_id,
+                label,
+                hits,
+                pad=(0.0, 0.0),
+                merge_gap=self._spans.merge_gap,
+                min_span=0.0,
+                duration=None,
+            )
+
+    def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
+        faces, periods = self._faces(record, info)
+        hits = match(
+            faces,
+            self._gallery,
+            enter=self._limits.enter,
+            exit=self._limits.exit,
+            margin=self._limits.margin,
+            periods=periods,
+        )
+        duration = None if info.duration is None else float(info.duration)
+        spans = [
+            span
+            for label, found in hits.items()
+            for span in build_spans(
+                record.video_id,
+                label,
+                found,
+                pad=self._spans.pad,
+                merge_gap=self._spans.merge_gap,
+                min_span=self._spans.min_span,
+                duration=duration,
+            )
+        ]
+        spans.sort(key=lambda span: (span.start, span.target))
+        return Findings(record, info, faces, hits, tuple(spans))
+
+    def _faces(self, record: VideoRecord, info: VideoInfo) -> tuple[Faces, npt.NDArray[np.float64]]:
+        """All faces of a video and the seconds that each stands for."""
+        index = self._index(record)
+        faces = index.faces()
+        frame = float(1 / (info.rate or _UNKNOWN_RATE))
+        if self._sampling.period is None:
+            return faces, np.full(len(faces), frame)
+        dense = self._dense_units(record.video_id)
+        if not dense:
+            return faces, np.full(len(faces), float(self._sampling.period))
+        windows = [_interval(unit) for unit in dense]
+        sparse = faces[~_inside(faces.time, windows)]
+        joined = Faces.concatenate([sparse, *index.dense_faces(dense)])
+        joined = joined[np.argsort(joined.pts, kind="stable")]
+        periods = np.where(_inside(joined.time, windows), frame, float(self._sampling.period))
+        return replace(joined, track=link_tracks(joined)), periods
+
+    def _dense_units(self, video_id: str) -> list[UnitRecord]:
+        return [unit for unit in self._ledger.units(video_id).values() if unit.dense and not unit.lost]
+
+    def _index(self, record: VideoRecord) -> VideoIndex:
+        return VideoIndex(self._out.index, record.video_id)
+
+
+def _interval(unit: UnitRecord) -> Interval:
+    assert unit.end is not None
+    return float(unit.start), float(unit.end)
+
+
+def _rounded(time: float) -> Fraction:
+    """To the microsecond: a window's name is made of it, and no frame is shorter."""
+    return Fraction(round(time * 1_000_000), 1_000_000)
+
+
+def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.NDArray[np.bool_]:
+    inside = np.zeros(len(times), bool)
+    for start, end in windows:
+        inside |= (times >= start) & (times < end)
+    return inside

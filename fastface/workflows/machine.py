@@ -1,0 +1,70 @@
+"""How many processes, how large a batch, how much shared memory: chosen for the machine unless the user says."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastface.backends import DeviceInfo
+from fastface.config import ScanConfig
+from fastface.errors import ConfigError
+from fastface.pipeline.coordinator import CrewSizes
+from fastface.pipeline.ring import RingShape
+
+__all__ = ["Layout", "choose_layout", "num_cores"]
+
+_BATCH_CPU = 4
+_BATCH_GPU = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Processes and memory of a scan.
+
+    Attributes:
+        ring: Slots and batch.
+        sizes: Decoders and workers.
+        decoder_threads: Threads of a decoder.
+        worker_threads: CPU threads of a worker's networks.
+    """
+
+    ring: RingShape
+    sizes: CrewSizes
+    decoder_threads: int
+    worker_threads: int
+
+
+def num_cores() -> int:
+    """CPU cores that this process may use, after affinity and a container's quota."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def choose_layout(scan: ScanConfig, device: DeviceInfo) -> Layout:
+    """The layout of a scan on this machine.
+
+    On a CPU every worker runs its networks on one thread, so that results do not depend on their number, and the
+    operating system shares the cores out between decoding and inference: whoever is behind has work.
+
+    Raises:
+        ConfigError: The ring is too small for the processes.
+    """
+    cores = num_cores()
+    batch = scan.batch or (_BATCH_GPU if device.is_gpu else _BATCH_CPU)
+    decoders = scan.decoders or (max(1, cores - 1) if device.is_gpu else max(2, cores // 2))
+    workers = scan.workers or (2 if device.is_gpu else cores)
+    num_slots = 2 * (decoders + workers)
+    if scan.ring_mb:
+        num_slots = (scan.ring_mb << 20) // RingShape.for_batch(1, batch).slot_bytes
+    least = decoders + workers
+    ring = RingShape.for_batch(num_slots, batch)
+    if num_slots < least:
+        needed = -(-least * ring.slot_bytes >> 20)
+        raise ConfigError(
+            f"scan.ring_mb: {scan.ring_mb} MiB is too small for {decoders} decoders and {workers} workers with batches "
+            f"of {batch}; give at least {needed}"
+        )
+    return Layout(ring, CrewSizes(decoders, workers), decoder_threads=1, worker_threads=1)

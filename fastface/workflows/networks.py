@@ -1,0 +1,99 @@
+"""Which networks on which device: settings → a device that works, a pack, rewritten graphs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from fastface.backends import DeviceInfo, resolve_device
+from fastface.config import Config
+from fastface.errors import ConfigError
+from fastface.models.graph import inspect_graph, prepare_detector, prepare_recogniser
+from fastface.models.store import ModelSet, contract_of, find_models
+
+__all__ = ["Networks", "Thresholds", "cache_folder", "open_networks", "thresholds"]
+
+_EXIT_BELOW_ENTER = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Everything that a worker is told about the networks.
+
+    Attributes:
+        device: What runs them.
+        models: The pack and files that were chosen.
+        detector: The rewritten detector graph.
+        recogniser: The rewritten recogniser graph.
+        dimension: Components of an embedding.
+        contract: Digest of recogniser and preprocessing: what embeddings can be compared under.
+        cache: Where rewritten and compiled networks are kept.
+    """
+
+    device: DeviceInfo
+    models: ModelSet
+    detector: Path
+    recogniser: Path
+    dimension: int
+    contract: str
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Cosines between which a face is a target's."""
+
+    enter: float
+    exit: float
+    margin: float
+
+
+def cache_folder() -> Path:
+    """Where rewritten graphs and compiled networks are kept: one place for all runs of a user, since it is costly."""
+    return platformdirs.user_cache_path("fastface")
+
+
+def open_networks(config: Config) -> Networks:
+    """Finds the device and the pack, and rewrites the graphs if that was not done before.
+
+    Raises:
+        BackendError: The asked device is not available.
+        ModelError: No usable pack was found.
+    """
+    device = resolve_device(config.models.device)
+    models = find_models(
+        config.models.folder,
+        pack=config.models.pack,
+        detector=config.models.detector,
+        recogniser=config.models.recogniser,
+        device=device,
+    )
+    cache = cache_folder()
+    dimension = inspect_graph(models.recogniser.path).dimension
+    assert dimension is not None, models.recogniser
+    return Networks(
+        device=device,
+        models=models,
+        detector=prepare_detector(models.detector.path, cache),
+        recogniser=prepare_recogniser(models.recogniser.path, cache),
+        dimension=dimension,
+        contract=contract_of(models.recogniser),
+        cache=cache,
+    )
+
+
+def thresholds(config: Config, models: ModelSet) -> Thresholds:
+    """The thresholds of the settings, or those that the catalog has for the recogniser.
+
+    Raises:
+        ConfigError: The exit threshold is above the threshold.
+    """
+    enter, leave = config.match.threshold, config.match.exit_threshold
+    if enter is None:
+        enter, default_exit = models.thresholds.enter, models.thresholds.exit
+    else:
+        default_exit = enter - _EXIT_BELOW_ENTER
+    leave = default_exit if leave is None else leave
+    if leave > enter:
+        raise ConfigError(f"match.exit_threshold: {leave} is above match.threshold, {enter}")
+    return Thresholds(enter, leave, config.match.margin)

@@ -1,0 +1,58 @@
+"""The output folder: where each file goes, and the lock that keeps two runs apart."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastface.errors import ConfigError, LockedError
+from fastface.files import private_folder, remove_parts
+
+__all__ = ["OutputFolder"]
+
+
+class OutputFolder:
+    """OUT and the places in it.
+
+    Raises:
+        ConfigError: The folder cannot be made or written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            self.state = private_folder(root / ".fastface")
+            self.index = private_folder(self.state / "index")
+        except OSError as error:
+            raise ConfigError(f"-o {str(root)!r}: cannot write there: {error.strerror}") from error
+        self.ledger = self.state / "state.sqlite"
+
+    def relative(self, path: Path) -> str:
+        """A path below OUT as the tables show it."""
+        return path.relative_to(self.root).as_posix()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds OUT for this process, and removes what a killed run left half-written.
+
+        The lock is the kernel's: it goes with the process, however that ends.
+
+        Raises:
+            LockedError: Another run holds it.
+        """
+        descriptor = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise LockedError(f"{str(self.root)!r} is in use by another run (process {holder})") from error
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+            remove_parts(self.root)
+            yield
+        finally:
+            os.close(descriptor)

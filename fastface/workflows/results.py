@@ -1,0 +1,157 @@
+"""What a command gives back: typed for Python, and as the run's report in run.json."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastface.config import Config
+from fastface.export.tables import SpanRow
+from fastface.files import write_atomic
+from fastface.names import valid_text
+from fastface.types import Gallery
+from fastface.video.discover import Skipped
+from fastface.workflows.networks import Networks
+
+__all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]
+
+RUN_SCHEMA_VERSION = 1
+
+CLEAN, SOME_NOT_DONE = 0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOutcome:
+    """How one video ended.
+
+    Attributes:
+        path: The input.
+        id: Its name in OUT.
+        state: done, partial, no_video, unstable, failed, quarantined or cancelled.
+        reason: Why it is not done; else empty.
+        coverage: Decoded share of the declared duration; None where none is declared.
+        duration: Declared duration in seconds; None where none is declared.
+        sampled: Frames looked at.
+        inferred: Frames searched.
+        quarantined: Frames given up.
+        faces: Faces found.
+        seconds: Time of each stage, summed over the processes.
+    """
+
+    path: Path
+    id: str
+    state: str
+    reason: str
+    coverage: float | None
+    duration: float | None
+    sampled: int
+    inferred: int
+    quarantined: int
+    faces: int
+    seconds: dict[str, float]
+
+
+@dataclass(slots=True)
+class Counts:
+    """Totals of a run. `sampled = inferred + quarantined`, always."""
+
+    videos: int = 0
+    sampled: int = 0
+    inferred: int = 0
+    quarantined: int = 0
+    faces: int = 0
+    embeddings: int = 0
+    hits: int = 0
+    spans: int = 0
+    clips: int = 0
+    crops: int = 0
+
+
+@dataclass(slots=True)
+class RunResult:
+    """What `run`, `scan` and `find` give.
+
+    Attributes:
+        command: Which of them.
+        out: The output folder.
+        videos: How each video ended, in order of their names.
+        spans: Every span, by video, then start, with its clip's path below `out`.
+        targets: The labels that were looked for.
+        counts: Totals.
+        skipped: Inputs that are no candidates, and why.
+        export_failures: What could not be exported, and why.
+        started: When the command began.
+        seconds: How long it took.
+    """
+
+    command: str
+    out: Path
+    videos: tuple[VideoOutcome, ...] = ()
+    spans: tuple[SpanRow, ...] = ()
+    targets: tuple[str, ...] = ()
+    counts: Counts = field(default_factory=Counts)
+    skipped: tuple[Skipped, ...] = ()
+    export_failures: tuple[str, ...] = ()
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 all clean, 3 some inputs not done or not exported."""
+        clean = all(video.state == "done" for video in self.videos) and not self.export_failures
+        return CLEAN if clean else SOME_NOT_DONE
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollResult:
+    """What `enroll` gives: the gallery, as it was written to `bank`, and a line about each photo."""
+
+    bank: Path
+    gallery: Gallery
+    report: tuple[str, ...]
+
+
+def write_run_json(result: RunResult, networks: Networks, config: Config, version: str) -> None:
+    """Writes OUT/run.json.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    device = networks.device
+    models = networks.models
+    report = {
+        "schema_version": RUN_SCHEMA_VERSION,
+        "command": result.command,
+        "version": version,
+        "started": result.started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(result.seconds, 3),
+        "device": {
+            "backend": device.backend,
+            "provider": device.provider,
+            "precision": device.precision,
+            "name": device.name,
+            "versions": device.versions,
+        },
+        "models": {
+            "pack": models.pack,
+            "licence": models.licence,
+            "detector": {"name": models.detector.name, "sha256": models.detector.sha256},
+            "recogniser": {"name": models.recogniser.name, "sha256": models.recogniser.sha256},
+            "person": None,
+        },
+        "counts": asdict(result.counts),
+        "targets": [valid_text(label) for label in result.targets],
+        "videos": [_video_object(video) for video in result.videos],
+        "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
+        "export_failures": list(result.export_failures),
+        "config": config.model_dump(mode="json"),
+    }
+    write_atomic(result.out / "run.json", json.dumps(report, indent=2) + "\n")
+
+
+def _video_object(video: VideoOutcome) -> dict[str, object]:
+    values = asdict(video)
+    values["path"] = valid_text(str(video.path))
+    values["seconds"] = {stage: round(seconds, 3) for stage, seconds in sorted(video.seconds.items())}
+    return values

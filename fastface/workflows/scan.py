@@ -1,0 +1,205 @@
+"""Videos → index: admits videos, takes the coordinator's events, commits units, finishes videos."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from fastface.config import ScanConfig
+from fastface.errors import InputError
+from fastface.identities.tracks import link_tracks
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.schema import SCHEMA_VERSION
+from fastface.index.store import VideoIndex
+from fastface.pipeline.coordinator import Coordinator
+from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, UnitScanned, VideoProbed, VideoRefused
+from fastface.video.discover import VideoFile
+from fastface.video.fingerprint import fingerprint
+from fastface.workflows.networks import Networks
+from fastface.workflows.observer import Observer
+from fastface.workflows.verdict import judge
+
+__all__ = ["Scanner", "index_metadata", "scan_key"]
+
+
+def scan_key(scan: ScanConfig, networks: Networks) -> str:
+    """Digest of everything that the index of a video depends on. Processes, batches and devices are not part of it."""
+    facts = {
+        "schema": SCHEMA_VERSION,
+        "period": str(scan.sampling.period),
+        "det_size": scan.det_size,
+        "det_threshold": scan.det_threshold,
+        "min_face": scan.min_face,
+        "unit_seconds": scan.unit_seconds,
+        "max_pixels": scan.max_pixels,
+        "detector": networks.models.detector.sha256,
+        "contract": networks.contract,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A video that is being scanned."""
+
+    record: VideoRecord
+    missing: set[str]
+
+
+class Scanner:
+    """Builds or completes the index of videos.
+
+    Args:
+        root: The index folder.
+        ledger: The open ledger.
+        key: The scan key in force.
+        metadata: Written into each Parquet file.
+        dimension: Components of an embedding.
+        observer: Told of all that happens.
+    """
+
+    def __init__(
+        self, root: Path, ledger: Ledger, *, key: str, metadata: dict[str, str], dimension: int, observer: Observer
+    ) -> None:
+        self._root = root
+        self._ledger = ledger
+        self._key = key
+        self._metadata = metadata
+        self._dimension = dimension
+        self._observer = observer
+        self._open: dict[str, _Open] = {}
+
+    def run(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
+        """Scans what is not in the index yet; every file has its final state in the ledger afterwards."""
+        for file in files:
+            if self._up_to_date(file):
+                self._observer.video_kept(file.video_id)
+            else:
+                coordinator.probe(file)
+        for event in coordinator.events():
+            self._take(event, coordinator)
+
+    def _up_to_date(self, file: VideoFile) -> bool:
+        record = self._ledger.video(file.video_id)
+        if record is None or record.scan_key != self._key or record.state == "scanning":
+            return False
+        try:
+            return fingerprint(file.path) == record.fingerprint
+        except InputError:
+            return False
+
+    def _take(self, event: Event, coordinator: Coordinator) -> None:
+        match event:
+            case VideoProbed():
+                self._begin(event, coordinator)
+            case VideoRefused():
+                self._refuse(event)
+            case UnitScanned():
+                self._commit(event)
+            case UnitLost():
+                self._lose(event)
+            case Moved():
+                self._observer.moved(event.unit.video_id, event.seconds, event.faces)
+            case ChildLost():
+                self._observer.note(f"{event.name} was replaced: {event.reason}")
+
+    def _begin(self, event: VideoProbed, coordinator: Coordinator) -> None:
+        video_id = event.file.video_id
+        record = VideoRecord(
+            video_id=video_id,
+            path=event.file.path,
+            fingerprint=event.fingerprint,
+            scan_key=self._key,
+            info=event.info,
+            num_units=len(event.units),
+        )
+        known = self._ledger.video(video_id)
+        if known is None or replace(known, state="scanning", info=event.info) != record:
+            self._ledger.forget_video(video_id)
+            VideoIndex(self._root, video_id).remove()
+            self._ledger.put_video(record)
+        committed = self._ledger.units(video_id)
+        missing = [unit for unit in event.units if unit.key not in committed]
+        self._open[video_id] = _Open(record, {unit.key for unit in missing})
+        self._observer.video_begun(video_id, event.info.duration)
+        for unit in missing:
+            coordinator.schedule(event.info, unit)
+        if not missing:
+            self._finish(video_id)
+
+    def _refuse(self, event: VideoRefused) -> None:
+        file = event.file
+        try:
+            print_now = fingerprint(file.path)
+        except InputError:
+            print_now = ""
+        self._ledger.forget_video(file.video_id)
+        VideoIndex(self._root, file.video_id).remove()
+        record = VideoRecord(file.video_id, file.path, print_now, self._key, event.state, event.reason)
+        self._ledger.put_video(record)
+        self._observer.video_finished(file.video_id, event.state, event.reason)
+
+    def _commit(self, event: UnitScanned) -> None:
+        unit, report = event.unit, event.report
+        record = UnitRecord(
+            key=unit.key,
+            start=unit.start,
+            end=unit.end,
+            dense=unit.dense,
+            decoded=report.decoded,
+            sampled=report.sampled,
+            inferred=event.inferred,
+            quarantined=event.quarantined,
+            faces=len(event.faces),
+            errors=report.errors,
+            covered=report.covered,
+            seconds=event.seconds,
+        )
+        VideoIndex(self._root, unit.video_id).write_unit(record, event.faces, self._metadata)
+        self._settle(unit.video_id, record)
+
+    def _lose(self, event: UnitLost) -> None:
+        unit = event.unit
+        lost = f"{event.state}: {event.reason}"
+        self._settle(unit.video_id, UnitRecord(unit.key, unit.start, unit.end, dense=unit.dense, lost=lost))
+
+    def _settle(self, video_id: str, record: UnitRecord) -> None:
+        self._ledger.put_unit(video_id, record)
+        video = self._open.get(video_id)
+        if video is None:
+            return  # a stretch for exact boundaries: its video is finished
+        video.missing.discard(record.key)
+        if not video.missing:
+            self._finish(video_id)
+
+    def _finish(self, video_id: str) -> None:
+        record = self._open.pop(video_id).record
+        units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
+        duration = record.info.duration if record.info else None
+        verdict = judge(units, duration)
+        state, reason = verdict.state, verdict.reason
+        if not self._unchanged(record):
+            state, reason = "unstable", "the file changed while it was read"
+        index = VideoIndex(self._root, video_id)
+        index.merge(units, self._dimension, {**self._metadata, "fingerprint": record.fingerprint}, link_tracks)
+        self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage))
+        self._observer.video_finished(video_id, state, reason)
+
+    def _unchanged(self, record: VideoRecord) -> bool:
+        try:
+            return fingerprint(record.path) == record.fingerprint
+        except InputError:
+            return False
+
+
+def index_metadata(scan: ScanConfig, networks: Networks, version: str) -> dict[str, str]:
+    """What every Parquet file of the index says about where its rows come from."""
+    return {
+        "fastface_version": version,
+        "contract": networks.contract,
+        "recogniser": networks.models.recogniser.name,
+        "detector": networks.models.detector.name,
+        "sampling": json.dumps(asdict(scan.sampling), default=str),
+    }

@@ -1,0 +1,49 @@
+"""The state that a video ends in, out of what its units saw. Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fastface.index.records import UnitRecord
+
+__all__ = ["MIN_COVERAGE", "Verdict", "judge"]
+
+MIN_COVERAGE = 0.98
+"""A video is never `done` if less of its declared duration was decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A final state, why, and how much of the declared duration was decoded (None: none is declared)."""
+
+    state: str
+    reason: str
+    coverage: float | None
+
+
+def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
+    """The state of a video all of whose units are committed or lost.
+
+    Args:
+        units: Its units, those of exact boundaries left out.
+        duration: The declared duration in seconds; None if there is none.
+    """
+    lost = [unit.lost for unit in units if unit.lost]
+    decoded = sum(unit.decoded for unit in units)
+    errors = sum(unit.errors for unit in units)
+    quarantined = sum(unit.quarantined for unit in units)
+    covered = sum((unit.covered for unit in units), Fraction(0))
+    coverage = None if not duration else min(1.0, float(covered / duration))
+    if lost and len(lost) == len(units):
+        state, _, reason = lost[0].partition(": ")
+        return Verdict(state, reason, 0.0 if duration else None)
+    if decoded == 0:
+        return Verdict("failed", "no frames", 0.0 if duration else None)
+    reasons = [f"{len(lost)} of {len(units)} stretches lost ({lost[0]})"] if lost else []
+    if errors:
+        reasons.append(f"{errors} packets could not be decoded")
+    if quarantined:
+        reasons.append(f"{quarantined} frames ended every process that searched them")
+    if coverage is not None and coverage < MIN_COVERAGE:
+        reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
+    return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage)
