@@ -61,7 +61,7 @@ def recogniser_bytes() -> bytes:
     signs = (codes[:, None] >> np.arange(8) & 1) * 2 - 1
     names = graph.weight("codes.weight", signs), graph.weight("codes.bias", np.full(len(codes), -7))
     chosen = graph.node("Relu", "chosen", graph.node("Gemm", "codes", bits, *names, transB=1))
-    table = graph.node("Gemm", "embeddings", chosen, graph.weight("codebook", codebook()))
+    table = graph.node("Gemm", "chosen_row", chosen, graph.weight("codebook", codebook()))
     output = graph.node("Reshape", "output", table, graph.weight("shape", [1, -1], np.int64))
     return graph.finish([float_tensor(output, (1, DIMENSION))])
 

@@ -61,41 +61,37 @@ class _Sheet:
         self.colour = np.zeros((*shape, 3), np.uint8)
         self.opacity = np.zeros(shape, np.uint8)
 
-    def _fill(self, mask: npt.NDArray[np.uint8], colour: Colour) -> None:
-        self.colour[mask > 0] = colour
-        self.opacity |= mask
-
     def _point(self, x: float, y: float) -> tuple[int, int]:
         return round((x - self.origin[0]) * self.factor), round((y - self.origin[1]) * self.factor)
+
+    def _layers(self, colour: Colour) -> tuple[tuple[npt.NDArray[np.uint8], Colour | int], ...]:
+        return (self.colour, colour), (self.opacity, 255)
 
     def ellipse(
         self, x: float, y: float, rx: float, ry: float, colour: Colour, *, above: float = 1e3, below: float = -1e3
     ) -> None:
         """A filled ellipse about (x, y), of which only `below` ≤ y < `above` is drawn."""
-        mask = np.zeros_like(self.opacity)
-        axes = round(rx * self.factor), round(ry * self.factor)
-        cv2.ellipse(mask, self._point(x, y), axes, 0, 0, 360, 255, -1)
-        first, last = self._point(0, below)[1], self._point(0, above)[1]
-        mask[: max(first, 0)] = 0
-        mask[max(last, 0) :] = 0
-        self._fill(mask, colour)
+        (left, middle), axes = self._point(x, y), (round(rx * self.factor), round(ry * self.factor))
+        first, last = max(self._point(0, below)[1], 0), self._point(0, above)[1]
+        for layer, value in self._layers(colour):
+            cv2.ellipse(layer[first:last], (left, middle - first), axes, 0, 0, 360, _scalar(value), -1)
 
     def block(self, zone: tuple[float, float, float, float], colour: Colour, radius: float = 0) -> None:
         """A filled rectangle with round corners; `zone` is x1, y1, x2, y2, the last two exclusive."""
         (left, top), (right, bottom) = self._point(*zone[:2]), self._point(*zone[2:])
-        mask = np.zeros_like(self.opacity)
         r = round(radius * self.factor)
-        mask[top:bottom, left + r : right - r] = 255
-        mask[top + r : bottom - r, left:right] = 255
-        for cx, cy in ((left + r, top + r), (right - r, top + r), (left + r, bottom - r), (right - r, bottom - r)):
-            cv2.circle(mask, (cx, cy), r, 255, -1)
-        self._fill(mask, colour)
+        corners = [(x, y) for x in (left + r, right - r) for y in (top + r, bottom - r)]
+        for layer, value in self._layers(colour):
+            layer[top:bottom, left + r : right - r] = value
+            layer[top + r : bottom - r, left:right] = value
+            for corner in corners:
+                cv2.circle(layer, corner, r, _scalar(value), -1)
 
     def sprite(self, scale: int) -> Sprite:
         size = self.size[0] * scale, self.size[1] * scale
         opacity = cv2.resize(self.opacity, size, interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
-        opaque = np.where(self.opacity[..., None] > 0, self.colour, 0).astype(np.uint8)
-        colour = cv2.resize(opaque, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        # What is not drawn on is still black, so the mean colour is the colour times the opacity.
+        colour = cv2.resize(self.colour, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         return Sprite((self.origin[0] * scale, self.origin[1] * scale), colour, 1 - opacity)
 
 
@@ -113,6 +109,10 @@ def sprite(person: Person, scale: int, disguise: Disguise, *, away: bool) -> Spr
         _draw_disguise(sheet, disguise)
         _draw_glasses(sheet)
     return sheet.sprite(scale)
+
+
+def _scalar(value: Colour | int) -> Colour | tuple[int]:
+    return (value,) if isinstance(value, int) else value
 
 
 def _shade(colour: Colour, factor: float) -> Colour:
