@@ -41,6 +41,7 @@ def times_of(path: Path) -> list[Fraction]:
         ("b.mp4", Encoding(rate=NTSC, bframes=3)),
         ("c.ts", Encoding(rate=NTSC, start=Fraction(1001, 30))),
         ("d.mkv", Encoding(start=Fraction(2))),
+        ("f.mp4", Encoding(start=Fraction(3))),
         ("e.mp4", Encoding(skipped=frozenset({0, 1, *range(20, 45), 50}))),
     ],
 )

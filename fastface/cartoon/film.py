@@ -35,7 +35,7 @@ class Encoding:
         gop: Most frames between two keyframes. Cuts are keyframes too, as encoders do it.
         crf: libx264's constant quality: 18 looks perfect, 35 is poor. The networks see the same up to 35.
         bframes: Most B-frames in a row.
-        start: Seconds from zero to the first frame of the script.
+        start: Seconds from zero to the first frame of the script, rounded down to a whole frame.
         skipped: Frames of the script that are not written: a variable frame rate.
         zoom: Whole factor from the script's pixels to the film's.
         sound: Whether there is an audio track: a scale of sine tones, one a second.
@@ -63,7 +63,7 @@ class Encoding:
 def draw_film(path: Path, script: Script, encoding: Encoding = Encoding()) -> None:
     """Draws and encodes a film: H.264, yuv420p, the container of `path`'s suffix. Whole or not there.
 
-    In .mp4, .nut and .ts the times are exact; .mkv rounds to milliseconds.
+    Times are exact in .mp4 and .nut; .ts rounds to 1/90000 s, .mkv to milliseconds.
 
     Raises:
         SpaceError: No space is left.
@@ -177,11 +177,12 @@ def expected_hits(
             takes every frame.
     """
     hits: dict[str, list[Fraction]] = {one.name: [] for one in script.persons}
-    last_cell = -1
+    last_cell = None
     for frame, time in zip(encoding.frames(script), encoding.times(script), strict=True):
-        if period is not None and (cell := int(time // period)) == last_cell:
+        cell = None if period is None else time // period
+        if cell is not None and cell == last_cell:
             continue
-        last_cell = cell if period is not None else -1
+        last_cell = cell
         for sighting in script.sightings(frame):
             hits[sighting.person.name].append(time)
     return hits
