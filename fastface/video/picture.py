@@ -1,5 +1,6 @@
 """One picture from a file, as displayed. What a file is called does not matter, only what it holds."""
 
+import logging
 import stat
 import struct
 import warnings
@@ -37,8 +38,12 @@ _DAMAGE = (
     TypeError,
     OverflowError,
     MemoryError,
+    RuntimeError,
     PillowImage.DecompressionBombError,
 )
+
+# Some plugins also log what they raise; without a handler that would end up on stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _FOREIGN = {
     b"heic": "HEIC",

@@ -1,0 +1,187 @@
+"""A bank: references of several persons in one `.npz`, for one recogniser. Embeddings are biometric data: mode 0600.
+
+Arrays of the file, k references of t persons:
+
+    schema_version ()   int64            1
+    contract       ()   text             digest of recogniser and preprocessing
+    labels         (t,) text             sorted, unique
+    person         (k,) int32            row of `labels`, rising
+    embeddings     (k, D) float32        L2-normalised
+    sources        (k,) text             the photo of each reference
+    face_size, sharpness, det_score (k,) float32   see `Reference`
+
+The same references give the same bytes. Nothing is pickled, and nothing that is, is read.
+"""
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.errors import ReferenceImageError
+from fastface.files import atomic_path
+from fastface.gallery.cosine import normalized
+from fastface.gallery.photos import Reference
+from fastface.gallery.sources import label_of
+from fastface.names import valid_text
+
+__all__ = ["load_bank", "save_bank"]
+
+_SCHEMA_VERSION = 1
+_MAX_BYTES = 512 << 20
+"""Of the file and of what it unpacks to: a quarter of a million references."""
+_MAX_DIMENSION = 4096
+_FACTS = ("face_size", "sharpness", "det_score")
+_KINDS = {
+    "schema_version": "iu",
+    "contract": "U",
+    "labels": "U",
+    "person": "iu",
+    "embeddings": "f",
+    "sources": "U",
+    **dict.fromkeys(_FACTS, "f"),
+}
+"""Arrays of a bank, each with the kinds of dtype that it may have."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def save_bank(path: Path, contract: str, persons: Mapping[str, Sequence[Reference]]) -> None:
+    """Writes a bank, readable by its owner alone; whole or not at all.
+
+    Args:
+        path: Where to; its suffix should be `.npz`.
+        contract: Of the recogniser that the references came from.
+        persons: References of each label; at least one.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    labels = sorted(persons)
+    kept = [(row, reference) for row, label in enumerate(labels) for reference in persons[label]]
+    references = [reference for _, reference in kept]
+    arrays: Arrays = {
+        "schema_version": np.array(_SCHEMA_VERSION, np.int64),
+        "contract": np.array(contract),
+        "labels": np.array(labels),
+        "person": np.array([row for row, _ in kept], np.int32),
+        "embeddings": np.stack([reference.embedding for reference in references]).astype(np.float32),
+        "sources": np.array([reference.source for reference in references]),
+    }
+    for name in _FACTS:
+        arrays[name] = np.array([getattr(reference, name) for reference in references], np.float32)
+    with atomic_path(path, private=True) as part:
+        # Made private before the first byte of an embedding is in it.
+        part.touch(mode=0o600)
+        with part.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+
+
+def load_bank(path: Path, contract: str) -> dict[str, tuple[Reference, ...]]:
+    """Reads a bank from anywhere, trusting nothing in it.
+
+    Args:
+        path: The file.
+        contract: Of the recogniser in use.
+
+    Returns:
+        The references of each label; labels are made safe as file names are.
+
+    Raises:
+        ReferenceImageError: It is no bank, is damaged, is larger than banks are, or was made with another network.
+    """
+    try:
+        arrays = _arrays(path)
+        _check(arrays)
+        found = str(arrays["contract"])
+        if found != contract:
+            raise ValueError(
+                f"made with another network (contract {_short(found)}, in use is {_short(contract)}):"
+                " enroll the photos again with this one, or choose that one's pack"
+            )
+        return _persons(arrays)
+    except OSError as error:
+        raise ReferenceImageError(path, f"cannot be read: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ReferenceImageError(path, f"not a bank, or a damaged one: {error}") from error
+    except ValueError as error:
+        raise ReferenceImageError(path, str(error)) from error
+
+
+def _arrays(path: Path) -> Arrays:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError(f"larger than the {_MAX_BYTES >> 20} MiB that a bank may have")
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if missing := sorted(_KINDS.keys() - members.keys()):
+            raise ValueError(f"not a bank: it has no {', '.join(missing)}")
+        kept = {name: members[name] for name in _KINDS}
+        if sum(info.file_size for info in kept.values()) > _MAX_BYTES:
+            raise ValueError(f"unpacks to more than the {_MAX_BYTES >> 20} MiB that a bank may have")
+        if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in kept.values()):
+            raise ValueError("damaged: compressed as no bank is")
+        return {name: _array(name, _content(archive, info)) for name, info in kept.items()}
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """As many bytes as are declared. Without the number, `read` would unpack a bomb whole before it cuts it."""
+    with archive.open(info) as stream:
+        return stream.read(info.file_size)
+
+
+def _array(name: str, content: bytes) -> npt.NDArray[Any]:
+    """One array; what its header says is checked before anything of that size is made."""
+    stream = io.BytesIO(content)
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("of another format version")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    except (ValueError, TypeError, SyntaxError, RecursionError) as error:
+        raise ValueError(f"damaged: {name} has no valid header") from error
+    if dtype.kind not in _KINDS[name]:
+        raise ValueError(f"damaged: {name} holds {dtype}")
+    if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+        raise ValueError(f"damaged: {name} is cut or too long")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _check(arrays: Arrays) -> None:
+    if arrays["schema_version"].shape or int(arrays["schema_version"]) != _SCHEMA_VERSION:
+        raise ValueError("a bank of another version of fastface; enroll the photos again")
+    embeddings, person, labels = arrays["embeddings"], arrays["person"], arrays["labels"]
+    count = len(embeddings) if embeddings.ndim == 2 else -1
+    columns = [person, arrays["sources"], *(arrays[name] for name in _FACTS)]
+    is_whole = (
+        count > 0
+        and 0 < embeddings.shape[1] <= _MAX_DIMENSION
+        and arrays["contract"].ndim == 0
+        and labels.ndim == 1
+        and all(column.shape == (count,) for column in columns)
+        and all(np.isfinite(arrays[name]).all() for name in _FACTS)
+        and np.array_equal(np.unique(person), np.arange(len(labels)))
+    )
+    if not is_whole:
+        raise ValueError("damaged: its arrays do not belong together")
+
+
+def _persons(arrays: Arrays) -> dict[str, tuple[Reference, ...]]:
+    embeddings = normalized(arrays["embeddings"])
+    persons: dict[str, list[Reference]] = {}
+    for row, person in enumerate(arrays["person"].tolist()):
+        facts = {name: float(arrays[name][row]) for name in _FACTS}
+        label = label_of(str(arrays["labels"][person]))
+        persons.setdefault(label, []).append(
+            Reference(source=valid_text(str(arrays["sources"][row])), embedding=embeddings[row], **facts)
+        )
+    return {label: tuple(references) for label, references in persons.items()}
+
+
+def _short(contract: str) -> str:
+    return repr(contract[:16])

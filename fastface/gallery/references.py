@@ -1,0 +1,221 @@
+"""Photos, folders and banks → gallery, with a report on each photo and one list of all faults."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fastface.errors import ConfigError, ReferenceImageError
+from fastface.gallery.bank import load_bank, save_bank
+from fastface.gallery.comparison import drop_misfiled, same_faces, same_pictures, stacked, used_references
+from fastface.gallery.cosine import cosines
+from fastface.gallery.matching import EVERYONE
+from fastface.gallery.photos import Analyse, Pick, Reference, drop_doubles, drop_unlike, pick_faces
+from fastface.gallery.sources import Photo, Sources, collect
+from fastface.names import valid_text
+from fastface.types import Gallery, Target
+
+__all__ = ["GalleryReport", "PhotoReport", "load_gallery", "save_gallery"]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoReport:
+    """What became of one photo, or of one entry of a bank.
+
+    Attributes:
+        source: The photo.
+        label: The person.
+        used: Whether it is a reference.
+        remarks: The reason if it is not used; else what might be better about it, if anything.
+        face_size: Shorter side of the face in pixels; 0 without a face.
+        sharpness: Variance of the Laplacian of the aligned face; 0 without a face.
+        det_score: 0–1; 0 without a face.
+        sibling_similarity: Median cosine to the person's other references; None without any.
+        nearest_other: The other person, target or lookalike, that it is most alike to; empty without any.
+        other_similarity: Cosine to that person's most alike reference; None without any.
+    """
+
+    source: str
+    label: str
+    used: bool
+    remarks: tuple[str, ...]
+    face_size: float = 0.0
+    sharpness: float = 0.0
+    det_score: float = 0.0
+    sibling_similarity: float | None = None
+    nearest_other: str = ""
+    other_similarity: float | None = None
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        parts = [f"{self.label}: {self.source}: {'used' if self.used else 'LEFT OUT'}"]
+        if self.used:
+            parts.append(f"face {self.face_size:.0f} px, sharpness {self.sharpness:.0f}")
+        if self.sibling_similarity is not None:
+            parts.append(f"siblings {self.sibling_similarity:.2f}")
+        if self.other_similarity is not None:
+            parts.append(f"nearest other {self.nearest_other} {self.other_similarity:.2f}")
+        return "; ".join([*parts, *self.remarks])
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryReport:
+    """How a gallery came about.
+
+    Attributes:
+        photos: Targets, then lookalikes, each by label, then in the order in which they were named.
+        faults: What would have been refused, had it not been allowed.
+        references: The references of each target, with their facts.
+    """
+
+    photos: tuple[PhotoReport, ...]
+    faults: tuple[str, ...]
+    references: Mapping[str, tuple[Reference, ...]]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """A line a photo."""
+        return tuple(photo.line for photo in self.photos)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The lines of photos of which there is something to say, then the faults that were allowed."""
+        return tuple(photo.line for photo in self.photos if photo.remarks) + self.faults
+
+
+def load_gallery(
+    targets: Iterable[str | Path],
+    *,
+    analyse: Analyse,
+    contract: str,
+    alike: float,
+    lookalikes: Iterable[str | Path] = (),
+    tolerant: bool = False,
+) -> tuple[Gallery, GalleryReport]:
+    """Makes a gallery of what `-t` and `--not` name.
+
+    A photo of a person that has others is left out, with a remark, where it shows no usable face, or somebody else.
+    Faults are: a path that names nothing, an empty folder, a damaged or foreign bank, a person without a usable photo,
+    and two targets with the same face.
+
+    Args:
+        targets: Photos, folders, banks, `'*'`.
+        analyse: Finds and embeds the faces of a picture; called once a photo, and not at all if there are none.
+        contract: Of the recogniser behind `analyse`.
+        alike: The match threshold: cosine from which two faces are one person's.
+        lookalikes: Photos, folders, banks of persons whom the targets must not be taken for.
+        tolerant: Whether faults are reported only; the persons that they concern are left out, or stay alike.
+
+    Raises:
+        ConfigError: All faults at once; or, even if tolerant, there is no usable target.
+        BackendError: The networks failed.
+    """
+    wanted, unwanted = collect(targets), collect(lookalikes)
+    faults = [f"-t {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
+    if unwanted.everyone:
+        faults.append("--not '*': everyone cannot be a lookalike")
+    persons = _persons(wanted, analyse, contract, alike, faults)
+    others = _persons(unwanted, analyse, contract, alike, faults)
+    drop_misfiled(persons, alike)
+    for group in (persons, others):
+        faults.extend(fault for picks in group.values() if (fault := _unusable(picks)))
+    references, avoided = used_references(persons), used_references(others)
+    faults.extend(same_faces(references, alike))
+    faults.extend(same_pictures(references, avoided))
+    if wanted.everyone and EVERYONE in references:
+        faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
+    if not references and not wanted.everyone:
+        raise ConfigError([*faults, "no usable target: -t names no photo, folder or bank with a usable face"])
+    if faults and not tolerant:
+        raise ConfigError(faults)
+    gallery = Gallery(_targets(references), _targets(avoided), contract, wanted.everyone)
+    photos = (*_reports(persons, references, avoided), *_reports(others, avoided, references))
+    return gallery, GalleryReport(photos, tuple(faults), references)
+
+
+def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
+    """Writes the targets of a gallery as a bank.
+
+    Raises:
+        ConfigError: There is none.
+        SpaceError: No space is left.
+    """
+    if not report.references:
+        raise ConfigError("no photo was given: there is nothing to write into a bank")
+    save_bank(path, gallery.contract, report.references)
+
+
+def _persons(
+    sources: Sources, analyse: Analyse, contract: str, alike: float, faults: list[str]
+) -> dict[str, list[Pick]]:
+    """Picks of each label, by label: those of photos first, then those of banks."""
+    photos: dict[str, list[Photo]] = {}
+    for photo in sources.photos:
+        photos.setdefault(photo.label, []).append(photo)
+    persons = {label: pick_faces(found, analyse, alike) for label, found in photos.items()}
+    for path in sources.banks:
+        try:
+            bank = load_bank(path, contract)
+        except ReferenceImageError as error:
+            faults.append(valid_text(str(error)))
+            continue
+        for label, references in bank.items():
+            persons.setdefault(label, []).extend(Pick(entry.source, label, entry) for entry in references)
+    for picks in persons.values():
+        drop_doubles(picks)
+        drop_unlike(picks, alike)
+    return dict(sorted(persons.items()))
+
+
+def _unusable(picks: Sequence[Pick]) -> str | None:
+    """The fault of a person without a reference, if it is one: a read-me beside loose photos is none."""
+    if any(pick.reference is not None or not pick.is_meant for pick in picks):
+        return None
+    reasons = "; ".join(f"{pick.source}: {', '.join(pick.remarks)}" for pick in picks)
+    return f"{picks[0].label!r} has no usable photo: {reasons}"
+
+
+def _targets(references: Mapping[str, Sequence[Reference]]) -> tuple[Target, ...]:
+    return tuple(
+        Target(label, stacked(found), tuple(reference.source for reference in found))
+        for label, found in references.items()
+    )
+
+
+def _reports(
+    persons: Mapping[str, Sequence[Pick]],
+    own_side: Mapping[str, Sequence[Reference]],
+    other_side: Mapping[str, Sequence[Reference]],
+) -> list[PhotoReport]:
+    reports = []
+    for label, picks in persons.items():
+        siblings = own_side.get(label, ())
+        rivals = [*((name, found) for name, found in own_side.items() if name != label), *other_side.items()]
+        for pick in picks:
+            reports.append(_report(pick, siblings, rivals))
+    return reports
+
+
+def _report(
+    pick: Pick, siblings: Sequence[Reference], rivals: Sequence[tuple[str, Sequence[Reference]]]
+) -> PhotoReport:
+    face = pick.reference
+    if face is None:
+        return PhotoReport(pick.source, pick.label, used=False, remarks=tuple(pick.remarks))
+    others = [reference for reference in siblings if reference is not face]
+    nearness = [(float(cosines(face.embedding[None], stacked(found)).max()), name) for name, found in rivals]
+    similarity, name = max(nearness, default=(None, ""))
+    return PhotoReport(
+        pick.source,
+        pick.label,
+        used=True,
+        remarks=tuple(pick.remarks),
+        face_size=face.face_size,
+        sharpness=face.sharpness,
+        det_score=face.det_score,
+        sibling_similarity=float(np.median(cosines(face.embedding[None], stacked(others)))) if others else None,
+        nearest_other=name,
+        other_similarity=similarity,
+    )

@@ -1,0 +1,116 @@
+"""What `-t` and `--not` name: photos, folders of persons, banks, everyone. Lists files; opens none."""
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastface.names import safe_name
+from fastface.video.picture import PICTURE_SUFFIXES
+
+__all__ = ["EVERYONE_PATH", "Photo", "Sources", "collect", "label_of"]
+
+EVERYONE_PATH = "*"
+BANK_SUFFIX = ".npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A file that may show a person.
+
+    Attributes:
+        path: The file.
+        label: The person.
+        is_meant: Whether it was named by the user, lies in a person's folder, or is called as pictures are: if it is
+            unusable, that is worth a word. Other files beside loose photos (a read-me, a list) are not.
+    """
+
+    path: Path
+    label: str
+    is_meant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What was named.
+
+    Attributes:
+        photos: In order of the arguments, then of names; the photos of one label need not be neighbours.
+        banks: Files of references.
+        everyone: Whether `'*'` is among them.
+        faults: What names nothing: one line each.
+    """
+
+    photos: tuple[Photo, ...]
+    banks: tuple[Path, ...]
+    everyone: bool
+    faults: tuple[str, ...]
+
+
+def label_of(text: str) -> str:
+    """The label that a file or folder name gives: composed Unicode, safe as a file name.
+
+    Two spellings of one name (composed, as Linux keeps it, and decomposed, as macOS does) give one label.
+    """
+    return safe_name(unicodedata.normalize("NFC", text))
+
+
+def collect(paths: Iterable[str | Path]) -> Sources:
+    """Lists what the arguments name.
+
+    A file is one person, called by its stem; an `.npz` is a bank. In a folder, each sub-folder is one person with all
+    photos under it, each loose photo is a person, and each `.npz` is a bank. Hidden files are passed over. The same
+    label from several places is one person.
+    """
+    photos: list[Photo] = []
+    banks: list[Path] = []
+    faults: list[str] = []
+    everyone = False
+    for given in paths:
+        path = Path(given)
+        if str(given) == EVERYONE_PATH:
+            everyone = True
+        elif "\0" in str(given) or not path.exists():
+            faults.append(f"{str(given)!r}: no such file or folder")
+        elif path.is_dir():
+            _collect_folder(path, photos, banks, faults)
+        elif path.suffix.lower() == BANK_SUFFIX:
+            banks.append(path)
+        else:
+            photos.append(Photo(path, label_of(path.stem), is_meant=True))
+    return Sources(tuple(dict.fromkeys(photos)), tuple(dict.fromkeys(banks)), everyone, tuple(faults))
+
+
+def _collect_folder(folder: Path, photos: list[Photo], banks: list[Path], faults: list[str]) -> None:
+    try:
+        entries = sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
+    except OSError as error:
+        faults.append(f"{str(folder)!r}: cannot be read: {error.strerror}")
+        return
+    if not entries:
+        faults.append(f"{str(folder)!r}: the folder is empty")
+    for path in entries:
+        if path.is_dir():
+            _collect_person(path, photos, faults)
+        elif path.suffix.lower() == BANK_SUFFIX:
+            banks.append(path)
+        else:
+            photos.append(Photo(path, label_of(path.stem), is_meant=path.suffix.lower() in PICTURE_SUFFIXES))
+
+
+def _collect_person(folder: Path, photos: list[Photo], faults: list[str]) -> None:
+    """All files under one person's folder. Links to folders are not followed: they may lead in a circle."""
+    found = [
+        Path(parent) / name
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if not any(_is_hidden(part) for part in (Path(parent) / name).relative_to(folder).parts)
+    ]
+    if not found:
+        faults.append(f"{str(folder)!r}: the folder of {folder.name!r} is empty")
+    photos.extend(Photo(path, label_of(folder.name), is_meant=True) for path in sorted(found))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
