@@ -102,6 +102,9 @@ class MatchConfig(Section):
         None, description="Smallest cosine that holds a track; default: 0.05 less."
     )
     margin: float = Field(0.05, ge=0, le=2, description="Least lead over every other target and lookalike.")
+    allow_faults: bool = Field(
+        False, description="Go on although a target has no usable photo, or two targets have the same face."
+    )
     lookalikes: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
         (), alias="not", description="Photos or banks of persons that a target must not be taken for."
     )

@@ -1,0 +1,38 @@
+"""The command line: arguments → settings → one call of a workflow → a report and an exit code."""
+
+import os
+import sys
+import traceback
+
+from fastface.errors import FastfaceError, InterruptError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """The `fastface` command."""
+    # typer and the workflows take half a second to import: `fastface` in a script must not pay for an import error's
+    # translation, and errors while importing must be told like all others.
+    try:
+        from fastface.cli.app import app  # noqa: PLC0415
+
+        app()
+    except InterruptError as error:
+        _tell(str(error))
+        sys.exit(128 + error.signal_number)
+    except FastfaceError as error:
+        _tell(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing more can be told, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - the top frame of the command line
+        traceback.print_exc()
+        _tell("internal error: please report the lines above")
+        sys.exit(1)
+
+
+def _tell(text: str) -> None:
+    for line in text.splitlines() or [""]:
+        print(f"fastface: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)  # noqa: T201

@@ -70,9 +70,10 @@ def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
 
 
 SCAN = _flags(
-    "scan", "sample_fps", "every_frame", "det_size", "det_threshold", "min_face", "batch", "decoders", "workers", "ring_mb"
+    "scan",
+    *("sample_fps", "every_frame", "det_size", "det_threshold", "min_face", "batch", "decoders", "workers", "ring_mb"),
 )  # fmt: skip
-MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not")
+MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots")
 RUN = _flags("run", "fresh")

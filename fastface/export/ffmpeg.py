@@ -18,18 +18,26 @@ from pathlib import Path
 
 from fastface.errors import ExportError, SpaceError
 
-__all__ = ["READ_FILES_ONLY", "STALL_SECONDS", "find_ffmpeg", "literal_file", "run_ffmpeg"]
+__all__ = ["READ_FILES_ONLY", "STALL_SECONDS", "StallError", "find_ffmpeg", "literal_file", "run_ffmpeg"]
 
 STALL_SECONDS = 60.0
 READ_FILES_ONLY = ("-protocol_whitelist", "file,pipe")
 """Goes before each input: a playlist in disguise opens nothing from the network."""
 
+_NO_ENCODER = (
+    "put an ffmpeg that has it first in PATH, or remove this one from PATH so that the one of the Python package "
+    "imageio-ffmpeg is used, or run with --clips copy"
+)
 _POLL_SECONDS = 0.2
 _TAIL_BYTES = 4096
 _PROGRESS_KEYS = (b"frame=", b"total_size=", b"out_time_us=")
 _PR_SET_PDEATHSIG = 1
 # Looked up once: between fork and exec, a child of a process with threads must not load libraries.
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class StallError(ExportError):
+    """ffmpeg got nowhere and was ended; asking it in another way would only take as long again."""
 
 
 def find_ffmpeg() -> Path:
@@ -75,7 +83,8 @@ def run_ffmpeg(
         executable: The program; default: `find_ffmpeg()`.
 
     Raises:
-        ExportError: ffmpeg failed or stalled; has the command and the end of its messages.
+        ExportError: ffmpeg failed; has the command and the end of its messages.
+        StallError: It made no progress.
         SpaceError: ffmpeg met a full disk.
     """
     program = executable or find_ffmpeg()
@@ -91,6 +100,8 @@ def run_ffmpeg(
             _end(process)
     if "No space left on device" in said:
         raise SpaceError(f"no space left while ffmpeg wrote; free some and run the same command again: {said}")
+    if "Unknown encoder 'libx264'" in said:
+        raise ExportError(f"{str(program)!r} has no libx264: {_NO_ENCODER}", command, said)
     if process.returncode != 0:
         raise ExportError(f"ffmpeg ended with {process.returncode}", command, said)
 
@@ -159,7 +170,7 @@ def _followed(
             if now != before:
                 before, deadline = now, time.monotonic() + stall_seconds
             elif time.monotonic() > deadline:
-                raise ExportError(f"ffmpeg made no progress for {stall_seconds:g} s", command, _text(tail))
+                raise StallError(f"ffmpeg made no progress for {stall_seconds:g} s", command, _text(tail))
     with suppress(subprocess.TimeoutExpired):
         process.wait(stall_seconds)
     return _text(tail)

@@ -59,7 +59,7 @@ class FaceAnalyser:
         """All faces of a batch of frames, in order of the frames, then by falling score.
 
         Args:
-            canvases: (n, H, W, 3) BGR.
+            canvases: (m, H, W, 3) BGR with m ≥ n: those after the first n only fill the batch up to its usual size.
             planes: (n, plane_bytes) I420.
             geometry: How canvases and planes map onto the displayed frames.
             pts: n timestamps.
@@ -69,7 +69,7 @@ class FaceAnalyser:
             BackendError: The runtime failed.
         """
         with self._timed("detect"):
-            found = self.detector.detect(canvases)
+            found = self.detector.detect(canvases)[: len(pts)]
         scale = np.array(geometry.canvas_to_display, np.float32)
         with self._timed("align"):
             kept = [self._usable(detections, scale) for detections in found]

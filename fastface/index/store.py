@@ -62,6 +62,18 @@ class VideoIndex:
         """
         return _read(self.faces_path)
 
+    def metadata(self) -> dict[str, str]:
+        """What the finished index says about where its rows come from.
+
+        Raises:
+            FaceIndexError: The file is missing or damaged.
+        """
+        try:
+            found = pq.read_schema(self.faces_path).metadata or {}
+        except (OSError, pa.ArrowInvalid) as error:
+            raise FaceIndexError(f"cannot read the index {str(self.faces_path)!r}: {error}") from error
+        return {key.decode(): value.decode() for key, value in found.items()}
+
     def dense_faces(self, units: Iterable[UnitRecord]) -> list[Faces]:
         """The faces of each stretch of which every frame was looked at."""
         return [_read(self._unit_path(unit)) for unit in units]

@@ -28,8 +28,8 @@ from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry
 from fastface.video.decode import open_source
 from fastface.video.fingerprint import fingerprint
-from fastface.video.plan import plan_units
 from fastface.video.frame import SampledFrame
+from fastface.video.plan import plan_units
 from fastface.video.planes import PlaneWriter, geometry_for
 from fastface.video.probe import probe
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from fastface.types import Faces, Unit, VideoInfo
-from fastface.video.frame import UnitReport
 from fastface.video.discover import VideoFile
+from fastface.video.frame import UnitReport
 
 __all__ = ["ChildLost", "Event", "Moved", "UnitLost", "UnitScanned", "VideoProbed", "VideoRefused"]
 

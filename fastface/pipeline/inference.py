@@ -5,6 +5,7 @@ from time import perf_counter
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from fastface.backends import ShapeRange, open_session
 from fastface.faces.analyse import FaceAnalyser
@@ -67,11 +68,21 @@ def _infer(ring: Ring, analyser: FaceAnalyser, task: Infer, waited: float) -> In
     wanted = slice(task.first, task.first + task.count)
     before = dict(analyser.seconds)
     faces = analyser.analyse_batch(
-        canvases[wanted],
-        planes[wanted],
-        task.geometry,
-        np.array(task.pts[wanted], np.int64),
-        np.array(task.times[wanted], np.float64),
+        _full_batch(canvases, wanted), planes[wanted], task.geometry, task.pts[wanted], task.times[wanted]
     )
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
     return Inferred(task.batch, task.first, faces, {**seconds, "wait_batch": waited})
+
+
+def _full_batch(canvases: npt.NDArray[np.uint8], wanted: slice) -> npt.NDArray[np.uint8]:
+    """The wanted canvases, filled up to the slot's capacity.
+
+    OpenVINO computes a picture otherwise in a batch of one than in a batch of four, by rounding. With every batch of
+    the same size each frame sees the same arithmetic, whatever was killed and done again.
+    """
+    count = wanted.stop - wanted.start
+    if count == len(canvases):
+        return canvases
+    full = np.zeros_like(canvases)
+    full[:count] = canvases[wanted]
+    return full

@@ -10,8 +10,8 @@ from pathlib import Path
 from fastface.backends import DeviceInfo
 from fastface.pipeline.ring import RingShape
 from fastface.types import Faces, Geometry, Sampling, Size, Unit, VideoInfo
-from fastface.video.frame import UnitReport
 from fastface.video.discover import VideoFile
+from fastface.video.frame import UnitReport
 
 # ── settings: the first message to every child ──────────────────────────────────────────────────────────────────────
 

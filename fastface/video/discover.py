@@ -15,13 +15,15 @@ from fastface.names import safe_name
 __all__ = ["Discovery", "Skipped", "VideoFile", "discover"]
 
 VIDEO_SUFFIXES = frozenset(
-    ".264 .265 .3g2 .3gp .amv .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v .m4v "
-    ".mjpeg .mjpg .mk3d .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tod .tp "
-    ".trp .ts .vob .webm .wmv .wtv .y4m".split()
+    (
+        ".264 .265 .3g2 .3gp .amv .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v "
+        ".m4v .mjpeg .mjpg .mk3d .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb "
+        ".tod .tp .trp .ts .vob .webm .wmv .wtv .y4m"
+    ).split()
 )
 """Of the files of a folder, those with these suffixes are taken. A file that is named itself always is."""
 
-IMAGE_SUFFIXES = frozenset(".bmp .jpeg .jpg .png .tif .tiff .webp".split())
+IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 _PATTERN = re.compile(r"%0?\d*d")
 _STATE_FOLDER = ".fastface"
 
@@ -103,7 +105,8 @@ def _candidates(text: str, exclude: Path, skipped: list[Skipped]) -> list[_Candi
         if any(_pattern_files(path)):
             return [_Candidate(path, path.name, sequence=True)]
         raise ConfigError(f"{text!r}: no picture matches this pattern")
-    matches = sorted(glob.glob(text, recursive=True), key=_natural)
+    # Path.glob takes no absolute pattern.
+    matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
     if not matches:
         raise ConfigError(f"{text!r}: no such file or folder" + (", or the glob matches nothing" * ("*" in text)))
     return [found for match in matches for found in _candidates(match, exclude, skipped)]
@@ -195,7 +198,7 @@ def sequence_files(path: Path) -> list[Path]:
     """The pictures of an image sequence, in order: of a folder by natural order, of a pattern by number."""
     if not path.is_dir():
         return _pattern_files(path)
-    names = (name for name in os.listdir(path) if Path(name).suffix.lower() in IMAGE_SUFFIXES)
+    names = (name for file in path.iterdir() if (name := file.name) and file.suffix.lower() in IMAGE_SUFFIXES)
     return [path / name for name in sorted(names, key=_natural)]
 
 

@@ -55,7 +55,7 @@ class SequenceSource:
         self._info = info
 
     def frames(self, unit: Unit) -> Iterator[SampledFrame]:
-        """The samples of a unit. With a sampling rate every picture of a cell but the first is left out, as in films."""
+        """The samples of a unit: of a film, so with a sampling rate only the first picture of each cell is read."""
         last_cell: int | None = None
         decoded = sampled = errors = 0
         for pts, path in enumerate(sequence_files(self._info.path)):

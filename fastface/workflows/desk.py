@@ -22,7 +22,7 @@ from fastface.workflows.output import OutputFolder
 from fastface.workflows.results import VideoOutcome
 from fastface.workflows.scan import Scanner, index_metadata, scan_key
 
-__all__ = ["Desk", "VERSION", "open_desk"]
+__all__ = ["VERSION", "Desk", "open_desk"]
 
 VERSION = version("fastface")
 
@@ -75,6 +75,7 @@ class Desk:
             key=scan_key(self.config.scan, self.networks),
             metadata=index_metadata(self.config.scan, self.networks, VERSION),
             dimension=self.networks.dimension,
+            period=float(self.config.scan.sampling.period or 0),
             observer=self.observer,
         )
 

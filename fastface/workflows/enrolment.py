@@ -1,6 +1,6 @@
 """Photos → gallery, in a process of its own: a hostile photo cannot end the run, and the networks' memory goes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -10,17 +10,20 @@ import cv2
 from fastface import errors
 from fastface.config import Config
 from fastface.errors import ConfigError, FastfaceError, WorkerError
-from fastface.gallery.references import GalleryReport, load_gallery
+from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands, serve_errands
 from fastface.pipeline.inference import open_analyser
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.ring import RingShape
 from fastface.types import Gallery
-from fastface.workflows.machine import num_cores
-from fastface.workflows.networks import Networks, Thresholds
+from fastface.workflows.interrupt import interruptible
+from fastface.workflows.machine import choose_layout, num_cores
+from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
+from fastface.workflows.observer import Observer
+from fastface.workflows.results import EnrollResult
 
-__all__ = ["enrol", "serve"]
+__all__ = ["enrol", "enroll", "serve"]
 
 _MIN_FACE = 16
 
@@ -33,6 +36,7 @@ class _Enrolment:
     lookalikes: tuple[Path, ...]
     contract: str
     enter: float
+    tolerant: bool
 
 
 def enrol(
@@ -60,7 +64,7 @@ def enrol(
         min_face=_MIN_FACE,
     )
     crew = Crew("enrolment", "fastface.workflows.enrolment:serve", 1, settings)
-    errand = _Enrolment(targets, config.match.lookalikes, networks.contract, limits.enter)
+    errand = _Enrolment(targets, config.match.lookalikes, networks.contract, limits.enter, config.match.allow_faults)
     for _, result in run_errands(crew, [errand], interrupted):
         if isinstance(result, Refused):
             raise _translated(result)
@@ -69,6 +73,31 @@ def enrol(
         gallery, report = result
         return gallery, report
     raise AssertionError("an errand has one result")
+
+
+def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:
+    """Photos → a bank.
+
+    Args:
+        config: The settings; thresholds and networks are used.
+        paths: Photos, folders, banks.
+        bank: The file to write.
+        observer: Told which networks are used.
+
+    Raises:
+        ConfigError: A person has no usable photo, or two persons have the same face; lists all such faults.
+        BackendError, ModelError: The networks cannot be used.
+        InterruptError: The user stopped it.
+    """
+    if bank.suffix != ".npz":
+        raise ConfigError(f"--bank {str(bank)!r}: a bank's name ends with .npz")
+    with interruptible() as interruption:
+        networks = open_networks(config)
+        observer.header(networks, choose_layout(config.scan, networks.device))
+        limits = thresholds(config, networks.models)
+        gallery, report = enrol(tuple(paths), config, networks, limits, interruption)
+    save_gallery(bank, gallery, report)
+    return EnrollResult(bank, gallery, report.lines)
 
 
 def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) -> None:
@@ -83,6 +112,7 @@ def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) ->
             contract=task.contract,
             lookalikes=task.lookalikes,
             alike=task.enter,
+            tolerant=task.tolerant,
         )
 
     serve_errands(connection, do)

@@ -1,5 +1,6 @@
 """Index → hits → spans: asks one video at a time; decodes only where exact boundaries are wanted."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.config import SpansConfig
+from fastface.errors import ModelError
 from fastface.gallery.matching import match
 from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
@@ -30,6 +32,7 @@ class Findings:
     Attributes:
         record: The video.
         info: The video's facts.
+        sampling: Which frames its index was made of.
         faces: All its faces that were looked at; `hits` point into it.
         hits: {label: hits of that target}.
         spans: Of all targets, by start, then label.
@@ -37,6 +40,7 @@ class Findings:
 
     record: VideoRecord
     info: VideoInfo
+    sampling: Sampling
     faces: Faces
     hits: dict[str, Hits]
     spans: tuple[Span, ...]
@@ -51,7 +55,6 @@ class Finder:
         gallery: Whom to find.
         limits: When a face is a target's.
         spans: How hits become spans.
-        sampling: The sampling of the index.
     """
 
     def __init__(
@@ -62,14 +65,12 @@ class Finder:
         gallery: Gallery,
         limits: Thresholds,
         spans: SpansConfig,
-        sampling: Sampling,
     ) -> None:
         self._out = out
         self._ledger = ledger
         self._gallery = gallery
         self._limits = limits
         self._spans = spans
-        self._sampling = sampling
 
     def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
         """What is found in each video that has an index, one at a time."""
@@ -79,15 +80,14 @@ class Finder:
 
     def exact_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
         """The stretches around boundaries that must be looked at frame by frame, and were not yet."""
-        period = self._sampling.period
-        if period is None:
-            return
         for found in self.findings(records):
+            period = found.sampling.period
+            if period is None:
+                continue
             dense = [_interval(unit) for unit in self._dense_units(found.record.video_id)]
             groups = [(span.first_hit, span.last_hit) for span in self._bare_spans(found)]
-            for start, end in subtract(boundary_windows(groups, float(period)), dense):
-                unit = Unit(found.record.video_id, -1, _rounded(start), _rounded(end), Sampling(None))
-                yield found.info, unit
+            for start, end in subtract(boundary_windows(groups, period), dense):
+                yield found.info, Unit(found.record.video_id, -1, start, end, Sampling(None))
 
     def _bare_spans(self, found: Findings) -> Iterator[Span]:
         """The groups of hits before padding: their ends are the boundaries to be refined."""
@@ -103,7 +103,8 @@ class Finder:
             )
 
     def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
-        faces, periods = self._faces(record, info)
+        sampling = self._sampling(record)
+        faces, periods = self._faces(record, info, sampling)
         hits = match(
             faces,
             self._gallery,
@@ -127,24 +128,39 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, faces, hits, tuple(spans))
+        return Findings(record, info, sampling, faces, hits, tuple(spans))
 
-    def _faces(self, record: VideoRecord, info: VideoInfo) -> tuple[Faces, npt.NDArray[np.float64]]:
+    def _sampling(self, record: VideoRecord) -> Sampling:
+        """The sampling that the video was scanned with.
+
+        Raises:
+            ModelError: It was scanned with another recogniser than the gallery was made with.
+        """
+        metadata = self._index(record).metadata()
+        if metadata["contract"] != self._gallery.contract:
+            raise ModelError(
+                f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
+                "cannot be looked for in it: choose that one with --models and --pack, or scan again"
+            )
+        period = json.loads(metadata["sampling"])["period"]
+        return Sampling(None if period is None else Fraction(period))
+
+    def _faces(self, record: VideoRecord, info: VideoInfo, sampling: Sampling) -> tuple[Faces, npt.NDArray[np.float64]]:
         """All faces of a video and the seconds that each stands for."""
         index = self._index(record)
         faces = index.faces()
         frame = float(1 / (info.rate or _UNKNOWN_RATE))
-        if self._sampling.period is None:
+        if sampling.period is None:
             return faces, np.full(len(faces), frame)
         dense = self._dense_units(record.video_id)
         if not dense:
-            return faces, np.full(len(faces), float(self._sampling.period))
+            return faces, np.full(len(faces), float(sampling.period))
         windows = [_interval(unit) for unit in dense]
         sparse = faces[~_inside(faces.time, windows)]
         joined = Faces.concatenate([sparse, *index.dense_faces(dense)])
         joined = joined[np.argsort(joined.pts, kind="stable")]
-        periods = np.where(_inside(joined.time, windows), frame, float(self._sampling.period))
-        return replace(joined, track=link_tracks(joined)), periods
+        periods = np.where(_inside(joined.time, windows), frame, float(sampling.period))
+        return replace(joined, track=link_tracks(joined, float(sampling.period))), periods
 
     def _dense_units(self, video_id: str) -> list[UnitRecord]:
         return [unit for unit in self._ledger.units(video_id).values() if unit.dense and not unit.lost]
@@ -155,16 +171,11 @@ class Finder:
 
 def _interval(unit: UnitRecord) -> Interval:
     assert unit.end is not None
-    return float(unit.start), float(unit.end)
-
-
-def _rounded(time: float) -> Fraction:
-    """To the microsecond: a window's name is made of it, and no frame is shorter."""
-    return Fraction(round(time * 1_000_000), 1_000_000)
+    return unit.start, unit.end
 
 
 def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.NDArray[np.bool_]:
     inside = np.zeros(len(times), bool)
     for start, end in windows:
-        inside |= (times >= start) & (times < end)
+        inside |= (times >= float(start)) & (times < float(end))
     return inside

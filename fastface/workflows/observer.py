@@ -5,11 +5,17 @@ from fractions import Fraction
 
 from tqdm import tqdm
 
+from fastface.workflows.machine import Layout
+from fastface.workflows.networks import Networks
+
 __all__ = ["BarObserver", "Observer"]
 
 
 class Observer:
     """What a workflow tells, told to nobody. All calls come from the main process, between turns of the event loop."""
+
+    def header(self, networks: Networks, layout: Layout) -> None:
+        """What the command works with."""
 
     def begin(self, num_videos: int) -> None:
         """The scan of so many videos begins."""
@@ -44,6 +50,19 @@ class BarObserver(Observer):
         self._total: tqdm[None] | None = None
         self._bars: dict[str, tqdm[None]] = {}
         self._faces = 0
+
+    def header(self, networks: Networks, layout: Layout) -> None:
+        """Says device, precision, versions, networks and processes."""
+        device, models, sizes = networks.device, networks.models, layout.sizes
+        for note in device.notes:
+            self.note(note)
+        self.note(f"device: {device.name}, {device.versions}, {device.provider} {device.precision}")
+        self.note(f"networks: {models.pack}: {models.detector.name} + {models.recogniser.name} ({models.licence})")
+        ring = layout.ring.total_bytes >> 20
+        self.note(
+            f"processes: {sizes.decoders} decoders, {sizes.workers} workers, "
+            f"batches of {layout.ring.batch}, ring {ring} MiB"
+        )
 
     def begin(self, num_videos: int) -> None:
         """Opens the bar of all videos."""

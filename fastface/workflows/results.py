@@ -80,6 +80,7 @@ class RunResult:
         counts: Totals.
         skipped: Inputs that are no candidates, and why.
         export_failures: What could not be exported, and why.
+        video_ids: The videos that the inputs name.
         started: When the command began.
         seconds: How long it took.
     """
@@ -92,6 +93,7 @@ class RunResult:
     counts: Counts = field(default_factory=Counts)
     skipped: tuple[Skipped, ...] = ()
     export_failures: tuple[str, ...] = ()
+    video_ids: tuple[str, ...] = ()
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
 

@@ -1,20 +1,22 @@
 """The commands that work on an output folder: scan, find, and run, which is both."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 from fastface.config import Config
 from fastface.errors import ConfigError, InterruptError
-from fastface.export.tables import SpanRow, VideoHits, write_crops_table, write_hits, write_spans
+from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_spans
 from fastface.gallery.references import GalleryReport
 from fastface.index.records import VideoRecord
+from fastface.pipeline.coordinator import Coordinator
 from fastface.types import Gallery
-from fastface.video.discover import Discovery, VideoFile
+from fastface.video.discover import Discovery
 from fastface.workflows.desk import VERSION, Desk, open_desk
 from fastface.workflows.enrolment import enrol
-from fastface.workflows.exporting import Exporter, Exports
+from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
 from fastface.workflows.observer import Observer
 from fastface.workflows.results import Counts, RunResult, write_run_json
@@ -34,19 +36,142 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
 
     Raises:
         ConfigError: Settings, inputs or targets cannot be used; nothing was decoded.
-        FastfaceError: The run failed; what is committed stays.
         InterruptError: The user stopped it; the same call goes on with it.
+        FastfaceError: The run failed; what is committed stays.
     """
-    started = monotonic()
-    with open_desk(config, out, observer) as desk:
-        found = desk.discover(inputs)
-        gallery = _gallery(desk, targets)
-        result = RunResult("run", out, targets=_labels(gallery), skipped=found.skipped)
-        try:
-            with desk.coordinator() as coordinator:
-                _scan(desk, found.videos, result)
-                records = desk.records([file.video_id for file in found.videos])
-                finder = _finder(desk, gallery)
-        finally:
-            result.seconds = monotonic() - started
+    with open_desk(config, out, observer) as desk, _reported(desk, "run") as result:
+        found = _discover(desk, inputs, result)
+        gallery = _enrol(desk, targets, result)
+        with desk.coordinator() as coordinator:
+            records = _scan(desk, found, coordinator, result)
+            _answer(desk, gallery, records, coordinator, result)
     return result
+
+
+def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -> RunResult:
+    """Builds or completes the index only.
+
+    Raises:
+        ConfigError, InterruptError, FastfaceError: As `run`.
+    """
+    with open_desk(config, out, observer) as desk, _reported(desk, "scan") as result:
+        found = _discover(desk, inputs, result)
+        with desk.coordinator() as coordinator:
+            _scan(desk, found, coordinator, result)
+    return result
+
+
+def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) -> RunResult:
+    """Asks the index that is in `out`. Decodes nothing but for exports, and for exact boundaries not asked before.
+
+    Raises:
+        ConfigError: There is no index in `out`, or the targets cannot be used.
+        InterruptError, FastfaceError: As `run`.
+    """
+    if not (out / ".fastface" / "state.sqlite").exists():
+        raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")
+    with open_desk(config, out, observer) as desk, _reported(desk, "find") as result:
+        gallery = _enrol(desk, targets, result)
+        records = desk.records()
+        with desk.coordinator() as coordinator:
+            _answer(desk, gallery, records, coordinator, result)
+    return result
+
+
+@contextmanager
+def _reported(desk: Desk, command: str) -> Iterator[RunResult]:
+    """Writes run.json at the end, of a command that was interrupted too."""
+    started = monotonic()
+    result = RunResult(command, desk.out.root)
+    desk.observer.header(desk.networks, desk.layout)
+    try:
+        yield result
+    except InterruptError:
+        _conclude(desk, result, started)
+        raise
+    _conclude(desk, result, started)
+
+
+def _conclude(desk: Desk, result: RunResult, started: float) -> None:
+    records = desk.records(result.video_ids) if result.command != "find" else desk.records()
+    result.videos = desk.outcomes(records)
+    totals = result.counts
+    totals.videos = len(result.videos)
+    for video in result.videos:
+        totals.sampled += video.sampled
+        totals.inferred += video.inferred
+        totals.quarantined += video.quarantined
+        totals.faces += video.faces
+        totals.embeddings += video.faces
+    assert totals.sampled == totals.inferred + totals.quarantined, totals
+    result.seconds = monotonic() - started
+    write_run_json(result, desk.networks, desk.config, VERSION)
+
+
+def _discover(desk: Desk, inputs: Sequence[str], result: RunResult) -> Discovery:
+    found = desk.discover(inputs)
+    result.skipped = found.skipped
+    result.video_ids = tuple(file.video_id for file in found.videos)
+    for item in found.skipped:
+        desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
+    if not found.videos:
+        raise ConfigError(f"no video found in: {', '.join(map(str, inputs))}")
+    return found
+
+
+def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
+    gallery, report = enrol(tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption)
+    result.targets = tuple(target.label for target in gallery.targets)
+    _tell(desk, report)
+    return gallery
+
+
+def _tell(desk: Desk, report: GalleryReport) -> None:
+    for line in report.warnings:
+        desk.observer.note(line)
+
+
+def _scan(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> list[VideoRecord]:
+    desk.observer.begin(len(found.videos))
+    try:
+        desk.scanner().run(found.videos, coordinator)
+    finally:
+        desk.observer.end()
+    desk.interruption.check()
+    return desk.records(result.video_ids)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts hits and plans exports while the findings stream by, one video in memory at a time."""
+
+    exporter: Exporter
+    counts: Counts
+
+    def pass_on(self, findings: Iterator[Findings]) -> Iterator[VideoHits]:
+        for found in findings:
+            self.exporter.plan(found)
+            self.counts.hits += sum(len(hits) for hits in found.hits.values())
+            self.counts.spans += len(found.spans)
+            yield VideoHits(found.record.video_id, found.faces, found.hits)
+
+
+def _answer(
+    desk: Desk, gallery: Gallery, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
+) -> None:
+    finder = Finder(desk.out, desk.ledger, gallery=gallery, limits=desk.limits, spans=desk.config.spans)
+    if desk.config.spans.exact:
+        for info, unit in finder.exact_units(records):
+            coordinator.schedule(info, unit)
+        desk.scanner().run((), coordinator)
+        desk.interruption.check()
+    exporter = Exporter(desk.out, desk.ledger, desk.config.export, desk.interruption)
+    tally = _Tally(exporter, result.counts)
+    root = desk.out.root
+    write_hits(root / "hits.csv", tally.pass_on(finder.findings(records)))
+    exports = exporter.make()
+    write_spans(root, exports.spans)
+    write_crops_table(root / "crops" / "crops.csv", exports.crops)
+    result.spans = tuple(exports.spans)
+    result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
+    result.export_failures = tuple(exports.failures)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from fastface.config import ScanConfig
@@ -57,17 +58,27 @@ class Scanner:
         key: The scan key in force.
         metadata: Written into each Parquet file.
         dimension: Components of an embedding.
+        period: Seconds between samples at their sparsest.
         observer: Told of all that happens.
     """
 
     def __init__(
-        self, root: Path, ledger: Ledger, *, key: str, metadata: dict[str, str], dimension: int, observer: Observer
+        self,
+        root: Path,
+        ledger: Ledger,
+        *,
+        key: str,
+        metadata: dict[str, str],
+        dimension: int,
+        period: float,
+        observer: Observer,
     ) -> None:
         self._root = root
         self._ledger = ledger
         self._key = key
         self._metadata = metadata
         self._dimension = dimension
+        self._period = period
         self._observer = observer
         self._open: dict[str, _Open] = {}
 
@@ -183,7 +194,8 @@ class Scanner:
         if not self._unchanged(record):
             state, reason = "unstable", "the file changed while it was read"
         index = VideoIndex(self._root, video_id)
-        index.merge(units, self._dimension, {**self._metadata, "fingerprint": record.fingerprint}, link_tracks)
+        link = partial(link_tracks, period=self._period)
+        index.merge(units, self._dimension, {**self._metadata, "fingerprint": record.fingerprint}, link)
         self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage))
         self._observer.video_finished(video_id, state, reason)
 

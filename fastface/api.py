@@ -1,0 +1,77 @@
+"""fastface in Python: the commands as functions, with typed results."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastface.config import load_config
+from fastface.workflows import enrolment
+from fastface.workflows import run as workflows
+from fastface.workflows.observer import Observer
+from fastface.workflows.results import EnrollResult, RunResult
+
+__all__ = ["enroll", "find", "run", "scan"]
+
+Paths = str | Path | Iterable[str | Path]
+Settings = Mapping[str, object]
+
+
+def run(
+    inputs: Paths, targets: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
+) -> RunResult:
+    """Finds the targets in the videos and exports what is found: `fastface run`.
+
+    Args:
+        inputs: Videos, folders, globs.
+        targets: Photos, folders of photos, banks, or `"*"` for every face.
+        out: The output folder; what is done there already is kept.
+        observer: Told how it goes; None tells nobody.
+        settings: Sections of the configuration, as `spans={"pad": (0, 0)}, models={"dir": "models"}`.
+
+    Raises:
+        ConfigError: Settings, inputs or targets cannot be used; nothing was decoded.
+        InterruptError: A signal stopped it; the same call goes on with it.
+        FastfaceError: The run failed; what is committed stays.
+    """
+    config = load_config(flags=_sections(settings))
+    return workflows.run(config, _texts(inputs), _texts(targets), Path(out), observer or Observer())
+
+
+def scan(
+    inputs: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
+) -> RunResult:
+    """Builds or completes the index of faces only: `fastface scan`. Arguments and errors as `run`."""
+    config = load_config(flags=_sections(settings))
+    return workflows.scan(config, _texts(inputs), Path(out), observer or Observer())
+
+
+def find(
+    targets: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
+) -> RunResult:
+    """Asks the index in `out`, and decodes nothing but for exports: `fastface find`. Arguments and errors as `run`."""
+    config = load_config(flags=_sections(settings))
+    return workflows.find(config, _texts(targets), Path(out), observer or Observer())
+
+
+def enroll(paths: Paths, bank: str | Path, *, observer: Observer | None = None, **settings: Settings) -> EnrollResult:
+    """Makes a bank of references out of photos: `fastface enroll`.
+
+    Args:
+        paths: Photos, folders of photos, banks.
+        bank: The `.npz` to write.
+        observer: Told how it goes; None tells nobody.
+        settings: Sections of the configuration.
+
+    Raises:
+        ConfigError: A person has no usable photo, or two persons have the same face.
+    """
+    config = load_config(flags=_sections(settings))
+    return enrolment.enroll(config, _texts(paths), Path(bank), observer or Observer())
+
+
+def _texts(paths: Paths) -> list[str]:
+    return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
+
+
+def _sections(settings: Mapping[str, Any]) -> Mapping[str, Mapping[str, object]]:
+    return settings

@@ -1,0 +1,42 @@
+"""All commands under one name."""
+
+from typing import Annotated
+
+import typer
+
+from fastface.cli import demo, enroll, find, models, run, scan, status
+from fastface.workflows.desk import VERSION
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Finds every moment in which chosen persons appear, over folders of videos, on your own machine.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fastface {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="The version, and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("run")(run.run)
+app.command("scan")(scan.scan)
+app.command("find")(find.find)
+app.command("enroll")(enroll.enroll)
+app.command("status")(status.status)
+app.command("demo")(demo.demo)
+app.add_typer(models.app, name="models")

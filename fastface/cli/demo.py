@@ -1,0 +1,14 @@
+"""`fastface demo`: the main job on a film that fastface draws itself; offline."""
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.options import Invocation, with_settings
+from fastface.cli.report import finish, observer_for
+from fastface.workflows.demo import run_demo
+
+__all__ = ["demo"]
+
+
+@with_settings()
+def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
+    """Run the main job on a drawn film with known truth, and compare."""
+    finish(run_demo(out, observer_for(invocation)), invocation)

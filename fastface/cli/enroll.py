@@ -1,0 +1,29 @@
+"""`fastface enroll`: photos → a bank."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastface.cli.options import MATCH, MODELS, Invocation, with_settings
+from fastface.cli.report import as_json, observer_for, say
+from fastface.workflows.enrolment import enroll as enroll_workflow
+
+__all__ = ["enroll"]
+
+
+@with_settings(MATCH, MODELS)
+def enroll(
+    invocation: Invocation,
+    paths: Annotated[list[str], typer.Argument(help="Photos, folders of photos, banks.")],
+    bank: Annotated[Path, typer.Option("--bank", "-b", help="The bank to write.")],
+) -> None:
+    """Make a bank of reference embeddings out of photos; reports each photo, refuses bad ones by name."""
+    result = enroll_workflow(invocation.config, paths, bank, observer_for(invocation))
+    if invocation.json:
+        as_json({"bank": str(bank), "targets": [t.label for t in result.gallery.targets], "report": result.report})
+        return
+    if not invocation.quiet:
+        for line in result.report:
+            say(line)
+        say(f"wrote {bank}: {len(result.gallery.targets)} persons")

@@ -1,0 +1,15 @@
+"""`fastface find`: ask an index that is there."""
+
+from fastface.cli.arguments import OUT_FOLDER, SAMPLES_FOLDER, Out, Targets
+from fastface.cli.options import EXPORT, MATCH, MODELS, SPANS, Invocation, with_settings
+from fastface.cli.report import finish, observer_for
+from fastface.workflows.run import find as find_workflow
+
+__all__ = ["find"]
+
+
+@with_settings(MATCH, SPANS, EXPORT, MODELS)
+def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
+    """Ask the index in OUT for other targets, or with other settings; nothing is decoded but for exports."""
+    result = find_workflow(invocation.config, targets or [SAMPLES_FOLDER], out, observer_for(invocation))
+    finish(result, invocation)

@@ -1,0 +1,99 @@
+"""What a command says at its end: a table for people, or one JSON object."""
+
+import json
+import sys
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fastface.cli.options import Invocation
+from fastface.names import valid_text
+from fastface.workflows.observer import BarObserver, Observer
+from fastface.workflows.results import RunResult
+
+__all__ = ["finish", "observer_for", "say"]
+
+_STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "no_video": "dim"}
+
+
+def observer_for(invocation: Invocation) -> Observer:
+    """Bars and lines on standard error, or nothing."""
+    return Observer() if invocation.quiet else BarObserver()
+
+
+def say(text: str) -> None:
+    """One line on standard output."""
+    typer.echo(valid_text(text))
+
+
+def finish(result: RunResult, invocation: Invocation) -> None:
+    """Tells how the command ended, and ends the process with its exit code."""
+    if invocation.json:
+        say((result.out / "run.json").read_text(encoding="utf-8").rstrip())
+    elif not invocation.quiet:
+        _show(result, invocation.verbose)
+    for failure in result.export_failures:
+        print(f"fastface: not exported: {valid_text(failure)}", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(result.exit_code)
+
+
+def _show(result: RunResult, verbose: bool) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(_videos(result))
+    if result.command != "scan":
+        console.print(_targets(result))
+    counts = result.counts
+    console.print(
+        f"{counts.videos} videos: {counts.sampled} frames sampled = {counts.inferred} searched + "
+        f"{counts.quarantined} given up; {counts.faces} faces, {counts.hits} hits, {counts.spans} spans, "
+        f"{counts.clips} clips, {counts.crops} crops in {result.seconds:.1f} s"
+    )
+    if verbose:
+        console.print(_stages(result))
+    console.print(f"report: {valid_text(str(result.out / 'run.json'))}", markup=False)
+
+
+def _videos(result: RunResult) -> Table:
+    table = Table("video", "state", "length", "frames", "faces", "remark")
+    for video in result.videos:
+        colour = _STATE_COLOURS.get(video.state, "red")
+        length = "?" if video.duration is None else f"{video.duration:.1f} s"
+        state = f"[{colour}]{video.state}[/]"
+        table.add_row(_plain(video.id), state, length, str(video.sampled), str(video.faces), _plain(video.reason))
+    return table
+
+
+def _targets(result: RunResult) -> Table:
+    table = Table("video", "target", "spans", "hits", "seconds", "best similarity")
+    keys = sorted({(row.span.video_id, row.span.target) for row in result.spans})
+    for video_id, label in keys:
+        spans = [row.span for row in result.spans if (row.span.video_id, row.span.target) == (video_id, label)]
+        seconds = sum(span.end - span.start for span in spans)
+        best = max(span.best_similarity for span in spans)
+        hits = sum(span.hits for span in spans)
+        table.add_row(_plain(video_id), _plain(label), str(len(spans)), str(hits), f"{seconds:.1f}", f"{best:.3f}")
+    for label in sorted(set(result.targets) - {label for _, label in keys}):
+        table.add_row("–", _plain(label), "0", "0", "0", "–")
+    return table
+
+
+def _stages(result: RunResult) -> Table:
+    table = Table("stage", "seconds, all processes")
+    totals: dict[str, float] = {}
+    for video in result.videos:
+        for stage, seconds in video.seconds.items():
+            totals[stage] = totals.get(stage, 0.0) + seconds
+    for stage, seconds in sorted(totals.items(), key=lambda item: -item[1]):
+        table.add_row(stage, f"{seconds:.2f}")
+    return table
+
+
+def _plain(text: str) -> str:
+    """Text of others, which is neither markup nor control characters."""
+    return valid_text(text).replace("[", r"\[") if text.isprintable() else valid_text(ascii(text)).replace("[", r"\[")
+
+
+def as_json(value: object) -> None:
+    """One JSON object on standard output."""
+    say(json.dumps(value, indent=2))

@@ -1,0 +1,30 @@
+"""`fastface run`: the main job."""
+
+from pathlib import Path
+
+from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, SAMPLES_FOLDER, Inputs, Out, Targets
+from fastface.cli.options import EXPORT, MATCH, MODELS, RUN, SCAN, SPANS, Invocation, with_settings
+from fastface.cli.report import finish, observer_for, say
+from fastface.workflows.demo import run_demo
+from fastface.workflows.preview import preview
+from fastface.workflows.run import run as run_workflow
+
+__all__ = ["run"]
+
+
+@with_settings(SCAN, MATCH, SPANS, EXPORT, RUN, MODELS)
+def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
+    """Scan, find and export: the main job. With nothing in in_video/ it runs the demo."""
+    if inputs is None and not _holds_anything(Path(IN_FOLDER)):
+        say(f"{IN_FOLDER}/ is empty: this is the demo, on a film that fastface draws itself.")
+        finish(run_demo(out / "demo", observer_for(invocation)), invocation)
+    inputs, targets = inputs or [IN_FOLDER], targets or [SAMPLES_FOLDER]
+    if invocation.dry_run:
+        for line in preview(invocation.config, inputs, targets, out):
+            say(line)
+        return
+    finish(run_workflow(invocation.config, inputs, targets, out, observer_for(invocation)), invocation)
+
+
+def _holds_anything(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name != "README.md" for path in folder.iterdir())

@@ -1,0 +1,20 @@
+"""`fastface scan`: build or complete the index only."""
+
+from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out
+from fastface.cli.options import MODELS, RUN, SCAN, Invocation, with_settings
+from fastface.cli.report import finish, observer_for, say
+from fastface.workflows.preview import preview
+from fastface.workflows.run import scan as scan_workflow
+
+__all__ = ["scan"]
+
+
+@with_settings(SCAN, RUN, MODELS)
+def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -> None:
+    """Build or complete the index of faces; look for nobody."""
+    inputs = inputs or [IN_FOLDER]
+    if invocation.dry_run:
+        for line in preview(invocation.config, inputs, (), out):
+            say(line)
+        return
+    finish(scan_workflow(invocation.config, inputs, out, observer_for(invocation)), invocation)

@@ -1,0 +1,78 @@
+"""What ffmpeg is told for each way of cutting.
+
+ffmpeg keeps the input's own timestamps (`-copyts`), so that cuts are made at the pts of the plan: a seek need only land
+somewhere before, whatever the container's index is worth, and no time passes through a frame rate.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+from fastface.export.cutting import CutPlan
+from fastface.export.ffmpeg import READ_FILES_ONLY, literal_file
+from fastface.types import VideoInfo
+
+__all__ = ["copy_arguments", "counted_arguments", "precise_arguments"]
+
+_UNKNOWN_REORDER = Fraction(1, 5)
+"""Seconds that a keyframe is decoded before it is shown, at most, where the container does not say."""
+
+_ENCODER = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-pix_fmt", "yuv420p")
+_EVEN_SIDES = "scale=w=ceil(iw/2)*2:h=ceil(ih/2)*2"
+_OUTPUT = ("-map_chapters", "-1", "-movflags", "+faststart", "-f", "mp4")
+
+
+def copy_arguments(info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool, audio: bool) -> list[str]:
+    """Packets from the plan's keyframe to the last one that is needed, times counted from there."""
+    base = plan.time_base
+    first_dts, last_dts = plan.copied_dts
+    half_tick = base / 2
+    begin = plan.copied.first_pts * base - _UNKNOWN_REORDER if first_dts is None else first_dts * base - half_tick
+    end = plan.copied.end_pts * base if last_dts is None else last_dts * base + half_tick
+    arguments = [*_input(info, plan, seek=seek), "-map", f"0:{plan.video_index}", "-c:v", "copy"]
+    if info.codec == "hevc":
+        arguments += ["-tag:v", "hvc1"]  # the tag that players of Apple ask for
+    for number, (index, fits) in enumerate(plan.audio.items() if audio else ()):
+        arguments += ["-map", f"0:{index}", f"-c:a:{number}", "copy" if fits else "aac"]
+    for index in plan.text_subtitles:
+        arguments += ["-map", f"0:{index}", "-c:s", "mov_text"]
+    times = ["-ss", _seconds(begin), "-t", _seconds(end - begin), "-avoid_negative_ts", "make_zero"]
+    return [*arguments, *times, *_OUTPUT, literal_file(part)]
+
+
+def precise_arguments(info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool, audio: bool) -> list[str]:
+    """The frames of the plan, encoded again; the first is shown at 0, the sound keeps its distance to them."""
+    base = plan.time_base
+    # Half a tick before the frames, where rounding to microseconds cannot move a cut over one of them.
+    begin, end = (_seconds(pts * base - base / 2) for pts in (plan.inside.first_pts, plan.inside.end_pts))
+    zero = _seconds(plan.inside.first_pts * base)
+    shown = [f"trim=start={begin}:end={end}", f"setpts=PTS-({zero})/TB", _EVEN_SIDES]
+    if info.interlaced:
+        shown.insert(0, "yadif=deint=interlaced")
+    arguments = [*_input(info, plan, seek=seek), "-map", f"0:{plan.video_index}", "-vf", ",".join(shown)]
+    # Without this, times would be rounded to the header's frame rate.
+    arguments += [*_ENCODER, "-enc_time_base", "-1"]
+    for index in plan.audio if audio else ():
+        arguments += ["-map", f"0:{index}"]
+    if audio:
+        arguments += ["-af", f"atrim=start={begin}:end={end},asetpts=PTS-({zero})/TB", "-c:a", "aac", "-b:a", "192k"]
+    return [*arguments, *_OUTPUT, literal_file(part)]
+
+
+def counted_arguments(info: VideoInfo, frames: tuple[int, int], rate: Fraction, part: Path) -> list[str]:
+    """Frames by their number, for streams without any times."""
+    shown = f"trim=start_frame={frames[0]}:end_frame={frames[1]},setpts=N/({rate})/TB,{_EVEN_SIDES}"
+    source = [*READ_FILES_ONLY, "-i", literal_file(info.path)]
+    return [*source, "-map", "0:V:0", "-vf", shown, *_ENCODER, "-r", str(rate), *_OUTPUT, literal_file(part)]
+
+
+def _input(info: VideoInfo, plan: CutPlan, *, seek: bool) -> list[str]:
+    # The demuxer is named, so that ffmpeg cannot take the file for something else than what was probed.
+    arguments = ["-copyts", *READ_FILES_ONLY, "-f", plan.format_name]
+    if seek:
+        where = _seconds(plan.decode_pts * plan.time_base)
+        arguments += ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", where]
+    return [*arguments, "-i", literal_file(info.path)]
+
+
+def _seconds(time: Fraction) -> str:
+    return f"{float(time):.6f}"

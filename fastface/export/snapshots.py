@@ -1,0 +1,49 @@
+"""Whole frames with a box, a name and a similarity around each hit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+from fastface.names import valid_text
+from fastface.types import Image
+
+__all__ = ["BoxLabel", "draw_boxes"]
+
+_COLOURS = ((80, 220, 100), (255, 176, 46), (90, 170, 255), (255, 110, 180), (180, 140, 255), (240, 230, 90))
+_SMALLEST_FONT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class BoxLabel:
+    """A box to be drawn: x1, y1, x2, y2 in pixels of the frame, and what stands above it; `colour` counts targets."""
+
+    box: tuple[float, float, float, float]
+    text: str
+    colour: int = 0
+
+
+def draw_boxes(picture: Image, labels: list[BoxLabel]) -> Image:
+    """A copy of a frame with boxes and their texts, in sizes that follow the frame's height.
+
+    Args:
+        picture: (H, W, 3) BGR.
+        labels: What to draw.
+    """
+    canvas = PillowImage.fromarray(np.ascontiguousarray(picture[:, :, ::-1]))
+    draw = ImageDraw.Draw(canvas)
+    line = max(2, canvas.height // 300)
+    font = ImageFont.load_default(size=max(_SMALLEST_FONT, canvas.height // 36))
+    for label in labels:
+        colour = _COLOURS[label.colour % len(_COLOURS)]
+        draw.rectangle(label.box, outline=colour, width=line)
+        text = valid_text(label.text)
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+        width, height = right - left + 2 * line, bottom - top + 2 * line
+        x = min(max(0.0, label.box[0]), max(0.0, canvas.width - width))
+        y = label.box[1] - height if label.box[1] >= height else label.box[1]
+        draw.rectangle((x, y, x + width, y + height), fill=colour)
+        draw.text((x + line - left, y + line - top), text, fill=(0, 0, 0), font=font)
+    drawn: Image = np.asarray(canvas)[:, :, ::-1].copy()
+    return drawn

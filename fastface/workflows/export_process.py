@@ -1,0 +1,105 @@
+"""The process that makes exports: clips by ffmpeg, pictures by one forward decode a video."""
+
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+import av.logging
+import cv2
+import numpy as np
+
+from fastface.export.clips import cut_clip
+from fastface.export.crops import CropStyle, cut_crop, save_picture
+from fastface.export.snapshots import BoxLabel, draw_boxes
+from fastface.pipeline.errands import Alive, serve_errands
+from fastface.types import VideoInfo
+from fastface.video.pictures import frames_at
+
+__all__ = ["ClipJob", "CropJob", "Made", "PicturesJob", "SnapshotJob", "serve"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipJob:
+    """Cut [start, end) of a video, in seconds from its first frame."""
+
+    info: VideoInfo
+    start: float
+    end: float
+    destination: Path
+    mode: Literal["copy", "precise"]
+
+
+@dataclass(frozen=True, slots=True)
+class CropJob:
+    """One crop: the frame's pts, the face in it, and the file."""
+
+    pts: int
+    box: tuple[float, ...]
+    landmarks: tuple[float, ...]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotJob:
+    """One whole frame with boxes."""
+
+    pts: int
+    labels: tuple[BoxLabel, ...]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesJob:
+    """All pictures of one video, made in one pass."""
+
+    info: VideoInfo
+    style: CropStyle
+    crops: tuple[CropJob, ...]
+    snapshots: tuple[SnapshotJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An errand's result: facts worth keeping, and what could not be made."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+
+def serve(connection: Connection, _descriptor: int, _settings: None) -> None:
+    """The life of an export process; called by `process.child_main` in the child."""
+    av.logging.set_level(None)
+    cv2.setNumThreads(1)
+
+    def do(job: ClipJob | PicturesJob) -> Made:
+        if isinstance(job, ClipJob):
+            return _clip(job, connection)
+        return _pictures(job, connection)
+
+    serve_errands(connection, do)
+
+
+def _clip(job: ClipJob, connection: Connection) -> Made:
+    clip = cut_clip(
+        job.info, job.start, job.end, job.destination, job.mode, check_stop=lambda: connection.send(Alive())
+    )
+    return Made({"mode": clip.mode, "start": round(clip.start, 3), "end": round(clip.end, 3)})
+
+
+def _pictures(job: PicturesJob, connection: Connection) -> Made:
+    crops: dict[int, list[CropJob]] = {}
+    for crop in job.crops:
+        crops.setdefault(crop.pts, []).append(crop)
+    snapshots = {snapshot.pts: snapshot for snapshot in job.snapshots}
+    seen = set()
+    for pts, picture in frames_at(job.info, [*crops, *snapshots]):
+        seen.add(pts)
+        for crop in crops.get(pts, ()):
+            box, landmarks = np.array(crop.box, np.float32), np.array(crop.landmarks, np.float32).reshape(5, 2)
+            save_picture(crop.path, cut_crop(picture, box, landmarks, job.style))
+        if pts in snapshots:
+            save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
+        connection.send(Alive())
+    lost = len({*crops, *snapshots} - seen)
+    return Made(missing=(f"{lost} frames could not be decoded again",) if lost else ())

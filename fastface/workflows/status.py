@@ -1,0 +1,51 @@
+"""What an output folder holds, asked while a run may be going on."""
+
+import fcntl
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastface.errors import ConfigError
+from fastface.index.ledger import Ledger
+from fastface.names import valid_text
+
+__all__ = ["Status", "read_status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of an output folder.
+
+    Attributes:
+        process: The process that holds it; None if none does.
+        states: How many videos are in each state; `scanning` ones have units left.
+        not_done: A line for each video that is not done.
+    """
+
+    process: int | None
+    states: dict[str, int]
+    not_done: tuple[str, ...]
+
+
+def read_status(out: Path) -> Status:
+    """Reads the ledger; waits for nobody.
+
+    Raises:
+        ConfigError: There is nothing of fastface in `out`.
+    """
+    path = out / ".fastface" / "state.sqlite"
+    if not path.exists():
+        raise ConfigError(f"{str(out)!r} holds no run of fastface")
+    with Ledger(path) as ledger:
+        records = ledger.videos()
+    not_done = [f"{r.video_id}: {r.state}: {valid_text(r.reason)}" for r in records if r.state != "done"]
+    return Status(_holder(out / ".fastface" / "lock"), dict(Counter(r.state for r in records)), tuple(not_done))
+
+
+def _holder(lock: Path) -> int | None:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(file.read().strip() or 0)
+    return None
