@@ -69,7 +69,13 @@ def _external(model: onnx.ModelProto) -> None:
     tensor.external_data.add(key="location", value="weights.bin")
 
 
-@pytest.mark.parametrize(("edit", "told"), [(_newer, "opset 99"), (_external, "other files")])
+def _cyclic(model: onnx.ModelProto) -> None:
+    model.graph.node[0].input[0] = model.graph.output[0].name
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"), [(_newer, "opset 99"), (_external, "other files"), (_cyclic, "no node before it")]
+)
 def test_networks_that_cannot_be_used_say_why_in_one_line(tmp_path: Path, edit, told: str) -> None:
     path = edited(tiny_scrfd(tmp_path / "x.onnx"), tmp_path / "y.onnx", edit)
     for use in (inspect_graph, lambda p: prepare_detector(p, tmp_path / "cache")):
@@ -88,6 +94,19 @@ def test_damaged_files_say_so_in_one_line(tmp_path: Path, content: bytes | None)
     with pytest.raises(ModelError, match=r"x\.onnx.*cut") as caught:
         inspect_graph(path)
     assert "\n" not in str(caught.value)
+
+
+def test_names_of_an_export_may_be_any(tmp_path: Path) -> None:
+    def rename(model: onnx.ModelProto) -> None:
+        for old, new in (("in", "pictures"), ("out", "embeddings")):
+            for node in model.graph.node:
+                for names in (node.input, node.output):
+                    names[:] = [new if name == old else name for name in names]
+        model.graph.input[0].name, model.graph.output[0].name = "pictures", "embeddings"
+
+    renamed = edited(tiny_arcface(tmp_path / "x.onnx"), tmp_path / "y.onnx", rename)
+    first, second = (onnx.load(str(prepare_recogniser(p, tmp_path))) for p in (tmp_path / "x.onnx", renamed))
+    assert [node.op_type for node in first.graph.node] == [node.op_type for node in second.graph.node]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ __all__ = ["GraphFacts", "GraphKind", "inspect_graph", "prepare_detector", "prep
 
 GraphKind = Literal["detector", "recogniser", "person", "unknown"]
 
-REWRITE_VERSION = 1
+REWRITE_VERSION = 2
 """Raised whenever a rewritten graph changes, so that an old cache is not taken for a new one."""
 
 _LEAST_OPSET = 11
@@ -116,6 +116,8 @@ def _parsed(path: Path, content: bytes) -> Any:
         raise ModelError(f"{str(path)!r} holds no network: cut, or of another format; fetch it again")
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise ModelError(f"{str(path)!r} keeps its weights in other files; export it as one file")
+    if not _in_order(model.graph):
+        raise ModelError(f"{str(path)!r} is damaged: a node reads what no node before it makes; fetch it again")
     newest = onnx.defs.onnx_opset_version()
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if not _LEAST_OPSET <= opset <= newest or model.ir_version > onnx.IR_VERSION:
@@ -124,6 +126,16 @@ def _parsed(path: Path, content: bytes) -> Any:
             f"{_LEAST_OPSET} to {newest} up to IR {onnx.IR_VERSION}: export it again, or update onnx"
         )
     return model
+
+
+def _in_order(graph: Any) -> bool:
+    """Whether each node reads only what is known before it, as ONNX asks; so there are no cycles either."""
+    known = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
+    for node in graph.node:
+        if not known.issuperset(node.input):
+            return False
+        known.update(node.output)
+    return known.issuperset(value.name for value in graph.output)
 
 
 def _facts(model: Any) -> GraphFacts:

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from fastface.errors import ModelError
-from fastface.models.graph_edit import FLOAT, UINT8, GraphEditor, Shape, infer_shapes, network_inputs, tensor_info
+from fastface.models.graph_edit import (
+    FLOAT,
+    SCOPE,
+    UINT8,
+    GraphEditor,
+    Shape,
+    infer_shapes,
+    network_inputs,
+    tensor_info,
+)
 from fastface.models.graph_free import free_resizes
 from fastface.models.graph_input import PICTURES, attach_picture_input
 
@@ -22,7 +31,7 @@ MAX_ROWS = 1024
 """Rows K of the output at most. A face lights about five anchors at the usual threshold, so this is two hundred faces
 in one canvas; rows below the threshold are dropped by the caller."""
 
-DETECTIONS = "detections"
+DETECTIONS = f"{SCOPE}detections"
 
 _SCALE = 128.0
 _PROBE = (2, 3, 640, 384)
@@ -144,7 +153,7 @@ def _best(editor: GraphEditor, levels: Sequence[HeadLevel]) -> tuple[str, str]:
     begin, end, axis = (editor.constant([value], np.int64) for value in (0, MAX_ROWS, 1))
     k = _side(editor, editor.add("Slice", everything, begin, end, axis), 1, scalar=False)
     flat_scores = editor.add("Reshape", everything, editor.constant([0, -1], np.int64))
-    best, places = editor.add_many("TopK", [flat_scores, k], ["best_scores", "best_places"], axis=1)
+    best, places = editor.add_many("TopK", [flat_scores, k], [f"{SCOPE}best_scores", f"{SCOPE}best_places"], axis=1)
     if levels[0].logits:
         # After the top-K: the order is the same, and K rows are fewer than T.
         best = editor.add("Sigmoid", best)

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 __all__ = [
     "FLOAT",
+    "SCOPE",
     "UINT8",
     "GraphEditor",
     "Shape",
@@ -30,7 +31,8 @@ UINT8 = TensorProto.UINT8
 Shape = tuple[int | None, ...]
 """A tensor's shape; None where a side is not fixed."""
 
-_SCOPE = "fastface/"
+SCOPE = "fastface/"
+"""Begins the name of every tensor that is added, since an export may have any other name already."""
 
 
 def network_inputs(graph: Any) -> list[Any]:
@@ -167,7 +169,7 @@ class GraphEditor:
 
     def _fresh(self, kind: str) -> str:
         self._count += 1
-        return f"{_SCOPE}{kind}_{self._count}"
+        return f"{SCOPE}{kind}_{self._count}"
 
 
 def tensor_info(name: str, dtype: int, shape: Sequence[int | str]) -> Any:

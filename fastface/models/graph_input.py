@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from fastface.models.graph_edit import FLOAT, GraphEditor
+from fastface.models.graph_edit import FLOAT, SCOPE, GraphEditor
 
 __all__ = ["PICTURES", "attach_picture_input"]
 
-PICTURES = "pictures"
+PICTURES = f"{SCOPE}pictures"
 """Name of the one input: uint8 (N, H, W, 3), BGR."""
 
 _MEAN = 127.5

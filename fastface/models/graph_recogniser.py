@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastface.errors import ModelError
-from fastface.models.graph_edit import FLOAT, UINT8, GraphEditor, infer_shapes, network_inputs, tensor_info
+from fastface.models.graph_edit import FLOAT, SCOPE, UINT8, GraphEditor, infer_shapes, network_inputs, tensor_info
 from fastface.models.graph_free import free_batch
 from fastface.models.graph_input import PICTURES, attach_picture_input
 from fastface.models.graph_pairs import split_pairs
@@ -13,7 +13,7 @@ __all__ = ["ALIGNED_SIZE", "normalises_itself", "rewrite_recogniser"]
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels."""
 
-EMBEDDINGS = "embeddings"
+EMBEDDINGS = f"{SCOPE}embeddings"
 
 _SCALE = 127.5
 _LEAST_MEAN = 64.0
