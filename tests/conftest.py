@@ -1,8 +1,15 @@
 """Fixtures that every room's tests use: where the real networks, clips and photos lie."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import pytest
+
+from fastface.cartoon.film import Encoding, draw_film, draw_photo
+from fastface.cartoon.networks import write_pack
+from fastface.cartoon.script import Script
+from fastface.cartoon.scripts import random_script
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -29,3 +36,32 @@ def shared_models() -> Path:
 def shared_media() -> Path:
     """Real clips, photos and reference hits."""
     return _existing(SHARED / "media")
+
+
+@dataclass(frozen=True)
+class Cartoon:
+    """Drawn films with known truth, photos of the persons in them, and the networks that see them."""
+
+    films: Path
+    photos: Path
+    models: Path
+    scripts: dict[str, Script]
+
+
+@pytest.fixture(scope="session")
+def cartoon(tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
+    """Three films of chance, of 12, 8 and 4 seconds; photos of four of the six persons in them."""
+    root = tmp_path_factory.mktemp("cartoon")
+    films, photos = root / "films", root / "photos"
+    films.mkdir()
+    photos.mkdir()
+    scripts = {}
+    for seed, num_frames in ((1, 300), (2, 200), (3, 100)):
+        script = random_script(seed, num_frames)
+        draw_film(films / f"film{seed}.mp4", script, Encoding(gop=25))
+        scripts[f"film{seed}.mp4"] = script
+    persons = {one.name: one for script in scripts.values() for one in script.persons}
+    for name in sorted(persons)[:4]:
+        assert cv2.imwrite(str(photos / f"{name}.png"), draw_photo(persons[name]))
+    write_pack(root / "models")
+    return Cartoon(films, photos, root / "models", scripts)

@@ -54,10 +54,10 @@ def test_views_are_apart_contiguous_and_shared() -> None:
 
 
 def test_nothing_is_left_open() -> None:
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = sorted(path.name for path in Path("/proc/self/fd").iterdir())
     ring = Ring.create(RingShape(1, 4096, 1))
     ring.close()
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert sorted(path.name for path in Path("/proc/self/fd").iterdir()) == before
 
 
 def test_a_ring_larger_than_the_free_memory_is_refused() -> None:

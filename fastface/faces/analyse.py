@@ -54,7 +54,7 @@ class FaceAnalyser:
         planes: npt.NDArray[np.uint8],
         geometry: Geometry,
         pts: Sequence[int],
-        times: Sequence[Fraction],
+        times: Sequence[Fraction | float],
     ) -> Faces:
         """All faces of a batch of frames, in order of the frames, then by falling score.
 
@@ -170,7 +170,7 @@ def letterbox(picture: Image, side: int, content: int | None = None) -> tuple[Im
     return canvas, size[1] / height
 
 
-def _seconds(times: Sequence[Fraction]) -> npt.NDArray[np.float64]:
+def _seconds(times: Sequence[Fraction | float]) -> npt.NDArray[np.float64]:
     return np.array([float(value) for value in times], np.float64)
 
 

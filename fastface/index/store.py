@@ -7,6 +7,7 @@ OUT/.fastface/index/<video>/dense/<key>.parquet     stretches of which every fra
 
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,7 @@ class VideoIndex:
         """Makes `faces.parquet` of the units' files, in order, with tracks linked; gives the number of faces."""
         parts = [_read(self._unit_path(unit)) for unit in units if not unit.dense and not unit.lost]
         faces = Faces.concatenate([Faces.empty(dimension), *parts])
-        tracked = Faces(
-            **{name: getattr(faces, name) for name in Faces.__slots__ if name != "track"}, track=link(faces)
-        )
+        tracked = replace(faces, track=link(faces))
         _write(self.faces_path, tracked, metadata)
         shutil.rmtree(self._folder / "units", ignore_errors=True)
         return len(faces)

@@ -222,7 +222,9 @@ class Coordinator:
                 self._filled(member, message)
             case UnitDecoded() if message.work in self._active:
                 member.tasks.popleft()
-                self._decoded(self._active[message.work], message)
+                work = self._active[message.work]
+                work.decoded_by(message)
+                self._complete(work)
             case UnitRefused() if message.work in self._active:
                 member.tasks.popleft()
                 self._lose(self._active[message.work], message.state, message.reason)
@@ -237,11 +239,6 @@ class Coordinator:
         batch = Batch(next(self._numbers), message, deque([(0, len(message.pts))]))
         self._batches[batch.number] = batch
         self._ready.append(batch)
-
-    def _decoded(self, work: UnitWork, message: UnitDecoded) -> None:
-        work.decoded = message
-        work.seconds.update(message.seconds)
-        self._complete(work)
 
     def _inferred(self, worker: Member, message: Inferred) -> None:
         batch = worker.tasks.popleft()

@@ -11,7 +11,10 @@ from fastface.pipeline.process import Child
 __all__ = ["Crew", "Member", "stop_all"]
 
 _STARTS_TO_GIVE_UP = 3
-"""Members that die in a row before they are ready: the role cannot work on this machine."""
+"""Members that give up in a row before they are ready: the role cannot work on this machine."""
+
+_KILLS_TO_GIVE_UP = 12
+"""Members that are killed in a row before they are ready, as by a system short of memory: that may pass."""
 
 _TRANSLATED = {error.__name__: error for error in (BackendError, ModelError, SpaceError)}
 
@@ -90,7 +93,7 @@ class Crew:
             words = member.last_words
             if words is not None and words.kind in _TRANSLATED:
                 raise _TRANSLATED[words.kind](words.reason)
-            if self._failed_starts >= _STARTS_TO_GIVE_UP:
+            if self._failed_starts >= (_STARTS_TO_GIVE_UP if status > 0 else _KILLS_TO_GIVE_UP):
                 raise WorkerError(member.name, status, words.details if words else "it died while starting")
         self._start_one()
         return status

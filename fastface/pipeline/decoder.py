@@ -1,6 +1,7 @@
 """The decoder process: units of videos → sampled frames → slots of the ring."""
 
 from collections import deque
+from collections.abc import Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection
 from time import perf_counter
@@ -175,9 +176,9 @@ class _UnitJob:
             self._send_batch(self._batch)
         return UnitDecoded(self._task.work, self._sequence, source.report, self._seconds)
 
-    def _timed_next(self, frames: object) -> SampledFrame | None:
+    def _timed_next(self, frames: Iterator[SampledFrame]) -> SampledFrame | None:
         started = perf_counter()
-        frame: SampledFrame | None = next(frames, None)  # type: ignore[call-overload]
+        frame = next(frames, None)
         self._seconds["decode"] += perf_counter() - started
         return frame
 

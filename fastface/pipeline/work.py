@@ -53,6 +53,11 @@ class UnitWork:
     def __post_init__(self) -> None:
         self.position = float(self.unit.start)
 
+    def decoded_by(self, message: UnitDecoded) -> None:
+        """The decoder is through."""
+        self.decoded = message
+        self.seconds.update(message.seconds)
+
     def advance(self, time: float) -> float:
         """A batch up to this time was searched: the seconds by which that is further than before."""
         before, self.position = self.position, max(self.position, time)

@@ -1,6 +1,6 @@
 """Units of videos → sampled frames, in order of time, with an account of what could not be decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -40,7 +40,7 @@ class PyavSource:
         self._info = info
         self._threads = threads
 
-    def frames(self, unit: Unit) -> Iterator[SampledFrame]:
+    def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit in order of time."""
         info, period = self._info, unit.sampling.period
         account = _Account(info, unit)

@@ -1,6 +1,6 @@
 """What a source of frames gives: the contract of every decoder."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -50,7 +50,7 @@ class FrameSource(Protocol):
     report: UnitReport
     """Of the last unit, once its frames are exhausted."""
 
-    def frames(self, unit: Unit) -> Iterator[SampledFrame]:
+    def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit in order of time.
 
         Raises:

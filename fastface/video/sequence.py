@@ -1,6 +1,6 @@
 """Image sequences as videos: a folder of pictures, or a `%04d` pattern."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 
 from fastface.errors import InputError, VideoError
@@ -54,7 +54,7 @@ class SequenceSource:
         self.report = UnitReport()
         self._info = info
 
-    def frames(self, unit: Unit) -> Iterator[SampledFrame]:
+    def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit: of a film, so with a sampling rate only the first picture of each cell is read."""
         last_cell: int | None = None
         decoded = sampled = errors = 0

@@ -82,7 +82,7 @@ class BarObserver(Observer):
             bar_format=layout if total else None,
         )
 
-    def video_kept(self, video_id: str) -> None:
+    def video_kept(self, video_id: str) -> None:  # noqa: ARG002 - the bar counts, it does not name
         """Counts a video that is in the index already."""
         if self._total is not None:
             self._total.update()

@@ -1,0 +1,129 @@
+"""The index: what is written is read again, by us and by plain Parquet readers; what is damaged is told."""
+
+import json
+import stat
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.schema import FaceIndexError, from_table, to_table
+from fastface.index.store import VideoIndex
+from fastface.types import Faces, VideoInfo
+
+INFO = VideoInfo(
+    path=Path("films/a\udcff.mp4"),
+    video_id="a",
+    size=(1920, 1080),
+    coded_size=(1920, 1080),
+    rotation=90,
+    mirrored=True,
+    pixel_aspect=Fraction(16, 15),
+    interlaced=True,
+    time_base=Fraction(1, 90000),
+    rate=Fraction(30000, 1001),
+    start_pts=153360,
+    duration=None,
+    codec="h264",
+    pixel_format="yuv420p",
+)
+
+
+def some_faces(count: int, dimension: int = 8, seed: int = 0) -> Faces:
+    chance = np.random.default_rng(seed)
+    return Faces(
+        time=np.arange(count) / 5,
+        pts=np.arange(count, dtype=np.int64) * 18000,
+        boxes=chance.random((count, 4), np.float32) * 100,
+        landmarks=chance.random((count, 5, 2), np.float32) * 100,
+        det_score=chance.random(count, np.float32),
+        quality=chance.random(count, np.float32),
+        sharpness=chance.random(count, np.float32),
+        yaw=chance.random(count, np.float32),
+        track=np.full(count, -1, np.int32),
+        embedding=chance.random((count, dimension), np.float32).astype(np.float16),
+    )
+
+
+def same(one: Faces, other: Faces) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in Faces.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000])
+def test_faces_survive_the_table(count: int) -> None:
+    faces = some_faces(count)
+    assert same(from_table(to_table(faces)), faces)
+
+
+def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
+    unit = UnitRecord("000000", Fraction(0), None, dense=False)
+    index = VideoIndex(tmp_path, "a")
+    index.write_unit(unit, some_faces(3), {"contract": "c"})
+    assert index.merge([unit], 8, {"contract": "c"}, lambda faces: np.zeros(len(faces), np.int32)) == 3
+    table = pq.read_table(index.faces_path)
+    assert table.schema.names == (
+        "time pts x1 y1 x2 y2 landmarks det_score quality sharpness yaw track embedding".split()
+    )
+    assert table.schema.field("time").type == pa.float64()
+    assert table.schema.field("pts").type == pa.int64()
+    assert table.schema.field("landmarks").type == pa.list_(pa.float32(), 10)
+    assert table.schema.field("embedding").type == pa.list_(pa.float16(), 8)
+    assert table.column("track").to_pylist() == [0, 0, 0]
+    assert index.metadata() == {"schema_version": "1", "contract": "c"}
+
+
+def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:
+    units = [UnitRecord(f"{n:06d}", Fraction(n), Fraction(n + 1), dense=False) for n in range(3)]
+    index = VideoIndex(tmp_path, "a")
+    parts = [some_faces(2, seed=n) for n in range(3)]
+    for unit, faces in reversed(list(zip(units, parts, strict=True))):
+        index.write_unit(unit, faces, {})
+    lost = UnitRecord("000003", Fraction(3), None, dense=False, lost="failed: x")
+    index.merge([*units, lost], 8, {}, lambda faces: np.arange(len(faces), dtype=np.int32))
+    merged = index.faces()
+    assert np.array_equal(merged.embedding, np.concatenate([part.embedding for part in parts]))
+    assert merged.track.tolist() == [0, 1, 2, 3, 4, 5]
+    assert stat.S_IMODE(index.faces_path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(index.faces_path.parent.stat().st_mode) == 0o700
+    assert not (tmp_path / "a" / "units").exists()
+
+
+def test_a_damaged_index_is_told_in_one_line(tmp_path: Path) -> None:
+    index = VideoIndex(tmp_path, "a")
+    index.faces_path.parent.mkdir()
+    index.faces_path.write_bytes(b"PAR1 but no more")
+    with pytest.raises(FaceIndexError, match="--fresh"):
+        index.faces()
+    pq.write_table(pa.table({"time": [1.0]}), index.faces_path)
+    with pytest.raises(FaceIndexError, match="columns"):
+        index.faces()
+
+
+def test_the_ledger_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    video = VideoRecord("a", INFO.path, "1-2-3", "key", info=INFO, num_units=2, coverage=0.5)
+    unit = UnitRecord("000001", Fraction(1, 3), None, dense=False, covered=Fraction(7, 3), seconds={"decode": 1.5})
+    with Ledger(tmp_path / "state.sqlite") as ledger:
+        ledger.put_video(video)
+        ledger.put_unit("a", unit)
+        ledger.put_unit("a", replace(unit, key="000000", end=Fraction(2, 3)))
+        ledger.put_export("clips/a.mp4", "k", json.dumps({"start": 1}))
+    with Ledger(tmp_path / "state.sqlite") as ledger:
+        assert ledger.video("a") == video
+        assert ledger.video("b") is None
+        assert list(ledger.units("a").items()) == [
+            ("000000", replace(unit, key="000000", end=Fraction(2, 3))),
+            ("000001", unit),
+        ]
+        assert ledger.exports() == {"clips/a.mp4": ("k", '{"start": 1}')}
+        ledger.forget_video("a")
+        ledger.forget_export("clips/a.mp4")
+        assert ledger.videos() == []
+        assert ledger.units("a") == {}
+        assert ledger.exports() == {}
+    assert stat.S_IMODE((tmp_path / "state.sqlite").stat().st_mode) == 0o600
