@@ -158,10 +158,11 @@ def test_a_second_run_scans_nothing_and_a_new_threshold_neither(
     before = {path: path.stat().st_mtime_ns for path in (out / ".fastface" / "index").rglob("*")}
     assert before
     assert run(cartoon, out).returncode == 0
-    assert run(cartoon, out, "--threshold", "0.99").returncode == 0
+    assert run(cartoon, out, "--margin", "1.5").returncode == 0
     after = {path: path.stat().st_mtime_ns for path in (out / ".fastface" / "index").rglob("*")}
     assert after == before
-    assert len(rows(out / "hits.csv")) < len(rows(undisturbed / "hits.csv"))
+    assert rows(undisturbed / "hits.csv")
+    assert rows(out / "hits.csv") == []  # persons are drawn 1.0 apart
 
 
 def test_one_bad_video_does_not_stop_the_others(cartoon: Cartoon, undisturbed: Path, tmp_path: Path) -> None:
@@ -178,3 +179,22 @@ def test_one_bad_video_does_not_stop_the_others(cartoon: Cartoon, undisturbed: P
     videos = json.loads((tmp_path / "out" / "run.json").read_text())["videos"]
     states = {Path(video["path"]).name: (video["state"], video["reason"].split(":")[0]) for video in videos}
     assert states["bad.mp4"] == states["empty.mkv"] == ("failed", "not a video")
+
+
+def test_exact_boundaries_are_those_of_every_frame(cartoon: Cartoon, undisturbed: Path, tmp_path: Path) -> None:
+    """Sampled at 5 a second, then refined: the same first and last hits as with every frame, and asked only once."""
+    out = tmp_path / "out"
+    exact = ("--no-every-frame", "--sample-fps", "5", "--exact", "--pad", "0,0", "--merge-gap", "0.3")
+    assert run(cartoon, out, *exact).returncode == 0
+    assert run(cartoon, tmp_path / "every", "--pad", "0,0", "--merge-gap", "0.3").returncode == 0
+    spans = rows(out / "spans.csv")
+    every = rows(tmp_path / "every" / "spans.csv")
+    # What comes and goes between two samples is not seen; every span that is seen has its exact ends.
+    ends = {(row["video"], row["target"], row["start"], row["end"]) for row in every}
+    assert len(spans) > 10
+    exactly = [row for row in spans if (row["video"], row["target"], row["start"], row["end"]) in ends]
+    assert len(exactly) >= 0.8 * len(spans)
+    before = {path: path.stat().st_mtime_ns for path in (out / ".fastface" / "index").rglob("*")}
+    assert any("dense" in str(path) for path in before)
+    assert run(cartoon, out, *exact).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (out / ".fastface" / "index").rglob("*")} == before

@@ -76,11 +76,15 @@ class Finder:
         """What is found in each video that has an index, one at a time."""
         for record in records:
             if record.info is not None and self._index(record).faces_path.exists():
-                yield self._find(record, record.info)
+                yield self._find(record, record.info, self._dense_units(record.video_id))
 
     def exact_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
         """The stretches around boundaries that must be looked at frame by frame, and were not yet."""
-        for found in self.findings(records):
+        for record in records:
+            if record.info is None or not self._index(record).faces_path.exists():
+                continue
+            # Without the stretches looked at before: else each search would go one cell farther than the last.
+            found = self._find(record, record.info, [])
             period = found.sampling.period
             if period is None:
                 continue
@@ -102,9 +106,9 @@ class Finder:
                 duration=None,
             )
 
-    def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
+    def _find(self, record: VideoRecord, info: VideoInfo, dense: list[UnitRecord]) -> Findings:
         sampling = self._sampling(record)
-        faces, periods = self._faces(record, info, sampling)
+        faces, periods = self._faces(record, info, sampling, dense)
         hits = match(
             faces,
             self._gallery,
@@ -145,14 +149,15 @@ class Finder:
         period = json.loads(metadata["sampling"])["period"]
         return Sampling(None if period is None else Fraction(period))
 
-    def _faces(self, record: VideoRecord, info: VideoInfo, sampling: Sampling) -> tuple[Faces, npt.NDArray[np.float64]]:
+    def _faces(
+        self, record: VideoRecord, info: VideoInfo, sampling: Sampling, dense: list[UnitRecord]
+    ) -> tuple[Faces, npt.NDArray[np.float64]]:
         """All faces of a video and the seconds that each stands for."""
         index = self._index(record)
         faces = index.faces()
         frame = float(1 / (info.rate or _UNKNOWN_RATE))
         if sampling.period is None:
             return faces, np.full(len(faces), frame)
-        dense = self._dense_units(record.video_id)
         if not dense:
             return faces, np.full(len(faces), float(sampling.period))
         windows = [_interval(unit) for unit in dense]
