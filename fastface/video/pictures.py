@@ -9,6 +9,7 @@ import numpy as np
 
 from fastface.types import Image, Sampling, Unit, VideoInfo
 from fastface.video.decode import open_source
+from fastface.video.planes import as_bytes
 
 __all__ = ["frames_at"]
 
@@ -64,7 +65,7 @@ def _picture(content: Any, info: VideoInfo) -> Image:
     )
     picture: Image = converted.to_ndarray()
     if content.interlaced_frame and height > 1:
-        picture = cv2.resize(picture[::2], (width, height), interpolation=cv2.INTER_CUBIC)
+        picture = as_bytes(cv2.resize(picture[::2], (width, height), interpolation=cv2.INTER_CUBIC))
     if info.mirrored:
         picture = np.ascontiguousarray(picture[:, ::-1])
-    return cv2.rotate(picture, _TURNS[info.rotation]) if info.rotation else picture
+    return as_bytes(cv2.rotate(picture, _TURNS[info.rotation])) if info.rotation else picture

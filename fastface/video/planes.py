@@ -6,7 +6,7 @@ five times as fast as converting the full frame. Every other frame goes through 
 ordinary frame of it as it is displayed.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -100,11 +100,11 @@ class PlaneWriter:
             rows = _rows(plane, (height // half, width // half))
             if frame.interlaced_frame and len(rows) > 1:
                 # Two moments in one frame comb moving faces: the first field alone is looked at.
-                rows = cv2.resize(np.ascontiguousarray(rows[::2]), rows.shape[::-1])
+                rows = as_bytes(cv2.resize(np.ascontiguousarray(rows[::2]), rows.shape[::-1]))
             if self._info.mirrored:
                 rows = rows[:, ::-1]
             if self._info.rotation:
-                rows = cv2.rotate(np.ascontiguousarray(rows), _TURNS[self._info.rotation])
+                rows = as_bytes(cv2.rotate(np.ascontiguousarray(rows), _TURNS[self._info.rotation]))
             target[:] = rows
 
     def _fill_canvas(self, planes: tuple[_Bytes, _Bytes, _Bytes], canvas: _Bytes) -> None:
@@ -130,6 +130,11 @@ def split_i420(flat: _Bytes, size: Size) -> tuple[_Bytes, _Bytes, _Bytes]:
     )
 
 
+def as_bytes(array: npt.NDArray[Any]) -> _Bytes:
+    """The same array, as what OpenCV's type hints forget that it is: uint8 in, uint8 out."""
+    return cast("_Bytes", array)
+
+
 def _is_plain(frame: Any, size: Size) -> bool:
     return (
         frame.format.name == "yuv420p"
@@ -152,4 +157,4 @@ def _picture_planes(picture: Image, size: Size) -> _Bytes:
     fitted = cv2.resize(picture, (max(1, round(width * factor)), max(1, round(height * factor))))
     padded = np.zeros((size[1], size[0], 3), np.uint8)
     padded[: fitted.shape[0], : fitted.shape[1]] = fitted[: size[1], : size[0]]
-    return cv2.cvtColor(padded, cv2.COLOR_BGR2YUV_I420)
+    return as_bytes(cv2.cvtColor(padded, cv2.COLOR_BGR2YUV_I420))
