@@ -107,7 +107,9 @@ def test_no_faces_give_an_empty_entry_for_every_target():
 
 
 COSINES = st.lists(
-    st.tuples(st.integers(0, 2), st.floats(0, 0.6875, width=16), st.floats(0, 0.6875, width=16)), min_size=1, max_size=30
+    st.tuples(st.integers(0, 2), st.floats(0, 0.6875, width=16), st.floats(0, 0.6875, width=16)),
+    min_size=1,
+    max_size=30,
 )
 
 

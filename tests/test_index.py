@@ -68,7 +68,21 @@ def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
     assert index.merge([unit], 8, {"contract": "c"}, lambda faces: np.zeros(len(faces), np.int32)) == 3
     table = pq.read_table(index.faces_path)
     assert table.schema.names == (
-        "time pts x1 y1 x2 y2 landmarks det_score quality sharpness yaw track embedding".split()
+        [
+            "time",
+            "pts",
+            "x1",
+            "y1",
+            "x2",
+            "y2",
+            "landmarks",
+            "det_score",
+            "quality",
+            "sharpness",
+            "yaw",
+            "track",
+            "embedding",
+        ]
     )
     assert table.schema.field("time").type == pa.float64()
     assert table.schema.field("pts").type == pa.int64()
