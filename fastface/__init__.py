@@ -9,9 +9,9 @@ for row in result.spans:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastface.api import enroll, find, run, scan
+    from fastface.api import EnrollResult, RunResult, enroll, find, run, scan
 
-__all__ = ["enroll", "find", "run", "scan"]
+__all__ = ["EnrollResult", "RunResult", "enroll", "find", "run", "scan"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from fastface.workflows import run as workflows
 from fastface.workflows.observer import Observer
 from fastface.workflows.results import EnrollResult, RunResult
 
-__all__ = ["enroll", "find", "run", "scan"]
+__all__ = ["EnrollResult", "RunResult", "enroll", "find", "run", "scan"]
 
 Paths = str | Path | Iterable[str | Path]
 Settings = Mapping[str, object]

@@ -35,7 +35,7 @@ from fastface.pipeline.messages import (
 )
 from fastface.pipeline.ring import Ring
 from fastface.pipeline.slots import SlotState, SlotTable
-from fastface.pipeline.work import DEATHS_TO_QUARANTINE, Batch, ProbeWork, UnitWork
+from fastface.pipeline.work import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, blame_of
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
@@ -290,27 +290,28 @@ class Coordinator:
     def _end_stalled(self) -> None:
         for member in self.decoders.members + self.workers.members:
             starved = member in self.decoders.members and self._slots.granted_to(member.name) == 0
-            if member.stalled(_STALL_SECONDS) and not starved:
-                member.child.kill()
+            if not starved:
+                member.end_if_stalled(_STALL_SECONDS)
 
     def _bury(self, crew: Crew, member: Member) -> None:
         status = crew.replace(member)
         self._slots.reclaim(member.name)
         reason = member.last_words.reason if member.last_words else f"it was ended (status {status})"
         self._events.append(ChildLost(member.name, status, reason))
+        blame = blame_of(status, member.ended_for_stalling)
         if crew is self.workers:
-            self._mourn_worker(member)
+            self._mourn_worker(member, blame)
         for task in member.tasks:
             if isinstance(task, UnitWork):
-                self._retry_unit(task, reason)
+                self._retry_unit(task, blame, reason)
             elif isinstance(task, ProbeWork):
-                self._retry_probe(task, reason)
+                self._retry_probe(task, blame, reason)
 
-    def _mourn_worker(self, worker: Member) -> None:
+    def _mourn_worker(self, worker: Member, blame: int) -> None:
         """Its batches still lie in the ring: they go to another worker. Only the one in work is to blame."""
         batches = [task for task in worker.tasks if isinstance(task, Batch)]
         if batches:
-            batches[0].blame(self._dimension)
+            batches[0].worker_died(blame, self._dimension)
         for batch in reversed(batches):
             self._slots.return_lease(batch.filled.slot)
             if batch.abandoned:
@@ -318,20 +319,19 @@ class Coordinator:
             else:
                 self._continue(batch)
 
-    def _retry_unit(self, work: UnitWork, reason: str) -> None:
-        if work.deaths + 1 >= DEATHS_TO_QUARANTINE:
-            self._lose(work, "quarantined", f"it ended {work.deaths + 1} decoders: {reason}")
+    def _retry_unit(self, work: UnitWork, blame: int, reason: str) -> None:
+        if work.blame + blame >= QUARANTINE_BLAME:
+            self._lose(work, "quarantined", f"decoding it ended one process after the other: {reason}")
             return
         self._retract(work)
-        again = UnitWork(next(self._numbers), work.info, work.unit, deaths=work.deaths + 1)
-        self._units.appendleft(again)
+        self._units.appendleft(UnitWork(next(self._numbers), work.info, work.unit, blame=work.blame + blame))
 
-    def _retry_probe(self, probe: ProbeWork, reason: str) -> None:
-        probe.deaths += 1
-        if probe.deaths < DEATHS_TO_QUARANTINE:
+    def _retry_probe(self, probe: ProbeWork, blame: int, reason: str) -> None:
+        probe.blame += blame
+        if probe.blame < QUARANTINE_BLAME:
             self._probes.appendleft(probe)
         else:
-            told = f"it ended {probe.deaths} decoders: {reason}"
+            told = f"opening it ended one process after the other: {reason}"
             self._events.append(VideoRefused(probe.file, "quarantined", told))
 
     def _lose(self, work: UnitWork, state: str, reason: str) -> None:

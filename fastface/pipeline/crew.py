@@ -27,6 +27,7 @@ class Member:
     ready: bool = False
     tasks: deque[object] = field(default_factory=deque)
     heard: float = field(default_factory=monotonic)
+    ended_for_stalling: bool = False
     last_words: Failed | None = None
 
     @property
@@ -39,9 +40,11 @@ class Member:
         self.heard = monotonic()
         return self.child.receive()
 
-    def stalled(self, stall_seconds: float) -> bool:
-        """Whether it has work and has not said a word for that long."""
-        return self.ready and bool(self.tasks) and monotonic() - self.heard > stall_seconds
+    def end_if_stalled(self, stall_seconds: float) -> None:
+        """Kills it if it has work and has not said a word for that long; its death is heard as any other."""
+        if self.ready and self.tasks and monotonic() - self.heard > stall_seconds:
+            self.ended_for_stalling = True
+            self.child.kill()
 
 
 class Crew:

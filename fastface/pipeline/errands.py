@@ -98,8 +98,7 @@ def _listen(crew: Crew) -> Iterator[tuple[Any, Any]]:
             case Errand():
                 yield member.tasks.popleft().content, message.content  # type: ignore[attr-defined]
     for member in crew.members:
-        if member.stalled(_STALL_SECONDS):
-            member.child.kill()
+        member.end_if_stalled(_STALL_SECONDS)
 
 
 def _lost(crew: Crew, member: Member) -> Iterator[tuple[Any, Any]]:

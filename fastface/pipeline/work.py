@@ -1,5 +1,6 @@
 """What is to be done, what is being done, and by whom it was tried: the coordinator's own books."""
 
+import signal
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
@@ -7,10 +8,25 @@ from fastface.pipeline.messages import Filled, UnitDecoded
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
-__all__ = ["DEATHS_TO_QUARANTINE", "Batch", "ProbeWork", "UnitWork"]
+__all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "blame_of"]
 
-DEATHS_TO_QUARANTINE = 3
-"""Work that has killed this many processes is not tried again."""
+_FAULT_BLAME = 4
+_KILL_BLAME = 1
+QUARANTINE_BLAME = 3 * _FAULT_BLAME
+"""Work with so much blame is not tried again: it crashed three processes, or twelve were killed while at it."""
+
+_KILLS = (-signal.SIGKILL, -signal.SIGTERM)
+
+
+def blame_of(status: int, stalled: bool) -> int:
+    """How far a process's end speaks against the work that it was on.
+
+    Args:
+        status: Exit status, negative for a signal. A kill comes from outside, as from a user or a system short of
+            memory, and says little; a crash says much.
+        stalled: Whether it was killed because it was stuck in the work.
+    """
+    return _KILL_BLAME if status in _KILLS and not stalled else _FAULT_BLAME
 
 
 @dataclass(slots=True)
@@ -18,7 +34,7 @@ class ProbeWork:
     """A video to look at."""
 
     file: VideoFile
-    deaths: int = 0
+    blame: int = 0
 
 
 @dataclass(slots=True)
@@ -29,7 +45,7 @@ class UnitWork:
         number: What messages name the attempt by.
         info: The unit's video.
         unit: The unit.
-        deaths: Decoders that died of earlier attempts.
+        blame: Of decoders that died of earlier attempts.
         decoded: The decoder's last word; None while it is decoding.
         faces: Faces of each finished batch, by sequence number.
         inferred: Frames searched so far.
@@ -41,7 +57,7 @@ class UnitWork:
     number: int
     info: VideoInfo
     unit: Unit
-    deaths: int = 0
+    blame: int = 0
     decoded: UnitDecoded | None = None
     faces: dict[int, Faces] = field(default_factory=dict)
     inferred: int = 0
@@ -79,13 +95,13 @@ class UnitWork:
 class Batch:
     """A filled slot on its way through a worker.
 
-    A batch that killed two workers is handed out frame by frame, so that the frame that kills is quarantined alone.
+    A batch that crashed two workers is handed out frame by frame, so that the frame that kills is quarantined alone.
 
     Attributes:
         number: What messages name the batch by.
         filled: The decoder's message about it.
         todo: (first, count) of the frames still to search; the first entry is handed out next.
-        deaths: Workers that died of `todo[0]`, or of the batch that it is a part of.
+        blame: Of workers that died of `todo[0]`, or of the batch that it is a part of.
         parts: Faces found, by first frame.
         quarantined: Frames given up.
         abandoned: Whether nobody wants the result any more: the slot is freed as soon as no worker holds it.
@@ -94,7 +110,7 @@ class Batch:
     number: int
     filled: Filled
     todo: deque[tuple[int, int]]
-    deaths: int = 0
+    blame: int = 0
     parts: dict[int, Faces] = field(default_factory=dict)
     quarantined: int = 0
     abandoned: bool = False
@@ -104,18 +120,18 @@ class Batch:
         """Whether nothing of it is left to search."""
         return not self.todo
 
-    def blame(self, dimension: int) -> None:
+    def worker_died(self, blame: int, dimension: int) -> None:
         """A worker died of it: try again, then frame by frame, then give the frame up."""
-        self.deaths += 1
+        self.blame += blame
         first, count = self.todo[0]
-        if count > 1 and self.deaths >= DEATHS_TO_QUARANTINE - 1:
+        if count > 1 and self.blame >= QUARANTINE_BLAME - _FAULT_BLAME:
             self.todo.popleft()
             self.todo.extendleft((frame, 1) for frame in reversed(range(first, first + count)))
-        elif count == 1 and self.deaths >= DEATHS_TO_QUARANTINE:
+        elif count == 1 and self.blame >= QUARANTINE_BLAME:
             self.todo.popleft()
             self.quarantined += 1
             self.parts[first] = Faces.empty(dimension)
-            self.deaths = DEATHS_TO_QUARANTINE - 1
+            self.blame = QUARANTINE_BLAME - _FAULT_BLAME
 
     def take(self, first: int, faces: Faces) -> None:
         """A worker has searched `todo[0]`."""
