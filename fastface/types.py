@@ -52,7 +52,8 @@ class VideoInfo:
         duration: Seconds from the header; None where the header has none.
         codec: The codec's short name.
         pixel_format: The decoder's pixel format.
-        estimated_times: Whether the frames have no timestamps, so that times are counted by `rate`.
+        estimated_times: Whether frames have no timestamps, or the clock is set back in the middle, so that times are
+            counted by `rate` there and hold only when decoding begins at the beginning.
     """
 
     path: Path

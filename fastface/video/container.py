@@ -24,6 +24,9 @@ _FORMATS = (
     "rm,roq,rpl,rsd,smk,swf,thp,tiertexseq,tmv,txd,vc1,vc1test,vivo,vmd,vvc,wc3movie,wsvqa,wtv,wv,xmv,yop,"
     "yuv4mpegpipe,mp3,aac,flac,wav,w64,aiff"
 )
+_MEDIA_BOXES = frozenset([b"ftyp", b"mdat", b"moov", b"moof", b"wide", b"skip", b"free"])
+_INDEX_BOXES = frozenset([b"moov", b"moof"])
+_MAX_BOXES = 64
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 
 
@@ -51,11 +54,16 @@ def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.vid
 
 def _best_stream(path: Path, container: av.container.InputContainer) -> av.video.stream.VideoStream:
     pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    streams = [s for s in container.streams.video if not s.disposition & pictures and s.codec_context is not None]
-    if not streams:
-        raise VideoError(path, "it has no video stream", state="no_video")
-    best = container.streams.best("video")
-    return best if best in streams else streams[0]
+    films = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    known = [stream for stream in films if stream.codec_context is not None]
+    if known:
+        best = container.streams.best("video")
+        return best if best in known else known[0]
+    if films:
+        raise VideoError(path, "its codec is not known, or its header is damaged")
+    if all(stream.type == "unknown" for stream in container.streams):
+        raise VideoError(path, "not a video: its header is cut or damaged")
+    raise VideoError(path, "it has no video stream", state="no_video")
 
 
 def _check_regular(path: Path) -> None:
@@ -69,16 +77,37 @@ def _check_regular(path: Path) -> None:
 
 def _why_invalid(path: Path) -> str:
     """Tells a film that lost its index, as an interrupted recording or download does, from what never was one."""
-    size = path.stat().st_size
-    if size == 0:
+    if path.stat().st_size == 0:
         return "not a video: the file is empty"
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"skip", b"free"):
+    boxes = _boxes(path)
+    if not boxes & _MEDIA_BOXES:
+        return "not a video"
+    if not boxes & _INDEX_BOXES:
         return "no index: the file was cut before its moov atom was written"
-    return "not a video"
+    return "cannot be opened: its header is damaged or encrypted"
+
+
+def _boxes(path: Path) -> set[bytes]:
+    """Types of the first outer boxes, if the file is of the MP4 family (ISO 14496-12: 4 bytes size, 4 bytes type)."""
+    found: set[bytes] = set()
+    with path.open("rb") as file:
+        for _ in range(_MAX_BOXES):
+            head = file.read(16)
+            if len(head) < 8:
+                break
+            size = int.from_bytes(head[:4], "big")
+            if size == 1:
+                size = int.from_bytes(head[8:], "big")
+            found.add(head[4:8])
+            if size < 8:
+                break
+            file.seek(size - len(head), os.SEEK_CUR)
+    return found
 
 
 def _why_unopened(error: Exception) -> str:
+    if isinstance(error, av.error.ArgumentError):
+        # What FFmpeg answers for a format that is not among ours: a playlist, a list of files, a text.
+        return "not a video: it is of a format that is refused"
     reason = getattr(error, "strerror", None) or str(error)
     return f"cannot be opened: {reason}"

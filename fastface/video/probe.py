@@ -1,9 +1,8 @@
 """What a video is, before it is decoded: headers, the first frame, and where decoding may begin."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import av.error
@@ -11,6 +10,7 @@ import av.error
 from fastface.errors import VideoError
 from fastface.types import Size, VideoInfo
 from fastface.video.container import open_video
+from fastface.video.cuts import keyframe_stamps
 from fastface.video.discover import VideoFile
 from fastface.video.sequence import probe_sequence
 
@@ -55,7 +55,13 @@ def probe(file: VideoFile, max_pixels: int) -> Probe:
             size = f"{frame.width}x{frame.height}"
             raise VideoError(file.path, f"its frames of {size} are above max_pixels, {max_pixels}")
         info = _info(file, container, stream, frame)
-        return Probe(info, _cuts(container, stream, info))
+    if info.estimated_times:
+        return Probe(info, ())
+    with open_video(file.path) as (container, stream):
+        stamps = keyframe_stamps(container, stream)
+    if stamps is None:
+        return Probe(replace(info, estimated_times=True), ())
+    return Probe(info, tuple(time for time in map(info.time_of, stamps) if time > 0))
 
 
 def _first_frame(file: VideoFile, container: Any, stream: Any) -> Any:
@@ -119,12 +125,12 @@ def _orientation(frame: Any) -> tuple[int, bool]:
 
 
 def _duration(container: Any, stream: Any, frame: Any) -> Fraction | None:
-    """Declared seconds of video from its first frame: the stream's own word before the container's."""
+    """Declared seconds of video: the stream's own word before the container's.
+
+    What comes before the first frame that can be decoded is declared too, and counts as lost.
+    """
     if stream.duration and stream.duration > 0:
-        begun = 0
-        if stream.start_time is not None and frame.pts is not None:
-            begun = max(0, frame.pts - stream.start_time)
-        return Fraction(max(0, stream.duration - begun)) * stream.time_base or None
+        return Fraction(stream.duration * stream.time_base)
     start = Fraction(0)
     if frame.pts is not None:
         start = frame.pts * stream.time_base - Fraction(container.start_time or 0, 1_000_000)
@@ -142,19 +148,3 @@ def _tagged_duration(text: str) -> Fraction | None:
     if match is None:
         return None
     return int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
-
-
-def _cuts(container: Any, stream: Any, info: VideoInfo) -> tuple[Fraction, ...]:
-    """Keyframe times from the container's index. Index entries hold decoding times, which are before those of display.
-
-    The first entry and the first frame are the same frame, so their distance corrects the others.
-    """
-    if info.estimated_times or not container.format.name.startswith(("mov", "matroska")):
-        return ()
-    entries = stream.index_entries
-    stamps = [entry.timestamp for entry in entries if entry.is_keyframe]
-    if not stamps or any(later <= earlier for earlier, later in pairwise(stamps)):
-        return ()
-    shift = max(0, info.start_pts - stamps[0]) if container.format.name.startswith("mov") else 0
-    times = [info.time_of(stamp + shift) for stamp in stamps]
-    return tuple(time for time in times if time > 0)

@@ -1,0 +1,81 @@
+"""The account of one unit: frames, errors, and the seconds that were decoded."""
+
+from fractions import Fraction
+from typing import Any
+
+from fastface.types import Unit, VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+from fastface.video.frame import UnitReport
+
+__all__ = ["Account"]
+
+
+class Account:
+    """Counts what a unit came to.
+
+    Attributes:
+        errors: Packets or frames that could not be decoded, or only with damage.
+    """
+
+    def __init__(self, info: VideoInfo, unit: Unit) -> None:
+        self.errors = 0
+        self._info = info
+        self._unit = unit
+        self._decoded = 0
+        self._last: int | None = None
+        self._last_duration = 0
+        self._lost = Fraction(0)
+        self._errors_at_last = 0
+        self._errors_at_keyframe = 0
+        self._complete = False
+        self._frame_seconds = 1 / (info.rate or UNKNOWN_RATE)
+
+    def failed(self) -> None:
+        """A packet could not be read or decoded."""
+        self.errors += 1
+
+    def take(self, frame: Any, pts: int) -> bool:
+        """A frame of the unit was decoded.
+
+        Returns:
+            Whether it may be damaged: the decoder says so, or a packet failed since the last keyframe, which the
+            frames after it build on.
+        """
+        if self.errors > self._errors_at_last:
+            self._lose_gap(self._info.time_of(pts))
+        self._decoded += 1
+        self._last = pts
+        self._last_duration = frame.duration
+        damaged = bool(frame.is_corrupt)
+        if damaged:
+            self.errors += 1
+        elif frame.key_frame:
+            self._errors_at_keyframe = self.errors
+        self._errors_at_last = self.errors
+        return damaged or self.errors > self._errors_at_keyframe
+
+    def reached_end(self) -> None:
+        """A frame after the unit was decoded."""
+        assert self._unit.end is not None
+        if self.errors > self._errors_at_last:
+            self._lose_gap(self._unit.end)
+        self._complete = True
+
+    def _lose_gap(self, time: Fraction) -> None:
+        """A gap with an error in it is lost; one without is the film's own."""
+        before = self._unit.start
+        if self._last is not None:
+            before = self._info.time_of(self._last) + self._frame_seconds
+        self._lost += max(Fraction(0), time - before)
+
+    def report(self, sampled: int) -> UnitReport:
+        """The unit's account."""
+        until = self._unit.start
+        if self._complete and self._unit.end is not None:
+            until = self._unit.end
+        elif self._last is not None:
+            # The last picture of a slide show stands for longer than an average frame.
+            stands = max(self._frame_seconds, self._last_duration * self._info.time_base)
+            until = self._info.time_of(self._last) + stands
+        covered = max(Fraction(0), until - self._unit.start - self._lost)
+        return UnitReport(self._decoded, sampled, self.errors, covered)

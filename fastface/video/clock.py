@@ -1,0 +1,54 @@
+"""Timestamps that always grow, out of those that a decoder gives."""
+
+from fractions import Fraction
+
+from fastface.types import VideoInfo
+
+__all__ = ["UNKNOWN_RATE", "Clock"]
+
+UNKNOWN_RATE = Fraction(25)
+"""Frames a second where a file declares none."""
+
+_RESET = Fraction(1)
+"""Seconds backwards that are a clock set back, and not a frame out of its place."""
+
+
+class Clock:
+    """Stamps the frames of one pass over a video.
+
+    The container's timestamps are kept wherever they grow. Frames without one are counted on by the frame rate. Where
+    the clock is set back, as where two recordings were joined, time goes on from the last frame.
+    """
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._step = 1 / (info.rate or UNKNOWN_RATE) / info.time_base
+        self._reset = _RESET / info.time_base
+        self._anchor = info.start_pts
+        self._counted = -1
+        self._shift = 0
+        self._last: int | None = None
+
+    def stamp(self, raw: int | None) -> int:
+        """The pts of the next frame, in ticks of the stream's time base; larger than the one before."""
+        if raw is None:
+            pts = self._count_on()
+        else:
+            pts = self._grown(raw + self._shift)
+            self._anchor, self._counted = pts, 0
+        self._last = pts
+        return pts
+
+    def _count_on(self) -> int:
+        self._counted += 1
+        pts = self._anchor + round(self._counted * self._step)
+        return pts if self._last is None else max(pts, self._last + 1)
+
+    def _grown(self, pts: int) -> int:
+        last = self._last
+        if last is None or pts > last:
+            return pts
+        if last - pts < self._reset:
+            return last + 1
+        set_back = last + max(1, round(self._step)) - pts
+        self._shift += set_back
+        return pts + set_back
