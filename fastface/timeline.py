@@ -21,6 +21,7 @@ __all__ = [
     "build_spans",
     "clamp",
     "group_hits",
+    "inner_cells",
     "merge",
     "subtract",
 ]
@@ -165,6 +166,16 @@ def boundary_windows(
         windows.append(((first - 1) * period, first * period))
         windows.append((last * period, (last + 1) * period))
     return merge(clamp(windows, (Fraction(0), duration)))
+
+
+def inner_cells(groups: Iterable[tuple[float, float]], period: Fraction) -> tuple[Interval, ...]:
+    """From the cell of each group's first hit up to the cell of its last: where no boundary of the group can lie.
+
+    Args:
+        groups: (first hit, last hit) in seconds.
+        period: Seconds between samples.
+    """
+    return merge((_cell(first, period) * period, _cell(last, period) * period) for first, last in groups)
 
 
 def _cell(time: float, period: Fraction) -> int:

@@ -15,7 +15,7 @@ from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.timeline import Interval, boundary_windows, build_spans, subtract
+from fastface.timeline import Interval, boundary_windows, build_spans, group_hits, inner_cells, merge, subtract
 from fastface.types import Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
 from fastface.workflows.networks import Thresholds
 from fastface.workflows.output import OutputFolder
@@ -23,6 +23,9 @@ from fastface.workflows.output import OutputFolder
 __all__ = ["Finder", "Findings"]
 
 _UNKNOWN_RATE = Fraction(25)
+
+_NEAR = 0.1
+"""How far below the thresholds a sample's similarity may lie for its neighbourhood to be looked at frame by frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,40 +86,45 @@ class Finder:
         for record in records:
             if record.info is None or not self._index(record).faces_path.exists():
                 continue
-            # Without the stretches looked at before: else each search would go one cell farther than the last.
-            found = self._find(record, record.info, [])
-            period = found.sampling.period
-            if period is None:
-                continue
-            dense = [_interval(unit) for unit in self._dense_units(found.record.video_id)]
-            groups = [(span.first_hit, span.last_hit) for span in self._bare_spans(found)]
-            for start, end in subtract(boundary_windows(groups, period), dense):
-                yield found.info, Unit(found.record.video_id, -1, start, end, Sampling(None))
+            dense = [_interval(unit) for unit in self._dense_units(record.video_id)]
+            for start, end in subtract(self._unsure(record, record.info), dense):
+                yield record.info, Unit(record.video_id, -1, start, end, Sampling(None))
 
-    def _bare_spans(self, found: Findings) -> Iterator[Span]:
-        """The groups of hits before padding: their ends are the boundaries to be refined."""
-        for label, hits in found.hits.items():
-            yield from build_spans(
-                found.record.video_id,
-                label,
-                hits,
-                pad=(0.0, 0.0),
-                merge_gap=self._spans.merge_gap,
-                min_span=0.0,
-                duration=None,
-            )
+    def _unsure(self, record: VideoRecord, info: VideoInfo) -> tuple[Interval, ...]:
+        """The cells in which a span may begin or end: beside each sample that is a hit, or nearly one, of a target.
+
+        Nearly, since a face whose similarity wavers about the threshold is over it in frames between two samples that
+        are not. Cells inside a group of hits are left out: whatever is in them, the group stays one.
+        """
+        sampling = self._sampling(record)
+        if sampling.period is None:
+            return ()
+        # The samples alone, without what was looked at before: else each search would go farther than the last.
+        faces, periods = self._faces(record, info, sampling, [])
+        sure = self._match(faces, periods)
+        near = self._match(faces, periods, lenience=_NEAR)
+        windows: list[Interval] = []
+        for label, hits in near.items():
+            wanted = boundary_windows([(time, time) for time in hits.time.tolist()], sampling.period)
+            groups = group_hits(sure[label], self._spans.merge_gap) if label in sure else ()
+            inside = [(float(group.time[0]), float(group.time[-1])) for group in groups]
+            windows += subtract(wanted, inner_cells(inside, sampling.period))
+        return merge(windows)
+
+    def _match(self, faces: Faces, periods: npt.NDArray[np.float64], lenience: float = 0.0) -> dict[str, Hits]:
+        return match(
+            faces,
+            self._gallery,
+            enter=self._limits.enter - lenience,
+            exit=self._limits.exit - lenience,
+            margin=max(0.0, self._limits.margin - lenience),
+            periods=periods,
+        )
 
     def _find(self, record: VideoRecord, info: VideoInfo, dense: list[UnitRecord]) -> Findings:
         sampling = self._sampling(record)
         faces, periods = self._faces(record, info, sampling, dense)
-        hits = match(
-            faces,
-            self._gallery,
-            enter=self._limits.enter,
-            exit=self._limits.exit,
-            margin=self._limits.margin,
-            periods=periods,
-        )
+        hits = self._match(faces, periods)
         duration = None if info.duration is None else float(info.duration)
         spans = [
             span
