@@ -81,8 +81,20 @@ def ffmpeg(arguments: str, *paths: Path) -> None:
 def ffprobe_times(path: Path) -> list[Fraction]:
     """Times of all frames from the first one's, as ffprobe has them."""
     found = subprocess.run(
-        ["ffprobe", "-v", "quiet", "-select_streams", "v:0", "-show_entries", "stream=time_base"]
-        + ["-show_entries", "frame=best_effort_timestamp", "-of", "json", f"file:{path}"],
+        [
+            "ffprobe",
+            "-v",
+            "quiet",
+            "-select_streams",
+            "v:0",
+            "-show_entries",
+            "stream=time_base",
+            "-show_entries",
+            "frame=best_effort_timestamp",
+            "-of",
+            "json",
+            f"file:{path}",
+        ],
         check=True,
         capture_output=True,
     )
