@@ -1,8 +1,11 @@
 """Where decoding may begin: keyframes, out of a container's index or of its packets, without decoding."""
 
+from pathlib import Path
 from typing import Any
 
 import av.error
+
+from fastface.video.container import open_video
 
 __all__ = ["keyframe_stamps"]
 
@@ -12,11 +15,12 @@ _INDEXED = ("mov", "matroska", "avi")
 are decoded, and so show whether their clock goes only forwards."""
 
 
-def keyframe_stamps(container: Any, stream: Any) -> list[int] | None:
+def keyframe_stamps(path: Path, container: Any, stream: Any) -> list[int] | None:
     """Where keyframes are, about: an index may hold decoding times. Whoever seeks looks where the seek has landed.
 
     Args:
-        container: Freshly opened.
+        path: The file.
+        container: The file, open; its position may be changed.
         stream: Its video stream.
 
     Returns:
@@ -25,7 +29,8 @@ def keyframe_stamps(container: Any, stream: Any) -> list[int] | None:
     """
     if container.format.name.startswith(_INDEXED):
         return _indexed(container, stream)
-    return _scanned(container, stream)
+    with open_video(path) as (fresh, fresh_stream):
+        return _scanned(fresh, fresh_stream)
 
 
 def _indexed(container: Any, stream: Any) -> list[int]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from fastface.types import Image, Sampling, Unit, VideoInfo
+from fastface.video.colour import tone_mapping, yuv_matrix
 from fastface.video.decode import open_source
 from fastface.video.planes import as_bytes
 
@@ -16,8 +18,6 @@ __all__ = ["frames_at"]
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STRETCH_SECONDS = Fraction(20)
 """Wanted frames farther apart than this are decoded in stretches of their own: seeking is cheaper by then."""
-_BT709, _BT601, _UNSPECIFIED = 1, 5, 2
-_HD_HEIGHT = 720
 
 
 def frames_at(info: VideoInfo, pts: Sequence[int]) -> Iterator[tuple[int, Image]]:
@@ -33,19 +33,22 @@ def frames_at(info: VideoInfo, pts: Sequence[int]) -> Iterator[tuple[int, Image]
     Raises:
         VideoError: The video cannot be opened any more.
     """
+    scaler = VideoReformatter()
     for stretch in _stretches(info, sorted(set(pts))):
         wanted = set(stretch)
         start = info.time_of(stretch[0])
         unit = Unit(info.video_id, 0, max(Fraction(0), start), info.time_of(stretch[-1] + 1), Sampling(None))
         for frame in open_source(info).frames(unit):
             if frame.pts in wanted:
-                yield frame.pts, _picture(frame.content, info)
+                yield frame.pts, _picture(frame.content, info, scaler)
 
 
 def _stretches(info: VideoInfo, pts: list[int]) -> Iterator[list[int]]:
     stretch: list[int] = []
     for value in pts:
-        if stretch and (value - stretch[-1]) * info.time_base > _STRETCH_SECONDS:
+        far = bool(stretch) and (value - stretch[-1]) * info.time_base > _STRETCH_SECONDS
+        # Counted times hold only when decoding begins at the beginning, so that one pass is cheapest.
+        if far and not info.estimated_times:
             yield stretch
             stretch = []
         stretch.append(value)
@@ -53,17 +56,22 @@ def _stretches(info: VideoInfo, pts: list[int]) -> Iterator[list[int]]:
         yield stretch
 
 
-def _picture(content: Any, info: VideoInfo) -> Image:
+def _picture(content: Any, info: VideoInfo, scaler: VideoReformatter) -> Image:
     if isinstance(content, np.ndarray):
         return content
     width, height = info.size if info.rotation % 180 == 0 else info.size[::-1]
-    # Where the file does not say, high definition is BT.709 and the rest BT.601, as players assume.
-    known = int(content.colorspace) != _UNSPECIFIED
-    source = content.colorspace if known else (_BT709 if content.height >= _HD_HEIGHT else _BT601)
-    converted = content.reformat(
-        width, height, "bgr24", src_colorspace=source, dst_color_range="JPEG", interpolation="BICUBIC"
+    converted = scaler.reformat(
+        content,
+        width,
+        height,
+        "bgr24",
+        src_colorspace=yuv_matrix(content),
+        dst_color_range="JPEG",
+        interpolation="BICUBIC",
+        threads=1,
+        **tone_mapping(content),
     )
-    picture: Image = converted.to_ndarray()
+    picture = as_bytes(converted.to_ndarray())
     if content.interlaced_frame and height > 1:
         picture = as_bytes(cv2.resize(picture[::2], (width, height), interpolation=cv2.INTER_CUBIC))
     if info.mirrored:

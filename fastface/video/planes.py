@@ -11,8 +11,10 @@ from typing import Any, cast
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 from fastface.types import Geometry, Image, Size, VideoInfo
+from fastface.video.colour import yuv_matrix
 from fastface.video.frame import SampledFrame
 
 __all__ = ["MAX_PLANES", "PlaneWriter", "geometry_for"]
@@ -62,6 +64,7 @@ class PlaneWriter:
         self._geometry = geometry
         width, height = geometry.content
         self._small = np.empty(width * height * 3 // 2, np.uint8)
+        self._scaler = VideoReformatter()
         self._ordinary = (
             info.rotation == 0
             and not info.mirrored
@@ -94,7 +97,18 @@ class PlaneWriter:
         width, height = self._geometry.planes
         if self._info.rotation % 180:
             width, height = height, width
-        converted = frame.reformat(width, height, "yuv420p", dst_color_range="MPEG", interpolation="BILINEAR")
+        matrix = yuv_matrix(frame)
+        converted = self._scaler.reformat(
+            frame,
+            width,
+            height,
+            "yuv420p",
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            dst_color_range="MPEG",
+            interpolation="BILINEAR",
+            threads=1,
+        )
         for number, (plane, target) in enumerate(zip(converted.planes, out, strict=True)):
             half = 1 if number == 0 else 2
             rows = _rows(plane, (height // half, width // half))
@@ -112,8 +126,11 @@ class PlaneWriter:
         small = split_i420(self._small, (width, height))
         for plane, out in zip(planes, small, strict=True):
             cv2.resize(plane, out.shape[::-1], dst=out, interpolation=cv2.INTER_LINEAR)
-        picture = cv2.cvtColor(self._small.reshape(height * 3 // 2, width), cv2.COLOR_YUV2BGR_I420)
-        canvas[:height, :width] = picture
+        block = self._small.reshape(height * 3 // 2, width)
+        if width == canvas.shape[1]:
+            cv2.cvtColor(block, cv2.COLOR_YUV2BGR_I420, dst=canvas[:height])
+        else:
+            canvas[:height, :width] = cv2.cvtColor(block, cv2.COLOR_YUV2BGR_I420)
         canvas[height:] = 0
         canvas[:height, width:] = 0
 

@@ -55,10 +55,7 @@ def probe(file: VideoFile, max_pixels: int) -> Probe:
             size = f"{frame.width}x{frame.height}"
             raise VideoError(file.path, f"its frames of {size} are above max_pixels, {max_pixels}")
         info = _info(file, container, stream, frame)
-    if info.estimated_times:
-        return Probe(info, ())
-    with open_video(file.path) as (container, stream):
-        stamps = keyframe_stamps(container, stream)
+        stamps = None if info.estimated_times else keyframe_stamps(file.path, container, stream)
     if stamps is None:
         return Probe(replace(info, estimated_times=True), ())
     return Probe(info, tuple(time for time in map(info.time_of, stamps) if time > 0))
@@ -119,7 +116,7 @@ def _orientation(frame: Any) -> tuple[int, bool]:
         if mirrored:
             a, b = -a, -b
         if abs(a) >= abs(b):
-            return (0 if a > 0 else 180), mirrored
+            return (0 if a >= 0 else 180), mirrored
         return (90 if b > 0 else 270), mirrored
     return 0, False
 
