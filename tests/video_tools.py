@@ -159,8 +159,17 @@ def corrupt_packets(path: Path) -> None:
     _noise(path, "amount='if(between(n,40,60),1,0)'")
 
 
-def no_frames(path: Path) -> None:
+def packets_lost(path: Path) -> None:
+    """Every seventh packet is gone, the first keyframe among them."""
     _noise(path, "drop='not(mod(n,7))'")
+
+
+def no_frames(path: Path) -> None:
+    """The header tells of four seconds, and there is not a byte of them."""
+    fast_start(path)
+    content = path.read_bytes()
+    start = content.index(b"mdat") + 4
+    path.write_bytes(content[:start] + bytes(len(content) - start))
 
 
 def variable_rate(path: Path) -> None:
@@ -202,6 +211,11 @@ def clock_set_back(path: Path) -> None:
     part = path.with_name("part.ts")
     ffmpeg(f"{T} {X264} {{0}}", part)
     path.write_bytes(part.read_bytes() * 2)
+
+
+def intra_refresh(path: Path) -> None:
+    """Keyframes there are none after the first: the picture is renewed column by column."""
+    ffmpeg(f"{T} -c:v libx264 -x264-params intra-refresh=1:keyint=25 {{0}}", path)
 
 
 def live(path: Path) -> None:

@@ -5,6 +5,8 @@ import hashlib
 import os
 import re
 import stat
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +76,7 @@ VIDEO_SUFFIXES = frozenset(
 IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 _PATTERN = re.compile(r"%0?\d*d")
 _STATE_FOLDER = ".fastface"
+_OWN_OUTPUT = "an output folder of fastface"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +135,24 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     skipped: list[Skipped] = []
     for text in inputs:
         try:
-            candidates += _candidates(str(text), exclude.absolute(), skipped)
+            candidates += _candidates(str(text), exclude.resolve(), skipped)
         except ConfigError as error:
             faults += error.faults
     if faults:
         raise ConfigError(faults)
     unique = list(_unique(candidates, skipped))
-    names = _names([candidate.relative for candidate in unique])
+    names = _names([(candidate.relative, str(candidate.path.absolute())) for candidate in unique])
     videos = [VideoFile(c.path, name, c.sequence) for c, name in zip(unique, names, strict=True)]
     return Discovery(tuple(videos), tuple(skipped))
 
 
-def _candidates(text: str, exclude: Path, skipped: list[Skipped]) -> list[_Candidate]:
+def _candidates(text: str, exclude: Path, skipped: list[Skipped], *, in_list: bool = False) -> list[_Candidate]:
     path = Path(text)
-    if os.path.lexists(path):
+    if text and os.path.lexists(path):
         return list(_below(path, exclude, skipped)) if path.is_dir() else [_Candidate(path, path.name)]
-    if text.startswith("@"):
-        return [found for line in _lines(Path(text[1:])) for found in _candidates(line, exclude, skipped)]
+    if text.startswith("@") and not in_list:
+        lines = _lines(Path(text[1:]))
+        return [found for line in lines for found in _candidates(line, exclude, skipped, in_list=True)]
     if _PATTERN.search(path.name) and path.parent.is_dir():
         if any(_pattern_files(path)):
             return [_Candidate(path, path.name, sequence=True)]
@@ -157,7 +161,19 @@ def _candidates(text: str, exclude: Path, skipped: list[Skipped]) -> list[_Candi
     matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
     if not matches:
         raise ConfigError(f"{text!r}: no such file or folder" + (", or the glob matches nothing" * ("*" in text)))
-    return [found for match in matches for found in _candidates(match, exclude, skipped)]
+    return [found for match in matches for found in _matched(Path(match), exclude, skipped)]
+
+
+def _matched(path: Path, exclude: Path, skipped: list[Skipped]) -> list[_Candidate]:
+    """What a glob has found: unlike a file that is named, it may lie in an output folder by accident."""
+    if any(_is_output(folder, exclude) for folder in path.absolute().parents):
+        skipped.append(Skipped(path, _OWN_OUTPUT))
+        return []
+    return list(_below(path, exclude, skipped)) if path.is_dir() else [_Candidate(path, path.name)]
+
+
+def _is_output(folder: Path, exclude: Path) -> bool:
+    return folder.resolve() == exclude or (folder / _STATE_FOLDER).is_dir()
 
 
 def _lines(path: Path) -> list[str]:
@@ -174,7 +190,9 @@ def _below(root: Path, exclude: Path, skipped: list[Skipped]) -> Iterator[_Candi
     for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda e: _unreadable(e, skipped)):
         here = Path(folder)
         status = here.stat()
-        if (status.st_dev, status.st_ino) in seen or here.absolute() == exclude or _STATE_FOLDER in folders:
+        reason = "the same folder as another one" if (status.st_dev, status.st_ino) in seen else ""
+        if reason or _is_output(here, exclude):
+            skipped.append(Skipped(here, reason or _OWN_OUTPUT))
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
@@ -214,24 +232,32 @@ def _unique(candidates: list[_Candidate], skipped: list[Skipped]) -> Iterator[_C
         yield candidate
 
 
-def _names(relative: list[str]) -> list[str]:
-    """A name in OUT for each relative path: readable, and never the same for two, whatever the case of letters."""
-    wanted = [safe_name(path.replace(os.sep, "__")) for path in relative]
-    counts: dict[str, int] = {}
-    for name in wanted:
-        counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
+def _names(paths: list[tuple[str, str]]) -> list[str]:
+    """A name in OUT for each (relative path, absolute path): readable, and never the same for two.
+
+    Names that differ in the case of letters or in the form of accents are the same for some file systems. Those get a
+    digest of their absolute path, so that a name does not depend on the order of the inputs.
+    """
+    wanted = [safe_name(relative.replace(os.sep, "__")) for relative, _ in paths]
+    counts = Counter(map(_folded, wanted))
     taken: set[str] = set()
     names = []
-    for path, name in zip(relative, wanted, strict=True):
-        unique, salt = name, 0
-        while counts[name.casefold()] > 1 or unique.casefold() in taken:
-            digest = hashlib.sha256(f"{path}\0{salt}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
-            unique, salt = f"{name}.{digest}", salt + 1
-            if unique.casefold() not in taken:
-                break
-        taken.add(unique.casefold())
+    for (_, absolute), name in zip(paths, wanted, strict=True):
+        unique = name if counts[_folded(name)] == 1 else _marked(name, absolute)
+        while _folded(unique) in taken:
+            unique = _marked(unique, absolute)
+        taken.add(_folded(unique))
         names.append(unique)
     return names
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _marked(name: str, absolute: str) -> str:
+    digest = hashlib.sha256("\0".join((name, absolute)).encode("utf-8", "surrogatepass"))
+    return f"{name}.{digest.hexdigest()[:8]}"
 
 
 def _pattern_files(pattern: Path) -> list[Path]:
@@ -250,7 +276,7 @@ def sequence_files(path: Path) -> list[Path]:
     return [path / name for name in sorted(names, key=_natural)]
 
 
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    """Sorts `a9` before `a10`."""
+def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sorts `a9` before `a10`; the text itself decides between those that differ in case or in leading zeros."""
     parts = re.split(r"(\d+)", text)
-    return [(0, int(part), part) if part.isdigit() else (1, 0, part.casefold()) for part in parts if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part], text

@@ -1,0 +1,40 @@
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+from test_video_plan import probed
+
+from fastface.video.clock import Clock
+
+INFO = replace(probed([], None).info, time_base=Fraction(1, 1000), rate=Fraction(30000, 1001), start_pts=7)
+
+
+def stamps(raw: list[int | None]) -> list[int]:
+    clock = Clock(INFO)
+    return [clock.stamp(pts) for pts in raw]
+
+
+def test_growing_stamps_are_kept() -> None:
+    assert stamps([7, 40, 5000, 5001]) == [7, 40, 5000, 5001]
+
+
+def test_missing_stamps_are_counted_without_drift() -> None:
+    # 1000 frames at 30000/1001 a second end at 999 · 33.3667 ms; rounding each step would lose 0.37 s.
+    assert stamps([None] * 1000)[-1] == 7 + round(999 * 1001 / 30)
+    assert stamps([100, None, None, 200]) == [100, 133, 167, 200]
+
+
+def test_a_frame_out_of_its_place_shifts_no_other() -> None:
+    assert stamps([7, 40, 40, 73, 70, 106]) == [7, 40, 41, 73, 74, 106]
+
+
+def test_time_goes_on_where_the_clock_is_set_back() -> None:
+    assert stamps([7, 40, 4000, 7, 40, 73]) == [7, 40, 4000, 4033, 4066, 4099]
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-(10**6), 10**6))))
+def test_stamps_always_grow(raw: list[int | None]) -> None:
+    found = stamps(raw)
+    assert all(earlier < later for earlier, later in pairwise(found))

@@ -1,0 +1,182 @@
+import os
+import stat
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastface.errors import ConfigError
+from fastface.video.discover import Discovery, VideoFile, _names, discover, sequence_files
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    folder = tmp_path / "out"
+    (folder / ".fastface").mkdir(parents=True)
+    return folder
+
+
+def touch(path: Path, content: str | None = None) -> Path:
+    """A file; its own name as content unless told otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(os.fsencode(path.name) if content is None else content.encode())
+    return path
+
+
+def ids(found: Discovery) -> list[str]:
+    return [video.video_id for video in found.videos]
+
+
+def reasons(found: Discovery) -> dict[str, str]:
+    return {skipped.path.name: skipped.reason for skipped in found.skipped}
+
+
+def test_a_folder_gives_its_videos_in_natural_order_and_nothing_hidden(root: Path, out: Path) -> None:
+    for name in (
+        "b/clip10.mp4",
+        "b/clip9.MKV",
+        "a.ts",
+        ".hidden.mp4",
+        ".git/x.mp4",
+        "notes.txt",
+        "photo.jpg",
+        "²2.avi",
+    ):
+        touch(root / name)
+    assert ids(discover([root], out)) == ["a.ts", "²2.avi", "b__clip9.MKV", "b__clip10.mp4"]
+
+
+def test_a_named_file_is_taken_whatever_its_name(root: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["film", "a%03d.png", "concat:x", "-y.mp4", "@list", "x[1].mp4", "http:__localhost_x"]
+    for name in names:
+        touch(root / name)
+    monkeypatch.chdir(root)
+    found = discover(names, out)
+    assert [video.path for video in found.videos] == [Path(name) for name in names]
+    assert not any(video.sequence for video in found.videos)
+
+
+def test_globs_lists_and_patterns(root: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/1.mp4", "a/2.mp4", "b/3.mp4", "frames/img_0002.jpg", "frames/img_0010.jpg", "frames/img_x.jpg"):
+        touch(root / name)
+    touch(root / "list.txt", "# what to look at\nb/3.mp4\n\na/*.mp4\n")
+    monkeypatch.chdir(root)
+    assert ids(discover(["@list.txt"], out)) == ["3.mp4", "1.mp4", "2.mp4"]
+    assert ids(discover(["**/*.mp4"], out)) == ["1.mp4", "2.mp4", "3.mp4"]
+    (pattern,) = discover(["frames/img_%04d.jpg"], out).videos
+    assert pattern.sequence
+    assert [file.name for file in sequence_files(pattern.path)] == ["img_0002.jpg", "img_0010.jpg"]
+
+
+def test_a_list_that_names_itself_is_a_fault_and_no_endless_loop(root: Path, out: Path) -> None:
+    listing = touch(root / "list.txt", f"@{root}/list.txt\n")
+    with pytest.raises(ConfigError, match="no such file"):
+        discover([f"@{listing}"], out)
+
+
+def test_a_folder_of_pictures_is_a_sequence(root: Path, out: Path) -> None:
+    for name in ("shots/10.png", "shots/9.png", "mixed/a.png", "mixed/b.mp4"):
+        touch(root / name)
+    found = discover([root], out)
+    assert found.videos == (
+        VideoFile(root / "mixed/b.mp4", "mixed__b.mp4"),
+        VideoFile(root / "shots", "shots", sequence=True),
+    )
+    assert [file.name for file in sequence_files(root / "shots")] == ["9.png", "10.png"]
+
+
+def test_every_input_that_is_nothing_is_named(root: Path, out: Path) -> None:
+    touch(root / "a.mp4")
+    inputs = [f"{root}/a.mp4", f"{root}/b.mp4", f"{root}/*.avi", f"@{root}/none.txt", f"{root}/x_%04d.jpg", "", "a\0b"]
+    with pytest.raises(ConfigError) as caught:
+        discover(inputs, out)
+    assert len(caught.value.faults) == 6
+    assert all(repr(text) in fault or text[1:] in fault for text, fault in zip(inputs[1:], caught.value.faults))
+
+
+def test_own_outputs_are_left_out(root: Path) -> None:
+    touch(root / "a.mp4")
+    touch(root / "out/clips/a.mp4/x.mp4")
+    touch(root / "older/clips/y.mp4")
+    (root / "older/.fastface").mkdir()
+    found = discover([root], root / "out")
+    assert ids(found) == ["a.mp4"]
+    assert reasons(found) == dict.fromkeys(("out", "older"), "an output folder of fastface")
+    assert ids(discover([f"{root}/**/*.mp4"], root / "out")) == ["a.mp4"]
+
+
+def test_the_same_file_counts_once(root: Path, out: Path) -> None:
+    film = touch(root / "a.mp4")
+    os.link(film, root / "hard.mp4")
+    (root / "soft.mp4").symlink_to(film)
+    (root / "loop").symlink_to(root)
+    found = discover([root, film], out)
+    assert ids(found) == ["a.mp4"]
+    assert sorted(reasons(found)) == ["a.mp4", "hard.mp4", "loop", "soft.mp4"]
+
+
+def test_what_would_hang_or_cannot_be_read_is_skipped(root: Path, out: Path) -> None:
+    root.mkdir()
+    os.mkfifo(root / "pipe.mp4")
+    (root / "gone.mp4").symlink_to(root / "nothing")
+    found = discover([root, "/dev/null"], out)
+    assert found.videos == ()
+    assert reasons(found) == {
+        "pipe.mp4": "not a regular file",
+        "gone.mp4": "cannot be read: No such file or directory",
+        "null": "not a regular file",
+    }
+
+
+def test_names_that_are_no_text(root: Path, out: Path) -> None:
+    root.mkdir()
+    names = [b"caf\xe9\xff.mp4", b"new\nline.mp4", b"n" * 244 + b".mp4"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(root) + b"/" + name)).write_bytes(name)
+    found = discover([root], out)
+    assert len(found.videos) == 3
+    assert sorted(os.fsencode(video.path.name) for video in found.videos) == sorted(names)
+    for name in ids(found):
+        assert name.isprintable()
+        assert len(name.encode()) <= 110
+
+
+def test_colliding_names_do_not_depend_on_the_order_of_the_inputs(root: Path, out: Path) -> None:
+    first, second = touch(root / "a/x.mp4", "1"), touch(root / "b/x.mp4", "2")
+    one = {video.path: video.video_id for video in discover([first, second], out).videos}
+    other = {video.path: video.video_id for video in discover([second, first], out).videos}
+    assert one == other
+    assert len(set(one.values())) == 2
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1), min_size=1, max_size=12, unique=True))
+def test_names_are_injective_and_stay_inside(relative: list[str]) -> None:
+    names = _names([(path, f"/root/{path}") for path in relative])
+    assert len(names) == len(relative)
+    assert len({unicodedata.normalize("NFC", name.casefold()) for name in names}) == len(names)
+    for name in names:
+        assert os.path.normpath(f"/out/{name}") == f"/out/{name}"
+        assert Path("/out", name).parent == Path("/out")
+        assert name.strip(". ") and len(name.encode()) <= 120
+        assert name.encode().decode() == name
+
+
+def test_mode_of_a_folder_that_may_not_be_entered_is_told(root: Path, out: Path) -> None:
+    touch(root / "closed/a.mp4")
+    touch(root / "b.mp4")
+    (root / "closed").chmod(0)
+    try:
+        if os.access(root / "closed", os.R_OK):
+            pytest.skip("this user may read everything")
+        found = discover([root], out)
+    finally:
+        (root / "closed").chmod(stat.S_IRWXU)
+    assert ids(found) == ["b.mp4"]
+    assert reasons(found) == {"closed": "cannot be read: Permission denied"}
