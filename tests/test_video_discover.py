@@ -98,7 +98,8 @@ def test_every_input_that_is_nothing_is_named(root: Path, out: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         discover(inputs, out)
     assert len(caught.value.faults) == 6
-    assert all(repr(text) in fault or text[1:] in fault for text, fault in zip(inputs[1:], caught.value.faults))
+    for text, fault in zip(inputs[1:], caught.value.faults, strict=True):
+        assert repr(text) in fault or text[1:] in fault
 
 
 def test_own_outputs_are_left_out(root: Path) -> None:
