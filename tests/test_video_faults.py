@@ -1,5 +1,7 @@
 """What becomes of each odd or broken video: its state, its reason, and the times of its frames."""
 
+import os
+
 import av
 import pytest
 import video_tools as tools
@@ -13,6 +15,10 @@ from fastface.video.probe import probe
 @pytest.fixture(autouse=True)
 def quiet():
     av.logging.set_level(None)
+
+
+def named(value: object) -> str:
+    return getattr(value, "__name__", "")
 
 
 REFUSED = [
@@ -31,9 +37,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("recipe", "suffix", "state", "reason"), REFUSED, ids=lambda value: getattr(value, "__name__", "")
-)
+@pytest.mark.parametrize(("recipe", "suffix", "state", "reason"), REFUSED, ids=named)
 def test_refused(tmp_path, recipe: Recipe, suffix: str, state: str, reason: str) -> None:
     path = tmp_path / f"v.{suffix}"
     recipe(path)
@@ -54,9 +58,7 @@ DAMAGED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("recipe", "suffix", "frames", "coverage"), DAMAGED, ids=lambda value: getattr(value, "__name__", "")
-)
+@pytest.mark.parametrize(("recipe", "suffix", "frames", "coverage"), DAMAGED, ids=named)
 def test_damaged(tmp_path, recipe: Recipe, suffix: str, frames: int, coverage: float) -> None:
     path = tmp_path / f"v.{suffix}"
     recipe(path)
@@ -95,7 +97,7 @@ WHOLE = [
 ]
 
 
-@pytest.mark.parametrize(("recipe", "suffix"), WHOLE, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("recipe", "suffix"), WHOLE, ids=named)
 def test_whole(tmp_path, recipe: Recipe, suffix: str) -> None:
     path = tmp_path / f"v.{suffix}"
     recipe(path)
@@ -117,7 +119,7 @@ COUNTED = [
 ]
 
 
-@pytest.mark.parametrize(("recipe", "suffix", "frames"), COUNTED, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("recipe", "suffix", "frames"), COUNTED, ids=named)
 def test_times_that_are_counted_say_so(tmp_path, recipe: Recipe, suffix: str, frames: int) -> None:
     path = tmp_path / f"v.{suffix}"
     recipe(path)
@@ -131,17 +133,19 @@ def test_names_that_ffmpeg_would_read_as_something_else_are_files(tmp_path, monk
     source = tmp_path / "v.mp4"
     tools.base_film(source)
     monkeypatch.chdir(tmp_path)
-    names = ["a%03d.png", "concat:x", "-y.mp4", "http:example", "subfile,,start,0,end,9,,:v.mp4", "pipe:0"]
+    names = ["a%03d.mp4", "concat:x", "-y.mp4", "http:example", "subfile,,start,0,end,9,,:v.mp4", "pipe:0"]
     for name in [*names, b"caf\xe9\xff.mp4", "new\nline.mp4"]:
         path = tmp_path / name if isinstance(name, str) else tmp_path / name.decode("utf-8", "surrogateescape")
         path.write_bytes(source.read_bytes())
         relative = path.relative_to(tmp_path)
         assert outcome(relative).decoded == 100, name
+    # With the suffix of a picture, FFmpeg takes it for a sequence and nothing else: refused, and no other file opened.
+    (tmp_path / "a%03d.png").write_bytes(source.read_bytes())
+    (tmp_path / "a001.png").write_bytes(source.read_bytes())
+    assert outcome(tmp_path / "a%03d.png").state == "failed"
 
 
 def test_what_is_no_regular_file_is_refused_without_opening_it(tmp_path) -> None:
-    import os
-
     os.mkfifo(tmp_path / "v.mp4")
     for path in (tmp_path / "v.mp4", tmp_path, tmp_path / "gone.mp4"):
         with pytest.raises(VideoError) as caught:

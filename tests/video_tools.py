@@ -298,7 +298,7 @@ def cover_only(path: Path) -> None:
 
 
 def huge(path: Path) -> None:
-    ffmpeg("-f lavfi -i color=size=16384x8192:rate=1:duration=1 -c:v ffv1 {0}", path)
+    ffmpeg("-f lavfi -i color=size=16384x8192:rate=1:duration=1 -pix_fmt gray -c:v ffv1 {0}", path)
 
 
 def hls_playlist(path: Path) -> None:

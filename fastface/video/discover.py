@@ -14,7 +14,7 @@ from pathlib import Path
 from fastface.errors import ConfigError
 from fastface.names import safe_name
 
-__all__ = ["Discovery", "Skipped", "VideoFile", "discover"]
+__all__ = ["Discovery", "Skipped", "VideoFile", "discover", "is_sequence", "sequence_files"]
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -266,6 +266,11 @@ def _pattern_files(pattern: Path) -> list[Path]:
     number = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     found = [(int(match[1]), path) for path in pattern.parent.iterdir() if (match := number.fullmatch(path.name))]
     return [path for _, path in sorted(found)]
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a path names an image sequence: a folder, or a `%04d` pattern that no file is called by."""
+    return path.is_dir() or (_PATTERN.search(path.name) is not None and not path.exists())
 
 
 def sequence_files(path: Path) -> list[Path]:

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from fastface.errors import InputError
-from fastface.video.discover import sequence_files
+from fastface.video.discover import is_sequence, sequence_files
 
 __all__ = ["fingerprint"]
 
@@ -18,7 +18,7 @@ def fingerprint(path: Path) -> str:
         InputError: The file cannot be read.
     """
     try:
-        if not path.is_file():
+        if is_sequence(path):
             parts = [(file.name, file.stat()) for file in sequence_files(path)]
             text = "\n".join(f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in parts)
             return f"sequence-{len(parts)}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"

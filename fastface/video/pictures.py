@@ -76,4 +76,6 @@ def _picture(content: Any, info: VideoInfo, scaler: VideoReformatter) -> Image:
         picture = as_bytes(cv2.resize(picture[::2], (width, height), interpolation=cv2.INTER_CUBIC))
     if info.mirrored:
         picture = np.ascontiguousarray(picture[:, ::-1])
-    return as_bytes(cv2.rotate(picture, _TURNS[info.rotation])) if info.rotation else picture
+    if info.rotation:
+        return as_bytes(cv2.rotate(picture, _TURNS[info.rotation]))
+    return np.ascontiguousarray(picture)

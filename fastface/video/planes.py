@@ -8,11 +8,13 @@ ordinary frame of it as it is displayed.
 
 from typing import Any, cast
 
+import av.error
 import cv2
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
+from fastface.errors import VideoError
 from fastface.types import Geometry, Image, Size, VideoInfo
 from fastface.video.colour import yuv_matrix
 from fastface.video.frame import SampledFrame
@@ -79,6 +81,9 @@ class PlaneWriter:
             frame: The frame; a later one of another size is scaled to the geometry of the first.
             planes: (plane_bytes,), overwritten with I420 as displayed.
             canvas: (H, W, 3), overwritten with BGR: the picture in the top left corner, black elsewhere.
+
+        Raises:
+            VideoError: swscale cannot convert the frame's pixels.
         """
         size = self._geometry.planes
         y, u, v = split_i420(planes, size)
@@ -97,18 +102,7 @@ class PlaneWriter:
         width, height = self._geometry.planes
         if self._info.rotation % 180:
             width, height = height, width
-        matrix = yuv_matrix(frame)
-        converted = self._scaler.reformat(
-            frame,
-            width,
-            height,
-            "yuv420p",
-            src_colorspace=matrix,
-            dst_colorspace=matrix,
-            dst_color_range="MPEG",
-            interpolation="BILINEAR",
-            threads=1,
-        )
+        converted = self._rescaled(frame, width, height)
         for number, (plane, target) in enumerate(zip(converted.planes, out, strict=True)):
             half = 1 if number == 0 else 2
             rows = _rows(plane, (height // half, width // half))
@@ -120,6 +114,24 @@ class PlaneWriter:
             if self._info.rotation:
                 rows = as_bytes(cv2.rotate(np.ascontiguousarray(rows), _TURNS[self._info.rotation]))
             target[:] = rows
+
+    def _rescaled(self, frame: Any, width: int, height: int) -> Any:
+        matrix = yuv_matrix(frame)
+        try:
+            return self._scaler.reformat(
+                frame,
+                width,
+                height,
+                "yuv420p",
+                src_colorspace=matrix,
+                dst_colorspace=matrix,
+                dst_color_range="MPEG",
+                interpolation="BILINEAR",
+                threads=1,
+            )
+        except av.error.FFmpegError as error:
+            reason = f"its pixels cannot be converted: {frame.format.name}: {error.strerror}"
+            raise VideoError(self._info.path, reason) from error
 
     def _fill_canvas(self, planes: tuple[_Bytes, _Bytes, _Bytes], canvas: _Bytes) -> None:
         width, height = self._geometry.content

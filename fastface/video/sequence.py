@@ -69,6 +69,7 @@ class SequenceSource:
             try:
                 picture = read_picture(path)
             except InputError:
+                decoded -= 1
                 errors += 1
                 continue
             last_cell = cell
