@@ -1,7 +1,13 @@
 """What the tests of exports share: faces and hits by the row, and videos whose frames say their own number."""
 
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
 import numpy as np
 
+from fastface.cartoon.film import read_barcode
 from fastface.types import Faces, Hits
 
 
@@ -34,6 +40,27 @@ def make_hits(faces: Faces, rows: list[int], similarity: list[float] | None = No
         similarity=np.array(similarity or [0.5] * len(rows), np.float32),
         margin=np.full(len(rows), 0.25, np.float32),
     )
+
+
+def numbered_frames(path: Path, *, from_first: bool = True) -> list[tuple[Fraction, int]]:
+    """(seconds from the first frame or from zero, number in its barcode) of each frame that a player shows.
+
+    Where the container gives the first frame no time, frames follow each other at its rate.
+    """
+    with av.open(str(path.absolute())) as container:
+        frames = list(container.decode(video=0))
+        period = 1 / container.streams.video[0].average_rate
+    numbers = [read_barcode(cv2.cvtColor(f.to_ndarray(format="yuv420p"), cv2.COLOR_YUV2BGR_I420)) for f in frames]
+    if frames[0].pts is None:
+        return [(i * period, number) for i, number in enumerate(numbers)]
+    zero = frames[0].pts * frames[0].time_base if from_first else Fraction(0)
+    return [(frame.pts * frame.time_base - zero, number) for frame, number in zip(frames, numbers, strict=True)]
+
+
+def has_sound(path: Path) -> bool:
+    """Whether there is sound that can be decoded."""
+    with av.open(str(path.absolute())) as container:
+        return bool(container.streams.audio) and next(container.decode(audio=0), None) is not None
 
 
 def _landmarks(boxes: np.ndarray) -> np.ndarray:

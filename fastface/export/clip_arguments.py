@@ -49,8 +49,8 @@ def precise_arguments(info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool,
     if info.interlaced:
         shown.insert(0, "yadif=deint=interlaced")
     arguments = [*_input(info, plan, seek=seek), "-map", f"0:{plan.video_index}", "-vf", ",".join(shown)]
-    # Without this, times would be rounded to the header's frame rate.
-    arguments += [*_ENCODER, "-enc_time_base", "-1"]
+    # Each frame once, at its own time: by itself ffmpeg fills up to a constant rate, counted in the encoder's ticks.
+    arguments += [*_ENCODER, "-enc_time_base", str(base), "-fps_mode", "passthrough"]
     for index in plan.audio if audio else ():
         arguments += ["-map", f"0:{index}"]
     if audio:

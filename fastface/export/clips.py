@@ -10,7 +10,8 @@ Two ways:
 
 A clip is an MP4. Where a copy cannot be made (MP4 holds not the codec, no keyframe is shown before the start, the
 container has no pts) the clip is cut precisely; `Clip.mode` says what was done. All sound is kept, as it is where MP4
-holds its codec and as AAC elsewhere; a copy also keeps subtitles that are text. Each clip is read again before it gets
+holds its codec and as AAC elsewhere, but that of a video without times, which has no place; a copy also keeps subtitles
+that are text. Each clip is read again before it gets
 its name, since ffmpeg counts an empty clip as a success.
 """
 

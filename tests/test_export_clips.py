@@ -1,0 +1,243 @@
+"""Clips hold exactly the frames they should: every frame of the sources carries its number as a barcode."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from export_tools import has_sound, numbered_frames
+
+from fastface.cartoon.film import Encoding, draw_film
+from fastface.cartoon.script import Script
+from fastface.errors import ExportError, InterruptError
+from fastface.export.clips import Clip, clip_name, cut_clip
+from fastface.types import VideoInfo
+from fastface.video.discover import VideoFile
+from fastface.video.probe import probe
+
+NUM_FRAMES = 90
+SCRIPT = Script(NUM_FRAMES, (), size=(320, 176), barcode=True)
+NTSC = Fraction(30000, 1001)
+
+
+def _drawn(name: str, encoding: Encoding) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        draw_film(folder / name, SCRIPT, encoding)
+        return folder / name
+
+    return make
+
+
+def _remade(name: str, before: list[str], after: list[str]) -> Callable[[Path], Path]:
+    """A plain film that ffmpeg has written again."""
+
+    def make(folder: Path) -> Path:
+        draw_film(folder / "plain.mp4", SCRIPT, Encoding(gop=20, sound=True))
+        options = ["-v", "error", "-nostdin", *before, "-i", folder / "plain.mp4", *after, folder / name]
+        subprocess.run(["ffmpeg", *options], check=True)
+        (folder / "plain.mp4").unlink()
+        return folder / name
+
+    return make
+
+
+SOURCES = {
+    "plain": _drawn("a.mp4", Encoding(gop=20, sound=True)),
+    "ntsc": _drawn("a.mp4", Encoding(gop=20, rate=NTSC, sound=True)),
+    "late": _drawn("a.mp4", Encoding(gop=20, start=Fraction(7, 2), sound=True)),
+    "gaps": _drawn("a.mp4", Encoding(gop=20, skipped=frozenset({*range(30, 45), 60, 62}), sound=True)),
+    "silent": _drawn("a.mp4", Encoding(gop=20)),
+    "mkv": _drawn("a.mkv", Encoding(gop=20, rate=NTSC, start=Fraction(2), sound=True)),
+    "edit-list": _remade("a.mp4", ["-ss", "1.3"], ["-c", "copy"]),
+    "transport": _remade("a.ts", [], ["-c", "copy", "-muxdelay", "0", "-output_ts_offset", "1000"]),
+    "below-zero": _remade("a.mkv", [], ["-c", "copy", "-avoid_negative_ts", "disabled", "-output_ts_offset", "-2"]),
+    "vp8": _remade("a.webm", [], ["-c:v", "libvpx", "-b:v", "1M", "-deadline", "realtime", "-c:a", "libopus"]),
+    "mpeg4-avi": _remade("a.avi", [], ["-c:v", "mpeg4", "-q:v", "3", "-c:a", "mp3"]),
+    "hevc": _remade("a.mp4", [], ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=0"]),
+}
+COPIED = sorted(set(SOURCES) - {"below-zero", "edit-list", "vp8"})
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], VideoInfo]:
+    """The probed source of a name, drawn once."""
+    made: dict[str, VideoInfo] = {}
+
+    def source(name: str) -> VideoInfo:
+        if name not in made:
+            made[name] = probed(SOURCES[name](tmp_path_factory.mktemp(name)))
+        return made[name]
+
+    return source
+
+
+def probed(path: Path) -> VideoInfo:
+    return probe(VideoFile(path, path.name), 10**8).info
+
+
+def _inside(source: list[tuple[Fraction, int]], start: Fraction | float, end: Fraction | float) -> list[int]:
+    return [number for time, number in source if start <= time < end]
+
+
+def _with_times(path: Path, start: float) -> list[tuple[int, float]]:
+    """(number, seconds in the source) of each frame of a clip that begins at `start` there."""
+    return [(number, start + float(time)) for time, number in numbered_frames(path)]
+
+
+def _agrees(clip: Clip, source: list[tuple[Fraction, int]]) -> None:
+    """Each frame of the clip lies where the source has it, and the bounds are those of the frames."""
+    times = {number: float(time) for time, number in source}
+    shown = _with_times(clip.path, clip.start)
+    assert clip.num_frames == len(shown) > 0
+    for number, time in shown:
+        assert time == pytest.approx(times[number], abs=0.0021)  # Matroska's clock ticks in milliseconds
+    assert shown[-1][1] < clip.end <= shown[-1][1] + 0.7
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_a_precise_clip_shows_exactly_the_frames_of_its_span(
+    tmp_path: Path, sources: Callable[[str], VideoInfo], name: str
+) -> None:
+    info = sources(name)
+    frames = numbered_frames(info.path)
+    assert len(frames) > 50
+    # Between frames; from the very time of a frame to the very time of another; all from the beginning.
+    spans = [(0.81, 1.93), (float(frames[25][0]), float(frames[41][0])), (0.0, 0.5)]
+    for start, end in spans:
+        wanted = _inside(frames, Fraction(start).limit_denominator(10**6), Fraction(end).limit_denominator(10**6))
+        clip = cut_clip(info, start, end, tmp_path / "clip.mp4", "precise")
+        assert [number for _, number in numbered_frames(clip.path)] == wanted
+        assert clip.mode == "precise"
+        assert numbered_frames(clip.path, from_first=False)[0][0] == 0
+        _agrees(clip, frames)
+        assert has_sound(clip.path) == clip.has_audio == (name not in {"silent", "below-zero"})
+
+
+@pytest.mark.parametrize("name", COPIED)
+def test_a_copied_clip_begins_at_the_keyframe_and_says_so(
+    tmp_path: Path, sources: Callable[[str], VideoInfo], name: str
+) -> None:
+    info = sources(name)
+    frames, keys = numbered_frames(info.path), _keyframes(info.path)
+    start, end = Fraction("1.21"), Fraction("2.03")
+    clip = cut_clip(info, float(start), float(end), tmp_path / "clip.mp4", "copy")
+    assert clip.mode == "copy"
+    wanted, shown = _inside(frames, start, end), [number for _, number in numbered_frames(clip.path)]
+    key = max(time for time, _ in frames if time in keys and time <= start)
+    assert shown[0] == dict(frames)[key]
+    assert set(wanted) <= set(shown)
+    # Only frames that the last wanted one refers to may follow it.
+    assert shown[-1] - wanted[-1] <= 3
+    assert clip.start == pytest.approx(float(key), abs=1e-6)
+    _agrees(clip, frames)
+    assert has_sound(clip.path) == clip.has_audio == (name != "silent")
+
+
+def _keyframes(path: Path) -> set[Fraction]:
+    """Times of the keyframes from the first frame, as ffprobe's packets have them."""
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts,flags:stream=time_base"]
+    said = subprocess.run([*command, "-of", "compact=nk=1:p=0", path], capture_output=True, text=True, check=True)
+    *packets, base = said.stdout.split()
+    rows = [line.split("|") for line in packets if "|" in line and not line.startswith("N/A")]
+    first = min(int(row[0]) for row in rows)
+    return {(int(row[0]) - first) * Fraction(base) for row in rows if row[1].startswith("K")}
+
+
+@pytest.mark.parametrize("mode", ["copy", "precise"])
+def test_sound_stays_with_the_picture(tmp_path: Path, sources: Callable[[str], VideoInfo], mode: str) -> None:
+    """Both streams of a clip begin and end together."""
+    clip = cut_clip(sources("plain"), 1.21, 2.6, tmp_path / "clip.mp4", mode)  # type: ignore[arg-type]
+    with av.open(str(clip.path)) as container:
+        sound = [frame for frame in container.decode(audio=0) if frame.pts >= 0]
+    assert float(sound[0].time) == pytest.approx(0, abs=0.05)
+    end = float(sound[-1].time) + sound[-1].samples / sound[-1].sample_rate
+    assert end == pytest.approx(clip.end - clip.start, abs=0.1)
+
+
+@pytest.mark.parametrize("mode", ["copy", "precise"])
+@pytest.mark.parametrize("name", ["plain", "transport"])
+def test_nothing_is_left_of_a_span_past_the_end(
+    tmp_path: Path, sources: Callable[[str], VideoInfo], name: str, mode: str
+) -> None:
+    with pytest.raises(ExportError, match="no frame"):
+        cut_clip(sources(name), 60.0, 62.0, tmp_path / "clip.mp4", mode)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_span_that_goes_on_after_the_end_is_cut_to_the_last_frame(
+    tmp_path: Path, sources: Callable[[str], VideoInfo]
+) -> None:
+    clip = cut_clip(sources("plain"), 3.0, 100.0, tmp_path / "clip.mp4", "precise")
+    assert [number for _, number in numbered_frames(clip.path)] == list(range(75, NUM_FRAMES))
+    assert clip.end == pytest.approx(3.6)
+
+
+@pytest.mark.parametrize(
+    "name", ["-y.mp4", "concat:x.mp4", "a%03d.mp4", "http:x.mp4", "caf\udce9.mp4", "two\nlines.mp4", "it's [1];,.mp4"]
+)
+def test_names_are_literal(
+    tmp_path: Path, sources: Callable[[str], VideoInfo], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(sources("plain").path, Path(name).absolute())
+    info = probed(Path(name))
+    destination = Path("out") / name
+    for mode, first in (("copy", 20), ("precise", 25)):
+        clip = cut_clip(info, 1.0, 1.2, destination, mode)  # type: ignore[arg-type]
+        assert clip.mode == mode
+        assert numbered_frames(clip.path)[0][1] == first
+    assert sorted(tmp_path.rglob("*.mp4")) == sorted([tmp_path / name, tmp_path / destination])
+
+
+@pytest.mark.parametrize("name", ["ntsc", "transport", "edit-list"])
+def test_the_ffmpeg_of_the_python_package_does_as_well(
+    tmp_path: Path, sources: Callable[[str], VideoInfo], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    packaged = Path(pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe())
+    info = sources(name)
+    frames = numbered_frames(info.path)
+    monkeypatch.setattr("fastface.export.ffmpeg.find_ffmpeg", lambda: packaged)
+    for mode in ("copy", "precise"):
+        clip = cut_clip(info, 1.01, 1.53, tmp_path / f"{mode}.mp4", mode)  # type: ignore[arg-type]
+        _agrees(clip, frames)
+    assert [number for _, number in numbered_frames(tmp_path / "precise.mp4")] == _inside(frames, 1.01, 1.53)
+
+
+def test_what_mp4_cannot_hold_is_encoded(tmp_path: Path, sources: Callable[[str], VideoInfo]) -> None:
+    clip = cut_clip(sources("vp8"), 1.0, 2.0, tmp_path / "clip.mp4", "copy")
+    assert clip.mode == "precise"
+    with av.open(str(clip.path)) as container:
+        assert container.format.name.startswith("mov,mp4")
+        assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
+
+
+def test_the_user_can_stop_it(tmp_path: Path, sources: Callable[[str], VideoInfo]) -> None:
+    def stop() -> None:
+        raise InterruptError(2)
+
+    with pytest.raises(InterruptError):
+        cut_clip(sources("plain"), 0.0, 3.0, tmp_path / "clip.mp4", "precise", check_stop=stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_clip_of_a_span_has_always_the_same_name() -> None:
+    assert clip_name("Ann", 1.23449, 20.0) == "Ann_1.234-20.000.mp4"
+    assert "/" not in clip_name("../Ann", 0, 1)
+
+
+@pytest.mark.parametrize("mode", ["copy", "precise"])
+def test_a_real_clip(tmp_path: Path, shared_media: Path, mode: str) -> None:
+    info = probed(shared_media / "clips" / "friends.mp4")
+    clip = cut_clip(info, 5.0, 6.5, tmp_path / "clip.mp4", mode)  # type: ignore[arg-type]
+    with av.open(str(info.path)) as container:
+        source = [frame.time for frame in container.decode(video=0)]
+    inside = [time for time in source if clip.start - 1e-4 <= time - source[0] < clip.end - 1e-4]
+    with av.open(str(clip.path)) as container:
+        shown = [frame.time for frame in container.decode(video=0)]
+    assert len(shown) == len(inside) == clip.num_frames
+    assert has_sound(clip.path) == has_sound(info.path)
+    assert clip.start <= min(time - source[0] for time in source if time - source[0] >= 5.0)
+    assert clip.end >= max(time - source[0] for time in source if time - source[0] < 6.5)
