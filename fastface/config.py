@@ -134,7 +134,8 @@ class ExportConfig(Section):
     crop_margin: float = Field(0.3, ge=0, le=3, description="Room around a face, as a share of its size.")
     crop_format: Literal["jpg", "png"] = Field("jpg", description="File format of crops and snapshots.")
     crop_gap: Seconds = Field(1.0, description="At most one crop of a target in this many seconds.")
-    snapshots: bool = Field(False, description="Also save whole frames with boxes and similarities.")
+    snapshots: bool = Field(False, description="Also save the whole frame of each span's best moment.")
+    boxes: bool = Field(True, description="Draw a box, name and similarity for each hit into snapshots.")
 
 
 class RunConfig(Section):

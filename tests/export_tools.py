@@ -1,5 +1,6 @@
 """What the tests of exports share: faces and hits by the row, and videos whose frames say their own number."""
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def numbered_frames(path: Path, *, from_first: bool = True) -> list[tuple[Fracti
         return [(i * period, number) for i, number in enumerate(numbers)]
     zero = frames[0].pts * frames[0].time_base if from_first else Fraction(0)
     return [(frame.pts * frame.time_base - zero, number) for frame, number in zip(frames, numbers, strict=True)]
+
+
+def keyframes(path: Path) -> set[Fraction]:
+    """Times of the keyframes from the first frame, as ffprobe's packets have them."""
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts,flags:stream=time_base"]
+    said = subprocess.run([*command, "-of", "compact=nk=1:p=0", path], capture_output=True, text=True, check=True)
+    *packets, base = said.stdout.split()
+    rows = [line.split("|") for line in packets if "|" in line and not line.startswith("N/A")]
+    first = min(int(row[0]) for row in rows)
+    return {(int(row[0]) - first) * Fraction(base) for row in rows if row[1].startswith("K")}
 
 
 def has_sound(path: Path) -> bool:

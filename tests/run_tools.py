@@ -27,7 +27,11 @@ def arguments(cartoon: Cartoon, out: Path, *more: str) -> list[str]:
 
 def run(cartoon: Cartoon, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """A run to its end."""
-    command = arguments(cartoon, out, *more)
+    return finish(arguments(cartoon, out, *more))
+
+
+def finish(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """A command to its end."""
     return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
 
 

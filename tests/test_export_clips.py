@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 import pytest
-from export_tools import has_sound, numbered_frames
+from export_tools import has_sound, keyframes, numbered_frames
 
 from fastface.cartoon.film import Encoding, draw_film
 from fastface.cartoon.script import Script
@@ -121,7 +121,7 @@ def test_a_copied_clip_begins_at_the_keyframe_and_says_so(
     tmp_path: Path, sources: Callable[[str], VideoInfo], name: str
 ) -> None:
     info = sources(name)
-    frames, keys = numbered_frames(info.path), _keyframes(info.path)
+    frames, keys = numbered_frames(info.path), keyframes(info.path)
     start, end = Fraction("1.21"), Fraction("2.03")
     clip = cut_clip(info, float(start), float(end), tmp_path / "clip.mp4", "copy")
     assert clip.mode == "copy"
@@ -134,16 +134,6 @@ def test_a_copied_clip_begins_at_the_keyframe_and_says_so(
     assert clip.start == pytest.approx(float(key), abs=1e-6)
     _agrees(clip, frames)
     assert has_sound(clip.path) == clip.has_audio == (name != "silent")
-
-
-def _keyframes(path: Path) -> set[Fraction]:
-    """Times of the keyframes from the first frame, as ffprobe's packets have them."""
-    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts,flags:stream=time_base"]
-    said = subprocess.run([*command, "-of", "compact=nk=1:p=0", path], capture_output=True, text=True, check=True)
-    *packets, base = said.stdout.split()
-    rows = [line.split("|") for line in packets if "|" in line and not line.startswith("N/A")]
-    first = min(int(row[0]) for row in rows)
-    return {(int(row[0]) - first) * Fraction(base) for row in rows if row[1].startswith("K")}
 
 
 @pytest.mark.parametrize("mode", ["copy", "precise"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from export_tools import make_faces, make_hits
 
-from fastface.export.tables import CropRow, SpanRow, VideoHits, write_crops_table, write_hits, write_spans
+from fastface.export.tables import CropRow, CutFacts, SpanRow, VideoHits, write_crops_table, write_hits, write_spans
 from fastface.types import Hits, Span
 
 
@@ -35,10 +35,14 @@ def test_spans_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> No
 
 
 def test_spans_json_has_the_same_values_as_numbers(tmp_path: Path) -> None:
-    write_spans(tmp_path, [SpanRow(_span())])
+    cut = CutFacts("copy", 0.33366, 3.50016)
+    write_spans(tmp_path, [SpanRow(_span()), SpanRow(_span(start=2.0), "clips/a.mp4/b.mp4", cut)])
+    common = {"video": "a.mp4", "target": "Ross", "hits": 3, "best_similarity": 0.7124, "mean_similarity": 0.65}
     assert json.loads((tmp_path / "spans.json").read_text(encoding="utf-8")) == [
-        {"video": "a.mp4", "target": "Ross", "start": 1.0, "end": 3.5, "first_hit": 2.0, "last_hit": 2.467,
-         "hits": 3, "best_similarity": 0.7124, "mean_similarity": 0.65, "clip": None}
+        {**common, "start": 1.0, "end": 3.5, "first_hit": 2.0, "last_hit": 2.467,
+         "clip": None, "clip_mode": None, "clip_start": None, "clip_end": None},
+        {**common, "start": 2.0, "end": 4.5, "first_hit": 3.0, "last_hit": 3.467,
+         "clip": "clips/a.mp4/b.mp4", "clip_mode": "copy", "clip_start": 0.334, "clip_end": 3.5},
     ]  # fmt: skip
 
 

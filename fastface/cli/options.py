@@ -75,7 +75,7 @@ SCAN = _flags(
 )  # fmt: skip
 MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
-EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots")
+EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots", "boxes")
 RUN = _flags("run", "fresh")
 MODELS = _flags("models", "pack", "detector", "recogniser", "device", dir="--models")
 

@@ -22,7 +22,7 @@ from fastface.files import atomic_path
 from fastface.names import valid_text
 from fastface.types import Faces, Hits, Span
 
-__all__ = ["CropRow", "SpanRow", "VideoHits", "write_crops_table", "write_hits", "write_spans"]
+__all__ = ["CropRow", "CutFacts", "SpanRow", "VideoHits", "write_crops_table", "write_hits", "write_spans"]
 
 _SPAN_COLUMNS = (
     "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
@@ -39,16 +39,30 @@ Cells = Sequence[str | int]
 
 
 @dataclass(frozen=True, slots=True)
+class CutFacts:
+    """How a clip was cut: `mode` is `copy` or `precise`; `start` and `end` are seconds from the video's first frame.
+
+    A copied clip begins at the keyframe before its span.
+    """
+
+    mode: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
 class SpanRow:
     """A span and the clip that was cut from it.
 
     Attributes:
         span: The span.
         clip: The clip's path relative to the output folder, with `/`; empty where there is none.
+        cut: How the clip was cut and where it really begins and ends; None where there is none.
     """
 
     span: Span
     clip: str = ""
+    cut: CutFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +108,8 @@ class CropRow:
 def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
     """Writes spans.csv and spans.json, sorted by video, start and target.
 
-    spans.json is an array of one object a span with the keys and the rounded values of spans.csv; `clip` is null where
-    there is none.
+    spans.json is an array of one object a span with the keys and the rounded values of spans.csv, and `clip_mode`,
+    `clip_start`, `clip_end`: how the clip was cut and what it really shows. Without a clip these are null.
 
     Raises:
         SpaceError: No space is left.
@@ -172,7 +186,10 @@ def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
     times = (float(_seconds(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
     scores = (float(_score(span.best_similarity)), float(_score(span.mean_similarity)))
     texts = valid_text(span.video_id), valid_text(span.target)
-    return dict(zip(_SPAN_COLUMNS, (*texts, *times, span.hits, *scores, valid_text(row.clip) or None), strict=True))
+    columns = dict(zip(_SPAN_COLUMNS, (*texts, *times, span.hits, *scores, valid_text(row.clip) or None), strict=True))
+    cut = row.cut
+    shown = (cut.mode, float(_seconds(cut.start)), float(_seconds(cut.end))) if cut else (None, None, None)
+    return {**columns, **dict(zip(("clip_mode", "clip_start", "clip_end"), shown, strict=True))}
 
 
 def _crop_cells(row: CropRow) -> Cells:

@@ -84,7 +84,7 @@ def _clip(job: ClipJob, connection: Connection) -> Made:
     clip = cut_clip(
         job.info, job.start, job.end, job.destination, job.mode, check_stop=lambda: connection.send(Alive())
     )
-    return Made({"mode": clip.mode, "start": round(clip.start, 3), "end": round(clip.end, 3)})
+    return Made({"mode": clip.mode, "start": clip.start, "end": clip.end})
 
 
 def _pictures(job: PicturesJob, connection: Connection) -> Made:

@@ -8,12 +8,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fastface.config import ExportConfig
 from fastface.export.clips import clip_name
-from fastface.export.tables import CropRow, SpanRow
+from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.index.ledger import Ledger
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
@@ -108,9 +108,15 @@ class Exporter:
             for path in wanted.paths:
                 if (self._out.root / path).exists():
                     self._ledger.put_export(path, wanted.key, json.dumps(result.facts))
-        spans = [SpanRow(span, path if self._exists(path) else "") for span, path in self._spans]
+        facts = {path: said for path, (_, said) in self._ledger.exports().items()}
+        spans = [self._row(span, path, facts) for span, path in self._spans]
         crops = [row for row in self._crops if self._exists(row.file)]
         return Exports(spans, crops, failures)
+
+    def _row(self, span: Span, path: str, facts: dict[str, str]) -> SpanRow:
+        if path not in facts or not self._exists(path):
+            return SpanRow(span)
+        return SpanRow(span, path, CutFacts(**json.loads(facts[path])))
 
     def _exists(self, path: str) -> bool:
         return bool(path) and (self._out.root / path).exists()
@@ -122,17 +128,19 @@ class Exporter:
 
     def _remove_unwanted(self) -> None:
         wanted = {path for item in self._wanted for path in item.paths}
-        for path in set(self._known) - wanted:
+        for path in sorted(set(self._known) - wanted):
             (self._out.root / path).unlink(missing_ok=True)
             self._ledger.forget_export(path)
-        _remove_empty(self._out.root / name for name in ("clips", "crops", "snapshots"))
+            _remove_empty(list(PurePosixPath(path).parents)[:-1], self._out.root)
 
 
-def _remove_empty(folders: Iterable[Path]) -> None:
+def _remove_empty(folders: Iterable[PurePosixPath], root: Path) -> None:
+    """Removes folders that are empty now, the innermost first."""
     for folder in folders:
-        for inner in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
-            if not any(inner.iterdir()):
-                inner.rmdir()
+        try:
+            (root / folder).rmdir()
+        except OSError:  # it holds something, or is gone
+            return
 
 
 def _key(fingerprint: str, job: Any) -> str:

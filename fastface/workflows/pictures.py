@@ -63,7 +63,7 @@ def _plan_crops(
 
 
 def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
-    """The best moment of each span, with a box for every hit of that frame."""
+    """The best moment of each span, with a box for every hit of that frame if boxes are wanted."""
     chosen: dict[int, float] = {}
     for span in found.spans:
         hits = found.hits[span.target]
@@ -72,7 +72,7 @@ def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[Snapsh
         chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id
     return [
-        SnapshotJob(pts, _labels_at(found, pts), folder / f"{time:.3f}.{config.crop_format}")
+        SnapshotJob(pts, _labels_at(found, pts) if config.boxes else (), folder / f"{time:.3f}.{config.crop_format}")
         for pts, time in sorted(chosen.items())
     ]
 
