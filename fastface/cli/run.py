@@ -16,8 +16,9 @@ __all__ = ["run"]
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Scan, find and export: the main job. With nothing in in_video/ it runs the demo."""
     if inputs is None and not _holds_anything(Path(IN_FOLDER)):
-        say(f"{IN_FOLDER}/ is empty: this is the demo, on a film that fastface draws itself.")
-        finish(run_demo(out / "demo", observer_for(invocation)), invocation)
+        observer = observer_for(invocation)
+        observer.note(f"{IN_FOLDER}/ is empty: this is the demo, on a film that fastface draws itself")
+        finish(run_demo(out / "demo", observer), invocation)
     inputs, targets = inputs or [IN_FOLDER], targets or [SAMPLES_FOLDER]
     if invocation.dry_run:
         for line in preview(invocation.config, inputs, targets, out):

@@ -1,0 +1,131 @@
+"""Settings: precedence, bounds, and every fault told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from fastface.config import Config, load_config, profiles_folder
+from fastface.errors import ConfigError
+
+PROFILES = sorted(path.stem for path in profiles_folder().glob("*.toml"))
+
+
+def _faults(**given: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(environment={}, **given)  # type: ignore[arg-type]
+    assert caught.value.exit_code == 2
+    return str(caught.value).splitlines()
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    config = load_config(environment={})
+    assert config.scan.sample_fps == 5
+    assert not config.scan.every_frame
+    assert config.scan.det_size == "auto"
+    assert config.models.device == "auto"
+    assert not config.spans.exact
+    assert config.models.folder is None
+
+
+def test_each_layer_gives_way_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defaults < profile < file < environment < flags; keys that a layer does not have come from below."""
+    monkeypatch.setattr("fastface.config.profiles_folder", lambda: tmp_path)
+    (tmp_path / "mine.toml").write_text("[spans]\nmerge_gap = 11\nmin_span = 11\n[scan]\nbatch = 11\ndecoders = 11\n")
+    file = tmp_path / "file.toml"
+    file.write_text("[spans]\nmin_span = 12\n[scan]\nbatch = 12\ndecoders = 12\n")
+    environment = {"FASTFACE_SCAN__BATCH": "13", "FASTFACE_SCAN__DECODERS": "13", "OTHER": "x", "FASTFACE_X": "y"}
+    config = load_config(profile="mine", file=file, environment=environment, flags={"scan": {"decoders": "14"}})
+    assert (config.spans.merge_gap, config.spans.min_span) == (11, 12)
+    assert (config.scan.batch, config.scan.decoders) == (13, 14)
+    assert config.scan.sample_fps == 5
+
+
+def test_the_models_folder_comes_from_its_variable_and_gives_way_to_the_flag(tmp_path: Path) -> None:
+    environment = {"FASTFACE_MODELS": str(tmp_path)}
+    assert load_config(environment=environment).models.folder == tmp_path
+    assert load_config(environment=environment, flags={"models": {"dir": "x"}}).models.folder == Path("x")
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("[scan]\nbatch = 1000\nbach = 4\n[match]\nthreshold = nan\n[spam]\nx = 1\n[spans]\npad = [1, -2]\n")
+    faults = _faults(file=file, flags={"scan": {"det_size": "641x640"}, "export": {"clips": "best"}})
+    for key in ("scan.batch", "scan.bach", "match.threshold", "spam", "spans.pad", "scan.det_size", "export.clips"):
+        assert sum(key in fault for fault in faults) == 1, key
+    assert len(faults) == 7
+    by_key = {fault.split(":")[0]: fault for fault in faults}
+    assert "1000" in by_key["scan.batch"]
+    assert "64" in by_key["scan.batch"]  # what was given, and what is allowed
+    assert "unknown" in by_key["scan.bach"]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("scan", "sample_fps", "nan"),
+        ("scan", "sample_fps", "0"),
+        ("scan", "sample_fps", "inf"),
+        ("scan", "batch", "-1"),
+        ("scan", "batch", "1.5"),
+        ("scan", "det_size", "640"),
+        ("scan", "det_size", "0x0"),
+        ("scan", "det_size", "640x-32"),
+        ("scan", "det_threshold", "1"),
+        ("match", "threshold", "1.01"),
+        ("match", "margin", "nan"),
+        ("spans", "pad", "1,2,3"),
+        ("spans", "pad", "1,nan"),
+        ("spans", "pad", "1,a"),
+        ("spans", "merge_gap", "-1"),
+        ("spans", "exact", "perhaps"),
+        ("export", "crop_size", "16"),
+        ("export", "crops", "all"),
+        ("models", "device", "gpu"),
+    ],
+)
+def test_a_value_out_of_range_is_named(section: str, key: str, value: str) -> None:
+    faults = _faults(flags={section: {key: value}})
+    assert len(faults) == 1
+    assert faults[0].startswith(f"{section}.{key}")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "text", "value"),
+    [
+        ("scan", "det_size", "640x384", (640, 384)),
+        ("scan", "every_frame", "true", True),
+        ("spans", "pad", "1,10", (1, 10)),
+        ("spans", "pad", "2", (2, 2)),
+        ("spans", "merge_gap", "0.5", 0.5),
+    ],
+)
+def test_text_of_the_command_line_is_understood(section: str, key: str, text: str, value: object) -> None:
+    assert getattr(getattr(load_config(environment={}, flags={section: {key: text}}), section), key) == value
+
+
+def test_a_file_that_is_missing_or_no_toml_is_one_line(tmp_path: Path) -> None:
+    assert len(_faults(file=tmp_path / "none.toml")) == 1
+    (tmp_path / "bad.toml").write_text("[scan\n")
+    assert len(_faults(file=tmp_path / "bad.toml")) == 1
+    (tmp_path / "latin.toml").write_bytes(b'[models]\npack = "\xe9"\n')
+    assert len(_faults(file=tmp_path / "latin.toml")) == 1
+    (tmp_path / "flat.toml").write_text("scan = 3\n")
+    assert _faults(file=tmp_path / "flat.toml")[0].startswith("scan:")
+
+
+def test_an_unknown_profile_names_those_that_are_there() -> None:
+    (fault,) = _faults(profile="no such")
+    assert PROFILES
+    assert all(name in fault for name in PROFILES)
+    assert len(_faults(profile="../pyproject")) == 1
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_that_come_with_it_are_valid_and_change_something(profile: str) -> None:
+    assert load_config(profile=profile, environment={}) != load_config(environment={})
+
+
+def test_settings_cannot_be_changed_after_they_are_checked() -> None:
+    config = Config()
+    with pytest.raises(ValueError, match="frozen"):
+        config.scan.batch = 3  # type: ignore[misc]
