@@ -5,6 +5,7 @@ FastfaceError
 ├── InputError             one input file cannot be used
 │   ├── VideoError         … a video: carries the state that the video ends in
 │   └── ReferenceImageError  … a photo or a bank of a target
+├── FaceIndexError         a file of an output folder's index or ledger is damaged, or of another version
 ├── ModelError             a network is missing, damaged, or not what it should be
 ├── BackendError           the asked device or runtime is not available
 ├── WorkerError            a child process died too often
@@ -23,6 +24,7 @@ __all__ = [
     "BackendError",
     "ConfigError",
     "ExportError",
+    "FaceIndexError",
     "FastfaceError",
     "InputError",
     "InterruptError",
@@ -84,6 +86,10 @@ class ReferenceImageError(InputError):
     """A photo or a bank gives no usable reference."""
 
     exit_code = 2
+
+
+class FaceIndexError(FastfaceError):
+    """A file of the index or the ledger is not what it should be."""
 
 
 class ModelError(FastfaceError):

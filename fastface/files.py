@@ -34,11 +34,11 @@ def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, priv
     part = path.with_name(f"{PART_PREFIX}{path.name}")
     try:
         with space_checked(path):
+            if private:
+                _make_private(part)
             yield part
             if check is not None:
                 check(part)
-            if private:
-                part.chmod(0o600)
             _sync(part)
             part.replace(path)
             _sync(path.parent)
@@ -84,6 +84,12 @@ def remove_parts(folder: Path) -> None:
     """Removes what a killed run left half-written under a folder."""
     for part in folder.rglob(f"{PART_PREFIX}*"):
         part.unlink(missing_ok=True)
+
+
+def _make_private(path: Path) -> None:
+    """Makes an empty file that is its owner's alone before anything is in it."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _sync(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The index: what is written is read again, by us and by plain Parquet readers; what is damaged is told."""
 
 import json
+import sqlite3
 import stat
 from dataclasses import replace
 from fractions import Fraction
@@ -11,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fastface.errors import FaceIndexError
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
-from fastface.index.schema import FaceIndexError, from_table, to_table
+from fastface.index.schema import from_table, to_table
 from fastface.index.store import VideoIndex
 from fastface.types import Faces, VideoInfo
 
@@ -105,6 +107,8 @@ def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:
     assert merged.track.tolist() == [0, 1, 2, 3, 4, 5]
     assert stat.S_IMODE(index.faces_path.stat().st_mode) == 0o600
     assert stat.S_IMODE(index.faces_path.parent.stat().st_mode) == 0o700
+    assert (tmp_path / "a" / "units").exists()  # until the ledger knows of it
+    index.drop_units()
     assert not (tmp_path / "a" / "units").exists()
 
 
@@ -141,3 +145,40 @@ def test_the_ledger_gives_back_what_it_was_given(tmp_path: Path) -> None:
         assert ledger.units("a") == {}
         assert ledger.exports() == {}
     assert stat.S_IMODE((tmp_path / "state.sqlite").stat().st_mode) == 0o600
+
+
+def test_a_ledger_that_is_damaged_or_of_another_version_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    path.write_bytes(b"this was never a database, but it is long enough to be taken for one" * 20)
+    with pytest.raises(FaceIndexError, match=r"not a database.*scan again"):
+        Ledger(path)
+    path.unlink()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(FaceIndexError, match="version 99"):
+        Ledger(path)
+
+
+def test_the_ledger_can_be_read_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    with Ledger(path) as writer:
+        writer.put_export("a", "k", "{}")
+        with sqlite3.connect(path, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")  # a run in the middle of a transaction
+            with Ledger(path) as reader:
+                assert reader.exports() == {"a": ("k", "{}")}
+            other.execute("ROLLBACK")
+        other.close()
+
+
+@pytest.mark.parametrize("kind", ["ledger", "unit"])
+def test_a_commit_twice_is_one(tmp_path: Path, kind: str) -> None:
+    unit = UnitRecord("000001", Fraction(0), None, dense=False)
+    with Ledger(tmp_path / "state.sqlite") as ledger:
+        index = VideoIndex(tmp_path, "a")
+        for _ in range(2):
+            if kind == "unit":
+                index.write_unit(unit, Faces.empty(4), {})
+            ledger.put_unit("a", unit)
+        assert list(ledger.units("a")) == ["000001"]
+        assert index.holds(unit) == (kind == "unit")

@@ -2,8 +2,11 @@
 
 import json
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -131,6 +134,23 @@ def test_a_killed_run_leaves_nothing_and_resumes(
     kept = [path for path, changed in before.items() if path.exists() and path.stat().st_mtime_ns == changed]
     merged = [path for path in before if path.name == "faces.parquet"]
     assert set(merged) <= set(kept)
+
+
+@pytest.mark.parametrize("lost", ["faces.parquet", "units"])
+def test_what_a_user_removed_from_the_index_is_made_again(
+    cartoon: Cartoon, undisturbed: Path, tmp_path: Path, lost: str
+) -> None:
+    out = shutil.copytree(undisturbed, tmp_path / "out")
+    index = out / ".fastface" / "index" / "film2.mp4"
+    (index / "faces.parquet").unlink()
+    if lost == "units":  # unfinished, and one of its units is gone
+        with closing(sqlite3.connect(out / ".fastface" / "state.sqlite")) as database, database:
+            database.execute(
+                "UPDATE videos SET state = 'scanning', reason = '', coverage = NULL WHERE video_id = 'film2.mp4'"
+            )
+    done = run(cartoon, out)
+    assert done.returncode == 0, done.stderr
+    assert tables(out) == tables(undisturbed)
 
 
 def test_an_interrupted_run_exits_130_and_resumes(cartoon: Cartoon, undisturbed: Path, tmp_path: Path) -> None:

@@ -11,30 +11,53 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from fastface.errors import SpaceError
+from fastface.errors import FaceIndexError, SpaceError
 from fastface.index.records import UnitRecord, VideoRecord, info_from_text, info_to_text
 
 __all__ = ["Ledger"]
 
-_TABLES = """
+_VERSION = 1
+"""Of the tables, kept as SQLite's `user_version`; 0 is a new file."""
+
+_TABLES = f"""
+BEGIN;
 CREATE TABLE IF NOT EXISTS videos (
     video_id TEXT PRIMARY KEY, path BLOB NOT NULL, fingerprint TEXT NOT NULL, scan_key TEXT NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, coverage REAL, info TEXT, num_units INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS units (
     video_id TEXT NOT NULL, key TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (video_id, key));
 CREATE TABLE IF NOT EXISTS exports (path TEXT PRIMARY KEY, key TEXT NOT NULL, facts TEXT NOT NULL);
+PRAGMA user_version = {_VERSION};
+COMMIT;
 """
 
 
 class Ledger:
-    """The open ledger. One process at a time: the caller holds OUT's lock. Use as a context manager."""
+    """The open ledger. One process at a time writes: the caller holds OUT's lock. Use as a context manager.
+
+    Raises:
+        FaceIndexError: The file is damaged, or of another version of fastface.
+    """
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
         path.chmod(0o600)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.executescript(_TABLES)
+        try:
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _VERSION):
+                raise FaceIndexError(
+                    f"{str(path)!r} is of version {version}, this fastface writes version {_VERSION}; "
+                    f"use another output folder, or remove {str(path.parent)!r} and scan again"
+                )
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            if version == 0:
+                self._database.executescript(_TABLES)
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise FaceIndexError(
+                f"cannot read {str(path)!r}: {error}; remove {str(path.parent)!r} and scan again"
+            ) from error
 
     def __enter__(self) -> Self:
         return self

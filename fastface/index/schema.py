@@ -6,18 +6,14 @@ Readable by anything that reads Parquet: one row a face, in order of time.
 import numpy as np
 import pyarrow as pa
 
-from fastface.errors import FastfaceError
+from fastface.errors import FaceIndexError
 from fastface.types import Faces
 
-__all__ = ["SCHEMA_VERSION", "FaceIndexError", "from_table", "schema", "to_table"]
+__all__ = ["SCHEMA_VERSION", "from_table", "schema", "to_table"]
 
 SCHEMA_VERSION = 1
 
 _FLOATS = ("det_score", "quality", "sharpness", "yaw")
-
-
-class FaceIndexError(FastfaceError):
-    """A file of the index is not what it should be."""
 
 
 def schema(dimension: int, metadata: dict[str, str] | None = None) -> pa.Schema:

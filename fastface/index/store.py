@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
 from fastface.index.records import UnitRecord
-from fastface.index.schema import FaceIndexError, from_table, to_table
+from fastface.index.schema import from_table, to_table
 from fastface.types import Faces
 
 __all__ = ["VideoIndex"]
@@ -50,8 +51,15 @@ class VideoIndex:
         faces = Faces.concatenate([Faces.empty(dimension), *parts])
         tracked = replace(faces, track=link(faces))
         _write(self.faces_path, tracked, metadata)
-        shutil.rmtree(self._folder / "units", ignore_errors=True)
         return len(faces)
+
+    def drop_units(self) -> None:
+        """Removes the units' files. Only once the ledger has the video as finished: until then they may be merged."""
+        shutil.rmtree(self._folder / "units", ignore_errors=True)
+
+    def holds(self, unit: UnitRecord) -> bool:
+        """Whether the file of a committed unit is there."""
+        return self._unit_path(unit).exists()
 
     def faces(self) -> Faces:
         """All faces of the finished video, in order of time.

@@ -108,7 +108,7 @@ class Crew:
 
 
 def stop_all(members: list[Member], timeout_seconds: float) -> None:
-    """Stop, then terminate, then kill, under one deadline for all."""
+    """Asks all to stop, and kills those that have not ended at one deadline for all."""
     deadline = monotonic() + timeout_seconds
     for member in members:
         member.child.send(Stop())

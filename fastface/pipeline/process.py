@@ -1,7 +1,7 @@
 """A supervised child process: started, spoken to, its end noticed, reaped.
 
 Each child has one private socket pair and nothing else: no shared queue, lock, semaphore or event, which a killed
-process would leave unusable. End of file on the socket is the child's death. Children are plain `python -m` processes
+process would leave unusable. End of file on the socket is the child's death. Children are plain `python -c` processes
 rather than `multiprocessing` ones: no re-import of the user's main module, no resource tracker, no fork of threads.
 
 A child ends with its parent (PR_SET_PDEATHSIG), ignores the terminal's Ctrl-C (own process group), and takes its work
@@ -93,10 +93,6 @@ class Child:
             status = self._process.wait()
         self.connection.close()
         return status
-
-    def terminate(self) -> None:
-        """Asks the operating system to end the child."""
-        self._process.terminate()
 
     def kill(self) -> None:
         """Ends the child at once, a stopped one too."""

@@ -86,6 +86,7 @@ class Scanner:
         """Scans what is not in the index yet; every file has its final state in the ledger afterwards."""
         for file in files:
             if self._up_to_date(file):
+                VideoIndex(self._root, file.video_id).drop_units()  # a killed run may not have come to it
                 self._observer.video_kept(file.video_id)
             else:
                 coordinator.probe(file)
@@ -95,6 +96,8 @@ class Scanner:
     def _up_to_date(self, file: VideoFile) -> bool:
         record = self._ledger.video(file.video_id)
         if record is None or record.scan_key != self._key or record.state == "scanning":
+            return False
+        if record.info is not None and not VideoIndex(self._root, file.video_id).faces_path.exists():
             return False
         try:
             return fingerprint(file.path) == record.fingerprint
@@ -118,6 +121,7 @@ class Scanner:
 
     def _begin(self, event: VideoProbed, coordinator: Coordinator) -> None:
         video_id = event.file.video_id
+        index = VideoIndex(self._root, video_id)
         record = VideoRecord(
             video_id=video_id,
             path=event.file.path,
@@ -129,9 +133,9 @@ class Scanner:
         known = self._ledger.video(video_id)
         if known is None or replace(known, state="scanning", info=event.info) != record:
             self._ledger.forget_video(video_id)
-            VideoIndex(self._root, video_id).remove()
+            index.remove()
             self._ledger.put_video(record)
-        committed = self._ledger.units(video_id)
+        committed = {key for key, unit in self._ledger.units(video_id).items() if unit.lost or index.holds(unit)}
         missing = [unit for unit in event.units if unit.key not in committed]
         self._open[video_id] = _Open(record, {unit.key for unit in missing})
         self._observer.video_begun(video_id, event.info.duration)
@@ -197,6 +201,7 @@ class Scanner:
         link = partial(link_tracks, period=self._period)
         index.merge(units, self._dimension, {**self._metadata, "fingerprint": record.fingerprint}, link)
         self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage))
+        index.drop_units()
         self._observer.video_finished(video_id, state, reason)
 
     def _unchanged(self, record: VideoRecord) -> bool:
