@@ -26,7 +26,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     def pretend(working: dict, card: bool) -> list:
         asked = []
 
-        def check(candidate: registry._Candidate) -> DeviceInfo:
+        def check(candidate: registry._Candidate, _cache: Path) -> DeviceInfo:
             key = (candidate.backend, candidate.provider)
             asked.append(key)
             if key not in working:
@@ -41,58 +41,78 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
 
 
-def test_unknown_name_lists_those_there_are() -> None:
+def test_unknown_name_lists_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="unknown device 'npu'; there are: auto, cpu, cuda, tensorrt, openvino"):
-        resolve_device("npu")
+        resolve_device("npu", tmp_path)
     assert DEVICES == ("auto", "cpu", "cuda", "tensorrt", "openvino")
 
 
-def test_auto_prefers_tensorrt_then_cuda_then_openvino_then_onnxruntime(machine) -> None:
+def test_auto_prefers_tensorrt_then_cuda_then_openvino_then_onnxruntime(machine, tmp_path: Path) -> None:
     asked = machine({("onnxruntime", "CPU"): CPU}, card=False)
-    assert resolve_device("auto") == CPU
+    assert resolve_device("auto", tmp_path) == CPU
     assert asked == [("onnxruntime", "TensorRT"), ("onnxruntime", "CUDA"), ("openvino", "CPU"), ("onnxruntime", "CPU")]
 
 
-def test_auto_beside_an_unusable_card_says_why(machine) -> None:
+def test_auto_beside_an_unusable_card_says_why(machine, tmp_path: Path) -> None:
     machine({("openvino", "CPU"): CPU}, card=True)
-    device = resolve_device("auto")
+    device = resolve_device("auto", tmp_path)
     assert device.name == "EPYC"
     assert device.notes == ("TensorRT of onnxruntime is missing", "CUDA of onnxruntime is missing")
 
 
-def test_auto_takes_the_card_that_works(machine) -> None:
+def test_auto_takes_the_card_that_works(machine, tmp_path: Path) -> None:
     machine({("onnxruntime", "CUDA"): GPU, ("openvino", "CPU"): CPU}, card=True)
-    device = resolve_device("auto")
+    device = resolve_device("auto", tmp_path)
     assert (device.name, device.is_gpu) == ("H200", True)
     assert device.notes == ("TensorRT of onnxruntime is missing",)
 
 
-def test_named_device_never_becomes_another(machine) -> None:
+def test_named_device_never_becomes_another(machine, tmp_path: Path) -> None:
     machine({("openvino", "CPU"): CPU, ("onnxruntime", "CPU"): CPU}, card=True)
     for name in ("cuda", "tensorrt"):
         with pytest.raises(BackendError, match="is missing") as caught:
-            resolve_device(name)
+            resolve_device(name, tmp_path)
         assert caught.value.exit_code == 4
 
 
-def test_cpu_is_openvino_else_onnxruntime(machine) -> None:
+def test_cpu_is_openvino_else_onnxruntime(machine, tmp_path: Path) -> None:
     asked = machine({("onnxruntime", "CPU"): CPU}, card=False)
-    resolve_device("cpu")
+    resolve_device("cpu", tmp_path)
     assert asked == [("openvino", "CPU"), ("onnxruntime", "CPU")]
 
 
-def test_this_machine_has_a_cpu() -> None:
-    device = resolve_device("cpu")
+def test_this_machine_has_a_cpu(tmp_path: Path) -> None:
+    device = resolve_device("cpu", tmp_path)
     assert device.provider == "CPU"
     assert device.name
     assert device.versions.split()[0] == device.backend
 
 
+def test_a_processor_is_tried_once_and_again_with_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = resolve_device("cpu", tmp_path)
+    tried = []
+
+    def probe_again(candidate: registry._Candidate) -> DeviceInfo:
+        tried.append(candidate.backend)
+        return CPU
+
+    monkeypatch.setattr(registry, "_probe", probe_again)
+    registry._check.cache_clear()
+    assert resolve_device("cpu", tmp_path) == first
+    assert tried == []
+    monkeypatch.setattr(registry, "version", lambda name: f"another {name}")
+    registry._check.cache_clear()
+    assert resolve_device("cpu", tmp_path) == CPU
+    assert tried == [first.backend]
+
+
 @pytest.mark.skipif(registry.card_present(), reason="there is an NVIDIA card")
 @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
-def test_machine_without_a_card_says_so_in_one_line(name: str) -> None:
+def test_machine_without_a_card_says_so_in_one_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"driver.*--device cpu") as caught:
-        resolve_device(name)
+        resolve_device(name, tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -112,13 +132,13 @@ def test_check_that_misses_something_says_what() -> None:
         registry._read_answer(candidate, answer(0, f"chatter\n{json.dumps({'missing': 'no cuDNN'})}\n"))
 
 
-def test_check_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def hang(command: list[str], **options: object) -> None:
         raise subprocess.TimeoutExpired(command, 180)
 
     monkeypatch.setattr(subprocess, "run", hang)
     with pytest.raises(BackendError, match="did not answer within 180 s"):
-        registry._check(registry._Candidate("onnxruntime", "CPU"))
+        registry._check(registry._Candidate("onnxruntime", "CPU"), tmp_path)
 
 
 def test_probe_refuses_a_runtime_that_computes_wrongly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,21 @@
 """Which runtimes there are, which one a device name means, and how to open a session on it."""
 
 import functools
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol, cast
 
 from fastface.backends.nvidia import card_present
 from fastface.backends.session import Backend, DeviceInfo, Provider, Session, ShapeRange
 from fastface.errors import BackendError
+from fastface.files import write_atomic
 
 __all__ = ["DEVICES", "open_session", "resolve_device"]
 
@@ -45,6 +48,11 @@ _MODULES: dict[Backend, str] = {
     "openvino": "fastface.backends.openvino_session",
 }
 
+_DISTRIBUTIONS: dict[Backend, tuple[str, ...]] = {
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "openvino": ("openvino",),
+}
+
 _TENSORRT = _Candidate("onnxruntime", "TensorRT")
 _CUDA = _Candidate("onnxruntime", "CUDA")
 _OPENVINO = _Candidate("openvino", "CPU")
@@ -63,12 +71,17 @@ DEVICES = tuple(_CANDIDATES)
 """The device names that `resolve_device` takes."""
 
 
-def resolve_device(name: str) -> DeviceInfo:
+def resolve_device(name: str, cache_folder: Path) -> DeviceInfo:
     """The device that a name means on this machine; it has been seen to work.
 
     `auto` is TensorRT, else CUDA, else OpenVINO, else ONNX Runtime on the CPU; `cpu` is OpenVINO, else ONNX Runtime.
     Every other name is that device or an error: nothing falls back in silence. For the main process; each check runs
-    in a process of its own, about a second on a CPU, so that no runtime is loaded here.
+    in a process of its own, half a second on a CPU, so that no runtime is loaded here.
+
+    Args:
+        name: One of `DEVICES`.
+        cache_folder: Where it is noted that a runtime works on this processor, which is then not tried again. A card
+            is tried each time: it can be taken away, or be full.
 
     Raises:
         BackendError: The name is unknown, or nothing that it means is there; says what is missing and the remedy.
@@ -78,7 +91,7 @@ def resolve_device(name: str) -> DeviceInfo:
     reasons: list[str] = []
     for candidate in _CANDIDATES[name]:
         try:
-            device = _check(candidate)
+            device = _check(candidate, cache_folder)
         except BackendError as error:
             reasons.append(str(error))
             continue
@@ -110,10 +123,37 @@ def _runtime(backend: Backend) -> _Runtime:
 
 
 @functools.cache
-def _check(candidate: _Candidate) -> DeviceInfo:
-    """The candidate's device once it has computed something, in a process that may crash or hang on its own."""
+def _check(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
+    """The candidate's device once it has computed something, now or (a processor) before."""
     if reason := _runtime(candidate.backend).shortfall(candidate.provider):
         raise BackendError(reason)
+    if candidate.provider != "CPU":
+        return _probe(candidate)
+    note = cache_folder / f"device-{_processor_key(candidate)}.json"
+    if note.exists():
+        return DeviceInfo(**{**json.loads(note.read_text(encoding="utf-8")), "notes": ()})
+    device = _probe(candidate)
+    write_atomic(note, json.dumps(asdict(device)))
+    return device
+
+
+def _processor_key(candidate: _Candidate) -> str:
+    """Digest of the processor, of fastface and of the runtime's version."""
+    facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    stable = [line for line in facts.splitlines() if line.startswith(("model name", "flags", "Features", "CPU part"))]
+    versions = [f"{name} {_version(name)}" for name in ("fastface", *_DISTRIBUTIONS[candidate.backend])]
+    return hashlib.sha256("\n".join([*stable, *versions]).encode()).hexdigest()[:16]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _probe(candidate: _Candidate) -> DeviceInfo:
+    """Tries a candidate in a process that may crash or hang on its own."""
     command = [sys.executable, "-m", "fastface.backends.probe", candidate.backend, candidate.provider]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:

@@ -118,14 +118,19 @@ class Coordinator:
         while self._busy:
             if self._interrupted() and self._drain_until is None:
                 self._interrupt()
-            self._start()
+            self.start()
             self._hand_out()
             self._listen()
             self._end_stalled()
             while self._events:
                 yield self._events.popleft()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Starts the children that are not there yet; `events()` does it too. Earlier, they load while others work.
+
+        Raises:
+            SpaceError: There is no memory for the ring.
+        """
         if self._ring is None:
             self._ring = Ring.create(self._ring_shape)
         self.decoders.start(self._ring.descriptor)

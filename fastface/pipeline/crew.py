@@ -108,9 +108,12 @@ class Crew:
 
 
 def stop_all(members: list[Member], timeout_seconds: float) -> None:
-    """Asks all to stop, and kills those that have not ended at one deadline for all."""
+    """Asks all to stop, and kills those that have not ended at one deadline for all; those still loading, at once."""
     deadline = monotonic() + timeout_seconds
     for member in members:
-        member.child.send(Stop())
+        if member.ready:
+            member.child.send(Stop())
+        else:
+            member.child.kill()
     for member in members:
         member.child.reap(max(0.0, deadline - monotonic()))

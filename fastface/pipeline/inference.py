@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.backends import ShapeRange, open_session
+from fastface.faces.align import ALIGNED_SIZE
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
@@ -28,13 +29,13 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
         BackendError: The device is not available.
         ModelError: A graph cannot be loaded.
     """
-    batch = settings.ring.batch
+    batch, (width, height) = settings.ring.batch, settings.canvas
     detector = open_session(
         settings.detector,
         settings.device,
         threads=settings.threads,
         cache_folder=settings.cache_folder,
-        shapes=ShapeRange((1, 64, 64, 3), (batch, 384, 640, 3), (batch, 1440, 1440, 3)),
+        shapes=ShapeRange((1, 64, 64, 3), (batch, height, width, 3), (batch, 1440, 1440, 3)),
     )
     recogniser = open_session(
         settings.recogniser,
@@ -55,6 +56,7 @@ def serve(connection: Connection, descriptor: int, settings: WorkerSettings) -> 
     cv2.setNumThreads(1)
     ring = Ring(descriptor, settings.ring)
     analyser = open_analyser(settings)
+    _warm_up(analyser, settings)
     connection.send(Ready(settings.device))
     waiting = perf_counter()
     while True:
@@ -65,6 +67,13 @@ def serve(connection: Connection, descriptor: int, settings: WorkerSettings) -> 
         reply = _infer(ring, analyser, message, waited=started - waiting)
         waiting = perf_counter()
         connection.send(reply)
+
+
+def _warm_up(analyser: FaceAnalyser, settings: WorkerSettings) -> None:
+    """Sees a blank batch: runtimes compile a network when a shape first comes, and now nobody waits for it yet."""
+    width, height = settings.canvas
+    analyser.detector.detect(np.zeros((settings.ring.batch, height, width, 3), np.uint8))
+    analyser.recogniser.embed(np.zeros((analyser.recogniser.max_chunk, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8))
 
 
 def _infer(ring: Ring, analyser: FaceAnalyser, task: Infer, waited: float) -> Inferred:

@@ -30,9 +30,13 @@ class DecoderSettings:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What an inference worker needs to know for all of its life. Graphs are the rewritten ones."""
+    """What an inference worker needs to know for all of its life.
+
+    Graphs are the rewritten ones; `canvas` is the detector's usual size, which it gets ready for before work comes.
+    """
 
     ring: RingShape
+    canvas: Size
     detector: Path
     recogniser: Path
     dimension: int

@@ -19,7 +19,10 @@ from fastface.types import Geometry, Image, Size, VideoInfo
 from fastface.video.colour import yuv_matrix
 from fastface.video.frame import SampledFrame
 
-__all__ = ["MAX_PLANES", "PlaneWriter", "geometry_for"]
+__all__ = ["MAX_PLANES", "USUAL_CANVAS", "PlaneWriter", "geometry_for"]
+
+USUAL_CANVAS: Size = (640, 384)
+"""The automatic canvas of a video of 16:9."""
 
 CANVAS_SIDE = 640
 """Long side of the automatic canvas: what the networks were trained at and insightface looks at."""

@@ -14,6 +14,7 @@ from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.types import Size
 from fastface.video.discover import Discovery, discover
+from fastface.video.planes import USUAL_CANVAS
 from fastface.workflows.interrupt import Interruption, interruptible
 from fastface.workflows.machine import Layout, choose_layout
 from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
@@ -55,6 +56,7 @@ class Desk:
         )
         worker = WorkerSettings(
             ring=layout.ring,
+            canvas=det_size or USUAL_CANVAS,
             detector=networks.detector,
             recogniser=networks.recogniser,
             dimension=networks.dimension,

@@ -10,13 +10,14 @@ import cv2
 from fastface import errors
 from fastface.config import Config
 from fastface.errors import ConfigError, FastfaceError, WorkerError
+from fastface.faces.analyse import PICTURE_CANVAS
 from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
 from fastface.pipeline.crew import Crew
-from fastface.pipeline.errands import Refused, run_errands, serve_errands
+from fastface.pipeline.errands import Alive, Refused, run_errands, serve_errands
 from fastface.pipeline.inference import open_analyser
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.ring import RingShape
-from fastface.types import Gallery
+from fastface.types import Faces, Gallery, Image
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.machine import choose_layout, num_cores
 from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
@@ -54,6 +55,7 @@ def enrol(
     """
     settings = WorkerSettings(
         ring=RingShape.for_batch(1, 1),
+        canvas=(PICTURE_CANVAS, PICTURE_CANVAS),
         detector=networks.detector,
         recogniser=networks.recogniser,
         dimension=networks.dimension,
@@ -105,10 +107,14 @@ def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) ->
     cv2.setNumThreads(1)
     analyser = open_analyser(settings)
 
+    def analyse(picture: Image) -> Faces:
+        connection.send(Alive())
+        return analyser.analyse_picture(picture)
+
     def do(task: _Enrolment) -> tuple[Gallery, GalleryReport]:
         return load_gallery(
             task.targets,
-            analyse=analyser.analyse_picture,
+            analyse=analyse,
             contract=task.contract,
             lookalikes=task.lookalikes,
             alike=task.enter,

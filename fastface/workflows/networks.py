@@ -60,7 +60,8 @@ def open_networks(config: Config) -> Networks:
         BackendError: The asked device is not available.
         ModelError: No usable pack was found.
     """
-    device = resolve_device(config.models.device)
+    cache = cache_folder()
+    device = resolve_device(config.models.device, cache)
     models = find_models(
         config.models.folder,
         pack=config.models.pack,
@@ -68,7 +69,6 @@ def open_networks(config: Config) -> Networks:
         recogniser=config.models.recogniser,
         device=device,
     )
-    cache = cache_folder()
     dimension = inspect_graph(models.recogniser.path).dimension
     assert dimension is not None, models.recogniser
     return Networks(

@@ -20,6 +20,7 @@ from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
 from fastface.workflows.observer import Observer
 from fastface.workflows.results import Counts, RunResult, write_run_json
+from fastface.workflows.scan import Scanner
 
 __all__ = ["find", "run", "scan"]
 
@@ -41,10 +42,12 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
     """
     with open_desk(config, out, observer) as desk, _reported(desk, "run") as result:
         found = _discover(desk, inputs, result)
-        gallery = _enrol(desk, targets, result)
         with desk.coordinator() as coordinator:
-            records = _scan(desk, found, coordinator, result)
-            _answer(desk, gallery, records, coordinator, result)
+            scanner = _admit(desk, found, coordinator)
+            gallery = _enrol(desk, targets, result)
+            records = _scan(desk, scanner, coordinator, result)
+            finder = _refined(desk, gallery, records, coordinator)
+        _answer(desk, finder, records, result)
     return result
 
 
@@ -57,7 +60,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     with open_desk(config, out, observer) as desk, _reported(desk, "scan") as result:
         found = _discover(desk, inputs, result)
         with desk.coordinator() as coordinator:
-            _scan(desk, found, coordinator, result)
+            _scan(desk, _admit(desk, found, coordinator), coordinator, result)
     return result
 
 
@@ -74,7 +77,8 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         gallery = _enrol(desk, targets, result)
         records = desk.records()
         with desk.coordinator() as coordinator:
-            _answer(desk, gallery, records, coordinator, result)
+            finder = _refined(desk, gallery, records, coordinator)
+        _answer(desk, finder, records, result)
     return result
 
 
@@ -131,10 +135,17 @@ def _tell(desk: Desk, report: GalleryReport) -> None:
         desk.observer.note(line)
 
 
-def _scan(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> list[VideoRecord]:
+def _admit(desk: Desk, found: Discovery, coordinator: Coordinator) -> Scanner:
+    """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
     desk.observer.begin(len(found.videos))
+    scanner = desk.scanner()
+    scanner.admit(found.videos, coordinator)
+    return scanner
+
+
+def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunResult) -> list[VideoRecord]:
     try:
-        desk.scanner().run(found.videos, coordinator)
+        scanner.run(coordinator)
     finally:
         desk.observer.end()
     desk.interruption.check()
@@ -156,15 +167,18 @@ class _Tally:
             yield VideoHits(found.record.video_id, found.faces, found.hits)
 
 
-def _answer(
-    desk: Desk, gallery: Gallery, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
-) -> None:
+def _refined(desk: Desk, gallery: Gallery, records: list[VideoRecord], coordinator: Coordinator) -> Finder:
+    """Whom to ask; after `--exact`'s stretches of every frame have been scanned, where they were not before."""
     finder = Finder(desk.out, desk.ledger, gallery=gallery, limits=desk.limits, spans=desk.config.spans)
     if desk.config.spans.exact:
         for info, unit in finder.exact_units(records):
             coordinator.schedule(info, unit)
-        desk.scanner().run((), coordinator)
+        desk.scanner().run(coordinator)
         desk.interruption.check()
+    return finder
+
+
+def _answer(desk: Desk, finder: Finder, records: list[VideoRecord], result: RunResult) -> None:
     exporter = Exporter(desk.out, desk.ledger, desk.config.export, desk.interruption)
     tally = _Tally(exporter, result.counts)
     root = desk.out.root

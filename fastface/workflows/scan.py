@@ -82,14 +82,21 @@ class Scanner:
         self._observer = observer
         self._open: dict[str, _Open] = {}
 
-    def run(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
-        """Scans what is not in the index yet; every file has its final state in the ledger afterwards."""
+    def admit(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
+        """Gives the coordinator what is not in the index yet, and starts its processes if that is anything."""
+        is_any = False
         for file in files:
             if self._up_to_date(file):
                 VideoIndex(self._root, file.video_id).drop_units()  # a killed run may not have come to it
                 self._observer.video_kept(file.video_id)
-            else:
-                coordinator.probe(file)
+                continue
+            coordinator.probe(file)
+            is_any = True
+        if is_any:
+            coordinator.start()
+
+    def run(self, coordinator: Coordinator) -> None:
+        """Scans all that was admitted or scheduled; every file has its final state in the ledger afterwards."""
         for event in coordinator.events():
             self._take(event, coordinator)
 
