@@ -40,11 +40,11 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(STAMP): pyproject.toml | $(BIN)/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[$(EXTRA)]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$(EXTRA)]'
 	touch $@
 
 # insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.
 $(DEV_STAMP): pyproject.toml $(STAMP)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --group parity
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps $(INSIGHTFACE)
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group dev --group parity
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps $(INSIGHTFACE)
 	touch $@

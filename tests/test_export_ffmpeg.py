@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from run_tools import wait_until
 
 from fastface.errors import ExportError, InterruptError, SpaceError
 from fastface.export.ffmpeg import find_ffmpeg, literal_file, run_ffmpeg
@@ -61,7 +62,8 @@ def test_one_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> None:
         run_ffmpeg([], executable=program, stall_seconds=0.5)
     assert time.monotonic() - began < 10
     assert _is_gone(_pid(tmp_path))
-    assert _is_gone(int((tmp_path / "child").read_text()))
+    child = int((tmp_path / "child").read_text())
+    wait_until(lambda: _is_gone(child), "the end of its child")
 
 
 def test_one_that_says_the_same_again_and_again_gets_nowhere(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from fastface.video.account import Account
 from fastface.video.clock import Clock
 from fastface.video.container import open_video
 from fastface.video.frame import FrameSource, SampledFrame, UnitReport
+from fastface.video.lookahead import can_skip, marked
 from fastface.video.sequence import SequenceSource
 
 __all__ = ["PyavSource", "open_source"]
@@ -54,7 +55,7 @@ class PyavSource:
         end = None if unit.end is None else info.start_pts + ceil(unit.end / info.time_base)
         wanted = start
         sampled = 0
-        for frame, pts in self._from(start, account):
+        for frame, pts in self._from(unit, account):
             if pts < start:
                 continue
             if end is not None and pts >= end:
@@ -70,8 +71,9 @@ class PyavSource:
             yield SampledFrame(pts, time, frame, flagged)
         self.report = account.report(sampled)
 
-    def _from(self, start: int, account: Account) -> Iterator[tuple[Any, int]]:
-        """Decoded frames and their pts, from a keyframe that is shown at `start` or before, or from the beginning."""
+    def _from(self, unit: Unit, account: Account) -> Iterator[tuple[Any, int]]:
+        """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""
+        start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
             account.errors = 0
             with open_video(self._info.path) as (container, stream):
@@ -88,7 +90,9 @@ class PyavSource:
                         continue
                     packets = chain((first_packet,), packets)
                 clock = Clock(self._info)
-                stamped = ((frame, clock.stamp(frame.pts)) for frame in _decoded(packets, account))
+                needed = marked(packets, self._info, unit) if can_skip(self._info, unit) else _all(packets)
+                decoded = _decoded(needed, stream.codec_context, account)
+                stamped = ((frame, clock.stamp(frame.pts)) for frame in decoded)
                 first = next(stamped, None)
                 # With a gradual refresh instead of keyframes, the first good frame is long after the packet.
                 if place is not None and first is not None and first[1] > start:
@@ -135,9 +139,20 @@ def _packets(container: Any, stream: Any, account: Account) -> Iterator[Any]:
             return
 
 
-def _decoded(packets: Iterator[Any], account: Account) -> Iterator[Any]:
-    """All frames; a packet that cannot be decoded is counted, and decoding goes on after it."""
-    for packet in packets:
+def _all(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
+    return ((packet, True) for packet in packets)
+
+
+def _decoded(packets: Iterator[tuple[Any, bool]], codec: Any, account: Account) -> Iterator[Any]:
+    """Frames that are needed, or that others refer to.
+
+    A packet that cannot be decoded is counted, and decoding goes on after it.
+    """
+    needed_before = True
+    for packet, needed in packets:
+        if needed != needed_before:
+            codec.skip_frame = "DEFAULT" if needed else "NONREF"
+            needed_before = needed
         try:
             yield from packet.decode()
         except av.error.EOFError:

@@ -1,0 +1,94 @@
+"""Which packets show samples: told before they are decoded, so that a decoder can leave others out.
+
+A frame that no other frame refers to (most B-frames) costs its decoder nothing if it is not wanted: libavcodec skips
+it under `skip_frame=NONREF`. Measured on one core: 1080p H.264 at 5 samples a second in 0.5 to 0.6 of the time, 720p
+in 0.3. The samples are the same frames, bit for bit, as if all were decoded.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from fastface.types import Unit, VideoInfo
+
+__all__ = ["can_skip", "marked"]
+
+_SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
+"""Codecs of which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
+
+_KEPT_BACK = 4
+"""Packets at the end of a stream that are always decoded: the last frame shown tells how far the film could be read."""
+
+_MAX_CELLS = 1024
+
+_LONGEST_REORDERING = 64
+"""Packets between a packet and the last one shown before it; the standards allow 16."""
+
+
+def can_skip(info: VideoInfo, unit: Unit) -> bool:
+    """Whether frames between samples may be left out."""
+    return unit.sampling.period is not None and info.codec in _SKIPPABLE and not info.estimated_times
+
+
+def marked(packets: Iterator[Any], info: VideoInfo, unit: Unit) -> Iterator[tuple[Any, bool]]:
+    """Packets as they come, each with whether its frame is needed even if no other frame refers to it.
+
+    It is if it is the first one shown in its cell of the sampling grid. That is known once a packet was read that is
+    decoded when it is shown, since what is decoded later is shown later. Where timestamps do not allow to tell (some
+    are missing, or the clock is set back), every frame from there on is needed.
+
+    Args:
+        packets: In the order of decoding.
+        info: The video.
+        unit: One that `can_skip`.
+    """
+    ahead = _Ahead(info, unit)
+    for packet in packets:
+        if not ahead.add(packet):
+            yield from ((waiting, True) for waiting in ahead.waiting)
+            yield from ((rest, True) for rest in packets)
+            return
+        yield from ahead.decided()
+    yield from ((waiting, True) for waiting in ahead.waiting)
+
+
+class _Ahead:
+    """Packets that were read and not handed on yet."""
+
+    def __init__(self, info: VideoInfo, unit: Unit) -> None:
+        assert unit.sampling.period is not None
+        self._info = info
+        self._period = unit.sampling.period
+        self._first_shown: dict[int, int] = {}
+        self._dts: int | None = None
+        self.waiting: deque[Any] = deque()
+
+    def add(self, packet: Any) -> bool:
+        """Takes one more packet; False where its timestamps tell nothing."""
+        self.waiting.append(packet)
+        pts, dts = packet.pts, packet.dts
+        if pts is None or len(self.waiting) > _LONGEST_REORDERING:
+            return False
+        if dts is not None:
+            if dts > pts or (self._dts is not None and dts < self._dts):
+                return False
+            self._dts = dts
+        cell = self._cell(pts)
+        self._first_shown[cell] = min(pts, self._first_shown.get(cell, pts))
+        return True
+
+    def decided(self) -> Iterator[tuple[Any, bool]]:
+        """The packets before which nothing can be shown any more that was not read."""
+        while len(self.waiting) > _KEPT_BACK and self._dts is not None and self.waiting[0].pts <= self._dts:
+            packet = self.waiting.popleft()
+            cell = self._cell(packet.pts)
+            yield packet, packet.pts == self._first_shown[cell]
+            if len(self._first_shown) > _MAX_CELLS:
+                self._forget(cell - _LONGEST_REORDERING)
+
+    def _forget(self, cell: int) -> None:
+        """Forgets the cells before one, whose packets are all handed on."""
+        self._first_shown = {other: pts for other, pts in self._first_shown.items() if other >= cell}
+
+    def _cell(self, pts: int) -> int:
+        return int(self._info.time_of(pts) // self._period)
