@@ -27,7 +27,7 @@ lint: dev
 	$(BIN)/lint-imports
 
 bench: dev
-	$(BIN)/python benchmarks/against_insightface.py
+	$(BIN)/python benchmarks/throughput.py --write
 
 clean:
 	rm -rf $(VENV)

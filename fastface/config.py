@@ -9,9 +9,9 @@ import tomllib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fastface.errors import ConfigError
 from fastface.types import Sampling, Size
@@ -76,6 +76,9 @@ class ScanConfig(Section):
 
     sample_fps: float = Field(5.0, gt=0, le=240, description="Frames looked at in a second of video.")
     every_frame: bool = Field(False, description="Look at every frame; sample_fps is ignored.")
+    keyframes: bool = Field(
+        False, description="Look at keyframes first, and at sample_fps only where a target nearly is: fast, may miss."
+    )
     det_size: DetSize = Field("auto", description="Detector canvas, auto (640 wide, the video's aspect) or WxH.")
     det_threshold: float = Field(0.5, gt=0, lt=1, description="Smallest detector score of a face.")
     min_face: int = Field(16, ge=1, le=4096, description="Smallest width and height of a face, in pixels of the video.")
@@ -91,7 +94,13 @@ class ScanConfig(Section):
         """The sampling that the two keys ask for; the period is exact for rates of up to three decimals."""
         if self.every_frame:
             return Sampling(None)
-        return Sampling(1 / Fraction(self.sample_fps).limit_denominator(1000))
+        return Sampling(1 / Fraction(self.sample_fps).limit_denominator(1000), self.keyframes)
+
+    @model_validator(mode="after")
+    def _one_sampling(self) -> Self:
+        if self.every_frame and self.keyframes:
+            raise ValueError("every_frame and keyframes exclude each other")
+        return self
 
 
 class MatchConfig(Section):

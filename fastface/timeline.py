@@ -19,6 +19,7 @@ __all__ = [
     "Interval",
     "boundary_windows",
     "build_spans",
+    "cell_of",
     "clamp",
     "group_hits",
     "inner_cells",
@@ -162,7 +163,7 @@ def boundary_windows(
     """
     windows: list[Interval] = []
     for first_hit, last_hit in groups:
-        first, last = _cell(first_hit, period), _cell(last_hit, period)
+        first, last = cell_of(first_hit, period), cell_of(last_hit, period)
         windows.append(((first - 1) * period, first * period))
         windows.append((last * period, (last + 1) * period))
     return merge(clamp(windows, (Fraction(0), duration)))
@@ -175,9 +176,9 @@ def inner_cells(groups: Iterable[tuple[float, float]], period: Fraction) -> tupl
         groups: (first hit, last hit) in seconds.
         period: Seconds between samples.
     """
-    return merge((_cell(first, period) * period, _cell(last, period) * period) for first, last in groups)
+    return merge((cell_of(first, period) * period, cell_of(last, period) * period) for first, last in groups)
 
 
-def _cell(time: float, period: Fraction) -> int:
-    """The grid cell of a sample whose exact time was rounded to a float, perhaps to just below its cell's edge."""
+def cell_of(time: float, period: Fraction) -> int:
+    """The cell [kP, (k+1)P) of a sample whose time, as a float, may have been rounded to just below its edge."""
     return int((Fraction(time) + _EXACT_TOLERANCE) // period)

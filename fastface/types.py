@@ -90,9 +90,11 @@ class Sampling:
 
     Attributes:
         period: Seconds between samples; None takes every frame.
+        keyframes: Whether only keyframes are samples: the first one of each cell that has one.
     """
 
     period: Fraction | None
+    keyframes: bool = False
 
     def cell(self, time: Fraction) -> int | None:
         """The grid cell of a time; None where every frame is a sample."""
@@ -105,8 +107,7 @@ class Unit:
 
     Attributes:
         video_id: The video.
-        index: Place among the video's units, from 0; -1 for a stretch that is looked at again, frame by frame, to find
-            an exact boundary.
+        index: Place among the video's units, from 0; -1 for a stretch that is looked at again and more closely.
         start: First second, inclusive; on a cell's edge of the sampling grid.
         end: Last second, exclusive; None reads to the end of the video.
         sampling: Which frames of the stretch are looked at.
@@ -120,7 +121,7 @@ class Unit:
 
     @property
     def dense(self) -> bool:
-        """Whether it is a stretch for an exact boundary."""
+        """Whether it is a stretch that is looked at again, more closely."""
         return self.index < 0
 
     @property
@@ -128,7 +129,8 @@ class Unit:
         """Names the unit within its video, alike in every run."""
         if not self.dense:
             return f"{self.index:06d}"
-        return f"{self.start}-{self.end}".replace("/", "_")
+        closeness = "" if self.sampling.period is None else f"@{self.sampling.period}"
+        return f"{self.start}-{self.end}{closeness}".replace("/", "_")
 
 
 @dataclass(frozen=True, slots=True)

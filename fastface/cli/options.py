@@ -71,7 +71,8 @@ def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
 
 SCAN = _flags(
     "scan",
-    *("sample_fps", "every_frame", "det_size", "det_threshold", "min_face", "batch", "decoders", "workers", "ring_mb"),
+    *("sample_fps", "every_frame", "keyframes", "det_size", "det_threshold", "min_face"),
+    *("batch", "decoders", "workers", "ring_mb"),
 )  # fmt: skip
 MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")

@@ -46,7 +46,8 @@ class UnitRecord:
         key: Names the unit within its video: the same stretch and sampling has the same key in every run.
         start: First second, inclusive.
         end: Last second, exclusive; None for the end of the video.
-        dense: Whether every frame of the stretch was looked at, for exact boundaries.
+        dense: Whether the stretch was looked at again, more closely.
+        period: Seconds between samples of a dense one; None for every frame.
         decoded: Frames decoded.
         sampled: Frames looked at.
         inferred: Frames searched.
@@ -62,6 +63,7 @@ class UnitRecord:
     start: Fraction
     end: Fraction | None
     dense: bool
+    period: Fraction | None = None
     decoded: int = 0
     sampled: int = 0
     inferred: int = 0
@@ -80,11 +82,11 @@ class UnitRecord:
     def from_text(cls, text: str) -> "UnitRecord":
         """The record that `to_text` wrote."""
         values = json.loads(text)
-        end = values["end"]
-        exact = {"start": Fraction(values["start"]), "covered": Fraction(values["covered"])}
-        return cls(**{**values, **exact, "end": None if end is None else Fraction(end)})
+        exact = {name: None if values[name] is None else Fraction(values[name]) for name in _UNIT_FRACTIONS}
+        return cls(**{**values, **exact})
 
 
+_UNIT_FRACTIONS = ("start", "end", "period", "covered")
 _FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration")
 
 

@@ -2,7 +2,7 @@
 
 OUT/.fastface/index/<video>/units/<key>.parquet     units, as they are committed
 OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
-OUT/.fastface/index/<video>/dense/<key>.parquet     stretches of which every frame was looked at
+OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
 """
 
 import shutil
@@ -82,7 +82,7 @@ class VideoIndex:
         return {key.decode(): value.decode() for key, value in found.items()}
 
     def dense_faces(self, units: Iterable[UnitRecord]) -> list[Faces]:
-        """The faces of each stretch of which every frame was looked at."""
+        """The faces of each stretch that was looked at again."""
         return [_read(self._unit_path(unit)) for unit in units]
 
     def remove(self) -> None:

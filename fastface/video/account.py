@@ -23,6 +23,7 @@ class Account:
         self._unit = unit
         self._decoded = 0
         self._last: int | None = None
+        self._passed = info.start_pts
         self._last_duration = 0
         self._lost = Fraction(0)
         self._errors_at_last = 0
@@ -33,6 +34,10 @@ class Account:
     def failed(self) -> None:
         """A packet could not be read or decoded."""
         self.errors += 1
+
+    def passed(self, pts: int) -> None:
+        """A packet was read that need not be decoded."""
+        self._passed = max(self._passed, pts)
 
     def take(self, frame: Any, pts: int) -> bool:
         """A frame of the unit was decoded.
@@ -76,6 +81,7 @@ class Account:
         elif self._last is not None:
             # The last picture of a slide show stands for longer than an average frame.
             stands = max(self._frame_seconds, self._last_duration * self._info.time_base)
-            until = self._info.time_of(self._last) + stands
+            until = max(self._info.time_of(self._last) + stands, self._info.time_of(self._passed) + self._frame_seconds)
+            until = until if self._unit.end is None else min(until, self._unit.end)
         covered = max(Fraction(0), until - self._unit.start - self._lost)
         return UnitReport(self._decoded, sampled, self.errors, covered)

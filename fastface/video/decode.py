@@ -12,7 +12,7 @@ from fastface.video.account import Account
 from fastface.video.clock import Clock
 from fastface.video.container import open_video
 from fastface.video.frame import FrameSource, SampledFrame, UnitReport
-from fastface.video.lookahead import can_skip, marked
+from fastface.video.lookahead import can_skip, keyframes, marked
 from fastface.video.sequence import SequenceSource
 
 __all__ = ["PyavSource", "open_source"]
@@ -62,7 +62,7 @@ class PyavSource:
                 account.reached_end()
                 break
             flagged = account.take(frame, pts)
-            if pts < wanted:
+            if pts < wanted or (unit.sampling.keyframes and not frame.key_frame):
                 continue
             time = info.time_of(pts)
             if period is not None:
@@ -90,7 +90,7 @@ class PyavSource:
                         continue
                     packets = chain((first_packet,), packets)
                 clock = Clock(self._info)
-                needed = marked(packets, self._info, unit) if can_skip(self._info, unit) else _all(packets)
+                needed = _needed(packets, self._info, unit, account)
                 decoded = _decoded(needed, stream.codec_context, account)
                 stamped = ((frame, clock.stamp(frame.pts)) for frame in decoded)
                 first = next(stamped, None)
@@ -139,8 +139,13 @@ def _packets(container: Any, stream: Any, account: Account) -> Iterator[Any]:
             return
 
 
-def _all(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
-    return ((packet, True) for packet in packets)
+def _needed(packets: Iterator[Any], info: VideoInfo, unit: Unit, account: Account) -> Iterator[tuple[Any, bool]]:
+    """The packets that must be decoded, each with whether its frame is needed even if no other refers to it."""
+    if not can_skip(info, unit):
+        return ((packet, True) for packet in packets)
+    if unit.sampling.keyframes:
+        return ((packet, True) for packet in keyframes(packets, info, unit, account))
+    return marked(packets, info, unit)
 
 
 def _decoded(packets: Iterator[tuple[Any, bool]], codec: Any, account: Account) -> Iterator[Any]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastface.types import Unit, VideoInfo
+from fastface.video.account import Account
 
-__all__ = ["can_skip", "marked"]
+__all__ = ["can_skip", "keyframes", "marked"]
 
 _SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
 """Codecs of which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
@@ -50,6 +51,28 @@ def marked(packets: Iterator[Any], info: VideoInfo, unit: Unit) -> Iterator[tupl
             return
         yield from ahead.decided()
     yield from ((waiting, True) for waiting in ahead.waiting)
+
+
+def keyframes(packets: Iterator[Any], info: VideoInfo, unit: Unit, account: Account) -> Iterator[Any]:
+    """The packet of the first keyframe in each cell, and the empty one that ends the stream.
+
+    Args:
+        packets: In the order of decoding.
+        info: The video.
+        unit: One that `can_skip`.
+        account: Told how far the packets went that were left out.
+    """
+    assert unit.sampling.period is not None
+    last_cell: int | None = None
+    for packet in packets:
+        if packet.size == 0 or packet.pts is None:
+            yield packet
+            continue
+        account.passed(packet.pts)
+        cell = unit.sampling.cell(info.time_of(packet.pts))
+        if packet.is_keyframe and cell != last_cell:
+            last_cell = cell
+            yield packet
 
 
 class _Ahead:

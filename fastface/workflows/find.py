@@ -15,7 +15,7 @@ from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.timeline import Interval, boundary_windows, build_spans, group_hits, inner_cells, merge, subtract
+from fastface.timeline import Interval, boundary_windows, build_spans, cell_of, group_hits, inner_cells, merge, subtract
 from fastface.types import Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
 from fastface.workflows.networks import Thresholds
 from fastface.workflows.output import OutputFolder
@@ -23,6 +23,12 @@ from fastface.workflows.output import OutputFolder
 __all__ = ["Finder", "Findings"]
 
 _UNKNOWN_RATE = Fraction(25)
+
+_REACH = Fraction(2)
+"""Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
+
+_NEAR_KEYFRAMES = 0.2
+"""As `_NEAR`, for keyframes: the only picture of a shot may show a turned or blurred face."""
 
 _NEAR = 0.1
 """How far below the thresholds a sample's similarity may lie for its neighbourhood to be looked at frame by frame."""
@@ -79,36 +85,62 @@ class Finder:
         """What is found in each video that has an index, one at a time."""
         for record in records:
             if record.info is not None and self._index(record).faces_path.exists():
-                yield self._find(record, record.info, self._dense_units(record.video_id))
+                yield self._find(record, record.info)
 
-    def exact_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
-        """The stretches around boundaries that must be looked at frame by frame, and were not yet."""
+    def unsure_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
+        """The stretches that must be looked at more closely before the answer stands; to be asked until there are none.
+
+        Where only keyframes were looked at: what is near one that shows a target, or nearly, and goes on beside it.
+        With `--exact`: the frames around each boundary.
+        """
         for record in records:
             if record.info is None or not self._index(record).faces_path.exists():
                 continue
-            dense = [_interval(unit) for unit in self._dense_units(record.video_id)]
-            for start, end in subtract(self._unsure(record, record.info), dense):
-                yield record.info, Unit(record.video_id, -1, start, end, Sampling(None))
+            sampling = self._sampling(record)
+            if sampling.keyframes:
+                units = self._missing(record, Sampling(sampling.period), self._near_keyframes(record, record.info))
+                if units:
+                    yield from ((record.info, unit) for unit in units)
+                    continue
+            if self._spans.exact and sampling.period is not None:
+                units = self._missing(record, Sampling(None), self._unsure(record, record.info, sampling.period))
+                yield from ((record.info, unit) for unit in units)
 
-    def _unsure(self, record: VideoRecord, info: VideoInfo) -> tuple[Interval, ...]:
+    def _missing(self, record: VideoRecord, sampling: Sampling, wanted: Iterable[Interval]) -> list[Unit]:
+        """What of the wanted stretches was not looked at with a sampling; what was lost is not tried again."""
+        units = self._ledger.units(record.video_id).values()
+        looked_at = [_interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
+        return [Unit(record.video_id, -1, start, end, sampling) for start, end in subtract(wanted, looked_at)]
+
+    def _near_keyframes(self, record: VideoRecord, info: VideoInfo) -> tuple[Interval, ...]:
+        """The cells within reach of every sample that is a hit, or nearly one: each round reaches on from the last."""
+        sampling = self._sampling(record)
+        assert sampling.period is not None
+        near = self._match(*self._faces(record, info, exact=False), lenience=_NEAR_KEYFRAMES)
+        cells = int(_REACH / sampling.period) + 1
+        times = np.unique(np.concatenate([np.empty(0), *(hits.time for hits in near.values())])).tolist()
+        windows = []
+        for time in times:
+            cell = cell_of(time, sampling.period)
+            windows.append((max(0, cell - cells) * sampling.period, (cell + cells + 1) * sampling.period))
+        return tuple(window for window in merge(windows) if info.duration is None or window[0] < info.duration)
+
+    def _unsure(self, record: VideoRecord, info: VideoInfo, period: Fraction) -> tuple[Interval, ...]:
         """The cells in which a span may begin or end: beside each sample that is a hit, or nearly one, of a target.
 
         Nearly, since a face whose similarity wavers about the threshold is over it in frames between two samples that
         are not. Cells inside a group of hits are left out: whatever is in them, the group stays one.
         """
-        sampling = self._sampling(record)
-        if sampling.period is None:
-            return ()
         # The samples alone, without what was looked at before: else each search would go farther than the last.
-        faces, periods = self._faces(record, info, sampling, [])
+        faces, periods = self._faces(record, info, exact=False)
         sure = self._match(faces, periods)
         near = self._match(faces, periods, lenience=_NEAR)
         windows: list[Interval] = []
         for label, hits in near.items():
-            wanted = boundary_windows([(time, time) for time in hits.time.tolist()], sampling.period)
+            wanted = boundary_windows([(time, time) for time in hits.time.tolist()], period)
             groups = group_hits(sure[label], self._spans.merge_gap) if label in sure else ()
             inside = [(float(group.time[0]), float(group.time[-1])) for group in groups]
-            windows += subtract(wanted, inner_cells(inside, sampling.period))
+            windows += subtract(wanted, inner_cells(inside, period))
         return merge(windows)
 
     def _match(self, faces: Faces, periods: npt.NDArray[np.float64], lenience: float = 0.0) -> dict[str, Hits]:
@@ -121,9 +153,8 @@ class Finder:
             periods=periods,
         )
 
-    def _find(self, record: VideoRecord, info: VideoInfo, dense: list[UnitRecord]) -> Findings:
-        sampling = self._sampling(record)
-        faces, periods = self._faces(record, info, sampling, dense)
+    def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
+        faces, periods = self._faces(record, info)
         hits = self._match(faces, periods)
         duration = None if info.duration is None else float(info.duration)
         spans = [
@@ -140,7 +171,7 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, sampling, faces, hits, tuple(spans))
+        return Findings(record, info, self._sampling(record), faces, hits, tuple(spans))
 
     def _sampling(self, record: VideoRecord) -> Sampling:
         """The sampling that the video was scanned with.
@@ -154,29 +185,36 @@ class Finder:
                 f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
                 "cannot be looked for in it: choose that one with --models and --pack, or scan again"
             )
-        period = json.loads(metadata["sampling"])["period"]
-        return Sampling(None if period is None else Fraction(period))
+        sampling = json.loads(metadata["sampling"])
+        period = sampling["period"]
+        return Sampling(None if period is None else Fraction(period), sampling["keyframes"])
 
     def _faces(
-        self, record: VideoRecord, info: VideoInfo, sampling: Sampling, dense: list[UnitRecord]
+        self, record: VideoRecord, info: VideoInfo, *, exact: bool = True
     ) -> tuple[Faces, npt.NDArray[np.float64]]:
-        """All faces of a video and the seconds that each stands for."""
-        index = self._index(record)
+        """All faces of a video and the seconds that each stands for; `exact` with stretches of every frame."""
+        index, sampling = self._index(record), self._sampling(record)
         faces = index.faces()
         frame = float(1 / (info.rate or _UNKNOWN_RATE))
         if sampling.period is None:
             return faces, np.full(len(faces), frame)
-        if not dense:
-            return faces, np.full(len(faces), float(sampling.period))
-        windows = [_interval(unit) for unit in dense]
-        sparse = faces[~_inside(faces.time, windows)]
-        joined = Faces.concatenate([sparse, *index.dense_faces(dense)])
-        joined = joined[np.argsort(joined.pts, kind="stable")]
-        periods = np.where(_inside(joined.time, windows), frame, float(sampling.period))
-        return replace(joined, track=link_tracks(joined, float(sampling.period))), periods
-
-    def _dense_units(self, video_id: str) -> list[UnitRecord]:
-        return [unit for unit in self._ledger.units(video_id).values() if unit.dense and not unit.lost]
+        period = float(sampling.period)
+        periods = np.full(len(faces), period)
+        dense = [unit for unit in self._ledger.units(record.video_id).values() if unit.dense and not unit.lost]
+        # What was looked at more closely replaces what was seen there before; every frame comes last.
+        for closeness, seconds in ((sampling.period, period), (None, frame)):
+            units = [unit for unit in dense if unit.period == closeness and (exact or unit.period is not None)]
+            if not units:
+                continue
+            outside = ~_inside(faces.time, [_interval(unit) for unit in units])
+            closer = index.dense_faces(units)
+            faces = Faces.concatenate([faces[outside], *closer])
+            periods = np.concatenate([periods[outside], *(np.full(len(part), seconds) for part in closer)])
+        if dense:
+            order = np.argsort(faces.pts, kind="stable")
+            faces, periods = faces[order], periods[order]
+            faces = replace(faces, track=link_tracks(faces, period))
+        return faces, periods
 
     def _index(self, record: VideoRecord) -> VideoIndex:
         return VideoIndex(self._out.index, record.video_id)
@@ -188,7 +226,7 @@ def _interval(unit: UnitRecord) -> Interval:
 
 
 def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.NDArray[np.bool_]:
-    inside = np.zeros(len(times), bool)
-    for start, end in windows:
-        inside |= (times >= float(start)) & (times < float(end))
+    bounds = np.array([(float(start), float(end)) for start, end in merge(windows)])
+    last_begun = np.searchsorted(bounds[:, 0], times, side="right") - 1
+    inside: npt.NDArray[np.bool_] = (last_begun >= 0) & (times < bounds[last_begun, 1])
     return inside

@@ -168,10 +168,10 @@ class _Tally:
 
 
 def _refined(desk: Desk, gallery: Gallery, records: list[VideoRecord], coordinator: Coordinator) -> Finder:
-    """Whom to ask; after `--exact`'s stretches of every frame have been scanned, where they were not before."""
+    """Whom to ask; after all stretches have been scanned that must be looked at more closely."""
     finder = Finder(desk.out, desk.ledger, gallery=gallery, limits=desk.limits, spans=desk.config.spans)
-    if desk.config.spans.exact:
-        for info, unit in finder.exact_units(records):
+    while units := list(finder.unsure_units(records)):
+        for info, unit in units:
             coordinator.schedule(info, unit)
         desk.scanner().run(coordinator)
         desk.interruption.check()

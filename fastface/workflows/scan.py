@@ -29,7 +29,7 @@ def scan_key(scan: ScanConfig, networks: Networks) -> str:
     """Digest of everything that the index of a video depends on. Processes, batches and devices are not part of it."""
     facts = {
         "schema": SCHEMA_VERSION,
-        "period": str(scan.sampling.period),
+        "sampling": str(scan.sampling),
         "det_size": scan.det_size,
         "det_threshold": scan.det_threshold,
         "min_face": scan.min_face,
@@ -170,6 +170,7 @@ class Scanner:
             start=unit.start,
             end=unit.end,
             dense=unit.dense,
+            period=unit.sampling.period if unit.dense else None,
             decoded=report.decoded,
             sampled=report.sampled,
             inferred=event.inferred,
@@ -185,7 +186,9 @@ class Scanner:
     def _lose(self, event: UnitLost) -> None:
         unit = event.unit
         lost = f"{event.state}: {event.reason}"
-        self._settle(unit.video_id, UnitRecord(unit.key, unit.start, unit.end, dense=unit.dense, lost=lost))
+        period = unit.sampling.period if unit.dense else None
+        record = UnitRecord(unit.key, unit.start, unit.end, dense=unit.dense, period=period, lost=lost)
+        self._settle(unit.video_id, record)
 
     def _settle(self, video_id: str, record: UnitRecord) -> None:
         self._ledger.put_unit(video_id, record)

@@ -1,0 +1,218 @@
+"""How fast: against insightface's own classes one image at a time, and against decoding alone.
+
+    python benchmarks/throughput.py [--shared ../shared] [--film FILM] [--repeats 3] [--write]
+
+The film is 1080p, made of five real clips (see films.py). The peer decodes every frame with OpenCV, detects with
+insightface's SCRFD class at 640×640 and embeds each face with its ArcFace class, on all cores; decoding alone is PyAV
+with as many threads as it likes. fastface runs its own command over the same film with the same networks and six photos,
+with no clips and crops. All take turns; medians count. A rate is that of the whole command, its start included, or
+without the start: the time of a film of one second is taken off.
+
+Every hit and span of a mode is compared with those of `--every-frame`: recall is the share of that mode's seconds in
+spans of at least two seconds which the other finds too; IoU is that of all spans.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from films import mixed_film, run_ffmpeg
+from results import machine, write_section
+
+PEER = """
+import sys, cv2
+from pathlib import Path
+from insightface.model_zoo import get_model
+from insightface.app.common import Face
+detector = get_model(str(next(Path(sys.argv[2]).glob("det*.onnx"))), providers=["CPUExecutionProvider"])
+detector.prepare(ctx_id=-1, input_size=(640, 640), det_thresh=0.5)
+recogniser = get_model(str(next(Path(sys.argv[2]).glob("w600k*.onnx"))), providers=["CPUExecutionProvider"])
+recogniser.prepare(ctx_id=-1)
+video = cv2.VideoCapture(sys.argv[1])
+frames = faces = 0
+while True:
+    more, frame = video.read()
+    if not more:
+        break
+    frames += 1
+    boxes, landmarks = detector.detect(frame)
+    for box, points in zip(boxes, landmarks):
+        recogniser.get(frame, Face(bbox=box[:4], kps=points, det_score=box[4]))
+        faces += 1
+print(frames, faces)
+"""
+
+DECODE = """
+import sys, av
+with av.open(sys.argv[1]) as container:
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    print(sum(1 for _ in container.decode(stream)), 0)
+"""
+
+MODES = {
+    "fastface, every frame": ["--every-frame"],
+    "fastface, every frame, 640×640 canvas": ["--every-frame", "--det-size", "640x640"],
+    "fastface, default": [],
+    "fastface, default, --exact": ["--exact"],
+    "fastface, --profile fast": ["--profile", "fast"],
+}
+REFERENCE = "fastface, every frame"
+LEAST_SPAN_SECONDS = 2.0
+
+Spans = dict[str, list[tuple[float, float]]]
+
+
+@dataclass
+class Contender:
+    """One way to go over a film, and what it took."""
+
+    go: Callable[[Path], tuple[int, int]]
+    seconds: list[tuple[float, float]] = field(default_factory=list)
+    searched: int = 0
+    faces: int = 0
+
+    def measure(self, long: Path, short: Path) -> None:
+        """One turn: the short film, then the long one."""
+        took = []
+        for film in (short, long):
+            began = time.perf_counter()
+            self.searched, self.faces = self.go(film)
+            took.append(time.perf_counter() - began)
+        self.seconds.append((took[1], took[0]))
+
+    def rates(self, length: float, short_length: float) -> tuple[float, float]:
+        """(seconds of film a second, the same without the start)."""
+        whole = statistics.median(length / long for long, _ in self.seconds)
+        return whole, statistics.median((length - short_length) / (long - short) for long, short in self.seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--film", type=Path, help="another film than the mixed one")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        text = measure(options, Path(folder))
+    print(text)
+    if options.write:
+        title = "Throughput" if options.film is None else f"Throughput: {options.film.name}"
+        write_section(title, text)
+
+
+def measure(options: argparse.Namespace, folder: Path) -> str:
+    """The section of RESULTS.md."""
+    shared: Path = options.shared
+    long = options.film or mixed_film(shared / "media" / "clips", folder / "mixed.mp4")
+    short = folder / "short.mp4"
+    run_ffmpeg("-i", str(long), "-c", "copy", "-an", "-t", "1", str(short))
+    length, short_length = film_seconds(long), film_seconds(short)
+    pack = shared / "models" / "buffalo_s"
+    contenders = {
+        "insightface + OpenCV": Contender(lambda film: count(PEER, film, pack)),
+        "PyAV, decoding alone": Contender(lambda film: count(DECODE, film)),
+    }
+    for name, options_of_mode in MODES.items():
+        contenders[name] = Contender(mode(shared, folder / name, options_of_mode))
+    for _ in range(options.repeats):
+        for contender in contenders.values():
+            contender.measure(long, short)
+    spans = {name: spans_of(folder / name) for name in MODES}
+    lines = [
+        machine(),
+        "",
+        f"`python benchmarks/throughput.py`: {length:.1f} s of 1080p, medians of {options.repeats}, taking turns.",
+        "",
+        "| | frames searched | faces | × real time | without the start | × peer | without the start "
+        "| × decoding alone, without the start | span IoU | recall |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    rates = {name: contender.rates(length, short_length) for name, contender in contenders.items()}
+    peer, decoding = rates["insightface + OpenCV"], rates["PyAV, decoding alone"]
+    for name, contender in contenders.items():
+        whole, steady = rates[name]
+        found = spans.get(name)
+        quality = "| | |" if found is None else f"| {iou(found, spans[REFERENCE]):.3f} | {recall(found, spans):.3f} |"
+        lines.append(
+            f"| {name} | {contender.searched} | {contender.faces} | {whole:.2f} | {steady:.2f} "
+            f"| {whole / peer[0]:.2f} | {steady / peer[1]:.2f} | {steady / decoding[1]:.2f} {quality}"
+        )
+    return "\n".join(lines)
+
+
+def count(code: str, *arguments: object) -> tuple[int, int]:
+    """(frames, faces) of a Python program."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800)
+    frames, faces = map(int, done.stdout.split()[-2:])
+    return frames, faces
+
+
+def mode(shared: Path, out: Path, more: list[str]) -> Callable[[Path], tuple[int, int]]:
+    """One mode of `fastface run` as a contender."""
+
+    def go(film: Path) -> tuple[int, int]:
+        found = json.loads(fastface(shared, film, out, more))["counts"]
+        return found["inferred"], found["faces"]
+
+    return go
+
+
+def fastface(shared: Path, film: Path, out: Path, more: list[str]) -> str:
+    """Runs the command afresh; returns what it prints."""
+    fixed = ["-t", shared / "media" / "photos" / "friends", "--models", shared / "models" / "buffalo_s", "-o", out]
+    kept = ["--clips", "none", "--crops", "none", "--pad", "0,0", "--merge-gap", "1", "--fresh", "--json", "-q"]
+    command = [Path(sys.executable).with_name("fastface"), "run", film, *fixed, *kept, *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800)
+    return done.stdout
+
+
+def spans_of(out: Path) -> Spans:
+    """{target: [(start, end)]} of a finished run."""
+    found: Spans = {}
+    rows: list[dict[str, Any]] = json.loads((out / "spans.json").read_text(encoding="utf-8"))
+    for row in rows:
+        found.setdefault(row["target"], []).append((row["start"], row["end"]))
+    return found
+
+
+def common_seconds(one: list[tuple[float, float]], other: list[tuple[float, float]]) -> float:
+    """Seconds that lie in spans of both; spans of one target are disjoint."""
+    return sum(max(0.0, min(a[1], b[1]) - max(a[0], b[0])) for a in one for b in other)
+
+
+def iou(found: Spans, reference: Spans) -> float:
+    """Intersection over union of all targets' spans."""
+    common = sum(common_seconds(found.get(label, []), spans) for label, spans in reference.items())
+    total = sum(end - start for spans in (*found.values(), *reference.values()) for start, end in spans)
+    return common / (total - common) if total else 1.0
+
+
+def recall(found: Spans, spans: dict[str, Spans]) -> float:
+    """Share of the seconds of long spans of `--every-frame` that are found."""
+    common = total = 0.0
+    for label, reference in spans[REFERENCE].items():
+        long = [span for span in reference if span[1] - span[0] >= LEAST_SPAN_SECONDS]
+        common += common_seconds(found.get(label, []), long)
+        total += sum(end - start for start, end in long)
+    return common / total if total else 1.0
+
+
+def film_seconds(path: Path) -> float:
+    """The declared duration."""
+    command = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(path)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+if __name__ == "__main__":
+    main()
