@@ -4,9 +4,9 @@
 
 The film is 1080p, made of five real clips (see films.py). The peer decodes every frame with OpenCV, detects with
 insightface's SCRFD class at 640×640 and embeds each face with its ArcFace class, on all cores; decoding alone is PyAV
-with as many threads as it likes. fastface runs its own command over the same film with the same networks and six photos,
-with no clips and crops. All take turns; medians count. A rate is that of the whole command, its start included, or
-without the start: the time of a film of one second is taken off.
+with as many threads as it likes. fastface runs its own command over the same film with the same networks and six
+photos, with no clips and crops. All take turns; medians count. A rate is that of the whole command, its start
+included, or without the start: the time of a film of one second is taken off.
 
 Every hit and span of a mode is compared with those of `--every-frame`: recall is the share of that mode's seconds in
 spans of at least two seconds which the other finds too; IoU is that of all spans.

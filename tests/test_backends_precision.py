@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from backends_tools import CPU_DEVICES, SMALL, noise, open_on, write_real_graph, write_small_graph
 
-from fastface.backends import openvino_session
+from fastface.backends import ShapeRange, openvino_session
 from fastface.backends.openvino_session import choose_precision, compile_options
 from fastface.backends.precision import agrees, probe_picture
 
@@ -84,10 +85,13 @@ def test_session_compiles_in_the_precision_that_agreed(
     """A processor with bfloat16, faked: the compiled network turns its embeddings by as much as told."""
     asked = []
 
-    def compile_faked(session: openvino_session.OpenVinoSession, shape: tuple[int, ...], precision: str) -> object:
-        asked.append((shape, precision))
+    def compile_faked(
+        session: openvino_session.OpenVinoSession, shape: tuple[int, ...], streams: int, precision: str
+    ) -> object:
+        asked.append((shape[1:], precision))
         outputs = EMBEDDING if precision == "float32" else turned(EMBEDDING, cosine)
-        return SimpleNamespace(run=lambda batch: (outputs,))
+        request = SimpleNamespace(wait=lambda: None, output_tensors=[SimpleNamespace(data=outputs)])
+        return SimpleNamespace(start=lambda stream, part: request)
 
     monkeypatch.setattr(openvino_session.OpenVinoSession, "_compile", compile_faked)
     device = replace(CPU_DEVICES["openvino"](), precision="bfloat16")
@@ -95,12 +99,36 @@ def test_session_compiles_in_the_precision_that_agreed(
     assert session.device.precision == chosen
     assert {precision for _, precision in asked} == {"float32", "bfloat16"}
     session.run(noise(SMALL))
-    assert asked[-1] == (SMALL, chosen)
+    assert asked[-1] == (SMALL[1:], chosen)
+
+
+@pytest.mark.parametrize(("batch", "compiled"), [(1, {(1, 1)}), (2, {(1, 2)}), (3, {(1, 3)}), (7, {(3, 3), (2, 3)})])
+def test_each_thread_computes_a_part_where_there_are_enough(
+    batch: int, compiled: set[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every picture once, in order, whatever is left over by the division; one picture has all threads."""
+    asked = []
+    compile_one = openvino_session.OpenVinoSession._compile
+
+    def noted(session: openvino_session.OpenVinoSession, shape: tuple[int, ...], number: int, precision: Any) -> object:
+        asked.append((shape[0], number))
+        return compile_one(session, shape, number, precision)
+
+    monkeypatch.setattr(openvino_session.OpenVinoSession, "_compile", noted)
+    graph = write_small_graph(tmp_path / "small.onnx")
+    shapes = ShapeRange(SMALL, SMALL, SMALL)
+    session = openvino_session.OpenVinoSession(graph, CPU_DEVICES["openvino"](), threads=3, shapes=shapes)
+    pictures = noise((batch, *SMALL[1:]))
+    together = session.run(pictures)
+    assert set(asked) == compiled  # (pictures of a part, streams)
+    for output, *each in zip(together, *(session.run(pictures[i : i + 1]) for i in range(batch)), strict=True):
+        np.testing.assert_allclose(output, np.concatenate(each), rtol=1e-5, atol=1e-5)
 
 
 def test_compile_options_name_threads_and_precision() -> None:
-    options = compile_options(3, "bfloat16")
+    options = compile_options(3, 2, "bfloat16")
     assert (options["INFERENCE_NUM_THREADS"], options["INFERENCE_PRECISION_HINT"]) == (3, "bf16")
+    assert options["NUM_STREAMS"] == 2
     assert options["ENABLE_CPU_PINNING"] is False
 
 

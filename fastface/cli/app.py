@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli import demo, enroll, find, models, run, scan, status
+from fastface.cli import bench, demo, enroll, find, models, run, scan, status
 from fastface.workflows.desk import VERSION
 
 __all__ = ["app"]
@@ -38,5 +38,6 @@ app.command("scan")(scan.scan)
 app.command("find")(find.find)
 app.command("enroll")(enroll.enroll)
 app.command("status")(status.status)
+app.command("bench")(bench.bench_command)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
 
-__all__ = ["EXPORT", "MATCH", "MODELS", "RUN", "SCAN", "SPANS", "Invocation", "with_settings"]
+__all__ = ["EXPORT", "MATCH", "MODELS", "RUN", "SAMPLING", "SCAN", "SPANS", "Invocation", "with_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,8 @@ def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
     return (*plain, *(Flag(section, key, (name,)) for key, name in renamed.items()))
 
 
-SCAN = _flags(
-    "scan",
-    *("sample_fps", "every_frame", "keyframes", "det_size", "det_threshold", "min_face"),
-    *("batch", "decoders", "workers", "ring_mb"),
-)  # fmt: skip
+SAMPLING = _flags("scan", "sample_fps", "every_frame", "keyframes", "det_size", "det_threshold", "min_face")
+SCAN = (*SAMPLING, *_flags("scan", "batch", "decoders", "workers", "ring_mb"))
 MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots", "boxes")

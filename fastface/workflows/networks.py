@@ -7,11 +7,11 @@ import platformdirs
 
 from fastface.backends import DeviceInfo, resolve_device
 from fastface.config import Config
-from fastface.errors import ConfigError
+from fastface.errors import ConfigError, ModelError
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_recogniser
 from fastface.models.store import ModelSet, contract_of, find_models
 
-__all__ = ["Networks", "Thresholds", "cache_folder", "open_networks", "thresholds"]
+__all__ = ["Networks", "Thresholds", "cache_folder", "describe_networks", "open_networks", "thresholds"]
 
 _EXIT_BELOW_ENTER = 0.05
 
@@ -80,6 +80,20 @@ def open_networks(config: Config) -> Networks:
         contract=contract_of(models.recogniser),
         cache=cache,
     )
+
+
+def describe_networks(config: Config) -> str:
+    """One line: the device that `auto` or a name means, and the pack; "drawn" where there is no pack.
+
+    Raises:
+        BackendError: The asked device is not available.
+    """
+    device = resolve_device(config.models.device, cache_folder())
+    try:
+        pack = open_networks(config).models.pack
+    except ModelError:
+        pack = "drawn networks"
+    return f"{device.name}, {device.versions}, {device.provider} {device.precision}; {pack}"
 
 
 def thresholds(config: Config, models: ModelSet) -> Thresholds:

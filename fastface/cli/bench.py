@@ -1,0 +1,75 @@
+"""`fastface bench`: which processes and batches are fastest on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fastface.cli.arguments import OUT_FOLDER, Inputs
+from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
+from fastface.cli.report import as_json, say
+from fastface.errors import ConfigError
+from fastface.files import write_atomic
+from fastface.workflows.bench import Measurement, bench, combinations_of, profile_text
+from fastface.workflows.bench_report import COLUMNS, cells, write_report
+from fastface.workflows.networks import describe_networks
+
+__all__ = ["bench_command"]
+
+_SHOWN = ("device", "decoders", "workers", "batch", "frames", "faces", "frames_per_second", "times_real_time",
+          "decode_ms_per_frame", "wait_slot_ms_per_frame", "detect_ms_per_frame", "embed_ms_per_frame",
+          "wait_batch_ms_per_frame", "memory_mb")  # fmt: skip
+
+
+@with_settings(SAMPLING, MODELS)
+def bench_command(
+    invocation: Invocation,
+    inputs: Inputs = None,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Gets bench.csv, bench.png, bench.html.")] = OUT_FOLDER
+    / "bench",
+    batches: Annotated[str, typer.Option(help="Frames a batch, as 1,4,8,16; 0 is what fastface chooses.")] = "1,4,8",
+    workers: Annotated[str, typer.Option(help="Inference processes.")] = "1,2",
+    decoders: Annotated[str, typer.Option(help="Decoder processes.")] = "1,2",
+    backends: Annotated[str, typer.Option(help="Devices, as openvino,cuda.")] = "auto",
+    write_profile: Annotated[Path | None, typer.Option(help="A TOML file of the best combination, for -c.")] = None,
+) -> None:
+    """Scan the same videos with every combination of processes and batches, and tell which is fastest."""
+    devices = backends.split(",")
+    sizes = [
+        _numbers(name, text) for name, text in (("decoders", decoders), ("workers", workers), ("batches", batches))
+    ]
+    combinations = combinations_of(devices, *sizes)
+    console = Console(stderr=True, highlight=False)
+    measured: list[Measurement] = []
+    for measurement in bench(invocation.config, inputs or [], combinations):
+        measured.append(measurement)
+        if not invocation.quiet:
+            console.print(f"{len(measured)} of {len(combinations)}: {', '.join(cells(measurement)[:4])}: "
+                          f"{measurement.frames_per_second:.1f} frames/s")  # fmt: skip
+    write_report(out, measured, describe_networks(invocation.config))
+    best = max(measured, key=lambda measurement: measurement.frames_per_second)
+    if write_profile is not None:
+        write_atomic(write_profile, profile_text(best))
+    if invocation.json:
+        as_json([dict(zip(COLUMNS, cells(measurement), strict=True)) for measurement in measured])
+    elif not invocation.quiet:
+        Console(soft_wrap=True, highlight=False).print(_table(measured, best))
+        say(f"report: {out / 'bench.html'}, {out / 'bench.csv'}, {out / 'bench.png'}")
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--{name} {text!r}: write whole numbers with commas, as 1,4,8") from error
+
+
+def _table(measured: list[Measurement], best: Measurement) -> Table:
+    table = Table(*(column.replace("_", " ") for column in _SHOWN))
+    for measurement in measured:
+        row = dict(zip(COLUMNS, cells(measurement), strict=True))
+        table.add_row(*(row[column] for column in _SHOWN), style="bold green" if measurement is best else None)
+    return table
