@@ -10,7 +10,7 @@ import cv2
 from fastface import errors
 from fastface.config import Config
 from fastface.errors import ConfigError, FastfaceError, WorkerError
-from fastface.faces.analyse import PICTURE_CANVAS
+from fastface.faces.analyse import PICTURE_CANVAS, FaceAnalyser
 from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Alive, Refused, run_errands, serve_errands
@@ -105,10 +105,12 @@ def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer)
 def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) -> None:
     """The life of the enrolment process; called by `process.child_main` in the child."""
     cv2.setNumThreads(1)
-    analyser = open_analyser(settings)
+    analyser: FaceAnalyser | None = None
 
     def analyse(picture: Image) -> Faces:
+        nonlocal analyser
         connection.send(Alive())
+        analyser = analyser or open_analyser(settings)  # banks alone need no networks
         return analyser.analyse_picture(picture)
 
     def do(task: _Enrolment) -> tuple[Gallery, GalleryReport]:
