@@ -29,7 +29,7 @@ from fastface.types import Faces, Gallery, Target, VideoInfo
 from fastface.workflows.desk import VERSION
 from fastface.workflows.networks import open_networks
 from fastface.workflows.output import OutputFolder
-from fastface.workflows.scan import index_metadata, scan_key
+from fastface.workflows.scan import recipe_of
 
 NUM_TARGETS = 20
 FACES_A_VIDEO = 10_000
@@ -90,18 +90,18 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
         person.label: (Reference(f"{n}.jpg", targets[n], 100.0, 500.0, 0.9),) for n, person in enumerate(persons)
     }
     save_gallery(bank, Gallery(persons, (), networks.contract), GalleryReport((), (), references))
-    metadata = index_metadata(config.scan, networks, VERSION)
+    recipe = recipe_of(config.scan, networks, VERSION)
     folder = OutputFolder(out)
     with Ledger(folder.ledger) as ledger:
         for number in range(count // FACES_A_VIDEO):
             video_id = f"video-{number:04d}.mp4"
             unit = UnitRecord("000000", Fraction(0), None, dense=False, decoded=1, sampled=1, inferred=1)
             index = VideoIndex(folder.index, video_id)
-            index.write_unit(unit, draw_faces(chance, targets), metadata)
-            index.merge([unit], DIMENSION, {**metadata, "fingerprint": "drawn"}, lambda faces: faces.track)
+            index.write_unit(unit, draw_faces(chance, targets), recipe.metadata)
+            index.merge([unit], DIMENSION, {**recipe.metadata, "fingerprint": "drawn"}, lambda faces: faces.track)
             index.drop_units()
             info = drawn_info(video_id)
-            record = VideoRecord(video_id, info.path, "drawn", scan_key(config.scan, networks), "done", info=info)
+            record = VideoRecord(video_id, info.path, "drawn", recipe.key, "done", info=info)
             ledger.put_video(record)
     return bank
 

@@ -118,8 +118,6 @@ class MatchConfig(Section):
         (), alias="not", description="Photos or banks of persons that a target must not be taken for."
     )
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
-
 
 class SpansConfig(Section):
     """How hits become spans."""
@@ -163,8 +161,6 @@ class ModelsConfig(Section):
     device: Literal["auto", "cpu", "cuda", "tensorrt", "openvino"] = Field(
         "auto", description="What runs the networks."
     )
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
 
 class Config(Section):
@@ -250,10 +246,10 @@ def _environment_layer(environment: Mapping[str, str]) -> Mapping[str, Any]:
 
 def _fault(detail: Any) -> str:
     """One line for one fault: the key, what is wrong, the value that was given."""
+    if detail["type"] == "extra_forbidden":
+        return f"{'.'.join(map(str, detail['loc']))}: unknown setting"
     # Union members appear in `loc` as type names; keys are what the user wrote.
     keys = [str(part) for part in detail["loc"] if isinstance(part, int) or str(part).replace("_", "").isalnum()]
     where = ".".join(keys)
-    if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown setting"
     message = str(detail["msg"]).removeprefix("Value error, ")
     return f"{where}: {message[0].lower()}{message[1:]} (given: {detail['input']!r})"

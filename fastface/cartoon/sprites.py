@@ -50,6 +50,9 @@ class Sprite:
         behind[...] = np.rint(self.colour[cut] + behind * self.clear[cut])
 
 
+Pair = tuple[float, float]
+
+
 class _Sheet:
     """A large canvas in the coordinates of the face, drawn on with hard edges; shrinking it makes them soft."""
 
@@ -67,11 +70,10 @@ class _Sheet:
     def _layers(self, colour: Colour) -> tuple[tuple[npt.NDArray[np.uint8], Colour | int], ...]:
         return (self.colour, colour), (self.opacity, 255)
 
-    def ellipse(
-        self, x: float, y: float, rx: float, ry: float, colour: Colour, *, above: float = 1e3, below: float = -1e3
-    ) -> None:
-        """A filled ellipse about (x, y), of which only `below` ≤ y < `above` is drawn."""
-        (left, middle), axes = self._point(x, y), (round(rx * self.factor), round(ry * self.factor))
+    def ellipse(self, centre: Pair, radii: Pair, colour: Colour, *, above: float = 1e3, below: float = -1e3) -> None:
+        """A filled ellipse, of which only `below` ≤ y < `above` is drawn."""
+        left, middle = self._point(*centre)
+        axes = round(radii[0] * self.factor), round(radii[1] * self.factor)
         first, last = max(self._point(0, below)[1], 0), self._point(0, above)[1]
         for layer, value in self._layers(colour):
             cv2.ellipse(layer[first:last], (left, middle - first), axes, 0, 0, 360, _scalar(value), -1)
@@ -123,7 +125,7 @@ def _shade(colour: Colour, factor: float) -> Colour:
 def _draw_body(sheet: _Sheet, person: Person) -> None:
     sheet.block((-82, 76, 82, 296), _shade(person.shirt, 0.8), 36)
     sheet.block((-79, 79, 79, 296), person.shirt, 34)
-    sheet.ellipse(0, 77, 21, 12, _shade(person.skin, 0.82))
+    sheet.ellipse((0, 77), (21, 12), _shade(person.skin, 0.82))
     sheet.block((-16, 44, 16, 80), _shade(person.skin, 0.82), 6)
 
 
@@ -131,33 +133,33 @@ def _draw_hair_behind(sheet: _Sheet, person: Person) -> None:
     style = person.code % 3
     dark = _shade(person.hair, 0.78)
     if style == 0:
-        sheet.ellipse(0, -72, 18, 8, dark)
+        sheet.ellipse((0, -72), (18, 8), dark)
     elif style == 1:
         sheet.block((-50, -52, 50, 62), dark, 22)
     else:
-        sheet.ellipse(-42, -34, 10, 16, dark)
-        sheet.ellipse(42, -34, 10, 16, dark)
+        sheet.ellipse((-42, -34), (10, 16), dark)
+        sheet.ellipse((42, -34), (10, 16), dark)
 
 
 def _draw_head(sheet: _Sheet, person: Person) -> None:
     edge = _shade(person.skin, 0.8)
     for side in (-41, 41):
-        sheet.ellipse(side, 2, 8, 11, edge)
-        sheet.ellipse(side, 2, 5, 8, person.skin)
-    sheet.ellipse(0, 8, 40, 48, edge, below=0)
+        sheet.ellipse((side, 2), (8, 11), edge)
+        sheet.ellipse((side, 2), (5, 8), person.skin)
+    sheet.ellipse((0, 8), (40, 48), edge, below=0)
     sheet.block((-40, -48, 40, 10), edge)
-    sheet.ellipse(0, 8, 38, 46, person.skin, below=0)
+    sheet.ellipse((0, 8), (38, 46), person.skin, below=0)
     sheet.block((-38, -48, 38, 10), person.skin)
     _draw_hair_and_band(sheet, person)
 
 
 def _draw_hair_and_band(sheet: _Sheet, person: Person) -> None:
-    sheet.ellipse(0, -40, 43, 34, person.hair, above=-38)
+    sheet.ellipse((0, -40), (43, 34), person.hair, above=-38)
     sheet.block((-42, -44, 42, -32), person.band, 2)
 
 
 def _draw_back_of_head(sheet: _Sheet, person: Person) -> None:
-    sheet.ellipse(0, 6, 42, 50, person.hair, below=-2)
+    sheet.ellipse((0, 6), (42, 50), person.hair, below=-2)
     sheet.block((-42, -42, 42, 8), person.hair)
     _draw_hair_and_band(sheet, person)
     sheet.block((-7, -30, 7, -12), _shade(person.band, 0.85), 3)
@@ -166,8 +168,8 @@ def _draw_back_of_head(sheet: _Sheet, person: Person) -> None:
 def _draw_face(sheet: _Sheet, person: Person) -> None:
     for side in (-20, 20):
         sheet.block((side - 10, -30, side + 10, -27), _shade(person.hair, 0.6), 1)
-    sheet.ellipse(0, 10, 6, 8, _shade(person.skin, 0.84))
-    sheet.ellipse(0, 31, 16, 10, (60, 44, 130), below=31)
+    sheet.ellipse((0, 10), (6, 8), _shade(person.skin, 0.84))
+    sheet.ellipse((0, 31), (16, 10), (60, 44, 130), below=31)
     sheet.block((-12, 31, 12, 34), (240, 240, 240))
 
 
@@ -175,7 +177,7 @@ def _draw_disguise(sheet: _Sheet, disguise: Disguise) -> None:
     if disguise & Disguise.MOUSTACHE:
         sheet.block((-18, 19, 18, 29), HAIR_DARK, 5)
     if disguise & Disguise.BEARD:
-        sheet.ellipse(0, 8, 40, 49, HAIR_DARK, below=42.5)
+        sheet.ellipse((0, 8), (40, 49), HAIR_DARK, below=42.5)
 
 
 def _draw_glasses(sheet: _Sheet) -> None:
@@ -187,4 +189,4 @@ def _draw_glasses(sheet: _Sheet) -> None:
     for left in (GLASSES_ORIGIN[0] * CELL, CELL):
         sheet.block((left, top, left + 3 * CELL, top + 3 * CELL), GLASSES_COLOUR, 6)
         sheet.block((left + CELL - 1, top + CELL - 1, left + 2 * CELL + 1, top + 2 * CELL + 1), (250, 250, 250), 3)
-        sheet.ellipse(left + 1.5 * CELL, top + 1.5 * CELL, 2.6, 2.8, (40, 24, 24))
+        sheet.ellipse((left + 1.5 * CELL, top + 1.5 * CELL), (2.6, 2.8), (40, 24, 24))

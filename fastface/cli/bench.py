@@ -9,12 +9,13 @@ from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Inputs
 from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
-from fastface.cli.report import as_json, say
+from fastface.cli.report import as_json, say, show
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.workflows.bench import Measurement, bench, combinations_of, profile_text
 from fastface.workflows.bench_report import COLUMNS, cells, write_report
 from fastface.workflows.networks import describe_networks
+from fastface.workflows.preview import preview_bench
 
 __all__ = ["bench_command"]
 
@@ -42,6 +43,8 @@ def bench_command(
         _numbers(name, text) for name, text in (("decoders", decoders), ("workers", workers), ("batches", batches))
     ]
     combinations = combinations_of(devices, *sizes)
+    if invocation.dry_run:
+        show(preview_bench(invocation.config, inputs or [], combinations, out), invocation)
     console = Console(stderr=True, highlight=False)
     measured: list[Measurement] = []
     for measurement in bench(invocation.config, inputs or [], combinations):
@@ -54,7 +57,8 @@ def bench_command(
     if write_profile is not None:
         write_atomic(write_profile, profile_text(best))
     if invocation.json:
-        as_json([dict(zip(COLUMNS, cells(measurement), strict=True)) for measurement in measured])
+        rows = [dict(zip(COLUMNS, cells(measurement), strict=True)) for measurement in measured]
+        as_json({"measurements": rows, "report": str(out / "bench.html")})
     elif not invocation.quiet:
         Console(soft_wrap=True, highlight=False).print(_table(measured, best))
         say(f"report: {out / 'bench.html'}, {out / 'bench.csv'}, {out / 'bench.png'}")

@@ -1,14 +1,17 @@
 """`fastface demo`: the main job on a film that fastface draws itself; offline."""
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.options import Invocation, with_settings
-from fastface.cli.report import finish, observer_for
+from fastface.cli.options import DEVICE, Invocation, with_settings
+from fastface.cli.report import finish, observer_for, show
 from fastface.workflows.demo import run_demo
+from fastface.workflows.preview import preview_demo
 
 __all__ = ["demo"]
 
 
-@with_settings()
+@with_settings(DEVICE)
 def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
     """Run the main job on a drawn film with known truth, and compare."""
-    finish(run_demo(out, observer_for(invocation)), invocation)
+    if invocation.dry_run:
+        show(preview_demo(out), invocation)
+    finish(run_demo(out, observer_for(invocation), invocation.config.models.device), invocation)

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from fastface.cli.options import MATCH, MODELS, Invocation, with_settings
-from fastface.cli.report import as_json, observer_for, say
+from fastface.cli.report import as_json, observer_for, say, show
 from fastface.workflows.enrolment import enroll as enroll_workflow
+from fastface.workflows.preview import preview_enroll
 
 __all__ = ["enroll"]
 
@@ -19,6 +20,8 @@ def enroll(
     bank: Annotated[Path, typer.Option("--bank", "-b", help="The bank to write.")],
 ) -> None:
     """Make a bank of reference embeddings out of photos; reports each photo, refuses bad ones by name."""
+    if invocation.dry_run:
+        show(preview_enroll(invocation.config, paths, bank), invocation)
     result = enroll_workflow(invocation.config, paths, bank, observer_for(invocation))
     if invocation.json:
         as_json({"bank": str(bank), "targets": [t.label for t in result.gallery.targets], "report": result.report})

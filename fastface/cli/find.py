@@ -2,7 +2,8 @@
 
 from fastface.cli.arguments import OUT_FOLDER, SAMPLES_FOLDER, Out, Targets
 from fastface.cli.options import EXPORT, MATCH, MODELS, SPANS, Invocation, with_settings
-from fastface.cli.report import finish, observer_for
+from fastface.cli.report import finish, observer_for, show
+from fastface.workflows.preview import preview_find
 from fastface.workflows.run import find as find_workflow
 
 __all__ = ["find"]
@@ -11,5 +12,7 @@ __all__ = ["find"]
 @with_settings(MATCH, SPANS, EXPORT, MODELS)
 def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Ask the index in OUT for other targets, or with other settings; nothing is decoded but for exports."""
-    result = find_workflow(invocation.config, targets or [SAMPLES_FOLDER], out, observer_for(invocation))
-    finish(result, invocation)
+    targets = targets or [SAMPLES_FOLDER]
+    if invocation.dry_run:
+        show(preview_find(invocation.config, targets, out), invocation)
+    finish(find_workflow(invocation.config, targets, out, observer_for(invocation)), invocation)

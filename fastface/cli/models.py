@@ -1,15 +1,17 @@
 """`fastface models`: the networks that are there, and installing others."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fastface.cli.options import MODELS, Invocation, with_settings
-from fastface.cli.report import say
+from fastface.cli.report import as_json, say, show
 from fastface.models.catalog import PACKS
 from fastface.models.download import install as install_pack
 from fastface.models.packs import verify as verify_pack
 from fastface.models.store import data_folder, places
+from fastface.workflows.preview import preview_install
 
 __all__ = ["app"]
 
@@ -20,35 +22,51 @@ app = typer.Typer(no_args_is_help=True, help="The networks that are there, and i
 @with_settings(MODELS)
 def list_(invocation: Invocation) -> None:
     """The packs that are there, and those that can be installed."""
-    for place in places(invocation.config.models.folder):
+    there = {str(place): _packs(place) for place in places(invocation.config.models.folder)}
+    if invocation.json:
+        as_json({"places": there, "can_be_installed": list(PACKS)})
+        return
+    for place, packs in there.items():
         say(f"{place}:")
-        for folder in sorted(path for path in (place, *place.glob("*")) if any(path.glob("*.onnx"))):
-            say(f"  {folder.name}: {', '.join(sorted(file.name for file in folder.glob('*.onnx')))}")
+        for name, files in packs.items():
+            say(f"  {name}: {', '.join(files)}")
     say("can be installed:")
     for name in PACKS:
         say(f"  {name}")
 
 
+def _packs(place: Path) -> dict[str, list[str]]:
+    folders = sorted(path for path in (place, *place.glob("*")) if any(path.glob("*.onnx")))
+    return {folder.name: sorted(file.name for file in folder.glob("*.onnx")) for folder in folders}
+
+
 @app.command()
 @with_settings()
 def install(
-    _invocation: Invocation,
+    invocation: Invocation,
     pack: Annotated[str, typer.Argument(help="The pack, as buffalo_l.")],
     accept_license: Annotated[
         bool, typer.Option("--accept-license", help="The weights are for non-commercial research: accept that.")
     ] = False,
 ) -> None:
     """Download a pack, check its digest, and keep it for all runs."""
-    say(f"installed {install_pack(pack, accept_license=accept_license)}")
+    if invocation.dry_run:
+        show(preview_install(pack), invocation)
+    folder = install_pack(pack, accept_license=accept_license)
+    if invocation.json:
+        as_json({"installed": str(folder)})
+    elif not invocation.quiet:
+        say(f"installed {folder}")
 
 
 @app.command()
 @with_settings(MODELS)
 def verify(invocation: Invocation) -> None:
     """Compare the files that are there with the catalogue's digests."""
-    folder = invocation.config.models.folder or data_folder()
-    damaged = False
-    for check in verify_pack(folder):
-        damaged = damaged or check.state == "damaged"
-        say(f"{check.path}: {check.state} {check.detail}".rstrip())
-    raise typer.Exit(int(damaged))
+    checks = verify_pack(invocation.config.models.folder or data_folder())
+    if invocation.json:
+        as_json({"files": [{"path": str(c.path), "state": c.state, "detail": c.detail} for c in checks]})
+    else:
+        for check in checks:
+            say(f"{check.path}: {check.state} {check.detail}".rstrip())
+    raise typer.Exit(int(any(check.state == "damaged" for check in checks)))

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
 
-__all__ = ["EXPORT", "MATCH", "MODELS", "RUN", "SAMPLING", "SCAN", "SPANS", "Invocation", "with_settings"]
+__all__ = ["DEVICE", "EXPORT", "MATCH", "MODELS", "RUN", "SAMPLING", "SCAN", "SPANS", "Invocation", "with_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Flag:
 
     def annotation(self) -> Any:
         """What typer makes the option of."""
-        kind = bool if self.field.annotation is bool else str
+        kind = bool if self.field.annotation is bool else list[str] if self.field.default == () else str
         help_text = f"{self.field.description} {_bounds(self.field)}".strip()
         names = [f"{name}/--no{name[1:]}" if kind is bool else name for name in self.names]
         panel = self.section.capitalize()
@@ -75,7 +75,8 @@ MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_f
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots", "boxes")
 RUN = _flags("run", "fresh")
-MODELS = _flags("models", "pack", "detector", "recogniser", "device", dir="--models")
+DEVICE = _flags("models", "device")
+MODELS = (*_flags("models", "pack", "detector", "recogniser", dir="--models"), *DEVICE)
 
 
 @dataclass(frozen=True, slots=True)

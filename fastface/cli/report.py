@@ -2,6 +2,8 @@
 
 import json
 import sys
+from dataclasses import asdict
+from typing import Never
 
 import typer
 from rich.console import Console
@@ -10,9 +12,10 @@ from rich.table import Table
 from fastface.cli.options import Invocation
 from fastface.names import valid_text
 from fastface.workflows.observer import BarObserver, Observer
+from fastface.workflows.preview import Preview
 from fastface.workflows.results import RunResult
 
-__all__ = ["finish", "observer_for", "say"]
+__all__ = ["as_json", "finish", "observer_for", "say", "show"]
 
 _STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "no_video": "dim"}
 
@@ -27,7 +30,17 @@ def say(text: str) -> None:
     typer.echo(valid_text(text))
 
 
-def finish(result: RunResult, invocation: Invocation) -> None:
+def show(preview: Preview, invocation: Invocation) -> Never:
+    """Tells what a command would do, and ends the process."""
+    if invocation.json:
+        as_json(asdict(preview))
+    else:
+        for line in preview.lines:
+            say(line)
+    raise typer.Exit
+
+
+def finish(result: RunResult, invocation: Invocation) -> Never:
     """Tells how the command ended, and ends the process with its exit code."""
     if invocation.json:
         say((result.out / "run.json").read_text(encoding="utf-8").rstrip())

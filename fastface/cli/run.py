@@ -4,9 +4,9 @@ from pathlib import Path
 
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, SAMPLES_FOLDER, Inputs, Out, Targets
 from fastface.cli.options import EXPORT, MATCH, MODELS, RUN, SCAN, SPANS, Invocation, with_settings
-from fastface.cli.report import finish, observer_for, say
+from fastface.cli.report import finish, observer_for, show
 from fastface.workflows.demo import run_demo
-from fastface.workflows.preview import preview
+from fastface.workflows.preview import preview_demo, preview_run
 from fastface.workflows.run import run as run_workflow
 
 __all__ = ["run"]
@@ -16,14 +16,14 @@ __all__ = ["run"]
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Scan, find and export: the main job. With nothing in in_video/ it runs the demo."""
     if inputs is None and not _holds_anything(Path(IN_FOLDER)):
-        observer = observer_for(invocation)
+        observer, folder = observer_for(invocation), out / "demo"
         observer.note(f"{IN_FOLDER}/ is empty: this is the demo, on a film that fastface draws itself")
-        finish(run_demo(out / "demo", observer), invocation)
+        if invocation.dry_run:
+            show(preview_demo(folder), invocation)
+        finish(run_demo(folder, observer, invocation.config.models.device), invocation)
     inputs, targets = inputs or [IN_FOLDER], targets or [SAMPLES_FOLDER]
     if invocation.dry_run:
-        for line in preview(invocation.config, inputs, targets, out):
-            say(line)
-        return
+        show(preview_run(invocation.config, inputs, targets, out), invocation)
     finish(run_workflow(invocation.config, inputs, targets, out, observer_for(invocation)), invocation)
 
 

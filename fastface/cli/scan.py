@@ -2,8 +2,8 @@
 
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out
 from fastface.cli.options import MODELS, RUN, SCAN, Invocation, with_settings
-from fastface.cli.report import finish, observer_for, say
-from fastface.workflows.preview import preview
+from fastface.cli.report import finish, observer_for, show
+from fastface.workflows.preview import preview_run
 from fastface.workflows.run import scan as scan_workflow
 
 __all__ = ["scan"]
@@ -14,7 +14,5 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
     """Build or complete the index of faces; look for nobody."""
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
-        for line in preview(invocation.config, inputs, (), out):
-            say(line)
-        return
+        show(preview_run(invocation.config, inputs, (), out), invocation)
     finish(scan_workflow(invocation.config, inputs, out, observer_for(invocation)), invocation)

@@ -151,7 +151,7 @@ def _followed(
 ) -> str:
     """Waits for the end of both pipes; returns the last lines of stderr."""
     assert process.stdout and process.stderr
-    tail, progress, before = b"", _Progress(), None
+    tail, progress, before = bytearray(), _Progress(), None
     deadline = time.monotonic() + stall_seconds
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -161,10 +161,8 @@ def _followed(
                 chunk = os.read(key.fd, 65536)
                 if not chunk:
                     selector.unregister(key.fileobj)
-                elif key.fileobj is process.stderr:
-                    tail = (tail + chunk)[-_TAIL_BYTES:]
-                else:
-                    progress.feed(chunk)
+                (tail.extend if key.fileobj is process.stderr else progress.feed)(chunk)
+            del tail[:-_TAIL_BYTES]
             check_stop()
             now = dict(progress.figures), _bytes_read(process.pid)
             if now != before:
@@ -185,7 +183,7 @@ def _bytes_read(pid: int) -> int:
     return int(first_line.removeprefix(b"rchar: "))
 
 
-def _text(tail: bytes) -> str:
+def _text(tail: bytes | bytearray) -> str:
     return "\n".join(tail.decode(errors="replace").split("\n")[-8:]).strip()
 
 

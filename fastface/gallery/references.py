@@ -121,6 +121,8 @@ def load_gallery(
     drop_misfiled(persons, alike)
     for group in (persons, others):
         faults.extend(fault for picks in group.values() if (fault := _unusable(picks)))
+    faults.extend(f"-t {fault}" for fault in _unseen(wanted, persons))
+    faults.extend(f"--not {fault}" for fault in _unseen(unwanted, others))
     references, avoided = used_references(persons), used_references(others)
     faults.extend(same_faces(references, alike))
     faults.extend(same_pictures(references, avoided))
@@ -182,6 +184,19 @@ def _targets(references: Mapping[str, Sequence[Reference]]) -> tuple[Target, ...
         Target(label, stacked(found), tuple(reference.source for reference in found))
         for label, found in references.items()
     )
+
+
+def _unseen(sources: Sources, persons: Mapping[str, Sequence[Pick]]) -> list[str]:
+    """The faults of folders with files of which none was meant as a photo and none is one, as a lone read-me."""
+    used = {pick.source for picks in persons.values() for pick in picks if pick.reference is not None}
+    faults = []
+    for folder in sources.folders:
+        inside = [photo for photo in sources.photos if photo.path.is_relative_to(folder)]
+        has_bank = any(bank.is_relative_to(folder) for bank in sources.banks)
+        is_told = has_bank or any(photo.is_meant or valid_text(str(photo.path)) in used for photo in inside)
+        if inside and not is_told:
+            faults.append(f"{str(folder)!r}: no photo in it")
+    return faults
 
 
 def _reports(

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastface.names import safe_name
@@ -38,12 +38,14 @@ class Sources:
     Attributes:
         photos: In order of the arguments, then of names; the photos of one label need not be neighbours.
         banks: Files of references.
+        folders: The folders that were named.
         everyone: Whether `'*'` is among them.
         faults: What names nothing: one line each.
     """
 
     photos: tuple[Photo, ...]
     banks: tuple[Path, ...]
+    folders: tuple[Path, ...]
     everyone: bool
     faults: tuple[str, ...]
 
@@ -63,53 +65,72 @@ def collect(paths: Iterable[str | Path]) -> Sources:
     photos under it, each loose photo is a person, and each `.npz` is a bank. Hidden files are passed over. The same
     label from several places is one person.
     """
-    photos: list[Photo] = []
-    banks: list[Path] = []
-    faults: list[str] = []
-    everyone = False
+    listing = _Listing()
     for given in paths:
+        listing.add(str(given))
+    return Sources(
+        photos=tuple(dict.fromkeys(listing.photos)),
+        banks=tuple(dict.fromkeys(listing.banks)),
+        folders=tuple(listing.folders),
+        everyone=listing.everyone,
+        faults=tuple(listing.faults),
+    )
+
+
+@dataclass(slots=True)
+class _Listing:
+    """Sources in the making."""
+
+    photos: list[Photo] = field(default_factory=list)
+    banks: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    everyone: bool = False
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, given: str) -> None:
+        """One argument."""
         path = Path(given)
-        if str(given) == EVERYONE_PATH:
-            everyone = True
-        elif "\0" in str(given) or not path.exists():
-            faults.append(f"{str(given)!r}: no such file or folder")
+        if given == EVERYONE_PATH:
+            self.everyone = True
+        elif "\0" in given or not path.exists():
+            self.faults.append(f"{given!r}: no such file or folder")
         elif path.is_dir():
-            _collect_folder(path, photos, banks, faults)
-        elif path.suffix.lower() == BANK_SUFFIX:
-            banks.append(path)
+            self.folders.append(path)
+            self._add_folder(path)
         else:
-            photos.append(Photo(path, label_of(path.stem), is_meant=True))
-    return Sources(tuple(dict.fromkeys(photos)), tuple(dict.fromkeys(banks)), everyone, tuple(faults))
+            self._add_file(path, is_meant=True)
 
-
-def _collect_folder(folder: Path, photos: list[Photo], banks: list[Path], faults: list[str]) -> None:
-    try:
-        entries = sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
-    except OSError as error:
-        faults.append(f"{str(folder)!r}: cannot be read: {error.strerror}")
-        return
-    if not entries:
-        faults.append(f"{str(folder)!r}: the folder is empty")
-    for path in entries:
-        if path.is_dir():
-            _collect_person(path, photos, faults)
-        elif path.suffix.lower() == BANK_SUFFIX:
-            banks.append(path)
+    def _add_file(self, path: Path, *, is_meant: bool) -> None:
+        if path.suffix.lower() == BANK_SUFFIX:
+            self.banks.append(path)
         else:
-            photos.append(Photo(path, label_of(path.stem), is_meant=path.suffix.lower() in PICTURE_SUFFIXES))
+            self.photos.append(Photo(path, label_of(path.stem), is_meant))
 
+    def _add_folder(self, folder: Path) -> None:
+        try:
+            entries = sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
+        except OSError as error:
+            self.faults.append(f"{str(folder)!r}: cannot be read: {error.strerror}")
+            return
+        if not entries:
+            self.faults.append(f"{str(folder)!r}: the folder is empty")
+        for path in entries:
+            if path.is_dir():
+                self._add_person(path)
+            else:
+                self._add_file(path, is_meant=path.suffix.lower() in PICTURE_SUFFIXES)
 
-def _collect_person(folder: Path, photos: list[Photo], faults: list[str]) -> None:
-    """All files under one person's folder. Links to folders are not followed: they may lead in a circle."""
-    found = [
-        Path(parent) / name
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if not any(_is_hidden(part) for part in (Path(parent) / name).relative_to(folder).parts)
-    ]
-    if not found:
-        faults.append(f"{str(folder)!r}: the folder of {folder.name!r} is empty")
-    photos.extend(Photo(path, label_of(folder.name), is_meant=True) for path in sorted(found))
+    def _add_person(self, folder: Path) -> None:
+        """All files under one person's folder. Links to folders are not followed: they may lead in a circle."""
+        found = [
+            Path(parent) / name
+            for parent, _, names in os.walk(folder)
+            for name in names
+            if not any(_is_hidden(part) for part in (Path(parent) / name).relative_to(folder).parts)
+        ]
+        if not found:
+            self.faults.append(f"{str(folder)!r}: the folder of {folder.name!r} is empty")
+        self.photos.extend(Photo(path, label_of(folder.name), is_meant=True) for path in sorted(found))
 
 
 def _is_hidden(name: str) -> bool:

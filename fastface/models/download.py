@@ -25,7 +25,7 @@ from fastface.models.catalog import KNOWN_NETWORKS, PACKS, PublishedPack
 from fastface.models.packs import FileCheck, verify
 from fastface.models.store import data_folder
 
-__all__ = ["LICENCE_FILE", "Opener", "install", "licence_accepted"]
+__all__ = ["LICENCE_FILE", "Opener", "install", "licence_accepted", "published_pack"]
 
 LICENCE_FILE = "LICENCE.txt"
 """Beside the networks of an installed pack: the licence, and that it was accepted."""
@@ -58,9 +58,7 @@ def install(
         ModelError: Unknown pack, licence not accepted, no network, or not the published files. Nothing was installed.
         SpaceError: No space is left. Nothing was installed.
     """
-    published = PACKS.get(pack)
-    if published is None:
-        raise ModelError(f"no pack {pack!r} in the catalogue; there are: {', '.join(PACKS)}")
+    published = published_pack(pack)
     folder = (destination or data_folder()) / pack
     if _is_whole(folder, published):
         return folder
@@ -73,6 +71,17 @@ def install(
     except OSError as error:
         raise ModelError(f"cannot install into {str(folder)!r}: {error.strerror or error}") from error
     return folder
+
+
+def published_pack(name: str) -> PublishedPack:
+    """A pack of the catalogue.
+
+    Raises:
+        ModelError: There is none of this name.
+    """
+    if name not in PACKS:
+        raise ModelError(f"no pack {name!r} in the catalogue; there are: {', '.join(PACKS)}")
+    return PACKS[name]
 
 
 def licence_accepted(destination: Path, pack: PublishedPack) -> bool:

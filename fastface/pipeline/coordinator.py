@@ -8,13 +8,12 @@ and knows of no file that it writes: results leave it as the stream of `events()
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import wait
 from time import monotonic
 from typing import Self
 
-from fastface.pipeline.crew import Crew, Member, stop_all
+from fastface.pipeline.crew import Crew, CrewSizes, Member, stop_all
 from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, UnitScanned, VideoProbed, VideoRefused
 from fastface.pipeline.messages import (
     CancelUnit,
@@ -39,7 +38,7 @@ from fastface.pipeline.work import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork,
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
-__all__ = ["Coordinator", "CrewSizes"]
+__all__ = ["Coordinator"]
 
 _GRANTS_AHEAD = 2
 _LEASES_AHEAD = 2
@@ -49,14 +48,6 @@ _STALL_SECONDS = 120.0
 _STOP_SECONDS = 3.0
 _DRAIN_SECONDS = 8.0
 _TICK_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class CrewSizes:
-    """How many processes of each role."""
-
-    decoders: int
-    workers: int
 
 
 class Coordinator:

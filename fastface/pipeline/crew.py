@@ -8,7 +8,7 @@ from fastface.errors import BackendError, ModelError, SpaceError, WorkerError
 from fastface.pipeline.messages import Failed, Stop
 from fastface.pipeline.process import Child
 
-__all__ = ["Crew", "Member", "stop_all"]
+__all__ = ["Crew", "CrewSizes", "Member", "stop_all"]
 
 _STARTS_TO_GIVE_UP = 3
 """Members that give up in a row before they are ready: the role cannot work on this machine."""
@@ -17,6 +17,14 @@ _KILLS_TO_GIVE_UP = 12
 """Members that are killed in a row before they are ready, as by a system short of memory: that may pass."""
 
 _TRANSLATED = {error.__name__: error for error in (BackendError, ModelError, SpaceError)}
+
+
+@dataclass(frozen=True, slots=True)
+class CrewSizes:
+    """How many processes of each role."""
+
+    decoders: int
+    workers: int
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastface.backends import resolve_device
 from fastface.cartoon.film import draw_film, draw_photo, expected_hits
 from fastface.cartoon.networks import write_pack
 from fastface.cartoon.persons import ADA, BO, CLEO
@@ -10,6 +11,7 @@ from fastface.cartoon.scripts import demo_script
 from fastface.config import Config, load_config
 from fastface.errors import FastfaceError
 from fastface.export.crops import save_picture
+from fastface.workflows.networks import cache_folder
 from fastface.workflows.observer import Observer
 from fastface.workflows.results import RunResult
 from fastface.workflows.run import run
@@ -28,16 +30,19 @@ class _Truth:
     times: tuple[float, ...]
 
 
-def run_demo(out: Path, observer: Observer) -> RunResult:
+def run_demo(out: Path, observer: Observer, device: str = "auto") -> RunResult:
     """Draws the film and the photos, runs the main job on them, and compares every hit with the truth.
 
     Args:
         out: Gets `input/` with film, photos and networks, and all the outputs of a run.
         observer: Told how it goes, and how it compares.
+        device: What runs the networks. All other settings are the demo's own.
 
     Raises:
+        BackendError: The asked device is not available.
         FastfaceError: What was found is not what was drawn.
     """
+    resolve_device(device, cache_folder())  # before anything is drawn
     source = out / "input"
     script = demo_script()
     film = source / "film" / _FILM
@@ -47,7 +52,8 @@ def run_demo(out: Path, observer: Observer) -> RunResult:
         photo = source / "photos" / f"{person.name}.png"
         save_picture(photo, draw_photo(person))
     write_pack(source / "networks")
-    config = load_config(environment={}, flags={"models": {"dir": source / "networks"}, "export": {"snapshots": True}})
+    models = {"dir": source / "networks", "device": device}
+    config = load_config(environment={}, flags={"models": models, "export": {"snapshots": True}})
     result = run(config, [str(film)], [str(source / "photos")], out, observer)
     _compare(result, _truth(config), observer)
     return result

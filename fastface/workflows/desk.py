@@ -13,7 +13,6 @@ from fastface.index.store import VideoIndex
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.types import Size
-from fastface.video.discover import Discovery, discover
 from fastface.video.planes import USUAL_CANVAS
 from fastface.workflows.interrupt import Interruption, interruptible
 from fastface.workflows.machine import Layout, choose_layout
@@ -21,7 +20,7 @@ from fastface.workflows.networks import Networks, Thresholds, open_networks, thr
 from fastface.workflows.observer import Observer
 from fastface.workflows.output import OutputFolder
 from fastface.workflows.results import VideoOutcome
-from fastface.workflows.scan import Scanner, index_metadata, scan_key
+from fastface.workflows.scan import Scanner, recipe_of
 
 __all__ = ["VERSION", "Desk", "open_desk"]
 
@@ -71,19 +70,8 @@ class Desk:
 
     def scanner(self) -> Scanner:
         """What brings videos into the index."""
-        return Scanner(
-            self.out.index,
-            self.ledger,
-            key=scan_key(self.config.scan, self.networks),
-            metadata=index_metadata(self.config.scan, self.networks, VERSION),
-            dimension=self.networks.dimension,
-            period=float(self.config.scan.sampling.period or 0),
-            observer=self.observer,
-        )
-
-    def discover(self, inputs: Sequence[str]) -> Discovery:
-        """The videos that the inputs name; own outputs are left out."""
-        return discover(inputs, exclude=self.out.root)
+        recipe = recipe_of(self.config.scan, self.networks, VERSION)
+        return Scanner(self.out.index, self.ledger, recipe, self.observer)
 
     def records(self, video_ids: Sequence[str] | None = None) -> list[VideoRecord]:
         """The ledger's videos, by name: all of them, or those named."""

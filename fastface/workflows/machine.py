@@ -7,7 +7,7 @@ from pathlib import Path
 from fastface.backends import DeviceInfo
 from fastface.config import ScanConfig
 from fastface.errors import ConfigError
-from fastface.pipeline.coordinator import CrewSizes
+from fastface.pipeline.crew import CrewSizes
 from fastface.pipeline.ring import RingShape
 
 __all__ = ["Layout", "choose_layout", "num_cores"]

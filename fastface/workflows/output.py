@@ -2,14 +2,15 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastface.errors import ConfigError, LockedError
 from fastface.files import private_folder, remove_parts
+from fastface.video.discover import Discovery, discover
 
-__all__ = ["OutputFolder"]
+__all__ = ["OutputFolder", "inputs_of", "require_index"]
 
 
 class OutputFolder:
@@ -56,3 +57,25 @@ class OutputFolder:
             yield
         finally:
             os.close(descriptor)
+
+
+def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
+    """The videos that the inputs name; what fastface wrote into `out` is left out.
+
+    Raises:
+        ConfigError: An input is not there, or there is no video in any.
+    """
+    found = discover(inputs, exclude=out)
+    if not found.videos:
+        raise ConfigError(f"no video found in: {', '.join(map(str, inputs))}")
+    return found
+
+
+def require_index(out: Path) -> None:
+    """Makes sure that something was scanned into `out`.
+
+    Raises:
+        ConfigError: Nothing was.
+    """
+    if not (out / ".fastface" / "state.sqlite").exists():
+        raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")

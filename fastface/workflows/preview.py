@@ -1,34 +1,154 @@
-"""`--dry-run`: what a command would do."""
+"""`--dry-run`: what a command would do. Nothing is decoded, and nothing is written to its output folder."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from fastface.config import Config
-from fastface.video.discover import discover
+from fastface.errors import ConfigError
+from fastface.gallery.sources import Sources, collect
+from fastface.models.download import published_pack
+from fastface.models.store import data_folder
+from fastface.workflows.bench import Combination
 from fastface.workflows.machine import choose_layout
-from fastface.workflows.networks import open_networks, thresholds
+from fastface.workflows.networks import describe_networks, open_networks, thresholds
+from fastface.workflows.output import inputs_of, require_index
 
-__all__ = ["preview"]
+__all__ = [
+    "Preview",
+    "preview_bench",
+    "preview_demo",
+    "preview_enroll",
+    "preview_find",
+    "preview_install",
+    "preview_run",
+]
 
 
-def preview(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path) -> list[str]:
-    """Lines that say which videos, networks and processes a command would use. Nothing is written to `out`.
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a command would use and make, in words; empty where that command has none.
+
+    Attributes:
+        videos: Name in OUT, and path.
+        skipped: Inputs that are no candidates, and why.
+        targets: Label, and path; banks and `'*'` as they are.
+        networks: Pack, detector, recogniser.
+        device: What runs them, versions, precision.
+        thresholds: Cosines between which a face is a target's.
+        processes: Decoders, workers, batches.
+        output: What would be written.
+    """
+
+    videos: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    device: tuple[str, ...] = ()
+    thresholds: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """A line a fact."""
+        return [f"{item.name}: {text}" for item in fields(self) for text in getattr(self, item.name)]
+
+
+def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path) -> Preview:
+    """What `run` would do; `scan`, without targets.
+
+    Raises:
+        ConfigError, ModelError, BackendError: As the command itself would, as far as it can be known without decoding.
+    """
+    found = inputs_of(inputs, out)
+    return Preview(
+        videos=tuple(f"{file.video_id}: {str(file.path)!r}" for file in found.videos),
+        skipped=tuple(f"{str(item.path)!r}: {item.reason}" for item in found.skipped),
+        targets=_targets(config, targets),
+        **_means(config),
+        output=(repr(str(out)),),
+    )
+
+
+def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
+    """What `find` would do.
 
     Raises:
         ConfigError, ModelError, BackendError: As the command itself would.
     """
-    found = discover(inputs, exclude=out)
+    require_index(out)
+    return Preview(targets=_targets(config, targets), **_means(config), output=(repr(str(out)),))
+
+
+def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:
+    """What `enroll` would do.
+
+    Raises:
+        ConfigError, ModelError, BackendError: As the command itself would, as far as it can be known without decoding.
+    """
+    return Preview(targets=_targets(config, paths), **_means(config), output=(repr(str(bank)),))
+
+
+def preview_demo(out: Path) -> Preview:
+    """What `demo` would do."""
+    return Preview(videos=("a film that fastface draws itself",), output=(repr(str(out)),))
+
+
+def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combination], out: Path) -> Preview:
+    """What `bench` would do.
+
+    Raises:
+        ConfigError: An input is not there.
+    """
+    videos = tuple(repr(str(file.path)) for file in inputs_of(inputs, out).videos) if inputs else ()
+    return Preview(
+        videos=videos or ("a film that fastface draws itself",),
+        networks=(describe_networks(config),),
+        processes=tuple(
+            f"{c.device}: {c.decoders} decoders, {c.workers} workers, batches of {c.batch or 'its own choice'}"
+            for c in combinations
+        ),
+        output=(repr(str(out)),),
+    )
+
+
+def preview_install(pack: str) -> Preview:
+    """What `models install` would do.
+
+    Raises:
+        ModelError: There is no such pack.
+    """
+    published = published_pack(pack)
+    return Preview(
+        networks=(f"{pack}: {published.megabytes} MB from {published.urls[0]}", published.licence),
+        output=(repr(str(data_folder() / pack)),),
+    )
+
+
+def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
+    wanted, unwanted = collect(targets), collect(config.match.lookalikes)
+    faults = [f"-t {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
+    if faults and not config.match.allow_faults:
+        raise ConfigError(faults)
+    return (*_named(wanted), *(f"not {line}" for line in _named(unwanted)))
+
+
+def _named(sources: Sources) -> list[str]:
+    named = [f"{photo.label}: {str(photo.path)!r}" for photo in sources.photos]
+    named += [f"bank {str(path)!r}" for path in sources.banks]
+    return named + ["every face"] * sources.everyone
+
+
+def _means(config: Config) -> dict[str, tuple[str, ...]]:
     networks = open_networks(config)
-    layout = choose_layout(config.scan, networks.device)
-    limits = thresholds(config, networks.models)
-    lines = [f"video {file.video_id}: {str(file.path)!r}" for file in found.videos]
-    lines += [f"skipped {str(item.path)!r}: {item.reason}" for item in found.skipped]
-    lines += [f"target {target!r}" for target in targets]
-    return [
-        *lines,
-        f"networks {networks.models.pack}: {networks.models.detector.name} + {networks.models.recogniser.name}",
-        f"device {networks.device.name}: {networks.device.versions}, {networks.device.precision}",
-        f"thresholds {limits.enter:.2f} enter, {limits.exit:.2f} exit, {limits.margin:.2f} margin",
-        f"processes {layout.sizes.decoders} decoders, {layout.sizes.workers} workers, batches of {layout.ring.batch}",
-        f"output {str(out)!r}",
-    ]
+    models, device, layout = networks.models, networks.device, choose_layout(config.scan, networks.device)
+    limits = thresholds(config, models)
+    return {
+        "networks": (f"{models.pack}: {models.detector.name} + {models.recogniser.name}",),
+        "device": (f"{device.name}, {device.versions}, {device.precision}",),
+        "thresholds": (f"{limits.enter:.2f} enter, {limits.exit:.2f} exit, {limits.margin:.2f} margin",),
+        "processes": (
+            f"{layout.sizes.decoders} decoders, {layout.sizes.workers} workers, batches of {layout.ring.batch}",
+        ),
+    }

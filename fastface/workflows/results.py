@@ -147,7 +147,7 @@ def write_run_json(result: RunResult, networks: Networks, config: Config, versio
         "videos": [_video_object(video) for video in result.videos],
         "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
         "export_failures": list(result.export_failures),
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", by_alias=True),
     }
     write_atomic(result.out / "run.json", json.dumps(report, indent=2) + "\n")
 

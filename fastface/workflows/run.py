@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 from fastface.config import Config
-from fastface.errors import ConfigError, InterruptError
+from fastface.errors import InterruptError
 from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_spans
 from fastface.gallery.references import GalleryReport
 from fastface.index.records import VideoRecord
@@ -19,6 +19,7 @@ from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
 from fastface.workflows.observer import Observer
+from fastface.workflows.output import inputs_of, require_index
 from fastface.workflows.results import Counts, RunResult, write_run_json
 from fastface.workflows.scan import Scanner
 
@@ -40,8 +41,8 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
         InterruptError: The user stopped it; the same call goes on with it.
         FastfaceError: The run failed; what is committed stays.
     """
-    with open_desk(config, out, observer) as desk, _reported(desk, "run") as result:
-        found = _discover(desk, inputs, result)
+    found = inputs_of(inputs, out)
+    with open_desk(config, out, observer) as desk, _reported(desk, "run", found) as result:
         with desk.coordinator() as coordinator:
             scanner = _admit(desk, found, coordinator)
             gallery = _enrol(desk, targets, result)
@@ -57,10 +58,13 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     Raises:
         ConfigError, InterruptError, FastfaceError: As `run`.
     """
-    with open_desk(config, out, observer) as desk, _reported(desk, "scan") as result:
-        found = _discover(desk, inputs, result)
-        with desk.coordinator() as coordinator:
-            _scan(desk, _admit(desk, found, coordinator), coordinator, result)
+    found = inputs_of(inputs, out)
+    with (
+        open_desk(config, out, observer) as desk,
+        _reported(desk, "scan", found) as result,
+        desk.coordinator() as coordinator,
+    ):
+        _scan(desk, _admit(desk, found, coordinator), coordinator, result)
     return result
 
 
@@ -71,8 +75,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         ConfigError: There is no index in `out`, or the targets cannot be used.
         InterruptError, FastfaceError: As `run`.
     """
-    if not (out / ".fastface" / "state.sqlite").exists():
-        raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")
+    require_index(out)
     with open_desk(config, out, observer) as desk, _reported(desk, "find") as result:
         gallery = _enrol(desk, targets, result)
         records = desk.records()
@@ -83,11 +86,16 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
 
 
 @contextmanager
-def _reported(desk: Desk, command: str) -> Iterator[RunResult]:
+def _reported(desk: Desk, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
     """Writes run.json at the end, of a command that was interrupted too."""
     started = monotonic()
     result = RunResult(command, desk.out.root)
     desk.observer.header(desk.networks, desk.layout)
+    if found is not None:
+        result.skipped = found.skipped
+        result.video_ids = tuple(file.video_id for file in found.videos)
+        for item in found.skipped:
+            desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
     try:
         yield result
     except InterruptError:
@@ -110,17 +118,6 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
     write_run_json(result, desk.networks, desk.config, VERSION)
-
-
-def _discover(desk: Desk, inputs: Sequence[str], result: RunResult) -> Discovery:
-    found = desk.discover(inputs)
-    result.skipped = found.skipped
-    result.video_ids = tuple(file.video_id for file in found.videos)
-    for item in found.skipped:
-        desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
-    if not found.videos:
-        raise ConfigError(f"no video found in: {', '.join(map(str, inputs))}")
-    return found
 
 
 def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:

@@ -22,11 +22,28 @@ from fastface.workflows.networks import Networks
 from fastface.workflows.observer import Observer
 from fastface.workflows.verdict import judge
 
-__all__ = ["Scanner", "index_metadata", "scan_key"]
+__all__ = ["Recipe", "Scanner", "recipe_of"]
 
 
-def scan_key(scan: ScanConfig, networks: Networks) -> str:
-    """Digest of everything that the index of a video depends on. Processes, batches and devices are not part of it."""
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an index is made.
+
+    Attributes:
+        key: Digest of all that a video's index depends on. Processes, batches and devices are not part of it.
+        metadata: What every Parquet file says about where its rows come from.
+        dimension: Components of an embedding.
+        period: Seconds between samples at their sparsest; 0 where every frame is sampled.
+    """
+
+    key: str
+    metadata: dict[str, str]
+    dimension: int
+    period: float
+
+
+def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
+    """The recipe that the settings, the networks and this version of fastface give."""
     facts = {
         "schema": SCHEMA_VERSION,
         "sampling": str(scan.sampling),
@@ -38,7 +55,19 @@ def scan_key(scan: ScanConfig, networks: Networks) -> str:
         "detector": networks.models.detector.sha256,
         "contract": networks.contract,
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    metadata = {
+        "fastface_version": version,
+        "contract": networks.contract,
+        "recogniser": networks.models.recogniser.name,
+        "detector": networks.models.detector.name,
+        "sampling": json.dumps(asdict(scan.sampling), default=str),
+    }
+    return Recipe(
+        key=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32],
+        metadata=metadata,
+        dimension=networks.dimension,
+        period=float(scan.sampling.period or 0),
+    )
 
 
 @dataclass(slots=True)
@@ -55,30 +84,14 @@ class Scanner:
     Args:
         root: The index folder.
         ledger: The open ledger.
-        key: The scan key in force.
-        metadata: Written into each Parquet file.
-        dimension: Components of an embedding.
-        period: Seconds between samples at their sparsest.
+        recipe: How the index is made; a video's index by another one is made again.
         observer: Told of all that happens.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        ledger: Ledger,
-        *,
-        key: str,
-        metadata: dict[str, str],
-        dimension: int,
-        period: float,
-        observer: Observer,
-    ) -> None:
+    def __init__(self, root: Path, ledger: Ledger, recipe: Recipe, observer: Observer) -> None:
         self._root = root
         self._ledger = ledger
-        self._key = key
-        self._metadata = metadata
-        self._dimension = dimension
-        self._period = period
+        self._recipe = recipe
         self._observer = observer
         self._open: dict[str, _Open] = {}
 
@@ -102,7 +115,7 @@ class Scanner:
 
     def _up_to_date(self, file: VideoFile) -> bool:
         record = self._ledger.video(file.video_id)
-        if record is None or record.scan_key != self._key or record.state == "scanning":
+        if record is None or record.scan_key != self._recipe.key or record.state == "scanning":
             return False
         if record.info is not None and not VideoIndex(self._root, file.video_id).faces_path.exists():
             return False
@@ -133,7 +146,7 @@ class Scanner:
             video_id=video_id,
             path=event.file.path,
             fingerprint=event.fingerprint,
-            scan_key=self._key,
+            scan_key=self._recipe.key,
             info=event.info,
             num_units=len(event.units),
         )
@@ -159,7 +172,7 @@ class Scanner:
             print_now = ""
         self._ledger.forget_video(file.video_id)
         VideoIndex(self._root, file.video_id).remove()
-        record = VideoRecord(file.video_id, file.path, print_now, self._key, event.state, event.reason)
+        record = VideoRecord(file.video_id, file.path, print_now, self._recipe.key, event.state, event.reason)
         self._ledger.put_video(record)
         self._observer.video_finished(file.video_id, event.state, event.reason)
 
@@ -180,7 +193,7 @@ class Scanner:
             covered=report.covered,
             seconds=event.seconds,
         )
-        VideoIndex(self._root, unit.video_id).write_unit(record, event.faces, self._metadata)
+        VideoIndex(self._root, unit.video_id).write_unit(record, event.faces, self._recipe.metadata)
         self._settle(unit.video_id, record)
 
     def _lose(self, event: UnitLost) -> None:
@@ -208,8 +221,8 @@ class Scanner:
         if not self._unchanged(record):
             state, reason = "unstable", "the file changed while it was read"
         index = VideoIndex(self._root, video_id)
-        link = partial(link_tracks, period=self._period)
-        index.merge(units, self._dimension, {**self._metadata, "fingerprint": record.fingerprint}, link)
+        link = partial(link_tracks, period=self._recipe.period)
+        index.merge(units, self._recipe.dimension, {**self._recipe.metadata, "fingerprint": record.fingerprint}, link)
         self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage))
         index.drop_units()
         self._observer.video_finished(video_id, state, reason)
@@ -219,14 +232,3 @@ class Scanner:
             return fingerprint(record.path) == record.fingerprint
         except InputError:
             return False
-
-
-def index_metadata(scan: ScanConfig, networks: Networks, version: str) -> dict[str, str]:
-    """What every Parquet file of the index says about where its rows come from."""
-    return {
-        "fastface_version": version,
-        "contract": networks.contract,
-        "recogniser": networks.models.recogniser.name,
-        "detector": networks.models.detector.name,
-        "sampling": json.dumps(asdict(scan.sampling), default=str),
-    }

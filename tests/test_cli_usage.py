@@ -1,0 +1,221 @@
+"""Help, faults of the user, devices that are not there, dry runs: told in plain lines, before anything is done."""
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import run_tools
+from cli_tools import Ran, contents, errors, fastface, run_with_one_broken
+from conftest import Cartoon
+
+OPTIONS = {
+    "run": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --sample-fps "
+    "--every-frame --det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --threshold "
+    "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh",
+    "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
+    "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh",
+    "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
+    "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes",
+    "enroll": "--bank -b --models --device --json -q",
+    "status": "--out --json",
+    "bench": "--out --batches --workers --decoders --backends --write-profile --models --json",
+    "demo": "--out --json -q",
+    "models": "list install verify",
+    "models list": "--models",
+    "models install": "--accept-license",
+    "models verify": "--models",
+}
+HAS_CARD = Path("/proc/driver/nvidia").exists()
+
+
+@pytest.fixture(scope="module")
+def ran(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    return run_with_one_broken(cartoon, tmp_path_factory.mktemp("ran"))
+
+
+def test_help_names_the_commands() -> None:
+    done = fastface("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for command in OPTIONS:
+        assert re.search(rf"\b{command.split()[0]}\b", done.stdout), command
+    assert "--version" in done.stdout
+    assert fastface("-h").stdout == done.stdout
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_help_of_a_command_names_its_options(command: str) -> None:
+    done = fastface(*command.split(), "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    words = set(re.findall(r"[\w-]+", done.stdout))
+    missing = [option for option in OPTIONS[command].split() if option not in words]
+    assert missing == []
+
+
+@pytest.mark.parametrize("arguments", [("no-such-command",), ("enroll",), ("models", "install"), ("run", "--batch")])
+def test_a_command_line_that_is_none_is_told_as_usage(arguments: tuple[str, ...]) -> None:
+    done = fastface(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_option_that_does_not_exist_is_named_once() -> None:
+    for command in ("run", "scan", "find", "enroll", "status", "demo"):
+        done = fastface(command, "--no-such-option")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("--no-such-option") == 1
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("run", "--profile", "quick"), ("quick", "fast", "faces", "highlights")),
+        (("run", "-c", "no such.toml"), ("no such.toml", "No such file")),
+        (("run", "-s", "batch"), ("batch", "section.key=value")),
+        (("run", "--batch", "many"), ("scan.batch", "many")),
+        (("run", "no such film.mp4"), ("no such film.mp4",)),
+        (("find",), ("out", "fastface scan")),
+        (("status",), ("out",)),
+        (("bench", "--batches", "4;8"), ("--batches", "4;8")),
+        (("run", "film.mp4", "-t", "p.png", "-o", "film.mp4"), ("film.mp4", "cannot write")),
+    ],
+)
+def test_a_usage_error_is_one_line(
+    arguments: Sequence[str], parts: tuple[str, ...], cartoon: Cartoon, tmp_path: Path
+) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"not read")
+    (line,) = errors(fastface(*arguments, folder=tmp_path, FASTFACE_MODELS=str(cartoon.models)), 2, 1)
+    for part in parts:
+        assert part in line
+
+
+def test_all_faults_of_the_settings_are_listed_before_anything_is_written(cartoon: Cartoon, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("[scan]\nbach = 4\n[match]\nmargin = nan\n")
+    arguments = ("run", cartoon.films, "-t", cartoon.photos, "-c", "mine.toml", "-s", "spam.egg=1", "--batch", "65")
+    done = fastface(*arguments, folder=tmp_path, FASTFACE_SPANS__PAD="1,nan")
+    lines = errors(done, 2, 5)
+    for key in ("scan.bach", "match.margin", "spam", "scan.batch", "spans.pad"):
+        assert sum(key + (":" if key != "spans.pad" else "") in line for line in lines) == 1, key
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_no_usable_target_is_never_everybody(cartoon: Cartoon, tmp_path: Path) -> None:
+    """Every target is named that gives none, and nothing was decoded."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "README.md").write_text("put photos here")
+    blank = np.full((400, 400, 3), 128, np.uint8)
+    assert cv2.imwrite(str(tmp_path / "nobody.png"), blank)
+    (tmp_path / "text.jpg").write_text("no picture")
+    targets = ("empty", "notes", "nobody.png", "text.jpg", "missing.jpg")
+    given = [part for target in targets for part in ("-t", target)]
+    done = fastface("run", cartoon.films, *given, "--models", cartoon.models, "-q", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    for target in targets:
+        assert target in done.stderr, target
+    assert run_tools.num_units(tmp_path / "out") == 0
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in {".csv", ".mp4", ".parquet"}]
+
+
+@pytest.mark.parametrize("folder", ["none", "empty"])
+def test_an_empty_samples_folder_is_told(cartoon: Cartoon, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "in_video").mkdir()
+    shutil.copy(cartoon.films / "film3.mp4", tmp_path / "in_video")
+    if folder == "empty":
+        (tmp_path / "samples").mkdir()
+        (tmp_path / "samples" / "README.md").write_text("photos go here")
+    done = fastface("run", "-q", folder=tmp_path, FASTFACE_MODELS=str(cartoon.models))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "samples" in done.stderr
+    assert run_tools.num_units(tmp_path / "out") == 0
+
+
+def test_an_exit_threshold_above_the_threshold_is_a_fault(cartoon: Cartoon, tmp_path: Path) -> None:
+    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", tmp_path / "out")
+    done = fastface("run", cartoon.films, *given, "--threshold", "0.4", "--exit-threshold", "0.5")
+    (line,) = errors(done, 2, 1)
+    assert "0.5" in line
+    assert "0.4" in line
+
+
+@pytest.mark.skipif(HAS_CARD, reason="this machine has an NVIDIA card")
+@pytest.mark.parametrize("command", ["run", "scan", "enroll"])
+def test_cuda_without_a_card_is_exit_code_4_in_one_line(command: str, cartoon: Cartoon, tmp_path: Path) -> None:
+    rest = {
+        "run": (cartoon.films, "-t", cartoon.photos),
+        "scan": (cartoon.films,),
+        "enroll": (cartoon.photos, "-b", "bank.npz"),
+    }[command]
+    done = fastface(command, *rest, "--models", cartoon.models, "--device", "cuda", folder=tmp_path)
+    (line,) = errors(done, 4, 1)
+    for part in ("CUDA", "driver", "--device cpu"):
+        assert part in line
+    assert run_tools.num_units(tmp_path / "out") == 0
+
+
+@pytest.mark.skipif(HAS_CARD, reason="this machine has an NVIDIA card")
+def test_the_demo_of_an_empty_folder_does_not_fall_back_to_another_device(tmp_path: Path) -> None:
+    (line,) = errors(fastface("run", "--device", "cuda", "-q", folder=tmp_path), 4, 1)
+    assert "CUDA" in line
+
+
+def test_a_dry_run_says_what_it_would_do_and_decodes_nothing(cartoon: Cartoon, tmp_path: Path) -> None:
+    """The films are no films: decoding one would fail."""
+    films, out = tmp_path / "films", tmp_path / "out"
+    films.mkdir()
+    for name in ("a.mp4", "b.mkv"):
+        (films / name).write_bytes(b"no film at all")
+    before = contents(tmp_path)
+    given = ("--models", cartoon.models, "-o", out, "--dry-run", "--decoders", "3", "--workers", "2", "--batch", "5")
+    for command in (("run", films, "-t", cartoon.photos), ("scan", films)):
+        done = fastface(*command, *given)
+        assert (done.returncode, done.stderr) == (0, "")
+        for part in ("a.mp4", "b.mkv", "cartoon", "3 decoders", "2 workers", "batches of 5", str(out)):
+            assert part in done.stdout
+        assert (str(cartoon.photos) in done.stdout) == (command[0] == "run")
+    assert contents(tmp_path) == before
+
+
+def test_a_dry_run_of_what_would_fail_fails(cartoon: Cartoon, tmp_path: Path) -> None:
+    given = ("--models", cartoon.models, "-o", tmp_path / "out", "--dry-run")
+    (line,) = errors(fastface("run", tmp_path / "no such film.mp4", "-t", cartoon.photos, *given), 2, 1)
+    assert "no such film.mp4" in line
+    done = fastface("run", cartoon.films, "-t", tmp_path / "missing.jpg", *given)
+    assert done.returncode == 2
+    assert "missing.jpg" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_in_json_is_one_object(cartoon: Cartoon, tmp_path: Path) -> None:
+    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", tmp_path / "out", "--dry-run", "--json")
+    done = fastface("run", cartoon.films, *given)
+    assert done.returncode == 0
+    assert isinstance(json.loads(done.stdout), dict)
+
+
+@pytest.mark.parametrize("command", ["find", "enroll", "demo", "run", "bench"])
+def test_a_dry_run_of_any_command_writes_nothing(command: str, cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    if command == "find":
+        shutil.copytree(ran.out, folder / "out")
+    models = ("--models", cartoon.models)
+    rest: tuple[object, ...] = {
+        "find": ("-t", cartoon.photos, "--clips", "none", "--crops", "none", *models),
+        "enroll": (cartoon.photos, "-b", "bank.npz", *models),
+        "demo": (),
+        "run": (),  # in_video/ holds nothing, so the demo would run
+        "bench": (cartoon.films / "film3.mp4", "--batches", "1", "--workers", "1", "--decoders", "1", *models),
+    }[command]
+    before = contents(folder)
+    done = fastface(command, *rest, "--dry-run", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert contents(folder) == before
