@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastface.gallery import cosine
-from fastface.gallery.cosine import cosine_blocks, normalized
+from fastface.gallery.cosine import cosine_blocks, near_rows, normalized
 from fastface.gallery.matching import EVERYONE, match
 from fastface.types import Faces
 
@@ -176,3 +176,25 @@ def test_normalising_refuses_what_has_no_direction(bad_row):
         embeddings[bad_row] = bad
         with pytest.raises(ValueError, match="not finite or has the length zero"):
             normalized(embeddings)
+
+
+def test_every_row_that_may_reach_the_floor_is_near_and_few_others():
+    chance = np.random.default_rng(3)
+    references = normalized(chance.standard_normal((5, 64)))
+    faces = normalized(chance.standard_normal((3000, 64)) + 2 * references[chance.integers(0, 5, 3000)])
+    embeddings = faces.astype(np.float16)
+    embeddings[:100] *= np.float16(1e-3)  # components down to subnormal numbers
+    best = (embeddings.astype(np.float64) @ references.T.astype(np.float64)).max(axis=1)
+    for floor in (-1.0, 0.0, 0.3, *best[:20].tolist(), 0.999):
+        near = near_rows(embeddings, references, floor)
+        assert set(np.flatnonzero(best >= floor)) <= set(near)
+        assert (best[near] > floor - 0.002).all()
+        assert (np.diff(near) > 0).all()
+
+
+def test_every_finite_half_precision_number_is_widened_exactly():
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    wide = cosine._widened(halves[None])[0]
+    assert wide.dtype == np.float32
+    assert np.array_equal(wide, halves.astype(np.float32))

@@ -181,7 +181,10 @@ def test_a_note_beside_loose_photos_is_no_person(drawn):
 
 def test_a_folder_with_only_a_note_has_no_target(drawn):
     (drawn.folder / "README.md").write_text("put photos here")
-    assert drawn.faults(drawn.folder) == ["no usable target: -t names no photo, folder or bank with a usable face"]
+    folder, target = drawn.faults(drawn.folder)
+    assert folder.startswith("-t ")
+    assert folder.endswith(": no photo in it")
+    assert target == "no usable target: -t names no photo, folder or bank with a usable face"
 
 
 def test_a_photo_without_a_pictures_suffix_is_one_by_its_content(drawn):

@@ -15,7 +15,7 @@ import pytest
 from fastface.errors import FaceIndexError
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
-from fastface.index.schema import from_table, to_table
+from fastface.index.schema import embeddings_of, from_table, to_table
 from fastface.index.store import VideoIndex
 from fastface.types import Faces, VideoInfo
 
@@ -60,7 +60,8 @@ def same(one: Faces, other: Faces) -> bool:
 @pytest.mark.parametrize("count", [0, 1, 1000])
 def test_faces_survive_the_table(count: int) -> None:
     faces = some_faces(count)
-    assert same(from_table(to_table(faces)), faces)
+    table = to_table(faces)
+    assert same(from_table(table, embeddings_of(table)), faces)
 
 
 def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
@@ -110,6 +111,41 @@ def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "units").exists()  # until the ledger knows of it
     index.drop_units()
     assert not (tmp_path / "a" / "units").exists()
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 2500])
+def test_many_embeddings_are_mapped_and_few_are_not(tmp_path: Path, count: int) -> None:
+    unit = UnitRecord("000000", Fraction(0), None, dense=False)
+    index, faces = VideoIndex(tmp_path, "a"), some_faces(count)
+    index.write_unit(unit, faces, {})
+    index.merge([unit], 8, {}, lambda found: found.track)
+    matrix = tmp_path / "a" / "embeddings.npy"
+    assert matrix.exists() == (count >= 1000)
+    assert same(index.faces(), faces)
+    if matrix.exists():
+        assert stat.S_IMODE(matrix.stat().st_mode) == 0o600
+        assert np.array_equal(np.load(matrix), faces.embedding)
+        matrix.unlink()  # it can be made again
+        assert same(index.faces(), faces)
+        assert matrix.exists()
+
+
+def test_a_matrix_that_is_not_of_the_index_is_refused(tmp_path: Path) -> None:
+    unit = UnitRecord("000000", Fraction(0), None, dense=False)
+    index, matrix = VideoIndex(tmp_path, "a"), tmp_path / "a" / "embeddings.npy"
+    index.write_unit(unit, some_faces(1200), {})
+    index.merge([unit], 8, {}, lambda found: found.track)
+    whole = matrix.read_bytes()
+    np.save(matrix, some_faces(1100).embedding)
+    with pytest.raises(FaceIndexError, match="does not belong"):
+        index.faces()
+    for damaged in (b"", b"no matrix", whole[:-1], whole.replace(b"NUMPY", b"PICKL", 1)):
+        matrix.write_bytes(damaged)
+        with pytest.raises(FaceIndexError, match="remove that file"):
+            index.faces()
+    index.write_unit(unit, some_faces(1300, seed=1), {})
+    index.merge([unit], 8, {}, lambda found: found.track)  # a new index has a new matrix
+    assert same(index.faces(), some_faces(1300, seed=1))
 
 
 def test_a_damaged_index_is_told_in_one_line(tmp_path: Path) -> None:

@@ -8,18 +8,27 @@ partial sums of two unit vectors stay below 2, which float64 holds without round
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from fastface.types import FloatArray
 
-__all__ = ["BLOCK_ROWS", "cosine_blocks", "cosines", "normalized"]
+__all__ = ["BLOCK_ROWS", "cosine_blocks", "cosines", "near_rows", "normalized"]
 
 BLOCK_ROWS = 8192
 """Rows of a block: 32 MiB of float64 at 512 components."""
 
 _REFERENCE_SCALE = 2.0**26
+
+_SCREEN_ROWS = 256
+"""Half a megabyte of float32 at 512 components: stays in a core's cache."""
+
+_SCREEN_SLACK = 1e-3
+"""A float32 product of two unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
 
 
 def normalized(embeddings: npt.ArrayLike) -> FloatArray:
@@ -42,6 +51,41 @@ def normalized(embeddings: npt.ArrayLike) -> FloatArray:
     return unit
 
 
+def near_rows(embeddings: npt.NDArray[np.float16], references: FloatArray, floor: float) -> npt.NDArray[np.int64]:
+    """The rows of which a cosine may reach `floor`: a quick look, so that only these need an exact one.
+
+    Args:
+        embeddings: (n, D) float16, L2-normalised.
+        references: (r, D) float32, L2-normalised.
+        floor: Every row with a cosine of at least this is among those returned; few others are.
+
+    Returns:
+        (k,) row numbers, ascending.
+    """
+    columns = np.ascontiguousarray(references.T)
+    nearest = np.empty(len(embeddings), np.float32)
+    with _one_thread():
+        for start in range(0, len(embeddings), _SCREEN_ROWS):
+            rows = slice(start, start + _SCREEN_ROWS)
+            (_widened(embeddings[rows]) @ columns).max(axis=1, out=nearest[rows])
+    return np.flatnonzero(nearest >= np.float32(floor - _SCREEN_SLACK))
+
+
+def _widened(half: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+    """float16 → float32 in a third of the time that NumPy's own conversion takes; of finite numbers only.
+
+    Sign, exponent and mantissa are moved to where float32 has them. The exponent is then too small by the difference
+    of the two biases, 127 − 15, which one multiplication mends, subnormal numbers included.
+    """
+    bits = half.view(np.int16).astype(np.int32)
+    bits <<= 16
+    bits >>= 3  # the sign is copied into the two bits below it,
+    bits &= np.int32(-0x70000001)  # which are cleared
+    wide = bits.view(np.float32)
+    wide *= np.float32(2.0**112)
+    return wide
+
+
 def cosine_blocks(
     embeddings: npt.NDArray[np.float16], references: FloatArray
 ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
@@ -57,8 +101,23 @@ def cosine_blocks(
     columns = (np.rint(references.astype(np.float64) * _REFERENCE_SCALE) / _REFERENCE_SCALE).T
     for start in range(0, len(embeddings), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(embeddings)))
-        products = embeddings[rows].astype(np.float64) @ columns
+        with _one_thread():
+            products = embeddings[rows].astype(np.float64) @ columns
         yield rows, products.clip(-1.0, 1.0).astype(np.float32)
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Products in the caller's thread.
+
+    The threads of a BLAS wait for each other by spinning: beside busy processes one of a millisecond takes twenty.
+    """
+    limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limit
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def cosines(left: FloatArray, right: FloatArray) -> FloatArray:

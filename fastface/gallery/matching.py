@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.gallery.cosine import cosine_blocks
+from fastface.gallery.cosine import cosine_blocks, near_rows
 from fastface.types import Faces, Gallery, Hits
 
 __all__ = ["EVERYONE", "match"]
@@ -19,7 +19,10 @@ _NOBODY = -2.0
 
 @dataclass(frozen=True, slots=True)
 class _Claims:
-    """For each face: the nearest target, its similarity, and that of the nearest other person."""
+    """For each face: the nearest target, its similarity, and that of the nearest other person.
+
+    Of faces that reach nobody's floor nothing is claimed: -1, and cosines below every other.
+    """
 
     target: npt.NDArray[np.int32]
     similarity: npt.NDArray[np.float32]
@@ -57,8 +60,9 @@ def match(
     Returns:
         An entry for every target, in the gallery's order, `EVERYONE` last; hits in order of time.
     """
-    claims = _claims(faces, gallery)
-    owner = _hysteresis(faces, claims, enter=enter, hold=min(enter, exit), margin=margin)
+    hold = min(enter, exit)
+    claims = _claims(faces, gallery, hold)
+    owner = _hysteresis(faces, claims, enter=enter, hold=hold, margin=margin)
     hits = {}
     for number, target in enumerate(gallery.targets):
         rows = _one_per_frame(faces, claims.similarity, np.flatnonzero(owner == number))
@@ -70,8 +74,11 @@ def match(
     return hits
 
 
-def _claims(faces: Faces, gallery: Gallery) -> _Claims:
-    """Nearest target and lead of every face; memory grows with the faces alone, not with faces × targets."""
+def _claims(faces: Faces, gallery: Gallery, floor: float) -> _Claims:
+    """Nearest target and lead of every face that may reach `floor` with anybody.
+
+    Memory grows with the faces alone, not with faces × targets.
+    """
     total = len(faces)
     claims = _Claims(
         target=np.full(total, -1, np.int32),
@@ -85,7 +92,9 @@ def _claims(faces: Faces, gallery: Gallery) -> _Claims:
     num_targets = len(gallery.targets)
     firsts = np.cumsum([0, *(len(person.embeddings) for person in persons[:-1])])
     references = np.concatenate([person.embeddings for person in persons])
-    for rows, similarities in cosine_blocks(faces.embedding, references):
+    near = near_rows(faces.embedding, references, floor)
+    for block, similarities in cosine_blocks(faces.embedding[near], references):
+        rows = near[block]
         nearest = np.maximum.reduceat(similarities, firsts, axis=1)
         claims.lookalike[rows] = nearest[:, num_targets:].max(axis=1, initial=_NOBODY)
         if not num_targets:

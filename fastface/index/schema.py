@@ -3,13 +3,16 @@
 Readable by anything that reads Parquet: one row a face, in order of time.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from fastface.errors import FaceIndexError
 from fastface.types import Faces
 
-__all__ = ["SCHEMA_VERSION", "from_table", "schema", "to_table"]
+__all__ = ["SCHEMA_VERSION", "check_schema", "embeddings_of", "from_table", "schema", "to_table"]
 
 SCHEMA_VERSION = 1
 
@@ -43,24 +46,45 @@ def to_table(faces: Faces, metadata: dict[str, str] | None = None) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema(dimension, metadata))
 
 
-def from_table(table: pa.Table) -> Faces:
-    """The faces of a table, as arrays.
+def check_schema(found: pa.Schema) -> None:
+    """Makes sure that a file has the columns of this version.
 
     Raises:
-        FaceIndexError: The columns are not those of this version.
+        FaceIndexError: It has not.
     """
-    embedding = table.schema.field("embedding").type if "embedding" in table.schema.names else None
-    if embedding is None or table.schema.remove_metadata() != schema(embedding.list_size).remove_metadata():
+    embedding = found.field("embedding").type if "embedding" in found.names else None
+    if embedding is None or found.remove_metadata() != schema(embedding.list_size).remove_metadata():
         raise FaceIndexError(f"the index has other columns than version {SCHEMA_VERSION}; scan again with --fresh")
+
+
+def embeddings_of(table: pa.Table) -> npt.NDArray[np.float16]:
+    """The embeddings of a table that `check_schema` has passed, (n, D) float16."""
+    column = table.column("embedding").combine_chunks()
+    return _rows(column, column.type.list_size)
+
+
+def from_table(table: pa.Table, embedding: npt.NDArray[np.float16]) -> Faces:
+    """The faces of a table that `check_schema` has passed, as arrays.
+
+    Args:
+        table: All columns but that of the embeddings, which are not looked at.
+        embedding: (n, D) float16.
+    """
     count = table.num_rows
-    column = {name: table.column(name).combine_chunks() for name in table.schema.names}
+    column = {name: table.column(name).combine_chunks() for name in table.schema.names if name != "embedding"}
     boxes = np.stack([column[side].to_numpy() for side in ("x1", "y1", "x2", "y2")], axis=1)
     return Faces(
         time=column["time"].to_numpy(),
         pts=column["pts"].to_numpy(),
         boxes=boxes,
-        landmarks=column["landmarks"].flatten().to_numpy().reshape(count, 5, 2),
+        landmarks=_rows(column["landmarks"], 10).reshape(count, 5, 2),
         **{name: column[name].to_numpy() for name in _FLOATS},
         track=column["track"].to_numpy(),
-        embedding=column["embedding"].flatten().to_numpy(zero_copy_only=False).reshape(count, embedding.list_size),
+        embedding=embedding,
     )
+
+
+def _rows(column: pa.FixedSizeListArray, width: int) -> npt.NDArray[Any]:
+    """The lists of a whole column as rows. Unlike `flatten`, this needs no import of all of Arrow's functions."""
+    flat: npt.NDArray[Any] = column.values.to_numpy(zero_copy_only=False)
+    return flat.reshape(len(column), width)

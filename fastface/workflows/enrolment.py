@@ -11,7 +11,9 @@ from fastface import errors
 from fastface.config import Config
 from fastface.errors import ConfigError, FastfaceError, WorkerError
 from fastface.faces.analyse import PICTURE_CANVAS, FaceAnalyser
+from fastface.gallery.photos import Analyse
 from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
+from fastface.gallery.sources import collect
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Alive, Refused, run_errands, serve_errands
 from fastface.pipeline.inference import open_analyser
@@ -49,10 +51,15 @@ def enrol(
 ) -> tuple[Gallery, GalleryReport]:
     """The gallery of what `-t` and `--not` name, and a report on each photo.
 
+    Photos are opened in a process of their own; banks are arrays, and are read here.
+
     Raises:
         ConfigError: A target has no usable photo, or two have the same face; lists all such faults.
         InterruptError: The user stopped it.
     """
+    errand = _Enrolment(targets, config.match.lookalikes, networks.contract, limits.enter, config.match.allow_faults)
+    if not collect(targets).photos and not collect(config.match.lookalikes).photos:
+        return _load(errand, _no_photo)
     settings = WorkerSettings(
         ring=RingShape.for_batch(1, 1),
         canvas=(PICTURE_CANVAS, PICTURE_CANVAS),
@@ -66,7 +73,6 @@ def enrol(
         min_face=_MIN_FACE,
     )
     crew = Crew("enrolment", "fastface.workflows.enrolment:serve", 1, settings)
-    errand = _Enrolment(targets, config.match.lookalikes, networks.contract, limits.enter, config.match.allow_faults)
     for _, result in run_errands(crew, [errand], interrupted):
         if isinstance(result, Refused):
             raise _translated(result)
@@ -110,20 +116,28 @@ def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) ->
     def analyse(picture: Image) -> Faces:
         nonlocal analyser
         connection.send(Alive())
-        analyser = analyser or open_analyser(settings)  # banks alone need no networks
+        analyser = analyser or open_analyser(settings)  # pictures that cannot be read need no networks
         return analyser.analyse_picture(picture)
 
-    def do(task: _Enrolment) -> tuple[Gallery, GalleryReport]:
-        return load_gallery(
-            task.targets,
-            analyse=analyse,
-            contract=task.contract,
-            lookalikes=task.lookalikes,
-            alike=task.enter,
-            tolerant=task.tolerant,
-        )
+    def do(errand: _Enrolment) -> tuple[Gallery, GalleryReport]:
+        return _load(errand, analyse)
 
     serve_errands(connection, do)
+
+
+def _load(errand: _Enrolment, analyse: Analyse) -> tuple[Gallery, GalleryReport]:
+    return load_gallery(
+        errand.targets,
+        analyse=analyse,
+        contract=errand.contract,
+        lookalikes=errand.lookalikes,
+        alike=errand.enter,
+        tolerant=errand.tolerant,
+    )
+
+
+def _no_photo(_picture: Image) -> Faces:
+    raise AssertionError("a photo where there were none")
 
 
 def _translated(refused: Refused) -> FastfaceError:

@@ -80,6 +80,7 @@ class Finder:
         self._gallery = gallery
         self._limits = limits
         self._spans = spans
+        self._samplings: dict[str, Sampling] = {}
 
     def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
         """What is found in each video that has an index, one at a time."""
@@ -179,6 +180,11 @@ class Finder:
         Raises:
             ModelError: It was scanned with another recogniser than the gallery was made with.
         """
+        if record.video_id not in self._samplings:
+            self._samplings[record.video_id] = self._read_sampling(record)
+        return self._samplings[record.video_id]
+
+    def _read_sampling(self, record: VideoRecord) -> Sampling:
         metadata = self._index(record).metadata()
         if metadata["contract"] != self._gallery.contract:
             raise ModelError(
