@@ -74,12 +74,14 @@ class Section(BaseModel):
 class ScanConfig(Section):
     """Which frames are looked at, and by how many processes."""
 
-    sample_fps: float = Field(5.0, gt=0, le=240, description="Frames looked at in a second of video.")
+    sample_fps: float = Field(5.0, ge=0.001, le=240, description="Frames looked at in a second of video.")
     every_frame: bool = Field(False, description="Look at every frame; sample_fps is ignored.")
     keyframes: bool = Field(
         False, description="Look at keyframes first, and at sample_fps only where a target nearly is: fast, may miss."
     )
-    det_size: DetSize = Field("auto", description="Detector canvas, auto (640 wide, the video's aspect) or WxH.")
+    det_size: DetSize = Field(
+        "auto", description="Detector canvas: auto (640 on the long side, the video's aspect) or WxH."
+    )
     det_threshold: float = Field(0.5, gt=0, lt=1, description="Smallest detector score of a face.")
     min_face: int = Field(16, ge=1, le=4096, description="Smallest width and height of a face, in pixels of the video.")
     batch: int = Field(0, ge=0, le=64, description="Frames a batch; 0 chooses for the device.")
@@ -108,7 +110,7 @@ class MatchConfig(Section):
 
     threshold: Similarity | None = Field(None, description="Smallest cosine that opens a hit; default: the model's.")
     exit_threshold: Similarity | None = Field(
-        None, description="Smallest cosine that holds a track; default: 0.05 less."
+        None, description="Smallest cosine that holds a track; default: the model's, or 0.05 below a given threshold."
     )
     margin: float = Field(0.05, ge=0, le=2, description="Least lead over every other target and lookalike.")
     allow_faults: bool = Field(
@@ -148,7 +150,7 @@ class ExportConfig(Section):
 class RunConfig(Section):
     """How the run as a whole behaves."""
 
-    fresh: bool = Field(False, description="Start over: forget what is committed in the output folder.")
+    fresh: bool = Field(False, description="Start over: forget all that the output folder holds.")
 
 
 class ModelsConfig(Section):
@@ -207,10 +209,10 @@ def load_config(
     merged: dict[str, Any] = {}
     for layer in layers:
         for section, keys in layer.items():
-            if not isinstance(keys, Mapping):
-                merged[section] = keys
-                continue
-            merged[section] = {**merged.get(section, {}), **keys}
+            known = merged.get(section, {})
+            # What is no section is kept as it is, for the validation to name.
+            both = isinstance(keys, Mapping) and isinstance(known, Mapping)
+            merged[section] = {**known, **keys} if both else known if isinstance(keys, Mapping) else keys
     try:
         return Config.model_validate(merged)
     except ValidationError as error:

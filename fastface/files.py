@@ -5,22 +5,30 @@ This is the only door through which results reach the disk.
 
 import errno
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fastface.errors import SpaceError
+from fastface.errors import ConfigError, FastfaceError, SpaceError
 
 __all__ = ["PART_PREFIX", "atomic_path", "private_folder", "remove_parts", "write_atomic"]
 
 PART_PREFIX = ".part-"
+
+_REFUSALS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+    | {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+)
+"""What the system says where the place is at fault, and not the device."""
 
 
 @contextmanager
 def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, private: bool = False) -> Iterator[Path]:
     """Yields a path beside `path` to write to; on a clean exit it takes the name `path`, durably.
 
-    The name keeps its suffix, since encoders choose the format by it. One writer per path at a time.
+    The name keeps its suffix, since encoders choose the format by it. Several writers of one path, as two runs that
+    fill the user's cache, do not meet: each has a name of its own, and the last to finish stays.
 
     Args:
         path: Where the finished file goes; its folder is made.
@@ -29,11 +37,14 @@ def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, priv
 
     Raises:
         SpaceError: No space is left; nothing was left behind.
+        ConfigError: The folder or the file cannot be written; names it and the reason.
+        FastfaceError: The device failed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{PART_PREFIX}{path.name}")
+    # Without the file's name, which may be as long as names can be.
+    part = path.with_name(f"{PART_PREFIX}{secrets.token_hex(8)}{path.suffix}")
     try:
-        with space_checked(path):
+        with _writing(path, part):
+            path.parent.mkdir(parents=True, exist_ok=True)
             if private:
                 _make_private(part)
             yield part
@@ -43,7 +54,7 @@ def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, priv
             part.replace(path)
             _sync(path.parent)
     except BaseException:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # there is none, or what was raised tells more
             part.unlink()
         raise
 
@@ -52,7 +63,7 @@ def write_atomic(path: Path, content: bytes | str, *, private: bool = False) -> 
     """Writes a small file whole or not at all.
 
     Raises:
-        SpaceError: No space is left.
+        SpaceError, ConfigError, FastfaceError: As `atomic_path`.
     """
     with atomic_path(path, private=private) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -73,22 +84,50 @@ def space_checked(path: Path) -> Iterator[None]:
         raise SpaceError(f"no space left to write {str(path)!r}; free some and run the same command again") from error
 
 
+@contextmanager
+def _writing(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Translates what the system says of a path, of the folders above it and of its part.
+
+    Errors that name another file, as one that is read meanwhile, and those of a connection are left alone.
+    """
+    try:
+        with space_checked(path):
+            yield
+    except ConnectionError:
+        raise
+    except OSError as error:
+        if isinstance(error.filename, str | bytes):
+            named = Path(os.fsdecode(error.filename))
+            if named not in (path, part, *path.parents):
+                raise
+        reason = f"cannot write {str(path)!r}: {error.strerror or error}"
+        if error.errno not in _REFUSALS:
+            raise FastfaceError(reason) from error
+        raise ConfigError(f"{reason}; make that place writable, or choose another") from error
+
+
 def private_folder(path: Path) -> Path:
-    """Makes a folder that only its owner may enter (0700) and returns it."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.chmod(0o700)
+    """Makes a folder that only its owner may enter (0700) and returns it.
+
+    Raises:
+        SpaceError, ConfigError, FastfaceError: As `atomic_path`.
+    """
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.chmod(0o700)
     return path
 
 
-def remove_parts(folder: Path) -> None:
-    """Removes what a killed run left half-written under a folder."""
-    for part in folder.rglob(f"{PART_PREFIX}*"):
-        part.unlink(missing_ok=True)
+def remove_parts(folder: Path, *, deep: bool = True) -> None:
+    """Removes what a killed run left half-written in a folder, and in those below it if `deep`."""
+    pattern = f"{PART_PREFIX}*"
+    for part in folder.rglob(pattern) if deep else folder.glob(pattern):
+        if not part.is_dir():
+            part.unlink(missing_ok=True)
 
 
 def _make_private(path: Path) -> None:
     """Makes an empty file that is its owner's alone before anything is in it."""
-    path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 

@@ -108,6 +108,43 @@ def test_a_processor_is_tried_once_and_again_with_another_version(
     assert tried == [first.backend]
 
 
+NOTES = ["", "half a {", "[1]", "{}", '{"backend": "onnxruntime"}', "\udcff"]
+
+
+@pytest.mark.parametrize("content", NOTES)
+def test_a_note_that_is_damaged_or_of_another_device_is_made_again(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_probe", lambda _: CPU)
+    monkeypatch.setitem(registry._CANDIDATES, "cpu", (registry._OPENVINO,))
+    monkeypatch.setattr(registry, "_runtime", lambda _: _Whole)
+    resolve_device("cpu", tmp_path)
+    (note,) = tmp_path.glob("device-*.json")
+    good = note.read_text(encoding="utf-8")
+    for bad in (content.encode("utf-8", "surrogateescape"), json.dumps({**json.loads(good), "backend": "x"}).encode()):
+        note.write_bytes(bad)
+        registry._check.cache_clear()
+        assert resolve_device("cpu", tmp_path) == CPU
+        assert note.read_text(encoding="utf-8") == good
+
+
+def test_a_place_that_cannot_hold_a_note_is_borne(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_probe", lambda _: CPU)
+    monkeypatch.setitem(registry._CANDIDATES, "cpu", (registry._OPENVINO,))
+    monkeypatch.setattr(registry, "_runtime", lambda _: _Whole)
+    (tmp_path / "file").touch()
+    assert resolve_device("cpu", tmp_path / "file" / "fastface") == CPU
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+class _Whole:
+    """A runtime that lacks nothing."""
+
+    @staticmethod
+    def shortfall(_provider: str) -> None:
+        return None
+
+
 @pytest.mark.skipif(registry.card_present(), reason="there is an NVIDIA card")
 @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
 def test_machine_without_a_card_says_so_in_one_line(name: str, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_command_compares_and_writes(cartoon: Cartoon, tmp_path: Path) -> No
     options = ["--batches", "1,4", "--workers", "1", "--decoders", "2", "--every-frame", "-o", str(tmp_path / "out")]
     done = run_tools.finish([*command, *options, "--write-profile", str(tmp_path / "best.toml"), "--json", "-q"])
     assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    rows = json.loads(done.stdout)["measurements"]
     assert [(row["batch"], row["decoders"], row["frames"]) for row in rows] == [("1", "2", "200"), ("4", "2", "200")]
     drawn = sum(len(cartoon.scripts["film2.mp4"].sightings(n)) for n in range(200))
     for row in rows:

@@ -7,14 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import pytest
 from export_tools import has_sound, keyframes, numbered_frames
 
-from fastface.cartoon.film import Encoding, draw_film
+from fastface.cartoon.film import Encoding, draw_film, read_barcode
 from fastface.cartoon.script import Script
 from fastface.errors import ExportError, InterruptError
 from fastface.export.clips import Clip, clip_name, cut_clip
-from fastface.types import VideoInfo
+from fastface.types import Sampling, Unit, VideoInfo
+from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.probe import probe
 
@@ -76,6 +78,14 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], VideoIn
 
 def probed(path: Path) -> VideoInfo:
     return probe(VideoFile(path, path.name), 10**8).info
+
+
+def _ffmpeg(*options: object) -> None:
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *map(_argument, options)], check=True)
+
+
+def _argument(option: object) -> bytes:
+    return option if isinstance(option, bytes) else str(option).encode()
 
 
 def _inside(source: list[tuple[Fraction, int]], start: Fraction | float, end: Fraction | float) -> list[int]:
@@ -194,6 +204,94 @@ def test_the_ffmpeg_of_the_python_package_does_as_well(
         clip = cut_clip(info, 1.01, 1.53, tmp_path / f"{mode}.mp4", mode)  # type: ignore[arg-type]
         _agrees(clip, frames)
     assert [number for _, number in numbered_frames(tmp_path / "precise.mp4")] == _inside(frames, 1.01, 1.53)
+
+
+def _scanned(info: VideoInfo) -> list[tuple[Fraction, int]]:
+    """(time, number in its barcode) of each frame as a scan sees it."""
+    frames = open_source(info).frames(Unit(info.video_id, 0, Fraction(0), None, Sampling(None)))
+    yuv = ((frame.time, frame.content.to_ndarray(format="yuv420p")) for frame in frames)
+    return [(time, read_barcode(cv2.cvtColor(picture, cv2.COLOR_YUV2BGR_I420))) for time, picture in yuv]
+
+
+def _joined(folder: Path, *encodings: Encoding) -> Path:
+    """Recordings of the same script joined byte by byte: the clock begins again with each."""
+    content = b""
+    for encoding in encodings:
+        draw_film(folder / "part.ts", SCRIPT, encoding)
+        content += (folder / "part.ts").read_bytes()
+    (folder / "part.ts").unlink()
+    (folder / "joined.ts").write_bytes(content)
+    return folder / "joined.ts"
+
+
+@pytest.mark.parametrize("program", ["of PATH", "of the package"])
+def test_where_the_clock_is_set_back_a_clip_shows_the_frames_that_were_scanned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Frames 30 to 59 of the first recording were lost, so that counting at the header's rate would be 1.2 s late."""
+    if program == "of the package":
+        packaged = Path(pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe())
+        monkeypatch.setattr("fastface.export.ffmpeg.find_ffmpeg", lambda: packaged)
+    lossy = Encoding(gop=20, skipped=frozenset(range(30, 60)))
+    info = probed(_joined(tmp_path, lossy, Encoding(gop=20)))
+    assert info.estimated_times
+    scanned = _scanned(info)
+    assert len(scanned) == 150
+    # By hand: 25 frames a second; the second recording begins at 3.6 s, where the first one ends.
+    for start, end, wanted in ((2.5, 2.9, range(63, 73)), (3.4, 3.8, [*range(85, 90), *range(5)])):
+        clip = cut_clip(info, start, end, tmp_path / "clip.mp4", "copy")
+        shown = [number for _, number in numbered_frames(clip.path)]
+        assert shown == [*wanted] == _inside(scanned, Fraction(str(start)), Fraction(str(end)))
+        assert clip.mode == "precise"
+        assert (clip.start, clip.end) == (pytest.approx(wanted_start(start)), pytest.approx(end, abs=0.04))
+    with pytest.raises(ExportError, match="no frame"):
+        cut_clip(info, 1.5, 1.9, tmp_path / "none.mp4", "precise")
+    assert not (tmp_path / "none.mp4").exists()
+
+
+def wanted_start(time: float) -> float:
+    """When the first frame at or after a time is shown, at 25 frames a second."""
+    return -(-round(time * 100) // 4) / 25
+
+
+def test_a_stream_without_times_is_cut_by_counting(tmp_path: Path, sources: Callable[[str], VideoInfo]) -> None:
+    _ffmpeg("-i", sources("silent").path, "-c", "copy", "-f", "h264", tmp_path / "raw.h264")
+    clip = cut_clip(probed(tmp_path / "raw.h264"), 1.0, 1.4, tmp_path / "clip.mp4", "copy")
+    assert [number for _, number in numbered_frames(clip.path)] == [*range(25, 35)]
+    assert [round(float(time) * 25, 2) for time, _ in numbered_frames(clip.path)] == [*range(10)]
+    assert (clip.start, clip.end, clip.num_frames) == (1.0, pytest.approx(1.4), 10)
+
+
+@pytest.mark.parametrize("mode", ["copy", "precise"])
+def test_of_two_video_streams_the_scanned_one_is_cut(
+    tmp_path: Path, sources: Callable[[str], VideoInfo], mode: str
+) -> None:
+    """The first stream is a preview of another size and clock; the second is marked as the one to be shown."""
+    preview = ["-f", "lavfi", "-i", "color=size=96x64:rate=10:duration=3.6", "-i", sources("plain").path]
+    streams = ["-map", "0:v", "-map", "1:v", "-c:v:0", "mpeg4", "-c:v:1", "copy"]
+    shown = ["-disposition:v:0", "0", "-disposition:v:1", "default"]
+    _ffmpeg(*preview, *streams, *shown, tmp_path / "two.mp4")
+    info = probed(tmp_path / "two.mp4")
+    assert info.size == SCRIPT.size
+    clip = cut_clip(info, 0.8, 1.2, tmp_path / "clip.mp4", mode)  # type: ignore[arg-type]
+    assert clip.mode == mode
+    # Frame 20 is a keyframe, and 29 the last one before 1.2 s; a copy may show some that 29 refers to.
+    assert [number for _, number in numbered_frames(clip.path)][:10] == [*range(20, 30)]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_metadata_in_another_encoding_does_no_harm(
+    tmp_path: Path, sources: Callable[[str], VideoInfo], suffix: str
+) -> None:
+    path = tmp_path / f"titled.{suffix}"
+    _ffmpeg("-i", sources("plain").path, "-c", "copy", "-metadata", b"title=caf\xe9", path)
+    info = probed(path)
+    for mode, first in (("copy", 20), ("precise", 25)):
+        clip = cut_clip(info, 1.0, 1.2, tmp_path / "clip.mp4", mode)  # type: ignore[arg-type]
+        assert clip.mode == mode
+        with av.open(str(clip.path), metadata_errors="replace") as container:
+            frame = next(container.decode(video=0)).to_ndarray(format="yuv420p")
+        assert read_barcode(cv2.cvtColor(frame, cv2.COLOR_YUV2BGR_I420)) == first
 
 
 def test_what_mp4_cannot_hold_is_encoded(tmp_path: Path, sources: Callable[[str], VideoInfo]) -> None:

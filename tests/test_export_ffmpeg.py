@@ -133,3 +133,42 @@ def test_without_one_in_path_the_bundled_one_is_found(monkeypatch: pytest.Monkey
     assert found.parent.name == "binaries"
     assert os.access(found, os.X_OK)
     run_ffmpeg(["-f", "lavfi", "-i", "color=size=64x64:duration=0.1", "-f", "null", "-"])
+
+
+@pytest.mark.parametrize(
+    ("version", "is_taken"),
+    [
+        ("4.4.2-0ubuntu0.22.04.1", False),
+        ("n4.4.1", False),
+        ("5.0.3", False),
+        ("5.1.9-0+deb12u1", True),
+        ("n7.1", True),
+        ("10.0", True),
+        ("N-109741-gbbe95f7353-20230201", True),
+        ("2023-03-05-git-912ac82a3c-full_build-www.gyan.dev", True),
+    ],
+)
+def test_one_that_is_too_old_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, is_taken: bool
+) -> None:
+    program = _fake(tmp_path, f"echo asked >> {tmp_path}/asked\necho 'ffmpeg version {version} Copyright (c)'")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = [find_ffmpeg() for _ in range(3)]
+    assert {path == program for path in found} == {is_taken}
+    assert is_taken or {path.parent.name for path in found} == {"binaries"}
+    assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+def test_one_that_does_not_start_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _fake(tmp_path, "exit 127")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert find_ffmpeg().parent.name == "binaries"
+
+
+def test_with_none_that_is_new_enough_the_user_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = _fake(tmp_path, "echo 'ffmpeg version 4.4.2 Copyright (c)'")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    # What the package gives back where it brings no program of its own.
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "ffmpeg")
+    with pytest.raises(ExportError, match=rf"{program}.* is older than 5\.1.*install"):
+        find_ffmpeg()

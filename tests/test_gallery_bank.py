@@ -1,6 +1,7 @@
 """Banks: what is written is read again, by nobody else; what is no bank is one line."""
 
 import io
+import os
 import pickle
 import stat
 import zipfile
@@ -144,7 +145,9 @@ def test_what_is_no_bank_is_refused(tmp_path, content):
 
 def test_what_cannot_be_read_is_refused(tmp_path):
     assert refusal(tmp_path / "nothing.npz") == "cannot be read: No such file or directory"
-    assert refusal(tmp_path) == "cannot be read: Is a directory"
+    assert refusal(tmp_path) == "not a file"
+    os.mkfifo(tmp_path / "pipe.npz")  # opening it would wait for ever
+    assert refusal(tmp_path / "pipe.npz") == "not a file"
 
 
 def test_every_cut_is_refused(path):

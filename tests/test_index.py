@@ -1,18 +1,20 @@
 """The index: what is written is read again, by us and by plain Parquet readers; what is damaged is told."""
 
 import json
+import shutil
 import sqlite3
 import stat
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fastface.errors import FaceIndexError
+from fastface.errors import FaceIndexError, SpaceError
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.schema import embeddings_of, from_table, to_table
@@ -193,6 +195,108 @@ def test_a_ledger_that_is_damaged_or_of_another_version_is_told_in_one_line(tmp_
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(FaceIndexError, match="version 99"):
         Ledger(path)
+
+
+def _contents(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    return {path.name: (path.read_bytes(), path.stat().st_mode, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+def test_a_page_that_is_damaged_is_told_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    with Ledger(path) as ledger:
+        for number in range(200):
+            ledger.put_export(f"clips/{number}.mp4", "k" * 200, "{}")
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    with Ledger(path) as ledger, pytest.raises(FaceIndexError, match=r"malformed.*remove .* scan again"):
+        ledger.exports()
+
+
+def test_a_ledger_that_cannot_be_opened_is_told_without_advice_to_remove_it(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", tmp_path / "no" / "state.sqlite"):
+        for read_only in (False, True):
+            with pytest.raises(FaceIndexError, match="unable to open") as caught:
+                Ledger(path, read_only=read_only)
+            assert "remove" not in str(caught.value)
+            assert str(path) in str(caught.value)
+
+
+def test_a_ledger_that_another_process_holds_is_told_without_advice_to_remove_it(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    with Ledger(path) as ledger, sqlite3.connect(path, isolation_level=None) as other:
+        ledger._database.execute("PRAGMA busy_timeout=1")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(FaceIndexError, match="locked") as caught:
+            ledger.put_export("a", "k", "{}")
+        assert "remove" not in str(caught.value)
+        other.execute("ROLLBACK")
+        ledger.put_export("a", "k", "{}")
+        assert ledger.exports() == {"a": ("k", "{}")}
+    other.close()
+
+
+def test_a_ledger_whose_mode_cannot_be_set_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, _mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(FaceIndexError, match="Operation not permitted"):
+        Ledger(tmp_path / "state.sqlite")
+
+
+def test_a_full_disk_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Ledger(tmp_path / "state.sqlite") as ledger:
+        ledger._database.execute("PRAGMA max_page_count=1")
+        with pytest.raises(SpaceError):
+            ledger.put_export("a", "k" * 100_000, "{}")
+        ledger._database.execute("PRAGMA max_page_count=1000")
+        ledger.put_export("b", "k", "{}")
+        assert list(ledger.exports()) == ["b"]
+    connect = sqlite3.connect
+
+    def connect_to_a_full_disk(path: Path, **options: Any) -> sqlite3.Connection:
+        database = connect(path, **options)
+        database.execute("PRAGMA max_page_count=1")
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", connect_to_a_full_disk)
+    with pytest.raises(SpaceError):
+        Ledger(tmp_path / "new.sqlite")
+
+
+def test_a_reader_neither_makes_nor_changes_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "odd name? #1%.sqlite"
+    with Ledger(path) as ledger:
+        ledger.put_export("a", "k", "{}")
+    path.chmod(0o444)
+    before = _contents(tmp_path)
+    assert list(before) == [path.name]
+    with Ledger(path, read_only=True) as reader:
+        assert reader.exports() == {"a": ("k", "{}")}
+        with pytest.raises(FaceIndexError, match="readonly"):
+            reader.put_export("b", "k", "{}")
+    assert _contents(tmp_path) == before
+
+
+def test_a_reader_sees_what_a_run_has_committed_so_far_and_what_a_killed_one_left(tmp_path: Path) -> None:
+    path, copy = tmp_path / "state.sqlite", tmp_path / "copy"
+    with Ledger(path) as writer:
+        writer.put_export("a", "k", "{}")
+        writer._database.execute("BEGIN IMMEDIATE")
+        with Ledger(path, read_only=True) as reader:
+            assert list(reader.exports()) == ["a"]
+        writer._database.execute("ROLLBACK")
+        shutil.copytree(tmp_path, copy)  # as a kill would leave it
+    with Ledger(copy / path.name, read_only=True) as reader:
+        assert list(reader.exports()) == ["a"]
+
+
+def test_a_ledger_without_tables_yet_reads_as_empty(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite").touch()
+    with Ledger(tmp_path / "state.sqlite", read_only=True) as reader:
+        assert (reader.videos(), reader.exports()) == ([], {})
+    assert (tmp_path / "state.sqlite").stat().st_size == 0
 
 
 def test_the_ledger_can_be_read_while_it_is_written(tmp_path: Path) -> None:

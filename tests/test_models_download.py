@@ -101,6 +101,34 @@ def test_damaged_pack_is_replaced(publish, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["toy"]
 
 
+def test_own_networks_in_a_packs_folder_stay(publish, tmp_path: Path) -> None:
+    publish(digest(GOOD))
+    own = tmp_path / "toy" / "mine" / "own.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("months of work")
+    (tmp_path / "toy" / "my_det.onnx").write_bytes(b"mine")
+    (tmp_path / "toy" / "toy_rec.onnx").write_bytes(b"cut")
+    folder = install("toy", tmp_path, accept_license=True, opener=Server(lambda url: Response(GOOD)))
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found.pop(LICENCE_FILE)
+    assert found == {
+        "mine/own.txt": b"months of work",
+        "my_det.onnx": b"mine",
+        "toy_det.onnx": DETECTOR,
+        "toy_rec.onnx": RECOGNISER,
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
+
+
+def test_own_networks_stay_when_an_install_fails(publish, tmp_path: Path) -> None:
+    publish(digest(GOOD))
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "toy_rec.onnx").write_bytes(b"converted")
+    with pytest.raises(ModelError):
+        install("toy", tmp_path, accept_license=True, opener=Server(lambda url: Response(GOOD[:-100])))
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / "toy").iterdir()] == [("toy_rec.onnx", b"converted")]
+
+
 def test_licence_must_be_accepted_once(publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(digest(GOOD))
     server = Server(lambda url: Response(GOOD))

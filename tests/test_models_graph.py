@@ -8,7 +8,7 @@ import pytest
 from models_tools import edited, save, tiny_arcface, tiny_scrfd
 from onnx import TensorProto, helper
 
-from fastface.errors import ModelError
+from fastface.errors import ConfigError, ModelError
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_recogniser
 
 
@@ -136,3 +136,40 @@ def test_the_caller_sees_bytes_in_and_floats_out(tmp_path: Path) -> None:
         assert graph.output[0].type.tensor_type.elem_type == TensorProto.FLOAT
     assert [d.dim_value for d in detector.output[0].type.tensor_type.shape.dim] == [0, 0, 15]
     assert [d.dim_value for d in recogniser.output[0].type.tensor_type.shape.dim] == [0, 64]
+
+
+def test_two_runs_that_fill_one_cache_at_once_both_succeed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, cache = tiny_arcface(tmp_path / "x.onnx"), tmp_path / "cache"
+    write, made = Path.write_bytes, []
+
+    def write_while_another_does(path: Path, content: bytes) -> int:
+        written = write(path, content)
+        if not made:
+            made.append(path)
+            made.append(prepare_recogniser(source, cache))
+        return written
+
+    monkeypatch.setattr(Path, "write_bytes", write_while_another_does)
+    graph = prepare_recogniser(source, cache)
+    assert made[1] == graph
+    assert list(cache.iterdir()) == [graph]
+    onnx.checker.check_model(onnx.load(str(graph)))
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+    source = tiny_arcface(tmp_path / "x.onnx")
+    (tmp_path / "cache").touch()
+    with pytest.raises(ConfigError, match=r"cannot write '.*/cache/fastface/recogniser-.*XDG_CACHE_HOME") as caught:
+        prepare_recogniser(source, tmp_path / "cache" / "fastface")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cache_that_nobody_may_enter_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    source = tiny_arcface(tmp_path / "x.onnx")
+    monkeypatch.setattr(Path, "is_file", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(ConfigError, match=r"Permission denied.*XDG_CACHE_HOME"):
+        prepare_recogniser(source, tmp_path / "cache")

@@ -48,6 +48,7 @@ def test_file_that_differs_is_used_and_flagged(shared_models: Path) -> None:
     assert not models.recogniser.verified
     assert len(models.notes) == 1
     assert "w600k_mbf.onnx differs from the published file" in models.notes[0]
+    assert models.notes[0].endswith("fastface models install buffalo_s --accept-license")
 
 
 def test_one_pack_is_as_good_as_a_folder_of_packs(shared_models: Path) -> None:
@@ -137,7 +138,7 @@ def test_nothing_anywhere_says_where_it_looked_and_what_to_do(tmp_path: Path, mo
     message = str(caught.value)
     assert str(tmp_path / "share" / "fastface" / "models") in message
     assert str(tmp_path / ".insightface" / "models") in message
-    assert "fastface models install buffalo_l" in message
+    assert "fastface models install buffalo_l --accept-license" in message
     assert caught.value.exit_code == 1
 
 
@@ -181,11 +182,14 @@ def test_verify_tells_each_file(shared_models: Path, det: Path, tmp_path: Path) 
         "yolo11n_int8_mwc.onnx": "unknown",
         "yolox_nano.onnx": "unknown",
     }
+    assert {check.path.name: check.detail for check in verify(shared_models)}["w600k_mbf.onnx"].endswith(
+        "get the published one: fastface models install buffalo_s --accept-license"
+    )
     (tmp_path / "det_500m.onnx").write_bytes(det.read_bytes()[:-1000])
     (check,) = verify(tmp_path)
     assert (check.path.name, check.state) == ("det_500m.onnx", "damaged")
 
 
 def test_verify_of_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no ONNX file"):
+    with pytest.raises(ModelError, match=r"no ONNX file.*--accept-license"):
         verify(tmp_path)

@@ -12,12 +12,20 @@ from typing import Any
 
 import pytest
 import run_tools
+from conftest import Cartoon
 
+from fastface.backends import DeviceInfo
 from fastface.errors import BackendError, ExportError, InterruptError, ModelError, WorkerError
-from fastface.pipeline.crew import Crew, Member, stop_all
-from fastface.pipeline.errands import Alive, Refused, run_errands, serve_errands
-from fastface.pipeline.messages import Failed, Ready, Stop
+from fastface.pipeline import coordinator
+from fastface.pipeline import crew as crew_module
+from fastface.pipeline.coordinator import Coordinator
+from fastface.pipeline.crew import Crew, CrewSizes, Member, stop_all
+from fastface.pipeline.errands import Refused, run_errands, serve_errands
+from fastface.pipeline.messages import Alive, DecoderSettings, Failed, Ready, Stop, WorkerSettings
 from fastface.pipeline.process import Child
+from fastface.pipeline.ring import RingShape
+from fastface.types import Sampling
+from fastface.video.discover import VideoFile
 
 
 def echo(connection: Connection, _descriptor: int, settings: object) -> None:
@@ -44,6 +52,8 @@ def refusing(_connection: Connection, _descriptor: int, settings: str) -> None:
             raise ModelError("no such network")
         case "error":
             raise ZeroDivisionError("by design")
+        case "end of file":
+            raise EOFError("of a file that it read")
         case "exit":
             os._exit(7)
 
@@ -183,3 +193,50 @@ def test_an_interruption_ends_the_errands() -> None:
     crew = Crew("errand", _serve("errand"), 1, None)
     with pytest.raises(InterruptError):
         list(run_errands(crew, [1, 2], lambda: signal.SIGINT))
+
+
+def test_an_error_of_the_work_is_not_taken_for_the_parents_end() -> None:
+    child = Child("refusing 1", _serve("refusing"), "end of file")
+    words = child.receive()
+    assert isinstance(words, Failed)
+    assert words.kind == "EOFError"
+    assert child.reap() == 1
+
+
+def _only_decoders(count: int) -> Coordinator:
+    ring = RingShape(2, 1 << 22, 1)
+    decoder = DecoderSettings(ring, None, Sampling(None), 60.0, 10**8, threads=1)
+    device = DeviceInfo("openvino", "CPU", "float32", "none", "none")
+    nothing = Path("none")
+    worker = WorkerSettings(
+        ring=ring, canvas=(64, 64), detector=nothing, recogniser=nothing, dimension=8, device=device, threads=1,
+        cache_folder=nothing, det_threshold=0.5, min_face=1,
+    )  # fmt: skip
+    return Coordinator(decoder, worker, CrewSizes(count, 0))
+
+
+def test_a_decoder_that_hangs_while_it_opens_a_video_is_replaced(
+    cartoon: Cartoon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no slot yet, but does not wait for one."""
+    monkeypatch.setattr(coordinator, "_STALL_SECONDS", 1.0)
+    film = VideoFile(cartoon.films / "film3.mp4", "film3.mp4")
+    with _only_decoders(1) as crew:
+        crew.start()
+        (member,) = crew.decoders.members
+        run_tools.wait_until(member.child.connection.poll, "a decoder")
+        os.kill(member.child.pid, signal.SIGSTOP)
+        crew.probe(film)
+        events = list(crew.events())
+    assert [type(event).__name__ for event in events] == ["ChildLost", "VideoProbed"]
+
+
+def test_a_child_that_hangs_while_it_starts_is_replaced(cartoon: Cartoon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "_START_SECONDS", 2.0)
+    film = VideoFile(cartoon.films / "film3.mp4", "film3.mp4")
+    with _only_decoders(1) as crew:
+        crew.start()
+        os.kill(crew.decoders.members[0].child.pid, signal.SIGSTOP)
+        crew.probe(film)
+        events = list(crew.events())
+    assert [type(event).__name__ for event in events] == ["ChildLost", "VideoProbed"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastface.errors import SpaceError
-from fastface.pipeline.ring import Ring, RingShape, capacity
+from fastface.pipeline.ring import Ring, RingShape, available_bytes, capacity
 from fastface.types import Geometry
 
 HD = Geometry(display=(1920, 1080), planes=(1920, 1080), canvas=(640, 384), content=(640, 360))
@@ -24,6 +24,27 @@ def test_a_slot_holds_a_batch_of_1080p() -> None:
 def test_a_slot_of_the_smallest_batch_holds_the_largest_stored_frame() -> None:
     largest = Geometry(display=(8192, 4608), planes=(4096, 2304), canvas=(640, 384), content=(640, 360))
     assert capacity(RingShape.for_batch(1, 1), largest) == 1
+
+
+@pytest.mark.parametrize("det_size", [(1920, 1920), (4096, 4096), (64, 64)])
+def test_a_slot_is_made_for_the_canvas_that_is_asked_for(det_size: tuple[int, int]) -> None:
+    largest = Geometry(display=(8192, 4608), planes=(4096, 2304), canvas=det_size, content=det_size)
+    assert capacity(RingShape.for_batch(1, 1, det_size), largest) == 1
+    usual = Geometry(display=(1920, 1080), planes=(1920, 1080), canvas=det_size, content=det_size)
+    assert capacity(RingShape.for_batch(1, 4, det_size), usual) == 4
+
+
+def test_files_that_were_read_do_not_count_as_used_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {
+        "/proc/meminfo": f"MemTotal: {1 << 24} kB\nMemAvailable: {1 << 23} kB\n",
+        "/sys/fs/cgroup/memory.max": f"{1 << 30}\n",
+        "/sys/fs/cgroup/memory.current": f"{1 << 30}\n",
+        "/sys/fs/cgroup/memory.stat": f"anon {1 << 28}\ninactive_file {1 << 29}\nactive_file {1 << 28}\n",
+    }
+    monkeypatch.setattr(Path, "read_text", lambda path: facts[str(path)])
+    assert available_bytes() == (1 << 29) + (1 << 28)
+    facts["/sys/fs/cgroup/memory.max"] = "max\n"
+    assert available_bytes() == 1 << 33
 
 
 def test_a_canvas_that_does_not_fit_has_no_capacity() -> None:

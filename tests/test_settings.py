@@ -64,6 +64,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     [
         ("scan", "sample_fps", "nan"),
         ("scan", "sample_fps", "0"),
+        ("scan", "sample_fps", "0.0003"),
         ("scan", "sample_fps", "inf"),
         ("scan", "batch", "-1"),
         ("scan", "batch", "1.5"),
@@ -111,6 +112,9 @@ def test_a_file_that_is_missing_or_no_toml_is_one_line(tmp_path: Path) -> None:
     assert len(_faults(file=tmp_path / "latin.toml")) == 1
     (tmp_path / "flat.toml").write_text("scan = 3\n")
     assert _faults(file=tmp_path / "flat.toml")[0].startswith("scan:")
+    assert _faults(file=tmp_path / "flat.toml", flags={"scan": {"batch": "3"}})[0].startswith("scan:")
+    (tmp_path / "deep.toml").write_text("[scan]\nbatch = 3\n")
+    assert _faults(file=tmp_path / "deep.toml", flags={"scan": 3})[0].startswith("scan:")
 
 
 def test_an_unknown_profile_names_those_that_are_there() -> None:

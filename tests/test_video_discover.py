@@ -59,7 +59,7 @@ def test_a_named_file_is_taken_whatever_its_name(root: Path, out: Path, monkeypa
         touch(root / name)
     monkeypatch.chdir(root)
     found = discover(names, out)
-    assert [video.path for video in found.videos] == [Path(name) for name in names]
+    assert [video.path for video in found.videos] == [root / name for name in names]
     assert not any(video.sequence for video in found.videos)
 
 

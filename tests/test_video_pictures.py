@@ -1,5 +1,6 @@
 """Whole frames: colours by hand, for each way in which a file tells its own."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -95,3 +96,18 @@ def test_pictures_are_as_displayed(tmp_path) -> None:
         ((_, picture),) = frames_at(info, [info.start_pts])
         assert picture.shape == shape == (info.size[1], info.size[0], 3)
         assert picture.flags.c_contiguous
+
+
+def test_a_frame_that_cannot_be_converted_costs_no_other(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "v.mp4"
+    ffmpeg("-f lavfi -i testsrc2=size=64x48:rate=5:duration=1 -c:v libx264 {0}", path)
+    info = facts(path)
+    source = open_source(info)
+    frames = list(source.frames(Unit("v", 0, Fraction(0), None, EVERY_FRAME)))
+    assert len(frames) == 5
+    # A format that swscale refuses.
+    frames[2] = replace(frames[2], content=av.VideoFrame(64, 48, "gray32le"))
+    monkeypatch.setattr(source, "frames", lambda _unit: iter(frames))
+    monkeypatch.setattr("fastface.video.pictures.open_source", lambda _info: source)
+    stamps = [frame.pts for frame in frames]
+    assert [pts for pts, _ in frames_at(info, stamps)] == [*stamps[:2], *stamps[3:]]

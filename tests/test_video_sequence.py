@@ -43,14 +43,29 @@ def test_pictures_in_natural_order_at_25_a_second(shots: Path) -> None:
     assert source.report.covered == Fraction(11, 25)
 
 
-def test_samples_and_stretches(shots: Path) -> None:
-    info = probe(VideoFile(shots, "v", sequence=True), MAX_PIXELS).info
+def test_numbered_pictures_are_sampled_as_a_film(shots: Path) -> None:
+    info = probe(VideoFile(shots / "%d.png", "v", sequence=True), MAX_PIXELS).info
     source = open_source(info)
     # Cells of 0.16 s hold four pictures; the fourth is damaged, so the fifth stands for its cell.
     sampled = list(source.frames(unit(Sampling(Fraction(4, 25)))))
     assert [frame.pts for frame in sampled] == [0, 5, 8]
     assert [frame.pts for frame in source.frames(unit(EVERY_FRAME, 6, 9))] == [6, 7, 8]
     assert source.report.covered == Fraction(3, 25)
+
+
+def test_all_pictures_of_a_folder_are_looked_at(shots: Path) -> None:
+    info = probe(VideoFile(shots, "v", sequence=True), MAX_PIXELS).info
+    source = open_source(info)
+    sampled = list(source.frames(unit(Sampling(Fraction(1, 5)))))
+    assert [frame.pts for frame in sampled] == [n for n in range(12) if n != 4]
+    assert source.report.sampled == 11
+
+
+def test_a_sign_of_life_comes_with_every_picture(shots: Path) -> None:
+    info = probe(VideoFile(shots, "v", sequence=True), MAX_PIXELS).info
+    signs: list[int] = []
+    list(open_source(info, alive=lambda: signs.append(1)).frames(unit(EVERY_FRAME, 11)))
+    assert len(signs) == 12
 
 
 def test_another_shape_is_fitted_into_the_first(shots: Path) -> None:

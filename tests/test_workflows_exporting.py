@@ -147,17 +147,125 @@ def test_what_is_missing_or_no_longer_wanted_is_mended(cartoon: Cartoon, exporte
     assert own.read_text() == "kept"
 
 
-def test_a_clip_that_cannot_be_made_is_named_and_the_others_are_there(cartoon: Cartoon, tmp_path: Path) -> None:
-    films, out = tmp_path / "films", tmp_path / "out"
-    films.mkdir()
+def _own_films(cartoon: Cartoon, folder: Path) -> Cartoon:
+    """Two of the films, to be changed."""
+    folder.mkdir()
     for name in ("film1.mp4", "film2.mp4"):
-        os.link(cartoon.films / name, films / name)
-    mine = Cartoon(films, cartoon.photos, cartoon.models, cartoon.scripts)
-    assert _export(mine, out).returncode == 0
-    (films / "film1.mp4").unlink()
+        shutil.copy(cartoon.films / name, folder / name)
+    return Cartoon(folder, cartoon.photos, cartoon.models, cartoon.scripts)
+
+
+def _find(cartoon: Cartoon, out: Path, *more: str) -> CompletedProcess[str]:
     command = [*run_tools.COMMAND, "find", "-t", str(cartoon.photos), "-o", str(out)]
-    options = ["--models", str(cartoon.models), "--pad", "0.2,0.2", "--clips", "copy", "--crops", "none", "-q"]
-    done = run_tools.finish([*command, *options])
+    return run_tools.finish([*command, "--models", str(cartoon.models), "--pad", "0.2,0.2", "-q", *more])
+
+
+def _failures(out: Path) -> list[str]:
+    failures: list[str] = json.loads((out / "run.json").read_text())["export_failures"]
+    return failures
+
+
+def _clips(out: Path, video: str) -> list[str]:
+    return sorted(name for name in _made(out) if name.startswith(f"clips/{video}/"))
+
+
+def _fake_ffmpeg(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
+    """Puts an ffmpeg before all others that only complains."""
+    program = folder / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\ncase "$*" in *-version) echo ffmpeg version 7.1; exit;; esac\n{says} >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_nothing_is_made_of_a_video_that_is_not_the_scanned_one(
+    cartoon: Cartoon, tmp_path: Path, is_gone: bool
+) -> None:
+    mine, out = _own_films(cartoon, tmp_path / "films"), tmp_path / "out"
+    assert _export(mine, out, "--clips", "copy").returncode == 0
+    before = {video: _clips(out, video) for video in ("film1.mp4", "film2.mp4")}
+    assert min(map(len, before.values())) > 1
+    for clips in before.values():
+        (out / clips[0]).unlink()
+    (mine.films / "film1.mp4").unlink()
+    if not is_gone:
+        shutil.copy(cartoon.films / "film3.mp4", mine.films / "film1.mp4")
+    done = _find(mine, out, "--clips", "copy", "--crops", "face")
+    assert done.returncode == 3, done.stderr
+    (failure,) = _failures(out)
+    if is_gone:
+        assert failure.startswith("film1.mp4 cannot be read: No such file")
+        assert failure.endswith(": put it back, or run again with where it is now")
+    else:
+        assert failure == "film1.mp4 changed since it was scanned: run again to scan it"
+    assert failure in done.stderr
+    # What was made of the scanned video is still of it; the other video is none the worse.
+    assert _clips(out, "film1.mp4") == before["film1.mp4"][1:]
+    assert _clips(out, "film2.mp4") == before["film2.mp4"]
+    spans = run_tools.rows(out / "spans.csv")
+    assert {span["clip"] for span in spans} == {*before["film1.mp4"][1:], *before["film2.mp4"], ""}
+    assert {crop["video"] for crop in run_tools.rows(out / "crops" / "crops.csv")} == {"film2.mp4"}
+
+
+def test_a_full_disk_ends_the_command_as_such(
+    cartoon: Cartoon, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(exported, tmp_path / "out")
+    _fake_ffmpeg(tmp_path, monkeypatch, "echo av_interleaved_write_frame: No space left on device")
+    done = _find(cartoon, out, "--clips", "copy", "--crops", "none")
+    assert done.returncode == 28
+    assert "no space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_older_clip_is_not_listed_as_the_one_that_failed(
+    cartoon: Cartoon, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(exported, tmp_path / "out")
+    before = {name: when for name, when in _made(out).items() if name.startswith("clips/")}
+    assert len(before) > 5
+    with monkeypatch.context() as patched:
+        _fake_ffmpeg(tmp_path, patched, "echo cannot")
+        done = _find(cartoon, out, "--clips", "copy", "--crops", "none")
+    assert done.returncode == 3
+    assert len(_failures(out)) == len(before)
+    assert {span["clip"] for span in run_tools.rows(out / "spans.csv")} == {""}
+    assert json.loads((out / "run.json").read_text())["counts"]["clips"] == 0
+    assert {name: when for name, when in _made(out).items() if name.startswith("clips/")} == before
+    # As soon as they can be made, they are, and are listed.
+    assert _find(cartoon, out, "--clips", "copy", "--crops", "none").returncode == 0
+    assert {span["clip"] for span in run_tools.rows(out / "spans.csv")} == set(before)
+
+
+def test_pictures_made_before_one_that_failed_are_not_forgotten(cartoon: Cartoon, tmp_path: Path) -> None:
+    mine, out = _own_films(cartoon, tmp_path / "films"), tmp_path / "out"
+    (mine.films / "film2.mp4").unlink()
+    assert _export(mine, out, "--crops", "face").returncode == 0
+    crops = sorted(run_tools.rows(out / "crops" / "crops.csv"), key=lambda crop: float(crop["time"]))
+    assert len(crops) > 2
+    last = [crop for crop in crops if crop["time"] == crops[-1]["time"]]
+    assert len(last) == 1
+    assert _find(mine, out, "--clips", "none", "--crops", "none").returncode == 0
+    assert list((out / "crops").rglob("*.jpg")) == []
+    # Asked for again, the last cannot be written: a folder of the user's has its name.
+    (out / last[0]["file"] / "mine").mkdir(parents=True)
+    done = _find(mine, out, "--clips", "none", "--crops", "face")
+    assert done.returncode == 3
+    assert len(_failures(out)) == 1
+    listed = {crop["file"] for crop in run_tools.rows(out / "crops" / "crops.csv")}
+    assert listed == {crop["file"] for crop in crops[:-1]}
+    # No longer wanted, they go, as all others do.
+    assert _find(mine, out, "--clips", "none", "--crops", "none").returncode == 0
+    assert [path.name for path in (out / "crops").rglob("*.jpg")] == [Path(last[0]["file"]).name]
+    assert (out / last[0]["file"] / "mine").is_dir()
+
+
+def test_a_clip_that_cannot_be_made_is_named_and_the_others_are_there(cartoon: Cartoon, tmp_path: Path) -> None:
+    mine, out = _own_films(cartoon, tmp_path / "films"), tmp_path / "out"
+    assert _export(mine, out).returncode == 0
+    (mine.films / "film1.mp4").unlink()
+    done = _find(mine, out, "--clips", "copy", "--crops", "none")
     assert done.returncode == 3
     assert "film1.mp4" in done.stderr
     assert "Traceback" not in done.stderr

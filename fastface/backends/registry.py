@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +15,7 @@ from typing import Protocol, cast
 
 from fastface.backends.nvidia import card_present
 from fastface.backends.session import Backend, DeviceInfo, Provider, Session, ShapeRange
-from fastface.errors import BackendError
+from fastface.errors import BackendError, FastfaceError
 from fastface.files import write_atomic
 
 __all__ = ["DEVICES", "open_session", "resolve_device"]
@@ -130,11 +131,21 @@ def _check(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
     if candidate.provider != "CPU":
         return _probe(candidate)
     note = cache_folder / f"device-{_processor_key(candidate)}.json"
-    if note.exists():
-        return DeviceInfo(**{**json.loads(note.read_text(encoding="utf-8")), "notes": ()})
+    if known := _noted(candidate, note):
+        return known
     device = _probe(candidate)
-    write_atomic(note, json.dumps(asdict(device)))
+    with suppress(FastfaceError):  # without the note the next command tries again, and nothing else is lost
+        write_atomic(note, json.dumps(asdict(device)))
     return device
+
+
+def _noted(candidate: _Candidate, note: Path) -> DeviceInfo | None:
+    """The device of a note that an earlier check left; None if there is none, or what is there is no such note."""
+    try:
+        device = DeviceInfo(**{**json.loads(note.read_text(encoding="utf-8")), "notes": ()})
+    except (OSError, ValueError, TypeError):
+        return None
+    return device if (device.backend, device.provider) == (candidate.backend, candidate.provider) else None
 
 
 def _processor_key(candidate: _Candidate) -> str:

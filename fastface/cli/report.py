@@ -63,6 +63,7 @@ def _show(result: RunResult, verbose: bool) -> None:
         f"{counts.clips} clips, {counts.crops} crops in {result.seconds:.1f} s"
     )
     if verbose:
+        console.print(_phases(result))
         console.print(_stages(result))
     console.print(f"report: {valid_text(str(result.out / 'run.json'))}", markup=False)
 
@@ -91,8 +92,16 @@ def _targets(result: RunResult) -> Table:
     return table
 
 
+def _phases(result: RunResult) -> Table:
+    table = Table("part", "seconds")
+    for name, seconds in result.phases.items():
+        table.add_row(name, f"{seconds:.2f}")
+    table.add_row("all", f"{result.seconds:.2f}")
+    return table
+
+
 def _stages(result: RunResult) -> Table:
-    table = Table("stage", "seconds, all processes")
+    table = Table("stage of the scan", "seconds, all processes")
     totals: dict[str, float] = {}
     for video in result.videos:
         for stage, seconds in video.seconds.items():

@@ -5,6 +5,7 @@ from pathlib import Path
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, SAMPLES_FOLDER, Inputs, Out, Targets
 from fastface.cli.options import EXPORT, MATCH, MODELS, RUN, SCAN, SPANS, Invocation, with_settings
 from fastface.cli.report import finish, observer_for, show
+from fastface.errors import ConfigError
 from fastface.workflows.demo import run_demo
 from fastface.workflows.preview import preview_demo, preview_run
 from fastface.workflows.run import run as run_workflow
@@ -15,6 +16,8 @@ __all__ = ["run"]
 @with_settings(SCAN, MATCH, SPANS, EXPORT, RUN, MODELS)
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Scan, find and export: the main job. With nothing in in_video/ it runs the demo."""
+    if inputs is None and targets is not None and not _holds_anything(Path(IN_FOLDER)):
+        raise ConfigError(f"no videos: put some into {IN_FOLDER}/, or name them")
     if inputs is None and not _holds_anything(Path(IN_FOLDER)):
         observer, folder = observer_for(invocation), out / "demo"
         observer.note(f"{IN_FOLDER}/ is empty: this is the demo, on a film that fastface draws itself")

@@ -7,6 +7,7 @@ somewhere before, whatever the container's index is worth, and no time passes th
 from fractions import Fraction
 from pathlib import Path
 
+from fastface.export.counting import CountedCut
 from fastface.export.cutting import CutPlan
 from fastface.export.ffmpeg import READ_FILES_ONLY, literal_file
 from fastface.types import VideoInfo
@@ -17,7 +18,9 @@ _UNKNOWN_REORDER = Fraction(1, 5)
 """Seconds that a keyframe is decoded before it is shown, at most, where the container does not say."""
 
 _ENCODER = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-pix_fmt", "yuv420p")
+_DEINTERLACED = "yadif=deint=interlaced"
 _EVEN_SIDES = "scale=w=ceil(iw/2)*2:h=ceil(ih/2)*2"
+_COUNTED_TICK = Fraction(1, 90000)
 _OUTPUT = ("-map_chapters", "-1", "-movflags", "+faststart", "-f", "mp4")
 
 
@@ -47,7 +50,7 @@ def precise_arguments(info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool,
     zero = _seconds(plan.inside.first_pts * base)
     shown = [f"trim=start={begin}:end={end}", f"setpts=PTS-({zero})/TB", _EVEN_SIDES]
     if info.interlaced:
-        shown.insert(0, "yadif=deint=interlaced")
+        shown.insert(0, _DEINTERLACED)
     arguments = [*_input(info, plan, seek=seek), "-map", f"0:{plan.video_index}", "-vf", ",".join(shown)]
     # Each frame once, at its own time: by itself ffmpeg fills up to a constant rate, counted in the encoder's ticks.
     arguments += [*_ENCODER, "-enc_time_base", str(base), "-fps_mode", "passthrough"]
@@ -58,11 +61,15 @@ def precise_arguments(info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool,
     return [*arguments, *_OUTPUT, literal_file(part)]
 
 
-def counted_arguments(info: VideoInfo, frames: tuple[int, int], rate: Fraction, part: Path) -> list[str]:
-    """Frames by their number, for streams without any times."""
-    shown = f"trim=start_frame={frames[0]}:end_frame={frames[1]},setpts=N/({rate})/TB,{_EVEN_SIDES}"
-    source = [*READ_FILES_ONLY, "-i", literal_file(info.path)]
-    return [*source, "-map", "0:V:0", "-vf", shown, *_ENCODER, "-r", str(rate), *_OUTPUT, literal_file(part)]
+def counted_arguments(info: VideoInfo, cut: CountedCut, part: Path) -> list[str]:
+    """Frames by their number, spread evenly over the time that they take."""
+    shown = [f"trim=start_frame={cut.first}:end_frame={cut.first + cut.shown.num_frames}"]
+    if info.interlaced:
+        shown.append(_DEINTERLACED)
+    shown += [f"settb={_COUNTED_TICK}", f"setpts=N*({cut.period})/TB", _EVEN_SIDES]
+    source = [*READ_FILES_ONLY, "-i", literal_file(info.path), "-map", f"0:{cut.video_index}"]
+    each_once = ["-enc_time_base", str(_COUNTED_TICK), "-fps_mode", "passthrough"]
+    return [*source, "-vf", ",".join(shown), *_ENCODER, *each_once, *_OUTPUT, literal_file(part)]
 
 
 def _input(info: VideoInfo, plan: CutPlan, *, seek: bool) -> list[str]:

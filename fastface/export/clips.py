@@ -10,9 +10,9 @@ Two ways:
 
 A clip is an MP4. Where a copy cannot be made (MP4 holds not the codec, no keyframe is shown before the start, the
 container has no pts) the clip is cut precisely; `Clip.mode` says what was done. All sound is kept, as it is where MP4
-holds its codec and as AAC elsewhere, but that of a video without times, which has no place; a copy also keeps subtitles
-that are text. Each clip is read again before it gets
-its name, since ffmpeg counts an empty clip as a success.
+holds its codec and as AAC elsewhere, but that of a video of estimated times, which has no place; a copy also keeps
+subtitles that are text. Each clip is read again before it gets its name, since ffmpeg counts an empty clip as a
+success.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,6 +23,7 @@ from typing import Literal
 
 from fastface.errors import ExportError
 from fastface.export.clip_arguments import copy_arguments, counted_arguments, precise_arguments
+from fastface.export.counting import count_cut
 from fastface.export.cutting import CutPlan, Stretch, plan_cut, stretch_of
 from fastface.export.ffmpeg import StallError, run_ffmpeg
 from fastface.files import atomic_path
@@ -94,6 +95,7 @@ def cut_clip(
     Raises:
         ExportError: No frame lies in the span, the video cannot be read, or ffmpeg failed in every way that it can be
             asked.
+        VideoError: A video of estimated times cannot be read any more.
         SpaceError: No space is left.
     """
     if info.estimated_times:
@@ -145,14 +147,17 @@ def _cut(info: VideoInfo, plan: CutPlan, attempt: _Attempt, destination: Path, c
 def _cut_by_counting(
     info: VideoInfo, span: tuple[float, float], destination: Path, check_stop: Callable[[], None]
 ) -> Clip:
-    """For streams without times, whose frames come at the header's rate: frames are counted from the beginning."""
-    rate = info.rate or 1 / info.time_base
-    first, last = (-(-Fraction(time).limit_denominator(1_000_000) * rate // 1) for time in span)
+    """For videos of estimated times: the frames that the scan has placed there, by their numbers."""
+    cut = count_cut(info, *span, check_stop)
     written: list[Stretch] = []
-    with atomic_path(destination, check=lambda part: written.append(stretch_of(part))) as part:
-        run_ffmpeg(counted_arguments(info, (first, last), rate, part), check_stop=check_stop)
-    count = written[0].num_frames
-    return Clip(destination, "precise", float(first / rate), float((first + count) / rate), count, False)
+
+    def check(part: Path) -> None:
+        written.append(_checked(part, cut.shown, info.time_base))
+
+    with atomic_path(destination, check=check) as part:
+        run_ffmpeg(counted_arguments(info, cut, part), check_stop=check_stop)
+    start, end = info.time_of(cut.shown.first_pts), info.time_of(cut.shown.end_pts)
+    return Clip(destination, "precise", float(start), float(end), written[0].num_frames, False)
 
 
 def _checked(part: Path, planned: Stretch, time_base: Fraction) -> Stretch:

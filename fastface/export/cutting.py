@@ -14,11 +14,11 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from fastface.errors import ExportError
-from fastface.export.ffmpeg import literal_file
+from fastface.errors import ExportError, VideoError
 from fastface.types import VideoInfo
+from fastface.video import container as video_container
 
-__all__ = ["CutPlan", "Stretch", "open_video", "plan_cut", "stretch_of"]
+__all__ = ["CutPlan", "Stretch", "open_video", "plan_cut", "stretch_of", "ticks_of"]
 
 _STEPS_BACK_SECONDS = (0, 2, 10, 60)
 """How far before the start a keyframe is looked for; then from the beginning of the file. Containers without an index
@@ -93,14 +93,16 @@ class CutPlan:
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Opens a file for reading packets: the container and its video (no cover picture).
+    """Opens a file for reading packets: the container and the stream that a scan looks at.
 
     Raises:
         ExportError: It is no video, or not any more.
     """
     try:
-        with av.open(literal_file(path), options={"protocol_whitelist": "file"}) as container:
-            yield container, _video_of(container, path)
+        with video_container.open_video(path) as opened:
+            yield opened
+    except VideoError as error:
+        raise ExportError(f"cannot read {str(path)!r}: {error.reason}") from error
     except (av.error.FFmpegError, OSError) as error:
         raise ExportError(f"cannot read {str(path)!r}: {error}") from error
 
@@ -118,7 +120,7 @@ def plan_cut(info: VideoInfo, start: float, end: float) -> CutPlan:
     """
     for step_back in (*_STEPS_BACK_SECONDS, None):
         with open_video(info.path) as (container, video):
-            first, last = _ticks(info, start), _ticks(info, end)
+            first, last = ticks_of(info, start), ticks_of(info, end)
             if step_back is not None:
                 target = first - int(step_back / info.time_base)
                 if target <= info.start_pts:
@@ -149,24 +151,17 @@ def stretch_of(path: Path) -> Stretch:
         return Stretch(round(whole.first_pts * micro), round(whole.end_pts * micro), whole.num_frames)
 
 
-def _video_of(container: InputContainer, path: Path) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    raise ExportError(f"{str(path)!r} has no video stream")
+def ticks_of(info: VideoInfo, time: float) -> int:
+    """The first pts at or after a time in seconds from the first frame."""
+    ticks = Fraction(time) / info.time_base
+    nearest = round(ticks)
+    return info.start_pts + (nearest if abs(ticks - nearest) <= _SNAP_TICKS else -(-ticks // 1))
 
 
 def _time_base(video: VideoStream) -> Fraction:
     if not video.time_base:
         raise ExportError("its video has no time base")
     return video.time_base
-
-
-def _ticks(info: VideoInfo, time: float) -> int:
-    """The first pts at or after a time."""
-    ticks = Fraction(time) / info.time_base
-    nearest = round(ticks)
-    return info.start_pts + (nearest if abs(ticks - nearest) <= _SNAP_TICKS else -(-ticks // 1))
 
 
 def _marks_until(container: InputContainer, video: VideoStream, end_pts: int | None) -> tuple[list[_Mark], bool]:

@@ -5,6 +5,7 @@ ffmpeg works in its own process group, so that Ctrl-C of a terminal reaches only
 
 import ctypes
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from fastface.errors import ExportError, SpaceError
@@ -24,6 +26,10 @@ STALL_SECONDS = 60.0
 READ_FILES_ONLY = ("-protocol_whitelist", "file,pipe")
 """Goes before each input: a playlist in disguise opens nothing from the network."""
 
+_OLDEST = (5, 1)
+"""The first version that knows `-fps_mode`."""
+
+_VERSION_SECONDS = 20.0
 _NO_ENCODER = (
     "put an ffmpeg that has it first in PATH, or remove this one from PATH so that the one of the Python package "
     "imageio-ffmpeg is used, or run with --clips copy"
@@ -41,21 +47,40 @@ class StallError(ExportError):
 
 
 def find_ffmpeg() -> Path:
-    """The `ffmpeg` of PATH, else the one that the package imageio-ffmpeg brings.
+    """The `ffmpeg` of PATH if it is new enough, else the one that the package imageio-ffmpeg brings.
 
     Raises:
         ExportError: There is neither.
     """
-    if found := shutil.which("ffmpeg"):
+    found = shutil.which("ffmpeg")
+    if found and _is_new_enough(found):
         return Path(found)
-    import imageio_ffmpeg  # noqa: PLC0415 - only a machine without ffmpeg pays for it
+    import imageio_ffmpeg  # noqa: PLC0415 - only a machine without a new ffmpeg pays for it
 
+    # Where the package brings none for this machine, it raises, or gives back the one of PATH.
+    with suppress(RuntimeError):
+        packaged = shutil.which(imageio_ffmpeg.get_ffmpeg_exe())
+        if packaged and _is_new_enough(packaged):
+            return Path(packaged)
+    oldest = ".".join(map(str, _OLDEST))
+    fault = f"{found!r} is older than {oldest}, or does not start" if found else "no ffmpeg found"
+    raise ExportError(
+        f"{fault}: install ffmpeg {oldest} or newer (Debian: apt install ffmpeg) or run with --clips none"
+    )
+
+
+@cache
+def _is_new_enough(program: str) -> bool:
+    """Whether a program tells a version that is not too old; builds between versions (`N-12345-g…`) tell none."""
+    command = [program, "-hide_banner", "-nostdin", "-version"]
     try:
-        return Path(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise ExportError(
-            "no ffmpeg found: install it (Debian: apt install ffmpeg) or run with --clips none"
-        ) from error
+        said = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    version = re.match(rb"ffmpeg version n?(\d+)\.(\d+)", said.stdout)
+    return version is None or (int(version[1]), int(version[2])) >= _OLDEST
 
 
 def literal_file(path: Path) -> str:
@@ -98,7 +123,7 @@ def run_ffmpeg(
             said = _followed(process, command, check_stop, stall_seconds)
         finally:
             _end(process)
-    if "No space left on device" in said:
+    if any(full in said for full in ("No space left on device", "Disk quota exceeded")):
         raise SpaceError(f"no space left while ffmpeg wrote; free some and run the same command again: {said}")
     if "Unknown encoder 'libx264'" in said:
         raise ExportError(f"{str(program)!r} has no libx264: {_NO_ENCODER}", command, said)

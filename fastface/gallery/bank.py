@@ -15,6 +15,7 @@ The same references give the same bytes. Nothing is pickled, and nothing that is
 
 import ast
 import math
+import stat
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -119,7 +120,10 @@ def load_bank(path: Path, contract: str) -> dict[str, tuple[Reference, ...]]:
 
 
 def _arrays(path: Path) -> Arrays:
-    if path.stat().st_size > _MAX_BYTES:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a FIFO would block the opening for ever
+        raise ValueError("not a file")
+    if status.st_size > _MAX_BYTES:
         raise ValueError(f"larger than the {_MAX_BYTES >> 20} MiB that a bank may have")
     with zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}

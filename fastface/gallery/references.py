@@ -102,7 +102,7 @@ def load_gallery(
 
     Args:
         targets: Photos, folders, banks, `'*'`.
-        analyse: Finds and embeds the faces of a picture; called once a photo, and not at all if there are none.
+        analyse: Finds and embeds the faces of a photo; called once a photo, and not at all if there are none.
         contract: Of the recogniser behind `analyse`.
         alike: The match threshold: cosine from which two faces are one person's.
         lookalikes: Photos, folders, banks of persons whom the targets must not be taken for.
@@ -113,7 +113,7 @@ def load_gallery(
         BackendError: The networks failed.
     """
     wanted, unwanted = collect(targets), collect(lookalikes)
-    faults = [f"-t {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
+    faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if unwanted.everyone:
         faults.append("--not '*': everyone cannot be a lookalike")
     persons = _persons(wanted, analyse, contract, alike, faults)
@@ -121,7 +121,7 @@ def load_gallery(
     drop_misfiled(persons, alike)
     for group in (persons, others):
         faults.extend(fault for picks in group.values() if (fault := _unusable(picks)))
-    faults.extend(f"-t {fault}" for fault in _unseen(wanted, persons))
+    faults.extend(f"target {fault}" for fault in _unseen(wanted, persons))
     faults.extend(f"--not {fault}" for fault in _unseen(unwanted, others))
     references, avoided = used_references(persons), used_references(others)
     faults.extend(same_faces(references, alike))
@@ -129,7 +129,7 @@ def load_gallery(
     if wanted.everyone and EVERYONE in references:
         faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
     if not references and not wanted.everyone:
-        raise ConfigError([*faults, "no usable target: -t names no photo, folder or bank with a usable face"])
+        raise ConfigError([*faults, "no usable target: no photo, folder or bank with a usable face was named"])
     if faults and not tolerant:
         raise ConfigError(faults)
     gallery = Gallery(_targets(references), _targets(avoided), contract, wanted.everyone)

@@ -92,8 +92,8 @@ class _Listing:
         path = Path(given)
         if given == EVERYONE_PATH:
             self.everyone = True
-        elif "\0" in given or not path.exists():
-            self.faults.append(f"{given!r}: no such file or folder")
+        elif fault := _why_not_there(path):
+            self.faults.append(f"{given!r}: {fault}")
         elif path.is_dir():
             self.folders.append(path)
             self._add_folder(path)
@@ -115,22 +115,43 @@ class _Listing:
         if not entries:
             self.faults.append(f"{str(folder)!r}: the folder is empty")
         for path in entries:
-            if path.is_dir():
+            if _is_folder(path):
                 self._add_person(path)
             else:
                 self._add_file(path, is_meant=path.suffix.lower() in PICTURE_SUFFIXES)
 
     def _add_person(self, folder: Path) -> None:
         """All files under one person's folder. Links to folders are not followed: they may lead in a circle."""
+        closed: list[OSError] = []
         found = [
             Path(parent) / name
-            for parent, _, names in os.walk(folder)
+            for parent, _, names in os.walk(folder, onerror=closed.append)
             for name in names
             if not any(_is_hidden(part) for part in (Path(parent) / name).relative_to(folder).parts)
         ]
-        if not found:
+        self.faults.extend(f"{error.filename!r}: cannot be read: {error.strerror}" for error in closed)
+        if not found and not closed:
             self.faults.append(f"{str(folder)!r}: the folder of {folder.name!r} is empty")
         self.photos.extend(Photo(path, label_of(folder.name), is_meant=True) for path in sorted(found))
+
+
+def _why_not_there(path: Path) -> str:
+    """Why nothing can be read of a path; empty if it can."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in it
+        return "no such file or folder"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return ""
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one that can be told to be: a link into a closed folder is a file, of which reading tells why."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _is_hidden(name: str) -> bool:

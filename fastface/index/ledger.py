@@ -7,9 +7,10 @@ its row, and is then made again under the same name; a row without its file is d
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+from urllib.parse import quote
 
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.index.records import UnitRecord, VideoRecord, info_from_text, info_to_text
@@ -32,32 +33,54 @@ COMMIT;
 """
 
 
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY = 0xFF
+"""The bits of an error's code that name its kind; those above tell more of it."""
+
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""The second is what SQLite says when the index of its log, a mapped file, finds no space."""
+
+
 class Ledger:
     """The open ledger. One process at a time writes: the caller holds OUT's lock. Use as a context manager.
 
+    Every call raises what opening does: SpaceError where the disk is full, FaceIndexError for all else.
+
+    Args:
+        path: The file.
+        read_only: Whether nothing is written and nothing made, so that anyone's ledger can be asked, on any medium.
+
     Raises:
-        FaceIndexError: The file is damaged, or of another version of fastface.
+        SpaceError: No space is left.
+        FaceIndexError: The file is damaged, of another version of fastface, or cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
-        path.chmod(0o600)
-        try:
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
-                raise FaceIndexError(
-                    f"{str(path)!r} is of version {version}, this fastface writes version {_VERSION}; "
-                    f"use another output folder, or remove {str(path.parent)!r} and scan again"
-                )
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._path = path
+        with self._translated():
+            self._database = _opened_to_read(path) if read_only else sqlite3.connect(path, isolation_level=None)
+            try:
+                self._prepare(read_only=read_only)
+            except BaseException:
+                self._database.close()
+                raise
+
+    def _prepare(self, *, read_only: bool) -> None:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _VERSION):
+            raise FaceIndexError(
+                f"{str(self._path)!r} is of version {version}, this fastface writes version {_VERSION}; "
+                f"use another output folder, or remove {str(self._path.parent)!r} and scan again"
+            )
+        if read_only and version == 0:  # a run is just beginning: as good as an empty one
+            self._database.close()
+            self._database = sqlite3.connect(":memory:", isolation_level=None)
+        if not read_only:
+            self._path.chmod(0o600)
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
-            if version == 0:
-                self._database.executescript(_TABLES)
-        except sqlite3.DatabaseError as error:
-            self._database.close()
-            raise FaceIndexError(
-                f"cannot read {str(path)!r}: {error}; remove {str(path.parent)!r} and scan again"
-            ) from error
+        if version == 0:
+            self._database.executescript(_TABLES)
 
     def __enter__(self) -> Self:
         return self
@@ -101,8 +124,12 @@ class Ledger:
             self._database.execute("DELETE FROM videos WHERE video_id = ?", (video_id,))
             self._database.execute("DELETE FROM units WHERE video_id = ?", (video_id,))
 
+    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        with self._translated():
+            return self._database.execute(query, values).fetchall()
+
     def _videos(self, where: str, *values: str) -> Iterator[VideoRecord]:
-        for row in self._database.execute(f"SELECT * FROM videos {where}", values):  # noqa: S608 - our own text
+        for row in self._rows(f"SELECT * FROM videos {where}", *values):  # noqa: S608 - our own text
             video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units = row
             yield VideoRecord(
                 video_id=video_id,
@@ -127,7 +154,7 @@ class Ledger:
 
     def units(self, video_id: str) -> dict[str, UnitRecord]:
         """The committed units of a video, by key."""
-        rows = self._database.execute("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", (video_id,))
+        rows = self._rows("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", video_id)
         return {key: UnitRecord.from_text(record) for key, record in rows}
 
     # ── exports ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,18 +171,45 @@ class Ledger:
 
     def exports(self) -> dict[str, tuple[str, str]]:
         """{path below OUT: (key, facts)} of all files made."""
-        rows = self._database.execute("SELECT path, key, facts FROM exports ORDER BY path")
+        rows = self._rows("SELECT path, key, facts FROM exports ORDER BY path")
         return {path: (key, facts) for path, key, facts in rows}
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            yield
-            self._database.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+        with self._translated():
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    with suppress(sqlite3.Error):  # the first error tells more
+                        self._database.execute("ROLLBACK")
                 raise
-            raise SpaceError("no space left to write the state of the run; free some and run it again") from error
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            # Absent where the module raised the error, and not the library.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            if code in _FULL:
+                raise SpaceError("no space left to write the state of the run; free some and run it again") from error
+            reason = f"cannot use {str(self._path)!r}: {error}"
+            if code & _PRIMARY not in _DAMAGED:
+                raise FaceIndexError(reason) from error
+            raise FaceIndexError(f"{reason}; remove {str(self._path.parent)!r} and scan again") from error
+        except OSError as error:
+            raise FaceIndexError(f"cannot use {str(self._path)!r}: {error.strerror}") from error
+
+
+def _opened_to_read(path: Path) -> sqlite3.Connection:
+    """Reads a ledger without making or changing a file.
+
+    While a run goes on, and after one that was killed, there is a log beside it, which is read too. Without one nobody
+    has written; SQLite is told so, since it would otherwise make that log, or fail where it cannot.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    option = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+    return sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?{option}", uri=True, isolation_level=None)

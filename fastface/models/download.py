@@ -90,15 +90,19 @@ def licence_accepted(destination: Path, pack: PublishedPack) -> bool:
 
 
 def _install(pack: PublishedPack, folder: Path, opener: Opener) -> None:
-    with tempfile.TemporaryDirectory(prefix=f".part-{pack.name}-", dir=folder.parent) as work:
+    # Inside of a folder that is there, so that its files can be replaced one by one: those of the user's own stay.
+    place = folder if folder.is_dir() else folder.parent
+    with tempfile.TemporaryDirectory(prefix=f".part-{pack.name}-", dir=place) as work:
         archive = _fetch(pack, Path(work) / f"{pack.name}.zip", folder, opener)
         unpacked = Path(work) / pack.name
         unpacked.mkdir()
         _unpack(pack, archive, unpacked)
         (unpacked / LICENCE_FILE).write_text(f"{pack.licence}\nAccepted when this pack was installed.\n")
-        if folder.exists():
-            shutil.move(folder, Path(work) / "replaced")
-        unpacked.rename(folder)
+        if not folder.is_dir():
+            unpacked.rename(folder)
+            return
+        for file in unpacked.iterdir():
+            file.replace(folder / file.name)
 
 
 def _is_whole(folder: Path, pack: PublishedPack) -> bool:
@@ -177,7 +181,7 @@ def _unpack(pack: PublishedPack, archive: Path, folder: Path) -> None:
     for name in (pack.detector, pack.recogniser):
         if not _as_published(checks[name]):
             raise ModelError(
-                f"{name}.onnx of {pack.name} is not the published file, nothing was installed: {checks[name].detail}"
+                f"{name}.onnx of {pack.name} is not the published file, nothing was installed: {checks[name].facts}"
             )
 
 

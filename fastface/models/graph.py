@@ -12,7 +12,7 @@ from typing import Any, Literal
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from fastface.errors import ModelError
+from fastface.errors import ConfigError, ModelError
 from fastface.files import atomic_path
 from fastface.models.graph_detector import find_heads, rewrite_detector
 from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, shape_of
@@ -65,6 +65,7 @@ def prepare_detector(path: Path, cache_folder: Path) -> Path:
     Raises:
         ModelError: The file is damaged or no SCRFD.
         SpaceError: No space is left for the cache.
+        ConfigError: The cache cannot be written.
     """
     return _prepared(path, cache_folder, "detector", rewrite_detector)
 
@@ -75,6 +76,7 @@ def prepare_recogniser(path: Path, cache_folder: Path) -> Path:
     Raises:
         ModelError: The file is damaged or no ArcFace network.
         SpaceError: No space is left for the cache.
+        ConfigError: The cache cannot be written.
     """
     return _prepared(path, cache_folder, "recogniser", rewrite_recogniser)
 
@@ -83,16 +85,26 @@ def _prepared(path: Path, cache_folder: Path, kind: GraphKind, rewrite: Callable
     content = _read(path)
     digest = hashlib.sha256(content).hexdigest()[:16]
     cached = cache_folder / f"{kind}-{digest}-v{REWRITE_VERSION}.onnx"
-    if cached.is_file():
+    if _is_there(cached):
         return cached
     model = _parsed(path, content)
     facts = _facts(model)
     if facts.kind != kind:
         raise ModelError(f"{str(path)!r} is no {kind}: {facts.reason or f'it is a {facts.kind}'}")
     rewrite(model)
-    with atomic_path(cached) as part:
-        part.write_bytes(model.SerializeToString())
+    try:
+        with atomic_path(cached) as part:
+            part.write_bytes(model.SerializeToString())
+    except ConfigError as error:
+        raise ConfigError(f"{error} by setting XDG_CACHE_HOME: networks are kept there in a faster form") from error
     return cached
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a closed folder; what is wrong with it is told when it is written to
+        return False
 
 
 def _load(path: Path) -> Any:

@@ -11,7 +11,7 @@ from fastface.errors import ModelError
 from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork, NetworkKind
 from fastface.models.graph import GraphKind, inspect_graph
 
-__all__ = ["FileCheck", "Network", "PackFolder", "find_packs", "read_network", "verify"]
+__all__ = ["FileCheck", "Network", "PackFolder", "find_packs", "how_to_replace", "read_network", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,19 @@ class FileCheck:
         path: The file.
         state: ok: as published · differs: a published network's name, other content · unknown: not in the catalogue ·
             damaged: no network can be read from it.
-        detail: One line.
+        facts: What it is, in one line.
+        remedy: What to do; empty where there is nothing to mend.
     """
 
     path: Path
     state: Literal["ok", "differs", "unknown", "damaged"]
-    detail: str
+    facts: str
+    remedy: str = ""
+
+    @property
+    def detail(self) -> str:
+        """All that is to be said, in one line."""
+        return "; ".join(filter(None, (self.facts, self.remedy)))
 
 
 class PackFolder:
@@ -142,7 +149,8 @@ def verify(folder: Path) -> list[FileCheck]:
     files = [file for pack in find_packs([folder]) for file in pack.files]
     if not files:
         raise ModelError(
-            f"no ONNX file in {str(folder)!r} or its folders; install a pack: fastface models install NAME"
+            f"no ONNX file in {str(folder)!r} or its folders; "
+            "install a pack: fastface models install NAME --accept-license"
         )
     return [_check(path) for path in files]
 
@@ -156,8 +164,21 @@ def _check(path: Path) -> FileCheck:
         return FileCheck(path, "ok", f"{network.kind}, as published")
     if network.differs:
         published = KNOWN_NETWORKS[network.name].sha256
-        return FileCheck(path, "differs", f"{network.kind}, {network.sha256}; published: {published}")
+        return FileCheck(
+            path, "differs", f"{network.kind}, {network.sha256}; published: {published}", how_to_replace(network)
+        )
     return FileCheck(path, "unknown", f"{network.kind}, {network.sha256}, not in the catalogue")
+
+
+def how_to_replace(network: Network) -> str:
+    """What to do about a network that `differs`, in one line."""
+    publishing = [name for name, pack in PACKS.items() if network.name in (pack.detector, pack.recogniser)]
+    here = network.path.absolute().parent.name
+    pack = here if here in publishing else next(iter(publishing), "NAME")
+    return (
+        "unless it was changed on purpose (then leave it), get the published one: "
+        f"fastface models install {pack} --accept-license"
+    )
 
 
 def _published(digest: str) -> KnownNetwork | None:

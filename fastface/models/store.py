@@ -18,7 +18,7 @@ from fastface.models.catalog import (
     Thresholds,
     preferred_packs,
 )
-from fastface.models.packs import Network, PackFolder, find_packs, read_network
+from fastface.models.packs import Network, PackFolder, find_packs, how_to_replace, read_network
 
 __all__ = ["ModelSet", "contract_of", "data_folder", "find_models", "places"]
 
@@ -90,7 +90,11 @@ def find_models(
         name = source.name
         # `_choose_pack` returns only packs that have them all.
         chosen.update({kind: network for kind in missing if (network := source.choose(kind))})
-    notes += [f"{network.path} differs from the published file" for network in chosen.values() if network.differs]
+    notes += [
+        f"{network.path} differs from the published file: {how_to_replace(network)}"
+        for network in chosen.values()
+        if network.differs
+    ]
     return ModelSet(
         pack=name,
         detector=chosen["detector"],
@@ -149,7 +153,8 @@ def _nothing_found(
 ) -> str:
     """Where was looked, what is there, and what installs one."""
     looked = ", ".join(map(str, where))
-    advice = f"install one: fastface models install {name if name in PACKS else best}, or name a folder with --models"
+    install = f"fastface models install {name if name in PACKS else best} --accept-license"
+    advice = f"install one: {install}, or name a folder with --models"
     if passed_over:
         return f"no usable pack in {looked} ({' | '.join(passed_over)}); {advice}"
     there = ", ".join(pack.name for pack in packs) or "no packs"

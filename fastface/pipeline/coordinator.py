@@ -161,6 +161,8 @@ class Coordinator:
 
     def _employ(self, decoder: Member) -> None:
         """Units go before probes: results come early, and few videos are open at a time."""
+        if self._drain_until is not None:
+            return
         if self._units:
             work = self._units.popleft()
             self._active[work.number] = work
@@ -285,8 +287,8 @@ class Coordinator:
 
     def _end_stalled(self) -> None:
         for member in self.decoders.members + self.workers.members:
-            starved = member in self.decoders.members and self._slots.granted_to(member.name) == 0
-            if not starved:
+            waits_for_slot = bool(member.tasks) and isinstance(member.tasks[0], UnitWork)
+            if not (waits_for_slot and self._slots.granted_to(member.name) == 0):
                 member.end_if_stalled(_STALL_SECONDS)
 
     def _bury(self, crew: Crew, member: Member) -> None:

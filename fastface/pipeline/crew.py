@@ -16,6 +16,9 @@ _STARTS_TO_GIVE_UP = 3
 _KILLS_TO_GIVE_UP = 12
 """Members that are killed in a row before they are ready, as by a system short of memory: that may pass."""
 
+_START_SECONDS = 900.0
+"""A runtime that compiles a network for a card takes minutes and says nothing meanwhile."""
+
 _TRANSLATED = {error.__name__: error for error in (BackendError, ModelError, SpaceError)}
 
 
@@ -49,8 +52,12 @@ class Member:
         return self.child.receive()
 
     def end_if_stalled(self, stall_seconds: float) -> None:
-        """Kills it if it has work and has not said a word for that long; its death is heard as any other."""
-        if self.ready and self.tasks and monotonic() - self.heard > stall_seconds:
+        """Kills it if it has work, or is starting, and has not said a word for so long that it hangs.
+
+        Its death is heard as any other.
+        """
+        limit = stall_seconds if self.ready else _START_SECONDS
+        if (self.tasks or not self.ready) and monotonic() - self.heard > limit:
             self.ended_for_stalling = True
             self.child.kill()
 

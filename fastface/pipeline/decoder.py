@@ -19,12 +19,12 @@ from fastface.pipeline.messages import (
     Probed,
     ProbeRefused,
     ProbeVideo,
-    Progress,
     Ready,
     Stop,
     UnitDecoded,
     UnitRefused,
 )
+from fastface.pipeline.process import Heartbeat
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry
 from fastface.video.decode import open_source
@@ -35,8 +35,6 @@ from fastface.video.planes import PlaneWriter, geometry_for
 from fastface.video.probe import probe
 
 __all__ = ["serve"]
-
-_PROGRESS_SECONDS = 0.5
 
 
 def serve(connection: Connection, descriptor: int, settings: DecoderSettings) -> None:
@@ -82,6 +80,7 @@ class _Decoder:
         self._settings = settings
         self._grants: deque[Grant] = deque()
         self._stopped = False
+        self.is_alive = Heartbeat(connection)
 
     def loop(self) -> None:
         """Takes work until told to stop."""
@@ -101,7 +100,7 @@ class _Decoder:
     def _probe(self, task: ProbeVideo) -> None:
         settings = self._settings
         try:
-            found = probe(task.file, settings.max_pixels)
+            found = probe(task.file, settings.max_pixels, self.is_alive)
         except VideoError as error:
             self._connection.send(ProbeRefused(task.file, error.state, error.reason))
             return
@@ -150,13 +149,10 @@ class _UnitJob:
         self._task = task
         self._sequence = 0
         self._seconds = {"decode": 0.0, "write": 0.0, "wait_slot": 0.0}
-        self._reported = perf_counter()
         self._batch: _Batch | None = None
         self._geometry = geometry_for(task.info, decoder._settings.det_size)
         self._writer = PlaneWriter(task.info, self._geometry)
-        if capacity(decoder._settings.ring, self._geometry) == 0:
-            size = "{}x{}".format(*self._geometry.canvas)
-            raise VideoError(task.info.path, f"a detector canvas of {size} does not fit the ring; raise --ring-mb")
+        assert capacity(decoder._settings.ring, self._geometry) > 0, self._geometry  # slots are made for the canvas
 
     def run(self) -> UnitDecoded:
         """Decodes the unit to its end.
@@ -165,13 +161,15 @@ class _UnitJob:
             VideoError: The unit cannot be decoded at all.
             _Cancelled: The coordinator gave it up.
         """
-        source = open_source(self._task.info, self._decoder._settings.threads)
+        source = open_source(self._task.info, self._decoder._settings.threads, self._decoder.is_alive)
         try:
             with closing(source.frames(self._task.unit)) as frames:
                 while (frame := self._timed_next(frames)) is not None:
                     self._take(frame)
-        finally:
-            self._give_back_unused()
+        except (VideoError, _Cancelled):
+            if self._batch is not None:
+                self._decoder.keep(self._batch.grant)  # what is in the slot is not wanted any more
+            raise
         if self._batch is not None:
             self._send_batch(self._batch)
         return UnitDecoded(self._task.work, self._sequence, source.report, self._seconds)
@@ -196,9 +194,6 @@ class _UnitJob:
         self._seconds["write"] += written - granted
         if self._batch.full:
             self._send_batch(self._batch)
-        if written - self._reported > _PROGRESS_SECONDS:
-            self._reported = written
-            decoder._connection.send(Progress(work, frame.time))
 
     def _send_batch(self, batch: _Batch) -> None:
         grant = batch.grant
@@ -214,8 +209,3 @@ class _UnitJob:
         self._decoder._connection.send(message)
         self._batch = None
         self._sequence += 1
-
-    def _give_back_unused(self) -> None:
-        if self._batch is not None and not self._batch.pts:
-            self._decoder.keep(self._batch.grant)
-            self._batch = None

@@ -5,7 +5,7 @@ dies loses only the errand it was on; it is replaced, and the errand is reported
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -14,7 +14,7 @@ from fastface.errors import FastfaceError, InterruptError
 from fastface.pipeline.crew import Crew, Member, stop_all
 from fastface.pipeline.messages import Failed, Ready, Stop
 
-__all__ = ["Alive", "Errand", "Refused", "run_errands", "serve_errands"]
+__all__ = ["Errand", "Refused", "run_errands", "serve_errands"]
 
 _STALL_SECONDS = 300.0
 _STOP_SECONDS = 3.0
@@ -27,11 +27,6 @@ class Errand:
 
     number: int
     content: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """A sign of life during a long errand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +48,18 @@ def serve_errands(connection: Connection, do: Callable[[Any], Any]) -> None:
         connection.send(Errand(message.number, result))
 
 
-def run_errands(crew: Crew, tasks: Iterable[Any], interrupted: Callable[[], int | None]) -> Iterator[tuple[Any, Any]]:
+def run_errands(
+    crew: Crew, tasks: Iterable[Any], interrupted: Callable[[], int | None], stall_seconds: float = _STALL_SECONDS
+) -> Generator[tuple[Any, Any], None, None]:
     """Does all tasks, `crew`-size at a time, and yields (task, result or `Refused`) as they are done.
+
+    Whoever may stop listening before the end closes it, so that the children are stopped.
+
+    Args:
+        crew: The children, not started yet.
+        tasks: Each is sent to one child.
+        interrupted: Asked twice a second; gives the number of a signal that came.
+        stall_seconds: Longest time that a child says nothing of its errand before it is ended.
 
     Raises:
         InterruptError: `interrupted()` gave a signal number.
@@ -69,7 +74,7 @@ def run_errands(crew: Crew, tasks: Iterable[Any], interrupted: Callable[[], int 
             if signal_number := interrupted():
                 raise InterruptError(signal_number)
             _hand_out(crew, waiting)
-            yield from _listen(crew)
+            yield from _listen(crew, stall_seconds)
     finally:
         stop_all(crew.members, _STOP_SECONDS)
         crew.members.clear()
@@ -83,7 +88,7 @@ def _hand_out(crew: Crew, waiting: deque[Errand]) -> None:
             member.child.send(errand)
 
 
-def _listen(crew: Crew) -> Iterator[tuple[Any, Any]]:
+def _listen(crew: Crew, stall_seconds: float) -> Iterator[tuple[Any, Any]]:
     speakers = {member.child.connection: member for member in crew.members}
     for connection in wait(list(speakers), _TICK_SECONDS):
         member = speakers[connection]  # type: ignore[index]
@@ -98,7 +103,7 @@ def _listen(crew: Crew) -> Iterator[tuple[Any, Any]]:
             case Errand():
                 yield member.tasks.popleft().content, message.content  # type: ignore[attr-defined]
     for member in crew.members:
-        member.end_if_stalled(_STALL_SECONDS)
+        member.end_if_stalled(stall_seconds)
 
 
 def _lost(crew: Crew, member: Member) -> Iterator[tuple[Any, Any]]:

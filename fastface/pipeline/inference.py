@@ -17,6 +17,9 @@ from fastface.pipeline.ring import Ring
 
 __all__ = ["open_analyser", "serve"]
 
+_LONGEST = 1440
+"""Longest side of a canvas that is not asked for: a photo's is."""
+
 _GPU_CHUNK = 32
 _CPU_CHUNK = 4
 """Faces embedded at once. On a CPU more at once are no faster, and each size that occurs is compiled: 40 MB apiece."""
@@ -35,7 +38,9 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
         settings.device,
         threads=settings.threads,
         cache_folder=settings.cache_folder,
-        shapes=ShapeRange((1, 64, 64, 3), (batch, height, width, 3), (batch, 1440, 1440, 3)),
+        shapes=ShapeRange(
+            (1, 64, 64, 3), (batch, height, width, 3), (batch, max(height, _LONGEST), max(width, _LONGEST), 3)
+        ),
     )
     recogniser = open_session(
         settings.recogniser,

@@ -4,7 +4,6 @@ Every message is a small frozen dataclass, pickled by the connection. A child ob
 """
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 
 from fastface.backends import DeviceInfo
@@ -160,11 +159,8 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """A sign of life: decoding has come to this second of the video."""
-
-    work: int
-    position: Fraction
+class Alive:
+    """A sign of life during long work."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,19 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from fastface.errors import FastfaceError
-from fastface.pipeline.messages import Failed
+from fastface.pipeline.messages import Alive, Failed
 
-__all__ = ["Child", "die_with_parent"]
+__all__ = ["Child", "Heartbeat", "die_with_parent"]
 
 _PR_SET_PDEATHSIG = 1
+_HEARTBEAT_SECONDS = 1.0
 _HALF_MESSAGE_SECONDS = 10
 """A child that stops in the middle of a message is given up after this time, in either direction."""
 
@@ -113,6 +116,21 @@ child_main(sys.argv[2:])
 """
 
 
+class Heartbeat:
+    """Called wherever a child's long work gets on; tells the parent so, now and then."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._last = monotonic()
+
+    def __call__(self) -> None:
+        """A sign of life."""
+        now = monotonic()
+        if now - self._last > _HEARTBEAT_SECONDS:
+            self._last = now
+            self._connection.send(Alive())
+
+
 def die_with_parent(parent: int) -> None:
     """Makes this process end when its parent does, however that ends. Linux only.
 
@@ -132,11 +150,10 @@ def child_main(arguments: list[str]) -> None:
     try:
         settings = connection.recv()
         _function(serve)(connection, int(descriptor), settings)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the parent is gone, and with it everyone who could be told
     except Exception as error:  # noqa: BLE001 - the top frame of a process
         reason = str(error) if isinstance(error, FastfaceError) else f"{type(error).__name__}: {error}"
-        connection.send(Failed(type(error).__name__, reason, traceback.format_exc()))
+        with suppress(OSError):  # the parent may be gone, and with it everyone who could be told
+            connection.send(Failed(type(error).__name__, reason, traceback.format_exc()))
         sys.exit(1)
 
 

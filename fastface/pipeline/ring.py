@@ -24,11 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import SpaceError
-from fastface.types import Geometry
+from fastface.types import Geometry, Size
 
 __all__ = ["Ring", "RingShape", "available_bytes", "capacity"]
 
 _PAGE = mmap.PAGESIZE
+_FULL_HD, _USUAL_CANVAS = (1920, 1080), (640, 384)
+_LARGEST_STORED, _LARGEST_CANVAS = (4096, 2304), (640, 640)
 _LARGEST_SHARE = 0.8
 """Of the free memory; the rest is for the processes."""
 
@@ -48,17 +50,27 @@ class RingShape:
     batch: int
 
     @classmethod
-    def for_batch(cls, num_slots: int, batch: int) -> Self:
-        """Slots that hold `batch` frames of 1080p, or one of the largest frame that is stored (4096 × 2304)."""
-        usual = Geometry(display=(1920, 1080), planes=(1920, 1080), canvas=(640, 384), content=(640, 360))
-        largest = Geometry(display=(4096, 2304), planes=(4096, 2304), canvas=(1280, 1280), content=(1280, 720))
-        needed = max(batch * (usual.canvas_bytes + usual.plane_bytes), largest.canvas_bytes + largest.plane_bytes)
-        return cls(num_slots, -(-needed // _PAGE) * _PAGE, batch)
+    def for_batch(cls, num_slots: int, batch: int, det_size: Size | None = None) -> Self:
+        """Slots that hold `batch` frames of 1080p, or one of the largest frame that is stored (4096 × 2304).
+
+        Args:
+            num_slots: Slots of the ring.
+            batch: The most frames in a slot.
+            det_size: Every video's canvas; None where it follows the video's aspect.
+        """
+        usual = _frame_bytes(_FULL_HD, det_size or _USUAL_CANVAS)
+        largest = _frame_bytes(_LARGEST_STORED, det_size or _LARGEST_CANVAS)
+        return cls(num_slots, -(-max(batch * usual, largest) // _PAGE) * _PAGE, batch)
 
     @property
     def total_bytes(self) -> int:
         """Bytes of the whole ring."""
         return self.num_slots * self.slot_bytes
+
+
+def _frame_bytes(planes: Size, canvas: Size) -> int:
+    geometry = Geometry(display=planes, planes=planes, canvas=canvas, content=canvas)
+    return geometry.canvas_bytes + geometry.plane_bytes
 
 
 def capacity(shape: RingShape, geometry: Geometry) -> int:
@@ -73,9 +85,12 @@ def available_bytes() -> int:
     try:
         limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
         used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        parts = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
     except (OSError, ValueError):  # no control group, or no limit ("max")
         return free
-    return max(0, min(free, limit - used))
+    # Files that were read stay in memory and count as used, but are given up at once when memory is asked for.
+    cached = int(parts.get("inactive_file", 0)) + int(parts.get("active_file", 0))
+    return max(0, min(free, limit - used + cached))
 
 
 class Ring:

@@ -1,5 +1,6 @@
 """The account of one unit: frames, errors, and the seconds that were decoded."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -23,7 +24,7 @@ class Account:
         self._unit = unit
         self._decoded = 0
         self._last: int | None = None
-        self._passed = info.start_pts
+        self._passed: int | None = None
         self._last_duration = 0
         self._lost = Fraction(0)
         self._errors_at_last = 0
@@ -37,7 +38,7 @@ class Account:
 
     def passed(self, pts: int) -> None:
         """A packet was read that need not be decoded."""
-        self._passed = max(self._passed, pts)
+        self._passed = pts if self._passed is None else max(self._passed, pts)
 
     def take(self, frame: Any, pts: int) -> bool:
         """A frame of the unit was decoded.
@@ -75,13 +76,17 @@ class Account:
 
     def report(self, sampled: int) -> UnitReport:
         """The unit's account."""
-        until = self._unit.start
-        if self._complete and self._unit.end is not None:
-            until = self._unit.end
-        elif self._last is not None:
-            # The last picture of a slide show stands for longer than an average frame.
-            stands = max(self._frame_seconds, self._last_duration * self._info.time_base)
-            until = max(self._info.time_of(self._last) + stands, self._info.time_of(self._passed) + self._frame_seconds)
-            until = until if self._unit.end is None else min(until, self._unit.end)
+        until = max(self._ends(), default=self._unit.start)
+        if self._unit.end is not None:
+            until = self._unit.end if self._complete else min(until, self._unit.end)
         covered = max(Fraction(0), until - self._unit.start - self._lost)
         return UnitReport(self._decoded, sampled, self.errors, covered)
+
+    def _ends(self) -> Iterator[Fraction]:
+        """Until when the unit was seen, by what was decoded and by what was read."""
+        if self._last is not None:
+            # The last picture of a slide show stands for longer than an average frame.
+            stands = max(self._frame_seconds, self._last_duration * self._info.time_base)
+            yield self._info.time_of(self._last) + stands
+        if self._passed is not None:
+            yield self._info.time_of(self._passed) + self._frame_seconds

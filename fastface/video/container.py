@@ -91,6 +91,7 @@ def _boxes(path: Path) -> set[bytes]:
     """Types of the first outer boxes, if the file is of the MP4 family (ISO 14496-12: 4 bytes size, 4 bytes type)."""
     found: set[bytes] = set()
     with path.open("rb") as file:
+        num_bytes = os.fstat(file.fileno()).st_size
         for _ in range(_MAX_BOXES):
             head = file.read(16)
             if len(head) < 8:
@@ -99,9 +100,11 @@ def _boxes(path: Path) -> set[bytes]:
             if size == 1:
                 size = int.from_bytes(head[8:], "big")
             found.add(head[4:8])
-            if size < 8:
+            following = file.tell() - len(head) + size
+            # A raw stream begins like a box of 64-bit size, and what follows can be more than a file's position holds.
+            if size < 8 or following >= num_bytes:
                 break
-            file.seek(size - len(head), os.SEEK_CUR)
+            file.seek(following)
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import av.error
 
 from fastface.video.container import open_video
+from fastface.video.frame import SignOfLife
 
 __all__ = ["keyframe_stamps"]
 
@@ -15,13 +16,14 @@ _INDEXED = ("mov", "matroska", "avi")
 are decoded, and so show whether their clock goes only forwards."""
 
 
-def keyframe_stamps(path: Path, container: Any, stream: Any) -> list[int] | None:
+def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
     """Where keyframes are, about: an index may hold decoding times. Whoever seeks looks where the seek has landed.
 
     Args:
         path: The file.
         container: The file, open; its position may be changed.
         stream: Its video stream.
+        alive: Called with each packet, where the file must be read through.
 
     Returns:
         Ascending timestamps in the stream's time base; empty where there is no index; None where the clock is set
@@ -30,7 +32,7 @@ def keyframe_stamps(path: Path, container: Any, stream: Any) -> list[int] | None
     if container.format.name.startswith(_INDEXED):
         return _indexed(container, stream)
     with open_video(path) as (fresh, fresh_stream):
-        return _scanned(fresh, fresh_stream)
+        return _scanned(fresh, fresh_stream, alive)
 
 
 def _indexed(container: Any, stream: Any) -> list[int]:
@@ -47,11 +49,12 @@ def _indexed(container: Any, stream: Any) -> list[int]:
     return [stamp + delay for stamp in stamps]
 
 
-def _scanned(container: Any, stream: Any) -> list[int] | None:
+def _scanned(container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
     stamps: list[int] = []
     last: int | None = None
     try:
         for packet in container.demux(stream):
+            alive()
             if packet.dts is None:
                 continue
             if last is not None and packet.dts < last:

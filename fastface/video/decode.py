@@ -11,7 +11,7 @@ from fastface.types import Unit, VideoInfo
 from fastface.video.account import Account
 from fastface.video.clock import Clock
 from fastface.video.container import open_video
-from fastface.video.frame import FrameSource, SampledFrame, UnitReport
+from fastface.video.frame import FrameSource, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.lookahead import can_skip, keyframes, marked
 from fastface.video.sequence import SequenceSource
 
@@ -27,25 +27,27 @@ _EXACT_INDEX = ("mov", "matroska")
 """Containers that seek by an index: where it leads behind the end of the file, the rest of the file is missing."""
 
 
-def open_source(info: VideoInfo, threads: int = 1) -> FrameSource:
+def open_source(info: VideoInfo, threads: int = 1, alive: SignOfLife = no_sign) -> FrameSource:
     """The source for a probed video.
 
     Args:
         info: From `probe`.
         threads: Threads that the decoder may use.
+        alive: Called with each packet or picture that is read.
     """
     if info.codec == "images":
-        return SequenceSource(info)
-    return PyavSource(info, threads)
+        return SequenceSource(info, alive)
+    return PyavSource(info, threads, alive)
 
 
 class PyavSource:
     """Any file that FFmpeg decodes."""
 
-    def __init__(self, info: VideoInfo, threads: int = 1) -> None:
+    def __init__(self, info: VideoInfo, threads: int = 1, alive: SignOfLife = no_sign) -> None:
         self.report = UnitReport()
         self._info = info
         self._threads = threads
+        self._alive = alive
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit in order of time."""
@@ -79,7 +81,7 @@ class PyavSource:
             with open_video(self._info.path) as (container, stream):
                 stream.codec_context.thread_count = self._threads
                 stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
-                packets = _packets(container, stream, account)
+                packets = self._packets(container, stream, account)
                 if place is not None:
                     if not _seek(container, stream, place):
                         continue
@@ -113,6 +115,23 @@ class PyavSource:
                     yield place
         yield None
 
+    def _packets(self, container: Any, stream: Any, account: Account) -> Iterator[Any]:
+        """All packets from here; what cannot be read is counted, and reading goes on after it."""
+        failures = 0
+        while failures < _MAX_READ_FAILURES:
+            try:
+                for packet in container.demux(stream):
+                    failures = 0
+                    self._alive()
+                    yield packet
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                failures += 1
+                account.failed()
+            else:
+                return
+
 
 def _seek(container: Any, stream: Any, pts: int) -> bool:
     try:
@@ -120,23 +139,6 @@ def _seek(container: Any, stream: Any, pts: int) -> bool:
     except av.error.FFmpegError:
         return False
     return True
-
-
-def _packets(container: Any, stream: Any, account: Account) -> Iterator[Any]:
-    """All packets from here; what cannot be read is counted, and reading goes on after it."""
-    failures = 0
-    while failures < _MAX_READ_FAILURES:
-        try:
-            for packet in container.demux(stream):
-                failures = 0
-                yield packet
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError:
-            failures += 1
-            account.failed()
-        else:
-            return
 
 
 def _needed(packets: Iterator[Any], info: VideoInfo, unit: Unit, account: Account) -> Iterator[tuple[Any, bool]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from fastface.errors import ConfigError
 from fastface.names import safe_name
 
-__all__ = ["Discovery", "Skipped", "VideoFile", "discover", "is_sequence", "sequence_files"]
+__all__ = ["Discovery", "Skipped", "VideoFile", "discover", "folded", "is_sequence", "marked", "sequence_files"]
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -84,7 +84,7 @@ class VideoFile:
     """A video to be looked at.
 
     Attributes:
-        path: The file; the folder or the `%04d` pattern of an image sequence.
+        path: The file; the folder or the `%04d` pattern of an image sequence. Absolute.
         video_id: Its name in OUT, unique in a run.
         sequence: Whether it is an image sequence.
     """
@@ -96,10 +96,17 @@ class VideoFile:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An input that is no candidate, and why."""
+    """An input that is no candidate.
+
+    Attributes:
+        path: The input.
+        reason: Why.
+        is_fault: Whether it may hold a video that nobody has seen.
+    """
 
     path: Path
     reason: str
+    is_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +149,7 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
         raise ConfigError(faults)
     unique = list(_unique(candidates, skipped))
     names = _names([(candidate.relative, str(candidate.path.absolute())) for candidate in unique])
-    videos = [VideoFile(c.path, name, c.sequence) for c, name in zip(unique, names, strict=True)]
+    videos = [VideoFile(c.path.absolute(), name, c.sequence) for c, name in zip(unique, names, strict=True)]
     return Discovery(tuple(videos), tuple(skipped))
 
 
@@ -208,7 +215,7 @@ def _below(root: Path, exclude: Path, skipped: list[Skipped]) -> Iterator[_Candi
 
 
 def _unreadable(error: OSError, skipped: list[Skipped]) -> None:
-    skipped.append(Skipped(Path(os.fsdecode(error.filename)), f"cannot be read: {error.strerror}"))
+    skipped.append(Skipped(Path(os.fsdecode(error.filename)), f"cannot be read: {error.strerror}", is_fault=True))
 
 
 def _unique(candidates: list[_Candidate], skipped: list[Skipped]) -> Iterator[_Candidate]:
@@ -219,7 +226,7 @@ def _unique(candidates: list[_Candidate], skipped: list[Skipped]) -> Iterator[_C
         try:
             status = (candidate.path.parent if name else candidate.path).stat()
         except OSError as error:
-            skipped.append(Skipped(candidate.path, f"cannot be read: {error.strerror}"))
+            skipped.append(Skipped(candidate.path, f"cannot be read: {error.strerror}", is_fault=True))
             continue
         if not candidate.sequence and not stat.S_ISREG(status.st_mode):
             skipped.append(Skipped(candidate.path, "not a regular file"))
@@ -239,23 +246,25 @@ def _names(paths: list[tuple[str, str]]) -> list[str]:
     digest of their absolute path, so that a name does not depend on the order of the inputs.
     """
     wanted = [safe_name(relative.replace(os.sep, "__")) for relative, _ in paths]
-    counts = Counter(map(_folded, wanted))
+    counts = Counter(map(folded, wanted))
     taken: set[str] = set()
     names = []
     for (_, absolute), name in zip(paths, wanted, strict=True):
-        unique = name if counts[_folded(name)] == 1 else _marked(name, absolute)
-        while _folded(unique) in taken:
-            unique = _marked(unique, absolute)
-        taken.add(_folded(unique))
+        unique = name if counts[folded(name)] == 1 else marked(name, absolute)
+        while folded(unique) in taken:
+            unique = marked(unique, absolute)
+        taken.add(folded(unique))
         names.append(unique)
     return names
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without what some file systems do not tell apart."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _marked(name: str, absolute: str) -> str:
+def marked(name: str, absolute: str) -> str:
+    """A name with a digest of the path that it is for."""
     digest = hashlib.sha256("\0".join((name, absolute)).encode("utf-8", "surrogatepass"))
     return f"{name}.{digest.hexdigest()[:8]}"
 

@@ -1,6 +1,7 @@
 """What a file was like: another fingerprint means that everything made of the file must be made again."""
 
 import hashlib
+import stat
 from pathlib import Path
 
 from fastface.errors import InputError
@@ -23,6 +24,8 @@ def fingerprint(path: Path) -> str:
             text = "\n".join(f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in parts)
             return f"sequence-{len(parts)}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would hang
+            raise InputError(path, "is not a regular file")
         digest = hashlib.sha256()
         with path.open("rb") as file:
             for place in (0, status.st_size // 2, max(0, status.st_size - _SAMPLE_BYTES)):

@@ -1,13 +1,20 @@
 """What a source of frames gives: the contract of every decoder."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
 from fastface.types import Image, Unit
 
-__all__ = ["FrameSource", "SampledFrame", "UnitReport"]
+__all__ = ["FrameSource", "SampledFrame", "SignOfLife", "UnitReport", "no_sign"]
+
+SignOfLife = Callable[[], object]
+"""Called wherever long work gets on."""
+
+
+def no_sign() -> None:
+    """A sign of life that nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ from PIL import ImageOps, UnidentifiedImageError
 from fastface.errors import InputError
 from fastface.types import Image
 
-__all__ = ["PICTURE_SUFFIXES", "read_picture"]
+__all__ = ["MAX_PIXELS", "PICTURE_SUFFIXES", "read_picture"]
+
+MAX_PIXELS = 100_000_000
+"""Largest width × height that is decoded, unless another is given."""
 
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
@@ -58,7 +61,7 @@ _FOREIGN = {
 """Brands of ISO media files that are pictures which Pillow cannot read."""
 
 
-def read_picture(path: Path, max_pixels: int = 100_000_000) -> Image:
+def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
     """Reads a photo as a viewer would show it: rotated by its EXIF, transparency on white, the first frame of many.
 
     Args:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
+import av.error
 import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -11,6 +12,7 @@ from av.video.reformatter import VideoReformatter
 from fastface.types import Image, Sampling, Unit, VideoInfo
 from fastface.video.colour import tone_mapping, yuv_matrix
 from fastface.video.decode import open_source
+from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.planes import as_bytes
 
 __all__ = ["frames_at"]
@@ -20,15 +22,17 @@ _STRETCH_SECONDS = Fraction(20)
 """Wanted frames farther apart than this are decoded in stretches of their own: seeking is cheaper by then."""
 
 
-def frames_at(info: VideoInfo, pts: Sequence[int]) -> Iterator[tuple[int, Image]]:
+def frames_at(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_sign) -> Iterator[tuple[int, Image]]:
     """The frames with the given timestamps, in one forward pass.
 
     Args:
         info: The video.
         pts: Timestamps of frames, as the scan found them; any order, each once or more.
+        alive: Called with each packet that is read.
 
     Yields:
-        (pts, picture): (height, width, 3) BGR as displayed. A frame that is no longer there is left out.
+        (pts, picture): (height, width, 3) BGR as displayed. A frame that is no longer there, or whose pixels cannot be
+        converted, is left out.
 
     Raises:
         VideoError: The video cannot be opened any more.
@@ -38,9 +42,14 @@ def frames_at(info: VideoInfo, pts: Sequence[int]) -> Iterator[tuple[int, Image]
         wanted = set(stretch)
         start = info.time_of(stretch[0])
         unit = Unit(info.video_id, 0, max(Fraction(0), start), info.time_of(stretch[-1] + 1), Sampling(None))
-        for frame in open_source(info).frames(unit):
-            if frame.pts in wanted:
-                yield frame.pts, _picture(frame.content, info, scaler)
+        for frame in open_source(info, alive=alive).frames(unit):
+            if frame.pts not in wanted:
+                continue
+            try:
+                picture = _picture(frame.content, info, scaler)
+            except av.error.FFmpegError:
+                continue
+            yield frame.pts, picture
 
 
 def _stretches(info: VideoInfo, pts: list[int]) -> Iterator[list[int]]:

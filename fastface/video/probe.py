@@ -12,6 +12,7 @@ from fastface.types import Size, VideoInfo
 from fastface.video.container import open_video
 from fastface.video.cuts import keyframe_stamps
 from fastface.video.discover import VideoFile
+from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.sequence import probe_sequence
 
 __all__ = ["Probe", "probe"]
@@ -33,12 +34,13 @@ class Probe:
     cuts: tuple[Fraction, ...]
 
 
-def probe(file: VideoFile, max_pixels: int) -> Probe:
+def probe(file: VideoFile, max_pixels: int, alive: SignOfLife = no_sign) -> Probe:
     """Reads the headers and decodes the first frame. Decoder process.
 
     Args:
         file: The video.
         max_pixels: Larger frames are refused before any is decoded.
+        alive: Called with each packet, where a file must be read through.
 
     Raises:
         VideoError: It cannot be decoded; tells the state that it ends in.
@@ -55,26 +57,28 @@ def probe(file: VideoFile, max_pixels: int) -> Probe:
             size = f"{frame.width}x{frame.height}"
             raise VideoError(file.path, f"its frames of {size} are above max_pixels, {max_pixels}")
         info = _info(file, container, stream, frame)
-        stamps = None if info.estimated_times else keyframe_stamps(file.path, container, stream)
+        stamps = None if info.estimated_times else keyframe_stamps(file.path, container, stream, alive)
     if stamps is None:
         return Probe(replace(info, estimated_times=True), ())
     return Probe(info, tuple(time for time in map(info.time_of, stamps) if time > 0))
 
 
 def _first_frame(file: VideoFile, container: Any, stream: Any) -> Any:
-    failed = 0
+    failed = read = 0
     try:
-        for number, packet in enumerate(container.demux(stream)):
+        for packet in container.demux(stream):
+            read += packet.size > 0
             try:
                 for frame in packet.decode():
                     return frame
             except av.error.FFmpegError:
                 failed += 1
-            if number > _MAX_PACKETS_TO_FIRST_FRAME:
+            if read > _MAX_PACKETS_TO_FIRST_FRAME:
                 break
     except av.error.FFmpegError as error:
         raise VideoError(file.path, f"no frames: {error.strerror or error}") from error
-    raise VideoError(file.path, f"no frames: none of its packets could be decoded ({failed} failed)")
+    why = f"none of its first {read} packets gave one, {failed} failed" if read else "it holds no packet of video"
+    raise VideoError(file.path, f"no frames: {why}")
 
 
 def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo:

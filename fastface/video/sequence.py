@@ -6,8 +6,8 @@ from fractions import Fraction
 from fastface.errors import InputError, VideoError
 from fastface.types import Unit, VideoInfo
 from fastface.video.discover import VideoFile, sequence_files
-from fastface.video.frame import SampledFrame, UnitReport
-from fastface.video.picture import read_picture
+from fastface.video.frame import SampledFrame, SignOfLife, UnitReport, no_sign
+from fastface.video.picture import MAX_PIXELS, read_picture
 
 __all__ = ["SEQUENCE_RATE", "SequenceSource", "probe_sequence"]
 
@@ -50,24 +50,33 @@ def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
 class SequenceSource:
     """The pictures of a sequence in order; one that cannot be read is counted as an error."""
 
-    def __init__(self, info: VideoInfo) -> None:
+    def __init__(self, info: VideoInfo, alive: SignOfLife = no_sign) -> None:
         self.report = UnitReport()
         self._info = info
+        self._alive = alive
+        # What the first picture was allowed, the others are.
+        self._max_pixels = max(MAX_PIXELS, info.size[0] * info.size[1])
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
-        """The samples of a unit: of a film, so with a sampling rate only the first picture of each cell is read."""
+        """The samples of a unit.
+
+        Numbered pictures are a film's: with a sampling rate, only the first picture of each cell is read. Pictures of a
+        folder may have nothing to do with each other: all are read.
+        """
+        is_film = not self._info.path.is_dir()
         last_cell: int | None = None
         decoded = sampled = errors = 0
         for pts, path in enumerate(sequence_files(self._info.path)):
+            self._alive()
             time = self._info.time_of(pts)
             if time < unit.start or (unit.end is not None and time >= unit.end):
                 continue
             decoded += 1
-            cell = unit.sampling.cell(time)
+            cell = unit.sampling.cell(time) if is_film else None
             if cell is not None and cell == last_cell:
                 continue
             try:
-                picture = read_picture(path)
+                picture = read_picture(path, self._max_pixels)
             except InputError:
                 decoded -= 1
                 errors += 1

@@ -19,7 +19,7 @@ from fastface.workflows.observer import Observer
 from fastface.workflows.results import RunResult
 from fastface.workflows.run import scan
 
-__all__ = ["STAGES", "Combination", "Measurement", "bench", "combinations_of", "profile_text"]
+__all__ = ["STAGES", "Combination", "Measurement", "bench", "combinations_of", "described", "profile_text"]
 
 STAGES = ("decode", "write", "wait_slot", "detect", "align", "embed", "wait_batch")
 """Where the time of decoders (the first three) and of workers (the others) goes."""
@@ -114,6 +114,12 @@ def profile_text(best: Measurement) -> str:
         f"[scan]\nbatch = {chosen.batch}\ndecoders = {chosen.decoders}\nworkers = {chosen.workers}\n\n"
         f'[models]\ndevice = "{chosen.device}"\n'
     )
+
+
+def described(combination: Combination) -> list[str]:
+    """A combination in words; 0 is what fastface chooses."""
+    counts = {"decoders": combination.decoders, "workers": combination.workers, "frames a batch": combination.batch}
+    return [combination.device, *(f"{count or 'as many as it likes'} {name}" for name, count in counts.items())]
 
 
 def combinations_of(

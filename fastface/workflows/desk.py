@@ -82,6 +82,11 @@ class Desk:
         """How each video ended, as the ledger has it."""
         return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
 
+    def contract_of(self, record: VideoRecord) -> str | None:
+        """The contract of a video's embeddings; None where it has no index."""
+        index = VideoIndex(self.out.index, record.video_id)
+        return index.metadata()["contract"] if index.faces_path.exists() else None
+
     def forget(self) -> None:
         """`--fresh`: forgets the index and all that was exported."""
         for record in self.ledger.videos():
@@ -113,8 +118,6 @@ def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
             observer=observer,
             interruption=interruption,
         )
-        if config.run.fresh:
-            desk.forget()
         yield desk
 
 

@@ -1,7 +1,10 @@
-"""Photos → gallery, in a process of its own: a hostile photo cannot end the run, and the networks' memory goes."""
+"""Photos → gallery.
+
+Photos are looked at in a process of its own: a hostile one cannot end the run, and the networks' memory goes with it.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -9,17 +12,17 @@ import cv2
 
 from fastface import errors
 from fastface.config import Config
-from fastface.errors import ConfigError, FastfaceError, WorkerError
+from fastface.errors import ConfigError, FastfaceError, InputError, WorkerError
 from fastface.faces.analyse import PICTURE_CANVAS, FaceAnalyser
-from fastface.gallery.photos import Analyse
 from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
 from fastface.gallery.sources import collect
 from fastface.pipeline.crew import Crew
-from fastface.pipeline.errands import Alive, Refused, run_errands, serve_errands
+from fastface.pipeline.errands import Refused, run_errands, serve_errands
 from fastface.pipeline.inference import open_analyser
-from fastface.pipeline.messages import WorkerSettings
+from fastface.pipeline.messages import Alive, WorkerSettings
 from fastface.pipeline.ring import RingShape
 from fastface.types import Faces, Gallery, Image
+from fastface.video.picture import read_picture
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.machine import choose_layout, num_cores
 from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
@@ -30,16 +33,13 @@ __all__ = ["enrol", "enroll", "serve"]
 
 _MIN_FACE = 16
 
+_STALL_SECONDS = 900.0
+"""The first photo waits for the networks, which a runtime may have to compile; that takes minutes and is silent."""
 
-@dataclass(frozen=True, slots=True)
-class _Enrolment:
-    """One errand: everything that makes a gallery."""
+_LOSSES_TO_GIVE_UP = 5
+"""Photos that end the process before any was looked at: then it is the networks that do it."""
 
-    targets: tuple[str, ...]
-    lookalikes: tuple[Path, ...]
-    contract: str
-    enter: float
-    tolerant: bool
+_Found = dict[Path, Faces | InputError]
 
 
 def enrol(
@@ -51,16 +51,39 @@ def enrol(
 ) -> tuple[Gallery, GalleryReport]:
     """The gallery of what `-t` and `--not` name, and a report on each photo.
 
-    Photos are opened in a process of their own; banks are arrays, and are read here.
+    Photos are opened in a process of their own, one at a time: one that ends it is left out like any other that cannot
+    be used. Banks are arrays, and are read here.
 
     Raises:
         ConfigError: A target has no usable photo, or two have the same face; lists all such faults.
+        BackendError, ModelError, SpaceError: The networks cannot be used.
+        WorkerError: The process ends whatever photo it is given.
         InterruptError: The user stopped it.
     """
-    errand = _Enrolment(targets, config.match.lookalikes, networks.contract, limits.enter, config.match.allow_faults)
-    if not collect(targets).photos and not collect(config.match.lookalikes).photos:
-        return _load(errand, _no_photo)
-    settings = WorkerSettings(
+    photos = [*collect(targets).photos, *collect(config.match.lookalikes).photos]
+    found: _Found = {}
+    if photos:
+        crew = Crew("enrolment", "fastface.workflows.enrolment:serve", 1, _settings(config, networks))
+        found = _look_at(list(dict.fromkeys(photo.path for photo in photos)), crew, interrupted)
+
+    def analyse(path: Path) -> Faces:
+        faces = found.get(path, InputError(path, "it was not there when photos were listed"))
+        if isinstance(faces, InputError):
+            raise faces
+        return faces
+
+    return load_gallery(
+        targets,
+        analyse=analyse,
+        contract=networks.contract,
+        lookalikes=config.match.lookalikes,
+        alike=limits.enter,
+        tolerant=config.match.allow_faults,
+    )
+
+
+def _settings(config: Config, networks: Networks) -> WorkerSettings:
+    return WorkerSettings(
         ring=RingShape.for_batch(1, 1),
         canvas=(PICTURE_CANVAS, PICTURE_CANVAS),
         detector=networks.detector,
@@ -72,15 +95,23 @@ def enrol(
         det_threshold=config.scan.det_threshold,
         min_face=_MIN_FACE,
     )
-    crew = Crew("enrolment", "fastface.workflows.enrolment:serve", 1, settings)
-    for _, result in run_errands(crew, [errand], interrupted):
-        if isinstance(result, Refused):
-            raise _translated(result)
-        gallery: Gallery
-        report: GalleryReport
-        gallery, report = result
-        return gallery, report
-    raise AssertionError("an errand has one result")
+
+
+def _look_at(paths: Sequence[Path], crew: Crew, interrupted: Callable[[], int | None]) -> _Found:
+    """The faces of each photo, or why there are none."""
+    found: _Found = {}
+    lost, works = 0, False
+    with closing(run_errands(crew, paths, interrupted, _STALL_SECONDS)) as results:
+        for path, result in results:
+            if not isinstance(result, Refused):
+                found[path] = result
+                works |= isinstance(result, Faces)
+                continue
+            lost += 1
+            if result.kind != WorkerError.__name__ or (lost == _LOSSES_TO_GIVE_UP and not works):
+                raise _translated(result)
+            found[path] = InputError(path, f"cannot be looked at: {' '.join(result.reason.split())}")
+    return found
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:
@@ -113,37 +144,31 @@ def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) ->
     cv2.setNumThreads(1)
     analyser: FaceAnalyser | None = None
 
-    def analyse(picture: Image) -> Faces:
+    def look(path: Path) -> Faces | InputError:
         nonlocal analyser
-        connection.send(Alive())
-        analyser = analyser or open_analyser(settings)  # pictures that cannot be read need no networks
+        try:
+            picture = read_picture(path)
+            connection.send(Alive())
+            analyser = analyser or open_analyser(settings)  # pictures that cannot be read need no networks
+            return _faces(analyser, path, picture)
+        except InputError as error:
+            return error
+
+    serve_errands(connection, look)
+
+
+def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
+    try:
         return analyser.analyse_picture(picture)
-
-    def do(errand: _Enrolment) -> tuple[Gallery, GalleryReport]:
-        return _load(errand, analyse)
-
-    serve_errands(connection, do)
-
-
-def _load(errand: _Enrolment, analyse: Analyse) -> tuple[Gallery, GalleryReport]:
-    return load_gallery(
-        errand.targets,
-        analyse=analyse,
-        contract=errand.contract,
-        lookalikes=errand.lookalikes,
-        alike=errand.enter,
-        tolerant=errand.tolerant,
-    )
-
-
-def _no_photo(_picture: Image) -> Faces:
-    raise AssertionError("a photo where there were none")
+    except cv2.error as error:
+        # OpenCV 4 turns and cuts no picture with a side of 32768 pixels or more.
+        height, width = picture.shape[:2]
+        reason = f"no face can be cut out of a picture of {width}×{height} pixels; scale it down"
+        raise InputError(path, reason) from error
 
 
 def _translated(refused: Refused) -> FastfaceError:
-    if refused.kind == "ConfigError":
-        return ConfigError(refused.reason.splitlines())
-    if refused.kind == "WorkerError":
+    if refused.kind == WorkerError.__name__:
         return WorkerError("enrolment", None, refused.reason)
     kind: type[FastfaceError] = getattr(errors, refused.kind, FastfaceError)
     return kind(refused.reason)

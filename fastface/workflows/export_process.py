@@ -12,7 +12,8 @@ import numpy as np
 from fastface.export.clips import cut_clip
 from fastface.export.crops import CropStyle, cut_crop, save_picture
 from fastface.export.snapshots import BoxLabel, draw_boxes
-from fastface.pipeline.errands import Alive, serve_errands
+from fastface.pipeline.errands import serve_errands
+from fastface.pipeline.process import Heartbeat
 from fastface.types import VideoInfo
 from fastface.video.pictures import frames_at
 
@@ -81,9 +82,7 @@ def serve(connection: Connection, _descriptor: int, _settings: None) -> None:
 
 
 def _clip(job: ClipJob, connection: Connection) -> Made:
-    clip = cut_clip(
-        job.info, job.start, job.end, job.destination, job.mode, check_stop=lambda: connection.send(Alive())
-    )
+    clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=Heartbeat(connection))
     return Made({"mode": clip.mode, "start": clip.start, "end": clip.end})
 
 
@@ -93,13 +92,12 @@ def _pictures(job: PicturesJob, connection: Connection) -> Made:
         crops.setdefault(crop.pts, []).append(crop)
     snapshots = {snapshot.pts: snapshot for snapshot in job.snapshots}
     seen = set()
-    for pts, picture in frames_at(job.info, [*crops, *snapshots]):
+    for pts, picture in frames_at(job.info, [*crops, *snapshots], Heartbeat(connection)):
         seen.add(pts)
         for crop in crops.get(pts, ()):
             box, landmarks = np.array(crop.box, np.float32), np.array(crop.landmarks, np.float32).reshape(5, 2)
             save_picture(crop.path, cut_crop(picture, box, landmarks, job.style))
         if pts in snapshots:
             save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
-        connection.send(Alive())
     lost = len({*crops, *snapshots} - seen)
-    return Made(missing=(f"{lost} frames could not be decoded again",) if lost else ())
+    return Made(missing=(f"frames that could not be decoded again: {lost}",) if lost else ())

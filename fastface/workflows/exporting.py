@@ -1,23 +1,27 @@
 """Findings → clips, crops, snapshots: planned here, made in child processes, recorded in the ledger.
 
 A file that is there and was made of the same video, span and settings is kept; a file of an earlier search that is no
-longer wanted is removed; nothing that fastface did not make is touched.
+longer wanted is removed; nothing that fastface did not make is touched. A file that was made of something else and
+cannot be made again stays, but no table names it. Nothing is made of a video that is not the scanned one any more.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fastface.config import ExportConfig
+from fastface.errors import InputError, SpaceError
 from fastface.export.clips import clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.index.ledger import Ledger
+from fastface.index.records import VideoRecord
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
 from fastface.types import Span
+from fastface.video.fingerprint import fingerprint
 from fastface.workflows.export_process import ClipJob, PicturesJob
 from fastface.workflows.find import Findings
 from fastface.workflows.interrupt import Interruption
@@ -26,6 +30,9 @@ from fastface.workflows.output import OutputFolder
 from fastface.workflows.pictures import plan_pictures
 
 __all__ = ["Exporter", "Exports"]
+
+_Stamp = tuple[int, int]
+"""Inode and time of change."""
 
 
 @dataclass(slots=True)
@@ -36,11 +43,13 @@ class Exports:
         spans: Every span with its clip.
         crops: Every crop.
         failures: What could not be made, and why.
+        num_removed: Files of the question before that were removed.
     """
 
     spans: list[SpanRow] = field(default_factory=list)
     crops: list[CropRow] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    num_removed: int = 0
 
     @property
     def num_clips(self) -> int:
@@ -50,9 +59,10 @@ class Exports:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Files to be there: who makes them, and the key that says of what."""
+    """Files to be there: who makes them of which video, and the key that says of what."""
 
     paths: tuple[str, ...]
+    record: VideoRecord
     key: str
     job: ClipJob | PicturesJob
 
@@ -72,66 +82,113 @@ class Exporter:
 
     def plan(self, found: Findings) -> None:
         """Notes what is wanted of one video; no file is touched yet."""
-        fingerprint = found.record.fingerprint
         for span in found.spans:
-            self._spans.append((span, self._plan_clip(span, found, fingerprint)))
+            self._spans.append((span, self._plan_clip(span, found)))
         plan = plan_pictures(found, self._config, self._out.root)
         self._crops += plan.crops
         if plan.job is not None:
-            self._wanted.append(_Wanted(plan.files, _key(fingerprint, plan.job), plan.job))
+            self._want(plan.files, found.record, plan.job)
 
-    def _plan_clip(self, span: Span, found: Findings, fingerprint: str) -> str:
+    def _plan_clip(self, span: Span, found: Findings) -> str:
         mode = self._config.clips
-        if mode == "none":
+        if mode == "none" or found.info.path.is_dir():  # a folder of pictures is no film to cut
             return ""
         path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end)}"
-        job = ClipJob(found.info, span.start, span.end, self._out.root / path, mode)
-        self._wanted.append(_Wanted((path,), _key(fingerprint, job), job))
+        self._want((path,), found.record, ClipJob(found.info, span.start, span.end, self._out.root / path, mode))
         return path
+
+    def _want(self, paths: tuple[str, ...], record: VideoRecord, job: ClipJob | PicturesJob) -> None:
+        self._wanted.append(_Wanted(paths, record, _key(record.fingerprint, job), job))
 
     def make(self) -> Exports:
         """Makes what is missing and removes what is no longer wanted.
 
         Raises:
             InterruptError: The user stopped it; what is made stays.
+            SpaceError: No space is left; what is made stays.
         """
-        self._remove_unwanted()
-        missing = {id(wanted.job): wanted for wanted in self._wanted if not self._is_there(wanted)}
-        failures: list[str] = []
-        crew = Crew("exporter", "fastface.workflows.export_process:serve", min(num_cores(), len(missing) or 1), None)
-        for job, result in run_errands(crew, [wanted.job for wanted in missing.values()], self._interruption):
-            wanted = missing[id(job)]
-            if isinstance(result, Refused):
-                failures.append(f"{wanted.paths[0]}: {result.reason}")
-                continue
-            failures += [f"{wanted.paths[0]}: {line}" for line in result.missing]
-            for path in wanted.paths:
-                if (self._out.root / path).exists():
-                    self._ledger.put_export(path, wanted.key, json.dumps(result.facts))
-        facts = {path: said for path, (_, said) in self._ledger.exports().items()}
-        spans = [self._row(span, path, facts) for span, path in self._spans]
-        crops = [row for row in self._crops if self._exists(row.file)]
-        return Exports(spans, crops, failures)
+        num_removed = self._remove_unwanted()
+        missing = [wanted for wanted in self._wanted if not self._is_there(wanted)]
+        changed = _changed({wanted.record.video_id: wanted.record for wanted in missing}.values())
+        failures = [*changed.values(), *self._make([one for one in missing if one.record.video_id not in changed])]
+        made = self._made()
+        spans = [_row(span, path, made) for span, path in self._spans]
+        return Exports(spans, [row for row in self._crops if row.file in made], failures, num_removed)
 
-    def _row(self, span: Span, path: str, facts: dict[str, str]) -> SpanRow:
-        if path not in facts or not self._exists(path):
-            return SpanRow(span)
-        return SpanRow(span, path, CutFacts(**json.loads(facts[path])))
+    def _make(self, missing: list[_Wanted]) -> Iterator[str]:
+        """Makes the files of some jobs; yields what could not be made, and why."""
+        unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
+        crew = Crew("exporter", "fastface.workflows.export_process:serve", min(num_cores(), len(missing) or 1), None)
+        try:
+            for job, result in run_errands(crew, [wanted.job for wanted in missing], self._interruption):
+                wanted, before = unfinished[id(job)]
+                if isinstance(result, Refused):
+                    if result.kind == "SpaceError":
+                        raise SpaceError(result.reason)
+                    yield f"{wanted.paths[0]}: {result.reason}"
+                    continue
+                del unfinished[id(job)]
+                self._record(wanted, before, json.dumps(result.facts))
+                yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
+        finally:
+            # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
+            for wanted, before in unfinished.values():
+                if isinstance(wanted.job, PicturesJob):
+                    self._record(wanted, before, "{}")
+
+    def _record(self, wanted: _Wanted, before: dict[str, _Stamp], facts: str) -> None:
+        """Records the files of a job that are other ones than before it."""
+        for path, stamp in self._stamps(wanted).items():
+            if stamp != before.get(path):
+                self._ledger.put_export(path, wanted.key, facts)
+
+    def _stamps(self, wanted: _Wanted) -> dict[str, _Stamp]:
+        """{path: what tells a file from the one before it} of the job's files that are there."""
+        files = ((path, self._out.root / path) for path in wanted.paths)
+        stats = ((path, file.stat()) for path, file in files if file.exists())
+        return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}
+
+    def _made(self) -> dict[str, str]:
+        """{path: its facts} of the wanted files that are there and current."""
+        keys = {path: wanted.key for wanted in self._wanted for path in wanted.paths}
+        known = self._ledger.exports().items()
+        return {path: facts for path, (key, facts) in known if key == keys.get(path) and self._exists(path)}
 
     def _exists(self, path: str) -> bool:
-        return bool(path) and (self._out.root / path).exists()
+        return (self._out.root / path).exists()
 
     def _is_there(self, wanted: _Wanted) -> bool:
         return all(
             path in self._known and self._known[path][0] == wanted.key and self._exists(path) for path in wanted.paths
         )
 
-    def _remove_unwanted(self) -> None:
+    def _remove_unwanted(self) -> int:
+        """Removes the files of an earlier question that are none of this one's; gives their number."""
         wanted = {path for item in self._wanted for path in item.paths}
-        for path in sorted(set(self._known) - wanted):
-            (self._out.root / path).unlink(missing_ok=True)
+        unwanted = sorted(set(self._known) - wanted)
+        for path in unwanted:
+            if not (self._out.root / path).is_dir():  # a folder of that name is the user's
+                (self._out.root / path).unlink(missing_ok=True)
             self._ledger.forget_export(path)
             _remove_empty(list(PurePosixPath(path).parents)[:-1], self._out.root)
+        return len(unwanted)
+
+
+def _changed(records: Iterable[VideoRecord]) -> dict[str, str]:
+    """{video id: what a person should know and do} of the videos that are not what was scanned."""
+    changed = {}
+    for record in records:
+        try:
+            if fingerprint(record.path) != record.fingerprint:
+                changed[record.video_id] = f"{record.video_id} changed since it was scanned: run again to scan it"
+        except InputError as error:
+            gone = f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}"
+            changed[record.video_id] = f"{gone}: put it back, or run again with where it is now"
+    return changed
+
+
+def _row(span: Span, path: str, made: dict[str, str]) -> SpanRow:
+    return SpanRow(span, path, CutFacts(**json.loads(made[path]))) if path in made else SpanRow(span)
 
 
 def _remove_empty(folders: Iterable[PurePosixPath], root: Path) -> None:

@@ -155,7 +155,8 @@ class Finder:
         )
 
     def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
-        faces, periods = self._faces(record, info)
+        # Frames that an earlier question looked at do not change the answer to this one.
+        faces, periods = self._faces(record, info, exact=self._spans.exact)
         hits = self._match(faces, periods)
         duration = None if info.duration is None else float(info.duration)
         spans = [
@@ -195,9 +196,7 @@ class Finder:
         period = sampling["period"]
         return Sampling(None if period is None else Fraction(period), sampling["keyframes"])
 
-    def _faces(
-        self, record: VideoRecord, info: VideoInfo, *, exact: bool = True
-    ) -> tuple[Faces, npt.NDArray[np.float64]]:
+    def _faces(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> tuple[Faces, npt.NDArray[np.float64]]:
         """All faces of a video and the seconds that each stands for; `exact` with stretches of every frame."""
         index, sampling = self._index(record), self._sampling(record)
         faces = index.faces()

@@ -58,10 +58,11 @@ def choose_layout(scan: ScanConfig, device: DeviceInfo) -> Layout:
     decoders = scan.decoders or (max(1, cores - 1) if device.is_gpu else max(2, cores // 2))
     workers = scan.workers or (2 if device.is_gpu else max(1, cores // _WORKER_THREADS))
     num_slots = 2 * (decoders + workers)
+    det_size = None if scan.det_size == "auto" else scan.det_size
     if scan.ring_mb:
-        num_slots = (scan.ring_mb << 20) // RingShape.for_batch(1, batch).slot_bytes
+        num_slots = (scan.ring_mb << 20) // RingShape.for_batch(1, batch, det_size).slot_bytes
     least = decoders + workers
-    ring = RingShape.for_batch(num_slots, batch)
+    ring = RingShape.for_batch(num_slots, batch, det_size)
     if num_slots < least:
         needed = -(-least * ring.slot_bytes >> 20)
         raise ConfigError(

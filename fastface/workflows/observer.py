@@ -54,7 +54,7 @@ class BarObserver(Observer):
     def header(self, networks: Networks, layout: Layout) -> None:
         """Says device, precision, versions, networks and processes."""
         device, models, sizes = networks.device, networks.models, layout.sizes
-        for note in device.notes:
+        for note in (*device.notes, *models.notes):
             self.note(note)
         self.note(f"device: {device.name}, {device.versions}, {device.provider} {device.precision}")
         self.note(f"networks: {models.pack}: {models.detector.name} + {models.recogniser.name} ({models.licence})")

@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastface.errors import ConfigError, LockedError
-from fastface.files import private_folder, remove_parts
+from fastface.files import private_folder, remove_parts, space_checked
 from fastface.video.discover import Discovery, discover
 
 __all__ = ["OutputFolder", "inputs_of", "require_index"]
+
+
+_EXPORT_FOLDERS = ("clips", "crops", "snapshots")
+_MAX_REASONS = 10
 
 
 class OutputFolder:
@@ -51,9 +55,13 @@ class OutputFolder:
             os.close(descriptor)
             raise LockedError(f"{str(self.root)!r} is in use by another run (process {holder})") from error
         try:
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())
-            remove_parts(self.root)
+            with space_checked(self.state):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, str(os.getpid()).encode())
+            # Below OUT may lie folders of the user's, and other output folders with runs of their own.
+            remove_parts(self.root, deep=False)
+            for folder in (self.state, *(self.root / name for name in _EXPORT_FOLDERS)):
+                remove_parts(folder)
             yield
         finally:
             os.close(descriptor)
@@ -67,7 +75,8 @@ def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
     """
     found = discover(inputs, exclude=out)
     if not found.videos:
-        raise ConfigError(f"no video found in: {', '.join(map(str, inputs))}")
+        reasons = [f"skipped {str(item.path)!r}: {item.reason}" for item in found.skipped[:_MAX_REASONS]]
+        raise ConfigError([f"no video found in: {', '.join(map(str, inputs))}", *reasons])
     return found
 
 

@@ -9,7 +9,7 @@ from fastface.errors import ConfigError
 from fastface.gallery.sources import Sources, collect
 from fastface.models.download import published_pack
 from fastface.models.store import data_folder
-from fastface.workflows.bench import Combination
+from fastface.workflows.bench import Combination, described
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import describe_networks, open_networks, thresholds
 from fastface.workflows.output import inputs_of, require_index
@@ -105,10 +105,7 @@ def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[
     return Preview(
         videos=videos or ("a film that fastface draws itself",),
         networks=(describe_networks(config),),
-        processes=tuple(
-            f"{c.device}: {c.decoders} decoders, {c.workers} workers, batches of {c.batch or 'its own choice'}"
-            for c in combinations
-        ),
+        processes=tuple(", ".join(described(combination)) for combination in combinations),
         output=(repr(str(out)),),
     )
 
@@ -128,7 +125,7 @@ def preview_install(pack: str) -> Preview:
 
 def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
     wanted, unwanted = collect(targets), collect(config.match.lookalikes)
-    faults = [f"-t {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
+    faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if faults and not config.match.allow_faults:
         raise ConfigError(faults)
     return (*_named(wanted), *(f"not {line}" for line in _named(unwanted)))

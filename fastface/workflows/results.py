@@ -1,9 +1,13 @@
 """What a command gives back: typed for Python, and as the run's report in run.json."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 
 from fastface.config import Config
 from fastface.export.tables import SpanRow
@@ -11,7 +15,7 @@ from fastface.files import write_atomic
 from fastface.names import valid_text
 from fastface.types import Gallery
 from fastface.video.discover import Skipped
-from fastface.workflows.networks import Networks
+from fastface.workflows.networks import Networks, Thresholds
 
 __all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]
 
@@ -83,6 +87,7 @@ class RunResult:
         video_ids: The videos that the inputs name.
         started: When the command began.
         seconds: How long it took.
+        phases: Seconds of each part of it.
     """
 
     command: str
@@ -96,12 +101,23 @@ class RunResult:
     video_ids: tuple[str, ...] = ()
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Counts the seconds that pass in it."""
+        started = monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + monotonic() - started
 
     @property
     def exit_code(self) -> int:
-        """0 all clean, 3 some inputs not done or not exported."""
-        clean = all(video.state == "done" for video in self.videos) and not self.export_failures
-        return CLEAN if clean else SOME_NOT_DONE
+        """0 all clean, 3 some inputs not done, not readable or not exported."""
+        is_done = all(video.state == "done" for video in self.videos)
+        is_seen = not any(item.is_fault for item in self.skipped)
+        return CLEAN if is_done and is_seen and not self.export_failures else SOME_NOT_DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +129,7 @@ class EnrollResult:
     report: tuple[str, ...]
 
 
-def write_run_json(result: RunResult, networks: Networks, config: Config, version: str) -> None:
+def write_run_json(result: RunResult, networks: Networks, limits: Thresholds, config: Config) -> None:
     """Writes OUT/run.json.
 
     Raises:
@@ -124,10 +140,11 @@ def write_run_json(result: RunResult, networks: Networks, config: Config, versio
     report = {
         "schema_version": RUN_SCHEMA_VERSION,
         "command": result.command,
-        "version": version,
+        "version": version("fastface"),
         "started": result.started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(result.seconds, 3),
+        "phases": {name: round(seconds, 3) for name, seconds in result.phases.items()},
         "device": {
             "backend": device.backend,
             "provider": device.provider,
@@ -138,10 +155,12 @@ def write_run_json(result: RunResult, networks: Networks, config: Config, versio
         "models": {
             "pack": models.pack,
             "licence": models.licence,
+            "notes": list(models.notes),
             "detector": {"name": models.detector.name, "sha256": models.detector.sha256},
             "recogniser": {"name": models.recogniser.name, "sha256": models.recogniser.sha256},
             "person": None,
         },
+        "thresholds": asdict(limits),
         "counts": asdict(result.counts),
         "targets": [valid_text(label) for label in result.targets],
         "videos": [_video_object(video) for video in result.videos],

@@ -7,17 +7,18 @@ from pathlib import Path
 from time import monotonic
 
 from fastface.config import Config
-from fastface.errors import InterruptError
+from fastface.errors import ConfigError, InterruptError
 from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_spans
 from fastface.gallery.references import GalleryReport
 from fastface.index.records import VideoRecord
 from fastface.pipeline.coordinator import Coordinator
 from fastface.types import Gallery
 from fastface.video.discover import Discovery
-from fastface.workflows.desk import VERSION, Desk, open_desk
+from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
+from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
 from fastface.workflows.output import inputs_of, require_index
 from fastface.workflows.results import Counts, RunResult, write_run_json
@@ -27,7 +28,7 @@ __all__ = ["find", "run", "scan"]
 
 
 def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path, observer: Observer) -> RunResult:
-    """Scan, find and export: the main job.
+    """Scan, find and export: the main job. Videos of earlier runs in `out` are asked too.
 
     Args:
         config: The settings.
@@ -43,11 +44,16 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
     """
     found = inputs_of(inputs, out)
     with open_desk(config, out, observer) as desk, _reported(desk, "run", found) as result:
-        with desk.coordinator() as coordinator:
-            scanner = _admit(desk, found, coordinator)
+        gallery = None
+        if config.run.fresh:  # nothing is forgotten for targets that are none
             gallery = _enrol(desk, targets, result)
-            records = _scan(desk, scanner, coordinator, result)
-            finder = _refined(desk, gallery, records, coordinator)
+            desk.forget()
+        with desk.coordinator() as coordinator:
+            scanner = _admit(desk, found, coordinator, result)
+            gallery = gallery or _enrol(desk, targets, result)
+            _scan(desk, scanner, coordinator, result)
+            records = _comparable(desk, gallery)
+            finder = _refined(desk, gallery, records, coordinator, result)
         _answer(desk, finder, records, result)
     return result
 
@@ -64,7 +70,9 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
         _reported(desk, "scan", found) as result,
         desk.coordinator() as coordinator,
     ):
-        _scan(desk, _admit(desk, found, coordinator), coordinator, result)
+        if config.run.fresh:
+            desk.forget()
+        _scan(desk, _admit(desk, found, coordinator, result), coordinator, result)
     return result
 
 
@@ -76,11 +84,13 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         InterruptError, FastfaceError: As `run`.
     """
     require_index(out)
+    if config.run.fresh:
+        raise ConfigError("run.fresh: find scans nothing, so there is nothing to start over: use run or scan")
     with open_desk(config, out, observer) as desk, _reported(desk, "find") as result:
         gallery = _enrol(desk, targets, result)
         records = desk.records()
         with desk.coordinator() as coordinator:
-            finder = _refined(desk, gallery, records, coordinator)
+            finder = _refined(desk, gallery, records, coordinator, result)
         _answer(desk, finder, records, result)
     return result
 
@@ -91,9 +101,14 @@ def _reported(desk: Desk, command: str, found: Discovery | None = None) -> Itera
     started = monotonic()
     result = RunResult(command, desk.out.root)
     desk.observer.header(desk.networks, desk.layout)
+    if command != "scan":
+        limits = desk.limits
+        desk.observer.note(
+            f"thresholds: hits begin at a similarity of {limits.enter:.2f}, go on from {limits.exit:.2f}, "
+            f"and lead by {limits.margin:.2f}"
+        )
     if found is not None:
         result.skipped = found.skipped
-        result.video_ids = tuple(file.video_id for file in found.videos)
         for item in found.skipped:
             desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
     try:
@@ -117,11 +132,12 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
         totals.embeddings += video.faces
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
-    write_run_json(result, desk.networks, desk.config, VERSION)
+    write_run_json(result, desk.networks, desk.limits, desk.config)
 
 
 def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
-    gallery, report = enrol(tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption)
+    with result.phase("photos"):
+        gallery, report = enrol(tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption)
     result.targets = tuple(target.label for target in gallery.targets)
     _tell(desk, report)
     return gallery
@@ -132,21 +148,33 @@ def _tell(desk: Desk, report: GalleryReport) -> None:
         desk.observer.note(line)
 
 
-def _admit(desk: Desk, found: Discovery, coordinator: Coordinator) -> Scanner:
+def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
     """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
-    desk.observer.begin(len(found.videos))
+    videos = settle_names(found.videos, desk.records())
+    result.video_ids = tuple(file.video_id for file in videos)
+    desk.observer.begin(len(videos))
     scanner = desk.scanner()
-    scanner.admit(found.videos, coordinator)
+    scanner.admit(videos, coordinator)
     return scanner
 
 
-def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunResult) -> list[VideoRecord]:
+def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunResult) -> None:
     try:
-        scanner.run(coordinator)
+        with result.phase("scan"):
+            scanner.run(coordinator)
     finally:
         desk.observer.end()
     desk.interruption.check()
-    return desk.records(result.video_ids)
+
+
+def _comparable(desk: Desk, gallery: Gallery) -> list[VideoRecord]:
+    """All videos of OUT, but those of earlier runs whose faces were embedded by another network."""
+    records = desk.records()
+    kept = [record for record in records if desk.contract_of(record) in (None, gallery.contract)]
+    if len(kept) < len(records):
+        left_out = len(records) - len(kept)
+        desk.observer.note(f"{left_out} videos of earlier runs were scanned with another recogniser: left out")
+    return kept
 
 
 @dataclass(slots=True)
@@ -164,14 +192,17 @@ class _Tally:
             yield VideoHits(found.record.video_id, found.faces, found.hits)
 
 
-def _refined(desk: Desk, gallery: Gallery, records: list[VideoRecord], coordinator: Coordinator) -> Finder:
+def _refined(
+    desk: Desk, gallery: Gallery, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
+) -> Finder:
     """Whom to ask; after all stretches have been scanned that must be looked at more closely."""
     finder = Finder(desk.out, desk.ledger, gallery=gallery, limits=desk.limits, spans=desk.config.spans)
-    while units := list(finder.unsure_units(records)):
-        for info, unit in units:
-            coordinator.schedule(info, unit)
-        desk.scanner().run(coordinator)
-        desk.interruption.check()
+    with result.phase("closer looks"):
+        while units := list(finder.unsure_units(records)):
+            for info, unit in units:
+                coordinator.schedule(info, unit)
+            desk.scanner().run(coordinator)
+            desk.interruption.check()
     return finder
 
 
@@ -179,8 +210,12 @@ def _answer(desk: Desk, finder: Finder, records: list[VideoRecord], result: RunR
     exporter = Exporter(desk.out, desk.ledger, desk.config.export, desk.interruption)
     tally = _Tally(exporter, result.counts)
     root = desk.out.root
-    write_hits(root / "hits.csv", tally.pass_on(finder.findings(records)))
-    exports = exporter.make()
+    with result.phase("answer"):
+        write_hits(root / "hits.csv", tally.pass_on(finder.findings(records)))
+    with result.phase("exports"):
+        exports = exporter.make()
+    if exports.num_removed:
+        desk.observer.note(f"{exports.num_removed} clips and pictures of the question before were removed")
     write_spans(root, exports.spans)
     write_crops_table(root / "crops" / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)

@@ -70,6 +70,10 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
     )
 
 
+_TRIED_AGAIN = ("scanning", "failed", "quarantined")
+"""States that another run may better: what ended it may have been the machine's and not the file's."""
+
+
 @dataclass(slots=True)
 class _Open:
     """A video that is being scanned."""
@@ -97,14 +101,18 @@ class Scanner:
 
     def admit(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
         """Gives the coordinator what is not in the index yet, and starts its processes if that is anything."""
-        is_any = False
+        num_outdated, is_any = 0, False
         for file in files:
             if self._up_to_date(file):
                 VideoIndex(self._root, file.video_id).drop_units()  # a killed run may not have come to it
                 self._observer.video_kept(file.video_id)
                 continue
+            record = self._ledger.video(file.video_id)
+            num_outdated += record is not None and record.scan_key != self._recipe.key
             coordinator.probe(file)
             is_any = True
+        if num_outdated:
+            self._observer.note(f"{num_outdated} videos were scanned with other settings or networks: again now")
         if is_any:
             coordinator.start()
 
@@ -115,14 +123,18 @@ class Scanner:
 
     def _up_to_date(self, file: VideoFile) -> bool:
         record = self._ledger.video(file.video_id)
-        if record is None or record.scan_key != self._recipe.key or record.state == "scanning":
+        if record is None or record.scan_key != self._recipe.key or record.state in _TRIED_AGAIN:
             return False
         if record.info is not None and not VideoIndex(self._root, file.video_id).faces_path.exists():
             return False
         try:
-            return fingerprint(file.path) == record.fingerprint
+            is_same = fingerprint(file.path) == record.fingerprint
         except InputError:
             return False
+        if is_same and file.path != record.path:
+            info = record.info and replace(record.info, path=file.path)
+            self._ledger.put_video(replace(record, path=file.path, info=info))
+        return is_same
 
     def _take(self, event: Event, coordinator: Coordinator) -> None:
         match event:
@@ -151,10 +163,10 @@ class Scanner:
             num_units=len(event.units),
         )
         known = self._ledger.video(video_id)
-        if known is None or replace(known, state="scanning", info=event.info) != record:
+        if known is None or replace(known, state="scanning", info=event.info, path=record.path) != record:
             self._ledger.forget_video(video_id)
             index.remove()
-            self._ledger.put_video(record)
+        self._ledger.put_video(record)
         committed = {key for key, unit in self._ledger.units(video_id).items() if unit.lost or index.holds(unit)}
         missing = [unit for unit in event.units if unit.key not in committed]
         self._open[video_id] = _Open(record, {unit.key for unit in missing})

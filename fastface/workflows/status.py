@@ -28,21 +28,28 @@ class Status:
 
 
 def read_status(out: Path) -> Status:
-    """Reads the ledger; waits for nobody.
+    """Reads the ledger; waits for nobody and writes nothing.
 
     Raises:
-        ConfigError: There is nothing of fastface in `out`.
+        ConfigError: There is nothing of fastface in `out`, or it is closed to this user.
+        FaceIndexError: The ledger is damaged.
     """
     path = out / ".fastface" / "state.sqlite"
-    if not path.exists():
-        raise ConfigError(f"{str(out)!r} holds no run of fastface")
-    with Ledger(path) as ledger:
-        records = ledger.videos()
+    try:
+        if not path.exists():
+            raise ConfigError(f"{str(out)!r} holds no run of fastface")
+        holder = _holder(out / ".fastface" / "lock")
+        with Ledger(path, read_only=True) as ledger:
+            records = ledger.videos()
+    except OSError as error:
+        raise ConfigError(f"{str(out)!r} cannot be read: {error.strerror}") from error
     not_done = [f"{r.video_id}: {r.state}: {valid_text(r.reason)}" for r in records if r.state != "done"]
-    return Status(_holder(out / ".fastface" / "lock"), dict(Counter(r.state for r in records)), tuple(not_done))
+    return Status(holder, dict(Counter(r.state for r in records)), tuple(not_done))
 
 
 def _holder(lock: Path) -> int | None:
+    if not lock.exists():  # a copy without it
+        return None
     with lock.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
