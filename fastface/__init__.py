@@ -8,10 +8,12 @@ for row in result.spans:
 
 from typing import TYPE_CHECKING, Any
 
+from fastface.errors import FastfaceError
+
 if TYPE_CHECKING:
     from fastface.api import EnrollResult, RunResult, enroll, find, run, scan
 
-__all__ = ["EnrollResult", "RunResult", "enroll", "find", "run", "scan"]
+__all__ = ["EnrollResult", "FastfaceError", "RunResult", "enroll", "find", "run", "scan"]
 
 
 def __getattr__(name: str) -> Any:

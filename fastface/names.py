@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-__all__ = ["safe_name", "valid_text"]
+__all__ = ["counted", "safe_name", "valid_text"]
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
@@ -49,3 +49,8 @@ def _allowed(character: str) -> bool:
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 video`, `2 videos`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -28,7 +28,7 @@ def test_the_package_is_light_to_import() -> None:
         "if name in sys.modules])"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
-    assert sorted(fastface.__all__) == ["EnrollResult", "RunResult", "enroll", "find", "run", "scan"]
+    assert sorted(fastface.__all__) == ["EnrollResult", "FastfaceError", "RunResult", "enroll", "find", "run", "scan"]
 
 
 def test_the_functions_give_what_the_commands_write(cartoon: Cartoon, scanned: Path, tmp_path: Path) -> None:

@@ -173,8 +173,9 @@ def test_one_bad_photo_of_many_is_left_out_by_name(drawn):
 def test_a_note_beside_loose_photos_is_no_person(drawn):
     drawn.photo("p/Ann.png", (ANN, 100))
     (drawn.folder / "p/README.txt").write_text("photos of Ann")
-    gallery, _ = drawn.load(drawn.folder / "p")
+    gallery, report = drawn.load(drawn.folder / "p")
     assert list(sources(gallery)) == ["Ann"]
+    assert len(report.lines) == 1  # of the note there is nothing to say
 
 
 def test_a_folder_with_only_a_note_has_no_target(drawn):

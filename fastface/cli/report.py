@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from fastface.cli.options import Invocation
-from fastface.names import valid_text
+from fastface.names import counted, valid_text
 from fastface.workflows.observer import BarObserver, Observer
 from fastface.workflows.preview import Preview
-from fastface.workflows.results import RunResult
+from fastface.workflows.results import Counts, RunResult
 
 __all__ = ["as_json", "finish", "observer_for", "say", "show"]
 
@@ -58,14 +58,18 @@ def _show(result: RunResult, verbose: bool) -> None:
         console.print(_targets(result))
     counts = result.counts
     console.print(
-        f"{counts.videos} videos: {counts.sampled} frames sampled = {counts.inferred} searched + "
-        f"{counts.quarantined} given up; {counts.faces} faces, {counts.hits} hits, {counts.spans} spans, "
-        f"{counts.clips} clips, {counts.crops} crops in {result.seconds:.1f} s"
+        f"{counted(counts.videos, 'video')}: {counts.sampled} frames sampled = {counts.inferred} searched + "
+        f"{counts.quarantined} given up; {', '.join(_found(counts))} in {result.seconds:.1f} s"
     )
     if verbose:
         console.print(_phases(result))
         console.print(_stages(result))
     console.print(f"report: {valid_text(str(result.out / 'run.json'))}", markup=False)
+
+
+def _found(counts: Counts) -> list[str]:
+    numbers = {"face": counts.faces, "hit": counts.hits, "span": counts.spans, "clip": counts.clips}
+    return [counted(number, noun) for noun, number in {**numbers, "crop": counts.crops}.items()]
 
 
 def _videos(result: RunResult) -> Table:

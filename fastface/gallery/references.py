@@ -209,7 +209,8 @@ def _reports(
         siblings = own_side.get(label, ())
         rivals = [*((name, found) for name, found in own_side.items() if name != label), *other_side.items()]
         for pick in picks:
-            reports.append(_report(pick, siblings, rivals))
+            if pick.reference is not None or pick.is_meant:  # of a read-me beside photos there is nothing to say
+                reports.append(_report(pick, siblings, rivals))
     return reports
 
 

@@ -13,6 +13,7 @@ from fastface.cartoon.networks import write_pack
 from fastface.cartoon.scripts import random_script
 from fastface.config import Config
 from fastface.errors import FastfaceError, ModelError
+from fastface.names import counted
 from fastface.workflows.memory import tree_memory
 from fastface.workflows.networks import open_networks
 from fastface.workflows.observer import Observer
@@ -118,8 +119,9 @@ def profile_text(best: Measurement) -> str:
 
 def described(combination: Combination) -> list[str]:
     """A combination in words; 0 is what fastface chooses."""
-    counts = {"decoders": combination.decoders, "workers": combination.workers, "frames a batch": combination.batch}
-    return [combination.device, *(f"{count or 'as many as it likes'} {name}" for name, count in counts.items())]
+    counts = {"decoder": combination.decoders, "worker": combination.workers}
+    processes = [counted(count, noun) if count else f"{noun}s as it chooses" for noun, count in counts.items()]
+    return [combination.device, *processes, f"batches of {combination.batch or 'its choice'}"]
 
 
 def combinations_of(

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from tqdm import tqdm
 
+from fastface.names import counted
 from fastface.workflows.machine import Layout
 from fastface.workflows.networks import Networks
 
@@ -60,7 +61,7 @@ class BarObserver(Observer):
         self.note(f"networks: {models.pack}: {models.detector.name} + {models.recogniser.name} ({models.licence})")
         ring = layout.ring.total_bytes >> 20
         self.note(
-            f"processes: {sizes.decoders} decoders, {sizes.workers} workers, "
+            f"processes: {counted(sizes.decoders, 'decoder')}, {counted(sizes.workers, 'worker')}, "
             f"batches of {layout.ring.batch}, ring {ring} MiB"
         )
 

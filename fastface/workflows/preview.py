@@ -9,6 +9,7 @@ from fastface.errors import ConfigError
 from fastface.gallery.sources import Sources, collect
 from fastface.models.download import published_pack
 from fastface.models.store import data_folder
+from fastface.names import counted
 from fastface.workflows.bench import Combination, described
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import describe_networks, open_networks, thresholds
@@ -146,6 +147,7 @@ def _means(config: Config) -> dict[str, tuple[str, ...]]:
         "device": (f"{device.name}, {device.versions}, {device.precision}",),
         "thresholds": (f"{limits.enter:.2f} enter, {limits.exit:.2f} exit, {limits.margin:.2f} margin",),
         "processes": (
-            f"{layout.sizes.decoders} decoders, {layout.sizes.workers} workers, batches of {layout.ring.batch}",
+            f"{counted(layout.sizes.decoders, 'decoder')}, {counted(layout.sizes.workers, 'worker')}, "
+            f"batches of {layout.ring.batch}",
         ),
     }

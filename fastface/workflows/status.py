@@ -43,7 +43,8 @@ def read_status(out: Path) -> Status:
             records = ledger.videos()
     except OSError as error:
         raise ConfigError(f"{str(out)!r} cannot be read: {error.strerror}") from error
-    not_done = [f"{r.video_id}: {r.state}: {valid_text(r.reason)}" for r in records if r.state != "done"]
+    under_way = "being scanned" if holder else "stopped; the same command goes on with it"
+    not_done = [f"{r.video_id}: {r.state}: {valid_text(r.reason) or under_way}" for r in records if r.state != "done"]
     return Status(holder, dict(Counter(r.state for r in records)), tuple(not_done))
 
 
