@@ -22,6 +22,7 @@ class PlainSession:
         self.inner = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         self.device = CPU
         self.input_shape: tuple[int | None, ...] = (None, None, None, 3)
+        self.per_picture = False
 
     def run(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], ...]:
         return tuple(self.inner.run(None, {self.inner.get_inputs()[0].name: batch}))
@@ -35,6 +36,7 @@ class FixedSession:
         self.batches: list[int] = []
         self.device = CPU
         self.input_shape: tuple[int | None, ...] = (None, None, None, 3)
+        self.per_picture = False
 
     def run(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], ...]:
         begin = sum(self.batches)

@@ -85,13 +85,10 @@ def test_session_compiles_in_the_precision_that_agreed(
     """A processor with bfloat16, faked: the compiled network turns its embeddings by as much as told."""
     asked = []
 
-    def compile_faked(
-        session: openvino_session.OpenVinoSession, shape: tuple[int, ...], streams: int, precision: str
-    ) -> object:
-        asked.append((shape[1:], precision))
+    def compile_faked(session: openvino_session.OpenVinoSession, size: tuple[int, ...], precision: str) -> object:
+        asked.append((size, precision))
         outputs = EMBEDDING if precision == "float32" else turned(EMBEDDING, cosine)
-        request = SimpleNamespace(wait=lambda: None, output_tensors=[SimpleNamespace(data=outputs)])
-        return SimpleNamespace(start=lambda stream, part: request)
+        return SimpleNamespace(compute=lambda pictures: (outputs,))
 
     monkeypatch.setattr(openvino_session.OpenVinoSession, "_compile", compile_faked)
     device = replace(CPU_DEVICES["openvino"](), precision="bfloat16")
@@ -102,27 +99,37 @@ def test_session_compiles_in_the_precision_that_agreed(
     assert asked[-1] == (SMALL[1:], chosen)
 
 
-@pytest.mark.parametrize(("batch", "compiled"), [(1, {(1, 1)}), (2, {(1, 2)}), (3, {(1, 3)}), (7, {(3, 3), (2, 3)})])
-def test_each_thread_computes_a_part_where_there_are_enough(
-    batch: int, compiled: set[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every picture once, in order, whatever is left over by the division; one picture has all threads."""
-    asked = []
-    compile_one = openvino_session.OpenVinoSession._compile
-
-    def noted(session: openvino_session.OpenVinoSession, shape: tuple[int, ...], number: int, precision: Any) -> object:
-        asked.append((shape[0], number))
-        return compile_one(session, shape, number, precision)
-
-    monkeypatch.setattr(openvino_session.OpenVinoSession, "_compile", noted)
+@pytest.mark.parametrize("usual", [1, 4])
+@pytest.mark.parametrize("batch", [1, 2, 3, 7])
+def test_a_picture_has_the_same_bits_whatever_is_beside_it(batch: int, usual: int, tmp_path: Path) -> None:
     graph = write_small_graph(tmp_path / "small.onnx")
-    shapes = ShapeRange(SMALL, SMALL, SMALL)
+    shapes = ShapeRange(SMALL, (usual, *SMALL[1:]), SMALL)
     session = openvino_session.OpenVinoSession(graph, CPU_DEVICES["openvino"](), threads=3, shapes=shapes)
+    assert session.per_picture
     pictures = noise((batch, *SMALL[1:]))
     together = session.run(pictures)
-    assert set(asked) == compiled  # (pictures of a part, streams)
     for output, *each in zip(together, *(session.run(pictures[i : i + 1]) for i in range(batch)), strict=True):
-        np.testing.assert_allclose(output, np.concatenate(each), rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(output, np.concatenate(each))
+
+
+@pytest.mark.parametrize(("usual", "streams"), [(1, 1), (4, 3)])
+def test_threads_share_a_picture_only_where_pictures_come_one_at_a_time(
+    usual: int, streams: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    options = openvino_session.compile_options
+
+    def noted(threads: int, number: int, precision: Any) -> dict[str, Any]:
+        asked.append((threads, number))
+        return options(threads, number, precision)
+
+    monkeypatch.setattr(openvino_session, "compile_options", noted)
+    graph = write_small_graph(tmp_path / "small.onnx")
+    shapes = ShapeRange(SMALL, (usual, *SMALL[1:]), SMALL)
+    session = openvino_session.OpenVinoSession(graph, CPU_DEVICES["openvino"](), threads=3, shapes=shapes)
+    session.run(noise((5, *SMALL[1:])))
+    session.run(noise((1, *SMALL[1:])))
+    assert asked == [(3, streams)]
 
 
 def test_compile_options_name_threads_and_precision() -> None:

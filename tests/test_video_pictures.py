@@ -108,6 +108,6 @@ def test_a_frame_that_cannot_be_converted_costs_no_other(tmp_path, monkeypatch) 
     # A format that swscale refuses.
     frames[2] = replace(frames[2], content=av.VideoFrame(64, 48, "gray32le"))
     monkeypatch.setattr(source, "frames", lambda _unit: iter(frames))
-    monkeypatch.setattr("fastface.video.pictures.open_source", lambda _info: source)
+    monkeypatch.setattr("fastface.video.pictures.open_source", lambda _info, alive: source)
     stamps = [frame.pts for frame in frames]
     assert [pts for pts, _ in frames_at(info, stamps)] == [*stamps[:2], *stamps[3:]]

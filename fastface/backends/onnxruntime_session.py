@@ -78,6 +78,8 @@ def describe(provider: Provider) -> DeviceInfo:
 class OnnxRuntimeSession:
     """A network in one ONNX Runtime session. See `fastface.backends.session.Session`."""
 
+    per_picture = False
+
     def __init__(self, inner: Any, device: DeviceInfo) -> None:
         self._inner = inner
         self.device = device

@@ -1,7 +1,9 @@
 """Networks on the CPU through OpenVINO, in bfloat16 where the processor has it and the network bears it.
 
-With several threads, each computes a part of the batch by itself where there are parts enough: threads that share a
-picture wait for each other at every layer, so that one that loses its core to a decoder holds all of them up.
+Every picture is computed by itself, each by one thread: threads that share a picture wait for each other at every
+layer, so that one that loses its core to a decoder holds all of them up. Two pictures at once were no faster than one
+after the other (2 cores, AVX2), and so no picture has to wait for a full batch or to be computed beside empty ones.
+Only where pictures come one at a time do all threads share each.
 
 Measured (2 cores, AVX2, SCRFD-500M at 640×384): with threads pinned, two processes of one thread take the same core
 and each needs 54 ms a frame instead of 22; so pinning is off. OpenVINO's own model cache saved 0.2 s of a 0.4 s start
@@ -9,9 +11,9 @@ and is not safe against several processes that write it at once; so it is not us
 """
 
 import sys
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,7 +31,7 @@ __all__ = ["OpenVinoSession", "choose_precision", "compile_options", "describe",
 
 _INSTALL = "install it: pip install 'fastface[cpu]'"
 _MAX_COMPILED = 6
-"""Networks compiled for one input shape each that are kept; each holds 20 to 100 MB. A run meets two or three."""
+"""Networks compiled for one size of picture each that are kept; each holds 20 to 100 MB. A run meets two or three."""
 
 Run = Callable[[npt.NDArray[np.uint8]], tuple[Tensor, ...]]
 
@@ -79,84 +81,95 @@ def choose_precision(wanted: Precision, compute: Callable[[Precision], tuple[Ten
     return "float32"
 
 
-@dataclass(slots=True)
 class _Compiled:
-    """A network compiled for one input shape, and a request for each stream that computes one."""
+    """A network compiled for pictures of one size."""
 
-    openvino: ModuleType
-    requests: list[Any]
+    def __init__(self, openvino: ModuleType, network: Any, streams: int) -> None:
+        self._openvino = openvino
+        # One more than is computed at a time: a stream finds its next picture ready.
+        self._requests = [network.create_infer_request() for _ in range(streams + 1)]
 
-    def start(self, stream: int, part: npt.NDArray[np.uint8]) -> Any:
-        """Begins to compute a part on a stream; gives the request to wait for."""
-        request = self.requests[stream]
-        request.set_input_tensor(self.openvino.Tensor(part, shared_memory=True))
-        request.start_async()
-        return request
+    def compute(self, pictures: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
+        """The outputs of all pictures, joined."""
+        results: list[list[Tensor]] = []
+        started: deque[Any] = deque()
+        for index in range(len(pictures)):
+            if len(started) == len(self._requests):
+                results.append(_outputs(started.popleft()))
+            request = self._requests[index % len(self._requests)]
+            request.set_input_tensor(self._openvino.Tensor(pictures[index : index + 1], shared_memory=True))
+            request.start_async()
+            started.append(request)
+        results += [_outputs(request) for request in started]
+        return tuple(np.concatenate(pieces) for pieces in zip(*results, strict=True))
+
+
+def _outputs(request: Any) -> list[Tensor]:
+    """What a request has computed. It writes its next outputs into the same memory, so this is a copy."""
+    request.wait()
+    return [tensor.data.copy() for tensor in request.output_tensors]
 
 
 class OpenVinoSession:
-    """A network on the CPU. It is compiled for each input shape when that first comes (0.3 to 0.6 s).
+    """A network on the CPU. It is compiled for each size of picture when that first comes (0.3 to 0.6 s).
 
     Args:
         graph: The ONNX file.
         device: From `describe`; its precision is tried against float32 first.
         threads: Threads of one call.
-        shapes: The usual shape is what the precision is tried with.
+        shapes: The usual shape is what the precision is tried with; its batch says whether pictures come one at a time.
 
     Raises:
         BackendError: OpenVINO cannot read or compile the graph.
     """
 
+    per_picture = True
+
     def __init__(self, graph: Path, device: DeviceInfo, *, threads: int, shapes: ShapeRange) -> None:
         self._openvino = _import_openvino()
         self._core = self._openvino.Core()
         self._threads = threads
+        self._streams = threads if shapes.usual[0] > 1 else 1
         self._compiled: OrderedDict[tuple[int, ...], _Compiled] = OrderedDict()
         try:
             self._model = self._core.read_model(graph)
             dimensions = list(self._model.input(0).partial_shape)
+            precision = self._precision(device.precision, shapes)
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot load {str(graph)!r}: {_first_line(error)}") from error
         self.input_shape = tuple(None if size.is_dynamic else int(size.get_length()) for size in dimensions)
-        precision = device.precision
-        if precision != "float32":
-            picture = probe_picture(*shapes.usual[1:3])
-            precision = choose_precision(
-                precision, lambda tried: _computed([self._compile(picture.shape, 1, tried)], [picture])
-            )
         self.device = replace(device, precision=precision)
 
+    def _precision(self, wanted: Precision, shapes: ShapeRange) -> Precision:
+        if wanted == "float32":
+            return wanted
+        picture = probe_picture(*shapes.usual[1:3])
+        return choose_precision(wanted, lambda tried: self._compile(picture.shape[1:], tried).compute(picture))
+
     def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
-        """See `Session.run`. The last batch stays referenced until the next call of the same shape."""
+        """See `Session.run`. The last pictures stay referenced until the next call with pictures of their size."""
         # OpenVINO reads writeable, contiguous memory in place, and never writes to it; else this copies.
         batch = np.require(batch, requirements=["C", "W"])
-        streams = min(self._threads, len(batch))
-        parts = np.array_split(batch, streams)
-        compiled = [self._compiled_for(part.shape, streams) for part in parts]
         try:
-            return _computed(compiled, parts)
+            return self._compiled_for(batch.shape[1:]).compute(batch)
         except RuntimeError as error:
             raise BackendError(f"OpenVINO failed on a batch of {batch.shape}: {_first_line(error)}") from error
 
-    def _compiled_for(self, shape: tuple[int, ...], streams: int) -> _Compiled:
-        key = (*shape, streams)
-        compiled = self._compiled.get(key)
+    def _compiled_for(self, size: tuple[int, ...]) -> _Compiled:
+        compiled = self._compiled.get(size)
         if compiled is None:
-            compiled = self._compile(shape, streams, self.device.precision)
-            self._compiled[key] = compiled
+            compiled = self._compile(size, self.device.precision)
+            self._compiled[size] = compiled
             while len(self._compiled) > _MAX_COMPILED:
                 self._compiled.popitem(last=False)
-        self._compiled.move_to_end(key)
+        self._compiled.move_to_end(size)
         return compiled
 
-    def _compile(self, shape: tuple[int, ...], streams: int, precision: Precision) -> _Compiled:
-        try:
-            model = self._model.clone()
-            model.reshape(list(shape))
-            compiled = self._core.compile_model(model, "CPU", compile_options(self._threads, streams, precision))
-            return _Compiled(self._openvino, [compiled.create_infer_request() for _ in range(streams)])
-        except RuntimeError as error:
-            raise BackendError(f"the network does not take an input of {shape}: {_first_line(error)}") from error
+    def _compile(self, size: tuple[int, ...], precision: Precision) -> _Compiled:
+        model = self._model.clone()
+        model.reshape([1, *size])
+        options = compile_options(self._threads, self._streams, precision)
+        return _Compiled(self._openvino, self._core.compile_model(model, "CPU", options), self._streams)
 
 
 def open_session(
@@ -169,16 +182,6 @@ def open_session(
 ) -> OpenVinoSession:
     """A session on a device of `describe`. See `fastface.backends.open_session`."""
     return OpenVinoSession(graph, device, threads=threads, shapes=shapes)
-
-
-def _computed(compiled: list[_Compiled], parts: list[npt.NDArray[np.uint8]]) -> tuple[Tensor, ...]:
-    """The outputs of all parts, joined; each part is computed on a stream of its own."""
-    requests = [network.start(stream, part) for stream, (network, part) in enumerate(zip(compiled, parts, strict=True))]
-    for request in requests:
-        request.wait()
-    # The requests write their next outputs into the same memory, so this must be a copy.
-    outputs = zip(*([tensor.data for tensor in request.output_tensors] for request in requests), strict=True)
-    return tuple(np.concatenate(pieces) for pieces in outputs)
 
 
 def _import_openvino() -> ModuleType:

@@ -75,6 +75,10 @@ class Session(Protocol):
     input_shape: tuple[int | None, ...]
     """The input's shape as the graph states it; None where it is free."""
 
+    per_picture: bool
+    """Whether each picture of a batch is computed by itself: its bits then do not depend on what is beside it, and a
+    batch may have any size at no cost."""
+
     def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """The network's outputs for one batch.
 

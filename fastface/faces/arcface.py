@@ -42,7 +42,8 @@ class Recogniser:
         """
         raw = np.empty((len(aligned), self.dimension), np.float32)
         begin = 0
-        for size in chunk_sizes(len(aligned), self.max_chunk):
+        sizes = [len(aligned)] if self.session.per_picture else chunk_sizes(len(aligned), self.max_chunk)
+        for size in filter(None, sizes):
             (raw[begin : begin + size],) = self.session.run(aligned[begin : begin + size])
             begin += size
         return l2_normalise(raw)

@@ -22,7 +22,7 @@ _LONGEST = 1440
 
 _GPU_CHUNK = 32
 _CPU_CHUNK = 4
-"""Faces embedded at once. On a CPU more at once are no faster, and each size that occurs is compiled: 40 MB apiece."""
+"""Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
 
 
 def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
@@ -77,8 +77,10 @@ def serve(connection: Connection, descriptor: int, settings: WorkerSettings) -> 
 def _warm_up(analyser: FaceAnalyser, settings: WorkerSettings) -> None:
     """Sees a blank batch: runtimes compile a network when a shape first comes, and now nobody waits for it yet."""
     width, height = settings.canvas
-    analyser.detector.detect(np.zeros((settings.ring.batch, height, width, 3), np.uint8))
-    analyser.recogniser.embed(np.zeros((analyser.recogniser.max_chunk, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8))
+    frames = 1 if analyser.detector.session.per_picture else settings.ring.batch
+    faces = 1 if analyser.recogniser.session.per_picture else analyser.recogniser.max_chunk
+    analyser.detector.detect(np.zeros((frames, height, width, 3), np.uint8))
+    analyser.recogniser.embed(np.zeros((faces, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8))
 
 
 def _infer(ring: Ring, analyser: FaceAnalyser, task: Infer, waited: float) -> Inferred:
@@ -86,21 +88,21 @@ def _infer(ring: Ring, analyser: FaceAnalyser, task: Infer, waited: float) -> In
     wanted = slice(task.first, task.first + task.count)
     before = dict(analyser.seconds)
     faces = analyser.analyse_batch(
-        _full_batch(canvases, wanted), planes[wanted], task.geometry, task.pts[wanted], task.times[wanted]
+        _batch(analyser, canvases, wanted), planes[wanted], task.geometry, task.pts[wanted], task.times[wanted]
     )
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
     return Inferred(task.batch, task.first, faces, {**seconds, "wait_batch": waited})
 
 
-def _full_batch(canvases: npt.NDArray[np.uint8], wanted: slice) -> npt.NDArray[np.uint8]:
-    """The wanted canvases, filled up to the slot's capacity.
+def _batch(analyser: FaceAnalyser, canvases: npt.NDArray[np.uint8], wanted: slice) -> npt.NDArray[np.uint8]:
+    """The wanted canvases, filled up to the slot's capacity where pictures are not computed one by one.
 
-    OpenVINO computes a picture otherwise in a batch of one than in a batch of four, by rounding. With every batch of
+    A runtime computes a picture otherwise in a batch of one than in a batch of four, by rounding. With every batch of
     the same size each frame sees the same arithmetic, whatever was killed and done again.
     """
     count = wanted.stop - wanted.start
-    if count == len(canvases):
-        return canvases
+    if analyser.detector.session.per_picture or count == len(canvases):
+        return canvases[wanted]
     full = np.zeros_like(canvases)
     full[:count] = canvases[wanted]
     return full
