@@ -123,6 +123,7 @@ def draw_faces(chance: np.random.Generator, targets: np.ndarray) -> Faces:
         sharpness=chance.random(FACES_A_VIDEO, np.float32),
         yaw=chance.random(FACES_A_VIDEO, np.float32),
         track=(np.arange(FACES_A_VIDEO) // 10).astype(np.int32),
+        damaged=np.zeros(FACES_A_VIDEO, np.bool_),
         embedding=embedding.astype(np.float16),
     )
 

@@ -204,6 +204,7 @@ class Faces(_Rows):
         sharpness: (n,) float32, variance of the Laplacian of the aligned face.
         yaw: (n,) float32, degrees estimated from the landmarks; positive turns to the picture's right.
         track: (n,) int32, a number that faces of one track share within a video; -1 before tracks are linked.
+        damaged: (n,) bool, whether the frame may be damaged: the decoder said so, or a packet before it was lost.
         embedding: (n, D) float16, L2-normalised.
     """
 
@@ -216,6 +217,7 @@ class Faces(_Rows):
     sharpness: npt.NDArray[np.float32]
     yaw: npt.NDArray[np.float32]
     track: npt.NDArray[np.int32]
+    damaged: npt.NDArray[np.bool_]
     embedding: npt.NDArray[np.float16]
 
     @classmethod
@@ -231,6 +233,7 @@ class Faces(_Rows):
             sharpness=np.empty(0, np.float32),
             yaw=np.empty(0, np.float32),
             track=np.empty(0, np.int32),
+            damaged=np.empty(0, np.bool_),
             embedding=np.empty((0, dimension), np.float16),
         )
 

@@ -27,6 +27,7 @@ def make_faces(times: list[float], *, boxes: list[tuple[float, ...]] | None = No
         sharpness=np.full(count, 100, np.float32),
         yaw=np.zeros(count, np.float32),
         track=np.arange(count, dtype=np.int32),
+        damaged=np.zeros(count, np.bool_),
         embedding=np.zeros((count, 4), face.embedding.dtype),
     )
 

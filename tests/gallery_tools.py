@@ -46,5 +46,6 @@ def faces_of(
         sharpness=np.full(count, 100, np.float32),
         yaw=np.zeros(count, np.float32),
         track=np.array(tracks if tracks is not None else [0] * count, np.int32),
+        damaged=np.zeros(count, np.bool_),
         embedding=np.array(embeddings, np.float16).reshape(-1, DIMENSION),
     )

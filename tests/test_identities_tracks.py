@@ -124,7 +124,8 @@ def test_a_hundred_thousand_faces_take_seconds():
     faces = Faces(
         **{
             **{
-                name: np.zeros((len(person), *getattr(empty, name).shape[1:])) for name in ("landmarks", "yaw", "track")
+                name: np.zeros((len(person), *getattr(empty, name).shape[1:]))
+                for name in ("landmarks", "yaw", "track", "damaged")
             },
             **{name: np.ones(len(person)) for name in ("det_score", "quality", "sharpness")},
         },

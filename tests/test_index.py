@@ -51,6 +51,7 @@ def some_faces(count: int, dimension: int = 8, seed: int = 0) -> Faces:
         sharpness=chance.random(count, np.float32),
         yaw=chance.random(count, np.float32),
         track=np.full(count, -1, np.int32),
+        damaged=chance.random(count) < 0.5,
         embedding=chance.random((count, dimension), np.float32).astype(np.float16),
     )
 
@@ -86,6 +87,7 @@ def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
             "sharpness",
             "yaw",
             "track",
+            "damaged",
             "embedding",
         ]
     )
@@ -94,7 +96,7 @@ def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
     assert table.schema.field("landmarks").type == pa.list_(pa.float32(), 10)
     assert table.schema.field("embedding").type == pa.list_(pa.float16(), 8)
     assert table.column("track").to_pylist() == [0, 0, 0]
-    assert index.metadata() == {"schema_version": "1", "contract": "c"}
+    assert index.metadata() == {"schema_version": "2", "contract": "c"}
 
 
 def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """One output folder over many runs: names, moved and changed files, what is kept, what is tried again."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import run_tools
 from cli_tools import fastface
 from conftest import Cartoon
+from video_tools import ffmpeg
 
 NO_EXPORTS = ("--clips", "none", "--crops", "none")
 
@@ -153,3 +156,34 @@ def test_every_picture_of_a_folder_is_looked_at_and_none_becomes_a_clip(cartoon:
     assert sorted(row["target"] for row in run_tools.rows(out / "hits.csv")) == labels
     assert {row["clip"] for row in run_tools.rows(out / "spans.csv")} == {""}
     assert len(run_tools.rows(out / "crops" / "crops.csv")) == len(labels)
+
+
+def test_faces_of_damaged_frames_are_marked(cartoon: Cartoon, tmp_path: Path) -> None:
+    film, out = tmp_path / "film.mp4", tmp_path / "out"
+    ffmpeg("-i {0} -c copy -bsf:v noise=amount='if(between(n,40,60),1,0)' {1}", cartoon.films / "film2.mp4", film)
+    _run(cartoon, out, film, code=3)
+    (video,) = json.loads((out / "run.json").read_text())["videos"]
+    assert video["state"] == "partial"
+    table = pq.read_table(out / ".fastface" / "index" / "film.mp4" / "faces.parquet").to_pydict()
+    marked = {time for time, damaged in zip(table["time"], table["damaged"], strict=True) if damaged}
+    whole = {time for time, damaged in zip(table["time"], table["damaged"], strict=True) if not damaged}
+    assert video["damaged"] == sum(table["damaged"]) > 0
+    assert marked
+    assert all(1.6 <= time < 3.0 for time in marked)  # frames 40 to 60, and up to the keyframe after them
+    assert {time for time in whole if time < 1.6 or time >= 3.0}
+
+
+def test_frames_equal_to_the_one_before_are_not_computed_again(cartoon: Cartoon, tmp_path: Path) -> None:
+    """Half a second of film, then three seconds of its last picture, without loss: still to the last bit."""
+    still = tmp_path / "still.mkv"
+    ffmpeg("-t 0.5 -i {0} -vf tpad=stop_mode=clone:stop_duration=3 -c:v ffv1 {1}", cartoon.films / "film2.mp4", still)
+    reports = {}
+    for batch in ("1", "4"):
+        out = tmp_path / batch
+        _run(cartoon, out, still, FASTFACE_SCAN__BATCH=batch, FASTFACE_SCAN__EVERY_FRAME="true")
+        reports[batch] = json.loads((out / "run.json").read_text())["counts"]
+    assert reports["1"]["repeated"] == 0  # it knows no frame before
+    assert reports["4"]["inferred"] == reports["1"]["inferred"] > 80
+    assert 50 < reports["4"]["repeated"] < 0.75 * reports["4"]["inferred"]
+    assert reports["4"]["faces"] == reports["1"]["faces"] > 80
+    assert run_tools.tables(tmp_path / "4") == run_tools.tables(tmp_path / "1")

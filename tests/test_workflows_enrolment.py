@@ -77,10 +77,12 @@ def persons(cartoon: Cartoon, tmp_path: Path) -> Path:
     return tmp_path / "persons"
 
 
-def enrolled(asked: tuple[Config, Networks], *targets: Path) -> tuple[Gallery, GalleryReport]:
+def enrolled(
+    asked: tuple[Config, Networks], *targets: Path, known: Path | None = None
+) -> tuple[Gallery, GalleryReport]:
     config, networks = asked
     limits = thresholds(config, networks.models)
-    return enrolment.enrol(tuple(map(str, targets)), config, networks, limits, lambda: None)
+    return enrolment.enrol(tuple(map(str, targets)), config, networks, limits, lambda: None, known=known)
 
 
 def served_by(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
@@ -172,3 +174,42 @@ def test_a_picture_that_opencv_cannot_cut_a_face_out_of_is_unusable() -> None:
 
     with pytest.raises(InputError, match="40000×120"):
         enrolment._faces(Analyser(), Path("wide.png"), np.zeros((120, 40_000, 3), np.uint8))  # type: ignore[arg-type]
+
+
+def test_photos_that_were_looked_at_are_not_looked_at_again(
+    asked: tuple[Config, Networks], persons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = tmp_path / "known"
+    first, report = enrolled(asked, persons, known=known)
+    assert len(list(known.iterdir())) == 2
+    assert {file.stat().st_mode & 0o777 for file in known.iterdir()} == {0o600}
+    monkeypatch.setattr(Crew, "start", None)  # no process may be started
+    moved = persons.rename(tmp_path / "moved")
+    again, same = enrolled(asked, moved, known=known)
+    assert [target.label for target in again.targets] == [target.label for target in first.targets]
+    for one, other in zip(first.targets, again.targets, strict=True):
+        np.testing.assert_array_equal(one.embeddings, other.embeddings)
+    assert [photo.sharpness for photo in same.photos] == [photo.sharpness for photo in report.photos]
+
+
+def test_other_photos_settings_and_damaged_notes_are_looked_at(
+    asked: tuple[Config, Networks], persons: Path, tmp_path: Path
+) -> None:
+    known = tmp_path / "known"
+    enrolled(asked, persons, known=known)
+    photo = next(persons.rglob("*.png"))
+    picture = cv2.imread(str(photo))
+    assert picture is not None
+    picture[0, 0] ^= 1  # another content under the same name
+    cv2.imwrite(str(photo), picture)
+    enrolled(asked, persons, known=known)
+    assert len(list(known.iterdir())) == 3
+    config, networks = asked
+    stricter = load_config(environment={}, flags={"models": {"dir": config.models.folder, "device": "cpu"},
+                                                  "scan": {"det_threshold": 0.4}})  # fmt: skip
+    enrolled((stricter, networks), persons, known=known)
+    assert len(list(known.iterdir())) == 5
+    for file in known.iterdir():
+        file.write_bytes(b"PAR1 damaged")
+    gallery, _ = enrolled(asked, persons, known=known)
+    assert len(gallery.targets) == 2

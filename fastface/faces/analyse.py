@@ -136,6 +136,7 @@ class FaceAnalyser:
             sharpness=sharp,
             yaw=turned,
             track=np.full(len(times), -1, np.int32),
+            damaged=np.zeros(len(times), np.bool_),
             embedding=embeddings.astype(np.float16),
         )
         return faces if valid.all() else faces[valid]

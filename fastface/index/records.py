@@ -51,8 +51,10 @@ class UnitRecord:
         decoded: Frames decoded.
         sampled: Frames looked at.
         inferred: Frames searched.
+        repeated: Of these, frames equal to the one before them.
         quarantined: Frames given up.
         faces: Faces found.
+        damaged: Faces found in frames that may be damaged.
         errors: Packets that could not be decoded.
         covered: Seconds of video that were decoded.
         lost: Why the unit has no result: `state: reason`; empty if it has one.
@@ -67,8 +69,10 @@ class UnitRecord:
     decoded: int = 0
     sampled: int = 0
     inferred: int = 0
+    repeated: int = 0
     quarantined: int = 0
     faces: int = 0
+    damaged: int = 0
     errors: int = 0
     covered: Fraction = Fraction(0)
     lost: str = ""

@@ -14,7 +14,7 @@ from fastface.types import Faces
 
 __all__ = ["SCHEMA_VERSION", "check_schema", "embeddings_of", "from_table", "schema", "to_table"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _FLOATS = ("det_score", "quality", "sharpness", "yaw")
 
@@ -30,7 +30,7 @@ def schema(dimension: int, metadata: dict[str, str] | None = None) -> pa.Schema:
     columns += [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")]
     columns += [("landmarks", pa.list_(pa.float32(), 10))]
     columns += [(name, pa.float32()) for name in _FLOATS]
-    columns += [("track", pa.int32()), ("embedding", pa.list_(pa.float16(), dimension))]
+    columns += [("track", pa.int32()), ("damaged", pa.bool_()), ("embedding", pa.list_(pa.float16(), dimension))]
     return pa.schema(columns, metadata={"schema_version": str(SCHEMA_VERSION), **(metadata or {})})
 
 
@@ -41,7 +41,7 @@ def to_table(faces: Faces, metadata: dict[str, str] | None = None) -> pa.Table:
     columns += [pa.array(np.ascontiguousarray(faces.boxes[:, side])) for side in range(4)]
     columns += [pa.FixedSizeListArray.from_arrays(pa.array(faces.landmarks.reshape(-1)), 10)]
     columns += [pa.array(getattr(faces, name)) for name in _FLOATS]
-    columns += [pa.array(faces.track)]
+    columns += [pa.array(faces.track), pa.array(faces.damaged)]
     columns += [pa.FixedSizeListArray.from_arrays(pa.array(faces.embedding.reshape(-1)), dimension)]
     return pa.Table.from_arrays(columns, schema=schema(dimension, metadata))
 
@@ -80,6 +80,7 @@ def from_table(table: pa.Table, embedding: npt.NDArray[np.float16]) -> Faces:
         landmarks=_rows(column["landmarks"], 10).reshape(count, 5, 2),
         **{name: column[name].to_numpy() for name in _FLOATS},
         track=column["track"].to_numpy(),
+        damaged=column["damaged"].to_numpy(zero_copy_only=False),
         embedding=embedding,
     )
 

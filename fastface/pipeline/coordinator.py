@@ -249,6 +249,7 @@ class Coordinator:
         batch.take(message.first, message.faces)
         work = self._active[batch.filled.work]
         work.seconds.update(message.seconds)
+        work.repeated += message.repeated
         self._events.append(Moved(work.unit, work.advance(batch.filled.times[-1]), len(message.faces)))
         self._continue(batch)
 
@@ -278,6 +279,7 @@ class Coordinator:
                 faces=Faces.concatenate(parts),
                 report=report,
                 inferred=work.inferred,
+                repeated=work.repeated,
                 quarantined=work.quarantined,
                 seconds=dict(work.seconds),
             )

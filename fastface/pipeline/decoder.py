@@ -60,10 +60,13 @@ class _Batch:
         self._canvases, self._planes = ring.batch(grant.slot, geometry)
         self.pts: list[int] = []
         self.times: list[float] = []
+        self.damaged: set[int] = set()
 
     def add(self, frame: SampledFrame) -> None:
         """Copies one frame into the slot."""
         place = len(self.pts)
+        if frame.flagged:
+            self.damaged.add(place)
         self._writer.write(frame, self._planes[place], self._canvases[place])
         self.pts.append(frame.pts)
         self.times.append(float(frame.time))
@@ -205,6 +208,7 @@ class _UnitJob:
             geometry=batch.geometry,
             pts=tuple(batch.pts),
             times=tuple(batch.times),
+            damaged=frozenset(batch.damaged),
         )
         self._decoder._connection.send(message)
         self._batch = None

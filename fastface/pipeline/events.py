@@ -37,6 +37,7 @@ class UnitScanned:
         faces: All its faces, in order of time.
         report: What the decoder saw.
         inferred: Sampled frames that were searched.
+        repeated: Of these, the frames equal to the one before them: they show the same faces.
         quarantined: Sampled frames that killed every worker that searched them.
         seconds: Time of each stage, summed over the processes.
     """
@@ -45,6 +46,7 @@ class UnitScanned:
     faces: Faces
     report: UnitReport
     inferred: int
+    repeated: int
     quarantined: int
     seconds: dict[str, float] = field(default_factory=dict)
 

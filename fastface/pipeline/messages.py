@@ -147,7 +147,10 @@ class ProbeRefused:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A slot holds a batch of a unit: frame i of it has `pts[i]` and `times[i]` seconds from the first frame."""
+    """A slot holds a batch of a unit.
+
+    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame; those in `damaged` may be damaged.
+    """
 
     work: int
     sequence: int
@@ -156,6 +159,7 @@ class Filled:
     geometry: Geometry
     pts: tuple[int, ...]
     times: tuple[float, ...]
+    damaged: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +191,13 @@ class UnitRefused:
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """The faces of the asked frames, in frame order; `seconds` is the time of each stage."""
+    """The faces of the asked frames, in frame order.
+
+    `seconds` is the time of each stage; `repeated` frames were equal to the one before them and not computed again.
+    """
 
     batch: int
     first: int
     faces: Faces
     seconds: dict[str, float]
+    repeated: int

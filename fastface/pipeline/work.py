@@ -2,7 +2,9 @@
 
 import signal
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from fastface.pipeline.messages import Filled, UnitDecoded
 from fastface.types import Faces, Unit, VideoInfo
@@ -50,6 +52,7 @@ class UnitWork:
         faces: Faces of each finished batch, by sequence number.
         inferred: Frames searched so far.
         quarantined: Frames given up so far.
+        repeated: Of the frames searched, those equal to the one before.
         seconds: Time of each stage so far.
         position: How far into the video batches were searched, in seconds.
     """
@@ -62,6 +65,7 @@ class UnitWork:
     faces: dict[int, Faces] = field(default_factory=dict)
     inferred: int = 0
     quarantined: int = 0
+    repeated: int = 0
     seconds: Counter[str] = field(default_factory=Counter)
 
     position: float = 0.0
@@ -136,5 +140,6 @@ class Batch:
     def take(self, first: int, faces: Faces) -> None:
         """A worker has searched `todo[0]`."""
         assert self.todo[0][0] == first, (self.todo, first)
-        self.todo.popleft()
-        self.parts[first] = faces
+        _, count = self.todo.popleft()
+        damaged = [self.filled.pts[frame] for frame in self.filled.damaged if first <= frame < first + count]
+        self.parts[first] = replace(faces, damaged=np.isin(faces.pts, damaged)) if damaged else faces

@@ -139,7 +139,9 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
         duration=None if duration is None else float(duration),
         sampled=sum(unit.sampled for unit in units),
         inferred=sum(unit.inferred for unit in units),
+        repeated=sum(unit.repeated for unit in units),
         quarantined=sum(unit.quarantined for unit in units),
         faces=sum(unit.faces for unit in units),
+        damaged=sum(unit.damaged for unit in units),
         seconds=seconds,
     )

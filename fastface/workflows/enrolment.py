@@ -3,8 +3,9 @@
 Photos are looked at in a process of its own: a hostile one cannot end the run, and the networks' memory goes with it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
+from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fastface.errors import ConfigError, FastfaceError, InputError, WorkerError
 from fastface.faces.analyse import PICTURE_CANVAS, FaceAnalyser
 from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
 from fastface.gallery.sources import collect
+from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands, serve_errands
 from fastface.pipeline.inference import open_analyser
@@ -48,11 +50,21 @@ def enrol(
     networks: Networks,
     limits: Thresholds,
     interrupted: Callable[[], int | None],
+    *,
+    known: Path | None = None,
 ) -> tuple[Gallery, GalleryReport]:
     """The gallery of what `-t` and `--not` name, and a report on each photo.
 
     Photos are opened in a process of their own, one at a time: one that ends it is left out like any other that cannot
     be used. Banks are arrays, and are read here.
+
+    Args:
+        targets: What `-t` names.
+        config: The settings.
+        networks: Find and embed the faces.
+        limits: From which similarity on two faces are one person's.
+        interrupted: Gives the number of a signal that came.
+        known: A folder for the faces of photos, which need then not be looked at again; None keeps nothing.
 
     Raises:
         ConfigError: A target has no usable photo, or two have the same face; lists all such faults.
@@ -61,10 +73,7 @@ def enrol(
         InterruptError: The user stopped it.
     """
     photos = [*collect(targets).photos, *collect(config.match.lookalikes).photos]
-    found: _Found = {}
-    if photos:
-        crew = Crew("enrolment", "fastface.workflows.enrolment:serve", 1, _settings(config, networks))
-        found = _look_at(list(dict.fromkeys(photo.path for photo in photos)), crew, interrupted)
+    found = _found(dict.fromkeys(photo.path for photo in photos), config, networks, interrupted, known)
 
     def analyse(path: Path) -> Faces:
         faces = found.get(path, InputError(path, "it was not there when photos were listed"))
@@ -82,6 +91,33 @@ def enrol(
     )
 
 
+def _found(
+    paths: Collection[Path],
+    config: Config,
+    networks: Networks,
+    interrupted: Callable[[], int | None],
+    known: Path | None,
+) -> _Found:
+    """The faces of each photo, looked up or looked for."""
+    if known is None:
+        return _look_at(paths, config, networks, interrupted)
+    index = PhotoIndex(known, _recipe(config, networks))
+    looked_up = {path: index.faces(path) for path in paths}
+    found: _Found = {path: faces for path, faces in looked_up.items() if faces is not None}
+    seen = _look_at([path for path in paths if path not in found], config, networks, interrupted)
+    for path, result in seen.items():
+        if isinstance(result, Faces):
+            index.put(path, result)
+    return found | seen
+
+
+def _recipe(config: Config, networks: Networks) -> str:
+    """All that the faces of a photo depend on but the photo."""
+    device = networks.device
+    parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider, device.precision)
+    return " ".join([*parts, str(config.scan.det_threshold), str(_MIN_FACE), version("fastface")])
+
+
 def _settings(config: Config, networks: Networks) -> WorkerSettings:
     return WorkerSettings(
         ring=RingShape.for_batch(1, 1),
@@ -97,10 +133,13 @@ def _settings(config: Config, networks: Networks) -> WorkerSettings:
     )
 
 
-def _look_at(paths: Sequence[Path], crew: Crew, interrupted: Callable[[], int | None]) -> _Found:
+def _look_at(
+    paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
+) -> _Found:
     """The faces of each photo, or why there are none."""
     found: _Found = {}
     lost, works = 0, False
+    crew = Crew("enrolment", "fastface.workflows.enrolment:serve", 1, _settings(config, networks))
     with closing(run_errands(crew, paths, interrupted, _STALL_SECONDS)) as results:
         for path, result in results:
             if not isinstance(result, Refused):

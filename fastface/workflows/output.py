@@ -33,6 +33,7 @@ class OutputFolder:
         except OSError as error:
             raise ConfigError(f"-o {str(root)!r}: cannot write there: {error.strerror}") from error
         self.ledger = self.state / "state.sqlite"
+        self.photos = self.state / "photos"
 
     def relative(self, path: Path) -> str:
         """A path below OUT as the tables show it."""

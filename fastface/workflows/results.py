@@ -37,8 +37,10 @@ class VideoOutcome:
         duration: Declared duration in seconds; None where none is declared.
         sampled: Frames looked at.
         inferred: Frames searched.
+        repeated: Of these, frames equal to the one before them, which show the same faces.
         quarantined: Frames given up.
         faces: Faces found.
+        damaged: Faces found in frames that may be damaged; marked in faces.parquet.
         seconds: Time of each stage, summed over the processes.
     """
 
@@ -50,8 +52,10 @@ class VideoOutcome:
     duration: float | None
     sampled: int
     inferred: int
+    repeated: int
     quarantined: int
     faces: int
+    damaged: int
     seconds: dict[str, float]
 
 
@@ -62,6 +66,7 @@ class Counts:
     videos: int = 0
     sampled: int = 0
     inferred: int = 0
+    repeated: int = 0
     quarantined: int = 0
     faces: int = 0
     embeddings: int = 0

@@ -127,6 +127,7 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
     for video in result.videos:
         totals.sampled += video.sampled
         totals.inferred += video.inferred
+        totals.repeated += video.repeated
         totals.quarantined += video.quarantined
         totals.faces += video.faces
         totals.embeddings += video.faces
@@ -137,7 +138,9 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
 
 def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
     with result.phase("photos"):
-        gallery, report = enrol(tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption)
+        gallery, report = enrol(
+            tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption, known=desk.out.photos
+        )
     result.targets = tuple(target.label for target in gallery.targets)
     _tell(desk, report)
     return gallery

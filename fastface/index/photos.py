@@ -1,0 +1,67 @@
+"""Faces of photos that were looked at before: the same photos are asked for again and again.
+
+OUT/.fastface/photos/<digest>.parquet    the faces of one photo, by its content and by everything that found them
+"""
+
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fastface.errors import FaceIndexError
+from fastface.files import atomic_path, private_folder
+from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
+from fastface.types import Faces
+
+__all__ = ["PhotoIndex"]
+
+_LARGEST_BYTES = 256 << 20
+
+
+class PhotoIndex:
+    """A folder of photos' faces. What cannot be read in it counts as not there.
+
+    Args:
+        folder: Where they lie.
+        recipe: Networks, thresholds, arithmetic: faces that were found in another way are others.
+    """
+
+    def __init__(self, folder: Path, recipe: str) -> None:
+        self._folder = folder
+        self._recipe = recipe
+
+    def faces(self, photo: Path) -> Faces | None:
+        """What was found in this very photo; None if it was not looked at."""
+        path = self._path(photo)
+        if path is None or not path.exists():
+            return None
+        try:
+            table = pq.read_table(path)
+            check_schema(table.schema)
+        except (OSError, pa.ArrowInvalid, FaceIndexError):
+            return None
+        return from_table(table, embeddings_of(table))
+
+    def put(self, photo: Path, faces: Faces) -> None:
+        """Keeps what was found in a photo.
+
+        Raises:
+            SpaceError: No space is left.
+        """
+        path = self._path(photo)
+        if path is not None:
+            private_folder(self._folder)
+            with atomic_path(path, private=True) as part:
+                pq.write_table(to_table(faces), part)
+
+    def _path(self, photo: Path) -> Path | None:
+        """Where the faces of a photo are kept; None for what is no file of a photo's size."""
+        try:
+            if not photo.is_file() or photo.stat().st_size > _LARGEST_BYTES:
+                return None
+            content = photo.read_bytes()
+        except OSError:
+            return None
+        digest = hashlib.sha256(self._recipe.encode() + b"\0" + content).hexdigest()[:32]
+        return self._folder / f"{digest}.parquet"
