@@ -121,7 +121,8 @@ def test_no_usable_target_is_never_everybody(cartoon: Cartoon, tmp_path: Path) -
     for target in targets:
         assert target in done.stderr, target
     assert run_tools.num_units(tmp_path / "out") == 0
-    assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in {".csv", ".mp4", ".parquet"}]
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in {".csv", ".mp4"}]
+    assert not list((tmp_path / "out" / ".fastface" / "index").rglob("*"))
 
 
 @pytest.mark.parametrize("folder", ["none", "empty"])

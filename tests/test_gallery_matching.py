@@ -181,7 +181,7 @@ def test_normalising_refuses_what_has_no_direction(bad_row):
 def test_every_row_that_may_reach_the_floor_is_near_and_few_others():
     chance = np.random.default_rng(3)
     references = normalized(chance.standard_normal((5, 64)))
-    faces = normalized(chance.standard_normal((3000, 64)) + 2 * references[chance.integers(0, 5, 3000)])
+    faces = normalized(chance.standard_normal((9000, 64)) + 2 * references[chance.integers(0, 5, 9000)])
     embeddings = faces.astype(np.float16)
     embeddings[:100] *= np.float16(1e-3)  # components down to subnormal numbers
     best = (embeddings.astype(np.float64) @ references.T.astype(np.float64)).max(axis=1)

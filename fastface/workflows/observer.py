@@ -30,6 +30,9 @@ class Observer:
     def moved(self, video_id: str, seconds: float, faces: int) -> None:
         """So many more seconds of a video were scanned, and so many faces found in them."""
 
+    def found(self, hits: int) -> None:
+        """So many more hits were found. A few more may come when whole tracks are looked at."""
+
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
         """A video has its final state."""
 
@@ -51,6 +54,7 @@ class BarObserver(Observer):
         self._total: tqdm[None] | None = None
         self._bars: dict[str, tqdm[None]] = {}
         self._faces = 0
+        self._hits: int | None = None
 
     def header(self, networks: Networks, layout: Layout) -> None:
         """Says device, precision, versions, networks and processes."""
@@ -93,8 +97,13 @@ class BarObserver(Observer):
         self._faces += faces
         bar = self._bars.get(video_id)
         if bar is not None:
-            bar.set_postfix_str(f"{self._faces} faces", refresh=False)
+            told = [counted(self._faces, "face")] + ([] if self._hits is None else [counted(self._hits, "hit")])
+            bar.set_postfix_str(", ".join(told), refresh=False)
             bar.update(seconds)
+
+    def found(self, hits: int) -> None:
+        """Counts hits, shown with the next move of a bar."""
+        self._hits = (self._hits or 0) + hits
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
         """Closes a video's bar; a state other than `done` stays on the screen."""

@@ -1,18 +1,21 @@
 """The commands that work on an output folder: scan, find, and run, which is both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+import numpy as np
+
 from fastface.config import Config
 from fastface.errors import ConfigError, InterruptError
 from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_spans
+from fastface.gallery.matching import match
 from fastface.gallery.references import GalleryReport
 from fastface.index.records import VideoRecord
 from fastface.pipeline.coordinator import Coordinator
-from fastface.types import Gallery
+from fastface.types import Faces, Gallery
 from fastface.video.discover import Discovery
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.enrolment import enrol
@@ -51,6 +54,7 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
         with desk.coordinator() as coordinator:
             scanner = _admit(desk, found, coordinator, result)
             gallery = gallery or _enrol(desk, targets, result)
+            scanner.watch(_hit_counter(desk, gallery))
             _scan(desk, scanner, coordinator, result)
             records = _comparable(desk, gallery)
             finder = _refined(desk, gallery, records, coordinator, result)
@@ -168,6 +172,18 @@ def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunRes
     finally:
         desk.observer.end()
     desk.interruption.check()
+
+
+def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
+    """Counts the hits among faces whose tracks are not linked yet."""
+    limits = desk.limits
+
+    def count(faces: Faces) -> int:
+        periods = np.zeros(len(faces))
+        hits = match(faces, gallery, enter=limits.enter, exit=limits.exit, margin=limits.margin, periods=periods)
+        return sum(map(len, hits.values()))
+
+    return count
 
 
 def _comparable(desk: Desk, gallery: Gallery) -> list[VideoRecord]:

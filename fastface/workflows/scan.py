@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from fastface.index.schema import SCHEMA_VERSION
 from fastface.index.store import VideoIndex
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, UnitScanned, VideoProbed, VideoRefused
+from fastface.types import Faces
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.workflows.networks import Networks
@@ -98,6 +99,11 @@ class Scanner:
         self._recipe = recipe
         self._observer = observer
         self._open: dict[str, _Open] = {}
+        self._count_hits: Callable[[Faces], int] | None = None
+
+    def watch(self, count_hits: Callable[[Faces], int]) -> None:
+        """From now on the observer is told how many hits each committed stretch has."""
+        self._count_hits = count_hits
 
     def admit(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
         """Gives the coordinator what is not in the index yet, and starts its processes if that is anything."""
@@ -208,6 +214,8 @@ class Scanner:
             seconds=event.seconds,
         )
         VideoIndex(self._root, unit.video_id).write_unit(record, event.faces, self._recipe.metadata)
+        if self._count_hits is not None:
+            self._observer.found(self._count_hits(event.faces))
         self._settle(unit.video_id, record)
 
     def _lose(self, event: UnitLost) -> None:
