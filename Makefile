@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed-$(EXTRA)
 DEV_STAMP := $(VENV)/.installed-dev
 INSIGHTFACE := insightface==2.1
 
-.PHONY: run test env dev bench torture lint clean
+.PHONY: run test env dev bench lint clean
 
 run: env
 	$(BIN)/fastface run

@@ -161,7 +161,7 @@ def _open(
     if session.get_providers()[0] != _PROVIDER_NAMES[device.provider]:
         raise BackendError(
             f"{device.provider} was asked for, but ONNX Runtime took {session.get_providers()[0]}; "
-            "fastface doctor says what is missing"
+            "a library of the card is missing or does not match: pip install 'fastface[gpu]' brings those that do"
         )
     return session
 

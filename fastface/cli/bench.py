@@ -48,12 +48,13 @@ def bench_command(
         show(preview_bench(invocation.config, inputs or [], combinations, out), invocation)
     console = Console(stderr=True, highlight=False)
     measured: list[Measurement] = []
+    networks = describe_networks(invocation.config)
     for measurement in bench(invocation.config, inputs or [], combinations):
         measured.append(measurement)
+        write_report(out, measured, networks)  # what comes after may fail
         if not invocation.quiet:
             console.print(f"{len(measured)} of {len(combinations)}: {', '.join(cells(measurement)[:4])}: "
                           f"{measurement.frames_per_second:.1f} frames/s")  # fmt: skip
-    write_report(out, measured, describe_networks(invocation.config))
     best = max(measured, key=lambda measurement: measurement.frames_per_second)
     if write_profile is not None:
         write_atomic(write_profile, profile_text(best))
