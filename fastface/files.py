@@ -53,10 +53,9 @@ def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, priv
             _sync(part)
             part.replace(path)
             _sync(path.parent)
-    except BaseException:
-        with suppress(OSError):  # there is none, or what was raised tells more
+    finally:
+        with suppress(OSError):  # there is none any more, or what was raised tells more
             part.unlink()
-        raise
 
 
 def write_atomic(path: Path, content: bytes | str, *, private: bool = False) -> None:

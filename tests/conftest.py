@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import pytest
@@ -10,6 +11,9 @@ from fastface.cartoon.film import Encoding, draw_film, draw_photo
 from fastface.cartoon.networks import write_pack
 from fastface.cartoon.script import Script
 from fastface.cartoon.scripts import random_script
+
+if TYPE_CHECKING:
+    from cli_tools import Ran
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -65,3 +69,11 @@ def cartoon(tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
         assert cv2.imwrite(str(photos / f"{name}.png"), draw_photo(persons[name]))
     write_pack(root / "models")
     return Cartoon(films, photos, root / "models", scripts)
+
+
+@pytest.fixture(scope="session")
+def ran(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> "Ran":
+    """A finished run over the cartoon's films and a broken one; tests that change its output folder copy it."""
+    from cli_tools import run_with_one_broken  # it takes `Cartoon` from here
+
+    return run_with_one_broken(cartoon, tmp_path_factory.mktemp("ran"))

@@ -25,18 +25,12 @@ from cli_tools import (
     errors,
     fastface,
     labels,
-    run_with_one_broken,
     spans_without_clips,
 )
 from conftest import Cartoon
 
 from fastface.cartoon.film import expected_hits
 from fastface.cartoon.scripts import demo_script
-
-
-@pytest.fixture(scope="module")
-def ran(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    return run_with_one_broken(cartoon, tmp_path_factory.mktemp("ran"))
 
 
 def test_scan_then_find_without_the_films_is_run(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:

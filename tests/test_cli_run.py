@@ -23,16 +23,10 @@ from cli_tools import (
     fastface,
     found_hits,
     labels,
-    run_with_one_broken,
 )
 from conftest import Cartoon
 
 from fastface.cartoon.film import expected_hits
-
-
-@pytest.fixture(scope="module")
-def ran(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    return run_with_one_broken(cartoon, tmp_path_factory.mktemp("ran"))
 
 
 def test_one_broken_file_is_exit_code_3_and_the_rest_is_done(cartoon: Cartoon, ran: Ran) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import run_tools
-from cli_tools import Ran, contents, errors, fastface, run_with_one_broken
+from cli_tools import Ran, contents, errors, fastface
 from conftest import Cartoon
 
 OPTIONS = {
@@ -31,11 +31,6 @@ OPTIONS = {
     "models verify": "--models",
 }
 HAS_CARD = Path("/proc/driver/nvidia").exists()
-
-
-@pytest.fixture(scope="module")
-def ran(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    return run_with_one_broken(cartoon, tmp_path_factory.mktemp("ran"))
 
 
 def test_help_names_the_commands() -> None:

@@ -187,3 +187,19 @@ def test_frames_equal_to_the_one_before_are_not_computed_again(cartoon: Cartoon,
     assert 50 < reports["4"]["repeated"] < 0.75 * reports["4"]["inferred"]
     assert reports["4"]["faces"] == reports["1"]["faces"] > 80
     assert run_tools.tables(tmp_path / "4") == run_tools.tables(tmp_path / "1")
+
+
+def test_videos_of_another_network_are_left_out_and_said_to_be(
+    cartoon: Cartoon, tmp_path: Path, shared_models: Path, shared_media: Path
+) -> None:
+    out = tmp_path / "out"
+    _run(cartoon, out, cartoon.films / "film2.mp4")
+    photo = sorted((shared_media / "photos" / "friends").iterdir())[0]
+    given = ("-t", photo, "--models", shared_models / "buffalo_s", "-o", out, *NO_EXPORTS)
+    done = fastface("run", cartoon.films / "film3.mp4", *given)
+    assert done.returncode == 0, done.stderr
+    assert "another recogniser: 1 video of earlier runs" in done.stderr
+    assert "film2.mp4" not in _hits(out)
+    refused = fastface("find", *given)
+    assert refused.returncode == 1
+    assert "film2.mp4" in refused.stderr

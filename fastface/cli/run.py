@@ -16,9 +16,9 @@ __all__ = ["run"]
 @with_settings(SCAN, MATCH, SPANS, EXPORT, RUN, MODELS)
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Scan, find and export: the main job. With nothing in in_video/ it runs the demo."""
-    if inputs is None and targets is not None and not _holds_anything(Path(IN_FOLDER)):
-        raise ConfigError(f"no videos: put some into {IN_FOLDER}/, or name them")
     if inputs is None and not _holds_anything(Path(IN_FOLDER)):
+        if targets is not None:
+            raise ConfigError(f"no videos: put some into {IN_FOLDER}/, or name them")
         observer, folder = observer_for(invocation), out / "demo"
         observer.note(f"{IN_FOLDER}/ is empty: this is the demo, on a film that fastface draws itself")
         if invocation.dry_run:

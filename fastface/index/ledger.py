@@ -7,7 +7,7 @@ its row, and is then made again under the same name; a row without its file is d
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -59,11 +59,10 @@ class Ledger:
         self._path = path
         with self._translated():
             self._database = _opened_to_read(path) if read_only else sqlite3.connect(path, isolation_level=None)
-            try:
+            with ExitStack() as unless_ready:
+                unless_ready.callback(self._database.close)
                 self._prepare(read_only=read_only)
-            except BaseException:
-                self._database.close()
-                raise
+                unless_ready.pop_all()
 
     def _prepare(self, *, read_only: bool) -> None:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
@@ -176,16 +175,9 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._translated():
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    with suppress(sqlite3.Error):  # the first error tells more
-                        self._database.execute("ROLLBACK")
-                raise
+        with self._translated(), self._database:  # commits at the end, or takes back what was begun
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -31,10 +31,9 @@ class PhotoIndex:
         self._folder = folder
         self._recipe = recipe
 
-    def faces(self, photo: Path) -> Faces | None:
-        """What was found in this very photo; None if it was not looked at."""
-        path = self._path(photo)
-        if path is None or not path.exists():
+    def faces(self, key: str | None) -> Faces | None:
+        """What was found in the photo of a key; None if it was not looked at."""
+        if key is None or not (path := self._path(key)).exists():
             return None
         try:
             table = pq.read_table(path)
@@ -43,25 +42,26 @@ class PhotoIndex:
             return None
         return from_table(table, embeddings_of(table))
 
-    def put(self, photo: Path, faces: Faces) -> None:
-        """Keeps what was found in a photo.
+    def put(self, key: str | None, faces: Faces) -> None:
+        """Keeps what was found in the photo of a key; nothing without one.
 
         Raises:
             SpaceError: No space is left.
         """
-        path = self._path(photo)
-        if path is not None:
+        if key is not None:
             private_folder(self._folder)
-            with atomic_path(path, private=True) as part:
+            with atomic_path(self._path(key), private=True) as part:
                 pq.write_table(to_table(faces), part)
 
-    def _path(self, photo: Path) -> Path | None:
-        """Where the faces of a photo are kept; None for what is no file of a photo's size."""
+    def key(self, photo: Path) -> str | None:
+        """Names a photo's content as it is now; None for what is no file of a photo's size."""
         try:
             if not photo.is_file() or photo.stat().st_size > _LARGEST_BYTES:
                 return None
             content = photo.read_bytes()
         except OSError:
             return None
-        digest = hashlib.sha256(self._recipe.encode() + b"\0" + content).hexdigest()[:32]
-        return self._folder / f"{digest}.parquet"
+        return hashlib.sha256(self._recipe.encode() + b"\0" + content).hexdigest()[:32]
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.parquet"

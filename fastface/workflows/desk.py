@@ -12,8 +12,9 @@ from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
-from fastface.types import Size
+from fastface.types import Gallery, Size
 from fastface.video.planes import USUAL_CANVAS
+from fastface.workflows.find import Finder
 from fastface.workflows.interrupt import Interruption, interruptible
 from fastface.workflows.machine import Layout, choose_layout
 from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
@@ -73,6 +74,10 @@ class Desk:
         recipe = recipe_of(self.config.scan, self.networks, VERSION)
         return Scanner(self.out.index, self.ledger, recipe, self.observer)
 
+    def finder(self, gallery: Gallery) -> Finder:
+        """What asks the index for the persons of a gallery."""
+        return Finder(self.out, self.ledger, gallery=gallery, limits=self.limits, spans=self.config.spans)
+
     def records(self, video_ids: Sequence[str] | None = None) -> list[VideoRecord]:
         """The ledger's videos, by name: all of them, or those named."""
         wanted = None if video_ids is None else set(video_ids)
@@ -81,11 +86,6 @@ class Desk:
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
         """How each video ended, as the ledger has it."""
         return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
-
-    def contract_of(self, record: VideoRecord) -> str | None:
-        """The contract of a video's embeddings; None where it has no index."""
-        index = VideoIndex(self.out.index, record.video_id)
-        return index.metadata()["contract"] if index.faces_path.exists() else None
 
     def forget(self) -> None:
         """`--fresh`: forgets the index and all that was exported."""

@@ -102,12 +102,13 @@ def _found(
     if known is None:
         return _look_at(paths, config, networks, interrupted)
     index = PhotoIndex(known, _recipe(config, networks))
-    looked_up = {path: index.faces(path) for path in paths}
+    keys = {path: index.key(path) for path in paths}
+    looked_up = {path: index.faces(key) for path, key in keys.items()}
     found: _Found = {path: faces for path, faces in looked_up.items() if faces is not None}
     seen = _look_at([path for path in paths if path not in found], config, networks, interrupted)
     for path, result in seen.items():
-        if isinstance(result, Faces):
-            index.put(path, result)
+        if isinstance(result, Faces) and index.key(path) == keys[path]:  # else it was replaced meanwhile
+            index.put(keys[path], result)
     return found | seen
 
 

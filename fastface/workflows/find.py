@@ -41,7 +41,6 @@ class Findings:
     Attributes:
         record: The video.
         info: The video's facts.
-        sampling: Which frames its index was made of.
         faces: All its faces that were looked at; `hits` point into it.
         hits: {label: hits of that target}.
         spans: Of all targets, by start, then label.
@@ -49,7 +48,6 @@ class Findings:
 
     record: VideoRecord
     info: VideoInfo
-    sampling: Sampling
     faces: Faces
     hits: dict[str, Hits]
     spans: tuple[Span, ...]
@@ -80,13 +78,22 @@ class Finder:
         self._gallery = gallery
         self._limits = limits
         self._spans = spans
-        self._samplings: dict[str, Sampling] = {}
+        self._metadata: dict[str, dict[str, str]] = {}
 
     def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
         """What is found in each video that has an index, one at a time."""
         for record in records:
             if record.info is not None and self._index(record).faces_path.exists():
                 yield self._find(record, record.info)
+
+    def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
+        """The videos without those whose faces were embedded by another network than the gallery's."""
+        return [
+            record
+            for record in records
+            if not self._index(record).faces_path.exists()
+            or self._metadata_of(record)["contract"] == self._gallery.contract
+        ]
 
     def unsure_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
         """The stretches that must be looked at more closely before the answer stands; to be asked until there are none.
@@ -173,7 +180,7 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, self._sampling(record), faces, hits, tuple(spans))
+        return Findings(record, info, faces, hits, tuple(spans))
 
     def _sampling(self, record: VideoRecord) -> Sampling:
         """The sampling that the video was scanned with.
@@ -181,12 +188,7 @@ class Finder:
         Raises:
             ModelError: It was scanned with another recogniser than the gallery was made with.
         """
-        if record.video_id not in self._samplings:
-            self._samplings[record.video_id] = self._read_sampling(record)
-        return self._samplings[record.video_id]
-
-    def _read_sampling(self, record: VideoRecord) -> Sampling:
-        metadata = self._index(record).metadata()
+        metadata = self._metadata_of(record)
         if metadata["contract"] != self._gallery.contract:
             raise ModelError(
                 f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
@@ -195,6 +197,11 @@ class Finder:
         sampling = json.loads(metadata["sampling"])
         period = sampling["period"]
         return Sampling(None if period is None else Fraction(period), sampling["keyframes"])
+
+    def _metadata_of(self, record: VideoRecord) -> dict[str, str]:
+        if record.video_id not in self._metadata:
+            self._metadata[record.video_id] = self._index(record).metadata()
+        return self._metadata[record.video_id]
 
     def _faces(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> tuple[Faces, npt.NDArray[np.float64]]:
         """All faces of a video and the seconds that each stands for; `exact` with stretches of every frame."""

@@ -14,6 +14,7 @@ from fastface.export.tables import VideoHits, write_crops_table, write_hits, wri
 from fastface.gallery.matching import match
 from fastface.gallery.references import GalleryReport
 from fastface.index.records import VideoRecord
+from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
 from fastface.types import Faces, Gallery
 from fastface.video.discover import Discovery
@@ -56,8 +57,9 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
             gallery = gallery or _enrol(desk, targets, result)
             scanner.watch(_hit_counter(desk, gallery))
             _scan(desk, scanner, coordinator, result)
-            records = _comparable(desk, gallery)
-            finder = _refined(desk, gallery, records, coordinator, result)
+            finder = desk.finder(gallery)
+            records = _comparable(desk, finder)
+            _look_closer(desk, finder, records, coordinator, result)
         _answer(desk, finder, records, result)
     return result
 
@@ -92,9 +94,9 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         raise ConfigError("run.fresh: find scans nothing, so there is nothing to start over: use run or scan")
     with open_desk(config, out, observer) as desk, _reported(desk, "find") as result:
         gallery = _enrol(desk, targets, result)
-        records = desk.records()
+        finder, records = desk.finder(gallery), desk.records()
         with desk.coordinator() as coordinator:
-            finder = _refined(desk, gallery, records, coordinator, result)
+            _look_closer(desk, finder, records, coordinator, result)
         _answer(desk, finder, records, result)
     return result
 
@@ -186,13 +188,13 @@ def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
     return count
 
 
-def _comparable(desk: Desk, gallery: Gallery) -> list[VideoRecord]:
+def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
     """All videos of OUT, but those of earlier runs whose faces were embedded by another network."""
     records = desk.records()
-    kept = [record for record in records if desk.contract_of(record) in (None, gallery.contract)]
+    kept = finder.comparable(records)
     if len(kept) < len(records):
-        left_out = len(records) - len(kept)
-        desk.observer.note(f"{left_out} videos of earlier runs were scanned with another recogniser: left out")
+        left_out = counted(len(records) - len(kept), "video")
+        desk.observer.note(f"left out, since scanned with another recogniser: {left_out} of earlier runs")
     return kept
 
 
@@ -211,18 +213,16 @@ class _Tally:
             yield VideoHits(found.record.video_id, found.faces, found.hits)
 
 
-def _refined(
-    desk: Desk, gallery: Gallery, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
-) -> Finder:
-    """Whom to ask; after all stretches have been scanned that must be looked at more closely."""
-    finder = Finder(desk.out, desk.ledger, gallery=gallery, limits=desk.limits, spans=desk.config.spans)
+def _look_closer(
+    desk: Desk, finder: Finder, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
+) -> None:
+    """Scans all stretches that must be looked at more closely before the answer stands."""
     with result.phase("closer looks"):
         while units := list(finder.unsure_units(records)):
             for info, unit in units:
                 coordinator.schedule(info, unit)
             desk.scanner().run(coordinator)
             desk.interruption.check()
-    return finder
 
 
 def _answer(desk: Desk, finder: Finder, records: list[VideoRecord], result: RunResult) -> None:

@@ -14,6 +14,7 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.schema import SCHEMA_VERSION
 from fastface.index.store import VideoIndex
+from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, UnitScanned, VideoProbed, VideoRefused
 from fastface.types import Faces
@@ -118,7 +119,9 @@ class Scanner:
             coordinator.probe(file)
             is_any = True
         if num_outdated:
-            self._observer.note(f"{num_outdated} videos were scanned with other settings or networks: again now")
+            self._observer.note(
+                f"scanned with other settings or networks, and now again: {counted(num_outdated, 'video')}"
+            )
         if is_any:
             coordinator.start()
 
