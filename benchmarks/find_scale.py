@@ -23,7 +23,7 @@ from fastface.config import load_config
 from fastface.gallery.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
-from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.types import Faces, Gallery, Target, VideoInfo
 from fastface.workflows.desk import VERSION
@@ -95,11 +95,8 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
     with Ledger(folder.ledger) as ledger:
         for number in range(count // FACES_A_VIDEO):
             video_id = f"video-{number:04d}.mp4"
-            unit = UnitRecord("000000", Fraction(0), None, dense=False, decoded=1, sampled=1, inferred=1)
-            index = VideoIndex(folder.index, video_id)
-            index.write_unit(unit, draw_faces(chance, targets), recipe.metadata)
-            index.merge([unit], DIMENSION, {**recipe.metadata, "fingerprint": "drawn"}, lambda faces: faces.track)
-            index.drop_units()
+            faces, metadata = draw_faces(chance, targets), {**recipe.metadata, "fingerprint": "drawn"}
+            VideoIndex(folder.index, video_id).write_faces([faces], DIMENSION, metadata, lambda found: found.track)
             info = drawn_info(video_id)
             record = VideoRecord(video_id, info.path, "drawn", recipe.key, "done", info=info)
             ledger.put_video(record)

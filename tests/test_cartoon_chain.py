@@ -18,10 +18,11 @@ from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.types import Faces, Sampling, Size
+from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.plan import plan_units
-from fastface.video.planes import PlaneWriter, geometry_for
+from fastface.video.planes import PlaneWriter
 from fastface.video.probe import probe
 
 BATCH = 8

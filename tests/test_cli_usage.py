@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -215,3 +217,10 @@ def test_a_dry_run_of_any_command_writes_nothing(command: str, cartoon: Cartoon,
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert contents(folder) == before
+
+
+def test_the_command_line_loads_no_codec_and_no_network_library() -> None:
+    heavy = ("av", "cv2", "onnx", "PIL", "openvino", "onnxruntime")
+    code = f"import sys, fastface.cli.app; print([name for name in {heavy!r} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -14,7 +14,8 @@ from export_tools import has_sound, keyframes, numbered_frames
 from fastface.cartoon.film import Encoding, draw_film, read_barcode
 from fastface.cartoon.script import Script
 from fastface.errors import ExportError, InterruptError
-from fastface.export.clips import Clip, clip_name, cut_clip
+from fastface.export.clips import Clip, cut_clip
+from fastface.export.plans import clip_name
 from fastface.types import Sampling, Unit, VideoInfo
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile

@@ -9,8 +9,9 @@ import pytest
 from export_tools import make_faces, make_hits
 
 from fastface.errors import ExportError
-from fastface.export.crops import CropStyle, choose_crops, cut_crop, save_picture
-from fastface.export.snapshots import BoxLabel, draw_boxes
+from fastface.export.crops import cut_crop, save_picture
+from fastface.export.plans import BoxLabel, CropStyle, choose_crops
+from fastface.export.snapshots import draw_boxes
 from fastface.types import Image
 
 FACE = CropStyle("face", margin=0.25, size=256)

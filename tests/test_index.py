@@ -68,10 +68,8 @@ def test_faces_survive_the_table(count: int) -> None:
 
 
 def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
-    unit = UnitRecord("000000", Fraction(0), None, dense=False)
     index = VideoIndex(tmp_path, "a")
-    index.write_unit(unit, some_faces(3), {"contract": "c"})
-    assert index.merge([unit], 8, {"contract": "c"}, lambda faces: np.zeros(len(faces), np.int32)) == 3
+    assert index.write_faces([some_faces(3)], 8, {"contract": "c"}, lambda faces: np.zeros(len(faces), np.int32)) == 3
     table = pq.read_table(index.faces_path)
     assert table.schema.names == (
         [
@@ -105,8 +103,9 @@ def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:
     parts = [some_faces(2, seed=n) for n in range(3)]
     for unit, faces in reversed(list(zip(units, parts, strict=True))):
         index.write_unit(unit, faces, {})
-    lost = UnitRecord("000003", Fraction(3), None, dense=False, lost="failed: x")
-    index.merge([*units, lost], 8, {}, lambda faces: np.arange(len(faces), dtype=np.int32))
+    read = index.unit_faces(units)
+    assert all(map(same, read, parts))
+    index.write_faces(read, 8, {}, lambda faces: np.arange(len(faces), dtype=np.int32))
     merged = index.faces()
     assert np.array_equal(merged.embedding, np.concatenate([part.embedding for part in parts]))
     assert merged.track.tolist() == [0, 1, 2, 3, 4, 5]
@@ -119,10 +118,8 @@ def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 2500])
 def test_many_embeddings_are_mapped_and_few_are_not(tmp_path: Path, count: int) -> None:
-    unit = UnitRecord("000000", Fraction(0), None, dense=False)
     index, faces = VideoIndex(tmp_path, "a"), some_faces(count)
-    index.write_unit(unit, faces, {})
-    index.merge([unit], 8, {}, lambda found: found.track)
+    index.write_faces([faces], 8, {}, lambda found: found.track)
     matrix = tmp_path / "a" / "embeddings.npy"
     assert matrix.exists() == (count >= 1000)
     assert same(index.faces(), faces)
@@ -135,10 +132,8 @@ def test_many_embeddings_are_mapped_and_few_are_not(tmp_path: Path, count: int) 
 
 
 def test_a_matrix_that_is_not_of_the_index_is_refused(tmp_path: Path) -> None:
-    unit = UnitRecord("000000", Fraction(0), None, dense=False)
     index, matrix = VideoIndex(tmp_path, "a"), tmp_path / "a" / "embeddings.npy"
-    index.write_unit(unit, some_faces(1200), {})
-    index.merge([unit], 8, {}, lambda found: found.track)
+    index.write_faces([some_faces(1200)], 8, {}, lambda found: found.track)
     whole = matrix.read_bytes()
     np.save(matrix, some_faces(1100).embedding)
     with pytest.raises(FaceIndexError, match="does not belong"):
@@ -147,8 +142,7 @@ def test_a_matrix_that_is_not_of_the_index_is_refused(tmp_path: Path) -> None:
         matrix.write_bytes(damaged)
         with pytest.raises(FaceIndexError, match="remove that file"):
             index.faces()
-    index.write_unit(unit, some_faces(1300, seed=1), {})
-    index.merge([unit], 8, {}, lambda found: found.track)  # a new index has a new matrix
+    index.write_faces([some_faces(1300, seed=1)], 8, {}, lambda found: found.track)  # a new index has a new matrix
     assert same(index.faces(), some_faces(1300, seed=1))
 
 

@@ -1,5 +1,7 @@
 """What a network is, told from its graph; damaged files in one line; the cache of rewritten networks."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +175,25 @@ def test_a_cache_that_nobody_may_enter_is_told_as_one(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(ConfigError, match=r"Permission denied.*XDG_CACHE_HOME"):
         prepare_recogniser(source, tmp_path / "cache")
+
+
+def test_what_a_graph_tells_is_noted_by_content(tmp_path: Path) -> None:
+    path, cache = tiny_arcface(tmp_path / "x.onnx", dimension=80), tmp_path / "cache"
+    facts = inspect_graph(path, cache)
+    assert facts.dimension == 80
+    (note,) = cache.iterdir()
+    noted = json.loads(note.read_text())
+    note.write_text(json.dumps({**noted, "dimension": 96, "input_size": [112, 112]}))
+    assert inspect_graph(path, cache) == replace(facts, dimension=96, input_size=(112, 112))  # the note is believed
+    for broken in ("", "{}", '{"kind": "recogniser", "input_size": null, "new": 1}'):
+        note.write_text(broken)
+        assert inspect_graph(path, cache) == facts
+    tiny_arcface(path, dimension=96)
+    assert inspect_graph(path, cache).dimension == 96  # another content has another note
+    assert inspect_graph(path).dimension == 96
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_closed_cache_only_costs_the_note(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert inspect_graph(tiny_arcface(tmp_path / "x.onnx", dimension=80), tmp_path / "file" / "cache").dimension == 80

@@ -21,7 +21,7 @@ from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.messages import WorkerSettings
 from fastface.types import Gallery
-from fastface.workflows import enrolment
+from fastface.workflows import enrolment, enrolment_process
 from fastface.workflows.networks import Networks, open_networks, thresholds
 
 KILLER, CRASHER = "killer.png", "crasher.png"
@@ -29,7 +29,7 @@ KILLER, CRASHER = "killer.png", "crasher.png"
 
 def hostile(connection: Connection, descriptor: int, settings: WorkerSettings) -> None:
     """The enrolment process, in which photos of two names do what a fault of a decoder would."""
-    read = enrolment.read_picture
+    read = enrolment_process.read_picture
 
     def read_or_die(path: Path) -> Any:
         if path.name == KILLER:
@@ -38,8 +38,8 @@ def hostile(connection: Connection, descriptor: int, settings: WorkerSettings) -
             raise ZeroDivisionError("by design")
         return read(path)
 
-    enrolment.read_picture = read_or_die
-    enrolment.serve(connection, descriptor, settings)
+    enrolment_process.read_picture = read_or_die
+    enrolment_process.serve(connection, descriptor, settings)
 
 
 def without_device(connection: Connection, descriptor: int, settings: WorkerSettings) -> None:
@@ -48,8 +48,8 @@ def without_device(connection: Connection, descriptor: int, settings: WorkerSett
     def fail(_settings: WorkerSettings) -> None:
         raise BackendError("the card is gone")
 
-    enrolment.open_analyser = fail
-    enrolment.serve(connection, descriptor, settings)
+    enrolment_process.open_analyser = fail
+    enrolment_process.serve(connection, descriptor, settings)
 
 
 @pytest.fixture(autouse=True)
@@ -173,7 +173,7 @@ def test_a_picture_that_opencv_cannot_cut_a_face_out_of_is_unusable() -> None:
             align_picture(picture, TEMPLATE, interpolation=cv2.INTER_LANCZOS4)
 
     with pytest.raises(InputError, match="40000×120"):
-        enrolment._faces(Analyser(), Path("wide.png"), np.zeros((120, 40_000, 3), np.uint8))  # type: ignore[arg-type]
+        enrolment_process._faces(Analyser(), Path("wide.png"), np.zeros((120, 40_000, 3), np.uint8))  # type: ignore[arg-type]
 
 
 def test_photos_that_were_looked_at_are_not_looked_at_again(

@@ -3,7 +3,6 @@
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.options import DEVICE, Invocation, with_settings
 from fastface.cli.report import finish, observer_for, show
-from fastface.workflows.demo import run_demo
 from fastface.workflows.preview import preview_demo
 
 __all__ = ["demo"]
@@ -14,4 +13,6 @@ def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
     """Run the main job on a drawn film with known truth, and compare."""
     if invocation.dry_run:
         show(preview_demo(out), invocation)
+    from fastface.workflows.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
+
     finish(run_demo(out, observer_for(invocation), invocation.config.models.device), invocation)

@@ -6,7 +6,6 @@ from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, SAMPLES_FOLDER, Inputs
 from fastface.cli.options import EXPORT, MATCH, MODELS, RUN, SCAN, SPANS, Invocation, with_settings
 from fastface.cli.report import finish, observer_for, show
 from fastface.errors import ConfigError
-from fastface.workflows.demo import run_demo
 from fastface.workflows.preview import preview_demo, preview_run
 from fastface.workflows.run import run as run_workflow
 
@@ -23,6 +22,8 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
         observer.note(f"{IN_FOLDER}/ is empty: this is the demo, on a film that fastface draws itself")
         if invocation.dry_run:
             show(preview_demo(folder), invocation)
+        from fastface.workflows.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
+
         finish(run_demo(folder, observer, invocation.config.models.device), invocation)
     inputs, targets = inputs or [IN_FOLDER], targets or [SAMPLES_FOLDER]
     if invocation.dry_run:

@@ -19,20 +19,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 from fastface.errors import ExportError
 from fastface.export.clip_arguments import copy_arguments, counted_arguments, precise_arguments
 from fastface.export.counting import count_cut
 from fastface.export.cutting import CutPlan, Stretch, plan_cut, stretch_of
 from fastface.export.ffmpeg import StallError, run_ffmpeg
+from fastface.export.plans import ClipMode
 from fastface.files import atomic_path
-from fastface.names import safe_name
 from fastface.types import VideoInfo
 
-__all__ = ["Clip", "ClipMode", "clip_name", "cut_clip"]
-
-ClipMode = Literal["copy", "precise"]
+__all__ = ["Clip", "cut_clip"]
 
 _DURATION_TOLERANCE = 0.1
 """Share of the planned duration by which a clip may miss it: broken frames of the source do not come through."""
@@ -66,11 +63,6 @@ class _Attempt:
     mode: ClipMode
     seek: bool
     audio: bool
-
-
-def clip_name(label: str, start: float, end: float) -> str:
-    """The file name of the clip of a span: the same span has always the same name."""
-    return f"{safe_name(label)}_{start:.3f}-{end:.3f}.mp4"
 
 
 def cut_clip(

@@ -1,61 +1,20 @@
-"""Crops of a target: which faces, what of the frame, and the file."""
+"""Crops of a target: what of the frame, and the file."""
 
-from bisect import bisect_left, insort
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import ExportError
+from fastface.export.plans import CropStyle
 from fastface.faces.align import align_picture
 from fastface.files import atomic_path, private_folder
-from fastface.types import Faces, Hits, Image
+from fastface.types import Image
 
-__all__ = ["CropStyle", "choose_crops", "cut_crop", "save_picture"]
+__all__ = ["cut_crop", "save_picture"]
 
 _JPEG_QUALITY = 95
-
-
-@dataclass(frozen=True, slots=True)
-class CropStyle:
-    """How a crop is cut.
-
-    Attributes:
-        kind: `face`: a square of the frame around the face; `aligned`: turned upright by the landmarks and scaled.
-        margin: Room on each side, as a share of the face's size.
-        size: Side of an aligned crop in pixels; a `face` crop keeps the frame's pixels.
-    """
-
-    kind: Literal["face", "aligned"]
-    margin: float
-    size: int
-
-
-def choose_crops(faces: Faces, hits: Hits, gap: float) -> npt.NDArray[np.int64]:
-    """Which hits are worth a crop: the best ones, any two at least `gap` seconds apart.
-
-    Args:
-        faces: The video's faces.
-        hits: Hits of one target in them.
-        gap: Seconds.
-
-    Returns:
-        Rows of `hits`, ascending. Of equal quality the earlier one goes first.
-    """
-    times = hits.time.tolist()
-    best_first = np.lexsort((hits.time, -faces.quality[hits.face])).tolist()
-    taken: list[float] = []
-    chosen = []
-    for row in best_first:
-        place = bisect_left(taken, times[row])
-        if any(abs(other - times[row]) < gap for other in taken[max(0, place - 1) : place + 1]):
-            continue
-        insort(taken, times[row])
-        chosen.append(row)
-    return np.array(sorted(chosen), np.int64)
 
 
 def cut_crop(

@@ -1,27 +1,17 @@
 """Whole frames with a box, a name and a similarity around each hit."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from fastface.export.plans import BoxLabel
 from fastface.names import valid_text
 from fastface.types import Image
 
-__all__ = ["BoxLabel", "draw_boxes"]
+__all__ = ["draw_boxes"]
 
 _COLOURS = ((80, 220, 100), (255, 176, 46), (90, 170, 255), (255, 110, 180), (180, 140, 255), (240, 230, 90))
 _SMALLEST_FONT = 12
-
-
-@dataclass(frozen=True, slots=True)
-class BoxLabel:
-    """A box to be drawn: x1, y1, x2, y2 in pixels of the frame, and what stands above it; `colour` counts targets."""
-
-    box: tuple[float, float, float, float]
-    text: str
-    colour: int = 0
 
 
 def draw_boxes(picture: Image, labels: list[BoxLabel]) -> Image:

@@ -14,11 +14,9 @@ from fastface.faces.arcface import Recogniser
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.faces.scrfd import Detections, Detector
 from fastface.types import Faces, Geometry, Image
+from fastface.video.canvas import PICTURE_CANVAS
 
-__all__ = ["PICTURE_CANVAS", "PICTURE_CONTENTS", "FaceAnalyser", "letterbox"]
-
-PICTURE_CANVAS = 640
-"""Side of the canvas that a single picture is looked at in: insightface's default."""
+__all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "letterbox"]
 
 PICTURE_CONTENTS = (640, 320)
 """Sides that a single picture is scaled to, until a face is found. A face that fills a picture of 640 is larger than

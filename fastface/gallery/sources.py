@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastface.names import safe_name
-from fastface.video.picture import PICTURE_SUFFIXES
 
 __all__ = ["EVERYONE_PATH", "Photo", "Sources", "collect", "label_of"]
+
+_PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
+    | {".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}
+)
+"""Suffixes, in lower case, of files that are meant as pictures: a file called so that is none is worth a word."""
 
 EVERYONE_PATH = "*"
 BANK_SUFFIX = ".npz"
@@ -118,7 +123,7 @@ class _Listing:
             if _is_folder(path):
                 self._add_person(path)
             else:
-                self._add_file(path, is_meant=path.suffix.lower() in PICTURE_SUFFIXES)
+                self._add_file(path, is_meant=path.suffix.lower() in _PICTURE_SUFFIXES)
 
     def _add_person(self, folder: Path) -> None:
         """All files under one person's folder. Links to folders are not followed: they may lead in a circle."""

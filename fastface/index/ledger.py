@@ -77,7 +77,8 @@ class Ledger:
         if not read_only:
             self._path.chmod(0o600)
             self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
+            # Not synced at each commit: a power cut may take back the last rows, and what they spoke of is done again.
+            self._database.execute("PRAGMA synchronous=NORMAL")
         if version == 0:
             self._database.executescript(_TABLES)
 
@@ -98,10 +99,12 @@ class Ledger:
         """All videos, by name."""
         return list(self._videos("ORDER BY video_id"))
 
-    def put_video(self, record: VideoRecord) -> None:
-        """Writes what is known of a video, over what was known."""
+    def put_video(self, record: VideoRecord, last_unit: UnitRecord | None = None) -> None:
+        """Writes what is known of a video, over what was known; with it, if given, the unit that finished it."""
         info = None if record.info is None else info_to_text(record.info)
         with self._transaction():
+            if last_unit is not None:
+                self._insert_unit(record.video_id, last_unit)
             self._database.execute(
                 "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -147,9 +150,11 @@ class Ledger:
     def put_unit(self, video_id: str, record: UnitRecord) -> None:
         """A unit is committed."""
         with self._transaction():
-            self._database.execute(
-                "INSERT OR REPLACE INTO units VALUES (?, ?, ?)", (video_id, record.key, record.to_text())
-            )
+            self._insert_unit(video_id, record)
+
+    def _insert_unit(self, video_id: str, record: UnitRecord) -> None:
+        row = (video_id, record.key, record.to_text())
+        self._database.execute("INSERT OR REPLACE INTO units VALUES (?, ?, ?)", row)
 
     def units(self, video_id: str) -> dict[str, UnitRecord]:
         """The committed units of a video, by key."""

@@ -1,6 +1,6 @@
 """The index on disk: one folder a video, one Parquet file a committed unit until the video is finished.
 
-OUT/.fastface/index/<video>/units/<key>.parquet     units, as they are committed
+OUT/.fastface/index/<video>/units/<key>.parquet     units, as they are committed; none where a video is one unit
 OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
 OUT/.fastface/index/<video>/embeddings.npy          their embeddings once more, to be mapped; only where they are many
 OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
@@ -49,15 +49,14 @@ class VideoIndex:
         """Writes the faces of a unit, durably."""
         _write(self._unit_path(unit), faces, metadata)
 
-    def merge(
+    def write_faces(
         self,
-        units: Iterable[UnitRecord],
+        parts: Iterable[Faces],
         dimension: int,
         metadata: dict[str, str],
         link: Callable[[Faces], npt.NDArray[np.int32]],
     ) -> int:
-        """Makes `faces.parquet` of the units' files, in order, with tracks linked; gives the number of faces."""
-        parts = [_read(self._unit_path(unit)) for unit in units if not unit.dense and not unit.lost]
+        """Makes `faces.parquet` of the units' faces, in order, with tracks linked; gives the number of faces."""
         faces = Faces.concatenate([Faces.empty(dimension), *parts])
         tracked = replace(faces, track=link(faces))
         self._map_path.unlink(missing_ok=True)
@@ -115,8 +114,12 @@ class VideoIndex:
             found = file.schema_arrow.metadata or {}
         return {key.decode(): value.decode() for key, value in found.items()}
 
-    def dense_faces(self, units: Iterable[UnitRecord]) -> list[Faces]:
-        """The faces of each stretch that was looked at again."""
+    def unit_faces(self, units: Iterable[UnitRecord]) -> list[Faces]:
+        """The faces of each unit, as they were committed.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+        """
         return [_read(self._unit_path(unit)) for unit in units]
 
     def remove(self) -> None:

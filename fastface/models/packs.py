@@ -9,7 +9,8 @@ from typing import Literal
 
 from fastface.errors import ModelError
 from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork, NetworkKind
-from fastface.models.graph import GraphKind, inspect_graph
+from fastface.models.facts import GraphKind
+from fastface.models.graph import inspect_graph
 
 __all__ = ["FileCheck", "Network", "PackFolder", "find_packs", "how_to_replace", "read_network", "verify"]
 
@@ -69,10 +70,12 @@ class PackFolder:
 
     Args:
         folder: The folder.
+        cache_folder: Where it is noted what the files are; None notes nothing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache_folder: Path | None = None) -> None:
         self.folder = folder
+        self._cache_folder = cache_folder
         self.name = folder.absolute().name
 
     @property
@@ -85,7 +88,7 @@ class PackFolder:
         networks, faults = [], []
         for path in self.files:
             try:
-                networks.append(read_network(path))
+                networks.append(read_network(path, self._cache_folder))
             except ModelError as error:
                 faults.append(str(error))
         return tuple(networks), tuple(faults)
@@ -113,21 +116,25 @@ class PackFolder:
         return found[0] if found else None
 
 
-def find_packs(places: Iterable[Path]) -> list[PackFolder]:
+def find_packs(places: Iterable[Path], cache_folder: Path | None = None) -> list[PackFolder]:
     """Every folder with ONNX files: each place itself, then its sub-folders by name. The first of a name wins."""
     packs: dict[str, PackFolder] = {}
     for place in places:
         if not place.is_dir():
             continue
         for folder in (place, *sorted(path for path in place.iterdir() if path.is_dir())):
-            pack = PackFolder(folder)
+            pack = PackFolder(folder, cache_folder)
             if pack.files and not pack.name.startswith("."):
                 packs.setdefault(pack.name, pack)
     return list(packs.values())
 
 
-def read_network(path: Path) -> Network:
+def read_network(path: Path, cache_folder: Path | None = None) -> Network:
     """Digest and kind of a file. A published file is known by its digest; any other is told from its graph.
+
+    Args:
+        path: The file.
+        cache_folder: See `inspect_graph`.
 
     Raises:
         ModelError: The file is missing or damaged.
@@ -136,7 +143,7 @@ def read_network(path: Path) -> Network:
     known = _published(digest)
     if known is not None:
         return Network(path.stem, path, digest, known.kind, known.dimension, verified=True)
-    facts = inspect_graph(path)
+    facts = inspect_graph(path, cache_folder)
     return Network(path.stem, path, digest, facts.kind, facts.dimension, verified=False)
 
 

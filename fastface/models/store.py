@@ -60,7 +60,13 @@ def places(folder: Path | None) -> tuple[Path, ...]:
 
 
 def find_models(
-    folder: Path | None, pack: str | None, detector: str | None, recogniser: str | None, device: DeviceInfo
+    folder: Path | None,
+    pack: str | None,
+    detector: str | None,
+    recogniser: str | None,
+    device: DeviceInfo,
+    *,
+    cache_folder: Path | None = None,
 ) -> ModelSet:
     """The networks to take.
 
@@ -73,16 +79,17 @@ def find_models(
         detector: File, or name (stem) of a file in any pack, instead of the pack's.
         recogniser: Likewise.
         device: What will compute: large packs first on a card, small ones on a CPU.
+        cache_folder: Where it is noted what files are; None notes nothing.
 
     Raises:
         ModelError: Nothing fits; says where it looked, what is there, and what to do.
     """
     where = places(folder)
-    packs = find_packs(where)
+    packs = find_packs(where, cache_folder)
     chosen: dict[NetworkKind, Network] = {}
     for kind, wanted in zip(_KINDS, (detector, recogniser), strict=True):
         if wanted is not None:
-            chosen[kind] = _named(kind, wanted, packs)
+            chosen[kind] = _named(kind, wanted, packs, cache_folder)
     name = "custom"
     notes: list[str] = []
     if missing := [kind for kind in _KINDS if kind not in chosen]:
@@ -110,7 +117,7 @@ def contract_of(recogniser: Network) -> str:
     return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING}".encode()).hexdigest()
 
 
-def _named(kind: NetworkKind, wanted: str, packs: Sequence[PackFolder]) -> Network:
+def _named(kind: NetworkKind, wanted: str, packs: Sequence[PackFolder], cache_folder: Path | None) -> Network:
     """The network that `--detector` or `--recogniser` names: a file, or a stem found in any pack."""
     path = Path(wanted)
     if path.suffix != ".onnx":
@@ -119,7 +126,7 @@ def _named(kind: NetworkKind, wanted: str, packs: Sequence[PackFolder]) -> Netwo
         if not path.is_file():
             names = sorted({file.stem for file in files})
             raise ModelError(f"no {kind} {wanted!r}: neither a file nor one of: {', '.join(names) or 'none'}")
-    network = read_network(path)
+    network = read_network(path, cache_folder)
     if network.kind != kind:
         raise ModelError(f"{str(path)!r} is no {kind}; by its graph it is: {network.kind}")
     return network

@@ -27,11 +27,12 @@ from fastface.pipeline.messages import (
 from fastface.pipeline.process import Heartbeat
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry
+from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frame import SampledFrame
 from fastface.video.plan import plan_units
-from fastface.video.planes import PlaneWriter, geometry_for
+from fastface.video.planes import PlaneWriter
 from fastface.video.probe import probe
 
 __all__ = ["serve"]

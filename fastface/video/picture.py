@@ -14,16 +14,10 @@ from PIL import ImageOps, UnidentifiedImageError
 from fastface.errors import InputError
 from fastface.types import Image
 
-__all__ = ["MAX_PIXELS", "PICTURE_SUFFIXES", "read_picture"]
+__all__ = ["MAX_PIXELS", "read_picture"]
 
 MAX_PIXELS = 100_000_000
 """Largest width × height that is decoded, unless another is given."""
-
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
-    | {".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}
-)
-"""Suffixes, in lower case, of files that are meant as pictures: a file called so that is none is worth a word."""
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM")
 """JPEG includes MPO. Without Pillow's rarer plugins: EPS starts Ghostscript, and the old ones are fuzzed little."""

@@ -19,46 +19,12 @@ from fastface.types import Geometry, Image, Size, VideoInfo
 from fastface.video.colour import yuv_matrix
 from fastface.video.frame import SampledFrame
 
-__all__ = ["MAX_PLANES", "USUAL_CANVAS", "PlaneWriter", "geometry_for"]
-
-USUAL_CANVAS: Size = (640, 384)
-"""The automatic canvas of a video of 16:9."""
-
-CANVAS_SIDE = 640
-"""Long side of the automatic canvas: what the networks were trained at and insightface looks at."""
-
-MAX_PLANES = (4096, 2304)
-"""Larger frames are stored smaller: a face that the canvas shows has more pixels there than its embedding needs."""
+__all__ = ["PlaneWriter"]
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _LIMITED = (0, 1)
 """Colour ranges: unspecified and MPEG."""
 _Bytes = npt.NDArray[np.uint8]
-
-
-def geometry_for(info: VideoInfo, det_size: Size | None) -> Geometry:
-    """How the frames of a video lie in the ring.
-
-    Args:
-        info: The video.
-        det_size: The canvas; None for 640 pixels on the long side and the video's aspect, in steps of 32.
-    """
-    width, height = info.size
-    planes_factor = min(1.0, MAX_PLANES[0] * MAX_PLANES[1] / (width * height)) ** 0.5
-    planes = (_even(width * planes_factor), _even(height * planes_factor))
-    canvas = det_size or _canvas_of(width, height)
-    factor = min(canvas[0] / width, canvas[1] / height)
-    content = (min(canvas[0], _even(width * factor)), min(canvas[1], _even(height * factor)))
-    return Geometry(display=(width, height), planes=planes, canvas=canvas, content=content)
-
-
-def _canvas_of(width: int, height: int) -> Size:
-    short = max(1, -(-CANVAS_SIDE * min(width, height) // (32 * max(width, height)))) * 32
-    return (CANVAS_SIDE, short) if width >= height else (short, CANVAS_SIDE)
-
-
-def _even(side: float) -> int:
-    return max(2, round(side / 2) * 2)
 
 
 class PlaneWriter:

@@ -8,9 +8,6 @@ from itertools import product
 from pathlib import Path
 from time import monotonic
 
-from fastface.cartoon.film import Encoding, draw_film
-from fastface.cartoon.networks import write_pack
-from fastface.cartoon.scripts import random_script
 from fastface.config import Config
 from fastface.errors import FastfaceError, ModelError
 from fastface.names import counted
@@ -132,6 +129,10 @@ def combinations_of(
 
 
 def _drawn(folder: Path) -> Path:
+    # Codecs take a tenth of a second to load, which all other commands need not pay.
+    from fastface.cartoon.film import Encoding, draw_film  # noqa: PLC0415
+    from fastface.cartoon.scripts import random_script  # noqa: PLC0415
+
     path = folder / "drawn.mp4"
     draw_film(path, random_script(1, _FILM_FRAMES), Encoding(gop=50, zoom=_FILM_ZOOM))
     return path
@@ -143,6 +144,8 @@ def _with_networks(config: Config, folder: Path) -> Config:
     except ModelError:
         if config.models.folder or config.models.pack or config.models.detector or config.models.recogniser:
             raise
+        from fastface.cartoon.networks import write_pack  # noqa: PLC0415 - as above
+
         write_pack(folder / "networks")
         return config.model_copy(update={"models": config.models.model_copy(update={"folder": folder / "networks"})})
     return config

@@ -3,11 +3,8 @@
 import base64
 import csv
 import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
-
-from PIL import Image, ImageDraw, ImageFont
 
 from fastface.files import atomic_path, write_atomic
 from fastface.workflows.bench import STAGES, Measurement
@@ -19,8 +16,6 @@ COLUMNS = (
     "times_real_time", *(f"{stage}_ms_per_frame" for stage in STAGES), "memory_mb",
 )  # fmt: skip
 
-_WIDTH, _LABEL_WIDTH, _ROW_HEIGHT, _EDGE = 1000, 330, 34, 16
-_BAR, _BEST_BAR, _INK, _PAPER = (120, 150, 190), (40, 110, 200), (20, 20, 20), (255, 255, 255)
 _STYLE = (
     "body{font:15px sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse}"
     "td,th{padding:.3em .7em;text-align:right;border-bottom:1px solid #ddd}tr.best{font-weight:bold}img{max-width:100%}"
@@ -54,32 +49,11 @@ def write_report(folder: Path, measurements: Sequence[Measurement], title: str) 
     best = max(range(len(measurements)), key=lambda i: measurements[i].frames_per_second)
     with atomic_path(folder / "bench.csv") as part, part.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *map(cells, measurements)])
-    content = io.BytesIO()
-    _chart(measurements, best, title).save(content, "PNG")
-    write_atomic(folder / "bench.png", content.getvalue())
-    write_atomic(folder / "bench.html", _page(measurements, best, title, content.getvalue()))
+    from fastface.workflows.bench_chart import draw_chart  # noqa: PLC0415 - Pillow, which all other commands can spare
 
-
-def _chart(measurements: Sequence[Measurement], best: int, title: str) -> Image.Image:
-    """Bars of frames a second, one a combination."""
-    picture = Image.new("RGB", (_WIDTH, 2 * _EDGE + _ROW_HEIGHT * (len(measurements) + 1)), _PAPER)
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=15)
-    draw.text((_EDGE, _EDGE), f"frames a second: {title}", fill=_INK, font=font)
-    longest = max(measurement.frames_per_second for measurement in measurements)
-    room = _WIDTH - _LABEL_WIDTH - 5 * _EDGE
-    for row, measurement in enumerate(measurements):
-        top = _EDGE + _ROW_HEIGHT * (row + 1)
-        draw.text((_EDGE, top + 6), _label(measurement), fill=_INK, font=font)
-        end = _LABEL_WIDTH + room * measurement.frames_per_second / longest
-        colour = _BEST_BAR if row == best else _BAR
-        draw.rectangle((_LABEL_WIDTH, top + 3, end, top + _ROW_HEIGHT - 5), fill=colour)
-        draw.text((end + 6, top + 6), f"{measurement.frames_per_second:.1f}", fill=_INK, font=font)
-    return picture
-
-
-def _label(measurement: Measurement) -> str:
-    chosen = measurement.combination
-    return f"{chosen.device}, {chosen.decoders} dec., {chosen.workers} work., batch {chosen.batch}"
+    chart = draw_chart(measurements, best, title)
+    write_atomic(folder / "bench.png", chart)
+    write_atomic(folder / "bench.html", _page(measurements, best, title, chart))
 
 
 def _page(measurements: Sequence[Measurement], best: int, title: str, chart: bytes) -> str:

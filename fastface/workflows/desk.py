@@ -13,7 +13,7 @@ from fastface.index.store import VideoIndex
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.types import Gallery, Size
-from fastface.video.planes import USUAL_CANVAS
+from fastface.video.canvas import USUAL_CANVAS
 from fastface.workflows.find import Finder
 from fastface.workflows.interrupt import Interruption, interruptible
 from fastface.workflows.machine import Layout, choose_layout

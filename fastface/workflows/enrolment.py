@@ -1,37 +1,29 @@
-"""Photos → gallery.
-
-Photos are looked at in a process of its own: a hostile one cannot end the run, and the networks' memory goes with it.
-"""
+"""Photos → gallery. They are looked at in a process of its own: see `enrolment_process`."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from importlib.metadata import version
-from multiprocessing.connection import Connection
 from pathlib import Path
-
-import cv2
 
 from fastface import errors
 from fastface.config import Config
 from fastface.errors import ConfigError, FastfaceError, InputError, WorkerError
-from fastface.faces.analyse import PICTURE_CANVAS, FaceAnalyser
 from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
 from fastface.gallery.sources import collect
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
-from fastface.pipeline.errands import Refused, run_errands, serve_errands
-from fastface.pipeline.inference import open_analyser
-from fastface.pipeline.messages import Alive, WorkerSettings
+from fastface.pipeline.errands import Refused, run_errands
+from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.ring import RingShape
-from fastface.types import Faces, Gallery, Image
-from fastface.video.picture import read_picture
+from fastface.types import Faces, Gallery
+from fastface.video.canvas import PICTURE_CANVAS
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.machine import choose_layout, num_cores
 from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
 from fastface.workflows.observer import Observer
 from fastface.workflows.results import EnrollResult
 
-__all__ = ["enrol", "enroll", "serve"]
+__all__ = ["enrol", "enroll"]
 
 _MIN_FACE = 16
 
@@ -140,7 +132,7 @@ def _look_at(
     """The faces of each photo, or why there are none."""
     found: _Found = {}
     lost, works = 0, False
-    crew = Crew("enrolment", "fastface.workflows.enrolment:serve", 1, _settings(config, networks))
+    crew = Crew("enrolment", "fastface.workflows.enrolment_process:serve", 1, _settings(config, networks))
     with closing(run_errands(crew, paths, interrupted, _STALL_SECONDS)) as results:
         for path, result in results:
             if not isinstance(result, Refused):
@@ -177,34 +169,6 @@ def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer)
         gallery, report = enrol(tuple(paths), config, networks, limits, interruption)
     save_gallery(bank, gallery, report)
     return EnrollResult(bank, gallery, report.lines)
-
-
-def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) -> None:
-    """The life of the enrolment process; called by `process.child_main` in the child."""
-    cv2.setNumThreads(1)
-    analyser: FaceAnalyser | None = None
-
-    def look(path: Path) -> Faces | InputError:
-        nonlocal analyser
-        try:
-            picture = read_picture(path)
-            connection.send(Alive())
-            analyser = analyser or open_analyser(settings)  # pictures that cannot be read need no networks
-            return _faces(analyser, path, picture)
-        except InputError as error:
-            return error
-
-    serve_errands(connection, look)
-
-
-def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
-    try:
-        return analyser.analyse_picture(picture)
-    except cv2.error as error:
-        # OpenCV 4 turns and cuts no picture with a side of 32768 pixels or more.
-        height, width = picture.shape[:2]
-        reason = f"no face can be cut out of a picture of {width}×{height} pixels; scale it down"
-        raise InputError(path, reason) from error
 
 
 def _translated(refused: Refused) -> FastfaceError:

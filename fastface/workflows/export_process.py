@@ -1,71 +1,20 @@
 """The process that makes exports: clips by ffmpeg, pictures by one forward decode a video."""
 
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any, Literal
 
 import av.logging
 import cv2
 import numpy as np
 
 from fastface.export.clips import cut_clip
-from fastface.export.crops import CropStyle, cut_crop, save_picture
-from fastface.export.snapshots import BoxLabel, draw_boxes
+from fastface.export.crops import cut_crop, save_picture
+from fastface.export.snapshots import draw_boxes
 from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.process import Heartbeat
-from fastface.types import VideoInfo
 from fastface.video.pictures import frames_at
+from fastface.workflows.export_jobs import ClipJob, CropJob, Made, PicturesJob
 
-__all__ = ["ClipJob", "CropJob", "Made", "PicturesJob", "SnapshotJob", "serve"]
-
-
-@dataclass(frozen=True, slots=True)
-class ClipJob:
-    """Cut [start, end) of a video, in seconds from its first frame."""
-
-    info: VideoInfo
-    start: float
-    end: float
-    destination: Path
-    mode: Literal["copy", "precise"]
-
-
-@dataclass(frozen=True, slots=True)
-class CropJob:
-    """One crop: the frame's pts, the face in it, and the file."""
-
-    pts: int
-    box: tuple[float, ...]
-    landmarks: tuple[float, ...]
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotJob:
-    """One whole frame with boxes."""
-
-    pts: int
-    labels: tuple[BoxLabel, ...]
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class PicturesJob:
-    """All pictures of one video, made in one pass."""
-
-    info: VideoInfo
-    style: CropStyle
-    crops: tuple[CropJob, ...]
-    snapshots: tuple[SnapshotJob, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """An errand's result: facts worth keeping, and what could not be made."""
-
-    facts: dict[str, Any] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
+__all__ = ["serve"]
 
 
 def serve(connection: Connection, _descriptor: int, _settings: None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from fastface.config import ExportConfig
 from fastface.errors import InputError, SpaceError
-from fastface.export.clips import clip_name
+from fastface.export.plans import clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
@@ -22,7 +22,7 @@ from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
 from fastface.types import Span
 from fastface.video.fingerprint import fingerprint
-from fastface.workflows.export_process import ClipJob, PicturesJob
+from fastface.workflows.export_jobs import ClipJob, PicturesJob
 from fastface.workflows.find import Findings
 from fastface.workflows.interrupt import Interruption
 from fastface.workflows.machine import num_cores

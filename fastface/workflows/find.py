@@ -219,7 +219,7 @@ class Finder:
             if not units:
                 continue
             outside = ~_inside(faces.time, [_interval(unit) for unit in units])
-            closer = index.dense_faces(units)
+            closer = index.unit_faces(units)
             faces = Faces.concatenate([faces[outside], *closer])
             periods = np.concatenate([periods[outside], *(np.full(len(part), seconds) for part in closer)])
         if dense:

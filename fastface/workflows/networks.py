@@ -8,7 +8,7 @@ import platformdirs
 from fastface.backends import DeviceInfo, resolve_device
 from fastface.config import Config
 from fastface.errors import ConfigError, ModelError
-from fastface.models.graph import inspect_graph, prepare_detector, prepare_recogniser
+from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.models.store import ModelSet, contract_of, find_models
 
 __all__ = ["Networks", "Thresholds", "cache_folder", "describe_networks", "open_networks", "thresholds"]
@@ -68,8 +68,9 @@ def open_networks(config: Config) -> Networks:
         detector=config.models.detector,
         recogniser=config.models.recogniser,
         device=device,
+        cache_folder=cache,
     )
-    dimension = inspect_graph(models.recogniser.path).dimension
+    dimension = models.recogniser.dimension
     assert dimension is not None, models.recogniser
     return Networks(
         device=device,

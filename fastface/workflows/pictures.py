@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.config import ExportConfig
-from fastface.export.crops import CropStyle, choose_crops
-from fastface.export.snapshots import BoxLabel
+from fastface.export.plans import BoxLabel, CropStyle, choose_crops
 from fastface.export.tables import CropRow
 from fastface.names import safe_name
 from fastface.types import Hits
-from fastface.workflows.export_process import CropJob, PicturesJob, SnapshotJob
+from fastface.workflows.export_jobs import CropJob, PicturesJob, SnapshotJob
 from fastface.workflows.find import Findings
 
 __all__ = ["PicturePlan", "plan_pictures"]

@@ -183,7 +183,7 @@ class Scanner:
         for unit in missing:
             coordinator.schedule(event.info, unit)
         if not missing:
-            self._finish(video_id)
+            self._merge(video_id)
 
     def _refuse(self, event: VideoRefused) -> None:
         file = event.file
@@ -216,9 +216,14 @@ class Scanner:
             covered=report.covered,
             seconds=event.seconds,
         )
-        VideoIndex(self._root, unit.video_id).write_unit(record, event.faces, self._recipe.metadata)
         if self._count_hits is not None:
             self._observer.found(self._count_hits(event.faces))
+        video = self._open.get(unit.video_id)
+        if video is not None and video.record.num_units == 1:
+            # Its faces are the video's: a file of their own would cost a short video as much as all else.
+            self._finish(unit.video_id, [record], [event.faces], last=record)
+            return
+        VideoIndex(self._root, unit.video_id).write_unit(record, event.faces, self._recipe.metadata)
         self._settle(unit.video_id, record)
 
     def _lose(self, event: UnitLost) -> None:
@@ -235,11 +240,19 @@ class Scanner:
             return  # a stretch for exact boundaries: its video is finished
         video.missing.discard(record.key)
         if not video.missing:
-            self._finish(video_id)
+            self._merge(video_id)
 
-    def _finish(self, video_id: str) -> None:
-        record = self._open.pop(video_id).record
+    def _merge(self, video_id: str) -> None:
+        """Finishes a video all of whose units are in the ledger."""
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
+        parts = VideoIndex(self._root, video_id).unit_faces(unit for unit in units if not unit.lost)
+        self._finish(video_id, units, parts)
+
+    def _finish(
+        self, video_id: str, units: list[UnitRecord], parts: list[Faces], last: UnitRecord | None = None
+    ) -> None:
+        """Writes what all units of a video have seen; `last` is the one that the ledger does not have yet."""
+        record = self._open.pop(video_id).record
         duration = record.info.duration if record.info else None
         verdict = judge(units, duration)
         state, reason = verdict.state, verdict.reason
@@ -247,8 +260,9 @@ class Scanner:
             state, reason = "unstable", "the file changed while it was read"
         index = VideoIndex(self._root, video_id)
         link = partial(link_tracks, period=self._recipe.period)
-        index.merge(units, self._recipe.dimension, {**self._recipe.metadata, "fingerprint": record.fingerprint}, link)
-        self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage))
+        metadata = {**self._recipe.metadata, "fingerprint": record.fingerprint}
+        index.write_faces(parts, self._recipe.dimension, metadata, link)
+        self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage), last)
         index.drop_units()
         self._observer.video_finished(video_id, state, reason)
 
