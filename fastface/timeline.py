@@ -24,6 +24,7 @@ __all__ = [
     "group_hits",
     "inner_cells",
     "merge",
+    "split_at",
     "subtract",
 ]
 
@@ -72,6 +73,20 @@ def subtract(intervals: Iterable[Interval], taken: Iterable[Interval]) -> tuple[
         if start < end:
             left.append((start, end))
     return tuple(left)
+
+
+def split_at(intervals: Iterable[Interval], edges: Iterable[Fraction], least: Fraction) -> tuple[Interval, ...]:
+    """Disjoint intervals, cut at those of `edges` that leave pieces of at least `least` seconds on both sides."""
+    ordered = sorted(edges)
+    pieces: list[Interval] = []
+    for begin, end in intervals:
+        start = begin
+        for edge in ordered:
+            if start + least <= edge <= end - least:
+                pieces.append((start, edge))
+                start = edge
+        pieces.append((start, end))
+    return tuple(pieces)
 
 
 def group_hits(hits: Hits, merge_gap: float) -> tuple[Hits, ...]:

@@ -159,7 +159,15 @@ def test_a_damaged_index_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_the_ledger_gives_back_what_it_was_given(tmp_path: Path) -> None:
     video = VideoRecord("a", INFO.path, "1-2-3", "key", info=INFO, num_units=2, coverage=0.5)
-    unit = UnitRecord("000001", Fraction(1, 3), None, dense=False, covered=Fraction(7, 3), seconds={"decode": 1.5})
+    unit = UnitRecord(
+        "000001",
+        Fraction(1, 3),
+        None,
+        dense=False,
+        covered=Fraction(7, 3),
+        keyframes=(Fraction(1, 3), Fraction(5)),
+        seconds={"decode": 1.5},
+    )
     with Ledger(tmp_path / "state.sqlite") as ledger:
         ledger.put_video(video)
         ledger.put_unit("a", unit)

@@ -10,11 +10,13 @@ from conftest import Cartoon
 from export_tools import keyframes
 from run_tools import rows, run
 
+from fastface.index.ledger import Ledger
+
 REACH = Fraction(11, 5)
 """Seconds on either side of a hit's cell that are looked at: two seconds and one cell."""
 
 CELL = Fraction(1, 5)
-SPARSE = ("--no-every-frame", "--pad", "0,0", "--merge-gap", "0.5", "-s", "scan.unit_seconds=60")
+SPARSE = ("--no-every-frame", "--sample-fps", "5", "--pad", "0,0", "--merge-gap", "0.5", "-s", "scan.unit_seconds=60")
 
 Hit = tuple[str, str, str]
 
@@ -64,6 +66,16 @@ def test_films_whose_keyframes_were_seen_are_done(fast: Path) -> None:
     videos = json.loads((fast / "run.json").read_text())["videos"]
     assert len(videos) == 3
     assert {(video["state"], video["coverage"]) for video in videos} == {("done", 1.0)}
+
+
+def test_closer_looks_begin_at_keyframes_so_that_decoders_share_them(cartoon: Cartoon, fast: Path) -> None:
+    with Ledger(fast / ".fastface" / "state.sqlite", read_only=True) as ledger:
+        films = {record.video_id: record.path for record in ledger.videos()}
+        stretches = [(films[name], unit) for name in films for unit in ledger.units(name).values() if unit.dense]
+    starts = {(film, -(-time // CELL) * CELL) for film in set(films.values()) for time in keyframes(film)}
+    split = [unit for film, unit in stretches if (film, unit.start) in starts]
+    assert len(split) > 5
+    assert all(unit.end is not None and unit.end - unit.start >= 1 for unit in split)
 
 
 def test_whom_no_keyframe_shows_costs_no_closer_look(cartoon: Cartoon, fast: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from fastface.timeline import (
     clamp,
     group_hits,
     merge,
+    split_at,
     subtract,
 )
 from fastface.types import Hits, Span
@@ -211,3 +212,19 @@ def test_exact_windows_merge_and_stay_inside_the_video():
 def test_a_sample_on_its_cells_edge_is_found_there_though_its_time_was_rounded(cell, period):
     time = float(cell * period)
     assert boundary_windows([(time, time)], period)[-1][1] == (cell + 1) * period
+
+
+@given(INTERVALS, st.lists(st.integers(0, 60), max_size=8), st.integers(1, 5))
+def test_split_intervals_are_the_same_seconds_in_pieces_that_pay(intervals, edges, least):
+    whole = merge(intervals)
+    pieces = split_at(whole, map(Fraction, edges), Fraction(least))
+    assert sum(end - start for start, end in pieces) == sum(end - start for start, end in whole)
+    assert cells(pieces) == cells(whole)
+    bounds = {edge for interval in whole for edge in interval}
+    assert {edge for piece in pieces for edge in piece} <= bounds | set(map(Fraction, edges))
+    assert all(end - start >= least or (start, end) in whole for start, end in pieces)
+
+
+def test_intervals_are_split_at_edges():
+    pieces = split_at([(Fraction(0), Fraction(10))], map(Fraction, (7, 3, 9, 20)), Fraction(2))
+    assert pieces == ((0, 3), (3, 7), (7, 10))

@@ -58,6 +58,7 @@ class UnitRecord:
         errors: Packets that could not be decoded.
         covered: Seconds of video that were decoded.
         lost: Why the unit has no result: `state: reason`; empty if it has one.
+        keyframes: When the keyframes are shown that were looked at; empty unless it was only they.
         seconds: Time of each stage.
     """
 
@@ -76,6 +77,7 @@ class UnitRecord:
     errors: int = 0
     covered: Fraction = Fraction(0)
     lost: str = ""
+    keyframes: tuple[Fraction, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_text(self) -> str:
@@ -87,7 +89,8 @@ class UnitRecord:
         """The record that `to_text` wrote."""
         values = json.loads(text)
         exact = {name: None if values[name] is None else Fraction(values[name]) for name in _UNIT_FRACTIONS}
-        return cls(**{**values, **exact})
+        keyframes = tuple(map(Fraction, values["keyframes"]))
+        return cls(**{**values, **exact, "keyframes": keyframes})
 
 
 _UNIT_FRACTIONS = ("start", "end", "period", "covered")

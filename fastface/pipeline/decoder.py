@@ -152,7 +152,7 @@ class _UnitJob:
         self._decoder = decoder
         self._task = task
         self._sequence = 0
-        self._seconds = {"decode": 0.0, "write": 0.0, "wait_slot": 0.0}
+        self._seconds = {"decode": 0.0, "wait_slot": 0.0}
         self._batch: _Batch | None = None
         self._geometry = geometry_for(task.info, decoder._settings.det_size)
         self._writer = PlaneWriter(task.info, self._geometry)
@@ -176,7 +176,7 @@ class _UnitJob:
             raise
         if self._batch is not None:
             self._send_batch(self._batch)
-        return UnitDecoded(self._task.work, self._sequence, source.report, self._seconds)
+        return UnitDecoded(self._task.work, self._sequence, source.report, self._seconds | self._writer.seconds)
 
     def _timed_next(self, frames: Iterator[SampledFrame]) -> SampledFrame | None:
         started = perf_counter()
@@ -188,14 +188,11 @@ class _UnitJob:
         decoder, work = self._decoder, self._task.work
         while decoder._connection.poll():
             decoder.obey(decoder._connection.recv(), work)
-        started = perf_counter()
         if self._batch is None:
+            started = perf_counter()
             self._batch = _Batch(decoder.next_grant(work), decoder._ring, self._geometry, self._writer)
-        granted = perf_counter()
+            self._seconds["wait_slot"] += perf_counter() - started
         self._batch.add(frame)
-        written = perf_counter()
-        self._seconds["wait_slot"] += granted - started
-        self._seconds["write"] += written - granted
         if self._batch.full:
             self._send_batch(self._batch)
 

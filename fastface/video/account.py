@@ -1,6 +1,6 @@
 """The account of one unit: frames, errors, and the seconds that were decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -74,13 +74,13 @@ class Account:
             before = self._info.time_of(self._last) + self._frame_seconds
         self._lost += max(Fraction(0), time - before)
 
-    def report(self, sampled: int) -> UnitReport:
-        """The unit's account."""
+    def report(self, sampled: int, keyframes: Sequence[Fraction]) -> UnitReport:
+        """The unit's account: `sampled` frames were handed out, and `keyframes` says when if only such were wanted."""
         until = max(self._ends(), default=self._unit.start)
         if self._unit.end is not None:
             until = self._unit.end if self._complete else min(until, self._unit.end)
         covered = max(Fraction(0), until - self._unit.start - self._lost)
-        return UnitReport(self._decoded, sampled, self.errors, covered)
+        return UnitReport(self._decoded, sampled, self.errors, covered, tuple(keyframes))
 
     def _ends(self) -> Iterator[Fraction]:
         """Until when the unit was seen, by what was decoded and by what was read."""

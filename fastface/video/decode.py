@@ -1,6 +1,7 @@
 """Units of videos → sampled frames, in order of time, with an account of what could not be decoded."""
 
 from collections.abc import Generator, Iterator
+from fractions import Fraction
 from itertools import chain
 from math import ceil
 from typing import Any
@@ -57,6 +58,7 @@ class PyavSource:
         end = None if unit.end is None else info.start_pts + ceil(unit.end / info.time_base)
         wanted = start
         sampled = 0
+        keyframes: list[Fraction] = []
         for frame, pts in self._from(unit, account):
             if pts < start:
                 continue
@@ -70,8 +72,10 @@ class PyavSource:
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
             sampled += 1
+            if unit.sampling.keyframes:
+                keyframes.append(time)
             yield SampledFrame(pts, time, frame, flagged)
-        self.report = account.report(sampled)
+        self.report = account.report(sampled, keyframes)
 
     def _from(self, unit: Unit, account: Account) -> Iterator[tuple[Any, int]]:
         """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""

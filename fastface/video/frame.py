@@ -43,12 +43,14 @@ class UnitReport:
         sampled: Frames that were handed out.
         errors: Packets or frames that could not be decoded, or only with damage.
         covered: Seconds of the unit that were decoded: gaps without an error are the film's own and count.
+        keyframes: When those that were handed out are shown; empty unless only they were asked for.
     """
 
     decoded: int = 0
     sampled: int = 0
     errors: int = 0
     covered: Fraction = Fraction(0)
+    keyframes: tuple[Fraction, ...] = ()
 
 
 class FrameSource(Protocol):

@@ -19,8 +19,8 @@ from fastface.workflows.run import scan
 
 __all__ = ["STAGES", "Combination", "Measurement", "bench", "combinations_of", "described", "profile_text"]
 
-STAGES = ("decode", "write", "wait_slot", "detect", "align", "embed", "wait_batch")
-"""Where the time of decoders (the first three) and of workers (the others) goes."""
+STAGES = ("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "wait_batch")
+"""Where the time of decoders (the first four) and of workers (the others) goes."""
 
 _MEMORY_SECONDS = 0.5
 _FILM_FRAMES = 500

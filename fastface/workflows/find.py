@@ -15,7 +15,17 @@ from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.timeline import Interval, boundary_windows, build_spans, cell_of, group_hits, inner_cells, merge, subtract
+from fastface.timeline import (
+    Interval,
+    boundary_windows,
+    build_spans,
+    cell_of,
+    group_hits,
+    inner_cells,
+    merge,
+    split_at,
+    subtract,
+)
 from fastface.types import Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
 from fastface.workflows.networks import Thresholds
 from fastface.workflows.output import OutputFolder
@@ -26,6 +36,9 @@ _UNKNOWN_RATE = Fraction(25)
 
 _REACH = Fraction(2)
 """Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
+
+_LEAST_STRETCH = Fraction(1)
+"""Seconds that are worth opening a video for in one more decoder."""
 
 _NEAR_KEYFRAMES = 0.2
 """As `_NEAR`, for keyframes: the only picture of a shot may show a turned or blurred face."""
@@ -115,10 +128,17 @@ class Finder:
                 yield from ((record.info, unit) for unit in units)
 
     def _missing(self, record: VideoRecord, sampling: Sampling, wanted: Iterable[Interval]) -> list[Unit]:
-        """What of the wanted stretches was not looked at with a sampling; what was lost is not tried again."""
+        """What of the wanted stretches was not looked at with a sampling; what was lost is not tried again.
+
+        A stretch is cut at keyframes, where decoding can begin, so that several decoders share it.
+        """
         units = self._ledger.units(record.video_id).values()
         looked_at = [_interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
-        return [Unit(record.video_id, -1, start, end, sampling) for start, end in subtract(wanted, looked_at)]
+        stretches = subtract(wanted, looked_at)
+        if sampling.period is not None:
+            edges = {-(-time // sampling.period) * sampling.period for unit in units for time in unit.keyframes}
+            stretches = split_at(stretches, edges, _LEAST_STRETCH)
+        return [Unit(record.video_id, -1, start, end, sampling) for start, end in stretches]
 
     def _near_keyframes(self, record: VideoRecord, info: VideoInfo) -> tuple[Interval, ...]:
         """The cells within reach of every sample that is a hit, or nearly one: each round reaches on from the last."""

@@ -229,7 +229,7 @@ def _answer(desk: Desk, finder: Finder, records: list[VideoRecord], result: RunR
     exporter = Exporter(desk.out, desk.ledger, desk.config.export, desk.interruption)
     tally = _Tally(exporter, result.counts)
     root = desk.out.root
-    with result.phase("answer"):
+    with result.phase("match"):
         write_hits(root / "hits.csv", tally.pass_on(finder.findings(records)))
     with result.phase("exports"):
         exports = exporter.make()

@@ -214,6 +214,7 @@ class Scanner:
             damaged=int(event.faces.damaged.sum()),
             errors=report.errors,
             covered=report.covered,
+            keyframes=report.keyframes,
             seconds=event.seconds,
         )
         if self._count_hits is not None:
