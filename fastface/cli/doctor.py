@@ -1,0 +1,32 @@
+"""`fastface doctor`: what the machine has, what is wrong, how to mend it."""
+
+from dataclasses import asdict
+
+import typer
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.options import MODELS, SCAN, Invocation, with_settings
+from fastface.cli.report import as_json, say
+from fastface.workflows.checkup import Check, examine
+
+__all__ = ["doctor"]
+
+_MARKS = {"fine": "ok   ", "absent": "  –  ", "note": "note ", "fault": "FAULT"}
+
+
+@with_settings(SCAN, MODELS)
+def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
+    """Look at machine, libraries, networks, devices, ffmpeg, memory and folders; end with 1 if a run would fail."""
+    checks: list[Check] = []
+    for check in examine(invocation.config, out):
+        checks.append(check)
+        if not invocation.json and (check.state in ("note", "fault") or not invocation.quiet):
+            say(f"{_MARKS[check.state]} {check.name}: {check.facts}")
+            if check.remedy:
+                say(f"      → {check.remedy}")
+    faults = sum(check.state == "fault" for check in checks)
+    if invocation.json:
+        as_json({"checks": [asdict(check) for check in checks], "faults": faults})
+    elif not invocation.quiet:
+        say("nothing is in the way of a run" if not faults else f"in the way of a run: {faults}")
+    raise typer.Exit(int(faults > 0))
