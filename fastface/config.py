@@ -7,6 +7,7 @@ defaults < profile < file < environment (`FASTFACE_SECTION__KEY`) < flags.
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime, time, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -53,6 +54,16 @@ def _pair(value: object) -> object:
         return value
     parts = value.split(",")
     return parts * 2 if len(parts) == 1 else parts
+
+
+def _clock_time(value: object) -> object:
+    """`HH:MM`, or nothing."""
+    if value is None or isinstance(value, time):
+        return value
+    try:
+        return datetime.strptime(str(value), "%H:%M").time()
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no time of day, as 06:30") from error
 
 
 def _listed(value: object) -> object:
@@ -151,6 +162,23 @@ class RunConfig(Section):
     """How the run as a whole behaves."""
 
     fresh: bool = Field(False, description="Start over: forget all that the output folder holds.")
+    until: Annotated[time | None, BeforeValidator(_clock_time)] = Field(
+        None, description="Stop at this time of day, as 06:30; the same command goes on with it."
+    )
+    max_hours: float | None = Field(None, gt=0, le=8784, description="Stop after so many hours; likewise.")
+
+    def seconds_left(self, now: datetime | None = None) -> float | None:
+        """Seconds that a run that begins now may last; None where it is given no end.
+
+        Args:
+            now: The time of day; default: that of the machine's own zone.
+        """
+        limits = [] if self.max_hours is None else [self.max_hours * 3600]
+        if self.until is not None:
+            now = now or datetime.now().astimezone()
+            end = now.replace(hour=self.until.hour, minute=self.until.minute, second=0, microsecond=0)
+            limits.append(((end if end > now else end + timedelta(days=1)) - now).total_seconds())
+        return min(limits, default=None)
 
 
 class ModelsConfig(Section):

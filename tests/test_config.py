@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--snapshots": ("export", "snapshots", "", True),
     "--boxes": ("export", "boxes", "", True),
     "--fresh": ("run", "fresh", "", True),
+    "--until": ("run", "until", "06:30", time(6, 30)),
+    "--max-hours": ("run", "max_hours", "8", 8.0),
     "--pack": ("models", "pack", "buffalo_s", "buffalo_s"),
     "--detector": ("models", "detector", "d.onnx", "d.onnx"),
     "--recogniser": ("models", "recogniser", "r.onnx", "r.onnx"),

@@ -218,3 +218,29 @@ def test_exact_boundaries_are_those_of_every_frame(cartoon: Cartoon, undisturbed
     assert any("dense" in str(path) for path in before)
     assert run(cartoon, out, *exact).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in (out / ".fastface" / "index").rglob("*")} == before
+
+
+def test_when_its_time_is_up_a_run_ends_with_3_and_the_next_goes_on(
+    cartoon: Cartoon, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = run(cartoon, out, "--max-hours", "0.0000001")
+    assert done.returncode == 3, done.stderr
+    videos = json.loads((out / "run.json").read_text())["videos"]
+    assert [(Path(video["path"]).name, video["state"]) for video in videos] == [
+        (name, "cancelled") for name in sorted(cartoon.scripts)
+    ]  # those that nobody came to are there too
+    assert "goes on with it" in videos[0]["reason"]
+    assert run(cartoon, out, "--max-hours", "1").returncode == 0
+    assert tables(out) == tables(undisturbed)
+
+
+def test_exports_that_there_is_no_time_for_are_made_by_the_next_run(cartoon: Cartoon, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(cartoon, out).returncode == 0
+    late = run(cartoon, out, "--crops", "face", "--max-hours", "0.0000001")
+    assert late.returncode == 3
+    assert "time is up: " in late.stderr
+    assert not list(out.glob("crops/*/*.jpg"))
+    assert run(cartoon, out, "--crops", "face", "--max-hours", "1").returncode == 0
+    assert list(out.glob("crops/*/*.jpg"))

@@ -1,5 +1,6 @@
 """Settings: precedence, bounds, and every fault told at once."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,26 @@ def test_settings_cannot_be_changed_after_they_are_checked() -> None:
     config = Config()
     with pytest.raises(ValueError, match="frozen"):
         config.scan.batch = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("now", "until", "max_hours", "seconds"),
+    [
+        ("2026-11-21T23:50:00+01:00", "06:30", None, 24_000),
+        ("2026-11-21T23:50:30+01:00", "23:50", None, 86_370),  # of the next day
+        ("2026-11-21T23:50:00+01:00", "6:30", 0.5, 1800),
+        ("2026-11-21T06:29:59+01:00", "06:30", 24, 1),
+        ("2026-11-21T06:29:59+01:00", None, None, None),
+    ],
+)
+def test_a_run_may_last_until_the_next_such_time(
+    now: str, until: str | None, max_hours: float | None, seconds: float | None
+) -> None:
+    config = load_config(environment={}, flags={"run": {"until": until, "max_hours": max_hours}})
+    assert config.run.seconds_left(datetime.fromisoformat(now)) == seconds
+
+
+@pytest.mark.parametrize("wrong", ["25:00", "6", "06:61", "evening", ""])
+def test_what_is_no_time_of_day_is_a_fault(wrong: str) -> None:
+    (fault,) = _faults(flags={"run": {"until": wrong}})
+    assert "is no time of day, as 06:30" in fault

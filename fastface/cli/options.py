@@ -74,7 +74,7 @@ SCAN = (*SAMPLING, *_flags("scan", "batch", "decoders", "workers", "ring_mb"))
 MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots", "boxes")
-RUN = _flags("run", "fresh")
+RUN = _flags("run", "fresh", "until", "max_hours")
 DEVICE = _flags("models", "device")
 MODELS = (*_flags("models", "pack", "detector", "recogniser", dir="--models"), *DEVICE)
 

@@ -4,9 +4,9 @@ Used for all that touches foreign files outside the scan: reading photos, cuttin
 dies loses only the errand it was on; it is replaced, and the errand is reported as lost.
 """
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -57,7 +57,7 @@ def run_errands(
 
     Args:
         crew: The children, not started yet.
-        tasks: Each is sent to one child.
+        tasks: Each is sent to one child. They are taken one by one, when a child is free.
         interrupted: Asked twice a second; gives the number of a signal that came.
         stall_seconds: Longest time that a child says nothing of its errand before it is ended.
 
@@ -65,27 +65,33 @@ def run_errands(
         InterruptError: `interrupted()` gave a signal number.
         BackendError, ModelError, WorkerError: The children cannot start on this machine.
     """
-    waiting = deque(Errand(number, task) for number, task in enumerate(tasks))
-    if not waiting:
+    errands = map(Errand, count(), tasks)
+    if (first := next(errands, None)) is None:
         return
+    waiting = chain((first,), errands)
     try:
         crew.start()
-        while waiting or any(member.tasks for member in crew.members):
+        is_all_given = False
+        while not is_all_given or any(member.tasks for member in crew.members):
             if signal_number := interrupted():
                 raise InterruptError(signal_number)
-            _hand_out(crew, waiting)
+            is_all_given = is_all_given or _hand_out(crew, waiting)
             yield from _listen(crew, stall_seconds)
     finally:
         stop_all(crew.members, _STOP_SECONDS)
         crew.members.clear()
 
 
-def _hand_out(crew: Crew, waiting: deque[Errand]) -> None:
+def _hand_out(crew: Crew, waiting: Iterator[Errand]) -> bool:
+    """Gives each free child an errand; whether there are no more."""
     for member in crew.members:
-        if member.ready and not member.tasks and waiting:
-            errand = waiting.popleft()
+        if member.ready and not member.tasks:
+            errand = next(waiting, None)
+            if errand is None:
+                return True
             member.tasks.append(errand)
             member.child.send(errand)
+    return False
 
 
 def _listen(crew: Crew, stall_seconds: float) -> Iterator[tuple[Any, Any]]:

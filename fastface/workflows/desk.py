@@ -1,6 +1,6 @@
 """What every command that works on an output folder holds while it works: settings, lock, ledger, networks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.types import Gallery, Size
 from fastface.video.canvas import USUAL_CANVAS
+from fastface.video.discover import VideoFile
 from fastface.workflows.find import Finder
 from fastface.workflows.interrupt import Interruption, interruptible
 from fastface.workflows.machine import Layout, choose_layout
@@ -66,7 +67,7 @@ class Desk:
             det_threshold=scan.det_threshold,
             min_face=scan.min_face,
         )
-        with Coordinator(decoder, worker, layout.sizes, self.interruption) as coordinator:
+        with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
             yield coordinator
 
     def scanner(self) -> Scanner:
@@ -78,14 +79,19 @@ class Desk:
         """What asks the index for the persons of a gallery."""
         return Finder(self.out, self.ledger, gallery=gallery, limits=self.limits, spans=self.config.spans)
 
-    def records(self, video_ids: Sequence[str] | None = None) -> list[VideoRecord]:
-        """The ledger's videos, by name: all of them, or those named."""
-        wanted = None if video_ids is None else set(video_ids)
-        return [record for record in self.ledger.videos() if wanted is None or record.video_id in wanted]
+    def records(self) -> list[VideoRecord]:
+        """The ledger's videos, by name."""
+        return self.ledger.videos()
 
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
         """How each video ended, as the ledger has it."""
         return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
+
+    def outcomes_of(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
+        """How each of these videos ended, by name; a video that nobody came to is there too."""
+        known = {record.video_id: record for record in self.records()}
+        unseen = (VideoRecord(file.video_id, file.path, "", "") for file in files)
+        return self.outcomes([known.get(record.video_id, record) for record in sorted(unseen, key=_name)])
 
     def forget(self) -> None:
         """`--fresh`: forgets the index and all that was exported."""
@@ -106,7 +112,7 @@ def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
         InterruptError: The user stopped the command.
     """
     folder = OutputFolder(out)
-    with folder.locked(), interruptible() as interruption, Ledger(folder.ledger) as ledger:
+    with folder.locked(), interruptible(config.run.seconds_left()) as interruption, Ledger(folder.ledger) as ledger:
         networks = open_networks(config)
         desk = Desk(
             config=config,
@@ -119,6 +125,10 @@ def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
             interruption=interruption,
         )
         yield desk
+
+
+def _name(record: VideoRecord) -> str:
+    return record.video_id
 
 
 def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +19,7 @@ from fastface.export.plans import clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
+from fastface.names import counted
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
 from fastface.types import Span
@@ -103,6 +105,8 @@ class Exporter:
     def make(self) -> Exports:
         """Makes what is missing and removes what is no longer wanted.
 
+        What there is no time for is left out; the same command makes it later.
+
         Raises:
             InterruptError: The user stopped it; what is made stays.
             SpaceError: No space is left; what is made stays.
@@ -118,10 +122,13 @@ class Exporter:
     def _make(self, missing: list[_Wanted]) -> Iterator[str]:
         """Makes the files of some jobs; yields what could not be made, and why."""
         unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
+        num_left = len(missing)
         crew = Crew("exporter", "fastface.workflows.export_process:serve", min(num_cores(), len(missing) or 1), None)
         try:
-            for job, result in run_errands(crew, [wanted.job for wanted in missing], self._interruption):
+            tasks = takewhile(self._has_time, (wanted.job for wanted in missing))
+            for job, result in run_errands(crew, tasks, self._interruption):
                 wanted, before = unfinished[id(job)]
+                num_left -= 1
                 if isinstance(result, Refused):
                     if result.kind == "SpaceError":
                         raise SpaceError(result.reason)
@@ -130,11 +137,16 @@ class Exporter:
                 del unfinished[id(job)]
                 self._record(wanted, before, json.dumps(result.facts))
                 yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
+            if num_left:
+                yield f"time is up: {counted(num_left, 'export')} left; the same command makes them"
         finally:
             # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
             for wanted, before in unfinished.values():
                 if isinstance(wanted.job, PicturesJob):
                     self._record(wanted, before, "{}")
+
+    def _has_time(self, _job: object) -> bool:
+        return not self._interruption.is_over
 
     def _record(self, wanted: _Wanted, before: dict[str, _Stamp], facts: str) -> None:
         """Records the files of a job that are other ones than before it."""

@@ -1,8 +1,12 @@
-"""Ctrl-C and friends: the first finishes what is in flight, the second stops at once."""
+"""What ends a run early: the time that it was given, or a signal.
+
+The first Ctrl-C finishes what is in flight, the second stops at once.
+"""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 
 from fastface.errors import InterruptError
@@ -13,14 +17,28 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Whether the user wants the run to end. Call it: the signal's number, or None."""
+    """Whether the user wants the run to end. Call it: the signal's number, or None.
 
-    def __init__(self) -> None:
+    Args:
+        seconds: How long the run may last; None for as long as it takes.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
         self._number: int | None = None
+        self._deadline = None if seconds is None else monotonic() + seconds
 
     def __call__(self) -> int | None:
         """The number of the signal that came, if one did."""
         return self._number
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time that the run was given is up."""
+        return self._deadline is not None and monotonic() >= self._deadline
+
+    def wants_end(self) -> bool:
+        """Whether no more work should be begun, for either reason."""
+        return self._number is not None or self.is_over
 
     def check(self) -> None:
         """Raises InterruptError if a signal came."""
@@ -35,9 +53,13 @@ class Interruption:
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """Installs the handlers for as long as the context lasts. Main thread only; elsewhere signals stay as they are."""
-    interruption = Interruption()
+def interruptible(seconds: float | None = None) -> Iterator[Interruption]:
+    """Installs the handlers for as long as the context lasts. Main thread only; elsewhere signals stay as they are.
+
+    Args:
+        seconds: See `Interruption`.
+    """
+    interruption = Interruption(seconds)
     try:
         previous = {number: signal.signal(number, interruption.handle) for number in _SIGNALS}
     except ValueError:  # not the main thread

@@ -14,7 +14,7 @@ from fastface.export.tables import SpanRow
 from fastface.files import write_atomic
 from fastface.names import valid_text
 from fastface.types import Gallery
-from fastface.video.discover import Skipped
+from fastface.video.discover import Skipped, VideoFile
 from fastface.workflows.networks import Networks, Thresholds
 
 __all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]
@@ -89,7 +89,8 @@ class RunResult:
         counts: Totals.
         skipped: Inputs that are no candidates, and why.
         export_failures: What could not be exported, and why.
-        video_ids: The videos that the inputs name.
+        inputs: The videos that the inputs name.
+        is_cut_short: Whether there was no time left for closer looks that were wanted.
         started: When the command began.
         seconds: How long it took.
         phases: Seconds of each part of it.
@@ -103,7 +104,8 @@ class RunResult:
     counts: Counts = field(default_factory=Counts)
     skipped: tuple[Skipped, ...] = ()
     export_failures: tuple[str, ...] = ()
-    video_ids: tuple[str, ...] = ()
+    inputs: tuple[VideoFile, ...] = ()
+    is_cut_short: bool = False
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
@@ -119,10 +121,11 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 all clean, 3 some inputs not done, not readable or not exported."""
+        """0 all clean, 3 some inputs not done, not readable or not exported, or no time left for them."""
         is_done = all(video.state == "done" for video in self.videos)
         is_seen = not any(item.is_fault for item in self.skipped)
-        return CLEAN if is_done and is_seen and not self.export_failures else SOME_NOT_DONE
+        is_all = is_done and is_seen and not self.export_failures and not self.is_cut_short
+        return CLEAN if is_all else SOME_NOT_DONE
 
 
 @dataclass(frozen=True, slots=True)

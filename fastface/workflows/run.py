@@ -126,8 +126,7 @@ def _reported(desk: Desk, command: str, found: Discovery | None = None) -> Itera
 
 
 def _conclude(desk: Desk, result: RunResult, started: float) -> None:
-    records = desk.records(result.video_ids) if result.command != "find" else desk.records()
-    result.videos = desk.outcomes(records)
+    result.videos = desk.outcomes(desk.records()) if result.command == "find" else desk.outcomes_of(result.inputs)
     totals = result.counts
     totals.videos = len(result.videos)
     for video in result.videos:
@@ -160,7 +159,7 @@ def _tell(desk: Desk, report: GalleryReport) -> None:
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
     """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
     videos = settle_names(found.videos, desk.records())
-    result.video_ids = tuple(file.video_id for file in videos)
+    result.inputs = tuple(videos)
     desk.observer.begin(len(videos))
     scanner = desk.scanner()
     scanner.admit(videos, coordinator)
@@ -219,6 +218,10 @@ def _look_closer(
     """Scans all stretches that must be looked at more closely before the answer stands."""
     with result.phase("closer looks"):
         while units := list(finder.unsure_units(records)):
+            if desk.interruption.is_over:
+                result.is_cut_short = True
+                desk.observer.note(f"time is up: {counted(len(units), 'closer look')} left; the same command goes on")
+                return
             for info, unit in units:
                 coordinator.schedule(info, unit)
             desk.scanner().run(coordinator)
