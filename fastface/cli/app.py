@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli import bench, demo, doctor, enroll, find, models, run, scan, status
+from fastface.cli import bench, demo, doctor, enroll, find, models, purge, run, scan, status
 from fastface.workflows.desk import VERSION
 
 __all__ = ["app"]
@@ -40,5 +40,6 @@ app.command("enroll")(enroll.enroll)
 app.command("status")(status.status)
 app.command("bench")(bench.bench_command)
 app.command("doctor")(doctor.doctor)
+app.command("purge")(purge.purge)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")

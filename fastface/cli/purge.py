@@ -1,0 +1,29 @@
+"""`fastface purge`: remove what a run keeps of people's faces."""
+
+from dataclasses import asdict
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.options import Invocation, with_settings
+from fastface.cli.report import as_json, say
+from fastface.names import counted
+from fastface.workflows.purge import purge as purge_workflow
+
+__all__ = ["purge"]
+
+
+@with_settings()
+def purge(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
+    """Remove embeddings, faces of photos, crops and snapshots of OUT; tables and clips stay."""
+    done = purge_workflow(out, pretend=invocation.dry_run)
+    if invocation.json:
+        as_json(asdict(done))
+        return
+    if not invocation.quiet:
+        verb = "would remove" if invocation.dry_run else "removed"
+        say(
+            f"{verb} the faces and embeddings of {counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}, "
+            f"{counted(done.pictures, 'crop and snapshot file')}: {done.bytes_freed / 1e6:.1f} MB"
+        )
+        for path in done.kept:
+            say(f"not made by fastface, and kept: {path}")
+        say(f"kept: tables and clips in {out}, and banks that enroll wrote")

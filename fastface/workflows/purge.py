@@ -1,0 +1,81 @@
+"""Removing what a run keeps of people's faces: embeddings, crops, snapshots. Tables and clips stay."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastface.index.ledger import Ledger
+from fastface.workflows.output import OutputFolder, require_index
+
+__all__ = ["Purge", "purge"]
+
+_PICTURES = ("crops/", "snapshots/")
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """What was removed, or would be.
+
+    Attributes:
+        indexes: Videos whose faces and embeddings were kept.
+        photos: Photos whose faces were kept.
+        pictures: Crops and snapshots.
+        bytes_freed: Size of all that.
+        kept: Files among them that fastface did not make, which stay.
+    """
+
+    indexes: int
+    photos: int
+    pictures: int
+    bytes_freed: int
+    kept: tuple[str, ...]
+
+
+def purge(out: Path, *, pretend: bool = False) -> Purge:
+    """Removes embeddings, the faces of photos, crops and snapshots of an output folder, and forgets its videos.
+
+    Spans, hits and clips stay. Banks that `enroll` wrote elsewhere are the user's own.
+
+    Args:
+        out: The output folder.
+        pretend: Whether to remove nothing and only tell.
+
+    Raises:
+        ConfigError: There is no run in `out`, or it cannot be changed.
+        LockedError: A run is going on in it.
+    """
+    require_index(out)
+    folder = OutputFolder(out)
+    with folder.locked(), Ledger(folder.ledger) as ledger:
+        pictures = [path for path in ledger.exports() if path.startswith(_PICTURES)]
+        indexes = [path for path in folder.index.iterdir() if path.is_dir()]
+        photos = list(_files(folder.photos))
+        doomed = [*_files(folder.index), *photos, *(out / path for path in pictures), out / "crops" / "crops.csv"]
+        doomed = [path for path in doomed if path.is_file()]
+        freed = sum(path.stat().st_size for path in doomed)
+        if not pretend:
+            for record in ledger.videos():
+                ledger.forget_video(record.video_id)
+            for place in (folder.index, folder.photos):
+                shutil.rmtree(place, ignore_errors=True)
+            for path in doomed:
+                path.unlink(missing_ok=True)
+            for name in pictures:
+                ledger.forget_export(name)
+            _remove_empty(out)
+        gone = set(doomed)
+        kept = [path for name in _PICTURES for path in _files(out / name) if path not in gone]
+        return Purge(len(indexes), len(photos), len(pictures), freed, tuple(sorted(map(str, kept))))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _remove_empty(out: Path) -> None:
+    for name in _PICTURES:
+        folders = [path for path in (out / name).rglob("*") if path.is_dir()]
+        for folder in [*sorted(folders, reverse=True), out / name]:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()

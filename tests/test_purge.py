@@ -1,0 +1,51 @@
+"""`purge`: no embedding and no picture of a face stays, and nothing else goes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from cli_tools import Ran, contents, errors, fastface
+
+from fastface.workflows.output import OutputFolder
+
+
+@pytest.fixture
+def out(ran: Ran, tmp_path: Path) -> Path:
+    return shutil.copytree(ran.out, tmp_path / "out")
+
+
+def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(out: Path) -> None:
+    faces = [path for path in out.rglob("*") if path.suffix in (".parquet", ".npy") or path.match("crops/*/*.jpg")]
+    assert len(faces) > 5
+    (out / "crops" / "mine.jpg").write_bytes(b"mine")
+    clips, tables = sorted(out.glob("clips/*/*")), [out / "spans.csv", out / "hits.csv", out / "run.json"]
+    assert clips
+    done = fastface("purge", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "removed the faces and embeddings of 3 videos" in done.stdout
+    assert f"not made by fastface, and kept: {out / 'crops' / 'mine.jpg'}" in done.stdout
+    assert [path for path in faces if path.exists()] == []
+    assert [path for path in out.rglob("*") if path.suffix in (".parquet", ".npy", ".npz")] == []
+    assert all(path.exists() for path in [*clips, *tables])
+    assert [path.name for path in (out / "crops").rglob("*")] == ["mine.jpg"]
+    assert json.loads(fastface("status", "-o", out, "--json").stdout)["states"] == {}
+
+
+def test_what_would_go_is_told_and_stays(out: Path) -> None:
+    before = contents(out / "crops"), contents(out / ".fastface" / "index")
+    told = json.loads(fastface("purge", "-o", out, "--dry-run", "--json").stdout)
+    assert (contents(out / "crops"), contents(out / ".fastface" / "index")) == before
+    assert json.loads(fastface("purge", "-o", out, "--json").stdout) == told
+    assert told["indexes"] == 3
+    assert told["pictures"] == len([name for name in before[0] if name.endswith(".jpg")]) > 0
+
+
+def test_a_folder_that_is_none_of_ours_or_in_use_is_left_alone(out: Path, tmp_path: Path) -> None:
+    (line,) = errors(fastface("purge", "-o", tmp_path), 2, 1)
+    assert "holds no index" in line
+    with OutputFolder(out).locked():
+        before = contents(out / ".fastface" / "index")
+        (line,) = errors(fastface("purge", "-o", out), 11, 1)
+        assert "in use by another run" in line
+        assert contents(out / ".fastface" / "index") == before
