@@ -1,12 +1,22 @@
 """How fast: against insightface's own classes one image at a time, and against decoding alone.
 
-    python benchmarks/throughput.py [--shared ../shared] [--film FILM] [--repeats 3] [--write]
+    python benchmarks/throughput.py [--shared ../shared] [--film mixed|sparse|FILE] [--repeats 3]
+                                     [--second-peer PYTHON] [--write]
 
-The film is 1080p, made of five real clips (see films.py). The peer decodes every frame with OpenCV, detects with
-insightface's SCRFD class at 640×640 and embeds each face with its ArcFace class, on all cores; decoding alone is PyAV
-with as many threads as it likes. fastface runs its own command over the same film with the same networks and six
-photos, with no clips and crops. All take turns; medians count. A rate is that of the whole command, its start
-included, or without the start: the time of a film of one second is taken off.
+The film is 1080p, made of five real clips (see films.py): `mixed` has two faces a frame, `sparse` 0.8. The peer decodes
+every frame with OpenCV, detects with insightface's SCRFD class at 640×640 and embeds each face with its ArcFace class,
+on all cores; decoding alone is PyAV with as many threads as it likes. fastface runs its own command over the same film
+with the same networks and six photos, with no clips and crops. All take turns; medians count. A rate is that of the
+whole command, its start included, or without the start: the time of a film of one second is taken off.
+
+A second peer is face_recognition (dlib), which goes over a film as its own example for video files does: every frame
+at full size, its default settings, HOG detector and 128 components. It needs a Python of its own:
+
+    python3 -m venv peer && peer/bin/pip install dlib-bin face_recognition_models opencv-python-headless pillow click
+    peer/bin/pip install "setuptools<81" && peer/bin/pip install --no-deps face_recognition
+
+and then `--second-peer peer/bin/python`. It is so slow that it gets one second of every five of the film; its rate is
+per second of those, in one turn. `dlib-bin` is dlib as a wheel, with AVX and without an outer BLAS.
 
 Every hit and span of a mode is compared with those of `--every-frame`: recall is the share of that mode's seconds in
 spans of at least two seconds which the other finds too; IoU is that of all spans.
@@ -14,6 +24,7 @@ spans of at least two seconds which the other finds too; IoU is that of all span
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,10 +32,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from films import mixed_film, run_ffmpeg
+from films import mixed_film, run_ffmpeg, sparse_film
 from results import machine, write_section
 
 PEER = """
@@ -50,6 +62,22 @@ while True:
 print(frames, faces)
 """
 
+SECOND_PEER = """
+import sys, cv2, face_recognition
+video = cv2.VideoCapture(sys.argv[1])
+frames = faces = 0
+while True:
+    more, frame = video.read()
+    if not more:
+        break
+    frames += 1
+    picture = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    places = face_recognition.face_locations(picture)
+    faces += len(face_recognition.face_encodings(picture, places))
+print(frames, faces)
+"""
+SECOND_PEER_NAME = "face_recognition + OpenCV, 1 s of every 5"
+
 DECODE = """
 import sys, av
 with av.open(sys.argv[1]) as container:
@@ -65,6 +93,7 @@ MODES = {
     "fastface, default, --exact": ["--exact"],
     "fastface, --profile fast": ["--profile", "fast"],
 }
+FILMS = {"mixed": (mixed_film, "two faces a frame"), "sparse": (sparse_film, "0.8 faces a frame")}
 REFERENCE = "fastface, every frame"
 LEAST_SPAN_SECONDS = 2.0
 
@@ -73,9 +102,10 @@ Spans = dict[str, list[tuple[float, float]]]
 
 @dataclass
 class Contender:
-    """One way to go over a film, and what it took."""
+    """One way to go over a film, and what it took; `part` is what it gets of the film, if it does not get all."""
 
     go: Callable[[Path], tuple[int, int]]
+    part: Path | None = None
     seconds: list[tuple[float, float]] = field(default_factory=list)
     searched: int = 0
     faces: int = 0
@@ -83,7 +113,7 @@ class Contender:
     def measure(self, long: Path, short: Path) -> None:
         """One turn: the short film, then the long one."""
         took = []
-        for film in (short, long):
+        for film in (short, self.part or long):
             began = time.perf_counter()
             self.searched, self.faces = self.go(film)
             took.append(time.perf_counter() - began)
@@ -91,6 +121,7 @@ class Contender:
 
     def rates(self, length: float, short_length: float) -> tuple[float, float]:
         """(seconds of film a second, the same without the start)."""
+        length = film_seconds(self.part) if self.part else length
         whole = statistics.median(length / long for long, _ in self.seconds)
         return whole, statistics.median((length - short_length) / (long - short) for long, short in self.seconds)
 
@@ -98,22 +129,27 @@ class Contender:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument("--film", type=Path, help="another film than the mixed one")
+    parser.add_argument("--film", default="mixed", help="mixed, sparse, or a file")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--second-peer", metavar="PYTHON", help="executable of an environment with face_recognition")
     parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         text = measure(options, Path(folder))
     print(text)
     if options.write:
-        title = "Throughput" if options.film is None else f"Throughput: {options.film.name}"
-        write_section(title, text)
+        write_section(
+            f"Throughput: {FILMS[options.film][1] if options.film in FILMS else Path(options.film).name}", text
+        )
 
 
 def measure(options: argparse.Namespace, folder: Path) -> str:
     """The section of RESULTS.md."""
     shared: Path = options.shared
-    long = options.film or mixed_film(shared / "media" / "clips", folder / "mixed.mp4")
+    if options.film in FILMS:
+        long = FILMS[options.film][0](shared / "media" / "clips", folder / "film.mp4")
+    else:
+        long = Path(options.film)
     short = folder / "short.mp4"
     run_ffmpeg("-i", str(long), "-c", "copy", "-an", "-t", "1", str(short))
     length, short_length = film_seconds(long), film_seconds(short)
@@ -124,14 +160,23 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
     }
     for name, options_of_mode in MODES.items():
         contenders[name] = Contender(mode(shared, folder / name, options_of_mode))
-    for _ in range(options.repeats):
+    remark = "The second peer, face_recognition, is left out: no --second-peer was given."
+    if options.second_peer:
+        part = one_second_of_five(long, folder / "part.mp4")
+        second = partial(count, SECOND_PEER, python=options.second_peer)
+        contenders[SECOND_PEER_NAME] = Contender(second, part)
+        frames, faces = count(PEER, part, pack)
+        remark = f"In the {frames} frames that the second peer gets, the first finds {faces} faces."
+    for turn in range(options.repeats):
         for contender in contenders.values():
-            contender.measure(long, short)
+            if turn == 0 or contender.part is None:  # the second peer takes ten times as long as all others together
+                contender.measure(long, short)
     spans = {name: spans_of(folder / name) for name in MODES}
     lines = [
         machine(),
         "",
-        f"`python benchmarks/throughput.py`: {length:.1f} s of 1080p, medians of {options.repeats}, taking turns.",
+        f"`python benchmarks/throughput.py --film {options.film}`: {length:.1f} s of 1080p, medians of "
+        f"{options.repeats}, taking turns.",
         "",
         "| | frames searched | faces | × real time | without the start | × peer | without the start "
         "| × decoding alone, without the start | span IoU | recall |",
@@ -144,15 +189,27 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
         found = spans.get(name)
         quality = "| | |" if found is None else f"| {iou(found, spans[REFERENCE]):.3f} | {recall(found, spans):.3f} |"
         lines.append(
-            f"| {name} | {contender.searched} | {contender.faces} | {whole:.2f} | {steady:.2f} "
-            f"| {whole / peer[0]:.2f} | {steady / peer[1]:.2f} | {steady / decoding[1]:.2f} {quality}"
+            f"| {name} | {contender.searched} | {contender.faces} | {figure(whole)} | {figure(steady)} "
+            f"| {figure(whole / peer[0])} | {figure(steady / peer[1])} | {figure(steady / decoding[1])} {quality}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", remark])
 
 
-def count(code: str, *arguments: object) -> tuple[int, int]:
+def figure(ratio: float) -> str:
+    """Two decimals, or four where these would say nothing."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.4f}"
+
+
+def one_second_of_five(film: Path, path: Path) -> Path:
+    """The first second of every five of a film, so that all of its scenes are in it; returns its path."""
+    chosen = "select='lt(mod(t-start_t,5),1)',setpts='N/FRAME_RATE/TB'"
+    run_ffmpeg("-i", str(film), "-an", "-vf", chosen, "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", str(path))
+    return path
+
+
+def count(code: str, *arguments: object, python: str = sys.executable) -> tuple[int, int]:
     """(frames, faces) of a Python program."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [python, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800)
     frames, faces = map(int, done.stdout.split()[-2:])
     return frames, faces
@@ -169,9 +226,10 @@ def mode(shared: Path, out: Path, more: list[str]) -> Callable[[Path], tuple[int
 
 
 def fastface(shared: Path, film: Path, out: Path, more: list[str]) -> str:
-    """Runs the command afresh; returns what it prints."""
+    """Runs the command into a new folder; returns what it prints."""
+    shutil.rmtree(out, ignore_errors=True)
     fixed = ["-t", shared / "media" / "photos" / "friends", "--models", shared / "models" / "buffalo_s", "-o", out]
-    kept = ["--clips", "none", "--crops", "none", "--pad", "0,0", "--merge-gap", "1", "--fresh", "--json", "-q"]
+    kept = ["--clips", "none", "--crops", "none", "--pad", "0,0", "--merge-gap", "1", "--json", "-q"]
     command = [Path(sys.executable).with_name("fastface"), "run", film, *fixed, *kept, *more]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800)
     return done.stdout

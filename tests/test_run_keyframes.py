@@ -27,12 +27,20 @@ def _hits(out: Path) -> set[Hit]:
 
 def _reached(hits: set[Hit], film: Path) -> set[Hit]:
     """The hits of one film that are reached from its keyframes, step by step."""
-    keys = {f"{float(time):.3f}" for time in keyframes(film)}
-    mine = {hit for hit in hits if hit[0] == film.name}
-    reached = {hit for hit in mine if hit[2] in keys}
+    keys = keyframes(film)
+    texts = {f"{float(time):.3f}" for time in keys}
+    mine = {hit: int(Fraction(hit[2]) // CELL) for hit in hits if hit[0] == film.name}
+    reached = {hit for hit in mine if hit[2] in texts}
     while True:
-        cells = [Fraction(hit[2]) // CELL * CELL for hit in reached]
-        more = {hit for hit in mine if any(cell - REACH <= Fraction(hit[2]) < cell + REACH + CELL for cell in cells)}
+        reach = int(REACH / CELL)
+        cells = {cell + step for hit in reached for cell in [mine[hit]] for step in range(-reach, reach + 1)}
+        ends = [cell + 1 for cell in cells if cell + 1 not in cells]
+        edges = [-int(-time // CELL) for time in keys]
+        for end in ends:  # up to the next keyframe, where that is near
+            following = min((edge for edge in edges if edge >= end), default=end)
+            if following - end <= int(2 / CELL):
+                cells |= set(range(end, following))
+        more = {hit for hit, cell in mine.items() if cell in cells}
         if more == reached:
             return reached
         reached = more

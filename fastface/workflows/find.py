@@ -1,7 +1,8 @@
 """Index → hits → spans: asks one video at a time; decodes only where exact boundaries are wanted."""
 
 import json
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -134,14 +135,23 @@ class Finder:
         """
         units = self._ledger.units(record.video_id).values()
         looked_at = [_interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
-        stretches = subtract(wanted, looked_at)
-        if sampling.period is not None:
-            edges = {-(-time // sampling.period) * sampling.period for unit in units for time in unit.keyframes}
-            stretches = split_at(stretches, edges, _LEAST_STRETCH)
+        stretches = split_at(subtract(wanted, looked_at), self._keyframe_edges(record), _LEAST_STRETCH)
         return [Unit(record.video_id, -1, start, end, sampling) for start, end in stretches]
 
+    def _keyframe_edges(self, record: VideoRecord) -> list[Fraction]:
+        """Where decoding can begin with no frame too many, on the sampling grid; none where all frames are sampled."""
+        period = self._sampling(record).period
+        if period is None:
+            return []
+        units = self._ledger.units(record.video_id).values()
+        return sorted({-(-time // period) * period for unit in units for time in unit.keyframes})
+
     def _near_keyframes(self, record: VideoRecord, info: VideoInfo) -> tuple[Interval, ...]:
-        """The cells within reach of every sample that is a hit, or nearly one: each round reaches on from the last."""
+        """The cells within reach of every sample that is a hit, or nearly one: each round reaches on from the last.
+
+        A stretch goes on to the next keyframe if that is not far: what the next round may want is then decoded without
+        all that lies between the keyframe before and this stretch's end.
+        """
         sampling = self._sampling(record)
         assert sampling.period is not None
         near = self._match(*self._faces(record, info, exact=False), lenience=_NEAR_KEYFRAMES)
@@ -151,7 +161,9 @@ class Finder:
         for time in times:
             cell = cell_of(time, sampling.period)
             windows.append((max(0, cell - cells) * sampling.period, (cell + cells + 1) * sampling.period))
-        return tuple(window for window in merge(windows) if info.duration is None or window[0] < info.duration)
+        edges = self._keyframe_edges(record)
+        reached = [(start, _next(edges, end, _REACH)) for start, end in merge(windows)]
+        return tuple(window for window in merge(reached) if info.duration is None or window[0] < info.duration)
 
     def _unsure(self, record: VideoRecord, info: VideoInfo, period: Fraction) -> tuple[Interval, ...]:
         """The cells in which a span may begin or end: beside each sample that is a hit, or nearly one, of a target.
@@ -255,6 +267,12 @@ class Finder:
 def _interval(unit: UnitRecord) -> Interval:
     assert unit.end is not None
     return unit.start, unit.end
+
+
+def _next(edges: Sequence[Fraction], end: Fraction, reach: Fraction) -> Fraction:
+    """The first of the sorted edges at or after an end, if it is within reach of it; else the end."""
+    place = bisect_left(edges, end)
+    return edges[place] if place < len(edges) and edges[place] <= end + reach else end
 
 
 def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.NDArray[np.bool_]:

@@ -49,10 +49,11 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
     found = inputs_of(inputs, out)
     with open_desk(config, out, observer) as desk, _reported(desk, "run", found) as result:
         gallery = None
-        if config.run.fresh:  # nothing is forgotten for targets that are none
-            gallery = _enrol(desk, targets, result)
-            desk.forget()
         with desk.coordinator() as coordinator:
+            if config.run.fresh:
+                coordinator.start()  # networks load while photos are read
+                gallery = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
+                desk.forget()
             scanner = _admit(desk, found, coordinator, result)
             gallery = gallery or _enrol(desk, targets, result)
             scanner.watch(_hit_counter(desk, gallery))
