@@ -133,3 +133,25 @@ def test_settings_cannot_be_changed_after_they_are_checked() -> None:
     config = Config()
     with pytest.raises(ValueError, match="frozen"):
         config.scan.batch = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "numbers"),
+    [
+        ("0,1", (0, 1)),
+        ("3", (3,)),
+        (["0", "2"], (0, 2)),
+        (["0,1", "5"], (0, 1, 5)),
+        ([0, 1], (0, 1)),
+        (2, (2,)),
+        ([], ()),
+    ],
+)
+def test_card_numbers_come_as_a_list_in_any_form(given: object, numbers: tuple[int, ...]) -> None:
+    assert load_config(environment={}, flags={"models": {"devices": given}}).models.devices == numbers
+
+
+@pytest.mark.parametrize("given", ["0,0", "a", "0,", "-1", "64", "1.5", True, "GPU-1"])
+def test_card_numbers_that_are_none_are_named(given: object) -> None:
+    (fault,) = _faults(flags={"models": {"devices": given}})
+    assert fault.startswith("models.devices")

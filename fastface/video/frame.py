@@ -43,12 +43,16 @@ class UnitReport:
         sampled: Frames that were handed out.
         errors: Packets or frames that could not be decoded, or only with damage.
         covered: Seconds of the unit that were decoded: gaps without an error are the film's own and count.
+        decoder: What decoded it, to its end: `pyav` or `nvdec`; empty for pictures.
+        decoder_reason: Why that is not the decoder that was asked for; empty if it is.
     """
 
     decoded: int = 0
     sampled: int = 0
     errors: int = 0
     covered: Fraction = Fraction(0)
+    decoder: str = ""
+    decoder_reason: str = ""
 
 
 class FrameSource(Protocol):

@@ -13,11 +13,11 @@ from fastface.index.store import VideoIndex
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.types import Gallery, Size
-from fastface.video.planes import USUAL_CANVAS
+from fastface.workflows.engines import ready_networks
 from fastface.workflows.find import Finder
 from fastface.workflows.interrupt import Interruption, interruptible
 from fastface.workflows.machine import Layout, choose_layout
-from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
+from fastface.workflows.networks import Networks, Thresholds, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
 from fastface.workflows.output import OutputFolder
 from fastface.workflows.results import VideoOutcome
@@ -56,7 +56,7 @@ class Desk:
         )
         worker = WorkerSettings(
             ring=layout.ring,
-            canvas=det_size or USUAL_CANVAS,
+            canvas=usual_canvas(scan),
             detector=networks.detector,
             recogniser=networks.recogniser,
             dimension=networks.dimension,
@@ -65,6 +65,7 @@ class Desk:
             cache_folder=networks.cache,
             det_threshold=scan.det_threshold,
             min_face=scan.min_face,
+            cards=networks.cards,
         )
         with Coordinator(decoder, worker, layout.sizes, self.interruption) as coordinator:
             yield coordinator
@@ -107,14 +108,14 @@ def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
     """
     folder = OutputFolder(out)
     with folder.locked(), interruptible() as interruption, Ledger(folder.ledger) as ledger:
-        networks = open_networks(config)
+        networks = ready_networks(config, observer.note, interruption)
         desk = Desk(
             config=config,
             out=folder,
             ledger=ledger,
             networks=networks,
             limits=thresholds(config, networks.models),
-            layout=choose_layout(config.scan, networks.device),
+            layout=choose_layout(config.scan, networks.device, len(networks.cards)),
             observer=observer,
             interruption=interruption,
         )

@@ -1,17 +1,19 @@
 """What a command gives back: typed for Python, and as the run's report in run.json."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
+from typing import Self
 
 from fastface.config import Config
 from fastface.export.tables import SpanRow
 from fastface.files import write_atomic
+from fastface.index.records import UnitRecord
 from fastface.names import valid_text
 from fastface.types import Gallery
 from fastface.video.discover import Skipped
@@ -42,6 +44,8 @@ class VideoOutcome:
         faces: Faces found.
         damaged: Faces found in frames that may be damaged; marked in faces.parquet.
         seconds: Time of each stage, summed over the processes.
+        decoder: What decoded it: pyav, nvdec, or both as `nvdec+pyav`; empty where nothing was decoded, or pictures.
+        decoder_reason: Why PyAV decoded what a card was asked for; empty if it did not.
     """
 
     path: Path
@@ -57,6 +61,14 @@ class VideoOutcome:
     faces: int
     damaged: int
     seconds: dict[str, float]
+    decoder: str = ""
+    decoder_reason: str = ""
+
+    def decoded_in(self, units: Iterable[UnitRecord]) -> Self:
+        """The same, with what decoded its committed units."""
+        known = list(units)
+        names, reasons = ({getattr(unit, key) for unit in known} - {""} for key in ("decoder", "decoder_reason"))
+        return replace(self, decoder="+".join(sorted(names)), decoder_reason="; ".join(sorted(reasons)))
 
 
 @dataclass(slots=True)

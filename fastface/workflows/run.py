@@ -127,7 +127,7 @@ def _reported(desk: Desk, command: str, found: Discovery | None = None) -> Itera
 
 def _conclude(desk: Desk, result: RunResult, started: float) -> None:
     records = desk.records(result.video_ids) if result.command != "find" else desk.records()
-    result.videos = desk.outcomes(records)
+    result.videos = tuple(video.decoded_in(desk.ledger.units(video.id).values()) for video in desk.outcomes(records))
     totals = result.counts
     totals.videos = len(result.videos)
     for video in result.videos:
@@ -219,9 +219,10 @@ def _look_closer(
     """Scans all stretches that must be looked at more closely before the answer stands."""
     with result.phase("closer looks"):
         while units := list(finder.unsure_units(records)):
+            scanner = desk.scanner()
             for info, unit in units:
-                coordinator.schedule(info, unit)
-            desk.scanner().run(coordinator)
+                scanner.schedule(info, unit, coordinator)
+            scanner.run(coordinator)
             desk.interruption.check()
 
 
