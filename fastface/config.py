@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fastface.errors import ConfigError
-from fastface.types import Sampling, Size
+from fastface.types import DecoderName, Sampling, Size
 
 __all__ = [
     "Config",
@@ -71,8 +71,27 @@ def _listed(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+def _card_numbers(value: object) -> object:
+    """`0,1`, or a list of such."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [value]
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return value
+    return [number for part in parts for number in (part.split(",") if isinstance(part, str) else [part])]
+
+
+def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(value)) < len(value):
+        raise ValueError("a card is named twice")
+    return value
+
+
 DetSize = Annotated[Size | Literal["auto"], BeforeValidator(_det_size), AfterValidator(_multiples_of_32)]
 Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+Cards = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=63)], ...], BeforeValidator(_card_numbers), AfterValidator(_distinct)
+]
 Similarity = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 
 
@@ -95,6 +114,9 @@ class ScanConfig(Section):
     )
     det_threshold: float = Field(0.5, gt=0, lt=1, description="Smallest detector score of a face.")
     min_face: int = Field(16, ge=1, le=4096, description="Smallest width and height of a face, in pixels of the video.")
+    decoder: DecoderName = Field(
+        "pyav", description="What decodes: pyav, nvdec (a card; PyAV what it cannot), auto (nvdec if installed)."
+    )
     batch: int = Field(0, ge=0, le=64, description="Frames a batch; 0 chooses for the device.")
     decoders: int = Field(0, ge=0, le=64, description="Decoder processes; 0 chooses for the machine.")
     workers: int = Field(0, ge=0, le=64, description="Inference processes; 0 chooses for the machine.")
@@ -191,6 +213,7 @@ class ModelsConfig(Section):
     device: Literal["auto", "cpu", "cuda", "tensorrt", "openvino"] = Field(
         "auto", description="What runs the networks."
     )
+    devices: Cards = Field((), description="Numbers of the NVIDIA cards that workers are dealt to, as 0,1; default: 0.")
 
 
 class Config(Section):

@@ -8,6 +8,7 @@ FastfaceError
 ├── FaceIndexError         a file of an output folder's index or ledger is damaged, or of another version
 ├── ModelError             a network is missing, damaged, or not what it should be
 ├── BackendError           the asked device or runtime is not available
+│   └── DeviceLostError      … or was lost in the middle: this process cannot use it again, a new one may
 ├── WorkerError            a child process died too often
 ├── ExportError            ffmpeg or an encoder failed
 ├── LockedError            another run holds the output folder
@@ -23,6 +24,7 @@ from typing import ClassVar
 __all__ = [
     "BackendError",
     "ConfigError",
+    "DeviceLostError",
     "ExportError",
     "FaceIndexError",
     "FastfaceError",
@@ -100,6 +102,10 @@ class BackendError(FastfaceError):
     """The asked device is not available, or a session could not be made on it."""
 
     exit_code = 4
+
+
+class DeviceLostError(BackendError):
+    """A card has failed in a way that lasts as long as the process: it must end, and another may do its work."""
 
 
 class WorkerError(FastfaceError):

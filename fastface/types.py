@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "DecoderName",
     "Faces",
     "FloatArray",
     "Gallery",
@@ -31,6 +32,9 @@ Image = npt.NDArray[np.uint8]
 """A picture (height, width, 3), BGR, 0–255, unless its docstring says otherwise."""
 
 FloatArray = npt.NDArray[np.float32]
+
+DecoderName = Literal["pyav", "nvdec", "auto"]
+"""What decodes videos: FFmpeg's libraries; a card, and they where it cannot; the card if its library is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class Unit:
         start: First second, inclusive; on a cell's edge of the sampling grid.
         end: Last second, exclusive; None reads to the end of the video.
         sampling: Which frames of the stretch are looked at.
+        decoder: What is to decode it.
     """
 
     video_id: str
@@ -118,6 +123,7 @@ class Unit:
     start: Fraction
     end: Fraction | None
     sampling: Sampling
+    decoder: DecoderName = "pyav"
 
     @property
     def dense(self) -> bool:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from fastface.backends import DeviceInfo, Session, ShapeRange, onnxruntime_session, open_session, openvino_session
+from fastface.backends.card_session import CardSession
+from fastface.backends.onnxruntime_loading import open_inner
 
 SMALL = (2, 32, 48, 3)
 
@@ -67,6 +70,12 @@ def open_on(device: DeviceInfo, graph: Path, shape: tuple[int, ...], folder: Pat
     return open_session(
         graph, device, threads=threads, cache_folder=folder, shapes=ShapeRange((1, *shape[1:]), shape, shape)
     )
+
+
+def open_bound(graph: Path, threads: int = 1) -> CardSession:
+    """A card's session with its buffers in the host's memory: the same path, without a card."""
+    device = onnxruntime_session.describe("CPU")
+    return CardSession(onnxruntime, open_inner(onnxruntime, graph, device, threads, []), device, memory="cpu")
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backends_tools import CPU_DEVICES, SMALL, noise, open_on, write_real_graph, write_small_graph
+from backends_tools import CPU_DEVICES, SMALL, noise, open_bound, open_on, write_real_graph, write_small_graph
 
 from fastface.backends import Session
 from fastface.errors import BackendError
@@ -13,8 +13,10 @@ from fastface.errors import BackendError
 Opener = Callable[..., Session]
 
 
-@pytest.fixture(params=sorted(CPU_DEVICES))
+@pytest.fixture(params=[*sorted(CPU_DEVICES), "bound"])
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    if request.param == "bound":
+        return lambda graph, shape, threads=1: open_bound(graph, threads)
     device = CPU_DEVICES[request.param]()
     return lambda graph, shape, threads=1: open_on(device, graph, shape, tmp_path / "cache", threads)
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from backends_tools import write_small_graph
 
-from fastface.backends import DeviceInfo, ShapeRange, nvidia, onnxruntime_session
+from fastface.backends import DeviceInfo, ShapeRange, nvidia, onnxruntime_loading, onnxruntime_session
 from fastface.backends.provider_options import cuda_options, engine_folder, session_entries, tensorrt_options
 from fastface.errors import BackendError
 
@@ -90,11 +90,16 @@ def test_tensorrt_is_loaded_from_its_wheel(monkeypatch: pytest.MonkeyPatch, tmp_
 class FakeDriver:
     """libcuda as cuda.h has it: out-parameters, 0 for success."""
 
-    def __init__(self, status: int = 0) -> None:
+    def __init__(self, status: int = 0, num_cards: int = 2) -> None:
         self.status = status
+        self.num_cards = num_cards
 
     def cuInit(self, flags: int) -> int:
         return self.status
+
+    def cuDeviceGetCount(self, number: object) -> int:
+        number._obj.value = self.num_cards
+        return 0
 
     def cuDeviceGet(self, device: object, ordinal: int) -> int:
         device._obj.value = ordinal
@@ -116,6 +121,67 @@ class FakeDriver:
 def test_card_is_described_by_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeDriver())
     assert nvidia.query_card(0) == nvidia.Card("NVIDIA H200", "9.0", "13.1")
+
+
+@pytest.mark.parametrize(("num_cards", "said"), [(0, "shows none"), (1, "the only one is 0"), (2, "numbered 0 to 1")])
+def test_a_card_that_is_not_there_is_told_with_those_that_are(
+    num_cards: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeDriver(num_cards=num_cards))
+    with pytest.raises(BackendError, match=f"there is no card 5: .*{said}") as caught:
+        nvidia.query_card(5)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_driver_that_is_too_old_is_told_with_its_remedy() -> None:
+    nvidia.require_driver(nvidia.Card("H200", "9.0", "13.0"), 13)
+    nvidia.require_driver(nvidia.Card("H200", "9.0", "13.1"), 12)
+    with pytest.raises(BackendError, match=r"runs CUDA up to 12\.8, .* needs CUDA 13; install a newer driver"):
+        nvidia.require_driver(nvidia.Card("H200", "9.0", "12.8"), 13)
+
+
+class FakeCudart:
+    """libcudart as cuda_runtime_api.h has it: 0 for success."""
+
+    def __init__(self, register: int) -> None:
+        self.register = register
+        self.calls: list[tuple] = []
+
+    def cudaSetDevice(self, card: int) -> int:
+        self.calls.append(("set", card))
+        return 0
+
+    def cudaHostRegister(self, memory: ctypes.c_void_p, size: ctypes.c_size_t, flags: int) -> int:
+        self.calls.append(("register", memory.value, size.value, flags))
+        return self.register
+
+    def cudaGetLastError(self) -> int:
+        self.calls.append(("forget",))
+        return self.register
+
+
+def test_memory_is_page_locked_on_its_own_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    cudart = FakeCudart(0)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: cudart)
+    assert nvidia.page_lock(1 << 44, 5 << 30, 3) is None
+    assert cudart.calls == [("set", 3), ("register", 1 << 44, 5 << 30, 1)]
+
+
+def test_memory_that_cannot_be_page_locked_is_a_reason_and_leaves_no_error_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cudart = FakeCudart(801)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: cudart)
+    assert nvidia.page_lock(4096, 8 << 20, 0) == "cudaHostRegister of 8 MiB failed with 801"
+    assert cudart.calls[-1] == ("forget",)
+
+
+def test_without_cudas_library_there_is_a_reason_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    assert nvidia.page_lock(4096, 4096, 0) == "none of libcudart.so.13, libcudart.so.12 can be loaded"
 
 
 def test_driver_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +210,7 @@ def test_tensorrt_gets_its_profile_in_full(tmp_path: Path) -> None:
         (b"graph", replace(DEVICE, versions="onnxruntime 1.31.1, TensorRT 10.14.0"), SHAPES),
         (b"graph", replace(DEVICE, compute_capability="8.9"), SHAPES),
         (b"graph", replace(DEVICE, precision="float32"), SHAPES),
+        (b"graph", replace(DEVICE, name="H100"), SHAPES),
         (b"graph", DEVICE, replace(SHAPES, usual=(4, 384, 640, 3))),
     ],
 )
@@ -171,9 +238,10 @@ class FakeRuntime:
         self.shapes_on_cpu = shapes_on_cpu
         self.strict: list[bool] = []
 
-    def InferenceSession(self, graph: Path, options: object, providers: list) -> object:
+    def InferenceSession(self, graph: Path, options: object, providers: list, enable_fallback: int) -> object:
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
+        assert not enable_fallback  # it prints on standard output and opens the session elsewhere
         strict = options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
         self.strict.append(strict)
         if strict and self.shapes_on_cpu:
@@ -187,35 +255,20 @@ CUDA = replace(DEVICE, provider="CUDA", precision="float32")
 def test_silent_fall_back_to_the_cpu_is_an_error(tmp_path: Path) -> None:
     runtime = FakeRuntime(["CPUExecutionProvider"])
     with pytest.raises(BackendError, match="CUDA was asked for, but ONNX Runtime took CPUExecutionProvider"):
-        onnxruntime_session._open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
+        onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
 
 
 def test_graph_with_shape_arithmetic_is_opened_less_strictly(tmp_path: Path) -> None:
     runtime = FakeRuntime(["CUDAExecutionProvider", "CPUExecutionProvider"], shapes_on_cpu=True)
-    session = onnxruntime_session._open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
+    session = onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
     assert session.get_providers()[0] == "CUDAExecutionProvider"
     assert runtime.strict == [True, False]
 
 
 def test_graph_wholly_on_the_card_is_opened_strictly(tmp_path: Path) -> None:
     runtime = FakeRuntime(["CUDAExecutionProvider"])
-    onnxruntime_session._open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
+    onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
     assert runtime.strict == [True]
-
-
-def test_one_worker_builds_an_engine_at_a_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    import fcntl
-
-    engines = tmp_path / "tensorrt" / "key"
-    with onnxruntime_session._building(engines), (engines / "lock").open("w") as other:
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (engines / "x.engine").touch()
-    assert [record.message for record in caplog.records] == ["building the TensorRT engine, this takes minutes, once"]
-    caplog.clear()
-    with onnxruntime_session._building(engines):
-        pass
-    assert not caplog.records
 
 
 def test_cuda_session_without_the_gpu_package_is_an_error(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from backends_tools import CPU_DEVICES, SMALL, noise, open_on, write_real_graph,
 
 from fastface.backends import ShapeRange, openvino_session
 from fastface.backends.openvino_session import choose_precision, compile_options
-from fastface.backends.precision import agrees, probe_picture
+from fastface.backends.precision import FLOAT16, agrees, disagreement, probe_picture, probe_pictures
 
 EMBEDDING = noise((3, 64), seed=1).astype(np.float32) - 127
 ROWS = np.sort(noise((2, 20, 15), seed=2).astype(np.float32) / 255, axis=1)[:, ::-1]
@@ -29,6 +29,42 @@ def turned(vectors: np.ndarray, cosine: float) -> np.ndarray:
 @pytest.mark.parametrize(("cosine", "agreed"), [(0.9999, True), (0.991, True), (0.989, False), (-1.0, False)])
 def test_embeddings_agree_by_cosine(cosine: float, agreed: bool) -> None:
     assert agrees([EMBEDDING], [turned(EMBEDDING, cosine)]) is agreed
+
+
+@pytest.mark.parametrize(("cosine", "agreed"), [(0.9995, True), (0.9985, False)])
+def test_float16_is_held_to_more(cosine: float, agreed: bool) -> None:
+    assert agrees([EMBEDDING], [turned(EMBEDDING, cosine)], FLOAT16) is agreed
+    assert agrees([EMBEDDING], [turned(EMBEDDING, cosine)])
+
+
+@pytest.mark.parametrize(("pixels", "agreed"), [(0.9, True), (1.1, False)])
+@pytest.mark.parametrize("column", [1, 2, 3, 4])
+def test_boxes_of_faces_stay_within_a_pixel_in_float16(column: int, pixels: float, agreed: bool) -> None:
+    exact = np.zeros((2, 20, 15), np.float32)
+    exact[..., 0] = np.linspace(0.9, 0.1, 20)
+    exact[..., 1:5] = np.arange(20)[:, None] * 50
+    moved = exact.copy()
+    moved[1, 3, column] += pixels
+    assert agrees([exact], [moved], FLOAT16) is agreed
+    assert agrees([exact], [moved])
+    nothing = exact.copy()
+    nothing[1, 19, column] += pixels  # a row of score 0.1 shows nothing
+    assert agrees([exact], [nothing], FLOAT16)
+
+
+def test_what_does_not_agree_is_said() -> None:
+    assert "cosine of 0.5" in str(disagreement([EMBEDDING], [turned(EMBEDDING, 0.5)], FLOAT16))
+    assert "score 0.05" in str(disagreement([ROWS], [ROWS + np.float32(0.05)], FLOAT16))
+    assert "not finite" in str(disagreement([ROWS], [ROWS * np.float32(np.inf)], FLOAT16))
+
+
+def test_probe_pictures_differ_and_begin_with_the_head() -> None:
+    pictures = probe_pictures(6, 112, 112)
+    assert pictures.shape == (6, 112, 112, 3)
+    np.testing.assert_array_equal(pictures[0], probe_picture(112, 112)[0])
+    np.testing.assert_array_equal(pictures[4:], pictures[:2])
+    assert len({picture.tobytes() for picture in pictures}) == 4
+    assert probe_pictures(1, 64, 96).shape == (1, 64, 96, 3)
 
 
 def test_length_of_an_embedding_does_not_matter() -> None:

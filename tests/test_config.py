@@ -25,6 +25,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--det-size": ("scan", "det_size", "640x384", (640, 384)),
     "--det-threshold": ("scan", "det_threshold", "0.4", 0.4),
     "--min-face": ("scan", "min_face", "40", 40),
+    "--decoder": ("scan", "decoder", "auto", "auto"),
     "--batch": ("scan", "batch", "7", 7),
     "--decoders": ("scan", "decoders", "3", 3),
     "--workers": ("scan", "workers", "2", 2),
@@ -52,6 +53,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--pack": ("models", "pack", "buffalo_s", "buffalo_s"),
     "--detector": ("models", "detector", "d.onnx", "d.onnx"),
     "--recogniser": ("models", "recogniser", "r.onnx", "r.onnx"),
+    "--devices": ("models", "devices", "1,0", (1, 0)),
     "--device": ("models", "device", "cpu", "cpu"),
     "--models": ("models", "folder", "nets", Path("nets")),
 }

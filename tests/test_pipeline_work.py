@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastface.pipeline.messages import Filled
-from fastface.pipeline.work import QUARANTINE_BLAME, Batch, blame_of
+from fastface.pipeline.work import QUARANTINE_BLAME, Batch, blame_of, may_lease
 from fastface.types import Faces, Geometry
 
 GEOMETRY = Geometry((64, 64), (64, 64), (64, 64), (64, 64))
@@ -62,3 +62,37 @@ def test_a_batch_that_survives_a_death_is_searched_whole() -> None:
     assert batch.finished
     assert batch.quarantined == 0
     assert np.array_equal(sorted(batch.parts), [0])
+
+
+def test_workers_hold_two_batches_but_one_that_killed_is_alone() -> None:
+    """A worker on a card looks at both of its batches at once, so its death says nothing of which one did it."""
+    plain, other, suspect = batch_of(2), batch_of(2), batch_of(2)
+    suspect.worker_died(CRASH, dimension=8)
+    assert may_lease((), plain, 1)
+    assert not may_lease((plain,), other, 1)
+    assert may_lease((plain,), other, 2)
+    assert not may_lease((plain, other), batch_of(2), 2)
+    assert may_lease((), suspect, 1)
+    assert not may_lease((plain,), suspect, 2)
+    assert not may_lease((suspect,), plain, 2)
+
+
+def test_the_innocent_neighbour_of_a_batch_that_kills_loses_no_frame() -> None:
+    """Two batches are handed out together, and frame 1 of the second crashes whoever looks at it."""
+    ready, deaths = deque([batch_of(2), batch_of(2)]), 0
+    innocent, guilty = ready
+    while ready:
+        tasks: list[Batch] = []
+        while ready and may_lease(tasks, ready[0], 2):
+            tasks.append(ready.popleft())
+        spans = [(batch, *batch.todo[0]) for batch in tasks]
+        if any(batch is guilty and first <= 1 < first + count for batch, first, count in spans):
+            deaths += 1
+            for batch in tasks:
+                batch.worker_died(CRASH, dimension=8)
+        else:
+            for batch, first, _ in spans:
+                batch.take(first, Faces.empty(8))
+        ready.extendleft(batch for batch in reversed(tasks) if not batch.finished)
+    assert deaths == 3
+    assert (innocent.quarantined, guilty.quarantined) == (0, 1)

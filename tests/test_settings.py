@@ -157,3 +157,25 @@ def test_a_run_may_last_until_the_next_such_time(
 def test_what_is_no_time_of_day_is_a_fault(wrong: str) -> None:
     (fault,) = _faults(flags={"run": {"until": wrong}})
     assert "is no time of day, as 06:30" in fault
+
+
+@pytest.mark.parametrize(
+    ("given", "numbers"),
+    [
+        ("0,1", (0, 1)),
+        ("3", (3,)),
+        (["0", "2"], (0, 2)),
+        (["0,1", "5"], (0, 1, 5)),
+        ([0, 1], (0, 1)),
+        (2, (2,)),
+        ([], ()),
+    ],
+)
+def test_card_numbers_come_as_a_list_in_any_form(given: object, numbers: tuple[int, ...]) -> None:
+    assert load_config(environment={}, flags={"models": {"devices": given}}).models.devices == numbers
+
+
+@pytest.mark.parametrize("given", ["0,0", "a", "0,", "-1", "64", "1.5", True, "GPU-1"])
+def test_card_numbers_that_are_none_are_named(given: object) -> None:
+    (fault,) = _faults(flags={"models": {"devices": given}})
+    assert fault.startswith("models.devices")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastface.types import Sampling, Unit, VideoInfo
-from fastface.video import decode
+from fastface.video import pyav
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
@@ -152,7 +152,7 @@ def test_samples_are_the_same_as_when_all_is_decoded(
     command = ["ffmpeg", "-v", "error", "-nostdin", *drawn, *FILMS[name], tmp_path / name]
     subprocess.run(command, check=True)
     samples, reports = _samples(tmp_path / name, period)
-    monkeypatch.setattr(decode, "can_skip", lambda info, unit: False)
+    monkeypatch.setattr(pyav, "can_skip", lambda info, unit: False)
     all_samples, all_reports = _samples(tmp_path / name, period)
     assert len(samples) > 3
     assert samples == all_samples
@@ -163,7 +163,7 @@ def test_samples_are_the_same_as_when_all_is_decoded(
 def test_samples_of_real_films_are_the_same(shared_media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = shared_media / "clips" / "azvi_testhyland.mp4"
     samples, reports = _samples(path, Fraction(1, 5))
-    monkeypatch.setattr(decode, "can_skip", lambda info, unit: False)
+    monkeypatch.setattr(pyav, "can_skip", lambda info, unit: False)
     all_samples, all_reports = _samples(path, Fraction(1, 5))
     assert len(samples) == 51
     assert samples == all_samples

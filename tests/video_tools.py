@@ -3,13 +3,13 @@
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from fastface.errors import VideoError
 from fastface.index.records import UnitRecord
-from fastface.types import Sampling
+from fastface.types import DecoderName, Sampling
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.plan import plan_units
@@ -37,7 +37,9 @@ class Outcome:
     estimated: bool = False
 
 
-def outcome(path: Path, sampling: Sampling = EVERY_FRAME, unit_seconds: float = 60.0) -> Outcome:
+def outcome(
+    path: Path, sampling: Sampling = EVERY_FRAME, unit_seconds: float = 60.0, decoder: DecoderName = "pyav"
+) -> Outcome:
     """Probes, plans and decodes a file as the pipeline does; a unit that cannot be opened is a lost one."""
     try:
         found = probe(VideoFile(path, "v"), MAX_PIXELS)
@@ -46,7 +48,7 @@ def outcome(path: Path, sampling: Sampling = EVERY_FRAME, unit_seconds: float = 
     records, frames = [], []
     for unit in plan_units(found, sampling, unit_seconds):
         source = open_source(found.info)
-        frames += [(frame.time, frame.flagged) for frame in source.frames(unit)]
+        frames += [(frame.time, frame.flagged) for frame in source.frames(replace(unit, decoder=decoder))]
         report = source.report
         records.append(
             UnitRecord(

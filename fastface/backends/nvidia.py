@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -16,7 +17,9 @@ __all__ = [
     "installed_versions",
     "load_tensorrt",
     "missing_packages",
+    "page_lock",
     "query_card",
+    "require_driver",
     "require_library",
     "tensorrt_version_text",
 ]
@@ -24,8 +27,10 @@ __all__ = [
 _DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
 _EXTRAS: dict[Provider, str] = {"CUDA": "cuda", "TensorRT": "gpu", "CPU": "cpu"}
+_RUNTIME_LIBRARIES = ("libcudart.so.13", "libcudart.so.12")
 _TENSORRT_LIBRARIES = ("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10")
 
+_REGISTER_PORTABLE = 1  # cudaHostRegisterPortable of driver_types.h
 # CUdevice_attribute of cuda.h
 _COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR = 75, 76
 
@@ -147,6 +152,9 @@ def query_card(device_id: int) -> Card:
     name = ctypes.create_string_buffer(256)
     device, number = ctypes.c_int(), ctypes.c_int()
     _call(driver, "cuInit", 0)
+    _call(driver, "cuDeviceGetCount", ctypes.byref(number))
+    if not 0 <= device_id < number.value:
+        raise BackendError(f"there is no card {device_id}: {_cards_text(number.value)}; see nvidia-smi -L")
     _call(driver, "cuDeviceGet", ctypes.byref(device), device_id)
     _call(driver, "cuDeviceGetName", name, len(name), device)
     capability = []
@@ -156,6 +164,54 @@ def query_card(device_id: int) -> Card:
     _call(driver, "cuDriverGetVersion", ctypes.byref(number))
     driver_cuda = f"{number.value // 1000}.{number.value % 1000 // 10}"
     return Card(name.value.decode(errors="replace"), ".".join(capability), driver_cuda)
+
+
+def require_driver(card: Card, cuda_major: int) -> None:
+    """Checks that the driver runs what ONNX Runtime is built for: every minor version of the same major one, or older.
+
+    Raises:
+        BackendError: The driver is too old; says the remedy.
+    """
+    if int(card.driver_cuda.partition(".")[0]) < cuda_major:
+        raise BackendError(
+            f"the NVIDIA driver runs CUDA up to {card.driver_cuda}, and the installed onnxruntime-gpu needs CUDA "
+            f"{cuda_major}; install a newer driver (for CUDA 13: 580 or newer)"
+        )
+
+
+def _cards_text(count: int) -> str:
+    if count == 0:
+        return "the driver shows none (is CUDA_VISIBLE_DEVICES set?)"
+    return "the only one is 0" if count == 1 else f"they are numbered 0 to {count - 1}"
+
+
+def page_lock(address: int, num_bytes: int, device_id: int) -> str | None:
+    """Registers host memory with a card, which then reads it by itself and not through a buffer of the driver.
+
+    For a process that computes on the card, once ONNX Runtime has loaded CUDA. The end of the process undoes it.
+
+    Args:
+        address: Where the memory begins; page-aligned.
+        num_bytes: Its length.
+        device_id: The card. It is made this thread's: registering would else open card 0 too.
+
+    Returns:
+        Why it could not be done, in one line: all works as before, but copies are slower. None if it was.
+    """
+    runtime = None
+    for name in _RUNTIME_LIBRARIES:
+        with suppress(OSError):
+            runtime = runtime or ctypes.CDLL(name)
+    if runtime is None:
+        return f"none of {', '.join(_RUNTIME_LIBRARIES)} can be loaded"
+    if status := runtime.cudaSetDevice(device_id):
+        return f"cudaSetDevice failed with {status}"
+    memory, size = ctypes.c_void_p(address), ctypes.c_size_t(num_bytes)
+    status = runtime.cudaHostRegister(memory, size, _REGISTER_PORTABLE)
+    if status:
+        runtime.cudaGetLastError()  # else the next call that looks for errors finds this one
+        return f"cudaHostRegister of {num_bytes >> 20} MiB failed with {status}"
+    return None
 
 
 def _call(driver: ctypes.CDLL, function: str, *arguments: object) -> None:

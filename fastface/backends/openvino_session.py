@@ -41,7 +41,7 @@ def shortfall(provider: Provider) -> str | None:  # noqa: ARG001 - the seam's si
     return None if find_spec("openvino") else f"OpenVINO is not installed; {_INSTALL}"
 
 
-def describe(provider: Provider) -> DeviceInfo:
+def describe(provider: Provider, _card: int = 0) -> DeviceInfo:
     """The CPU as OpenVINO sees it; `precision` is the one to aim at.
 
     Raises:

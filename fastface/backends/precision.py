@@ -1,20 +1,43 @@
-"""Whether a network may run in bfloat16: compared with float32 on one drawn picture, before it is used."""
+"""Whether a network may run in a lower precision: compared with float32 on drawn pictures, before it is used."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fastface.backends.session import Tensor
 
-__all__ = ["MAX_SCORE_DIFFERENCE", "MIN_COSINE", "agrees", "probe_picture"]
+__all__ = ["BFLOAT16", "FLOAT16", "Limits", "agrees", "disagreement", "probe_picture", "probe_pictures"]
 
-MIN_COSINE = 0.99
-"""Least cosine of an embedding with its float32 self. On good networks bfloat16 gives 0.999; similarities then move
-by about 0.002, a tenth of what recompressing the video does."""
 
-MAX_SCORE_DIFFERENCE = 0.02
-"""Largest difference of a sorted score from float32. SCRFD in bfloat16 stays within 0.004 of it."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far outputs of a lower precision may be from float32.
+
+    Attributes:
+        min_cosine: Least cosine of an embedding with its float32 self.
+        max_score_difference: Largest difference of a sorted score.
+        max_box_pixels: Largest move of a side of a box that shows a face; None does not compare boxes.
+    """
+
+    min_cosine: float
+    max_score_difference: float
+    max_box_pixels: float | None
+
+
+BFLOAT16 = Limits(0.99, 0.02, None)
+"""On good networks bfloat16 gives cosines of 0.999; similarities then move by about 0.002, a tenth of what
+recompressing the video does. SCRFD's scores stay within 0.004."""
+
+FLOAT16 = Limits(0.999, 0.02, 1.0)
+"""float16 has eight times bfloat16's digits, and fails by overflow rather than by rounding: it is held to more."""
+
+_FACE_SCORE = 0.3
+"""Rows below this show nothing, and their boxes mean nothing."""
+
+_LEAST_LENGTH = 1e-30
+"""Against division by zero where an embedding has no length."""
 
 _HEAD = 0.55
 """Height of the drawn head as a share of the picture's smaller side: SCRFD's largest anchors still cover it."""
@@ -53,21 +76,59 @@ def probe_picture(height: int, width: int) -> npt.NDArray[np.uint8]:
     return np.asarray(picture.clip(0, 255), np.uint8)[None]
 
 
-def agrees(exact: Sequence[Tensor], quick: Sequence[Tensor]) -> bool:
-    """Whether outputs of lower precision are near enough to those of float32.
+def probe_pictures(count: int, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """The drawn head, mirrored, darker and with less contrast, in turn: uint8 (count, height, width, 3) BGR."""
+    head = probe_picture(height, width)
+    dark, pale = (head * np.float32(0.5)).astype(np.uint8), (head * np.float32(0.5) + 100).astype(np.uint8)
+    return np.resize(np.concatenate([head, head[:, :, ::-1], dark, pale]), (count, height, width, 3))
+
+
+def agrees(exact: Sequence[Tensor], quick: Sequence[Tensor], limits: Limits = BFLOAT16) -> bool:
+    """Whether outputs of lower precision are near enough to those of float32; see `disagreement`."""
+    return disagreement(exact, quick, limits) is None
+
+
+def disagreement(exact: Sequence[Tensor], quick: Sequence[Tensor], limits: Limits) -> str | None:
+    """What is too far from float32, in words; None where all is near enough.
 
     An output (N, D) is taken as embeddings, compared row by row by their cosine. One of more dimensions is taken as
-    (N, K, C), rows sorted by their first column, a score: only the scores are compared, since rows of nearly equal
-    scores may change places.
+    (N, K, C), rows sorted by their first column, a score. Scores are compared in their order, since rows of nearly
+    equal scores may change places; boxes, the four columns behind the score, with the nearest of the same picture.
     """
-    return len(exact) == len(quick) and all(map(_agree, exact, quick))
+    if len(exact) != len(quick):
+        return f"{len(quick)} outputs instead of {len(exact)}"
+    found = (_disagreement(one, other, limits) for one, other in zip(exact, quick, strict=True))
+    return next(filter(None, found), None)
 
 
-def _agree(exact: Tensor, quick: Tensor) -> bool:
-    if exact.shape != quick.shape or not np.isfinite(quick).all():
-        return False
-    if exact.ndim == 2:
-        products = np.einsum("nd,nd->n", exact, quick, dtype=np.float64)
-        lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(quick, axis=1)
-        return bool((products >= MIN_COSINE * lengths).all())
-    return bool(np.abs(exact[..., 0] - quick[..., 0]).max(initial=0) <= MAX_SCORE_DIFFERENCE)
+def _disagreement(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
+    if exact.shape != quick.shape:
+        return f"an output of {quick.shape} instead of {exact.shape}"
+    if not np.isfinite(quick).all():
+        return "an output that is not finite"
+    return _far_embedding(exact, quick, limits) if exact.ndim == 2 else _far_row(exact, quick, limits)
+
+
+def _far_embedding(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
+    products = np.einsum("nd,nd->n", exact, quick, dtype=np.float64)
+    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(quick, axis=1)
+    if (products >= limits.min_cosine * lengths).all():
+        return None
+    return f"an embedding with a cosine of {(products / np.maximum(lengths, _LEAST_LENGTH)).min():.4f} to its own"
+
+
+def _far_row(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
+    apart = float(np.abs(exact[..., 0] - quick[..., 0]).max(initial=0))
+    if apart > limits.max_score_difference:
+        return f"a score {apart:.3f} off"
+    if limits.max_box_pixels is None or exact.ndim != 3 or exact.shape[2] < 5:
+        return None
+    moved = max(map(_box_move, exact, quick), default=0.0)
+    return f"a box {moved:.1f} pixels off" if moved > limits.max_box_pixels else None
+
+
+def _box_move(exact: Tensor, quick: Tensor) -> float:
+    """Pixels between the rows (K, C) of one picture that show faces and their nearest counterparts, at most."""
+    faces = exact[exact[:, 0] >= _FACE_SCORE]
+    apart = np.abs(faces[:, None, 1:5] - quick[None, :, 1:5]).max(axis=2)
+    return float(apart.min(axis=1, initial=np.inf).max(initial=0)) if len(faces) else 0.0

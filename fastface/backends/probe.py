@@ -1,4 +1,4 @@
-"""Checks one device in a process of its own: `python -m fastface.backends.probe BACKEND PROVIDER`.
+"""Checks one device in a process of its own: `python -m fastface.backends.probe BACKEND PROVIDER CARD`.
 
 Loads the runtime, computes a tiny network and prints one JSON object as the last line: the device's fields, or
 `{"missing": reason}`. A driver that crashes or hangs takes only this process with it.
@@ -62,10 +62,10 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
         raise BackendError(f"{device.name} computes wrongly through {device.versions}")
 
 
-def main(backend: str, provider: str) -> None:
+def main(backend: str, provider: str, card: int) -> None:
     """Prints the answer for one device."""
     try:
-        device = _MODULES[backend].describe(provider)
+        device = _MODULES[backend].describe(provider, card)
         with tempfile.TemporaryDirectory(prefix="fastface-probe-") as folder:
             check_device(device, Path(folder))
         answer = dataclasses.asdict(device)
@@ -75,4 +75,4 @@ def main(backend: str, provider: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

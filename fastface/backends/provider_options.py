@@ -45,10 +45,12 @@ def engine_folder(cache_folder: Path, graph: bytes, device: DeviceInfo, shapes: 
     Args:
         cache_folder: The cache.
         graph: The ONNX file's bytes.
-        device: Its versions (ONNX Runtime, TensorRT), compute capability and precision count.
+        device: Its versions (ONNX Runtime, TensorRT, driver), compute capability, precision and model count: TensorRT
+            warns of engines that were tuned on another model of the same capability. Its number does not.
         shapes: The profile.
     """
-    key = (hashlib.sha256(graph).hexdigest(), device.versions, device.compute_capability, device.precision, shapes)
+    card = (device.versions, device.compute_capability, device.name)
+    key = (hashlib.sha256(graph).hexdigest(), *card, device.precision, shapes)
     return cache_folder / "tensorrt" / hashlib.sha256(repr(key).encode()).hexdigest()[:24]
 
 

@@ -42,6 +42,7 @@ class _Runtime(Protocol):
 class _Candidate:
     backend: Backend
     provider: Provider
+    card: int = 0
 
 
 _MODULES: dict[Backend, str] = {
@@ -72,7 +73,7 @@ DEVICES = tuple(_CANDIDATES)
 """The device names that `resolve_device` takes."""
 
 
-def resolve_device(name: str, cache_folder: Path) -> DeviceInfo:
+def resolve_device(name: str, cache_folder: Path, card: int = 0) -> DeviceInfo:
     """The device that a name means on this machine; it has been seen to work.
 
     `auto` is TensorRT, else CUDA, else OpenVINO, else ONNX Runtime on the CPU; `cpu` is OpenVINO, else ONNX Runtime.
@@ -83,6 +84,7 @@ def resolve_device(name: str, cache_folder: Path) -> DeviceInfo:
         name: One of `DEVICES`.
         cache_folder: Where it is noted that a runtime works on this processor, which is then not tried again. A card
             is tried each time: it can be taken away, or be full.
+        card: Number of the card, where the name means one.
 
     Raises:
         BackendError: The name is unknown, or nothing that it means is there; says what is missing and the remedy.
@@ -92,7 +94,7 @@ def resolve_device(name: str, cache_folder: Path) -> DeviceInfo:
     reasons: list[str] = []
     for candidate in _CANDIDATES[name]:
         try:
-            device = _check(candidate, cache_folder)
+            device = _check(replace(candidate, card=card), cache_folder)
         except BackendError as error:
             reasons.append(str(error))
             continue
@@ -165,7 +167,14 @@ def _version(distribution: str) -> str:
 
 def _probe(candidate: _Candidate) -> DeviceInfo:
     """Tries a candidate in a process that may crash or hang on its own."""
-    command = [sys.executable, "-m", "fastface.backends.probe", candidate.backend, candidate.provider]
+    command = [
+        sys.executable,
+        "-m",
+        "fastface.backends.probe",
+        candidate.backend,
+        candidate.provider,
+        str(candidate.card),
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         child = subprocess.run(

@@ -91,5 +91,6 @@ class Session(Protocol):
 
         Raises:
             BackendError: The runtime refused the input or failed.
+            DeviceLostError: The card is lost to this process, which must end.
         """
         ...

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli.options import MODELS, Invocation, with_settings
-from fastface.cli.report import as_json, say, show
+from fastface.cli.options import ENGINES, MODELS, Invocation, with_settings
+from fastface.cli.report import as_json, observer_for, say, show
 from fastface.models.catalog import PACKS
 from fastface.models.download import install as install_pack
 from fastface.models.packs import verify as verify_pack
 from fastface.models.store import data_folder, places
-from fastface.workflows.preview import preview_install
+from fastface.workflows.engines import BuiltEngine, build_engines, engine_jobs
+from fastface.workflows.interrupt import interruptible
+from fastface.workflows.networks import open_networks
+from fastface.workflows.preview import preview_build, preview_install
 
 __all__ = ["app"]
 
@@ -70,3 +73,35 @@ def verify(invocation: Invocation) -> None:
         for check in checks:
             say(f"{check.path}: {check.state} {check.detail}".rstrip())
     raise typer.Exit(int(any(check.state == "damaged" for check in checks)))
+
+
+@app.command()
+@with_settings(MODELS, ENGINES)
+def build(invocation: Invocation) -> None:
+    """Build TensorRT's engines now, so that no run has to: minutes for each network, once."""
+    config = invocation.config
+    if invocation.dry_run:
+        show(preview_build(config), invocation)
+    with interruptible() as interruption:
+        networks = open_networks(config)
+        built = build_engines(engine_jobs(config, networks), observer_for(invocation).note, interruption)
+    if invocation.json:
+        as_json({"device": networks.device.name, "engines": [_facts(engine) for engine in built]})
+        return
+    for engine in built:
+        state = f"built in {engine.note.seconds:.0f} s" if engine.is_new else "already there"
+        say(f"{engine.job.name}: {state}, {engine.note.precision}, for {engine.job.device.name}")
+    if not built:
+        device = networks.device
+        say(f"nothing to build: {device.provider} on {device.name} ({device.versions}) needs no engine")
+
+
+def _facts(engine: BuiltEngine) -> dict[str, object]:
+    return {
+        "network": engine.job.name,
+        "card": engine.job.device.name,
+        "precision": engine.note.precision,
+        "reason": engine.note.reason,
+        "seconds": engine.note.seconds,
+        "built": engine.is_new,
+    }

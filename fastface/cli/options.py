@@ -16,7 +16,19 @@ from pydantic.fields import FieldInfo
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
 
-__all__ = ["DEVICE", "EXPORT", "MATCH", "MODELS", "RUN", "SAMPLING", "SCAN", "SPANS", "Invocation", "with_settings"]
+__all__ = [
+    "DEVICE",
+    "ENGINES",
+    "EXPORT",
+    "MATCH",
+    "MODELS",
+    "RUN",
+    "SAMPLING",
+    "SCAN",
+    "SPANS",
+    "Invocation",
+    "with_settings",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +82,14 @@ def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
 
 
 SAMPLING = _flags("scan", "sample_fps", "every_frame", "keyframes", "det_size", "det_threshold", "min_face")
-SCAN = (*SAMPLING, *_flags("scan", "batch", "decoders", "workers", "ring_mb"))
+SCAN = (*SAMPLING, *_flags("scan", "decoder", "batch", "decoders", "workers", "ring_mb"))
 MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots", "boxes")
 RUN = _flags("run", "fresh", "until", "max_hours")
 DEVICE = _flags("models", "device")
-MODELS = (*_flags("models", "pack", "detector", "recogniser", dir="--models"), *DEVICE)
+ENGINES = _flags("scan", "batch", "det_size")
+MODELS = (*_flags("models", "pack", "detector", "recogniser", "devices", dir="--models"), *DEVICE)
 
 
 @dataclass(frozen=True, slots=True)

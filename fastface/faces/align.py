@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fastface.faces.sizes import ALIGNED_SIZE
 from fastface.types import Geometry, Image
 
-__all__ = ["ALIGNED_SIZE", "TEMPLATE", "align_picture", "align_planes", "alignable", "estimate_transform"]
+__all__ = ["TEMPLATE", "align_picture", "align_planes", "alignable", "estimate_transform"]
 
-ALIGNED_SIZE = 112
 
 TEMPLATE: npt.NDArray[np.float64] = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]

@@ -3,20 +3,22 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.faces.align import ALIGNED_SIZE, align_picture, align_planes, alignable
+from fastface.faces.align import align_picture, align_planes, alignable
 from fastface.faces.arcface import Recogniser
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.faces.scrfd import Detections, Detector
+from fastface.faces.sizes import ALIGNED_SIZE
 from fastface.types import Faces, Geometry, Image
 from fastface.video.canvas import PICTURE_CANVAS
 
-__all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "letterbox"]
+__all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "letterbox"]
 
 PICTURE_CONTENTS = (640, 320)
 """Sides that a single picture is scaled to, until a face is found. A face that fills a picture of 640 is larger than
@@ -24,8 +26,21 @@ any that SCRFD learned: of 183 portraits cut at the face's box it found none, an
 same canvas, so that the network sees one shape."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundFaces:
+    """What the detector found in a batch.
+
+    Attributes:
+        detections: Faces of all frames, in canvas pixels, by frame and then by falling score.
+        frame: (m,) the number in the batch of each face's frame.
+    """
+
+    detections: Detections
+    frame: npt.NDArray[np.int64]
+
+
 class FaceAnalyser:
-    """Detector and recogniser together. One thread calls it.
+    """Detector and recogniser together. One thread calls it; `detect` alone may be another's.
 
     Attributes:
         seconds: Time spent so far, by stage: `detect`, `align` (with the judging), `embed`.
@@ -66,17 +81,48 @@ class FaceAnalyser:
         Raises:
             BackendError: The runtime failed.
         """
+        return self.describe(self.detect(canvases), planes, geometry, pts, times)
+
+    def detect(self, canvases: npt.NDArray[np.uint8]) -> FoundFaces:
+        """The first half of `analyse_batch`, which uses the detector only: another thread may do it.
+
+        Args:
+            canvases: (m, H, W, 3) BGR.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
         with self._timed("detect"):
-            found = self.detector.detect(canvases)[: len(pts)]
-        scale = np.array(geometry.canvas_to_display, np.float32)
+            return FoundFaces(*self.detector.detect_all(canvases))
+
+    def describe(
+        self,
+        found: FoundFaces,
+        planes: npt.NDArray[np.uint8],
+        geometry: Geometry,
+        pts: Sequence[int],
+        times: Sequence[Fraction | float],
+    ) -> Faces:
+        """The second half of `analyse_batch`: aligns, judges and embeds what was found in the first n canvases.
+
+        Args:
+            found: From `detect`.
+            planes: As for `analyse_batch`, like the others.
+            geometry: How canvases and planes map onto the displayed frames.
+            pts: n timestamps.
+            times: n seconds from the first frame.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
         with self._timed("align"):
-            kept = [self._usable(detections, scale) for detections in found]
-            frame = np.repeat(np.arange(len(kept)), [len(detections) for detections in kept])
-            landmarks = [points for detections in kept for points in detections.landmarks]
-            aligned = _stacked(
-                [align_planes(planes[i], geometry, points) for i, points in zip(frame, landmarks, strict=True)]
-            )
-        return self._faces(_joined(kept), aligned, np.asarray(pts, np.int64)[frame], _seconds(times)[frame])
+            real = found.frame < len(pts)
+            scale = np.array(geometry.canvas_to_display, np.float32)
+            detections, rows = self._usable(found.detections[real], scale)
+            frame = found.frame[real][rows]
+            faces = zip(frame, detections.landmarks, strict=True)
+            aligned = _stacked([align_planes(planes[i], geometry, points) for i, points in faces])
+        return self._faces(detections, aligned, np.asarray(pts, np.int64)[frame], _seconds(times)[frame])
 
     def analyse_picture(self, picture: Image) -> Faces:
         """All faces of one picture by falling score, at time 0.
@@ -98,19 +144,22 @@ class FaceAnalyser:
         found = []
         for content in PICTURE_CONTENTS:
             canvas, factor = letterbox(picture, PICTURE_CANVAS, content)
-            found.append(self._usable(self.detector.detect(canvas[None])[0], np.full(2, 1 / factor, np.float32)))
+            detections, _ = self.detector.detect_all(canvas[None])
+            found.append(self._usable(detections, np.full(2, 1 / factor, np.float32))[0])
             if len(found[-1]):
                 break
         return found[-1]
 
-    def _usable(self, detections: Detections, scale: npt.NDArray[np.float32]) -> Detections:
-        """The faces in pixels of the source that are large enough and can be aligned."""
+    def _usable(
+        self, detections: Detections, scale: npt.NDArray[np.float32]
+    ) -> tuple[Detections, npt.NDArray[np.bool_]]:
+        """The faces in pixels of the source that are large enough and can be aligned, and which rows they were."""
         boxes = detections.boxes * np.tile(scale, 2)
         large = ((boxes[:, 2:] - boxes[:, :2]) >= self.min_face).all(axis=1)
         possible = alignable(detections.landmarks)
         self.unusable += int((large & ~possible).sum())
         rows = large & possible
-        return Detections(boxes[rows], detections.landmarks[rows] * scale, detections.det_score[rows])
+        return Detections(boxes[rows], detections.landmarks[rows] * scale, detections.det_score[rows]), rows
 
     def _faces(
         self,
@@ -175,11 +224,3 @@ def _seconds(times: Sequence[Fraction | float]) -> npt.NDArray[np.float64]:
 
 def _stacked(aligned: list[Image]) -> npt.NDArray[np.uint8]:
     return np.stack(aligned) if aligned else np.empty((0, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
-
-
-def _joined(parts: list[Detections]) -> Detections:
-    return Detections(
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.landmarks for part in parts]),
-        np.concatenate([part.det_score for part in parts]),
-    )

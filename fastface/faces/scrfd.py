@@ -5,6 +5,8 @@ the suppression of boxes that overlap.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +21,7 @@ NMS_IOU = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """Faces of one canvas, one row a face, by falling score.
+    """Faces, one row a face: of one canvas by falling score, or of one canvas after the other.
 
     Attributes:
         boxes: (n, 4) float32, x1, y1, x2, y2 in canvas pixels; may reach over its edges.
@@ -33,6 +35,10 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.det_score)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.bool_]) -> Self:
+        """Some of the rows."""
+        return type(self)(self.boxes[rows], self.landmarks[rows], self.det_score[rows])
 
 
 class Detector:
@@ -59,21 +65,41 @@ class Detector:
         Raises:
             BackendError: The runtime failed.
         """
-        (rows,) = self.session.run(canvases)
-        return [self._faces(picture) for picture in rows]
+        found, canvas = self.detect_all(canvases)
+        ends = np.searchsorted(canvas, np.arange(len(canvases) + 1))
+        return [found[slice(*span)] for span in pairwise(ends)]
 
-    def _faces(self, rows: npt.NDArray[np.float32]) -> Detections:
+    def detect_all(self, canvases: npt.NDArray[np.uint8]) -> tuple[Detections, npt.NDArray[np.int64]]:
+        """The faces of all canvases together, and (m,) the number of each one's canvas, rising.
+
+        Args:
+            canvases: As for `detect`.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        (rows,) = self.session.run(canvases)
         # NaN compares false, so a row of a broken network is dropped here.
-        candidates = rows[rows[:, 0] >= self.det_threshold]
-        candidates = candidates[np.isfinite(candidates).all(axis=1)]
+        canvas, place = np.nonzero(rows[:, :, 0] >= self.det_threshold)
+        candidates = rows[canvas, place]
+        finite = np.isfinite(candidates).all(axis=1)
+        candidates, canvas = candidates[finite], canvas[finite]
         # The graph ranks before the sigmoid, whose rounding may exchange neighbours.
-        candidates = candidates[np.argsort(-candidates[:, 0], kind="stable")]
-        kept = candidates[suppress(candidates[:, 1:5], self.nms_iou)]
-        return Detections(
-            boxes=np.ascontiguousarray(kept[:, 1:5]),
-            landmarks=kept[:, 5:].reshape(-1, 5, 2),
-            det_score=np.ascontiguousarray(kept[:, 0]),
+        order = np.lexsort((-candidates[:, 0], canvas))
+        candidates, canvas = candidates[order], canvas[order]
+        begins = np.flatnonzero(np.diff(canvas, prepend=-1))
+        kept = [
+            begin + suppress(candidates[begin:end, 1:5], self.nms_iou)
+            for begin, end in pairwise([*begins, len(canvas)])
+        ]
+        chosen = np.concatenate(kept) if kept else np.empty(0, np.int64)
+        faces = candidates[chosen]
+        found = Detections(
+            boxes=np.ascontiguousarray(faces[:, 1:5]),
+            landmarks=faces[:, 5:].reshape(-1, 5, 2),
+            det_score=np.ascontiguousarray(faces[:, 0]),
         )
+        return found, canvas[chosen]
 
 
 def suppress(boxes: npt.NDArray[np.float32], max_iou: float) -> npt.NDArray[np.int64]:

@@ -57,6 +57,8 @@ class UnitRecord:
         damaged: Faces found in frames that may be damaged.
         errors: Packets that could not be decoded.
         covered: Seconds of video that were decoded.
+        decoder: What decoded them; empty for pictures.
+        decoder_reason: Why that is not the decoder that was asked for; empty if it is.
         lost: Why the unit has no result: `state: reason`; empty if it has one.
         keyframes: When the keyframes are shown that were looked at; empty unless it was only they.
         seconds: Time of each stage.
@@ -76,6 +78,8 @@ class UnitRecord:
     damaged: int = 0
     errors: int = 0
     covered: Fraction = Fraction(0)
+    decoder: str = ""
+    decoder_reason: str = ""
     lost: str = ""
     keyframes: tuple[Fraction, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)

@@ -34,7 +34,7 @@ from fastface.pipeline.messages import (
 )
 from fastface.pipeline.ring import Ring
 from fastface.pipeline.slots import SlotState, SlotTable
-from fastface.pipeline.work import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, blame_of
+from fastface.pipeline.work import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, blame_of, may_lease
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
@@ -73,7 +73,7 @@ class Coordinator:
         self._dimension = worker.dimension
         self._interrupted = interrupted
         self.decoders = Crew("decoder", "fastface.pipeline.decoder:serve", sizes.decoders, decoder)
-        self.workers = Crew("worker", "fastface.pipeline.inference:serve", sizes.workers, worker)
+        self.workers = Crew("worker", "fastface.pipeline.worker:serve", sizes.workers, worker)
         self._probes: deque[ProbeWork] = deque()
         self._units: deque[UnitWork] = deque()
         self._active: dict[int, UnitWork] = {}
@@ -156,7 +156,7 @@ class Coordinator:
                 self._grant(decoder, ahead)
         for ahead in range(1, _LEASES_AHEAD + 1):
             for worker in self.workers.members:
-                if worker.ready and self._ready and len(worker.tasks) < ahead:
+                if worker.ready and self._ready and may_lease(worker.tasks, self._ready[0], ahead):
                     self._lease(worker, self._ready.popleft())
 
     def _employ(self, decoder: Member) -> None:
@@ -207,7 +207,7 @@ class Coordinator:
     def _hear(self, crew: Crew, member: Member, message: object) -> None:
         match message:
             case Ready():
-                crew.is_ready(member)
+                self._events.extend(crew.is_ready(member, message.notes))
             case Failed():
                 member.last_words = message
             case Probed():
@@ -308,11 +308,9 @@ class Coordinator:
                 self._retry_probe(task, blame, reason)
 
     def _mourn_worker(self, worker: Member, blame: int) -> None:
-        """Its batches still lie in the ring: they go to another worker. Only the one in work is to blame."""
-        batches = [task for task in worker.tasks if isinstance(task, Batch)]
-        if batches:
-            batches[0].worker_died(blame, self._dimension)
-        for batch in reversed(batches):
+        """Its batches still lie in the ring: they go to another worker. Any may be to blame: see `may_lease`."""
+        for batch in [task for task in reversed(worker.tasks) if isinstance(task, Batch)]:
+            batch.worker_died(blame, self._dimension)
             self._slots.return_lease(batch.filled.slot)
             if batch.abandoned:
                 self._drop(batch)

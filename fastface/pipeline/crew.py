@@ -1,14 +1,17 @@
 """The members of one role: started together, replaced when they die, stopped under one deadline."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Protocol, Self, runtime_checkable
 
 from fastface.errors import BackendError, ModelError, SpaceError, WorkerError
+from fastface.pipeline.events import ChildNote
 from fastface.pipeline.messages import Failed, Stop
 from fastface.pipeline.process import Child
 
-__all__ = ["Crew", "CrewSizes", "Member", "stop_all"]
+__all__ = ["Crew", "CrewSizes", "Member", "Placed", "stop_all"]
 
 _STARTS_TO_GIVE_UP = 3
 """Members that give up in a row before they are ready: the role cannot work on this machine."""
@@ -30,11 +33,21 @@ class CrewSizes:
     workers: int
 
 
+@runtime_checkable
+class Placed(Protocol):
+    """Settings that are not the same for all members."""
+
+    def at(self, place: int) -> Self:
+        """Those of the member at a place, counted from 0. Who replaces a member gets its place."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Member:
-    """A living child and what it has been given, in the order in which it does it."""
+    """A living child, its place in the crew, and what it has been given, in the order in which it does it."""
 
     child: Child
+    place: int = 0
     ready: bool = False
     tasks: deque[object] = field(default_factory=deque)
     heard: float = field(default_factory=monotonic)
@@ -69,7 +82,7 @@ class Crew:
         role: For people and for logs, as `decoder`.
         serve: `package.module:function` of the child.
         size: How many members.
-        settings: Their first message.
+        settings: Their first message; each gets its own if they are `Placed`.
     """
 
     def __init__(self, role: str, serve: str, size: int, settings: object) -> None:
@@ -89,13 +102,16 @@ class Crew:
             descriptor: The file descriptor that they inherit.
         """
         self._descriptor = descriptor
-        while len(self.members) < self._size:
-            self._start_one()
+        taken = {member.place for member in self.members}
+        for place in range(self._size):
+            if place not in taken:
+                self._start_one(place)
 
-    def is_ready(self, member: Member) -> None:
-        """A member has said that it takes work."""
+    def is_ready(self, member: Member, notes: Iterable[str] = ()) -> list[ChildNote]:
+        """A member has said that it takes work, and these notes: gives them as events."""
         member.ready = True
         self._failed_starts = 0
+        return [ChildNote(member.name, note) for note in notes]
 
     def replace(self, member: Member) -> int:
         """Reaps a dead member and starts another. Gives the dead one's exit status.
@@ -113,13 +129,14 @@ class Crew:
                 raise _TRANSLATED[words.kind](words.reason)
             if self._failed_starts >= (_STARTS_TO_GIVE_UP if status > 0 else _KILLS_TO_GIVE_UP):
                 raise WorkerError(member.name, status, words.details if words else "it died while starting")
-        self._start_one()
+        self._start_one(member.place)
         return status
 
-    def _start_one(self) -> None:
+    def _start_one(self, place: int) -> None:
         self._started += 1
         name = f"{self.role} {self._started}"
-        self.members.append(Member(Child(name, self._serve, self._settings, self._descriptor)))
+        settings = self._settings.at(place) if isinstance(self._settings, Placed) else self._settings
+        self.members.append(Member(Child(name, self._serve, settings, self._descriptor), place))
 
 
 def stop_all(members: list[Member], timeout_seconds: float) -> None:

@@ -6,7 +6,7 @@ from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
 
-__all__ = ["ChildLost", "Event", "Moved", "UnitLost", "UnitScanned", "VideoProbed", "VideoRefused"]
+__all__ = ["ChildLost", "ChildNote", "Event", "Moved", "UnitLost", "UnitScanned", "VideoProbed", "VideoRefused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +78,12 @@ class ChildLost:
     reason: str
 
 
-Event = VideoProbed | VideoRefused | UnitScanned | UnitLost | Moved | ChildLost
+@dataclass(frozen=True, slots=True)
+class ChildNote:
+    """What a child said of itself when it had started."""
+
+    name: str
+    text: str
+
+
+Event = ChildNote | VideoProbed | VideoRefused | UnitScanned | UnitLost | Moved | ChildLost

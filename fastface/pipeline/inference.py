@@ -1,121 +1,108 @@
-"""The inference process: filled slots → detections → aligned faces → embeddings → small arrays."""
+"""The inference process: filled slots → detections → aligned faces → embeddings → small arrays.
 
-from dataclasses import replace
+On a CPU one batch is computed after the other. On a card the next batch's faces are detected while those of the one
+before are aligned and embedded: see `pipeline.overlap`.
+"""
+
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from time import perf_counter
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.backends import ShapeRange, open_session
-from fastface.faces.align import ALIGNED_SIZE
-from fastface.faces.analyse import FaceAnalyser
-from fastface.faces.arcface import Recogniser
-from fastface.faces.scrfd import Detector
+from fastface.faces.analyse import FaceAnalyser, FoundFaces
+from fastface.pipeline.analyser import open_analyser, warm_up
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.ring import Ring
 from fastface.types import Faces
 
-__all__ = ["open_analyser", "serve"]
+__all__ = ["Job", "describe", "serve_in_turn", "unpack"]
 
 _Pixels = npt.NDArray[np.uint8]
-
-_LONGEST = 1440
-"""Longest side of a canvas that is not asked for: a photo's is."""
 
 _STRIDE = 997
 """Bytes from one sample of a picture to the next; no common divisor with the width of any."""
 
-_GPU_CHUNK = 32
-_CPU_CHUNK = 4
-"""Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task with its pixels.
 
-def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
-    """Loads both networks on the asked device.
-
-    Raises:
-        BackendError: The device is not available.
-        ModelError: A graph cannot be loaded.
+    Attributes:
+        task: What is asked.
+        begins: The frames that are not the one before again: only these are computed.
+        canvases: (m, H, W, 3) what the detector sees; those after the first `len(begins)` only fill the batch up.
+        planes: (len(begins), plane_bytes).
     """
-    batch, (width, height) = settings.ring.batch, settings.canvas
-    detector = open_session(
-        settings.detector,
-        settings.device,
-        threads=settings.threads,
-        cache_folder=settings.cache_folder,
-        shapes=ShapeRange(
-            (1, 64, 64, 3), (batch, height, width, 3), (batch, max(height, _LONGEST), max(width, _LONGEST), 3)
-        ),
-    )
-    recogniser = open_session(
-        settings.recogniser,
-        settings.device,
-        threads=settings.threads,
-        cache_folder=settings.cache_folder,
-        shapes=ShapeRange((1, 112, 112, 3), (batch, 112, 112, 3), (max(batch, 32), 112, 112, 3)),
-    )
-    return FaceAnalyser(
-        Detector(detector, settings.det_threshold),
-        Recogniser(recogniser, settings.dimension, max_chunk=_GPU_CHUNK if settings.device.is_gpu else _CPU_CHUNK),
-        min_face=settings.min_face,
-    )
+
+    task: Infer
+    begins: list[int]
+    canvases: _Pixels
+    planes: _Pixels
 
 
-def serve(connection: Connection, descriptor: int, settings: WorkerSettings) -> None:
-    """The life of an inference process; called by `process.child_main` in the child."""
-    cv2.setNumThreads(1)
-    ring = Ring(descriptor, settings.ring)
+def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
+    """Answers every batch before the next is looked at, until told to stop."""
     analyser = open_analyser(settings)
-    _warm_up(analyser, settings)
+    warm_up(analyser.detector, settings)
+    warm_up(analyser.recogniser, settings)
     connection.send(Ready(settings.device))
     waiting = perf_counter()
-    while True:
-        message = connection.recv()
-        if isinstance(message, Stop):
-            return
+    while not isinstance(message := connection.recv(), Stop):
         started = perf_counter()
         reply = _infer(ring, analyser, message, waited=started - waiting)
         waiting = perf_counter()
         connection.send(reply)
 
 
-def _warm_up(analyser: FaceAnalyser, settings: WorkerSettings) -> None:
-    """Sees a blank batch: runtimes compile a network when a shape first comes, and now nobody waits for it yet."""
-    width, height = settings.canvas
-    frames = 1 if analyser.detector.session.per_picture else settings.ring.batch
-    faces = 1 if analyser.recogniser.session.per_picture else analyser.recogniser.max_chunk
-    analyser.detector.detect(np.zeros((frames, height, width, 3), np.uint8))
-    analyser.recogniser.embed(np.zeros((faces, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8))
-
-
 def _infer(ring: Ring, analyser: FaceAnalyser, task: Infer, waited: float) -> Inferred:
-    canvases, planes = ring.batch(task.slot, task.geometry)
-    last = task.first + task.count
-    begins = [n for n in range(task.first, last) if n == task.first or not _repeats(n, canvases, planes)]
+    job = unpack(ring, task, per_picture=analyser.detector.session.per_picture)
     before = dict(analyser.seconds)
-    faces = analyser.analyse_batch(
-        _batch(analyser, canvases, begins),
-        _rows(planes, begins),
-        task.geometry,
-        [task.pts[n] for n in begins],
-        [task.times[n] for n in begins],
-    )
-    if len(begins) < task.count:
-        runs = zip(begins, [*begins[1:], last], strict=True)
-        faces = _repeated(faces, [range(*run) for run in runs], task)
+    faces = describe(analyser, job, analyser.detect(job.canvases))
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
-    return Inferred(task.batch, task.first, faces, {**seconds, "wait_batch": waited}, task.count - len(begins))
+    return Inferred(
+        task.batch, task.first, faces, {**seconds, "wait_batch": waited}, repeated=task.count - len(job.begins)
+    )
 
 
-def _batch(analyser: FaceAnalyser, canvases: _Pixels, wanted: list[int]) -> _Pixels:
+def unpack(ring: Ring, task: Infer, *, per_picture: bool) -> Job:
+    """A task's pixels: views of the ring, but where they must be put together.
+
+    Args:
+        ring: Holds the task's slot.
+        task: The frames.
+        per_picture: Whether the detector computes each picture by itself.
+    """
+    canvases, planes = ring.batch(task.slot, task.geometry)
+    span = slice(task.first, task.first + task.count)
+    repeats = _repeats(planes[span], canvases[span])
+    begins = [task.first, *(task.first + 1 + np.flatnonzero(~repeats)).tolist()]
+    return Job(task, begins, _batch(canvases, begins, per_picture=per_picture), _rows(planes, begins))
+
+
+def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> Faces:
+    """The faces of all frames of a task, of those that repeat the one before too.
+
+    Raises:
+        BackendError: The recogniser failed.
+    """
+    task, begins = job.task, job.begins
+    pts, times = [task.pts[n] for n in begins], [task.times[n] for n in begins]
+    faces = analyser.describe(found, job.planes, task.geometry, pts, times)
+    if len(begins) == task.count:
+        return faces
+    runs = zip(begins, [*begins[1:], task.first + task.count], strict=True)
+    return _repeated(faces, [range(*run) for run in runs], task)
+
+
+def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixels:
     """The wanted canvases, filled up to the slot's capacity where pictures are not computed one by one.
 
     A runtime computes a picture otherwise in a batch of one than in a batch of four, by rounding. With every batch of
     the same size each frame sees the same arithmetic, whatever was killed and done again.
     """
-    if analyser.detector.session.per_picture or len(wanted) == len(canvases):
+    if per_picture or len(wanted) == len(canvases):
         return _rows(canvases, wanted)
     full = np.zeros_like(canvases)
     full[: len(wanted)] = canvases[wanted]
@@ -129,15 +116,15 @@ def _rows(pixels: _Pixels, wanted: list[int]) -> _Pixels:
     return pixels[wanted]
 
 
-def _repeats(place: int, canvases: _Pixels, planes: _Pixels) -> bool:
-    """Whether a frame is the one before it, to the last bit: a slide, a still camera. It then shows the same faces."""
-    return _same(planes[place], planes[place - 1]) and _same(canvases[place], canvases[place - 1])
-
-
-def _same(one: _Pixels, other: _Pixels) -> bool:
-    one, other = one.reshape(-1), other.reshape(-1)
+def _repeats(planes: _Pixels, canvases: _Pixels) -> npt.NDArray[np.bool_]:
+    """(n − 1,) whether each frame but the first is the one before it, to the last bit: a slide, a still camera."""
     # A few thousand bytes tell nearly all pictures apart.
-    return np.array_equal(one[::_STRIDE], other[::_STRIDE]) and np.array_equal(one, other)
+    samples = planes[:, ::_STRIDE]
+    same: npt.NDArray[np.bool_] = (samples[1:] == samples[:-1]).all(axis=1)
+    for place in np.flatnonzero(same):
+        pair = slice(place, place + 2)
+        same[place] = np.array_equal(*planes[pair]) and np.array_equal(*canvases[pair])
+    return same
 
 
 def _repeated(faces: Faces, runs: list[range], task: Infer) -> Faces:

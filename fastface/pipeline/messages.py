@@ -3,7 +3,7 @@
 Every message is a small frozen dataclass, pickled by the connection. A child obeys only what is under "to a …".
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastface.backends import DeviceInfo
@@ -32,6 +32,7 @@ class WorkerSettings:
     """What an inference worker needs to know for all of its life.
 
     Graphs are the rewritten ones; `canvas` is the detector's usual size, which it gets ready for before work comes.
+    Where there are several `cards`, workers are dealt to them in turn; `device` is then the first.
     """
 
     ring: RingShape
@@ -44,6 +45,11 @@ class WorkerSettings:
     cache_folder: Path
     det_threshold: float
     min_face: int
+    cards: tuple[DeviceInfo, ...] = ()
+
+    def at(self, place: int) -> "WorkerSettings":
+        """The settings of the worker at a place of the crew."""
+        return replace(self, device=self.cards[place % len(self.cards)]) if self.cards else self
 
 
 # ── to a decoder ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,9 +115,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The child has started and takes work."""
+    """The child has started and takes work; `notes` is what a person may want to know of it."""
 
     device: DeviceInfo | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from fastface.errors import FastfaceError
+from fastface.errors import DeviceLostError, FastfaceError
 from fastface.pipeline.messages import Alive, Failed
 
 __all__ = ["Child", "Heartbeat", "die_with_parent"]
@@ -154,6 +154,8 @@ def child_main(arguments: list[str]) -> None:
         reason = str(error) if isinstance(error, FastfaceError) else f"{type(error).__name__}: {error}"
         with suppress(OSError):  # the parent may be gone, and with it everyone who could be told
             connection.send(Failed(type(error).__name__, reason, traceback.format_exc()))
+        if isinstance(error, DeviceLostError):
+            os._exit(1)  # the runtime's own end may wait for the card for ever
         sys.exit(1)
 
 

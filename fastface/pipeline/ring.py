@@ -125,6 +125,11 @@ class Ring:
             raise SpaceError(f"no memory for a ring of {size >> 20} MiB; give a smaller --ring-mb") from error
         return cls(descriptor, shape)
 
+    @property
+    def address(self) -> int:
+        """Where the memory begins in this process."""
+        return int(self._bytes.ctypes.data)
+
     def batch(self, slot: int, geometry: Geometry) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         """The canvases (C, H, W, 3) and planes (C, plane_bytes) of a slot: views, nothing is copied."""
         frames = capacity(self.shape, geometry)

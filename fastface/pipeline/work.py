@@ -2,6 +2,7 @@
 
 import signal
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from fastface.pipeline.messages import Filled, UnitDecoded
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
-__all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "blame_of"]
+__all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "blame_of", "may_lease"]
 
 _FAULT_BLAME = 4
 _KILL_BLAME = 1
@@ -29,6 +30,21 @@ def blame_of(status: int, stalled: bool) -> int:
         stalled: Whether it was killed because it was stuck in the work.
     """
     return _KILL_BLAME if status in _KILLS and not stalled else _FAULT_BLAME
+
+
+def may_lease(tasks: Collection[object], batch: "Batch", ahead: int) -> bool:
+    """Whether a worker that holds these batches may get another.
+
+    Workers may look at all their batches at once, and one that dies says not over which. So a batch that a worker died
+    with is handed out alone: a second death is then its own.
+
+    Args:
+        tasks: The worker's batches.
+        batch: The next one.
+        ahead: The most that it may hold then.
+    """
+    suspects = [task for task in (*tasks, batch) if isinstance(task, Batch) and task.blame]
+    return not tasks if suspects else len(tasks) < ahead
 
 
 @dataclass(slots=True)

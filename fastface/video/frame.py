@@ -44,6 +44,8 @@ class UnitReport:
         errors: Packets or frames that could not be decoded, or only with damage.
         covered: Seconds of the unit that were decoded: gaps without an error are the film's own and count.
         keyframes: When those that were handed out are shown; empty unless only they were asked for.
+        decoder: What decoded it, to its end: `pyav` or `nvdec`; empty for pictures.
+        decoder_reason: Why that is not the decoder that was asked for; empty if it is.
     """
 
     decoded: int = 0
@@ -51,6 +53,8 @@ class UnitReport:
     errors: int = 0
     covered: Fraction = Fraction(0)
     keyframes: tuple[Fraction, ...] = ()
+    decoder: str = ""
+    decoder_reason: str = ""
 
 
 class FrameSource(Protocol):

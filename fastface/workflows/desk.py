@@ -13,12 +13,12 @@ from fastface.index.store import VideoIndex
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.types import Gallery, Size
-from fastface.video.canvas import USUAL_CANVAS
 from fastface.video.discover import VideoFile
+from fastface.workflows.engines import ready_networks
 from fastface.workflows.find import Finder
 from fastface.workflows.interrupt import Interruption, interruptible
 from fastface.workflows.machine import Layout, choose_layout
-from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
+from fastface.workflows.networks import Networks, Thresholds, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
 from fastface.workflows.output import OutputFolder
 from fastface.workflows.results import VideoOutcome
@@ -57,7 +57,7 @@ class Desk:
         )
         worker = WorkerSettings(
             ring=layout.ring,
-            canvas=det_size or USUAL_CANVAS,
+            canvas=usual_canvas(scan),
             detector=networks.detector,
             recogniser=networks.recogniser,
             dimension=networks.dimension,
@@ -66,6 +66,7 @@ class Desk:
             cache_folder=networks.cache,
             det_threshold=scan.det_threshold,
             min_face=scan.min_face,
+            cards=networks.cards,
         )
         with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
             yield coordinator
@@ -113,14 +114,14 @@ def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
     """
     folder = OutputFolder(out)
     with folder.locked(), interruptible(config.run.seconds_left()) as interruption, Ledger(folder.ledger) as ledger:
-        networks = open_networks(config)
+        networks = ready_networks(config, observer.note, interruption)
         desk = Desk(
             config=config,
             out=folder,
             ledger=ledger,
             networks=networks,
             limits=thresholds(config, networks.models),
-            layout=choose_layout(config.scan, networks.device),
+            layout=choose_layout(config.scan, networks.device, len(networks.cards)),
             observer=observer,
             interruption=interruption,
         )
@@ -154,4 +155,6 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
         faces=sum(unit.faces for unit in units),
         damaged=sum(unit.damaged for unit in units),
         seconds=seconds,
+        decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
+        decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
     )

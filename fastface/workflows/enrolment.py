@@ -17,9 +17,10 @@ from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.ring import RingShape
 from fastface.types import Faces, Gallery
 from fastface.video.canvas import PICTURE_CANVAS
+from fastface.workflows.engines import ready_networks
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.machine import choose_layout, num_cores
-from fastface.workflows.networks import Networks, Thresholds, open_networks, thresholds
+from fastface.workflows.networks import Networks, Thresholds, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
 from fastface.workflows.results import EnrollResult
 
@@ -112,9 +113,14 @@ def _recipe(config: Config, networks: Networks) -> str:
 
 
 def _settings(config: Config, networks: Networks) -> WorkerSettings:
+    batch, canvas = 1, (PICTURE_CANVAS, PICTURE_CANVAS)
+    if networks.device.is_gpu:
+        # What the scan's engines are built for, so that photos need none of their own; they lie in its range.
+        batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
+        canvas = usual_canvas(config.scan)
     return WorkerSettings(
-        ring=RingShape.for_batch(1, 1),
-        canvas=(PICTURE_CANVAS, PICTURE_CANVAS),
+        ring=RingShape.for_batch(1, batch),
+        canvas=canvas,
         detector=networks.detector,
         recogniser=networks.recogniser,
         dimension=networks.dimension,
@@ -163,8 +169,8 @@ def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer)
     if bank.suffix != ".npz":
         raise ConfigError(f"--bank {str(bank)!r}: a bank's name ends with .npz")
     with interruptible() as interruption:
-        networks = open_networks(config)
-        observer.header(networks, choose_layout(config.scan, networks.device))
+        networks = ready_networks(config, observer.note, interruption)
+        observer.header(networks, choose_layout(config.scan, networks.device, len(networks.cards)))
         limits = thresholds(config, networks.models)
         gallery, report = enrol(tuple(paths), config, networks, limits, interruption)
     save_gallery(bank, gallery, report)

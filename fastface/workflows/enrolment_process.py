@@ -7,8 +7,8 @@ import cv2
 
 from fastface.errors import InputError
 from fastface.faces.analyse import FaceAnalyser
+from fastface.pipeline.analyser import open_analyser
 from fastface.pipeline.errands import serve_errands
-from fastface.pipeline.inference import open_analyser
 from fastface.pipeline.messages import Alive, WorkerSettings
 from fastface.types import Faces, Image
 from fastface.video.picture import read_picture

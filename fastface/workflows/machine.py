@@ -15,6 +15,7 @@ __all__ = ["Layout", "choose_layout", "num_cores"]
 _BATCH_CPU = 4
 _BATCH_GPU = 32
 _WORKER_THREADS = 2
+_WORKERS_A_CARD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +45,27 @@ def num_cores() -> int:
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
-def choose_layout(scan: ScanConfig, device: DeviceInfo) -> Layout:
+def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> Layout:
     """The layout of a scan on this machine.
 
     On a CPU a worker has two threads: two workers of one thread each were no faster and needed 170 MB more. Decoders
-    and workers together may have more threads than there are cores: whoever is behind gets them.
+    and workers together may have more threads than there are cores: whoever is behind gets them. On cards there are
+    two workers each: one copies and aligns while the other computes.
+
+    Args:
+        scan: The settings; `workers` counts all, which are dealt to the cards in turn.
+        device: What computes.
+        num_cards: How many of it there are.
 
     Raises:
-        ConfigError: The ring is too small for the processes.
+        ConfigError: The ring is too small for the processes, or a card would get no worker.
     """
     cores = num_cores()
     batch = scan.batch or (_BATCH_GPU if device.is_gpu else _BATCH_CPU)
     decoders = scan.decoders or (max(1, cores - 1) if device.is_gpu else max(2, cores // 2))
-    workers = scan.workers or (2 if device.is_gpu else max(1, cores // _WORKER_THREADS))
+    if 0 < scan.workers < num_cards:
+        raise ConfigError(f"scan.workers: {scan.workers} is too few for {num_cards} cards: each needs one")
+    workers = scan.workers or (_WORKERS_A_CARD * num_cards if device.is_gpu else max(1, cores // _WORKER_THREADS))
     num_slots = 2 * (decoders + workers)
     det_size = None if scan.det_size == "auto" else scan.det_size
     if scan.ring_mb:

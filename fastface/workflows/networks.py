@@ -6,12 +6,14 @@ from pathlib import Path
 import platformdirs
 
 from fastface.backends import DeviceInfo, resolve_device
-from fastface.config import Config
+from fastface.config import Config, ScanConfig
 from fastface.errors import ConfigError, ModelError
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.models.store import ModelSet, contract_of, find_models
+from fastface.types import Size
+from fastface.video.canvas import USUAL_CANVAS
 
-__all__ = ["Networks", "Thresholds", "cache_folder", "describe_networks", "open_networks", "thresholds"]
+__all__ = ["Networks", "Thresholds", "cache_folder", "describe_networks", "open_networks", "thresholds", "usual_canvas"]
 
 _EXIT_BELOW_ENTER = 0.05
 
@@ -21,7 +23,7 @@ class Networks:
     """Everything that a worker is told about the networks.
 
     Attributes:
-        device: What runs them.
+        cards: What runs them: the cards that workers are dealt to, or the one processor.
         models: The pack and files that were chosen.
         detector: The rewritten detector graph.
         recogniser: The rewritten recogniser graph.
@@ -30,13 +32,18 @@ class Networks:
         cache: Where rewritten and compiled networks are kept.
     """
 
-    device: DeviceInfo
+    cards: tuple[DeviceInfo, ...]
     models: ModelSet
     detector: Path
     recogniser: Path
     dimension: int
     contract: str
     cache: Path
+
+    @property
+    def device(self) -> DeviceInfo:
+        """The first of the cards, or the processor."""
+        return self.cards[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +60,32 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("fastface")
 
 
-def open_networks(config: Config) -> Networks:
+def open_networks(config: Config, device: str | None = None) -> Networks:
     """Finds the device and the pack, and rewrites the graphs if that was not done before.
+
+    Args:
+        config: The settings.
+        device: Instead of the settings' device.
 
     Raises:
         BackendError: The asked device is not available.
         ModelError: No usable pack was found.
+        ConfigError: Cards are numbered, and there is none, or they are not what runs the networks.
     """
     cache = cache_folder()
-    device = resolve_device(config.models.device, cache)
+    cards = _resolve_cards(device or config.models.device, config.models.devices, cache)
     models = find_models(
         config.models.folder,
         pack=config.models.pack,
         detector=config.models.detector,
         recogniser=config.models.recogniser,
-        device=device,
+        device=cards[0],
         cache_folder=cache,
     )
     dimension = models.recogniser.dimension
     assert dimension is not None, models.recogniser
     return Networks(
-        device=device,
+        cards=cards,
         models=models,
         detector=prepare_detector(models.detector.path, cache),
         recogniser=prepare_recogniser(models.recogniser.path, cache),
@@ -83,13 +95,32 @@ def open_networks(config: Config) -> Networks:
     )
 
 
+def _resolve_cards(name: str, numbers: tuple[int, ...], cache: Path) -> tuple[DeviceInfo, ...]:
+    """The device, or the numbered cards; all of one provider."""
+    first = resolve_device(name, cache, numbers[0] if numbers else 0)
+    if numbers and not first.is_gpu:
+        told = ",".join(map(str, numbers))
+        raise ConfigError(
+            "; ".join(
+                [f"models.devices: {told} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes]
+            )
+        )
+    # The provider's name in small letters is that device and nothing else.
+    return (first, *(resolve_device(first.provider.lower(), cache, number) for number in numbers[1:]))
+
+
+def usual_canvas(scan: ScanConfig) -> Size:
+    """The detector's canvas of a video of 16:9."""
+    return USUAL_CANVAS if scan.det_size == "auto" else scan.det_size
+
+
 def describe_networks(config: Config) -> str:
     """One line: the device that `auto` or a name means, and the pack; "drawn" where there is no pack.
 
     Raises:
         BackendError: The asked device is not available.
     """
-    device = resolve_device(config.models.device, cache_folder())
+    device = _resolve_cards(config.models.device, config.models.devices, cache_folder())[0]
     try:
         pack = open_networks(config).models.pack
     except ModelError:

@@ -62,6 +62,9 @@ class BarObserver(Observer):
         for note in (*device.notes, *models.notes):
             self.note(note)
         self.note(f"device: {device.name}, {device.versions}, {device.provider} {device.precision}")
+        if len(networks.cards) > 1:
+            cards = ", ".join(f"{card.device_id} ({card.name})" for card in networks.cards)
+            self.note(f"cards: {cards}; workers are dealt to them in turn")
         self.note(f"networks: {models.pack}: {models.detector.name} + {models.recogniser.name} ({models.licence})")
         ring = layout.ring.total_bytes >> 20
         self.note(

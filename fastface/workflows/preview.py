@@ -11,6 +11,7 @@ from fastface.models.download import published_pack
 from fastface.models.store import data_folder
 from fastface.names import counted
 from fastface.workflows.bench import Combination, described
+from fastface.workflows.engines import engine_jobs
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import describe_networks, open_networks, thresholds
 from fastface.workflows.output import inputs_of, require_index
@@ -18,6 +19,7 @@ from fastface.workflows.output import inputs_of, require_index
 __all__ = [
     "Preview",
     "preview_bench",
+    "preview_build",
     "preview_demo",
     "preview_enroll",
     "preview_find",
@@ -111,6 +113,18 @@ def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[
     )
 
 
+def preview_build(config: Config) -> Preview:
+    """What `models build` would do.
+
+    Raises:
+        ConfigError, ModelError, BackendError: As the command itself would.
+    """
+    networks = open_networks(config)
+    jobs = engine_jobs(config, networks)
+    states = (f"{job.name}: {'there' if job.built else 'to be built'}, for {job.device.name}" for job in jobs)
+    return Preview(networks=tuple(states), device=(describe_networks(config),), output=(repr(str(networks.cache)),))
+
+
 def preview_install(pack: str) -> Preview:
     """What `models install` would do.
 
@@ -140,7 +154,8 @@ def _named(sources: Sources) -> list[str]:
 
 def _means(config: Config) -> dict[str, tuple[str, ...]]:
     networks = open_networks(config)
-    models, device, layout = networks.models, networks.device, choose_layout(config.scan, networks.device)
+    models, device = networks.models, networks.device
+    layout = choose_layout(config.scan, device, len(networks.cards))
     limits = thresholds(config, models)
     return {
         "networks": (f"{models.pack}: {models.detector.name} + {models.recogniser.name}",),

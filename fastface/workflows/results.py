@@ -42,6 +42,8 @@ class VideoOutcome:
         faces: Faces found.
         damaged: Faces found in frames that may be damaged; marked in faces.parquet.
         seconds: Time of each stage, summed over the processes.
+        decoder: What decoded it: pyav, nvdec, or both as `nvdec+pyav`; empty where nothing was decoded, or pictures.
+        decoder_reason: Why PyAV decoded what a card was asked for; empty if it did not.
     """
 
     path: Path
@@ -57,6 +59,8 @@ class VideoOutcome:
     faces: int
     damaged: int
     seconds: dict[str, float]
+    decoder: str = ""
+    decoder_reason: str = ""
 
 
 @dataclass(slots=True)

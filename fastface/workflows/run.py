@@ -223,9 +223,10 @@ def _look_closer(
                 result.is_cut_short = True
                 desk.observer.note(f"time is up: {counted(len(units), 'closer look')} left; the same command goes on")
                 return
+            scanner = desk.scanner()
             for info, unit in units:
-                coordinator.schedule(info, unit)
-            desk.scanner().run(coordinator)
+                scanner.schedule(info, unit, coordinator)
+            scanner.run(coordinator)
             desk.interruption.check()
 
 

@@ -16,10 +16,20 @@ from fastface.index.schema import SCHEMA_VERSION
 from fastface.index.store import VideoIndex
 from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, UnitScanned, VideoProbed, VideoRefused
-from fastface.types import Faces
+from fastface.pipeline.events import (
+    ChildLost,
+    ChildNote,
+    Event,
+    Moved,
+    UnitLost,
+    UnitScanned,
+    VideoProbed,
+    VideoRefused,
+)
+from fastface.types import DecoderName, Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
+from fastface.video.frame import UnitReport
 from fastface.workflows.networks import Networks
 from fastface.workflows.observer import Observer
 from fastface.workflows.verdict import judge
@@ -35,6 +45,7 @@ class Recipe:
         key: Digest of all that a video's index depends on. Processes, batches and devices are not part of it.
         metadata: What every Parquet file says about where its rows come from.
         dimension: Components of an embedding.
+        decoder: What is to decode the videos.
         period: Seconds between samples at their sparsest; 0 where every frame is sampled.
     """
 
@@ -42,6 +53,7 @@ class Recipe:
     metadata: dict[str, str]
     dimension: int
     period: float
+    decoder: DecoderName = "pyav"
 
 
 def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
@@ -57,6 +69,9 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         "detector": networks.models.detector.sha256,
         "contract": networks.contract,
     }
+    if scan.decoder != "pyav":
+        # A card makes of a damaged stream what it likes; of a whole one it makes the same pixels as PyAV.
+        facts["decoder"] = scan.decoder
     metadata = {
         "fastface_version": version,
         "contract": networks.contract,
@@ -69,6 +84,7 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         metadata=metadata,
         dimension=networks.dimension,
         period=float(scan.sampling.period or 0),
+        decoder=scan.decoder,
     )
 
 
@@ -101,6 +117,7 @@ class Scanner:
         self._observer = observer
         self._open: dict[str, _Open] = {}
         self._count_hits: Callable[[Faces], int] | None = None
+        self._told: set[str] = set()
 
     def watch(self, count_hits: Callable[[Faces], int]) -> None:
         """From now on the observer is told how many hits each committed stretch has."""
@@ -124,6 +141,10 @@ class Scanner:
             )
         if is_any:
             coordinator.start()
+
+    def schedule(self, info: VideoInfo, unit: Unit, coordinator: Coordinator) -> None:
+        """Asks for a unit, to be decoded as the recipe says."""
+        coordinator.schedule(info, replace(unit, decoder=self._recipe.decoder))
 
     def run(self, coordinator: Coordinator) -> None:
         """Scans all that was admitted or scheduled; every file has its final state in the ledger afterwards."""
@@ -157,6 +178,8 @@ class Scanner:
                 self._lose(event)
             case Moved():
                 self._observer.moved(event.unit.video_id, event.seconds, event.faces)
+            case ChildNote():
+                self._observer.note(f"{event.name}: {event.text}")
             case ChildLost():
                 self._observer.note(f"{event.name} was replaced: {event.reason}")
 
@@ -181,7 +204,7 @@ class Scanner:
         self._open[video_id] = _Open(record, {unit.key for unit in missing})
         self._observer.video_begun(video_id, event.info.duration)
         for unit in missing:
-            coordinator.schedule(event.info, unit)
+            self.schedule(event.info, unit, coordinator)
         if not missing:
             self._merge(video_id)
 
@@ -199,6 +222,7 @@ class Scanner:
 
     def _commit(self, event: UnitScanned) -> None:
         unit, report = event.unit, event.report
+        self._tell(unit, report)
         record = UnitRecord(
             key=unit.key,
             start=unit.start,
@@ -215,6 +239,8 @@ class Scanner:
             errors=report.errors,
             covered=report.covered,
             keyframes=report.keyframes,
+            decoder=report.decoder,
+            decoder_reason=report.decoder_reason,
             seconds=event.seconds,
         )
         if self._count_hits is not None:
@@ -226,6 +252,12 @@ class Scanner:
             return
         VideoIndex(self._root, unit.video_id).write_unit(record, event.faces, self._recipe.metadata)
         self._settle(unit.video_id, record)
+
+    def _tell(self, unit: Unit, report: UnitReport) -> None:
+        """Says once of each reason why another decoder was taken than the one that was asked for."""
+        if report.decoder_reason and report.decoder_reason not in self._told:
+            self._told.add(report.decoder_reason)
+            self._observer.note(f"{unit.video_id}: decoded by {report.decoder}: {report.decoder_reason}")
 
     def _lose(self, event: UnitLost) -> None:
         unit = event.unit

@@ -1,0 +1,120 @@
+"""A network on a card: input and output lie on it, and callers see arrays of the host only.
+
+For each shape of input there is one buffer on the card, which is allocated once, and one binding of the network to it.
+So a batch costs one copy of bytes up (from the ring's page-locked memory where that could be had), the run, and one
+copy of small arrays down; the outputs' memory on the card is that of the run before.
+"""
+
+from collections import OrderedDict
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.backends.card_failures import is_card_lost, is_out_of_memory
+from fastface.backends.onnxruntime_loading import one_line, runtime_errors
+from fastface.backends.session import DeviceInfo, Tensor
+from fastface.errors import BackendError, DeviceLostError
+
+__all__ = ["CardSession"]
+
+_MAX_BOUND = 12
+"""Shapes whose buffers are kept. Faces come in six sizes of batch, canvases of a run in two or three."""
+
+_Batch = npt.NDArray[np.uint8]
+
+
+class _Bound:
+    """The network bound to one buffer of the input's shape."""
+
+    def __init__(self, runtime: ModuleType, inner: Any, shape: tuple[int, ...], place: tuple[str, int]) -> None:
+        self._inner = inner
+        self._input = runtime.OrtValue.ortvalue_from_shape_and_type(list(shape), np.uint8, *place)
+        self._binding = inner.io_binding()
+        self._binding.bind_ortvalue_input(inner.get_inputs()[0].name, self._input)
+        for output in inner.get_outputs():
+            self._binding.bind_output(output.name, *place)
+
+    def compute(self, batch: _Batch) -> tuple[Tensor, ...]:
+        """The outputs, copied to the host. Each copy ends before the next step begins, so no event is waited for."""
+        self._input.update_inplace(batch)
+        self._inner.run_with_iobinding(self._binding)
+        return tuple(self._binding.copy_outputs_to_cpu())
+
+
+class CardSession:
+    """A network in one ONNX Runtime session on a card. See `fastface.backends.session.Session`.
+
+    A batch that the card has no memory for is computed in halves, and later batches are no larger than what fitted.
+
+    Args:
+        runtime: The module `onnxruntime`.
+        inner: The runtime's session.
+        device: The card, with the precision in force.
+        memory: Where the buffers lie: `cuda`; `cpu` has the same path without a card.
+    """
+
+    per_picture = False
+
+    def __init__(self, runtime: ModuleType, inner: Any, device: DeviceInfo, memory: str = "cuda") -> None:
+        self.device = device
+        self.input_shape = tuple(size if isinstance(size, int) else None for size in inner.get_inputs()[0].shape)
+        self._runtime = runtime
+        self._inner = inner
+        self._place = (memory, device.device_id)
+        self._bound: OrderedDict[tuple[int, ...], _Bound] = OrderedDict()
+        self._most: int | None = None
+
+    def run(self, batch: _Batch) -> tuple[Tensor, ...]:
+        """See `Session.run`.
+
+        Raises:
+            BackendError: The network failed, or not even one picture fits the card's memory.
+            DeviceLostError: The card is lost to this process.
+        """
+        most = min(len(batch), self._most or len(batch))
+        while True:
+            try:
+                return self._in_parts(batch, most)
+            except _OutOfMemoryError as error:
+                self._bound.clear()
+                if most <= 1:
+                    raise BackendError(
+                        f"{self.device.name} has too little free memory for one picture of {batch.shape[1:]}: {error}; "
+                        "give fewer --workers, or end what else uses the card"
+                    ) from error
+            self._most = most = most // 2
+
+    def _in_parts(self, batch: _Batch, most: int) -> tuple[Tensor, ...]:
+        if len(batch) <= most:
+            return self._compute(batch)
+        parts = [self._compute(batch[begin : begin + most]) for begin in range(0, len(batch), most)]
+        return tuple(np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+
+    def _compute(self, batch: _Batch) -> tuple[Tensor, ...]:
+        try:
+            return self._bound_to(batch.shape).compute(np.ascontiguousarray(batch))
+        except runtime_errors() as error:
+            raise self._translated(error, batch.shape) from error
+
+    def _translated(self, error: Exception, shape: tuple[int, ...]) -> Exception:
+        message, told = str(error), one_line(error)
+        if is_out_of_memory(message):
+            return _OutOfMemoryError(told)
+        if is_card_lost(message):
+            return DeviceLostError(f"{self.device.name} (card {self.device.device_id}) was lost: {told}")
+        return BackendError(f"ONNX Runtime failed on a batch of {shape}: {told}")
+
+    def _bound_to(self, shape: tuple[int, ...]) -> _Bound:
+        bound = self._bound.get(shape)
+        if bound is None:
+            bound = self._bound[shape] = _Bound(self._runtime, self._inner, shape, self._place)
+            while len(self._bound) > _MAX_BOUND:
+                self._bound.popitem(last=False)
+        self._bound.move_to_end(shape)
+        return bound
+
+
+class _OutOfMemoryError(Exception):
+    """The card has no memory for a batch; never leaves this module."""

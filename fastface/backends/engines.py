@@ -1,0 +1,206 @@
+"""TensorRT's engines: built once for a network, a card and a range of shapes, checked against float32, then read.
+
+What was built is noted beside it (`built.json`), with the precision that passed the check. A worker that finds the note
+reads the engine with no lock; whoever finds none builds under the one lock of all engines and of the timing cache.
+"""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import monotonic
+from types import ModuleType
+
+import numpy as np
+
+from fastface.backends.card_session import CardSession
+from fastface.backends.nvidia import load_tensorrt
+from fastface.backends.onnxruntime_loading import PROVIDER_NAMES, load_runtime, open_inner, open_on_card
+from fastface.backends.precision import FLOAT16, disagreement, probe_pictures
+from fastface.backends.provider_options import engine_folder, tensorrt_options
+from fastface.backends.session import DeviceInfo, Precision, ShapeRange
+from fastface.errors import BackendError
+from fastface.files import write_atomic
+
+__all__ = ["EngineNote", "build_engine", "engine_note", "open_engine"]
+
+_NOTE = "built.json"
+_COMPARED = 4
+"""Pictures that float32 computes on the CPU; as many as `probe_pictures` has different ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineNote:
+    """What is known of a built engine.
+
+    Attributes:
+        precision: In force: the one aimed at, or float32 where that did not agree with it.
+        reason: What did not agree; empty where all did.
+        seconds: How long building and comparing took.
+        files: Engines of the network; more than one where TensorRT leaves a part in the middle to CUDA.
+    """
+
+    precision: Precision
+    reason: str
+    seconds: float
+    files: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One engine: a network, a card with the precision aimed at, the profile, and where engines are kept."""
+
+    graph: Path
+    device: DeviceInfo
+    threads: int
+    cache_folder: Path
+    shapes: ShapeRange
+
+    @property
+    def folder(self) -> Path:
+        """Where the engine lies."""
+        return engine_folder(self.cache_folder, self.graph.read_bytes(), self.device, self.shapes)
+
+    def in_precision(self, precision: Precision) -> "_Order":
+        """The same in another precision."""
+        return replace(self, device=replace(self.device, precision=precision))
+
+
+def engine_note(graph: Path, device: DeviceInfo, *, cache_folder: Path, shapes: ShapeRange) -> EngineNote | None:
+    """The note of an engine that is there; None if it must be built. Loads no runtime.
+
+    Args:
+        graph: The ONNX file.
+        device: A card with TensorRT, and the precision aimed at.
+        cache_folder: As for `open_engine`.
+        shapes: The engine's profile.
+    """
+    return _note(_Order(graph, device, 1, cache_folder, shapes))
+
+
+def build_engine(
+    graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange
+) -> EngineNote:
+    """Builds the engine of a network (minutes) and compares it with float32 on the CPU; does nothing if it is there.
+
+    Where float16 does not agree, the engine is built again in float32. One process at a time builds; another that
+    waited for it finds its work done.
+
+    Args:
+        graph: The ONNX file.
+        device: A card with TensorRT, and the precision aimed at.
+        threads: Threads of the CPU for the comparison.
+        cache_folder: Where engines are kept; made when needed.
+        shapes: The engine's profile.
+
+    Raises:
+        BackendError: TensorRT cannot build or run the network, or the cache cannot be written.
+        SpaceError, ConfigError: The note cannot be written.
+    """
+    order = _Order(graph, device, threads, cache_folder, shapes)
+    with _locked(cache_folder / "tensorrt"):
+        return _note(order) or _build(order)
+
+
+def open_engine(
+    graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange
+) -> CardSession:
+    """A session on the engine of a network, in the precision that was found to agree; builds it if it is not there.
+
+    Args:
+        graph: The ONNX file.
+        device: A card with TensorRT, and the precision aimed at.
+        threads: Threads of the CPU that one call may use.
+        cache_folder: Where engines are kept.
+        shapes: The engine's profile.
+
+    Raises:
+        BackendError, SpaceError, ConfigError: As `build_engine`.
+    """
+    note = engine_note(graph, device, cache_folder=cache_folder, shapes=shapes) or build_engine(
+        graph, device, threads=threads, cache_folder=cache_folder, shapes=shapes
+    )
+    return _open(_load(), _Order(graph, device, threads, cache_folder, shapes).in_precision(note.precision))
+
+
+def _note(order: _Order) -> EngineNote | None:
+    try:
+        note = EngineNote(**json.loads((order.folder / _NOTE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return note if _num_files(order.in_precision(note.precision)) >= note.files else None
+
+
+def _build(order: _Order) -> EngineNote:
+    began = monotonic()
+    runtime = _load()
+    session = _open_built(runtime, order)
+    reason = None if order.device.precision == "float32" else _difference(runtime, order, session)
+    precision = order.device.precision
+    if reason:
+        precision = "float32"
+        _open_built(runtime, order.in_precision(precision))
+    files = _num_files(order.in_precision(precision))
+    note = EngineNote(precision, reason or "", round(monotonic() - began, 1), files)
+    write_atomic(order.folder / _NOTE, json.dumps(asdict(note)))
+    return note
+
+
+def _num_files(order: _Order) -> int:
+    return len(list(order.folder.glob("*.engine")))
+
+
+def _open_built(runtime: ModuleType, order: _Order) -> CardSession:
+    """A session whose engine is there: the first run builds it."""
+    session = _open(runtime, order)
+    session.run(np.zeros(order.shapes.usual, np.uint8))
+    return session
+
+
+def _difference(runtime: ModuleType, order: _Order, session: CardSession) -> str | None:
+    """What of the engine's outputs is too far from float32 on the CPU."""
+    count, height, width = order.shapes.usual[:3]
+    pictures = probe_pictures(count, height, width)
+    cpu = replace(order.device, provider="CPU", precision="float32")
+    inner = open_inner(runtime, order.graph, cpu, order.threads, [])
+    exact = inner.run(None, {inner.get_inputs()[0].name: pictures[:_COMPARED]})
+    repeated = [np.resize(output, (count, *output.shape[1:])) for output in exact]
+    return disagreement(repeated, session.run(pictures), FLOAT16)
+
+
+def _load() -> ModuleType:
+    runtime = load_runtime("TensorRT")
+    load_tensorrt()
+    return runtime
+
+
+def _open(runtime: ModuleType, order: _Order) -> CardSession:
+    device, folder = order.device, order.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    options = tensorrt_options(_input_name(order.graph), device.device_id, device.precision, order.shapes, folder)
+    better = [(PROVIDER_NAMES["TensorRT"], options)]
+    return CardSession(runtime, open_on_card(runtime, order.graph, device, order.threads, better), device)
+
+
+def _input_name(graph: Path) -> str:
+    import onnx  # noqa: PLC0415 - loaded with a session only
+
+    return str(onnx.load(graph, load_external_data=False).graph.input[0].name)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds the lock of all engines and of the timing cache that they share."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise BackendError(
+            f"TensorRT's engines cannot be kept in {str(folder)!r}: {error.strerror}; "
+            "make that place writable, or choose another by setting XDG_CACHE_HOME"
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

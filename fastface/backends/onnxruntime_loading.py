@@ -1,0 +1,160 @@
+"""ONNX Runtime and its sessions, loaded so that they are on the provider asked for or fail.
+
+ONNX Runtime itself goes on with the CPU when a provider does not load, and says so in a log line only. So a session
+is opened with that forbidden where the graph allows it, and its providers are read back.
+"""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fastface.backends.nvidia import card_present, installed_versions, missing_packages, require_library
+from fastface.backends.provider_options import cuda_options, session_entries
+from fastface.backends.session import DeviceInfo, Provider
+from fastface.errors import BackendError
+
+__all__ = [
+    "PROVIDER_NAMES",
+    "Providers",
+    "load_runtime",
+    "one_line",
+    "open_inner",
+    "open_on_card",
+    "runtime_cuda_major",
+    "runtime_errors",
+    "shortfall",
+]
+
+PROVIDER_NAMES: dict[Provider, str] = {
+    "CPU": "CPUExecutionProvider",
+    "CUDA": "CUDAExecutionProvider",
+    "TensorRT": "TensorrtExecutionProvider",
+}
+_ERRORS_ONLY = 3
+
+Providers = list[tuple[str, dict[str, str]]]
+"""Providers with their options, best first."""
+
+
+def shortfall(provider: Provider) -> str | None:
+    """One line of what is missing and the remedy, by what is installed alone; None if nothing is."""
+    return missing_packages(provider, installed_versions(), has_driver=card_present())
+
+
+def load_runtime(provider: Provider) -> ModuleType:
+    """ONNX Runtime with what a provider links.
+
+    Raises:
+        BackendError: Something is missing; says what, and the remedy.
+    """
+    if reason := shortfall(provider):
+        raise BackendError(reason)
+    try:
+        import onnxruntime  # noqa: PLC0415 - 25 MB, for the processes that compute only
+    except ImportError as error:
+        raise BackendError(
+            f"onnxruntime is installed but cannot be loaded ({one_line(error)}); "
+            "mend it: pip install --force-reinstall the package that pip list shows"
+        ) from error
+    if PROVIDER_NAMES[provider] not in onnxruntime.get_available_providers():
+        raise BackendError(
+            f"onnxruntime {onnxruntime.__version__} was built without {provider}; it has: "
+            f"{', '.join(onnxruntime.get_available_providers())}; "
+            "mend it: pip install --force-reinstall 'fastface[gpu]'"
+        )
+    if provider != "CPU":
+        with redirect_stdout(sys.stderr):  # it prints its complaints
+            onnxruntime.preload_dlls()
+        major = runtime_cuda_major(onnxruntime)
+        for name in ("libcudart", "libcublasLt", "libcublas"):
+            require_library(f"{name}.so.{major}", f"CUDA {major}", provider)
+        require_library("libcudnn.so.9", "cuDNN 9", provider)
+    return onnxruntime  # type: ignore[no-any-return]
+
+
+def runtime_cuda_major(runtime: ModuleType) -> int:
+    """The major version of CUDA that this ONNX Runtime is built for."""
+    built_for: str = runtime.cuda_version
+    return int(built_for.partition(".")[0])
+
+
+def open_inner(
+    runtime: ModuleType, graph: Path, device: DeviceInfo, threads: int, better: Providers, *, strict: bool = False
+) -> Any:
+    """The runtime's session, its first provider checked.
+
+    Args:
+        runtime: The module `onnxruntime`.
+        graph: The ONNX file.
+        device: What must compute.
+        threads: Threads of one call.
+        better: Providers before the CPU; empty for the CPU.
+        strict: See `session_entries`.
+
+    Raises:
+        BackendError: The graph cannot be loaded, or would not run on the device.
+    """
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    for key, value in session_entries(strict=strict).items():
+        options.add_session_config_entry(key, value)
+    providers: list[Any] = better or [PROVIDER_NAMES["CPU"]]
+    try:
+        # Its fallback prints on standard output and opens the session on the CPU.
+        session = runtime.InferenceSession(graph, options, providers=providers, enable_fallback=0)
+    except runtime_errors() as error:
+        raise BackendError(f"ONNX Runtime cannot load {str(graph)!r}: {one_line(error)}") from error
+    if session.get_providers()[0] != PROVIDER_NAMES[device.provider]:
+        raise BackendError(
+            f"{device.provider} was asked for, but ONNX Runtime took {session.get_providers()[0]}; "
+            "a library of the card is missing or does not match: pip install 'fastface[gpu]' brings those that do"
+        )
+    return session
+
+
+def open_on_card(runtime: ModuleType, graph: Path, device: DeviceInfo, threads: int, better: Providers) -> Any:
+    """A session on a card: wholly there if the graph allows, else with its shape arithmetic on the CPU.
+
+    Args:
+        runtime: The module `onnxruntime`.
+        graph: The ONNX file.
+        device: The card.
+        threads: Threads of the CPU that one call may use.
+        better: Providers before CUDA.
+
+    Raises:
+        BackendError: As `open_inner`.
+    """
+    providers: Providers = [*better, (PROVIDER_NAMES["CUDA"], cuda_options(device.device_id))]
+    try:
+        return open_inner(runtime, graph, device, threads, providers, strict=True)
+    except BackendError as error:
+        if "fallback to CPU EP" not in str(error):
+            raise
+    return open_inner(runtime, graph, device, threads, providers)
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """ONNX Runtime's exceptions; they have no base of their own. Buffers and providers raise a plain RuntimeError."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - loaded with a session only
+
+    return (
+        state.EPFail,
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+        RuntimeError,
+    )
+
+
+def one_line(error: Exception) -> str:
+    """An error's message, cut to what a person reads."""
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,68 @@
+"""The networks of a process, opened for the shapes that will come."""
+
+import numpy as np
+
+from fastface.backends import open_session
+from fastface.faces.analyse import FaceAnalyser
+from fastface.faces.arcface import Recogniser
+from fastface.faces.scrfd import Detector
+from fastface.faces.sizes import ALIGNED_SIZE
+from fastface.pipeline.messages import WorkerSettings
+from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
+
+__all__ = ["open_analyser", "open_detector", "open_recogniser", "warm_up"]
+
+_CPU_CHUNK = 4
+"""Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
+
+
+def open_detector(settings: WorkerSettings) -> Detector:
+    """Loads the detector on the asked device.
+
+    Raises:
+        BackendError: The device is not available, or the graph cannot be loaded on it.
+    """
+    session = open_session(
+        settings.detector,
+        settings.device,
+        threads=settings.threads,
+        cache_folder=settings.cache_folder,
+        shapes=detector_shapes(settings.ring.batch, settings.canvas),
+    )
+    return Detector(session, settings.det_threshold)
+
+
+def open_recogniser(settings: WorkerSettings) -> Recogniser:
+    """Loads the recogniser on the asked device.
+
+    Raises:
+        BackendError: As `open_detector`.
+    """
+    session = open_session(
+        settings.recogniser,
+        settings.device,
+        threads=settings.threads,
+        cache_folder=settings.cache_folder,
+        shapes=recogniser_shapes(settings.ring.batch),
+    )
+    return Recogniser(session, settings.dimension, max_chunk=GPU_CHUNK if settings.device.is_gpu else _CPU_CHUNK)
+
+
+def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
+    """Loads both networks on the asked device.
+
+    Raises:
+        BackendError: As `open_detector`.
+    """
+    return FaceAnalyser(open_detector(settings), open_recogniser(settings), min_face=settings.min_face)
+
+
+def warm_up(network: Detector | Recogniser, settings: WorkerSettings) -> None:
+    """Shows a blank batch: runtimes compile a network when a shape first comes, and now nobody waits for it yet."""
+    alone = network.session.per_picture
+    if isinstance(network, Recogniser):
+        faces = 1 if alone else network.max_chunk
+        network.embed(np.zeros((faces, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8))
+        return
+    width, height = settings.canvas
+    network.detect(np.zeros((1 if alone else settings.ring.batch, height, width, 3), np.uint8))

@@ -1,0 +1,106 @@
+"""The inference process on a card: the next batch is detected while the one before is aligned and embedded.
+
+    pipe ──► this thread ──► detector's thread ──► recogniser's thread ──► this thread ──► pipe
+
+Each session belongs to one thread, which also opens it: CUDA's current card is a thread's own. Sessions release
+Python's lock while they compute. The pipe is spoken to by the first thread alone; the last rings a bell when an answer
+is ready, so that a batch that arrives meanwhile is begun at once. The coordinator hands out two batches ahead.
+"""
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection, wait
+from time import perf_counter
+
+from fastface.backends import page_lock
+from fastface.faces.analyse import FaceAnalyser, FoundFaces
+from fastface.faces.arcface import Recogniser
+from fastface.faces.scrfd import Detector
+from fastface.pipeline.analyser import open_detector, open_recogniser, warm_up
+from fastface.pipeline.inference import Job, describe, unpack
+from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.ring import Ring
+
+__all__ = ["Overlapped", "serve_overlapped"]
+
+
+class Overlapped:
+    """Two threads that work on two batches. Made and used by one thread, which is a third.
+
+    Args:
+        ring: Holds the batches.
+        settings: The networks and the card.
+
+    Raises:
+        BackendError: A network cannot be opened.
+    """
+
+    def __init__(self, ring: Ring, settings: WorkerSettings) -> None:
+        self._ring = ring
+        self._detecting = ThreadPoolExecutor(1, "detector")
+        self._describing = ThreadPoolExecutor(1, "recogniser")
+        detector = self._detecting.submit(_opened_detector, settings)
+        recogniser = self._describing.submit(_opened_recogniser, settings)
+        self._analyser = FaceAnalyser(detector.result(), recogniser.result(), min_face=settings.min_face)
+        self._idle_since = perf_counter()
+
+    def begin(self, task: Infer) -> Future[Inferred]:
+        """Begins a batch; answers are ready in the order of the tasks."""
+        detected = self._detecting.submit(self._detect, task)
+        return self._describing.submit(self._describe, detected)
+
+    def _detect(self, task: Infer) -> tuple[Job, FoundFaces, dict[str, float]]:
+        started = perf_counter()
+        waited = started - self._idle_since
+        job = unpack(self._ring, task, per_picture=self._analyser.detector.session.per_picture)
+        found = self._analyser.detect(job.canvases)
+        self._idle_since = perf_counter()
+        return job, found, {"detect": self._idle_since - started, "wait_batch": waited}
+
+    def _describe(self, detected: Future[tuple[Job, FoundFaces, dict[str, float]]]) -> Inferred:
+        job, found, seconds = detected.result()
+        before = dict(self._analyser.seconds)
+        faces = describe(self._analyser, job, found)
+        for stage in ("align", "embed"):
+            seconds[stage] = self._analyser.seconds[stage] - before[stage]
+        return Inferred(job.task.batch, job.task.first, faces, seconds, job.task.count - len(job.begins))
+
+
+def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
+    """Answers batches until told to stop; two are in work at a time.
+
+    Raises:
+        DeviceLostError: The card is lost to this process.
+        BackendError: A network cannot be opened, or failed.
+    """
+    work = Overlapped(ring, settings)
+    reason = page_lock(ring.address, ring.shape.total_bytes, settings.device.device_id)
+    notes = (f"copies to card {settings.device.device_id} are slower than they could be: {reason}",) if reason else ()
+    connection.send(Ready(settings.device, notes))
+    bell = os.eventfd(0)
+    running: deque[Future[Inferred]] = deque()
+    while True:
+        for heard in wait([connection, bell]):
+            if heard is not connection:
+                os.eventfd_read(bell)
+                continue
+            message = connection.recv()
+            if isinstance(message, Stop):
+                return
+            running.append(work.begin(message))
+            running[-1].add_done_callback(lambda _: os.eventfd_write(bell, 1))
+        while running and running[0].done():
+            connection.send(running.popleft().result())
+
+
+def _opened_detector(settings: WorkerSettings) -> Detector:
+    detector = open_detector(settings)
+    warm_up(detector, settings)
+    return detector
+
+
+def _opened_recogniser(settings: WorkerSettings) -> Recogniser:
+    recogniser = open_recogniser(settings)
+    warm_up(recogniser, settings)
+    return recogniser

@@ -1,0 +1,32 @@
+"""The shapes that networks are given: what TensorRT builds its engines for. Pure."""
+
+from fastface.backends import ShapeRange
+from fastface.faces.sizes import ALIGNED_SIZE
+from fastface.types import Size
+from fastface.video.canvas import PICTURE_CANVAS
+
+__all__ = ["GPU_CHUNK", "detector_shapes", "recogniser_shapes"]
+
+GPU_CHUNK = 32
+"""Faces embedded at once on a card."""
+
+_LEAST_SIDE = 32
+"""Of a canvas: a video of 20:1 has one of 640×32."""
+
+
+def detector_shapes(batch: int, canvas: Size) -> ShapeRange:
+    """The canvases that come: of videos of any aspect, and of photos, in batches up to the usual one.
+
+    Args:
+        batch: Frames of a full batch.
+        canvas: (width, height) of the usual canvas.
+    """
+    width, height = canvas
+    largest = (max(height, PICTURE_CANVAS), max(width, PICTURE_CANVAS))
+    return ShapeRange((1, _LEAST_SIDE, _LEAST_SIDE, 3), (batch, height, width, 3), (batch, *largest, 3))
+
+
+def recogniser_shapes(batch: int) -> ShapeRange:
+    """The aligned faces that come, for a detector's batch."""
+    side = ALIGNED_SIZE
+    return ShapeRange((1, side, side, 3), (batch, side, side, 3), (max(batch, GPU_CHUNK), side, side, 3))

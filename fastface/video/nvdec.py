@@ -1,0 +1,253 @@
+"""Decoding on an NVIDIA card, by PyNvVideoCodec: packets as PyAV reads them, frames as PyAV would have made them.
+
+Files are opened, sought and sampled by `PyavSource`, so times and samples are its own; only what makes frames of
+packets is another. The card gives NV12 in the memory of the host; a sample of it becomes an ordinary `yuv420p` frame.
+H.264 and HEVC say to the bit what a decoder must make of an undamaged stream. Of a damaged one it may make anything,
+and the card does not tell: damage is counted here only where the container shows it.
+
+Whatever the card is not sure to decode as PyAV does raises `NvdecError`, and PyAV decodes it: other codecs and pixel
+formats, interlaced films, frames without timestamps, keyframes alone, streams that begin with a gradual refresh,
+packets that their container calls corrupt.
+
+Written against PyNvVideoCodec 2.2.4 and 2.0.0, whose modules were loaded and asked for their signatures without a
+card. What has not run on one: the card's own decoding (that its host frames lie without padding, that an empty packet
+ends the stream, that timestamps come back as they went in) and its speed.
+"""
+
+import ctypes
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import chain
+from types import ModuleType
+from typing import Any
+
+import av
+import av.error
+import cv2
+import numpy as np
+from av.bitstream import BitStreamFilterContext
+
+from fastface.types import Size, Unit, VideoInfo
+from fastface.video.account import Account
+from fastface.video.frame import SignOfLife, no_sign
+from fastface.video.pyav import PyavSource
+
+__all__ = ["NvdecError", "NvdecSource", "is_installed"]
+
+_MODULE = "PyNvVideoCodec"
+_CODECS = {"h264": "H264", "hevc": "HEVC"}
+"""FFmpeg's name → PyNvVideoCodec's. AV1 and VP9 keep parts of their headers beside their packets, or show no frame of
+some: not tried without a card."""
+
+_PIXEL_FORMAT = "yuv420p"
+_DRIVER_LIBRARIES = ("libcuda.so.1", "libnvcuvid.so.1")
+_IDR, _SEI = 5, 6
+_RECOVERY_POINT = 6
+_START_CODE = b"\0\0\1"
+
+# It says what is wrong in its exception, and logs it too.
+logging.getLogger(_MODULE).addHandler(logging.NullHandler())
+
+
+class NvdecError(Exception):
+    """The card cannot decode this, or not for certain; the message says why."""
+
+
+def is_installed() -> bool:
+    """Whether there is a PyNvVideoCodec that could be loaded."""
+    return find_spec(_MODULE) is not None
+
+
+@cache
+def _library() -> ModuleType:
+    """PyNvVideoCodec, once it is sure that it finds a card: without one it ends the whole process.
+
+    Raises:
+        NvdecError: It is not there, or there is no card.
+    """
+    if not is_installed():
+        raise NvdecError("PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'")
+    _require_card()
+    try:
+        return import_module(_MODULE)
+    except (ImportError, RuntimeError) as error:
+        raise NvdecError(f"PyNvVideoCodec does not load: {_first_line(error)}") from error
+
+
+def _require_card() -> None:
+    for name in _DRIVER_LIBRARIES:
+        try:
+            library = ctypes.CDLL(name)
+        except OSError as error:
+            raise NvdecError(
+                f"no card that decodes: {_first_line(error)}; "
+                "in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility,video"
+            ) from error
+        if name == "libcuda.so.1":
+            count = ctypes.c_int()
+            if library.cuInit(0) != 0 or library.cuDeviceGetCount(ctypes.byref(count)) != 0 or not count.value:
+                raise NvdecError("no card: the NVIDIA driver finds none")
+
+
+@dataclass(frozen=True, slots=True)
+class _CardFrame:
+    """A frame in the card's memory of the host; its pixels are good until the next packet is decoded.
+
+    `duration` and `key_frame` are the packet's; whether it is damaged, the card does not say.
+    """
+
+    pts: int
+    duration: int
+    key_frame: bool
+    inner: Any
+    size: Size
+    is_corrupt: bool = False
+
+
+class NvdecSource(PyavSource):
+    """A video that an NVIDIA card decodes. One thread of one process uses it; a unit takes a decoder of its own."""
+
+    name = "nvdec"
+
+    def __init__(self, info: VideoInfo, alive: SignOfLife = no_sign) -> None:
+        """Looks whether the card will do.
+
+        Raises:
+            NvdecError: It will not.
+        """
+        super().__init__(info, 1, alive)
+        if reason := _unsuitable(info):
+            raise NvdecError(reason)
+        self._module = _library()
+        self._colour = (0, 0)
+
+    def _decoded(
+        self,
+        packets: Iterator[Any],
+        stream: Any,
+        unit: Unit,
+        account: Account,  # noqa: ARG002 - the card tells of no damage
+    ) -> Iterator[Any]:
+        """Every frame of the packets: the card cannot leave out those that no sample needs.
+
+        Raises:
+            NvdecError: The card fails, or meets what it is not sure to decode.
+        """
+        if unit.sampling.keyframes:
+            raise NvdecError("keyframes alone are left to PyAV: which packets hold one, the two see differently")
+        self._colour = int(stream.codec_context.color_range), int(stream.codec_context.colorspace)
+        return self._frames(packets, stream)
+
+    def _frames(self, packets: Iterator[Any], stream: Any) -> Iterator[_CardFrame]:
+        nvc, codec = self._module, self._info.codec
+        # Python's two are what pybind11 makes of C++'s own; PyAV's is its filter's, of a packet that is damaged.
+        of_card = (nvc.PyNvVCException, nvc.PyNvVCExceptionUnsupported, RuntimeError, ValueError)
+        marks: dict[int, tuple[int, bool]] = {}
+        try:
+            # Packets of MP4 carry lengths, and their parameter sets lie in the header; the card reads neither. The
+            # first filter alone gives the sets to IDR pictures only, and a unit may begin at another.
+            annex_b = BitStreamFilterContext(f"{codec}_mp4toannexb,dump_extra=freq=keyframe", stream)
+            decoder = nvc.CreateDecoder(
+                gpuid=0, codec=getattr(nvc.cudaVideoCodec, _CODECS[codec]), usedevicememory=False
+            )
+            for number, packet in enumerate(chain.from_iterable(_filtered(annex_b, packets))):
+                _check_packet(packet, codec, is_first=number == 0)
+                marks[packet.pts] = packet.duration or 0, packet.is_keyframe
+                yield from self._taken(decoder, decoder.Decode(_packet_data(nvc, packet)), marks)
+            yield from self._taken(decoder, decoder.Decode(nvc.PacketData()), marks)
+        except (*of_card, av.error.FFmpegError) as error:
+            raise NvdecError(f"the card failed: {_first_line(error)}") from error
+
+    def _taken(self, decoder: Any, frames: Any, marks: dict[int, tuple[int, bool]]) -> Iterator[_CardFrame]:
+        for frame in frames:
+            pts = frame.getPTS()
+            if pts not in marks:
+                raise NvdecError(f"the card gives a frame at {pts}, where no packet is")
+            size = decoder.GetWidth(), decoder.GetHeight()
+            if frame.framesize() != size[0] * size[1] * 3 // 2:
+                raise NvdecError(f"the card gives frames of {frame.framesize()} bytes for {size[0]}x{size[1]} pixels")
+            yield _CardFrame(pts, *marks.pop(pts), frame, size)
+
+    def _content(self, frame: _CardFrame) -> av.VideoFrame:
+        """The frame as PyAV's own decoder would have made it; a copy."""
+        width, height = frame.size
+        nbytes = width * height * 3 // 2
+        address = frame.inner.GetPtrToPlane(0)
+        memory: Any = (ctypes.c_uint8 * nbytes).from_address(address)
+        pixels = np.frombuffer(memory, np.uint8).reshape(-1, width)
+        made = av.VideoFrame(width, height, _PIXEL_FORMAT)
+        chroma = pixels[height:].reshape(height // 2, width // 2, 2)
+        parts = (pixels[:height], *(cv2.extractChannel(chroma, channel) for channel in (0, 1)))
+        planes: Any = made.planes
+        for plane, part in zip(planes, parts, strict=True):
+            np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: part.shape[0], : part.shape[1]] = part
+        made.pts, made.time_base = frame.pts, self._info.time_base
+        made.color_range, made.colorspace = self._colour
+        return made
+
+
+def _unsuitable(info: VideoInfo) -> str:
+    """Why the card is not asked for a video; empty if it is."""
+    if info.codec not in _CODECS:
+        return f"codec {info.codec} is left to PyAV; the card decodes {', '.join(_CODECS)}"
+    if info.pixel_format != _PIXEL_FORMAT:
+        return f"pixel format {info.pixel_format} is left to PyAV; the card decodes {_PIXEL_FORMAT}"
+    if info.interlaced:
+        return "an interlaced video is left to PyAV: the card mixes its fields"
+    if info.coded_size[0] % 2 or info.coded_size[1] % 2:
+        return "odd sides are left to PyAV"
+    if info.estimated_times:
+        return "a video whose timestamps are missing, or set back, is left to PyAV"
+    return ""
+
+
+def _filtered(annex_b: Any, packets: Iterator[Any]) -> Iterator[list[Any]]:
+    """Packets in Annex B; the empty one that ends a stream is taken out."""
+    for packet in packets:
+        if packet.size:
+            yield annex_b.filter(packet)
+    yield annex_b.filter(None)
+
+
+def _check_packet(packet: Any, codec: str, *, is_first: bool) -> None:
+    if packet.pts is None:
+        raise NvdecError("a packet has no timestamp")
+    if packet.is_corrupt:
+        raise NvdecError("its container calls a packet corrupt")
+    if is_first and not (packet.is_keyframe and (codec != "h264" or _is_clean(bytes(packet)))):
+        raise NvdecError("it does not begin with a whole picture")
+
+
+def _is_clean(data: bytes) -> bool:
+    """Whether H.264 can be decoded from this access unit on, at once: an IDR picture, or a recovery point of 0 frames.
+
+    With a gradual refresh, the frames until the recovery point are damaged; PyAV leaves them out, the card does not.
+    """
+    place = data.find(_START_CODE)
+    while place >= 0:
+        unit = data[place + 3 :]
+        kind = unit[0] & 31 if unit else 0
+        if kind == _IDR:
+            return True
+        # A message is its kind, its size, its content: here `recovery_frame_cnt`, of which a first bit of 1 means 0.
+        if kind == _SEI and len(unit) > 3 and unit[1] == _RECOVERY_POINT:
+            return unit[3] >= 128
+        place = data.find(_START_CODE, place + 3)
+    return False
+
+
+def _packet_data(nvc: ModuleType, packet: Any) -> Any:
+    """The packet as the library takes it; it points into PyAV's, which must outlive the call."""
+    made = nvc.PacketData()
+    made.bsl_data, made.bsl = packet.buffer_ptr, packet.buffer_size
+    made.pts, made.key = packet.pts, int(packet.is_keyframe)
+    return made
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

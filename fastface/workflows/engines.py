@@ -1,0 +1,127 @@
+"""The networks, ready for workers to start: TensorRT's engines are built before, once and not by each of them."""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from fastface.backends import EngineNote
+from fastface.config import Config
+from fastface.errors import BackendError
+from fastface.pipeline.building import EngineJob
+from fastface.pipeline.crew import Crew
+from fastface.pipeline.errands import Refused, run_errands
+from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
+from fastface.workflows.machine import choose_layout, num_cores
+from fastface.workflows.networks import Networks, open_networks, usual_canvas
+
+__all__ = ["BuiltEngine", "build_engines", "engine_jobs", "ready_networks"]
+
+_STALL_SECONDS = 4 * 3600.0
+"""TensorRT says nothing while it builds: minutes as a rule, an hour on a small card that is busy besides."""
+
+Note = Callable[[str], None]
+Interrupted = Callable[[], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltEngine:
+    """An engine, what is known of it, and whether it was built just now."""
+
+    job: EngineJob
+    note: EngineNote
+    is_new: bool
+
+
+def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Networks:
+    """`open_networks`, and the engines that the device needs.
+
+    Where TensorRT cannot build them, the device `auto` is CUDA, else the CPU, with a note; a named device is an error.
+
+    Args:
+        config: The settings.
+        note: Told what a person may want to know, before it takes minutes.
+        interrupted: Gives the number of a signal that came.
+
+    Raises:
+        BackendError: The asked device is not available, or an engine cannot be built.
+        ModelError: No usable pack was found.
+        ConfigError: The device's settings contradict each other.
+        InterruptError: The user stopped it.
+    """
+    networks = open_networks(config)
+    try:
+        build_engines(engine_jobs(config, networks), note, interrupted)
+    except BackendError as error:
+        if config.models.device != "auto":
+            raise
+        return _without_tensorrt(config, f"TensorRT is passed over: {error}")
+    return networks
+
+
+def _without_tensorrt(config: Config, reason: str) -> Networks:
+    try:
+        networks = open_networks(config, device="cuda")
+    except BackendError as error:
+        reason = f"{reason}; CUDA too: {error}"
+        networks = open_networks(config, device="cpu")
+    cards = tuple(replace(card, notes=(*card.notes, reason)) for card in networks.cards)
+    return replace(networks, cards=cards)
+
+
+def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
+    """The engines that the workers of these settings will read; none where something else than TensorRT computes.
+
+    Raises:
+        ConfigError: As `choose_layout`.
+    """
+    if networks.device.provider != "TensorRT":
+        return []
+    batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
+    parts = (
+        (networks.models.detector.name, networks.detector, detector_shapes(batch, usual_canvas(config.scan))),
+        (networks.models.recogniser.name, networks.recogniser, recogniser_shapes(batch)),
+    )
+    # Cards of one model read the same engine.
+    cards = {(card.name, card.compute_capability): card for card in reversed(networks.cards)}.values()
+    return [
+        EngineJob(name, graph, card, shapes, num_cores(), networks.cache)
+        for card in cards
+        for name, graph, shapes in parts
+    ]
+
+
+def build_engines(jobs: Iterable[EngineJob], note: Note, interrupted: Interrupted) -> list[BuiltEngine]:
+    """Builds the engines that are not there yet, one after the other, each in a process of its own.
+
+    Args:
+        jobs: The engines.
+        note: Told of each before it is built, and of each that is in float32 because float16 does not agree.
+        interrupted: Gives the number of a signal that came.
+
+    Raises:
+        BackendError: An engine cannot be built; says which and why.
+        InterruptError: The user stopped it; what is built stays.
+    """
+    built = []
+    for job in jobs:
+        known = job.built
+        if known is None:
+            note(f"building the TensorRT engine for {job.name} on {job.device.name} (minutes, once)")
+        found = known or _build(job, interrupted)
+        if found.reason:
+            note(f"{job.name}: {job.device.precision} gives {found.reason}; {found.precision} is used, which is slower")
+        built.append(BuiltEngine(job, found, known is None))
+    return built
+
+
+def _build(job: EngineJob, interrupted: Interrupted) -> EngineNote:
+    crew = Crew("builder", "fastface.pipeline.building:serve", 1, None)
+    with closing(run_errands(crew, [job], interrupted, _STALL_SECONDS)) as results:
+        for _, result in results:
+            if isinstance(result, EngineNote):
+                return result
+            assert isinstance(result, Refused), result
+            raise BackendError(
+                f"the TensorRT engine for {job.name} cannot be built: {result.reason}; --device cuda needs none"
+            )
+    raise AssertionError("an errand is answered once")

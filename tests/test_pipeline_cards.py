@@ -1,0 +1,220 @@
+"""What the pipeline does on cards, without one: overlap, dealing, page-locking, cards that are lost."""
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from itertools import islice
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import run_tools
+from conftest import Cartoon
+from faces_tools import planes_of
+
+from fastface.backends import DeviceInfo, onnxruntime_session
+from fastface.cartoon.film import film_frames
+from fastface.errors import DeviceLostError
+from fastface.models.graph import inspect_graph, prepare_detector, prepare_recogniser
+from fastface.pipeline import overlap
+from fastface.pipeline.crew import Crew, stop_all
+from fastface.pipeline.events import ChildNote
+from fastface.pipeline.inference import serve_in_turn
+from fastface.pipeline.messages import Failed, Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.overlap import serve_overlapped
+from fastface.pipeline.process import Child
+from fastface.pipeline.ring import Ring, RingShape
+from fastface.types import Faces, Geometry
+
+NUM_BATCHES, BATCH = 6, 4
+CANVAS = (640, 384)
+CARDS = tuple(
+    DeviceInfo("onnxruntime", "CUDA", "float32", "H200", "x", device_id=number, compute_capability="9.0")
+    for number in range(3)
+)
+
+
+def tell_settings(connection: Connection, _descriptor: int, settings: WorkerSettings) -> None:
+    """Says which card it was dealt."""
+    connection.send(Ready(notes=(f"card {settings.device.device_id}",)))
+    connection.recv()
+
+
+def lose_card(_connection: Connection, _descriptor: int, _settings: object) -> None:
+    """Loses its card, and would then hang at its end."""
+    import atexit
+    import time
+
+    atexit.register(time.sleep, 600)
+    raise DeviceLostError("H200 (card 0) was lost")
+
+
+@pytest.fixture
+def children_find_this(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    yield
+    assert run_tools.children(os.getpid()) == []
+
+
+def settings_for(cartoon: Cartoon, cache: Path, ring: RingShape) -> WorkerSettings:
+    networks = {inspect_graph(path).kind: path for path in cartoon.models.rglob("*.onnx")}
+    return WorkerSettings(
+        ring=ring,
+        canvas=CANVAS,
+        detector=prepare_detector(networks["detector"], cache),
+        recogniser=prepare_recogniser(networks["recogniser"], cache),
+        dimension=inspect_graph(networks["recogniser"]).dimension or 0,
+        device=onnxruntime_session.describe("CPU"),
+        threads=1,
+        cache_folder=cache,
+        det_threshold=0.5,
+        min_face=1,
+    )
+
+
+def filled_ring(cartoon: Cartoon) -> tuple[Ring, list[Infer]]:
+    """A ring with batches of a drawn film; the second frame of each is the first again, the last batch is not full."""
+    pictures = [picture for _, picture in islice(film_frames(cartoon.scripts["film1.mp4"]), NUM_BATCHES * BATCH)]
+    height, width = pictures[0].shape[:2]
+    factor = min(CANVAS[0] / width, CANVAS[1] / height)
+    content = (round(width * factor), round(height * factor))
+    geometry = Geometry(display=(width, height), planes=(width, height), canvas=CANVAS, content=content)
+    ring = Ring.create(RingShape.for_batch(NUM_BATCHES, BATCH))
+    tasks = []
+    for slot in range(NUM_BATCHES):
+        canvases, planes = ring.batch(slot, geometry)
+        for place in range(BATCH):
+            picture = pictures[slot * BATCH + (0 if place == 1 else place)]
+            planes[place] = planes_of(picture)
+            canvases[place, : content[1], : content[0]] = cv2.resize(picture, content)
+        pts = tuple(range(slot * BATCH, slot * BATCH + BATCH))
+        count = BATCH if slot < NUM_BATCHES - 1 else BATCH - 1
+        tasks.append(Infer(100 + slot, slot, geometry, 0, count, pts, tuple(map(float, pts))))
+    return ring, tasks
+
+
+def answers(serve: Any, ring: Ring, settings: WorkerSettings, tasks: list[Infer]) -> tuple[Ready, list[Inferred]]:
+    """What a worker says when all tasks are in its pipe at once."""
+    ours, theirs = Pipe()
+    worker = threading.Thread(target=serve, args=(theirs, ring, settings), daemon=True)
+    worker.start()
+    assert ours.poll(60)
+    ready = ours.recv()
+    for task in tasks:
+        ours.send(task)
+    found = []
+    for _ in tasks:
+        assert ours.poll(60)
+        found.append(ours.recv())
+    ours.send(Stop())
+    worker.join(30)
+    assert not worker.is_alive()
+    return ready, found
+
+
+def test_overlapped_answers_are_those_of_one_after_the_other(cartoon: Cartoon, tmp_path: Path) -> None:
+    ring, tasks = filled_ring(cartoon)
+    settings = settings_for(cartoon, tmp_path, ring.shape)
+    _, expected = answers(serve_in_turn, ring, settings, tasks)
+    ready, found = answers(serve_overlapped, ring, settings, tasks)
+    assert sum(len(reply.faces) for reply in expected) > NUM_BATCHES
+    assert [reply.batch for reply in found] == [task.batch for task in tasks]
+    assert all(reply.repeated for reply in found)
+    for one, other in zip(found, expected, strict=True):
+        assert (one.batch, one.first, one.repeated) == (other.batch, other.first, other.repeated)
+        for column in fields(Faces):
+            np.testing.assert_array_equal(getattr(one.faces, column.name), getattr(other.faces, column.name))
+        assert set(one.seconds) == set(other.seconds) == {"detect", "align", "embed", "wait_batch"}
+    # No card: the ring cannot be page-locked, which is a note.
+    assert len(ready.notes) == 1
+    assert ready.notes[0].startswith("copies to card 0 are slower")
+
+
+def test_the_next_batch_is_detected_while_the_one_before_is_embedded(
+    cartoon: Cartoon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first batch's faces are not embedded before the second was detected: in turn, that would wait for ever."""
+    ring, tasks = filled_ring(cartoon)
+    second_detected = threading.Event()
+    unpack, describe = overlap.unpack, overlap.describe
+
+    def seen(ring: Ring, task: Infer, **more: bool) -> Any:
+        if task.slot == 1:
+            second_detected.set()
+        return unpack(ring, task, **more)
+
+    def held_back(analyser: Any, job: Any, found: Any) -> Faces:
+        assert job.task.slot or second_detected.wait(60)
+        return describe(analyser, job, found)
+
+    monkeypatch.setattr(overlap, "unpack", seen)
+    monkeypatch.setattr(overlap, "describe", held_back)
+    _, found = answers(serve_overlapped, ring, settings_for(cartoon, tmp_path, ring.shape), tasks[:2])
+    assert [reply.batch for reply in found] == [100, 101]
+
+
+@pytest.mark.parametrize("half", ["unpack", "describe"])
+def test_a_failure_of_either_thread_ends_the_worker_with_its_reason(
+    half: str, cartoon: Cartoon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring, tasks = filled_ring(cartoon)
+
+    def fail(*_: object, **__: object) -> None:
+        raise DeviceLostError("card 0 was lost")
+
+    monkeypatch.setattr(overlap, half, fail)
+    ours, theirs = Pipe()
+    ours.send(tasks[0])
+    with pytest.raises(DeviceLostError, match="card 0 was lost"):
+        serve_overlapped(theirs, ring, settings_for(cartoon, tmp_path, ring.shape))
+    assert isinstance(ours.recv(), Ready)
+    assert not ours.poll()
+
+
+@pytest.mark.usefixtures("children_find_this")
+def test_workers_are_dealt_to_cards_in_turn_and_a_replacement_takes_the_same_card(
+    cartoon: Cartoon, tmp_path: Path
+) -> None:
+    settings = replace(settings_for(cartoon, tmp_path, RingShape.for_batch(1, 1)), cards=CARDS)
+    crew = Crew("worker", f"{Path(__file__).stem}:tell_settings", 5, settings)
+    crew.start()
+    try:
+        assert _cards_of(crew) == ["card 0", "card 1", "card 2", "card 0", "card 1"]
+        second = crew.members[1]
+        second.child.kill()
+        assert second.child.receive() is None
+        crew.replace(second)
+        assert _cards_of(crew)[-1] == "card 1"
+        assert sorted(member.place for member in crew.members) == [0, 1, 2, 3, 4]
+    finally:
+        stop_all(crew.members, 5)
+
+
+def _cards_of(crew: Crew) -> list[str]:
+    told = []
+    for member in crew.members:
+        if not member.ready:
+            (note,) = crew.is_ready(member, member.child.receive().notes)
+            assert note.name == member.name
+            told.append(note)
+    return [note.text for note in told if isinstance(note, ChildNote)]
+
+
+def test_where_there_is_one_device_all_workers_have_it(cartoon: Cartoon, tmp_path: Path) -> None:
+    settings = settings_for(cartoon, tmp_path, RingShape.for_batch(1, 1))
+    assert settings.at(3) is settings
+
+
+@pytest.mark.usefixtures("children_find_this")
+def test_a_worker_that_lost_its_card_ends_at_once() -> None:
+    child = Child("worker 1", f"{Path(__file__).stem}:lose_card", None)
+    words = child.receive()
+    assert isinstance(words, Failed)
+    assert (words.kind, words.reason) == ("DeviceLostError", "H200 (card 0) was lost")
+    assert child.receive() is None
+    assert child.reap(20) == 1

@@ -1,0 +1,58 @@
+"""`--decoder`: what decoded each video, and why, reaches run.json; an index says by which it was asked for."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from cli_tools import fastface
+from conftest import Cartoon
+
+from fastface.index.records import UnitRecord
+from fastface.video.nvdec import is_installed
+from fastface.workflows.results import VideoOutcome
+
+UNIT = UnitRecord("000000", Fraction(0), None, dense=False, decoder="nvdec")
+VIDEO = VideoOutcome(Path("v.mp4"), "v.mp4", "done", "", 1.0, 4.0, 20, 20, 0, 0, 3, 0, {})
+
+
+@pytest.mark.skipif(is_installed(), reason="PyNvVideoCodec is installed here")
+def test_the_reason_for_another_decoder_is_told_and_kept(cartoon: Cartoon, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    given = ["scan", cartoon.films / "film3.mp4", "--models", cartoon.models, "-o", out]
+    plain = fastface(*given)
+    assert plain.returncode == 0, plain.stderr
+    (video,) = json.loads((out / "run.json").read_text())["videos"]
+    assert (video["decoder"], video["decoder_reason"], video["sampled"]) == ("pyav", "", 20)
+
+    asked = fastface(*given, "--decoder", "nvdec")
+    assert asked.returncode == 0, asked.stderr
+    reason = "PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'"
+    assert asked.stderr.count(f"film3.mp4: decoded by pyav: {reason}") == 1
+    assert "scanned with other settings or networks, and now again: 1 video" in asked.stderr
+    report = json.loads((out / "run.json").read_text())
+    assert (report["videos"][0]["decoder"], report["videos"][0]["decoder_reason"]) == ("pyav", reason)
+    assert report["config"]["scan"]["decoder"] == "nvdec"
+
+
+def test_an_unknown_decoder_is_refused(tmp_path: Path) -> None:
+    done = fastface("scan", "--decoder", "cuvid", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "scan.decoder: " in done.stderr
+    assert "'pyav', 'nvdec' or 'auto'" in done.stderr
+
+
+def test_a_video_of_several_units_names_all_that_decoded_it() -> None:
+    left = replace(UNIT, key="000001", decoder="pyav", decoder_reason="the card failed")
+    lost = replace(UNIT, key="000002", decoder="", lost="failed: x")
+    video = VIDEO.decoded_in([UNIT, left, left, lost])
+    assert (video.decoder, video.decoder_reason) == ("nvdec+pyav", "the card failed")
+    assert VIDEO.decoded_in([]) == VIDEO
+
+
+def test_records_of_before_are_read_and_new_ones_come_back() -> None:
+    assert UnitRecord.from_text(UNIT.to_text()) == UNIT
+    values = json.loads(UNIT.to_text())
+    del values["decoder"], values["decoder_reason"]
+    assert UnitRecord.from_text(json.dumps(values)) == replace(UNIT, decoder="")
