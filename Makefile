@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed-$(EXTRA)
 DEV_STAMP := $(VENV)/.installed-dev
 INSIGHTFACE := insightface==2.1
 
-.PHONY: run test env dev bench lint clean
+.PHONY: run test env dev bench torture lint clean
 
 run: env
 	$(BIN)/fastface run
@@ -32,6 +32,10 @@ bench: dev
 	$(BIN)/python benchmarks/throughput.py --film mixed --write $(if $(PEER),--second-peer $(PEER))
 	$(BIN)/python benchmarks/throughput.py --film sparse --write
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --write || exit 1; done
+
+# Hours: kills, mutants, full disks, in full number; figures go to benchmarks/RELIABILITY.md.
+torture: dev
+	$(BIN)/python -m pytest --torture -p no:xdist $(wildcard tests/test_torture_*.py)
 
 clean:
 	rm -rf $(VENV)

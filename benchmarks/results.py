@@ -36,12 +36,11 @@ def machine() -> str:
     return f"Machine: {name} ({vectors}), {cores} cores, Python {platform.python_version()}; {', '.join(versions)}."
 
 
-def write_section(title: str, text: str) -> None:
-    """Replaces the section of RESULTS.md with this title, or adds it."""
-    content = (
-        RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n\nAll of it by the scripts beside.\n"
-    )
+def write_section(title: str, text: str, report: Path = RESULTS) -> None:
+    """Replaces the section of RESULTS.md, or of another report, with this title, or adds it."""
+    head = f"# {report.stem.capitalize()}\n\nAll of it by the scripts beside.\n"
+    content = report.read_text(encoding="utf-8") if report.exists() else head
     section = f"## {title}\n\n{text.strip()}\n"
     pattern = re.compile(rf"## {re.escape(title)}\n.*?(?=\n## |\Z)", re.DOTALL)
     content = pattern.sub(lambda _: section, content) if pattern.search(content) else f"{content.rstrip()}\n\n{section}"
-    RESULTS.write_text(content, encoding="utf-8")
+    report.write_text(content, encoding="utf-8")

@@ -193,13 +193,14 @@ class RunConfig(Section):
         """Seconds that a run that begins now may last; None where it is given no end.
 
         Args:
-            now: The time of day; default: that of the machine's own zone.
+            now: The time, without a zone: it is the machine's own; default: now.
         """
         limits = [] if self.max_hours is None else [self.max_hours * 3600]
         if self.until is not None:
-            now = now or datetime.now().astimezone()
-            end = now.replace(hour=self.until.hour, minute=self.until.minute, second=0, microsecond=0)
-            limits.append(((end if end > now else end + timedelta(days=1)) - now).total_seconds())
+            now = (now or datetime.now()).astimezone()
+            # The zone's offset is that of the end, which is another one in the nights when clocks change.
+            ends = (datetime.combine(now.date() + timedelta(days), self.until).astimezone() for days in (0, 1, 2))
+            limits.append(next((end - now).total_seconds() for end in ends if end > now))
         return min(limits, default=None)
 
 

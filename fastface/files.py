@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastface.errors import ConfigError, FastfaceError, SpaceError
+from fastface.failpoints import fail_point
 
 __all__ = ["PART_PREFIX", "atomic_path", "private_folder", "remove_parts", "write_atomic"]
 
@@ -45,14 +46,19 @@ def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, priv
     try:
         with _writing(path, part):
             path.parent.mkdir(parents=True, exist_ok=True)
+            fail_point("file.make")
             if private:
                 _make_private(part)
             yield part
+            fail_point("file.written")
             if check is not None:
                 check(part)
             _sync(part)
+            fail_point("file.synced")
             part.replace(path)
+            fail_point("file.renamed")
             _sync(path.parent)
+            fail_point("file.done")
     finally:
         with suppress(OSError):  # there is none any more, or what was raised tells more
             part.unlink()

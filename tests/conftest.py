@@ -1,5 +1,6 @@
 """Fixtures that every room's tests use: where the real networks, clips and photos lie."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,38 @@ from fastface.cartoon.scripts import random_script
 if TYPE_CHECKING:
     from cli_tools import Ran
 
+ROOT = Path(__file__).resolve().parent.parent
+RELIABILITY = ROOT / "benchmarks" / "RELIABILITY.md"
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="hours of kills, mutants and full disks, not a share")
+
+
+@dataclass(frozen=True)
+class Torture:
+    """How much of a long test is done: a quick share, or all of it with `--torture`, which also notes the figures."""
+
+    whole: bool
+
+    def count(self, quick: int, whole: int) -> int:
+        return whole if self.whole else quick
+
+    def note(self, title: str, **figures: object) -> None:
+        """Writes a section of RELIABILITY.md, if the whole was done."""
+        if not self.whole:
+            return
+        sys.path.insert(0, str(ROOT / "benchmarks"))
+        from results import machine, write_section
+
+        table = [f"| {name.replace('_', ' ')} | {value} |" for name, value in figures.items()]
+        write_section(title, "\n".join([machine(), "", "| | |", "|---|---|", *table]), RELIABILITY)
+
+
+@pytest.fixture(scope="session")
+def torture(request: pytest.FixtureRequest) -> Torture:
+    return Torture(bool(request.config.getoption("--torture")))
 
 
 def _existing(path: Path) -> Path:

@@ -76,7 +76,6 @@ def test_an_option_that_does_not_exist_is_named_once() -> None:
         (("run", "-c", "no such.toml"), ("no such.toml", "No such file")),
         (("run", "-s", "batch"), ("batch", "section.key=value")),
         (("run", "--batch", "many"), ("scan.batch", "many")),
-        (("run", "no such film.mp4"), ("no such film.mp4",)),
         (("find",), ("out", "fastface scan")),
         (("status",), ("out",)),
         (("bench", "--batches", "4;8"), ("--batches", "4;8")),

@@ -43,7 +43,8 @@ def test_what_a_run_would_fail_at_is_a_fault_and_says_what_to_do(cartoon: Cartoo
 
 
 def test_a_device_that_was_asked_for_and_is_not_there_is_a_fault(cartoon: Cartoon) -> None:
-    assert not checkup.card_present()
+    if checkup.card_present():
+        pytest.skip("a card is here")
     found = states(fastface("doctor", "--models", cartoon.models, "--device", "cuda", "--json").stdout)
     assert found["device cuda"] == "fault"
     assert found["device tensorrt"] == "absent"

@@ -30,6 +30,10 @@ def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(out: Path) -> None:
     assert all(path.exists() for path in [*clips, *tables])
     assert [path.name for path in (out / "crops").rglob("*")] == ["mine.jpg"]
     assert json.loads(fastface("status", "-o", out, "--json").stdout)["states"] == {}
+    # Nobody can be looked for any more, and so the answers of before stay.
+    (line,) = errors(fastface("find", "-t", "nobody.jpg", "-o", out), 2, 1)
+    assert "holds no index" in line
+    assert all(path.exists() for path in [*clips, *tables])
 
 
 def test_what_would_go_is_told_and_stays(out: Path) -> None:
@@ -43,7 +47,7 @@ def test_what_would_go_is_told_and_stays(out: Path) -> None:
 
 def test_a_folder_that_is_none_of_ours_or_in_use_is_left_alone(out: Path, tmp_path: Path) -> None:
     (line,) = errors(fastface("purge", "-o", tmp_path), 2, 1)
-    assert "holds no index" in line
+    assert "holds no run of fastface" in line
     with OutputFolder(out).locked():
         before = contents(out / ".fastface" / "index")
         (line,) = errors(fastface("purge", "-o", out), 11, 1)

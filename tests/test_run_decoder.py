@@ -9,12 +9,11 @@ import pytest
 from cli_tools import fastface
 from conftest import Cartoon
 
-from fastface.index.records import UnitRecord
+from fastface.index.records import UnitRecord, VideoRecord
 from fastface.video.nvdec import is_installed
-from fastface.workflows.results import VideoOutcome
+from fastface.workflows.desk import _outcome
 
 UNIT = UnitRecord("000000", Fraction(0), None, dense=False, decoder="nvdec")
-VIDEO = VideoOutcome(Path("v.mp4"), "v.mp4", "done", "", 1.0, 4.0, 20, 20, 0, 0, 3, 0, {})
 
 
 @pytest.mark.skipif(is_installed(), reason="PyNvVideoCodec is installed here")
@@ -46,13 +45,11 @@ def test_an_unknown_decoder_is_refused(tmp_path: Path) -> None:
 def test_a_video_of_several_units_names_all_that_decoded_it() -> None:
     left = replace(UNIT, key="000001", decoder="pyav", decoder_reason="the card failed")
     lost = replace(UNIT, key="000002", decoder="", lost="failed: x")
-    video = VIDEO.decoded_in([UNIT, left, left, lost])
+    record = VideoRecord("a.mp4", Path("a.mp4"), "print", "key", "done")
+    video = _outcome(record, [UNIT, left, left, lost])
     assert (video.decoder, video.decoder_reason) == ("nvdec+pyav", "the card failed")
-    assert VIDEO.decoded_in([]) == VIDEO
+    assert (_outcome(record, []).decoder, _outcome(record, []).decoder_reason) == ("", "")
 
 
-def test_records_of_before_are_read_and_new_ones_come_back() -> None:
+def test_records_come_back_as_they_were_written() -> None:
     assert UnitRecord.from_text(UNIT.to_text()) == UNIT
-    values = json.loads(UNIT.to_text())
-    del values["decoder"], values["decoder_reason"]
-    assert UnitRecord.from_text(json.dumps(values)) == replace(UNIT, decoder="")

@@ -235,6 +235,18 @@ def test_when_its_time_is_up_a_run_ends_with_3_and_the_next_goes_on(
     assert tables(out) == tables(undisturbed)
 
 
+def test_a_video_that_must_be_scanned_again_is_no_answer_until_it_was(
+    cartoon: Cartoon, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(undisturbed, tmp_path / "out")
+    late = run(cartoon, out, "--det-threshold", "0.4", "--max-hours", "0.0000001")  # another index is asked for
+    assert late.returncode == 3, late.stderr
+    assert {video["state"] for video in json.loads((out / "run.json").read_text())["videos"]} == {"cancelled"}
+    assert rows(out / "hits.csv") == []
+    assert run(cartoon, out).returncode == 0
+    assert tables(out) == tables(undisturbed)
+
+
 def test_exports_that_there_is_no_time_for_are_made_by_the_next_run(cartoon: Cartoon, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(cartoon, out).returncode == 0

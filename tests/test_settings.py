@@ -1,5 +1,6 @@
 """Settings: precedence, bounds, and every fault told at once."""
 
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -139,18 +140,26 @@ def test_settings_cannot_be_changed_after_they_are_checked() -> None:
 @pytest.mark.parametrize(
     ("now", "until", "max_hours", "seconds"),
     [
-        ("2026-11-21T23:50:00+01:00", "06:30", None, 24_000),
-        ("2026-11-21T23:50:30+01:00", "23:50", None, 86_370),  # of the next day
-        ("2026-11-21T23:50:00+01:00", "6:30", 0.5, 1800),
-        ("2026-11-21T06:29:59+01:00", "06:30", 24, 1),
-        ("2026-11-21T06:29:59+01:00", None, None, None),
+        ("2026-11-21T23:50:00", "06:30", None, 24_000),
+        ("2026-11-21T23:50:30", "23:50", None, 86_370),  # of the next day
+        ("2026-11-21T23:50:00", "6:30", 0.5, 1800),
+        ("2026-11-21T06:29:59", "06:30", 24, 1),
+        ("2026-11-21T06:29:59", None, None, None),
+        ("2027-03-27T22:00:00", "06:30", None, 7.5 * 3600),  # clocks go an hour on
+        ("2026-10-24T22:00:00", "06:30", None, 9.5 * 3600),  # and back
     ],
 )
 def test_a_run_may_last_until_the_next_such_time(
-    now: str, until: str | None, max_hours: float | None, seconds: float | None
+    monkeypatch: pytest.MonkeyPatch, now: str, until: str | None, max_hours: float | None, seconds: float | None
 ) -> None:
     config = load_config(environment={}, flags={"run": {"until": until, "max_hours": max_hours}})
-    assert config.run.seconds_left(datetime.fromisoformat(now)) == seconds
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")  # as in Berlin
+    try:
+        time.tzset()
+        assert config.run.seconds_left(datetime.fromisoformat(now)) == seconds
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("wrong", ["25:00", "6", "06:61", "evening", ""])

@@ -1,5 +1,6 @@
 """The command line: arguments → settings → one call of a workflow → a report and an exit code."""
 
+import io
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """The `fastface` command."""
+    _write_anything()
     # typer and the workflows take half a second to import: `fastface` in a script must not pay for an import error's
     # translation, and errors while importing must be told like all others.
     try:
@@ -31,6 +33,13 @@ def main() -> None:
         traceback.print_exc()
         _tell("internal error: please report the lines above")
         sys.exit(1)
+
+
+def _write_anything() -> None:
+    """Names of files and persons may hold letters that the console's encoding has not: they are escaped, not fatal."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _tell(text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from fastface.errors import FaceIndexError, SpaceError
+from fastface.failpoints import fail_point
 from fastface.index.records import UnitRecord, VideoRecord, info_from_text, info_to_text
 
 __all__ = ["Ledger"]
@@ -78,6 +79,7 @@ class Ledger:
             self._path.chmod(0o600)
             self._database.execute("PRAGMA journal_mode=WAL")
             # Not synced at each commit: a power cut may take back the last rows, and what they spoke of is done again.
+            # What is forgotten is synced, since its files go next: see `forget_video`.
             self._database.execute("PRAGMA synchronous=NORMAL")
         if version == 0:
             self._database.executescript(_TABLES)
@@ -102,7 +104,7 @@ class Ledger:
     def put_video(self, record: VideoRecord, last_unit: UnitRecord | None = None) -> None:
         """Writes what is known of a video, over what was known; with it, if given, the unit that finished it."""
         info = None if record.info is None else info_to_text(record.info)
-        with self._transaction():
+        with self._transaction("video"):
             if last_unit is not None:
                 self._insert_unit(record.video_id, last_unit)
             self._database.execute(
@@ -121,8 +123,8 @@ class Ledger:
             )
 
     def forget_video(self, video_id: str) -> None:
-        """Removes a video and its units."""
-        with self._transaction():
+        """Removes a video and its units, durably: its files may be removed or replaced then."""
+        with self._synced(), self._transaction("forget-video"):
             self._database.execute("DELETE FROM videos WHERE video_id = ?", (video_id,))
             self._database.execute("DELETE FROM units WHERE video_id = ?", (video_id,))
 
@@ -149,7 +151,7 @@ class Ledger:
 
     def put_unit(self, video_id: str, record: UnitRecord) -> None:
         """A unit is committed."""
-        with self._transaction():
+        with self._transaction("unit"):
             self._insert_unit(video_id, record)
 
     def _insert_unit(self, video_id: str, record: UnitRecord) -> None:
@@ -165,12 +167,12 @@ class Ledger:
 
     def put_export(self, path: str, key: str, facts: str) -> None:
         """A file was made: `key` says of what, `facts` is what its maker wants to know again."""
-        with self._transaction():
+        with self._transaction("export"):
             self._database.execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?)", (path, key, facts))
 
     def forget_export(self, path: str) -> None:
         """A file is gone."""
-        with self._transaction():
+        with self._transaction("forget-export"):
             self._database.execute("DELETE FROM exports WHERE path = ?", (path,))
 
     def exports(self) -> dict[str, tuple[str, str]]:
@@ -179,10 +181,25 @@ class Ledger:
         return {path: (key, facts) for path, key, facts in rows}
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._translated(), self._database:  # commits at the end, or takes back what was begun
-            self._database.execute("BEGIN IMMEDIATE")
+    def _synced(self) -> Iterator[None]:
+        """What is committed meanwhile, and all before it, outlives a power cut."""
+        with self._translated():
+            self._database.execute("PRAGMA synchronous=FULL")
+        try:
             yield
+        finally:
+            with self._translated():
+                self._database.execute("PRAGMA synchronous=NORMAL")
+
+    @contextmanager
+    def _transaction(self, what: str) -> Iterator[None]:
+        with self._translated():
+            with self._database:  # commits at the end, or takes back what was begun
+                self._database.execute("BEGIN IMMEDIATE")
+                fail_point(f"ledger.{what}.begin")
+                yield
+                fail_point(f"ledger.{what}.commit")
+            fail_point(f"ledger.{what}.committed")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ and knows of no file that it writes: results leave it as the stream of `events()
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from multiprocessing.connection import wait
 from time import monotonic
@@ -322,7 +323,8 @@ class Coordinator:
             self._lose(work, "quarantined", f"decoding it ended one process after the other: {reason}")
             return
         self._retract(work)
-        self._units.appendleft(UnitWork(next(self._numbers), work.info, work.unit, blame=work.blame + blame))
+        unit = replace(work.unit, decoder="pyav")  # a card's library may have ended the process; samples are the same
+        self._units.appendleft(UnitWork(next(self._numbers), work.info, unit, blame=work.blame + blame))
 
     def _retry_probe(self, probe: ProbeWork, blame: int, reason: str) -> None:
         probe.blame += blame

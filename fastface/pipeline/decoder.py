@@ -9,7 +9,8 @@ from time import perf_counter
 import av.logging
 import cv2
 
-from fastface.errors import VideoError
+from fastface.errors import InputError, VideoError
+from fastface.failpoints import fail_point
 from fastface.pipeline.messages import (
     CancelUnit,
     DecoderSettings,
@@ -104,16 +105,23 @@ class _Decoder:
     def _probe(self, task: ProbeVideo) -> None:
         settings = self._settings
         try:
+            # What comes to the file while it is looked at must not be taken for what it was.
+            before = fingerprint(task.file.path)
             found = probe(task.file, settings.max_pixels, self.is_alive)
         except VideoError as error:
             self._connection.send(ProbeRefused(task.file, error.state, error.reason))
             return
+        except InputError as error:
+            self._connection.send(ProbeRefused(task.file, "failed", error.reason))
+            return
         units = plan_units(found, settings.sampling, settings.unit_seconds)
-        self._connection.send(Probed(task.file, found.info, units, fingerprint(task.file.path)))
+        self._connection.send(Probed(task.file, found.info, units, before))
 
     def _decode(self, task: DecodeUnit) -> None:
         try:
-            self._connection.send(_UnitJob(self, task).run())
+            decoded = _UnitJob(self, task).run()
+            fail_point("decoder.decoded")
+            self._connection.send(decoded)
         except VideoError as error:
             self._connection.send(UnitRefused(task.work, error.state, error.reason))
         except _Cancelled:
@@ -208,6 +216,8 @@ class _UnitJob:
             times=tuple(batch.times),
             damaged=frozenset(batch.damaged),
         )
+        fail_point("decoder.filled")
         self._decoder._connection.send(message)
+        fail_point("decoder.told")
         self._batch = None
         self._sequence += 1

@@ -10,7 +10,7 @@ from itertools import chain, count
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from fastface.errors import FastfaceError, InterruptError
+from fastface.errors import DeviceLostError, FastfaceError, InterruptError
 from fastface.pipeline.crew import Crew, Member, stop_all
 from fastface.pipeline.messages import Failed, Ready, Stop
 
@@ -43,6 +43,8 @@ def serve_errands(connection: Connection, do: Callable[[Any], Any]) -> None:
     while not isinstance(message := connection.recv(), Stop):
         try:
             result = do(message.content)
+        except DeviceLostError:
+            raise  # only another process can go on
         except FastfaceError as error:
             result = Refused(str(error), type(error).__name__)
         connection.send(Errand(message.number, result))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.faces.analyse import FaceAnalyser, FoundFaces
+from fastface.failpoints import fail_point
 from fastface.pipeline.analyser import open_analyser, warm_up
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.ring import Ring
@@ -53,7 +54,9 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
         started = perf_counter()
         reply = _infer(ring, analyser, message, waited=started - waiting)
         waiting = perf_counter()
+        fail_point("worker.inferred")
         connection.send(reply)
+        fail_point("worker.told")
 
 
 def _infer(ring: Ring, analyser: FaceAnalyser, task: Infer, waited: float) -> Inferred:

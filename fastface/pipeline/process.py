@@ -25,6 +25,7 @@ from time import monotonic
 from typing import Any
 
 from fastface.errors import DeviceLostError, FastfaceError
+from fastface.failpoints import fail_point
 from fastface.pipeline.messages import Alive, Failed
 
 __all__ = ["Child", "Heartbeat", "die_with_parent"]
@@ -70,6 +71,7 @@ class Child:
 
     def send(self, message: object) -> None:
         """Sends a message. A child that is gone does not get it: its death is told by `receive`."""
+        fail_point(f"send.{type(message).__name__}")
         try:
             self.connection.send(message)
         except (BrokenPipeError, ConnectionResetError):

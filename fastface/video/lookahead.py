@@ -6,7 +6,7 @@ in 0.3. The samples are the same frames, bit for bit, as if all were decoded.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from fastface.types import Unit, VideoInfo
@@ -53,26 +53,34 @@ def marked(packets: Iterator[Any], info: VideoInfo, unit: Unit) -> Iterator[tupl
     yield from ((waiting, True) for waiting in ahead.waiting)
 
 
-def keyframes(packets: Iterator[Any], info: VideoInfo, unit: Unit, account: Account) -> Iterator[Any]:
+def keyframes(
+    packets: Iterator[Any], info: VideoInfo, unit: Unit, account: Account, indexed: Collection[int] = ()
+) -> Iterator[Any]:
     """The packet of the first keyframe in each cell, and the empty one that ends the stream.
 
     Args:
         packets: In the order of decoding.
         info: The video.
         unit: One that `can_skip`.
-        account: Told how far the packets went that were left out.
+        account: Told how far the packets went that were left out, and which of them the container calls damaged.
+        indexed: Decoding times of keyframes by the container's index: a damaged one does not look like a keyframe.
     """
     assert unit.sampling.period is not None
     last_cell: int | None = None
     for packet in packets:
-        if packet.size == 0 or packet.pts is None:
+        if packet.size == 0:
             yield packet
             continue
-        account.passed(packet.pts)
-        cell = unit.sampling.cell(info.time_of(packet.pts))
-        if packet.is_keyframe and cell != last_cell:
-            last_cell = cell
+        is_keyframe = packet.is_keyframe or packet.dts in indexed
+        if packet.pts is not None:
+            account.passed(packet.pts)
+            cell = unit.sampling.cell(info.time_of(packet.pts))
+            is_keyframe = is_keyframe and cell != last_cell
+            last_cell = cell if is_keyframe else last_cell
+        if is_keyframe:
             yield packet
+        elif packet.is_corrupt:
+            account.failed()
 
 
 class _Ahead:

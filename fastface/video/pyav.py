@@ -4,6 +4,7 @@ Reading, seeking, sampling and the account are the same whatever decodes the pac
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -16,6 +17,7 @@ from fastface.types import Unit, VideoInfo
 from fastface.video.account import Account
 from fastface.video.clock import Clock
 from fastface.video.container import open_video
+from fastface.video.ebml import is_whole
 from fastface.video.frame import SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.lookahead import can_skip, keyframes, marked
 
@@ -29,6 +31,8 @@ _STEPS_BACK = (0, 1, 4, 16)
 
 _EXACT_INDEX = ("mov", "matroska")
 """Containers that seek by an index: where it leads behind the end of the file, the rest of the file is missing."""
+
+_INDEX_IN_HEADER = ("mov", "avi")
 
 
 class PyavSource:
@@ -71,6 +75,8 @@ class PyavSource:
             if unit.sampling.keyframes:
                 keyframes.append(time)
             yield SampledFrame(pts, time, self._content(frame), flagged)
+        if end is None and not is_whole(info.path, self._alive):
+            account.failed()
         self.report = replace(account.report(sampled, keyframes), decoder=self.name)
 
     def _from(self, unit: Unit, account: Account) -> Iterator[tuple[Any, int]]:
@@ -105,7 +111,10 @@ class PyavSource:
         """The frames of packets, in the order in which they are shown; those that no sample needs may be left out."""
         stream.codec_context.thread_count = self._threads
         stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
-        needed = _needed(packets, self._info, unit, account)
+        if unit.sampling.keyframes and can_skip(self._info, unit):
+            wanted = keyframes(packets, self._info, unit, account, _indexed_keyframes(stream))
+            return _decoded_alone(wanted, stream.codec_context, account)
+        needed = _needed(packets, self._info, unit)
         return _decoded(needed, stream.codec_context, account)
 
     def _content(self, frame: Any) -> Any:
@@ -149,12 +158,17 @@ def _seek(container: Any, stream: Any, pts: int) -> bool:
     return True
 
 
-def _needed(packets: Iterator[Any], info: VideoInfo, unit: Unit, account: Account) -> Iterator[tuple[Any, bool]]:
-    """The packets that must be decoded, each with whether its frame is needed even if no other refers to it."""
+def _indexed_keyframes(stream: Any) -> frozenset[int]:
+    """Decoding times of the keyframes in an index that is there before anything is read; else none."""
+    if not stream.container.format.name.startswith(_INDEX_IN_HEADER):
+        return frozenset()
+    return frozenset(entry.timestamp for entry in stream.index_entries if entry.is_keyframe)
+
+
+def _needed(packets: Iterator[Any], info: VideoInfo, unit: Unit) -> Iterator[tuple[Any, bool]]:
+    """All packets, each with whether its frame is needed even if no other refers to it."""
     if not can_skip(info, unit):
         return ((packet, True) for packet in packets)
-    if unit.sampling.keyframes:
-        return ((packet, True) for packet in keyframes(packets, info, unit, account))
     return marked(packets, info, unit)
 
 
@@ -164,7 +178,8 @@ def _decoded(packets: Iterator[tuple[Any, bool]], codec: Any, account: Account) 
     A packet that cannot be decoded is counted, and decoding goes on after it.
     """
     needed_before = True
-    for packet, needed in packets:
+    for packet, shows_sample in packets:
+        needed = shows_sample or packet.is_corrupt  # left out, nothing would tell that it was damaged
         if needed != needed_before:
             codec.skip_frame = "DEFAULT" if needed else "NONREF"
             needed_before = needed
@@ -174,3 +189,24 @@ def _decoded(packets: Iterator[tuple[Any, bool]], codec: Any, account: Account) 
             return
         except av.error.FFmpegError:
             account.failed()
+
+
+def _decoded_alone(packets: Iterator[Any], codec: Any, account: Account) -> Iterator[Any]:
+    """The frames of keyframes, each decoded as if the stream began with it.
+
+    Given one after the other to one decoder, keyframes that are no IDR pictures (open GOPs) change places, and half of
+    them never come out: H.264 and HEVC count a picture's place on from those before it, which were left out here.
+    A packet that gives no keyframe, as with a gradual refresh, is counted as one that failed.
+    """
+    for packet in packets:
+        if packet.size == 0:
+            return
+        frames: list[Any] = []
+        with suppress(av.error.FFmpegError):
+            frames += packet.decode()
+            frames += codec.decode(None)
+        codec.flush_buffers()
+        whole = [frame for frame in frames if frame.key_frame]
+        if not whole:
+            account.failed()
+        yield from whole

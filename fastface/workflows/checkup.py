@@ -203,8 +203,13 @@ def _ffmpeg() -> Check:
 
 
 def _said(program: Path, question: str) -> str:
-    told = subprocess.run([program, "-hide_banner", question], capture_output=True, text=True, check=False)
-    return told.stdout
+    """What ffmpeg answers; nothing if it does not."""
+    command = [str(program), "-hide_banner", "-nostdin", question]
+    try:
+        told = subprocess.run(command, capture_output=True, timeout=_DRIVER_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return told.stdout.decode(errors="replace")
 
 
 def _folder(name: str, folder: Path, remedy: str) -> Check:

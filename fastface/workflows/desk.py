@@ -17,6 +17,7 @@ from fastface.video.discover import VideoFile
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.find import Finder
 from fastface.workflows.interrupt import Interruption, interruptible
+from fastface.workflows.journal import journal
 from fastface.workflows.machine import Layout, choose_layout
 from fastface.workflows.networks import Networks, Thresholds, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
@@ -84,6 +85,10 @@ class Desk:
         """The ledger's videos, by name."""
         return self.ledger.videos()
 
+    def answered(self) -> list[VideoRecord]:
+        """Those of them whose index is whole and current."""
+        return [record for record in self.records() if record.state != "scanning"]
+
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
         """How each video ended, as the ledger has it."""
         return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
@@ -113,8 +118,13 @@ def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
         InterruptError: The user stopped the command.
     """
     folder = OutputFolder(out)
-    with folder.locked(), interruptible(config.run.seconds_left()) as interruption, Ledger(folder.ledger) as ledger:
-        networks = ready_networks(config, observer.note, interruption)
+    with (
+        folder.locked(),
+        journal(folder.log, observer, VERSION) as told,
+        interruptible(config.run.seconds_left()) as interruption,
+        Ledger(folder.ledger) as ledger,
+    ):
+        networks = ready_networks(config, told.note, interruption)
         desk = Desk(
             config=config,
             out=folder,
@@ -122,7 +132,7 @@ def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
             networks=networks,
             limits=thresholds(config, networks.models),
             layout=choose_layout(config.scan, networks.device, len(networks.cards)),
-            observer=observer,
+            observer=told,
             interruption=interruption,
         )
         yield desk
@@ -140,7 +150,8 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
     duration = record.info.duration if record.info is not None else None
     cancelled = record.state == "scanning"
     if cancelled:
-        record = replace(record, state="cancelled", reason="the run was stopped; the same command goes on with it")
+        reason = "the run ended before it; the same command without --fresh goes on with it"
+        record = replace(record, state="cancelled", reason=reason)
     return VideoOutcome(
         path=record.path,
         id=record.video_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fastface.backends import EngineNote
 from fastface.config import Config
-from fastface.errors import BackendError
+from fastface.errors import BackendError, SpaceError, WorkerError
 from fastface.pipeline.building import EngineJob
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
@@ -51,7 +51,7 @@ def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Netw
     networks = open_networks(config)
     try:
         build_engines(engine_jobs(config, networks), note, interrupted)
-    except BackendError as error:
+    except (BackendError, WorkerError) as error:
         if config.models.device != "auto":
             raise
         return _without_tensorrt(config, f"TensorRT is passed over: {error}")
@@ -100,6 +100,8 @@ def build_engines(jobs: Iterable[EngineJob], note: Note, interrupted: Interrupte
 
     Raises:
         BackendError: An engine cannot be built; says which and why.
+        SpaceError: There is no space for it.
+        WorkerError: The building process cannot start.
         InterruptError: The user stopped it; what is built stays.
     """
     built = []
@@ -121,6 +123,8 @@ def _build(job: EngineJob, interrupted: Interrupted) -> EngineNote:
             if isinstance(result, EngineNote):
                 return result
             assert isinstance(result, Refused), result
+            if result.kind == SpaceError.__name__:
+                raise SpaceError(result.reason)
             raise BackendError(
                 f"the TensorRT engine for {job.name} cannot be built: {result.reason}; --device cuda needs none"
             )

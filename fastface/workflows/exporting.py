@@ -17,6 +17,7 @@ from fastface.config import ExportConfig
 from fastface.errors import InputError, SpaceError
 from fastface.export.plans import clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
+from fastface.files import private_folder
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.names import counted
@@ -112,6 +113,8 @@ class Exporter:
             SpaceError: No space is left; what is made stays.
         """
         num_removed = self._remove_unwanted()
+        for name in sorted({path.partition("/")[0] for wanted in self._wanted for path in wanted.paths} - {"clips"}):
+            private_folder(self._out.root / name)  # pictures of faces are their owner's alone
         missing = [wanted for wanted in self._wanted if not self._is_there(wanted)]
         changed = _changed({wanted.record.video_id: wanted.record for wanted in missing}.values())
         failures = [*changed.values(), *self._make([one for one in missing if one.record.video_id not in changed])]

@@ -34,6 +34,7 @@ class OutputFolder:
             raise ConfigError(f"-o {str(root)!r}: cannot write there: {error.strerror}") from error
         self.ledger = self.state / "state.sqlite"
         self.photos = self.state / "photos"
+        self.log = self.state / "log.jsonl"
 
     def relative(self, path: Path) -> str:
         """A path below OUT as the tables show it."""
@@ -87,5 +88,6 @@ def require_index(out: Path) -> None:
     Raises:
         ConfigError: Nothing was.
     """
-    if not (out / ".fastface" / "state.sqlite").exists():
+    state = out / ".fastface"
+    if not (state / "state.sqlite").exists() or not any((state / "index").glob("*/faces.parquet")):
         raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")

@@ -15,6 +15,7 @@ from fastface.workflows.engines import engine_jobs
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import describe_networks, open_networks, thresholds
 from fastface.workflows.output import inputs_of, require_index
+from fastface.workflows.preflight import target_faults
 
 __all__ = [
     "Preview",
@@ -139,11 +140,10 @@ def preview_install(pack: str) -> Preview:
 
 
 def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
-    wanted, unwanted = collect(targets), collect(config.match.lookalikes)
-    faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
+    faults = target_faults(config, targets)
     if faults and not config.match.allow_faults:
         raise ConfigError(faults)
-    return (*_named(wanted), *(f"not {line}" for line in _named(unwanted)))
+    return (*_named(collect(targets)), *(f"not {line}" for line in _named(collect(config.match.lookalikes))))
 
 
 def _named(sources: Sources) -> list[str]:

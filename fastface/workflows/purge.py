@@ -1,12 +1,13 @@
 """Removing what a run keeps of people's faces: embeddings, crops, snapshots. Tables and clips stay."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastface.errors import ConfigError, FastfaceError
 from fastface.index.ledger import Ledger
-from fastface.workflows.output import OutputFolder, require_index
+from fastface.workflows.output import OutputFolder
 
 __all__ = ["Purge", "purge"]
 
@@ -42,10 +43,12 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         pretend: Whether to remove nothing and only tell.
 
     Raises:
-        ConfigError: There is no run in `out`, or it cannot be changed.
+        ConfigError: There is no run in `out`.
+        FastfaceError: Something could not be removed; lists it. The rest is gone.
         LockedError: A run is going on in it.
     """
-    require_index(out)
+    if not (out / ".fastface" / "state.sqlite").exists():
+        raise ConfigError(f"{str(out)!r} holds no run of fastface")
     folder = OutputFolder(out)
     with folder.locked(), Ledger(folder.ledger) as ledger:
         pictures = [path for path in ledger.exports() if path.startswith(_PICTURES)]
@@ -55,18 +58,33 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         doomed = [path for path in doomed if path.is_file()]
         freed = sum(path.stat().st_size for path in doomed)
         if not pretend:
+            _remove(doomed)
             for record in ledger.videos():
                 ledger.forget_video(record.video_id)
-            for place in (folder.index, folder.photos):
-                shutil.rmtree(place, ignore_errors=True)
-            for path in doomed:
-                path.unlink(missing_ok=True)
             for name in pictures:
                 ledger.forget_export(name)
+            for place in (folder.index, folder.photos):
+                shutil.rmtree(place, ignore_errors=True)  # folders alone
             _remove_empty(out)
         gone = set(doomed)
         kept = [path for name in _PICTURES for path in _files(out / name) if path not in gone]
         return Purge(len(indexes), len(photos), len(pictures), freed, tuple(sorted(map(str, kept))))
+
+
+def _remove(files: Iterable[Path]) -> None:
+    """Removes all that can be removed.
+
+    Raises:
+        FastfaceError: Lists what is still there, and why.
+    """
+    kept = []
+    for path in files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            kept.append(f"still there: {str(path)!r}: {error.strerror}")
+    if kept:
+        raise FastfaceError("\n".join(kept))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -94,7 +94,7 @@ class RunResult:
         skipped: Inputs that are no candidates, and why.
         export_failures: What could not be exported, and why.
         inputs: The videos that the inputs name.
-        is_cut_short: Whether there was no time left for closer looks that were wanted.
+        is_cut_short: Whether closer looks that were wanted were lost, or there was no time left for them.
         started: When the command began.
         seconds: How long it took.
         phases: Seconds of each part of it.

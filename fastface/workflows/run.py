@@ -11,6 +11,7 @@ import numpy as np
 from fastface.config import Config
 from fastface.errors import ConfigError, InterruptError
 from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_spans
+from fastface.files import private_folder
 from fastface.gallery.matching import match
 from fastface.gallery.references import GalleryReport
 from fastface.index.records import VideoRecord
@@ -24,7 +25,8 @@ from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
-from fastface.workflows.output import inputs_of, require_index
+from fastface.workflows.output import require_index
+from fastface.workflows.preflight import look_ahead
 from fastface.workflows.results import Counts, RunResult, write_run_json
 from fastface.workflows.scan import Scanner
 
@@ -46,7 +48,7 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
         InterruptError: The user stopped it; the same call goes on with it.
         FastfaceError: The run failed; what is committed stays.
     """
-    found = inputs_of(inputs, out)
+    found = look_ahead(config, inputs, targets, out)
     with open_desk(config, out, observer) as desk, _reported(desk, "run", found) as result:
         gallery = None
         with desk.coordinator() as coordinator:
@@ -71,7 +73,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     Raises:
         ConfigError, InterruptError, FastfaceError: As `run`.
     """
-    found = inputs_of(inputs, out)
+    found = look_ahead(config, inputs, None, out)
     with (
         open_desk(config, out, observer) as desk,
         _reported(desk, "scan", found) as result,
@@ -95,7 +97,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         raise ConfigError("run.fresh: find scans nothing, so there is nothing to start over: use run or scan")
     with open_desk(config, out, observer) as desk, _reported(desk, "find") as result:
         gallery = _enrol(desk, targets, result)
-        finder, records = desk.finder(gallery), desk.records()
+        finder, records = desk.finder(gallery), desk.answered()
         with desk.coordinator() as coordinator:
             _look_closer(desk, finder, records, coordinator, result)
         _answer(desk, finder, records, result)
@@ -190,7 +192,7 @@ def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
 
 def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
     """All videos of OUT, but those of earlier runs whose faces were embedded by another network."""
-    records = desk.records()
+    records = desk.answered()
     kept = finder.comparable(records)
     if len(kept) < len(records):
         left_out = counted(len(records) - len(kept), "video")
@@ -227,6 +229,7 @@ def _look_closer(
             for info, unit in units:
                 scanner.schedule(info, unit, coordinator)
             scanner.run(coordinator)
+            result.is_cut_short |= scanner.num_lost_looks > 0
             desk.interruption.check()
 
 
@@ -241,7 +244,7 @@ def _answer(desk: Desk, finder: Finder, records: list[VideoRecord], result: RunR
     if exports.num_removed:
         desk.observer.note(f"{exports.num_removed} clips and pictures of the question before were removed")
     write_spans(root, exports.spans)
-    write_crops_table(root / "crops" / "crops.csv", exports.crops)
+    write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
     result.export_failures = tuple(exports.failures)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastface.config import ScanConfig
 from fastface.errors import InputError
+from fastface.failpoints import fail_point
 from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
@@ -118,6 +119,7 @@ class Scanner:
         self._open: dict[str, _Open] = {}
         self._count_hits: Callable[[Faces], int] | None = None
         self._told: set[str] = set()
+        self.num_lost_looks = 0
 
     def watch(self, count_hits: Callable[[Faces], int]) -> None:
         """From now on the observer is told how many hits each committed stretch has."""
@@ -133,6 +135,9 @@ class Scanner:
                 continue
             record = self._ledger.video(file.video_id)
             num_outdated += record is not None and record.scan_key != self._recipe.key
+            if record is not None and record.state != "scanning":
+                # What is known of it is no answer any more, even if nobody comes to it in this run.
+                self._ledger.put_video(replace(record, state="scanning", path=file.path))
             coordinator.probe(file)
             is_any = True
         if num_outdated:
@@ -167,6 +172,7 @@ class Scanner:
         return is_same
 
     def _take(self, event: Event, coordinator: Coordinator) -> None:
+        fail_point(f"scan.{type(event).__name__}")
         match event:
             case VideoProbed():
                 self._begin(event, coordinator)
@@ -262,6 +268,9 @@ class Scanner:
     def _lose(self, event: UnitLost) -> None:
         unit = event.unit
         lost = f"{event.state}: {event.reason}"
+        if unit.dense:
+            self.num_lost_looks += 1
+            self._observer.note(f"{unit.video_id}: a closer look was lost: {lost}")
         period = unit.sampling.period if unit.dense else None
         record = UnitRecord(unit.key, unit.start, unit.end, dense=unit.dense, period=period, lost=lost)
         self._settle(unit.video_id, record)
@@ -289,18 +298,30 @@ class Scanner:
         duration = record.info.duration if record.info else None
         verdict = judge(units, duration)
         state, reason = verdict.state, verdict.reason
-        if not self._unchanged(record):
-            state, reason = "unstable", "the file changed while it was read"
+        if change := _change(record):
+            # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
+            record = replace(record, fingerprint="")
+            state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
+            reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
         index = VideoIndex(self._root, video_id)
         link = partial(link_tracks, period=self._recipe.period)
         metadata = {**self._recipe.metadata, "fingerprint": record.fingerprint}
+        fail_point("scan.merge")
         index.write_faces(parts, self._recipe.dimension, metadata, link)
+        fail_point("scan.merged")
         self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage), last)
+        fail_point("scan.finished")
         index.drop_units()
+        fail_point("scan.dropped")
         self._observer.video_finished(video_id, state, reason)
 
-    def _unchanged(self, record: VideoRecord) -> bool:
-        try:
-            return fingerprint(record.path) == record.fingerprint
-        except InputError:
-            return False
+
+_CHANGED = "the file changed while it was read"
+
+
+def _change(record: VideoRecord) -> str:
+    """What happened to a file since it was probed; empty if nothing did."""
+    try:
+        return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
+    except InputError as error:
+        return f"the file went away while it was read ({error.reason})"

@@ -1,0 +1,57 @@
+"""Places at which tests make a process fail, so that every order of events at a crash is seen.
+
+`FASTFACE_FAILPOINT=name:action:nth` makes a process do the action when it comes to the place for the nth time (from 1).
+Children inherit the variable; each counts by itself. `FASTFACE_FAILPOINT_LOG=FILE` writes every place that is come
+to, a line of process and name each, so that a test knows which there are. Without the variables a place costs nothing.
+"""
+
+import errno
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+
+__all__ = ["ACTIONS", "fail_point"]
+
+
+def _error(number: int) -> Callable[[], None]:
+    def fail() -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def _signal(number: int) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+ACTIONS: dict[str, Callable[[], None]] = {
+    "kill": _signal(signal.SIGKILL),
+    "segv": _signal(signal.SIGSEGV),
+    "stop": _signal(signal.SIGSTOP),
+    "enospc": _error(errno.ENOSPC),
+    "eio": _error(errno.EIO),
+}
+"""What a process can be made to do at a place."""
+
+_PLAN = os.environ.get("FASTFACE_FAILPOINT", "")
+_LOG = os.environ.get("FASTFACE_FAILPOINT_LOG", "")
+_visits: Counter[str] = Counter()
+
+
+def fail_point(name: str) -> None:
+    """A place by the name of which tests can make this process fail."""
+    if _PLAN or _LOG:
+        _visit(name)
+
+
+def _visit(name: str) -> None:
+    _visits[name] += 1
+    if _LOG:
+        descriptor = os.open(_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(descriptor, f"{os.getpid()} {name}\n".encode())
+        os.close(descriptor)
+    planned, _, how = _PLAN.partition(":")
+    action, _, nth = how.partition(":")
+    if name == planned and _visits[name] == int(nth or 1):
+        ACTIONS[action]()

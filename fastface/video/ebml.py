@@ -1,0 +1,87 @@
+"""Whether a Matroska or WebM file hangs together.
+
+FFmpeg looks for the next cluster after a hole and says nothing of it. Where the frames after the hole can be decoded
+without those in it, as VP8's can, nothing else would tell that seconds of the film are lost.
+"""
+
+import os
+from pathlib import Path
+
+from fastface.video.frame import SignOfLife, no_sign
+
+__all__ = ["is_whole"]
+
+_EBML = 0x1A45DFA3
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
+_IN_SEGMENT = {0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367}
+"""SeekHead, Info, Tracks, Cues, Attachments, Chapters, Tags."""
+_IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xAB, 0xA7, 0x5854, 0xAF}
+"""Timestamp, SimpleBlock, BlockGroup, PrevSize, Position, SilentTracks, EncryptedBlock."""
+_ANYWHERE = {0xEC, 0xBF}
+"""Void, CRC-32."""
+_KNOWN = frozenset({_EBML, *_IN_SEGMENT, *_IN_CLUSTER, *_ANYWHERE})
+
+
+_CHUNK_BYTES = 4 << 10
+_HEAD_BYTES = 12
+
+
+def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
+    """Whether each element of a Matroska file begins where the one before it ends (RFC 8794); True for other files.
+
+    An end that is missing is not looked for: the declared duration tells of that. Only headers are read, about a
+    hundred for each second of film.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return True  # that it cannot be read is told elsewhere
+    try:
+        return _is_chain(_Heads(descriptor, alive))
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+class _Heads:
+    """The first bytes of elements, read by the chunk: many are small."""
+
+    def __init__(self, descriptor: int, alive: SignOfLife) -> None:
+        self._descriptor = descriptor
+        self._alive = alive
+        self._begin, self._chunk = 0, b""
+
+    def at(self, place: int) -> bytes:
+        begin = place - self._begin
+        if not 0 <= begin <= len(self._chunk) - _HEAD_BYTES:
+            if place:  # most files are no Matroska, and only asked whether they are
+                self._alive()
+            self._begin, self._chunk = place, os.pread(self._descriptor, _CHUNK_BYTES, place)
+            begin = 0
+        return self._chunk[begin : begin + _HEAD_BYTES]
+
+
+def _is_chain(heads: _Heads) -> bool:
+    place = 0
+    while head := heads.at(place):
+        identity, num_bytes = _number(head, keep_marker=True)
+        if place == 0 and identity != _EBML:
+            return True
+        size, num_size_bytes = _number(head[num_bytes:], keep_marker=False)
+        if len(head) < _HEAD_BYTES and len(head) < num_bytes + max(1, num_size_bytes):
+            return True  # cut within a header
+        inside = identity in (_SEGMENT, _CLUSTER)
+        if not inside and (identity not in _KNOWN or num_size_bytes == 0):
+            return False
+        place += num_bytes + num_size_bytes + (0 if inside else size)
+    return True
+
+
+def _number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
+    """(value, bytes) of a number of variable length: as many zero bits come first as bytes follow; 0 bytes: none."""
+    if not content or content[0] == 0:
+        return 0, 0
+    length = 9 - content[0].bit_length()
+    value = int.from_bytes(content[:length])
+    return (value if keep_marker else value & ((1 << 7 * length) - 1)), length

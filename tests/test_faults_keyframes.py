@@ -1,0 +1,120 @@
+"""Keyframes alone: each one is looked at, whatever the group of pictures, and what is lost of them is told."""
+
+from fractions import Fraction
+from hashlib import sha256
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import video_tools as tools
+
+from fastface.types import Sampling
+from fastface.video.decode import open_source
+from fastface.video.discover import VideoFile
+from fastface.video.plan import plan_units
+from fastface.video.probe import probe
+
+KEYFRAMES = Sampling(Fraction(1, 5), keyframes=True)
+DRAWN = "-f lavfi -i testsrc2=size=160x96:rate=25:duration=6"
+OPEN = "open-gop=1:keyint=25:min-keyint=25:scenecut=0:bframes=3"
+OPEN_H264 = f"-c:v libx264 -preset fast -pix_fmt yuv420p -x264-params {OPEN}"
+FILMS = {
+    "open.ts": f"{OPEN_H264} -f mpegts",
+    "open.mkv": OPEN_H264,
+    "open.mp4": OPEN_H264,
+    "open-hevc.mp4": f"-c:v libx265 -preset ultrafast -x265-params log-level=0:{OPEN}",
+    "open.mpg": "-c:v mpeg2video -g 25 -bf 2 -q:v 3",
+}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    av.logging.set_level(None)
+
+
+def _digest(frame: av.VideoFrame) -> str:
+    return sha256(np.ascontiguousarray(frame.to_ndarray(format="yuv420p"))).hexdigest()
+
+
+def _intra(path: Path) -> list[tuple[int, str]]:
+    """(pts, pixels) of each I-picture of a film that is decoded whole."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    return [(frame.pts, _digest(frame)) for frame in frames if frame.pict_type == av.video.frame.PictureType.I]
+
+
+@pytest.mark.parametrize("unit_seconds", [60.0, 2.0])
+@pytest.mark.parametrize("name", sorted(FILMS))
+def test_open_groups_of_pictures_lose_no_keyframe(tmp_path: Path, name: str, unit_seconds: float) -> None:
+    """Decoded one after the other without what lies between, half of them changed places or never came out."""
+    path = tmp_path / name
+    tools.ffmpeg(f"{DRAWN} {FILMS[name]} {{0}}", path)
+    found = probe(VideoFile(path, name), tools.MAX_PIXELS)
+    samples, reports = [], []
+    for unit in plan_units(found, KEYFRAMES, unit_seconds):
+        source = open_source(found.info)
+        samples += [(frame.pts, _digest(frame.content)) for frame in source.frames(unit)]
+        reports.append(source.report)
+    assert len(samples) >= 6  # six seconds, a keyframe each, about
+    assert samples == _intra(path)
+    assert sum(report.errors for report in reports) == 0
+    assert float(sum(report.covered for report in reports)) == pytest.approx(6, abs=0.1)
+
+
+def test_a_gradual_refresh_is_not_called_seen(tmp_path: Path) -> None:
+    """It has one whole picture, the first; its recovery points look like keyframes and are none."""
+    path = tmp_path / "v.ts"
+    tools.ffmpeg(f"{DRAWN} -c:v libx264 -x264-params intra-refresh=1:keyint=25 {{0}}", path)
+    found = tools.outcome(path, KEYFRAMES)
+    assert (found.state, len(found.times)) == ("partial", 1)
+
+
+def _hole(path: Path, encoding: str, *, is_cut_out: bool) -> None:
+    """A film without a stretch of its bytes from 45 % to 60 %: zeros, or nothing, in their place."""
+    tools.ffmpeg(f"{tools.T} {encoding} {{0}}", path)
+    content = path.read_bytes()
+    begin, end = len(content) * 45 // 100, len(content) * 60 // 100
+    path.write_bytes(content[:begin] + (b"" if is_cut_out else bytes(end - begin)) + content[end:])
+
+
+VP8 = "-c:v libvpx -b:v 2M -deadline realtime -g 25"
+
+
+@pytest.mark.parametrize("is_cut_out", [False, True], ids=["zeros", "nothing"])
+@pytest.mark.parametrize(("suffix", "encoding"), [("webm", VP8), ("mkv", tools.X264)])
+@pytest.mark.parametrize("sampling", [tools.EVERY_FRAME, Sampling(Fraction(1, 5)), KEYFRAMES], ids=str)
+def test_a_hole_in_matroska_is_never_done(
+    tmp_path: Path, sampling: Sampling, suffix: str, encoding: str, is_cut_out: bool
+) -> None:
+    """FFmpeg says nothing of a hole; VP8 decodes what comes after it, and 74 of 100 frames were `done`."""
+    path = tmp_path / f"v.{suffix}"
+    _hole(path, encoding, is_cut_out=is_cut_out)
+    for unit_seconds in (60.0, 1.0):
+        found = tools.outcome(path, sampling, unit_seconds)
+        assert (found.state, found.reason != "") == ("partial", True)
+        assert len(found.times) > 0
+
+
+@pytest.mark.parametrize(("suffix", "encoding"), [("mp4", tools.X264), ("avi", "-c:v mpeg4 -q:v 3 -g 25")])
+def test_a_keyframe_lost_in_a_hole_is_told(tmp_path: Path, suffix: str, encoding: str) -> None:
+    path = tmp_path / f"v.{suffix}"
+    _hole(path, encoding, is_cut_out=False)
+    found = tools.outcome(path, KEYFRAMES)
+    assert (found.state, len(found.times)) == ("partial", 3)  # of four, a second apart
+    assert "declared" in found.reason
+
+
+def test_whole_files_of_matroska_hang_together(tmp_path: Path) -> None:
+    """With attachments, chapters, cues in front, live clusters of no size, and bytes missing at the end only."""
+    made = {
+        "plain.mkv": tools.X264,
+        "front.mkv": f"{tools.X264} -cues_to_front 1 -reserve_index_space 4096",
+        "clusters.webm": f"{VP8} -cluster_time_limit 200",
+        "live.mkv": f"{tools.X264} -f matroska -live 1",
+    }
+    for name, encoding in made.items():
+        path = tmp_path / name
+        tools.ffmpeg(f"{tools.T} {encoding} {{0}}", path)
+        found = tools.outcome(path, Sampling(Fraction(1, 5)))
+        assert (name, found.state, found.reason) == (name, "done", "")
