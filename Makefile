@@ -14,7 +14,7 @@ run: env
 	$(BIN)/fastface run
 
 test: dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 env: $(STAMP)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cli_tools import Ran, contents, errors, fastface
+from conftest import Cartoon
 
 from fastface.workflows.output import OutputFolder
 
@@ -15,7 +16,7 @@ def out(ran: Ran, tmp_path: Path) -> Path:
     return shutil.copytree(ran.out, tmp_path / "out")
 
 
-def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(out: Path) -> None:
+def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(cartoon: Cartoon, out: Path) -> None:
     faces = [path for path in out.rglob("*") if path.suffix in (".parquet", ".npy") or path.match("crops/*/*.jpg")]
     assert len(faces) > 5
     (out / "crops" / "mine.jpg").write_bytes(b"mine")
@@ -31,7 +32,7 @@ def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(out: Path) -> None:
     assert [path.name for path in (out / "crops").rglob("*")] == ["mine.jpg"]
     assert json.loads(fastface("status", "-o", out, "--json").stdout)["states"] == {}
     # Nobody can be looked for any more, and so the answers of before stay.
-    (line,) = errors(fastface("find", "-t", "nobody.jpg", "-o", out), 2, 1)
+    (line,) = errors(fastface("find", "-t", "nobody.jpg", "-o", out, "-q", "--models", cartoon.models), 2, 1)
     assert "holds no index" in line
     assert all(path.exists() for path in [*clips, *tables])
 

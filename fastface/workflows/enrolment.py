@@ -135,9 +135,33 @@ def _settings(config: Config, networks: Networks) -> WorkerSettings:
 def _look_at(
     paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
 ) -> _Found:
-    """The faces of each photo, or why there are none."""
+    """The faces of each photo, or why there are none.
+
+    One that ends the process gets a second try: the process may have been killed, as where memory is short.
+    """
+    found, lost = _one_pass(paths, config, networks, interrupted)
+    works = any(isinstance(faces, Faces) for faces in found.values())
+    again, lost = _one_pass(lost, config, networks, interrupted, works=works)
+    for path, reason in lost.items():
+        again[path] = InputError(path, f"cannot be looked at: {' '.join(reason.split())}")
+    return found | again
+
+
+def _one_pass(
+    paths: Collection[Path],
+    config: Config,
+    networks: Networks,
+    interrupted: Callable[[], int | None],
+    *,
+    works: bool = False,
+) -> tuple[_Found, dict[Path, str]]:
+    """What was found, and the photos that ended the process, with how; `works` where some photo was looked at before.
+
+    Raises:
+        WorkerError: The process ends whatever photo it is given.
+    """
     found: _Found = {}
-    lost, works = 0, False
+    lost: dict[Path, str] = {}
     crew = Crew("enrolment", "fastface.workflows.enrolment_process:serve", 1, _settings(config, networks))
     with closing(run_errands(crew, paths, interrupted, _STALL_SECONDS)) as results:
         for path, result in results:
@@ -145,11 +169,10 @@ def _look_at(
                 found[path] = result
                 works |= isinstance(result, Faces)
                 continue
-            lost += 1
-            if result.kind != WorkerError.__name__ or (lost == _LOSSES_TO_GIVE_UP and not works):
+            lost[path] = result.reason
+            if result.kind != WorkerError.__name__ or (len(lost) == _LOSSES_TO_GIVE_UP and not works):
                 raise _translated(result)
-            found[path] = InputError(path, f"cannot be looked at: {' '.join(result.reason.split())}")
-    return found
+    return found, lost
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:

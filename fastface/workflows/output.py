@@ -10,7 +10,7 @@ from fastface.errors import ConfigError, LockedError
 from fastface.files import private_folder, remove_parts, space_checked
 from fastface.video.discover import Discovery, discover
 
-__all__ = ["OutputFolder", "inputs_of", "require_index"]
+__all__ = ["OutputFolder", "inputs_of", "no_index", "require_index"]
 
 
 _EXPORT_FOLDERS = ("clips", "crops", "snapshots")
@@ -82,12 +82,16 @@ def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
     return found
 
 
+def no_index(out: Path) -> ConfigError:
+    """What is said of a folder that nothing was scanned into."""
+    return ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")
+
+
 def require_index(out: Path) -> None:
     """Makes sure that something was scanned into `out`.
 
     Raises:
         ConfigError: Nothing was.
     """
-    state = out / ".fastface"
-    if not (state / "state.sqlite").exists() or not any((state / "index").glob("*/faces.parquet")):
-        raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")
+    if not (out / ".fastface" / "state.sqlite").exists():
+        raise no_index(out)

@@ -25,7 +25,7 @@ from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
-from fastface.workflows.output import require_index
+from fastface.workflows.output import no_index, require_index
 from fastface.workflows.preflight import look_ahead
 from fastface.workflows.results import Counts, RunResult, write_run_json
 from fastface.workflows.scan import Scanner
@@ -96,6 +96,8 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
     if config.run.fresh:
         raise ConfigError("run.fresh: find scans nothing, so there is nothing to start over: use run or scan")
     with open_desk(config, out, observer) as desk, _reported(desk, "find") as result:
+        if not desk.records():  # of an index that was purged no answer is left to be replaced
+            raise no_index(out)
         gallery = _enrol(desk, targets, result)
         finder, records = desk.finder(gallery), desk.answered()
         with desk.coordinator() as coordinator:
