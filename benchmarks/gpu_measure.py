@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fastface.backends import DeviceInfo, Session, ShapeRange, open_session, resolve_device
+from fastface.backends import DeviceInfo, Session, open_session, resolve_device
 from fastface.cartoon.film import draw_photo
 from fastface.cartoon.scripts import random_script
 from fastface.errors import BackendError, FastfaceError, InputError, ModelError
@@ -31,13 +31,13 @@ from fastface.faces.align import align_picture
 from fastface.faces.scrfd import Detections, Detector
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.models.packs import PackFolder
+from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
 from fastface.video.picture import read_picture
 
 CANVAS = (640, 384)
 """Width and height of the canvas of a video of 16:9, as the pipeline has it."""
 
 ALIGNED = (112, 112)
-USUAL_BATCH = 32
 DET_THRESHOLD = 0.5
 SAME_FACE_IOU = 0.5
 WARM_UPS = 2
@@ -153,11 +153,10 @@ def reference(order: Order, device: DeviceInfo, kind: str) -> Session:
 
 
 def session_of(order: Order, device: DeviceInfo, kind: str) -> Session:
-    """A session for every batch that is measured."""
+    """A session for every batch that is measured: of the shapes that a run with the largest would have."""
     prepare = prepare_detector if kind == "detector" else prepare_recogniser
     cache, largest = Path(order.cache), max(order.batches)
-    usual = min(USUAL_BATCH, largest)
-    shapes = ShapeRange(*((batch, *sides(kind)) for batch in (1, usual, largest)))
+    shapes = detector_shapes(largest, CANVAS) if kind == "detector" else recogniser_shapes(largest)
     threads = len(os.sched_getaffinity(0))
     graph = prepare(network_of(order, kind), cache)
     return open_session(graph, device, threads=threads, cache_folder=cache, shapes=shapes)

@@ -242,11 +242,12 @@ def search_alone(shared: Path, sampling: Sampling, film: Path) -> None:
         writer.write(frame, planes[len(stamps)], canvases[len(stamps)])
         stamps.append((frame.pts, float(frame.time)))
         if len(stamps) == settings.ring.batch:
-            faces += len(analyser.analyse_batch(canvases, planes, geometry, *zip(*stamps, strict=True)))
+            faces += len(analyser.describe(analyser.detect(canvases), planes, geometry, *zip(*stamps, strict=True)))
             stamps.clear()
     if stamps:
         used = slice(len(stamps))
-        faces += len(analyser.analyse_batch(canvases[used], planes[used], geometry, *zip(*stamps, strict=True)))
+        found = analyser.detect(canvases[used])
+        faces += len(analyser.describe(found, planes[used], geometry, *zip(*stamps, strict=True)))
     print(info.video_id, faces)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "ALIGNED_SIZE",
     "DecoderName",
     "Faces",
     "FloatArray",
@@ -24,6 +25,9 @@ __all__ = [
     "Unit",
     "VideoInfo",
 ]
+
+ALIGNED_SIZE = 112
+"""Side of an aligned face in pixels: what ArcFace networks take."""
 
 Size = tuple[int, int]
 """(width, height) in pixels."""

@@ -72,7 +72,7 @@ def scanned(path: Path, analyser: FaceAnalyser, period: Fraction | None, det_siz
         for begin in range(0, len(frames), BATCH):
             batch = slice(begin, begin + BATCH)
             pts, times = [one.pts for one in frames[batch]], [one.time for one in frames[batch]]
-            parts.append(analyser.analyse_batch(canvases[batch], planes[batch], geometry, pts, times))
+            parts.append(analyser.describe(analyser.detect(canvases[batch]), planes[batch], geometry, pts, times))
     return Faces.concatenate(parts)
 
 

@@ -31,8 +31,8 @@ def analyser(rows: list[list[list[float]]], embeddings: list[list[float]], min_f
 
 
 def analyse(faces: FaceAnalyser, frames: int):
-    return faces.analyse_batch(
-        np.zeros((frames, 192, 320, 3), np.uint8),
+    return faces.describe(
+        faces.detect(np.zeros((frames, 192, 320, 3), np.uint8)),
         np.zeros((frames, GEOMETRY.plane_bytes), np.uint8),
         GEOMETRY,
         [100 + 10 * i for i in range(frames)],
@@ -111,7 +111,7 @@ def test_frames_and_pictures_give_the_same_faces(real: FaceAnalyser, shared_medi
     geometry = Geometry(display=(1920, 1080), planes=(1920, 1080), canvas=(640, 384), content=(640, 360))
     canvases = np.stack([letterbox(frame, 640)[0][:384] for frame in frames])
     planes = np.stack([planes_of(frame) for frame in frames])
-    batch = real.analyse_batch(canvases, planes, geometry, [0, 1], [Fraction(0), Fraction(2)])
+    batch = real.describe(real.detect(canvases), planes, geometry, [0, 1], [Fraction(0), Fraction(2)])
     pictures = [real.analyse_picture(frame) for frame in frames]
     assert [int((batch.pts == i).sum()) for i in (0, 1)] == [len(faces) for faces in pictures]
     assert len(batch) >= 8

@@ -25,11 +25,11 @@ from fastface.pipeline import overlap
 from fastface.pipeline.crew import Crew, stop_all
 from fastface.pipeline.events import ChildNote
 from fastface.pipeline.inference import serve_in_turn
-from fastface.pipeline.messages import Failed, Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.messages import DecoderSettings, Failed, Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.overlap import serve_overlapped
 from fastface.pipeline.process import Child
 from fastface.pipeline.ring import Ring, RingShape
-from fastface.types import Faces, Geometry
+from fastface.types import Faces, Geometry, Sampling
 
 NUM_BATCHES, BATCH = 6, 4
 CANVAS = (640, 384)
@@ -43,6 +43,12 @@ def tell_settings(connection: Connection, _descriptor: int, settings: WorkerSett
     """Says which card it was dealt."""
     connection.send(Ready(notes=(f"card {settings.device.device_id}",)))
     connection.recv()
+
+
+def test_decoders_are_dealt_to_the_cards_in_turn() -> None:
+    settings = DecoderSettings(RingShape.for_batch(1, 1), None, Sampling(None), 60.0, 1, threads=1, cards=(4, 7))
+    assert [settings.at(place).card for place in range(3)] == [4, 7, 4]
+    assert replace(settings, cards=()).at(2).card == 0
 
 
 def lose_card(_connection: Connection, _descriptor: int, _settings: object) -> None:

@@ -211,6 +211,13 @@ def test_every_packet_is_a_sign_of_life(card: ModuleType, tmp_path: Path) -> Non
     assert source.report.decoder == "nvdec"
 
 
+def test_the_card_that_was_named_decodes(card: ModuleType, tmp_path: Path) -> None:
+    found = probe(VideoFile(drawn(tmp_path, "v.mp4", BY_THE_CARD["h264.mp4"]), "v"), MAX_PIXELS)
+    (unit,) = plan_units(found, Sampling(Fraction(1)), 1000)
+    assert len(list(open_source(found.info, card=3).frames(replace(unit, decoder="nvdec")))) == 6
+    assert card.calls.card == 3
+
+
 def test_without_the_library_it_says_so_unless_it_may_choose(tmp_path: Path) -> None:
     nvdec._library.cache_clear()
     found = probe(VideoFile(drawn(tmp_path, "v.mp4", BY_THE_CARD["h264.mp4"]), "v"), MAX_PIXELS)

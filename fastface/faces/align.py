@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.faces.sizes import ALIGNED_SIZE
-from fastface.types import Geometry, Image
+from fastface.types import ALIGNED_SIZE, Geometry, Image
 
 __all__ = ["TEMPLATE", "align_picture", "align_planes", "alignable", "estimate_transform"]
 

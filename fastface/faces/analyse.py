@@ -14,8 +14,7 @@ from fastface.faces.align import align_picture, align_planes, alignable
 from fastface.faces.arcface import Recogniser
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.faces.scrfd import Detections, Detector
-from fastface.faces.sizes import ALIGNED_SIZE
-from fastface.types import Faces, Geometry, Image
+from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image
 from fastface.video.canvas import PICTURE_CANVAS
 
 __all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "letterbox"]
@@ -61,33 +60,11 @@ class FaceAnalyser:
         self.seconds = {"detect": 0.0, "align": 0.0, "embed": 0.0}
         self.unusable = 0
 
-    def analyse_batch(
-        self,
-        canvases: npt.NDArray[np.uint8],
-        planes: npt.NDArray[np.uint8],
-        geometry: Geometry,
-        pts: Sequence[int],
-        times: Sequence[Fraction | float],
-    ) -> Faces:
-        """All faces of a batch of frames, in order of the frames, then by falling score.
-
-        Args:
-            canvases: (m, H, W, 3) BGR with m ≥ n: those after the first n only fill the batch up to its usual size.
-            planes: (n, plane_bytes) I420.
-            geometry: How canvases and planes map onto the displayed frames.
-            pts: n timestamps.
-            times: n seconds from the first frame.
-
-        Raises:
-            BackendError: The runtime failed.
-        """
-        return self.describe(self.detect(canvases), planes, geometry, pts, times)
-
     def detect(self, canvases: npt.NDArray[np.uint8]) -> FoundFaces:
-        """The first half of `analyse_batch`, which uses the detector only: another thread may do it.
+        """The first half of a batch's analysis, which uses the detector only: another thread may do it.
 
         Args:
-            canvases: (m, H, W, 3) BGR.
+            canvases: (m, H, W, 3) BGR: of n ≤ m frames, and others that fill the batch up to its usual size.
 
         Raises:
             BackendError: The runtime failed.
@@ -103,14 +80,17 @@ class FaceAnalyser:
         pts: Sequence[int],
         times: Sequence[Fraction | float],
     ) -> Faces:
-        """The second half of `analyse_batch`: aligns, judges and embeds what was found in the first n canvases.
+        """The second half: aligns, judges and embeds what was found in the first n canvases.
 
         Args:
             found: From `detect`.
-            planes: As for `analyse_batch`, like the others.
+            planes: (n, plane_bytes) I420.
             geometry: How canvases and planes map onto the displayed frames.
             pts: n timestamps.
             times: n seconds from the first frame.
+
+        Returns:
+            All faces, in order of the frames, then by falling score.
 
         Raises:
             BackendError: The runtime failed.

@@ -11,7 +11,7 @@ from fastface.models.facts import GraphFacts
 from fastface.models.graph_detector import find_heads
 from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, shape_of
 from fastface.models.graph_free import free_resizes
-from fastface.models.graph_recogniser import ALIGNED_SIZE
+from fastface.types import ALIGNED_SIZE
 
 __all__ = ["judge_graph", "parse_graph"]
 

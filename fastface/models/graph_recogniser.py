@@ -7,10 +7,10 @@ from fastface.models.graph_edit import FLOAT, SCOPE, UINT8, GraphEditor, infer_s
 from fastface.models.graph_free import free_batch
 from fastface.models.graph_input import PICTURES, attach_picture_input
 from fastface.models.graph_pairs import split_pairs
+from fastface.types import ALIGNED_SIZE
 
-__all__ = ["ALIGNED_SIZE", "normalises_itself", "rewrite_recogniser"]
+__all__ = ["normalises_itself", "rewrite_recogniser"]
 
-ALIGNED_SIZE = 112
 """Side of an aligned face in pixels."""
 
 EMBEDDINGS = f"{SCOPE}embeddings"

@@ -6,9 +6,9 @@ from fastface.backends import open_session
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
-from fastface.faces.sizes import ALIGNED_SIZE
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
+from fastface.types import ALIGNED_SIZE
 
 __all__ = ["open_analyser", "open_detector", "open_recogniser", "warm_up"]
 

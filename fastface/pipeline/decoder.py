@@ -173,7 +173,8 @@ class _UnitJob:
             VideoError: The unit cannot be decoded at all.
             _Cancelled: The coordinator gave it up.
         """
-        source = open_source(self._task.info, self._decoder._settings.threads, self._decoder.is_alive)
+        settings = self._decoder._settings
+        source = open_source(self._task.info, settings.threads, self._decoder.is_alive, settings.card)
         try:
             with closing(source.frames(self._task.unit)) as frames:
                 while (frame := self._timed_next(frames)) is not None:

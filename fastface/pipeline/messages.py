@@ -17,7 +17,11 @@ from fastface.video.frame import UnitReport
 
 @dataclass(frozen=True, slots=True)
 class DecoderSettings:
-    """What a decoder needs to know for all of its life."""
+    """What a decoder needs to know for all of its life.
+
+    `card` is the number of the card that decodes, where one does; of several, `cards`, decoders are dealt to them in
+    turn.
+    """
 
     ring: RingShape
     det_size: Size | None
@@ -25,6 +29,12 @@ class DecoderSettings:
     unit_seconds: float
     max_pixels: int
     threads: int
+    card: int = 0
+    cards: tuple[int, ...] = ()
+
+    def at(self, place: int) -> "DecoderSettings":
+        """The settings of the decoder at a place of the crew."""
+        return replace(self, card=self.cards[place % len(self.cards)]) if self.cards else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """The shapes that networks are given: what TensorRT builds its engines for. Pure."""
 
 from fastface.backends import ShapeRange
-from fastface.faces.sizes import ALIGNED_SIZE
-from fastface.types import Size
+from fastface.types import ALIGNED_SIZE, Size
 from fastface.video.canvas import PICTURE_CANVAS
 
 __all__ = ["GPU_CHUNK", "detector_shapes", "recogniser_shapes"]

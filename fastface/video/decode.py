@@ -13,49 +13,51 @@ from fastface.video.sequence import SequenceSource
 __all__ = ["open_source"]
 
 
-def open_source(info: VideoInfo, threads: int = 1, alive: SignOfLife = no_sign) -> FrameSource:
+def open_source(info: VideoInfo, threads: int = 1, alive: SignOfLife = no_sign, card: int = 0) -> FrameSource:
     """The source for a probed video.
 
     Args:
         info: From `probe`.
         threads: Threads that the decoder may use.
         alive: Called with each packet or picture that is read.
+        card: Number of the card that decodes, where one does.
     """
     if info.codec == "images":
         return SequenceSource(info, alive)
-    return _FileSource(info, threads, alive)
+    return _FileSource(info, threads, alive, card)
 
 
 class _FileSource:
     """A file, decoded by what each unit asks for."""
 
-    def __init__(self, info: VideoInfo, threads: int, alive: SignOfLife) -> None:
+    def __init__(self, info: VideoInfo, threads: int, alive: SignOfLife, card: int) -> None:
         self.report = UnitReport()
         self._info = info
         self._threads = threads
         self._alive = alive
+        self._card = card
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit: by the card as far as it can, then by PyAV, whose samples are the same frames."""
         reason, last, sampled = "", None, 0
         if unit.decoder == "nvdec" or (unit.decoder == "auto" and is_installed()):
             try:
-                card = NvdecSource(self._info, self._alive)
-                for frame in _closed(card, unit):
+                source = NvdecSource(self._info, self._card, self._alive)
+                for frame in _closed(source, unit):
                     last = frame.pts
                     sampled += 1
                     yield frame
             except NvdecError as error:
                 reason = str(error)
             else:
-                self.report = card.report
+                self.report = source.report
                 return
-        source = PyavSource(self._info, self._threads, self._alive)
-        for frame in _closed(source, unit):
+        rest = PyavSource(self._info, self._threads, self._alive)
+        for frame in _closed(rest, unit):
             if last is None or frame.pts > last:
                 sampled += 1
                 yield frame
-        self.report = replace(source.report, sampled=sampled, decoder_reason=reason)
+        self.report = replace(rest.report, sampled=sampled, decoder_reason=reason)
 
 
 def _closed(source: FrameSource, unit: Unit) -> Generator[SampledFrame]:

@@ -113,8 +113,13 @@ class NvdecSource(PyavSource):
 
     name = "nvdec"
 
-    def __init__(self, info: VideoInfo, alive: SignOfLife = no_sign) -> None:
+    def __init__(self, info: VideoInfo, card: int = 0, alive: SignOfLife = no_sign) -> None:
         """Looks whether the card will do.
+
+        Args:
+            info: The video.
+            card: Number of the card.
+            alive: Called with each packet that is read.
 
         Raises:
             NvdecError: It will not.
@@ -123,6 +128,7 @@ class NvdecSource(PyavSource):
         if reason := _unsuitable(info):
             raise NvdecError(reason)
         self._module = _library()
+        self._card = card
         self._colour = (0, 0)
 
     def _decoded(
@@ -152,7 +158,7 @@ class NvdecSource(PyavSource):
             # first filter alone gives the sets to IDR pictures only, and a unit may begin at another.
             annex_b = BitStreamFilterContext(f"{codec}_mp4toannexb,dump_extra=freq=keyframe", stream)
             decoder = nvc.CreateDecoder(
-                gpuid=0, codec=getattr(nvc.cudaVideoCodec, _CODECS[codec]), usedevicememory=False
+                gpuid=self._card, codec=getattr(nvc.cudaVideoCodec, _CODECS[codec]), usedevicememory=False
             )
             for number, packet in enumerate(chain.from_iterable(_filtered(annex_b, packets))):
                 _check_packet(packet, codec, is_first=number == 0)

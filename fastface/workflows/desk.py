@@ -55,6 +55,7 @@ class Desk:
             unit_seconds=scan.unit_seconds,
             max_pixels=scan.max_pixels,
             threads=layout.decoder_threads,
+            cards=tuple(card.device_id for card in networks.cards),
         )
         worker = WorkerSettings(
             ring=layout.ring,

@@ -8,6 +8,7 @@ cannot be made again stays, but no table names it. Nothing is made of a video th
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -129,17 +130,16 @@ class Exporter:
         crew = Crew("exporter", "fastface.workflows.export_process:serve", min(num_cores(), len(missing) or 1), None)
         try:
             tasks = takewhile(self._has_time, (wanted.job for wanted in missing))
-            for job, result in run_errands(crew, tasks, self._interruption):
-                wanted, before = unfinished[id(job)]
-                num_left -= 1
-                if isinstance(result, Refused):
-                    if result.kind == "SpaceError":
-                        raise SpaceError(result.reason)
-                    yield f"{wanted.paths[0]}: {result.reason}"
-                    continue
-                del unfinished[id(job)]
-                self._record(wanted, before, json.dumps(result.facts))
-                yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
+            with closing(run_errands(crew, tasks, self._interruption)) as errands:
+                for job, result in errands:
+                    num_left -= 1
+                    wanted, before = unfinished[id(job)]
+                    if isinstance(result, Refused):
+                        yield _refusal(wanted, result)
+                        continue
+                    del unfinished[id(job)]
+                    self._record(wanted, before, json.dumps(result.facts))
+                    yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
             if num_left:
                 yield f"time is up: {counted(num_left, 'export')} left; the same command makes them"
         finally:
@@ -187,6 +187,17 @@ class Exporter:
             self._ledger.forget_export(path)
             _remove_empty(list(PurePosixPath(path).parents)[:-1], self._out.root)
         return len(unwanted)
+
+
+def _refusal(wanted: _Wanted, refused: Refused) -> str:
+    """What is said of a job that could not be done.
+
+    Raises:
+        SpaceError: For want of space: then no other can be either.
+    """
+    if refused.kind == "SpaceError":
+        raise SpaceError(refused.reason)
+    return f"{wanted.paths[0]}: {refused.reason}"
 
 
 def _changed(records: Iterable[VideoRecord]) -> dict[str, str]:

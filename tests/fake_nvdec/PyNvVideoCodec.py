@@ -81,4 +81,5 @@ class PyNvDecoder:
 def CreateDecoder(gpuid: int = 0, codec: cudaVideoCodec = cudaVideoCodec.H264, usedevicememory: bool = False):
     assert not usedevicememory
     calls.decoders += 1
+    calls.card = gpuid
     return PyNvDecoder(codec)
