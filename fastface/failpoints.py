@@ -34,7 +34,17 @@ ACTIONS: dict[str, Callable[[], None]] = {
 }
 """What a process can be made to do at a place."""
 
-_PLAN = os.environ.get("FASTFACE_FAILPOINT", "")
+
+def _planned(plan: str) -> tuple[str, str, int]:
+    """(place, action, visit) of a plan; told when it is read, since a test that misspells it would see nothing fail."""
+    name, _, how = plan.partition(":")
+    action, _, nth = how.partition(":")
+    if action not in ACTIONS or not (nth or "1").isdecimal():
+        raise ValueError(f"FASTFACE_FAILPOINT={plan!r} is not name:action:nth, the action one of {', '.join(ACTIONS)}")
+    return name, action, int(nth or 1)
+
+
+_PLAN = _planned(os.environ["FASTFACE_FAILPOINT"]) if os.environ.get("FASTFACE_FAILPOINT") else None
 _LOG = os.environ.get("FASTFACE_FAILPOINT_LOG", "")
 _visits: Counter[str] = Counter()
 
@@ -51,7 +61,7 @@ def _visit(name: str) -> None:
         descriptor = os.open(_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.write(descriptor, f"{os.getpid()} {name}\n".encode())
         os.close(descriptor)
-    planned, _, how = _PLAN.partition(":")
-    action, _, nth = how.partition(":")
-    if name == planned and _visits[name] == int(nth or 1):
-        ACTIONS[action]()
+    if _PLAN is not None:
+        planned, action, nth = _PLAN
+        if (name, _visits[name]) == (planned, nth):
+            ACTIONS[action]()

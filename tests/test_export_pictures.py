@@ -1,21 +1,24 @@
 """Crops and snapshots: which faces, which pixels, which colours."""
 
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from export_tools import make_faces, make_hits
+from PIL import Image as PillowImage
 
+from fastface.config import BodyConfig
 from fastface.errors import ExportError
-from fastface.export.crops import cut_crop, save_picture
-from fastface.export.plans import BoxLabel, CropStyle, choose_crops
+from fastface.export.crops import cut_aligned, cut_body, cut_face, save_picture
+from fastface.export.plans import BoxLabel, CropFacts, CropStyle
 from fastface.export.snapshots import draw_boxes
 from fastface.types import Image
 
-FACE = CropStyle("face", margin=0.25, size=256)
-LANDMARKS = np.zeros((5, 2), np.float32)
+FACE = CropStyle("face", margin=0.25, size=256, ratios=(), body=BodyConfig())
+BODY = replace(FACE, kind="body", ratios=("2:3", "1:1"))
 
 
 @pytest.fixture
@@ -30,25 +33,12 @@ def _corners(crop: Image) -> tuple[int, int, int, int]:
     return (*crop[0, 0, :2].tolist(), *crop[-1, -1, :2].tolist())
 
 
-def test_the_best_crops_go_first_and_keep_their_distance() -> None:
-    faces = make_faces([0.0, 0.5, 1.0, 1.5, 3.0])  # qualities rise: 0.1, 0.2 … 0.5
-    # 3.0 and 1.5 are best; 1.0 is too near to 1.5; 0.5 is a whole second away; 0.0 is too near to that.
-    assert choose_crops(faces, make_hits(faces, [0, 1, 2, 3, 4]), 1.0).tolist() == [1, 3, 4]
-    assert choose_crops(faces, make_hits(faces, [0, 1, 2, 3, 4]), 1.5).tolist() == [0, 3, 4]
-    assert choose_crops(faces, make_hits(faces, [0, 1, 2, 3, 4]), 0.0).tolist() == [0, 1, 2, 3, 4]
-    assert choose_crops(faces, make_hits(faces, []), 1.0).tolist() == []
-
-
-def test_rows_are_those_of_the_hits_and_not_of_the_faces() -> None:
-    faces = make_faces([0.0, 5.0, 10.0, 15.0])
-    assert choose_crops(faces, make_hits(faces, [1, 3]), 1.0).tolist() == [0, 1]
-
-
 def test_a_face_crop_is_the_square_around_the_box_with_its_margin(places: Image) -> None:
     # 40 wide, 32 high: the larger side and a quarter on each side of it make 60; the centre is (100, 56).
-    crop = cut_crop(places, np.array([80, 40, 120, 72], np.float32), LANDMARKS, FACE)
+    crop, facts = cut_face(places, (80, 40, 120, 72), FACE)
     assert crop.shape == (60, 60, 3)
     assert _corners(crop) == (70, 26, 129, 85)
+    assert facts == CropFacts(crop=(70, 26, 130, 86))
 
 
 @pytest.mark.parametrize(
@@ -61,9 +51,9 @@ def test_a_face_crop_is_the_square_around_the_box_with_its_margin(places: Image)
     ],
 )
 def test_a_face_at_the_edge_gives_a_square_inside_the_frame(
-    places: Image, box: tuple[float, ...], corners: tuple[int, ...]
+    places: Image, box: tuple[float, float, float, float], corners: tuple[int, ...]
 ) -> None:
-    crop = cut_crop(places, np.array(box, np.float32), LANDMARKS, FACE)
+    crop, _ = cut_face(places, box, FACE)
     assert crop.shape[0] == crop.shape[1]
     assert _corners(crop) == corners
 
@@ -78,7 +68,8 @@ def test_an_aligned_crop_is_upright(degrees: float) -> None:
     colours = ((255, 255, 255), (0, 255, 0), (255, 0, 0), (0, 0, 255), (0, 255, 255))
     for (x, y), colour in zip(landmarks.tolist(), colours, strict=True):
         cv2.circle(picture, (round(x), round(y)), 5, colour, -1)
-    crop = cut_crop(picture, np.zeros(4, np.float32), landmarks, CropStyle("aligned", margin=0.0, size=112))
+    crop, facts = cut_aligned(picture, landmarks, replace(FACE, margin=0.0, size=112))
+    assert facts == CropFacts()
     assert crop.shape == (112, 112, 3)
     # insightface's template for 112×112.
     template = [(38, 52), (74, 52), (56, 72), (42, 92), (71, 92)]
@@ -91,11 +82,47 @@ def test_the_margin_of_an_aligned_crop_is_a_share_of_its_face() -> None:
     landmarks = np.array([(180, 190), (220, 190), (200, 212), (184, 235), (216, 235)], np.float32)
     for x, y in landmarks.tolist():
         cv2.circle(picture, (round(x), round(y)), 4, (255, 255, 255), -1)
-    style = CropStyle("aligned", margin=0.5, size=400)
-    crop = cut_crop(picture, np.zeros(4, np.float32), landmarks, style)
+    crop, _ = cut_aligned(picture, landmarks, replace(FACE, margin=0.5, size=400))
     # The template's square takes the middle half: its left eye, at 38.3 of 112, lies at 100 + 200 × 38.3 / 112.
     assert crop.shape == (400, 400, 3)
     assert crop[192, 168].tolist() == pytest.approx([255, 255, 255], abs=30)
+
+
+def test_a_body_crop_shows_the_box_that_it_tells(places: Image) -> None:
+    persons = np.array([(60, 10, 140, 118), (0, 0, 30, 30)], np.float32)
+    cut = cut_body(places, (90, 20, 110, 44), persons, BODY)
+    assert cut is not None
+    crop, facts = cut
+    assert facts.crop is not None
+    x1, y1, x2, y2 = facts.crop
+    assert _corners(crop) == (x1, y1, x2 - 1, y2 - 1)
+    across, down = (int(part) for part in facts.ratio.split(":"))
+    assert (x2 - x1) * down == (y2 - y1) * across
+    assert facts.person == (60, 10, 140, 118)
+    assert facts.is_estimate is False
+    weights = BodyConfig().model_dump()
+    assert facts.score == pytest.approx(sum(weights[name] * value for name, value in facts.parts.items()))
+
+
+def test_without_a_person_network_the_body_is_an_estimate_and_says_so(places: Image) -> None:
+    cut = cut_body(places, (90, 20, 110, 44), None, BODY)
+    assert cut is not None
+    assert cut[1].is_estimate is True
+    assert CropFacts.from_facts(json.loads(json.dumps(cut[1].to_facts()))) == cut[1]
+
+
+def test_a_frame_that_is_too_small_for_every_ratio_gives_no_body() -> None:
+    assert cut_body(np.zeros((2, 1, 3), np.uint8), (0, 0, 1, 1), None, replace(BODY, ratios=("2:3",))) is None
+
+
+def test_a_picture_says_where_it_is_from(tmp_path: Path) -> None:
+    facts = json.dumps({"video": "caf\u00e9.mp4", "time": 1.5})
+    for name in ("a.jpg", "a.png"):
+        save_picture(tmp_path / name, np.zeros((8, 8, 3), np.uint8), facts)
+    with PillowImage.open(tmp_path / "a.jpg") as picture:
+        assert json.loads(picture.getexif()[0x010E]) == {"video": "café.mp4", "time": 1.5}
+    with PillowImage.open(tmp_path / "a.png") as picture:
+        assert json.loads(picture.info["Description"]) == {"video": "café.mp4", "time": 1.5}
 
 
 def test_colours_and_pixels_come_through_a_file(tmp_path: Path) -> None:

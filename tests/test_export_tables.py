@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from export_tools import make_faces, make_hits
 
+from fastface.export.framing import PARTS
+from fastface.export.plans import CropFacts
 from fastface.export.tables import CropRow, CutFacts, SpanRow, VideoHits, write_crops_table, write_hits, write_spans
 from fastface.types import Hits, Span
 
@@ -87,10 +89,10 @@ def test_hits_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> Non
     hits = {"Ross": make_hits(faces, [0, 1], [0.70004, -0.00001]), "Joey": make_hits(faces, [1], [0.5])}
     assert write_hits(tmp_path / "hits.csv", [VideoHits("a.mp4", faces, hits)]) == 3
     assert (tmp_path / "hits.csv").read_bytes() == (
-        b"video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track\r\n"
-        b"a.mp4,Ross,0.000,0,0.7000,0.2500,0.7500,0.1000,-1.2,2.0,30.1,40.0,0\r\n"
-        b"a.mp4,Joey,0.200,200,0.5000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1\r\n"
-        b"a.mp4,Ross,0.200,200,0.0000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1\r\n"
+        b"video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by\r\n"
+        b"a.mp4,Ross,0.000,0,0.7000,0.2500,0.7500,0.1000,-1.2,2.0,30.1,40.0,0,face\r\n"
+        b"a.mp4,Joey,0.200,200,0.5000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face\r\n"
+        b"a.mp4,Ross,0.200,200,0.0000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face\r\n"
     )
 
 
@@ -130,13 +132,17 @@ def test_many_hits_are_never_all_python_objects(tmp_path: Path) -> None:
 
 
 def test_crops_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
-    late = CropRow("a", "Ross", 10.0, (1, 2.25, 3.04, 4), 0.6, 0.5, "1:1", "crops/Ross/a_10.000_1.jpg")
-    soon = CropRow("a", "Ross", 9.0, (1, 2, 3, 4), 0.61239, 0.5, "1:1", "crops/Ross/a_9.000_1.jpg")
+    parts = {name: number / 8 for number, name in enumerate(PARTS)}
+    facts = CropFacts((0, 1, 20, 31), "2:3", (0, 1.5, 20, 31), is_estimate=True, framing="half", score=2, parts=parts)
+    late = CropRow("a", "Ross", 10.0, (1, 2.25, 3.04, 4), 0.6, 0.5, "crops/Ross/a_10.000_1.jpg", facts)
+    soon = CropRow("a", "Ross", 9.0, (1, 2, 3, 4), 0.61239, 0.5, "crops/Ross/a_9.000_1.jpg")
     write_crops_table(tmp_path / "crops.csv", [late, soon])
     assert (tmp_path / "crops.csv").read_bytes() == (
-        b"video,target,time,box,similarity,quality,ratio,file\r\n"
-        b"a,Ross,9.000,1.0 2.0 3.0 4.0,0.6124,0.5000,1:1,crops/Ross/a_9.000_1.jpg\r\n"
-        b"a,Ross,10.000,1.0 2.2 3.0 4.0,0.6000,0.5000,1:1,crops/Ross/a_10.000_1.jpg\r\n"
+        b"video,target,time,box,similarity,quality,ratio,file,crop,framing,person,estimated,score,"
+        b"growth,cut,side,top,headroom,torso,large,small,aim\r\n"
+        b"a,Ross,9.000,1.0 2.0 3.0 4.0,0.6124,0.5000,1:1,crops/Ross/a_9.000_1.jpg,,,,,,,,,,,,,,\r\n"
+        b"a,Ross,10.000,1.0 2.2 3.0 4.0,0.6000,0.5000,2:3,crops/Ross/a_10.000_1.jpg,0 1 20 31,half,0.0 1.5 20.0 31.0,"
+        b"yes,2.0000,0.0000,0.1250,0.2500,0.3750,0.5000,0.6250,0.7500,0.8750,1.0000\r\n"
     )
 
 

@@ -1,5 +1,6 @@
 """Keyframes alone: each one is looked at, whatever the group of pictures, and what is lost of them is told."""
 
+import subprocess
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
@@ -62,12 +63,29 @@ def test_open_groups_of_pictures_lose_no_keyframe(tmp_path: Path, name: str, uni
     assert float(sum(report.covered for report in reports)) == pytest.approx(6, abs=0.1)
 
 
-def test_a_gradual_refresh_is_not_called_seen(tmp_path: Path) -> None:
-    """It has one whole picture, the first; its recovery points look like keyframes and are none."""
-    path = tmp_path / "v.ts"
-    tools.ffmpeg(f"{DRAWN} -c:v libx264 -x264-params intra-refresh=1:keyint=25 {{0}}", path)
-    found = tools.outcome(path, KEYFRAMES)
-    assert (found.state, len(found.times)) == ("partial", 1)
+def _packet_keyframes(path: Path) -> list[float]:
+    """Times of the packets that ffprobe calls keyframes, from the first one's."""
+    asked = ["-select_streams", "v:0", "-show_entries", "packet=pts_time,flags", "-of", "csv=p=0", str(path)]
+    found = subprocess.run(["ffprobe", "-v", "quiet", *asked], check=True, capture_output=True, text=True)
+    rows = [line.split(",") for line in found.stdout.split()]
+    times = [float(row[0]) for row in rows if "K" in row[1]]
+    return [time - times[0] for time in times]
+
+
+@pytest.mark.parametrize("unit_seconds", [60.0, 1.0])
+@pytest.mark.parametrize("suffix", ["ts", "mp4", "mkv"])
+@pytest.mark.parametrize("options", ["", "-bf 0 -preset ultrafast"], ids=["b", "plain"])
+def test_a_gradual_refresh_is_seen_where_it_begins(
+    tmp_path: Path, suffix: str, options: str, unit_seconds: float
+) -> None:
+    """It has one whole picture, the first; its recovery points look like keyframes and cannot be decoded alone."""
+    path = tmp_path / f"v.{suffix}"
+    tools.ffmpeg(f"{DRAWN} -c:v libx264 {options} -x264-params intra-refresh=1:keyint=25 {{0}}", path)
+    expected = _packet_keyframes(path)
+    assert len(expected) >= 5
+    found = tools.outcome(path, KEYFRAMES, unit_seconds)
+    assert (found.state, found.reason, found.flagged) == ("done", "", 0)
+    assert [float(time) for time in found.times] == pytest.approx(expected, abs=2e-3)
 
 
 def _hole(path: Path, encoding: str, *, is_cut_out: bool) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fastface.gallery import cosine
 from fastface.gallery.cosine import cosine_blocks, near_rows, normalized
+from fastface.gallery.limits import Limits
 from fastface.gallery.matching import EVERYONE, match
 from fastface.types import Faces
 
@@ -15,7 +16,7 @@ ANN, BOB = axis(0), axis(1)
 
 
 def matched(faces: Faces, persons, *, enter=0.5, exit=0.4, margin=0.05):
-    return match(faces, persons, enter=enter, exit=exit, margin=margin, periods=np.full(len(faces), 0.2))
+    return match(faces, persons, Limits(enter, exit, margin), np.full(len(faces), 0.2)).hits
 
 
 def rows(hits) -> list[int]:

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from cli_tools import BROKEN, Ran, fastface
+from conftest import Cartoon
 
 
 def _lines(out: Path) -> list[dict[str, object]]:
@@ -16,7 +17,7 @@ def test_every_video_and_every_note_is_written_down(ran: Ran) -> None:
     path = ran.out / ".fastface" / "log.jsonl"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     lines = _lines(ran.out)
-    assert lines[0]["event"] == "run"
+    assert (lines[0]["event"], lines[0]["command"]) == ("run", "run")
     assert all(set(line) >= {"time", "event"} for line in lines)
     states = {line["video"]: line["state"] for line in lines if line["event"] == "video"}
     assert len(states) == 4
@@ -26,14 +27,16 @@ def test_every_video_and_every_note_is_written_down(ran: Ran) -> None:
     assert any("thresholds: " in str(line.get("text")) for line in lines)
 
 
-def test_a_second_command_is_added_and_what_ended_it_is_told(ran: Ran, tmp_path: Path) -> None:
+def test_a_second_command_is_added_and_what_ended_it_is_told(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
     out = shutil.copytree(ran.out, tmp_path / "out")
     before = _lines(out)
-    done = fastface("find", "-t", tmp_path / "none.jpg", "-o", out, "--models", tmp_path / "none")
+    (tmp_path / "text.jpg").write_text("no picture")  # which is not known before the command begins
+    done = fastface("find", "-t", tmp_path / "text.jpg", "-o", out, "--models", cartoon.models, "-q")
     assert done.returncode != 0
     lines = _lines(out)
     assert lines[: len(before)] == before
     added = lines[len(before) :]
-    assert added[0]["event"] == "run"
+    assert (added[0]["event"], added[0]["command"]) == ("run", "find")
     assert added[-1]["event"] == "end"
-    assert str(added[-1]["reason"]) in done.stderr
+    assert added[-1]["reason"]
+    assert all(line in done.stderr for line in str(added[-1]["reason"]).splitlines())

@@ -25,14 +25,17 @@ def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(cartoon: Cartoon, out
     done = fastface("purge", "-o", out)
     assert done.returncode == 0, done.stderr
     assert "removed the faces and embeddings of 3 videos" in done.stdout
-    assert f"not made by fastface, and kept: {out / 'crops' / 'mine.jpg'}" in done.stdout
+    assert f"not known to the ledger, and kept: {out / 'crops' / 'mine.jpg'}" in done.stdout
+    log = out / ".fastface" / "log.jsonl"
+    assert f"{log} (names of videos, no faces)" in done.stdout
+    assert log.exists()
     assert [path for path in faces if path.exists()] == []
     assert [path for path in out.rglob("*") if path.suffix in (".parquet", ".npy", ".npz")] == []
     assert all(path.exists() for path in [*clips, *tables])
     assert [path.name for path in (out / "crops").rglob("*")] == ["mine.jpg"]
     assert json.loads(fastface("status", "-o", out, "--json").stdout)["states"] == {}
     # Nobody can be looked for any more, and so the answers of before stay.
-    (line,) = errors(fastface("find", "-t", "nobody.jpg", "-o", out, "-q", "--models", cartoon.models), 2, 1)
+    (line,) = errors(fastface("find", "-t", cartoon.photos, "-o", out, "-q", "--models", cartoon.models), 2, 1)
     assert "holds no index" in line
     assert all(path.exists() for path in [*clips, *tables])
 
@@ -43,6 +46,7 @@ def test_what_would_go_is_told_and_stays(out: Path) -> None:
     assert (contents(out / "crops"), contents(out / ".fastface" / "index")) == before
     assert json.loads(fastface("purge", "-o", out, "--json").stdout) == told
     assert told["indexes"] == 3
+    assert told["log"] == str(out / ".fastface" / "log.jsonl")
     assert told["pictures"] == len([name for name in before[0] if name.endswith(".jpg")]) > 0
 
 

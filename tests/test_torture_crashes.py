@@ -6,57 +6,68 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 from collections import Counter
+from math import ceil
 from pathlib import Path
 
 import pytest
 from conftest import Cartoon, Torture
-from run_tools import alive, arguments, children, finish, leftovers, num_units, tables, wait_until
+from run_tools import (
+    all_as_before,
+    arguments,
+    children,
+    compared,
+    end_of_family,
+    files_read_whole,
+    finish,
+    ledger_rows,
+    leftovers,
+    num_units,
+    videos,
+    visits,
+    wait_until,
+)
 
 from fastface.failpoints import ACTIONS
 
 LEAST_PLACES = 30
-
-
-def _environment(**more: str) -> dict[str, str]:
-    return {**os.environ, **more}
+DECODERS, BATCH = 2, 4
 
 
 def _command(cartoon: Cartoon, out: Path) -> list[str]:
-    return arguments(cartoon, out, "--crops", "face")
+    return arguments(cartoon, out, "--crops", "face", "--decoders", str(DECODERS), "--batch", str(BATCH))
+
+
+def _start(cartoon: Cartoon, out: Path, **variables: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, **variables}
+    return subprocess.Popen(_command(cartoon, out), env=environment, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
 def whole(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Counter[str]]:
     """An undisturbed run, and how often its main process came to each place."""
     folder = tmp_path_factory.mktemp("whole")
-    log = folder / "log"
-    command = _command(cartoon, folder / "out")
-    process = subprocess.Popen(command, env=_environment(FASTFACE_FAILPOINT_LOG=str(log)), stderr=subprocess.PIPE)
+    process = _start(cartoon, folder / "out", FASTFACE_FAILPOINT_LOG=str(folder / "log"))
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    visits = (line.split() for line in log.read_text().splitlines())
-    return folder / "out", Counter(name for pid, name in visits if int(pid) == process.pid)
+    return folder / "out", visits(folder / "log", process.pid)
 
 
-def _crops(out: Path) -> list[str]:
-    return sorted(str(path.relative_to(out)) for path in (out / "crops").rglob("*.jpg"))
-
-
-def _resumes(cartoon: Cartoon, out: Path, undisturbed: Path) -> None:
-    """The same command ends as if nothing had happened."""
-    done = finish(_command(cartoon, out))
+def _resumed(cartoon: Cartoon, out: Path, undisturbed: Path, **variables: str) -> Counter[str]:
+    """The same command ends as if nothing had happened; gives what was compared."""
+    done = finish(_command(cartoon, out), **variables)
     assert done.returncode == 0, done.stderr
-    assert tables(out) == tables(undisturbed)
-    assert _crops(out) == _crops(undisturbed)
-    assert leftovers(out) == []
+    counted = compared(out, undisturbed)
+    assert all_as_before(counted), counted
+    return counted
 
 
-def _places(visits: Counter[str], most: int, seed: int) -> list[tuple[str, int]]:
+def _places(seen: Counter[str], most: int, seed: int) -> list[tuple[str, int]]:
     """(place, which visit): the first and a later one of each; `most` of them by chance."""
     chance = random.Random(seed)
-    wanted = [(name, 1) for name in sorted(visits)]
-    wanted += [(name, chance.randint(2, count)) for name, count in sorted(visits.items()) if count > 1]
+    wanted = [(name, 1) for name in sorted(seen)]
+    wanted += [(name, chance.randint(2, count)) for name, count in sorted(seen.items()) if count > 1]
     return sorted(chance.sample(wanted, min(most, len(wanted))))
 
 
@@ -64,71 +75,135 @@ def test_there_are_places_enough(whole: tuple[Path, Counter[str]]) -> None:
     assert len(whole[1]) >= LEAST_PLACES, sorted(whole[1])
 
 
+@pytest.mark.parametrize("plan", ["scan.merge:explode", "scan.merge", "scan.merge:kill:first"])
+def test_a_plan_that_can_never_come_true_is_told_at_once(plan: str) -> None:
+    done = finish([sys.executable, "-c", "import fastface.failpoints"], FASTFACE_FAILPOINT=plan)
+    assert done.returncode == 1
+    told = done.stderr.splitlines()[-1]
+    assert repr(plan) in told
+    assert all(action in told for action in ("kill", "segv", "stop", "enospc", "eio"))
+
+
 def test_killed_at_any_place_a_run_leaves_nothing_and_resumes(
     cartoon: Cartoon, whole: tuple[Path, Counter[str]], tmp_path: Path, torture: Torture
 ) -> None:
-    undisturbed, visits = whole
-    places = _places(visits, torture.count(4, 1000), seed=1)
-    for name, nth in places:
+    undisturbed, seen = whole
+    places = _places(seen, torture.count(4, 1000), seed=1)
+    sums, shared = Counter(kills=0, processes_that_ended_with_it=0), set(os.listdir("/dev/shm"))  # noqa: PTH208
+    for number, (name, nth) in enumerate(places):
         out = tmp_path / f"{name}-{nth}"
-        plan = _environment(FASTFACE_FAILPOINT=f"{name}:kill:{nth}")
-        process = subprocess.Popen(_command(cartoon, out), env=plan, stderr=subprocess.PIPE, text=True)
+        process = _start(cartoon, out, FASTFACE_FAILPOINT=f"{name}:kill:{nth}")
         family: set[int] = set()
         while process.poll() is None:
             family |= set(children(process.pid))
-        _, errors = process.communicate()
-        assert process.returncode in (-signal.SIGKILL, 0), (name, nth, errors)  # 0: not so many visits this time
-        wait_until(lambda family=family: not any(alive(pid) for pid in family), f"the end of all children at {name}")
-        _resumes(cartoon, out, undisturbed)
+        sums["processes_that_ended_with_it"] += end_of_family(process, family)
+        assert process.returncode in (-signal.SIGKILL, 0), (name, nth)  # 0: not so many visits this time
+        sums["kills"] += process.returncode != 0
+        sums["shared_memory_left"] += len(set(os.listdir("/dev/shm")) - shared)  # noqa: PTH208
+        sums.update(_resumed(cartoon, out, undisturbed))
         shutil.rmtree(out)
-    torture.note("Killed at every place", places=len(visits), kills=len(places), other_tables=0, left_behind=0)
+        torture.progress(number, f"killed at every place: {number} of {len(places)}")
+    assert sums["kills"] >= len(places) // 2
+    assert sums["shared_memory_left"] == 0
+    torture.note("Killed at every place", places=len(seen), **sums)
 
 
-def test_killed_at_any_time_a_run_leaves_nothing_and_resumes(
+def _batches(out: Path) -> list[int]:
+    """Of each committed unit."""
+    records = ledger_rows(out, "SELECT record FROM units")
+    return [ceil(json.loads(record)["sampled"] / BATCH) for (record,) in records]
+
+
+def test_killed_at_any_time_a_run_leaves_nothing_and_does_little_again(
     cartoon: Cartoon, whole: tuple[Path, Counter[str]], tmp_path: Path, torture: Torture
 ) -> None:
+    """Committed work is never done again; what was begun and is, is no more than a unit for each decoder."""
     undisturbed, _ = whole
-    chance = random.Random(7)
+    units, longest = num_units(undisturbed), max(_batches(undisturbed))
+    chance, sums = random.Random(7), Counter(processes_that_ended_with_it=0)
+    units_again, work_again = [], []
     rounds = torture.count(2, 200)
-    done_again = []
     for turn in range(rounds):
-        out = tmp_path / str(turn)
-        process = subprocess.Popen(_command(cartoon, out), stderr=subprocess.PIPE)
-        units = chance.randint(0, 11)
-        wait_until(lambda: process.poll() is not None or num_units(out) >= units, f"{units} units")  # noqa: B023
-        family = children(process.pid)
+        out, log, again = tmp_path / str(turn), tmp_path / f"{turn}.log", tmp_path / f"{turn}-again.log"
+        process = _start(cartoon, out, FASTFACE_FAILPOINT_LOG=str(log))
+        wanted = chance.randint(0, units - 1)
+        wait_until(lambda: process.poll() is not None or num_units(out) >= wanted, f"{wanted} units")  # noqa: B023
+        family = set(children(process.pid))
         process.kill()
-        process.communicate()
-        wait_until(lambda: not any(alive(pid) for pid in family), "the end of all children")  # noqa: B023
-        committed = num_units(out)
-        _resumes(cartoon, out, undisturbed)
-        done_again.append(committed - units)
+        sums["processes_that_ended_with_it"] += end_of_family(process, family)
+        committed = _batches(out)
+        begun = visits(log, process.pid)["send.DecodeUnit"]
+        scanning = len(ledger_rows(out, "SELECT 1 FROM videos WHERE state = 'scanning' AND num_units > 0"))
+        sums.update(_resumed(cartoon, out, undisturbed, FASTFACE_FAILPOINT_LOG=str(again)))
+        sums["committed_units_done_again"] += visits(again)["send.DecodeUnit"] - (units - len(committed))
+        units_again.append(begun - len(committed))
+        work_again.append((visits(log)["decoder.told"] - sum(committed)) / longest)
+        sums["kills_with_more_done_again_than_a_unit_of_each_video"] += work_again[-1] > scanning
         shutil.rmtree(out)
-    assert len(done_again) == rounds
-    torture.note("Killed at any time", kills=rounds, other_tables=0, left_behind=0)
+        torture.progress(turn, f"killed at any time: {turn} of {rounds}")
+    assert len(work_again) == rounds
+    assert sums["committed_units_done_again"] == 0
+    # Not a unit for each video: the last one left is decoded by all decoders, each at a unit of its own.
+    assert max(work_again) <= DECODERS
+    torture.note(
+        "Killed at any time",
+        kills=rounds,
+        **sums,
+        units_of_a_run=units,
+        units_begun_and_not_committed=f"{sum(units_again)} in all, {max(units_again)} at most",
+        work_done_again_in_units=f"{sum(work_again):.1f} in all, {max(work_again):.2f} at most",
+    )
+
+
+EXPORTS = ("ledger.export", "ledger.doubt-exports", "file.")
+
+
+def test_a_run_killed_while_it_replaces_an_earlier_ones_pictures_leaves_none_under_a_wrong_name(
+    cartoon: Cartoon, whole: tuple[Path, Counter[str]], tmp_path: Path, torture: Torture
+) -> None:
+    """Crops of another kind have the same names: what is there must not be taken for what was asked for."""
+    undisturbed, _ = whole
+    aligned = [*_command(cartoon, tmp_path / "first"), "--crops", "aligned"]
+    shutil.copytree(undisturbed, tmp_path / "first")
+    log = tmp_path / "log"
+    assert finish(aligned, FASTFACE_FAILPOINT_LOG=str(log)).returncode == 0
+    seen = Counter({name: count for name, count in visits(log).items() if name.startswith(EXPORTS)})
+    places = _places(seen, 1000, seed=4) if torture.whole else [("ledger.export.begin", 1)]
+    sums = Counter[str]()
+    for name, nth in places:
+        out = tmp_path / f"{name}-{nth}"
+        shutil.copytree(undisturbed, out)
+        command = [*_command(cartoon, out), "--crops", "aligned"]
+        killed = finish(command, FASTFACE_FAILPOINT=f"{name}:kill:{nth}")
+        sums["kills"] += killed.returncode == -signal.SIGKILL
+        sums.update(_resumed(cartoon, out, undisturbed))
+        shutil.rmtree(out)
+    assert sums["kills"]
+    torture.note("Killed while pictures of an earlier question are replaced", places=len(seen), **sums)
 
 
 @pytest.mark.parametrize("error", ["enospc", "eio"])
 def test_a_disk_that_fails_at_any_write_ends_the_run_in_one_line_and_the_next_goes_on(
     cartoon: Cartoon, whole: tuple[Path, Counter[str]], tmp_path: Path, torture: Torture, error: str
 ) -> None:
-    undisturbed, visits = whole
-    writes = Counter({name: count for name, count in visits.items() if name.startswith("file.")})
+    undisturbed, seen = whole
+    writes = Counter({name: count for name, count in seen.items() if name.startswith("file.")})
     assert len(writes) == 5
     places = _places(writes, torture.count(2, 1000), seed=2)
-    for name, nth in places:
+    sums = Counter(failures=0)
+    for number, (name, nth) in enumerate(places):
         out = tmp_path / f"{error}-{name}-{nth}"
-        plan = _environment(FASTFACE_FAILPOINT=f"{name}:{error}:{nth}")
-        done = subprocess.run(
-            _command(cartoon, out), env=plan, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = finish(_command(cartoon, out), FASTFACE_FAILPOINT=f"{name}:{error}:{nth}")
         lines = done.stderr.strip().splitlines()
         assert done.returncode == (28 if error == "enospc" else 1), (name, nth, done.stderr)
         assert [line for line in lines if not line.startswith("fastface: ")] == [], done.stderr
         assert leftovers(out) == []
-        _resumes(cartoon, out, undisturbed)
+        sums["failures"] += 1
+        sums["files_read_whole"] += files_read_whole(out)
+        sums.update(_resumed(cartoon, out, undisturbed))
         shutil.rmtree(out)
-    torture.note(f"A disk that fails ({error})", places=len(writes), failures=len(places), torn_files=0)
+        torture.progress(number, f"a disk that fails ({error}): {number} of {len(places)}")
+    torture.note(f"A disk that fails ({error})", places=len(writes), **sums)
 
 
 CHILD_PLACES = ("decoder.filled", "decoder.told", "decoder.decoded", "worker.inferred", "worker.told")
@@ -139,15 +214,17 @@ def test_children_that_always_end_at_a_place_end_the_run_neither_in_a_hang_nor_i
     cartoon: Cartoon, tmp_path: Path, torture: Torture, action: str
 ) -> None:
     assert action in ACTIONS
+    sums = Counter(runs=0)
     for name in CHILD_PLACES if torture.whole else CHILD_PLACES[3 * (action == "segv") :][:1]:
         out = tmp_path / name
-        plan = _environment(FASTFACE_FAILPOINT=f"{name}:{action}:3")
-        done = subprocess.run(
-            _command(cartoon, out), env=plan, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = finish(_command(cartoon, out), FASTFACE_FAILPOINT=f"{name}:{action}:3")
         assert done.returncode in (0, 3), (name, done.stderr)
-        counts = json.loads((out / "run.json").read_text())["counts"]
-        assert counts["sampled"] == counts["inferred"] + counts["quarantined"]
+        report = videos(out)
+        assert len(report) == len(cartoon.scripts)
+        assert [video for video in report if video["sampled"] != video["inferred"] + video["quarantined"]] == []
+        sums.update({count: sum(video[count] for video in report) for count in ("sampled", "inferred", "quarantined")})
+        sums.update(runs=1, videos=len(report))
         assert leftovers(out) == []
         again = finish(_command(cartoon, out))
         assert again.returncode == 0, again.stderr  # what was given up is tried again
+    torture.note(f"Children that always end at a place ({action})", **sums)

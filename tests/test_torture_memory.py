@@ -47,6 +47,7 @@ def test_memory_does_not_grow_with_the_number_of_videos(cartoon: Cartoon, tmp_pa
             )
         except FileNotFoundError:
             break
+        torture.progress(len(seen), f"many videos: {seen[-1][0]} of {count}")
         time.sleep(LOOKED_SECONDS)
     _, errors = process.communicate()
     assert process.returncode == 0, errors

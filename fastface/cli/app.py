@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli import bench, demo, doctor, enroll, find, models, purge, run, scan, status
+from fastface.cli import bench, calibrate, curate, demo, doctor, enroll, find, models, purge, run, scan, status
 from fastface.workflows.desk import VERSION
 
 __all__ = ["app"]
@@ -37,6 +37,8 @@ app.command("run")(run.run)
 app.command("scan")(scan.scan)
 app.command("find")(find.find)
 app.command("enroll")(enroll.enroll)
+app.command("calibrate")(calibrate.calibrate)
+app.command("curate")(curate.curate)
 app.command("status")(status.status)
 app.command("bench")(bench.bench_command)
 app.command("doctor")(doctor.doctor)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli.options import MATCH, MODELS, Invocation, with_settings
+from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
 from fastface.cli.report import as_json, observer_for, say, show
 from fastface.workflows.enrolment import enroll as enroll_workflow
 from fastface.workflows.preview import preview_enroll
@@ -13,7 +13,7 @@ from fastface.workflows.preview import preview_enroll
 __all__ = ["enroll"]
 
 
-@with_settings(MATCH, MODELS)
+@with_settings(REFERENCES, MATCH, MODELS)
 def enroll(
     invocation: Invocation,
     paths: Annotated[list[str], typer.Argument(help="Photos, folders of photos, banks.")],

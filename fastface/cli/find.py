@@ -1,7 +1,7 @@
 """`fastface find`: ask an index that is there."""
 
 from fastface.cli.arguments import OUT_FOLDER, SAMPLES_FOLDER, Out, Targets
-from fastface.cli.options import EXPORT, MATCH, MODELS, SPANS, Invocation, with_settings
+from fastface.cli.options import EXPORT, GROWTH, LIMITS, MATCH, MODELS, REFERENCES, SPANS, Invocation, with_settings
 from fastface.cli.report import finish, observer_for, show
 from fastface.workflows.preview import preview_find
 from fastface.workflows.run import find as find_workflow
@@ -9,7 +9,7 @@ from fastface.workflows.run import find as find_workflow
 __all__ = ["find"]
 
 
-@with_settings(MATCH, SPANS, EXPORT, MODELS)
+@with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS)
 def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Ask the index in OUT for other targets, or with other settings; nothing is decoded but for exports."""
     targets = targets or [SAMPLES_FOLDER]

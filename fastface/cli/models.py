@@ -11,10 +11,11 @@ from fastface.models.catalog import PACKS
 from fastface.models.download import install as install_pack
 from fastface.models.packs import verify as verify_pack
 from fastface.models.store import data_folder, places
+from fastface.persons.export import SIDES, export_person, exported_path
 from fastface.workflows.engines import BuiltEngine, build_engines, engine_jobs
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.networks import open_networks
-from fastface.workflows.preview import preview_build, preview_install
+from fastface.workflows.preview import Preview, preview_build, preview_install
 
 __all__ = ["app"]
 
@@ -94,6 +95,25 @@ def build(invocation: Invocation) -> None:
     if not built:
         device = networks.device
         say(f"nothing to build: {device.provider} on {device.name} ({device.versions}) needs no engine")
+
+
+@app.command("export-person")
+@with_settings(MODELS)
+def export_person_model(
+    invocation: Invocation,
+    weights: Annotated[Path, typer.Argument(help="A YOLO's weights, as yolo11n.pt; they may run code: trust them.")],
+    size: Annotated[int, typer.Option(help=f"Side of the canvas, {SIDES}.")] = 640,
+) -> None:
+    """Export a YOLO that finds persons, once, with ultralytics (AGPL); nothing is downloaded."""
+    folder = invocation.config.models.folder or data_folder()
+    if invocation.dry_run:
+        target = exported_path(weights, folder, size)
+        show(Preview(networks=(repr(str(weights)),), output=(repr(str(target)),)), invocation)
+    path = export_person(weights, folder, size)
+    if invocation.json:
+        as_json({"exported": str(path)})
+    elif not invocation.quiet:
+        say(f"exported {path}")
 
 
 def _facts(engine: BuiltEngine) -> dict[str, object]:

@@ -17,11 +17,15 @@ from fastface.config import Config, load_config
 from fastface.errors import ConfigError
 
 __all__ = [
+    "CURATE",
     "DEVICE",
     "ENGINES",
     "EXPORT",
+    "GROWTH",
+    "LIMITS",
     "MATCH",
     "MODELS",
+    "REFERENCES",
     "RUN",
     "SAMPLING",
     "SCAN",
@@ -73,7 +77,9 @@ _HIGH = (("le", "≤"), ("lt", "<"))
 
 
 def _shown(default: object) -> str:
-    return ",".join(f"{part:g}" for part in default) if isinstance(default, tuple) else str(default)
+    if not isinstance(default, tuple):
+        return str(default)
+    return ",".join(part if isinstance(part, str) else f"{part:g}" for part in default)
 
 
 def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
@@ -84,12 +90,19 @@ def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
 SAMPLING = _flags("scan", "sample_fps", "every_frame", "keyframes", "det_size", "det_threshold", "min_face")
 SCAN = (*SAMPLING, *_flags("scan", "decoder", "batch", "decoders", "workers", "ring_mb"))
 MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
+REFERENCES = _flags("references", "faces", "flip", "jitter")
+GROWTH = _flags("growth", "grow", "add_threshold", "max_added")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
-EXPORT = _flags("export", "clips", "crops", "crop_size", "crop_margin", "crop_format", "crop_gap", "snapshots", "boxes")
-RUN = _flags("run", "fresh", "until", "max_hours")
+EXPORT = (
+    *_flags("export", "clips", "crops", "ratio", "min_gap", "max_crops"),
+    *_flags("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes"),
+)
+CURATE = _flags("curate", "max")
+LIMITS = _flags("run", "until", "max_hours")
+RUN = (*_flags("run", "fresh"), *LIMITS)
 DEVICE = _flags("models", "device")
 ENGINES = _flags("scan", "batch", "det_size")
-MODELS = (*_flags("models", "pack", "detector", "recogniser", "devices", dir="--models"), *DEVICE)
+MODELS = (*_flags("models", "pack", "detector", "recogniser", "person_model", "devices", dir="--models"), *DEVICE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ __all__ = ["purge"]
 
 @with_settings()
 def purge(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Remove embeddings, faces of photos, crops and snapshots of OUT; tables and clips stay."""
+    """Remove embeddings, faces of photos, crops and snapshots of OUT; tables, clips and the log stay."""
     done = purge_workflow(out, pretend=invocation.dry_run)
     if invocation.json:
         as_json(asdict(done))
@@ -25,5 +25,5 @@ def purge(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
             f"{counted(done.pictures, 'crop and snapshot file')}: {done.bytes_freed / 1e6:.1f} MB"
         )
         for path in done.kept:
-            say(f"not made by fastface, and kept: {path}")
-        say(f"kept: tables and clips in {out}, and banks that enroll wrote")
+            say(f"not known to the ledger, and kept: {path}")
+        say(f"kept: tables and clips in {out}, banks that enroll wrote, and {done.log} (names of videos, no faces)")

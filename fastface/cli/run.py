@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, SAMPLES_FOLDER, Inputs, Out, Targets
-from fastface.cli.options import EXPORT, MATCH, MODELS, RUN, SCAN, SPANS, Invocation, with_settings
+from fastface.cli.options import EXPORT, GROWTH, MATCH, MODELS, REFERENCES, RUN, SCAN, SPANS, Invocation, with_settings
 from fastface.cli.report import finish, observer_for, show
 from fastface.errors import ConfigError
 from fastface.workflows.preview import preview_demo, preview_run
@@ -12,7 +12,7 @@ from fastface.workflows.run import run as run_workflow
 __all__ = ["run"]
 
 
-@with_settings(SCAN, MATCH, SPANS, EXPORT, RUN, MODELS)
+@with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS)
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Scan, find and export: the main job. With nothing in in_video/ it runs the demo."""
     if inputs is None and not _holds_anything(Path(IN_FOLDER)):

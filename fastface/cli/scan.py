@@ -14,5 +14,5 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
     """Build or complete the index of faces; look for nobody."""
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
-        show(preview_run(invocation.config, inputs, (), out), invocation)
+        show(preview_run(invocation.config, inputs, None, out), invocation)
     finish(scan_workflow(invocation.config, inputs, out, observer_for(invocation)), invocation)

@@ -1,18 +1,16 @@
-"""What is to be exported, before any pixel is touched: names, styles, choices. Pure."""
+"""What is to be exported, before any pixel is touched: names, styles. Pure."""
 
-from bisect import bisect_left, insort
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
 
-import numpy as np
-import numpy.typing as npt
-
+from fastface.config import BodyConfig
 from fastface.names import safe_name
-from fastface.types import Faces, Hits
 
-__all__ = ["BoxLabel", "ClipMode", "CropStyle", "choose_crops", "clip_name"]
+__all__ = ["BoxLabel", "ClipMode", "CropFacts", "CropKind", "CropStyle", "clip_name"]
 
 ClipMode = Literal["copy", "precise"]
+CropKind = Literal["face", "aligned", "body"]
 
 
 def clip_name(label: str, start: float, end: float) -> str:
@@ -34,35 +32,51 @@ class CropStyle:
     """How a crop is cut.
 
     Attributes:
-        kind: `face`: a square of the frame around the face; `aligned`: turned upright by the landmarks and scaled.
-        margin: Room on each side, as a share of the face's size.
-        size: Side of an aligned crop in pixels; a `face` crop keeps the frame's pixels.
+        kind: `face`: a square of the frame around the face; `aligned`: turned upright by the landmarks and scaled;
+            `body`: the person, in one of the ratios.
+        margin: Room on each side of a face, as a share of its size.
+        size: Side of an aligned crop in pixels; the others keep the frame's pixels.
+        ratios: Width to height of a body crop, as `2:3`; the best is taken.
+        body: How a body crop is framed.
     """
 
-    kind: Literal["face", "aligned"]
+    kind: CropKind
     margin: float
     size: int
+    ratios: tuple[str, ...]
+    body: BodyConfig
 
 
-def choose_crops(faces: Faces, hits: Hits, gap: float) -> npt.NDArray[np.int64]:
-    """Which hits are worth a crop: the best ones, any two at least `gap` seconds apart.
+@dataclass(frozen=True, slots=True)
+class CropFacts:
+    """Where a crop was cut, which only its frame tells.
 
-    Args:
-        faces: The video's faces.
-        hits: Hits of one target in them.
-        gap: Seconds.
-
-    Returns:
-        Rows of `hits`, ascending. Of equal quality the earlier one goes first.
+    Attributes:
+        crop: x1, y1, x2, y2 in whole pixels of the frame as displayed; None of an aligned one.
+        ratio: Width to height, as `2:3`.
+        person: Box of the body, likewise; None where nobody looked for it.
+        is_estimate: Whether that was not seen, but inferred from the face.
+        framing: How much of the person a body crop shows; else empty.
+        score: Of a body crop, lower is better; else None.
+        parts: The parts of that score before their weights, by name.
     """
-    times = hits.time.tolist()
-    best_first = np.lexsort((hits.time, -faces.quality[hits.face])).tolist()
-    taken: list[float] = []
-    chosen = []
-    for row in best_first:
-        place = bisect_left(taken, times[row])
-        if any(abs(other - times[row]) < gap for other in taken[max(0, place - 1) : place + 1]):
-            continue
-        insort(taken, times[row])
-        chosen.append(row)
-    return np.array(sorted(chosen), np.int64)
+
+    crop: tuple[int, int, int, int] | None = None
+    ratio: str = "1:1"
+    person: tuple[float, float, float, float] | None = None
+    is_estimate: bool = False
+    framing: str = ""
+    score: float | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    def to_facts(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**asdict(self), "parts": dict(self.parts)}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
+        """What `to_facts` gave; of a crop whose process ended before it could tell, nothing is known."""
+        if not facts:
+            return cls(ratio="")
+        crop, person = facts["crop"], facts["person"]
+        return cls(**{**facts, "crop": crop and tuple(crop), "person": person and tuple(person)})

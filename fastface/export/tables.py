@@ -1,4 +1,4 @@
-r"""The tables of a run: spans.csv, spans.json, hits.csv, crops.csv.
+r"""The tables of a run: spans.csv, spans.json, hits.csv, review.csv, crops.csv.
 
 CSV is RFC 4180: UTF-8, header first, lines end with CR LF, a field with a comma, a quote or a line break stands in
 quotes. Numbers have a fixed count of decimals and `.` as their point whatever the locale, so equal results are equal
@@ -12,25 +12,48 @@ bytes. Labels are what users named their photos, so in CSV
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from fastface.export.framing import PARTS
+from fastface.export.plans import CropFacts
 from fastface.files import atomic_path
 from fastface.names import valid_text
-from fastface.types import Faces, Hits, Span
+from fastface.types import Added, Doubt, Faces, Hits, Span
 
-__all__ = ["CropRow", "CutFacts", "SpanRow", "VideoHits", "write_crops_table", "write_hits", "write_spans"]
+__all__ = [
+    "CropRow",
+    "CutFacts",
+    "SpanRow",
+    "VideoHits",
+    "write_crops_table",
+    "write_growth",
+    "write_hits",
+    "write_review",
+    "write_spans",
+]
 
 _SPAN_COLUMNS = (
     "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
 )  # fmt: skip
 _HIT_COLUMNS = (
     "video", "target", "time", "pts", "similarity", "margin", "det_score", "quality", "x1", "y1", "x2", "y2", "track",
+    "by",
 )  # fmt: skip
-_CROP_COLUMNS = ("video", "target", "time", "box", "similarity", "quality", "ratio", "file")
+_REVIEW_COLUMNS = (
+    "video", "target", "start", "end", "faces", "best_similarity", "similarity", "margin", "reason",
+)  # fmt: skip
+_GROWTH_COLUMNS = (
+    "target", "video", "time", "x1", "y1", "x2", "y2", "anchor", "track_similarity", "similarity", "margin",
+    "quality", "yaw",
+)  # fmt: skip
+_CROP_COLUMNS = (
+    "video", "target", "time", "box", "similarity", "quality", "ratio", "file",
+    "crop", "framing", "person", "estimated", "score", *PARTS,
+)  # fmt: skip
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CHUNK_ROWS = 4096
 """Rows that are Python objects at one time: a run can have millions of hits."""
@@ -91,8 +114,8 @@ class CropRow:
         box: The face's x1, y1, x2, y2 in pixels of the frame as displayed.
         similarity: Cosine to the target's nearest reference.
         quality: The face's quality, 0–1.
-        ratio: Width to height of the crop, as `1:1`.
         file: Path relative to the output folder, with `/`.
+        facts: Where it was cut.
     """
 
     video_id: str
@@ -101,8 +124,8 @@ class CropRow:
     box: tuple[float, float, float, float]
     similarity: float
     quality: float
-    ratio: str
     file: str
+    facts: CropFacts = field(default_factory=CropFacts)
 
 
 def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
@@ -124,6 +147,8 @@ def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
 def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
     """Writes hits.csv, sorted by video, time and target, and returns the number of its rows.
 
+    `by` is `face`, or `track` where only the rest of its track makes the face a hit.
+
     Args:
         path: The table.
         videos: In order of `video_id`; taken one at a time, so a generator holds one video in memory.
@@ -135,8 +160,34 @@ def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
     return _write_csv(path, _HIT_COLUMNS, _all_hit_cells(videos))
 
 
+def write_review(path: Path, rows: Iterable[tuple[str, Doubt]]) -> None:
+    """Writes review.csv: what may be a target and was not taken for one, sorted by video, start and target.
+
+    Args:
+        path: The table.
+        rows: (video id, doubt).
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    ordered = sorted(rows, key=lambda row: (row[0], row[1].start, row[1].target, row[1].end))
+    _write_csv(path, _REVIEW_COLUMNS, (_review_cells(*row) for row in ordered))
+
+
+def write_growth(path: Path, rows: Iterable[Added]) -> None:
+    """Writes bank_growth.csv: the faces that became references, and what speaks for each; in the order of the rows.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    _write_csv(path, _GROWTH_COLUMNS, map(_growth_cells, rows))
+
+
 def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
-    """Writes crops.csv, sorted by video, time, target and file. `box` is `x1 y1 x2 y2` in one field.
+    """Writes crops.csv, sorted by video, time, target and file.
+
+    `box` (the face), `crop` and `person` are `x1 y1 x2 y2` in one field. `score` and the parts after it, before their
+    weights, are those of `export.framing`; of other crops than of bodies they are empty, and so is `person`.
 
     Raises:
         SpaceError: No space is left.
@@ -192,11 +243,37 @@ def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
     return {**columns, **dict(zip(("clip_mode", "clip_start", "clip_end"), shown, strict=True))}
 
 
+def _review_cells(video_id: str, doubt: Doubt) -> Cells:
+    times = (_seconds(time) for time in (doubt.start, doubt.end))
+    scores = (_score(score) for score in (doubt.best_similarity, doubt.similarity, doubt.margin))
+    return (_text_cell(video_id), _text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason)
+
+
+def _growth_cells(added: Added) -> Cells:
+    scores = (_score(score) for score in (added.track_similarity, added.similarity, added.margin, added.quality))
+    return (
+        _text_cell(added.target),
+        _text_cell(added.video_id),
+        _seconds(added.time),
+        *map(_pixels, added.box),
+        _text_cell(added.anchor),
+        *scores,
+        _pixels(added.yaw),
+    )
+
+
 def _crop_cells(row: CropRow) -> Cells:
     box = " ".join(_pixels(side) for side in row.box)
     scores = (_score(row.similarity), _score(row.quality))
     names = (_text_cell(row.video_id), _text_cell(row.target))
-    return (*names, _seconds(row.time), box, *scores, row.ratio, _text_cell(row.file))
+    facts = row.facts
+    crop = " ".join(map(str, facts.crop or ()))
+    person = " ".join(map(_pixels, facts.person or ()))
+    estimated = "" if facts.person is None else "yes" if facts.is_estimate else "no"
+    score = "" if facts.score is None else _score(facts.score)
+    parts = (_score(facts.parts[name]) if name in facts.parts else "" for name in PARTS)
+    found = (*names, _seconds(row.time), box, *scores, facts.ratio, _text_cell(row.file))
+    return (*found, crop, facts.framing, person, estimated, score, *parts)
 
 
 def _all_hit_cells(videos: Iterable[VideoHits]) -> Iterator[Cells]:
@@ -233,6 +310,7 @@ def _chunk_cells(hits: Hits, faces: Faces) -> Iterator[Cells]:
         *(_column(scores[face], _score) for scores in (faces.det_score, faces.quality)),
         *(_column(faces.boxes[face, side], _pixels) for side in range(4)),
         faces.track[face].tolist(),
+        ["track" if is_by_track else "face" for is_by_track in hits.by_track.tolist()],
     ]
     return zip(*columns, strict=True)
 

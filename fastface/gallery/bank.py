@@ -9,6 +9,7 @@ Arrays of the file, k references of t persons:
     embeddings     (k, D) float32        L2-normalised
     sources        (k,) text             the photo of each reference
     face_size, sharpness, det_score (k,) float32   see `Reference`
+    resampling     (k,) text             see `Reference`; banks without it hold references of one look each
 
 The same references give the same bytes. Nothing is pickled, and nothing that is, is read.
 """
@@ -38,6 +39,7 @@ _SCHEMA_VERSION = 1
 _MAX_BYTES = 512 << 20
 """Of the file and of what it unpacks to: a quarter of a million references."""
 _MAX_DIMENSION = 4096
+_LOOKS = "resampling"
 _FACTS = ("face_size", "sharpness", "det_score")
 _KINDS = {
     "schema_version": "iu",
@@ -47,6 +49,7 @@ _KINDS = {
     "embeddings": "f",
     "sources": "U",
     **dict.fromkeys(_FACTS, "f"),
+    _LOOKS: "U",
 }
 """Arrays of a bank, each with the kinds of dtype that it may have."""
 
@@ -81,6 +84,7 @@ def save_bank(path: Path, contract: str, persons: Mapping[str, Sequence[Referenc
     }
     for name in _FACTS:
         arrays[name] = np.array([getattr(reference, name) for reference in references], np.float32)
+    arrays[_LOOKS] = np.array([reference.resampling for reference in references])
     with atomic_path(path, private=True) as part:
         # Made private before the first byte of an embedding is in it.
         part.touch(mode=0o600)
@@ -127,14 +131,15 @@ def _arrays(path: Path) -> Arrays:
         raise ValueError(f"larger than the {_MAX_BYTES >> 20} MiB that a bank may have")
     with zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        if missing := sorted(_KINDS.keys() - members.keys()):
+        if missing := sorted(_KINDS.keys() - members.keys() - {_LOOKS}):
             raise ValueError(f"not a bank: it has no {', '.join(missing)}")
-        kept = {name: members[name] for name in _KINDS}
+        kept = {name: members[name] for name in _KINDS if name in members}
         if sum(info.file_size for info in kept.values()) > _MAX_BYTES:
             raise ValueError(f"unpacks to more than the {_MAX_BYTES >> 20} MiB that a bank may have")
         if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in kept.values()):
             raise ValueError("damaged: compressed as no bank is")
-        return {name: _array(name, _content(archive, info)) for name, info in kept.items()}
+        arrays = {name: _array(name, _content(archive, info)) for name, info in kept.items()}
+    return {_LOOKS: np.full(arrays["sources"].shape, ""), **arrays}
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -170,7 +175,7 @@ def _check(arrays: Arrays) -> None:
         raise ValueError("a bank of another version of fastface; enroll the photos again")
     embeddings, person, labels = arrays["embeddings"], arrays["person"], arrays["labels"]
     count = len(embeddings) if embeddings.ndim == 2 else -1
-    columns = [person, arrays["sources"], *(arrays[name] for name in _FACTS)]
+    columns = [person, arrays["sources"], arrays[_LOOKS], *(arrays[name] for name in _FACTS)]
     is_whole = (
         count > 0
         and 0 < embeddings.shape[1] <= _MAX_DIMENSION
@@ -191,7 +196,12 @@ def _persons(arrays: Arrays) -> dict[str, tuple[Reference, ...]]:
         facts = {name: float(arrays[name][row]) for name in _FACTS}
         label = label_of(str(arrays["labels"][person]))
         persons.setdefault(label, []).append(
-            Reference(source=valid_text(str(arrays["sources"][row])), embedding=embeddings[row], **facts)
+            Reference(
+                source=valid_text(str(arrays["sources"][row])),
+                embedding=embeddings[row],
+                resampling=valid_text(str(arrays[_LOOKS][row])),
+                **facts,
+            )
         )
     return {label: tuple(references) for label, references in persons.items()}
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,10 +13,23 @@ from fastface.gallery.sources import Photo
 from fastface.names import valid_text
 from fastface.types import Faces, FloatArray
 
-__all__ = ["SAME_PICTURE", "Analyse", "Pick", "Reference", "drop_doubles", "drop_unlike", "pick_faces"]
+__all__ = [
+    "SAME_PICTURE",
+    "Analyse",
+    "FaceChoice",
+    "Pick",
+    "Reference",
+    "drop_doubles",
+    "drop_unlike",
+    "pick_faces",
+    "tell_minorities",
+]
 
 Analyse = Callable[[Path], Faces]
 """Finds and embeds all faces of a photo; raises InputError where it cannot be used."""
+
+FaceChoice = Literal["auto", "largest", "only"]
+"""Which of several faces in a photo is meant: see `pick_faces`."""
 
 # Measured on 17 photos that were scaled down or blurred, cosine to the same photo as it was: 16 pixels 0.53, 20 pixels
 # 0.69, 40 pixels 0.95; blurred to a sharpness of 4: 0.37, of 8: 0.67, of 20: 0.86.
@@ -41,6 +55,7 @@ class Reference:
         face_size: Shorter side of the box in pixels.
         sharpness: Variance of the Laplacian of the aligned face.
         det_score: 0–1.
+        resampling: The looks that the embedding is the mean of, as `Resampling.name`; empty for one look.
     """
 
     source: str
@@ -48,6 +63,7 @@ class Reference:
     face_size: float
     sharpness: float
     det_score: float
+    resampling: str = ""
 
 
 @dataclass(slots=True)
@@ -76,21 +92,30 @@ class Pick:
         self.remarks.append(reason)
 
 
-def pick_faces(photos: Sequence[Photo], analyse: Analyse, alike: float) -> list[Pick]:
+def pick_faces(
+    photos: Sequence[Photo], analyse: Analyse, alike: float, *, faces: FaceChoice = "auto", resampling: str = ""
+) -> list[Pick]:
     """One face of each photo of one person.
 
-    A photo's only usable face is taken. Of several, the one most alike to the person's other photos is taken, or, if
-    there are none, the one that is far larger than the others.
+    A photo's only usable face is taken. Of several, `auto` takes the one most alike to the person's other photos, or,
+    if there are none, the one that is far larger than the others; `largest` takes the largest; `only` takes none.
 
     Args:
         photos: All of one label.
         analyse: Called in the caller's thread, once a photo.
         alike: Cosine from which two faces are one person's.
+        faces: What is done with several usable faces.
+        resampling: What `analyse` makes its embeddings of, as `Resampling.name`.
 
     Raises:
         BackendError: The networks failed.
     """
-    picks = [_look(photo, analyse) for photo in photos]
+    picks = [_look(photo, analyse, resampling) for photo in photos]
+    if faces != "auto":
+        for pick in picks:
+            if pick.candidates:
+                _pick_first(pick, faces)
+        return picks
     anchors = [(pick, pick.candidates[0]) for pick in picks if pick.candidates and _is_dominant(pick.candidates)]
     for pick in picks:
         if not pick.candidates:
@@ -131,7 +156,28 @@ def drop_unlike(picks: Sequence[Pick], alike: float) -> None:
             used[row].remarks.append(f"{reason}: are they one person?")
 
 
-def _look(photo: Photo, analyse: Analyse) -> Pick:
+def tell_minorities(picks: Sequence[Pick], alike: float) -> None:
+    """A remark on each photo that is like some of the label's others, but unlike at least half of these.
+
+    It stays, for it may be the same person at another age, as well as one of several photos of somebody else.
+    """
+    used = _used(picks)
+    if len(used) < 2:
+        return
+    mutual, floor = _mutual(used), alike * _UNLIKE_SHARE
+    np.fill_diagonal(mutual, -1)
+    rows = np.flatnonzero(mutual.max(axis=1) >= floor)  # of the others there is a remark already
+    for row in rows:
+        typical = float(np.median(mutual[row, rows[rows != row]]))
+        if typical < floor:
+            nearest = int(mutual[row].argmax())
+            used[row].remarks.append(
+                f"unlike most other photos of {used[row].label!r} (median {typical:.2f}), though like"
+                f" {used[nearest].source!r} ({mutual[row, nearest]:.2f}): are they one person?"
+            )
+
+
+def _look(photo: Photo, analyse: Analyse, resampling: str) -> Pick:
     pick = Pick(valid_text(str(photo.path)), photo.label, is_meant=photo.is_meant)
     try:
         faces = analyse(photo.path)
@@ -142,7 +188,7 @@ def _look(photo: Photo, analyse: Analyse) -> Pick:
     if not len(faces):
         pick.remarks.append("no face found")
         return pick
-    found = sorted(_references(pick.source, faces), key=lambda reference: -reference.face_size)
+    found = sorted(_references(pick.source, faces, resampling), key=lambda reference: -reference.face_size)
     pick.candidates = tuple(
         reference
         for reference in found
@@ -153,12 +199,13 @@ def _look(photo: Photo, analyse: Analyse) -> Pick:
     return pick
 
 
-def _references(source: str, faces: Faces) -> list[Reference]:
+def _references(source: str, faces: Faces, resampling: str) -> list[Reference]:
     sizes = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(axis=1)
     embeddings = normalized(faces.embedding)
+    facts = zip(embeddings, sizes, faces.sharpness, faces.det_score, strict=True)
     return [
-        Reference(source, embeddings[i], float(sizes[i]), float(faces.sharpness[i]), float(faces.det_score[i]))
-        for i in range(len(faces))
+        Reference(source, embedding, float(size), float(sharp), float(score), resampling)
+        for embedding, size, sharp, score in facts
     ]
 
 
@@ -170,6 +217,15 @@ def _why_unusable(face: Reference) -> str:
 
 def _is_dominant(candidates: Sequence[Reference]) -> bool:
     return len(candidates) == 1 or (candidates[0].face_size / candidates[1].face_size) ** 2 >= _DOMINANT_AREA
+
+
+def _pick_first(pick: Pick, faces: FaceChoice) -> None:
+    """The only usable face, or the largest of several where that is asked for."""
+    count = len(pick.candidates)
+    if count > 1 and faces == "only":
+        pick.leave_out(f"{count} faces, and only one is allowed: crop it, or allow more with --faces")
+        return
+    _take(pick, pick.candidates[0], f"{count} faces; the largest was taken" if count > 1 else "")
 
 
 def _pick_one(pick: Pick, others: FloatArray | None, alike: float) -> None:
@@ -185,6 +241,10 @@ def _pick_one(pick: Pick, others: FloatArray | None, alike: float) -> None:
             pick.leave_out(f"{count} faces of similar size: which one is {pick.label!r}? Crop it")
             return
         remark = f"{count} faces; the largest was taken"
+    _take(pick, chosen, remark)
+
+
+def _take(pick: Pick, chosen: Reference, remark: str) -> None:
     pick.reference = chosen
     if remark:
         pick.remarks.append(remark)

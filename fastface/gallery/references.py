@@ -1,7 +1,8 @@
 """Photos, folders and banks → gallery, with a report on each photo and one list of all faults."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,16 @@ from fastface.gallery.bank import load_bank, save_bank
 from fastface.gallery.comparison import drop_misfiled, same_faces, same_pictures, stacked, used_references
 from fastface.gallery.cosine import cosines
 from fastface.gallery.matching import EVERYONE
-from fastface.gallery.photos import Analyse, Pick, Reference, drop_doubles, drop_unlike, pick_faces
+from fastface.gallery.photos import (
+    Analyse,
+    FaceChoice,
+    Pick,
+    Reference,
+    drop_doubles,
+    drop_unlike,
+    pick_faces,
+    tell_minorities,
+)
 from fastface.gallery.sources import Photo, Sources, collect
 from fastface.names import valid_text
 from fastface.types import Gallery, Target
@@ -34,6 +44,7 @@ class PhotoReport:
         sibling_similarity: Median cosine to the person's other references; None without any.
         nearest_other: The other person, target or lookalike, that it is most alike to; empty without any.
         other_similarity: Cosine to that person's most alike reference; None without any.
+        resampling: The looks that its embedding is the mean of, as `flip, jitter 10`; empty for one look.
     """
 
     source: str
@@ -46,6 +57,7 @@ class PhotoReport:
     sibling_similarity: float | None = None
     nearest_other: str = ""
     other_similarity: float | None = None
+    resampling: str = ""
 
     @property
     def line(self) -> str:
@@ -53,6 +65,8 @@ class PhotoReport:
         parts = [f"{self.label}: {self.source}: {'used' if self.used else 'LEFT OUT'}"]
         if self.used:
             parts.append(f"face {self.face_size:.0f} px, sharpness {self.sharpness:.0f}")
+        if self.resampling:
+            parts.append(self.resampling)
         if self.sibling_similarity is not None:
             parts.append(f"siblings {self.sibling_similarity:.2f}")
         if self.other_similarity is not None:
@@ -93,6 +107,8 @@ def load_gallery(
     alike: float,
     lookalikes: Iterable[str | Path] = (),
     tolerant: bool = False,
+    faces: FaceChoice = "auto",
+    resampling: str = "",
 ) -> tuple[Gallery, GalleryReport]:
     """Makes a gallery of what `-t` and `--not` name.
 
@@ -107,6 +123,9 @@ def load_gallery(
         alike: The match threshold: cosine from which two faces are one person's.
         lookalikes: Photos, folders, banks of persons whom the targets must not be taken for.
         tolerant: Whether faults are reported only; the persons that they concern are left out, or stay alike.
+        faces: What is done with several faces in a photo: see `pick_faces`.
+        resampling: The looks that the embeddings of `analyse` are the means of, as `Resampling.name`. References of
+            banks stay as they were made.
 
     Raises:
         ConfigError: All faults at once; or, even if tolerant, there is no usable target.
@@ -116,10 +135,13 @@ def load_gallery(
     faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if unwanted.everyone:
         faults.append("--not '*': everyone cannot be a lookalike")
-    persons = _persons(wanted, analyse, contract, alike, faults)
-    others = _persons(unwanted, analyse, contract, alike, faults)
+    pick = partial(pick_faces, analyse=analyse, alike=alike, faces=faces, resampling=resampling)
+    persons = _persons(wanted, pick, contract, alike, faults)
+    others = _persons(unwanted, pick, contract, alike, faults)
     drop_misfiled(persons, alike)
     for group in (persons, others):
+        for picks in group.values():
+            tell_minorities(picks, alike)
         faults.extend(fault for picks in group.values() if (fault := _unusable(picks)))
     faults.extend(f"target {fault}" for fault in _unseen(wanted, persons))
     faults.extend(f"--not {fault}" for fault in _unseen(unwanted, others))
@@ -150,13 +172,13 @@ def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
 
 
 def _persons(
-    sources: Sources, analyse: Analyse, contract: str, alike: float, faults: list[str]
+    sources: Sources, pick: Callable[[Sequence[Photo]], list[Pick]], contract: str, alike: float, faults: list[str]
 ) -> dict[str, list[Pick]]:
     """Picks of each label, by label: those of photos first, then those of banks."""
     photos: dict[str, list[Photo]] = {}
     for photo in sources.photos:
         photos.setdefault(photo.label, []).append(photo)
-    persons = {label: pick_faces(found, analyse, alike) for label, found in photos.items()}
+    persons = {label: pick(found) for label, found in photos.items()}
     for path in sources.banks:
         try:
             bank = load_bank(path, contract)
@@ -234,4 +256,5 @@ def _report(
         sibling_similarity=float(np.median(cosines(face.embedding[None], stacked(others)))) if others else None,
         nearest_other=name,
         other_similarity=similarity,
+        resampling=face.resampling,
     )

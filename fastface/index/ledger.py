@@ -6,7 +6,7 @@ its row, and is then made again under the same name; a row without its file is d
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,7 @@ from fastface.index.records import UnitRecord, VideoRecord, info_from_text, info
 
 __all__ = ["Ledger"]
 
-_VERSION = 2
+_VERSION = 3
 """Of the tables, kept as SQLite's `user_version`; 0 is a new file."""
 
 _TABLES = f"""
@@ -122,6 +122,21 @@ class Ledger:
                 ),
             )
 
+    def put_waiting(self, paths: Mapping[str, Path]) -> None:
+        """Notes which videos are to be scanned: those of which nothing is known are `scanning`, with an empty key.
+
+        In one transaction, since there may be thousands. Those that waited before and are not among them are forgotten.
+
+        Args:
+            paths: {video id: where it is}.
+        """
+        rows = ((video_id, os.fsencode(path)) for video_id, path in paths.items())
+        with self._transaction("waiting"):
+            self._database.execute("DELETE FROM videos WHERE scan_key = ''")
+            self._database.executemany(
+                "INSERT OR IGNORE INTO videos VALUES (?, ?, '', '', 'scanning', '', NULL, NULL, 0)", rows
+            )
+
     def forget_video(self, video_id: str) -> None:
         """Removes a video and its units, durably: its files may be removed or replaced then."""
         with self._synced(), self._transaction("forget-video"):
@@ -169,6 +184,11 @@ class Ledger:
         """A file was made: `key` says of what, `facts` is what its maker wants to know again."""
         with self._transaction("export"):
             self._database.execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?)", (path, key, facts))
+
+    def doubt_exports(self, paths: Iterable[str]) -> None:
+        """Files are about to be replaced: whatever happens, durably, none of them counts as what it was."""
+        with self._synced(), self._transaction("doubt-exports"):
+            self._database.executemany("UPDATE exports SET key = '' WHERE path = ?", ((path,) for path in paths))
 
     def forget_export(self, path: str) -> None:
         """A file is gone."""

@@ -59,6 +59,7 @@ class UnitRecord:
         covered: Seconds of video that were decoded.
         decoder: What decoded them; empty for pictures.
         decoder_reason: Why that is not the decoder that was asked for; empty if it is.
+        unread: Why the disk or the share did not give all of it; empty if it did.
         lost: Why the unit has no result: `state: reason`; empty if it has one.
         keyframes: When the keyframes are shown that were looked at; empty unless it was only they.
         seconds: Time of each stage.
@@ -80,6 +81,7 @@ class UnitRecord:
     covered: Fraction = Fraction(0)
     decoder: str = ""
     decoder_reason: str = ""
+    unread: str = ""
     lost: str = ""
     keyframes: tuple[Fraction, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)

@@ -9,11 +9,21 @@ from typing import Literal
 from fastface.errors import FastfaceError
 from fastface.files import write_atomic
 
-__all__ = ["GraphFacts", "GraphKind", "note_facts", "noted_facts"]
+__all__ = ["KIND_WORDS", "GraphFacts", "GraphKind", "PersonFamily", "note_facts", "noted_facts"]
 
 GraphKind = Literal["detector", "recogniser", "person", "unknown"]
+PersonFamily = Literal["yolo", "yolox"]
+"""Layouts of networks that find persons; `graph_person` describes them."""
 
-_VERSION = 1
+KIND_WORDS: dict[GraphKind, str] = {
+    "detector": "detector",
+    "recogniser": "recogniser",
+    "person": "person network",
+    "unknown": "unknown",
+}
+"""What messages call the kinds."""
+
+_VERSION = 2
 """Raised whenever the same graph is judged otherwise, so that old notes are not taken for new ones."""
 
 
@@ -25,6 +35,7 @@ class GraphFacts:
         kind: What the network is for.
         dimension: Components of an embedding; None for other kinds.
         has_landmarks: Whether a detector gives landmarks; without, they are the mean face's, placed in the box.
+        family: Layout of a network that finds persons; None for other kinds.
         input_size: (width, height) that the export is fixed to; None where it is free.
         reason: Why the kind is unknown; empty otherwise.
     """
@@ -32,6 +43,7 @@ class GraphFacts:
     kind: GraphKind
     dimension: int | None = None
     has_landmarks: bool = False
+    family: PersonFamily | None = None
     input_size: tuple[int, int] | None = None
     reason: str = ""
 

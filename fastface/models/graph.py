@@ -1,7 +1,7 @@
 """Networks as files: what one is, told from its graph, and its rewritten form in a cache.
 
-Nothing here loads ONNX where the cache has the answer. The rewriting itself is in `graph_detector` and
-`graph_recogniser`.
+Nothing here loads ONNX where the cache has the answer. The rewriting itself is in `graph_detector`,
+`graph_recogniser` and `graph_person`.
 """
 
 import hashlib
@@ -10,9 +10,11 @@ from typing import Literal
 
 from fastface.errors import ConfigError, ModelError
 from fastface.files import atomic_path
-from fastface.models.facts import GraphFacts, note_facts, noted_facts
+from fastface.models.facts import KIND_WORDS, GraphFacts, note_facts, noted_facts
 
-__all__ = ["inspect_graph", "prepare_detector", "prepare_recogniser"]
+__all__ = ["inspect_graph", "prepare_detector", "prepare_person", "prepare_recogniser"]
+
+_Prepared = Literal["detector", "recogniser", "person"]
 
 REWRITE_VERSION = 2
 """Raised whenever a rewritten graph changes, so that an old cache is not taken for a new one."""
@@ -62,7 +64,18 @@ def prepare_recogniser(path: Path, cache_folder: Path) -> Path:
     return _prepared(path, cache_folder, "recogniser")
 
 
-def _prepared(path: Path, cache_folder: Path, kind: Literal["detector", "recogniser"]) -> Path:
+def prepare_person(path: Path, cache_folder: Path) -> Path:
+    """The person network rewritten by `rewrite_person`, from the cache or made now.
+
+    Raises:
+        ModelError: The file is damaged or no YOLO that finds persons.
+        SpaceError: No space is left for the cache.
+        ConfigError: The cache cannot be written.
+    """
+    return _prepared(path, cache_folder, "person")
+
+
+def _prepared(path: Path, cache_folder: Path, kind: _Prepared) -> Path:
     content = _read(path)
     digest = hashlib.sha256(content).hexdigest()[:16]
     cached = cache_folder / f"{kind}-{digest}-v{REWRITE_VERSION}.onnx"
@@ -77,16 +90,18 @@ def _prepared(path: Path, cache_folder: Path, kind: Literal["detector", "recogni
     return cached
 
 
-def _rewritten(path: Path, content: bytes, kind: Literal["detector", "recogniser"]) -> bytes:
+def _rewritten(path: Path, content: bytes, kind: _Prepared) -> bytes:
     from fastface.models.graph_detector import rewrite_detector  # noqa: PLC0415 - see the module's docstring
+    from fastface.models.graph_person import rewrite_person  # noqa: PLC0415
     from fastface.models.graph_read import judge_graph, parse_graph  # noqa: PLC0415
     from fastface.models.graph_recogniser import rewrite_recogniser  # noqa: PLC0415
 
     model = parse_graph(path, content)
     facts = judge_graph(model)
     if facts.kind != kind:
-        raise ModelError(f"{str(path)!r} is no {kind}: {facts.reason or f'it is a {facts.kind}'}")
-    (rewrite_detector if kind == "detector" else rewrite_recogniser)(model)
+        found = facts.reason or f"it is a {KIND_WORDS[facts.kind]}"
+        raise ModelError(f"{str(path)!r} is no {KIND_WORDS[kind]}: {found}")
+    {"detector": rewrite_detector, "recogniser": rewrite_recogniser, "person": rewrite_person}[kind](model)
     return bytes(model.SerializeToString())
 
 

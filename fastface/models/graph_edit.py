@@ -92,9 +92,11 @@ class GraphEditor:
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph
-        self._count = 0
         self._constants = constant_of(graph)
         self._producers = {name: node for node in graph.node for name in node.output}
+        # An editor that worked on the graph before has left names of its own.
+        own = (name.rpartition("_")[2] for name in (*self._constants, *self._producers) if name.startswith(SCOPE))
+        self._count = max((int(number) for number in own if number.isdigit()), default=0)
 
     def producer(self, name: str) -> Any | None:
         """The node that makes a tensor; None for inputs and weights."""

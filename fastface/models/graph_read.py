@@ -11,13 +11,13 @@ from fastface.models.facts import GraphFacts
 from fastface.models.graph_detector import find_heads
 from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, shape_of
 from fastface.models.graph_free import free_resizes
+from fastface.models.graph_person import find_family
 from fastface.types import ALIGNED_SIZE
 
 __all__ = ["judge_graph", "parse_graph"]
 
 _LEAST_OPSET = 11
 _LEAST_DIMENSION = 64
-_COCO_CLASSES = 80
 
 
 def parse_graph(path: Path, content: bytes) -> Any:
@@ -70,9 +70,10 @@ def judge_graph(model: Any) -> GraphFacts:
     dimension = _dimension(model) if len(outputs) == 1 and size in (None, (ALIGNED_SIZE, ALIGNED_SIZE)) else None
     if dimension is not None:
         return GraphFacts("recogniser", dimension=dimension, input_size=size)
-    if _sees_persons(model):
-        return GraphFacts("person", input_size=size)
-    return GraphFacts("unknown", input_size=size, reason=f"its {len(outputs)} output(s) are of no known kind")
+    if len(outputs) == 1:
+        return _person_facts(model, size)
+    shapes = ", ".join(str(shape_of(output)) for output in outputs)
+    return GraphFacts("unknown", input_size=size, reason=f"its {len(outputs)} outputs are of no known kind: {shapes}")
 
 
 def _detector_facts(model: Any, size: tuple[int, int] | None) -> GraphFacts:
@@ -91,7 +92,8 @@ def _dimension(model: Any) -> int | None:
     return shape[1] if shape[1] >= _LEAST_DIMENSION else None
 
 
-def _sees_persons(model: Any) -> bool:
-    """YOLO on COCO: rows of a box and 80 classes, with or without an objectness, in either order of axes."""
-    shape = shape_of(model.graph.output[0])
-    return len(shape) == 3 and not {_COCO_CLASSES + 4, _COCO_CLASSES + 5}.isdisjoint(shape[1:])
+def _person_facts(model: Any, size: tuple[int, int] | None) -> GraphFacts:
+    try:
+        return GraphFacts("person", family=find_family(model), input_size=size)
+    except ModelError as error:
+        return GraphFacts("unknown", input_size=size, reason=str(error))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from fastface.errors import ModelError
-from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork, NetworkKind
+from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork
 from fastface.models.facts import GraphKind
 from fastface.models.graph import inspect_graph
 
@@ -26,6 +26,7 @@ class Network:
         kind: What it is for, told from its graph.
         dimension: Components of a recogniser's embedding; None for other kinds.
         verified: Whether the digest is a published one.
+        reason: Why the kind is unknown; empty otherwise.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Network:
     kind: GraphKind
     dimension: int | None
     verified: bool
+    reason: str = ""
 
     @property
     def differs(self) -> bool:
@@ -103,7 +105,7 @@ class PackFolder:
         """One line for each file that could not be read."""
         return self._contents[1]
 
-    def choose(self, kind: NetworkKind) -> Network | None:
+    def choose(self, kind: GraphKind) -> Network | None:
         """The network of a kind; None if there is none.
 
         Of several: the one that the catalogue names for a pack of this name, else the first published one, else the
@@ -144,7 +146,7 @@ def read_network(path: Path, cache_folder: Path | None = None) -> Network:
     if known is not None:
         return Network(path.stem, path, digest, known.kind, known.dimension, verified=True)
     facts = inspect_graph(path, cache_folder)
-    return Network(path.stem, path, digest, facts.kind, facts.dimension, verified=False)
+    return Network(path.stem, path, digest, facts.kind, facts.dimension, verified=False, reason=facts.reason)
 
 
 def verify(folder: Path) -> list[FileCheck]:

@@ -18,9 +18,13 @@ from fastface.models.catalog import (
     Thresholds,
     preferred_packs,
 )
+from fastface.models.facts import KIND_WORDS, GraphKind
 from fastface.models.packs import Network, PackFolder, find_packs, how_to_replace, read_network
 
-__all__ = ["ModelSet", "contract_of", "data_folder", "find_models", "places"]
+__all__ = ["PERSON_FOLDER", "ModelSet", "contract_of", "data_folder", "find_models", "places"]
+
+PERSON_FOLDER = "person"
+"""Name of the folder beside the packs where person networks lie."""
 
 _KINDS: tuple[NetworkKind, ...] = ("detector", "recogniser")
 
@@ -37,8 +41,9 @@ class ModelSet:
         detector: Finds faces.
         recogniser: Embeds them.
         thresholds: The recogniser's.
-        licence: Of the weights, one line.
+        licence: Of these two networks' weights, one line.
         notes: What the user should know of the choice: files that differ from the published ones, packs passed over.
+        person: Finds persons; None where there is no such network.
     """
 
     pack: str
@@ -47,6 +52,13 @@ class ModelSet:
     thresholds: Thresholds
     licence: str
     notes: tuple[str, ...] = ()
+    person: Network | None = None
+
+    @property
+    def names(self) -> str:
+        """The pack and its networks, as a header tells them."""
+        names = [network.name for network in (self.detector, self.recogniser, self.person) if network is not None]
+        return f"{self.pack}: {' + '.join(names)}"
 
 
 def data_folder() -> Path:
@@ -66,12 +78,14 @@ def find_models(
     recogniser: str | None,
     device: DeviceInfo,
     *,
+    person: str | None = None,
     cache_folder: Path | None = None,
 ) -> ModelSet:
     """The networks to take.
 
     Without a pack's name: the first of the catalogue's order for the device that is there and whole, then unknown
-    packs by name.
+    packs by name. A person network is no pack's part: it is taken from a folder `person`, else from the pack, if either
+    holds one.
 
     Args:
         folder: A folder of packs, or one pack; None looks in the usual places.
@@ -79,6 +93,7 @@ def find_models(
         detector: File, or name (stem) of a file in any pack, instead of the pack's.
         recogniser: Likewise.
         device: What will compute: large packs first on a card, small ones on a CPU.
+        person: Likewise for the person network.
         cache_folder: Where it is noted what files are; None notes nothing.
 
     Raises:
@@ -92,9 +107,11 @@ def find_models(
             chosen[kind] = _named(kind, wanted, packs, cache_folder)
     name = "custom"
     notes: list[str] = []
+    with_persons = [found for found in packs if found.name == PERSON_FOLDER]
     if missing := [kind for kind in _KINDS if kind not in chosen]:
         source, notes = _choose_pack(packs, missing, pack, where, device)
         name = source.name
+        with_persons.append(source)
         # `_choose_pack` returns only packs that have them all.
         chosen.update({kind: network for kind in missing if (network := source.choose(kind))})
     notes += [
@@ -109,6 +126,7 @@ def find_models(
         thresholds=THRESHOLDS.get(chosen["recogniser"].name, DEFAULT_THRESHOLDS),
         licence=_licence(chosen.values()),
         notes=tuple(notes),
+        person=_person_network(person, packs, with_persons, cache_folder),
     )
 
 
@@ -117,18 +135,29 @@ def contract_of(recogniser: Network) -> str:
     return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING}".encode()).hexdigest()
 
 
-def _named(kind: NetworkKind, wanted: str, packs: Sequence[PackFolder], cache_folder: Path | None) -> Network:
-    """The network that `--detector` or `--recogniser` names: a file, or a stem found in any pack."""
+def _person_network(
+    wanted: str | None, packs: Sequence[PackFolder], with_persons: Iterable[PackFolder], cache_folder: Path | None
+) -> Network | None:
+    if wanted is not None:
+        return _named("person", wanted, packs, cache_folder)
+    return next(filter(None, (pack.choose("person") for pack in with_persons)), None)
+
+
+def _named(kind: GraphKind, wanted: str, packs: Sequence[PackFolder], cache_folder: Path | None) -> Network:
+    """The network that `--detector`, `--recogniser` or `--person-model` names: a file, or a stem found in any pack."""
     path = Path(wanted)
     if path.suffix != ".onnx":
         files = [file for pack in packs for file in pack.files]
         path = next((file for file in files if file.stem == wanted), path)
         if not path.is_file():
             names = sorted({file.stem for file in files})
-            raise ModelError(f"no {kind} {wanted!r}: neither a file nor one of: {', '.join(names) or 'none'}")
+            raise ModelError(
+                f"no {KIND_WORDS[kind]} {wanted!r}: neither a file nor one of: {', '.join(names) or 'none'}"
+            )
     network = read_network(path, cache_folder)
     if network.kind != kind:
-        raise ModelError(f"{str(path)!r} is no {kind}; by its graph it is: {network.kind}")
+        found = network.reason or f"by its graph it is: {KIND_WORDS[network.kind]}"
+        raise ModelError(f"{str(path)!r} is no {KIND_WORDS[kind]}; {found}")
     return network
 
 

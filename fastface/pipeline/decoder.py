@@ -1,5 +1,7 @@
 """The decoder process: units of videos → sampled frames → slots of the ring."""
 
+import ctypes
+import gc
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -38,14 +40,29 @@ from fastface.video.probe import probe
 
 __all__ = ["serve"]
 
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""The C library's way to give free memory back to the system; not every one has it."""
+
 
 def serve(connection: Connection, descriptor: int, settings: DecoderSettings) -> None:
     """The life of a decoder process; called by `process.child_main` in the child."""
     av.logging.set_level(None)
     cv2.setNumThreads(1)
     decoder = _Decoder(connection, Ring(descriptor, settings.ring), settings)
+    gc.freeze()  # what is there stays, and need not be looked through after each probe
     connection.send(Ready())
     decoder.loop()
+
+
+def _release_memory() -> None:
+    """Gives back what a probe has taken: a quarter of a millisecond, against megabytes after a hundred videos.
+
+    A frame whose side data was asked for is in a cycle with it, and keeps its decoder with all its pictures; and the
+    allocator keeps what was freed between what was not, more with each video.
+    """
+    gc.collect()
+    if _TRIM is not None:
+        _TRIM(0)
 
 
 class _Cancelled(Exception):  # noqa: N818 - an answer, not an error
@@ -114,6 +131,8 @@ class _Decoder:
         except InputError as error:
             self._connection.send(ProbeRefused(task.file, "failed", error.reason))
             return
+        finally:
+            _release_memory()
         units = plan_units(found, settings.sampling, settings.unit_seconds)
         self._connection.send(Probed(task.file, found.info, units, before))
 

@@ -17,6 +17,7 @@ from fastface.backends import page_lock
 from fastface.faces.analyse import FaceAnalyser, FoundFaces
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
+from fastface.failpoints import fail_point
 from fastface.pipeline.analyser import open_detector, open_recogniser, warm_up
 from fastface.pipeline.inference import Job, describe, unpack
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
@@ -47,6 +48,7 @@ class Overlapped:
 
     def begin(self, task: Infer) -> Future[Inferred]:
         """Begins a batch; answers are ready in the order of the tasks."""
+        fail_point("overlap.begin")
         detected = self._detecting.submit(self._detect, task)
         return self._describing.submit(self._describe, detected)
 
@@ -56,14 +58,17 @@ class Overlapped:
         job = unpack(self._ring, task, per_picture=self._analyser.detector.session.per_picture)
         found = self._analyser.detect(job.canvases)
         self._idle_since = perf_counter()
+        fail_point("overlap.detected")
         return job, found, {"detect": self._idle_since - started, "wait_batch": waited}
 
     def _describe(self, detected: Future[tuple[Job, FoundFaces, dict[str, float]]]) -> Inferred:
         job, found, seconds = detected.result()
+        fail_point("overlap.taken")
         before = dict(self._analyser.seconds)
         faces = describe(self._analyser, job, found)
         for stage in ("align", "embed"):
             seconds[stage] = self._analyser.seconds[stage] - before[stage]
+        fail_point("overlap.described")
         return Inferred(job.task.batch, job.task.first, faces, seconds, job.task.count - len(job.begins))
 
 
@@ -91,7 +96,10 @@ def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSetting
             running.append(work.begin(message))
             running[-1].add_done_callback(lambda _: os.eventfd_write(bell, 1))
         while running and running[0].done():
-            connection.send(running.popleft().result())
+            reply = running.popleft().result()
+            fail_point("worker.inferred")
+            connection.send(reply)
+            fail_point("worker.told")
 
 
 def _opened_detector(settings: WorkerSettings) -> Detector:

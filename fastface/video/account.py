@@ -1,6 +1,6 @@
 """The account of one unit: frames, errors, and the seconds that were decoded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -16,10 +16,12 @@ class Account:
 
     Attributes:
         errors: Packets or frames that could not be decoded, or only with damage.
+        unread: Why the disk or the share did not give all of the file; empty if it did.
     """
 
     def __init__(self, info: VideoInfo, unit: Unit) -> None:
         self.errors = 0
+        self.unread = ""
         self._info = info
         self._unit = unit
         self._decoded = 0
@@ -74,13 +76,13 @@ class Account:
             before = self._info.time_of(self._last) + self._frame_seconds
         self._lost += max(Fraction(0), time - before)
 
-    def report(self, sampled: int, keyframes: Sequence[Fraction]) -> UnitReport:
-        """The unit's account: `sampled` frames were handed out, and `keyframes` says when if only such were wanted."""
+    def report(self) -> UnitReport:
+        """The unit's account; which of its frames were handed out is not known here."""
         until = max(self._ends(), default=self._unit.start)
         if self._unit.end is not None:
             until = self._unit.end if self._complete else min(until, self._unit.end)
         covered = max(Fraction(0), until - self._unit.start - self._lost)
-        return UnitReport(self._decoded, sampled, self.errors, covered, tuple(keyframes))
+        return UnitReport(decoded=self._decoded, errors=self.errors, covered=covered, unread=self.unread)
 
     def _ends(self) -> Iterator[Fraction]:
         """Until when the unit was seen, by what was decoded and by what was read."""

@@ -12,8 +12,11 @@ import av.error
 import av.video.stream
 
 from fastface.errors import VideoError
+from fastface.video.frame import CANNOT_READ
 
 __all__ = ["open_video"]
+
+"""How the reason of a `VideoError` begins if the file, and not what is in it, is at fault: another time it may do."""
 
 # Demuxers that open other files (hls, concat, dash, image2 …) or that take any text for a film (tty, subtitles) are
 # not among these.
@@ -70,7 +73,7 @@ def _check_regular(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise VideoError(path, f"cannot be read: {error.strerror}") from error
+        raise VideoError(path, f"{CANNOT_READ}: {error.strerror}") from error
     if not stat.S_ISREG(mode):
         raise VideoError(path, "not a regular file")
 
@@ -113,4 +116,4 @@ def _why_unopened(error: Exception) -> str:
         # What FFmpeg answers for a format that is not among ours: a playlist, a list of files, a text.
         return "not a video: it is of a format that is refused"
     reason = getattr(error, "strerror", None) or str(error)
-    return f"cannot be opened: {reason}"
+    return f"{CANNOT_READ if isinstance(error, OSError) else 'cannot be opened'}: {reason}"

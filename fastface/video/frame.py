@@ -7,7 +7,10 @@ from typing import Any, Protocol
 
 from fastface.types import Image, Unit
 
-__all__ = ["FrameSource", "SampledFrame", "SignOfLife", "UnitReport", "no_sign"]
+__all__ = ["CANNOT_READ", "FrameSource", "SampledFrame", "SignOfLife", "UnitReport", "no_sign"]
+
+CANNOT_READ = "cannot be read"
+"""How the reason begins where the disk or the share fails, and another run may do better."""
 
 SignOfLife = Callable[[], object]
 """Called wherever long work gets on."""
@@ -46,6 +49,7 @@ class UnitReport:
         keyframes: When those that were handed out are shown; empty unless only they were asked for.
         decoder: What decoded it, to its end: `pyav` or `nvdec`; empty for pictures.
         decoder_reason: Why that is not the decoder that was asked for; empty if it is.
+        unread: Why the disk or the share did not give all of the file; empty if it did.
     """
 
     decoded: int = 0
@@ -55,6 +59,7 @@ class UnitReport:
     keyframes: tuple[Fraction, ...] = ()
     decoder: str = ""
     decoder_reason: str = ""
+    unread: str = ""
 
 
 class FrameSource(Protocol):

@@ -11,8 +11,9 @@ from typing import Any
 
 from fastface.types import Unit, VideoInfo
 from fastface.video.account import Account
+from fastface.video.holes import Steps, watched
 
-__all__ = ["can_skip", "keyframes", "marked"]
+__all__ = ["InDoubt", "can_skip", "keyframes", "marked"]
 
 _SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
 """Codecs of which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
@@ -31,20 +32,28 @@ def can_skip(info: VideoInfo, unit: Unit) -> bool:
     return unit.sampling.period is not None and info.codec in _SKIPPABLE and not info.estimated_times
 
 
-def marked(packets: Iterator[Any], info: VideoInfo, unit: Unit) -> Iterator[tuple[Any, bool]]:
+def marked(
+    packets: Iterator[Any], info: VideoInfo, unit: Unit, declared_until: int | None
+) -> Iterator[tuple[Any, bool]]:
     """Packets as they come, each with whether its frame is needed even if no other frame refers to it.
 
     It is if it is the first one shown in its cell of the sampling grid. That is known once a packet was read that is
     decoded when it is shown, since what is decoded later is shown later. Where timestamps do not allow to tell (some
-    are missing, or the clock is set back), every frame from there on is needed.
+    are missing, or the clock is set back), every frame from there on is needed. Before what may be a hole in the file,
+    the last few are: one of them may be cut, which only decoding tells.
 
     Args:
         packets: In the order of decoding.
         info: The video.
         unit: One that `can_skip`.
+        declared_until: Up to this decoding time the container tells itself what is missing; None: nowhere.
     """
     ahead = _Ahead(info, unit)
+    steps = Steps(info, declared_until)
     for packet in packets:
+        if steps.is_late(packet.dts):
+            yield from ((waiting, True) for waiting in ahead.waiting)
+            ahead.waiting.clear()
         if not ahead.add(packet):
             yield from ((waiting, True) for waiting in ahead.waiting)
             yield from ((rest, True) for rest in packets)
@@ -53,8 +62,16 @@ def marked(packets: Iterator[Any], info: VideoInfo, unit: Unit) -> Iterator[tupl
     yield from ((waiting, True) for waiting in ahead.waiting)
 
 
+class InDoubt(Exception):  # noqa: N818 - an answer, not an error
+    """Keyframes alone do not tell whether all of the film is there: it must be decoded whole."""
+
+
 def keyframes(
-    packets: Iterator[Any], info: VideoInfo, unit: Unit, account: Account, indexed: Collection[int] = ()
+    packets: Iterator[Any],
+    info: VideoInfo,
+    unit: Unit,
+    account: Account,
+    index: tuple[Collection[int], int | None],
 ) -> Iterator[Any]:
     """The packet of the first keyframe in each cell, and the empty one that ends the stream.
 
@@ -62,25 +79,33 @@ def keyframes(
         packets: In the order of decoding.
         info: The video.
         unit: One that `can_skip`.
-        account: Told how far the packets went that were left out, and which of them the container calls damaged.
-        indexed: Decoding times of keyframes by the container's index: a damaged one does not look like a keyframe.
+        account: Told how far the packets went that were left out.
+        index: Decoding times of keyframes by the container's index, since a damaged one does not look like a keyframe;
+            and up to which decoding time the container tells itself what is missing, None: nowhere.
+
+    Raises:
+        InDoubt: Packets may be missing, or the container calls one damaged, or does not say when a keyframe is shown.
     """
     assert unit.sampling.period is not None
+    indexed, declared_until = index
     last_cell: int | None = None
-    for packet in packets:
+    every = ((packet, True) for packet in packets)
+    for packet, _, is_late, is_damaged in watched(every, info, declared_until):
         if packet.size == 0:
             yield packet
             continue
+        if is_late or is_damaged:
+            raise InDoubt
         is_keyframe = packet.is_keyframe or packet.dts in indexed
-        if packet.pts is not None:
-            account.passed(packet.pts)
-            cell = unit.sampling.cell(info.time_of(packet.pts))
-            is_keyframe = is_keyframe and cell != last_cell
-            last_cell = cell if is_keyframe else last_cell
-        if is_keyframe:
+        if packet.pts is None:
+            if is_keyframe:
+                raise InDoubt
+            continue
+        account.passed(packet.pts)
+        cell = unit.sampling.cell(info.time_of(packet.pts))
+        if is_keyframe and cell != last_cell:
+            last_cell = cell
             yield packet
-        elif packet.is_corrupt:
-            account.failed()
 
 
 class _Ahead:

@@ -16,7 +16,7 @@ ends the stream, that timestamps come back as they went in) and its speed.
 
 import ctypes
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -33,8 +33,9 @@ from av.bitstream import BitStreamFilterContext
 
 from fastface.types import Size, Unit, VideoInfo
 from fastface.video.account import Account
-from fastface.video.frame import SignOfLife, no_sign
+from fastface.video.frame import SampledFrame, SignOfLife, no_sign
 from fastface.video.pyav import PyavSource
+from fastface.video.sizes import check_size
 
 __all__ = ["NvdecError", "NvdecSource", "is_installed"]
 
@@ -131,11 +132,21 @@ class NvdecSource(PyavSource):
         self._card = card
         self._colour = (0, 0)
 
+    def frames(self, unit: Unit) -> Generator[SampledFrame]:
+        """The samples of a unit in order of time.
+
+        Raises:
+            NvdecError: The card fails, or meets what it is not sure to decode.
+        """
+        if unit.sampling.keyframes:
+            raise NvdecError("keyframes alone are left to PyAV: which packets hold one, the two see differently")
+        yield from super().frames(unit)
+
     def _decoded(
         self,
         packets: Iterator[Any],
         stream: Any,
-        unit: Unit,
+        unit: Unit,  # noqa: ARG002 - the card decodes every frame
         account: Account,  # noqa: ARG002 - the card tells of no damage
     ) -> Iterator[Any]:
         """Every frame of the packets: the card cannot leave out those that no sample needs.
@@ -143,8 +154,6 @@ class NvdecSource(PyavSource):
         Raises:
             NvdecError: The card fails, or meets what it is not sure to decode.
         """
-        if unit.sampling.keyframes:
-            raise NvdecError("keyframes alone are left to PyAV: which packets hold one, the two see differently")
         self._colour = int(stream.codec_context.color_range), int(stream.codec_context.colorspace)
         return self._frames(packets, stream)
 
@@ -174,6 +183,7 @@ class NvdecSource(PyavSource):
             if pts not in marks:
                 raise NvdecError(f"the card gives a frame at {pts}, where no packet is")
             size = decoder.GetWidth(), decoder.GetHeight()
+            check_size(self._info.path, size, self._info.max_pixels)
             if frame.framesize() != size[0] * size[1] * 3 // 2:
                 raise NvdecError(f"the card gives frames of {frame.framesize()} bytes for {size[0]}x{size[1]} pixels")
             yield _CardFrame(pts, *marks.pop(pts), frame, size)

@@ -14,6 +14,7 @@ from fastface.video.cuts import keyframe_stamps
 from fastface.video.discover import VideoFile
 from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.sequence import probe_sequence
+from fastface.video.sizes import check_size, limit_size, size_of
 
 __all__ = ["Probe", "probe"]
 
@@ -49,21 +50,17 @@ def probe(file: VideoFile, max_pixels: int, alive: SignOfLife = no_sign) -> Prob
         return Probe(probe_sequence(file, max_pixels), ())
     with open_video(file.path) as (container, stream):
         codec = stream.codec_context
-        if codec.width * codec.height > max_pixels:
-            size = f"{codec.width}x{codec.height}"
-            raise VideoError(file.path, f"its frames of {size} are above max_pixels, {max_pixels}")
-        frame = _first_frame(file, container, stream)
-        if frame.width * frame.height > max_pixels:
-            size = f"{frame.width}x{frame.height}"
-            raise VideoError(file.path, f"its frames of {size} are above max_pixels, {max_pixels}")
-        info = _info(file, container, stream, frame)
+        check_size(file.path, (codec.width, codec.height), max_pixels)
+        limit_size(codec, max_pixels)
+        frame = _first_frame(file, container, stream, max_pixels)
+        info = replace(_info(file, container, stream, frame), max_pixels=max_pixels)
         stamps = None if info.estimated_times else keyframe_stamps(file.path, container, stream, alive)
     if stamps is None:
         return Probe(replace(info, estimated_times=True), ())
     return Probe(info, tuple(time for time in map(info.time_of, stamps) if time > 0))
 
 
-def _first_frame(file: VideoFile, container: Any, stream: Any) -> Any:
+def _first_frame(file: VideoFile, container: Any, stream: Any, max_pixels: int) -> Any:
     failed = read = 0
     try:
         for packet in container.demux(stream):
@@ -72,6 +69,7 @@ def _first_frame(file: VideoFile, container: Any, stream: Any) -> Any:
                 for frame in packet.decode():
                     return frame
             except av.error.FFmpegError:
+                check_size(file.path, size_of(packet, stream.codec_context), max_pixels)
                 failed += 1
             if read > _MAX_PACKETS_TO_FIRST_FRAME:
                 break

@@ -3,7 +3,7 @@
 Reading, seeking, sampling and the account are the same whatever decodes the packets: `nvdec` gives another decoder.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -18,8 +18,10 @@ from fastface.video.account import Account
 from fastface.video.clock import Clock
 from fastface.video.container import open_video
 from fastface.video.ebml import is_whole
-from fastface.video.frame import SampledFrame, SignOfLife, UnitReport, no_sign
-from fastface.video.lookahead import can_skip, keyframes, marked
+from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
+from fastface.video.holes import Debts, watched
+from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
+from fastface.video.sizes import check_size, limit_size, size_of
 
 __all__ = ["PyavSource"]
 
@@ -33,6 +35,12 @@ _EXACT_INDEX = ("mov", "matroska")
 """Containers that seek by an index: where it leads behind the end of the file, the rest of the file is missing."""
 
 _INDEX_IN_HEADER = ("mov", "avi")
+
+_ALL = 1 << 62
+"""A decoding time that is later than any."""
+
+_Decode = Callable[[Iterator[Any], Any, Unit, Account], Iterator[Any]]
+"""(packets, stream, unit, account) → decoded frames."""
 
 
 class PyavSource:
@@ -49,37 +57,56 @@ class PyavSource:
         self._info = info
         self._threads = threads
         self._alive = alive
+        self._refreshed: set[int] = set()
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit in order of time."""
+        last: int | None = None
+        sampled = 0
+        keyframes: list[Fraction] = []
+        for frame in self._samples(unit):
+            if last is not None and frame.pts <= last:
+                continue  # of the first attempt
+            last = frame.pts
+            sampled += 1
+            if unit.sampling.keyframes:
+                keyframes.append(frame.time)
+            yield frame
+        self.report = replace(self.report, sampled=sampled, keyframes=tuple(keyframes))
+
+    def _samples(self, unit: Unit) -> Iterator[SampledFrame]:
+        """The samples of a unit, with those before a doubt twice: what is in doubt is decoded whole, from its start."""
+        if unit.sampling.keyframes and can_skip(self._info, unit):
+            with suppress(InDoubt):
+                yield from self._attempt(unit, self._keyframes_alone)
+                return
+        yield from self._attempt(unit, self._decoded)
+
+    def _attempt(self, unit: Unit, decode: _Decode) -> Iterator[SampledFrame]:
         info, period = self._info, unit.sampling.period
         account = Account(info, unit)
         start = info.start_pts + ceil(unit.start / info.time_base)
         end = None if unit.end is None else info.start_pts + ceil(unit.end / info.time_base)
         wanted = start
-        sampled = 0
-        keyframes: list[Fraction] = []
-        for frame, pts in self._from(unit, account):
+        self._refreshed.clear()
+        for frame, pts in self._from(unit, account, decode):
             if pts < start:
                 continue
             if end is not None and pts >= end:
                 account.reached_end()
                 break
             flagged = account.take(frame, pts)
-            if pts < wanted or (unit.sampling.keyframes and not frame.key_frame):
+            if pts < wanted or (unit.sampling.keyframes and not self._is_keyframe(frame)):
                 continue
             time = info.time_of(pts)
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
-            sampled += 1
-            if unit.sampling.keyframes:
-                keyframes.append(time)
             yield SampledFrame(pts, time, self._content(frame), flagged)
         if end is None and not is_whole(info.path, self._alive):
             account.failed()
-        self.report = replace(account.report(sampled, keyframes), decoder=self.name)
+        self.report = replace(account.report(), decoder=self.name)
 
-    def _from(self, unit: Unit, account: Account) -> Iterator[tuple[Any, int]]:
+    def _from(self, unit: Unit, account: Account, decode: _Decode) -> Iterator[tuple[Any, int]]:
         """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
@@ -96,11 +123,12 @@ class PyavSource:
                         continue
                     packets = chain((first_packet,), packets)
                 clock = Clock(self._info)
-                decoded = self._decoded(packets, stream, unit, account)
+                decoded = decode(packets, stream, unit, account)
                 stamped = ((frame, clock.stamp(frame.pts)) for frame in decoded)
                 first = next(stamped, None)
-                # With a gradual refresh instead of keyframes, the first good frame is long after the packet.
-                if place is not None and first is not None and first[1] > start:
+                # With a gradual refresh, the first good frame is long after the packet, or there is none at all.
+                is_late = not account.errors if first is None else first[1] > start
+                if place is not None and is_late:
                     continue
                 if first is not None:
                     yield first
@@ -109,13 +137,42 @@ class PyavSource:
 
     def _decoded(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
         """The frames of packets, in the order in which they are shown; those that no sample needs may be left out."""
+        self._prepare(stream)
+        until = _declared_until(stream)
+        if unit.sampling.keyframes:
+            needed = _all_needed(self._noted(packets))
+        elif can_skip(self._info, unit):
+            needed = marked(packets, self._info, unit, until)
+        else:
+            needed = _all_needed(packets)
+        return _decoded(watched(needed, self._info, until), stream.codec_context, self._info, account)
+
+    def _keyframes_alone(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
+        """The keyframes of a unit that `can_skip`; what lies between them is read and not decoded.
+
+        Raises:
+            InDoubt: That will not do.
+        """
+        self._prepare(stream)
+        if _counts_times(stream):
+            raise InDoubt
+        index = _indexed_keyframes(stream), _declared_until(stream)
+        return _decoded_alone(keyframes(packets, self._info, unit, account, index), stream.codec_context)
+
+    def _prepare(self, stream: Any) -> None:
+        limit_size(stream.codec_context, self._info.max_pixels)
         stream.codec_context.thread_count = self._threads
         stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
-        if unit.sampling.keyframes and can_skip(self._info, unit):
-            wanted = keyframes(packets, self._info, unit, account, _indexed_keyframes(stream))
-            return _decoded_alone(wanted, stream.codec_context, account)
-        needed = _needed(packets, self._info, unit)
-        return _decoded(needed, stream.codec_context, account)
+
+    def _noted(self, packets: Iterator[Any]) -> Iterator[Any]:
+        for packet in packets:
+            if packet.is_keyframe and packet.pts is not None:
+                self._refreshed.add(packet.pts)
+            yield packet
+
+    def _is_keyframe(self, frame: Any) -> bool:
+        """Whether a frame is one from which decoding may begin: with a gradual refresh, only its packet says so."""
+        return frame.key_frame or frame.pts in self._refreshed
 
     def _content(self, frame: Any) -> Any:
         """The `av.VideoFrame` of a decoded frame that is a sample."""
@@ -133,7 +190,11 @@ class PyavSource:
         yield None
 
     def _packets(self, container: Any, stream: Any, account: Account) -> Iterator[Any]:
-        """All packets from here; what cannot be read is counted, and reading goes on after it."""
+        """All packets from here; what no packet can be made of is counted, and reading goes on after it.
+
+        Where the disk or the share fails, the unit ends: what was read of it counts. Of a file that is only cut or
+        damaged FFmpeg says something else.
+        """
         failures = 0
         while failures < _MAX_READ_FAILURES:
             try:
@@ -142,6 +203,10 @@ class PyavSource:
                     self._alive()
                     yield packet
             except av.error.EOFError:
+                return
+            except OSError as error:
+                account.failed()
+                account.unread = f"{CANNOT_READ}: {error.strerror}"
                 return
             except av.error.FFmpegError:
                 failures += 1
@@ -165,38 +230,71 @@ def _indexed_keyframes(stream: Any) -> frozenset[int]:
     return frozenset(entry.timestamp for entry in stream.index_entries if entry.is_keyframe)
 
 
-def _needed(packets: Iterator[Any], info: VideoInfo, unit: Unit) -> Iterator[tuple[Any, bool]]:
-    """All packets, each with whether its frame is needed even if no other refers to it."""
-    if not can_skip(info, unit):
-        return ((packet, True) for packet in packets)
-    return marked(packets, info, unit)
+def _declared_until(stream: Any) -> int | None:
+    """Up to which decoding time the container tells itself what is missing, and a long step is the film's own."""
+    container = stream.container.format.name
+    if container.startswith("matroska"):
+        return _ALL  # `ebml` tells of its holes
+    entries = stream.index_entries
+    return entries[-1].timestamp if container.startswith(_INDEX_IN_HEADER) and len(entries) else None
 
 
-def _decoded(packets: Iterator[tuple[Any, bool]], codec: Any, account: Account) -> Iterator[Any]:
-    """Frames that are needed, or that others refer to.
+def _counts_times(stream: Any) -> bool:
+    """Whether times are counted packet by packet, as in MXF and in AVI without a whole index: a hole makes no gap."""
+    container = stream.container.format.name
+    has_index = container != "avi" or len(stream.index_entries) >= stream.frames
+    return container == "mxf" or not has_index
+
+
+def _all_needed(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
+    return ((packet, True) for packet in packets)
+
+
+def _decoded(
+    packets: Iterator[tuple[Any, bool, bool, bool]], codec: Any, info: VideoInfo, account: Account
+) -> Iterator[Any]:
+    """Frames of `watched` packets that are needed, or that others refer to.
 
     A packet that cannot be decoded is counted, and decoding goes on after it.
+
+    Raises:
+        VideoError: A frame is larger than `max_pixels`.
     """
     needed_before = True
-    for packet, shows_sample in packets:
+    debts = Debts(info)
+    keyframe = None
+    for packet, shows_sample, is_late, is_damaged in packets:
         needed = shows_sample or packet.is_corrupt  # left out, nothing would tell that it was damaged
         if needed != needed_before:
             codec.skip_frame = "DEFAULT" if needed else "NONREF"
             needed_before = needed
+        if packet.is_keyframe:
+            keyframe = packet
+        if needed:
+            debts.add(packet, is_late=is_late)
+        if is_damaged:
+            account.failed()  # decoders may make a frame of what is left of it, or none, and say nothing of either
         try:
-            yield from packet.decode()
+            for frame in packet.decode():
+                if debts.is_broken(frame.pts):
+                    account.failed()
+                yield frame
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
-            account.failed()
+            check_size(info.path, size_of(keyframe or packet, codec), info.max_pixels)
+            if not is_damaged:
+                account.failed()
 
 
-def _decoded_alone(packets: Iterator[Any], codec: Any, account: Account) -> Iterator[Any]:
+def _decoded_alone(packets: Iterator[Any], codec: Any) -> Iterator[Any]:
     """The frames of keyframes, each decoded as if the stream began with it.
 
     Given one after the other to one decoder, keyframes that are no IDR pictures (open GOPs) change places, and half of
     them never come out: H.264 and HEVC count a picture's place on from those before it, which were left out here.
-    A packet that gives no keyframe, as with a gradual refresh, is counted as one that failed.
+
+    Raises:
+        InDoubt: A packet gives no keyframe: it is damaged, or begins a gradual refresh.
     """
     for packet in packets:
         if packet.size == 0:
@@ -208,5 +306,5 @@ def _decoded_alone(packets: Iterator[Any], codec: Any, account: Account) -> Iter
         codec.flush_buffers()
         whole = [frame for frame in frames if frame.key_frame]
         if not whole:
-            account.failed()
+            raise InDoubt
         yield from whole

@@ -1,13 +1,11 @@
 """What a machine has and lacks for fastface, and what mends it. Nothing is decoded, and nothing is left behind."""
 
-import os
 import platform
-import resource
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -15,14 +13,25 @@ from typing import Literal
 from fastface.backends import DEVICES, resolve_device
 from fastface.backends.nvidia import card_present, installed_versions
 from fastface.config import Config
-from fastface.errors import BackendError, ExportError, FastfaceError, ModelError
+from fastface.errors import BackendError, ConfigError, ExportError, FastfaceError, ModelError
 from fastface.export.ffmpeg import find_ffmpeg
 from fastface.models.packs import verify
 from fastface.models.store import places
 from fastface.names import counted
 from fastface.pipeline.ring import available_bytes
-from fastface.workflows.machine import choose_layout, num_cores
+from fastface.workflows.machine import num_cores
 from fastface.workflows.networks import cache_folder, open_networks
+from fastface.workflows.output import check_writable, nearest
+from fastface.workflows.preflight import (
+    check_decoder,
+    check_ffmpeg,
+    check_out,
+    check_ring,
+    check_space,
+    fault_of,
+    layout_of,
+    raise_descriptors,
+)
 
 __all__ = ["Check", "examine"]
 
@@ -30,8 +39,6 @@ _PACKAGES = ("fastface", "numpy", "av", "opencv-python-headless", "onnx", "pyarr
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "PyNvVideoCodec", "ultralytics")
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _LEAST_MEMORY = 2 << 30
-_LEAST_SPACE = 1 << 30
-_LEAST_DESCRIPTORS = 256
 _DRIVER_SECONDS = 20
 
 
@@ -57,10 +64,10 @@ class Check:
 
 
 def examine(config: Config, out: Path) -> Iterator[Check]:
-    """Looks at everything that a run needs, one thing after the other.
+    """Looks at everything that a run needs, one thing after the other; what a run refuses is asked as a run asks it.
 
     Args:
-        config: The settings; its device and networks are looked at in particular.
+        config: The settings; device, cards, decoder and networks that they ask for are looked at in particular.
         out: The output folder of the run to come.
     """
     yield Check("python", "fine", f"{platform.python_version()}, {platform.platform()}")
@@ -71,11 +78,13 @@ def examine(config: Config, out: Path) -> Iterator[Check]:
     yield _descriptors()
     yield from _card()
     yield from _devices(config)
+    yield from _cards(config)
+    yield from _decoder(config)
     yield from _networks(config)
     yield _processes(config)
-    yield _ffmpeg()
-    yield _folder("cache", cache_folder(), "set XDG_CACHE_HOME to a place that can be written")
-    yield _folder("output", out, "name another with -o")
+    yield _ffmpeg(config)
+    yield _folder("cache", cache_folder(), check_writable, "set XDG_CACHE_HOME to a place that can be written")
+    yield _folder("output", out, check_out, "name another with -o")
 
 
 def _version(distribution: str) -> str:
@@ -114,11 +123,10 @@ def _memory() -> Check:
 
 
 def _descriptors() -> Check:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    facts = f"{soft} open files allowed (up to {hard})"
-    if soft < _LEAST_DESCRIPTORS:
-        return Check("descriptors", "note", facts, f"ulimit -n {min(1024, hard)}")
-    return Check("descriptors", "fine", facts)
+    try:
+        return Check("descriptors", "fine", raise_descriptors())
+    except ConfigError as error:
+        return Check("descriptors", "fault", str(error))
 
 
 def _card() -> Iterator[Check]:
@@ -153,6 +161,28 @@ def _devices(config: Config) -> Iterator[Check]:
         yield Check(f"device {name}", "fine", f"{device.name}: {device.versions}, {device.provider} {device.precision}")
 
 
+def _cards(config: Config) -> Iterator[Check]:
+    """The cards that are numbered, if any are."""
+    if not config.models.devices:
+        return
+    try:
+        cards = open_networks(config).cards
+    except (BackendError, ConfigError) as error:
+        yield Check("cards", "fault", str(error), "nvidia-smi -L numbers those there are")
+    except ModelError:  # told of the networks; cards are looked at before them
+        yield Check("cards", "fine", ",".join(map(str, config.models.devices)))
+    else:
+        yield Check("cards", "fine", ", ".join(f"{card.device_id} ({card.name})" for card in cards))
+
+
+def _decoder(config: Config) -> Iterator[Check]:
+    """The decoder, if another than the usual one is asked for."""
+    if config.scan.decoder == "pyav":
+        return
+    fault = fault_of(partial(check_decoder, config))
+    yield Check("decoder", "fault" if fault else "fine", str(fault or config.scan.decoder))
+
+
 def _networks(config: Config) -> Iterator[Check]:
     for place in places(config.models.folder):
         try:
@@ -172,26 +202,18 @@ def _networks(config: Config) -> Iterator[Check]:
 
 def _processes(config: Config) -> Check:
     try:
-        layout = choose_layout(config.scan, resolve_device(config.models.device, cache_folder()))
+        layout = layout_of(config)
+        check_ring(layout.ring)
     except FastfaceError as error:
         return Check("processes", "fault", str(error))
     ring, sizes = layout.ring, layout.sizes
     processes = f"{counted(sizes.decoders, 'decoder')}, {counted(sizes.workers, 'worker')}"
-    facts = f"{processes}, batches of {ring.batch}, ring {ring.total_bytes >> 20} MiB"
-    try:
-        descriptor = os.memfd_create("fastface-doctor", os.MFD_CLOEXEC)
-        try:
-            os.posix_fallocate(descriptor, 0, ring.slot_bytes)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        return Check("processes", "fault", f"no shared memory for the ring: {error.strerror}", "give a smaller --batch")
-    if ring.total_bytes > available_bytes() // 2:
-        return Check("processes", "note", f"{facts}: half of the free memory", "give --ring-mb or a smaller --batch")
-    return Check("processes", "fine", facts)
+    return Check("processes", "fine", f"{processes}, batches of {ring.batch}, ring {ring.total_bytes >> 20} MiB")
 
 
-def _ffmpeg() -> Check:
+def _ffmpeg(config: Config) -> Check:
+    if fault := fault_of(partial(check_ffmpeg, config)):
+        return Check("ffmpeg", "fault", str(fault), "or cut no clips: --clips none")
     try:
         program = find_ffmpeg()
     except ExportError as error:
@@ -212,16 +234,9 @@ def _said(program: Path, question: str) -> str:
     return told.stdout.decode(errors="replace")
 
 
-def _folder(name: str, folder: Path, remedy: str) -> Check:
-    """Whether a folder, or the nearest one above that is there, can be written, and its free space."""
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    try:
-        with tempfile.TemporaryFile(dir=there) as file:
-            file.write(b"fastface")
-        free = shutil.disk_usage(there).free
-    except OSError as error:
-        return Check(name, "fault", f"{str(folder)!r} cannot be written: {error.strerror}", remedy)
-    facts = f"{str(folder)!r}, {free / 1e9:.1f} GB free"
-    if free < _LEAST_SPACE:
-        return Check(name, "note", facts, "free some, or choose another place")
-    return Check(name, "fine", facts)
+def _folder(name: str, folder: Path, check: Callable[[Path], None], remedy: str) -> Check:
+    """Whether a folder, or the nearest one above that is there, will do, and its free space."""
+    faults = [fault for asked in (check, check_space) if (fault := fault_of(partial(asked, folder)))]
+    if faults:
+        return Check(name, "fault", "; ".join(map(str, faults)), remedy)
+    return Check(name, "fine", f"{str(folder)!r}, {shutil.disk_usage(nearest(folder)).free / 1e9:.1f} GB free")

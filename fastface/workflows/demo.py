@@ -54,7 +54,7 @@ def run_demo(out: Path, observer: Observer, device: str = "auto") -> RunResult:
     write_pack(source / "networks")
     models = {"dir": source / "networks", "device": device}
     config = load_config(environment={}, flags={"models": models, "export": {"snapshots": True}})
-    result = run(config, [str(film)], [str(source / "photos")], out, observer)
+    result = run(config, [str(film)], [str(source / "photos")], out, observer, command="demo")
     _compare(result, _truth(config), observer)
     return result
 

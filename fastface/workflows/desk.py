@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
+from fastface.gallery.limits import Limits
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
@@ -19,7 +20,7 @@ from fastface.workflows.find import Finder
 from fastface.workflows.interrupt import Interruption, interruptible
 from fastface.workflows.journal import journal
 from fastface.workflows.machine import Layout, choose_layout
-from fastface.workflows.networks import Networks, Thresholds, thresholds, usual_canvas
+from fastface.workflows.networks import Networks, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
 from fastface.workflows.output import OutputFolder
 from fastface.workflows.results import VideoOutcome
@@ -38,7 +39,7 @@ class Desk:
     out: OutputFolder
     ledger: Ledger
     networks: Networks
-    limits: Thresholds
+    limits: Limits
     layout: Layout
     observer: Observer
     interruption: Interruption
@@ -111,7 +112,7 @@ class Desk:
 
 
 @contextmanager
-def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
+def open_desk(config: Config, out: Path, observer: Observer, command: str) -> Iterator[Desk]:
     """Locks OUT and opens everything, in the order in which it is cheapest to fail.
 
     Raises:
@@ -121,7 +122,7 @@ def open_desk(config: Config, out: Path, observer: Observer) -> Iterator[Desk]:
     folder = OutputFolder(out)
     with (
         folder.locked(),
-        journal(folder.log, observer, VERSION) as told,
+        journal(folder.log, observer, VERSION, command) as told,
         interruptible(config.run.seconds_left()) as interruption,
         Ledger(folder.ledger) as ledger,
     ):

@@ -8,7 +8,9 @@ from pathlib import Path
 from fastface import errors
 from fastface.config import Config
 from fastface.errors import ConfigError, FastfaceError, InputError, WorkerError
+from fastface.gallery.limits import Limits
 from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
+from fastface.gallery.resampling import Resampling
 from fastface.gallery.sources import collect
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
@@ -20,12 +22,13 @@ from fastface.video.canvas import PICTURE_CANVAS
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.machine import choose_layout, num_cores
-from fastface.workflows.networks import Networks, Thresholds, thresholds, usual_canvas
+from fastface.workflows.networks import Networks, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
 from fastface.workflows.results import EnrollResult
 
 __all__ = ["enrol", "enroll"]
 
+_SERVE = "fastface.workflows.enrolment_process:serve"
 _MIN_FACE = 16
 
 _STALL_SECONDS = 900.0
@@ -41,7 +44,7 @@ def enrol(
     targets: tuple[str, ...],
     config: Config,
     networks: Networks,
-    limits: Thresholds,
+    limits: Limits,
     interrupted: Callable[[], int | None],
     *,
     known: Path | None = None,
@@ -77,6 +80,8 @@ def enrol(
     return load_gallery(
         targets,
         analyse=analyse,
+        faces=config.references.faces,
+        resampling=_resampling(config).name,
         contract=networks.contract,
         lookalikes=config.match.lookalikes,
         alike=limits.enter,
@@ -109,7 +114,12 @@ def _recipe(config: Config, networks: Networks) -> str:
     """All that the faces of a photo depend on but the photo."""
     device = networks.device
     parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider, device.precision)
-    return " ".join([*parts, str(config.scan.det_threshold), str(_MIN_FACE), version("fastface")])
+    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, version("fastface"))
+    return " ".join([*parts, *seen])
+
+
+def _resampling(config: Config) -> Resampling:
+    return Resampling(config.references.flip, config.references.jitter)
 
 
 def _settings(config: Config, networks: Networks) -> WorkerSettings:
@@ -162,7 +172,7 @@ def _one_pass(
     """
     found: _Found = {}
     lost: dict[Path, str] = {}
-    crew = Crew("enrolment", "fastface.workflows.enrolment_process:serve", 1, _settings(config, networks))
+    crew = Crew("enrolment", _SERVE, 1, (_settings(config, networks), _resampling(config)))
     with closing(run_errands(crew, paths, interrupted, _STALL_SECONDS)) as results:
         for path, result in results:
             if not isinstance(result, Refused):

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastface.backends import DeviceInfo
 from fastface.export.plans import BoxLabel, ClipMode, CropStyle
+from fastface.persons.network import PersonNetwork
 from fastface.types import VideoInfo
 
-__all__ = ["ClipJob", "CropJob", "Made", "PicturesJob", "SnapshotJob"]
+__all__ = ["ClipJob", "CropJob", "ExportSettings", "Made", "PicturesJob", "SnapshotJob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,13 @@ class ClipJob:
 
 @dataclass(frozen=True, slots=True)
 class CropJob:
-    """One crop: the frame's pts, the face in it, and the file."""
+    """One crop: the frame's pts, the face in it, the file, and what stands in the file's metadata."""
 
     pts: int
-    box: tuple[float, ...]
+    box: tuple[float, float, float, float]
     landmarks: tuple[float, ...]
     path: Path
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +45,27 @@ class SnapshotJob:
 
 @dataclass(frozen=True, slots=True)
 class PicturesJob:
-    """All pictures of one video, made in one pass."""
+    """All pictures of one video, made in one pass; `persons` finds bodies, where there is such a network."""
 
     info: VideoInfo
     style: CropStyle
+    persons: PersonNetwork | None
     crops: tuple[CropJob, ...]
     snapshots: tuple[SnapshotJob, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An errand's result: facts worth keeping, and what could not be made."""
+    """An errand's result: facts worth keeping, by file, and what could not be made."""
 
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[Path, dict[str, Any]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """What an export process needs to know for all of its life: what runs the person network, if one does."""
+
+    device: DeviceInfo
+    threads: int
+    cache_folder: Path

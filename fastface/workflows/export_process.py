@@ -1,5 +1,6 @@
 """The process that makes exports: clips by ffmpeg, pictures by one forward decode a video."""
 
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 
 import av.logging
@@ -7,46 +8,109 @@ import cv2
 import numpy as np
 
 from fastface.export.clips import cut_clip
-from fastface.export.crops import cut_crop, save_picture
+from fastface.export.crops import Cut, cut_aligned, cut_body, cut_face, save_picture
 from fastface.export.snapshots import draw_boxes
+from fastface.persons.network import PersonNetwork
+from fastface.persons.yolo import BATCH, PersonDetector, open_person_detector
 from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.process import Heartbeat
+from fastface.types import FloatArray, Image
 from fastface.video.pictures import frames_at
-from fastface.workflows.export_jobs import ClipJob, CropJob, Made, PicturesJob
+from fastface.workflows.export_jobs import ClipJob, CropJob, ExportSettings, Made, PicturesJob
 
 __all__ = ["serve"]
 
+_BATCH_PIXELS = 1 << 24
+"""Of the frames that wait for the person network together: 50 MB."""
 
-def serve(connection: Connection, _descriptor: int, _settings: None) -> None:
+
+def serve(connection: Connection, _descriptor: int, settings: ExportSettings) -> None:
     """The life of an export process; called by `process.child_main` in the child."""
     av.logging.set_level(None)
     cv2.setNumThreads(1)
-
-    def do(job: ClipJob | PicturesJob) -> Made:
-        if isinstance(job, ClipJob):
-            return _clip(job, connection)
-        return _pictures(job, connection)
-
-    serve_errands(connection, do)
+    exporter = _Exporter(settings, Heartbeat(connection))
+    serve_errands(connection, exporter.do)
 
 
-def _clip(job: ClipJob, connection: Connection) -> Made:
-    clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=Heartbeat(connection))
-    return Made({"mode": clip.mode, "start": clip.start, "end": clip.end})
+class _Exporter:
+    """Does the errands; opens the person network with the first that needs it."""
+
+    def __init__(self, settings: ExportSettings, alive: Heartbeat) -> None:
+        self._settings = settings
+        self._alive = alive
+        self._detectors: dict[PersonNetwork, PersonDetector] = {}
+
+    def do(self, job: ClipJob | PicturesJob) -> Made:
+        return self._clip(job) if isinstance(job, ClipJob) else self._pictures(job)
+
+    def _clip(self, job: ClipJob) -> Made:
+        clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive)
+        return Made({job.destination: {"mode": clip.mode, "start": clip.start, "end": clip.end}})
+
+    def _pictures(self, job: PicturesJob) -> Made:
+        crops: dict[int, list[CropJob]] = {}
+        for crop in job.crops:
+            crops.setdefault(crop.pts, []).append(crop)
+        snapshots = {snapshot.pts: snapshot for snapshot in job.snapshots}
+        wanted = {*crops, *snapshots}
+        facts, num_unfit = {}, 0
+        for pts, picture, persons in self._frames(job, sorted(wanted)):
+            wanted.discard(pts)
+            for crop in crops.get(pts, ()):
+                cut = _cut(picture, persons, crop, job)
+                if cut is None:
+                    num_unfit += 1
+                    continue
+                save_picture(crop.path, cut[0], crop.description)
+                facts[crop.path] = cut[1].to_facts()
+            if pts in snapshots:
+                save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
+        return Made(facts, tuple(_told(len(wanted), num_unfit)))
+
+    def _frames(self, job: PicturesJob, pts: Sequence[int]) -> Iterator[tuple[int, Image, FloatArray | None]]:
+        """The frames, and the boxes (n, 4) of the persons in each where a network finds them."""
+        frames = frames_at(job.info, pts, self._alive)
+        if job.persons is None:
+            yield from ((number, picture, None) for number, picture in frames)
+            return
+        detector = self._detector(job.persons)
+        most = max(1, min(BATCH, _BATCH_PIXELS // (job.info.size[0] * job.info.size[1])))
+        batch: list[tuple[int, Image]] = []
+        for frame in frames:
+            batch.append(frame)
+            if len(batch) == most:
+                yield from _searched(batch, detector)
+                batch.clear()
+        yield from _searched(batch, detector)
+
+    def _detector(self, network: PersonNetwork) -> PersonDetector:
+        if network not in self._detectors:
+            settings = self._settings
+            self._detectors[network] = open_person_detector(
+                network, settings.device, threads=settings.threads, cache_folder=settings.cache_folder
+            )
+        return self._detectors[network]
 
 
-def _pictures(job: PicturesJob, connection: Connection) -> Made:
-    crops: dict[int, list[CropJob]] = {}
-    for crop in job.crops:
-        crops.setdefault(crop.pts, []).append(crop)
-    snapshots = {snapshot.pts: snapshot for snapshot in job.snapshots}
-    seen = set()
-    for pts, picture in frames_at(job.info, [*crops, *snapshots], Heartbeat(connection)):
-        seen.add(pts)
-        for crop in crops.get(pts, ()):
-            box, landmarks = np.array(crop.box, np.float32), np.array(crop.landmarks, np.float32).reshape(5, 2)
-            save_picture(crop.path, cut_crop(picture, box, landmarks, job.style))
-        if pts in snapshots:
-            save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
-    lost = len({*crops, *snapshots} - seen)
-    return Made(missing=(f"frames that could not be decoded again: {lost}",) if lost else ())
+def _searched(
+    batch: list[tuple[int, Image]], detector: PersonDetector
+) -> Iterator[tuple[int, Image, FloatArray | None]]:
+    found = detector.detect([picture for _, picture in batch])
+    for (pts, picture), persons in zip(batch, found, strict=True):
+        yield pts, picture, persons.boxes
+
+
+def _cut(picture: Image, persons: FloatArray | None, crop: CropJob, job: PicturesJob) -> Cut | None:
+    style = job.style
+    if style.kind == "body":
+        return cut_body(picture, crop.box, persons, style)
+    if style.kind == "face":
+        return cut_face(picture, crop.box, style)
+    return cut_aligned(picture, np.array(crop.landmarks, np.float32).reshape(5, 2), style)
+
+
+def _told(num_lost: int, num_unfit: int) -> Iterator[str]:
+    if num_lost:
+        yield f"frames that could not be decoded again: {num_lost}"
+    if num_unfit:
+        yield f"frames that are too small for the crop's ratio: {num_unfit}"

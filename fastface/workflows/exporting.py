@@ -7,30 +7,27 @@ cannot be made again stays, but no table names it. Nothing is made of a video th
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fastface.config import ExportConfig
 from fastface.errors import InputError, SpaceError
-from fastface.export.plans import clip_name
+from fastface.export.plans import CropFacts, clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.files import private_folder
-from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.names import counted
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
 from fastface.types import Span
 from fastface.video.fingerprint import fingerprint
-from fastface.workflows.export_jobs import ClipJob, PicturesJob
+from fastface.workflows.desk import Desk
+from fastface.workflows.export_jobs import ClipJob, ExportSettings, PicturesJob
 from fastface.workflows.find import Findings
-from fastface.workflows.interrupt import Interruption
 from fastface.workflows.machine import num_cores
-from fastface.workflows.output import OutputFolder
 from fastface.workflows.pictures import plan_pictures
 
 __all__ = ["Exporter", "Exports"]
@@ -74,12 +71,13 @@ class _Wanted:
 class Exporter:
     """Plans, makes and records the exports of one command."""
 
-    def __init__(self, out: OutputFolder, ledger: Ledger, config: ExportConfig, interruption: Interruption) -> None:
-        self._out = out
-        self._ledger = ledger
-        self._config = config
-        self._interruption = interruption
-        self._known = ledger.exports()
+    def __init__(self, desk: Desk) -> None:
+        self._out = desk.out
+        self._ledger = desk.ledger
+        self._config = desk.config
+        self._networks = desk.networks
+        self._interruption = desk.interruption
+        self._known = desk.ledger.exports()
         self._wanted: list[_Wanted] = []
         self._spans: list[tuple[Span, str]] = []
         self._crops: list[CropRow] = []
@@ -88,13 +86,13 @@ class Exporter:
         """Notes what is wanted of one video; no file is touched yet."""
         for span in found.spans:
             self._spans.append((span, self._plan_clip(span, found)))
-        plan = plan_pictures(found, self._config, self._out.root)
+        plan = plan_pictures(found, self._config, self._networks.person, self._out.root)
         self._crops += plan.crops
         if plan.job is not None:
             self._want(plan.files, found.record, plan.job)
 
     def _plan_clip(self, span: Span, found: Findings) -> str:
-        mode = self._config.clips
+        mode = self._config.export.clips
         if mode == "none" or found.info.path.is_dir():  # a folder of pictures is no film to cut
             return ""
         path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end)}"
@@ -118,16 +116,24 @@ class Exporter:
             private_folder(self._out.root / name)  # pictures of faces are their owner's alone
         missing = [wanted for wanted in self._wanted if not self._is_there(wanted)]
         changed = _changed({wanted.record.video_id: wanted.record for wanted in missing}.values())
-        failures = [*changed.values(), *self._make([one for one in missing if one.record.video_id not in changed])]
+        missing = [one for one in missing if one.record.video_id not in changed]
+        # Killed in between, a file of this question must not be taken for that of an earlier one under the same name.
+        if replaced := [path for one in missing for path in one.paths if path in self._known]:
+            self._ledger.doubt_exports(replaced)
+        failures = [*changed.values(), *self._make(missing)]
         made = self._made()
         spans = [_row(span, path, made) for span, path in self._spans]
-        return Exports(spans, [row for row in self._crops if row.file in made], failures, num_removed)
+        crops = [_cut(row, made[row.file]) for row in self._crops if row.file in made]
+        return Exports(spans, crops, failures, num_removed)
 
     def _make(self, missing: list[_Wanted]) -> Iterator[str]:
         """Makes the files of some jobs; yields what could not be made, and why."""
         unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
         num_left = len(missing)
-        crew = Crew("exporter", "fastface.workflows.export_process:serve", min(num_cores(), len(missing) or 1), None)
+        settings = ExportSettings(self._networks.device, 1, self._networks.cache)
+        crew = Crew(
+            "exporter", "fastface.workflows.export_process:serve", min(num_cores(), len(missing) or 1), settings
+        )
         try:
             tasks = takewhile(self._has_time, (wanted.job for wanted in missing))
             with closing(run_errands(crew, tasks, self._interruption)) as errands:
@@ -138,7 +144,7 @@ class Exporter:
                         yield _refusal(wanted, result)
                         continue
                     del unfinished[id(job)]
-                    self._record(wanted, before, json.dumps(result.facts))
+                    self._record(wanted, before, result.facts)
                     yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
             if num_left:
                 yield f"time is up: {counted(num_left, 'export')} left; the same command makes them"
@@ -146,16 +152,16 @@ class Exporter:
             # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
             for wanted, before in unfinished.values():
                 if isinstance(wanted.job, PicturesJob):
-                    self._record(wanted, before, "{}")
+                    self._record(wanted, before, {})
 
     def _has_time(self, _job: object) -> bool:
         return not self._interruption.is_over
 
-    def _record(self, wanted: _Wanted, before: dict[str, _Stamp], facts: str) -> None:
+    def _record(self, wanted: _Wanted, before: dict[str, _Stamp], facts: Mapping[Path, Mapping[str, Any]]) -> None:
         """Records the files of a job that are other ones than before it."""
         for path, stamp in self._stamps(wanted).items():
             if stamp != before.get(path):
-                self._ledger.put_export(path, wanted.key, facts)
+                self._ledger.put_export(path, wanted.key, json.dumps(facts.get(self._out.root / path, {})))
 
     def _stamps(self, wanted: _Wanted) -> dict[str, _Stamp]:
         """{path: what tells a file from the one before it} of the job's files that are there."""
@@ -211,6 +217,10 @@ def _changed(records: Iterable[VideoRecord]) -> dict[str, str]:
             gone = f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}"
             changed[record.video_id] = f"{gone}: put it back, or run again with where it is now"
     return changed
+
+
+def _cut(row: CropRow, facts: str) -> CropRow:
+    return replace(row, facts=CropFacts.from_facts(json.loads(facts)))
 
 
 def _row(span: Span, path: str, made: dict[str, str]) -> SpanRow:

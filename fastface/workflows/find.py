@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from fastface.config import SpansConfig
 from fastface.errors import ModelError
-from fastface.gallery.matching import match
+from fastface.gallery.limits import Limits
+from fastface.gallery.matching import Matches, match
 from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
@@ -27,8 +28,7 @@ from fastface.timeline import (
     split_at,
     subtract,
 )
-from fastface.types import Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
-from fastface.workflows.networks import Thresholds
+from fastface.types import Doubt, Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
 from fastface.workflows.output import OutputFolder
 
 __all__ = ["Finder", "Findings"]
@@ -58,6 +58,7 @@ class Findings:
         faces: All its faces that were looked at; `hits` point into it.
         hits: {label: hits of that target}.
         spans: Of all targets, by start, then label.
+        doubts: Tracks that may be a target's, by start.
     """
 
     record: VideoRecord
@@ -65,6 +66,7 @@ class Findings:
     faces: Faces
     hits: dict[str, Hits]
     spans: tuple[Span, ...]
+    doubts: tuple[Doubt, ...]
 
 
 class Finder:
@@ -84,7 +86,7 @@ class Finder:
         ledger: Ledger,
         *,
         gallery: Gallery,
-        limits: Thresholds,
+        limits: Limits,
         spans: SpansConfig,
     ) -> None:
         self._out = out
@@ -99,6 +101,12 @@ class Finder:
         for record in records:
             if record.info is not None and self._index(record).faces_path.exists():
                 yield self._find(record, record.info)
+
+    def faces(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, Faces]]:
+        """All faces of each video that has an index, one video at a time."""
+        for record in records:
+            if record.info is not None and self._index(record).faces_path.exists():
+                yield record, self._faces(record, record.info, exact=False)[0]
 
     def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
         """The videos without those whose faces were embedded by another network than the gallery's."""
@@ -154,7 +162,7 @@ class Finder:
         """
         sampling = self._sampling(record)
         assert sampling.period is not None
-        near = self._match(*self._faces(record, info, exact=False), lenience=_NEAR_KEYFRAMES)
+        near = self._match(*self._faces(record, info, exact=False), lenience=_NEAR_KEYFRAMES).hits
         cells = int(_REACH / sampling.period) + 1
         times = np.unique(np.concatenate([np.empty(0), *(hits.time for hits in near.values())])).tolist()
         windows = []
@@ -173,8 +181,8 @@ class Finder:
         """
         # The samples alone, without what was looked at before: else each search would go farther than the last.
         faces, periods = self._faces(record, info, exact=False)
-        sure = self._match(faces, periods)
-        near = self._match(faces, periods, lenience=_NEAR)
+        sure = self._match(faces, periods).hits
+        near = self._match(faces, periods, lenience=_NEAR).hits
         windows: list[Interval] = []
         for label, hits in near.items():
             wanted = boundary_windows([(time, time) for time in hits.time.tolist()], period)
@@ -183,24 +191,17 @@ class Finder:
             windows += subtract(wanted, inner_cells(inside, period))
         return merge(windows)
 
-    def _match(self, faces: Faces, periods: npt.NDArray[np.float64], lenience: float = 0.0) -> dict[str, Hits]:
-        return match(
-            faces,
-            self._gallery,
-            enter=self._limits.enter - lenience,
-            exit=self._limits.exit - lenience,
-            margin=max(0.0, self._limits.margin - lenience),
-            periods=periods,
-        )
+    def _match(self, faces: Faces, periods: npt.NDArray[np.float64], lenience: float = 0.0) -> Matches:
+        return match(faces, self._gallery, self._limits.lowered(lenience), periods)
 
     def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
         # Frames that an earlier question looked at do not change the answer to this one.
         faces, periods = self._faces(record, info, exact=self._spans.exact)
-        hits = self._match(faces, periods)
+        matches = self._match(faces, periods)
         duration = None if info.duration is None else float(info.duration)
         spans = [
             span
-            for label, found in hits.items()
+            for label, found in matches.hits.items()
             for span in build_spans(
                 record.video_id,
                 label,
@@ -212,7 +213,7 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, faces, hits, tuple(spans))
+        return Findings(record, info, faces, matches.hits, tuple(spans), matches.doubts)
 
     def _sampling(self, record: VideoRecord) -> Sampling:
         """The sampling that the video was scanned with.

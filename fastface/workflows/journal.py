@@ -1,6 +1,6 @@
 """What happened in an output folder, over all its runs: OUT/.fastface/log.jsonl, one JSON object a line.
 
-`time` (UTC) and `event` are in every line: `run` (a command begins, with its version and process), `begin` (a scan
+`time` (UTC) and `event` are in every line: `run` (a command begins: its name, version and process), `begin` (a scan
 begins, with the number of its videos), `note` (a line that was told), `video` (a video has its final state, with the
 reason in words), `end` (of the command, with what ended it).
 """
@@ -87,13 +87,14 @@ class Journal(Observer):
 
 
 @contextmanager
-def journal(path: Path, inner: Observer, version: str) -> Iterator[Journal]:
+def journal(path: Path, inner: Observer, version: str, command: str) -> Iterator[Journal]:
     """The journal of one command, from its begin to its end; made if it is not there (0600).
 
     Args:
         path: The file.
         inner: Who else is told.
         version: Of fastface.
+        command: Which of fastface's begins.
 
     Raises:
         SpaceError: No space is left.
@@ -106,7 +107,7 @@ def journal(path: Path, inner: Observer, version: str) -> Iterator[Journal]:
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}; remove it") from error
     try:
         kept = Journal(descriptor, path, inner)
-        kept.write("run", version=version, process=os.getpid())
+        kept.write("run", command=command, version=version, process=os.getpid())
         try:
             yield kept
         except FastfaceError as error:

@@ -8,12 +8,18 @@ import platformdirs
 from fastface.backends import DeviceInfo, resolve_device
 from fastface.config import Config, ScanConfig
 from fastface.errors import ConfigError, ModelError
-from fastface.models.graph import prepare_detector, prepare_recogniser
+from fastface.gallery.limits import Limits, TrackRule
+from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
+from fastface.models.packs import Network
 from fastface.models.store import ModelSet, contract_of, find_models
+from fastface.persons.network import PersonNetwork
 from fastface.types import Size
 from fastface.video.canvas import USUAL_CANVAS
 
-__all__ = ["Networks", "Thresholds", "cache_folder", "describe_networks", "open_networks", "thresholds", "usual_canvas"]
+__all__ = ["Networks", "cache_folder", "describe_networks", "open_networks", "thresholds", "usual_canvas"]
+
+_FREE_PERSON_CANVAS = (640, 640)
+"""Canvas of a person network that takes any: what YOLO is trained with."""
 
 _EXIT_BELOW_ENTER = 0.05
 
@@ -30,6 +36,7 @@ class Networks:
         dimension: Components of an embedding.
         contract: Digest of recogniser and preprocessing: what embeddings can be compared under.
         cache: Where rewritten and compiled networks are kept.
+        person: The person network, rewritten; None where there is none.
     """
 
     cards: tuple[DeviceInfo, ...]
@@ -39,20 +46,12 @@ class Networks:
     dimension: int
     contract: str
     cache: Path
+    person: PersonNetwork | None = None
 
     @property
     def device(self) -> DeviceInfo:
         """The first of the cards, or the processor."""
         return self.cards[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Cosines between which a face is a target's."""
-
-    enter: float
-    exit: float
-    margin: float
 
 
 def cache_folder() -> Path:
@@ -79,6 +78,7 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         pack=config.models.pack,
         detector=config.models.detector,
         recogniser=config.models.recogniser,
+        person=config.models.person_model,
         device=cards[0],
         cache_folder=cache,
     )
@@ -92,7 +92,14 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         dimension=dimension,
         contract=contract_of(models.recogniser),
         cache=cache,
+        person=None if models.person is None else _prepared_person(models.person, cache),
     )
+
+
+def _prepared_person(network: Network, cache: Path) -> PersonNetwork:
+    facts = inspect_graph(network.path, cache)
+    assert facts.family is not None, facts
+    return PersonNetwork(prepare_person(network.path, cache), facts.family, facts.input_size or _FREE_PERSON_CANVAS)
 
 
 def _resolve_cards(name: str, numbers: tuple[int, ...], cache: Path) -> tuple[DeviceInfo, ...]:
@@ -115,20 +122,20 @@ def usual_canvas(scan: ScanConfig) -> Size:
 
 
 def describe_networks(config: Config) -> str:
-    """One line: the device that `auto` or a name means, and the pack; "drawn" where there is no pack.
+    """One line: the device that `auto` or a name means, and the networks; "drawn" where there is no pack.
 
     Raises:
         BackendError: The asked device is not available.
     """
     device = _resolve_cards(config.models.device, config.models.devices, cache_folder())[0]
     try:
-        pack = open_networks(config).models.pack
+        names = open_networks(config).models.names
     except ModelError:
-        pack = "drawn networks"
-    return f"{device.name}, {device.versions}, {device.provider} {device.precision}; {pack}"
+        names = "drawn networks"
+    return f"{device.name}, {device.versions}, {device.provider} {device.precision}; {names}"
 
 
-def thresholds(config: Config, models: ModelSet) -> Thresholds:
+def thresholds(config: Config, models: ModelSet) -> Limits:
     """The thresholds of the settings, or those that the catalog has for the recogniser.
 
     Raises:
@@ -142,4 +149,6 @@ def thresholds(config: Config, models: ModelSet) -> Thresholds:
     leave = default_exit if leave is None else leave
     if leave > enter:
         raise ConfigError(f"match.exit_threshold: {leave} is above match.threshold, {enter}")
-    return Thresholds(enter, leave, config.match.margin)
+    wanted = config.match
+    rule = TrackRule(wanted.track_faces, wanted.min_faces, wanted.review) if wanted.tracks else None
+    return Limits(enter, leave, wanted.margin, rule)

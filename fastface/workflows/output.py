@@ -2,15 +2,25 @@
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastface.errors import ConfigError, LockedError
 from fastface.files import private_folder, remove_parts, space_checked
+from fastface.index.ledger import Ledger
 from fastface.video.discover import Discovery, discover
 
-__all__ = ["OutputFolder", "inputs_of", "no_index", "require_index"]
+__all__ = [
+    "OutputFolder",
+    "check_writable",
+    "holder_of",
+    "inputs_of",
+    "nearest",
+    "require_free",
+    "require_index",
+]
 
 
 _EXPORT_FOLDERS = ("clips", "crops", "snapshots")
@@ -53,9 +63,8 @@ class OutputFolder:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
-            raise LockedError(f"{str(self.root)!r} is in use by another run (process {holder})") from error
+            raise _in_use(self.root, _written_holder(self.state / "lock")) from error
         try:
             with space_checked(self.state):
                 os.ftruncate(descriptor, 0)
@@ -82,16 +91,73 @@ def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
     return found
 
 
-def no_index(out: Path) -> ConfigError:
-    """What is said of a folder that nothing was scanned into."""
-    return ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")
-
-
 def require_index(out: Path) -> None:
-    """Makes sure that something was scanned into `out`.
+    """Makes sure that something was scanned into `out`: videos that nobody has come to are no index.
 
     Raises:
         ConfigError: Nothing was.
+        FaceIndexError: The ledger is damaged.
     """
-    if not (out / ".fastface" / "state.sqlite").exists():
-        raise no_index(out)
+    path = out / ".fastface" / "state.sqlite"
+    if os.access(path, os.F_OK):
+        with Ledger(path, read_only=True) as ledger:
+            if any(record.scan_key for record in ledger.videos()):
+                return
+    raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")
+
+
+def require_free(out: Path) -> None:
+    """Makes sure that no run holds `out` now. Nothing is written, and nothing is held.
+
+    Raises:
+        LockedError: One does.
+    """
+    holder = holder_of(out)
+    if holder is not None:
+        raise _in_use(out, holder)
+
+
+def holder_of(out: Path) -> int | None:
+    """The process whose run holds `out`, 0 if it has not said which it is; None if no run does.
+
+    Raises:
+        OSError: The folder is closed to this user.
+    """
+    lock = out / ".fastface" / "lock"
+    if not lock.exists():  # nothing of fastface, or a copy without it
+        return None
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _written_holder(lock)
+    return None
+
+
+def _written_holder(lock: Path) -> int:
+    return int(lock.read_text().strip() or 0)
+
+
+def _in_use(out: Path, holder: int) -> LockedError:
+    return LockedError(f"{str(out)!r} is in use by another run (process {holder or 'unknown'})")
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or the nearest place above it that is there."""
+    return next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
+
+
+def check_writable(folder: Path) -> None:
+    """Makes sure that files can be made in a folder or, if it is not there yet, where it will be made.
+
+    A file without a name is made and given back; where the file system has none, one that is removed at once.
+
+    Raises:
+        ConfigError: They cannot.
+        SpaceError: There is no space for even that.
+    """
+    try:
+        with space_checked(folder), tempfile.TemporaryFile(dir=nearest(folder)):
+            pass
+    except OSError as error:
+        raise ConfigError(f"cannot write in {str(folder)!r}: {error.strerror}") from error

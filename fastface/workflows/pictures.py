@@ -1,14 +1,20 @@
 """Which crops and snapshots are wanted of one video's findings, and what they are called."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastface.config import ExportConfig
-from fastface.export.plans import BoxLabel, CropStyle, choose_crops
+import numpy as np
+
+from fastface.config import Config, ExportConfig
+from fastface.export.choosing import choose_hits
+from fastface.export.plans import BoxLabel, CropKind, CropStyle
 from fastface.export.tables import CropRow
+from fastface.gallery.matching import EVERYONE
 from fastface.names import safe_name
-from fastface.types import Hits
+from fastface.persons.network import PersonNetwork
+from fastface.types import Faces, Hits
 from fastface.workflows.export_jobs import CropJob, PicturesJob, SnapshotJob
 from fastface.workflows.find import Findings
 
@@ -24,26 +30,39 @@ class PicturePlan:
     crops: tuple[CropRow, ...]
 
 
-def plan_pictures(found: Findings, config: ExportConfig, root: Path) -> PicturePlan:
-    """Plans all pictures of one video; touches no file."""
-    kind = config.crops
-    style = CropStyle("face" if kind == "none" else kind, config.crop_margin, config.crop_size)
+def plan_pictures(found: Findings, config: Config, persons: PersonNetwork | None, root: Path) -> PicturePlan:
+    """Plans all pictures of one video; touches no file.
+
+    Args:
+        found: What was found in it.
+        config: The settings.
+        persons: What finds bodies; None where there is no such network.
+        root: The output folder.
+    """
+    export = config.export
     planned: list[tuple[CropRow, CropJob]] = []
-    if kind != "none":
+    if export.crops != "none":
         for label, hits in sorted(found.hits.items()):
-            planned += _plan_crops(found, label, hits, config, root)
+            planned += _plan_crops(found, label, hits, export, root)
     rows, jobs = [row for row, _ in planned], [job for _, job in planned]
-    snapshots = _snapshots(found, config, root) if config.snapshots else []
+    snapshots = _snapshots(found, export, root) if export.snapshots else []
     files = (*(row.file for row in rows), *(item.path.relative_to(root).as_posix() for item in snapshots))
-    job = PicturesJob(found.info, style, tuple(jobs), tuple(snapshots)) if files else None
+    wanted = persons if export.crops == "body" else None
+    job = PicturesJob(found.info, _style(config), wanted, tuple(jobs), tuple(snapshots)) if files else None
     return PicturePlan(job, files, tuple(rows))
+
+
+def _style(config: Config) -> CropStyle:
+    export = config.export
+    kind: CropKind = "face" if export.crops == "none" else export.crops
+    return CropStyle(kind, export.crop_margin, export.crop_size, export.ratio, config.body)
 
 
 def _plan_crops(
     found: Findings, label: str, hits: Hits, config: ExportConfig, root: Path
 ) -> Iterator[tuple[CropRow, CropJob]]:
     video_id, faces = found.record.video_id, found.faces
-    for number, row in enumerate(choose_crops(faces, hits, config.crop_gap).tolist()):
+    for number, row in enumerate(_chosen(faces, label, hits, config)):
         face, time = int(hits.face[row]), float(hits.time[row])
         file = f"crops/{safe_name(label)}/{video_id}_{time:.3f}_{number}.{config.crop_format}"
         x1, y1, x2, y2 = faces.boxes[face].tolist()
@@ -54,11 +73,26 @@ def _plan_crops(
             box=(x1, y1, x2, y2),
             similarity=float(hits.similarity[row]),
             quality=float(faces.quality[face]),
-            ratio="1:1",
             file=file,
         )
         landmarks = tuple(faces.landmarks[face].reshape(-1).tolist())
-        yield crop, CropJob(int(faces.pts[face]), crop.box, landmarks, root / file)
+        yield crop, CropJob(int(faces.pts[face]), crop.box, landmarks, root / file, _description(crop))
+
+
+def _chosen(faces: Faces, label: str, hits: Hits, config: ExportConfig) -> list[int]:
+    """Rows of the hits that are worth a crop; of everyone's, each track's by itself, since they are many persons."""
+    # Nobody wants a picture of a turned, blurred or damaged face.
+    good = np.flatnonzero(~hits.by_track & ~faces.damaged[hits.face])
+    tracks = faces.track[hits.face[good]] if label == EVERYONE else np.zeros(len(good), np.int32)
+    rows = [good[tracks == track] for track in np.unique(tracks)]
+    return sorted(row for part in rows for row in part[choose_hits(faces, hits[part], config)].tolist())
+
+
+def _description(crop: CropRow) -> str:
+    """What a crop's metadata say of it."""
+    box = [round(side, 1) for side in crop.box]
+    facts = {"video": crop.video_id, "time": round(crop.time, 3), "target": crop.target, "box": box}
+    return json.dumps({**facts, "similarity": round(crop.similarity, 4)})
 
 
 def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[SnapshotJob]:

@@ -1,19 +1,41 @@
-"""What can be known before anything is decoded: all that stands in the way of a run is told at once."""
+"""What can be known before anything is decoded: all that stands in the way of a run is told at once.
 
+Nothing is written. `doctor` asks the same functions, so that it and a run never differ.
+"""
+
+import ctypes
 import resource
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
+from fastface.backends import resolve_device
+from fastface.backends.nvidia import card_present
 from fastface.config import Config
-from fastface.errors import ConfigError, ExportError, FastfaceError, SpaceError
+from fastface.errors import BackendError, ConfigError, ExportError, FastfaceError, SpaceError
 from fastface.export.ffmpeg import find_ffmpeg
 from fastface.gallery.sources import collect
+from fastface.pipeline.ring import Ring, RingShape, available_bytes
 from fastface.video.discover import Discovery
-from fastface.workflows.networks import open_networks
-from fastface.workflows.output import inputs_of
+from fastface.workflows.machine import Layout, choose_layout
+from fastface.workflows.networks import cache_folder, open_networks, thresholds
+from fastface.workflows.output import check_writable, inputs_of, nearest, require_free, require_index
 
-__all__ = ["look_ahead", "target_faults"]
+__all__ = [
+    "check_decoder",
+    "check_ffmpeg",
+    "check_out",
+    "check_ring",
+    "check_space",
+    "fault_of",
+    "layout_of",
+    "look_ahead",
+    "look_back",
+    "raise_descriptors",
+    "target_faults",
+]
 
 _LEAST_SPACE = 256 << 10
 """Bytes below which not even the tables of one film fit."""
@@ -21,12 +43,13 @@ _LEAST_SPACE = 256 << 10
 _WANTED_DESCRIPTORS = 4096
 _LEAST_DESCRIPTORS = 128
 
+_DECODER_LIBRARY = "libnvcuvid.so.1"
+
+Check = Callable[[], object]
+
 
 def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Discovery:
-    """The videos to scan, once nothing stands in the way that can be seen from outside.
-
-    Targets, networks and devices are asked here only if something else is wrong: the run is about to open them, and
-    has more to say of a photo then.
+    """The videos to scan, once nothing stands in the way of `run` or `scan` that can be seen from outside.
 
     Args:
         config: The settings.
@@ -38,21 +61,67 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
         FastfaceError: The one thing that is wrong; if there are several, a ConfigError that lists them all.
     """
     found: list[Discovery] = []
-    checks: list[Callable[[], object]] = [
+    checks: list[Check] = [
         lambda: found.append(inputs_of(inputs, out)),
-        lambda: _check_ffmpeg(config, wanted=targets is not None),
-        lambda: _check_space(out),
-        _raise_descriptors,
+        lambda: check_out(out),
+        lambda: check_space(out),
+        lambda: check_decoder(config),
+        lambda: check_ring(layout_of(config).ring),
     ]
-    faults = [fault for check in checks if (fault := _fault_of(check))]
-    if faults:
-        later = (lambda: _check_targets(config, targets), lambda: open_networks(config))
-        faults += [fault for check in later if (fault := _fault_of(check))]
-    if len(faults) > 1:
-        raise ConfigError([line for fault in faults for line in str(fault).splitlines()]) from faults[0]
-    if faults:
-        raise faults[0]
+    _check_all(config, targets, checks)
     return found[0]
+
+
+def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
+    """Makes sure that nothing stands in the way of `find`, likewise.
+
+    Args:
+        config: The settings.
+        targets: Photos, folders, banks or `*`.
+        out: The output folder with the index to ask.
+
+    Raises:
+        FastfaceError: As `look_ahead`.
+    """
+    checks: list[Check] = [
+        lambda: _check_not_fresh(config),
+        lambda: _check_index(out),
+        lambda: check_space(out),
+        lambda: layout_of(config),
+    ]
+    _check_all(config, targets, checks)
+
+
+def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[Check]) -> None:
+    """Asks all checks, and those of every command, and raises what they raise.
+
+    Networks are opened here only if something else is wrong: reading large ones takes half a second, and the command
+    is about to open them. Targets that are not there are no fault by themselves: with the photos that are, the command
+    has more to say of them.
+    """
+    always: list[Check] = [raise_descriptors]
+    if targets is not None:
+        always.append(lambda: check_ffmpeg(config))
+    faults = [fault for check in (*checks, *always) if (fault := fault_of(check))]
+    missing = fault_of(lambda: _check_targets(config, targets))
+    # Numbered cards are looked at only as networks are opened.
+    later = _network_faults(config) if faults or missing or config.models.devices else []
+    if not faults and not later:
+        return
+    different = {str(fault): fault for fault in (*faults, missing, *later) if fault}
+    first = next(iter(different.values()))
+    if len(different) == 1:
+        raise first
+    raise ConfigError([line for told in different for line in told.splitlines()]) from first
+
+
+def fault_of(check: Check) -> FastfaceError | None:
+    """What a check raises; None if it does not."""
+    try:
+        check()
+    except FastfaceError as error:
+        return error
+    return None
 
 
 def target_faults(config: Config, targets: Sequence[str]) -> list[str]:
@@ -61,12 +130,106 @@ def target_faults(config: Config, targets: Sequence[str]) -> list[str]:
     return [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
 
 
-def _fault_of(check: Callable[[], object]) -> FastfaceError | None:
+def layout_of(config: Config) -> Layout:
+    """The processes of a run with these settings.
+
+    Raises:
+        BackendError: The asked device is not available.
+        ConfigError: The settings of the processes contradict each other.
+    """
+    cards = config.models.devices
+    device = resolve_device(config.models.device, cache_folder(), cards[0] if cards else 0)
+    return choose_layout(config.scan, device, len(cards) if cards and device.is_gpu else 1)
+
+
+def check_ring(ring: RingShape) -> None:
+    """Makes sure that there is memory for the ring, by reserving it as a run would, and giving it back.
+
+    Reserving takes half a second a gigabyte, so where the ring is no more than half of the free memory, one slot does.
+
+    Raises:
+        SpaceError: There is not.
+    """
+    is_sure = ring.total_bytes <= available_bytes() // 2
     try:
-        check()
-    except FastfaceError as error:
-        return error
-    return None
+        Ring.create(replace(ring, num_slots=1) if is_sure else ring).close()
+    except OSError as error:
+        raise SpaceError(f"no shared memory for the ring: {error.strerror}; give a smaller --batch") from error
+
+
+def check_decoder(config: Config) -> None:
+    """Makes sure that `nvdec`, where it is asked for by name, is there. What it cannot decode is told of each film.
+
+    By what is installed alone: a process that asks the driver could not start others safely.
+
+    Raises:
+        BackendError: It is not.
+    """
+    if config.scan.decoder != "nvdec":
+        return
+    other = "or use --decoder pyav"
+    if find_spec("PyNvVideoCodec") is None:
+        raise BackendError(f"scan.decoder: PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'; {other}")
+    if not card_present():
+        raise BackendError(f"scan.decoder: nvdec needs an NVIDIA card and its driver, and there is none here; {other}")
+    try:
+        ctypes.CDLL(_DECODER_LIBRARY)
+    except OSError as error:
+        raise BackendError(
+            f"scan.decoder: the card cannot decode: {error}; "
+            f"in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility,video; {other}"
+        ) from error
+
+
+def check_ffmpeg(config: Config) -> None:
+    """Makes sure that clips can be cut, if any are wanted.
+
+    Raises:
+        ConfigError: There is no ffmpeg.
+    """
+    if config.export.clips != "none":
+        try:
+            find_ffmpeg()
+        except ExportError as error:
+            raise ConfigError(f"export.clips: {error}") from error
+
+
+def check_out(out: Path) -> None:
+    """Makes sure that a run can have the output folder.
+
+    Raises:
+        ConfigError: It cannot be written.
+        LockedError: Another run holds it.
+    """
+    for folder in (out, out / ".fastface" / "index"):
+        check_writable(folder)
+    require_free(out)
+
+
+def check_space(folder: Path) -> None:
+    """Makes sure that there is space for the least that a run writes.
+
+    Raises:
+        SpaceError: There is not.
+    """
+    total, _, free = shutil.disk_usage(nearest(folder))
+    if total and free < _LEAST_SPACE:  # a file system of no size at all cannot be written, which is told as such
+        raise SpaceError(f"no space left for {str(folder)!r}: {free >> 10} KiB free; free some, or name another place")
+
+
+def raise_descriptors() -> str:
+    """Takes as many descriptors as the system gives without being asked; says how many there are now.
+
+    Raises:
+        ConfigError: They are too few.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _WANTED_DESCRIPTORS and (hard == resource.RLIM_INFINITY or hard > soft):
+        soft = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_WANTED_DESCRIPTORS, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < _LEAST_DESCRIPTORS:
+        raise ConfigError(f"only {soft} open files are allowed: ulimit -n {_WANTED_DESCRIPTORS}")
+    return f"{soft} open files allowed"
 
 
 def _check_targets(config: Config, targets: Sequence[str] | None) -> None:
@@ -75,26 +238,24 @@ def _check_targets(config: Config, targets: Sequence[str] | None) -> None:
         raise ConfigError(faults)
 
 
-def _check_ffmpeg(config: Config, *, wanted: bool) -> None:
-    if wanted and config.export.clips != "none":
-        try:
-            find_ffmpeg()
-        except ExportError as error:
-            raise ConfigError(f"export.clips: {error}") from error
+def _check_not_fresh(config: Config) -> None:
+    if config.run.fresh:
+        raise ConfigError("run.fresh: find scans nothing, so there is nothing to start over: use run or scan")
 
 
-def _check_space(out: Path) -> None:
-    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
-    total, _, free = shutil.disk_usage(there)
-    if total and free < _LEAST_SPACE:  # a file system of no size at all cannot be written, which is told as such
-        raise SpaceError(f"no space left for {str(out)!r}: {free >> 10} KiB free; free some, or choose another place")
+def _check_index(out: Path) -> None:
+    check_out(out)  # of an index that is being made just now, that is what is to be said
+    require_index(out)
 
 
-def _raise_descriptors() -> None:
-    """Takes as many descriptors as the system gives without being asked; too few is a fault."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < _WANTED_DESCRIPTORS and (hard == resource.RLIM_INFINITY or hard > soft):
-        soft = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_WANTED_DESCRIPTORS, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft < _LEAST_DESCRIPTORS:
-        raise ConfigError(f"only {soft} open files are allowed: ulimit -n {_WANTED_DESCRIPTORS}")
+def _network_faults(config: Config) -> list[FastfaceError]:
+    """What is wrong with device, networks and thresholds.
+
+    Which networks are missing is known without the device too: then they are looked for as for a processor.
+    """
+    fault = fault_of(lambda: thresholds(config, open_networks(config).models))
+    if fault is None:
+        return []
+    bare = config.model_copy(update={"models": config.models.model_copy(update={"devices": ()})})
+    other = fault_of(lambda: thresholds(bare, open_networks(bare, device="cpu").models))
+    return [fault] if other is None or isinstance(other, BackendError) else [fault, other]

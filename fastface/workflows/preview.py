@@ -14,8 +14,8 @@ from fastface.workflows.bench import Combination, described
 from fastface.workflows.engines import engine_jobs
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import describe_networks, open_networks, thresholds
-from fastface.workflows.output import inputs_of, require_index
-from fastface.workflows.preflight import target_faults
+from fastface.workflows.output import inputs_of
+from fastface.workflows.preflight import look_ahead, look_back, target_faults
 
 __all__ = [
     "Preview",
@@ -59,17 +59,17 @@ class Preview:
         return [f"{item.name}: {text}" for item in fields(self) for text in getattr(self, item.name)]
 
 
-def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path) -> Preview:
-    """What `run` would do; `scan`, without targets.
+def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Preview:
+    """What `run` would do; `scan`, where targets are None.
 
     Raises:
-        ConfigError, ModelError, BackendError: As the command itself would, as far as it can be known without decoding.
+        FastfaceError: As the command itself would, as far as it can be known without decoding.
     """
-    found = inputs_of(inputs, out)
+    found = look_ahead(config, inputs, targets, out)
     return Preview(
         videos=tuple(f"{file.video_id}: {str(file.path)!r}" for file in found.videos),
         skipped=tuple(f"{str(item.path)!r}: {item.reason}" for item in found.skipped),
-        targets=_targets(config, targets),
+        targets=() if targets is None else _targets(config, targets),
         **_means(config),
         output=(repr(str(out)),),
     )
@@ -79,9 +79,9 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
     """What `find` would do.
 
     Raises:
-        ConfigError, ModelError, BackendError: As the command itself would.
+        FastfaceError: As the command itself would, as far as it can be known without decoding.
     """
-    require_index(out)
+    look_back(config, targets, out)
     return Preview(targets=_targets(config, targets), **_means(config), output=(repr(str(out)),))
 
 

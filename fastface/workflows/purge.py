@@ -1,4 +1,4 @@
-"""Removing what a run keeps of people's faces: embeddings, crops, snapshots. Tables and clips stay."""
+"""Removing what a run keeps of people's faces: embeddings, crops, snapshots. Tables, clips and the log stay."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,9 @@ class Purge:
         photos: Photos whose faces were kept.
         pictures: Crops and snapshots.
         bytes_freed: Size of all that.
-        kept: Files among them that fastface did not make, which stay.
+        kept: Files beside them that the ledger does not know, which stay: the user's own, or those of a ledger that is
+            lost.
+        log: The log, which stays: it names videos, and holds nothing of faces.
     """
 
     indexes: int
@@ -31,12 +33,13 @@ class Purge:
     pictures: int
     bytes_freed: int
     kept: tuple[str, ...]
+    log: str
 
 
 def purge(out: Path, *, pretend: bool = False) -> Purge:
     """Removes embeddings, the faces of photos, crops and snapshots of an output folder, and forgets its videos.
 
-    Spans, hits and clips stay. Banks that `enroll` wrote elsewhere are the user's own.
+    Spans, hits, clips and the log stay. Banks that `enroll` wrote elsewhere are the user's own.
 
     Args:
         out: The output folder.
@@ -59,6 +62,7 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         freed = sum(path.stat().st_size for path in doomed)
         if not pretend:
             _remove(doomed)
+            ledger.put_waiting({})  # at once, since there may be thousands
             for record in ledger.videos():
                 ledger.forget_video(record.video_id)
             for name in pictures:
@@ -68,7 +72,7 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
             _remove_empty(out)
         gone = set(doomed)
         kept = [path for name in _PICTURES for path in _files(out / name) if path not in gone]
-        return Purge(len(indexes), len(photos), len(pictures), freed, tuple(sorted(map(str, kept))))
+        return Purge(len(indexes), len(photos), len(pictures), freed, tuple(sorted(map(str, kept))), str(folder.log))
 
 
 def _remove(files: Iterable[Path]) -> None:

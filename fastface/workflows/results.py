@@ -12,10 +12,11 @@ from time import monotonic
 from fastface.config import Config
 from fastface.export.tables import SpanRow
 from fastface.files import write_atomic
+from fastface.gallery.limits import Limits
 from fastface.names import valid_text
 from fastface.types import Gallery
 from fastface.video.discover import Skipped, VideoFile
-from fastface.workflows.networks import Networks, Thresholds
+from fastface.workflows.networks import Networks
 
 __all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]
 
@@ -141,7 +142,7 @@ class EnrollResult:
     report: tuple[str, ...]
 
 
-def write_run_json(result: RunResult, networks: Networks, limits: Thresholds, config: Config) -> None:
+def write_run_json(result: RunResult, networks: Networks, limits: Limits, config: Config) -> None:
     """Writes OUT/run.json.
 
     Raises:

@@ -2,38 +2,46 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 
 from fastface.config import Config
-from fastface.errors import ConfigError, InterruptError
-from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_spans
+from fastface.errors import InterruptError
+from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_review, write_spans
 from fastface.files import private_folder
 from fastface.gallery.matching import match
 from fastface.gallery.references import GalleryReport
 from fastface.index.records import VideoRecord
 from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
-from fastface.types import Faces, Gallery
+from fastface.types import Doubt, Faces, Gallery
 from fastface.video.discover import Discovery
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
+from fastface.workflows.growing import grow
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
-from fastface.workflows.output import no_index, require_index
-from fastface.workflows.preflight import look_ahead
+from fastface.workflows.preflight import look_ahead, look_back
 from fastface.workflows.results import Counts, RunResult, write_run_json
 from fastface.workflows.scan import Scanner
 
 __all__ = ["find", "run", "scan"]
 
 
-def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path, observer: Observer) -> RunResult:
+def run(
+    config: Config,
+    inputs: Sequence[str],
+    targets: Sequence[str],
+    out: Path,
+    observer: Observer,
+    *,
+    command: str = "run",
+) -> RunResult:
     """Scan, find and export: the main job. Videos of earlier runs in `out` are asked too.
 
     Args:
@@ -42,6 +50,7 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
         targets: Photos, folders of photos, banks, or `*`.
         out: The output folder.
         observer: Told how it goes.
+        command: What the log calls it.
 
     Raises:
         ConfigError: Settings, inputs or targets cannot be used; nothing was decoded.
@@ -49,7 +58,7 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
         FastfaceError: The run failed; what is committed stays.
     """
     found = look_ahead(config, inputs, targets, out)
-    with open_desk(config, out, observer) as desk, _reported(desk, "run", found) as result:
+    with open_desk(config, out, observer, command) as desk, _reported(desk, "run", found) as result:
         gallery = None
         with desk.coordinator() as coordinator:
             if config.run.fresh:
@@ -60,8 +69,8 @@ def run(config: Config, inputs: Sequence[str], targets: Sequence[str], out: Path
             gallery = gallery or _enrol(desk, targets, result)
             scanner.watch(_hit_counter(desk, gallery))
             _scan(desk, scanner, coordinator, result)
-            finder = desk.finder(gallery)
-            records = _comparable(desk, finder)
+            records = _comparable(desk, desk.finder(gallery))
+            finder = _finder(desk, gallery, records, result)
             _look_closer(desk, finder, records, coordinator, result)
         _answer(desk, finder, records, result)
     return result
@@ -75,7 +84,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     """
     found = look_ahead(config, inputs, None, out)
     with (
-        open_desk(config, out, observer) as desk,
+        open_desk(config, out, observer, "scan") as desk,
         _reported(desk, "scan", found) as result,
         desk.coordinator() as coordinator,
     ):
@@ -92,14 +101,11 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         ConfigError: There is no index in `out`, or the targets cannot be used.
         InterruptError, FastfaceError: As `run`.
     """
-    require_index(out)
-    if config.run.fresh:
-        raise ConfigError("run.fresh: find scans nothing, so there is nothing to start over: use run or scan")
-    with open_desk(config, out, observer) as desk, _reported(desk, "find") as result:
-        if not desk.records():  # of an index that was purged no answer is left to be replaced
-            raise no_index(out)
+    look_back(config, targets, out)
+    with open_desk(config, out, observer, "find") as desk, _reported(desk, "find") as result:
         gallery = _enrol(desk, targets, result)
-        finder, records = desk.finder(gallery), desk.answered()
+        records = desk.answered()
+        finder = _finder(desk, gallery, records, result)
         with desk.coordinator() as coordinator:
             _look_closer(desk, finder, records, coordinator, result)
         _answer(desk, finder, records, result)
@@ -163,7 +169,8 @@ def _tell(desk: Desk, report: GalleryReport) -> None:
 
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
     """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
-    videos = settle_names(found.videos, desk.records())
+    # A video that no run has come to keeps no name: it may be elsewhere by now, and nothing is called by it.
+    videos = settle_names(found.videos, [record for record in desk.records() if record.scan_key])
     result.inputs = tuple(videos)
     desk.observer.begin(len(videos))
     scanner = desk.scanner()
@@ -182,14 +189,22 @@ def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunRes
 
 def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
     """Counts the hits among faces whose tracks are not linked yet."""
-    limits = desk.limits
+    limits = replace(desk.limits, tracks=None)
 
     def count(faces: Faces) -> int:
         periods = np.zeros(len(faces))
-        hits = match(faces, gallery, enter=limits.enter, exit=limits.exit, margin=limits.margin, periods=periods)
-        return sum(map(len, hits.values()))
+        return sum(map(len, match(faces, gallery, limits, periods).hits.values()))
 
     return count
+
+
+def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: RunResult) -> Finder:
+    """What asks the index, for the gallery or, if it is to grow, for the grown one."""
+    finder = desk.finder(gallery)
+    if not desk.config.growth.grow:
+        return finder
+    with result.phase("growth"):
+        return desk.finder(grow(desk, finder, gallery, records))
 
 
 def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
@@ -208,12 +223,14 @@ class _Tally:
 
     exporter: Exporter
     counts: Counts
+    doubts: list[tuple[str, Doubt]] = field(default_factory=list)
 
     def pass_on(self, findings: Iterator[Findings]) -> Iterator[VideoHits]:
         for found in findings:
             self.exporter.plan(found)
             self.counts.hits += sum(len(hits) for hits in found.hits.values())
             self.counts.spans += len(found.spans)
+            self.doubts += [(found.record.video_id, doubt) for doubt in found.doubts]
             yield VideoHits(found.record.video_id, found.faces, found.hits)
 
 
@@ -236,11 +253,12 @@ def _look_closer(
 
 
 def _answer(desk: Desk, finder: Finder, records: list[VideoRecord], result: RunResult) -> None:
-    exporter = Exporter(desk.out, desk.ledger, desk.config.export, desk.interruption)
+    exporter = Exporter(desk)
     tally = _Tally(exporter, result.counts)
     root = desk.out.root
     with result.phase("match"):
         write_hits(root / "hits.csv", tally.pass_on(finder.findings(records)))
+        write_review(root / "review.csv", tally.doubts)
     with result.phase("exports"):
         exports = exporter.make()
     if exports.num_removed:

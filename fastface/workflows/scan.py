@@ -128,13 +128,15 @@ class Scanner:
     def admit(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
         """Gives the coordinator what is not in the index yet, and starts its processes if that is anything."""
         num_outdated, is_any = 0, False
+        files = tuple(files)
+        self._ledger.put_waiting({file.video_id: file.path for file in files})
         for file in files:
             if self._up_to_date(file):
                 VideoIndex(self._root, file.video_id).drop_units()  # a killed run may not have come to it
                 self._observer.video_kept(file.video_id)
                 continue
             record = self._ledger.video(file.video_id)
-            num_outdated += record is not None and record.scan_key != self._recipe.key
+            num_outdated += record is not None and record.scan_key not in ("", self._recipe.key)
             if record is not None and record.state != "scanning":
                 # What is known of it is no answer any more, even if nobody comes to it in this run.
                 self._ledger.put_video(replace(record, state="scanning", path=file.path))
@@ -247,6 +249,7 @@ class Scanner:
             keyframes=report.keyframes,
             decoder=report.decoder,
             decoder_reason=report.decoder_reason,
+            unread=report.unread,
             seconds=event.seconds,
         )
         if self._count_hits is not None:
@@ -298,9 +301,11 @@ class Scanner:
         duration = record.info.duration if record.info else None
         verdict = judge(units, duration)
         state, reason = verdict.state, verdict.reason
-        if change := _change(record):
+        change = _change(record)
+        if change or verdict.unread:
             # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
             record = replace(record, fingerprint="")
+        if change:
             state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
             reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
         index = VideoIndex(self._root, video_id)

@@ -1,6 +1,5 @@
 """What an output folder holds, asked while a run may be going on."""
 
-import fcntl
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
 from fastface.names import valid_text
+from fastface.workflows.output import holder_of
 
 __all__ = ["Status", "read_status"]
 
@@ -18,8 +18,9 @@ class Status:
 
     Attributes:
         process: The process that holds it; None if none does.
-        states: How many videos are in each state; `scanning` ones have units left.
-        not_done: A line for each video that is not done.
+        states: How many videos are in each state; `scanning` ones have units left, and no run has come to `waiting`
+            ones, which the last scan was asked for.
+        not_done: A line for each video that a run has come to and that is not done.
     """
 
     process: int | None
@@ -38,22 +39,13 @@ def read_status(out: Path) -> Status:
     try:
         if not path.exists():
             raise ConfigError(f"{str(out)!r} holds no run of fastface")
-        holder = _holder(out / ".fastface" / "lock")
+        holder = holder_of(out)
         with Ledger(path, read_only=True) as ledger:
             records = ledger.videos()
     except OSError as error:
         raise ConfigError(f"{str(out)!r} cannot be read: {error.strerror}") from error
     under_way = "being scanned" if holder else "stopped; the same command goes on with it"
-    not_done = [f"{r.video_id}: {r.state}: {valid_text(r.reason) or under_way}" for r in records if r.state != "done"]
-    return Status(holder, dict(Counter(r.state for r in records)), tuple(not_done))
-
-
-def _holder(lock: Path) -> int | None:
-    if not lock.exists():  # a copy without it
-        return None
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(file.read().strip() or 0)
-    return None
+    begun = [record for record in records if record.scan_key]
+    not_done = [f"{r.video_id}: {r.state}: {valid_text(r.reason) or under_way}" for r in begun if r.state != "done"]
+    states = Counter(record.state for record in begun) + Counter(waiting=len(records) - len(begun))
+    return Status(holder, dict(states), tuple(not_done))

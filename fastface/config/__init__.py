@@ -1,0 +1,33 @@
+"""The settings: one model a section, each key with its default, its bounds and its help in one place.
+
+The command line takes its option ranges and help from here, and so does every error message.
+"""
+
+from fastface.config.load import Config, load_config, profiles_folder
+from fastface.config.pictures import BodyConfig, CurateConfig
+from fastface.config.sections import (
+    ExportConfig,
+    GrowthConfig,
+    MatchConfig,
+    ModelsConfig,
+    ReferencesConfig,
+    RunConfig,
+    ScanConfig,
+    SpansConfig,
+)
+
+__all__ = [
+    "BodyConfig",
+    "Config",
+    "CurateConfig",
+    "ExportConfig",
+    "GrowthConfig",
+    "MatchConfig",
+    "ModelsConfig",
+    "ReferencesConfig",
+    "RunConfig",
+    "ScanConfig",
+    "SpansConfig",
+    "load_config",
+    "profiles_folder",
+]

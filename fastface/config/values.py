@@ -1,0 +1,111 @@
+"""The kinds of values that settings have: how they are written, and their bounds."""
+
+import re
+from datetime import datetime, time
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from fastface.types import Size
+
+__all__ = [
+    "Cards",
+    "ClockTime",
+    "DetSize",
+    "HashBits",
+    "Pad",
+    "Paths",
+    "Ratios",
+    "Seconds",
+    "Section",
+    "Share",
+    "Similarity",
+    "Weight",
+]
+
+
+def _det_size(value: object) -> object:
+    """`auto` or `WxH`, sides multiples of 32."""
+    if value == "auto" or isinstance(value, tuple | list):
+        return value
+    parts = str(value).lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise ValueError(f"{value!r} is neither auto nor WIDTHxHEIGHT, as 640x384")
+    return int(parts[0]), int(parts[1])
+
+
+def _multiples_of_32(value: Size | Literal["auto"]) -> Size | Literal["auto"]:
+    if value != "auto" and any(side % 32 or not 64 <= side <= 4096 for side in value):
+        raise ValueError(f"{value[0]}x{value[1]}: both sides must be multiples of 32 from 64 to 4096")
+    return value
+
+
+def _pair(value: object) -> object:
+    """`BEFORE,AFTER`, or one number for both."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value, value
+    if not isinstance(value, str):
+        return value
+    parts = value.split(",")
+    return parts * 2 if len(parts) == 1 else parts
+
+
+def _clock_time(value: object) -> object:
+    """`HH:MM`, or nothing."""
+    if value is None or isinstance(value, time):
+        return value
+    try:
+        return datetime.strptime(str(value), "%H:%M").time()
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no time of day, as 06:30") from error
+
+
+def _listed(value: object) -> object:
+    """A comma-separated list."""
+    return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+def _ratio(value: str) -> str:
+    """`WIDTH:HEIGHT`."""
+    parts = re.fullmatch(r"([0-9]{1,3}):([0-9]{1,3})", value.strip())
+    if parts is None or not all(1 <= int(part) <= 100 for part in parts.groups()):
+        raise ValueError(f"{value!r} is not WIDTH:HEIGHT with both from 1 to 100, as 2:3")
+    return f"{int(parts[1])}:{int(parts[2])}"
+
+
+def _card_numbers(value: object) -> object:
+    """`0,1`, or a list of such."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [value]
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return value
+    return [number for part in parts for number in (part.split(",") if isinstance(part, str) else [part])]
+
+
+def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(value)) < len(value):
+        raise ValueError("a card is named twice")
+    return value
+
+
+DetSize = Annotated[Size | Literal["auto"], BeforeValidator(_det_size), AfterValidator(_multiples_of_32)]
+Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+Cards = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=63)], ...], BeforeValidator(_card_numbers), AfterValidator(_distinct)
+]
+Ratios = Annotated[tuple[Annotated[str, AfterValidator(_ratio)], ...], BeforeValidator(_listed), Field(min_length=1)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+Similarity = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+HashBits = Annotated[int, Field(ge=0, le=64)]
+Pad = Annotated[tuple[Seconds, Seconds], BeforeValidator(_pair)]
+ClockTime = Annotated[time | None, BeforeValidator(_clock_time)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
+
+
+class Section(BaseModel):
+    """What all sections share: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

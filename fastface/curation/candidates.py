@@ -1,0 +1,210 @@
+"""A picture on its way into the set: what is known of it, its classes, its score, and what became of it. Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import CurateConfig
+from fastface.curation.sources import Source
+from fastface.types import Faces, Size
+
+__all__ = [
+    "FRAMINGS",
+    "Candidate",
+    "FaceMeasures",
+    "Framing",
+    "Looked",
+    "PictureMeasures",
+    "Pose",
+    "exposure",
+    "framing_of",
+    "largest_face",
+    "pose_of",
+    "score_of",
+    "take_face",
+]
+
+Framing = Literal["close-up", "portrait", "half", "full"]
+Pose = Literal["frontal", "three-quarter", "profile"]
+
+FRAMINGS: tuple[Framing, ...] = ("close-up", "portrait", "half", "full")
+"""From near to far."""
+
+_HALF_SHARPNESS = 100.0
+"""Variance of the Laplacian that counts one half, as in a face's quality."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureMeasures:
+    """What is measured of a picture as a whole.
+
+    Attributes:
+        size: As displayed.
+        phash: The perceptual hash, 64 bits.
+        sharpness: Variance of the Laplacian of the grey picture, at most 512 pixels long.
+        mean: Mean grey within the borders, 0–1.
+        crushed: Share of pixels there that are black.
+        blown: Share of pixels there that are white.
+        border: Share of the picture that is black border.
+        text: Share of the width that seems to be lines of text; a hint.
+    """
+
+    size: Size
+    phash: int
+    sharpness: float
+    mean: float
+    crushed: float
+    blown: float
+    border: float
+    text: float
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a child process found in a file.
+
+    Attributes:
+        measures: Of the picture.
+        faces: All of them, by falling det_score; boxes in pixels of the picture.
+        suffix: The usual suffix of the format that it really has, as `.jpg`.
+        sha256: Of the file, in hexadecimal.
+    """
+
+    measures: PictureMeasures
+    faces: Faces
+    suffix: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMeasures:
+    """The face that a picture is judged by.
+
+    Attributes:
+        embedding: (D,) float16, L2-normalised.
+        det_score: 0–1.
+        yaw: Degrees.
+        sharpness: Variance of the Laplacian of the aligned face.
+        share: Height of the box within the picture, as a share of the picture's height.
+    """
+
+    embedding: npt.NDArray[np.float16]
+    det_score: float
+    yaw: float
+    sharpness: float
+    share: float
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A picture on its way.
+
+    Attributes:
+        source: The file.
+        looked: What was found in it; None where it cannot be used.
+        face: The face that it is judged by; None without one.
+        similarity: Cosine to the person; None where nobody was compared.
+        framing: By the face's share of the height.
+        pose: By the face's yaw.
+        scene: A number that pictures of one scene share; -1 before scenes are known.
+        score: What it is chosen by.
+        reason: Why it is kept or not; empty while that is open.
+        remark: What else is to be said of it.
+        is_fault: Whether it was meant as a picture and cannot be used.
+        name: What it is called in the set; empty where it is not kept.
+    """
+
+    source: Source
+    looked: Looked | None = None
+    face: FaceMeasures | None = None
+    similarity: float | None = None
+    framing: Framing = "full"
+    pose: Pose = "frontal"
+    scene: int = -1
+    score: float = 0.0
+    reason: str = ""
+    remark: str = ""
+    is_fault: bool = False
+    name: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be kept."""
+        return not self.reason
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is in the set."""
+        return bool(self.name)
+
+    @property
+    def seen(self) -> Looked:
+        """What was found; of a candidate that could be read."""
+        assert self.looked is not None, self.source
+        return self.looked
+
+    @property
+    def portrait(self) -> FaceMeasures:
+        """The face; of a candidate that has one."""
+        assert self.face is not None, self.source
+        return self.face
+
+
+def largest_face(faces: Faces) -> int:
+    """The row of the face with the largest area; of equal ones, that of the higher det_score."""
+    sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+    return int(sides.prod(axis=1).argmax())
+
+
+def take_face(candidate: Candidate, row: int, settings: CurateConfig) -> None:
+    """Judges a candidate by one of its faces: its measures, framing and pose."""
+    faces, (_, height) = candidate.seen.faces, candidate.seen.measures.size
+    top, bottom = (min(max(float(side), 0.0), float(height)) for side in faces.boxes[row, [1, 3]])
+    candidate.face = FaceMeasures(
+        embedding=faces.embedding[row],
+        det_score=float(faces.det_score[row]),
+        yaw=float(faces.yaw[row]),
+        sharpness=float(faces.sharpness[row]),
+        share=(bottom - top) / height,
+    )
+    candidate.framing = framing_of(candidate.face.share, settings)
+    candidate.pose = pose_of(candidate.face.yaw, settings)
+
+
+def framing_of(share: float, settings: CurateConfig) -> Framing:
+    """The class of a picture whose face has this share of its height."""
+    limits = (settings.close_up_face, settings.portrait_face, settings.half_face)
+    return next((name for name, least in zip(FRAMINGS, limits, strict=False) if share >= least), "full")
+
+
+def pose_of(yaw: float, settings: CurateConfig) -> Pose:
+    """The class of a head turned by `yaw` degrees to either side."""
+    if abs(yaw) < settings.frontal_yaw:
+        return "frontal"
+    return "three-quarter" if abs(yaw) < settings.profile_yaw else "profile"
+
+
+def exposure(measures: PictureMeasures) -> float:
+    """How well a picture is exposed, 0–1.
+
+    A parabola of the mean, 1 at middle grey and 0 at black and at white, less the share without detail.
+    """
+    return 4 * measures.mean * (1 - measures.mean) * max(0.0, 1 - measures.crushed - measures.blown)
+
+
+def score_of(candidate: Candidate, settings: CurateConfig) -> float:
+    """What a picture with a face is chosen by: the weighted sum of four shares, less the penalties.
+
+    The shares, each 0–1: similarity to the person, sharpness s of the face as s / (s + 100), exposure, det_score.
+    """
+    measures, face = candidate.seen.measures, candidate.portrait
+    return (
+        settings.identity * max(0.0, candidate.similarity or 0.0)
+        + settings.sharpness * face.sharpness / (face.sharpness + _HALF_SHARPNESS)
+        + settings.exposure * exposure(measures)
+        + settings.face * face.det_score
+        - settings.border_penalty * measures.border
+        - settings.text_penalty * measures.text
+    )

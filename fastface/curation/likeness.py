@@ -1,0 +1,150 @@
+"""How alike pictures are: scenes, and doubles inside a scene and anywhere. Pure array code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import CurateConfig
+from fastface.curation.candidates import Candidate
+
+__all__ = ["Likeness", "cosines_to", "drop_doubles", "number_scenes"]
+
+_SAME_POSE_DEGREES = 10.0
+"""Yaws that differ by less are one pose: the estimate is good to about that."""
+
+
+def cosines_to(embeddings: npt.NDArray[np.float16], reference: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
+    """Cosines of embeddings to one of them, whose bits do not depend on the machine.
+
+    Args:
+        embeddings: (n, D) L2-normalised.
+        reference: (D,) likewise.
+
+    Returns:
+        (n,) within -1 and 1. Products of two float16 components are multiples of 2⁻⁴⁸ and their partial sums stay
+        below 2, so float64 adds them without rounding in any order.
+    """
+    return np.clip(embeddings.astype(np.float64) @ reference.astype(np.float64), -1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Candidates as arrays, one row each.
+
+    Attributes:
+        phash: (n,) uint64.
+        embedding: (n, D) float16, L2-normalised.
+        yaw: (n,) degrees.
+        scene: (n,) int64.
+    """
+
+    phash: npt.NDArray[np.uint64]
+    embedding: npt.NDArray[np.float16]
+    yaw: npt.NDArray[np.float64]
+    scene: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate]) -> "Likeness":
+        """The arrays of candidates with faces, of which there is at least one."""
+        return cls(
+            phash=np.array([candidate.seen.measures.phash for candidate in candidates], np.uint64),
+            embedding=np.stack([candidate.portrait.embedding for candidate in candidates]),
+            yaw=np.array([candidate.portrait.yaw for candidate in candidates], np.float64),
+            scene=np.array([candidate.scene for candidate in candidates], np.int64),
+        )
+
+    def distances_to(self, row: int) -> npt.NDArray[np.int64]:
+        """(n,) differing bits of the hashes: 0–64."""
+        bits: npt.NDArray[np.int64] = np.bitwise_count(self.phash ^ self.phash[row]).astype(np.int64)
+        return bits
+
+    def alike(self, row: int) -> npt.NDArray[np.float64]:
+        """(n,) likeness to one of them, 0–1: the mean of what the hash says of the picture and the cosine of the face.
+
+        The bits of unrelated pictures differ in half, which counts 0.
+        """
+        pictures = np.maximum(0.0, 1 - self.distances_to(row) / 32)
+        return (pictures + np.maximum(0.0, cosines_to(self.embedding, self.embedding[row]))) / 2
+
+
+def number_scenes(candidates: Sequence[Candidate], settings: CurateConfig) -> None:
+    """Numbers scenes from 0: neighbours of one strand that are alike by hash or by face, and near in time, are one.
+
+    Measured: hashes of different photos of one person differ in 22 bits and more and the faces' cosines stay below
+    0.75; within a shot, a second apart, most pairs differ in at most 14 bits or have a cosine of at least 0.75.
+
+    Args:
+        candidates: With faces, in order of their sources.
+        settings: Limits.
+    """
+    if not candidates:
+        return
+    likeness = Likeness.of(candidates)
+    scene = 0
+    candidates[0].scene = scene
+    for row in range(1, len(candidates)):
+        before, after = candidates[row - 1 : row + 1]
+        pair = slice(row - 1, row + 1)
+        is_near = (
+            before.source.strand == after.source.strand and after.source.time - before.source.time <= settings.scene_gap
+        )
+        distance = int(np.bitwise_count(likeness.phash[row - 1] ^ likeness.phash[row]))
+        cosine = float(cosines_to(likeness.embedding[pair], likeness.embedding[row])[0])
+        if not is_near or (distance > settings.scene_distance and cosine < settings.scene_similarity):
+            scene += 1
+        after.scene = scene
+
+
+def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig) -> None:
+    """Of pictures that are nearly the same the best stays; the others are out, with the name of that one.
+
+    From the best score down, each picture is compared with those that stay so far. So nothing is dropped for the sake
+    of one that is dropped itself.
+
+    Args:
+        candidates: Open ones with scenes and scores, in order of their sources.
+        settings: Limits.
+    """
+    if not candidates:
+        return
+    likeness = Likeness.of(candidates)
+    stays = np.zeros(len(candidates), np.bool_)
+    for row in sorted(range(len(candidates)), key=lambda row: -candidates[row].score):
+        rows = np.flatnonzero(stays)
+        found = _same_picture(likeness, row, rows, settings) or _same_face(likeness, row, rows, settings)
+        if found is None:
+            stays[row] = True
+        else:
+            best, why = found
+            candidates[row].reason = f"double of {str(candidates[best].source.path)!r}: {why}"
+
+
+def _same_picture(
+    likeness: Likeness, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
+) -> tuple[int, str] | None:
+    """Of `rows` the nearest by hash that is a double of `row`, and why it is."""
+    distances = np.bitwise_count(likeness.phash[rows] ^ likeness.phash[row])
+    is_same_scene = likeness.scene[rows] == likeness.scene[row]
+    limits = np.where(is_same_scene, settings.double_distance, settings.double_distance_apart)
+    near = np.flatnonzero(distances <= limits)
+    if not len(near):
+        return None
+    best = near[distances[near].argmin()]
+    return int(rows[best]), f"{distances[best]} of 64 bits differ"
+
+
+def _same_face(
+    likeness: Likeness, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
+) -> tuple[int, str] | None:
+    """Of `rows` in the scene and pose of `row` the one most like it by face, if it is a double, and why it is."""
+    is_posed = np.abs(likeness.yaw[rows] - likeness.yaw[row]) < _SAME_POSE_DEGREES
+    posed = rows[is_posed & (likeness.scene[rows] == likeness.scene[row])]
+    if not len(posed):
+        return None
+    cosines = cosines_to(likeness.embedding[posed], likeness.embedding[row])
+    best = int(cosines.argmax())
+    if cosines[best] < settings.double_similarity:
+        return None
+    return int(posed[best]), f"similarity {cosines[best]:.3f} in one pose"

@@ -1,0 +1,110 @@
+"""Which of the candidates make the set: quotas by framing, a limit on profiles, and unlikeness inside a class. Pure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastface.config import CurateConfig
+from fastface.curation.candidates import FRAMINGS, Candidate
+from fastface.curation.likeness import Likeness
+from fastface.names import counted
+
+__all__ = ["deal", "select", "spread"]
+
+
+def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Candidate]:
+    """The set; each candidate that is not in it gets the reason.
+
+    Profiles beyond their share are out first, then each framing gets its share of `max`.
+
+    Args:
+        candidates: Open ones with scores, in order of their sources.
+        settings: Quotas and weights.
+
+    Returns:
+        The chosen ones, by framing from near to far, and in the order in which they were chosen.
+    """
+    profiles = [candidate for candidate in candidates if candidate.pose == "profile"]
+    most = int(settings.profile * settings.max_pictures)
+    reason = f"beyond the quota of profiles: {most} of {counted(len(profiles), 'picture')}"
+    _leave_out(profiles, spread(profiles, most, settings.relevance), reason)
+    pools = [[one for one in candidates if one.is_open and one.framing == framing] for framing in FRAMINGS]
+    shares = (settings.close_up, settings.portrait, settings.half, settings.full)
+    quotas = deal([len(pool) for pool in pools], shares, settings.max_pictures)
+    chosen = []
+    for framing, pool, quota in zip(FRAMINGS, pools, quotas, strict=True):
+        taken = spread(pool, quota, settings.relevance)
+        _leave_out(pool, taken, f"beyond the quota of {framing}: {quota} of {counted(len(pool), 'picture')}")
+        chosen += taken
+    return chosen
+
+
+def deal(available: Sequence[int], shares: Sequence[float], total: int) -> list[int]:
+    """How many each class gets of `total`: its share, and what others cannot fill, in proportion to the shares.
+
+    Where only classes without a share have any left, they get the rest alike. Whole numbers come of the largest
+    remainders; of equal ones the first class gets more.
+
+    Args:
+        available: What each class has.
+        shares: At least 0, in any unit.
+        total: What is dealt; less, if there is not so much.
+    """
+    dealt = [0] * len(available)
+    while (left := total - sum(dealt)) > 0:
+        open_classes = [place for place, most in enumerate(available) if dealt[place] < most]
+        if not open_classes:
+            break
+        weights = {place: shares[place] for place in open_classes}
+        if not sum(weights.values()):
+            weights = dict.fromkeys(open_classes, 1.0)
+        for place, count in _apportioned(weights, left).items():
+            dealt[place] = min(available[place], dealt[place] + count)
+    return dealt
+
+
+def _apportioned(weights: dict[int, float], total: int) -> dict[int, int]:
+    """Hamilton's method: whole parts, then one more for the largest remainders."""
+    whole = sum(weights.values())
+    exact = {place: weight * total / whole for place, weight in weights.items()}
+    counts = {place: int(part) for place, part in exact.items()}
+    # Rounded, so that parts that are equal by arithmetic are so in floating point.
+    order = sorted(exact, key=lambda place: (round(counts[place] - exact[place], 9), place))
+    for place in order[: total - sum(counts.values())]:
+        counts[place] += 1
+    return counts
+
+
+def spread(candidates: Sequence[Candidate], count: int, relevance: float) -> list[Candidate]:
+    """Good and unlike ones, by greedy maximal marginal relevance.
+
+    The next is always the one with the largest `relevance × score − (1 − relevance) × likeness to the most alike that
+    is chosen` (Carbonell and Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998); of equal ones the
+    first.
+
+    Args:
+        candidates: In order of their sources.
+        count: How many are wanted; all are taken where there are not so many.
+        relevance: λ, 0–1.
+    """
+    if not candidates:
+        return []
+    likeness = Likeness.of(candidates)
+    scores = np.array([candidate.score for candidate in candidates])
+    nearest = np.zeros(len(candidates))
+    is_free = np.ones(len(candidates), np.bool_)
+    chosen: list[Candidate] = []
+    while len(chosen) < min(count, len(candidates)):
+        gains = np.where(is_free, relevance * scores - (1 - relevance) * nearest, -np.inf)
+        best = int(gains.argmax())
+        is_free[best] = False
+        nearest = np.maximum(nearest, likeness.alike(best))
+        chosen.append(candidates[best])
+    return chosen
+
+
+def _leave_out(candidates: Sequence[Candidate], chosen: Sequence[Candidate], reason: str) -> None:
+    kept = {id(candidate) for candidate in chosen}
+    for candidate in candidates:
+        if id(candidate) not in kept:
+            candidate.reason = reason

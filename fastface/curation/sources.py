@@ -1,0 +1,164 @@
+"""What `curate` is given → files, in an order that does not depend on that of the arguments. Opens no picture."""
+
+import csv
+import glob
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from fastface.errors import ConfigError
+from fastface.video.discover import IMAGE_SUFFIXES
+
+__all__ = ["Listing", "Source", "list_sources"]
+
+_CROP_NAME = re.compile(r"(?P<video>.+)_(?P<time>\d+\.\d{3})_\d+")
+"""Crops are called <video>_<time>_<number>."""
+_TABLE = "crops.csv"
+_MAX_TABLE_BYTES = 256 << 20
+_TABLES_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that may be a picture.
+
+    Attributes:
+        path: Absolute, links resolved.
+        is_meant: Whether it was named by itself or is called as pictures are: if it is none, that is a fault.
+        strand: What its neighbours share: the folder, and the video where that is known.
+        time: Seconds from the first frame; 0 where that is not known.
+    """
+
+    path: Path
+    is_meant: bool
+    strand: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What was named.
+
+    Attributes:
+        sources: By strand, time and name; each file once.
+        faults: Folders that cannot be read: a line each.
+    """
+
+    sources: tuple[Source, ...]
+    faults: tuple[str, ...]
+
+
+def list_sources(arguments: Sequence[str], out: Path) -> Listing:
+    """Lists files, folders with all below them, and globs.
+
+    Hidden files are passed over, and links to folders are not followed.
+
+    Args:
+        arguments: As the user wrote them.
+        out: Where the set goes. Neither may contain the other, so that no source is ever written or read twice.
+
+    Raises:
+        ConfigError: A path names nothing, or there is no file at all, or `out` is in a source or around one; lists
+            all such faults.
+    """
+    faults: list[str] = []
+    closed: list[str] = []
+    found: dict[Path, bool] = {}
+    for argument in arguments:
+        paths = _named(argument)
+        if not paths:
+            faults.append(f"{argument!r}: no such file or folder")
+        for path in paths:
+            faults += _overlaps(_real(path), _real(out))
+            for file, is_meant in _files(path, closed):
+                found[file] = found.get(file, False) or is_meant
+    if not found and not faults:
+        faults.append(f"no picture found in: {', '.join(map(repr, arguments))}")
+    if faults:
+        raise ConfigError(list(dict.fromkeys(faults)))
+    _read_table.cache_clear()  # a table may have been written since another call
+    sources = (_source(path, is_meant) for path, is_meant in found.items())
+    return Listing(tuple(sorted(sources, key=_place)), tuple(closed))
+
+
+def _named(argument: str) -> list[Path]:
+    if argument and os.path.lexists(argument):
+        return [Path(argument)]
+    # Path.glob takes no absolute pattern.
+    return [Path(match) for match in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207
+
+
+def _real(path: Path) -> Path:
+    """Absolute, links resolved; unlike Path.resolve, of links in a circle too."""
+    return Path(os.path.realpath(path))
+
+
+def _overlaps(path: Path, out: Path) -> list[str]:
+    if (path == out or path in out.parents) and path.is_dir():
+        return [f"-o {str(out)!r} lies in {str(path)!r}, which is a source; choose a folder outside of it"]
+    if out in path.parents:
+        return [f"the source {str(path)!r} lies in -o {str(out)!r}; choose another folder"]
+    return []
+
+
+def _files(path: Path, closed: list[str]) -> Iterator[tuple[Path, bool]]:
+    """Files and whether they are meant as pictures; folders that cannot be read are added to `closed`."""
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder above is closed
+        yield _real(path), True
+        return
+    failed: list[OSError] = []
+    for parent, folders, names in os.walk(path, onerror=failed.append):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        for name in names:
+            if not _is_hidden(name):
+                file = Path(parent) / name
+                yield _real(file), file.suffix.lower() in IMAGE_SUFFIXES
+    closed.extend(f"{os.fsdecode(error.filename)!r}: cannot be read: {error.strerror}" for error in failed)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _source(path: Path, is_meant: bool) -> Source:
+    for table in (path.parent / _TABLE, path.parent.parent / _TABLE):
+        if row := _read_table(table).get(path.name):
+            video, time = row
+            # Crops of other persons, in folders of their own, lie between those of one in time, and end no scene.
+            return Source(path, is_meant, f"{path.parent}/{video}", time)
+    if match := _CROP_NAME.fullmatch(path.stem):
+        return Source(path, is_meant, f"{path.parent}/{match['video']}", float(match["time"]))
+    return Source(path, is_meant, str(path.parent), 0.0)
+
+
+@lru_cache(_TABLES_KEPT)
+def _read_table(path: Path) -> dict[str, tuple[str, float]]:
+    """{file name: (video, time)} of a table of crops; what cannot be read in it, or is no such table, is not there.
+
+    A name is the same in the folders of several persons only where video and time are.
+    """
+    rows: dict[str, tuple[str, float]] = {}
+    try:
+        if not path.is_file() or path.stat().st_size > _MAX_TABLE_BYTES:
+            return rows
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            for row in csv.DictReader(file):
+                time = float(row["time"])
+                if math.isfinite(time):
+                    rows[Path(row["file"]).name] = row["video"], time
+    except (OSError, csv.Error, KeyError, ValueError, TypeError):
+        return rows
+    return rows
+
+
+def _place(source: Source) -> tuple[object, ...]:
+    return _natural(source.strand), source.time, _natural(source.path.name), str(source.path)
+
+
+def _natural(text: str) -> tuple[object, ...]:
+    """Sorts `a9` before `a10`: text and numbers take turns."""
+    return tuple(int(part) if place % 2 else part.casefold() for place, part in enumerate(re.split(r"(\d+)", text)))

@@ -1,0 +1,267 @@
+"""How a picture of a person is cut out of a frame: the placement and the ratio that a photographer would choose. Pure.
+
+A small fixed set of placements in each asked ratio is scored by `score_parts`; the lowest sum of weighted parts wins.
+Boxes are x1, y1, x2, y2 in pixels of the frame as displayed. Left and right are alike: a mirrored frame is cut with the
+same score.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, gcd
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import BodyConfig
+from fastface.types import Size
+
+__all__ = ["PARTS", "Framing", "FramingClass", "Subject", "frame_body", "framing_class", "score_parts"]
+
+FramingClass = Literal["close-up", "portrait", "half", "full"]
+Box = tuple[float, float, float, float]
+
+PARTS = ("growth", "cut", "side", "top", "headroom", "torso", "large", "small", "aim")
+"""The parts of a score in order; `BodyConfig` has a weight of the same name for each."""
+
+_CLASS_SHARES: tuple[tuple[float, FramingClass], ...] = ((0.36, "close-up"), (0.2, "portrait"), (0.12, "half"))
+"""Least face height, as a share of the crop's, of each class. A body is 7.5 heads tall and a detector's face, hairline
+to chin, 0.75 of a head. With a quarter of a head of room a crop that ends at the chest is 2.1 heads tall, at the hips
+3.75, at the knees 6.25."""
+
+_SHARE_STEP = 0.85
+"""Quotient of the face shares of two neighbouring crop sizes: a sixth more is a difference one sees."""
+_NUM_SIZES = 16
+"""From 0.42 down to 0.037 of the crop's height; the largest crop of the frame is always tried too."""
+_COLUMNS = 4
+"""Steps from the leftmost to the rightmost place that holds the face. A power of two keeps places exact."""
+_ROWS = 16
+"""Steps from the highest to the lowest place that holds the face."""
+
+_Crops = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The person to be framed.
+
+    Attributes:
+        frame: (width, height) of the frame as displayed.
+        face: The face's box, finite; may reach over the frame's edges.
+        person: The person's box, finite; likewise.
+        person_is_estimate: Whether the person's box was not seen but inferred from the face.
+    """
+
+    frame: Size
+    face: Box
+    person: Box
+    person_is_estimate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Where a frame is cut.
+
+    Attributes:
+        box: x1, y1, x2, y2 in whole pixels, inside the frame.
+        ratio: Width to height, as it was asked for.
+        score: Sum of the parts times their weights; lower is better.
+        parts: Each of `PARTS`, in order, before its weight.
+        framing: How much of the person is shown.
+    """
+
+    box: tuple[int, int, int, int]
+    ratio: str
+    score: float
+    parts: Mapping[str, float]
+    framing: FramingClass
+
+
+def frame_body(subject: Subject, ratios: Sequence[str], body: BodyConfig) -> Framing | None:
+    """The best crop of a person.
+
+    The face as far as the frame shows it is never cut where a crop of one of the ratios can hold it.
+
+    Args:
+        subject: The person.
+        ratios: Width to height, as `2:3`; the first of equally good ones is taken.
+        body: Weights and limits.
+
+    Returns:
+        None where the frame is too small for every ratio.
+    """
+    found = [_placements(subject, *_reduced(ratio), body) for ratio in ratios]
+    crops = np.concatenate(found)
+    if not len(crops):
+        return None
+    parts = score_parts(crops, subject, body)
+    weights = np.array([getattr(body, name) for name in PARTS])
+    scores = (parts * weights).sum(axis=1)
+    is_whole = parts[:, PARTS.index("cut")] == 0
+    best = int(np.where(is_whole | ~is_whole.any(), scores, np.inf).argmin())
+    x1, y1, x2, y2 = crops[best].tolist()
+    of_ratio = int(np.searchsorted(np.cumsum([len(part) for part in found]), best, "right"))
+    return Framing(
+        box=(x1, y1, x2, y2),
+        ratio=ratios[of_ratio],
+        score=float(scores[best]),
+        parts=dict(zip(PARTS, parts[best].tolist(), strict=True)),
+        framing=framing_class(_height(subject.face) / (y2 - y1)),
+    )
+
+
+def framing_class(face_share: float) -> FramingClass:
+    """The class of a crop by its face's share of its height.
+
+    From 0.36 it is a `close-up`, which ends at the chest or above; from 0.2 a `portrait`, which ends at the hips or
+    above; from 0.12 `half` (the cowboy shot), which ends at the knees or above; below, `full`.
+    """
+    return next((name for least, name in _CLASS_SHARES if face_share >= least), "full")
+
+
+def score_parts(crops: _Crops, subject: Subject, body: BodyConfig) -> _Floats:
+    """What is wrong with each crop; 0 is nothing.
+
+    * `growth`: the crop's area outside the person's box over that box's area; times `estimate_trust` for an estimate.
+      The box is stretched to hold the face and cut at the frame's edges.
+    * `cut`: share of the face's area, as far as the frame shows it, that lies outside the crop.
+    * `side`: what is missing of `side_room` face widths beside the face, on its nearer side, as a share of them.
+    * `top`: what is missing of `head_room` face heights above the face, as a share of them.
+    * `headroom`: room above these, as a share of the crop's height, beyond `max_headroom`.
+    * `torso`: what is missing of `torso_room` face heights below the face, as a share of them.
+    * `large`, `small`: how far the face's share of the crop's height lies above `largest_face` or below
+      `smallest_face`, as a share of that limit.
+    * `aim`: distance of the crop's centre from the point aimed at, as a share of the crop's width plus a share of its
+      height. That point lies midway between the centres of face and person across, and `shift_down` face heights below
+      the face's centre.
+
+    Args:
+        crops: (n, 4).
+        subject: The person.
+        body: The limits.
+
+    Returns:
+        (n, 9) float64, columns as `PARTS`.
+    """
+    x1, y1, x2, y2 = crops.T.astype(np.float64)
+    left, upper, right, lower = subject.face
+    wide, tall = max(right - left, 1.0), _height(subject.face)
+    width, height = x2 - x1, y2 - y1
+    person, seen = _person_in_frame(subject), _inside(subject.face, subject.frame)
+    trust = body.estimate_trust if subject.person_is_estimate else 1.0
+    share = tall / height
+    aim_x, aim_y = _aim(subject, body)
+    columns = (
+        trust * (width * height - _common_area(crops, person)) / _area(person),
+        1 - _common_area(crops, seen) / _area(seen),
+        _missing(np.minimum(left - x1, x2 - right), body.side_room * wide),
+        _missing(upper - y1, body.head_room * tall),
+        np.maximum((upper - body.head_room * tall - y1) / height - body.max_headroom, 0),
+        _missing(y2 - lower, body.torso_room * tall),
+        np.maximum(share / body.largest_face - 1, 0),
+        np.maximum(1 - share / body.smallest_face, 0),
+        np.abs((x1 + x2) / 2 - aim_x) / width + np.abs((y1 + y2) / 2 - aim_y) / height,
+    )
+    return np.stack(columns, axis=1)
+
+
+def _aim(subject: Subject, body: BodyConfig) -> tuple[float, float]:
+    face, person = subject.face, _person_in_frame(subject)
+    # A turned head stands before its body: the face alone in the middle would cut the shoulder behind it.
+    return (face[0] + face[2] + person[0] + person[2]) / 4, (face[1] + face[3]) / 2 + body.shift_down * _height(face)
+
+
+def _missing(room: _Floats, wanted: float) -> _Floats:
+    missing: _Floats = np.clip(1 - room / wanted, 0, 1)
+    return missing
+
+
+def _height(box: Box) -> float:
+    return max(box[3] - box[1], 1.0)
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _common_area(crops: _Crops, box: Box) -> _Floats:
+    x1, y1, x2, y2 = crops.T
+    width = np.minimum(x2, box[2]) - np.maximum(x1, box[0])
+    height = np.minimum(y2, box[3]) - np.maximum(y1, box[1])
+    common: _Floats = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    return common
+
+
+def _inside(box: Box, frame: Size) -> Box:
+    """The part of a box that a frame shows; at least the nearest pixel."""
+    (x1, x2), (y1, y2) = (_clamped(box[axis], box[axis + 2], frame[axis]) for axis in (0, 1))
+    return x1, y1, x2, y2
+
+
+def _clamped(low: float, high: float, size: int) -> tuple[float, float]:
+    low, high = min(max(low, 0.0), size), min(max(high, 0.0), size)
+    return (low, high) if high > low else (min(floor(low), size - 1), min(floor(low), size - 1) + 1)
+
+
+def _person_in_frame(subject: Subject) -> Box:
+    face, person = subject.face, subject.person
+    x1, y1 = min(face[0], person[0]), min(face[1], person[1])
+    return _inside((x1, y1, max(face[2], person[2]), max(face[3], person[3])), subject.frame)
+
+
+def _reduced(ratio: str) -> tuple[int, int]:
+    width, height = (int(part) for part in ratio.split(":"))
+    common = gcd(width, height)
+    return width // common, height // common
+
+
+def _placements(subject: Subject, across: int, down: int, body: BodyConfig) -> _Crops:
+    """(n, 4) the crops of one ratio that are tried; none where the frame is too small for it."""
+    most = min(subject.frame[0] // across, subject.frame[1] // down)
+    seen = _inside(subject.face, subject.frame)
+    crops = [np.empty((0, 4), np.int64)]
+    for scale in _scales(subject, across, down, body) if most else ():
+        width, height = across * scale, down * scale
+        lefts = _columns(subject, seen, width, body)
+        tops = _rows(subject, seen, height, body)
+        x1, y1 = (axis.reshape(-1) for axis in np.meshgrid(lefts, tops, indexing="ij"))
+        crops.append(np.stack([x1, y1, x1 + width, y1 + height], axis=1))
+    return np.concatenate(crops)
+
+
+def _scales(subject: Subject, across: int, down: int, body: BodyConfig) -> npt.NDArray[np.int64]:
+    """How many times the ratio's least rectangle is taken: to hold the face, to hold the person, a ladder of sizes."""
+    most = min(subject.frame[0] // across, subject.frame[1] // down)
+    heights = _height(subject.face) / (body.largest_face * _SHARE_STEP ** np.arange(_NUM_SIZES))
+    holding = [_holding_scale(box, across, down) for box in (_inside(subject.face, subject.frame), subject.person)]
+    tried = np.concatenate([np.rint(heights / down), holding, [most]])
+    return np.unique(np.clip(tried, min(holding[0], most), most).astype(np.int64))
+
+
+def _holding_scale(box: Box, across: int, down: int) -> int:
+    """The least scale that holds a box wherever its edges lie between pixels."""
+    return ceil(max((ceil(box[2]) - floor(box[0])) / across, (ceil(box[3]) - floor(box[1])) / down))
+
+
+def _columns(subject: Subject, seen: Box, width: int, body: BodyConfig) -> npt.NDArray[np.int64]:
+    """Left edges of crops of one width: spread over those that hold the face, around the aim and the face."""
+    low, high = max(0, ceil(seen[2]) - width), min(subject.frame[0] - width, floor(seen[0]))
+    centres = (_aim(subject, body)[0], (subject.face[0] + subject.face[2]) / 2)
+    places = _spread(low, high, _COLUMNS, [centre - width / 2 for centre in centres])
+    # Rounded both ways, since rounding one way would favour a side.
+    return np.unique(np.concatenate([np.floor(places), np.ceil(places)]).astype(np.int64))
+
+
+def _rows(subject: Subject, seen: Box, height: int, body: BodyConfig) -> npt.NDArray[np.int64]:
+    """Top edges of crops of one height: spread over those that hold the face, at the aim, and at the most headroom."""
+    low, high = max(0, ceil(seen[3]) - height), min(subject.frame[1] - height, floor(seen[1]))
+    aimed = _aim(subject, body)[1] - height / 2
+    roomy = subject.face[1] - body.head_room * _height(subject.face) - body.max_headroom * height
+    return np.unique(np.floor(_spread(low, high, _ROWS, [aimed, roomy])).astype(np.int64))
+
+
+def _spread(low: int, high: int, steps: int, wanted: Sequence[float]) -> _Floats:
+    """Even places from `low` to `high`, and the wanted ones moved between them. A face too large has `low` > `high`."""
+    even = low + (high - low) * np.arange(steps + 1) / steps
+    return np.concatenate([even, np.clip(wanted, min(low, high), max(low, high))])

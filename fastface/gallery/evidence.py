@@ -1,0 +1,203 @@
+"""Tracks as evidence: the best faces of a track decide together whose all of it is. Pure array code.
+
+One face can be unlike its person by a turn or a blur, or like another by chance; the mean of a track's best faces is
+neither. So a track whose best faces are a target's makes hits of its other faces too, and one or two lucky faces in a
+track whose best faces say no are none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.gallery.claims import Claims, claims_for, claims_of
+from fastface.gallery.limits import Limits
+from fastface.types import Doubt, Faces, Gallery
+
+__all__ = ["Decided", "Tracks", "decide_tracks", "near_tracks"]
+
+_MIN_COSINE_TO_TRACK = 0.2
+"""Measured with w600k_mbf on films: profiles, and faces behind a hand, are as like as 0.17 to 0.4 to the best faces of
+their own track; of different persons in one frame 99 % are less like than 0.23."""
+
+_LEAST_WEIGHT = 1e-3
+"""A face of no quality counts a little, so that a track of such faces has a mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the tracks have decided.
+
+    Attributes:
+        owner: (n,) int32, number of the target that each face is a hit of; -1 for none.
+        similarity: (n,) float32, cosine of each hit to its owner.
+        margin: (n,) float32, its lead.
+        by_track: (n,) bool, hits that only their track makes one.
+        doubts: Tracks to be looked at, in order of time.
+    """
+
+    owner: npt.NDArray[np.int32]
+    similarity: npt.NDArray[np.float32]
+    margin: npt.NDArray[np.float32]
+    by_track: npt.NDArray[np.bool_]
+    doubts: tuple[Doubt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """Tracks that have a face near a target: m rows of faces, of t tracks, in order of their numbers.
+
+    Attributes:
+        rows: (m,) rows of the video's faces, by track, then from the best quality down.
+        of: (m,) the place of each row's track, 0 to t - 1, rising.
+        firsts: (t,) where each track begins in `rows`.
+        sizes: (t,) faces of each.
+        mean: (t, D) float16, L2-normalised mean of its best faces.
+        claims: Of the means.
+        likeness: (m,) cosine of each face to its track's mean.
+    """
+
+    rows: npt.NDArray[np.int64]
+    of: npt.NDArray[np.int64]
+    firsts: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+    mean: npt.NDArray[np.float16]
+    claims: Claims
+    likeness: npt.NDArray[np.float64]
+
+
+def decide_tracks(
+    faces: Faces, gallery: Gallery, claims: Claims, owner: npt.NDArray[np.int32], limits: Limits
+) -> Decided:
+    """Lets each track decide on its faces.
+
+    * Sure is a track of `least` faces and more whose best faces together reach `enter` and lead by `margin`: all of it
+      are hits, but faces that are another's, or are not like the track's best ones.
+    * Lucky are hits of fewer faces that begin hits by themselves than decide together, where those that decide do not
+      reach `exit`: they are dropped. So are hits of tracks with fewer than `least` faces.
+    * A doubt is what was dropped, and a track without a hit whose best face, or best faces together, come as near as
+      `review` to `enter`.
+
+    Args:
+        faces: Faces of one video; a face without a track (-1) is a track of its own.
+        gallery: Targets and lookalikes.
+        claims: Of all faces, with `limits.floor`.
+        owner: (n,) whose hit each face is by itself and its neighbours; -1 for none.
+        limits: With a rule for tracks.
+    """
+    rule = limits.tracks
+    assert rule is not None
+    enter, hold, margin = limits.enter, limits.exit, limits.margin
+    owner, similarity, lead = owner.copy(), claims.similarity.copy(), claims.margin.copy()
+    by_track = np.zeros(len(faces), np.bool_)
+    tracks = near_tracks(faces, gallery, claims, best=rule.faces, floor=limits.floor)
+    if tracks is None:
+        return Decided(owner, similarity, lead, by_track)
+    whole = tracks.claims
+    is_few = tracks.sizes < rule.least
+    is_sure = (whole.similarity >= np.float32(enter)) & (whole.margin >= np.float32(margin)) & ~is_few
+
+    target = whole.target[tracks.of]
+    is_like = tracks.likeness >= _MIN_COSINE_TO_TRACK
+    gained = is_sure[tracks.of] & is_like & (owner[tracks.rows] < 0) & ~_anothers(claims, tracks, target, hold)
+    rows = tracks.rows[gained]
+    owner[rows], by_track[rows] = target[gained], True
+    similarity[rows], lead[rows] = claims_for(faces.embedding[rows], gallery, target[gained])
+
+    opens = (claims.similarity >= np.float32(enter)) & (claims.margin >= np.float32(margin))
+    openings = np.add.reduceat(opens[tracks.rows].astype(np.int64), tracks.firsts)
+    is_long = tracks.sizes >= rule.faces
+    is_lucky = is_long & (whole.similarity < np.float32(hold)) & (openings < rule.faces)
+    had_hits = np.logical_or.reduceat(owner[tracks.rows] >= 0, tracks.firsts)
+    dropped = (is_lucky | is_few) & had_hits
+    owner[tracks.rows[dropped[tracks.of]]] = -1
+    is_near = _best(claims, tracks) >= np.float32(enter - rule.review)
+    doubtful = dropped | (~had_hits & is_near & (whole.margin >= 0))
+    reasons = _Reasons(doubtful, is_few, is_lucky & had_hits, whole.margin < np.float32(margin), openings)
+    doubts = sorted(_doubts(faces, gallery, claims, tracks, reasons), key=_when)
+    return Decided(owner, similarity, lead, by_track, tuple(doubts))
+
+
+def near_tracks(faces: Faces, gallery: Gallery, claims: Claims, *, best: int, floor: float) -> Tracks | None:
+    """The tracks with a face that reaches a floor with a target; None if there are none.
+
+    Args:
+        faces: Faces of one video; a face without a track (-1) is a track of its own.
+        gallery: Targets and lookalikes.
+        claims: Of all faces, with a floor of at most `floor`.
+        best: How many faces of a track make its mean: those of the best quality.
+        floor: A cosine.
+    """
+    lone = faces.track.max(initial=-1) + 1 + np.arange(len(faces))
+    number = np.where(faces.track < 0, lone, faces.track)
+    near = np.unique(number[(claims.target >= 0) & (claims.similarity >= np.float32(floor))])
+    if not len(near):
+        return None
+    rows = np.flatnonzero(np.isin(number, near))
+    rows = rows[np.lexsort((rows, faces.time[rows], -faces.quality[rows], number[rows]))]
+    _, firsts, of, sizes = np.unique(number[rows], return_index=True, return_inverse=True, return_counts=True)
+    embeddings = faces.embedding[rows].astype(np.float64)
+    weights = np.maximum(faces.quality[rows], _LEAST_WEIGHT).astype(np.float64)
+    weights[np.arange(len(rows)) - firsts[of] >= best] = 0.0
+    sums = np.add.reduceat(embeddings * weights[:, None], firsts)
+    # Halves, as the faces' own: so the cosines are exact whatever the machine adds first.
+    mean = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float16)
+    likeness = np.einsum("ij,ij->i", embeddings, mean.astype(np.float64)[of])
+    return Tracks(rows, of, firsts, sizes, mean, claims_of(mean, gallery, -1.0), likeness)
+
+
+def _anothers(claims: Claims, tracks: Tracks, target: npt.NDArray[np.int32], hold: float) -> npt.NDArray[np.bool_]:
+    """(m,) faces that by themselves are more like somebody else than like their track's target."""
+    similarity, lookalike = claims.similarity[tracks.rows], claims.lookalike[tracks.rows]
+    is_other_target = (similarity >= np.float32(hold)) & (claims.target[tracks.rows] != target)
+    anothers: npt.NDArray[np.bool_] = is_other_target | ((lookalike >= np.float32(hold)) & (lookalike > similarity))
+    return anothers
+
+
+def _best(claims: Claims, tracks: Tracks) -> npt.NDArray[np.float32]:
+    """(t,) the largest cosine that a track has to a target, of its best faces together or of one."""
+    return np.maximum(tracks.claims.similarity, np.maximum.reduceat(claims.similarity[tracks.rows], tracks.firsts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reasons:
+    """(t,) whether each track is a doubt, what speaks against it, and how many of its faces open hits by themselves."""
+
+    is_doubtful: npt.NDArray[np.bool_]
+    is_few: npt.NDArray[np.bool_]
+    is_lucky: npt.NDArray[np.bool_]
+    has_rival: npt.NDArray[np.bool_]
+    openings: npt.NDArray[np.int64]
+
+    def told(self, track: int, size: int) -> str:
+        """In words."""
+        if self.is_few[track]:
+            return f"too few faces: {size}"
+        if self.is_lucky[track]:
+            return f"{self.openings[track]} of {size} faces alike, the best ones together are not"
+        if self.has_rival[track]:
+            return "another person is nearly as like"
+        return "nearly like enough"
+
+
+def _doubts(faces: Faces, gallery: Gallery, claims: Claims, tracks: Tracks, reasons: _Reasons) -> Iterator[Doubt]:
+    for track in np.flatnonzero(reasons.is_doubtful).tolist():
+        rows = tracks.rows[tracks.firsts[track] : tracks.firsts[track] + tracks.sizes[track]]
+        best = rows[claims.similarity[rows].argmax()]
+        is_whole_nearer = tracks.claims.similarity[track] >= claims.similarity[best]
+        target = tracks.claims.target[track] if is_whole_nearer else claims.target[best]
+        yield Doubt(
+            target=gallery.targets[target].label,
+            start=float(faces.time[rows].min()),
+            end=float(faces.time[rows].max()),
+            faces=len(rows),
+            best_similarity=float(claims.similarity[best]),
+            similarity=float(tracks.claims.similarity[track]),
+            margin=float(tracks.claims.margin[track]),
+            reason=reasons.told(track, len(rows)),
+        )
+
+
+def _when(doubt: Doubt) -> tuple[float, str, float]:
+    return doubt.start, doubt.target, doubt.end

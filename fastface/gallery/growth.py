@@ -1,0 +1,181 @@
+"""A gallery that grows out of the films themselves: faces that are surely a target's become references too.
+
+Photos of a person are few, and seldom of the film's own light, age and costume. Where the best faces of a track
+together are near to a photo, good faces of that track join its target's references, in all its poses, and a second
+search finds what is near to those. The photos themselves are anchors: only tracks near to one of them give anything,
+never those that are near to what they gave, so that a mistake cannot pull in others.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.gallery.claims import claims_for, claims_of
+from fastface.gallery.cosine import cosine_blocks
+from fastface.gallery.evidence import near_tracks
+from fastface.types import Added, Faces, FloatArray, Gallery, Target
+
+__all__ = ["Grower", "GrowthRule"]
+
+_DOUBLE = 0.968
+"""Cosine from which two faces tell the same: neighbouring frames of one shot."""
+
+_POSE_EDGES = (-45.0, -15.0, 15.0, 45.0)
+"""Degrees of yaw between which faces count as of one pose."""
+
+_KEPT_OF_A_VIDEO = 256
+"""Candidates of one target and video that are kept in memory: four times what may be added of all videos."""
+
+
+_LONE_BELOW = 0.1
+"""A face alone is less like a photo than its track's best faces together: it need only come so near to be looked at."""
+
+_LEAST_FACES = 3
+"""Of a track: fewer can be alike by chance."""
+
+_LEAST_LIKENESS = 0.4
+"""Cosine of a face to its track's mean: below lie profiles, faces behind a hand, and what was linked by mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthRule:
+    """Which faces may join.
+
+    Attributes:
+        threshold: Smallest cosine of a track's best faces together to a photo.
+        margin: Their least lead over every other target and lookalike.
+        quality: Smallest quality of a face.
+        most: Most faces that join one target.
+    """
+
+    threshold: float
+    margin: float
+    quality: float = 0.5
+    most: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A face that may join: `cell` is its video and pose, `order` what it ranks by within that, least first."""
+
+    added: Added
+    embedding: npt.NDArray[np.float16]
+    cell: tuple[str, int]
+
+    @property
+    def order(self) -> tuple[float, float, tuple[float, ...]]:
+        return -self.added.quality, self.added.time, self.added.box
+
+
+class Grower:
+    """Takes the faces of one video after the other, then gives the grown gallery.
+
+    Args:
+        gallery: Its references are the anchors.
+        rule: Which faces may join.
+    """
+
+    def __init__(self, gallery: Gallery, rule: GrowthRule) -> None:
+        self._gallery = gallery
+        self._rule = rule
+        self._candidates: dict[int, list[_Candidate]] = {number: [] for number in range(len(gallery.targets))}
+
+    def take(self, video_id: str, faces: Faces) -> None:
+        """Looks for faces that may join; of each target the best few hundred of a video are kept.
+
+        Args:
+            video_id: The video; each is taken once.
+            faces: Its faces.
+        """
+        rule = self._rule
+        claims = claims_of(faces.embedding, self._gallery, rule.threshold - _LONE_BELOW)
+        tracks = near_tracks(faces, self._gallery, claims, best=_LEAST_FACES, floor=rule.threshold - _LONE_BELOW)
+        if tracks is None:
+            return
+        whole = tracks.claims
+        is_sure = (whole.similarity >= np.float32(rule.threshold)) & (whole.margin >= np.float32(rule.margin))
+        is_sure &= tracks.sizes >= _LEAST_FACES
+        rows, owners = tracks.rows, whole.target[tracks.of]
+        is_good = is_sure[tracks.of] & (tracks.likeness >= _LEAST_LIKENESS) & ~faces.damaged[rows]
+        is_good &= faces.quality[rows] >= np.float32(rule.quality)
+        places = np.flatnonzero(is_good)
+        similarity, lead = claims_for(faces.embedding[rows[places]], self._gallery, owners[places])
+        for number, target in enumerate(self._gallery.targets):
+            mine = np.flatnonzero((owners[places] == number) & (lead >= 0))
+            best_first = np.lexsort((faces.time[rows[places[mine]]], -faces.quality[rows[places[mine]]]))
+            for one in mine[best_first][:_KEPT_OF_A_VIDEO].tolist():
+                row, track = int(rows[places[one]]), int(tracks.of[places[one]])
+                anchor = _nearest(tracks.mean[track], target.embeddings)
+                x1, y1, x2, y2 = faces.boxes[row].tolist()
+                added = Added(
+                    target=target.label,
+                    video_id=video_id,
+                    time=float(faces.time[row]),
+                    box=(x1, y1, x2, y2),
+                    anchor=target.sources[anchor],
+                    track_similarity=float(whole.similarity[track]),
+                    similarity=float(similarity[one]),
+                    margin=float(whole.margin[track]),
+                    quality=float(faces.quality[row]),
+                    yaw=float(faces.yaw[row]),
+                )
+                cell = video_id, int(np.searchsorted(_POSE_EDGES, added.yaw))
+                self._candidates[number].append(_Candidate(added, faces.embedding[row], cell))
+
+    def grown(self) -> tuple[Gallery, tuple[Added, ...]]:
+        """The gallery with what joined, and the evidence for each, by target and then in the order of joining."""
+        targets, evidence = [], list[Added]()
+        for number, target in enumerate(self._gallery.targets):
+            chosen = _spread(self._candidates[number], target.embeddings, self._rule.most)
+            targets.append(_joined(target, chosen))
+            evidence += [candidate.added for candidate in chosen]
+        return replace(self._gallery, targets=tuple(targets)), tuple(evidence)
+
+
+def _nearest(embedding: npt.NDArray[np.float16], references: FloatArray) -> int:
+    """Number of the reference that an embedding is nearest to."""
+    ((_, similarities),) = cosine_blocks(embedding[None], references)
+    return int(similarities.argmax())
+
+
+def _spread(candidates: Iterable[_Candidate], anchors: FloatArray, most: int) -> list[_Candidate]:
+    """Candidates that are no doubles of an anchor or each other, taken in turn from every video and pose."""
+    cells: dict[tuple[str, int], list[_Candidate]] = {}
+    for candidate in sorted(candidates, key=lambda one: (one.cell, one.order)):
+        cells.setdefault(candidate.cell, []).append(candidate)
+    chosen: list[_Candidate] = []
+    known = anchors
+    while cells and len(chosen) < most:
+        for cell in sorted(cells):
+            found = _next_new(cells[cell], known)
+            if found is None:
+                del cells[cell]
+                continue
+            chosen.append(found)
+            known = np.concatenate([known, found.embedding[None].astype(np.float32)])
+            if len(chosen) == most:
+                break
+    return chosen
+
+
+def _next_new(waiting: list[_Candidate], known: FloatArray) -> _Candidate | None:
+    """The first that is no double of what is known; those before it are dropped."""
+    while waiting:
+        candidate = waiting.pop(0)
+        ((_, similarities),) = cosine_blocks(candidate.embedding[None], known)
+        if similarities.max() < np.float32(_DOUBLE):
+            return candidate
+    return None
+
+
+def _joined(target: Target, chosen: list[_Candidate]) -> Target:
+    if not chosen:
+        return target
+    embeddings = np.stack([candidate.embedding for candidate in chosen]).astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    names = tuple(f"{one.added.video_id} at {one.added.time:.3f} s" for one in chosen)
+    return replace(
+        target, embeddings=np.concatenate([target.embeddings, embeddings]), sources=(*target.sources, *names)
+    )

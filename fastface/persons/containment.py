@@ -1,0 +1,91 @@
+"""Whose body a face is on: the person box that holds it, else an estimate from the face alone. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.types import FloatArray, Size
+
+__all__ = ["Body", "body_of", "estimate_body", "person_of"]
+
+LEAST_SHARE = 0.7
+"""Smallest share of a face's area in the box of its person. Boxes are cut at the hair and at a tilted head."""
+
+LOWEST_FACE = 0.8
+"""A face's centre lies above this share of the box's height: at 0.1 in one who stands, at half in a close portrait."""
+
+_HEADS_HIGH = 7.5
+_SHOULDERS_WIDE = 3.0
+_HEAD_OF_FACE = 1.25
+"""A figure is 7.5 heads high and, at the shoulders, 3 faces wide (Loomis, "Figure Drawing for All It's Worth", 1943).
+A detector's face box ends at the upper forehead, and the crown is a quarter of its height above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a face.
+
+    Attributes:
+        box: (4,) float32, x1, y1, x2, y2 in pixels of the picture, within it.
+        person: Row of the person box that it is; None where it is an estimate.
+    """
+
+    box: FloatArray
+    person: int | None
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether no person box holds the face, and the body is estimated from the face alone."""
+        return self.person is None
+
+
+def body_of(face: npt.ArrayLike, persons: FloatArray, picture: Size) -> Body:
+    """The body of a face: its person's box, else an estimate.
+
+    Args:
+        face: x1, y1, x2, y2 in pixels of the picture.
+        persons: (n, 4) boxes of persons, likewise.
+        picture: (width, height).
+    """
+    person = person_of(face, persons)
+    box = estimate_body(face, picture) if person is None else persons[person]
+    return Body(box, person)
+
+
+def person_of(face: npt.ArrayLike, persons: FloatArray) -> int | None:
+    """The row of the person box that best holds a face; None if none does.
+
+    Of several boxes, the one wins in which more of the face is, nearer to the upper middle; and the smaller one, since
+    the box of somebody in front or behind mostly holds the face in passing: share × middle × height / √area.
+
+    Args:
+        face: x1, y1, x2, y2; its area is not zero.
+        persons: (n, 4), likewise.
+    """
+    box = np.asarray(face, np.float64)
+    boxes = persons.astype(np.float64).reshape(-1, 4)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    common = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    share = common.clip(0).prod(axis=1) / (box[2:] - box[:2]).prod()
+    # A box without an area holds nothing; its share is zero, whatever stands for its size.
+    across, down = (((box[:2] + box[2:]) / 2 - boxes[:, :2]) / np.maximum(sizes, 1e-6)).T
+    holds = (share >= LEAST_SHARE) & (down <= LOWEST_FACE)
+    if not holds.any():
+        return None
+    fit = share * (1 - np.abs(across - 0.5)) * (1 - down / 2) / np.sqrt(np.maximum(sizes, 1e-6).prod(axis=1))
+    return int(np.argmax(np.where(holds, fit, -1)))
+
+
+def estimate_body(face: npt.ArrayLike, picture: Size) -> FloatArray:
+    """The box (4,) of a standing body seen from the front, from its face alone, cut at the picture's edges.
+
+    Args:
+        face: x1, y1, x2, y2 in pixels of the picture; its centre is in the picture.
+        picture: (width, height).
+    """
+    x1, y1, x2, y2 = (float(value) for value in np.asarray(face))
+    head = (y2 - y1) * _HEAD_OF_FACE
+    crown, middle, half = y2 - head, (x1 + x2) / 2, (x2 - x1) * _SHOULDERS_WIDE / 2
+    body = np.array([middle - half, crown, middle + half, crown + _HEADS_HIGH * head])
+    return body.clip(0, [*picture, *picture]).astype(np.float32)

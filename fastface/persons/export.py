@@ -1,0 +1,109 @@
+"""A YOLO's weights exported to ONNX, once, by ultralytics in a process of its own.
+
+Ultralytics is asked for nothing else: the exported network runs on the same backends as all others. It loads weights
+by unpickling, which runs whatever code they hold, so it is given only files that the user names.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastface.errors import ConfigError, ModelError
+from fastface.files import atomic_path
+from fastface.models.graph import inspect_graph
+from fastface.models.store import PERSON_FOLDER
+
+__all__ = ["SIDES", "export_person", "exported_path"]
+
+SIDES = "a multiple of 32 from 64 to 2048"
+"""What the canvas' side may be: the largest stride is 32."""
+
+_TIMEOUT_SECONDS = 900
+"""The largest network takes a minute; a first import of torch from a cold disk another."""
+
+
+def exported_path(weights: Path, folder: Path, size: int) -> Path:
+    """Where `export_person` puts the network.
+
+    Args:
+        weights: As for `export_person`.
+        folder: Likewise.
+        size: Likewise.
+
+    Raises:
+        ConfigError: The size is none of `SIDES`.
+        ModelError: There are no such weights, or ultralytics is not installed.
+    """
+    if size % 32 or not 64 <= size <= 2048:
+        raise ConfigError(f"--size {size}: the canvas' side must be {SIDES}")
+    if weights.suffix != ".pt" or not weights.is_file():
+        raise ModelError(f"no weights {str(weights)!r}: name a .pt file on this machine; nothing is downloaded")
+    if find_spec("ultralytics") is None:
+        raise ModelError("ultralytics is not installed; install it: pip install 'fastface[person]'")
+    return folder / PERSON_FOLDER / f"{weights.stem}.onnx"
+
+
+def export_person(weights: Path, folder: Path, size: int) -> Path:
+    """Exports a YOLO into the folder `person` of a folder of packs, where runs find it.
+
+    Args:
+        weights: Ultralytics' file, ending in .pt.
+        folder: The folder of packs; made when needed.
+        size: Side of the canvas that the network will take, in pixels.
+
+    Returns:
+        The ONNX file.
+
+    Raises:
+        ConfigError, ModelError: As `exported_path`; or the weights are no YOLO that finds persons.
+        SpaceError: No space is left for the network.
+    """
+    target = exported_path(weights, folder, size)
+    with tempfile.TemporaryDirectory(prefix="fastface-") as place:
+        # The network is written beside its weights, and the user's folder is not the place.
+        link = Path(place) / weights.name
+        link.symlink_to(weights.absolute())
+        exported = _exported(link, size)
+        facts = inspect_graph(exported)
+        if facts.kind != "person":
+            raise ModelError(f"{str(weights)!r} is no person network: {facts.reason or facts.kind}")
+        with atomic_path(target) as part:
+            shutil.copyfile(exported, part)
+    return target
+
+
+def _exported(weights: Path, size: int) -> Path:
+    """What the exporting process made.
+
+    Raises:
+        ModelError: It failed; says what it said last.
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "YOLO_OFFLINE": "true",
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_CONFIG_DIR": str(weights.parent),
+    }
+    command = [sys.executable, "-m", "fastface.persons.ultralytics_export", str(weights), str(size)]
+    try:
+        child = subprocess.run(
+            command,
+            env=environment,
+            cwd=weights.parent,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"exporting {weights.name!r} took more than {_TIMEOUT_SECONDS} s") from error
+    exported = weights.with_suffix(".onnx")
+    if child.returncode != 0 or not exported.is_file():
+        tail = " ".join(child.stderr.strip().splitlines()[-1:])
+        raise ModelError(f"ultralytics cannot export {weights.name!r}: it ended with {child.returncode}: {tail}")
+    return exported

@@ -1,0 +1,24 @@
+"""What a process is told of the network that finds persons."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastface.models.facts import PersonFamily
+from fastface.types import Size
+
+__all__ = ["PersonNetwork"]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonNetwork:
+    """A network that finds persons, ready to be opened. Small and picklable: it is sent to every process.
+
+    Attributes:
+        graph: The graph that `models.graph.prepare_person` made.
+        family: What its pictures are placed like.
+        canvas: (width, height) of a picture that it takes.
+    """
+
+    graph: Path
+    family: PersonFamily
+    canvas: Size

@@ -1,0 +1,137 @@
+"""Person detection: pictures of any size in, boxes in their own pixels out, in batches.
+
+The network itself decodes and ranks its anchors (see `models.graph_person`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.backends import DeviceInfo, Session, ShapeRange, open_session
+from fastface.faces.scrfd import suppress
+from fastface.persons.letterbox import place
+from fastface.persons.network import PersonNetwork
+from fastface.types import FloatArray, Image
+
+__all__ = ["BATCH", "NMS_IOU", "PERSON_THRESHOLD", "PersonDetector", "Persons", "open_person_detector"]
+
+PERSON_THRESHOLD = 0.3
+"""Smallest score of a person: YOLOX's demonstration has 0.3, ultralytics 0.25."""
+
+NMS_IOU = 0.45
+"""Overlap above which the lower of two boxes goes: the value of YOLOX's ONNX demonstration and of ultralytics' own
+suppression. With 0.65 there were a tenth more boxes, and no more of 96 faces in 41 frames lay in one."""
+
+BATCH = 8
+"""Most pictures that the network sees at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """The persons of one picture, one row a person, by falling score.
+
+    Attributes:
+        boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the picture, within it.
+        person_score: (n,) float32, 0–1.
+    """
+
+    boxes: FloatArray
+    person_score: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.person_score)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Self:
+        """Some of the rows."""
+        return type(self)(self.boxes[rows], self.person_score[rows])
+
+
+class PersonDetector:
+    """YOLO behind a session. One thread calls it."""
+
+    def __init__(
+        self, session: Session, network: PersonNetwork, person_threshold: float = PERSON_THRESHOLD, batch: int = BATCH
+    ) -> None:
+        """Takes a session of the network's graph.
+
+        Args:
+            session: uint8 (N, H, W, 3) BGR → float32 (N, K, 5), rows of score and box by falling score.
+            network: Its canvas and family.
+            person_threshold: Smallest score of a person, 0–1.
+            batch: Most pictures at once.
+        """
+        self.session = session
+        self.network = network
+        self.person_threshold = person_threshold
+        takes_one = session.input_shape[0] == 1 and not session.per_picture
+        self.batch = 1 if takes_one else batch
+
+    def detect(self, pictures: Sequence[Image]) -> list[Persons]:
+        """The persons of each picture.
+
+        Args:
+            pictures: (H, W, 3) BGR each, of any sizes, no side empty.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        found: list[Persons] = []
+        for begin in range(0, len(pictures), self.batch):
+            found += self._detect(pictures[begin : begin + self.batch])
+        return found
+
+    def _detect(self, pictures: Sequence[Image]) -> list[Persons]:
+        width, height = self.network.canvas
+        canvases = np.empty((len(pictures), height, width, 3), np.uint8)
+        pairs = zip(pictures, canvases, strict=True)
+        placements = [place(picture, canvas, self.network.family) for picture, canvas in pairs]
+        (rows,) = self.session.run(canvases)
+        return [
+            self._kept(Persons(placement.in_picture(of_one[:, 1:]), of_one[:, 0]), picture)
+            for picture, placement, of_one in zip(pictures, placements, rows, strict=True)
+        ]
+
+    def _kept(self, candidates: Persons, picture: Image) -> Persons:
+        """The rows that show a person, one a person."""
+        # NaN compares false, so a row of a broken network is dropped here.
+        good = (candidates.person_score >= self.person_threshold) & np.isfinite(candidates.boxes).all(axis=1)
+        persons = candidates[good]
+        persons = persons[suppress(persons.boxes, NMS_IOU)]
+        height, width = picture.shape[:2]
+        boxes = np.clip(persons.boxes, 0, np.array([width, height] * 2, np.float32))
+        inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        return Persons(boxes[inside], persons.person_score[inside])
+
+
+def open_person_detector(
+    network: PersonNetwork,
+    device: DeviceInfo,
+    *,
+    threads: int,
+    cache_folder: Path,
+    person_threshold: float = PERSON_THRESHOLD,
+    batch: int = BATCH,
+) -> PersonDetector:
+    """Loads a network on a resolved device, in the process that will run it.
+
+    Args:
+        network: The network.
+        device: From `resolve_device`.
+        threads: Threads of the CPU that one call may use.
+        cache_folder: Where compiled networks are kept between runs.
+        person_threshold: Smallest score of a person, 0–1.
+        batch: Most pictures at once.
+
+    Raises:
+        BackendError: The device is not available, or the graph cannot be loaded on it.
+    """
+    width, height = network.canvas
+    one, full = (1, height, width, 3), (batch, height, width, 3)
+    session = open_session(
+        network.graph, device, threads=threads, cache_folder=cache_folder, shapes=ShapeRange(one, full, full)
+    )
+    return PersonDetector(session, network, person_threshold, batch)

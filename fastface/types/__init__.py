@@ -1,0 +1,24 @@
+"""The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
+
+from fastface.types.answers import Added, Doubt, Gallery, Hits, Span, Target
+from fastface.types.faces import ALIGNED_SIZE, Faces, FloatArray
+from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
+
+__all__ = [
+    "ALIGNED_SIZE",
+    "Added",
+    "DecoderName",
+    "Doubt",
+    "Faces",
+    "FloatArray",
+    "Gallery",
+    "Geometry",
+    "Hits",
+    "Image",
+    "Sampling",
+    "Size",
+    "Span",
+    "Target",
+    "Unit",
+    "VideoInfo",
+]

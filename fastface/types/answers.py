@@ -1,0 +1,147 @@
+"""Whom to find, and what was found."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.types.faces import FloatArray, Rows
+
+__all__ = ["Added", "Doubt", "Gallery", "Hits", "Span", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A person to find.
+
+    Attributes:
+        label: The name; unique in a gallery.
+        embeddings: (k, D) float32, L2-normalised, one row a reference.
+        sources: k names of the photos that the references came from.
+    """
+
+    label: str
+    embeddings: FloatArray
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """All targets, the lookalikes that they must not be taken for, and the contract that their embeddings belong to.
+
+    Attributes:
+        targets: The persons to find, sorted by label.
+        lookalikes: Persons of `--not`: a face nearer to one of them is no hit.
+        contract: Digest of recogniser and preprocessing; embeddings of another contract cannot be compared.
+        everyone: Whether every face is a hit (`-t '*'`), under the label `everyone`.
+    """
+
+    targets: tuple[Target, ...]
+    lookalikes: tuple[Target, ...]
+    contract: str
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hits(Rows):
+    """Faces that one target claims in one video, in order of time.
+
+    Attributes:
+        face: (n,) int64, rows of the video's `Faces`.
+        time: (n,) float64, seconds from the first frame.
+        period: (n,) float64, seconds that the hit stands for: the sample period, or the frame's where every frame was
+            looked at.
+        similarity: (n,) float32, cosine to the nearest reference of the target.
+        margin: (n,) float32, similarity minus that of the nearest other target or lookalike; `similarity + 1` where
+            there is no other.
+        by_track: (n,) bool, whether the face alone would be no hit, and its track makes it one: it is turned, blurred
+            or covered.
+    """
+
+    face: npt.NDArray[np.int64]
+    time: npt.NDArray[np.float64]
+    period: npt.NDArray[np.float64]
+    similarity: npt.NDArray[np.float32]
+    margin: npt.NDArray[np.float32]
+    by_track: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A track that may be a target's and is not taken for it: for a person to look at.
+
+    Attributes:
+        target: The target's label.
+        start: Time of the track's first face, in seconds from the first frame.
+        end: Time of its last face.
+        faces: Number of its faces.
+        best_similarity: The largest cosine of one of its faces to the target.
+        similarity: Cosine of its best faces together.
+        margin: Their lead over the nearest other target or lookalike.
+        reason: Why it is not taken, in words.
+    """
+
+    target: str
+    start: float
+    end: float
+    faces: int
+    best_similarity: float
+    similarity: float
+    margin: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An interval of one video in which one target appears.
+
+    Attributes:
+        video_id: The video.
+        target: The target's label.
+        start: Padded and clamped, seconds from the first frame.
+        end: Padded and clamped, exclusive.
+        first_hit: Time of the first hit.
+        last_hit: Time of the last hit.
+        hits: Number of hits.
+        best_similarity: The largest similarity among the hits.
+        mean_similarity: The mean similarity of the hits.
+    """
+
+    video_id: str
+    target: str
+    start: float
+    end: float
+    first_hit: float
+    last_hit: float
+    hits: int
+    best_similarity: float
+    mean_similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A face of a film that joined a target's references, and what speaks for it.
+
+    Attributes:
+        target: The target's label.
+        video_id: The video.
+        time: Seconds from the first frame.
+        box: x1, y1, x2, y2 in pixels of the frame as displayed.
+        anchor: Name of the photo that its track is nearest to.
+        track_similarity: Cosine of its track's best faces together to that photo.
+        similarity: Cosine of the face alone to the target's nearest photo.
+        margin: Lead of its track over the nearest other target or lookalike.
+        quality: 0–1.
+        yaw: Degrees.
+    """
+
+    target: str
+    video_id: str
+    time: float
+    box: tuple[float, float, float, float]
+    anchor: str
+    track_similarity: float
+    similarity: float
+    margin: float
+    quality: float
+    yaw: float

@@ -1,0 +1,80 @@
+"""Faces as a struct of arrays."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ALIGNED_SIZE", "Faces", "FloatArray", "Rows"]
+
+ALIGNED_SIZE = 112
+"""Side of an aligned face in pixels: what ArcFace networks take."""
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Rows:
+    """A struct of arrays, one row an item: filter by mask or index, concatenate. For frozen dataclasses of arrays."""
+
+    def __len__(self) -> int:
+        first = fields(self)[0]  # type: ignore[arg-type]
+        return len(getattr(self, first.name))
+
+    def __getitem__(self, key: npt.NDArray[Any] | slice) -> Self:
+        return replace(self, **{f.name: getattr(self, f.name)[key] for f in fields(self)})  # type: ignore[type-var, arg-type]
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Self]) -> Self:
+        """All rows of all parts, in order. At least one part is needed, since it gives the dtypes."""
+        kept = list(parts)
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in kept]) for f in fields(kept[0])})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Faces(Rows):
+    """Faces of one video, one row a face.
+
+    Attributes:
+        time: (n,) float64, seconds from the first frame.
+        pts: (n,) int64, in the stream's time base.
+        boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the frame as displayed; may reach over its edges.
+        landmarks: (n, 5, 2) float32, (x, y) of left eye, right eye, nose, left and right mouth corner as seen.
+        det_score: (n,) float32, 0–1.
+        quality: (n,) float32, 0–1; see `faces.quality`.
+        sharpness: (n,) float32, variance of the Laplacian of the aligned face.
+        yaw: (n,) float32, degrees estimated from the landmarks; positive turns to the picture's right.
+        track: (n,) int32, a number that faces of one track share within a video; -1 before tracks are linked.
+        damaged: (n,) bool, whether the frame may be damaged: the decoder said so, or a packet before it was lost.
+        embedding: (n, D) float16, L2-normalised.
+    """
+
+    time: npt.NDArray[np.float64]
+    pts: npt.NDArray[np.int64]
+    boxes: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
+    det_score: npt.NDArray[np.float32]
+    quality: npt.NDArray[np.float32]
+    sharpness: npt.NDArray[np.float32]
+    yaw: npt.NDArray[np.float32]
+    track: npt.NDArray[np.int32]
+    damaged: npt.NDArray[np.bool_]
+    embedding: npt.NDArray[np.float16]
+
+    @classmethod
+    def empty(cls, dimension: int) -> Self:
+        """No faces, of embeddings with `dimension` components."""
+        return cls(
+            time=np.empty(0, np.float64),
+            pts=np.empty(0, np.int64),
+            boxes=np.empty((0, 4), np.float32),
+            landmarks=np.empty((0, 5, 2), np.float32),
+            det_score=np.empty(0, np.float32),
+            quality=np.empty(0, np.float32),
+            sharpness=np.empty(0, np.float32),
+            yaw=np.empty(0, np.float32),
+            track=np.empty(0, np.int32),
+            damaged=np.empty(0, np.bool_),
+            embedding=np.empty((0, dimension), np.float16),
+        )

@@ -1,0 +1,164 @@
+"""Videos, what is looked at in them, and how frames lie in memory."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["DecoderName", "Geometry", "Image", "Sampling", "Size", "Unit", "VideoInfo"]
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+Image = npt.NDArray[np.uint8]
+"""A picture (height, width, 3), BGR, 0–255, unless its docstring says otherwise."""
+
+DecoderName = Literal["pyav", "nvdec", "auto"]
+"""What decodes videos: FFmpeg's libraries; a card, and they where it cannot; the card if its library is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a video before its frames are decoded.
+
+    Attributes:
+        path: The file, or the pattern of an image sequence.
+        video_id: The input's relative path made safe for a folder name; unique in a run.
+        size: (width, height) as displayed: after rotation and pixel aspect ratio.
+        coded_size: (width, height) as decoded.
+        rotation: Degrees clockwise by which a decoded frame is turned for display: 0, 90, 180 or 270.
+        mirrored: Whether the display matrix also mirrors the frame, left to right, before it is turned.
+        pixel_aspect: Width of a decoded pixel over its height.
+        interlaced: Whether the first frame is flagged as interlaced.
+        time_base: Seconds of one pts tick.
+        rate: Average frames a second from the header; None where the header has none.
+        start_pts: pts of the first frame; every time counts from it.
+        duration: Seconds from the header; None where the header has none.
+        codec: The codec's short name.
+        pixel_format: The decoder's pixel format.
+        estimated_times: Whether frames have no timestamps, or the clock is set back in the middle, so that times are
+            counted by `rate` there and hold only when decoding begins at the beginning.
+        max_pixels: Width × height of the largest frame that is decoded, since a film may change its size.
+    """
+
+    path: Path
+    video_id: str
+    size: Size
+    coded_size: Size
+    rotation: int
+    mirrored: bool
+    pixel_aspect: Fraction
+    interlaced: bool
+    time_base: Fraction
+    rate: Fraction | None
+    start_pts: int
+    duration: Fraction | None
+    codec: str
+    pixel_format: str
+    estimated_times: bool = False
+    max_pixels: int = 2**31 - 1
+
+    def time_of(self, pts: int) -> Fraction:
+        """Seconds from the first frame."""
+        return (pts - self.start_pts) * self.time_base
+
+    def pts_at(self, time: Fraction) -> int:
+        """The largest pts that is not after `time` seconds from the first frame."""
+        return self.start_pts + int(time // self.time_base)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which frames are looked at.
+
+    With a period P, time is a grid of cells [kP, (k+1)P) and the first frame of each cell is a sample. So whether a
+    frame is a sample does not depend on where decoding began, as long as it began on a cell's edge.
+
+    Attributes:
+        period: Seconds between samples; None takes every frame.
+        keyframes: Whether only keyframes are samples: the first one of each cell that has one.
+    """
+
+    period: Fraction | None
+    keyframes: bool = False
+
+    def cell(self, time: Fraction) -> int | None:
+        """The grid cell of a time; None where every frame is a sample."""
+        return None if self.period is None else int(time // self.period)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A stretch of one video: what is scheduled, retried and committed.
+
+    Attributes:
+        video_id: The video.
+        index: Place among the video's units, from 0; -1 for a stretch that is looked at again and more closely.
+        start: First second, inclusive; on a cell's edge of the sampling grid.
+        end: Last second, exclusive; None reads to the end of the video.
+        sampling: Which frames of the stretch are looked at.
+        decoder: What is to decode it.
+    """
+
+    video_id: str
+    index: int
+    start: Fraction
+    end: Fraction | None
+    sampling: Sampling
+    decoder: DecoderName = "pyav"
+
+    @property
+    def dense(self) -> bool:
+        """Whether it is a stretch that is looked at again, more closely."""
+        return self.index < 0
+
+    @property
+    def key(self) -> str:
+        """Names the unit within its video, alike in every run."""
+        if not self.dense:
+            return f"{self.index:06d}"
+        closeness = "" if self.sampling.period is None else f"@{self.sampling.period}"
+        return f"{self.start}-{self.end}{closeness}".replace("/", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How one frame lies in memory and how its pixels map onto the displayed frame.
+
+    A frame's planes are I420: Y (height, width), then U and V (height / 2, width / 2), one after the other, uint8.
+    Both picture sizes are even.
+
+    Attributes:
+        display: (width, height) of the frame as displayed; boxes and landmarks are in its pixels.
+        planes: (width, height) of the Y plane as stored. Smaller than `display` for frames over 4096 × 2304.
+        canvas: (width, height) of the detector's input; sides are multiples of 32.
+        content: (width, height) of the picture in the canvas' top left corner; the rest is black.
+    """
+
+    display: Size
+    planes: Size
+    canvas: Size
+    content: Size
+
+    @property
+    def plane_bytes(self) -> int:
+        """Bytes of the three planes of one frame."""
+        return self.planes[0] * self.planes[1] * 3 // 2
+
+    @property
+    def canvas_bytes(self) -> int:
+        """Bytes of one BGR canvas."""
+        return self.canvas[0] * self.canvas[1] * 3
+
+    @property
+    def canvas_to_display(self) -> tuple[float, float]:
+        """Factors (x, y) from canvas pixels to displayed pixels."""
+        return self.display[0] / self.content[0], self.display[1] / self.content[1]
+
+    @property
+    def display_to_planes(self) -> tuple[float, float]:
+        """Factors (x, y) from displayed pixels to pixels of the stored Y plane."""
+        return self.planes[0] / self.display[0], self.planes[1] / self.display[1]

@@ -1,0 +1,114 @@
+"""Signs that a stretch of a film is missing from its file, by its packets: a step in time, a mark, a frame not shown.
+
+No sign is proof alone. A step may be the film's own, where its rate varies; the mark of a transport stream, that its
+packets do not follow on each other, is also where segments were joined.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from fastface.types import VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+
+__all__ = ["Debts", "Steps", "watched"]
+
+_MISSING_FRAMES = 1.5
+"""Frame lengths by which a packet may be late. Two frames that are not there are more; film shown at 60 fields a second
+(one frame of two fields, one of three) is less, and so is the jitter of phones."""
+
+_SEAM_PACKETS = 2
+"""Where a transport stream is joined, the last packet before the seam has the mark, or, after FFmpeg's parser, the one
+before it."""
+
+_ONE_PACKET_A_FRAME = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"})
+
+
+class Steps:
+    """Steps from packet to packet in decoding time.
+
+    Args:
+        info: The video.
+        declared_until: Up to this decoding time the container tells itself what is missing; None: nowhere.
+    """
+
+    def __init__(self, info: VideoInfo, declared_until: int | None) -> None:
+        self._declared_until = declared_until
+        self._frame = 1 / (info.rate or UNKNOWN_RATE) / info.time_base
+        self._step = Fraction(0)
+        self._last: int | None = None
+        self._num_packets = 0
+
+    def is_late(self, dts: int | None) -> bool:
+        """Whether the next packet comes later than those before it let expect. Not every packet needs a time."""
+        self._num_packets += 1
+        if dts is None:
+            return False
+        last, num_packets = self._last, self._num_packets
+        self._last, self._num_packets = dts, 0
+        if last is None or (self._declared_until is not None and dts <= self._declared_until):
+            return False
+        usual = max(self._frame, self._step)
+        self._step = Fraction(dts - last, num_packets)
+        return dts - last > (num_packets + _MISSING_FRAMES) * usual
+
+
+def watched(
+    packets: Iterator[tuple[Any, bool]], info: VideoInfo, declared_until: int | None
+) -> Iterator[tuple[Any, bool, bool, bool]]:
+    """(packet, is needed, is late, is damaged) of each (packet, is needed), a few packets behind.
+
+    Late: see `Steps`. Damaged: the container says so, and it is not only beside a seam, after which the film goes on
+    at once with a keyframe.
+    """
+    steps = Steps(info, declared_until)
+    waiting: deque[tuple[Any, bool, bool]] = deque()
+    for packet, is_needed in packets:
+        waiting.append((packet, is_needed, steps.is_late(packet.dts)))
+        if len(waiting) > _SEAM_PACKETS:
+            yield *waiting[0], _is_damaged(waiting)
+            waiting.popleft()
+    while waiting:
+        yield *waiting[0], _is_damaged(waiting)
+        waiting.popleft()
+
+
+def _is_damaged(waiting: deque[tuple[Any, bool, bool]]) -> bool:
+    """Whether the container calls the first packet damaged for another reason than a seam after it."""
+    packet, *_ = waiting[0]
+    if not packet.is_corrupt:
+        return False
+    for place in range(1, len(waiting)):
+        following, _, is_late = waiting[place]
+        if is_late or following.is_keyframe:
+            return is_late
+    return True
+
+
+class Debts:
+    """Frames that are owed for the packets between a late one and the next keyframe.
+
+    What these build on may be missing. H.264 and HEVC are then decoded to no frame at all, and no error.
+    """
+
+    def __init__(self, info: VideoInfo) -> None:
+        # A packet may hold one field of a frame: the second one of them is shown by no frame of its own.
+        self._can_tell = info.codec in _ONE_PACKET_A_FRAME and not info.interlaced
+        self._is_open = False
+        self._owed: set[int] = set()
+
+    def add(self, packet: Any, *, is_late: bool) -> None:
+        """A packet whose frame is needed goes to the decoder."""
+        self._is_open = self._can_tell and not packet.is_keyframe and (self._is_open or is_late)
+        if self._is_open and packet.pts is not None:
+            self._owed.add(packet.pts)
+
+    def is_broken(self, pts: int | None) -> bool:
+        """Whether a frame that is shown now leaves out one that was owed before it."""
+        if pts is None or not self._owed:
+            return False
+        self._owed.discard(pts)
+        overdue = {owed for owed in self._owed if owed < pts}
+        self._owed -= overdue
+        return bool(overdue)

@@ -1,0 +1,58 @@
+"""Frames that are too large to be decoded: told by name before there is memory for them, wherever a film has them."""
+
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from fastface.errors import VideoError
+from fastface.types import Size
+
+__all__ = ["check_size", "limit_size", "size_of"]
+
+_FFMPEG_LARGEST = 2**31 - 1
+
+_TELL_WITHOUT_DECODING = frozenset({"mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "vp8"})
+"""Codecs of which `skip_frame=ALL` reads a packet's header and makes no frame of it."""
+
+
+def limit_size(codec: Any, max_pixels: int) -> None:
+    """A decoder that is not open yet fails at packets whose frames are larger; `size_of` tells them from damaged ones.
+
+    Args:
+        codec: An `av.VideoCodecContext`.
+        max_pixels: Width × height of the largest frame that is decoded.
+    """
+    codec.options = {**codec.options, "max_pixels": str(min(max_pixels, _FFMPEG_LARGEST))}
+
+
+def size_of(packet: Any, codec: Any) -> Size:
+    """(width, height) of the frames that a decoder has just failed to decode, as far as is told; else (0, 0).
+
+    Args:
+        packet: The last keyframe it was given: a decoder of several threads fails some packets later.
+        codec: The decoder, limited by `limit_size`.
+    """
+    if codec.width and codec.height:
+        return codec.width, codec.height  # H.264 and HEVC take a size before they refuse it
+    if codec.name not in _TELL_WITHOUT_DECODING:
+        return 0, 0
+    reader = av.VideoCodecContext.create(codec.name, "r")
+    reader.skip_frame = "ALL"
+    try:
+        reader.decode(packet)
+    except av.error.FFmpegError:
+        return 0, 0
+    return reader.width, reader.height
+
+
+def check_size(path: Path, size: Size, max_pixels: int) -> None:
+    """Refuses a film whose frames are too large.
+
+    Raises:
+        VideoError: They are.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise VideoError(path, f"its frames of {width}x{height} are above max_pixels, {max_pixels}")

@@ -1,0 +1,116 @@
+"""What `status` tells of a run that did not come to all its videos, and that nothing else takes them for answered."""
+
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import run_tools
+from cli_tools import DURATIONS, environment, errors, fastface
+from conftest import Cartoon
+
+from fastface.index.ledger import Ledger
+from fastface.index.records import VideoRecord
+
+NO_EXPORTS = ("--clips", "none", "--crops", "none", "-q")
+
+
+def _states(out: Path) -> dict[str, int]:
+    return dict(json.loads(fastface("status", "-o", out, "--json").stdout)["states"])
+
+
+def _given(cartoon: Cartoon, out: Path) -> tuple[object, ...]:
+    return ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, *NO_EXPORTS)
+
+
+@pytest.fixture(scope="module")
+def killed(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a run that was killed when it came to its first video."""
+    out = tmp_path_factory.mktemp("killed") / "out"
+    command = [*run_tools.COMMAND, "run", str(cartoon.films), *map(str, _given(cartoon, out))]
+    plan = environment(FASTFACE_FAILPOINT="ledger.video.committed:kill:1")
+    done = subprocess.run(command, env=plan, capture_output=True, check=False, timeout=run_tools.DEADLINE_SECONDS)
+    assert done.returncode == -signal.SIGKILL
+    return out
+
+
+def test_videos_that_a_killed_run_did_not_come_to_are_waiting(killed: Path) -> None:
+    assert _states(killed) == {"scanning": 1, "waiting": 2}
+    told = fastface("status", "-o", killed).stdout.splitlines()
+    assert "not running; 1 scanning, 2 waiting" in told[0]
+    assert len(told) == 2  # they are counted; a line each would be thousands
+
+
+def test_the_same_command_goes_on_with_them(cartoon: Cartoon, killed: Path, tmp_path: Path) -> None:
+    out, whole = Path(shutil.copytree(killed, tmp_path / "out")), tmp_path / "whole"
+    done = fastface("run", cartoon.films, *_given(cartoon, out)[:-1])
+    assert done.returncode == 0, done.stderr
+    assert "scanned with other settings" not in done.stderr
+    assert _states(out) == {"done": 3}
+    assert fastface("run", cartoon.films, *_given(cartoon, whole)).returncode == 0
+    assert run_tools.tables(out) == run_tools.tables(whole)
+
+
+def test_a_video_that_waits_gives_no_name_to_another(cartoon: Cartoon, killed: Path, tmp_path: Path) -> None:
+    out, films = Path(shutil.copytree(killed, tmp_path / "out")), tmp_path / "moved"
+    shutil.copytree(cartoon.films, films)
+    (begun,) = json.loads(fastface("status", "-o", out, "--json").stdout)["not_done"]
+    for name in DURATIONS:
+        if begun.startswith(name):
+            (films / name).unlink()
+    done = fastface("scan", films, "--models", cartoon.models, "-o", out, "-q")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((out / "run.json").read_text())
+    assert [video["id"] for video in report["videos"]] == [name for name in DURATIONS if not begun.startswith(name)]
+    assert _states(out) == {"done": 2, "scanning": 1}
+
+
+def test_find_answers_for_what_is_scanned_alone(cartoon: Cartoon, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert fastface("run", cartoon.films / "film3.mp4", *_given(cartoon, out)).returncode == 0
+    hits = (out / "hits.csv").read_bytes()
+    stopped = fastface("run", cartoon.films, *_given(cartoon, out), "--max-hours", "1e-7")
+    assert stopped.returncode == 3, stopped.stderr
+    assert _states(out) == {"done": 1, "waiting": 2}
+    assert fastface("find", *_given(cartoon, out)).returncode == 3
+    assert (out / "hits.csv").read_bytes() == hits
+    states = {video["id"]: video["state"] for video in json.loads((out / "run.json").read_text())["videos"]}
+    assert states == {"film1.mp4": "cancelled", "film2.mp4": "cancelled", "film3.mp4": "done"}
+    purged = fastface("purge", "-o", out, "--json")
+    assert purged.returncode == 0, purged.stderr
+    assert _states(out) == {}
+
+
+def test_a_question_is_given_an_end_as_a_run_is(cartoon: Cartoon, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert fastface("run", cartoon.films / "film3.mp4", *_given(cartoon, out)).returncode == 0
+    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--exact", "--max-hours")
+    done = fastface("find", *given, "1e-7")
+    assert done.returncode == 3, done.stderr
+    assert "time is up" in done.stderr
+    assert not list(out.glob("clips/*/*"))
+    assert fastface("find", *given, "1").returncode == 0
+    assert list(out.glob("clips/*/*"))
+
+
+def test_an_index_in_which_all_wait_is_none(cartoon: Cartoon, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert fastface("run", cartoon.films, *_given(cartoon, out), "--max-hours", "1e-7").returncode == 3
+    assert _states(out) == {"waiting": 3}
+    (line,) = errors(fastface("find", *_given(cartoon, out)), 2, 1)
+    assert "holds no index" in line
+
+
+def test_the_ledger_notes_who_waits_for_the_last_command_alone(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "state.sqlite") as ledger:
+        known = VideoRecord("a.mp4", Path("/films/a.mp4"), "print", "key", "done")
+        ledger.put_video(known)
+        ledger.put_waiting({"a.mp4": Path("/films/a.mp4"), "b.mp4": Path("/b.mp4"), "c.mp4": Path("/caf\udce9.mp4")})
+        waiting = [VideoRecord("b.mp4", Path("/b.mp4"), "", ""), VideoRecord("c.mp4", Path("/caf\udce9.mp4"), "", "")]
+        assert ledger.videos() == [known, *waiting]
+        ledger.put_waiting({"b.mp4": Path("/moved/b.mp4")})
+        assert ledger.videos() == [known, VideoRecord("b.mp4", Path("/moved/b.mp4"), "", "")]
+        ledger.put_waiting({})
+        assert ledger.videos() == [known]
