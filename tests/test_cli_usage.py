@@ -19,17 +19,19 @@ OPTIONS = {
     "run": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --sample-fps "
     "--every-frame --det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh "
-    "--until --max-hours",
+    "--until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model",
     "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
     "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours",
     "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes "
-    "--until --max-hours",
-    "enroll": "--bank -b --models --device --json -q",
+    "--until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops",
+    "enroll": "--bank -b --models --device --faces --flip --jitter --json -q",
+    "calibrate": "--targets --index --fmr --faces --models --json -q",
+    "curate": "--out --targets --max --dry-run --json -q",
     "status": "--out --json",
     "bench": "--out --batches --workers --decoders --backends --write-profile --models --json",
     "demo": "--out --json -q",
-    "models": "list install verify",
+    "models": "list install verify build export-person",
     "models list": "--models",
     "models install": "--accept-license",
     "models verify": "--models",

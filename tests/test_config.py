@@ -116,7 +116,7 @@ def _value(config: Config, section: str, key: str) -> object:
 @pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_sets_its_key_and_nothing_else(option: str) -> None:
     section, key, text, value = OPTIONS[option]
-    start = [] if value is not True else [option.replace("--", "--no-", 1)]  # boxes are on unless told otherwise
+    start = [] if value is not True else [option.replace("--", "--no-", 1)]
     before, after = _settings_of(*start), _settings_of(option, *([text] if text else []))
     assert _value(before, section, key) != value
     assert _value(after, section, key) == value
@@ -304,13 +304,15 @@ def test_bounds_belong_to_what_is_allowed(
 def test_the_profiles_are_what_the_readme_says() -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     names = sorted(path.stem for path in profiles_folder().glob("*.toml"))
-    assert names == ["faces", "fast", "highlights"]
+    assert names == ["dataset", "faces", "fast", "highlights"]
     assert all(f"`{name}`" in readme for name in names)
     highlights, faces, fast = (load_config(profile=name, environment={}) for name in ("highlights", "faces", "fast"))
     assert highlights.spans.pad == (1, 10)
     assert highlights.export.clips != "none"
     assert (faces.export.crops, faces.export.clips) == ("aligned", "none")
     assert fast.scan.keyframes
+    dataset = load_config(profile="dataset", environment={})
+    assert (dataset.export.crops, dataset.export.ratio, dataset.growth.grow) == ("body", ("2:3",), True)
     assert not highlights.scan.keyframes
 
 

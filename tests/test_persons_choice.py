@@ -57,13 +57,14 @@ def test_without_a_person_network_there_is_none(models: Path) -> None:
     assert "None" not in chosen(models).names
 
 
-def test_the_folder_person_is_found_and_its_first_file_taken(models: Path) -> None:
-    put(models / "person", "b")
-    first = put(models / "person", "a", "yolox")
+def test_the_folder_person_is_found_and_its_largest_file_taken(models: Path) -> None:
+    files = put(models / "person", "b"), put(models / "person", "a", "yolox")
+    small, large = sorted(files, key=lambda path: path.stat().st_size)
+    assert small.stat().st_size < large.stat().st_size
     models_found = chosen(models)
     assert models_found.person is not None
-    assert (models_found.person.path, models_found.person.kind) == (first, "person")
-    assert models_found.names == f"{models_found.pack}: cartoon_detector + cartoon_recogniser + a"
+    assert (models_found.person.path, models_found.person.kind) == (large, "person")
+    assert models_found.names == f"{models_found.pack}: cartoon_detector + cartoon_recogniser + {large.stem}"
     assert models_found.notes == chosen(models, None).notes
 
 

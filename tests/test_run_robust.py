@@ -231,6 +231,8 @@ def test_when_its_time_is_up_a_run_ends_with_3_and_the_next_goes_on(
         (name, "cancelled") for name in sorted(cartoon.scripts)
     ]  # those that nobody came to are there too
     assert "goes on with it" in videos[0]["reason"]
+    log = (out / ".fastface" / "log.jsonl").read_text()
+    assert f"time is up: {len(cartoon.scripts)} videos left; the same command goes on" in log
     assert run(cartoon, out, "--max-hours", "1").returncode == 0
     assert tables(out) == tables(undisturbed)
 

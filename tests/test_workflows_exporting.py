@@ -15,6 +15,9 @@ import run_tools
 from conftest import Cartoon
 from export_tools import keyframes
 
+from fastface.config import BodyConfig
+from fastface.export.framing import PARTS
+
 RATE = 25
 """Frames a second of the drawn films."""
 
@@ -107,6 +110,44 @@ def test_each_span_has_a_snapshot_with_a_box(cartoon: Cartoon, exported: Path) -
         assert picture.shape == drawn.shape
         difference = np.abs(picture.astype(int) - drawn).max(axis=2)
         assert 0.001 < (difference > 60).mean() < 0.1  # the box and its text, and nothing else
+
+
+def test_body_crops_have_the_ratio_and_the_place_that_the_table_tells(
+    cartoon: Cartoon, exported: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(exported, tmp_path / "out")
+    more = ["--clips", "none", "--crops", "body", "--ratio", "2:3,1:1", "--crop-format", "png"]
+    assert _export(cartoon, out, *more).returncode == 0
+    crops = run_tools.rows(out / "crops" / "crops.csv")
+    assert len(crops) > 5
+    weights = BodyConfig().model_dump()
+    for crop in crops:
+        picture = cv2.imread(str(out / crop["file"]))
+        assert picture is not None
+        drawn = cartoon.scripts[crop["video"]].draw(round(float(crop["time"]) * RATE))
+        x1, y1, x2, y2 = (int(side) for side in crop["crop"].split())
+        assert 0 <= x1 < x2 <= drawn.shape[1]
+        assert 0 <= y1 < y2 <= drawn.shape[0]
+        assert picture.shape[:2] == (y2 - y1, x2 - x1)
+        assert np.abs(picture.astype(int) - drawn[y1:y2, x1:x2]).mean() < 12
+        across, down = (int(part) for part in crop["ratio"].split(":"))
+        assert crop["ratio"] in {"2:3", "1:1"}
+        assert (x2 - x1) * down == (y2 - y1) * across
+        assert crop["estimated"] == "yes"  # the cartoon has no person network
+        # The parts are rounded to four decimals in the table.
+        assert float(crop["score"]) == pytest.approx(sum(weights[part] * float(crop[part]) for part in PARTS), abs=5e-3)
+        assert crop["framing"] in {"close-up", "portrait", "half", "full"}
+
+
+def test_boxes_are_a_film_of_each_span(cartoon: Cartoon, exported: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(exported, tmp_path / "out")
+    assert _export(cartoon, out, "--clips", "none", "--crops", "none", "--boxes").returncode == 0
+    spans = run_tools.rows(out / "spans.csv")
+    films = sorted(path.relative_to(out).as_posix() for path in (out / "clips").glob("*/*.mp4"))
+    names = [f"clips/{one['video']}/{one['target']}_{one['start']}-{one['end']}_boxes.mp4" for one in spans]
+    assert films == sorted(names)
+    assert len(films) > 2
+    assert {span["clip"] for span in spans} == {""}
 
 
 def test_asked_again_nothing_is_made_again(cartoon: Cartoon, exported: Path) -> None:

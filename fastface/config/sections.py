@@ -132,7 +132,7 @@ class ExportConfig(Section):
     max_crops: int = Field(0, ge=0, le=10_000, description="Most crops of a target and video; 0 sets no limit.")
     diversity: float = Field(0.25, ge=0, le=1, description="What unlikeness counts against quality under max_crops.")
     snapshots: bool = Field(False, description="Also save the whole frame of each span's best moment.")
-    boxes: bool = Field(True, description="Draw a box, name and similarity for each hit into snapshots.")
+    boxes: bool = Field(False, description="Also write a copy of each span with boxes, names and similarities in it.")
 
 
 class RunConfig(Section):

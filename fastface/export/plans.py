@@ -13,9 +13,9 @@ ClipMode = Literal["copy", "precise"]
 CropKind = Literal["face", "aligned", "body"]
 
 
-def clip_name(label: str, start: float, end: float) -> str:
-    """The file name of the clip of a span: the same span has always the same name."""
-    return f"{safe_name(label)}_{start:.3f}-{end:.3f}.mp4"
+def clip_name(label: str, start: float, end: float, kind: str = "") -> str:
+    """The file name of the clip of a span, or of another kind of it: the same span has always the same name."""
+    return f"{safe_name(label)}_{start:.3f}-{end:.3f}{kind}.mp4"
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,12 +109,14 @@ class PackFolder:
         """The network of a kind; None if there is none.
 
         Of several: the one that the catalogue names for a pack of this name, else the first published one, else the
-        first, by file name.
+        first, by file name; of person networks the largest, which misses least.
         """
         found = [network for network in self.networks if network.kind == kind]
         pack = PACKS.get(self.name)
         expected = () if pack is None else (pack.detector, pack.recogniser)
         found.sort(key=lambda network: (network.name not in expected, network.name not in KNOWN_NETWORKS))
+        if kind == "person":
+            found.sort(key=lambda network: -network.path.stat().st_size)
         return found[0] if found else None
 
 

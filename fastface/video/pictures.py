@@ -15,7 +15,7 @@ from fastface.video.decode import open_source
 from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.planes import as_bytes
 
-__all__ = ["frames_at"]
+__all__ = ["frames_at", "frames_between"]
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STRETCH_SECONDS = Fraction(20)
@@ -50,6 +50,33 @@ def frames_at(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_sign) 
             except av.error.FFmpegError:
                 continue
             yield frame.pts, picture
+
+
+def frames_between(
+    info: VideoInfo, start: float, end: float, alive: SignOfLife = no_sign
+) -> Iterator[tuple[Fraction, Image]]:
+    """Every frame of a stretch.
+
+    Args:
+        info: The video.
+        start: Seconds from the first frame.
+        end: Exclusive.
+        alive: Called with each packet that is read.
+
+    Yields:
+        (seconds from the first frame, picture): as `frames_at`.
+
+    Raises:
+        VideoError: The video cannot be opened any more.
+    """
+    scaler = VideoReformatter()
+    unit = Unit(info.video_id, 0, Fraction(max(0.0, start)), Fraction(end), Sampling(None))
+    for frame in open_source(info, alive=alive).frames(unit):
+        try:
+            picture = _picture(frame.content, info, scaler)
+        except av.error.FFmpegError:
+            continue
+        yield frame.time, picture
 
 
 def _stretches(info: VideoInfo, pts: list[int]) -> Iterator[list[int]]:

@@ -196,7 +196,7 @@ def _networks(config: Config) -> Iterator[Check]:
     except FastfaceError as error:
         yield Check("chosen networks", "fault", str(error))
         return
-    facts = f"{models.pack}: {models.detector.name} + {models.recogniser.name}; {models.licence}"
+    facts = f"{models.names}; {models.licence}"
     yield Check("chosen networks", "note" if models.notes else "fine", facts, "; ".join(models.notes))
 
 

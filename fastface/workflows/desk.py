@@ -101,6 +101,11 @@ class Desk:
         unseen = (VideoRecord(file.video_id, file.path, "", "") for file in files)
         return self.outcomes([known.get(record.video_id, record) for record in sorted(unseen, key=_name)])
 
+    def num_left(self, files: Iterable[VideoFile]) -> int:
+        """How many of these videos are not scanned to their end."""
+        left = {record.video_id for record in self.records() if record.state == "scanning"}
+        return sum(file.video_id in left for file in files)
+
     def forget(self) -> None:
         """`--fresh`: forgets the index and all that was exported."""
         for record in self.ledger.videos():

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from fastface.backends import DeviceInfo
+from fastface.export.overlay import BoxTrack
 from fastface.export.plans import BoxLabel, ClipMode, CropStyle
 from fastface.persons.network import PersonNetwork
 from fastface.types import VideoInfo
 
-__all__ = ["ClipJob", "CropJob", "ExportSettings", "Made", "PicturesJob", "SnapshotJob"]
+__all__ = ["BoxedJob", "ClipJob", "CropJob", "ExportJob", "ExportSettings", "Made", "PicturesJob", "SnapshotJob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,17 @@ class ClipJob:
     end: float
     destination: Path
     mode: ClipMode
+
+
+@dataclass(frozen=True, slots=True)
+class BoxedJob:
+    """A copy of [start, end) of a video with boxes in it."""
+
+    info: VideoInfo
+    start: float
+    end: float
+    tracks: tuple[BoxTrack, ...]
+    destination: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +81,6 @@ class ExportSettings:
     device: DeviceInfo
     threads: int
     cache_folder: Path
+
+
+ExportJob = BoxedJob | ClipJob | PicturesJob

@@ -7,6 +7,7 @@ import av.logging
 import cv2
 import numpy as np
 
+from fastface.export.boxed import write_boxed
 from fastface.export.clips import cut_clip
 from fastface.export.crops import Cut, cut_aligned, cut_body, cut_face, save_picture
 from fastface.export.snapshots import draw_boxes
@@ -16,7 +17,7 @@ from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.process import Heartbeat
 from fastface.types import FloatArray, Image
 from fastface.video.pictures import frames_at
-from fastface.workflows.export_jobs import ClipJob, CropJob, ExportSettings, Made, PicturesJob
+from fastface.workflows.export_jobs import BoxedJob, ClipJob, CropJob, ExportJob, ExportSettings, Made, PicturesJob
 
 __all__ = ["serve"]
 
@@ -40,8 +41,16 @@ class _Exporter:
         self._alive = alive
         self._detectors: dict[PersonNetwork, PersonDetector] = {}
 
-    def do(self, job: ClipJob | PicturesJob) -> Made:
-        return self._clip(job) if isinstance(job, ClipJob) else self._pictures(job)
+    def do(self, job: ExportJob) -> Made:
+        """One errand."""
+        match job:
+            case ClipJob():
+                return self._clip(job)
+            case BoxedJob():
+                write_boxed(job.info, job.start, job.end, job.tracks, job.destination, alive=self._alive)
+                return Made()
+            case PicturesJob():
+                return self._pictures(job)
 
     def _clip(self, job: ClipJob) -> Made:
         clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive)

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fastface.errors import InputError, SpaceError
+from fastface.export.overlay import box_tracks
 from fastface.export.plans import CropFacts, clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.files import private_folder
@@ -25,7 +26,7 @@ from fastface.pipeline.errands import Refused, run_errands
 from fastface.types import Span
 from fastface.video.fingerprint import fingerprint
 from fastface.workflows.desk import Desk
-from fastface.workflows.export_jobs import ClipJob, ExportSettings, PicturesJob
+from fastface.workflows.export_jobs import BoxedJob, ClipJob, ExportJob, ExportSettings, PicturesJob
 from fastface.workflows.find import Findings
 from fastface.workflows.machine import num_cores
 from fastface.workflows.pictures import plan_pictures
@@ -65,7 +66,7 @@ class _Wanted:
     paths: tuple[str, ...]
     record: VideoRecord
     key: str
-    job: ClipJob | PicturesJob
+    job: ExportJob
 
 
 class Exporter:
@@ -86,6 +87,8 @@ class Exporter:
         """Notes what is wanted of one video; no file is touched yet."""
         for span in found.spans:
             self._spans.append((span, self._plan_clip(span, found)))
+            if self._config.export.boxes:
+                self._plan_boxed(span, found)
         plan = plan_pictures(found, self._config, self._networks.person, self._out.root)
         self._crops += plan.crops
         if plan.job is not None:
@@ -99,7 +102,14 @@ class Exporter:
         self._want((path,), found.record, ClipJob(found.info, span.start, span.end, self._out.root / path, mode))
         return path
 
-    def _want(self, paths: tuple[str, ...], record: VideoRecord, job: ClipJob | PicturesJob) -> None:
+    def _plan_boxed(self, span: Span, found: Findings) -> None:
+        if found.info.path.is_dir():
+            return
+        path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end, '_boxes')}"
+        tracks = box_tracks(found.faces, found.hits, span.start, span.end)
+        self._want((path,), found.record, BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
+
+    def _want(self, paths: tuple[str, ...], record: VideoRecord, job: ExportJob) -> None:
         self._wanted.append(_Wanted(paths, record, _key(record.fingerprint, job), job))
 
     def make(self) -> Exports:

@@ -10,7 +10,9 @@ from fastface.types import Gallery
 from fastface.workflows.desk import Desk
 from fastface.workflows.find import Finder
 
-__all__ = ["grow"]
+__all__ = ["GROWTH_TABLE", "grow"]
+
+GROWTH_TABLE = "bank_growth.csv"
 
 _LEAD = 0.2
 """Lead over every other person that a track needs to give references. Measured on films with ten targets: strangers'
@@ -34,9 +36,9 @@ def grow(desk: Desk, finder: Finder, gallery: Gallery, records: Iterable[VideoRe
     for record, faces in finder.faces(records):
         grower.take(record.video_id, faces)
     grown, evidence = grower.grown()
-    write_growth(desk.out.root / "bank_growth.csv", evidence)
+    write_growth(desk.out.root / GROWTH_TABLE, evidence)
     num_anchors = sum(len(target.embeddings) for target in gallery.targets)
-    desk.observer.note(f"the bank grew from {num_anchors} to {num_anchors + len(evidence)} references: bank_growth.csv")
+    desk.observer.note(f"the bank grew from {num_anchors} to {num_anchors + len(evidence)} references: {GROWTH_TABLE}")
     return grown
 
 

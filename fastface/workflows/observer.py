@@ -65,7 +65,7 @@ class BarObserver(Observer):
         if len(networks.cards) > 1:
             cards = ", ".join(f"{card.device_id} ({card.name})" for card in networks.cards)
             self.note(f"cards: {cards}; workers are dealt to them in turn")
-        self.note(f"networks: {models.pack}: {models.detector.name} + {models.recogniser.name} ({models.licence})")
+        self.note(f"networks: {models.names} ({models.licence})")
         ring = layout.ring.total_bytes >> 20
         self.note(
             f"processes: {counted(sizes.decoders, 'decoder')}, {counted(sizes.workers, 'worker')}, "

@@ -105,7 +105,7 @@ def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[Snapsh
         chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id
     return [
-        SnapshotJob(pts, _labels_at(found, pts) if config.boxes else (), folder / f"{time:.3f}.{config.crop_format}")
+        SnapshotJob(pts, _labels_at(found, pts), folder / f"{time:.3f}.{config.crop_format}")
         for pts, time in sorted(chosen.items())
     ]
 

@@ -158,7 +158,7 @@ def _means(config: Config) -> dict[str, tuple[str, ...]]:
     layout = choose_layout(config.scan, device, len(networks.cards))
     limits = thresholds(config, models)
     return {
-        "networks": (f"{models.pack}: {models.detector.name} + {models.recogniser.name}",),
+        "networks": (models.names,),
         "device": (f"{device.name}, {device.versions}, {device.precision}",),
         "thresholds": (f"{limits.enter:.2f} enter, {limits.exit:.2f} exit, {limits.margin:.2f} margin",),
         "processes": (

@@ -171,7 +171,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
             "notes": list(models.notes),
             "detector": {"name": models.detector.name, "sha256": models.detector.sha256},
             "recogniser": {"name": models.recogniser.name, "sha256": models.recogniser.sha256},
-            "person": None,
+            "person": models.person and {"name": models.person.name, "sha256": models.person.sha256},
         },
         "thresholds": asdict(limits),
         "counts": asdict(result.counts),

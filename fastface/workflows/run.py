@@ -23,7 +23,7 @@ from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
-from fastface.workflows.growing import grow
+from fastface.workflows.growing import GROWTH_TABLE, grow
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
 from fastface.workflows.preflight import look_ahead, look_back
@@ -185,6 +185,8 @@ def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunRes
     finally:
         desk.observer.end()
     desk.interruption.check()
+    if desk.interruption.is_over and (left := desk.num_left(result.inputs)):
+        desk.observer.note(f"time is up: {counted(left, 'video')} left; the same command goes on")
 
 
 def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
@@ -202,6 +204,7 @@ def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: Ru
     """What asks the index, for the gallery or, if it is to grow, for the grown one."""
     finder = desk.finder(gallery)
     if not desk.config.growth.grow:
+        (desk.out.root / GROWTH_TABLE).unlink(missing_ok=True)  # an earlier question's
         return finder
     with result.phase("growth"):
         return desk.finder(grow(desk, finder, gallery, records))

@@ -1,0 +1,106 @@
+"""Boxes over time: what is drawn into each frame of a film. Pure.
+
+Between two samples of one track the box moves evenly from one to the other. Before the first and after the last there
+is none, since the shot may change there: never a box outside its time.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastface.export.plans import BoxLabel
+from fastface.types import Faces, Hits
+
+__all__ = ["BoxTrack", "box_tracks", "boxes_at"]
+
+_GAP_PERIODS = 3.5
+"""As far apart as this may two samples of a track be: it bridges two that were missed."""
+
+Moment = tuple[float, float, float, float, float, float, float]
+"""Seconds from the first frame, the period, x1, y1, x2, y2 in pixels as displayed, similarity."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxTrack:
+    """One person's box over time.
+
+    Attributes:
+        label: The target's label.
+        colour: Counts targets.
+        moments: In order of time.
+    """
+
+    label: str
+    colour: int
+    moments: tuple[Moment, ...]
+
+
+def box_tracks(faces: Faces, hits: Mapping[str, Hits], start: float, end: float) -> tuple[BoxTrack, ...]:
+    """The boxes of every target's hits in a stretch, by label and then by track.
+
+    Args:
+        faces: The video's faces.
+        hits: {label: hits}.
+        start: Seconds from the first frame.
+        end: Exclusive.
+    """
+    found = []
+    for colour, (label, those) in enumerate(sorted(hits.items())):
+        # A moment before the stretch and one after it, between which a box may be moving.
+        reach = _GAP_PERIODS * those.period
+        near = those[(those.time >= start - reach) & (those.time < end + reach)]
+        tracks = faces.track[near.face]
+        # A face without a track is one of its own.
+        numbers = np.where(tracks < 0, tracks.max(initial=-1) + 1 + np.arange(len(tracks)), tracks)
+        for number in np.unique(numbers):
+            found.append(BoxTrack(label, colour, tuple(_moments(faces, near[numbers == number]))))
+    return tuple(found)
+
+
+def _moments(faces: Faces, hits: Hits) -> Iterable[Moment]:
+    rows = zip(
+        hits.time.tolist(),
+        hits.period.tolist(),
+        faces.boxes[hits.face].tolist(),
+        hits.similarity.tolist(),
+        strict=True,
+    )
+    for time, period, (x1, y1, x2, y2), similarity in rows:
+        yield time, period, x1, y1, x2, y2, similarity
+
+
+def boxes_at(tracks: Iterable[BoxTrack], time: float, frame_seconds: float) -> list[BoxLabel]:
+    """What is drawn into the frame that is shown at a time.
+
+    Args:
+        tracks: From `box_tracks`.
+        time: Seconds from the first frame.
+        frame_seconds: How long a frame is shown: for so long a sample's own box stands.
+    """
+    labels = []
+    for track in tracks:
+        place = bisect_right(track.moments, time, key=_time) - 1
+        if place < 0:
+            continue
+        before = track.moments[place]
+        after = track.moments[place + 1] if place + 1 < len(track.moments) else None
+        box = _box(before, after, time, frame_seconds)
+        if box is not None:
+            labels.append(BoxLabel(box, f"{track.label} {before[6]:.2f}", track.colour))
+    return labels
+
+
+def _time(moment: Moment) -> float:
+    return moment[0]
+
+
+def _box(
+    before: Moment, after: Moment | None, time: float, frame_seconds: float
+) -> tuple[float, float, float, float] | None:
+    if after is not None and after[0] - before[0] <= _GAP_PERIODS * before[1]:
+        share = (time - before[0]) / (after[0] - before[0])
+        x1, y1, x2, y2 = (first + (last - first) * share for first, last in zip(before[2:6], after[2:6], strict=True))
+        return x1, y1, x2, y2
+    return before[2:6] if time < before[0] + frame_seconds else None

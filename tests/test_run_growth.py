@@ -1,0 +1,55 @@
+"""`--grow` from end to end on a real film: more of the right persons, nobody else, and the evidence for each face."""
+
+from pathlib import Path
+
+import pytest
+import run_tools
+from cli_tools import fastface
+
+
+@pytest.fixture(scope="module")
+def scanned(shared_models: Path, shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The index of a scene with six persons, and of films with nobody of them."""
+    out = tmp_path_factory.mktemp("grown") / "out"
+    clips = [shared_media / "clips" / f"{name}.mp4" for name in ("friends", "azvi_testhyland", "corridor", "street")]
+    done = fastface("scan", *clips, "--models", shared_models, "-o", out, "-q")
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def _hits(out: Path, shared_models: Path, shared_media: Path, *more: str) -> dict[str, list[tuple[str, str]]]:
+    """{video: (target, time) of its hits}."""
+    photos = shared_media / "photos" / "friends"
+    plain = ("--models", shared_models, "-o", out, "--clips", "none", "--crops", "none", "-q")
+    done = fastface("find", "-t", photos, *plain, *more)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in run_tools.rows(out / "hits.csv"):
+        found.setdefault(row["video"], []).append((row["target"], row["time"]))
+    return found
+
+
+def test_what_grows_finds_more_and_no_stranger(scanned: Path, shared_models: Path, shared_media: Path) -> None:
+    before = _hits(scanned, shared_models, shared_media)
+    assert not (scanned / "bank_growth.csv").exists()
+    after = _hits(scanned, shared_models, shared_media, "--grow")
+    assert before.keys() == after.keys() == {"friends.mp4"}
+    assert set(before["friends.mp4"]) < set(after["friends.mp4"])
+    gained = {target for target, _ in set(after["friends.mp4"]) - set(before["friends.mp4"])}
+    assert gained == {"Monica"}  # looked at: all of them are her
+    evidence = run_tools.rows(scanned / "bank_growth.csv")
+    assert {row["video"] for row in evidence} == {"friends.mp4"}
+    assert {row["target"] for row in evidence} == {"Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"}
+    anchors = {Path(row["anchor"]).stem for row in evidence if row["target"] == "Monica"}
+    assert anchors == {"Monica"}
+    assert all(float(row["track_similarity"]) >= 0.45 and float(row["margin"]) >= 0.2 for row in evidence)
+    assert max(sum(row["target"] == name for row in evidence) for name in gained) <= 64
+
+
+def test_the_next_question_has_no_growth_left_of_this_one(
+    scanned: Path, shared_models: Path, shared_media: Path
+) -> None:
+    _hits(scanned, shared_models, shared_media, "--grow")
+    assert (scanned / "bank_growth.csv").exists()
+    _hits(scanned, shared_models, shared_media)
+    assert not (scanned / "bank_growth.csv").exists()
