@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fastface.curation.candidates import Candidate, Framing
+from fastface.curation.candidates import Candidate
 from fastface.curation.pages import COLUMNS, Page, Strip, Tile, lay_out
 from fastface.curation.sheet import draw_page
 from fastface.curation.sources import Source
 from fastface.curation.table import COLUMNS as CELLS
 from fastface.curation.table import write_curation
+from fastface.types import FramingClass
 
 
-def kept(number: int, framing: Framing = "half") -> Candidate:
+def kept(number: int, framing: FramingClass = "half") -> Candidate:
     source = Source(Path(f"/crops/{number}.jpg"), True, "/crops", 0.0)
     return Candidate(source, framing=framing, reason="chosen", name=f"{number}.jpg")
 

@@ -9,11 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from cli_tools import fastface
 from conftest import Cartoon
 from run_tools import arguments, run, tables
 
 from fastface.index.records import UnitRecord
-from fastface.workflows.verdict import judge
+from fastface.workflows.verdict import judge, was_unread
 
 READS_BEFORE_UNITS = 6
 """Of film1.mp4 by a decoder: three for the fingerprint, three for the probe. Then each unit of two seconds opens it."""
@@ -46,6 +47,11 @@ def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path,
     ((state, reason),) = _states(out)
     assert state == "partial"
     assert reason.startswith(told)
+    # What was found in the rest of it is shown: the film is still the one that was scanned.
+    asked = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "face")
+    shown = fastface("find", *asked)
+    assert "changed since it was scanned" not in shown.stderr
+    assert list(out.glob("crops/*/*.jpg"))
     again = run(mine, out)
     assert again.returncode == 0, again.stderr
     assert _states(out) == [("done", "")]
@@ -66,9 +72,11 @@ def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path,
 def test_only_what_was_not_read_is_worth_another_try(lost: str, unread: bool) -> None:
     seen = UnitRecord("000000", Fraction(0), Fraction(4), dense=False, decoded=100, sampled=20, covered=Fraction(4))
     gone = UnitRecord("000001", Fraction(4), None, dense=False, lost=lost)
-    assert judge([seen], Fraction(4)).unread is False
+    assert was_unread(seen) is False
     cut = replace(seen, key="000001", start=Fraction(4), covered=Fraction(1), errors=1, unread="cannot be read: x")
     verdict = judge([seen, cut], Fraction(8))
-    assert (verdict.state, verdict.unread, verdict.coverage) == ("partial", True, 0.625)
+    assert (verdict.state, verdict.coverage) == ("partial", 0.625)
+    assert was_unread(cut) is True
     assert verdict.reason == "cannot be read: x; only 62% of the declared 8.0 s could be decoded"
-    assert judge([seen, gone], Fraction(8)).unread is unread
+    assert was_unread(gone) is unread
+    assert judge([seen, gone], Fraction(8)).state == "partial"

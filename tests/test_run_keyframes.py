@@ -70,6 +70,16 @@ def test_all_that_can_be_reached_from_a_keyframe_is_found(cartoon: Cartoon, defa
     assert _hits(fast) == expected
 
 
+def test_tracks_of_one_keyframe_are_looked_at_before_they_are_too_short(
+    cartoon: Cartoon, fast: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = run(cartoon, out, *SPARSE, "--profile", "fast", "-s", "match.min_faces=2")
+    assert done.returncode == 0, done.stderr
+    assert len(_hits(out)) > 20
+    assert _hits(out) <= _hits(fast)
+
+
 def test_films_whose_keyframes_were_seen_are_done(fast: Path) -> None:
     videos = json.loads((fast / "run.json").read_text())["videos"]
     assert len(videos) == 3

@@ -80,6 +80,12 @@ class MatchConfig(Section):
         (), alias="not", description="Photos or banks of persons that a target must not be taken for."
     )
 
+    @model_validator(mode="after")
+    def _tracks_for_their_faces(self) -> Self:
+        if self.min_faces > 1 and not self.tracks:
+            raise ValueError("min_faces counts the faces of a track, and tracks is off")
+        return self
+
 
 class ReferencesConfig(Section):
     """How photos become references."""

@@ -8,13 +8,12 @@ import numpy.typing as npt
 
 from fastface.config import CurateConfig
 from fastface.curation.sources import Source
-from fastface.types import Faces, Size
+from fastface.types import Faces, FramingClass, Size
 
 __all__ = [
     "FRAMINGS",
     "Candidate",
     "FaceMeasures",
-    "Framing",
     "Looked",
     "PictureMeasures",
     "Pose",
@@ -26,10 +25,9 @@ __all__ = [
     "take_face",
 ]
 
-Framing = Literal["close-up", "portrait", "half", "full"]
 Pose = Literal["frontal", "three-quarter", "profile"]
 
-FRAMINGS: tuple[Framing, ...] = ("close-up", "portrait", "half", "full")
+FRAMINGS: tuple[FramingClass, ...] = ("close-up", "portrait", "half", "full")
 """From near to far."""
 
 _HALF_SHARPNESS = 100.0
@@ -120,7 +118,7 @@ class Candidate:
     looked: Looked | None = None
     face: FaceMeasures | None = None
     similarity: float | None = None
-    framing: Framing = "full"
+    framing: FramingClass = "full"
     pose: Pose = "frontal"
     scene: int = -1
     score: float = 0.0
@@ -173,7 +171,7 @@ def take_face(candidate: Candidate, row: int, settings: CurateConfig) -> None:
     candidate.pose = pose_of(candidate.face.yaw, settings)
 
 
-def framing_of(share: float, settings: CurateConfig) -> Framing:
+def framing_of(share: float, settings: CurateConfig) -> FramingClass:
     """The class of a picture whose face has this share of its height."""
     limits = (settings.close_up_face, settings.portrait_face, settings.half_face)
     return next((name for name, least in zip(FRAMINGS, limits, strict=False) if share >= least), "full")

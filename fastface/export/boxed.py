@@ -1,5 +1,6 @@
 """A copy of a span with boxes drawn into its frames, to look at; without sound."""
 
+import errno
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import av
 import av.error
 
-from fastface.errors import ExportError
+from fastface.errors import ExportError, SpaceError
 from fastface.export.overlay import BoxTrack, boxes_at
 from fastface.export.snapshots import draw_boxes
 from fastface.files import atomic_path
@@ -45,13 +46,13 @@ def write_boxed(
     Raises:
         ExportError: No frame could be made.
         SpaceError: No space is left.
-        VideoError: The video cannot be opened any more.
+        VideoError: The video cannot be opened, or read to the stretch's end.
     """
     width, height = (side // 2 * 2 for side in info.size)  # 4:2:0 halves both
     if not (width and height):
         raise ExportError(f"frames of {info.size[0]}x{info.size[1]} are too small for H.264")
     count = 0
-    with atomic_path(destination) as part:
+    with atomic_path(destination, private=True) as part:  # it puts names to faces
         try:
             with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 stream = container.add_stream("libx264", rate=info.rate or _USUAL_RATE, options=_OPTIONS)
@@ -66,6 +67,8 @@ def write_boxed(
                     count += 1
                 container.mux(stream.encode())
         except av.error.FFmpegError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise SpaceError(f"no space left to write {str(destination)!r}") from error
             raise ExportError(f"cannot write {str(destination)!r}: {error.strerror or error}") from error
         if not count:
             raise ExportError(f"no frame between {start:.3f} and {end:.3f} s could be decoded")

@@ -8,17 +8,15 @@ same score.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, gcd
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fastface.config import BodyConfig
-from fastface.types import Size
+from fastface.types import FramingClass, Size
 
-__all__ = ["PARTS", "Framing", "FramingClass", "Subject", "frame_body", "framing_class", "score_parts"]
+__all__ = ["PARTS", "Framing", "Subject", "frame_body", "framing_class", "score_parts"]
 
-FramingClass = Literal["close-up", "portrait", "half", "full"]
 Box = tuple[float, float, float, float]
 
 PARTS = ("growth", "cut", "side", "top", "headroom", "torso", "large", "small", "aim")

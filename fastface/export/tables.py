@@ -29,6 +29,7 @@ __all__ = [
     "CutFacts",
     "SpanRow",
     "VideoHits",
+    "is_growth",
     "write_crops_table",
     "write_growth",
     "write_hits",
@@ -181,6 +182,12 @@ def write_growth(path: Path, rows: Iterable[Added]) -> None:
         SpaceError: No space is left.
     """
     _write_csv(path, _GROWTH_COLUMNS, map(_growth_cells, rows))
+
+
+def is_growth(path: Path) -> bool:
+    """Whether a file is a table that `write_growth` wrote, by its first line."""
+    with path.open("rb") as file:
+        return file.readline() == (",".join(_GROWTH_COLUMNS) + "\r\n").encode()
 
 
 def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:

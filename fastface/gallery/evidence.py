@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.gallery.claims import Claims, claims_for, claims_of
+from fastface.gallery.cosine import BLOCK_ROWS
 from fastface.gallery.limits import Limits
 from fastface.types import Doubt, Faces, Gallery
 
@@ -114,7 +115,7 @@ def decide_tracks(
     owner[tracks.rows[dropped[tracks.of]]] = -1
     is_near = _best(claims, tracks) >= np.float32(enter - rule.review)
     doubtful = dropped | (~had_hits & is_near & (whole.margin >= 0))
-    reasons = _Reasons(doubtful, is_few, is_lucky & had_hits, whole.margin < np.float32(margin), openings)
+    reasons = _Reasons(doubtful, is_few, is_lucky & had_hits, openings, margin)
     doubts = sorted(_doubts(faces, gallery, claims, tracks, reasons), key=_when)
     return Decided(owner, similarity, lead, by_track, tuple(doubts))
 
@@ -137,13 +138,18 @@ def near_tracks(faces: Faces, gallery: Gallery, claims: Claims, *, best: int, fl
     rows = np.flatnonzero(np.isin(number, near))
     rows = rows[np.lexsort((rows, faces.time[rows], -faces.quality[rows], number[rows]))]
     _, firsts, of, sizes = np.unique(number[rows], return_index=True, return_inverse=True, return_counts=True)
-    embeddings = faces.embedding[rows].astype(np.float64)
-    weights = np.maximum(faces.quality[rows], _LEAST_WEIGHT).astype(np.float64)
-    weights[np.arange(len(rows)) - firsts[of] >= best] = 0.0
-    sums = np.add.reduceat(embeddings * weights[:, None], firsts)
+    rank = np.arange(len(rows)) - firsts[of]
+    top = rows[rank < best]
+    weights = np.maximum(faces.quality[top], _LEAST_WEIGHT).astype(np.float64)
+    begins = np.cumsum([0, *np.minimum(sizes, best)[:-1]])
+    sums = np.add.reduceat(faces.embedding[top].astype(np.float64) * weights[:, None], begins)
     # Halves, as the faces' own: so the cosines are exact whatever the machine adds first.
     mean = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float16)
-    likeness = np.einsum("ij,ij->i", embeddings, mean.astype(np.float64)[of])
+    likeness = np.empty(len(rows))
+    for begin in range(0, len(rows), BLOCK_ROWS):
+        part = slice(begin, begin + BLOCK_ROWS)
+        pairs = faces.embedding[rows[part]].astype(np.float64), mean[of[part]].astype(np.float64)
+        likeness[part] = np.einsum("ij,ij->i", *pairs)
     return Tracks(rows, of, firsts, sizes, mean, claims_of(mean, gallery, -1.0), likeness)
 
 
@@ -167,18 +173,16 @@ class _Reasons:
     is_doubtful: npt.NDArray[np.bool_]
     is_few: npt.NDArray[np.bool_]
     is_lucky: npt.NDArray[np.bool_]
-    has_rival: npt.NDArray[np.bool_]
     openings: npt.NDArray[np.int64]
+    margin: float
 
-    def told(self, track: int, size: int) -> str:
+    def told(self, track: int, size: int, *, has_rival: bool) -> str:
         """In words."""
         if self.is_few[track]:
             return f"too few faces: {size}"
         if self.is_lucky[track]:
             return f"{self.openings[track]} of {size} faces alike, the best ones together are not"
-        if self.has_rival[track]:
-            return "another person is nearly as like"
-        return "nearly like enough"
+        return "another person is nearly as like" if has_rival else "nearly like enough"
 
 
 def _doubts(faces: Faces, gallery: Gallery, claims: Claims, tracks: Tracks, reasons: _Reasons) -> Iterator[Doubt]:
@@ -187,15 +191,17 @@ def _doubts(faces: Faces, gallery: Gallery, claims: Claims, tracks: Tracks, reas
         best = rows[claims.similarity[rows].argmax()]
         is_whole_nearer = tracks.claims.similarity[track] >= claims.similarity[best]
         target = tracks.claims.target[track] if is_whole_nearer else claims.target[best]
+        similarity, lead = claims_for(tracks.mean[track][None], gallery, np.array([target], np.int32))
+        decisive = float(lead[0]) if is_whole_nearer else float(claims.margin[best])
         yield Doubt(
             target=gallery.targets[target].label,
             start=float(faces.time[rows].min()),
             end=float(faces.time[rows].max()),
             faces=len(rows),
             best_similarity=float(claims.similarity[best]),
-            similarity=float(tracks.claims.similarity[track]),
-            margin=float(tracks.claims.margin[track]),
-            reason=reasons.told(track, len(rows)),
+            similarity=float(similarity[0]),
+            margin=float(lead[0]),
+            reason=reasons.told(track, len(rows), has_rival=decisive < reasons.margin),
         )
 
 

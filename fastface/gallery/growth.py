@@ -6,6 +6,7 @@ search finds what is near to those. The photos themselves are anchors: only trac
 never those that are near to what they gave, so that a mistake cannot pull in others.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -25,8 +26,8 @@ _DOUBLE = 0.968
 _POSE_EDGES = (-45.0, -15.0, 15.0, 45.0)
 """Degrees of yaw between which faces count as of one pose."""
 
-_KEPT_OF_A_VIDEO = 256
-"""Candidates of one target and video that are kept in memory: four times what may be added of all videos."""
+_KEPT = 1024
+"""Candidates of one target that are kept in memory, whatever the number of videos."""
 
 
 _LONE_BELOW = 0.1
@@ -58,15 +59,16 @@ class GrowthRule:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A face that may join: `cell` is its video and pose, `order` what it ranks by within that, least first."""
+    """A face that may join: the `rank`-th best of its video and pose."""
 
     added: Added
     embedding: npt.NDArray[np.float16]
-    cell: tuple[str, int]
+    rank: int
 
     @property
-    def order(self) -> tuple[float, float, tuple[float, ...]]:
-        return -self.added.quality, self.added.time, self.added.box
+    def order(self) -> tuple[int, float, str, float, tuple[float, ...]]:
+        """What is least joins first: so every video and pose has its turn before one has its second."""
+        return self.rank, -self.added.quality, self.added.video_id, self.added.time, self.added.box
 
 
 class Grower:
@@ -83,7 +85,7 @@ class Grower:
         self._candidates: dict[int, list[_Candidate]] = {number: [] for number in range(len(gallery.targets))}
 
     def take(self, video_id: str, faces: Faces) -> None:
-        """Looks for faces that may join; of each target the best few hundred of a video are kept.
+        """Looks for faces that may join; those that would join last are forgotten.
 
         Args:
             video_id: The video; each is taken once.
@@ -105,24 +107,29 @@ class Grower:
         for number, target in enumerate(self._gallery.targets):
             mine = np.flatnonzero((owners[places] == number) & (lead >= 0))
             best_first = np.lexsort((faces.time[rows[places[mine]]], -faces.quality[rows[places[mine]]]))
-            for one in mine[best_first][:_KEPT_OF_A_VIDEO].tolist():
+            ranks = Counter[int]()
+            for one in mine[best_first].tolist():
                 row, track = int(rows[places[one]]), int(tracks.of[places[one]])
-                anchor = _nearest(tracks.mean[track], target.embeddings)
+                pose = int(np.searchsorted(_POSE_EDGES, faces.yaw[row]))
+                ranks[pose] += 1
+                if ranks[pose] > rule.most:
+                    continue
                 x1, y1, x2, y2 = faces.boxes[row].tolist()
                 added = Added(
                     target=target.label,
                     video_id=video_id,
                     time=float(faces.time[row]),
                     box=(x1, y1, x2, y2),
-                    anchor=target.sources[anchor],
+                    anchor=target.sources[_nearest(tracks.mean[track], target.embeddings)],
                     track_similarity=float(whole.similarity[track]),
                     similarity=float(similarity[one]),
                     margin=float(whole.margin[track]),
                     quality=float(faces.quality[row]),
                     yaw=float(faces.yaw[row]),
                 )
-                cell = video_id, int(np.searchsorted(_POSE_EDGES, added.yaw))
-                self._candidates[number].append(_Candidate(added, faces.embedding[row], cell))
+                # A copy, since a row of the video's faces would keep all of them in memory.
+                self._candidates[number].append(_Candidate(added, faces.embedding[row].copy(), ranks[pose]))
+            self._candidates[number] = sorted(self._candidates[number], key=_order)[:_KEPT]
 
     def grown(self) -> tuple[Gallery, tuple[Added, ...]]:
         """The gallery with what joined, and the evidence for each, by target and then in the order of joining."""
@@ -140,34 +147,22 @@ def _nearest(embedding: npt.NDArray[np.float16], references: FloatArray) -> int:
     return int(similarities.argmax())
 
 
+def _order(candidate: _Candidate) -> tuple[int, float, str, float, tuple[float, ...]]:
+    return candidate.order
+
+
 def _spread(candidates: Iterable[_Candidate], anchors: FloatArray, most: int) -> list[_Candidate]:
-    """Candidates that are no doubles of an anchor or each other, taken in turn from every video and pose."""
-    cells: dict[tuple[str, int], list[_Candidate]] = {}
-    for candidate in sorted(candidates, key=lambda one: (one.cell, one.order)):
-        cells.setdefault(candidate.cell, []).append(candidate)
+    """The first candidates that are no doubles of an anchor or of each other."""
     chosen: list[_Candidate] = []
     known = anchors
-    while cells and len(chosen) < most:
-        for cell in sorted(cells):
-            found = _next_new(cells[cell], known)
-            if found is None:
-                del cells[cell]
-                continue
-            chosen.append(found)
-            known = np.concatenate([known, found.embedding[None].astype(np.float32)])
-            if len(chosen) == most:
-                break
-    return chosen
-
-
-def _next_new(waiting: list[_Candidate], known: FloatArray) -> _Candidate | None:
-    """The first that is no double of what is known; those before it are dropped."""
-    while waiting:
-        candidate = waiting.pop(0)
+    for candidate in sorted(candidates, key=_order):
+        if len(chosen) == most:
+            break
         ((_, similarities),) = cosine_blocks(candidate.embedding[None], known)
         if similarities.max() < np.float32(_DOUBLE):
-            return candidate
-    return None
+            chosen.append(candidate)
+            known = np.concatenate([known, candidate.embedding[None].astype(np.float32)])
+    return chosen
 
 
 def _joined(target: Target, chosen: list[_Candidate]) -> Target:

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastface.backends import ShapeRange
 from fastface.models.facts import PersonFamily
 from fastface.types import Size
 
-__all__ = ["PersonNetwork"]
+__all__ = ["BATCH", "PersonNetwork"]
+
+BATCH = 8
+"""Most pictures that the network sees at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,10 @@ class PersonNetwork:
     graph: Path
     family: PersonFamily
     canvas: Size
+
+    @property
+    def shapes(self) -> ShapeRange:
+        """The shapes that it is given: what TensorRT builds its engine for."""
+        width, height = self.canvas
+        full = (BATCH, height, width, 3)
+        return ShapeRange((1, height, width, 3), full, full)

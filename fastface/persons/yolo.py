@@ -11,13 +11,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.backends import DeviceInfo, Session, ShapeRange, open_session
+from fastface.backends import DeviceInfo, Session, open_session
 from fastface.faces.scrfd import suppress
 from fastface.persons.letterbox import place
-from fastface.persons.network import PersonNetwork
+from fastface.persons.network import BATCH, PersonNetwork
 from fastface.types import FloatArray, Image
 
-__all__ = ["BATCH", "NMS_IOU", "PERSON_THRESHOLD", "PersonDetector", "Persons", "open_person_detector"]
+__all__ = ["NMS_IOU", "PERSON_THRESHOLD", "PersonDetector", "Persons", "open_person_detector"]
 
 PERSON_THRESHOLD = 0.3
 """Smallest score of a person: YOLOX's demonstration has 0.3, ultralytics 0.25."""
@@ -25,9 +25,6 @@ PERSON_THRESHOLD = 0.3
 NMS_IOU = 0.45
 """Overlap above which the lower of two boxes goes: the value of YOLOX's ONNX demonstration and of ultralytics' own
 suppression. With 0.65 there were a tenth more boxes, and no more of 96 faces in 41 frames lay in one."""
-
-BATCH = 8
-"""Most pictures that the network sees at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,6 @@ def open_person_detector(
     threads: int,
     cache_folder: Path,
     person_threshold: float = PERSON_THRESHOLD,
-    batch: int = BATCH,
 ) -> PersonDetector:
     """Loads a network on a resolved device, in the process that will run it.
 
@@ -124,14 +120,9 @@ def open_person_detector(
         threads: Threads of the CPU that one call may use.
         cache_folder: Where compiled networks are kept between runs.
         person_threshold: Smallest score of a person, 0–1.
-        batch: Most pictures at once.
 
     Raises:
         BackendError: The device is not available, or the graph cannot be loaded on it.
     """
-    width, height = network.canvas
-    one, full = (1, height, width, 3), (batch, height, width, 3)
-    session = open_session(
-        network.graph, device, threads=threads, cache_folder=cache_folder, shapes=ShapeRange(one, full, full)
-    )
-    return PersonDetector(session, network, person_threshold, batch)
+    session = open_session(network.graph, device, threads=threads, cache_folder=cache_folder, shapes=network.shapes)
+    return PersonDetector(session, network, person_threshold)

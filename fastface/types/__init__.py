@@ -1,6 +1,6 @@
 """The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
 
-from fastface.types.answers import Added, Doubt, Gallery, Hits, Span, Target
+from fastface.types.answers import Added, Doubt, FramingClass, Gallery, Hits, Span, Target
 from fastface.types.faces import ALIGNED_SIZE, Faces, FloatArray
 from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
 
@@ -11,6 +11,7 @@ __all__ = [
     "Doubt",
     "Faces",
     "FloatArray",
+    "FramingClass",
     "Gallery",
     "Geometry",
     "Hits",

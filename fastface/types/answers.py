@@ -1,13 +1,17 @@
 """Whom to find, and what was found."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fastface.types.faces import FloatArray, Rows
 
-__all__ = ["Added", "Doubt", "Gallery", "Hits", "Span", "Target"]
+__all__ = ["Added", "Doubt", "FramingClass", "Gallery", "Hits", "Span", "Target"]
+
+FramingClass = Literal["close-up", "portrait", "half", "full"]
+"""How much of a person a picture shows, from the head to all of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from fastface.errors import VideoError
 from fastface.types import Image, Sampling, Unit, VideoInfo
 from fastface.video.colour import tone_mapping, yuv_matrix
 from fastface.video.decode import open_source
@@ -67,16 +68,19 @@ def frames_between(
         (seconds from the first frame, picture): as `frames_at`.
 
     Raises:
-        VideoError: The video cannot be opened any more.
+        VideoError: The video cannot be opened any more, or not be read to the stretch's end.
     """
     scaler = VideoReformatter()
     unit = Unit(info.video_id, 0, Fraction(max(0.0, start)), Fraction(end), Sampling(None))
-    for frame in open_source(info, alive=alive).frames(unit):
+    source = open_source(info, alive=alive)
+    for frame in source.frames(unit):
         try:
             picture = _picture(frame.content, info, scaler)
         except av.error.FFmpegError:
             continue
         yield frame.time, picture
+    if source.report.unread:
+        raise VideoError(info.path, source.report.unread)
 
 
 def _stretches(info: VideoInfo, pts: list[int]) -> Iterator[list[int]]:

@@ -110,7 +110,7 @@ class PyavSource:
         """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
-            account.errors = 0
+            account.errors, account.unread = 0, ""
             with open_video(self._info.path) as (container, stream):
                 packets = self._packets(container, stream, account)
                 if place is not None:
@@ -157,7 +157,8 @@ class PyavSource:
         if _counts_times(stream):
             raise InDoubt
         index = _indexed_keyframes(stream), _declared_until(stream)
-        return _decoded_alone(keyframes(packets, self._info, unit, account, index), stream.codec_context)
+        alone = keyframes(packets, self._info, unit, account, index)
+        return _decoded_alone(alone, stream.codec_context, self._info)
 
     def _prepare(self, stream: Any) -> None:
         limit_size(stream.codec_context, self._info.max_pixels)
@@ -276,6 +277,7 @@ def _decoded(
             account.failed()  # decoders may make a frame of what is left of it, or none, and say nothing of either
         try:
             for frame in packet.decode():
+                check_size(info.path, (frame.width, frame.height), info.max_pixels)
                 if debts.is_broken(frame.pts):
                     account.failed()
                 yield frame
@@ -287,7 +289,7 @@ def _decoded(
                 account.failed()
 
 
-def _decoded_alone(packets: Iterator[Any], codec: Any) -> Iterator[Any]:
+def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Iterator[Any]:
     """The frames of keyframes, each decoded as if the stream began with it.
 
     Given one after the other to one decoder, keyframes that are no IDR pictures (open GOPs) change places, and half of
@@ -295,6 +297,7 @@ def _decoded_alone(packets: Iterator[Any], codec: Any) -> Iterator[Any]:
 
     Raises:
         InDoubt: A packet gives no keyframe: it is damaged, or begins a gradual refresh.
+        VideoError: A frame is larger than `max_pixels`.
     """
     for packet in packets:
         if packet.size == 0:
@@ -307,4 +310,6 @@ def _decoded_alone(packets: Iterator[Any], codec: Any) -> Iterator[Any]:
         whole = [frame for frame in frames if frame.key_frame]
         if not whole:
             raise InDoubt
-        yield from whole
+        for frame in whole:
+            check_size(info.path, (frame.width, frame.height), info.max_pixels)
+            yield frame

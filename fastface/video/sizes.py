@@ -13,18 +13,21 @@ __all__ = ["check_size", "limit_size", "size_of"]
 
 _FFMPEG_LARGEST = 2**31 - 1
 
+_FFMPEG_ROOM = 64 * 65536
+"""FFmpeg counts a frame's width rounded up to 64, and no frame of its codecs is higher than this."""
+
 _TELL_WITHOUT_DECODING = frozenset({"mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "vp8"})
 """Codecs of which `skip_frame=ALL` reads a packet's header and makes no frame of it."""
 
 
 def limit_size(codec: Any, max_pixels: int) -> None:
-    """A decoder that is not open yet fails at packets whose frames are larger; `size_of` tells them from damaged ones.
+    """A decoder that is not open yet fails at packets whose frames are much larger; `check_size` is exact.
 
     Args:
         codec: An `av.VideoCodecContext`.
         max_pixels: Width × height of the largest frame that is decoded.
     """
-    codec.options = {**codec.options, "max_pixels": str(min(max_pixels, _FFMPEG_LARGEST))}
+    codec.options = {**codec.options, "max_pixels": str(min(max_pixels + _FFMPEG_ROOM, _FFMPEG_LARGEST))}
 
 
 def size_of(packet: Any, codec: Any) -> Size:

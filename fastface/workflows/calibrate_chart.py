@@ -38,7 +38,7 @@ def draw_chart(calibration: Calibration, photos: PhotoTrials, strangers: Mapping
             [("same person", photos.same_pairs, _SAME), ("different persons", photos.other_pairs, _OTHERS[0])],
         ),
         (
-            "as matching compares: the nearest photo of a person",
+            "each face by itself: the nearest photo of a person",
             [
                 ("photo, own person", photos.mates.similarity, _SAME),
                 *((kind, strangers[kind].similarity, ink) for kind, ink in zip(strangers, _OTHERS, strict=False)),

@@ -114,4 +114,4 @@ def _translated(refused: Refused) -> FastfaceError:
     if refused.kind == WorkerError.__name__:
         return WorkerError("curation", None, refused.reason)
     kind: type[FastfaceError] = getattr(errors, refused.kind, FastfaceError)
-    return kind(refused.reason)
+    return FastfaceError(refused.reason) if issubclass(kind, InputError) else kind(refused.reason)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from fastface.backends import EngineNote
+from fastface.backends import EngineNote, ShapeRange
 from fastface.config import Config
 from fastface.errors import BackendError, SpaceError, WorkerError
 from fastface.pipeline.building import EngineJob
@@ -77,10 +78,12 @@ def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
     if networks.device.provider != "TensorRT":
         return []
     batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
-    parts = (
+    parts: tuple[tuple[str, Path, ShapeRange], ...] = (
         (networks.models.detector.name, networks.detector, detector_shapes(batch, usual_canvas(config.scan))),
         (networks.models.recogniser.name, networks.recogniser, recogniser_shapes(batch)),
     )
+    if networks.person is not None and networks.models.person is not None and config.export.crops == "body":
+        parts = (*parts, (networks.models.person.name, networks.person.graph, networks.person.shapes))
     # Cards of one model read the same engine.
     cards = {(card.name, card.compute_capability): card for card in reversed(networks.cards)}.values()
     return [

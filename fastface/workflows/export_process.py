@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
 import av.logging
 import cv2
@@ -11,8 +13,8 @@ from fastface.export.boxed import write_boxed
 from fastface.export.clips import cut_clip
 from fastface.export.crops import Cut, cut_aligned, cut_body, cut_face, save_picture
 from fastface.export.snapshots import draw_boxes
-from fastface.persons.network import PersonNetwork
-from fastface.persons.yolo import BATCH, PersonDetector, open_person_detector
+from fastface.persons.network import BATCH, PersonNetwork
+from fastface.persons.yolo import PersonDetector, open_person_detector
 from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.process import Heartbeat
 from fastface.types import FloatArray, Image
@@ -48,7 +50,7 @@ class _Exporter:
                 return self._clip(job)
             case BoxedJob():
                 write_boxed(job.info, job.start, job.end, job.tracks, job.destination, alive=self._alive)
-                return Made()
+                return Made({job.destination: {"kind": "boxes"}})
             case PicturesJob():
                 return self._pictures(job)
 
@@ -62,7 +64,8 @@ class _Exporter:
             crops.setdefault(crop.pts, []).append(crop)
         snapshots = {snapshot.pts: snapshot for snapshot in job.snapshots}
         wanted = {*crops, *snapshots}
-        facts, num_unfit = {}, 0
+        facts: dict[Path, dict[str, Any]] = {}
+        num_unfit = 0
         for pts, picture, persons in self._frames(job, sorted(wanted)):
             wanted.discard(pts)
             for crop in crops.get(pts, ()):
@@ -74,6 +77,7 @@ class _Exporter:
                 facts[crop.path] = cut[1].to_facts()
             if pts in snapshots:
                 save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
+                facts[snapshots[pts].path] = {"kind": "snapshot"}
         return Made(facts, tuple(_told(len(wanted), num_unfit)))
 
     def _frames(self, job: PicturesJob, pts: Sequence[int]) -> Iterator[tuple[int, Image, FloatArray | None]]:

@@ -37,6 +37,13 @@ _Stamp = tuple[int, int]
 """Inode and time of change."""
 
 
+_ON_A_CARD = 2
+"""Export processes that look for persons on a card."""
+
+_NOT_TOLD = "{}"
+"""Facts of a file whose process ended before it could tell any: the file is made again."""
+
+
 @dataclass(slots=True)
 class Exports:
     """What was exported.
@@ -140,10 +147,11 @@ class Exporter:
         """Makes the files of some jobs; yields what could not be made, and why."""
         unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
         num_left = len(missing)
-        settings = ExportSettings(self._networks.device, 1, self._networks.cache)
-        crew = Crew(
-            "exporter", "fastface.workflows.export_process:serve", min(num_cores(), len(missing) or 1), settings
-        )
+        device = self._networks.device
+        settings = ExportSettings(device, 1, self._networks.cache)
+        # Each that looks for persons holds the network, on a card in the card's memory.
+        most = _ON_A_CARD if device.is_gpu and self._config.export.crops == "body" else num_cores()
+        crew = Crew("exporter", "fastface.workflows.export_process:serve", min(most, len(missing) or 1), settings)
         try:
             tasks = takewhile(self._has_time, (wanted.job for wanted in missing))
             with closing(run_errands(crew, tasks, self._interruption)) as errands:
@@ -189,9 +197,9 @@ class Exporter:
         return (self._out.root / path).exists()
 
     def _is_there(self, wanted: _Wanted) -> bool:
-        return all(
-            path in self._known and self._known[path][0] == wanted.key and self._exists(path) for path in wanted.paths
-        )
+        known = (self._known.get(path, ("", _NOT_TOLD)) for path in wanted.paths)
+        is_told = all(key == wanted.key and facts != _NOT_TOLD for key, facts in known)
+        return is_told and all(map(self._exists, wanted.paths))
 
     def _remove_unwanted(self) -> int:
         """Removes the files of an earlier question that are none of this one's; gives their number."""

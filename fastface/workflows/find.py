@@ -103,10 +103,13 @@ class Finder:
                 yield self._find(record, record.info)
 
     def faces(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, Faces]]:
-        """All faces of each video that has an index, one video at a time."""
+        """The faces that the scan saw in each video, one video at a time.
+
+        Those of closer looks are not among them, since they depend on the questions that were asked before.
+        """
         for record in records:
             if record.info is not None and self._index(record).faces_path.exists():
-                yield record, self._faces(record, record.info, exact=False)[0]
+                yield record, self._index(record).faces()
 
     def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
         """The videos without those whose faces were embedded by another network than the gallery's."""
@@ -162,9 +165,9 @@ class Finder:
         """
         sampling = self._sampling(record)
         assert sampling.period is not None
-        near = self._match(*self._faces(record, info, exact=False), lenience=_NEAR_KEYFRAMES).hits
+        near = self._near(*self._faces(record, info, exact=False), lenience=_NEAR_KEYFRAMES)
         cells = int(_REACH / sampling.period) + 1
-        times = np.unique(np.concatenate([np.empty(0), *(hits.time for hits in near.values())])).tolist()
+        times = np.unique(np.concatenate([np.empty(0), *near.values()])).tolist()
         windows = []
         for time in times:
             cell = cell_of(time, sampling.period)
@@ -182,17 +185,27 @@ class Finder:
         # The samples alone, without what was looked at before: else each search would go farther than the last.
         faces, periods = self._faces(record, info, exact=False)
         sure = self._match(faces, periods).hits
-        near = self._match(faces, periods, lenience=_NEAR).hits
         windows: list[Interval] = []
-        for label, hits in near.items():
-            wanted = boundary_windows([(time, time) for time in hits.time.tolist()], period)
+        for label, times in self._near(faces, periods, lenience=_NEAR).items():
+            wanted = boundary_windows([(time, time) for time in times.tolist()], period)
             groups = group_hits(sure[label], self._spans.merge_gap) if label in sure else ()
             inside = [(float(group.time[0]), float(group.time[-1])) for group in groups]
             windows += subtract(wanted, inner_cells(inside, period))
         return merge(windows)
 
-    def _match(self, faces: Faces, periods: npt.NDArray[np.float64], lenience: float = 0.0) -> Matches:
-        return match(faces, self._gallery, self._limits.lowered(lenience), periods)
+    def _match(self, faces: Faces, periods: npt.NDArray[np.float64]) -> Matches:
+        return match(faces, self._gallery, self._limits, periods)
+
+    def _near(
+        self, faces: Faces, periods: npt.NDArray[np.float64], lenience: float
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """{label: times of its hits, and of the faces that nearly are, whatever their tracks say}.
+
+        Between samples that are seconds apart a track has one face: what it decides is known after the closer look.
+        """
+        alone = match(faces, self._gallery, replace(self._limits.lowered(lenience), tracks=None), periods)
+        whole = self._match(faces, periods)
+        return {label: np.union1d(hits.time, whole.hits[label].time) for label, hits in alone.hits.items()}
 
     def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
         # Frames that an earlier question looked at do not change the answer to this one.

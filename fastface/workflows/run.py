@@ -23,7 +23,7 @@ from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
-from fastface.workflows.growing import GROWTH_TABLE, grow
+from fastface.workflows.growing import forget_growth, grow
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
 from fastface.workflows.preflight import look_ahead, look_back
@@ -204,7 +204,6 @@ def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: Ru
     """What asks the index, for the gallery or, if it is to grow, for the grown one."""
     finder = desk.finder(gallery)
     if not desk.config.growth.grow:
-        (desk.out.root / GROWTH_TABLE).unlink(missing_ok=True)  # an earlier question's
         return finder
     with result.phase("growth"):
         return desk.finder(grow(desk, finder, gallery, records))
@@ -266,6 +265,8 @@ def _answer(desk: Desk, finder: Finder, records: list[VideoRecord], result: RunR
         exports = exporter.make()
     if exports.num_removed:
         desk.observer.note(f"{exports.num_removed} clips and pictures of the question before were removed")
+    if not desk.config.growth.grow:
+        forget_growth(root)
     write_spans(root, exports.spans)
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)

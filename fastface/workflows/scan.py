@@ -33,7 +33,7 @@ from fastface.video.fingerprint import fingerprint
 from fastface.video.frame import UnitReport
 from fastface.workflows.networks import Networks
 from fastface.workflows.observer import Observer
-from fastface.workflows.verdict import judge
+from fastface.workflows.verdict import judge, was_unread
 
 __all__ = ["Recipe", "Scanner", "recipe_of"]
 
@@ -168,6 +168,8 @@ class Scanner:
             is_same = fingerprint(file.path) == record.fingerprint
         except InputError:
             return False
+        if record.state == "partial" and any(map(was_unread, self._ledger.units(file.video_id).values())):
+            return False
         if is_same and file.path != record.path:
             info = record.info and replace(record.info, path=file.path)
             self._ledger.put_video(replace(record, path=file.path, info=info))
@@ -207,7 +209,8 @@ class Scanner:
             self._ledger.forget_video(video_id)
             index.remove()
         self._ledger.put_video(record)
-        committed = {key for key, unit in self._ledger.units(video_id).items() if unit.lost or index.holds(unit)}
+        known_units = self._ledger.units(video_id).items()
+        committed = {key for key, unit in known_units if not was_unread(unit) and (unit.lost or index.holds(unit))}
         missing = [unit for unit in event.units if unit.key not in committed]
         self._open[video_id] = _Open(record, {unit.key for unit in missing})
         self._observer.video_begun(video_id, event.info.duration)
@@ -301,11 +304,9 @@ class Scanner:
         duration = record.info.duration if record.info else None
         verdict = judge(units, duration)
         state, reason = verdict.state, verdict.reason
-        change = _change(record)
-        if change or verdict.unread:
+        if change := _change(record):
             # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
             record = replace(record, fingerprint="")
-        if change:
             state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
             reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
         index = VideoIndex(self._root, video_id)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from fastface.index.records import UnitRecord
 from fastface.video.frame import CANNOT_READ
 
-__all__ = ["MIN_COVERAGE", "Verdict", "judge"]
+__all__ = ["MIN_COVERAGE", "Verdict", "judge", "was_unread"]
 
 MIN_COVERAGE = 0.98
 """A video is never `done` if less of its declared duration was decoded."""
@@ -21,13 +21,11 @@ class Verdict:
         state: As the run's report has it.
         reason: Why it is not `done`; empty if it is.
         coverage: How much of the declared duration was decoded; None: none is declared.
-        unread: Whether a stretch was lost because the file could not be read, so that another run may do better.
     """
 
     state: str
     reason: str
     coverage: float | None
-    unread: bool = False
 
 
 def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
@@ -45,11 +43,10 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     coverage = None if not duration else min(1.0, float(covered / duration))
     if lost and len(lost) == len(units):
         state, _, reason = lost[0].partition(": ")
-        return Verdict(state, reason, 0.0 if duration else None, any(map(_was_unread, lost)))
+        return Verdict(state, reason, 0.0 if duration else None)
     unread = next((unit.unread for unit in units if unit.unread), "")
-    is_unread = bool(unread) or any(_was_unread(reason) for reason in lost)
     if decoded == 0:
-        return Verdict("failed", unread or "no frames", 0.0 if duration else None, is_unread)
+        return Verdict("failed", unread or "no frames", 0.0 if duration else None)
     reasons = [f"{len(lost)} of {len(units)} stretches lost ({lost[0]})"] if lost else []
     if unread:
         reasons.append(unread)
@@ -59,9 +56,9 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
         reasons.append(f"{quarantined} frames ended every process that searched them")
     if coverage is not None and coverage < MIN_COVERAGE:
         reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
-    return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage, is_unread)
+    return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage)
 
 
-def _was_unread(lost: str) -> bool:
-    """Whether a unit was lost, `state: reason`, because its file could not be opened."""
-    return lost.partition(": ")[2].startswith(CANNOT_READ)
+def was_unread(unit: UnitRecord) -> bool:
+    """Whether the disk or the share did not give all of a unit, so that another run may do better."""
+    return bool(unit.unread) or unit.lost.partition(": ")[2].startswith(CANNOT_READ)
