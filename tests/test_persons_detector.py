@@ -58,7 +58,6 @@ def detectors(networks: dict[str, PersonNetwork], tmp_path_factory: pytest.TempP
             DeviceInfo(backend, "CPU", "float32", "test", "test"),
             threads=1,
             cache_folder=cache,
-            batch=4,
         )
         for name, network in networks.items()
         for backend in BACKENDS
