@@ -31,7 +31,7 @@ def test_defaults_are_those_of_the_contract() -> None:
 
 def test_each_layer_gives_way_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Defaults < profile < file < environment < flags; keys that a layer does not have come from below."""
-    monkeypatch.setattr("fastface.config.profiles_folder", lambda: tmp_path)
+    monkeypatch.setattr("fastface.config.load.profiles_folder", lambda: tmp_path)
     (tmp_path / "mine.toml").write_text("[spans]\nmerge_gap = 11\nmin_span = 11\n[scan]\nbatch = 11\ndecoders = 11\n")
     file = tmp_path / "file.toml"
     file.write_text("[spans]\nmin_span = 12\n[scan]\nbatch = 12\ndecoders = 12\n")
