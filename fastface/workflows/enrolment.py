@@ -1,28 +1,23 @@
 """Photos → gallery. They are looked at in a process of its own: see `enrolment_process`."""
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
-from fastface import errors
 from fastface.config import Config
-from fastface.errors import ConfigError, FastfaceError, InputError, WorkerError
+from fastface.errors import ConfigError, InputError
 from fastface.gallery.limits import Limits
 from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
 from fastface.gallery.resampling import Resampling
 from fastface.gallery.sources import collect
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
-from fastface.pipeline.errands import Refused, run_errands
-from fastface.pipeline.messages import WorkerSettings
-from fastface.pipeline.ring import RingShape
 from fastface.types import Faces, Gallery
-from fastface.video.canvas import PICTURE_CANVAS
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.interrupt import interruptible
-from fastface.workflows.machine import choose_layout, num_cores
-from fastface.workflows.networks import Networks, thresholds, usual_canvas
+from fastface.workflows.looking import look_at, picture_settings
+from fastface.workflows.machine import choose_layout
+from fastface.workflows.networks import Networks, thresholds
 from fastface.workflows.observer import Observer
 from fastface.workflows.results import EnrollResult
 
@@ -30,12 +25,6 @@ __all__ = ["enrol", "enroll"]
 
 _SERVE = "fastface.workflows.enrolment_process:serve"
 _MIN_FACE = 16
-
-_STALL_SECONDS = 900.0
-"""The first photo waits for the networks, which a runtime may have to compile; that takes minutes and is silent."""
-
-_LOSSES_TO_GIVE_UP = 5
-"""Photos that end the process before any was looked at: then it is the networks that do it."""
 
 _Found = dict[Path, Faces | InputError]
 
@@ -122,67 +111,11 @@ def _resampling(config: Config) -> Resampling:
     return Resampling(config.references.flip, config.references.jitter)
 
 
-def _settings(config: Config, networks: Networks) -> WorkerSettings:
-    batch, canvas = 1, (PICTURE_CANVAS, PICTURE_CANVAS)
-    if networks.device.is_gpu:
-        # What the scan's engines are built for, so that photos need none of their own; they lie in its range.
-        batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
-        canvas = usual_canvas(config.scan)
-    return WorkerSettings(
-        ring=RingShape.for_batch(1, batch),
-        canvas=canvas,
-        detector=networks.detector,
-        recogniser=networks.recogniser,
-        dimension=networks.dimension,
-        device=networks.device,
-        threads=num_cores(),
-        cache_folder=networks.cache,
-        det_threshold=config.scan.det_threshold,
-        min_face=_MIN_FACE,
-    )
-
-
 def _look_at(
     paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
 ) -> _Found:
-    """The faces of each photo, or why there are none.
-
-    One that ends the process gets a second try: the process may have been killed, as where memory is short.
-    """
-    found, lost = _one_pass(paths, config, networks, interrupted)
-    works = any(isinstance(faces, Faces) for faces in found.values())
-    again, lost = _one_pass(lost, config, networks, interrupted, works=works)
-    for path, reason in lost.items():
-        again[path] = InputError(path, f"cannot be looked at: {' '.join(reason.split())}")
-    return found | again
-
-
-def _one_pass(
-    paths: Collection[Path],
-    config: Config,
-    networks: Networks,
-    interrupted: Callable[[], int | None],
-    *,
-    works: bool = False,
-) -> tuple[_Found, dict[Path, str]]:
-    """What was found, and the photos that ended the process, with how; `works` where some photo was looked at before.
-
-    Raises:
-        WorkerError: The process ends whatever photo it is given.
-    """
-    found: _Found = {}
-    lost: dict[Path, str] = {}
-    crew = Crew("enrolment", _SERVE, 1, (_settings(config, networks), _resampling(config)))
-    with closing(run_errands(crew, paths, interrupted, _STALL_SECONDS)) as results:
-        for path, result in results:
-            if not isinstance(result, Refused):
-                found[path] = result
-                works |= isinstance(result, Faces)
-                continue
-            lost[path] = result.reason
-            if result.kind != WorkerError.__name__ or (len(lost) == _LOSSES_TO_GIVE_UP and not works):
-                raise _translated(result)
-    return found, lost
+    settings = picture_settings(config, networks, _MIN_FACE), _resampling(config)
+    return look_at(paths, lambda: Crew("enrolment", _SERVE, 1, settings), interrupted, Faces)
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:
@@ -208,10 +141,3 @@ def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer)
         gallery, report = enrol(tuple(paths), config, networks, limits, interruption)
     save_gallery(bank, gallery, report)
     return EnrollResult(bank, gallery, report.lines)
-
-
-def _translated(refused: Refused) -> FastfaceError:
-    if refused.kind == WorkerError.__name__:
-        return WorkerError("enrolment", None, refused.reason)
-    kind: type[FastfaceError] = getattr(errors, refused.kind, FastfaceError)
-    return FastfaceError(refused.reason) if issubclass(kind, InputError) else kind(refused.reason)
