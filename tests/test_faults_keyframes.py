@@ -1,5 +1,6 @@
 """Keyframes alone: each one is looked at, whatever the group of pictures, and what is lost of them is told."""
 
+import re
 import subprocess
 from fractions import Fraction
 from hashlib import sha256
@@ -112,6 +113,22 @@ def test_a_hole_in_matroska_is_never_done(
         found = tools.outcome(path, sampling, unit_seconds)
         assert (found.state, found.reason != "") == ("partial", True)
         assert len(found.times) > 0
+
+
+@pytest.mark.parametrize("clusters", ["", "-f webm -live 1"], ids=["sized", "endless"])
+def test_a_hole_that_looks_like_a_frame_beyond_the_end_is_told(tmp_path: Path, clusters: str) -> None:
+    """The bytes after the hole are taken for the size of a frame; FFmpeg goes on at the next cluster's keyframe."""
+    path = tmp_path / "v.webm"
+    tools.ffmpeg(f"{tools.T} {VP8} {clusters} {{0}}", path)
+    content = path.read_bytes()
+    starts = [match.start() for match in re.finditer(rb"\x1f\x43\xb6\x75", content)]
+    begin = content.index(b"\xa3", starts[1] + 1000 if len(starts) > 1 else len(content) // 3)
+    while content[begin + 3 : begin + 4] != b"\x81":  # name, two bytes of size, track 1
+        begin = content.index(b"\xa3", begin + 1)
+    end = next(place for place in range(begin + 20_000, len(content)) if content[place] == 0x0F)  # five bytes of size
+    path.write_bytes(content[: begin + 1] + content[end:])
+    found = tools.outcome(path)
+    assert (found.state, found.reason != "") == ("partial", True)
 
 
 @pytest.mark.parametrize(("suffix", "encoding"), [("mp4", tools.X264), ("avi", "-c:v mpeg4 -q:v 3 -g 25")])

@@ -156,15 +156,15 @@ def test_the_profile_covers_every_canvas_of_videos_and_of_photos(cartoon: Cartoo
 @pytest.mark.usefixtures("machine")
 def test_photos_are_looked_at_with_the_scans_engines(cartoon: Cartoon) -> None:
     from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
-    from fastface.workflows.enrolment import _settings
+    from fastface.workflows.looking import picture_settings
 
     config = config_for(cartoon)
     found = open_networks(config)
-    settings = _settings(config, found)
+    settings = picture_settings(config, found, 0)
     detector, recogniser = engine_jobs(config, found)
     assert detector_shapes(settings.ring.batch, settings.canvas) == detector.shapes
     assert recogniser_shapes(settings.ring.batch) == recogniser.shapes
-    on_cpu = _settings(config, replace(found, cards=(CPU,)))
+    on_cpu = picture_settings(config, replace(found, cards=(CPU,)), 0)
     assert (on_cpu.ring.batch, on_cpu.canvas) == (1, (640, 640))
 
 

@@ -19,10 +19,11 @@ _IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xAB, 0xA7, 0x5854, 0xAF}
 """Timestamp, SimpleBlock, BlockGroup, PrevSize, Position, SilentTracks, EncryptedBlock."""
 _ANYWHERE = {0xEC, 0xBF}
 """Void, CRC-32."""
-_KNOWN = frozenset({_EBML, *_IN_SEGMENT, *_IN_CLUSTER, *_ANYWHERE})
-
+_OUTSIDE = frozenset({_EBML, _SEGMENT, _CLUSTER, *_IN_SEGMENT})
+_KNOWN = frozenset({*_OUTSIDE, *_IN_CLUSTER, *_ANYWHERE})
 
 _CHUNK_BYTES = 4 << 10
+_SEARCH_BYTES = 1 << 20
 _HEAD_BYTES = 12
 
 
@@ -30,7 +31,7 @@ def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
     """Whether each element of a Matroska file begins where the one before it ends (RFC 8794); True for other files.
 
     An end that is missing is not looked for: the declared duration tells of that. Only headers are read, about a
-    hundred for each second of film.
+    hundred for each second of film, and all of what an element that goes beyond the file's end leaves.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -51,6 +52,7 @@ class _Heads:
         self._descriptor = descriptor
         self._alive = alive
         self._begin, self._chunk = 0, b""
+        self.num_bytes = os.fstat(descriptor).st_size
 
     def at(self, place: int) -> bytes:
         begin = place - self._begin
@@ -61,9 +63,19 @@ class _Heads:
             begin = 0
         return self._chunk[begin : begin + _HEAD_BYTES]
 
+    def has_cluster(self, place: int) -> bool:
+        """Whether a cluster begins anywhere after a place, as after a hole that an element's size leads beyond."""
+        name = _CLUSTER.to_bytes(4)
+        while len(content := os.pread(self._descriptor, _SEARCH_BYTES, place)) >= len(name):
+            if name in content:
+                return True
+            self._alive()
+            place += len(content) - len(name) + 1
+        return False
+
 
 def _is_chain(heads: _Heads) -> bool:
-    place = 0
+    place, cluster = 0, _Cluster()
     while head := heads.at(place):
         identity, num_bytes = _number(head, keep_marker=True)
         if place == 0 and identity != _EBML:
@@ -74,8 +86,29 @@ def _is_chain(heads: _Heads) -> bool:
         inside = identity in (_SEGMENT, _CLUSTER)
         if not inside and (identity not in _KNOWN or num_size_bytes == 0):
             return False
-        place += num_bytes + num_size_bytes + (0 if inside else size)
-    return True
+        content = place + num_bytes + num_size_bytes
+        is_unknown = size == (1 << 7 * num_size_bytes) - 1
+        if not cluster.takes(identity, place, None if is_unknown else content + size):
+            return False
+        last, place = content, content + (0 if inside else size)
+    return place <= heads.num_bytes or not heads.has_cluster(last)
+
+
+class _Cluster:
+    """Where the cluster that is being read ends: what is in it ends there too, and what follows begins there."""
+
+    def __init__(self) -> None:
+        self._end: int | None = None
+
+    def takes(self, identity: int, begin: int, end: int | None) -> bool:
+        """Whether an element may lie at [begin, end) bytes; None: its end is not told."""
+        if self._end is not None and begin == self._end:
+            self._end = None
+        if self._end is not None and (identity in _OUTSIDE or end is None or end > self._end):
+            return False
+        if identity == _CLUSTER:
+            self._end = end
+        return True
 
 
 def _number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
