@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-__all__ = ["counted", "safe_name", "valid_text"]
+__all__ = ["counted", "safe_name", "text_cell", "valid_text"]
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
@@ -12,6 +12,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MARKED = re.compile(r"-[0-9a-f]{8}")
 _MARK_BYTES = 9
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def safe_name(text: str, max_bytes: int = 100) -> str:
@@ -40,6 +41,12 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
 def valid_text(text: str) -> str:
     r"""The text as UTF-8 can hold it: a byte that was no UTF-8 reads `\xe9`, any other lone surrogate `\ud83d`."""
     return _SURROGATE.sub(_escaped, text)
+
+
+def text_cell(text: str) -> str:
+    """The text as a cell of a table: valid, and nothing that a spreadsheet would take for a formula."""
+    valid = valid_text(text)
+    return f"'{valid}" if valid.startswith(_FORMULA_STARTS) else valid
 
 
 def _allowed(character: str) -> bool:

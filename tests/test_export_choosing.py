@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fastface.config import ExportConfig
 from fastface.export import choosing
-from fastface.export.choosing import SAME_COSINE, SAME_SCALE, SAME_YAW, choose_hits
-from fastface.types import Faces
+from fastface.export.choosing import SAME_SCALE, SAME_YAW, choose_hits
+from fastface.types import DOUBLE_COSINE, Faces
 
 
 def _random_faces(seed: int, count: int) -> Faces:
@@ -43,7 +43,7 @@ def _is_alike(faces: Faces, one: int, other: int) -> bool:
     sides = [(faces.boxes[row, 2:] - faces.boxes[row, :2]).tolist() for row in (one, other)]
     sizes = sorted(math.sqrt(width * height) for width, height in sides)
     same_yaw = abs(float(faces.yaw[one]) - float(faces.yaw[other])) <= SAME_YAW
-    return _cosine(faces, one, other) >= SAME_COSINE and same_yaw and sizes[1] <= SAME_SCALE * sizes[0]
+    return _cosine(faces, one, other) >= DOUBLE_COSINE and same_yaw and sizes[1] <= SAME_SCALE * sizes[0]
 
 
 def _by_definition(faces: Faces, gap: float, most: int, diversity: float) -> list[int]:
@@ -174,7 +174,7 @@ def test_a_cosine_on_the_border_is_exact(monkeypatch: pytest.MonkeyPatch) -> Non
         unit = (looks / np.linalg.norm(looks, axis=1, keepdims=True)).astype(np.float16)
         faces = replace(make_faces([0.0, 100.0]), embedding=unit)
         cosine = _cosine(faces, 0, 1)
-        monkeypatch.setattr(choosing, "SAME_COSINE", cosine)
+        monkeypatch.setattr(choosing, "DOUBLE_COSINE", cosine)
         assert _chosen(faces) == [1]
-        monkeypatch.setattr(choosing, "SAME_COSINE", np.nextafter(cosine, 2))
+        monkeypatch.setattr(choosing, "DOUBLE_COSINE", np.nextafter(cosine, 2))
         assert _chosen(faces) == [0, 1]

@@ -6,7 +6,7 @@ from gallery_tools import mixed
 from test_gallery_references import ALIKE, ANN, BOB, ZOE, Drawn, remarks
 
 from fastface.errors import ConfigError
-from fastface.gallery.references import load_gallery
+from fastface.gallery.references import ReferenceRule, load_gallery
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_which_of_several_faces_is_meant_can_be_told(drawn, faces, remark):
         drawn.photo(f"p/Ann/{number}.png", (mixed(0.9, second), 100))
     drawn.photo("p/Ann/two.png", (ZOE, 110), (mixed(0.8), 100))
     gallery, report = load_gallery(
-        [drawn.folder / "p"], analyse=drawn.analyse, contract="c", alike=ALIKE, faces=faces, tolerant=True
+        [drawn.folder / "p"], analyse=drawn.analyse, rule=ReferenceRule("c", ALIKE, faces=faces, tolerant=True)
     )
     two = next(photo for photo in report.photos if photo.source.endswith("two.png"))
     assert two.remarks[0] == remark
@@ -41,7 +41,7 @@ def test_which_of_several_faces_is_meant_can_be_told(drawn, faces, remark):
 @pytest.mark.parametrize(("faces", "expected"), [("auto", None), ("largest", ANN), ("only", None)])
 def test_a_lone_photo_of_two_faces_of_one_size(drawn, faces, expected):
     photo = drawn.photo("Ann.png", (BOB, 90), (ANN, 100))
-    options = {"analyse": drawn.analyse, "contract": "c", "alike": ALIKE, "faces": faces}
+    options = {"analyse": drawn.analyse, "rule": ReferenceRule("c", ALIKE, faces=faces)}
     if expected is not None:
         gallery, _ = load_gallery([photo], **options)
         np.testing.assert_allclose(gallery.targets[0].embeddings, [expected], atol=1e-3)

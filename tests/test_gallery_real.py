@@ -9,7 +9,7 @@ from faces_tools import PlainSession
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
-from fastface.gallery.references import load_gallery
+from fastface.gallery.references import ReferenceRule, load_gallery
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.types import Faces
 from fastface.video.picture import read_picture
@@ -26,7 +26,7 @@ def real(shared_models, tmp_path_factory) -> Callable[[Path], Faces]:
 
 def test_real_photos_of_single_persons_load(real, shared_media):
     folders = [shared_media / "photos" / name for name in ("friends", "hamilton", "hyland")]
-    gallery, report = load_gallery(folders, analyse=real, contract="c", alike=0.4)
+    gallery, report = load_gallery(folders, analyse=real, rule=ReferenceRule("c", 0.4))
     friends = ["Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"]
     assert [t.label for t in gallery.targets] == ["Bill", *friends[:2], "Mike", *friends[2:], *_HAMILTON]
     assert len(report.photos) == 14
@@ -46,7 +46,7 @@ def test_real_photos_by_the_dozen_load(real, shared_media, tmp_path):
             (tmp_path / person / photo.name).symlink_to(photo)
     stray = next((shared_media / "photos" / "friends").glob("Monica*"))
     (tmp_path / "Ross_Geller" / "stray.png").symlink_to(stray)
-    gallery, report = load_gallery([tmp_path], analyse=real, contract="c", alike=0.4)
+    gallery, report = load_gallery([tmp_path], analyse=real, rule=ReferenceRule("c", 0.4))
     assert [len(target.embeddings) for target in gallery.targets] == [8, 8]
     left_out = [photo for photo in report.photos if not photo.used]
     assert [Path(photo.source).name for photo in left_out] == ["stray.png"]

@@ -10,7 +10,7 @@ from gallery_tools import DIMENSION, axis, faces_of, mixed
 from PIL import Image
 
 from fastface.errors import ConfigError
-from fastface.gallery.references import load_gallery, save_gallery
+from fastface.gallery.references import ReferenceRule, load_gallery, save_gallery
 from fastface.gallery.sources import collect
 from fastface.types import Faces
 from fastface.video.picture import read_picture
@@ -47,7 +47,7 @@ class Drawn:
 
     def load(self, *targets: str | Path, lookalikes=(), tolerant=False):
         return load_gallery(
-            targets, analyse=self.analyse, contract="c", alike=ALIKE, lookalikes=lookalikes, tolerant=tolerant
+            targets, lookalikes, analyse=self.analyse, rule=ReferenceRule("c", ALIKE, tolerant=tolerant)
         )
 
     def faults(self, *targets: str | Path, lookalikes=()) -> list[str]:
@@ -303,7 +303,7 @@ def test_a_bank_of_another_network_is_a_fault(drawn):
     gallery, report = drawn.load(drawn.photo("Ann.png", (ANN, 100)))
     save_gallery(drawn.folder / "bank.npz", gallery, report)
     with pytest.raises(ConfigError, match="made with another network"):
-        load_gallery([drawn.folder / "bank.npz"], analyse=drawn.analyse, contract="d", alike=ALIKE)
+        load_gallery([drawn.folder / "bank.npz"], analyse=drawn.analyse, rule=ReferenceRule("d", ALIKE))
 
 
 def test_names_cannot_leave_the_output_folder_and_links_in_a_circle_end(drawn):

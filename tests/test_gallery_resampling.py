@@ -15,7 +15,7 @@ from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
 from fastface.gallery.bank import load_bank, save_bank
 from fastface.gallery.photos import Reference
-from fastface.gallery.references import load_gallery
+from fastface.gallery.references import ReferenceRule, load_gallery
 from fastface.gallery.resampling import Resampling, jittered_landmarks, mean_embedding
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.video.picture import read_picture
@@ -85,7 +85,7 @@ def test_a_bank_says_what_each_reference_was_made_with(tmp_path):
     ]  # fmt: skip
     save_bank(tmp_path / "b.npz", "c", {"Ann": references})
     assert [found.resampling for found in load_bank(tmp_path / "b.npz", "c")["Ann"]] == ["flip", ""]
-    _, report = load_gallery([tmp_path / "b.npz"], analyse=None, contract="c", alike=0.5)
+    _, report = load_gallery([tmp_path / "b.npz"], analyse=None, rule=ReferenceRule("c", 0.5))
     assert "; flip; siblings" in report.lines[0]
     assert "flip" not in report.lines[1]
 
@@ -175,7 +175,7 @@ def _analyse(analyser: FaceAnalyser):
 
 
 def _report(analyser: FaceAnalyser, *targets: Path):
-    return load_gallery(targets, analyse=_analyse(analyser), contract="c", alike=0.45)[1]
+    return load_gallery(targets, analyse=_analyse(analyser), rule=ReferenceRule("c", 0.45))[1]
 
 
 def test_real_folders_hold_the_outliers_that_a_person_sees(analyser, shared_media):

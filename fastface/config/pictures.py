@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from fastface.config.values import HashBits, Seconds, Section, Share, Similarity, Weight
+from fastface.types import DOUBLE_COSINE
 
 __all__ = ["BodyConfig", "CurateConfig"]
 
@@ -50,7 +51,9 @@ class CurateConfig(Section):
     scene_gap: Seconds = Field(10.0, description="Neighbours farther apart are two scenes, where times are known.")
     double_distance: HashBits = Field(8, description="Differing bits up to which two pictures of a scene are doubles.")
     double_distance_apart: HashBits = Field(7, description="The same of pictures of different scenes.")
-    double_similarity: Similarity = Field(0.968, description="Cosine from which two of a scene and pose are doubles.")
+    double_similarity: Similarity = Field(
+        DOUBLE_COSINE, description="Cosine that makes two of a scene and pose doubles."
+    )
     identity: Share = Field(0.45, description="Weight of the similarity to the person.")
     sharpness: Share = Field(0.30, description="Weight of sharpness.")
     exposure: Share = Field(0.20, description="Weight of exposure.")

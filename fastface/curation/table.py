@@ -11,15 +11,13 @@ from pathlib import Path
 
 from fastface.curation.candidates import Candidate, exposure
 from fastface.files import atomic_path
-from fastface.names import valid_text
+from fastface.names import text_cell
 
 __all__ = ["COLUMNS", "write_curation"]
 
 _PICTURE_COLUMNS = ("width", "height", "mean", "crushed", "blown", "exposure", "border", "text", "phash", "sha256")
 _FACE_COLUMNS = ("framing", "pose", "scene", "similarity", "det_score", "yaw", "face_share", "score")
 COLUMNS = ("file", "kept", "name", "reason", *_FACE_COLUMNS, "sharpness", *_PICTURE_COLUMNS)
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_curation(path: Path, candidates: Iterable[Candidate]) -> None:
@@ -43,7 +41,7 @@ def _cells(candidate: Candidate) -> Sequence[str]:
         sharpness = _decimal(candidate.seen.measures.sharpness, 1)
     if candidate.face is not None:
         sharpness = _decimal(candidate.face.sharpness, 1)
-    return *map(_text, texts), *_face_cells(candidate), sharpness, *_picture_cells(candidate)
+    return *map(text_cell, texts), *_face_cells(candidate), sharpness, *_picture_cells(candidate)
 
 
 def _face_cells(candidate: Candidate) -> Sequence[str]:
@@ -61,11 +59,6 @@ def _picture_cells(candidate: Candidate) -> Sequence[str]:
     measures = candidate.looked.measures
     shares = (measures.mean, measures.crushed, measures.blown, exposure(measures), measures.border, measures.text)
     return *map(str, measures.size), *map(_decimal, shares), f"{measures.phash:016x}", candidate.looked.sha256
-
-
-def _text(text: str) -> str:
-    valid = valid_text(text)
-    return f"'{valid}" if valid.startswith(_FORMULA_STARTS) else valid
 
 
 # The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.

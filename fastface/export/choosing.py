@@ -15,12 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.config import ExportConfig
-from fastface.types import Faces, Hits
+from fastface.types import DOUBLE_COSINE, Faces, Hits
 
-__all__ = ["SAME_COSINE", "SAME_SCALE", "SAME_YAW", "choose_hits"]
+__all__ = ["SAME_SCALE", "SAME_YAW", "choose_hits"]
 
-SAME_COSINE = 0.968
-"""Cosine from which two embeddings are as good as one, if yaw and size are too."""
 SAME_YAW = 5.0
 """Degrees between two yaws that count as one: half of what the estimate is good to."""
 SAME_SCALE = 1.15
@@ -105,14 +103,14 @@ def _alike(faces: Faces, left: _Rows, right: _Rows) -> npt.NDArray[np.bool_]:
     """(n, m) whether each of `left` and each of `right` are near-duplicates: of one embedding, yaw and size."""
     # Float32 tells nearly every pair apart in half the time; what it leaves in doubt is computed exactly.
     rough = faces.embedding[left].astype(np.float32) @ faces.embedding[right].astype(np.float32).T
-    row, column = np.nonzero(rough > SAME_COSINE - _ROUGH_ERROR)
+    row, column = np.nonzero(rough > DOUBLE_COSINE - _ROUGH_ERROR)
     one, other = left[row], right[column]
     sizes = [_size(faces.boxes[rows]) for rows in (one, other)]
     same = np.maximum(*sizes) <= SAME_SCALE * np.minimum(*sizes)
     same &= np.abs(faces.yaw[one].astype(np.float64) - faces.yaw[other]) <= SAME_YAW
-    for pair in np.flatnonzero(same & (rough[row, column] < SAME_COSINE + _ROUGH_ERROR)).tolist():
+    for pair in np.flatnonzero(same & (rough[row, column] < DOUBLE_COSINE + _ROUGH_ERROR)).tolist():
         first, second = (faces.embedding[rows[pair]].astype(np.float64) for rows in (one, other))
-        same[pair] = first @ second >= SAME_COSINE
+        same[pair] = first @ second >= DOUBLE_COSINE
     alike = np.zeros(rough.shape, np.bool_)
     alike[row[same], column[same]] = True
     return alike

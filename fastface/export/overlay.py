@@ -47,13 +47,12 @@ def box_tracks(faces: Faces, hits: Mapping[str, Hits], start: float, end: float)
         end: Exclusive.
     """
     found = []
+    tracks = faces.tracks
     for colour, (label, those) in enumerate(sorted(hits.items())):
         # A moment before the stretch and one after it, between which a box may be moving.
         reach = _GAP_PERIODS * those.period
         near = those[(those.time >= start - reach) & (those.time < end + reach)]
-        tracks = faces.track[near.face]
-        # A face without a track is one of its own.
-        numbers = np.where(tracks < 0, tracks.max(initial=-1) + 1 + np.arange(len(tracks)), tracks)
+        numbers = tracks[near.face]
         for number in np.unique(numbers):
             found.append(BoxTrack(label, colour, tuple(_moments(faces, near[numbers == number]))))
     return tuple(found)

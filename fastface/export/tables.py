@@ -21,7 +21,7 @@ import numpy.typing as npt
 from fastface.export.framing import PARTS
 from fastface.export.plans import CropFacts
 from fastface.files import atomic_path
-from fastface.names import valid_text
+from fastface.names import text_cell, valid_text
 from fastface.types import Added, Doubt, Faces, Hits, Span
 
 __all__ = [
@@ -55,7 +55,6 @@ _CROP_COLUMNS = (
     "video", "target", "time", "box", "similarity", "quality", "ratio", "file",
     "crop", "framing", "person", "estimated", "score", *PARTS,
 )  # fmt: skip
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CHUNK_ROWS = 4096
 """Rows that are Python objects at one time: a run can have millions of hits."""
 
@@ -214,11 +213,6 @@ def _write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
     return count
 
 
-def _text_cell(text: str) -> str:
-    valid = valid_text(text)
-    return f"'{valid}" if valid.startswith(_FORMULA_STARTS) else valid
-
-
 # The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.
 def _seconds(value: float) -> str:
     return f"{value:z.3f}"
@@ -236,7 +230,7 @@ def _span_cells(row: SpanRow) -> Cells:
     span = row.span
     times = (_seconds(time) for time in (span.start, span.end, span.first_hit, span.last_hit))
     scores = (_score(span.best_similarity), _score(span.mean_similarity))
-    return (_text_cell(span.video_id), _text_cell(span.target), *times, span.hits, *scores, _text_cell(row.clip))
+    return (text_cell(span.video_id), text_cell(span.target), *times, span.hits, *scores, text_cell(row.clip))
 
 
 def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
@@ -253,17 +247,17 @@ def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
 def _review_cells(video_id: str, doubt: Doubt) -> Cells:
     times = (_seconds(time) for time in (doubt.start, doubt.end))
     scores = (_score(score) for score in (doubt.best_similarity, doubt.similarity, doubt.margin))
-    return (_text_cell(video_id), _text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason)
+    return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason)
 
 
 def _growth_cells(added: Added) -> Cells:
     scores = (_score(score) for score in (added.track_similarity, added.similarity, added.margin, added.quality))
     return (
-        _text_cell(added.target),
-        _text_cell(added.video_id),
+        text_cell(added.target),
+        text_cell(added.video_id),
         _seconds(added.time),
         *map(_pixels, added.box),
-        _text_cell(added.anchor),
+        text_cell(added.anchor),
         *scores,
         _pixels(added.yaw),
     )
@@ -272,14 +266,14 @@ def _growth_cells(added: Added) -> Cells:
 def _crop_cells(row: CropRow) -> Cells:
     box = " ".join(_pixels(side) for side in row.box)
     scores = (_score(row.similarity), _score(row.quality))
-    names = (_text_cell(row.video_id), _text_cell(row.target))
+    names = (text_cell(row.video_id), text_cell(row.target))
     facts = row.facts
     crop = " ".join(map(str, facts.crop or ()))
     person = " ".join(map(_pixels, facts.person or ()))
     estimated = "" if facts.person is None else "yes" if facts.is_estimate else "no"
     score = "" if facts.score is None else _score(facts.score)
     parts = (_score(facts.parts[name]) if name in facts.parts else "" for name in PARTS)
-    found = (*names, _seconds(row.time), box, *scores, facts.ratio, _text_cell(row.file))
+    found = (*names, _seconds(row.time), box, *scores, facts.ratio, text_cell(row.file))
     return (*found, crop, facts.framing, person, estimated, score, *parts)
 
 
@@ -299,8 +293,8 @@ def _hit_cells(video: VideoHits) -> Iterator[Cells]:
     hits = Hits.concatenate(video.hits[label] for label in labels)
     of_label = np.repeat(np.arange(len(labels)), [len(video.hits[label]) for label in labels])
     order = np.lexsort((hits.face, of_label, hits.time))
-    video_cell = _text_cell(video.video_id)
-    label_cells = [_text_cell(label) for label in labels]
+    video_cell = text_cell(video.video_id)
+    label_cells = [text_cell(label) for label in labels]
     for start in range(0, len(order), _CHUNK_ROWS):
         chosen = order[start : start + _CHUNK_ROWS]
         names = [label_cells[label] for label in of_label[chosen]]

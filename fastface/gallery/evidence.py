@@ -130,8 +130,7 @@ def near_tracks(faces: Faces, gallery: Gallery, claims: Claims, *, best: int, fl
         best: How many faces of a track make its mean: those of the best quality.
         floor: A cosine.
     """
-    lone = faces.track.max(initial=-1) + 1 + np.arange(len(faces))
-    number = np.where(faces.track < 0, lone, faces.track)
+    number = faces.tracks
     near = np.unique(number[(claims.target >= 0) & (claims.similarity >= np.float32(floor))])
     if not len(near):
         return None

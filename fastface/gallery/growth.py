@@ -16,12 +16,9 @@ import numpy.typing as npt
 from fastface.gallery.claims import claims_for, claims_of
 from fastface.gallery.cosine import cosine_blocks
 from fastface.gallery.evidence import near_tracks
-from fastface.types import Added, Faces, FloatArray, Gallery, Target
+from fastface.types import DOUBLE_COSINE, Added, Faces, FloatArray, Gallery, Target
 
 __all__ = ["Grower", "GrowthRule"]
-
-_DOUBLE = 0.968
-"""Cosine from which two faces tell the same: neighbouring frames of one shot."""
 
 _POSE_EDGES = (-45.0, -15.0, 15.0, 45.0)
 """Degrees of yaw between which faces count as of one pose."""
@@ -159,7 +156,7 @@ def _spread(candidates: Iterable[_Candidate], anchors: FloatArray, most: int) ->
         if len(chosen) == most:
             break
         ((_, similarities),) = cosine_blocks(candidate.embedding[None], known)
-        if similarities.max() < np.float32(_DOUBLE):
+        if similarities.max() < np.float32(DOUBLE_COSINE):
             chosen.append(candidate)
             known = np.concatenate([known, candidate.embedding[None].astype(np.float32)])
     return chosen

@@ -26,7 +26,7 @@ from fastface.gallery.sources import Photo, Sources, collect
 from fastface.names import valid_text
 from fastface.types import Gallery, Target
 
-__all__ = ["GalleryReport", "PhotoReport", "load_gallery", "save_gallery"]
+__all__ = ["GalleryReport", "PhotoReport", "ReferenceRule", "load_gallery", "save_gallery"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,26 @@ class PhotoReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceRule:
+    """What makes a face a reference of a person.
+
+    Attributes:
+        contract: Of the recogniser that embeds the photos.
+        alike: The match threshold: cosine from which two faces are one person's.
+        faces: What is done with several faces in a photo: see `pick_faces`.
+        resampling: The looks that the embeddings are the means of, as `Resampling.name`. References of banks stay as
+            they were made.
+        tolerant: Whether faults are reported only; the persons that they concern are left out, or stay alike.
+    """
+
+    contract: str
+    alike: float
+    faces: FaceChoice = "auto"
+    resampling: str = ""
+    tolerant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GalleryReport:
     """How a gallery came about.
 
@@ -101,14 +121,10 @@ class GalleryReport:
 
 def load_gallery(
     targets: Iterable[str | Path],
+    lookalikes: Iterable[str | Path] = (),
     *,
     analyse: Analyse,
-    contract: str,
-    alike: float,
-    lookalikes: Iterable[str | Path] = (),
-    tolerant: bool = False,
-    faces: FaceChoice = "auto",
-    resampling: str = "",
+    rule: ReferenceRule,
 ) -> tuple[Gallery, GalleryReport]:
     """Makes a gallery of what `-t` and `--not` name.
 
@@ -118,26 +134,22 @@ def load_gallery(
 
     Args:
         targets: Photos, folders, banks, `'*'`.
-        analyse: Finds and embeds the faces of a photo; called once a photo, and not at all if there are none.
-        contract: Of the recogniser behind `analyse`.
-        alike: The match threshold: cosine from which two faces are one person's.
         lookalikes: Photos, folders, banks of persons whom the targets must not be taken for.
-        tolerant: Whether faults are reported only; the persons that they concern are left out, or stay alike.
-        faces: What is done with several faces in a photo: see `pick_faces`.
-        resampling: The looks that the embeddings of `analyse` are the means of, as `Resampling.name`. References of
-            banks stay as they were made.
+        analyse: Finds and embeds the faces of a photo; called once a photo, and not at all if there are none.
+        rule: What makes a face a reference.
 
     Raises:
-        ConfigError: All faults at once; or, even if tolerant, there is no usable target.
+        ConfigError: All faults at once; or, even if the rule is tolerant, there is no usable target.
         BackendError: The networks failed.
     """
     wanted, unwanted = collect(targets), collect(lookalikes)
     faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if unwanted.everyone:
         faults.append("--not '*': everyone cannot be a lookalike")
-    pick = partial(pick_faces, analyse=analyse, alike=alike, faces=faces, resampling=resampling)
-    persons = _persons(wanted, pick, contract, alike, faults)
-    others = _persons(unwanted, pick, contract, alike, faults)
+    alike = rule.alike
+    pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
+    persons = _persons(wanted, pick, rule, faults)
+    others = _persons(unwanted, pick, rule, faults)
     drop_misfiled(persons, alike)
     for group in (persons, others):
         for picks in group.values():
@@ -152,9 +164,9 @@ def load_gallery(
         faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
     if not references and not wanted.everyone:
         raise ConfigError([*faults, "no usable target: no photo, folder or bank with a usable face was named"])
-    if faults and not tolerant:
+    if faults and not rule.tolerant:
         raise ConfigError(faults)
-    gallery = Gallery(_targets(references), _targets(avoided), contract, wanted.everyone)
+    gallery = Gallery(_targets(references), _targets(avoided), rule.contract, wanted.everyone)
     photos = (*_reports(persons, references, avoided), *_reports(others, avoided, references))
     return gallery, GalleryReport(photos, tuple(faults), references)
 
@@ -172,7 +184,7 @@ def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
 
 
 def _persons(
-    sources: Sources, pick: Callable[[Sequence[Photo]], list[Pick]], contract: str, alike: float, faults: list[str]
+    sources: Sources, pick: Callable[[Sequence[Photo]], list[Pick]], rule: ReferenceRule, faults: list[str]
 ) -> dict[str, list[Pick]]:
     """Picks of each label, by label: those of photos first, then those of banks."""
     photos: dict[str, list[Photo]] = {}
@@ -181,7 +193,7 @@ def _persons(
     persons = {label: pick(found) for label, found in photos.items()}
     for path in sources.banks:
         try:
-            bank = load_bank(path, contract)
+            bank = load_bank(path, rule.contract)
         except ReferenceImageError as error:
             faults.append(valid_text(str(error)))
             continue
@@ -189,7 +201,7 @@ def _persons(
             persons.setdefault(label, []).extend(Pick(entry.source, label, entry) for entry in references)
     for picks in persons.values():
         drop_doubles(picks)
-        drop_unlike(picks, alike)
+        drop_unlike(picks, rule.alike)
     return dict(sorted(persons.items()))
 
 

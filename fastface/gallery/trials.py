@@ -93,7 +93,7 @@ def frame_trials(faces: Faces) -> Trials:
         faces: Of one video.
     """
     order = np.lexsort((np.arange(len(faces)), faces.time))
-    time, number = faces.time[order], _numbers(faces)[order]
+    time, number = faces.time[order], faces.tracks[order]
     best: dict[tuple[int, int], tuple[float, float]] = {}
     for step in range(1, _most_at_once(time)):
         left = np.flatnonzero(time[step:] == time[:-step])
@@ -144,7 +144,7 @@ def video_trials(faces: Faces, gallery: Gallery) -> Trials:
     starts = np.cumsum([0, *counts[:-1]])
     blocks = cosine_blocks(faces.embedding, references)
     nearest = np.concatenate([np.maximum.reduceat(block, starts, axis=1) for _, block in blocks])
-    number = _numbers(faces)
+    number = faces.tracks
     order = np.argsort(number, kind="stable")
     by_track = np.maximum.reduceat(nearest[order], np.flatnonzero(np.diff(number[order], prepend=-1)), axis=0)
     tracks = np.arange(len(by_track))
@@ -153,14 +153,6 @@ def video_trials(faces: Faces, gallery: Gallery) -> Trials:
     begin = faces.time[number == np.unique(number)[track]].min()
     found = np.sort(by_track, axis=1)[:, 1:].ravel()
     return Trials(found, f"{gallery.targets[person].label} and a face from {begin:.3f} s on")
-
-
-def _numbers(faces: Faces) -> npt.NDArray[np.int64]:
-    """(n,) the track of each face; a face without one has a number of its own."""
-    alone = faces.track < 0
-    numbers = faces.track.astype(np.int64)
-    numbers[alone] = faces.track.max(initial=0) + 1 + np.arange(int(alone.sum()))
-    return numbers
 
 
 def _most_at_once(time: npt.NDArray[np.float64]) -> int:

@@ -1,11 +1,12 @@
 """The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
 
 from fastface.types.answers import Added, Doubt, FramingClass, Gallery, Hits, Span, Target
-from fastface.types.faces import ALIGNED_SIZE, Faces, FloatArray
+from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, Faces, FloatArray
 from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
 
 __all__ = [
     "ALIGNED_SIZE",
+    "DOUBLE_COSINE",
     "Added",
     "DecoderName",
     "Doubt",

@@ -7,10 +7,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ALIGNED_SIZE", "Faces", "FloatArray", "Rows"]
+__all__ = ["ALIGNED_SIZE", "DOUBLE_COSINE", "Faces", "FloatArray", "Rows"]
 
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels: what ArcFace networks take."""
+
+DOUBLE_COSINE = 0.968
+"""Cosine from which two embeddings are as good as one: neighbouring frames of one shot."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -61,6 +64,12 @@ class Faces(Rows):
     track: npt.NDArray[np.int32]
     damaged: npt.NDArray[np.bool_]
     embedding: npt.NDArray[np.float16]
+
+    @property
+    def tracks(self) -> npt.NDArray[np.int64]:
+        """(n,) the number of each face's track; a face without one is a track of its own."""
+        lone = self.track.max(initial=-1) + 1 + np.arange(len(self), dtype=np.int64)
+        return np.where(self.track < 0, lone, self.track.astype(np.int64))
 
     @classmethod
     def empty(cls, dimension: int) -> Self:

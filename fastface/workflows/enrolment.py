@@ -7,7 +7,7 @@ from pathlib import Path
 from fastface.config import Config
 from fastface.errors import ConfigError, InputError
 from fastface.gallery.limits import Limits
-from fastface.gallery.references import GalleryReport, load_gallery, save_gallery
+from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery, save_gallery
 from fastface.gallery.resampling import Resampling
 from fastface.gallery.sources import collect
 from fastface.index.photos import PhotoIndex
@@ -68,13 +68,15 @@ def enrol(
 
     return load_gallery(
         targets,
+        config.match.lookalikes,
         analyse=analyse,
-        faces=config.references.faces,
-        resampling=_resampling(config).name,
-        contract=networks.contract,
-        lookalikes=config.match.lookalikes,
-        alike=limits.enter,
-        tolerant=config.match.allow_faults,
+        rule=ReferenceRule(
+            contract=networks.contract,
+            alike=limits.enter,
+            faces=config.references.faces,
+            resampling=_resampling(config).name,
+            tolerant=config.match.allow_faults,
+        ),
     )
 
 

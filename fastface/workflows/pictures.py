@@ -83,7 +83,7 @@ def _chosen(faces: Faces, label: str, hits: Hits, config: ExportConfig) -> list[
     """Rows of the hits that are worth a crop; of everyone's, each track's by itself, since they are many persons."""
     # Nobody wants a picture of a turned, blurred or damaged face.
     good = np.flatnonzero(~hits.by_track & ~faces.damaged[hits.face])
-    tracks = faces.track[hits.face[good]] if label == EVERYONE else np.zeros(len(good), np.int32)
+    tracks = faces.tracks[hits.face[good]] if label == EVERYONE else np.zeros(len(good), np.int64)
     rows = [good[tracks == track] for track in np.unique(tracks)]
     return sorted(row for part in rows for row in part[choose_hits(faces, hits[part], config)].tolist())
 
