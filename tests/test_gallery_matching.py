@@ -6,8 +6,8 @@ from gallery_tools import DIMENSION, axis, faces_of, gallery, mixed, target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastface.gallery import cosine
-from fastface.gallery.cosine import cosine_blocks, near_rows, normalized
+from fastface import cosine
+from fastface.cosine import cosine_blocks, near_rows, normalized
 from fastface.gallery.limits import Limits
 from fastface.gallery.matching import EVERYONE, match
 from fastface.types import Faces

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastface.cosine import normalized
 from fastface.errors import ReferenceImageError
 from fastface.files import atomic_path
-from fastface.gallery.cosine import normalized
 from fastface.gallery.photos import Reference
 from fastface.gallery.sources import label_of
 from fastface.names import valid_text

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.gallery.cosine import cosine_blocks, near_rows
+from fastface.cosine import cosine_blocks, near_rows
 from fastface.types import FloatArray, Gallery
 
 __all__ = ["NOBODY", "Claims", "claims_for", "claims_of"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fastface.gallery.cosine import cosines
+from fastface.cosine import cosines
 from fastface.gallery.photos import SAME_PICTURE, Pick, Reference
 from fastface.types import FloatArray
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fastface.cosine import BLOCK_ROWS
 from fastface.gallery.claims import Claims, claims_for, claims_of
-from fastface.gallery.cosine import BLOCK_ROWS
 from fastface.gallery.limits import Limits
 from fastface.types import Doubt, Faces, Gallery
 

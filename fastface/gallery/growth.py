@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fastface.cosine import cosine_blocks
 from fastface.gallery.claims import claims_for, claims_of
-from fastface.gallery.cosine import cosine_blocks
 from fastface.gallery.evidence import near_tracks
 from fastface.types import DOUBLE_COSINE, Added, Faces, FloatArray, Gallery, Target
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from fastface.cosine import cosines, normalized
 from fastface.errors import InputError
-from fastface.gallery.cosine import cosines, normalized
 from fastface.gallery.sources import Photo
 from fastface.names import valid_text
 from fastface.types import Faces, FloatArray

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fastface.cosine import cosines
 from fastface.errors import ConfigError, ReferenceImageError
 from fastface.gallery.bank import load_bank, save_bank
 from fastface.gallery.comparison import drop_misfiled, same_faces, same_pictures, stacked, used_references
-from fastface.gallery.cosine import cosines
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photos import (
     Analyse,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.gallery.cosine import normalized
+from fastface.cosine import normalized
 from fastface.types import FloatArray
 
 __all__ = ["Resampling", "jittered_landmarks", "mean_embedding"]

@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from fastface.cosine import BLOCK_ROWS, cosine_blocks, cosines
 from fastface.gallery.comparison import stacked
-from fastface.gallery.cosine import BLOCK_ROWS, cosine_blocks, cosines
 from fastface.gallery.photos import Reference
 from fastface.types import Faces, FloatArray, Gallery
 
