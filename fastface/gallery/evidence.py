@@ -1,4 +1,4 @@
-"""Tracks as evidence: the best faces of a track decide together whose all of it is. Pure array code.
+"""NearTracks as evidence: the best faces of a track decide together whose all of it is. Pure array code.
 
 One face can be unlike its person by a turn or a blur, or like another by chance; the mean of a track's best faces is
 neither. So a track whose best faces are a target's makes hits of its other faces too, and one or two lucky faces in a
@@ -16,7 +16,7 @@ from fastface.gallery.claims import Claims, claims_for, claims_of
 from fastface.gallery.limits import Limits
 from fastface.types import Doubt, Faces, Gallery
 
-__all__ = ["Decided", "Tracks", "decide_tracks", "near_tracks"]
+__all__ = ["Decided", "NearTracks", "decide_tracks", "near_tracks"]
 
 _MIN_COSINE_TO_TRACK = 0.2
 """Measured with w600k_mbf on films: profiles, and faces behind a hand, are as like as 0.17 to 0.4 to the best faces of
@@ -35,7 +35,7 @@ class Decided:
         similarity: (n,) float32, cosine of each hit to its owner.
         margin: (n,) float32, its lead.
         by_track: (n,) bool, hits that only their track makes one.
-        doubts: Tracks to be looked at, in order of time.
+        doubts: NearTracks to be looked at, in order of time.
     """
 
     owner: npt.NDArray[np.int32]
@@ -46,8 +46,8 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Tracks:
-    """Tracks that have a face near a target: m rows of faces, of t tracks, in order of their numbers.
+class NearTracks:
+    """NearTracks that have a face near a target: m rows of faces, of t tracks, in order of their numbers.
 
     Attributes:
         rows: (m,) rows of the video's faces, by track, then from the best quality down.
@@ -120,7 +120,7 @@ def decide_tracks(
     return Decided(owner, similarity, lead, by_track, tuple(doubts))
 
 
-def near_tracks(faces: Faces, gallery: Gallery, claims: Claims, *, best: int, floor: float) -> Tracks | None:
+def near_tracks(faces: Faces, gallery: Gallery, claims: Claims, *, best: int, floor: float) -> NearTracks | None:
     """The tracks with a face that reaches a floor with a target; None if there are none.
 
     Args:
@@ -149,10 +149,10 @@ def near_tracks(faces: Faces, gallery: Gallery, claims: Claims, *, best: int, fl
         part = slice(begin, begin + BLOCK_ROWS)
         pairs = faces.embedding[rows[part]].astype(np.float64), mean[of[part]].astype(np.float64)
         likeness[part] = np.einsum("ij,ij->i", *pairs)
-    return Tracks(rows, of, firsts, sizes, mean, claims_of(mean, gallery, -1.0), likeness)
+    return NearTracks(rows, of, firsts, sizes, mean, claims_of(mean, gallery, -1.0), likeness)
 
 
-def _anothers(claims: Claims, tracks: Tracks, target: npt.NDArray[np.int32], hold: float) -> npt.NDArray[np.bool_]:
+def _anothers(claims: Claims, tracks: NearTracks, target: npt.NDArray[np.int32], hold: float) -> npt.NDArray[np.bool_]:
     """(m,) faces that by themselves are more like somebody else than like their track's target."""
     similarity, lookalike = claims.similarity[tracks.rows], claims.lookalike[tracks.rows]
     is_other_target = (similarity >= np.float32(hold)) & (claims.target[tracks.rows] != target)
@@ -160,7 +160,7 @@ def _anothers(claims: Claims, tracks: Tracks, target: npt.NDArray[np.int32], hol
     return anothers
 
 
-def _best(claims: Claims, tracks: Tracks) -> npt.NDArray[np.float32]:
+def _best(claims: Claims, tracks: NearTracks) -> npt.NDArray[np.float32]:
     """(t,) the largest cosine that a track has to a target, of its best faces together or of one."""
     return np.maximum(tracks.claims.similarity, np.maximum.reduceat(claims.similarity[tracks.rows], tracks.firsts))
 
@@ -184,7 +184,7 @@ class _Reasons:
         return "another person is nearly as like" if has_rival else "nearly like enough"
 
 
-def _doubts(faces: Faces, gallery: Gallery, claims: Claims, tracks: Tracks, reasons: _Reasons) -> Iterator[Doubt]:
+def _doubts(faces: Faces, gallery: Gallery, claims: Claims, tracks: NearTracks, reasons: _Reasons) -> Iterator[Doubt]:
     for track in np.flatnonzero(reasons.is_doubtful).tolist():
         rows = tracks.rows[tracks.firsts[track] : tracks.firsts[track] + tracks.sizes[track]]
         best = rows[claims.similarity[rows].argmax()]

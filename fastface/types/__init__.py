@@ -2,12 +2,14 @@
 
 from fastface.types.answers import Added, Doubt, FramingClass, Gallery, Hits, Span, Target
 from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, Faces, FloatArray
+from fastface.types.people import Appearance, Person, Portrait, Tracks
 from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
 
 __all__ = [
     "ALIGNED_SIZE",
     "DOUBLE_COSINE",
     "Added",
+    "Appearance",
     "DecoderName",
     "Doubt",
     "Faces",
@@ -17,10 +19,13 @@ __all__ = [
     "Geometry",
     "Hits",
     "Image",
+    "Person",
+    "Portrait",
     "Sampling",
     "Size",
     "Span",
     "Target",
+    "Tracks",
     "Unit",
     "VideoInfo",
 ]

@@ -1,0 +1,102 @@
+"""Everyone in the archive: tracks, and the persons that they are of."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.types.faces import Rows
+
+__all__ = ["Appearance", "Person", "Portrait", "Tracks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks(Rows):
+    """Tracks of any number of videos, one row a track.
+
+    Attributes:
+        video: (t,) int32, the place of its video in a list.
+        number: (t,) int64, as `Faces.tracks` has it.
+        start: (t,) float64, seconds from the video's first frame to its first face.
+        end: (t,) float64, the same of its last face.
+        seconds: (t,) float64, for how long it is on screen: the periods of its faces, summed.
+        faces: (t,) int64, how many.
+        best: (t,) int64, the row in the video's faces of the best one.
+        quality: (t,) float32, of that face.
+        embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality.
+    """
+
+    video: npt.NDArray[np.int32]
+    number: npt.NDArray[np.int64]
+    start: npt.NDArray[np.float64]
+    end: npt.NDArray[np.float64]
+    seconds: npt.NDArray[np.float64]
+    faces: npt.NDArray[np.int64]
+    best: npt.NDArray[np.int64]
+    quality: npt.NDArray[np.float32]
+    embedding: npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """A stretch of one video in which a person is seen, `[start, end)` in seconds from the first frame."""
+
+    video_id: str
+    start: float
+    end: float
+    faces: int
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """A small picture of a person's face.
+
+    Attributes:
+        file: Its path below OUT.
+        video_id: Where it is from.
+        time: Seconds from the first frame.
+        quality: Of the face, 0–1.
+        jpeg: The picture.
+    """
+
+    file: str
+    video_id: str
+    time: float
+    quality: float
+    jpeg: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person of the census.
+
+    Attributes:
+        number: From 1 on, by rank.
+        name: As the user gave it; empty while nobody did.
+        faces: How many faces.
+        tracks: How many tracks.
+        seconds: Screen time.
+        share: Of the duration of all videos, 0–1.
+        videos: In how many videos.
+        best_quality: Of the best face, 0–1.
+        appearances: By video, then start.
+        portraits: The best, most different ones first.
+        together: {number of another person: seconds in which both are on screen}.
+    """
+
+    number: int
+    name: str
+    faces: int
+    tracks: int
+    seconds: float
+    share: float
+    videos: int
+    best_quality: float
+    appearances: tuple[Appearance, ...]
+    portraits: tuple[Portrait, ...]
+    together: dict[int, float]
+
+    @property
+    def title(self) -> str:
+        """Its name or, without one, `person 3`."""
+        return self.name or f"person {self.number}"
