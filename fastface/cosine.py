@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from fastface.types import FloatArray
 
-__all__ = ["BLOCK_ROWS", "cosine_blocks", "cosines", "near_rows", "normalized"]
+__all__ = ["BLOCK_ROWS", "cosine_blocks", "cosines", "near_rows", "normalized", "one_thread"]
 
 BLOCK_ROWS = 8192
 """Rows of a block: 32 MiB of float64 at 512 components."""
@@ -64,7 +64,7 @@ def near_rows(embeddings: npt.NDArray[np.float16], references: FloatArray, floor
     """
     columns = np.ascontiguousarray(references.T)
     nearest = np.empty(len(embeddings), np.float32)
-    with _one_thread():
+    with one_thread():
         for start in range(0, len(embeddings), _SCREEN_ROWS):
             rows = slice(start, start + _SCREEN_ROWS)
             (_widened(embeddings[rows]) @ columns).max(axis=1, out=nearest[rows])
@@ -101,12 +101,12 @@ def cosine_blocks(
     columns = (np.rint(references.astype(np.float64) * _REFERENCE_SCALE) / _REFERENCE_SCALE).T
     for start in range(0, len(embeddings), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(embeddings)))
-        with _one_thread():
+        with one_thread():
             products = embeddings[rows].astype(np.float64) @ columns
         yield rows, products.clip(-1.0, 1.0).astype(np.float32)
 
 
-def _one_thread() -> AbstractContextManager[object]:
+def one_thread() -> AbstractContextManager[object]:
     """Products in the caller's thread.
 
     The threads of a BLAS wait for each other by spinning: beside busy processes one of a millisecond takes twenty.

@@ -1,4 +1,4 @@
-"""NearTracks as evidence: the best faces of a track decide together whose all of it is. Pure array code.
+"""Tracks as evidence: the best faces of a track decide together whose all of it is. Pure array code.
 
 One face can be unlike its person by a turn or a blur, or like another by chance; the mean of a track's best faces is
 neither. So a track whose best faces are a target's makes hits of its other faces too, and one or two lucky faces in a
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fastface.cosine import BLOCK_ROWS
 from fastface.gallery.claims import Claims, claims_for, claims_of
 from fastface.gallery.limits import Limits
+from fastface.grouping import Groups, group_tracks
 from fastface.types import Doubt, Faces, Gallery
 
 __all__ = ["Decided", "NearTracks", "decide_tracks", "near_tracks"]
@@ -21,9 +22,6 @@ __all__ = ["Decided", "NearTracks", "decide_tracks", "near_tracks"]
 _MIN_COSINE_TO_TRACK = 0.2
 """Measured with w600k_mbf on films: profiles, and faces behind a hand, are as like as 0.17 to 0.4 to the best faces of
 their own track; of different persons in one frame 99 % are less like than 0.23."""
-
-_LEAST_WEIGHT = 1e-3
-"""A face of no quality counts a little, so that a track of such faces has a mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Decided:
         similarity: (n,) float32, cosine of each hit to its owner.
         margin: (n,) float32, its lead.
         by_track: (n,) bool, hits that only their track makes one.
-        doubts: NearTracks to be looked at, in order of time.
+        doubts: Tracks to be looked at, in order of time.
     """
 
     owner: npt.NDArray[np.int32]
@@ -46,24 +44,14 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class NearTracks:
-    """NearTracks that have a face near a target: m rows of faces, of t tracks, in order of their numbers.
+class NearTracks(Groups):
+    """Tracks that have a face near a target: m rows of faces, of t tracks, in order of their numbers.
 
     Attributes:
-        rows: (m,) rows of the video's faces, by track, then from the best quality down.
-        of: (m,) the place of each row's track, 0 to t - 1, rising.
-        firsts: (t,) where each track begins in `rows`.
-        sizes: (t,) faces of each.
-        mean: (t, D) float16, L2-normalised mean of its best faces.
         claims: Of the means.
         likeness: (m,) cosine of each face to its track's mean.
     """
 
-    rows: npt.NDArray[np.int64]
-    of: npt.NDArray[np.int64]
-    firsts: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
-    mean: npt.NDArray[np.float16]
     claims: Claims
     likeness: npt.NDArray[np.float64]
 
@@ -134,22 +122,14 @@ def near_tracks(faces: Faces, gallery: Gallery, claims: Claims, *, best: int, fl
     near = np.unique(number[(claims.target >= 0) & (claims.similarity >= np.float32(floor))])
     if not len(near):
         return None
-    rows = np.flatnonzero(np.isin(number, near))
-    rows = rows[np.lexsort((rows, faces.time[rows], -faces.quality[rows], number[rows]))]
-    _, firsts, of, sizes = np.unique(number[rows], return_index=True, return_inverse=True, return_counts=True)
-    rank = np.arange(len(rows)) - firsts[of]
-    top = rows[rank < best]
-    weights = np.maximum(faces.quality[top], _LEAST_WEIGHT).astype(np.float64)
-    begins = np.cumsum([0, *np.minimum(sizes, best)[:-1]])
-    sums = np.add.reduceat(faces.embedding[top].astype(np.float64) * weights[:, None], begins)
-    # Halves, as the faces' own: so the cosines are exact whatever the machine adds first.
-    mean = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float16)
+    groups = group_tracks(faces, np.flatnonzero(np.isin(number, near)), best)
+    rows, of, mean = groups.rows, groups.of, groups.mean
     likeness = np.empty(len(rows))
     for begin in range(0, len(rows), BLOCK_ROWS):
         part = slice(begin, begin + BLOCK_ROWS)
         pairs = faces.embedding[rows[part]].astype(np.float64), mean[of[part]].astype(np.float64)
         likeness[part] = np.einsum("ij,ij->i", *pairs)
-    return NearTracks(rows, of, firsts, sizes, mean, claims_of(mean, gallery, -1.0), likeness)
+    return NearTracks(rows, of, groups.firsts, groups.sizes, mean, claims_of(mean, gallery, -1.0), likeness)
 
 
 def _anothers(claims: Claims, tracks: NearTracks, target: npt.NDArray[np.int32], hold: float) -> npt.NDArray[np.bool_]:

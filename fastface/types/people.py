@@ -23,6 +23,8 @@ class Tracks(Rows):
         faces: (t,) int64, how many.
         best: (t,) int64, the row in the video's faces of the best one.
         quality: (t,) float32, of that face.
+        det_score: (t,) float32, the largest of its faces.
+        centrality: (t,) float32, how near the middle of the frame its faces are on average: 1 in it, 0 in a corner.
         embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality.
     """
 
@@ -34,6 +36,8 @@ class Tracks(Rows):
     faces: npt.NDArray[np.int64]
     best: npt.NDArray[np.int64]
     quality: npt.NDArray[np.float32]
+    det_score: npt.NDArray[np.float32]
+    centrality: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float16]
 
 

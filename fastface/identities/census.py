@@ -1,0 +1,166 @@
+"""Tracks and whose they are → persons, ranked, with what they do on screen. Pure array code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.types import Appearance, Person, Tracks
+
+__all__ = ["RANKS", "Meetings", "Rank", "VideoFacts", "persons_of", "ranked", "renumbered"]
+
+Rank = Literal["seconds", "coverage", "centrality", "quality"]
+RANKS: tuple[Rank, ...] = get_args(Rank)
+
+_Labels = npt.NDArray[np.int64]
+
+NOBODY = -1
+"""The label of a track that is no person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What the census needs of a video: its name, duration in seconds if declared, and seconds between samples."""
+
+    video_id: str
+    duration: float | None
+    period: float
+
+
+@dataclass(frozen=True, slots=True)
+class Meetings:
+    """Tracks that are on screen together.
+
+    Attributes:
+        pairs: (k, 2) rows of two tracks.
+        seconds: (k,) for how long.
+    """
+
+    pairs: npt.NDArray[np.int64]
+    seconds: npt.NDArray[np.float64]
+
+
+def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, top: int) -> _Labels:
+    """The clusters that are listed, by rank.
+
+    * seconds: screen time.
+    * coverage: seconds between first and last appearance, summed over the videos.
+    * centrality: how near the middle of the frame, on average over all faces.
+    * quality: of the best face.
+
+    Equals are ranked by screen time, then by the first track.
+
+    Args:
+        tracks: Of all videos.
+        label: (t,) cluster of each, numbered from 0 by first track; NOBODY for none.
+        rank: By what.
+        min_faces: Clusters with fewer are not listed.
+        top: How many are listed; 0 for all.
+    """
+    known = np.flatnonzero(label >= 0)
+    of, count = label[known], int(label.max(initial=-1)) + 1
+    faces = _summed(of, tracks.faces[known], count)
+    seconds = _summed(of, tracks.seconds[known], count)
+    keys: dict[Rank, npt.NDArray[np.float64]] = {
+        "seconds": seconds,
+        "coverage": _coverage(tracks[known], of, count),
+        "centrality": _summed(of, tracks.centrality[known] * tracks.faces[known], count) / np.maximum(faces, 1),
+        "quality": _largest(tracks.quality[known], of, count),
+    }
+    order = np.lexsort((np.arange(count), -seconds, -keys[rank].round(9)))
+    return order[faces[order] >= min_faces][: top or None]
+
+
+def renumbered(label: _Labels, order: _Labels) -> _Labels:
+    """(t,) the place of each track's cluster in `order`, NOBODY if it is not there."""
+    number = np.full(int(label.max(initial=NOBODY)) + 2, NOBODY, np.int64)  # the last one is nobody's own
+    number[order] = np.arange(len(order))
+    numbers: _Labels = number[label]
+    return numbers
+
+
+def persons_of(
+    tracks: Tracks, label: _Labels, videos: Sequence[VideoFacts], meetings: Meetings, join_gap: float
+) -> list[Person]:
+    """The persons of ranked clusters, without names and portraits.
+
+    Args:
+        tracks: Of all videos.
+        label: (t,) from `renumbered`.
+        videos: `tracks.video` are places in it.
+        meetings: Of the tracks.
+        join_gap: Seconds between two tracks up to which they are one appearance.
+    """
+    count = int(label.max(initial=NOBODY)) + 1
+    order = np.lexsort((tracks.start, tracks.video, label))
+    order = order[label[order] >= 0]
+    bounds = np.searchsorted(label[order], np.arange(count + 1))
+    together = _together(label, meetings, count)
+    whole = sum(video.duration or 0.0 for video in videos)
+    persons = []
+    for number in range(count):
+        own = tracks[order[bounds[number] : bounds[number + 1]]]
+        seconds = float(own.seconds.sum())
+        persons.append(
+            Person(
+                number=number + 1,
+                name="",
+                faces=int(own.faces.sum()),
+                tracks=len(own),
+                seconds=seconds,
+                share=min(seconds / whole, 1.0) if whole else 0.0,
+                videos=len(np.unique(own.video)),
+                best_quality=float(own.quality.max()),
+                appearances=_appearances(own, videos, join_gap),
+                portraits=(),
+                together=together[number],
+            )
+        )
+    return persons
+
+
+def _appearances(own: Tracks, videos: Sequence[VideoFacts], join_gap: float) -> tuple[Appearance, ...]:
+    """Tracks of one person, by video and start, joined where they are near each other."""
+    found: list[tuple[int, float, float, int]] = []
+    rows = zip(own.video.tolist(), own.start.tolist(), own.end.tolist(), own.faces.tolist(), strict=True)
+    for video, start, last, faces in rows:
+        end = last + videos[video].period
+        if found and found[-1][0] == video and start <= found[-1][2] + join_gap:
+            _, begin, before, already = found.pop()
+            found.append((video, begin, max(end, before), already + faces))
+        else:
+            found.append((video, start, end, faces))
+    return tuple(Appearance(videos[video].video_id, start, end, faces) for video, start, end, faces in found)
+
+
+def _together(label: _Labels, meetings: Meetings, count: int) -> list[dict[int, float]]:
+    found: list[dict[int, float]] = [{} for _ in range(count)]
+    both = label[meetings.pairs]
+    kept = (both >= 0).all(axis=1) & (both[:, 0] != both[:, 1])
+    pairs, place = np.unique(np.sort(both[kept], axis=1), axis=0, return_inverse=True)
+    seconds = np.bincount(place.ravel(), meetings.seconds[kept], len(pairs))
+    for (one, other), time in zip(pairs.tolist(), seconds.tolist(), strict=True):
+        found[one][other + 1] = found[other][one + 1] = time
+    return [dict(sorted(others.items())) for others in found]
+
+
+def _coverage(own: Tracks, of: _Labels, count: int) -> npt.NDArray[np.float64]:
+    """(count,) seconds from the first to the last face in each video, summed."""
+    order = np.lexsort((own.video, of))
+    starts = np.flatnonzero((np.diff(of[order], prepend=-1) != 0) | (np.diff(own.video[order], prepend=-1) != 0))
+    if not len(starts):
+        return np.zeros(count)
+    reach = np.maximum.reduceat(own.end[order], starts) - np.minimum.reduceat(own.start[order], starts)
+    return _summed(of[order][starts], reach, count)
+
+
+def _summed(of: _Labels, values: npt.NDArray[Any], count: int) -> npt.NDArray[np.float64]:
+    return np.bincount(of, values, count).astype(np.float64)
+
+
+def _largest(values: npt.NDArray[np.float32], of: _Labels, count: int) -> npt.NDArray[np.float64]:
+    largest = np.zeros(count)
+    np.maximum.at(largest, of, values)
+    return largest

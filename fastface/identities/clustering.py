@@ -1,0 +1,202 @@
+"""Tracks → persons: agglomerative clustering by the cosine of centroids, under constraints. Pure array code.
+
+In rounds, every two clusters that are each the other's most alike, are alike enough and may be one person become one.
+A cluster's centroid is the mean of its tracks, weighted by quality, and all later rounds compare that: so a turned
+face finds its person by what the others of that person have in common, and a chain of chance likenesses does not hold,
+since the centroid of two persons is like neither.
+
+Candidates are the nearest of each cluster. When no two of them can be joined any more, the nearest of the clusters
+that are there now are looked for again, until that changes nothing: then no cluster is alike enough to any of its
+nearest that it may be joined with.
+
+Sums of centroids are exact, ties go to the earlier track: the result depends on nothing but the tracks and their order.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.identities.neighbours import compared, neighbours
+from fastface.types import Tracks
+
+__all__ = ["LinkRule", "clustered"]
+
+_Pairs = npt.NDArray[np.int64]
+_Labels = npt.NDArray[np.int64]
+_Cosines = npt.NDArray[np.float64]
+
+_NEAR = 0.75
+"""Share of the threshold from which two clusters are candidates: they may come nearer as they grow."""
+
+_WEIGHT_SCALE = 256
+"""Weights are whole 256ths: a sum of 2²⁰ of their products with halves is exact in float64."""
+
+_BLOCK_ROWS = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRule:
+    """When two clusters of tracks are one person's.
+
+    Attributes:
+        threshold: Cosine of their centroids from which they are.
+        clear_score: Score of the detector from which one of a track's faces is surely seen well. Heads from behind,
+            and what is no face at all, are below it, and more like each other than any two persons are.
+        strict_threshold: As `threshold`, where no face of one of the clusters is seen well.
+    """
+
+    threshold: float
+    clear_score: float
+    strict_threshold: float
+
+
+def clustered(
+    tracks: Tracks,
+    rule: LinkRule,
+    *,
+    apart: _Pairs,
+    together: _Pairs,
+) -> tuple[_Labels, npt.NDArray[np.float16]]:
+    """Whose each track is.
+
+    Args:
+        tracks: Of any number of videos; their order decides what nothing else does.
+        rule: When two clusters are one person's.
+        apart: (k, 2) tracks that are two persons': they never get into one cluster, unless `together` says so.
+        together: (k, 2) tracks that are one person's, whatever else speaks against it.
+
+    Returns:
+        (t,) numbers from 0 on, in order of each cluster's first track; (c, D) the centroids, L2-normalised.
+    """
+    clusters = _Clusters(tracks, rule, apart, together)
+    while True:
+        before = clusters.count
+        pairs, cosines = neighbours(clusters.centroid, rule.threshold * _NEAR)
+        while len(joined := _joined(pairs, cosines, clusters, rule)):
+            pairs, cosines = clusters.join(joined, pairs, cosines)
+        if clusters.count == before:
+            return clusters.label, clusters.centroid
+
+
+class _Clusters:
+    """Which tracks are together now, the centroids, and which clusters may not be joined."""
+
+    def __init__(
+        self,
+        tracks: Tracks,
+        rule: LinkRule,
+        apart: _Pairs,
+        together: _Pairs,
+    ) -> None:
+        self._embedding = tracks.embedding
+        self._weight = np.maximum(np.rint(tracks.quality * _WEIGHT_SCALE), 1.0).astype(np.float64)
+        self.centroid = tracks.embedding
+        self.is_clear: npt.NDArray[np.bool_] = tracks.det_score >= rule.clear_score
+        self.count = len(tracks)
+        self.label: _Labels = np.arange(self.count)
+        self._apart = np.sort(apart, axis=1)
+        self._relabel(_components(self.count, together))
+
+    def may_join(self, pairs: _Pairs) -> npt.NDArray[np.bool_]:
+        """(k,) whether the clusters of each pair, the smaller first, may be one person's."""
+        allowed: npt.NDArray[np.bool_] = ~np.isin(self._key(pairs), self._key(self._apart))
+        return allowed
+
+    def join(self, joined: _Pairs, pairs: _Pairs, cosines: _Cosines) -> tuple[_Pairs, _Cosines]:
+        """Makes each pair of clusters one, and gives the candidates as they are afterwards."""
+        leader = np.arange(self.count)
+        leader[joined[:, 1]] = joined[:, 0]
+        has_grown = np.zeros(self.count, np.bool_)
+        has_grown[joined[:, 0]] = True
+        number = self._relabel(leader)
+        stale = np.logical_or(*has_grown[leader[pairs]].T)
+        moved = np.sort(number[pairs], axis=1)
+        _, kept = np.unique(self._key(moved), return_index=True)
+        kept = kept[moved[kept, 0] != moved[kept, 1]]
+        pairs, cosines, stale = moved[kept], cosines[kept], stale[kept]
+        cosines[stale] = compared(self.centroid, pairs[stale])
+        return pairs, cosines
+
+    def _relabel(self, leader: _Labels) -> _Labels:
+        """Gives each cluster its leader's number, without gaps; returns the new number of each old one."""
+        is_leader = leader == np.arange(len(leader))
+        if is_leader.all():
+            return leader
+        number = (np.cumsum(is_leader) - 1)[leader]
+        changed = np.zeros(int(is_leader.sum()), np.bool_)
+        changed[number[~is_leader]] = True
+        centroid = self.centroid[is_leader]
+        self.label = number[self.label]
+        self._apart = np.unique(np.sort(number[self._apart], axis=1), axis=0)
+        self._apart = self._apart[self._apart[:, 0] != self._apart[:, 1]]
+        self.count = len(centroid)
+        self.centroid = centroid
+        is_clear = np.zeros(self.count, np.bool_)
+        is_clear[number[self.is_clear]] = True
+        self.is_clear = is_clear
+        self._settle(np.flatnonzero(changed))
+        return number
+
+    def _settle(self, changed: _Labels) -> None:
+        """Computes the centroids of clusters that have grown, of a bounded number of tracks at a time."""
+        place = np.full(self.count, -1, np.int64)
+        place[changed] = np.arange(len(changed))
+        rows = np.flatnonzero(place[self.label] >= 0)
+        rows = rows[np.argsort(self.label[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(self.label[rows], prepend=-1))
+        ends = np.append(starts[1:], len(rows))
+        begin = 0
+        while begin < len(starts):
+            end = max(begin + 1, int(np.searchsorted(ends, starts[begin] + _BLOCK_ROWS, "right")))
+            self.centroid[changed[begin:end]] = self._means(rows[starts[begin] : ends[end - 1]], starts[begin:end])
+            begin = end
+
+    def _means(self, rows: _Labels, starts: _Labels) -> npt.NDArray[np.float16]:
+        sums = np.zeros((len(starts), self._embedding.shape[1]))
+        offset = starts[0]
+        for begin in range(0, len(rows), _BLOCK_ROWS):  # one cluster may have any number of tracks
+            part = rows[begin : begin + _BLOCK_ROWS]
+            cluster = np.searchsorted(starts - offset, np.arange(begin, begin + len(part)), "right") - 1
+            firsts = np.flatnonzero(np.diff(cluster, prepend=-1))
+            products = self._embedding[part].astype(np.float64) * self._weight[part, None]
+            sums[cluster[firsts]] += np.add.reduceat(products, firsts)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        mean: npt.NDArray[np.float16] = (sums / np.maximum(lengths, 1e-12)).astype(np.float16)
+        return mean
+
+    def _key(self, pairs: _Pairs) -> _Labels:
+        keys: _Labels = pairs[:, 0] * self.count + pairs[:, 1]
+        return keys
+
+
+def _joined(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: LinkRule) -> _Pairs:
+    """The pairs of clusters, the smaller first, that are each other's most alike of those that may be joined."""
+    are_clear = np.logical_and(*clusters.is_clear[pairs].T)
+    alike = np.flatnonzero(cosines >= np.where(are_clear, rule.threshold, rule.strict_threshold))
+    alike = alike[clusters.may_join(pairs[alike])]
+    near, cosine = pairs[alike], cosines[alike]
+    source = np.concatenate([near[:, 0], near[:, 1]])
+    target = np.concatenate([near[:, 1], near[:, 0]])
+    order = np.lexsort((target, -np.concatenate([cosine, cosine]), source))
+    source, target = source[order], target[order]
+    firsts = np.flatnonzero(np.diff(source, prepend=-1))
+    best = np.full(clusters.count, -1, np.int64)
+    best[source[firsts]] = target[firsts]
+    one = np.flatnonzero(best >= 0)
+    mutual = one[(best[best[one]] == one) & (one < best[one])]
+    return np.stack([mutual, best[mutual]], axis=1)
+
+
+def _components(count: int, pairs: _Pairs) -> _Labels:
+    """(count,) the smallest number that each is connected with."""
+    leader = np.arange(count)
+    while len(pairs):
+        low = leader[pairs].min(axis=1)
+        before = leader.copy()
+        np.minimum.at(leader, pairs[:, 0], low)
+        np.minimum.at(leader, pairs[:, 1], low)
+        leader = leader[leader]
+        if (leader == before).all():
+            break
+    return leader

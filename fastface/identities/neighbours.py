@@ -1,0 +1,120 @@
+"""The most alike of many unit vectors: every pair compared, or, where there are too many for that, by FAISS.
+
+Whatever names the candidates, their cosines are computed again here, exactly: see `fastface.cosine`.
+"""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.cosine import BLOCK_ROWS, one_thread
+
+__all__ = ["NUM_NEIGHBOURS", "compared", "is_quick", "neighbours"]
+
+NUM_NEIGHBOURS = 16
+"""Candidates of each vector. What is not among them is found in a later round, when the nearest have become one."""
+
+EXACT_ROWS = 50_000
+"""Vectors up to which every pair is compared: half a minute on one core."""
+
+_ROWS, _COLUMNS = 1024, 8192
+"""Of a block of cosines: 32 MiB."""
+
+_SLACK = 1e-3
+"""A float32 product of two unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
+
+_PROBES = 16
+"""Cells that FAISS looks into; it makes four times as many as the square root of the number of vectors."""
+_SAMPLES = 40
+"""Vectors for each cell that the cells are made of: fewer than 39 FAISS calls too few."""
+
+_Pairs = npt.NDArray[np.int64]
+_Cosines = npt.NDArray[np.float64]
+
+
+def is_quick(count: int) -> bool:
+    """Whether the neighbours of so many vectors are found in less than hours."""
+    return count <= EXACT_ROWS or _has_faiss()
+
+
+def neighbours(vectors: npt.NDArray[np.float16], floor: float) -> tuple[_Pairs, _Cosines]:
+    """Pairs of which one is among the most alike of the other.
+
+    Args:
+        vectors: (n, D), L2-normalised.
+        floor: Least cosine of a pair.
+
+    Returns:
+        (k, 2) rows, the smaller first, in order, each pair once; (k,) their cosines.
+    """
+    by_index = len(vectors) > EXACT_ROWS and _has_faiss()
+    blocks = _indexed(vectors, floor) if by_index else _exact(vectors, floor)
+    found = [np.empty((0, 2), np.int64), *blocks]
+    pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+    cosines = compared(vectors, pairs)
+    near = cosines >= floor
+    return pairs[near], cosines[near]
+
+
+def compared(vectors: npt.NDArray[np.float16], pairs: _Pairs) -> _Cosines:
+    """(k,) the cosine of each pair of rows, exact to the last bit whatever adds first."""
+    cosines = np.empty(len(pairs))
+    for begin in range(0, len(pairs), BLOCK_ROWS):
+        left, right = pairs[begin : begin + BLOCK_ROWS].T
+        # A product of two halves is exact in float32, and so is the sum in float64.
+        products = vectors[left].astype(np.float32) * vectors[right].astype(np.float32)
+        cosines[begin : begin + BLOCK_ROWS] = products.sum(axis=1, dtype=np.float64)
+    return cosines
+
+
+def _exact(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
+    for top in range(0, len(vectors), _ROWS):
+        rows = vectors[top : top + _ROWS].astype(np.float32)
+        near_rows, near, cosines = [], [], []
+        for left in range(0, len(vectors), _COLUMNS):
+            with one_thread():
+                block = rows @ vectors[left : left + _COLUMNS].astype(np.float32).T
+            row, column = np.nonzero(block >= floor - _SLACK)
+            near_rows.append(row)
+            near.append(column + left)
+            cosines.append(block[row, column])
+        row, other, cosine = np.concatenate(near_rows), np.concatenate(near), np.concatenate(cosines)
+        is_other = other != row + top
+        yield _most_alike(row[is_other] + top, other[is_other], cosine[is_other])
+
+
+def _most_alike(row: npt.NDArray[np.int64], other: npt.NDArray[np.int64], cosine: npt.NDArray[np.float32]) -> _Pairs:
+    order = np.lexsort((other, -cosine, row))
+    row, other = row[order], other[order]
+    firsts = np.searchsorted(row, row, "left")
+    kept = np.arange(len(row)) - firsts < NUM_NEIGHBOURS
+    return np.stack([row[kept], other[kept]], axis=1)
+
+
+def _indexed(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
+    """As `_exact`, but of each vector only the cells of the space are looked into that it is nearest to."""
+    import faiss  # noqa: PLC0415 - an extra
+
+    count, dimension = vectors.shape
+    num_cells = int(4 * np.sqrt(count))
+    coarse = faiss.IndexFlatIP(dimension)
+    index = faiss.IndexIVFScalarQuantizer(
+        coarse, dimension, num_cells, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
+    )
+    index.nprobe = _PROBES
+    sample = vectors[:: max(1, count // (_SAMPLES * num_cells))]
+    index.train(sample.astype(np.float32))
+    for begin in range(0, count, _COLUMNS):
+        index.add(vectors[begin : begin + _COLUMNS].astype(np.float32))
+    for begin in range(0, count, _COLUMNS):
+        cosines, other = index.search(vectors[begin : begin + _COLUMNS].astype(np.float32), NUM_NEIGHBOURS + 1)
+        row = np.repeat(np.arange(begin, begin + len(other)), NUM_NEIGHBOURS + 1)
+        other, near = other.ravel(), cosines.ravel() >= floor - _SLACK
+        kept = near & (other >= 0) & (other != row)
+        yield np.stack([row[kept], other[kept]], axis=1).astype(np.int64)
+
+
+def _has_faiss() -> bool:
+    return find_spec("faiss") is not None

@@ -1,0 +1,86 @@
+"""A video's tracks in one row each, and which of them are on screen together. Pure array code."""
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.grouping import group_tracks
+from fastface.types import Faces, FloatArray, Size, Tracks
+
+__all__ = ["frame_mates", "no_tracks", "summarised"]
+
+_BLOCK_PAIRS = 1 << 20
+
+
+def no_tracks(dimension: int) -> Tracks:
+    """No track, of embeddings with `dimension` components."""
+    return Tracks(
+        video=np.empty(0, np.int32),
+        number=np.empty(0, np.int64),
+        start=np.empty(0, np.float64),
+        end=np.empty(0, np.float64),
+        seconds=np.empty(0, np.float64),
+        faces=np.empty(0, np.int64),
+        best=np.empty(0, np.int64),
+        quality=np.empty(0, np.float32),
+        det_score=np.empty(0, np.float32),
+        centrality=np.empty(0, np.float32),
+        embedding=np.empty((0, dimension), np.float16),
+    )
+
+
+def summarised(faces: Faces, period: float, video: int, size: Size, best: int = 3) -> Tracks:
+    """The tracks of a video, by number.
+
+    Args:
+        faces: Faces of one video, tracks linked; one without a track is a track of its own.
+        period: Seconds that each face stands for.
+        video: The video's place in a list.
+        size: Of its frames as displayed.
+        best: How many faces of a track make its embedding: those of the best quality.
+    """
+    if not len(faces):
+        return no_tracks(faces.embedding.shape[1])
+    groups = group_tracks(faces, np.arange(len(faces)), best)
+    rows, firsts = groups.rows, groups.firsts
+    return Tracks(
+        video=np.full(len(firsts), video, np.int32),
+        number=faces.tracks[rows[firsts]],
+        start=np.minimum.reduceat(faces.time[rows], firsts),
+        end=np.maximum.reduceat(faces.time[rows], firsts),
+        seconds=groups.sizes * np.float64(period),
+        faces=groups.sizes,
+        best=rows[firsts],
+        quality=faces.quality[rows[firsts]],
+        det_score=np.maximum.reduceat(faces.det_score[rows], firsts),
+        centrality=(np.add.reduceat(_centrality(faces, size)[rows], firsts) / groups.sizes).astype(np.float32),
+        embedding=groups.mean,
+    )
+
+
+def frame_mates(faces: Faces) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Every two tracks that have a face in one frame, and so are two persons'.
+
+    Returns:
+        (k, 2) their numbers, the smaller first, in order, each pair once; (k,) in how many frames they meet.
+    """
+    order = np.lexsort((faces.tracks, faces.pts))
+    pts, track = faces.pts[order], faces.tracks[order]
+    pairs, counts = np.empty((0, 2), np.int64), np.empty(0, np.int64)
+    for step in range(1, len(pts)):
+        left = np.flatnonzero(pts[step:] == pts[:-step])
+        if not len(left):
+            break
+        for begin in range(0, len(left), _BLOCK_PAIRS):
+            rows = left[begin : begin + _BLOCK_PAIRS]
+            met = np.concatenate([pairs, np.stack([track[rows], track[rows + step]], axis=1)])
+            pairs, place = np.unique(met, axis=0, return_inverse=True)
+            weights = np.concatenate([counts, np.ones(len(rows), np.int64)])
+            counts = np.bincount(place.ravel(), weights, len(pairs)).astype(np.int64)
+    return pairs, counts
+
+
+def _centrality(faces: Faces, size: Size) -> FloatArray:
+    middle = np.array(size, np.float32) / 2
+    away = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 - middle
+    share: FloatArray = 1 - np.minimum(np.hypot(*away.T) / np.hypot(*middle), 1)
+    return share
