@@ -29,7 +29,7 @@ from fastface.types import Faces, Gallery, Target, VideoInfo
 from fastface.workflows.desk import VERSION
 from fastface.workflows.networks import open_networks
 from fastface.workflows.output import OutputFolder
-from fastface.workflows.scan import recipe_of
+from fastface.workflows.recipe import recipe_of
 
 NUM_TARGETS = 20
 FACES_A_VIDEO = 10_000

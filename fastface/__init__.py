@@ -11,9 +11,20 @@ from typing import TYPE_CHECKING, Any
 from fastface.errors import FastfaceError
 
 if TYPE_CHECKING:
-    from fastface.api import EnrollResult, RunResult, enroll, find, run, scan
+    from fastface.api import EnrollResult, PeopleResult, RunResult, enroll, find, people, pick, run, scan
 
-__all__ = ["EnrollResult", "FastfaceError", "RunResult", "enroll", "find", "run", "scan"]
+__all__ = [
+    "EnrollResult",
+    "FastfaceError",
+    "PeopleResult",
+    "RunResult",
+    "enroll",
+    "find",
+    "people",
+    "pick",
+    "run",
+    "scan",
+]
 
 
 def __getattr__(name: str) -> Any:

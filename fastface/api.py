@@ -6,11 +6,14 @@ from typing import Any
 
 from fastface.config import load_config
 from fastface.workflows import enrolment
+from fastface.workflows import people as census
+from fastface.workflows import pick as picking
 from fastface.workflows import run as workflows
 from fastface.workflows.observer import Observer
+from fastface.workflows.people import PeopleResult
 from fastface.workflows.results import EnrollResult, RunResult
 
-__all__ = ["EnrollResult", "RunResult", "enroll", "find", "run", "scan"]
+__all__ = ["EnrollResult", "PeopleResult", "RunResult", "enroll", "find", "people", "pick", "run", "scan"]
 
 Paths = str | Path | Iterable[str | Path]
 Settings = Mapping[str, object]
@@ -51,6 +54,36 @@ def find(
     """Asks the index in `out`, and decodes nothing but for exports: `fastface find`. Arguments and errors as `run`."""
     config = load_config(flags=_sections(settings))
     return workflows.find(config, _texts(targets), Path(out), observer or Observer())
+
+
+def people(out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings) -> PeopleResult:
+    """Counts everyone in the index in `out`, and decodes nothing: `fastface people`. Arguments and errors as `run`."""
+    return census.people(load_config(flags=_sections(settings)), Path(out), observer or Observer())
+
+
+def pick(
+    persons: Iterable[int | str],
+    out: str | Path = "out",
+    *,
+    name: str = "",
+    observer: Observer | None = None,
+    **settings: Settings,
+) -> RunResult:
+    """Makes chosen persons of the last census one target, and exports what is found: `fastface pick`.
+
+    Args:
+        persons: Numbers or names, as `people` gives them.
+        out: The output folder.
+        name: What the person is called from now on; empty keeps the name.
+        observer: Told how it goes; None tells nobody.
+        settings: As of `run`.
+
+    Raises:
+        ConfigError: There is no such person, or the index has changed since.
+        InterruptError, FastfaceError: As `run`.
+    """
+    config = load_config(flags=_sections(settings))
+    return picking.pick(config, [str(person) for person in persons], Path(out), observer or Observer(), name=name)
 
 
 def enroll(paths: Paths, bank: str | Path, *, observer: Observer | None = None, **settings: Settings) -> EnrollResult:

@@ -13,6 +13,7 @@ FastfaceError
 ├── ExportError            ffmpeg or an encoder failed
 ├── LockedError            another run holds the output folder
 ├── SpaceError             no space is left where fastface writes
+├── StoreError             a store of identities cannot be reached, is damaged, or belongs to another network
 └── InterruptError         the user stopped the run; what is committed stays
 
 A message gives the value, what was allowed, and what to do. Errors of libraries are translated where they enter.
@@ -34,6 +35,7 @@ __all__ = [
     "ModelError",
     "ReferenceImageError",
     "SpaceError",
+    "StoreError",
     "VideoError",
     "WorkerError",
 ]
@@ -136,6 +138,10 @@ class SpaceError(FastfaceError):
     """No space is left on a device that fastface writes to."""
 
     exit_code = 28
+
+
+class StoreError(FastfaceError):
+    """A store of identities cannot be reached, is damaged, or belongs to another network than the one in use."""
 
 
 class InterruptError(FastfaceError):

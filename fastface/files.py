@@ -25,7 +25,9 @@ _REFUSALS = frozenset(
 
 
 @contextmanager
-def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, private: bool = False) -> Iterator[Path]:
+def atomic_path(
+    path: Path, *, check: Callable[[Path], None] | None = None, private: bool = False, with_next: bool = False
+) -> Iterator[Path]:
     """Yields a path beside `path` to write to; on a clean exit it takes the name `path`, durably.
 
     The name keeps its suffix, since encoders choose the format by it. Several writers of one path, as two runs that
@@ -35,6 +37,8 @@ def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, priv
         path: Where the finished file goes; its folder is made.
         check: Called with the written file before the rename; what it raises discards the file.
         private: Whether only the owner may read the file (0600): embeddings, banks and pictures of persons.
+        with_next: Whether the name becomes durable only with that of the next file that is written into the folder,
+            without which nobody wants this one: a sync less.
 
     Raises:
         SpaceError: No space is left; nothing was left behind.
@@ -57,7 +61,8 @@ def atomic_path(path: Path, *, check: Callable[[Path], None] | None = None, priv
             fail_point("file.synced")
             part.replace(path)
             fail_point("file.renamed")
-            _sync(path.parent)
+            if not with_next:
+                _sync(path.parent)
             fail_point("file.done")
     finally:
         with suppress(OSError):  # there is none any more, or what was raised tells more

@@ -75,6 +75,15 @@ def crops(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted((out / "crops").rglob("*.jpg"))}
 
 
+def portraits(out: Path) -> dict[str, bytes]:
+    """{which face of which video: picture} of all that were taken while scanning."""
+    found = {}
+    for path in sorted((out / ".fastface" / "index").glob("*/portraits.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            found[f"{path.parent.name} {row['pts']} {row['x1']} {row['y1']}"] = row["jpeg"]
+    return found
+
+
 def drawn_hits(cartoon: Cartoon) -> Counter[tuple[str, str, str]]:
     """(video, target, time) of every hit that the films were drawn to have, every frame looked at."""
     labels = {photo.stem for photo in cartoon.photos.iterdir()}
@@ -125,7 +134,7 @@ def files_read_whole(out: Path) -> int:
 def compared(out: Path, undisturbed: Path) -> Counter[str]:
     """What of a folder is as in one that nothing happened to, byte for byte, and what should not be there at all."""
     whole, now = tables(undisturbed), tables(out)
-    pictures, made = crops(undisturbed), crops(out)
+    pictures, made = crops(undisturbed) | portraits(undisturbed), crops(out) | portraits(out)
     return Counter(
         {
             "tables": len(whole),

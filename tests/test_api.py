@@ -28,7 +28,8 @@ def test_the_package_is_light_to_import() -> None:
         "if name in sys.modules])"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
-    assert sorted(fastface.__all__) == ["EnrollResult", "FastfaceError", "RunResult", "enroll", "find", "run", "scan"]
+    results = ["EnrollResult", "FastfaceError", "PeopleResult", "RunResult"]
+    assert sorted(fastface.__all__) == [*results, "enroll", "find", "people", "pick", "run", "scan"]
 
 
 def test_the_functions_give_what_the_commands_write(cartoon: Cartoon, scanned: Path, tmp_path: Path) -> None:
@@ -46,6 +47,11 @@ def test_the_functions_give_what_the_commands_write(cartoon: Cartoon, scanned: P
     )] == [(row["video"], row["target"], row["start"]) for row in rows]  # fmt: skip
     ran = fastface.run([cartoon.films / "film3.mp4"], [cartoon.photos], tmp_path / "new", models=models, export=nothing)
     assert [(video.id, video.state) for video in ran.videos] == [("film3.mp4", "done")]
+    census = fastface.people(out, models=models)
+    assert isinstance(census, fastface.PeopleResult)
+    picked = fastface.pick([1], out, name="Somebody", models=models, export=nothing)
+    assert picked.counts.hits == census.persons[0].faces
+    assert picked.targets == ("Somebody",)
     assert ran.counts.sampled == 20  # four seconds, five samples each
 
 

@@ -17,7 +17,8 @@ from fastface.workflows.bench_report import COLUMNS, write_report
 
 
 def _measurement(rate: float, batch: int = 4) -> Measurement:
-    stages = dict.fromkeys(("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "wait_batch"), 0.5)
+    decoder, worker = ("decode", "copy", "canvas", "wait_slot"), ("detect", "align", "embed", "picture", "wait_batch")
+    stages = dict.fromkeys(decoder + worker, 0.5)
     return Measurement(Combination("auto", 1, 2, batch), 100, 7, 2.0, 0.5, rate, rate / 25, stages, 300_000_000)
 
 

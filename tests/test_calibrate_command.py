@@ -1,5 +1,6 @@
 """`fastface calibrate` as users meet it, on real photos: the suggestion, the picture, the second time, too little."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,11 @@ def test_the_index_counts_too_and_known_photos_start_no_process(
     )
     assert kinds["all strangers"].highest < first.suggested.threshold
     assert kinds["two in a frame"].extreme.startswith("friends.mp4: two faces at ")
+    with Image.open(first.chart) as chart:
+        column = [chart.getpixel((46, y)) for y in range(chart.height)]  # through the squares before the names
+    runs = [(colour, len(list(same))) for colour, same in itertools.groupby(column)]
+    # Two kinds of pairs of photos, and all kinds of the table but the sum.
+    assert sum(length > 10 and colour != (255, 255, 255) for colour, length in runs) == 2 + len(kinds) - 1
     monkeypatch.setattr(Crew, "start", None)  # no process may be started
     assert calibrate(config, targets, tmp_path, Observer(), index=tmp_path / "out", wanted=1e-3) == first
 

@@ -191,7 +191,7 @@ def test_max_and_quotas_are_settings(cartoon: Cartoon, tmp_path: Path) -> None:
     assert command(cartoon, cartoon.photos, tmp_path / "set", "--max", 2, "-q").returncode == 0
     rows = table(tmp_path / "set")
     assert Counter(row["kept"] for row in rows.values()) == {"yes": 2, "no": 2}
-    assert sum(row["reason"].startswith("beyond the quota of") for row in rows.values()) == 2
+    assert sum(row["reason"].startswith("beyond the quota: ") for row in rows.values()) == 2
 
 
 def test_usage_errors_are_told_before_anything_is_written(cartoon: Cartoon, tmp_path: Path) -> None:
@@ -202,6 +202,22 @@ def test_usage_errors_are_told_before_anything_is_written(cartoon: Cartoon, tmp_
     (line,) = errors(command(cartoon, source, tmp_path / "set", "--max", 0), 2, 1)
     assert "curate.max" in line
     assert contents(tmp_path) == before
+
+
+def test_a_glob_that_takes_along_the_tables_of_a_run_is_no_fault(cartoon: Cartoon, tmp_path: Path) -> None:
+    crops = tmp_path / "out" / "crops"
+    person = sorted(cartoon.photos.iterdir())[0]
+    (crops / "Ann").mkdir(parents=True)
+    shutil.copy(person, crops / "Ann" / "film_1.000_0.png")
+    # The header of crops.csv as the contract has it.
+    (crops / "crops.csv").write_text("video,target,time,box,similarity,quality,ratio,file\r\n")
+    plain = ("--models", cartoon.models, "--device", "cpu", "-o", tmp_path / "set")
+    done = fastface("curate", crops / "Ann", crops / "crops.csv", *plain)
+    assert (done.returncode, done.stderr.count("not read")) == (0, 0), done.stderr
+    (crops / "crops.csv").write_text("a,table,of,the,user's\n")
+    done = fastface("curate", crops / "Ann", crops / "crops.csv", *plain)
+    assert done.returncode == 3
+    assert "crops.csv" in done.stderr
 
 
 def test_a_folder_in_use_is_exit_code_11(cartoon: Cartoon, tmp_path: Path) -> None:

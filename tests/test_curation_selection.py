@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from fastface.config import CurateConfig, load_config
 from fastface.curation.candidates import Candidate, Looked, PictureMeasures, framing_of, pose_of, score_of, take_face
 from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
-from fastface.curation.likeness import drop_doubles, number_scenes
+from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
 from fastface.curation.selection import deal, select, spread
 from fastface.curation.sources import Source
 from fastface.errors import ConfigError
@@ -187,6 +188,24 @@ def test_doubles_by_face(angle: float, yaw: float, scene: int, is_double: bool) 
     assert worse.is_open is not is_double
 
 
+def test_equal_files_are_doubles_though_they_are_far_apart() -> None:
+    """One of two equal files is a double of a third in its scene; the other, in another scene, would have stayed."""
+    best = with_face("best", 0.9, phash=0, axis=1, angle=90)
+    copies = [with_face(name, 0.5, phash=bits(8), scene=scene) for scene, name in enumerate(("film_1.000_0", "copy"))]
+    copies = [replace(one, looked=replace(one.seen, sha256="equal")) for one in copies]
+    drop_copies([best, *copies])
+    drop_doubles([one for one in (best, *copies) if one.is_open], SETTINGS)
+    assert [one.is_open for one in (best, *copies)] == [True, False, False]
+    assert copies[1].reason == "double of '/set/film_1.000_0': the same file, byte for byte"
+
+
+def test_of_equal_files_the_one_whose_video_is_known_stays() -> None:
+    loose, crop = (replace(with_face(name), looked=replace(with_face(name).seen, sha256="equal")) for name in "ab")
+    loose.source = replace(loose.source, strand="/set")  # the folder alone
+    drop_copies([loose, crop])
+    assert (loose.is_open, crop.is_open) == (False, True)
+
+
 def test_nothing_is_dropped_for_one_that_is_dropped() -> None:
     """A chain: the middle is a double of the best, and the last of the middle alone."""
     chain = [
@@ -248,7 +267,12 @@ def test_quotas_by_framing_and_a_limit_on_profiles() -> None:
     assert sum(one.pose == "profile" for one in chosen) <= 20
     left = [one for one in made if not one.is_open]
     assert len(left) == 200
-    assert sum(one.reason == "beyond the quota of profiles: 20 of 40 pictures" for one in left) == 20
+    profiles = "beyond the quota: the set takes 20 of 40 profiles, and others are better or less alike"
+    assert sum(one.reason == profiles for one in left) == 20
+    halves = [one.reason for one in left if one.framing == "half" and one.reason != profiles]
+    assert halves
+    assert all(reason.startswith("beyond the quota: the set takes 40 of ") for reason in halves)
+    assert all(" half figures, " in reason for reason in halves)
     # Quality counts: of each class the mean score of those chosen is above that of those left.
     assert np.mean([one.score for one in chosen]) > np.mean([one.score for one in left])
 

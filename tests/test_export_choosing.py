@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastface.config import ExportConfig
 from fastface.export import choosing
-from fastface.export.choosing import SAME_SCALE, SAME_YAW, choose_hits
+from fastface.export.choosing import SAME_SCALE, SAME_YAW, choose_hits, shown_shares
 from fastface.types import DOUBLE_COSINE, Faces
 
 
@@ -178,3 +178,23 @@ def test_a_cosine_on_the_border_is_exact(monkeypatch: pytest.MonkeyPatch) -> Non
         assert _chosen(faces) == [1]
         monkeypatch.setattr(choosing, "DOUBLE_COSINE", np.nextafter(cosine, 2))
         assert _chosen(faces) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("box", "share"),
+    [
+        ((500, 200, 571, 300), 1.0),
+        ((500, 200, 541, 300), 1.0),  # narrow, as a profile is, but away from every edge
+        ((0, 200, 71, 300), 1.0),  # at the edge, and whole: 71 to 100
+        ((0, 200, 35.5, 300), 0.5),  # half of that width is left
+        ((1244.5, 200, 1280, 300), 0.5),
+        ((-71, 200, 71, 400), 0.5),  # reaches over the edge by itself
+        ((500, 0, 571, 50), 0.5),  # without its upper half
+        ((500, 670, 571, 720), 0.5),
+        ((-50, 200, -10, 260), 0.0),
+        ((1, 146, 62, 328), 61 / (0.71 * 182)),  # of friends.mp4 at 19.436 s: 0.47
+    ],
+)
+def test_how_much_of_a_face_a_frame_shows(box: tuple[float, ...], share: float) -> None:
+    shown = shown_shares(np.array([box], np.float32), (1280, 720))
+    assert shown.tolist() == [pytest.approx(share, abs=1e-3)]

@@ -202,7 +202,12 @@ def test_a_mirrored_frame_is_cut_with_the_same_score(subject: Subject, ratios: l
 
 @pytest.mark.parametrize(
     ("given_ratio", "ratios"),
-    [("2:3,1:1, 3:2", ("2:3", "1:1", "3:2")), (["16:9"], ("16:9",)), ("100:1", ("100:1",)), ("02:3", ("2:3",))],
+    [
+        ("2:3,1:1, 3:2", ("2:3", "1:1", "3:2")),
+        (["16:9"], ("16:9",)),
+        ("4:1,25:100", ("4:1", "25:100")),
+        ("02:3", ("2:3",)),
+    ],
 )
 def test_ratios_come_as_text_or_list(given_ratio: object, ratios: tuple[str, ...]) -> None:
     assert load_config(environment={}, flags={"export": {"ratio": given_ratio}}).export.ratio == ratios

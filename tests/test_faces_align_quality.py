@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from faces_tools import planes_of
 
-from fastface.faces.align import TEMPLATE, align_picture, align_planes, alignable, estimate_transform
+from fastface.faces.align import TEMPLATE, align_picture, align_planes, alignable, cut_planes, estimate_transform
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.types import Geometry
 
@@ -69,6 +69,32 @@ def test_planes_give_the_same_face_as_the_whole_frame_converted(points: np.ndarr
     assert found.shape == (112, 112, 3)
     assert cv2.absdiff(found, expected).max() <= 2
     assert cv2.absdiff(found, expected).mean() < 0.2  # a face one pixel off would differ by 10
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        landmarks_at(320, 180, 0.7, 0),
+        landmarks_at(321.3, 179.7, 1.9, 33),
+        landmarks_at(10, 20, 1.2, -15),  # over the corner
+        landmarks_at(320, 180, 6, 10),  # larger than the frame
+        landmarks_at(-500, -500, 1, 0),  # outside
+    ],
+)
+def test_a_picture_to_look_at_is_the_same_face_with_room_around_it(points: np.ndarray) -> None:
+    """Of a soft picture it does not matter that the pixels of a large face are averaged. It is nowhere better moved."""
+    soft = cv2.GaussianBlur(noise(640, 360), (0, 0), 12)
+    planes = planes_of(cv2.normalize(soft, None, 0, 255, cv2.NORM_MINMAX))
+    geometry = Geometry(display=(640, 360), planes=(640, 360), canvas=(640, 384), content=(640, 360))
+    whole = cv2.cvtColor(planes.reshape(-1, 640), cv2.COLOR_YUV2BGR_I420)
+    expected, found = align_picture(whole, points, 144, 0.5), cut_planes(planes, geometry, points, 144, 0.5)
+    assert found.shape == (144, 144, 3)
+    difference = cv2.absdiff(found, expected).mean()
+    assert difference < 1.5
+    step = np.ptp(points[:, 0]) / 32  # about two pixels of the picture
+    for move in ([step, 0], [-step, 0], [0, step], [0, -step]):
+        moved = align_picture(whole, points + np.float32(move), 144, 0.5)
+        assert cv2.absdiff(found, moved).mean() > 1.2 * difference or not expected.any()
 
 
 def test_planes_of_another_pixel_aspect_are_stretched() -> None:

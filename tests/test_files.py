@@ -1,6 +1,7 @@
 """Files that are whole or not there: several writers of one, places that cannot be written, disks that are full."""
 
 import errno
+import os
 import threading
 from pathlib import Path
 
@@ -115,3 +116,15 @@ def _fails(code: int):
         raise OSError(code, {errno.EACCES: "Permission denied", errno.EROFS: "Read-only"}.get(code, "failed"))
 
     return fail
+
+
+def test_two_files_that_belong_together_need_three_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of each file's content, and one of both names."""
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda one: synced.append(str(Path(f"/proc/self/fd/{one}").readlink())))
+    for name, with_next in (("first", True), ("second", False)):
+        with atomic_path(tmp_path / name, with_next=with_next) as part:
+            part.write_text(name)
+    assert [Path(path).name.startswith(PART_PREFIX) for path in synced] == [True, True, False]
+    assert synced[-1] == str(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["first", "second"]

@@ -94,7 +94,7 @@ def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
     assert table.schema.field("landmarks").type == pa.list_(pa.float32(), 10)
     assert table.schema.field("embedding").type == pa.list_(pa.float16(), 8)
     assert table.column("track").to_pylist() == [0, 0, 0]
-    assert index.metadata() == {"schema_version": "2", "contract": "c"}
+    assert index.metadata() == {"schema_version": "3", "contract": "c"}
 
 
 def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:

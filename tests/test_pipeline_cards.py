@@ -29,7 +29,7 @@ from fastface.pipeline.messages import DecoderSettings, Failed, Infer, Inferred,
 from fastface.pipeline.overlap import serve_overlapped
 from fastface.pipeline.process import Child
 from fastface.pipeline.ring import Ring, RingShape
-from fastface.types import Faces, Geometry, Sampling
+from fastface.types import BlurGate, FacePictures, Faces, Geometry, Sampling
 
 NUM_BATCHES, BATCH = 6, 4
 CANVAS = (640, 384)
@@ -100,7 +100,7 @@ def filled_ring(cartoon: Cartoon) -> tuple[Ring, list[Infer]]:
             canvases[place, : content[1], : content[0]] = cv2.resize(picture, content)
         pts = tuple(range(slot * BATCH, slot * BATCH + BATCH))
         count = BATCH if slot < NUM_BATCHES - 1 else BATCH - 1
-        tasks.append(Infer(100 + slot, slot, geometry, 0, count, pts, tuple(map(float, pts))))
+        tasks.append(Infer(100 + slot, slot, geometry, 0, count, pts, tuple(map(float, pts)), pictured=(0, 1, 3)))
     return ring, tasks
 
 
@@ -135,10 +135,49 @@ def test_overlapped_answers_are_those_of_one_after_the_other(cartoon: Cartoon, t
         assert (one.batch, one.first, one.repeated) == (other.batch, other.first, other.repeated)
         for column in fields(Faces):
             np.testing.assert_array_equal(getattr(one.faces, column.name), getattr(other.faces, column.name))
-        assert set(one.seconds) == set(other.seconds) == {"detect", "align", "embed", "wait_batch"}
+        for column in fields(FacePictures):
+            np.testing.assert_array_equal(getattr(one.portraits, column.name), getattr(other.portraits, column.name))
+        assert set(one.seconds) == set(other.seconds) == {"detect", "align", "embed", "picture", "wait_batch"}
     # No card: the ring cannot be page-locked, which is a note.
     assert len(ready.notes) == 1
     assert ready.notes[0].startswith("copies to card 0 are slower")
+
+
+def test_faces_are_pictured_in_the_frames_that_are_asked_for_and_those_of_a_repeated_one_are_the_same(
+    cartoon: Cartoon, tmp_path: Path
+) -> None:
+    ring, tasks = filled_ring(cartoon)
+    settings = settings_for(cartoon, tmp_path, ring.shape)
+    _, found = answers(serve_in_turn, ring, settings, tasks)
+    _, none = answers(serve_in_turn, ring, settings, [replace(task, pictured=()) for task in tasks])
+    assert [len(reply.portraits) for reply in none] == [0] * NUM_BATCHES
+    num_pictures = 0
+    for number, reply in enumerate(found):
+        first, repeat, last = (BATCH * number + place for place in (0, 1, 3))
+        # The last batch is not full: its frame 3 is not there.
+        assert set(reply.portraits.pts) <= ({first, repeat, last} if number < NUM_BATCHES - 1 else {first, repeat})
+        pictures = [reply.portraits[reply.portraits.pts == pts].jpeg.tolist() for pts in (first, repeat)]
+        assert pictures[0] == pictures[1]
+        num_pictures += len(pictures[0])
+        faces = set(zip(reply.faces.pts, *reply.faces.boxes[:, :2].T, strict=True))
+        assert set(zip(reply.portraits.pts, reply.portraits.x1, reply.portraits.y1, strict=True)) <= faces
+    assert num_pictures >= 3
+
+
+@pytest.mark.parametrize("serve", [serve_in_turn, serve_overlapped])
+def test_blurred_frames_and_unsharp_faces_are_counted_also_where_a_frame_is_repeated(
+    cartoon: Cartoon, tmp_path: Path, serve: Any
+) -> None:
+    ring, tasks = filled_ring(cartoon)
+    settings = settings_for(cartoon, tmp_path, ring.shape)
+    _, plain = answers(serve_in_turn, ring, settings, tasks)
+    _, blurred = answers(serve, ring, replace(settings, gate=BlurGate(1e9)), tasks)
+    _, unsharp = answers(serve, ring, replace(settings, min_sharpness=1e9), tasks)
+    assert sum(len(reply.faces) for reply in plain) > NUM_BATCHES
+    for task, reply, nothing, less in zip(tasks, plain, blurred, unsharp, strict=True):
+        assert (reply.blurred, reply.unsharp) == (0, 0)
+        assert (nothing.blurred, nothing.repeated, len(nothing.faces), len(nothing.portraits)) == (task.count, 0, 0, 0)
+        assert (less.unsharp, less.repeated, len(less.faces)) == (len(reply.faces), reply.repeated, 0)
 
 
 def test_the_next_batch_is_detected_while_the_one_before_is_embedded(

@@ -19,6 +19,7 @@ def out(ran: Ran, tmp_path: Path) -> Path:
 def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(cartoon: Cartoon, out: Path) -> None:
     faces = [path for path in out.rglob("*") if path.suffix in (".parquet", ".npy") or path.match("crops/*/*.jpg")]
     assert len(faces) > 5
+    assert len([path for path in faces if path.name == "portraits.parquet"]) == 3
     (out / "crops" / "mine.jpg").write_bytes(b"mine")
     clips, tables = sorted(out.glob("clips/*/*")), [out / "spans.csv", out / "hits.csv", out / "run.json"]
     assert clips

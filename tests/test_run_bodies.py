@@ -98,3 +98,12 @@ def test_two_crops_of_a_target_are_apart(crops: tuple[Path, list[dict[str, str]]
     gaps = [later - earlier for found in times.values() for earlier, later in pairwise(sorted(found))]
     assert len(gaps) > 20
     assert min(gaps) >= MIN_GAP - 2e-3
+
+
+def test_no_crop_is_of_a_face_that_the_frame_cuts_in_two(crops: tuple[Path, list[dict[str, str]]]) -> None:
+    """At 19.4 s of friends.mp4 Chandler's face is 61 × 182 pixels at the left edge: looked at, it is less than half."""
+    at_edge = [row for row in crops[1] if row["video"] == "friends.mp4" and _numbers(row["box"])[0] < 5]
+    assert at_edge == []
+    chandler = [float(row["time"]) for row in crops[1] if row["target"] == "Chandler"]
+    assert len(chandler) > 3
+    assert not any(19 < time < 23 for time in chandler)  # all of that shot

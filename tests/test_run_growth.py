@@ -46,6 +46,25 @@ def test_what_grows_finds_more_and_no_stranger(scanned: Path, shared_models: Pat
     assert max(sum(row["target"] == name for row in evidence) for name in gained) <= 64
 
 
+def test_no_face_is_told_to_be_like_itself(scanned: Path, shared_models: Path, shared_media: Path) -> None:
+    _hits(scanned, shared_models, shared_media)
+    by_photos = {_key(row): float(row["similarity"]) for row in run_tools.rows(scanned / "hits.csv")}
+    assert len(_hits(scanned, shared_models, shared_media, "--grow")["friends.mp4"]) == 260
+    told = run_tools.rows(scanned / "hits.csv")
+    grown = {_key(row): float(row["similarity"]) for row in told}
+    joined = {(row["video"], row["target"], row["time"]) for row in run_tools.rows(scanned / "bank_growth.csv")}
+    assert len(joined & grown.keys()) > 150  # most hits became references themselves
+    assert max(grown.values()) < 0.995
+    # The photos are among the references as before.
+    assert all(grown[key] >= similarity for key, similarity in by_photos.items())
+    spans = run_tools.rows(scanned / "spans.csv")
+    assert max(float(row["best_similarity"]) for row in spans) == max(grown.values())
+
+
+def _key(row: dict[str, str]) -> tuple[str, str, str]:
+    return row["video"], row["target"], row["time"]
+
+
 def test_the_next_question_has_no_growth_left_of_this_one(
     scanned: Path, shared_models: Path, shared_media: Path
 ) -> None:

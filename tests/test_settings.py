@@ -93,6 +93,36 @@ def test_a_value_out_of_range_is_named(section: str, key: str, value: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("section", "key", "value", "said"),
+    [
+        ("export", "ratio", "100:1", "--ratio 100:1: nobody is framed by that; from 1:4 to 4:1 is allowed"),
+        ("export", "ratio", "1:5", "--ratio 1:5: nobody is framed by that; from 1:4 to 4:1 is allowed"),
+        ("export", "ratio", "41:10", "--ratio 41:10: nobody is framed by that; from 1:4 to 4:1 is allowed"),
+        ("export", "ratio", ",", "no ratio is named; write one or more, as 2:3,1:1"),
+        ("export", "ratio", "", "no ratio is named; write one or more, as 2:3,1:1"),
+        ("spans", "pad", "1,2,3", "'1,2,3' is neither BEFORE,AFTER, as 1,10, nor one number for both"),
+        ("spans", "pad", [1.0], "has a part too few"),
+        ("scan", "batch", "99", "must be at most 64"),
+        ("scan", "batch", "-1", "must be at least 0"),
+        ("scan", "batch", "1.5", "must be a whole number"),
+        ("scan", "det_threshold", "1", "must be less than 1"),
+        ("scan", "det_threshold", "0", "must be more than 0"),
+        ("match", "threshold", "nan", "must be a finite number"),
+        ("match", "threshold", "high", "must be a number"),
+        ("spans", "exact", "perhaps", "must be true or false"),
+        ("export", "crops", "all", "must be 'none', 'face', 'aligned' or 'body'"),
+        ("models", "pack", 7, "must be text"),
+        ("models", "devices", "x", "must be a whole number"),
+    ],
+)
+def test_a_fault_is_told_in_words_of_our_own(section: str, key: str, value: object, said: str) -> None:
+    (fault,) = _faults(flags={section: {key: value}})
+    where, told, given = fault.partition(f": {said} (given: ")
+    assert where.startswith(f"{section}.{key}"), fault
+    assert (bool(told), given[-1]) == (True, ")"), fault
+
+
+@pytest.mark.parametrize(
     ("section", "key", "text", "value"),
     [
         ("scan", "det_size", "640x384", (640, 384)),

@@ -4,7 +4,22 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli import bench, calibrate, curate, demo, doctor, enroll, find, models, purge, run, scan, status
+from fastface.cli import (
+    bench,
+    calibrate,
+    curate,
+    demo,
+    doctor,
+    enroll,
+    find,
+    models,
+    people,
+    pick,
+    purge,
+    run,
+    scan,
+    status,
+)
 from fastface.workflows.desk import VERSION
 
 __all__ = ["app"]
@@ -36,6 +51,8 @@ def _main(
 app.command("run")(run.run)
 app.command("scan")(scan.scan)
 app.command("find")(find.find)
+app.command("people")(people.people)
+app.command("pick")(pick.pick)
 app.command("enroll")(enroll.enroll)
 app.command("calibrate")(calibrate.calibrate)
 app.command("curate")(curate.curate)

@@ -11,12 +11,17 @@ IN_FOLDER = "in_video"
 SAMPLES_FOLDER = "samples"
 OUT_FOLDER = Path("out")
 
+_TARGETS_HELP = (
+    "A photo, a folder (each sub-folder and each loose photo is a person), NAME=PATH (a photo or folder, all of it "
+    "that one person), a bank.npz, or '*'; repeatable. Default: samples."
+)
+
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(help="Videos, folders, globs, @list.txt, image folders, img_%04d.jpg. Default: in_video."),
 ]
 Targets = Annotated[
     list[str] | None,
-    typer.Option("--targets", "-t", help="A photo, a folder of photos, a bank.npz, or '*'. Default: samples."),
+    typer.Option("--targets", "-t", help=_TARGETS_HELP),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder.")]

@@ -23,7 +23,8 @@ def curate(
     crops: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, globs.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the set; not in a source.")],
     targets: Annotated[
-        list[str] | None, typer.Option("--targets", "-t", help="Photos or a bank of the person; others are left out.")
+        list[str] | None,
+        typer.Option("--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; others are left out."),
     ] = None,
 ) -> None:
     """Make a balanced set out of crops: doubles out, quotas by framing and pose; copies, and tells why of each."""

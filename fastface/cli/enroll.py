@@ -7,6 +7,7 @@ import typer
 
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
 from fastface.cli.report import as_json, observer_for, say, show
+from fastface.names import counted
 from fastface.workflows.enrolment import enroll as enroll_workflow
 from fastface.workflows.preview import preview_enroll
 
@@ -16,7 +17,7 @@ __all__ = ["enroll"]
 @with_settings(REFERENCES, MATCH, MODELS)
 def enroll(
     invocation: Invocation,
-    paths: Annotated[list[str], typer.Argument(help="Photos, folders of photos, banks.")],
+    paths: Annotated[list[str], typer.Argument(help="Photos, folders of photos, NAME=PATH, banks.")],
     bank: Annotated[Path, typer.Option("--bank", "-b", help="The bank to write.")],
 ) -> None:
     """Make a bank of reference embeddings out of photos; reports each photo, refuses bad ones by name."""
@@ -29,4 +30,4 @@ def enroll(
     if not invocation.quiet:
         for line in result.report:
             say(line)
-        say(f"wrote {bank}: {len(result.gallery.targets)} persons")
+        say(f"wrote {bank}: {counted(len(result.gallery.targets), 'person')}")

@@ -25,6 +25,7 @@ __all__ = [
     "LIMITS",
     "MATCH",
     "MODELS",
+    "PEOPLE",
     "REFERENCES",
     "RUN",
     "SAMPLING",
@@ -88,7 +89,7 @@ def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
 
 
 SAMPLING = _flags("scan", "sample_fps", "every_frame", "keyframes", "det_size", "det_threshold", "min_face")
-SCAN = (*SAMPLING, *_flags("scan", "decoder", "batch", "decoders", "workers", "ring_mb"))
+SCAN = (*SAMPLING, *_flags("scan", "blur_gate", "decoder", "batch", "decoders", "workers", "ring_mb"))
 MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 REFERENCES = _flags("references", "faces", "flip", "jitter")
 GROWTH = _flags("growth", "grow", "add_threshold", "max_added")
@@ -98,6 +99,10 @@ EXPORT = (
     *_flags("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes"),
 )
 CURATE = _flags("curate", "max")
+PEOPLE = _flags(
+    "people",
+    *("min_faces", "link_threshold", "top", "rank", "min_quality", "portraits", "video", "store", "refine_limit"),
+)
 LIMITS = _flags("run", "until", "max_hours")
 RUN = (*_flags("run", "fresh"), *LIMITS)
 DEVICE = _flags("models", "device")

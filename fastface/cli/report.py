@@ -15,7 +15,7 @@ from fastface.workflows.observer import BarObserver, Observer
 from fastface.workflows.preview import Preview
 from fastface.workflows.results import Counts, RunResult
 
-__all__ = ["as_json", "finish", "observer_for", "say", "show"]
+__all__ = ["as_json", "finish", "observer_for", "plain", "say", "show"]
 
 _STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "no_video": "dim"}
 
@@ -58,7 +58,8 @@ def _show(result: RunResult, verbose: bool) -> None:
         console.print(_targets(result))
     counts = result.counts
     console.print(
-        f"{counted(counts.videos, 'video')}: {counts.sampled} frames sampled = {counts.inferred} searched + "
+        f"{counted(counts.videos, 'video')}: {counts.sampled} frames sampled = {counts.inferred} searched"
+        f"{f' ({counts.blurred} too blurred)' if counts.blurred else ''} + "
         f"{counts.quarantined} given up; {', '.join(_found(counts))} in {result.seconds:.1f} s"
     )
     if verbose:
@@ -69,7 +70,8 @@ def _show(result: RunResult, verbose: bool) -> None:
 
 def _found(counts: Counts) -> list[str]:
     numbers = {"face": counts.faces, "hit": counts.hits, "span": counts.spans, "clip": counts.clips}
-    return [counted(number, noun) for noun, number in {**numbers, "crop": counts.crops}.items()]
+    told = [counted(number, noun) for noun, number in {**numbers, "crop": counts.crops}.items()]
+    return told + ([f"{counted(counts.unsharp, 'face')} not sharp enough"] if counts.unsharp else [])
 
 
 def _videos(result: RunResult) -> Table:
@@ -78,7 +80,7 @@ def _videos(result: RunResult) -> Table:
         colour = _STATE_COLOURS.get(video.state, "red")
         length = "?" if video.duration is None else f"{video.duration:.1f} s"
         state = f"[{colour}]{video.state}[/]"
-        table.add_row(_plain(video.id), state, length, str(video.sampled), str(video.faces), _plain(video.reason))
+        table.add_row(plain(video.id), state, length, str(video.sampled), str(video.faces), plain(video.reason))
     return table
 
 
@@ -90,9 +92,9 @@ def _targets(result: RunResult) -> Table:
         seconds = sum(span.end - span.start for span in spans)
         best = max(span.best_similarity for span in spans)
         hits = sum(span.hits for span in spans)
-        table.add_row(_plain(video_id), _plain(label), str(len(spans)), str(hits), f"{seconds:.1f}", f"{best:.3f}")
+        table.add_row(plain(video_id), plain(label), str(len(spans)), str(hits), f"{seconds:.1f}", f"{best:.3f}")
     for label in sorted(set(result.targets) - {label for _, label in keys}):
-        table.add_row("–", _plain(label), "0", "0", "0", "–")
+        table.add_row("–", plain(label), "0", "0", "0", "–")
     return table
 
 
@@ -115,7 +117,7 @@ def _stages(result: RunResult) -> Table:
     return table
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text of others, which is neither markup nor control characters."""
     return valid_text(text).replace("[", r"\[") if text.isprintable() else valid_text(ascii(text)).replace("[", r"\[")
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from fastface.config.faults import fault_line
 from fastface.config.pictures import BodyConfig, CurateConfig
 from fastface.config.sections import (
     ExportConfig,
     GrowthConfig,
     MatchConfig,
     ModelsConfig,
+    PeopleConfig,
     ReferencesConfig,
     RunConfig,
     ScanConfig,
@@ -39,6 +41,7 @@ class Config(Section):
     export: ExportConfig = Field(default_factory=ExportConfig)
     body: BodyConfig = Field(default_factory=BodyConfig)
     curate: CurateConfig = Field(default_factory=CurateConfig)
+    people: PeopleConfig = Field(default_factory=PeopleConfig)
     run: RunConfig = Field(default_factory=RunConfig)
     models: ModelsConfig = Field(default_factory=ModelsConfig)
 
@@ -83,7 +86,7 @@ def load_config(
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError([_fault(detail) for detail in error.errors()]) from error
+        raise ConfigError([fault_line(detail) for detail in error.errors()]) from error
 
 
 def _profile_path(profile: str) -> Path:
@@ -111,14 +114,3 @@ def _environment_layer(environment: Mapping[str, str]) -> Mapping[str, Any]:
         if name.startswith("FASTFACE_") and separator:
             layer.setdefault(section, {})[key] = value
     return layer
-
-
-def _fault(detail: Any) -> str:
-    """One line for one fault: the key, what is wrong, the value that was given."""
-    if detail["type"] == "extra_forbidden":
-        return f"{'.'.join(map(str, detail['loc']))}: unknown setting"
-    # Union members appear in `loc` as type names; keys are what the user wrote.
-    keys = [str(part) for part in detail["loc"] if isinstance(part, int) or str(part).replace("_", "").isalnum()]
-    where = ".".join(keys)
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]} (given: {detail['input']!r})"

@@ -8,13 +8,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from fastface.config.values import Cards, ClockTime, DetSize, Pad, Paths, Ratios, Seconds, Section, Similarity
-from fastface.types import DecoderName, Sampling
+from fastface.types import DecoderName, Rank, Sampling
 
 __all__ = [
     "ExportConfig",
     "GrowthConfig",
     "MatchConfig",
     "ModelsConfig",
+    "PeopleConfig",
     "ReferencesConfig",
     "RunConfig",
     "ScanConfig",
@@ -35,6 +36,18 @@ class ScanConfig(Section):
     )
     det_threshold: float = Field(0.5, gt=0, lt=1, description="Smallest detector score of a face.")
     min_face: int = Field(16, ge=1, le=4096, description="Smallest width and height of a face, in pixels of the video.")
+    min_sharpness: float = Field(
+        0.0, ge=0, le=100_000, description="Smallest sharpness of a face (variance of the Laplacian); 0 keeps all."
+    )
+    blur_gate: Literal["none", "global", "grid"] = Field(
+        "none",
+        description="Leave out blurred frames: none, global (judged as a whole), grid (by the share of its tiles).",
+    )
+    blur_threshold: float = Field(
+        120.0, gt=0, le=100_000, description="Variance of the Laplacian from which a frame or a tile is sharp."
+    )
+    blur_tiles: int = Field(4, ge=1, le=16, description="Rows and columns of the grid.")
+    blur_share: float = Field(0.25, gt=0, le=1, description="Share of the grid's tiles that must be sharp.")
     decoder: DecoderName = Field(
         "pyav", description="What decodes: pyav, nvdec (a card; PyAV what it cannot), auto (nvdec if installed)."
     )
@@ -44,6 +57,9 @@ class ScanConfig(Section):
     ring_mb: int = Field(0, ge=0, le=262144, description="Shared memory for frames in MiB; 0 chooses.")
     unit_seconds: float = Field(60.0, ge=1, le=86400, description="Length of the stretches that are decoded apart.")
     max_pixels: int = Field(100_000_000, ge=1, description="Largest frame that is decoded, in pixels.")
+    portrait_mb: float = Field(
+        8.0, ge=0, le=4096, description="Most MiB of small pictures of faces that are kept of a video; 0 keeps none."
+    )
 
     @property
     def sampling(self) -> Sampling:
@@ -77,7 +93,7 @@ class MatchConfig(Section):
         False, description="Go on although a target has no usable photo, or two targets have the same face."
     )
     lookalikes: Paths = Field(
-        (), alias="not", description="Photos or banks of persons that a target must not be taken for."
+        (), alias="not", description="Photos, NAME=PATH or banks of persons that a target must not be taken for."
     )
 
     @model_validator(mode="after")
@@ -133,12 +149,43 @@ class ExportConfig(Section):
     crop_size: int = Field(256, ge=32, le=1024, description="Side of an aligned crop in pixels.")
     crop_margin: float = Field(0.3, ge=0, le=3, description="Room around a face, as a share of its size.")
     crop_format: Literal["jpg", "png"] = Field("jpg", description="File format of crops and snapshots.")
-    ratio: Ratios = Field(("2:3",), description="Width to height of a body crop, as 2:3,1:1; the best is taken.")
+    ratio: Ratios = Field(
+        ("2:3",), description="Width to height of a body crop, as 2:3,1:1, from 1:4 to 4:1; the best is taken."
+    )
+    min_shown: float = Field(
+        0.75, ge=0, le=1, description="No crop of a face of which the frame shows less than this share; 0 takes all."
+    )
     min_gap: Seconds = Field(1.5, description="At most one crop of a target in this many seconds: the best.")
     max_crops: int = Field(0, ge=0, le=10_000, description="Most crops of a target and video; 0 sets no limit.")
     diversity: float = Field(0.25, ge=0, le=1, description="What unlikeness counts against quality under max_crops.")
     snapshots: bool = Field(False, description="Also save the whole frame of each span's best moment.")
     boxes: bool = Field(False, description="Also write a copy of each span with boxes, names and similarities in it.")
+
+
+class PeopleConfig(Section):
+    """Who is in the archive: how tracks become persons, and which of them are listed."""
+
+    min_faces: int = Field(3, ge=1, le=1_000_000, description="Persons with fewer faces are counted, but not listed.")
+    link_threshold: Similarity | None = Field(
+        None, description="Cosine from which two groups of tracks are one person's; default: the model's threshold."
+    )
+    top: int = Field(0, ge=0, le=1_000_000, description="List only so many, the first by rank; 0 lists all.")
+    rank: Rank = Field("seconds", description="Order: seconds (screen time), coverage, centrality, quality.")
+    min_quality: float = Field(
+        0.35, ge=0, le=1, description="Tracks without a face of this quality are nobody's: they are like each other."
+    )
+    clear_score: float = Field(
+        0.6, ge=0, le=1, description="Tracks whose detector scores stay below need a cosine 0.15 larger to be linked."
+    )
+    join_gap: Seconds = Field(
+        2.0, description="Seconds between two tracks of a person up to which they are one stretch."
+    )
+    portraits: int = Field(6, ge=1, le=64, description="Most pictures of a person.")
+    video: bool = Field(False, description="Also write a copy of each video with every person's box and number in it.")
+    store: str = Field(
+        "", description="Identities that last: a SQLite file or redis://…; default: one of the output folder's own."
+    )
+    refine_limit: int = Field(30, ge=1, le=100_000, description="Embeddings from which an identity's mean stays.")
 
 
 class RunConfig(Section):

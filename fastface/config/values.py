@@ -48,6 +48,8 @@ def _pair(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = value.split(",")
+    if len(parts) > 2:
+        raise ValueError(f"{value!r} is neither BEFORE,AFTER, as 1,10, nor one number for both")
     return parts * 2 if len(parts) == 1 else parts
 
 
@@ -66,12 +68,26 @@ def _listed(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+_LARGEST_RATIO = 4
+"""The longer side of a crop over the shorter one: a person standing with both arms up is 1:4."""
+
+
 def _ratio(value: str) -> str:
     """`WIDTH:HEIGHT`."""
     parts = re.fullmatch(r"([0-9]{1,3}):([0-9]{1,3})", value.strip())
     if parts is None or not all(1 <= int(part) <= 100 for part in parts.groups()):
         raise ValueError(f"{value!r} is not WIDTH:HEIGHT with both from 1 to 100, as 2:3")
-    return f"{int(parts[1])}:{int(parts[2])}"
+    width, height = int(parts[1]), int(parts[2])
+    if max(width, height) > _LARGEST_RATIO * min(width, height):
+        allowed = f"from 1:{_LARGEST_RATIO} to {_LARGEST_RATIO}:1 is allowed"
+        raise ValueError(f"--ratio {value.strip()}: nobody is framed by that; {allowed}")
+    return f"{width}:{height}"
+
+
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("no ratio is named; write one or more, as 2:3,1:1")
+    return value
 
 
 def _card_numbers(value: object) -> object:
@@ -95,7 +111,7 @@ Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 Cards = Annotated[
     tuple[Annotated[int, Field(ge=0, le=63)], ...], BeforeValidator(_card_numbers), AfterValidator(_distinct)
 ]
-Ratios = Annotated[tuple[Annotated[str, AfterValidator(_ratio)], ...], BeforeValidator(_listed), Field(min_length=1)]
+Ratios = Annotated[tuple[Annotated[str, AfterValidator(_ratio)], ...], BeforeValidator(_listed), AfterValidator(_some)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Similarity = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from fastface.config import CurateConfig
 from fastface.curation.candidates import Candidate
 
-__all__ = ["Likeness", "cosines_to", "drop_doubles", "number_scenes"]
+__all__ = ["Likeness", "cosines_to", "drop_copies", "drop_doubles", "number_scenes"]
 
 _SAME_POSE_DEGREES = 10.0
 """Yaws that differ by less are one pose: the estimate is good to about that."""
@@ -95,6 +95,23 @@ def number_scenes(candidates: Sequence[Candidate], settings: CurateConfig) -> No
         if not is_near or (distance > settings.scene_distance and cosine < settings.scene_similarity):
             scene += 1
         after.scene = scene
+
+
+def drop_copies(candidates: Sequence[Candidate]) -> None:
+    """Of files that are equal byte for byte one stays, whatever scene they are of and whatever the limits are.
+
+    It is the first whose video is known, by its name or by a table, else the first: they are the same picture, so
+    that no score could tell them apart, and yet one might have been dropped for another picture's sake, and not the
+    other.
+
+    Args:
+        candidates: Open ones, in order of their sources.
+    """
+    stays: dict[str, Candidate] = {}
+    for candidate in sorted(candidates, key=lambda candidate: not candidate.source.is_crop):
+        first = stays.setdefault(candidate.seen.sha256, candidate)
+        if first is not candidate:
+            candidate.reason = f"double of {str(first.source.path)!r}: the same file, byte for byte"
 
 
 def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig) -> None:

@@ -7,9 +7,16 @@ import numpy as np
 from fastface.config import CurateConfig
 from fastface.curation.candidates import FRAMINGS, Candidate
 from fastface.curation.likeness import Likeness
-from fastface.names import counted
+from fastface.types import FramingClass
 
 __all__ = ["deal", "select", "spread"]
+
+_PLURALS: dict[FramingClass, str] = {
+    "close-up": "close-ups",
+    "portrait": "portraits",
+    "half": "half figures",
+    "full": "full figures",
+}
 
 
 def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Candidate]:
@@ -26,15 +33,14 @@ def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Cand
     """
     profiles = [candidate for candidate in candidates if candidate.pose == "profile"]
     most = int(settings.profile * settings.max_pictures)
-    reason = f"beyond the quota of profiles: {most} of {counted(len(profiles), 'picture')}"
-    _leave_out(profiles, spread(profiles, most, settings.relevance), reason)
+    _leave_out(profiles, spread(profiles, most, settings.relevance), _beyond(most, len(profiles), "profiles"))
     pools = [[one for one in candidates if one.is_open and one.framing == framing] for framing in FRAMINGS]
     shares = (settings.close_up, settings.portrait, settings.half, settings.full)
     quotas = deal([len(pool) for pool in pools], shares, settings.max_pictures)
     chosen = []
     for framing, pool, quota in zip(FRAMINGS, pools, quotas, strict=True):
         taken = spread(pool, quota, settings.relevance)
-        _leave_out(pool, taken, f"beyond the quota of {framing}: {quota} of {counted(len(pool), 'picture')}")
+        _leave_out(pool, taken, _beyond(quota, len(pool), _PLURALS[framing]))
         chosen += taken
     return chosen
 
@@ -101,6 +107,11 @@ def spread(candidates: Sequence[Candidate], count: int, relevance: float) -> lis
         nearest = np.maximum(nearest, likeness.alike(best))
         chosen.append(candidates[best])
     return chosen
+
+
+def _beyond(quota: int, available: int, named: str) -> str:
+    """The reason of what is left out of a class."""
+    return f"beyond the quota: the set takes {quota} of {available} {named}, and others are better or less alike"
 
 
 def _leave_out(candidates: Sequence[Candidate], chosen: Sequence[Candidate], reason: str) -> None:

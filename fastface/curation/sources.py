@@ -18,6 +18,8 @@ __all__ = ["Listing", "Source", "list_sources"]
 _CROP_NAME = re.compile(r"(?P<video>.+)_(?P<time>\d+\.\d{3})_\d+")
 """Crops are called <video>_<time>_<number>."""
 _TABLE = "crops.csv"
+_OWN_TABLES = {_TABLE: b"video,target,time,", "curation.csv": b"file,kept,name,reason,"}
+"""Tables that fastface writes beside pictures, and how they begin: a glob that takes them along is no mistake."""
 _MAX_TABLE_BYTES = 256 << 20
 _TABLES_KEPT = 64
 
@@ -28,7 +30,8 @@ class Source:
 
     Attributes:
         path: Absolute, links resolved.
-        is_meant: Whether it was named by itself or is called as pictures are: if it is none, that is a fault.
+        is_meant: Whether it was named by itself, and is no table of fastface's own, or is called as pictures are: if it
+            is none, that is a fault.
         strand: What its neighbours share: the folder, and the video where that is known.
         time: Seconds from the first frame; 0 where that is not known.
     """
@@ -37,6 +40,11 @@ class Source:
     is_meant: bool
     strand: str
     time: float
+
+    @property
+    def is_crop(self) -> bool:
+        """Whether its video is known."""
+        return self.strand != str(self.path.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ def _overlaps(path: Path, out: Path) -> list[str]:
 def _files(path: Path, closed: list[str]) -> Iterator[tuple[Path, bool]]:
     """Files and whether they are meant as pictures; folders that cannot be read are added to `closed`."""
     if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder above is closed
-        yield _real(path), True
+        yield _real(path), not _is_own_table(path)
         return
     failed: list[OSError] = []
     for parent, folders, names in os.walk(path, onerror=failed.append):
@@ -118,6 +126,18 @@ def _files(path: Path, closed: list[str]) -> Iterator[tuple[Path, bool]]:
                 file = Path(parent) / name
                 yield _real(file), file.suffix.lower() in IMAGE_SUFFIXES
     closed.extend(f"{os.fsdecode(error.filename)!r}: cannot be read: {error.strerror}" for error in failed)
+
+
+def _is_own_table(path: Path) -> bool:
+    """Whether a file is called as a table of fastface's own and begins like it."""
+    start = _OWN_TABLES.get(path.name)
+    if start is None or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False
 
 
 def _is_hidden(name: str) -> bool:

@@ -9,15 +9,15 @@ bytes. Labels are what users named their photos, so in CSV
   apostrophe in front, as OWASP's "CSV Injection" advises. spans.json has every label as it is.
 """
 
-import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from fastface.export.cells import Cells, pixels_cell, score_cell, seconds_cell, write_csv
 from fastface.export.framing import PARTS
 from fastface.export.plans import CropFacts
 from fastface.files import atomic_path
@@ -57,8 +57,6 @@ _CROP_COLUMNS = (
 )  # fmt: skip
 _CHUNK_ROWS = 4096
 """Rows that are Python objects at one time: a run can have millions of hits."""
-
-Cells = Sequence[str | int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,7 @@ def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
         SpaceError: No space is left.
     """
     ordered = sorted(rows, key=lambda row: (row.span.video_id, row.span.start, row.span.target, row.span.end))
-    _write_csv(folder / "spans.csv", _SPAN_COLUMNS, (_span_cells(row) for row in ordered))
+    write_csv(folder / "spans.csv", _SPAN_COLUMNS, (_span_cells(row) for row in ordered))
     with atomic_path(folder / "spans.json") as part, part.open("w", encoding="utf-8", newline="\n") as file:
         lines = [json.dumps(_span_object(row), ensure_ascii=False) for row in ordered]
         file.write("[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
@@ -157,7 +155,7 @@ def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
         ValueError: The videos are not in order; no table is written.
         SpaceError: No space is left.
     """
-    return _write_csv(path, _HIT_COLUMNS, _all_hit_cells(videos))
+    return write_csv(path, _HIT_COLUMNS, _all_hit_cells(videos))
 
 
 def write_review(path: Path, rows: Iterable[tuple[str, Doubt]]) -> None:
@@ -171,7 +169,7 @@ def write_review(path: Path, rows: Iterable[tuple[str, Doubt]]) -> None:
         SpaceError: No space is left.
     """
     ordered = sorted(rows, key=lambda row: (row[0], row[1].start, row[1].target, row[1].end))
-    _write_csv(path, _REVIEW_COLUMNS, (_review_cells(*row) for row in ordered))
+    write_csv(path, _REVIEW_COLUMNS, (_review_cells(*row) for row in ordered))
 
 
 def write_growth(path: Path, rows: Iterable[Added]) -> None:
@@ -180,7 +178,7 @@ def write_growth(path: Path, rows: Iterable[Added]) -> None:
     Raises:
         SpaceError: No space is left.
     """
-    _write_csv(path, _GROWTH_COLUMNS, map(_growth_cells, rows))
+    write_csv(path, _GROWTH_COLUMNS, map(_growth_cells, rows))
 
 
 def is_growth(path: Path) -> bool:
@@ -199,81 +197,57 @@ def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
         SpaceError: No space is left.
     """
     ordered = sorted(rows, key=lambda row: (row.video_id, row.time, row.target, row.file))
-    _write_csv(path, _CROP_COLUMNS, (_crop_cells(row) for row in ordered))
-
-
-def _write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
-    count = 0
-    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow(row)
-            count += 1
-    return count
-
-
-# The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.
-def _seconds(value: float) -> str:
-    return f"{value:z.3f}"
-
-
-def _score(value: float) -> str:
-    return f"{value:z.4f}"
-
-
-def _pixels(value: float) -> str:
-    return f"{value:z.1f}"
+    write_csv(path, _CROP_COLUMNS, (_crop_cells(row) for row in ordered))
 
 
 def _span_cells(row: SpanRow) -> Cells:
     span = row.span
-    times = (_seconds(time) for time in (span.start, span.end, span.first_hit, span.last_hit))
-    scores = (_score(span.best_similarity), _score(span.mean_similarity))
+    times = (seconds_cell(time) for time in (span.start, span.end, span.first_hit, span.last_hit))
+    scores = (score_cell(span.best_similarity), score_cell(span.mean_similarity))
     return (text_cell(span.video_id), text_cell(span.target), *times, span.hits, *scores, text_cell(row.clip))
 
 
 def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
     span = row.span
-    times = (float(_seconds(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
-    scores = (float(_score(span.best_similarity)), float(_score(span.mean_similarity)))
+    times = (float(seconds_cell(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
+    scores = (float(score_cell(span.best_similarity)), float(score_cell(span.mean_similarity)))
     texts = valid_text(span.video_id), valid_text(span.target)
     columns = dict(zip(_SPAN_COLUMNS, (*texts, *times, span.hits, *scores, valid_text(row.clip) or None), strict=True))
     cut = row.cut
-    shown = (cut.mode, float(_seconds(cut.start)), float(_seconds(cut.end))) if cut else (None, None, None)
+    shown = (cut.mode, float(seconds_cell(cut.start)), float(seconds_cell(cut.end))) if cut else (None, None, None)
     return {**columns, **dict(zip(("clip_mode", "clip_start", "clip_end"), shown, strict=True))}
 
 
 def _review_cells(video_id: str, doubt: Doubt) -> Cells:
-    times = (_seconds(time) for time in (doubt.start, doubt.end))
-    scores = (_score(score) for score in (doubt.best_similarity, doubt.similarity, doubt.margin))
+    times = (seconds_cell(time) for time in (doubt.start, doubt.end))
+    scores = (score_cell(score) for score in (doubt.best_similarity, doubt.similarity, doubt.margin))
     return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason)
 
 
 def _growth_cells(added: Added) -> Cells:
-    scores = (_score(score) for score in (added.track_similarity, added.similarity, added.margin, added.quality))
+    scores = (score_cell(score) for score in (added.track_similarity, added.similarity, added.margin, added.quality))
     return (
         text_cell(added.target),
         text_cell(added.video_id),
-        _seconds(added.time),
-        *map(_pixels, added.box),
+        seconds_cell(added.time),
+        *map(pixels_cell, added.box),
         text_cell(added.anchor),
         *scores,
-        _pixels(added.yaw),
+        pixels_cell(added.yaw),
     )
 
 
 def _crop_cells(row: CropRow) -> Cells:
-    box = " ".join(_pixels(side) for side in row.box)
-    scores = (_score(row.similarity), _score(row.quality))
+    box = " ".join(pixels_cell(side) for side in row.box)
+    scores = (score_cell(row.similarity), score_cell(row.quality))
     names = (text_cell(row.video_id), text_cell(row.target))
     facts = row.facts
     crop = " ".join(map(str, facts.crop or ()))
-    person = " ".join(map(_pixels, facts.person or ()))
+    person = " ".join(map(pixels_cell, facts.person or ()))
     estimated = "" if facts.person is None else "yes" if facts.is_estimate else "no"
-    score = "" if facts.score is None else _score(facts.score)
-    parts = (_score(facts.parts[name]) if name in facts.parts else "" for name in PARTS)
-    found = (*names, _seconds(row.time), box, *scores, facts.ratio, text_cell(row.file))
+    score = "" if facts.score is None else score_cell(facts.score)
+    parts = (score_cell(facts.parts[name]) if name in facts.parts else "" for name in PARTS)
+    found = (*names, seconds_cell(row.time), box, *scores, facts.ratio, text_cell(row.file))
     return (*found, crop, facts.framing, person, estimated, score, *parts)
 
 
@@ -305,11 +279,11 @@ def _hit_cells(video: VideoHits) -> Iterator[Cells]:
 def _chunk_cells(hits: Hits, faces: Faces) -> Iterator[Cells]:
     face = hits.face
     columns: list[Iterable[str | int]] = [
-        _column(hits.time, _seconds),
+        _column(hits.time, seconds_cell),
         faces.pts[face].tolist(),
-        *(_column(scores, _score) for scores in (hits.similarity, hits.margin)),
-        *(_column(scores[face], _score) for scores in (faces.det_score, faces.quality)),
-        *(_column(faces.boxes[face, side], _pixels) for side in range(4)),
+        *(_column(scores, score_cell) for scores in (hits.similarity, hits.margin)),
+        *(_column(scores[face], score_cell) for scores in (faces.det_score, faces.quality)),
+        *(_column(faces.boxes[face, side], pixels_cell) for side in range(4)),
         faces.track[face].tolist(),
         ["track" if is_by_track else "face" for is_by_track in hits.by_track.tolist()],
     ]

@@ -6,13 +6,15 @@ plane it has a closed form: with points as complex numbers and both sets centred
 one number Σ conj(source) · target / Σ |source|².
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fastface.types import ALIGNED_SIZE, Geometry, Image
 
-__all__ = ["TEMPLATE", "align_picture", "align_planes", "alignable", "estimate_transform"]
+__all__ = ["TEMPLATE", "align_picture", "align_planes", "alignable", "cut_planes", "estimate_transform"]
 
 
 TEMPLATE: npt.NDArray[np.float64] = np.array(
@@ -89,14 +91,43 @@ def align_planes(planes: npt.NDArray[np.uint8], geometry: Geometry, landmarks: n
     Returns:
         (112, 112, 3) BGR, as `align_picture` gives it on the whole frame converted.
     """
-    transform = estimate_transform(landmarks)
-    transform[:, :2] /= geometry.display_to_planes
+    transform = _from_planes(geometry, landmarks)
     left, top, right, bottom = _region(transform, geometry.planes)
     if left >= right or top >= bottom:
         return np.zeros((ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
-    picture = _converted(planes, geometry.planes, (left, top, right, bottom))
+    picture = _converted(_planes_of(planes, geometry.planes, (left, top, right, bottom)))
     transform[:, 2] += transform[:, :2] @ (left, top)
     return _warp(picture, transform, ALIGNED_SIZE, cv2.INTER_LINEAR)
+
+
+def cut_planes(
+    planes: npt.NDArray[np.uint8], geometry: Geometry, landmarks: npt.NDArray[np.floating], size: int, margin: float
+) -> Image:
+    """Cuts an upright face out of a frame as the decoder made it, for people to look at.
+
+    Unlike `align_planes` it averages the pixels of a large face.
+
+    Args:
+        planes: (plane_bytes,) I420, as `geometry` has it.
+        geometry: How the planes map onto the displayed frame.
+        landmarks: (5, 2) in pixels of the displayed frame; `alignable`.
+        size: Side of the result.
+        margin: Room around the template's square, as a share of its side.
+
+    Returns:
+        (size, size, 3) BGR.
+    """
+    transform = _from_planes(geometry, landmarks, size, margin)
+    times = max(1, int(1 / np.hypot(*transform[0, :2])))
+    left, top, right, bottom = _region(transform, geometry.planes, size, _REACH + 2 * times)
+    # Whole blocks of pixels are averaged many times as fast as parts of them.
+    right, bottom = right - (right - left) % (2 * times), bottom - (bottom - top) % (2 * times)
+    if left >= right or top >= bottom:
+        return np.zeros((size, size, 3), np.uint8)
+    parts = _planes_of(planes, geometry.planes, (left, top, right, bottom))
+    transform[:, 2] += transform[:, :2] @ (left + (times - 1) / 2, top + (times - 1) / 2)
+    transform[:, :2] *= times
+    return _warp(_converted([_averaged(part, times) for part in parts]), transform, size, cv2.INTER_LINEAR)
 
 
 def _warp(picture: Image, transform: npt.NDArray[np.float64], size: int, interpolation: int) -> Image:
@@ -104,25 +135,51 @@ def _warp(picture: Image, transform: npt.NDArray[np.float64], size: int, interpo
     return warped.astype(np.uint8, copy=False)
 
 
-def _region(transform: npt.NDArray[np.float64], planes: tuple[int, int]) -> tuple[int, int, int, int]:
+def _from_planes(
+    geometry: Geometry, landmarks: npt.NDArray[np.floating], size: int = ALIGNED_SIZE, margin: float = 0.0
+) -> npt.NDArray[np.float64]:
+    """As `estimate_transform`, from pixels of the stored Y plane."""
+    transform = estimate_transform(landmarks, size, margin)
+    transform[:, :2] /= geometry.display_to_planes
+    return transform
+
+
+def _region(
+    transform: npt.NDArray[np.float64], planes: tuple[int, int], size: int = ALIGNED_SIZE, reach: int = _REACH
+) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the pixels that the aligned picture draws on; even, since chroma is halved."""
     inverse = cv2.invertAffineTransform(transform)
-    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * ALIGNED_SIZE @ inverse[:, :2].T + inverse[:, 2]
-    lowest = np.floor(corners.min(axis=0) / 2 - _REACH / 2) * 2
-    highest = np.ceil(corners.max(axis=0) / 2 + _REACH / 2) * 2
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * size @ inverse[:, :2].T + inverse[:, 2]
+    lowest = np.floor(corners.min(axis=0) / 2 - reach / 2) * 2
+    highest = np.ceil(corners.max(axis=0) / 2 + reach / 2) * 2
     left, top = (int(value) for value in np.clip(lowest, 0, planes))
     right, bottom = (int(value) for value in np.clip(highest, 0, planes))
     return left, top, right, bottom
 
 
-def _converted(planes: npt.NDArray[np.uint8], size: tuple[int, int], region: tuple[int, int, int, int]) -> Image:
-    """One region of an I420 frame as BGR."""
+def _planes_of(
+    planes: npt.NDArray[np.uint8], size: tuple[int, int], region: tuple[int, int, int, int]
+) -> list[npt.NDArray[np.uint8]]:
+    """Y, U and V of one region of an I420 frame: views."""
     width, height = size
     left, top, right, bottom = region
     chroma_size = width * height // 4
     luma = planes[: width * height].reshape(height, width)[top:bottom, left:right]
     chroma = planes[width * height :][: 2 * chroma_size].reshape(2, height // 2, width // 2)
-    chroma = chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]
+    return [luma, *chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]]
+
+
+def _averaged(plane: npt.NDArray[np.uint8], times: int) -> npt.NDArray[np.uint8]:
+    """So many times smaller."""
+    if times == 1:
+        return plane
+    height, width = plane.shape
+    smaller = cv2.resize(plane, (width // times, height // times), interpolation=cv2.INTER_AREA)
+    return smaller.astype(np.uint8, copy=False)
+
+
+def _converted(parts: Sequence[npt.NDArray[np.uint8]]) -> Image:
+    """Y, U and V as BGR."""
     # OpenCV converts I420 only as one block whose chroma planes follow the luma, so the region is put together so.
-    block = np.concatenate([luma.ravel(), chroma.ravel()]).reshape(-1, right - left)
+    block = np.concatenate([part.ravel() for part in parts]).reshape(-1, parts[0].shape[1])
     return cv2.cvtColor(block, cv2.COLOR_YUV2BGR_I420).astype(np.uint8, copy=False)

@@ -1,6 +1,7 @@
 """From pixels to `Faces`: detect, align, embed, judge; batches of frames, or one picture."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ any that SCRFD learned: of 183 portraits cut at the face's box it found none, an
 same canvas, so that the network sees one shape."""
 
 
+_NOTHING = Detections(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
+
+
 @dataclass(frozen=True, slots=True)
 class FoundFaces:
     """What the detector found in a batch.
@@ -44,21 +48,25 @@ class FaceAnalyser:
     Attributes:
         seconds: Time spent so far, by stage: `detect`, `align` (with the judging), `embed`.
         unusable: Faces so far that could not be aligned or embedded and were left out.
+        unsharp: {timestamp: faces that were left out, since not sharp enough} of the batch that was described last.
     """
 
-    def __init__(self, detector: Detector, recogniser: Recogniser, min_face: float) -> None:
+    def __init__(self, detector: Detector, recogniser: Recogniser, min_face: float, min_sharpness: float = 0.0) -> None:
         """Takes both networks.
 
         Args:
             detector: Finds faces.
             recogniser: Embeds them.
             min_face: Least width and height of a box in pixels of the displayed frame.
+            min_sharpness: Least sharpness of a face: others are left out before they are embedded.
         """
         self.detector = detector
         self.recogniser = recogniser
         self.min_face = min_face
+        self.min_sharpness = min_sharpness
         self.seconds = {"detect": 0.0, "align": 0.0, "embed": 0.0}
         self.unusable = 0
+        self.unsharp: Counter[int] = Counter()
 
     def detect(self, canvases: npt.NDArray[np.uint8]) -> FoundFaces:
         """The first half of a batch's analysis, which uses the detector only: another thread may do it.
@@ -69,6 +77,8 @@ class FaceAnalyser:
         Raises:
             BackendError: The runtime failed.
         """
+        if not len(canvases):
+            return FoundFaces(_NOTHING, np.empty(0, np.int64))
         with self._timed("detect"):
             return FoundFaces(*self.detector.detect_all(canvases))
 
@@ -150,6 +160,12 @@ class FaceAnalyser:
     ) -> Faces:
         with self._timed("align"):
             sharp, turned = sharpness(aligned), yaw(detections.landmarks)
+            kept = sharp >= self.min_sharpness
+            self.unsharp = Counter(pts[~kept].tolist())
+            if not kept.all():
+                detections = detections[kept]
+                sharp, turned, aligned = sharp[kept], turned[kept], aligned[kept]
+                pts, times = pts[kept], times[kept]
         with self._timed("embed"):
             embeddings, valid = self.recogniser.embed(aligned)
         self.unusable += int((~valid).sum())

@@ -67,7 +67,10 @@ def claims_of(embeddings: npt.NDArray[np.float16], gallery: Gallery, floor: floa
 
 
 def claims_for(
-    embeddings: npt.NDArray[np.float16], gallery: Gallery, targets: npt.NDArray[np.int32]
+    embeddings: npt.NDArray[np.float16],
+    gallery: Gallery,
+    targets: npt.NDArray[np.int32],
+    tracks: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """What certain targets claim, whether or not they are the nearest.
 
@@ -75,13 +78,15 @@ def claims_for(
         embeddings: (n, D) float16, L2-normalised, of the gallery's contract.
         gallery: Targets and lookalikes.
         targets: (n,) the number of each embedding's target.
+        tracks: Numbers of the tracks that the embeddings (n,), and the references of targets and then lookalikes (r,),
+            are of: embeddings are not compared with references of their own track. None compares all.
 
     Returns:
         (n,) float32 similarity, and (n,) float32 lead over the nearest other target or lookalike: below 0 if that is
         nearer.
     """
     similarity, margin = np.empty(len(embeddings), np.float32), np.empty(len(embeddings), np.float32)
-    for block, nearest in _similarities(embeddings, gallery):
+    for block, nearest in _similarities(embeddings, gallery, tracks):
         similarity[block], margin[block] = _leads(nearest, targets[block])
     return similarity, margin
 
@@ -94,11 +99,15 @@ def _references(gallery: Gallery) -> tuple[FloatArray, npt.NDArray[np.int64]]:
 
 
 def _similarities(
-    embeddings: npt.NDArray[np.float16], gallery: Gallery
+    embeddings: npt.NDArray[np.float16],
+    gallery: Gallery,
+    tracks: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
 ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-    """Blocks of rows, and (rows, persons) cosines to each person's nearest reference."""
+    """Blocks of rows, and (rows, persons) cosines to each person's nearest reference; `tracks` as of `claims_for`."""
     references, firsts = _references(gallery)
     for block, similarities in cosine_blocks(embeddings, references):
+        if tracks is not None:
+            similarities[tracks[0][block, None] == tracks[1]] = NOBODY
         yield block, np.maximum.reduceat(similarities, firsts, axis=1)
 
 

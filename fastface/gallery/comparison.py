@@ -82,7 +82,8 @@ def _same_face_fault(group: Sequence[str], references: Mapping[str, Sequence[Ref
     more = f" and {len(group) - _MAX_NAMED} more" if len(group) > _MAX_NAMED else ""
     return (
         f"{named}{more} have the same face ({first[row].source} and {second[column].source}: {between.max():.2f});"
-        " photos of one person belong in one sub-folder that bears the name"
+        " photos of one person belong in one sub-folder that bears the name;"
+        " if they are one person: -t NAME=FOLDER (of enroll: NAME=FOLDER)"
     )
 
 

@@ -169,5 +169,8 @@ def _joined(target: Target, chosen: list[_Candidate]) -> Target:
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     names = tuple(f"{one.added.video_id} at {one.added.time:.3f} s" for one in chosen)
     return replace(
-        target, embeddings=np.concatenate([target.embeddings, embeddings]), sources=(*target.sources, *names)
+        target,
+        embeddings=np.concatenate([target.embeddings, embeddings]),
+        sources=(*target.sources, *names),
+        added=tuple(one.added for one in chosen),
     )

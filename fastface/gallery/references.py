@@ -148,14 +148,17 @@ def load_gallery(
         faults.append("--not '*': everyone cannot be a lookalike")
     alike = rule.alike
     pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
+    num_before = len(faults)
     persons = _persons(wanted, pick, rule, faults)
+    is_told = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
     others = _persons(unwanted, pick, rule, faults)
     drop_misfiled(persons, alike)
     for group in (persons, others):
         for picks in group.values():
             tell_minorities(picks, alike)
         faults.extend(fault for picks in group.values() if (fault := _unusable(picks)))
-    faults.extend(f"target {fault}" for fault in _unseen(wanted, persons))
+    unseen = [f"target {fault}" for fault in _unseen(wanted, persons)]
+    faults.extend(unseen)
     faults.extend(f"--not {fault}" for fault in _unseen(unwanted, others))
     references, avoided = used_references(persons), used_references(others)
     faults.extend(same_faces(references, alike))
@@ -163,7 +166,9 @@ def load_gallery(
     if wanted.everyone and EVERYONE in references:
         faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
     if not references and not wanted.everyone:
-        raise ConfigError([*faults, "no usable target: no photo, folder or bank with a usable face was named"])
+        if rule.tolerant or not (is_told or unseen):
+            faults.append("no usable target: no photo, folder or bank with a usable face was named")
+        raise ConfigError(faults)
     if faults and not rule.tolerant:
         raise ConfigError(faults)
     gallery = Gallery(_targets(references), _targets(avoided), rule.contract, wanted.everyone)

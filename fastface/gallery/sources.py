@@ -69,6 +69,9 @@ def collect(paths: Iterable[str | Path]) -> Sources:
     A file is one person, called by its stem; an `.npz` is a bank. In a folder, each sub-folder is one person with all
     photos under it, each loose photo is a person, and each `.npz` is a bank. Hidden files are passed over. The same
     label from several places is one person.
+
+    `NAME=PATH` is a photo, or a folder with all photos under it, of one person with that name. What names a file or
+    folder as it is written, is that; so is what has a `/` before its first `=`.
     """
     listing = _Listing()
     for given in paths:
@@ -98,12 +101,26 @@ class _Listing:
         if given == EVERYONE_PATH:
             self.everyone = True
         elif fault := _why_not_there(path):
-            self.faults.append(f"{given!r}: {fault}")
+            name, sign, named = given.partition("=")
+            if sign and "/" not in name:
+                self._add_named(given, name.strip(), named)
+            else:
+                self.faults.append(f"{given!r}: {fault}")
         elif path.is_dir():
             self.folders.append(path)
             self._add_folder(path)
         else:
             self._add_file(path, is_meant=True)
+
+    def _add_named(self, given: str, name: str, named: str) -> None:
+        """`NAME=PATH`: all of it is one person."""
+        path = Path(named)
+        if fault := _why_nobody(name, named):
+            self.faults.append(f"{given!r}: {fault}")
+        elif path.is_dir():
+            self._add_person(path, name)
+        else:
+            self.photos.append(Photo(path, label_of(name), is_meant=True))
 
     def _add_file(self, path: Path, *, is_meant: bool) -> None:
         if path.suffix.lower() == BANK_SUFFIX:
@@ -121,23 +138,35 @@ class _Listing:
             self.faults.append(f"{str(folder)!r}: the folder is empty")
         for path in entries:
             if _is_folder(path):
-                self._add_person(path)
+                self._add_person(path, path.name)
             else:
                 self._add_file(path, is_meant=path.suffix.lower() in _PICTURE_SUFFIXES)
 
-    def _add_person(self, folder: Path) -> None:
+    def _add_person(self, folder: Path, name: str) -> None:
         """All files under one person's folder. Links to folders are not followed: they may lead in a circle."""
         closed: list[OSError] = []
         found = [
-            Path(parent) / name
-            for parent, _, names in os.walk(folder, onerror=closed.append)
-            for name in names
-            if not any(_is_hidden(part) for part in (Path(parent) / name).relative_to(folder).parts)
+            Path(parent) / file
+            for parent, _, files in os.walk(folder, onerror=closed.append)
+            for file in files
+            if not any(_is_hidden(part) for part in (Path(parent) / file).relative_to(folder).parts)
         ]
         self.faults.extend(f"{error.filename!r}: cannot be read: {error.strerror}" for error in closed)
         if not found and not closed:
-            self.faults.append(f"{str(folder)!r}: the folder of {folder.name!r} is empty")
-        self.photos.extend(Photo(path, label_of(folder.name), is_meant=True) for path in sorted(found))
+            self.faults.append(f"{str(folder)!r}: the folder of {name!r} is empty")
+        self.photos.extend(Photo(path, label_of(name), is_meant=True) for path in sorted(found))
+
+
+def _why_nobody(name: str, named: str) -> str:
+    """Why `NAME=PATH` is no person; empty if it may be one."""
+    if not name or not named:
+        return "write NAME=PATH, with a name and a photo or folder"
+    if named == EVERYONE_PATH:
+        return "everyone has no name: write '*'"
+    if fault := _why_not_there(Path(named)):
+        return f"neither that nor {named!r} is there: {fault}"
+    is_bank = Path(named).suffix.lower() == BANK_SUFFIX and not Path(named).is_dir()
+    return f"a bank has names of its own: write {named!r}" if is_bank else ""
 
 
 def _why_not_there(path: Path) -> str:

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types import Appearance, Person, Tracks
+from fastface.types import Appearance, Person, Rank, Tracks
 
-__all__ = ["RANKS", "Meetings", "Rank", "VideoFacts", "persons_of", "ranked", "renumbered"]
-
-Rank = Literal["seconds", "coverage", "centrality", "quality"]
-RANKS: tuple[Rank, ...] = get_args(Rank)
+__all__ = ["Meetings", "VideoFacts", "persons_of", "ranked", "renumbered"]
 
 _Labels = npt.NDArray[np.int64]
 
@@ -69,7 +66,7 @@ def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, top: i
         "centrality": _summed(of, tracks.centrality[known] * tracks.faces[known], count) / np.maximum(faces, 1),
         "quality": _largest(tracks.quality[known], of, count),
     }
-    order = np.lexsort((np.arange(count), -seconds, -keys[rank].round(9)))
+    order = np.lexsort((np.arange(count), -seconds.round(9), -keys[rank].round(9)))
     return order[faces[order] >= min_faces][: top or None]
 
 

@@ -9,10 +9,11 @@ Candidates are the nearest of each cluster. When no two of them can be joined an
 that are there now are looked for again, until that changes nothing: then no cluster is alike enough to any of its
 nearest that it may be joined with.
 
-Sums of centroids are exact, ties go to the earlier track: the result depends on nothing but the tracks and their order.
+Ties go to the earlier track: the result depends on nothing but the tracks and their order.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,8 @@ _Cosines = npt.NDArray[np.float64]
 _NEAR = 0.75
 """Share of the threshold from which two clusters are candidates: they may come nearer as they grow."""
 
-_WEIGHT_SCALE = 256
-"""Weights are whole 256ths: a sum of 2²⁰ of their products with halves is exact in float64."""
+_LEAST_WEIGHT = 1e-3
+"""A track of no quality counts a little, so that a cluster of such tracks has a mean."""
 
 _BLOCK_ROWS = 65536
 
@@ -77,6 +78,7 @@ def clustered(
             pairs, cosines = clusters.join(joined, pairs, cosines)
         if clusters.count == before:
             return clusters.label, clusters.centroid
+        clusters.settle()
 
 
 class _Clusters:
@@ -90,13 +92,15 @@ class _Clusters:
         together: _Pairs,
     ) -> None:
         self._embedding = tracks.embedding
-        self._weight = np.maximum(np.rint(tracks.quality * _WEIGHT_SCALE), 1.0).astype(np.float64)
+        self._weight = np.maximum(tracks.quality.astype(np.float64), _LEAST_WEIGHT)
         self.centroid = tracks.embedding
+        self._length = self._weight
         self.is_clear: npt.NDArray[np.bool_] = tracks.det_score >= rule.clear_score
         self.count = len(tracks)
         self.label: _Labels = np.arange(self.count)
         self._apart = np.sort(apart, axis=1)
         self._relabel(_components(self.count, together))
+        self.settle()
 
     def may_join(self, pairs: _Pairs) -> npt.NDArray[np.bool_]:
         """(k,) whether the clusters of each pair, the smaller first, may be one person's."""
@@ -109,7 +113,11 @@ class _Clusters:
         leader[joined[:, 1]] = joined[:, 0]
         has_grown = np.zeros(self.count, np.bool_)
         has_grown[joined[:, 0]] = True
+        grown = [self._together(joined[row : row + _BLOCK_ROWS]) for row in range(0, len(joined), _BLOCK_ROWS)]
         number = self._relabel(leader)
+        place = number[joined[:, 0]]
+        self.centroid[place] = np.concatenate([centroid for centroid, _ in grown])
+        self._length[place] = np.concatenate([length for _, length in grown])
         stale = np.logical_or(*has_grown[leader[pairs]].T)
         moved = np.sort(number[pairs], axis=1)
         _, kept = np.unique(self._key(moved), return_index=True)
@@ -118,52 +126,49 @@ class _Clusters:
         cosines[stale] = compared(self.centroid, pairs[stale])
         return pairs, cosines
 
+    def _together(self, joined: _Pairs) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float64]]:
+        one, other = joined.T
+        return _unit(self.centroid[one] * self._length[one, None] + self.centroid[other] * self._length[other, None])
+
     def _relabel(self, leader: _Labels) -> _Labels:
         """Gives each cluster its leader's number, without gaps; returns the new number of each old one."""
         is_leader = leader == np.arange(len(leader))
         if is_leader.all():
             return leader
-        number = (np.cumsum(is_leader) - 1)[leader]
-        changed = np.zeros(int(is_leader.sum()), np.bool_)
-        changed[number[~is_leader]] = True
-        centroid = self.centroid[is_leader]
+        number: _Labels = (np.cumsum(is_leader) - 1)[leader]
+        self.count = int(is_leader.sum())
         self.label = number[self.label]
-        self._apart = np.unique(np.sort(number[self._apart], axis=1), axis=0)
-        self._apart = self._apart[self._apart[:, 0] != self._apart[:, 1]]
-        self.count = len(centroid)
-        self.centroid = centroid
+        self.centroid, self._length = self.centroid[is_leader], self._length[is_leader]
         is_clear = np.zeros(self.count, np.bool_)
         is_clear[number[self.is_clear]] = True
         self.is_clear = is_clear
-        self._settle(np.flatnonzero(changed))
+        apart = np.sort(number[self._apart], axis=1)
+        self._apart = np.unique(apart[apart[:, 0] != apart[:, 1]], axis=0)
         return number
 
-    def _settle(self, changed: _Labels) -> None:
-        """Computes the centroids of clusters that have grown, of a bounded number of tracks at a time."""
-        place = np.full(self.count, -1, np.int64)
-        place[changed] = np.arange(len(changed))
-        rows = np.flatnonzero(place[self.label] >= 0)
-        rows = rows[np.argsort(self.label[rows], kind="stable")]
-        starts = np.flatnonzero(np.diff(self.label[rows], prepend=-1))
-        ends = np.append(starts[1:], len(rows))
+    def settle(self) -> None:
+        """Computes the centroids anew: each time two clusters become one, their mean is rounded to halves."""
+        order = np.argsort(self.label, kind="stable")
+        starts = np.searchsorted(self.label[order], np.arange(self.count))
+        ends = np.append(starts[1:], len(order))
+        grown = np.flatnonzero(ends - starts > 1)
         begin = 0
-        while begin < len(starts):
-            end = max(begin + 1, int(np.searchsorted(ends, starts[begin] + _BLOCK_ROWS, "right")))
-            self.centroid[changed[begin:end]] = self._means(rows[starts[begin] : ends[end - 1]], starts[begin:end])
+        while begin < len(grown):
+            # Clusters of so many tracks together, or one that has more.
+            room = np.cumsum(ends[grown[begin:]] - starts[grown[begin:]])
+            end = begin + max(1, int(np.searchsorted(room, _BLOCK_ROWS, "right")))
+            part = grown[begin:end]
+            self.centroid[part], self._length[part] = _unit(
+                np.stack([self._sum(order[starts[c] : ends[c]]) for c in part])
+            )
             begin = end
 
-    def _means(self, rows: _Labels, starts: _Labels) -> npt.NDArray[np.float16]:
-        sums = np.zeros((len(starts), self._embedding.shape[1]))
-        offset = starts[0]
-        for begin in range(0, len(rows), _BLOCK_ROWS):  # one cluster may have any number of tracks
+    def _sum(self, rows: _Labels) -> npt.NDArray[np.float64]:
+        total = np.zeros(self._embedding.shape[1])
+        for begin in range(0, len(rows), _BLOCK_ROWS):
             part = rows[begin : begin + _BLOCK_ROWS]
-            cluster = np.searchsorted(starts - offset, np.arange(begin, begin + len(part)), "right") - 1
-            firsts = np.flatnonzero(np.diff(cluster, prepend=-1))
-            products = self._embedding[part].astype(np.float64) * self._weight[part, None]
-            sums[cluster[firsts]] += np.add.reduceat(products, firsts)
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        mean: npt.NDArray[np.float16] = (sums / np.maximum(lengths, 1e-12)).astype(np.float16)
-        return mean
+            total += self._weight[part] @ self._embedding[part].astype(np.float64)
+        return total
 
     def _key(self, pairs: _Pairs) -> _Labels:
         keys: _Labels = pairs[:, 0] * self.count + pairs[:, 1]
@@ -175,17 +180,23 @@ def _joined(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: LinkRul
     are_clear = np.logical_and(*clusters.is_clear[pairs].T)
     alike = np.flatnonzero(cosines >= np.where(are_clear, rule.threshold, rule.strict_threshold))
     alike = alike[clusters.may_join(pairs[alike])]
-    near, cosine = pairs[alike], cosines[alike]
-    source = np.concatenate([near[:, 0], near[:, 1]])
-    target = np.concatenate([near[:, 1], near[:, 0]])
-    order = np.lexsort((target, -np.concatenate([cosine, cosine]), source))
-    source, target = source[order], target[order]
-    firsts = np.flatnonzero(np.diff(source, prepend=-1))
-    best = np.full(clusters.count, -1, np.int64)
-    best[source[firsts]] = target[firsts]
-    one = np.flatnonzero(best >= 0)
+    source = np.concatenate([pairs[alike, 0], pairs[alike, 1]])
+    target = np.concatenate([pairs[alike, 1], pairs[alike, 0]])
+    cosine = np.concatenate([cosines[alike], cosines[alike]])
+    most = np.full(clusters.count, -np.inf)
+    np.maximum.at(most, source, cosine)
+    is_most = cosine == most[source]
+    best = np.full(clusters.count, clusters.count)
+    np.minimum.at(best, source[is_most], target[is_most])
+    one = np.flatnonzero(best < clusters.count)
     mutual = one[(best[best[one]] == one) & (one < best[one])]
     return np.stack([mutual, best[mutual]], axis=1)
+
+
+def _unit(sums: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float64]]:
+    """The rows at length 1, and their lengths."""
+    lengths = np.linalg.norm(sums, axis=1)
+    return (sums / np.maximum(lengths, 1e-12)[:, None]).astype(np.float16), lengths
 
 
 def _components(count: int, pairs: _Pairs) -> _Labels:

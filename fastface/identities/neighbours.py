@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import BLOCK_ROWS, one_thread
+from fastface.cosine import BLOCK_ROWS, one_thread, widened
 
 __all__ = ["NUM_NEIGHBOURS", "compared", "is_quick", "neighbours"]
 
@@ -64,18 +64,18 @@ def compared(vectors: npt.NDArray[np.float16], pairs: _Pairs) -> _Cosines:
     for begin in range(0, len(pairs), BLOCK_ROWS):
         left, right = pairs[begin : begin + BLOCK_ROWS].T
         # A product of two halves is exact in float32, and so is the sum in float64.
-        products = vectors[left].astype(np.float32) * vectors[right].astype(np.float32)
+        products = widened(vectors[left]) * widened(vectors[right])
         cosines[begin : begin + BLOCK_ROWS] = products.sum(axis=1, dtype=np.float64)
     return cosines
 
 
 def _exact(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
     for top in range(0, len(vectors), _ROWS):
-        rows = vectors[top : top + _ROWS].astype(np.float32)
+        rows = widened(vectors[top : top + _ROWS])
         near_rows, near, cosines = [], [], []
         for left in range(0, len(vectors), _COLUMNS):
             with one_thread():
-                block = rows @ vectors[left : left + _COLUMNS].astype(np.float32).T
+                block = rows @ widened(vectors[left : left + _COLUMNS]).T
             row, column = np.nonzero(block >= floor - _SLACK)
             near_rows.append(row)
             near.append(column + left)

@@ -33,19 +33,24 @@ _BLOCK_PAIRS = 1 << 18
 _Rows = npt.NDArray[np.int64]
 
 
-def link_tracks(faces: Faces, period: float) -> npt.NDArray[np.int32]:
+def link_tracks(faces: Faces, period: float, *, is_film: bool = True) -> npt.NDArray[np.int32]:
     """Numbers the tracks of one video.
 
     Args:
         faces: Faces of one video, in any order. Stretches in which every frame was looked at may lie between sparse
             samples.
         period: Seconds between samples where they are sparsest.
+        is_film: Whether the frames follow each other. Of pictures that do not, each face is a track of its own.
 
     Returns:
         (n,) int32: the track of each face, numbered from 0 in order of first appearance, then from left to right. Two
         faces of one frame never share a track.
     """
     order = np.lexsort((*faces.boxes.T[::-1], faces.time))
+    if not is_film:
+        alone = np.empty(len(order), np.int32)
+        alone[order] = np.arange(len(order))
+        return alone
     times, frame = np.unique(faces.time[order], return_inverse=True)
     boxes = faces.boxes[order].astype(np.float64)
     place = _Places(frame, boxes)

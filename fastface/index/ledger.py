@@ -18,7 +18,7 @@ from fastface.index.records import UnitRecord, VideoRecord, info_from_text, info
 
 __all__ = ["Ledger"]
 
-_VERSION = 3
+_VERSION = 4
 """Of the tables, kept as SQLite's `user_version`; 0 is a new file."""
 
 _TABLES = f"""

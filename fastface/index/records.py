@@ -52,9 +52,12 @@ class UnitRecord:
         sampled: Frames looked at.
         inferred: Frames searched.
         repeated: Of these, frames equal to the one before them.
+        blurred: Of the frames searched, those too blurred to be given to the detector.
+        unsharp: Faces left out, since not sharp enough.
         quarantined: Frames given up.
         faces: Faces found.
         damaged: Faces found in frames that may be damaged.
+        portraits: Pictures of faces that were taken; if any, the unit and its video have a file of them.
         errors: Packets that could not be decoded.
         covered: Seconds of video that were decoded.
         decoder: What decoded them; empty for pictures.
@@ -74,9 +77,12 @@ class UnitRecord:
     sampled: int = 0
     inferred: int = 0
     repeated: int = 0
+    blurred: int = 0
+    unsharp: int = 0
     quarantined: int = 0
     faces: int = 0
     damaged: int = 0
+    portraits: int = 0
     errors: int = 0
     covered: Fraction = Fraction(0)
     decoder: str = ""

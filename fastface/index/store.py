@@ -1,7 +1,9 @@
 """The index on disk: one folder a video, one Parquet file a committed unit until the video is finished.
 
 OUT/.fastface/index/<video>/units/<key>.parquet     units, as they are committed; none where a video is one unit
+OUT/.fastface/index/<video>/units/<key>.portraits.parquet   pictures of some of their faces, likewise
 OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
+OUT/.fastface/index/<video>/portraits.parquet       pictures of the best faces of each track; none where there is none
 OUT/.fastface/index/<video>/embeddings.npy          their embeddings once more, to be mapped; only where they are many
 OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
 """
@@ -19,9 +21,10 @@ import pyarrow.parquet as pq
 
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
+from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
-from fastface.types import Faces
+from fastface.types import FacePictures, Faces
 
 __all__ = ["VideoIndex"]
 
@@ -45,8 +48,17 @@ class VideoIndex:
         """`faces.parquet`, which is there once the video is finished."""
         return self._folder / "faces.parquet"
 
-    def write_unit(self, unit: UnitRecord, faces: Faces, metadata: dict[str, str]) -> None:
-        """Writes the faces of a unit, durably."""
+    @property
+    def portraits_path(self) -> Path:
+        """`portraits.parquet`, which is there once the video is finished, if any of its faces were pictured."""
+        return self._folder / "portraits.parquet"
+
+    def write_unit(
+        self, unit: UnitRecord, faces: Faces, metadata: dict[str, str], portraits: FacePictures | None = None
+    ) -> None:
+        """Writes the faces of a unit, durably, and the pictures of them if there are any."""
+        if portraits:
+            _write_portraits(self._unit_portraits(unit), portraits, metadata)
         _write(self._unit_path(unit), faces, metadata)
 
     def write_faces(
@@ -55,11 +67,24 @@ class VideoIndex:
         dimension: int,
         metadata: dict[str, str],
         link: Callable[[Faces], npt.NDArray[np.int32]],
+        portraits: Callable[[Faces], FacePictures] | None = None,
     ) -> int:
-        """Makes `faces.parquet` of the units' faces, in order, with tracks linked; gives the number of faces."""
+        """Makes `faces.parquet` of the units' faces, in order, with tracks linked; gives the number of faces.
+
+        Args:
+            parts: The faces of each unit.
+            dimension: Components of an embedding.
+            metadata: Says where the rows come from.
+            link: Numbers the tracks of all faces.
+            portraits: Gives, for the faces with their tracks, the pictures of them to keep; None writes no file.
+        """
         faces = Faces.concatenate([Faces.empty(dimension), *parts])
         tracked = replace(faces, track=link(faces))
         self._map_path.unlink(missing_ok=True)
+        if portraits is None:
+            self.portraits_path.unlink(missing_ok=True)
+        else:
+            _write_portraits(self.portraits_path, portraits(tracked), metadata)
         _write(self.faces_path, tracked, metadata)
         if len(faces) >= _MAPPED_FROM:
             self._write_map(faces.embedding)
@@ -70,8 +95,8 @@ class VideoIndex:
         shutil.rmtree(self._folder / "units", ignore_errors=True)
 
     def holds(self, unit: UnitRecord) -> bool:
-        """Whether the file of a committed unit is there."""
-        return self._unit_path(unit).exists()
+        """Whether the files of a committed unit are there."""
+        return self._unit_path(unit).exists() and (not unit.portraits or self._unit_portraits(unit).exists())
 
     def faces(self) -> Faces:
         """All faces of the finished video, in order of time.
@@ -122,6 +147,22 @@ class VideoIndex:
         """
         return [_read(self._unit_path(unit)) for unit in units]
 
+    def unit_portraits(self, units: Iterable[UnitRecord]) -> list[FacePictures]:
+        """The pictures of each unit that has any.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+        """
+        return [_read_portraits(self._unit_portraits(unit)) for unit in units if unit.portraits]
+
+    def portraits(self) -> FacePictures:
+        """The pictures of the finished video's faces, in order of time; none where none were kept.
+
+        Raises:
+            FaceIndexError: The file is damaged.
+        """
+        return _read_portraits(self.portraits_path) if self.portraits_path.exists() else FacePictures.empty()
+
     def remove(self) -> None:
         """Removes everything of the video."""
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -133,6 +174,9 @@ class VideoIndex:
     def _unit_path(self, unit: UnitRecord) -> Path:
         return self._folder / ("dense" if unit.dense else "units") / f"{unit.key}.parquet"
 
+    def _unit_portraits(self, unit: UnitRecord) -> Path:
+        return self._unit_path(unit).with_suffix(".portraits.parquet")
+
 
 def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
     private_folder(path.parent)
@@ -141,17 +185,30 @@ def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
         pq.write_table(to_table(faces, metadata), part, compression=_COMPRESSION, use_dictionary=False)
 
 
+def _write_portraits(path: Path, portraits: FacePictures, metadata: dict[str, str]) -> None:
+    """Durable with the file of faces beside it, which is written next."""
+    private_folder(path.parent)
+    with atomic_path(path, private=True, with_next=True) as part:
+        table = portraits_to_table(portraits, metadata)
+        pq.write_table(table, part, compression="NONE", use_dictionary=False, write_statistics=False)
+
+
 def _read(path: Path) -> Faces:
     with _opened(path) as file:
         table = file.read()
         return from_table(table, embeddings_of(table))
 
 
+def _read_portraits(path: Path) -> FacePictures:
+    with _opened(path, check_portraits) as file:
+        return portraits_from_table(file.read())
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path, check: Callable[[pa.Schema], None] = check_schema) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
-            check_schema(file.schema_arrow)
+            check(file.schema_arrow)
             yield file
     except (OSError, pa.ArrowInvalid) as error:
         raise FaceIndexError(f"cannot read the index {str(path)!r}: {error}; scan again with --fresh") from error

@@ -10,7 +10,7 @@ from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
 from fastface.types import ALIGNED_SIZE
 
-__all__ = ["open_analyser", "open_detector", "open_recogniser", "warm_up"]
+__all__ = ["analyser_of", "open_analyser", "open_detector", "open_recogniser", "warm_up"]
 
 _CPU_CHUNK = 4
 """Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
@@ -54,7 +54,12 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
     Raises:
         BackendError: As `open_detector`.
     """
-    return FaceAnalyser(open_detector(settings), open_recogniser(settings), min_face=settings.min_face)
+    return analyser_of(open_detector(settings), open_recogniser(settings), settings)
+
+
+def analyser_of(detector: Detector, recogniser: Recogniser, settings: WorkerSettings) -> FaceAnalyser:
+    """Both networks together, with the settings' limits."""
+    return FaceAnalyser(detector, recogniser, settings.min_face, settings.min_sharpness)
 
 
 def warm_up(network: Detector | Recogniser, settings: WorkerSettings) -> None:

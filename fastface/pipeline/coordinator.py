@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Self
 
 from fastface.pipeline.crew import Crew, CrewSizes, Member, stop_all
-from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, UnitScanned, VideoProbed, VideoRefused
+from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, VideoProbed, VideoRefused
 from fastface.pipeline.messages import (
     CancelUnit,
     DecoderSettings,
@@ -36,7 +36,7 @@ from fastface.pipeline.messages import (
 from fastface.pipeline.ring import Ring
 from fastface.pipeline.slots import SlotState, SlotTable
 from fastface.pipeline.work import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, blame_of, may_lease
-from fastface.types import Faces, Unit, VideoInfo
+from fastface.types import Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
 __all__ = ["Coordinator"]
@@ -184,7 +184,8 @@ class Coordinator:
         filled = batch.filled
         self._slots.lease(filled.slot, worker.name)
         first, frames = batch.todo[0]
-        task = Infer(batch.number, filled.slot, filled.geometry, first, frames, filled.pts, filled.times)
+        span = (first, frames, filled.pts, filled.times, filled.pictured)
+        task = Infer(batch.number, filled.slot, filled.geometry, *span)
         self._assign(worker, batch, task)
 
     def _assign(self, member: Member, task: object, message: object) -> None:
@@ -247,10 +248,9 @@ class Coordinator:
         if batch.abandoned:
             self._drop(batch)
             return
-        batch.take(message.first, message.faces)
+        batch.take(message.first, message.faces, message.portraits)
         work = self._active[batch.filled.work]
-        work.seconds.update(message.seconds)
-        work.repeated += message.repeated
+        work.heard(message)
         self._events.append(Moved(work.unit, work.advance(batch.filled.times[-1]), len(message.faces)))
         self._continue(batch)
 
@@ -268,23 +268,10 @@ class Coordinator:
         del self._batches[batch.number]
 
     def _complete(self, work: UnitWork) -> None:
-        if not work.complete or work.decoded is None:
+        if not work.complete:
             return
         del self._active[work.number]
-        report = work.decoded.report
-        assert report.sampled == work.inferred + work.quarantined, (work.unit, report, work.inferred)
-        parts = [work.faces[sequence] for sequence in sorted(work.faces)] or [Faces.empty(self._dimension)]
-        self._events.append(
-            UnitScanned(
-                unit=work.unit,
-                faces=Faces.concatenate(parts),
-                report=report,
-                inferred=work.inferred,
-                repeated=work.repeated,
-                quarantined=work.quarantined,
-                seconds=dict(work.seconds),
-            )
-        )
+        self._events.append(work.result(self._dimension))
 
     # ── deaths ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

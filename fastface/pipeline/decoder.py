@@ -5,11 +5,13 @@ import gc
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from time import perf_counter
 
 import av.logging
 import cv2
+import numpy as np
 
 from fastface.errors import InputError, VideoError
 from fastface.failpoints import fail_point
@@ -27,9 +29,10 @@ from fastface.pipeline.messages import (
     UnitDecoded,
     UnitRefused,
 )
+from fastface.pipeline.portraits import PortraitClock
 from fastface.pipeline.process import Heartbeat
 from fastface.pipeline.ring import Ring, capacity
-from fastface.types import Geometry
+from fastface.types import Geometry, VideoInfo
 from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.fingerprint import fingerprint
@@ -80,10 +83,13 @@ class _Batch:
         self.pts: list[int] = []
         self.times: list[float] = []
         self.damaged: set[int] = set()
+        self.pictured: list[int] = []
 
-    def add(self, frame: SampledFrame) -> None:
+    def add(self, frame: SampledFrame, *, is_pictured: bool) -> None:
         """Copies one frame into the slot."""
         place = len(self.pts)
+        if is_pictured:
+            self.pictured.append(place)
         if frame.flagged:
             self.damaged.add(place)
         self._writer.write(frame, self._planes[place], self._canvases[place])
@@ -179,11 +185,17 @@ class _UnitJob:
         self._decoder = decoder
         self._task = task
         self._sequence = 0
-        self._seconds = {"decode": 0.0, "wait_slot": 0.0}
+        self._seconds = {"decode": 0.0, "wait_slot": 0.0, "copy": 0.0, "canvas": 0.0}
         self._batch: _Batch | None = None
-        self._geometry = geometry_for(task.info, decoder._settings.det_size)
-        self._writer = PlaneWriter(task.info, self._geometry)
-        assert capacity(decoder._settings.ring, self._geometry) > 0, self._geometry  # slots are made for the canvas
+        self._lay_out(task.info)
+        self._clock = PortraitClock(task.info, task.unit, wanted=decoder._settings.portraits)
+
+    def _lay_out(self, info: VideoInfo) -> None:
+        """Says how frames are written from now on."""
+        settings = self._decoder._settings
+        self._geometry = geometry_for(info, settings.det_size)
+        self._writer = PlaneWriter(info, self._geometry, self._seconds)
+        assert capacity(settings.ring, self._geometry) > 0, self._geometry  # slots are made for the canvas
 
     def run(self) -> UnitDecoded:
         """Decodes the unit to its end.
@@ -204,7 +216,7 @@ class _UnitJob:
             raise
         if self._batch is not None:
             self._send_batch(self._batch)
-        return UnitDecoded(self._task.work, self._sequence, source.report, self._seconds | self._writer.seconds)
+        return UnitDecoded(self._task.work, self._sequence, source.report, self._seconds)
 
     def _timed_next(self, frames: Iterator[SampledFrame]) -> SampledFrame | None:
         started = perf_counter()
@@ -216,11 +228,17 @@ class _UnitJob:
         decoder, work = self._decoder, self._task.work
         while decoder._connection.poll():
             decoder.obey(decoder._connection.recv(), work)
+        if isinstance(frame.content, np.ndarray) and frame.content.shape[1::-1] != self._geometry.display:
+            # Pictures of a sequence have sizes of their own; a batch has one.
+            if self._batch is not None:
+                self._send_batch(self._batch)
+            size = frame.content.shape[1], frame.content.shape[0]
+            self._lay_out(replace(self._task.info, size=size, coded_size=size))
         if self._batch is None:
             started = perf_counter()
             self._batch = _Batch(decoder.next_grant(work), decoder._ring, self._geometry, self._writer)
             self._seconds["wait_slot"] += perf_counter() - started
-        self._batch.add(frame)
+        self._batch.add(frame, is_pictured=self._clock.is_due(frame))
         if self._batch.full:
             self._send_batch(self._batch)
 
@@ -235,6 +253,7 @@ class _UnitJob:
             pts=tuple(batch.pts),
             times=tuple(batch.times),
             damaged=frozenset(batch.damaged),
+            pictured=tuple(batch.pictured),
         )
         fail_point("decoder.filled")
         self._decoder._connection.send(message)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fastface.types import Faces, Unit, VideoInfo
+from fastface.types import FacePictures, Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
 
@@ -38,8 +38,11 @@ class UnitScanned:
         report: What the decoder saw.
         inferred: Sampled frames that were searched.
         repeated: Of these, the frames equal to the one before them: they show the same faces.
+        blurred: Of the searched frames, those too blurred to be given to the detector.
+        unsharp: Faces that were left out, since not sharp enough.
         quarantined: Sampled frames that killed every worker that searched them.
         seconds: Time of each stage, summed over the processes.
+        portraits: Pictures of some of the faces, in order of time.
     """
 
     unit: Unit
@@ -49,6 +52,9 @@ class UnitScanned:
     repeated: int
     quarantined: int
     seconds: dict[str, float] = field(default_factory=dict)
+    portraits: FacePictures = field(default_factory=FacePictures.empty)
+    blurred: int = 0
+    unsharp: int = 0
 
 
 @dataclass(frozen=True, slots=True)

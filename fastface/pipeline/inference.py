@@ -4,7 +4,9 @@ On a CPU one batch is computed after the other. On a card the next batch's faces
 before are aligned and embedded: see `pipeline.overlap`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from time import perf_counter
 
@@ -12,13 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.faces.analyse import FaceAnalyser, FoundFaces
+from fastface.faces.blur import is_blurred
+from fastface.faces.portraits import picture_faces
 from fastface.failpoints import fail_point
 from fastface.pipeline.analyser import open_analyser, warm_up
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.ring import Ring
-from fastface.types import Faces
+from fastface.types import BlurGate, FacePictures, Faces
 
-__all__ = ["Job", "describe", "serve_in_turn", "unpack"]
+__all__ = ["Job", "answer", "describe", "serve_in_turn", "unpack"]
 
 _Pixels = npt.NDArray[np.uint8]
 
@@ -32,15 +36,20 @@ class Job:
 
     Attributes:
         task: What is asked.
-        begins: The frames that are not the one before again: only these are computed.
-        canvases: (m, H, W, 3) what the detector sees; those after the first `len(begins)` only fill the batch up.
-        planes: (len(begins), plane_bytes).
+        runs: The frames, those together that are equal, without the blurred ones: the first of each is computed.
+        canvases: (m, H, W, 3) what the detector sees; those after the first `len(runs)` only fill the batch up.
+        planes: (len(runs), plane_bytes).
     """
 
     task: Infer
-    begins: list[int]
+    runs: list[range]
     canvases: _Pixels
     planes: _Pixels
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that are not too blurred."""
+        return sum(map(len, self.runs))
 
 
 def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
@@ -52,51 +61,87 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
     waiting = perf_counter()
     while not isinstance(message := connection.recv(), Stop):
         started = perf_counter()
-        reply = _infer(ring, analyser, message, waited=started - waiting)
+        job = unpack(ring, message, per_picture=analyser.detector.session.per_picture, gate=settings.gate)
+        reply = _infer(analyser, job, waited=started - waiting)
         waiting = perf_counter()
         fail_point("worker.inferred")
         connection.send(reply)
         fail_point("worker.told")
 
 
-def _infer(ring: Ring, analyser: FaceAnalyser, task: Infer, waited: float) -> Inferred:
-    job = unpack(ring, task, per_picture=analyser.detector.session.per_picture)
+def _infer(analyser: FaceAnalyser, job: Job, waited: float) -> Inferred:
     before = dict(analyser.seconds)
-    faces = describe(analyser, job, analyser.detect(job.canvases))
+    faces, unsharp = describe(analyser, job, analyser.detect(job.canvases))
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
-    return Inferred(
-        task.batch, task.first, faces, {**seconds, "wait_batch": waited}, repeated=task.count - len(job.begins)
-    )
+    return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp)
 
 
-def unpack(ring: Ring, task: Infer, *, per_picture: bool) -> Job:
+def unpack(ring: Ring, task: Infer, *, per_picture: bool, gate: BlurGate | None = None) -> Job:
     """A task's pixels: views of the ring, but where they must be put together.
 
     Args:
         ring: Holds the task's slot.
         task: The frames.
         per_picture: Whether the detector computes each picture by itself.
+        gate: Says which frames are too blurred; None: none is.
     """
     canvases, planes = ring.batch(task.slot, task.geometry)
     span = slice(task.first, task.first + task.count)
     repeats = _repeats(planes[span], canvases[span])
     begins = [task.first, *(task.first + 1 + np.flatnonzero(~repeats)).tolist()]
-    return Job(task, begins, _batch(canvases, begins, per_picture=per_picture), _rows(planes, begins))
+    runs = [range(*run) for run in pairwise([*begins, task.first + task.count])]
+    if gate is not None:
+        runs = [run for run in runs if not is_blurred(canvases[run[0]], task.geometry.content, gate)]
+        begins = [run[0] for run in runs]
+    return Job(task, runs, _batch(canvases, begins, per_picture=per_picture), _rows(planes, begins))
 
 
-def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> Faces:
-    """The faces of all frames of a task, of those that repeat the one before too.
+def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> tuple[Faces, int]:
+    """The faces of all frames of a task, of those that repeat the one before too, and how many were not sharp enough.
 
     Raises:
         BackendError: The recogniser failed.
     """
-    task, begins = job.task, job.begins
+    task, begins = job.task, [run[0] for run in job.runs]
     pts, times = [task.pts[n] for n in begins], [task.times[n] for n in begins]
     faces = analyser.describe(found, job.planes, task.geometry, pts, times)
-    if len(begins) == task.count:
-        return faces
-    runs = zip(begins, [*begins[1:], task.first + task.count], strict=True)
-    return _repeated(faces, [range(*run) for run in runs], task)
+    unsharp = sum(analyser.unsharp[task.pts[run[0]]] * len(run) for run in job.runs)
+    if len(begins) == job.num_frames:
+        return faces, unsharp
+    return _repeated(faces, job.runs, task), unsharp
+
+
+def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int) -> Inferred:
+    """What is told of a task: its faces, and pictures of those that are to be pictured.
+
+    Args:
+        job: The task.
+        faces: From `describe`.
+        seconds: Time of each stage so far.
+        unsharp: Likewise.
+    """
+    started = perf_counter()
+    portraits = FacePictures.concatenate([FacePictures.empty(), *_pictured(job, faces)])
+    seconds["picture"] = perf_counter() - started
+    return Inferred(
+        batch=job.task.batch,
+        first=job.task.first,
+        faces=faces,
+        seconds=seconds,
+        repeated=job.num_frames - len(job.runs),
+        portraits=portraits,
+        blurred=job.task.count - job.num_frames,
+        unsharp=unsharp,
+    )
+
+
+def _pictured(job: Job, faces: Faces) -> Iterator[FacePictures]:
+    """Pictures of the faces of each frame that is to be pictured; equal frames have the same pixels."""
+    task = job.task
+    for planes, run in zip(job.planes, job.runs, strict=True):
+        for frame in run:
+            if frame in task.pictured:
+                yield picture_faces(faces[faces.pts == task.pts[frame]], planes, task.geometry)
 
 
 def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixels:
@@ -105,7 +150,7 @@ def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixel
     A runtime computes a picture otherwise in a batch of one than in a batch of four, by rounding. With every batch of
     the same size each frame sees the same arithmetic, whatever was killed and done again.
     """
-    if per_picture or len(wanted) == len(canvases):
+    if per_picture or len(wanted) in (0, len(canvases)):
         return _rows(canvases, wanted)
     full = np.zeros_like(canvases)
     full[: len(wanted)] = canvases[wanted]
@@ -114,6 +159,8 @@ def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixel
 
 def _rows(pixels: _Pixels, wanted: list[int]) -> _Pixels:
     """Some rows; a view where they are neighbours."""
+    if not wanted:
+        return pixels[:0]
     if wanted[-1] - wanted[0] == len(wanted) - 1:
         return pixels[wanted[0] : wanted[-1] + 1]
     return pixels[wanted]

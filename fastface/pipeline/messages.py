@@ -1,4 +1,6 @@
-"""What the coordinator and its children say to each other. Pixels never cross a pipe: they lie in the ring.
+"""What the coordinator and its children say to each other. Frames never cross a pipe: they lie in the ring.
+
+Small pictures of faces do, as JPEG: a few kilobytes a batch, beside embeddings of a kilobyte a face.
 
 Every message is a small frozen dataclass, pickled by the connection. A child obeys only what is under "to a …".
 """
@@ -8,7 +10,7 @@ from pathlib import Path
 
 from fastface.backends import DeviceInfo
 from fastface.pipeline.ring import RingShape
-from fastface.types import Faces, Geometry, Sampling, Size, Unit, VideoInfo
+from fastface.types import BlurGate, FacePictures, Faces, Geometry, Sampling, Size, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
 
@@ -20,7 +22,7 @@ class DecoderSettings:
     """What a decoder needs to know for all of its life.
 
     `card` is the number of the card that decodes, where one does; of several, `cards`, decoders are dealt to them in
-    turn.
+    turn. `portraits`: whether faces are to be pictured.
     """
 
     ring: RingShape
@@ -29,6 +31,7 @@ class DecoderSettings:
     unit_seconds: float
     max_pixels: int
     threads: int
+    portraits: bool = False
     card: int = 0
     cards: tuple[int, ...] = ()
 
@@ -42,7 +45,8 @@ class WorkerSettings:
     """What an inference worker needs to know for all of its life.
 
     Graphs are the rewritten ones; `canvas` is the detector's usual size, which it gets ready for before work comes.
-    Where there are several `cards`, workers are dealt to them in turn; `device` is then the first.
+    Where there are several `cards`, workers are dealt to them in turn; `device` is then the first. Without a `gate` no
+    frame is too blurred, and no face with a `min_sharpness` of 0.
     """
 
     ring: RingShape
@@ -55,6 +59,8 @@ class WorkerSettings:
     cache_folder: Path
     det_threshold: float
     min_face: int
+    min_sharpness: float = 0.0
+    gate: BlurGate | None = None
     cards: tuple[DeviceInfo, ...] = ()
 
     def at(self, place: int) -> "WorkerSettings":
@@ -101,7 +107,7 @@ class CancelUnit:
 
 @dataclass(frozen=True, slots=True)
 class Infer:
-    """Find and embed the faces of frames `first … first + count` of a slot's batch."""
+    """Find and embed the faces of frames `first … first + count` of a slot's batch; picture those of `pictured`."""
 
     batch: int
     slot: int
@@ -110,6 +116,7 @@ class Infer:
     count: int
     pts: tuple[int, ...]
     times: tuple[float, ...]
+    pictured: tuple[int, ...] = ()
 
 
 # ── to any child ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -166,7 +173,8 @@ class ProbeRefused:
 class Filled:
     """A slot holds a batch of a unit.
 
-    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame; those in `damaged` may be damaged.
+    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame; those in `damaged` may be damaged, and the
+    faces of those in `pictured` are to be kept as pictures too.
     """
 
     work: int
@@ -177,6 +185,7 @@ class Filled:
     pts: tuple[int, ...]
     times: tuple[float, ...]
     damaged: frozenset[int] = frozenset()
+    pictured: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +219,8 @@ class UnitRefused:
 class Inferred:
     """The faces of the asked frames, in frame order.
 
-    `seconds` is the time of each stage; `repeated` frames were equal to the one before them and not computed again.
+    `seconds` is the time of each stage; `repeated` frames were equal to the one before them and not computed again,
+    `blurred` ones not searched; `unsharp` faces were left out.
     """
 
     batch: int
@@ -218,3 +228,6 @@ class Inferred:
     faces: Faces
     seconds: dict[str, float]
     repeated: int
+    portraits: FacePictures = field(default_factory=FacePictures.empty)
+    blurred: int = 0
+    unsharp: int = 0

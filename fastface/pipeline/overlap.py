@@ -14,12 +14,12 @@ from multiprocessing.connection import Connection, wait
 from time import perf_counter
 
 from fastface.backends import page_lock
-from fastface.faces.analyse import FaceAnalyser, FoundFaces
+from fastface.faces.analyse import FoundFaces
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
 from fastface.failpoints import fail_point
-from fastface.pipeline.analyser import open_detector, open_recogniser, warm_up
-from fastface.pipeline.inference import Job, describe, unpack
+from fastface.pipeline.analyser import analyser_of, open_detector, open_recogniser, warm_up
+from fastface.pipeline.inference import Job, answer, describe, unpack
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.ring import Ring
 
@@ -43,7 +43,8 @@ class Overlapped:
         self._describing = ThreadPoolExecutor(1, "recogniser")
         detector = self._detecting.submit(_opened_detector, settings)
         recogniser = self._describing.submit(_opened_recogniser, settings)
-        self._analyser = FaceAnalyser(detector.result(), recogniser.result(), min_face=settings.min_face)
+        self._analyser = analyser_of(detector.result(), recogniser.result(), settings)
+        self._gate = settings.gate
         self._idle_since = perf_counter()
 
     def begin(self, task: Infer) -> Future[Inferred]:
@@ -55,7 +56,7 @@ class Overlapped:
     def _detect(self, task: Infer) -> tuple[Job, FoundFaces, dict[str, float]]:
         started = perf_counter()
         waited = started - self._idle_since
-        job = unpack(self._ring, task, per_picture=self._analyser.detector.session.per_picture)
+        job = unpack(self._ring, task, per_picture=self._analyser.detector.session.per_picture, gate=self._gate)
         found = self._analyser.detect(job.canvases)
         self._idle_since = perf_counter()
         fail_point("overlap.detected")
@@ -65,11 +66,11 @@ class Overlapped:
         job, found, seconds = detected.result()
         fail_point("overlap.taken")
         before = dict(self._analyser.seconds)
-        faces = describe(self._analyser, job, found)
+        faces, unsharp = describe(self._analyser, job, found)
         for stage in ("align", "embed"):
             seconds[stage] = self._analyser.seconds[stage] - before[stage]
         fail_point("overlap.described")
-        return Inferred(job.task.batch, job.task.first, faces, seconds, job.task.count - len(job.begins))
+        return answer(job, faces, seconds, unsharp)
 
 
 def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fastface.pipeline.messages import Filled, UnitDecoded
-from fastface.types import Faces, Unit, VideoInfo
+from fastface.pipeline.events import UnitScanned
+from fastface.pipeline.messages import Filled, Inferred, UnitDecoded
+from fastface.types import FacePictures, Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
 __all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "blame_of", "may_lease"]
@@ -66,9 +67,12 @@ class UnitWork:
         blame: Of decoders that died of earlier attempts.
         decoded: The decoder's last word; None while it is decoding.
         faces: Faces of each finished batch, by sequence number.
+        portraits: Likewise the pictures of them.
         inferred: Frames searched so far.
         quarantined: Frames given up so far.
         repeated: Of the frames searched, those equal to the one before.
+        blurred: Of the frames searched, those too blurred for the detector.
+        unsharp: Faces left out.
         seconds: Time of each stage so far.
         position: How far into the video batches were searched, in seconds.
     """
@@ -79,9 +83,12 @@ class UnitWork:
     blame: int = 0
     decoded: UnitDecoded | None = None
     faces: dict[int, Faces] = field(default_factory=dict)
+    portraits: dict[int, FacePictures] = field(default_factory=dict)
     inferred: int = 0
     quarantined: int = 0
     repeated: int = 0
+    blurred: int = 0
+    unsharp: int = 0
     seconds: Counter[str] = field(default_factory=Counter)
 
     position: float = 0.0
@@ -106,9 +113,42 @@ class UnitWork:
 
     def add(self, batch: "Batch") -> None:
         """Takes a finished batch."""
-        self.faces[batch.filled.sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
+        sequence = batch.filled.sequence
+        self.faces[sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
+        if batch.portraits:
+            self.portraits[sequence] = _joined(batch.portraits)
         self.inferred += len(batch.filled.pts) - batch.quarantined
         self.quarantined += batch.quarantined
+
+    def heard(self, message: Inferred) -> None:
+        """A worker has told of frames of this attempt."""
+        self.seconds.update(message.seconds)
+        self.repeated += message.repeated
+        self.blurred += message.blurred
+        self.unsharp += message.unsharp
+
+    def result(self, dimension: int) -> UnitScanned:
+        """What the `complete` unit came to, for embeddings of so many components."""
+        assert self.decoded is not None, self.unit
+        report = self.decoded.report
+        assert report.sampled == self.inferred + self.quarantined, (self.unit, report, self.inferred)
+        return UnitScanned(
+            unit=self.unit,
+            faces=Faces.concatenate([self.faces[n] for n in sorted(self.faces)] or [Faces.empty(dimension)]),
+            report=report,
+            inferred=self.inferred,
+            repeated=self.repeated,
+            quarantined=self.quarantined,
+            seconds=dict(self.seconds),
+            portraits=_joined(self.portraits),
+            blurred=self.blurred,
+            unsharp=self.unsharp,
+        )
+
+
+def _joined(portraits: dict[int, FacePictures]) -> FacePictures:
+    """All of them, in order of their numbers."""
+    return FacePictures.concatenate([FacePictures.empty(), *(portraits[n] for n in sorted(portraits))])
 
 
 @dataclass(slots=True)
@@ -123,6 +163,7 @@ class Batch:
         todo: (first, count) of the frames still to search; the first entry is handed out next.
         blame: Of workers that died of `todo[0]`, or of the batch that it is a part of.
         parts: Faces found, by first frame.
+        portraits: Pictures of them, by first frame, where there are any.
         quarantined: Frames given up.
         abandoned: Whether nobody wants the result any more: the slot is freed as soon as no worker holds it.
     """
@@ -132,6 +173,7 @@ class Batch:
     todo: deque[tuple[int, int]]
     blame: int = 0
     parts: dict[int, Faces] = field(default_factory=dict)
+    portraits: dict[int, FacePictures] = field(default_factory=dict)
     quarantined: int = 0
     abandoned: bool = False
 
@@ -153,9 +195,11 @@ class Batch:
             self.parts[first] = Faces.empty(dimension)
             self.blame = QUARANTINE_BLAME - _FAULT_BLAME
 
-    def take(self, first: int, faces: Faces) -> None:
+    def take(self, first: int, faces: Faces, portraits: FacePictures | None = None) -> None:
         """A worker has searched `todo[0]`."""
         assert self.todo[0][0] == first, (self.todo, first)
         _, count = self.todo.popleft()
         damaged = [self.filled.pts[frame] for frame in self.filled.damaged if first <= frame < first + count]
         self.parts[first] = replace(faces, damaged=np.isin(faces.pts, damaged)) if damaged else faces
+        if portraits:
+            self.portraits[first] = portraits

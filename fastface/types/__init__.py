@@ -1,8 +1,9 @@
 """The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
 
 from fastface.types.answers import Added, Doubt, FramingClass, Gallery, Hits, Span, Target
-from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, Faces, FloatArray
-from fastface.types.people import Appearance, Person, Portrait, Tracks
+from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, FacePictures, Faces, FloatArray
+from fastface.types.gates import BlurGate
+from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
 from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
 
 __all__ = [
@@ -10,8 +11,10 @@ __all__ = [
     "DOUBLE_COSINE",
     "Added",
     "Appearance",
+    "BlurGate",
     "DecoderName",
     "Doubt",
+    "FacePictures",
     "Faces",
     "FloatArray",
     "FramingClass",
@@ -21,6 +24,7 @@ __all__ = [
     "Image",
     "Person",
     "Portrait",
+    "Rank",
     "Sampling",
     "Size",
     "Span",

@@ -15,6 +15,35 @@ FramingClass = Literal["close-up", "portrait", "half", "full"]
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """A face of a film that joined a target's references, and what speaks for it.
+
+    Attributes:
+        target: The target's label.
+        video_id: The video.
+        time: Seconds from the first frame.
+        box: x1, y1, x2, y2 in pixels of the frame as displayed.
+        anchor: Name of the photo that its track is nearest to.
+        track_similarity: Cosine of its track's best faces together to that photo.
+        similarity: Cosine of the face alone to the target's nearest photo.
+        margin: Lead of its track over the nearest other target or lookalike.
+        quality: 0–1.
+        yaw: Degrees.
+    """
+
+    target: str
+    video_id: str
+    time: float
+    box: tuple[float, float, float, float]
+    anchor: str
+    track_similarity: float
+    similarity: float
+    margin: float
+    quality: float
+    yaw: float
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A person to find.
 
@@ -22,11 +51,13 @@ class Target:
         label: The name; unique in a gallery.
         embeddings: (k, D) float32, L2-normalised, one row a reference.
         sources: k names of the photos that the references came from.
+        added: Where the last references are from, if these are faces of films and no photos; in the same order.
     """
 
     label: str
     embeddings: FloatArray
     sources: tuple[str, ...]
+    added: tuple[Added, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +86,7 @@ class Hits(Rows):
         time: (n,) float64, seconds from the first frame.
         period: (n,) float64, seconds that the hit stands for: the sample period, or the frame's where every frame was
             looked at.
-        similarity: (n,) float32, cosine to the nearest reference of the target.
+        similarity: (n,) float32, cosine to the nearest reference of the target; none from the hit's own track.
         margin: (n,) float32, similarity minus that of the nearest other target or lookalike; `similarity + 1` where
             there is no other.
         by_track: (n,) bool, whether the face alone would be no hit, and its track makes it one: it is turned, blurred
@@ -120,32 +151,3 @@ class Span:
     hits: int
     best_similarity: float
     mean_similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """A face of a film that joined a target's references, and what speaks for it.
-
-    Attributes:
-        target: The target's label.
-        video_id: The video.
-        time: Seconds from the first frame.
-        box: x1, y1, x2, y2 in pixels of the frame as displayed.
-        anchor: Name of the photo that its track is nearest to.
-        track_similarity: Cosine of its track's best faces together to that photo.
-        similarity: Cosine of the face alone to the target's nearest photo.
-        margin: Lead of its track over the nearest other target or lookalike.
-        quality: 0–1.
-        yaw: Degrees.
-    """
-
-    target: str
-    video_id: str
-    time: float
-    box: tuple[float, float, float, float]
-    anchor: str
-    track_similarity: float
-    similarity: float
-    margin: float
-    quality: float
-    yaw: float

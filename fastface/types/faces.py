@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ALIGNED_SIZE", "DOUBLE_COSINE", "Faces", "FloatArray", "Rows"]
+__all__ = ["ALIGNED_SIZE", "DOUBLE_COSINE", "FacePictures", "Faces", "FloatArray", "Rows"]
 
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels: what ArcFace networks take."""
@@ -87,3 +87,36 @@ class Faces(Rows):
             damaged=np.empty(0, np.bool_),
             embedding=np.empty((0, dimension), np.float16),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FacePictures(Rows):
+    """Small pictures of some of one video's faces, taken while it was scanned; one row a picture.
+
+    Not to be confused with `people.Portrait`, which is a picture chosen for a person of the census.
+
+    Attributes:
+        pts: (k,) int64, of the face's frame.
+        x1: (k,) float32, left of the face's box; with `pts` and `y1` it names a row of the video's `Faces` exactly.
+        y1: (k,) float32, top of the face's box.
+        quality: (k,) float32, of the face, 0–1.
+        jpeg: (k,) object, bytes: the upright face with room around it.
+    """
+
+    pts: npt.NDArray[np.int64]
+    x1: npt.NDArray[np.float32]
+    y1: npt.NDArray[np.float32]
+    quality: npt.NDArray[np.float32]
+    jpeg: npt.NDArray[np.object_]
+
+    @classmethod
+    def of(cls, faces: Faces, jpegs: Iterable[bytes]) -> Self:
+        """The pictures of these faces, in the same order."""
+        jpeg = np.empty(len(faces), np.object_)
+        jpeg[:] = list(jpegs)
+        return cls(faces.pts, faces.boxes[:, 0].copy(), faces.boxes[:, 1].copy(), faces.quality, jpeg)
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No pictures."""
+        return cls.of(Faces.empty(0), ())

@@ -1,13 +1,17 @@
 """Everyone in the archive: tracks, and the persons that they are of."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fastface.types.faces import Rows
 
-__all__ = ["Appearance", "Person", "Portrait", "Tracks"]
+__all__ = ["Appearance", "Person", "Portrait", "Rank", "Tracks"]
+
+Rank = Literal["seconds", "coverage", "centrality", "quality"]
+"""What persons are ranked by; see `identities.census.ranked`."""
 
 
 @dataclass(frozen=True, slots=True)

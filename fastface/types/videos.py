@@ -42,6 +42,8 @@ class VideoInfo:
         estimated_times: Whether frames have no timestamps, or the clock is set back in the middle, so that times are
             counted by `rate` there and hold only when decoding begins at the beginning.
         max_pixels: Width × height of the largest frame that is decoded, since a film may change its size.
+        is_film: Whether its frames follow each other. Pictures of a folder need not: each may be of another size, and
+            shows a moment of its own.
     """
 
     path: Path
@@ -60,6 +62,7 @@ class VideoInfo:
     pixel_format: str
     estimated_times: bool = False
     max_pixels: int = 2**31 - 1
+    is_film: bool = True
 
     def time_of(self, pts: int) -> Fraction:
         """Seconds from the first frame."""

@@ -22,12 +22,13 @@ def geometry_for(info: VideoInfo, det_size: Size | None) -> Geometry:
 
     Args:
         info: The video.
-        det_size: The canvas; None for 640 pixels on the long side and the video's aspect, in steps of 32.
+        det_size: The canvas; None for 640 pixels on the long side and the video's aspect, in steps of 32, or for
+            pictures, which are of any aspect, the one square that holds each.
     """
     width, height = info.size
     planes_factor = min(1.0, MAX_PLANES[0] * MAX_PLANES[1] / (width * height)) ** 0.5
     planes = (_even(width * planes_factor), _even(height * planes_factor))
-    canvas = det_size or _canvas_of(width, height)
+    canvas = det_size or (_canvas_of(width, height) if info.is_film else (PICTURE_CANVAS, PICTURE_CANVAS))
     factor = min(canvas[0] / width, canvas[1] / height)
     content = (min(canvas[0], _even(width * factor)), min(canvas[1], _even(height * factor)))
     return Geometry(display=(width, height), planes=planes, canvas=canvas, content=content)

@@ -31,12 +31,14 @@ _Bytes = npt.NDArray[np.uint8]
 class PlaneWriter:
     """Writes the frames of one video into slots.
 
-    Attributes:
-        seconds: {stage: seconds so far}: `copy` of planes into the slot, `canvas` made of them.
+    Args:
+        info: The video.
+        geometry: How its frames lie there.
+        seconds: {stage: seconds so far}, counted on: `copy` of planes into the slot, `canvas` made of them.
     """
 
-    def __init__(self, info: VideoInfo, geometry: Geometry) -> None:
-        self.seconds = {"copy": 0.0, "canvas": 0.0}
+    def __init__(self, info: VideoInfo, geometry: Geometry, seconds: dict[str, float] | None = None) -> None:
+        self.seconds = {} if seconds is None else seconds
         self._info = info
         self._geometry = geometry
         width, height = geometry.content
@@ -64,8 +66,8 @@ class PlaneWriter:
         parts = self._copy(frame, planes)
         copied = perf_counter()
         self._fill_canvas(parts, canvas)
-        self.seconds["copy"] += copied - began
-        self.seconds["canvas"] += perf_counter() - copied
+        for stage, spent in (("copy", copied - began), ("canvas", perf_counter() - copied)):
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
     def _copy(self, frame: SampledFrame, planes: _Bytes) -> tuple[_Bytes, _Bytes, _Bytes]:
         size = self._geometry.planes

@@ -43,6 +43,7 @@ def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
             codec="images",
             pixel_format="bgr24",
             estimated_times=True,
+            is_film=not file.path.is_dir(),
         )
     raise VideoError(file.path, f"none of its {len(files)} pictures can be read")
 
@@ -63,7 +64,6 @@ class SequenceSource:
         Numbered pictures are a film's: with a sampling rate, only the first picture of each cell is read. Pictures of a
         folder may have nothing to do with each other: all are read.
         """
-        is_film = not self._info.path.is_dir()
         last_cell: int | None = None
         decoded = sampled = errors = 0
         for pts, path in enumerate(sequence_files(self._info.path)):
@@ -72,7 +72,7 @@ class SequenceSource:
             if time < unit.start or (unit.end is not None and time >= unit.end):
                 continue
             decoded += 1
-            cell = unit.sampling.cell(time) if is_film else None
+            cell = unit.sampling.cell(time) if self._info.is_film else None
             if cell is not None and cell == last_cell:
                 continue
             try:

@@ -19,7 +19,7 @@ from fastface.workflows.run import scan
 
 __all__ = ["STAGES", "Combination", "Measurement", "bench", "combinations_of", "described", "profile_text"]
 
-STAGES = ("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "wait_batch")
+STAGES = ("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "picture", "wait_batch")
 """Where the time of decoders (the first four) and of workers (the others) goes."""
 
 _MEMORY_SECONDS = 0.5

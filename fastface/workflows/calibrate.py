@@ -170,7 +170,7 @@ def calibrate(
     )
     from fastface.workflows.calibrate_chart import draw_chart  # noqa: PLC0415 - Pillow, which all others can spare
 
-    write_atomic(result.chart, draw_chart(result, photos, strangers))
+    write_atomic(result.chart, draw_chart(result, photos, evidence.video_mates, strangers))
     return result
 
 

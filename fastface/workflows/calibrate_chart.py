@@ -14,7 +14,8 @@ __all__ = ["draw_chart"]
 
 _WIDTH, _PANEL_HEIGHT, _EDGE, _LINE = 1000, 250, 40, 22
 _INK, _PAPER, _GRID = (20, 20, 20), (255, 255, 255), (210, 210, 210)
-_SAME, _OTHERS = (40, 140, 90), ((200, 80, 60), (150, 90, 170), (210, 150, 40))
+_SAME, _SAME_IN_VIDEO = (40, 140, 90), (110, 190, 60)
+_OTHERS = ((200, 80, 60), (150, 90, 170), (210, 150, 40))
 _IN_USE, _SUGGESTED = (120, 120, 120), (30, 80, 200)
 _LOWEST, _HIGHEST, _BIN = -0.3, 1.0, 0.02
 
@@ -22,7 +23,9 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _Series = tuple[str, FloatArray, tuple[int, int, int]]
 
 
-def draw_chart(calibration: Calibration, photos: PhotoTrials, strangers: Mapping[str, Trials]) -> bytes:
+def draw_chart(
+    calibration: Calibration, photos: PhotoTrials, mates: Mapping[str, Trials], strangers: Mapping[str, Trials]
+) -> bytes:
     """Two panels of histograms as PNG: all pairs of photos, and what matching compares, with both thresholds.
 
     Each histogram is scaled to its own highest bar, since there are many more strangers than mates.
@@ -30,6 +33,7 @@ def draw_chart(calibration: Calibration, photos: PhotoTrials, strangers: Mapping
     Args:
         calibration: The limits.
         photos: The photos' comparisons.
+        mates: All kinds of comparisons of one person's faces in videos.
         strangers: All kinds of comparisons of different persons.
     """
     panels: list[tuple[str, list[_Series]]] = [
@@ -41,6 +45,7 @@ def draw_chart(calibration: Calibration, photos: PhotoTrials, strangers: Mapping
             "each face by itself: the nearest photo of a person",
             [
                 ("photo, own person", photos.mates.similarity, _SAME),
+                *((kind, trials.similarity, _SAME_IN_VIDEO) for kind, trials in mates.items()),
                 *((kind, strangers[kind].similarity, ink) for kind, ink in zip(strangers, _OTHERS, strict=False)),
             ],
         ),

@@ -10,7 +10,7 @@ import numpy as np
 from fastface.config import Config
 from fastface.curation.candidates import Candidate, score_of
 from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
-from fastface.curation.likeness import drop_doubles, number_scenes
+from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
 from fastface.curation.selection import select
 from fastface.curation.sources import Source, list_sources
 from fastface.errors import InputError
@@ -130,7 +130,9 @@ def _judge(
         take_asked_faces(readable, _asked(readable, gallery, limits), config.curate)
     with_face = [candidate for candidate in readable if candidate.face is not None]
     number_scenes(with_face, config.curate)
-    if gallery is None and (note := compare_with_medoid(with_face, limits.enter)):
+    drop_copies([candidate for candidate in with_face if candidate.is_open])
+    compared = [candidate for candidate in with_face if candidate.is_open]
+    if gallery is None and (note := compare_with_medoid(compared, limits.enter)):
         observer.note(note)
     for candidate in with_face:
         candidate.score = score_of(candidate, config.curate)

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from fastface.config import Config
+from fastface.config import Config, ScanConfig
 from fastface.gallery.limits import Limits
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
-from fastface.types import Gallery, Size
+from fastface.types import BlurGate, Gallery, Size
 from fastface.video.discover import VideoFile
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.find import Finder
@@ -23,8 +23,9 @@ from fastface.workflows.machine import Layout, choose_layout
 from fastface.workflows.networks import Networks, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
 from fastface.workflows.output import OutputFolder
+from fastface.workflows.recipe import recipe_of
 from fastface.workflows.results import VideoOutcome
-from fastface.workflows.scan import Scanner, recipe_of
+from fastface.workflows.scan import Scanner
 
 __all__ = ["VERSION", "Desk", "open_desk"]
 
@@ -56,6 +57,7 @@ class Desk:
             unit_seconds=scan.unit_seconds,
             max_pixels=scan.max_pixels,
             threads=layout.decoder_threads,
+            portraits=scan.portrait_mb > 0,
             cards=tuple(card.device_id for card in networks.cards),
         )
         worker = WorkerSettings(
@@ -69,6 +71,8 @@ class Desk:
             cache_folder=networks.cache,
             det_threshold=scan.det_threshold,
             min_face=scan.min_face,
+            min_sharpness=scan.min_sharpness,
+            gate=_gate(scan),
             cards=networks.cards,
         )
         with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
@@ -145,6 +149,15 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
         yield desk
 
 
+def _gate(scan: ScanConfig) -> BlurGate | None:
+    if scan.blur_gate == "none":
+        return None
+    is_whole = scan.blur_gate == "global"
+    return (
+        BlurGate(scan.blur_threshold) if is_whole else BlurGate(scan.blur_threshold, scan.blur_tiles, scan.blur_share)
+    )
+
+
 def _name(record: VideoRecord) -> str:
     return record.video_id
 
@@ -169,6 +182,8 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
         sampled=sum(unit.sampled for unit in units),
         inferred=sum(unit.inferred for unit in units),
         repeated=sum(unit.repeated for unit in units),
+        blurred=sum(unit.blurred for unit in units),
+        unsharp=sum(unit.unsharp for unit in units),
         quarantined=sum(unit.quarantined for unit in units),
         faces=sum(unit.faces for unit in units),
         damaged=sum(unit.damaged for unit in units),

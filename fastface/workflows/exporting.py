@@ -7,7 +7,7 @@ cannot be made again stays, but no table names it. Nothing is made of a video th
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fastface.errors import InputError, SpaceError
-from fastface.export.overlay import box_tracks
+from fastface.export.overlay import BoxTrack, box_tracks
 from fastface.export.plans import CropFacts, clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.files import private_folder
@@ -23,7 +23,7 @@ from fastface.index.records import VideoRecord
 from fastface.names import counted
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
-from fastface.types import Span
+from fastface.types import Span, VideoInfo
 from fastface.video.fingerprint import fingerprint
 from fastface.workflows.desk import Desk
 from fastface.workflows.export_jobs import BoxedJob, ClipJob, ExportJob, ExportSettings, PicturesJob
@@ -77,10 +77,16 @@ class _Wanted:
 
 
 class Exporter:
-    """Plans, makes and records the exports of one command."""
+    """Plans, makes and records the exports of one command.
 
-    def __init__(self, desk: Desk) -> None:
+    Args:
+        desk: The command's.
+        folders: Those below OUT that the command answers for: what else lies in them goes.
+    """
+
+    def __init__(self, desk: Desk, folders: Collection[str] = ("clips", "crops", "snapshots")) -> None:
         self._out = desk.out
+        self._folders = folders
         self._ledger = desk.ledger
         self._config = desk.config
         self._networks = desk.networks
@@ -115,6 +121,13 @@ class Exporter:
         path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end, '_boxes')}"
         tracks = box_tracks(found.faces, found.hits, span.start, span.end)
         self._want((path,), found.record, BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
+
+    def plan_film(self, record: VideoRecord, info: VideoInfo, tracks: tuple[BoxTrack, ...], end: float) -> None:
+        """Notes a copy of a whole video with boxes in it."""
+        if info.path.is_dir() or not tracks:
+            return
+        path = f"previews/{record.video_id}_people.mp4"
+        self._want((path,), record, BoxedJob(info, 0.0, end, tracks, self._out.root / path))
 
     def _want(self, paths: tuple[str, ...], record: VideoRecord, job: ExportJob) -> None:
         self._wanted.append(_Wanted(paths, record, _key(record.fingerprint, job), job))
@@ -204,7 +217,8 @@ class Exporter:
     def _remove_unwanted(self) -> int:
         """Removes the files of an earlier question that are none of this one's; gives their number."""
         wanted = {path for item in self._wanted for path in item.paths}
-        unwanted = sorted(set(self._known) - wanted)
+        own = (path for path in self._known if path.partition("/")[0] in self._folders)
+        unwanted = sorted(set(own) - wanted)
         for path in unwanted:
             if not (self._out.root / path).is_dir():  # a folder of that name is the user's
                 (self._out.root / path).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from fastface.config import SpansConfig
 from fastface.errors import ModelError
 from fastface.gallery.limits import Limits
 from fastface.gallery.matching import Matches, match
+from fastface.gallery.reported import without_own_tracks
 from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
@@ -211,10 +212,11 @@ class Finder:
         # Frames that an earlier question looked at do not change the answer to this one.
         faces, periods = self._faces(record, info, exact=self._spans.exact)
         matches = self._match(faces, periods)
+        hits = without_own_tracks(record.video_id, faces, matches.hits, self._gallery)
         duration = None if info.duration is None else float(info.duration)
         spans = [
             span
-            for label, found in matches.hits.items()
+            for label, found in hits.items()
             for span in build_spans(
                 record.video_id,
                 label,
@@ -226,7 +228,7 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, faces, matches.hits, tuple(spans), matches.doubts)
+        return Findings(record, info, faces, hits, tuple(spans), matches.doubts)
 
     def _sampling(self, record: VideoRecord) -> Sampling:
         """The sampling that the video was scanned with.
@@ -271,7 +273,7 @@ class Finder:
         if dense:
             order = np.argsort(faces.pts, kind="stable")
             faces, periods = faces[order], periods[order]
-            faces = replace(faces, track=link_tracks(faces, period))
+            faces = replace(faces, track=link_tracks(faces, period, is_film=info.is_film))
         return faces, periods
 
     def _index(self, record: VideoRecord) -> VideoIndex:

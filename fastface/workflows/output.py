@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-_EXPORT_FOLDERS = ("clips", "crops", "snapshots")
+_EXPORT_FOLDERS = ("banks", "clips", "crops", "people", "previews", "snapshots")
 _MAX_REASONS = 10
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from fastface.config import Config, ExportConfig
-from fastface.export.choosing import choose_hits
+from fastface.export.choosing import choose_hits, shown_shares
 from fastface.export.plans import BoxLabel, CropKind, CropStyle
 from fastface.export.tables import CropRow
 from fastface.gallery.matching import EVERYONE
 from fastface.names import safe_name
 from fastface.persons.network import PersonNetwork
-from fastface.types import Faces, Hits
+from fastface.types import Hits, Size
 from fastface.workflows.export_jobs import CropJob, PicturesJob, SnapshotJob
 from fastface.workflows.find import Findings
 
@@ -62,7 +62,10 @@ def _plan_crops(
     found: Findings, label: str, hits: Hits, config: ExportConfig, root: Path
 ) -> Iterator[tuple[CropRow, CropJob]]:
     video_id, faces = found.record.video_id, found.faces
-    for number, row in enumerate(_chosen(faces, label, hits, config)):
+    if not found.info.is_film:
+        # The times of pictures say nothing: each is a moment of its own.
+        config = config.model_copy(update={"min_gap": 0.0})
+    for number, row in enumerate(_chosen(found, label, hits, config)):
         face, time = int(hits.face[row]), float(hits.time[row])
         file = f"crops/{safe_name(label)}/{video_id}_{time:.3f}_{number}.{config.crop_format}"
         x1, y1, x2, y2 = faces.boxes[face].tolist()
@@ -79,13 +82,29 @@ def _plan_crops(
         yield crop, CropJob(int(faces.pts[face]), crop.box, landmarks, root / file, _description(crop))
 
 
-def _chosen(faces: Faces, label: str, hits: Hits, config: ExportConfig) -> list[int]:
+def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig) -> list[int]:
     """Rows of the hits that are worth a crop; of everyone's, each track's by itself, since they are many persons."""
-    # Nobody wants a picture of a turned, blurred or damaged face.
-    good = np.flatnonzero(~hits.by_track & ~faces.damaged[hits.face])
+    faces = found.faces
+    # Nobody wants a picture of a turned, blurred or damaged face, or of one half of which the frame cuts off.
+    is_good = ~hits.by_track & ~faces.damaged[hits.face]
+    if (frame := _frame_of(found)) is not None:
+        is_good &= shown_shares(faces.boxes[hits.face], frame) >= config.min_shown
+    good = np.flatnonzero(is_good)
     tracks = faces.tracks[hits.face[good]] if label == EVERYONE else np.zeros(len(good), np.int64)
     rows = [good[tracks == track] for track in np.unique(tracks)]
     return sorted(row for part in rows for row in part[choose_hits(faces, hits[part], config)].tolist())
+
+
+def _frame_of(found: Findings) -> Size | None:
+    """The size of all frames; None where that is not known, as pictures, and some films, change it.
+
+    A face whose middle lies outside of what the header says shows that it does not hold for every frame.
+    """
+    width, height = found.info.size
+    boxes = found.faces.boxes
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    is_one = found.info.is_film and bool(((x <= width) & (y <= height)).all())
+    return found.info.size if is_one else None
 
 
 def _description(crop: CropRow) -> str:

@@ -92,6 +92,15 @@ def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
     _check_all(config, targets, checks)
 
 
+def look_at_index(config: Config, out: Path) -> None:
+    """Makes sure that nothing stands in the way of a command that asks the index of `out` without targets.
+
+    Raises:
+        FastfaceError: As `look_ahead`.
+    """
+    _check_all(config, None, [lambda: _check_index(out), lambda: check_space(out)])
+
+
 def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[Check]) -> None:
     """Asks all checks, and those of every command, and raises what they raise.
 

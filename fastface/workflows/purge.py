@@ -1,4 +1,4 @@
-"""Removing what a run keeps of people's faces: embeddings, crops, snapshots. Tables, clips and the log stay."""
+"""Removing what a run keeps of faces: embeddings, pictures, banks, identities. Tables of hits, clips, the log stay."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,9 @@ from fastface.workflows.output import OutputFolder
 
 __all__ = ["Purge", "purge"]
 
-_PICTURES = ("crops/", "snapshots/")
+_PICTURES = ("crops/", "snapshots/", "people/", "banks/", "primary_person.npz")
+_PEOPLE_TABLES = ("people.csv", "appearances.csv", "together.csv")
+_KNOWLEDGE = ("identities.sqlite", "identities.sqlite-wal", "identities.sqlite-shm", "people.json", "corrections.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Purge:
     Attributes:
         indexes: Videos whose faces and embeddings were kept.
         photos: Photos whose faces were kept.
-        pictures: Crops and snapshots.
+        pictures: Crops, snapshots, what was made of persons, banks.
         bytes_freed: Size of all that.
         kept: Files beside them that the ledger does not know, which stay: the user's own, or those of a ledger that is
             lost.
@@ -57,7 +59,9 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         pictures = [path for path in ledger.exports() if path.startswith(_PICTURES)]
         indexes = [path for path in folder.index.iterdir() if path.is_dir()]
         photos = list(_files(folder.photos))
-        doomed = [*_files(folder.index), *photos, *(out / path for path in pictures), out / "crops" / "crops.csv"]
+        tables = [out / "crops" / "crops.csv", *(out / "people" / name for name in _PEOPLE_TABLES)]
+        knowledge = [folder.state / name for name in _KNOWLEDGE]
+        doomed = [*_files(folder.index), *photos, *(out / path for path in pictures), *tables, *knowledge]
         doomed = [path for path in doomed if path.is_file()]
         freed = sum(path.stat().st_size for path in doomed)
         if not pretend:

@@ -39,6 +39,8 @@ class VideoOutcome:
         sampled: Frames looked at.
         inferred: Frames searched.
         repeated: Of these, frames equal to the one before them, which show the same faces.
+        blurred: Of the frames searched, those too blurred to be given to the detector.
+        unsharp: Faces left out, since not sharp enough.
         quarantined: Frames given up.
         faces: Faces found.
         damaged: Faces found in frames that may be damaged; marked in faces.parquet.
@@ -62,6 +64,8 @@ class VideoOutcome:
     seconds: dict[str, float]
     decoder: str = ""
     decoder_reason: str = ""
+    blurred: int = 0
+    unsharp: int = 0
 
 
 @dataclass(slots=True)
@@ -72,6 +76,8 @@ class Counts:
     sampled: int = 0
     inferred: int = 0
     repeated: int = 0
+    blurred: int = 0
+    unsharp: int = 0
     quarantined: int = 0
     faces: int = 0
     embeddings: int = 0

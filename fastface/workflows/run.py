@@ -58,7 +58,7 @@ def run(
         FastfaceError: The run failed; what is committed stays.
     """
     found = look_ahead(config, inputs, targets, out)
-    with open_desk(config, out, observer, command) as desk, _reported(desk, "run", found) as result:
+    with open_desk(config, out, observer, command) as desk, reported(desk, "run", found) as result:
         gallery = None
         with desk.coordinator() as coordinator:
             if config.run.fresh:
@@ -72,7 +72,7 @@ def run(
             records = _comparable(desk, desk.finder(gallery))
             finder = _finder(desk, gallery, records, result)
             _look_closer(desk, finder, records, coordinator, result)
-        _answer(desk, finder, records, result)
+        answer(desk, finder.findings(records), result)
     return result
 
 
@@ -85,7 +85,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     found = look_ahead(config, inputs, None, out)
     with (
         open_desk(config, out, observer, "scan") as desk,
-        _reported(desk, "scan", found) as result,
+        reported(desk, "scan", found) as result,
         desk.coordinator() as coordinator,
     ):
         if config.run.fresh:
@@ -102,18 +102,18 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         InterruptError, FastfaceError: As `run`.
     """
     look_back(config, targets, out)
-    with open_desk(config, out, observer, "find") as desk, _reported(desk, "find") as result:
+    with open_desk(config, out, observer, "find") as desk, reported(desk, "find") as result:
         gallery = _enrol(desk, targets, result)
         records = desk.answered()
         finder = _finder(desk, gallery, records, result)
         with desk.coordinator() as coordinator:
             _look_closer(desk, finder, records, coordinator, result)
-        _answer(desk, finder, records, result)
+        answer(desk, finder.findings(records), result)
     return result
 
 
 @contextmanager
-def _reported(desk: Desk, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
+def reported(desk: Desk, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
     """Writes run.json at the end, of a command that was interrupted too."""
     started = monotonic()
     result = RunResult(command, desk.out.root)
@@ -137,13 +137,16 @@ def _reported(desk: Desk, command: str, found: Discovery | None = None) -> Itera
 
 
 def _conclude(desk: Desk, result: RunResult, started: float) -> None:
-    result.videos = desk.outcomes(desk.records()) if result.command == "find" else desk.outcomes_of(result.inputs)
+    asks_all = result.command in ("find", "pick")
+    result.videos = desk.outcomes(desk.records()) if asks_all else desk.outcomes_of(result.inputs)
     totals = result.counts
     totals.videos = len(result.videos)
     for video in result.videos:
         totals.sampled += video.sampled
         totals.inferred += video.inferred
         totals.repeated += video.repeated
+        totals.blurred += video.blurred
+        totals.unsharp += video.unsharp
         totals.quarantined += video.quarantined
         totals.faces += video.faces
         totals.embeddings += video.faces
@@ -254,12 +257,13 @@ def _look_closer(
             desk.interruption.check()
 
 
-def _answer(desk: Desk, finder: Finder, records: list[VideoRecord], result: RunResult) -> None:
+def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
+    """Exports what was found, and writes the tables of it."""
     exporter = Exporter(desk)
     tally = _Tally(exporter, result.counts)
     root = desk.out.root
     with result.phase("match"):
-        write_hits(root / "hits.csv", tally.pass_on(finder.findings(records)))
+        write_hits(root / "hits.csv", tally.pass_on(findings))
         write_review(root / "review.csv", tally.doubts)
     with result.phase("exports"):
         exports = exporter.make()

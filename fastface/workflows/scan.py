@@ -1,19 +1,19 @@
 """Videos → index: admits videos, takes the coordinator's events, commits units, finishes videos."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from fastface.config import ScanConfig
+import numpy as np
+import numpy.typing as npt
+
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
+from fastface.index.portraits import best_of_tracks
 from fastface.index.records import UnitRecord, VideoRecord
-from fastface.index.schema import SCHEMA_VERSION
 from fastface.index.store import VideoIndex
 from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
@@ -27,66 +27,15 @@ from fastface.pipeline.events import (
     VideoProbed,
     VideoRefused,
 )
-from fastface.types import DecoderName, Faces, Unit, VideoInfo
+from fastface.types import FacePictures, Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frame import UnitReport
-from fastface.workflows.networks import Networks
 from fastface.workflows.observer import Observer
+from fastface.workflows.recipe import Recipe
 from fastface.workflows.verdict import judge, was_unread
 
-__all__ = ["Recipe", "Scanner", "recipe_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How an index is made.
-
-    Attributes:
-        key: Digest of all that a video's index depends on. Processes, batches and devices are not part of it.
-        metadata: What every Parquet file says about where its rows come from.
-        dimension: Components of an embedding.
-        decoder: What is to decode the videos.
-        period: Seconds between samples at their sparsest; 0 where every frame is sampled.
-    """
-
-    key: str
-    metadata: dict[str, str]
-    dimension: int
-    period: float
-    decoder: DecoderName = "pyav"
-
-
-def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
-    """The recipe that the settings, the networks and this version of fastface give."""
-    facts = {
-        "schema": SCHEMA_VERSION,
-        "sampling": str(scan.sampling),
-        "det_size": scan.det_size,
-        "det_threshold": scan.det_threshold,
-        "min_face": scan.min_face,
-        "unit_seconds": scan.unit_seconds,
-        "max_pixels": scan.max_pixels,
-        "detector": networks.models.detector.sha256,
-        "contract": networks.contract,
-    }
-    if scan.decoder != "pyav":
-        # A card makes of a damaged stream what it likes; of a whole one it makes the same pixels as PyAV.
-        facts["decoder"] = scan.decoder
-    metadata = {
-        "fastface_version": version,
-        "contract": networks.contract,
-        "recogniser": networks.models.recogniser.name,
-        "detector": networks.models.detector.name,
-        "sampling": json.dumps(asdict(scan.sampling), default=str),
-    }
-    return Recipe(
-        key=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32],
-        metadata=metadata,
-        dimension=networks.dimension,
-        period=float(scan.sampling.period or 0),
-        decoder=scan.decoder,
-    )
+__all__ = ["Scanner"]
 
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
@@ -99,6 +48,14 @@ class _Open:
 
     record: VideoRecord
     missing: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the units of a video have found, in order."""
+
+    faces: list[Faces]
+    portraits: list[FacePictures]
 
 
 class Scanner:
@@ -162,7 +119,7 @@ class Scanner:
         record = self._ledger.video(file.video_id)
         if record is None or record.scan_key != self._recipe.key or record.state in _TRIED_AGAIN:
             return False
-        if record.info is not None and not VideoIndex(self._root, file.video_id).faces_path.exists():
+        if record.info is not None and not self._is_whole(file.video_id):
             return False
         try:
             is_same = fingerprint(file.path) == record.fingerprint
@@ -174,6 +131,13 @@ class Scanner:
             info = record.info and replace(record.info, path=file.path)
             self._ledger.put_video(replace(record, path=file.path, info=info))
         return is_same
+
+    def _is_whole(self, video_id: str) -> bool:
+        """Whether all files of a finished video's index are there."""
+        index = VideoIndex(self._root, video_id)
+        if not index.faces_path.exists():
+            return False
+        return index.portraits_path.exists() or not any(u.portraits for u in self._ledger.units(video_id).values())
 
     def _take(self, event: Event, coordinator: Coordinator) -> None:
         fail_point(f"scan.{type(event).__name__}")
@@ -244,9 +208,12 @@ class Scanner:
             sampled=report.sampled,
             inferred=event.inferred,
             repeated=event.repeated,
+            blurred=event.blurred,
+            unsharp=event.unsharp,
             quarantined=event.quarantined,
             faces=len(event.faces),
             damaged=int(event.faces.damaged.sum()),
+            portraits=len(event.portraits),
             errors=report.errors,
             covered=report.covered,
             keyframes=report.keyframes,
@@ -260,10 +227,17 @@ class Scanner:
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.
-            self._finish(unit.video_id, [record], [event.faces], last=record)
+            self._finish(unit.video_id, [record], _Seen([event.faces], [event.portraits]), last=record)
             return
-        VideoIndex(self._root, unit.video_id).write_unit(record, event.faces, self._recipe.metadata)
+        index, link = VideoIndex(self._root, unit.video_id), self._linker(video.record.info if video else None)
+        kept = event.portraits
+        if len(kept):
+            kept = best_of_tracks(kept, replace(event.faces, track=link(event.faces)))
+        index.write_unit(record, event.faces, self._recipe.metadata, kept)
         self._settle(unit.video_id, record)
+
+    def _linker(self, info: VideoInfo | None) -> Callable[[Faces], npt.NDArray[np.int32]]:
+        return partial(link_tracks, period=self._recipe.period, is_film=info is None or info.is_film)
 
     def _tell(self, unit: Unit, report: UnitReport) -> None:
         """Says once of each reason why another decoder was taken than the one that was asked for."""
@@ -293,12 +267,10 @@ class Scanner:
     def _merge(self, video_id: str) -> None:
         """Finishes a video all of whose units are in the ledger."""
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
-        parts = VideoIndex(self._root, video_id).unit_faces(unit for unit in units if not unit.lost)
-        self._finish(video_id, units, parts)
+        index, whole = VideoIndex(self._root, video_id), [unit for unit in units if not unit.lost]
+        self._finish(video_id, units, _Seen(index.unit_faces(whole), index.unit_portraits(whole)))
 
-    def _finish(
-        self, video_id: str, units: list[UnitRecord], parts: list[Faces], last: UnitRecord | None = None
-    ) -> None:
+    def _finish(self, video_id: str, units: list[UnitRecord], seen: _Seen, last: UnitRecord | None = None) -> None:
         """Writes what all units of a video have seen; `last` is the one that the ledger does not have yet."""
         record = self._open.pop(video_id).record
         duration = record.info.duration if record.info else None
@@ -310,10 +282,12 @@ class Scanner:
             state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
             reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
         index = VideoIndex(self._root, video_id)
-        link = partial(link_tracks, period=self._recipe.period)
+        link = self._linker(record.info)
         metadata = {**self._recipe.metadata, "fingerprint": record.fingerprint}
         fail_point("scan.merge")
-        index.write_faces(parts, self._recipe.dimension, metadata, link)
+        portraits = FacePictures.concatenate([FacePictures.empty(), *seen.portraits])
+        choose = partial(best_of_tracks, portraits, most_bytes=self._recipe.portrait_bytes)
+        index.write_faces(seen.faces, self._recipe.dimension, metadata, link, choose if len(portraits) else None)
         fail_point("scan.merged")
         self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage), last)
         fail_point("scan.finished")

@@ -1,0 +1,80 @@
+"""`fastface people`: everyone in an index."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
+from fastface.cli.report import as_json, observer_for, plain, say
+from fastface.names import counted, valid_text
+from fastface.workflows.people import PeopleResult
+from fastface.workflows.people import people as people_workflow
+
+__all__ = ["people", "tell"]
+
+_SHOWN = 50
+"""Persons that a terminal shows; the page shows all."""
+
+
+@with_settings(PEOPLE, MODELS)
+def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
+    """Count everyone in the index of OUT: who, how long, where, with whom; a table and a page to choose from."""
+    tell(people_workflow(invocation.config, out, observer_for(invocation)), invocation)
+
+
+def tell(result: PeopleResult, invocation: Invocation) -> None:
+    """Says what a census has found, and ends the process if something could not be exported."""
+    if invocation.json:
+        as_json(_object(result))
+    elif not invocation.quiet:
+        console = Console(soft_wrap=True, highlight=False)
+        console.print(_table(result))
+        for line in _lines(result):
+            say(line)
+    for failure in result.export_failures:
+        typer.echo(f"fastface: not exported: {valid_text(failure)}", err=True)
+    if result.export_failures:
+        raise typer.Exit(3)
+
+
+def _object(result: PeopleResult) -> dict[str, object]:
+    persons = (replace(person, portraits=()) for person in result.persons)
+    values = asdict(replace(result, persons=tuple(persons)))
+    return {**values, "out": str(result.out), "page": str(result.page)}
+
+
+def _table(result: PeopleResult) -> Table:
+    table = Table("person", "name", "screen time", "share", "faces", "tracks", "videos", "first seen")
+    for person in result.persons[:_SHOWN]:
+        first = person.appearances[0]
+        table.add_row(
+            str(person.number),
+            plain(person.name),
+            f"{person.seconds:.1f} s",
+            f"{person.share:.0%}",
+            str(person.faces),
+            str(person.tracks),
+            str(person.videos),
+            f"{plain(first.video_id)} {first.start:.1f} s",
+        )
+    return table
+
+
+def _lines(result: PeopleResult) -> list[str]:
+    persons, faces = result.unlisted
+    lines = []
+    if len(result.persons) > _SHOWN:
+        lines.append(f"and {len(result.persons) - _SHOWN} more: see {result.page}")
+    rest = [f"{faces} of {counted(persons, 'person')} not listed"]
+    rest += [f"{result.rejected} of rejected persons"] if result.rejected else []
+    lines.append(
+        f"{counted(result.faces, 'face')}: {result.listed} of {counted(len(result.persons), 'person')} listed, "
+        f"{', '.join(rest)}, {result.poor} too poor to tell"
+    )
+    lines.append(f"look and choose: {Path(result.page)}")
+    lines.append("then: fastface pick NUMBER… --name NAME" + ("" if result.out == OUT_FOLDER else f" -o {result.out}"))
+    return lines

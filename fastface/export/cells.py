@@ -1,0 +1,44 @@
+"""Cells and files of the tables: RFC 4180, digits that do not depend on the locale. `tables` tells the whole form."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fastface.files import atomic_path
+
+__all__ = ["Cells", "pixels_cell", "score_cell", "seconds_cell", "write_csv"]
+
+Cells = Sequence[str | int]
+"""One row. Texts that users chose have gone through `names.text_cell`."""
+
+
+def write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
+    """Writes a table, header first, whole or not at all, and returns the number of its rows.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    count = 0
+    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+# The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.
+def seconds_cell(value: float) -> str:
+    """Seconds with three decimals."""
+    return f"{value:z.3f}"
+
+
+def score_cell(value: float) -> str:
+    """A similarity, a quality or a share with four decimals."""
+    return f"{value:z.4f}"
+
+
+def pixels_cell(value: float) -> str:
+    """A coordinate in pixels with one decimal."""
+    return f"{value:z.1f}"

@@ -1,0 +1,348 @@
+"use strict";
+// Names, videos and OUT are others' text: they are written with textContent, title and alt only, never as markup.
+
+const byId = (id) => document.getElementById(id);
+const facts = JSON.parse(byId("facts").textContent);
+const people = new Map(facts.people.map((person) => [person.number, person]));
+const cards = new Map();
+const chosen = new Set();
+const LINES = 3; // videos that a card shows before it is asked for all
+const MATES = 6;
+const GRAIN = 600; // appearances closer than this part of a video cannot be told apart: they are one segment
+
+// ---- text
+
+const titleOf = (number) => people.get(number)?.name || `person ${number}`;
+const counted = (count, noun) => `${count.toLocaleString("en")}\u00a0${noun}${count === 1 ? "" : "s"}`;
+const length = (seconds) => (seconds > 0 && seconds < 0.5 ? "<0:01" : clock(seconds));
+const percent = (share) => (share > 0 && share < 0.0005 ? "<0.1 %" : `${(100 * share).toFixed(1)} %`);
+
+function clock(seconds) {
+  const whole = Math.floor(seconds + 0.5);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const shown = parts[0] ? parts : parts.slice(1);
+  return shown.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+function instant(seconds) {
+  const tenths = Math.floor(seconds * 10 + 0.5);
+  return `${clock(Math.floor(tenths / 10))}.${tenths % 10}`;
+}
+
+// As Python's shlex.quote; what a terminal would not show as it is becomes bytes in $'…' of bash, zsh and ksh.
+// The lone surrogates U+DC80–DCFF are bytes that were no UTF-8.
+function quoted(text) {
+  if (/^[A-Za-z0-9_@%+=:,.\/-]+$/.test(text)) return text;
+  if (!/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)) return `'${text.replaceAll("'", `'"'"'`)}'`;
+  return `$'${Array.from(text, escaped).join("")}'`;
+}
+
+function escaped(character) {
+  const code = character.codePointAt(0);
+  if (character === "'" || character === "\\") return `\\${character}`;
+  if (!/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(character)) return character;
+  const bytes = code >= 0xdc80 && code <= 0xdcff ? [code - 0xdc00] : new TextEncoder().encode(character);
+  return Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
+}
+
+// A value that begins with a dash stands behind `=`, so that it is taken for no option.
+const option = (short, long, value) => (value.startsWith("-") ? [`${long}=${quoted(value)}`] : [short, quoted(value)]);
+const chosenNumbers = () => [...chosen].sort((one, other) => one - other);
+const chosenName = () => byId("name").value.trim();
+
+function command() {
+  const name = chosenName() ? option("--name", "--name", chosenName()) : [];
+  return ["fastface", "pick", ...chosenNumbers(), ...name, ...option("-o", "--out", facts.out)].join(" ");
+}
+
+// ---- parts of a card
+
+function element(tag, name, text = "") {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  made.textContent = text;
+  return made;
+}
+
+function button(name, text, action) {
+  const made = element("button", name, text);
+  made.type = "button";
+  made.addEventListener("click", action);
+  return made;
+}
+
+const pictures = new Map();
+function portraitsOf(number) {
+  if (!pictures.has(number)) pictures.set(number, JSON.parse(byId(`portraits-${number}`)?.textContent ?? "[]"));
+  return pictures.get(number);
+}
+
+function image(number, portrait, says = true) {
+  const made = document.createElement("img");
+  made.decoding = "async";
+  made.alt = says ? `${titleOf(number)}, ${portrait.video} at ${instant(portrait.time)}` : "";
+  if (says) made.title = made.alt;
+  made.src = `data:image/jpeg;base64,${portrait.jpeg}`;
+  return made;
+}
+
+const lengths = facts.videos.map(([, duration]) => duration ?? 0);
+for (const person of facts.people) {
+  for (const [video, , end] of person.appearances) lengths[video] = Math.max(lengths[video], end);
+}
+
+function byVideo(person) {
+  const rows = new Map();
+  for (const [video, start, end, faces] of person.appearances) {
+    const row = rows.get(video) ?? { video, seconds: 0, segments: [] };
+    rows.set(video, row);
+    row.seconds += end - start;
+    const last = row.segments.at(-1);
+    if (last && start - last.end < lengths[video] / GRAIN) {
+      last.end = Math.max(last.end, end);
+      last.faces += faces;
+      last.count += 1;
+    } else row.segments.push({ start, end, faces, count: 1 });
+  }
+  return [...rows.values()];
+}
+
+function segment({ start, end, faces, count }, whole) {
+  const made = document.createElement("i");
+  made.style.left = `min(${(100 * start) / whole}%, 100% - 2px)`;
+  made.style.width = `${(100 * (end - start)) / whole}%`;
+  const several = count > 1 ? `${counted(count, "appearance")}, ` : "";
+  made.title = `${instant(start)} – ${instant(end)}\n${several}${counted(faces, "face")}`;
+  return made;
+}
+
+function line(row) {
+  const [name, duration] = facts.videos[row.video];
+  const made = element("div", "line");
+  const video = element("span", "video");
+  video.append(element("bdi", "", name));
+  video.title = name;
+  const track = element("span", "track");
+  track.append(...row.segments.map((part) => segment(part, lengths[row.video] || 1)));
+  made.append(video, element("span", "length", duration === null ? "" : clock(duration)), track);
+  return made;
+}
+
+function fillLines(place, person, all) {
+  const rows = byVideo(person);
+  const most = [...rows].sort((one, other) => other.seconds - one.seconds || one.video - other.video);
+  const shown = all || rows.length <= LINES + 1 ? rows : most.slice(0, LINES).sort((one, other) => one.video - other.video);
+  place.replaceChildren(...shown.map(line));
+  if (rows.length <= LINES + 1) return;
+  const text = all ? "fewer videos" : `${rows.length - shown.length} more videos`;
+  place.append(button("more", text, () => fillLines(place, person, !all)));
+}
+
+function ends(person) {
+  if (!person.appearances.length) return [];
+  const first = person.appearances[0];
+  const last = person.appearances.reduce((best, seen) => (seen[0] > best[0] || (seen[0] === best[0] && seen[2] > best[2]) ? seen : best));
+  const parts = ["first ", instant(first[1])];
+  if (first[0] !== last[0]) parts.push(" in ", element("bdi", "", facts.videos[first[0]][0]));
+  parts.push(", last ", instant(last[2]));
+  if (first[0] !== last[0]) parts.push(" in ", element("bdi", "", facts.videos[last[0]][0]));
+  return parts;
+}
+
+function mate([number, seconds]) {
+  const made = button("mate", "", () => goTo(number));
+  made.disabled = !people.has(number);
+  const portrait = portraitsOf(number)[0];
+  if (portrait) made.append(image(number, portrait, false));
+  made.append(element("bdi", "", titleOf(number)), element("span", "", length(seconds)));
+  return made;
+}
+
+function fillTogether(place, person, all = false) {
+  const shown = all ? person.together : person.together.slice(0, MATES);
+  place.replaceChildren("with", ...shown.map(mate));
+  const left = person.together.length - shown.length;
+  if (left) place.append(button("more", `${left} more`, () => fillTogether(place, person, true)));
+  place.hidden = !shown.length;
+}
+
+// ---- cards: their text at once, so that the browser's own search finds it; pictures when they come near
+
+function fill(card, person) {
+  const [hero, strip] = [card.querySelector(".hero"), card.querySelector(".strip")];
+  const portraits = portraitsOf(person.number);
+  hero.append(...portraits.slice(0, 1).map((portrait) => image(person.number, portrait)));
+  for (const portrait of portraits.slice(1)) {
+    const frame = document.createElement("span");
+    frame.append(image(person.number, portrait));
+    strip.append(frame);
+  }
+  fillLines(card.querySelector(".lines"), person, false);
+  fillTogether(card.querySelector(".together"), person);
+}
+
+const near = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    near.unobserve(target);
+    fill(target, people.get(Number(target.dataset.number)));
+  }
+}, { rootMargin: "800px 0px" });
+
+function makeCard(person) {
+  const card = byId("card").content.firstElementChild.cloneNode(true);
+  const write = (name, ...parts) => card.querySelector(name).append(...parts);
+  card.dataset.number = person.number;
+  write(".title", titleOf(person.number));
+  card.querySelector(".title").title = titleOf(person.number);
+  if (person.name) write(".number", `#${person.number}`);
+  write(".seconds", length(person.seconds));
+  write(".share", `on screen · ${percent(person.share)}`);
+  const found = [counted(person.faces, "face"), counted(person.appearances.length, "appearance")];
+  write(".facts", [...found, counted(person.videos, "video")].join(" · "));
+  write(".ends", ...ends(person));
+  card.addEventListener("click", (event) => {
+    const inner = event.target.closest("button");
+    if (!inner ? getSelection().isCollapsed : inner.classList.contains("pick")) choose(person.number);
+  });
+  cards.set(person.number, card);
+  near.observe(card);
+  return card;
+}
+
+function goTo(number) {
+  const card = cards.get(number);
+  if (card.hidden) {
+    byId("text").value = byId("least").value = "";
+    arrange();
+  }
+  card.scrollIntoView({ block: "center" });
+  card.querySelector(".pick").focus({ preventScroll: true });
+  card.classList.remove("is-found");
+  requestAnimationFrame(() => card.classList.add("is-found"));
+}
+
+// ---- filter and order
+
+function haystack(person) {
+  const videos = new Set(person.appearances.map(([video]) => facts.videos[video][0]));
+  return [titleOf(person.number), ...videos].join("\n").toLowerCase();
+}
+const haystacks = new Map(facts.people.map((person) => [person.number, haystack(person)]));
+
+function isFound(person, words, least) {
+  if (person.seconds < least) return false;
+  return words.every((word) => {
+    if (/^#\d+$/.test(word)) return Number(word.slice(1)) === person.number;
+    if (/^\d+$/.test(word) && Number(word) === person.number) return true;
+    const hay = haystacks.get(person.number);
+    return (person.name || !/^\d+$/.test(word) ? hay : hay.slice(hay.indexOf("\n"))).includes(word);
+  });
+}
+
+const FIRST = (person) => person.appearances[0] ?? [Infinity, Infinity];
+const ORDERS = {
+  number: () => 0,
+  seconds: (one, other) => other.seconds - one.seconds,
+  first: (one, other) => FIRST(one)[0] - FIRST(other)[0] || FIRST(one)[1] - FIRST(other)[1],
+};
+
+function arrange() {
+  const words = byId("text").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const least = Number(byId("least").value) || 0;
+  const order = ORDERS[byId("order").value];
+  const sorted = [...facts.people].sort((one, other) => order(one, other) || one.number - other.number);
+  let shown = 0;
+  for (const person of sorted) {
+    const card = cards.get(person.number);
+    card.hidden = !isFound(person, words, least);
+    shown += !card.hidden;
+  }
+  const [before, after] = [byId("people").children, sorted.map(({ number }) => cards.get(number))];
+  if (after.some((card, place) => card !== before[place])) byId("people").replaceChildren(...after);
+  byId("shown").textContent = shown === people.size ? counted(shown, "person") : `${shown} of ${people.size} shown`;
+  byId("nobody").textContent = people.size ? "Nobody matches." : "Nobody was found.";
+  byId("nobody").hidden = shown > 0;
+  showCount();
+}
+
+// ---- choosing
+
+function choose(...numbers) {
+  for (const number of numbers) {
+    if (!chosen.delete(number)) chosen.add(number);
+    const card = cards.get(number);
+    card.classList.toggle("is-chosen", chosen.has(number));
+    card.querySelector(".pick").setAttribute("aria-pressed", String(chosen.has(number)));
+  }
+  showChosen();
+}
+
+function chip(number) {
+  const made = document.createElement("li");
+  const portrait = portraitsOf(number)[0];
+  if (portrait) made.append(image(number, portrait, false));
+  const remove = button("", "×", () => choose(number));
+  remove.setAttribute("aria-label", `Do not choose ${titleOf(number)}`);
+  made.append(element("bdi", "", titleOf(number)), remove);
+  return made;
+}
+
+function showChosen() {
+  byId("hint").hidden = chosen.size > 0;
+  byId("chosen").hidden = !chosen.size;
+  showCount();
+  byId("chips").replaceChildren(...chosenNumbers().map(chip));
+  showCommand();
+}
+
+function showCount() {
+  const unseen = chosenNumbers().filter((number) => cards.get(number).hidden).length;
+  byId("count").textContent = `${chosen.size} chosen${unseen ? ` (${unseen} not shown)` : ""}`;
+}
+
+function showCommand() {
+  byId("command").textContent = command();
+  byId("copy").textContent = "Copy";
+}
+
+async function copy() {
+  try {
+    await navigator.clipboard.writeText(command());
+  } catch { // an old browser, or one that trusts no page on a disk
+    getSelection().selectAllChildren(byId("command"));
+    if (!document.execCommand("copy")) return;
+  }
+  byId("copy").textContent = "Copied";
+}
+
+function save() {
+  const selection = { schema_version: 1, people: chosenNumbers(), name: chosenName() };
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(selection), "\n"], { type: "application/json" }));
+  link.download = "selection.json";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+// ---- start
+
+function begin() {
+  const durations = facts.videos.map(([, duration]) => duration);
+  const total = clock(durations.reduce((sum, duration) => sum + (duration ?? 0), 0));
+  const parts = [counted(people.size, "person"), counted(durations.length, "video")];
+  byId("summary").textContent = [...parts, durations.includes(null) ? `more than ${total}` : total].join(" · ");
+  const [persons, faces] = facts.others;
+  byId("others").hidden = !persons && !faces;
+  byId("others").textContent = `Not listed: ${counted(persons, "person")} with ${counted(faces, "face")}.`;
+  byId("people").append(...facts.people.map(makeCard));
+  for (const id of ["text", "least", "order"]) byId(id).addEventListener("input", arrange);
+  byId("name").addEventListener("input", showCommand);
+  byId("copy").addEventListener("click", copy);
+  byId("save").addEventListener("click", save);
+  byId("clear").addEventListener("click", () => choose(...chosen));
+  byId("tools").hidden = byId("bar").hidden = !people.size;
+  arrange();
+}
+
+begin();

@@ -1,0 +1,153 @@
+"""What the user has said of who is who. It outlives every census: it speaks of faces, not of numbers.
+
+OUT/.fastface/corrections.json, written by `fastface pick`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from fastface.errors import FaceIndexError
+from fastface.files import write_atomic
+from fastface.types import Faces
+
+__all__ = ["Anchor", "Corrections", "anchored_track"]
+
+_SCHEMA_VERSION = 1
+
+_SAME_FACE_IOU = 0.5
+
+_REACH_SECONDS = 0.5
+"""A face that was seen at 5 frames a second may be seen a little later at another rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A face that stands for its track: where it is in the pictures, whatever number the track has.
+
+    Attributes:
+        video_id: The video.
+        time: Seconds from the first frame.
+        box: x1, y1, x2, y2 in pixels of the frame as displayed.
+    """
+
+    video_id: str
+    time: float
+    box: tuple[float, float, float, float]
+
+
+_Group = tuple[Anchor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """All that was said.
+
+    Attributes:
+        same: Groups of tracks that are one person's.
+        different: Pairs of groups that are two persons'.
+        rejected: Groups that nobody wants to see listed.
+    """
+
+    same: tuple[_Group, ...] = ()
+    different: tuple[tuple[_Group, _Group], ...] = ()
+    rejected: tuple[_Group, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads the file; nothing was said if there is none.
+
+        Raises:
+            FaceIndexError: It is damaged, or of another version.
+        """
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            version = found["schema_version"]
+            if version != _SCHEMA_VERSION:
+                raise FaceIndexError(f"{str(path)!r} is of version {version}, this fastface writes {_SCHEMA_VERSION}")
+            return cls(
+                same=tuple(map(_group, found["same"])),
+                different=tuple((_group(one), _group(other)) for one, other in found["different"]),
+                rejected=tuple(map(_group, found["rejected"])),
+            )
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FaceIndexError(f"cannot read {str(path)!r}: {error}; mend it or remove it") from error
+
+    def save(self, path: Path) -> None:
+        """Writes the file, for its owner alone.
+
+        Raises:
+            SpaceError: No space is left.
+        """
+        content = {"schema_version": _SCHEMA_VERSION, **asdict(self)}
+        write_atomic(path, json.dumps(content, indent=1) + "\n", private=True)
+
+    def merged(self, group: Iterable[Anchor]) -> Self:
+        """With a group of tracks that are one person's; that two of its tracks are different is taken back."""
+        members = frozenset(group)
+        different = tuple(pair for pair in self.different if members.isdisjoint(pair[0]) or members.isdisjoint(pair[1]))
+        return replace(self, same=(*self.same, tuple(sorted(members, key=_place))), different=different)
+
+    def split(self, one: Sequence[Anchor], other: Sequence[Anchor]) -> Self:
+        """With two groups that are two persons'; that they are one person's is taken back."""
+        parts = frozenset(one), frozenset(other)
+        same = tuple(
+            rest for group in self.same for part in parts if len(rest := tuple(a for a in group if a in part)) > 1
+        ) + tuple(group for group in self.same if any(part.isdisjoint(group) for part in parts))
+        return replace(self, same=same, different=(*self.different, (tuple(one), tuple(other))))
+
+    def without(self, group: Iterable[Anchor]) -> Self:
+        """With a group that is not to be listed."""
+        return replace(self, rejected=(*self.rejected, tuple(group)))
+
+    def renewed(self, now: Mapping[Anchor, Anchor]) -> Self:
+        """The same, each face named by the one that stands for its track now, where that is known."""
+
+        def group(faces: _Group) -> _Group:
+            return tuple(dict.fromkeys(now.get(face, face) for face in faces))
+
+        return replace(
+            self,
+            same=tuple(map(group, self.same)),
+            different=tuple((group(one), group(other)) for one, other in self.different),
+            rejected=tuple(map(group, self.rejected)),
+        )
+
+    @property
+    def anchors(self) -> Iterator[Anchor]:
+        """Every face that is spoken of, some more than once."""
+        for group in (*self.same, *self.rejected, *(group for pair in self.different for group in pair)):
+            yield from group
+
+
+def anchored_track(faces: Faces, anchor: Anchor) -> int | None:
+    """The number of the track that an anchor stands for among a video's faces; None if it is there no more."""
+    near = np.flatnonzero(np.abs(faces.time - anchor.time) <= _REACH_SECONDS)
+    if not len(near):
+        return None
+    boxes, box = faces.boxes[near].astype(np.float64), np.array(anchor.box)
+    common = (np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])).clip(0).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
+    iou = common / np.maximum(areas - common, np.finfo(np.float64).tiny)
+    away = np.abs(faces.time[near] - anchor.time)
+    best = np.lexsort((-iou, away.round(3), iou < _SAME_FACE_IOU))[0]
+    return int(faces.tracks[near[best]]) if iou[best] >= _SAME_FACE_IOU else None
+
+
+def _group(found: Iterable[dict[str, object]]) -> _Group:
+    return tuple(_anchor(**one) for one in found)  # type: ignore[arg-type]
+
+
+def _anchor(video_id: str, time: float, box: Sequence[float]) -> Anchor:
+    x1, y1, x2, y2 = map(float, box)
+    return Anchor(str(video_id), float(time), (x1, y1, x2, y2))
+
+
+def _place(anchor: Anchor) -> tuple[str, float, tuple[float, ...]]:
+    return anchor.video_id, anchor.time, anchor.box

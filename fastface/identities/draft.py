@@ -1,0 +1,198 @@
+"""One change of a store of identities in the making: who is told, counted, named, merged. Pure: no I/O."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Self
+
+from fastface.errors import ConfigError
+from fastface.identities.looks import Look, Looks
+from fastface.identities.store import Rules, Sighting
+from fastface.types import FloatArray
+
+__all__ = ["LAYOUT", "Draft", "Parts", "State"]
+
+LAYOUT = 1
+"""Version of how a store is laid out."""
+
+_MAX_RANGES = 20
+
+Parts = dict[str, tuple[int, int]]
+"""{part: (number of the identity, faces)} of one source."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The fields of a store.
+
+    Attributes:
+        layout: See `LAYOUT`.
+        generation: Made by chance when the store is begun; after `clear` it is another one.
+        contract: Of the recogniser.
+        dimension: Components of an embedding.
+        version: Number of changes.
+        last_number: The largest number that an identity was given; 0 if there was none.
+    """
+
+    layout: int
+    generation: str
+    contract: str
+    dimension: int
+    version: int = 0
+    last_number: int = 0
+
+    def to_fields(self) -> dict[str, str]:
+        """As a store keeps it."""
+        return {name: str(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str]) -> Self:
+        """The state that was kept so; ValueError, KeyError or TypeError if it is damaged."""
+        numbers = {name: int(fields[name]) for name in ("layout", "dimension", "version", "last_number")}
+        return cls(generation=fields["generation"], contract=fields["contract"], **numbers)
+
+
+class Draft:
+    """One change in the making, upon what the store holds: nothing is written, or known to the process, before its end.
+
+    Attributes:
+        state: What it will be; the version is that of before.
+        looks: Those to be written, by number; None where one goes.
+        sightings: Those of each source to be written; empty where the source goes.
+    """
+
+    def __init__(self, state: State, known: Looks, parts_of: Callable[[str], Parts]) -> None:
+        self.state = state
+        self.looks: dict[int, Look | None] = {}
+        self.sightings: dict[str, Parts] = {}
+        self._known = known
+        self._parts_of = parts_of
+        self._is_begun = False
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.looks or self.sightings) or self._is_begun
+
+    def begin(self) -> None:
+        """A store that is new is written, empty as it is, so that it knows its contract."""
+        self._is_begun = self.state.version == 0
+
+    def tell(self, rules: Rules, face: FloatArray, sighting: Sighting, seen: float, avoid: Collection[int]) -> int:
+        """See `IdentityStore.match_or_add`; `face` is normalised."""
+        before = self._parts_of(sighting.source)
+        owner, _ = before.get(sighting.part, (0, 0))
+        avoided = {look.identity for look in map(self._look, avoid) if look is not None}
+        nearest = self._known.nearest(face, rules.threshold, avoided)
+        if nearest is None:
+            number = self._add(face, seen)
+        else:
+            number = nearest.identity
+            if number != owner:
+                self._put(nearest.refined(face, rules.refine_limit))
+        self._place(sighting.source, before, {**before, sighting.part: (number, sighting.count)})
+        own = self._own(number)
+        if not own.first_seen <= seen <= own.last_seen:
+            self._put(replace(own, first_seen=min(own.first_seen, seen), last_seen=max(own.last_seen, seen)))
+        self._drop_if_empty({owner} - {0})
+        return number
+
+    def rename(self, number: int, name: str) -> None:
+        """See `IdentityStore.name`."""
+        own = self._own(self._asked(number))
+        self._put(replace(own, name=name))
+        self._drop_if_empty({own.number})
+
+    def keep_only(self, source: str, parts: Collection[str]) -> None:
+        """See `IdentityStore.keep_only`."""
+        before = self._parts_of(source)
+        after = {part: found for part, found in before.items() if part in parts}
+        self._place(source, before, after)
+        self._drop_if_empty({number for number, _ in before.values()})
+
+    def merge(self, numbers: Iterable[int], sightings: Callable[[], Iterable[tuple[str, Parts]]]) -> int:
+        """See `IdentityStore.merge`.
+
+        Args:
+            numbers: The numbers.
+            sightings: Reads all sightings, source by source.
+        """
+        asked = sorted({self._asked(number) for number in numbers})
+        if not asked:
+            raise ConfigError(f"no identity to merge was given: {self._known_numbers()}")
+        first, *others = asked
+        if not others:
+            return first
+        owns = [self._own(number) for number in (first, *others)]
+        for source, before in sightings():
+            after = {part: (first if number in others else number, n) for part, (number, n) in before.items()}
+            self._place(source, before, after)
+        for look in [look for number in others for look in self._known.of(number)]:
+            self._put(replace(look, identity=first, name="", count=0, sources=0))
+        joined = replace(
+            self._own(first),
+            name=next((own.name for own in owns if own.name), ""),
+            first_seen=min(own.first_seen for own in owns),
+            last_seen=max(own.last_seen for own in owns),
+        )
+        self._put(joined)
+        return first
+
+    def _look(self, number: int) -> Look | None:
+        return self.looks[number] if number in self.looks else self._known.by_number.get(number)
+
+    def _own(self, number: int) -> Look:
+        look = self._look(number)
+        assert look is not None and look.is_identity, number
+        return look
+
+    def _asked(self, number: int) -> int:
+        """The identity that a user means by a number."""
+        look = self._look(number)
+        if look is None:
+            raise ConfigError(f"there is no identity {number}: {self._known_numbers()}")
+        return look.identity
+
+    def _known_numbers(self) -> str:
+        return _ranges(look.number for look in self._known.by_number.values() if look.is_identity)
+
+    def _put(self, look: Look) -> None:
+        self.looks[look.number] = look
+
+    def _add(self, face: FloatArray, seen: float) -> int:
+        number = self.state.last_number + 1
+        self.state = replace(self.state, last_number=number)
+        self._put(Look(number, number, "", face, 1, 0, 0, seen, seen))
+        return number
+
+    def _place(self, source: str, before: Parts, after: Parts) -> None:
+        """The sightings of a source become others, and the counts of all identities concerned with them."""
+        if before == after:
+            return
+        self.sightings[source] = after
+        for number in {number for number, _ in (*before.values(), *after.values())}:
+            own, gone, come = self._own(number), _counts(before, number), _counts(after, number)
+            count = own.count + sum(come) - sum(gone)
+            self._put(replace(own, count=count, sources=own.sources + bool(come) - bool(gone)))
+
+    def _drop_if_empty(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            own = self._own(number)
+            if not own.name and not own.sources:
+                self.looks.update(dict.fromkeys((look.number for look in self._known.of(number)), None))
+
+
+def _counts(parts: Parts, number: int) -> list[int]:
+    return [count for owner, count in parts.values() if owner == number]
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """`there are 1-4, 7`; at most a line of it."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    told = [f"{first}" if first == last else f"{first}-{last}" for first, last in ranges[:_MAX_RANGES]]
+    more = ["and more"] if len(ranges) > _MAX_RANGES else []
+    return f"there are {', '.join(told + more)}" if told else "the store holds none"

@@ -1,0 +1,173 @@
+"""What a store knows of faces, in memory: how a face is matched, and how a centroid is refined. Pure array code."""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.cosine import normalized
+from fastface.types import FloatArray
+
+__all__ = ["Look", "Looks", "mean_of"]
+
+_STORED = np.dtype("<f4")
+_MIN_ROOM = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One centroid, and the identity that it is of.
+
+    An identity has a look of its own number, which alone carries its name and its counts, and one for each identity
+    that was merged into it. Those keep their centroids: a mean of the two would be like neither if they differ, and
+    the next face of the one that was merged would be a stranger again.
+
+    Attributes:
+        number: Its own; never used again.
+        identity: The number of the identity that it is of.
+        name: Of the identity; empty in other looks, as all counts are 0.
+        centroid: (D,) float32, L2-normalised.
+        refinements: How many embeddings it is the mean of.
+        count: Faces, over all sightings of the identity.
+        sources: Number of its different sources.
+        first_seen: Seconds since the epoch.
+        last_seen: Seconds since the epoch.
+    """
+
+    number: int
+    identity: int
+    name: str
+    centroid: FloatArray
+    refinements: int
+    count: int
+    sources: int
+    first_seen: float
+    last_seen: float
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it is an identity's own look."""
+        return self.number == self.identity
+
+    def refined(self, face: FloatArray, limit: int) -> Self:
+        """With one more embedding in the mean, unless there are as many as `limit` already."""
+        if self.refinements >= limit:
+            return self
+        total = self.refinements * self.centroid.astype(np.float64) + face
+        mean = normalized((total / (self.refinements + 1))[np.newaxis])[0]
+        return replace(self, centroid=mean, refinements=self.refinements + 1)
+
+    def to_bytes(self) -> bytes:
+        """All but the number: a line of JSON, then the centroid's components as little-endian float32."""
+        facts = [
+            self.identity,
+            self.name,
+            self.refinements,
+            self.count,
+            self.sources,
+            self.first_seen,
+            self.last_seen,
+        ]
+        return json.dumps(facts).encode() + b"\n" + self.centroid.astype(_STORED).tobytes()
+
+    @classmethod
+    def from_bytes(cls, number: int, content: bytes, dimension: int) -> Self:
+        """The look that was written so.
+
+        Raises:
+            ValueError, TypeError: It is damaged.
+        """
+        line, _, components = content.partition(b"\n")
+        identity, name, refinements, count, sources, first_seen, last_seen = json.loads(line)
+        centroid = np.frombuffer(components, _STORED).astype(np.float32)
+        if centroid.shape != (dimension,) or not np.isfinite(centroid).all():
+            raise ValueError(f"the centroid of {number} is damaged")
+        counts = (identity, refinements, count, sources)
+        if not all(type(value) is int and value >= 0 for value in counts) or not isinstance(name, str):
+            raise ValueError(f"the facts of {number} are damaged")
+        return cls(number, identity, name, centroid, refinements, count, sources, float(first_seen), float(last_seen))
+
+
+def mean_of(looks: Iterable[Look]) -> FloatArray:
+    """(D,) float32, L2-normalised: the mean of all embeddings of several looks; the first one's if they cancel out."""
+    kept = list(looks)
+    if len(kept) == 1:
+        return kept[0].centroid
+    total = sum(look.refinements * look.centroid.astype(np.float64) for look in kept)
+    try:
+        mean: FloatArray = normalized(np.asarray(total)[np.newaxis])[0]
+    except ValueError:
+        return kept[0].centroid
+    return mean
+
+
+class Looks:
+    """All looks of a store, the centroids in one matrix.
+
+    Args:
+        dimension: Components of an embedding.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+        self.by_number: dict[int, Look] = {}
+        self._row: dict[int, int] = {}
+        """{number: its row}; those in use are the first."""
+        self._matrix = np.empty((_MIN_ROOM, dimension), np.float64)
+        self._numbers = np.empty(_MIN_ROOM, np.int64)
+        self._identities = np.empty(_MIN_ROOM, np.int64)
+
+    def put(self, look: Look) -> None:
+        """Adds a look, or replaces the one of its number."""
+        row = self._row.setdefault(look.number, len(self._row))
+        if row == len(self._matrix):
+            self._matrix, self._numbers, self._identities = (
+                np.concatenate([array, np.empty_like(array)])
+                for array in (self._matrix, self._numbers, self._identities)
+            )
+        self._matrix[row] = look.centroid
+        self._numbers[row] = look.number
+        self._identities[row] = look.identity
+        self.by_number[look.number] = look
+
+    def drop(self, number: int) -> None:
+        """Removes a look, if there is one of this number."""
+        if self.by_number.pop(number, None) is None:
+            return
+        row, last = self._row.pop(number), len(self._row)
+        if row != last:
+            moved = int(self._numbers[last])
+            for array in (self._matrix, self._numbers, self._identities):
+                array[row] = array[last]
+            self._row[moved] = row
+
+    def nearest(self, face: FloatArray, threshold: float, avoid: Collection[int]) -> Look | None:
+        """The look with the largest cosine, if that is at least `threshold`.
+
+        Args:
+            face: (D,) float32, L2-normalised.
+            threshold: Least cosine, in float64.
+            avoid: Identities whose looks are not looked at.
+
+        Returns:
+            At a tie the one of the identity with the smallest number, and of its looks the one with the smallest.
+        """
+        used = len(self._row)
+        # Row by row: the bits of a cosine depend on no other row. Nor are there threads, which beside busy processes
+        # wait for each other longer than this takes: 3 ms for 10,000 rows of 512, a product of matrices 9.
+        cosines: npt.NDArray[np.float64] = np.vecdot(self._matrix[:used], face.astype(np.float64))
+        if avoid:
+            cosines[np.isin(self._identities[:used], list(avoid))] = -np.inf
+        if not used or cosines.max() < threshold:
+            return None
+        tied = np.flatnonzero(cosines == cosines.max())
+        _, number = min(zip(self._identities[tied].tolist(), self._numbers[tied].tolist(), strict=True))
+        return self.by_number[number]
+
+    def of(self, identity: int) -> list[Look]:
+        """All looks of an identity, by number: its own is the first."""
+        numbers = self._numbers[: len(self._row)][self._identities[: len(self._row)] == identity]
+        return [self.by_number[number] for number in sorted(numbers.tolist())]

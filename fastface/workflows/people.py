@@ -1,0 +1,116 @@
+"""`fastface people`: everyone in an index, as tables, pictures, a page to choose from, and embeddings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fastface.config import Config
+from fastface.export.overlay import BoxTrack, box_tracks
+from fastface.identities.census import NOBODY
+from fastface.identities.corrections import Corrections
+from fastface.index.store import VideoIndex
+from fastface.types import Faces, Hits, Person
+from fastface.workflows.census import Census, corrections_path, note_shown, take_census
+from fastface.workflows.desk import Desk, open_desk
+from fastface.workflows.exporting import Exporter
+from fastface.workflows.observer import Observer
+from fastface.workflows.people_files import write_people
+from fastface.workflows.preflight import look_at_index
+
+__all__ = ["PeopleResult", "people", "publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleResult:
+    """What `people` gives. Every face of the index is counted once.
+
+    Attributes:
+        out: The output folder.
+        persons: Those that are listed, by rank.
+        faces: Faces of the index.
+        listed: Of these, faces of listed persons.
+        unlisted: Persons that are not listed, and their faces.
+        poor: Faces that are too poor to tell whose they are.
+        rejected: Faces of persons that the user rejected.
+        page: people.html.
+        export_failures: Copies of videos that could not be made, and why.
+    """
+
+    out: Path
+    persons: tuple[Person, ...]
+    faces: int
+    listed: int
+    unlisted: tuple[int, int]
+    poor: int
+    rejected: int
+    page: Path
+    export_failures: tuple[str, ...] = ()
+
+
+def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
+    """Counts everyone in the index of `out`, and writes OUT/people. Decodes nothing but for `people.video`.
+
+    Raises:
+        ConfigError: There is no index in `out`.
+        FaceIndexError, StoreError: The index or the identity store is damaged or cannot be reached.
+        SpaceError, InterruptError, FastfaceError: As `run`.
+    """
+    look_at_index(config, out)
+    with open_desk(config, out, observer, "people") as desk:
+        return publish(desk, take_census(desk, Corrections.load(corrections_path(desk))))
+
+
+def publish(desk: Desk, census: Census) -> PeopleResult:
+    """Writes what a census has found, and notes for `pick` what the user was shown."""
+    persons = write_people(desk, census)
+    note_shown(desk, census)
+    exporter = Exporter(desk, ("previews",))
+    if desk.config.people.video:
+        _plan_films(desk, census, exporter)
+    failures = exporter.make().failures
+    faces = census.roll.tracks.faces
+    listed = int(faces[census.label != NOBODY].sum())
+    result = PeopleResult(
+        out=desk.out.root,
+        persons=persons,
+        faces=int(faces.sum()),
+        listed=listed,
+        unlisted=census.unlisted,
+        poor=census.poor,
+        rejected=census.rejected,
+        page=desk.out.root / "people" / "people.html",
+        export_failures=tuple(failures),
+    )
+    assert result.faces == listed + census.unlisted[1] + census.poor + census.rejected, result
+    return result
+
+
+def _plan_films(desk: Desk, census: Census, exporter: Exporter) -> None:
+    """A copy of each video in which somebody is listed."""
+    roll = census.roll
+    for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
+        assert record.info is not None
+        faces = VideoIndex(desk.out.index, record.video_id).faces()
+        tracks = tuple(_boxes(census, video, faces, facts.period))
+        last = float(faces.time.max(initial=0.0)) + facts.period
+        exporter.plan_film(record, record.info, tracks, facts.duration or last)
+
+
+def _boxes(census: Census, video: int, faces: Faces, period: float) -> Iterator[BoxTrack]:
+    """The boxes of every listed person in a video; the number in each is the quality of the face."""
+    of_video = census.roll.tracks.video == video
+    place = census.label[of_video][np.searchsorted(census.roll.tracks.number[of_video], faces.tracks)]
+    found = {}
+    for number in np.unique(place[place != NOBODY]).tolist():
+        rows = np.flatnonzero(place == number)
+        found[census.persons[number].title] = Hits(
+            face=rows,
+            time=faces.time[rows],
+            period=np.full(len(rows), period),
+            similarity=faces.quality[rows],
+            margin=np.zeros(len(rows), np.float32),
+            by_track=np.zeros(len(rows), np.bool_),
+        )
+    yield from box_tracks(faces, found, -np.inf, np.inf)

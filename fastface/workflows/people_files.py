@@ -1,0 +1,172 @@
+"""OUT/people: the files of a census.
+
+people.csv, appearances.csv, together.csv, people.html, table.png …, embeddings.npz, and <number>/…jpg for each person.
+Those of an earlier census that are none of this one go; what fastface did not write stays.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.export.people_page import write_people_page
+from fastface.export.people_sheet import draw_people_table
+from fastface.export.people_tables import write_appearances, write_people_table, write_together
+from fastface.files import atomic_path, private_folder, write_atomic
+from fastface.identities.census import NOBODY
+from fastface.index.portraits import rows_of
+from fastface.index.store import VideoIndex
+from fastface.names import safe_name
+from fastface.types import Person, Portrait
+from fastface.workflows.census import Census
+from fastface.workflows.desk import Desk
+
+__all__ = ["write_people"]
+
+FOLDER = "people"
+
+_NAME_BYTES = 80
+
+
+def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
+    """Writes all of it, and gives the persons with their portraits.
+
+    Raises:
+        SpaceError: No space is left.
+        FaceIndexError: The index is damaged.
+    """
+    root = desk.out.root
+    folder = private_folder(root / FOLDER)
+    known = [path for path in desk.ledger.exports() if path.partition("/")[0] == FOLDER]
+    persons = _pictured(desk, census)
+    wanted = {portrait.file: portrait.jpeg for person in persons for portrait in person.portraits}
+    for path, jpeg in wanted.items():
+        private_folder((root / path).parent)
+        if not _holds(root / path, jpeg):
+            write_atomic(root / path, jpeg, private=True)
+    write_people_table(folder / "people.csv", persons)
+    write_appearances(folder / "appearances.csv", persons)
+    write_together(folder / "together.csv", persons)
+    write_people_page(
+        folder / "people.html",
+        persons,
+        videos={facts.video_id: facts.duration for facts in census.roll.facts},
+        out=str(root),
+        others=census.unlisted,
+    )
+    pages = draw_people_table(folder, persons)
+    _write_embeddings(folder / "embeddings.npz", census, desk.networks.contract)
+    singles = (folder / "people.html", folder / "embeddings.npz", *pages)
+    made = {*wanted, *(desk.out.relative(file) for file in singles)}
+    for path in sorted(made):
+        desk.ledger.put_export(path, "", "{}")
+    for path in sorted(set(known) - made):
+        (root / path).unlink(missing_ok=True)
+        desk.ledger.forget_export(path)
+        _remove_if_empty((root / path).parent)
+    return persons
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A picture that a person may be shown by."""
+
+    rank: int
+    quality: float
+    video_id: str
+    time: float
+    track: int
+    jpeg: bytes
+
+    @property
+    def order(self) -> tuple[int, float, str, float, int]:
+        """Rises from the best: first one of each track, the best track's first."""
+        return self.rank, -self.quality, self.video_id, self.time, self.track
+
+
+def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
+    """The persons with the best pictures that the scan has kept of them."""
+    most = desk.config.people.portraits
+    found: list[list[_Candidate]] = [[] for _ in census.persons]
+    tracks = census.roll.tracks
+    for video, record in enumerate(census.roll.records):
+        own = tracks.video == video
+        label = census.label[own]
+        if (label == NOBODY).all():
+            continue
+        index = VideoIndex(desk.out.index, record.video_id)
+        for place, candidate in _candidates(record.video_id, index, tracks.number[own], label):
+            found[place].append(candidate)
+            if len(found[place]) > 4 * most:
+                found[place] = heapq.nsmallest(most, found[place], key=_order)
+    return tuple(
+        replace(person, portraits=tuple(_portraits(person.number, heapq.nsmallest(most, candidates, key=_order))))
+        for person, candidates in zip(census.persons, found, strict=True)
+    )
+
+
+def _order(candidate: _Candidate) -> tuple[int, float, str, float, int]:
+    return candidate.order
+
+
+def _candidates(
+    video_id: str, index: VideoIndex, numbers: npt.NDArray[np.int64], label: npt.NDArray[np.int64]
+) -> Iterator[tuple[int, _Candidate]]:
+    """(place of the person, picture) of each picture of a listed person in a video."""
+    pictures = index.portraits()
+    if not len(pictures):
+        return
+    faces = index.faces()
+    rows = rows_of(pictures, faces)
+    number = faces.tracks[rows]
+    place = label[np.searchsorted(numbers, number)]
+    order = np.lexsort((faces.time[rows], -pictures.quality, number))
+    firsts = np.searchsorted(number[order], number[order], "left")
+    for rank, row in zip((np.arange(len(order)) - firsts).tolist(), order.tolist(), strict=True):
+        if place[row] != NOBODY:
+            time, quality = float(faces.time[rows[row]]), float(pictures.quality[row])
+            yield int(place[row]), _Candidate(rank, quality, video_id, time, int(number[row]), pictures.jpeg[row])
+
+
+def _portraits(number: int, candidates: Iterable[_Candidate]) -> Iterator[Portrait]:
+    for place, candidate in enumerate(candidates):
+        name = f"{safe_name(candidate.video_id, _NAME_BYTES)}_{candidate.time:.3f}_{place}.jpg"
+        yield Portrait(
+            file=f"{FOLDER}/{number}/{name}",
+            video_id=candidate.video_id,
+            time=candidate.time,
+            quality=candidate.quality,
+            jpeg=candidate.jpeg,
+        )
+
+
+def _write_embeddings(path: Path, census: Census, contract: str) -> None:
+    """The persons' centroids for other tools. Nothing is pickled."""
+    with atomic_path(path, private=True) as part, part.open("wb") as file:
+        np.savez(
+            file,
+            schema_version=np.int64(1),
+            contract=np.array(contract),
+            person=np.array([person.number for person in census.persons], np.int64),
+            name=np.array([person.name for person in census.persons], np.str_),
+            identity=np.array(census.identities, np.int64),
+            faces=np.array([person.faces for person in census.persons], np.int64),
+            embedding=census.centroid.astype(np.float32),
+        )
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # it holds something, or is gone
+        return

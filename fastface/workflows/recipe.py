@@ -1,0 +1,73 @@
+"""How an index is made: what of settings and networks a video's index depends on."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from fastface.config import ScanConfig
+from fastface.index.schema import SCHEMA_VERSION
+from fastface.types import DecoderName
+from fastface.workflows.networks import Networks
+
+__all__ = ["Recipe", "recipe_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an index is made.
+
+    Attributes:
+        key: Digest of all that a video's index depends on. Processes, batches and devices are not part of it.
+        metadata: What every Parquet file says about where its rows come from.
+        dimension: Components of an embedding.
+        decoder: What is to decode the videos.
+        portrait_bytes: The most that the pictures kept of a video's faces take; 0 keeps none.
+        period: Seconds between samples at their sparsest; 0 where every frame is sampled.
+    """
+
+    key: str
+    metadata: dict[str, str]
+    dimension: int
+    period: float
+    decoder: DecoderName = "pyav"
+    portrait_bytes: int = 0
+
+
+def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
+    """The recipe that the settings, the networks and this version of fastface give."""
+    facts = {
+        "schema": SCHEMA_VERSION,
+        "sampling": str(scan.sampling),
+        "det_size": scan.det_size,
+        "det_threshold": scan.det_threshold,
+        "min_face": scan.min_face,
+        "unit_seconds": scan.unit_seconds,
+        "max_pixels": scan.max_pixels,
+        "detector": networks.models.detector.sha256,
+        "contract": networks.contract,
+    }
+    if scan.decoder != "pyav":
+        # A card makes of a damaged stream what it likes; of a whole one it makes the same pixels as PyAV.
+        facts["decoder"] = scan.decoder
+    if scan.portrait_mb:
+        facts["portraits"] = True
+    if scan.blur_gate != "none":
+        is_grid = scan.blur_gate == "grid"
+        facts["blur"] = [scan.blur_threshold, *([scan.blur_tiles, scan.blur_share] if is_grid else [])]
+    if scan.min_sharpness:
+        facts["min_sharpness"] = scan.min_sharpness
+    metadata = {
+        "fastface_version": version,
+        "contract": networks.contract,
+        "recogniser": networks.models.recogniser.name,
+        "detector": networks.models.detector.name,
+        "sampling": json.dumps(asdict(scan.sampling), default=str),
+    }
+    return Recipe(
+        key=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32],
+        metadata=metadata,
+        dimension=networks.dimension,
+        period=float(scan.sampling.period or 0),
+        decoder=scan.decoder,
+        portrait_bytes=int(scan.portrait_mb * (1 << 20)),
+    )

@@ -1,0 +1,515 @@
+"""Tracks → persons: as plain loops do it, whatever the order; constraints hold; many vectors; summaries of tracks."""
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastface.identities import neighbours as neighbours_module
+from fastface.identities import summary
+from fastface.identities.clustering import LinkRule, clustered
+from fastface.identities.neighbours import NUM_NEIGHBOURS, compared, neighbours
+from fastface.identities.summary import frame_mates, no_tracks, summarised
+from fastface.types import Faces, Tracks
+
+RULE = LinkRule(threshold=0.5, clear_score=0.6, strict_threshold=0.65)
+NONE = np.empty((0, 2), np.int64)
+ANY_OTHER = 1 << 60
+"""More neighbours than any test has vectors."""
+
+Pairs = list[tuple[int, int]]
+
+
+# ── what the tests compare with: the same rounds, by plain loops over all pairs ─────────────────────────────────────
+
+
+def tracks_of(embeddings: np.ndarray, quality: object = None, det_score: object = None) -> Tracks:
+    """Tracks of which only embedding, quality and score matter."""
+    count = len(embeddings)
+    unit = np.asarray(embeddings, np.float64)
+    unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+    empty = no_tracks(unit.shape[1])[:0]
+    columns = {name: np.zeros(count, getattr(empty, name).dtype) for name in empty.__dataclass_fields__}
+    return Tracks(
+        **{
+            **columns,
+            "quality": np.full(count, 0.5, np.float32) if quality is None else np.asarray(quality, np.float32),
+            "det_score": np.full(count, 0.9, np.float32) if det_score is None else np.asarray(det_score, np.float32),
+            "embedding": unit.astype(np.float16),
+        }
+    )
+
+
+def pairs_of(pairs: Pairs) -> np.ndarray:
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def labels_of(tracks: Tracks, apart: Pairs = [], together: Pairs = [], rule: LinkRule = RULE) -> list[int]:  # noqa: B006
+    label, centroid = clustered(tracks, rule, apart=pairs_of(apart), together=pairs_of(together))
+    assert (label.shape, centroid.dtype) == ((len(tracks),), np.float16)
+    assert sorted(set(label.tolist())) == list(range(len(centroid)))
+    firsts = list(dict.fromkeys(label.tolist()))
+    assert firsts == sorted(firsts), "numbers follow the first tracks"
+    np.testing.assert_allclose(np.linalg.norm(centroid.astype(np.float64), axis=1), 1, atol=2e-3)
+    return [int(one) for one in label]
+
+
+def cosine(left: list[float], right: list[float]) -> float:
+    """Exact: the sum is rounded once, and needs no rounding."""
+    return math.fsum(a * b for a, b in zip(left, right, strict=True))
+
+
+Cluster = tuple[int, ...]
+"""Its tracks, sorted; so it is called by the first."""
+
+Mean = tuple[np.ndarray, float]
+"""A centroid, rounded to halves, and how long the weighted sum of its tracks is."""
+
+
+def mean_of(total: np.ndarray) -> Mean:
+    length = float(np.linalg.norm(total[None], axis=1)[0])
+    return (total / max(length, 1e-12)).astype(np.float16).astype(np.float64), length
+
+
+class Loops:
+    """The rounds, slowly: all pairs, one at a time."""
+
+    def __init__(self, tracks: Tracks, apart: Pairs, together: Pairs, rule: LinkRule, near: int) -> None:
+        self.rule, self.near = rule, near
+        self.rows = tracks.embedding.astype(np.float64)
+        self.weight = [max(float(quality), 1e-3) for quality in tracks.quality]
+        self.clear = [float(score) >= np.float32(rule.clear_score) for score in tracks.det_score]
+        self.apart = {frozenset(pair) for pair in apart if pair[0] != pair[1]}
+        groups: list[Cluster] = [(one,) for one in range(len(tracks))]
+        for pair in together:
+            touched = [group for group in groups if set(group) & set(pair)]
+            groups = [group for group in groups if group not in touched] + [tuple(sorted(sum(touched, ())))]
+        self.mean: dict[Cluster, Mean] = dict.fromkeys(sorted(groups), (np.empty(0), 0.0))
+        self.settle()
+
+    def settle(self) -> None:
+        """All means, of the tracks themselves."""
+        for group in self.mean:
+            self.mean[group] = self.rows[group[0]], self.weight[group[0]]
+            if len(group) > 1:
+                total = [math.fsum(self.weight[t] * x for t, x in zip(group, column, strict=True))
+                         for column in self.rows[list(group)].T]  # fmt: skip
+                self.mean[group] = mean_of(np.array(total))
+
+    def likeness(self, one: Cluster, other: Cluster) -> float:
+        return cosine(self.mean[one][0].tolist(), self.mean[other][0].tolist())
+
+    def may_join(self, one: Cluster, other: Cluster, likeness: float) -> bool:
+        is_clear = any(self.clear[t] for t in one) and any(self.clear[t] for t in other)
+        if likeness < (self.rule.threshold if is_clear else self.rule.strict_threshold):
+            return False
+        return not any(frozenset((a, b)) in self.apart for a in one for b in other)
+
+    def candidates(self) -> set[frozenset[Cluster]]:
+        found = set()
+        for one in self.mean:
+            alike = sorted((-self.likeness(one, other), other) for other in self.mean if other != one)
+            near = [other for low, other in alike if -low >= self.rule.threshold * 0.75][: self.near]
+            found |= {frozenset((one, other)) for other in near}
+        return found
+
+    def mutual(self, near: set[frozenset[Cluster]]) -> list[tuple[Cluster, Cluster]]:
+        best: dict[Cluster, Cluster] = {}
+        for one in self.mean:
+            partners = [next(iter(pair - {one})) for pair in near if one in pair]
+            alike = sorted((-self.likeness(one, other), other) for other in partners)
+            best |= {one: other for low, other in alike[::-1] if self.may_join(one, other, -low)}
+        return [(one, other) for one, other in best.items() if best.get(other) == one and one < other]
+
+    def run(self) -> list[int]:
+        before = -1
+        while len(self.mean) != before:
+            before = len(self.mean)
+            near = self.candidates()
+            while joined := self.mutual(near):
+                for one, other in joined:
+                    whole = tuple(sorted(one + other))
+                    (left, long), (right, wide) = self.mean.pop(one), self.mean.pop(other)
+                    self.mean[whole] = mean_of(left * long + right * wide)
+                    near = {frozenset(whole if c in (one, other) else c for c in pair) for pair in near}
+                near = {pair for pair in near if len(pair) == 2}
+            self.settle()
+        label = {t: number for number, group in enumerate(sorted(self.mean)) for t in group}
+        return [label[t] for t in range(len(self.rows))]
+
+
+def by_loops(tracks: Tracks, apart: Pairs, together: Pairs, rule: LinkRule = RULE, near: int = ANY_OTHER) -> list[int]:
+    return Loops(tracks, apart, together, rule, near).run() if len(tracks) else []
+
+
+def partition(label: list[int], names: list[int]) -> set[frozenset[int]]:
+    found: dict[int, set[int]] = {}
+    for one, name in zip(label, names, strict=True):
+        found.setdefault(one, set()).add(name)
+    return {frozenset(group) for group in found.values()}
+
+
+def persons(
+    rng: np.random.Generator, count: int, *, dimension: int = 16, num: int = 4, noise: float = 0.9
+) -> np.ndarray:
+    """Vectors about a few directions, of which some lie near each other's, some between."""
+    centres = rng.normal(size=(num, dimension))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    return centres[rng.integers(num, size=count)] + rng.normal(size=(count, dimension)) * noise / np.sqrt(dimension)
+
+
+# ── the same as plain loops ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> tuple[Tracks, Pairs, Pairs]:
+    """Up to 14 tracks of few small whole components, so that many are equal or as like as each other."""
+    count = draw(st.integers(0, 14))
+    parts = st.lists(st.integers(-2, 2), min_size=4, max_size=4).filter(any)
+    rows = draw(st.lists(parts, min_size=count, max_size=count))
+    quality = draw(st.lists(st.sampled_from([0.0, 0.001, 0.3, 0.5, 0.77, 1.0]), min_size=count, max_size=count))
+    score = draw(st.lists(st.sampled_from([0.5, 0.59, 0.6, 0.9]), min_size=count, max_size=count))
+    some = st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=5)
+    apart, together = (draw(some) if count else [] for _ in range(2))
+    return tracks_of(np.array(rows, float).reshape(-1, 4), quality, score), apart, together
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(scenes(), st.sampled_from([RULE, LinkRule(0.3, 0.6, 0.9), LinkRule(0.9, 0.6, 0.95)]))
+def test_as_plain_loops_do_it_ties_and_all(scene: tuple[Tracks, Pairs, Pairs], rule: LinkRule) -> None:
+    tracks, apart, together = scene
+    assert labels_of(tracks, apart, together, rule) == by_loops(tracks, apart, together, rule)
+
+
+@pytest.mark.parametrize("near", [1, 3, NUM_NEIGHBOURS])
+@pytest.mark.parametrize("seed", range(4))
+def test_as_plain_loops_do_it_where_only_the_nearest_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, seed: int, near: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    count = 40
+    tracks = tracks_of(persons(rng, count), rng.random(count), rng.random(count))
+    apart = [tuple(pair) for pair in rng.integers(count, size=(12, 2)).tolist()]
+    together = [tuple(pair) for pair in rng.integers(count, size=(2, 2)).tolist()]
+    monkeypatch.setattr(neighbours_module, "NUM_NEIGHBOURS", near)
+    found = labels_of(tracks, apart, together)
+    assert found == by_loops(tracks, apart, together, near=near)
+    assert 1 < len(set(found)) < count
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_order_of_tracks_changes_no_more_than_numbers(seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    count = 60
+    tracks = tracks_of(persons(rng, count, num=6), rng.random(count), rng.random(count))
+    apart = rng.integers(count, size=(20, 2))
+    expected = partition(labels_of(tracks, [tuple(p) for p in apart.tolist()]), list(range(count)))
+    assert 2 < len(expected) < count
+    for _ in range(3):
+        order = rng.permutation(count)
+        place = np.argsort(order)
+        moved = [(int(place[b]), int(place[a])) for a, b in apart.tolist()]  # the other way round, too
+        assert partition(labels_of(tracks[order], moved), order.tolist()) == expected
+
+
+def test_centroids_are_the_same_to_the_last_bit_whatever_is_added_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    count, dimension = 300, 512
+    middle = rng.normal(size=dimension)
+    rows = middle / np.linalg.norm(middle) + rng.normal(size=(count, dimension)) * 0.4 / np.sqrt(dimension)
+    tracks = tracks_of(rows, rng.random(count))
+    chain = [(one, one + 1) for one in range(count - 1)]  # one person by decree, in one step
+    monkeypatch.setattr("fastface.identities.clustering._BLOCK_ROWS", 57)
+    found = set()
+    for _ in range(3):
+        order = rng.permutation(count)
+        label, centroid = clustered(tracks[order], RULE, apart=NONE, together=pairs_of(chain))
+        assert not label.any()
+        found.add(centroid.tobytes())
+    monkeypatch.undo()
+    label, centroid = clustered(tracks, RULE, apart=NONE, together=NONE)  # in many rounds
+    assert not label.any()
+    assert found == {centroid.tobytes()}
+    sums = (tracks.embedding.astype(np.longdouble) * np.maximum(tracks.quality, 1e-3)[:, None]).sum(axis=0)
+    expected = (sums / np.sqrt((sums**2).sum())).astype(np.float16)
+    assert centroid[0].tolist() == expected.tolist()
+
+
+# ── by hand ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def mixed(first: float, axis: int = 1, dimension: int = 8) -> list[float]:
+    """A vector whose cosine to the first axis is known."""
+    row = [0.0] * dimension
+    row[0], row[axis] = first, math.sqrt(1 - first**2)
+    return row
+
+
+def test_nobody_and_one() -> None:
+    label, centroid = clustered(no_tracks(8), RULE, apart=NONE, together=NONE)
+    assert (label.shape, centroid.shape) == ((0,), (0, 8))
+    one = tracks_of(np.array([mixed(0.3)]))
+    label, centroid = clustered(one, RULE, apart=NONE, together=NONE)
+    assert label.tolist() == [0]
+    assert centroid.tobytes() == one.embedding.tobytes()
+
+
+def test_the_threshold_is_of_the_cosine() -> None:
+    for likeness, expected in ((0.51, [0, 0]), (0.49, [0, 1])):
+        assert labels_of(tracks_of(np.array([mixed(1.0), mixed(likeness)]))) == expected
+
+
+def test_a_track_that_is_not_clear_needs_the_strict_threshold() -> None:
+    rows = np.array([mixed(1.0), mixed(0.6)])
+    assert labels_of(tracks_of(rows, det_score=[0.9, 0.6])) == [0, 0]
+    assert labels_of(tracks_of(rows, det_score=[0.9, 0.59])) == [0, 1]
+    assert labels_of(tracks_of(rows, det_score=[0.5, 0.9])) == [0, 1]
+    assert labels_of(tracks_of(np.array([mixed(1.0), mixed(0.66)]), det_score=[0.5, 0.5])) == [0, 0]
+
+
+def test_a_cluster_with_one_clear_track_is_clear() -> None:
+    # The second joins the first as 0.7 ≥ 0.65; then the third, at a cosine of 0.6 to both, needs 0.5 only.
+    together = [mixed(1.0), mixed(0.7), mixed(0.6, axis=2)]
+    unclear = tracks_of(np.array(together), det_score=[0.5, 0.9, 0.9])
+    assert labels_of(unclear) == [0, 0, 0]
+    assert labels_of(tracks_of(np.array(together), det_score=[0.5, 0.5, 0.9])) == [0, 0, 1]
+
+
+def test_the_most_alike_join_first_and_decide_what_comes_after() -> None:
+    # 1 is as like 0 (0.8) as to be one with it, and then what is like 1 alone (2) is not like both.
+    rows = np.array([mixed(1.0), mixed(0.8), [0.8 * 0.55 - 0.6 * 0.835, 0.6 * 0.55 + 0.8 * 0.835, *[0.0] * 6]])
+    likeness = rows @ rows.T
+    assert likeness[1, 2] == pytest.approx(0.55, abs=0.01)
+    assert labels_of(tracks_of(rows)) == [0, 0, 1]
+    assert labels_of(tracks_of(rows), apart=[(1, 0)]) == [0, 1, 1]
+
+
+def test_quality_is_weight() -> None:
+    # The centroid of 0 and 1 lies where the better one is; 2 is like that one alone.
+    rows = np.array([[1.0, 0, 0], [0.8, 0.6, 0], [0.45, -0.2, 0.87]])
+    assert labels_of(tracks_of(rows, quality=[1.0, 0.01, 0.5]), rule=LinkRule(0.4, 0, 0.4)) == [0, 0, 0]
+    assert labels_of(tracks_of(rows, quality=[0.01, 1.0, 0.5]), rule=LinkRule(0.4, 0, 0.4)) == [0, 0, 1]
+
+
+def test_ties_go_to_the_earlier_track() -> None:
+    rows = np.array([mixed(0.8, axis=1), mixed(0.8, axis=2), mixed(0.8, axis=3), mixed(1.0)])
+    (found,) = {tuple(labels_of(tracks_of(rows), apart=[(0, 1), (0, 2), (1, 2)]))}
+    assert found == (0, 1, 2, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_who_is_apart_never_gets_together_whatever_joins(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = 200
+    rows = np.array([1.0, *[0.0] * 15]) + rng.normal(size=(count, 16)) * 0.1  # all are as like as one person
+    tracks = tracks_of(rows, rng.random(count), rng.random(count))
+    assert set(labels_of(tracks)) == {0}
+    apart = [tuple(sorted(pair)) for pair in rng.integers(count, size=(60, 2)).tolist() if pair[0] != pair[1]]
+    label = labels_of(tracks, apart)
+    assert all(label[one] != label[other] for one, other in apart)
+    # And no two are left that might have been joined: all are alike enough, so each two groups hold two that are apart.
+    groups = partition(label, list(range(count)))
+    assert 1 < len(groups) < 20
+    for left, right in combinations(groups, 2):
+        assert any((one in left) != (other in left) and {one, other} <= left | right for one, other in apart)
+
+
+def test_what_is_said_to_be_together_is_whatever_speaks_against_it() -> None:
+    rows = np.array([mixed(1.0), mixed(-0.8), mixed(0.0, axis=2), mixed(0.0, axis=2), mixed(0.99)])
+    assert labels_of(tracks_of(rows)) == [0, 1, 2, 2, 0]
+    # The centroid of 0 and 1 is as like one as the other (0.45): 4 is not alike enough any more.
+    assert labels_of(tracks_of(rows), apart=[(0, 1), (2, 3)], together=[(1, 0)]) == [0, 0, 1, 2, 3]
+    # A chain, named in any order, is one; what one of it is apart from, all of it are.
+    found = labels_of(tracks_of(rows), apart=[(0, 2), (3, 4)], together=[(4, 2), (2, 0)])
+    assert found[0] == found[2] == found[4] != found[3]
+
+
+def test_what_a_member_is_apart_from_its_whole_group_is() -> None:
+    rows = np.array([mixed(1.0), mixed(0.99), mixed(0.98, axis=2), mixed(0.97, axis=3)])
+    assert labels_of(tracks_of(rows)) == [0, 0, 0, 0]
+    label = labels_of(tracks_of(rows), apart=[(0, 3), (2, 0)], together=[(0, 1)])
+    assert label == [0, 0, 1, 1]
+
+
+def test_many_equal_vectors_are_one_person() -> None:
+    rows = np.repeat(np.array([mixed(1.0), mixed(0.0)]), 300, axis=0)
+    order = np.random.default_rng(2).permutation(600)
+    label = labels_of(tracks_of(rows[order]))
+    assert partition(label, order.tolist()) == {frozenset(range(300)), frozenset(range(300, 600))}
+
+
+def test_two_looks_of_one_person_are_found_once_the_nearest_have_become_one() -> None:
+    rng = np.random.default_rng(3)
+    count, dimension = 3 * NUM_NEIGHBOURS, 64
+    looks = np.zeros((2, dimension))
+    looks[0, 0], looks[1, :2] = 1.0, (0.7, math.sqrt(1 - 0.49))
+    noise = rng.normal(size=(2 * count, dimension)) * 0.3 / np.sqrt(dimension)
+    tracks = tracks_of(np.repeat(looks, count, axis=0) + noise)
+    pairs, _ = neighbours(tracks.embedding, RULE.threshold * 0.75)
+    assert len(pairs) >= 2 * count * NUM_NEIGHBOURS // 2
+    assert ((pairs < count).all(axis=1) | (pairs >= count).all(axis=1)).all(), "each look has all its neighbours in it"
+    assert set(labels_of(tracks)) == {0}
+
+
+# ── neighbours ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("floor", [-1.0, 0.2, 0.7, 1.1])
+def test_neighbours_are_the_most_alike_by_plain_loops(monkeypatch: pytest.MonkeyPatch, floor: float) -> None:
+    monkeypatch.setattr(neighbours_module, "_ROWS", 7)
+    monkeypatch.setattr(neighbours_module, "_COLUMNS", 11)
+    vectors = tracks_of(persons(np.random.default_rng(8), 60)).embedding
+    rows = vectors.astype(np.float64)
+    expected = set()
+    for one in range(60):
+        alike = sorted((-math.fsum(rows[one] * rows[other]), other) for other in range(60) if other != one)
+        expected |= {tuple(sorted((one, other))) for low, other in alike[:NUM_NEIGHBOURS] if -low >= floor}
+    pairs, cosines = neighbours(vectors, floor)
+    assert [tuple(pair) for pair in pairs.tolist()] == sorted(expected)
+    assert cosines.tolist() == [math.fsum(rows[a] * rows[b]) for a, b in pairs.tolist()]
+    assert bool(len(pairs)) == (floor < 1)
+
+
+def test_cosines_are_exact_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(9)
+    vectors = tracks_of(rng.normal(size=(50, 512))).embedding
+    pairs = rng.integers(50, size=(300, 2))
+    expected = [float(sum(Fraction(float(a)) * Fraction(float(b)) for a, b in zip(vectors[x], vectors[y], strict=True)))
+                for x, y in pairs[:40].tolist()]  # fmt: skip
+    whole = compared(vectors, pairs)
+    assert whole[:40].tolist() == expected
+    monkeypatch.setattr(neighbours_module, "BLOCK_ROWS", 13)
+    assert compared(vectors, pairs).tolist() == whole.tolist()
+    assert compared(vectors, pairs[:, ::-1]).tolist() == whole.tolist()
+
+
+def test_by_faiss_the_persons_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(11)
+    count, num, dimension = 3000, 60, 128
+    centres = rng.normal(size=(num, dimension))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    who = rng.integers(num, size=count)
+    noise = rng.normal(size=(count, dimension)) * rng.uniform(0.3, 0.9, size=(count, 1)) / np.sqrt(dimension)
+    tracks = tracks_of(centres[who] + noise, rng.random(count), rng.random(count))
+    apart = [tuple(pair) for pair in rng.integers(count, size=(400, 2)).tolist() if who[pair[0]] != who[pair[1]]]
+    exact = labels_of(tracks, apart)
+    truth = partition(who.tolist(), list(range(count)))
+    assert len(set(exact)) == num
+    assert partition(exact, list(range(count))) == truth
+    monkeypatch.setattr(neighbours_module, "EXACT_ROWS", 100)
+    asked = []
+    indexed = neighbours_module._indexed
+    monkeypatch.setattr(neighbours_module, "_indexed", lambda *given: asked.append(len(given[0])) or indexed(*given))
+    assert labels_of(tracks, apart) == exact
+    assert asked[0] == count
+
+
+def test_how_many_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = neighbours_module.EXACT_ROWS
+    monkeypatch.setattr(neighbours_module, "_has_faiss", lambda: False)
+    assert [neighbours_module.is_quick(count) for count in (0, limit, limit + 1)] == [True, True, False]
+    monkeypatch.setattr(neighbours_module, "_has_faiss", lambda: True)
+    assert neighbours_module.is_quick(limit + 1)
+
+
+# ── tracks in one row each ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def random_faces(rng: np.random.Generator, frames: int, dimension: int = 8) -> Faces:
+    """Up to five faces a frame; tracks that meet again and again; some faces without a track; in any order."""
+    rows: list[tuple[int, int]] = []
+    for frame in range(frames):
+        numbers = rng.permutation(7)[: rng.integers(0, 6)].tolist()
+        rows += [(frame, number if number < 6 else -1) for number in numbers]
+    frame, track = np.array([rows[one] for one in rng.permutation(len(rows))], np.int64).reshape(-1, 2).T
+    count = len(frame)
+    corner = rng.uniform(-20, 600, size=(count, 2))
+    embedding = rng.normal(size=(count, dimension))
+    return Faces(
+        time=frame * 0.2,
+        pts=frame * 2560,
+        boxes=np.concatenate([corner, corner + rng.uniform(20, 200, size=(count, 2))], axis=1).astype(np.float32),
+        landmarks=np.zeros((count, 5, 2), np.float32),
+        det_score=rng.random(count).astype(np.float32),
+        quality=rng.choice([0.0, 0.2, 0.5, 0.5, 0.9], size=count).astype(np.float32),
+        sharpness=np.zeros(count, np.float32),
+        yaw=np.zeros(count, np.float32),
+        track=track.astype(np.int32),
+        damaged=np.zeros(count, np.bool_),
+        embedding=(embedding / np.linalg.norm(embedding, axis=1, keepdims=True)).astype(np.float16),
+    )
+
+
+def members(faces: Faces) -> Iterator[tuple[int, list[int]]]:
+    """The rows of each track, by number; a face without one has the number that is left for it."""
+    found: dict[int, list[int]] = {}
+    top = int(faces.track.max())
+    for row, number in enumerate(faces.track.tolist()):
+        found.setdefault(number if number >= 0 else top + 1 + row, []).append(row)
+    yield from sorted(found.items())
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("best", [1, 3, 50])
+def test_a_track_in_one_row_is_what_plain_loops_say(seed: int, best: int) -> None:
+    faces = random_faces(np.random.default_rng(seed), 12)
+    tracks = summarised(faces, 0.25, 7, (640, 360), best)
+    expected = list(members(faces))
+    assert tracks.number.tolist() == [number for number, _ in expected]
+    assert len(expected) >= 7
+    assert set(tracks.video.tolist()) == {7}
+    assert tracks.faces.sum() == len(faces)
+    for row, (_, own) in enumerate(expected):
+        ranked = sorted(own, key=lambda one: (-faces.quality[one], faces.time[one], one))
+        assert tracks.start[row] == min(faces.time[own])
+        assert tracks.end[row] == max(faces.time[own])
+        assert tracks.seconds[row] == len(own) * 0.25
+        assert (tracks.faces[row], tracks.best[row]) == (len(own), ranked[0])
+        assert tracks.quality[row] == faces.quality[ranked[0]]
+        assert tracks.det_score[row] == max(faces.det_score[own])
+        away = [math.dist(((x1 + x2) / 2, (y1 + y2) / 2), (320, 180)) / math.hypot(320, 180)
+                for x1, y1, x2, y2 in faces.boxes[own].tolist()]  # fmt: skip
+        assert tracks.centrality[row] == pytest.approx(sum(1 - min(one, 1) for one in away) / len(own), abs=1e-5)
+        mean = sum(max(float(faces.quality[one]), 1e-3) * faces.embedding[one].astype(float) for one in ranked[:best])
+        np.testing.assert_allclose(tracks.embedding[row].astype(float), mean / np.linalg.norm(mean), atol=6e-4)
+
+
+def test_a_face_in_the_middle_is_wholly_central_and_one_in_a_corner_not_at_all() -> None:
+    faces = random_faces(np.random.default_rng(1), 8)[:3]
+    boxes = np.array([[300, 160, 340, 200], [-20, -10, 20, 10], [900, 900, 1000, 1000]], np.float32)
+    placed = Faces(**{**{name: getattr(faces, name) for name in faces.__dataclass_fields__},
+                      "boxes": boxes, "track": np.arange(3, dtype=np.int32)})  # fmt: skip
+    assert summarised(placed, 1.0, 0, (640, 360)).centrality.tolist() == pytest.approx([1, 0, 0], abs=1e-6)
+
+
+def test_no_face_is_no_track() -> None:
+    tracks = summarised(Faces.empty(16), 0.2, 0, (640, 360))
+    assert (len(tracks), tracks.embedding.shape) == (0, (0, 16))
+    pairs, frames = frame_mates(Faces.empty(16))
+    assert (pairs.shape, frames.shape) == ((0, 2), (0,))
+
+
+@pytest.mark.parametrize("block", [1, 3, 1 << 20])
+@pytest.mark.parametrize("seed", range(4))
+def test_who_is_in_one_frame_by_plain_loops(monkeypatch: pytest.MonkeyPatch, seed: int, block: int) -> None:
+    monkeypatch.setattr(summary, "_BLOCK_PAIRS", block)
+    faces = random_faces(np.random.default_rng(50 + seed), 25)
+    number = {row: track for track, own in members(faces) for row in own}
+    expected: dict[tuple[int, int], int] = {}
+    crowd = 0
+    for frame in sorted(set(faces.pts.tolist())):
+        there = sorted(number[row] for row in np.flatnonzero(faces.pts == frame).tolist())
+        crowd = max(crowd, len(there))
+        for pair in combinations(there, 2):
+            expected[pair] = expected.get(pair, 0) + 1
+    assert crowd >= 4
+    assert max(expected.values()) >= 3
+    pairs, frames = frame_mates(faces)
+    assert [tuple(pair) for pair in pairs.tolist()] == sorted(expected)
+    assert frames.tolist() == [expected[pair] for pair in sorted(expected)]

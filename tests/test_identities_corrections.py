@@ -1,0 +1,231 @@
+"""What the user said of who is who: kept whole, taken back, refused if damaged, and found again after another scan."""
+
+import json
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gallery_tools import axis, faces_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from people_tools import HOSTILE
+
+from fastface.errors import FaceIndexError
+from fastface.identities.corrections import Anchor, Corrections, anchored_track
+
+BOX = (100.0, 50.0, 180.0, 150.0)
+
+
+def anchor(number: int, video: str = "a.mp4") -> Anchor:
+    return Anchor(video, number / 10, (float(number), 0.5, number + 80.25, 100.125))
+
+
+A, B, C, D, E = (anchor(number) for number in range(5))
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+anchors = st.builds(
+    Anchor,
+    st.text(st.characters(), max_size=20) | st.sampled_from(HOSTILE),
+    finite,
+    st.tuples(finite, finite, finite, finite),
+)
+groups = st.lists(anchors, max_size=3).map(tuple)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.builds(
+        Corrections,
+        st.lists(groups, max_size=3).map(tuple),
+        st.lists(st.tuples(groups, groups), max_size=3).map(tuple),
+        st.lists(groups, max_size=3).map(tuple),
+    )
+)
+def test_all_that_was_said_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, said: Corrections
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "corrections.json"
+    said.save(path)
+    assert Corrections.load(path) == said
+
+
+def test_hostile_names_of_videos_survive(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    names = [*HOSTILE, "a\x00b", "\udcff\udcfe.mp4", "\ud83d"]
+    group = tuple(anchor(place, name) for place, name in enumerate(names))
+    Corrections().merged(group).save(path)
+    assert {one.video_id for one in Corrections.load(path).anchors} == set(names)
+    path.read_bytes().decode("ascii")
+
+
+def test_the_file_is_its_owners_and_the_same_for_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    said = Corrections().merged([B, A]).split([C], [D]).without([E])
+    said.save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    first = path.read_bytes()
+    Corrections.load(path).save(path)
+    assert path.read_bytes() == first
+    assert json.loads(first)["schema_version"] == 1
+
+
+def test_no_file_is_nothing_said(tmp_path: Path) -> None:
+    assert Corrections.load(tmp_path / "none.json") == Corrections()
+
+
+def written(**changes: object) -> str:
+    return json.dumps({"schema_version": 1, "same": [], "different": [], "rejected": [], **changes})
+
+
+GOOD = {"video_id": "a", "time": 1.0, "box": [0, 0, 1, 1]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b"null", b"7", b"{}", b"\xff\xfe", b'{"schema_version": 1}',
+        written(schema_version=2), written(schema_version="1"), written(schema_version=None),
+        written(same=7), written(same=[7]), written(same=["abc"]), written(same=[[{}]]), written(same=None),
+        written(same=[[{**GOOD, "more": 1}]]), written(same=[[{**GOOD, "box": [1, 2, 3]}]]),
+        written(same=[[{**GOOD, "box": "abcd"}]]), written(same=[[{**GOOD, "time": "soon"}]]),
+        written(rejected=[[{**GOOD, "time": None}]]), written(same=[[{**GOOD, "box": None}]]),
+        written(different=[[]]), written(different=[[[GOOD]]]), written(different=[[[GOOD], [GOOD], [GOOD]]]),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_told_in_one_line_and_left_as_it_is(tmp_path: Path, content: bytes | str) -> None:
+    path = tmp_path / "c.json"
+    kept = content.encode() if isinstance(content, str) else content
+    path.write_bytes(kept)
+    with pytest.raises(FaceIndexError) as caught:
+        Corrections.load(path)
+    (line,) = str(caught.value).splitlines()
+    assert "c.json" in line
+    assert path.read_bytes() == kept
+
+
+def test_a_folder_in_its_place_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FaceIndexError, match="cannot read"):
+        Corrections.load(tmp_path)
+
+
+# ── what is said takes back what was said ───────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_merged_is_not_different_any_more() -> None:
+    said = Corrections().split([A], [B]).split([C], [D])
+    assert said.different == (((A,), (B,)), ((C,), (D,)))
+    merged = said.merged([B, A])
+    assert merged.same == ((A, B),)
+    assert merged.different == (((C,), (D,)),)
+    # Of a pair, one alone says nothing against it.
+    assert said.merged([A, C]).different == said.different
+
+
+def test_what_is_split_is_not_the_same_any_more() -> None:
+    said = Corrections().merged([A, B, C, D]).merged([E, anchor(9)])
+    split = said.split([A, B], [C, D])
+    assert set(split.same) == {(A, B), (C, D), (E, anchor(9))}
+    assert split.different == (((A, B), (C, D)),)
+    assert set(Corrections().merged([A, B]).split([A], [B]).same) == set()
+
+
+def test_they_take_each_other_back_again_and_again() -> None:
+    said = Corrections()
+    for _ in range(3):
+        said = said.merged([A, B])
+        assert (set(said.same), said.different) == ({(A, B)}, ())
+        said = said.split([A], [B])
+        assert (said.same, said.different) == ((), (((A,), (B,)),))
+
+
+def test_what_is_said_twice_is_kept() -> None:
+    said = Corrections().without([A, B]).without([C]).merged([A, D])
+    assert said.rejected == ((A, B), (C,))
+    assert set(said.anchors) == {A, B, C, D}
+
+
+def test_what_was_said_before_is_not_changed() -> None:
+    said = Corrections().merged([A, B])
+    before = replace(said)
+    said.split([A], [B])
+    said.merged([C, D])
+    said.without([A])
+    assert said == before
+
+
+def test_after_another_scan_it_is_the_same_under_the_new_faces() -> None:
+    said = Corrections().merged([A, B, C]).split([D], [E, A]).without([D, C])
+    one, two = anchor(11), anchor(12)
+    now = said.renewed({A: one, B: one, D: two, anchor(77): two})
+    assert now == Corrections(same=((one, C),), different=(((two,), (E, one)),), rejected=((two, C),))
+    assert now.split([one], [C]).same == ()
+    assert said.renewed({}) == said
+
+
+# ── anchors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def film(rate: float, shift: float = 0.0) -> object:
+    """Ten seconds: one stands at the left, track 3, one at the right until 5 s, track 8, another there then, 11."""
+    times = np.arange(0, 10, 1 / rate) + shift
+    left = [(float(time), 3, BOX) for time in times]
+    right = [(float(time), 8 if time < 5 else 11, (300.0, 50.0, 380.0, 150.0)) for time in times]
+    rows = sorted(left + right)
+    count = len(rows)
+    return faces_of(
+        [axis(0)] * count, [row[0] for row in rows], tracks=[row[1] for row in rows], boxes=[row[2] for row in rows]
+    )
+
+
+@pytest.mark.parametrize(("rate", "shift"), [(5, 0), (25, 0), (10, 0.03), (4, 0.1), (1, 0.4), (29.97, 0.01)])
+def test_a_face_is_found_again_at_any_rate_of_sampling(rate: float, shift: float) -> None:
+    faces = film(rate, shift)
+    for time in (0.4, 2.0, 4.4, 5.6, 9.2):
+        assert anchored_track(faces, Anchor("a", time, BOX)) == 3
+        moved = (310.0, 60.0, 385.0, 155.0)  # of the box at the right, an IoU of 0.66
+        assert anchored_track(faces, Anchor("a", time, moved)) == (8 if time < 5 else 11)
+
+
+def test_the_nearest_in_time_is_it() -> None:
+    faces = film(5)
+    box = (300.0, 50.0, 380.0, 150.0)
+    assert anchored_track(faces, Anchor("a", 4.8, box)) == 8
+    assert anchored_track(faces, Anchor("a", 4.91, box)) == 11
+    assert anchored_track(faces, Anchor("a", 4.89, box)) == 8
+
+
+def test_of_two_at_one_time_the_one_that_overlaps_more_is_it() -> None:
+    boxes = [(0.0, 0.0, 100.0, 100.0), (20.0, 0.0, 120.0, 100.0)]
+    faces = faces_of([axis(0)] * 2, [1.0, 1.0], tracks=[1, 2], boxes=boxes)
+    assert anchored_track(faces, Anchor("a", 1.0, (8.0, 0.0, 108.0, 100.0))) == 1
+    assert anchored_track(faces, Anchor("a", 1.0, (12.0, 0.0, 112.0, 100.0))) == 2
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        Anchor("a", 2.0, (200.0, 50.0, 280.0, 150.0)),  # between the two
+        Anchor("a", 2.0, (100.0, 50.0, 180.0, 300.0)),  # an IoU of 0.4
+        Anchor("a", 11.0, BOX),
+        Anchor("a", -0.6, BOX),
+        Anchor("a", 2.0, (0.0, 0.0, 0.0, 0.0)),
+        Anchor("a", float("inf"), BOX),
+        Anchor("a", 2.0, (180.0, 150.0, 100.0, 50.0)),  # from right to left
+    ],
+)
+def test_where_nothing_is_any_more_nothing_is_found(gone: Anchor) -> None:
+    assert anchored_track(film(5), gone) is None
+
+
+def test_of_no_face_none_is_found() -> None:
+    assert anchored_track(film(5)[:0], Anchor("a", 2.0, BOX)) is None
+
+
+def test_a_face_without_a_track_is_its_own() -> None:
+    faces = faces_of([axis(0)] * 3, [0.0, 1.0, 2.0], tracks=[-1, 4, -1], boxes=[BOX] * 3)
+    assert [anchored_track(faces, Anchor("a", time, BOX)) for time in (0.0, 1.0, 2.0)] == [5, 4, 7]

@@ -1,0 +1,641 @@
+"""Stores of identities: one contract, both places; several writers, kills, damage, and what must not be touched."""
+
+import math
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastface.errors import ConfigError, SpaceError, StoreError
+from fastface.identities.store import Identity, IdentityStore, Sighting, open_existing, open_store
+
+D = 64
+THRESHOLD = 0.6
+WRITERS, SHARED, OWN, TOLD = 8, 12, 3, 60
+
+Opened = Callable[..., IdentityStore]
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Path]:
+    """A server of our own, that keeps nothing and listens to one socket in `folder`."""
+    if shutil.which("redis-server") is None:
+        assert not os.environ.get("CI"), "redis-server is not installed"
+        pytest.skip("redis-server is not installed")
+    socket = folder / "s"
+    command = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
+    with subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            assert any("eady to accept connections" in line for line in server.stdout), "it did not start"
+            yield socket
+        finally:
+            os.kill(server.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with served(tmp_path_factory.mktemp("redis")) as path:
+        yield path
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return str(tmp_path / "private" / "identities.db")
+    return f"unix://{request.getfixturevalue('socket')}?prefix={tmp_path.name}:"
+
+
+def opened(where: str, **other: object) -> IdentityStore:
+    settings = {"contract": "abc", "dimension": D, "threshold": THRESHOLD, **other}
+    return open_store(where, **settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def store(where: str) -> Iterator[IdentityStore]:
+    with opened(where) as one:
+        yield one
+
+
+def axis(number: int) -> np.ndarray:
+    return np.eye(D, dtype=np.float32)[number]
+
+
+def between(first: int, second: int, cosine: float) -> np.ndarray:
+    """A unit vector of this cosine to the first axis, the rest along the second."""
+    return (cosine * axis(first) + math.sqrt(1 - cosine**2) * axis(second)).astype(np.float32)
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
+
+
+def tell(
+    store: IdentityStore, face: np.ndarray, source: str, part: str = "0", *, count: int = 1, seen: float = 100.0
+) -> int:
+    return store.match_or_add(face, Sighting(source, part, count), seen=seen)
+
+
+def facts(store: IdentityStore) -> list[tuple[int, str, int, int]]:
+    return [(one.number, one.name, one.count, one.sources) for one in store.identities()]
+
+
+def only(store: IdentityStore) -> Identity:
+    (one,) = store.identities()
+    return one
+
+
+# ── matching and refining ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_face_falls_to_an_identity_from_the_threshold_on(store: IdentityStore) -> None:
+    assert tell(store, axis(0), "a") == 1
+    assert tell(store, between(0, 1, 0.599), "b") == 2
+    assert tell(store, between(0, 5, 0.601), "c") == 1
+    assert facts(store) == [(1, "", 2, 2), (2, "", 1, 1)]
+
+
+def test_the_nearest_wins_and_at_a_tie_the_smallest_number(store: IdentityStore) -> None:
+    assert [tell(store, axis(place), str(place)) for place in (0, 1, 2)] == [1, 2, 3]
+    assert tell(store, between(2, 1, 0.75), "nearest") == 3
+    other = unit(axis(0) + axis(1))  # cosine 0.707 to 1 and 2, both of which are as they were
+    assert tell(store, other, "tie") == 1
+
+
+def test_the_centroid_is_the_running_mean_up_to_the_limit(where: str) -> None:
+    rng = np.random.default_rng(1)
+    faces = [unit(axis(0) + rng.normal(0, 0.05, D)).astype(np.float32) for _ in range(8)]
+    expected = faces[0].astype(np.float64)
+    for r, face in enumerate(faces[1:5], start=1):
+        expected = unit((r * expected + face) / (r + 1))
+    with opened(where, refine_limit=5) as store:
+        assert {tell(store, face, f"v{place}", count=place + 1) for place, face in enumerate(faces)} == {1}
+        one = only(store)
+    np.testing.assert_allclose(one.centroid, expected, atol=1e-6)
+    assert one.centroid.dtype == np.float32
+    assert (one.refinements, one.count, one.sources) == (5, 36, 8)
+
+
+def test_an_embedding_need_not_have_length_one(store: IdentityStore) -> None:
+    tell(store, 17 * axis(3), "a")
+    np.testing.assert_allclose(only(store).centroid, axis(3), atol=1e-7)
+
+
+def test_avoided_identities_are_not_looked_at(store: IdentityStore) -> None:
+    tell(store, axis(0), "a")
+    assert store.match_or_add(axis(0), Sighting("a", "1", 1), seen=1, avoid={1}) == 2
+    assert store.match_or_add(axis(0), Sighting("a", "2", 1), seen=1, avoid=[1, 2, 99]) == 3
+    assert facts(store) == [(1, "", 1, 1), (2, "", 1, 1), (3, "", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    "bad", [np.full(D, np.nan), np.full(D, np.inf), np.zeros(D), np.ones(D - 1), np.ones((1, D))], ids=str
+)
+def test_what_is_no_embedding_is_refused(store: IdentityStore, bad: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="embedding"):
+        tell(store, bad, "a")
+    assert store.identities() == []
+
+
+def test_other_values_out_of_range_are_refused(store: IdentityStore, where: str) -> None:
+    with pytest.raises(ValueError, match="seen at nan"):
+        tell(store, axis(0), "a", seen=math.nan)
+    with pytest.raises(ValueError, match="0 faces"):
+        Sighting("a", "0", 0)
+    for other in ({"dimension": 0}, {"threshold": math.nan}, {"refine_limit": 0}):
+        with pytest.raises(ValueError, match="allowed"):
+            opened(where, **other)
+
+
+# ── counting ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_sighting_told_again_counts_once_and_refines_nothing(store: IdentityStore) -> None:
+    tell(store, axis(0), "a", count=4, seen=50)
+    face = between(0, 1, 0.8)
+    tell(store, face, "b", count=5, seen=70)
+    before = only(store)
+    for count, seen in ((5, 70), (9, 60), (2, 90)):
+        assert tell(store, face, "b", count=count, seen=seen) == 1
+        assert only(store).count == 4 + count
+    after = only(store)
+    np.testing.assert_array_equal(after.centroid, before.centroid)
+    assert (before.refinements, after.refinements, after.sources) == (2, 2, 2)
+    assert (before.first_seen, before.last_seen, after.first_seen, after.last_seen) == (50, 70, 50, 90)
+
+
+def test_a_sighting_moves_and_leaves_nothing_behind(store: IdentityStore) -> None:
+    for place, source in ((0, "a"), (0, "b"), (1, "c"), (2, "d")):
+        tell(store, axis(place), source, count=10)
+    store.name(3, "Carol")
+    tell(store, axis(1), "b", count=7)
+    assert facts(store) == [(1, "", 10, 1), (2, "", 17, 2), (3, "Carol", 10, 1)]
+    assert [one.refinements for one in store.identities()] == [2, 2, 1]
+    tell(store, axis(1), "a", count=1)  # the last of 1, which has no name
+    tell(store, axis(1), "d", count=2)  # the last of 3, which has one
+    assert facts(store) == [(2, "", 20, 4), (3, "Carol", 0, 0)]
+    assert tell(store, axis(0), "e") == 4  # 1 is not used again
+    assert tell(store, axis(2), "f") == 3
+
+
+def test_a_source_with_several_parts_is_one_source(store: IdentityStore) -> None:
+    for part in ("0", "1", "2"):
+        tell(store, axis(0), "a", part, count=2)
+    assert facts(store) == [(1, "", 6, 1)]
+    tell(store, axis(1), "a", "1", count=2)
+    assert facts(store) == [(1, "", 4, 1), (2, "", 2, 1)]
+
+
+def test_keep_only_takes_back_what_is_no_longer_told(store: IdentityStore) -> None:
+    for place in (0, 1, 2):
+        tell(store, axis(place), "a", str(place), count=3)
+    tell(store, axis(0), "b", count=5)
+    store.name(2, "Bob")
+    store.keep_only("a", ["0"])
+    assert facts(store) == [(1, "", 8, 2), (2, "Bob", 0, 0)]
+    store.keep_only("a", [])
+    store.keep_only("nothing", [])
+    assert facts(store) == [(1, "", 5, 1), (2, "Bob", 0, 0)]
+    assert tell(store, axis(1), "c") == 2
+    store.keep_only("c", [])
+    store.name(2, "")
+    assert facts(store) == [(1, "", 5, 1)]
+
+
+# ── naming and merging ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_names_last_and_a_wrong_number_is_answered_with_the_right_ones(store: IdentityStore, where: str) -> None:
+    for place in range(5):
+        tell(store, axis(place), str(place))
+    store.keep_only("3", [])
+    store.name(2, "Zoë \udce9 'x'")
+    with pytest.raises(ConfigError, match=r"no identity 4: there are 1-3, 5$"):
+        store.name(4, "Dora")
+    with pytest.raises(ConfigError, match=r"no identity 77"):
+        store.merge([1, 77])
+    with pytest.raises(ConfigError, match=r"to merge"):
+        store.merge([])
+    with opened(where) as other:
+        assert facts(other)[1] == (2, "Zoë \\xe9 'x'", 1, 1)
+
+
+def test_merged_identities_are_one_person(store: IdentityStore) -> None:
+    for place, seen in ((0, 30), (1, 10), (2, 90), (3, 50)):
+        tell(store, axis(place), "common", str(place), count=10**place, seen=seen)
+    tell(store, axis(1), "b", count=5, seen=20)
+    store.name(4, "Dave")
+    store.name(2, "Bob")
+    assert store.merge([4, 2, 3]) == 2
+    assert facts(store) == [(1, "", 1, 1), (2, "Bob", 1115, 2)]
+    one = store.identities()[1]
+    assert (one.first_seen, one.last_seen, one.refinements) == (10, 90, 4)
+    np.testing.assert_allclose(one.centroid, unit(2 * axis(1) + axis(2) + axis(3)), atol=1e-6)
+    # What was merged stays so: its face, its number and its sightings lead to the one that stayed.
+    assert tell(store, axis(3), "common", "3", count=2000) == 2
+    assert tell(store, axis(3), "new") == 2
+    assert store.match_or_add(axis(3), Sighting("other", "0", 1), seen=1, avoid=[3]) == 5
+    store.name(4, "Robert")
+    assert store.merge([3, 4]) == 2
+    assert facts(store)[1] == (2, "Robert", 2116, 3)
+    assert store.merge([3, 1]) == 1
+    assert facts(store) == [(1, "Robert", 2117, 3), (5, "", 1, 1)]
+    store.name(4, "")
+    for source in ("common", "b", "new"):
+        store.keep_only(source, [])
+    assert facts(store) == [(5, "", 1, 1)]
+    assert tell(store, axis(2), "z") == 6
+
+
+def test_opposite_faces_can_be_merged(store: IdentityStore) -> None:
+    tell(store, axis(0), "a")
+    tell(store, -axis(0), "b")
+    store.merge([1, 2])
+    np.testing.assert_array_equal(only(store).centroid, axis(0))
+    assert tell(store, -axis(0), "c") == 1
+
+
+# ── one store, several users ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_store_opened_again_is_as_it_was(where: str) -> None:
+    with opened(where) as store:
+        tell(store, axis(0), "a", count=3)
+        tell(store, between(0, 1, 0.9), "b", count=4)
+        store.name(1, "Alice")
+        (before,) = store.identities()
+    with opened(where) as store:
+        after = only(store)
+        np.testing.assert_array_equal(after.centroid, before.centroid)
+        assert (after.name, after.count, after.refinements, after.sources) == ("Alice", 7, 2, 2)
+        assert tell(store, axis(0), "c") == 1
+        assert tell(store, axis(7), "c", "1") == 2
+
+
+def test_what_one_changes_the_other_sees(where: str) -> None:
+    with opened(where) as one, opened(where) as other:
+        for place in range(40):
+            assert tell((one, other)[place % 2], axis(place), str(place)) == place + 1
+        other.merge([1, 2])
+        one.keep_only("4", [])
+        assert tell(other, axis(1), "again") == 1
+        assert tell(other, axis(4), "again", "1") == 41
+        for one_or_other in (one, other):  # 40 took the place of 5 in the matrix
+            assert tell(one_or_other, axis(39), "more") == 40
+            assert tell(one_or_other, axis(4), "more", "1") == 41
+        assert facts(one) == facts(other)
+        assert len(facts(one)) == 39
+
+
+def test_another_network_is_refused(where: str) -> None:
+    with opened(where):
+        pass
+    for other in ({"contract": "xyz"}, {"dimension": D + 1}):
+        with pytest.raises(StoreError, match="another network") as told:
+            opened(where, **other)
+        assert "\n" not in str(told.value)
+    with opened(where) as store:
+        tell(store, axis(0), "a")
+
+
+def test_an_existing_store_can_be_named_and_cleared_without_a_network(where: str) -> None:
+    with opened(where) as store:
+        tell(store, axis(0), "a")
+        with open_existing(where) as manager:
+            manager.name(1, "Alice")
+            with pytest.raises(ValueError, match="how faces are compared"):
+                tell(manager, axis(0), "b")
+        assert facts(store) == [(1, "Alice", 1, 1)]
+        with open_existing(where) as manager:
+            manager.clear()
+            assert facts(manager) == facts(store) == []
+    with opened(where, contract="xyz", dimension=3) as store:
+        assert tell(store, np.ones(3), "a") == 1
+
+
+def test_a_store_that_is_cleared_begins_again(where: str) -> None:
+    with opened(where) as one, opened(where) as other:
+        for place in range(5):
+            tell(one, axis(place), str(place))
+        assert len(facts(other)) == 5
+        one.clear()
+        assert facts(one) == []
+        for place in range(5, 12):  # as many changes as before, and more: not to be taken for those
+            assert tell(one, axis(place), str(place)) == place - 4
+        assert [one.number for one in other.identities()] == list(range(1, 8))
+        assert tell(other, axis(0), "0") == 8
+
+
+# ── writers at once ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def faces_of(count: int, place: int) -> int:
+    return 1 + (7 * count + place) % 5
+
+
+def write_many(where: str, writer: int, start: object) -> None:
+    """One of the writers: sightings of persons that all see, of persons that it alone sees, and one that all tell."""
+    rng = np.random.default_rng(writer)
+    start.wait()  # type: ignore[attr-defined]
+    with opened(where) as store:
+        for turn in range(TOLD):
+            person = (turn + writer) % SHARED
+            face = unit(axis(person) + rng.normal(0, 0.02, D))
+            tell(store, face, f"v{writer}-{turn}", count=faces_of(turn, writer), seen=turn)
+        for own in range(OWN):
+            tell(store, axis(SHARED + writer * OWN + own), f"v{writer}-0", f"own{own}", count=100)
+        for person in range(SHARED):
+            tell(store, axis(person), "everybody's", str(person), count=1000)
+
+
+def test_writers_at_once_lose_nothing_and_double_nothing(where: str) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    start = spawn.Barrier(WRITERS)
+    writers = [spawn.Process(target=write_many, args=(where, number, start)) for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0] * WRITERS
+    told: dict[int, list[int]] = {person: [1000] for person in range(SHARED)}
+    for writer in range(WRITERS):
+        for turn in range(TOLD):
+            told[(turn + writer) % SHARED].append(faces_of(turn, writer))
+    with opened(where) as store:
+        found = store.identities()
+    persons = {int(np.argmax(one.centroid)): one for one in found}
+    assert sorted(one.number for one in found) == list(range(1, SHARED + WRITERS * OWN + 1))
+    assert sorted(persons) == list(range(SHARED + WRITERS * OWN))
+    for person, one in persons.items():
+        counts = told.get(person, [100])
+        assert (one.count, one.sources) == (sum(counts), len(counts)), person
+
+
+def tell_some(where: str) -> None:
+    with opened(where) as store:
+        for place in range(5):
+            tell(store, axis(place), str(place), count=place + 1)
+
+
+@pytest.mark.parametrize(("place", "left"), [("begin:kill:4", 2), ("commit:kill:3", 2), ("committed:kill:3", 3)])
+def test_a_writer_that_is_killed_leaves_whole_changes(
+    where: str, monkeypatch: pytest.MonkeyPatch, place: str, left: int
+) -> None:
+    with opened(where) as store:
+        store.identities()
+    # The first visit of `begin` is that of opening.
+    with monkeypatch.context() as patch:
+        patch.setenv("FASTFACE_FAILPOINT", f"identities.{place}")
+        writer = multiprocessing.get_context("spawn").Process(target=tell_some, args=(where,))
+        writer.start()
+        writer.join(60)
+    assert writer.exitcode == -signal.SIGKILL
+    with opened(where) as store:
+        assert facts(store) == [(number, "", number, 1) for number in range(1, left + 1)]
+        tell_some(where)
+        assert facts(store) == [(number, "", number, 1) for number in range(1, 6)]
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_is_its_owners_alone_and_its_folder_if_it_is_made(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for path in (tmp_path / "identities.db", tmp_path / "new" / "identities.db"):
+        with opened(str(path)) as store:
+            tell(store, axis(0), "a")
+            modes = {one.name: one.stat().st_mode & 0o777 for one in path.parent.iterdir() if one.is_file()}
+        assert modes == dict.fromkeys(("identities.db", "identities.db-wal", "identities.db-shm"), 0o600)
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_of_a_face_is_left_in_a_file_that_is_cleared(tmp_path: Path) -> None:
+    path = tmp_path / "identities.db"
+    face = unit(np.random.default_rng(2).normal(size=D)).astype(np.float32)
+    with opened(str(path)) as store:
+        tell(store, face, "a-secret-source")
+        store.name(1, "Alice")
+
+        def found(secret: bytes) -> bool:
+            return any(secret in one.read_bytes() for one in tmp_path.iterdir())
+
+        centroid = only(store).centroid.tobytes()[:64]
+        secrets = (centroid, b"Alice", b"a-secret-source")
+        assert all(map(found, secrets))
+        store.clear()
+        assert not any(map(found, secrets))
+
+
+def test_nothing_is_left_of_a_face_that_is_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "identities.db"
+    with opened(str(path)) as store:
+        for number in range(1, 4):
+            tell(store, np.random.default_rng(number).normal(size=D), str(number))
+        gone, *kept = (one.centroid.tobytes() for one in store.identities())
+        store.keep_only("1", [])
+    content = path.read_bytes()
+    assert [one in content for one in (gone, *kept)] == [False, True, True]
+
+
+def test_files_that_are_no_stores_are_told_in_a_line_and_left_alone(tmp_path: Path) -> None:
+    junk, cut, foreign = tmp_path / "junk", tmp_path / "cut", tmp_path / "foreign"
+    junk.write_bytes(b"no database at all, but long enough to be one" * 100)
+    junk.chmod(0o644)
+    with opened(str(cut)) as store:
+        for place in range(D):
+            tell(store, axis(place), str(place))
+    cut.write_bytes(cut.read_bytes()[:8192] + b"\xff" * 30000)
+    database = sqlite3.connect(foreign)
+    database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    before = foreign.read_bytes()
+    (tmp_path / "folder").mkdir()
+    expected = {junk: "damaged", cut: "damaged", foreign: "another program", tmp_path / "folder": "not a file"}
+    for path, why in expected.items():
+        with pytest.raises(StoreError, match=why) as told, opened(str(path)) as store:
+            tell(store, axis(0), "a")
+        assert "\n" not in str(told.value)
+        assert str(path) in str(told.value)
+    assert foreign.read_bytes() == before
+    assert junk.stat().st_mode & 0o777 == 0o644
+    with pytest.raises(StoreError, match="no store"):
+        open_existing(str(tmp_path / "nothing"))
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_look_that_is_damaged_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "identities.db"
+    with opened(str(path)) as store:
+        tell(store, axis(0), "a")
+    good = path.read_bytes()
+    for damage in (
+        "UPDATE looks SET content = substr(content, 1, 90)",
+        "UPDATE looks SET content = 'text'",
+        "UPDATE state SET value = 'x' WHERE field = 'version'",
+        "DELETE FROM state WHERE field = 'contract'",
+        "UPDATE sightings SET parts = '{\"0\": [9, 1]}'",
+        "UPDATE sightings SET parts = '[]'",
+    ):
+        path.write_bytes(good)
+        database = sqlite3.connect(path, isolation_level=None)
+        database.execute(damage)
+        database.close()
+        with pytest.raises(StoreError, match="damaged"), opened(str(path)) as store:
+            tell(store, axis(0), "a", count=2)
+
+
+def test_a_full_disk_is_told_and_what_was_told_before_stays(tmp_path: Path) -> None:
+    disk, copy = tmp_path / "disk", tmp_path / "copy"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no small disk can be made here: {done.stderr.strip()}")
+    told = 0
+    try:
+        with opened(str(disk / "identities.db")) as store:
+            with pytest.raises(SpaceError, match="no space left to write"):
+                for told in range(5000):
+                    tell(store, axis(told % D), str(told))
+            assert sum(one.count for one in store.identities()) == told
+        shutil.copytree(disk, copy)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    with opened(str(copy / "identities.db")) as store:
+        assert tell(store, axis(told % D), str(told)) == told % D + 1
+        assert sum(one.count for one in store.identities()) == told + 1
+
+
+def test_a_file_that_stays_in_use_is_told(tmp_path: Path) -> None:
+    from fastface.identities.sqlite_store import SqliteStore
+    from fastface.identities.store import Rules
+
+    path = tmp_path / "identities.db"
+    with SqliteStore(path, Rules("abc", D, THRESHOLD, 30), patience=0.2) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"in use by others for 0\.2 seconds"):
+            tell(store, axis(0), "a")
+        other.close()
+        assert tell(store, axis(0), "a") == 1
+
+
+# ── the server ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_of_others_on_a_server_is_touched(socket: Path) -> None:
+    import redis
+
+    prefixes = ("ours:", "ours:too:", "o*")
+    with redis.Redis(unix_socket_path=str(socket)) as client:
+        client.flushall()
+        client.set("ours", "theirs")
+        client.set("ours:x", "theirs")
+        stores = [opened(f"unix://{socket}?prefix={prefix}") for prefix in prefixes]
+        for number, store in enumerate(stores):
+            assert tell(store, axis(number), "a") == 1
+        kept = {key for key in client.scan_iter() if not key.startswith((b"ours:s", b"ours:l", b"ours:c"))}
+        stores[0].clear()
+        assert set(client.scan_iter()) == kept
+        assert len(kept) == 2 + 2 * 4
+        assert client.get("ours") == client.get("ours:x") == b"theirs"
+        assert [len(facts(store)) for store in stores] == [0, 1, 1]
+        with opened(f"unix://{socket}") as store:
+            tell(store, axis(0), "a")
+        assert client.exists("fastface:identities:state") == 1
+        for store in stores:
+            store.__exit__()
+
+
+def test_a_server_that_ends_is_told_and_one_that_comes_back_is_used(tmp_path: Path) -> None:
+    with served(tmp_path) as path:
+        store = opened(f"unix://{path}")
+        tell(store, axis(0), "a")
+    for call in (store.identities, store.clear, lambda: opened(f"unix://{path}")):
+        with pytest.raises(StoreError, match="cannot use unix://") as told:
+            call()
+        assert "\n" not in str(told.value)
+    with served(tmp_path), store:
+        assert store.identities() == []  # this server keeps nothing
+        assert tell(store, axis(1), "b") == 1
+
+
+def test_what_others_change_in_the_middle_is_not_taken_for_damage(
+    socket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, interruptions = f"unix://{socket}?prefix={tmp_path.name}:", [1]
+    with opened(where) as store, opened(where) as other:
+        tell(store, axis(0), "a")
+
+        def interrupt(name: str) -> None:
+            if name == "identities.begin" and interruptions:
+                interruptions.pop()
+                assert tell(other, axis(1), "a", "1") == 2
+
+        monkeypatch.setattr("fastface.identities.redis_store.fail_point", interrupt)
+        assert tell(store, axis(2), "a", "2") == 3
+        interruptions.append(2)
+        store.keep_only("a", ["0", "2"])
+        assert facts(store) == facts(other) == [(1, "", 1, 1), (3, "", 1, 1)]
+    assert not interruptions
+
+
+def test_keys_of_another_kind_and_a_full_server_are_told(tmp_path: Path) -> None:
+    import redis
+
+    with served(tmp_path) as path, redis.Redis(unix_socket_path=str(path)) as client:
+        client.set("theirs:state", "text")
+        with pytest.raises(StoreError, match="WRONGTYPE"):
+            opened(f"unix://{path}?prefix=theirs:")
+        with opened(f"unix://{path}") as store:
+            client.config_set("maxmemory", "1")
+            with pytest.raises(SpaceError, match="no space left on unix://"):
+                tell(store, axis(0), "a")
+            client.config_set("maxmemory", "0")
+            assert tell(store, axis(0), "a") == 1
+
+
+def test_no_message_holds_a_password(tmp_path: Path) -> None:
+    import redis
+
+    with served(tmp_path) as path, redis.Redis(unix_socket_path=str(path)) as client:
+        client.config_set("requirepass", "right-one")
+        with opened(f"unix://:right-one@{path}") as store:
+            assert tell(store, axis(0), "a") == 1
+        with opened(f"unix://{path}?password=right-one") as store:
+            assert len(facts(store)) == 1
+        addresses = [
+            f"unix://:hunter2@{path}",
+            f"unix://{path}?password=hunter2",
+            "redis://user:hunter2@localhost:1/0",
+            "redis://:hunter2/x@localhost",
+            "redis://:hunter2#x@localhost",
+            "redis://:1?hunter2@localhost",
+            "redis://localhost/hunter2",
+            "redis://localhost?hunter2=1",
+            "redis://:hunter2@localhost?db=hunter2",
+            "redis://:hunter2@",
+            "mongodb://:hunter2@localhost",
+        ]
+        for address in addresses:
+            with pytest.raises((StoreError, ConfigError)) as told:
+                opened(address)
+            assert "hunter2" not in str(told.value), address
+            assert "\n" not in str(told.value)
+            assert told.value.__cause__ is None
+
+
+def test_a_missing_package_is_told_with_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigError, match=r"pip install 'fastface\[redis\]'"):
+        opened("redis://localhost")

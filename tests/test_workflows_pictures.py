@@ -1,0 +1,56 @@
+"""Which crops are planned of one video's findings: none of faces that the frame cuts off, where its size is known."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from export_tools import make_faces, make_hits
+
+from fastface.config import Config, load_config
+from fastface.index.records import VideoRecord
+from fastface.types import Faces, VideoInfo
+from fastface.workflows.find import Findings
+from fastface.workflows.pictures import plan_pictures
+
+WHOLE, HALF, BEYOND = (500.0, 200.0, 571.0, 300.0), (1244.0, 200.0, 1280.0, 300.0), (1400.0, 200.0, 1471.0, 300.0)
+INFO = VideoInfo(
+    path=Path("film.mp4"),
+    video_id="film.mp4",
+    size=(1280, 720),
+    coded_size=(1280, 720),
+    rotation=0,
+    mirrored=False,
+    pixel_aspect=Fraction(1),
+    interlaced=False,
+    time_base=Fraction(1, 1000),
+    rate=Fraction(25),
+    start_pts=0,
+    duration=Fraction(60),
+    codec="h264",
+    pixel_format="yuv420p",
+)
+
+
+def planned(faces: Faces, info: VideoInfo = INFO, kind: str = "face", **export: float) -> list[float]:
+    """The times of the crops of one target whose hits are all faces."""
+    config: Config = load_config(environment={}, flags={"export": {"crops": kind, "min_gap": 1.0, **export}})
+    record = VideoRecord(video_id=info.video_id, path=info.path, fingerprint="f", scan_key="k", state="done")
+    hits = {"Ann": make_hits(faces, list(range(len(faces))))}
+    found = Findings(record, info, faces, hits, (), ())
+    return [row.time for row in plan_pictures(found, config, None, Path("out")).crops]
+
+
+@pytest.mark.parametrize("kind", ["face", "aligned", "body"])
+def test_a_whole_face_is_taken_though_a_half_one_is_better(kind: str) -> None:
+    faces = make_faces([1.0, 1.2, 5.0], boxes=[WHOLE, HALF, HALF])  # qualities rise
+    assert planned(faces, kind=kind) == [1.0]
+    assert planned(faces, kind=kind, min_shown=0) == [1.2, 5.0]
+
+
+def test_where_the_size_is_not_known_no_face_is_left_out() -> None:
+    faces = make_faces([1.0, 5.0], boxes=[HALF, WHOLE])
+    assert planned(faces) == [5.0]
+    assert planned(faces, replace(INFO, is_film=False)) == [1.0, 5.0]  # pictures of a folder, each of its own size
+    # A face beyond the frame shows that the film changes its size.
+    assert planned(make_faces([1.0, 5.0], boxes=[HALF, BEYOND])) == [1.0, 5.0]
