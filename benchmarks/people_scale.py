@@ -12,11 +12,11 @@ import sys
 from time import perf_counter
 
 import numpy as np
+from results import machine, write_section
 
 from fastface.identities import neighbours
 from fastface.identities.clustering import LinkRule, clustered
 from fastface.types import Tracks
-from results import machine, write_section
 
 DIMENSION = 512
 TRACKS_A_PERSON = 50

@@ -124,7 +124,7 @@ def test_any_rank_is_what_plain_sorting_gives(data: st.DataObject) -> None:
     least = data.draw(st.integers(1, 8))
     many = [number for number, mine in own.items() if sum(row[4] for row in mine) >= least]
     for rank, key in (("seconds", seconds), ("coverage", coverage)):
-        expected = sorted(many, key=lambda one: (-key[one], -seconds[one], one))  # noqa: B023 - used at once
+        expected = sorted(many, key=lambda one: (-key[one], -seconds[one], one))
         assert order_by(rank, found, label, min_faces=least) == expected
 
 

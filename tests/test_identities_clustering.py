@@ -118,25 +118,44 @@ class Loops:
             found |= {frozenset((one, other)) for other in near}
         return found
 
-    def mutual(self, near: set[frozenset[Cluster]]) -> list[tuple[Cluster, Cluster]]:
+    def is_apart(self, one: Cluster, other: Cluster) -> bool:
+        return any(frozenset((a, b)) in self.apart for a in one for b in other)
+
+    def groups(self, near: set[frozenset[Cluster]]) -> list[list[Cluster]]:
+        """Those that become one now: mutual pairs, and who is nearly as like one of the two."""
         best: dict[Cluster, Cluster] = {}
         for one in self.mean:
             partners = [next(iter(pair - {one})) for pair in near if one in pair]
             alike = sorted((-self.likeness(one, other), other) for other in partners)
-            best |= {one: other for low, other in alike[::-1] if self.may_join(one, other, -low)}
-        return [(one, other) for one, other in best.items() if best.get(other) == one and one < other]
+            allowed = [other for low, other in alike if self.may_join(one, other, -low)]
+            best |= {one: allowed[0]} if allowed else {}
+        found = []
+        for one, other in best.items():
+            if best.get(other) != one or other < one:
+                continue
+            strength = self.likeness(one, other)
+            joiners = {}
+            for third, hub in best.items():
+                like = self.likeness(third, hub)
+                is_other = hub in (one, other) and third not in (one, other)
+                if is_other and like >= strength - 0.05 and not self.is_apart(third, one + other):
+                    joiners[third] = like
+            rank = sorted(joiners, key=lambda third: (-joiners[third], third))
+            lost = {low for place, low in enumerate(rank) for high in rank[:place] if self.is_apart(low, high)}
+            found.append(sorted({one, other, *joiners} - lost))
+        return found
 
     def run(self) -> list[int]:
         before = -1
         while len(self.mean) != before:
             before = len(self.mean)
             near = self.candidates()
-            while joined := self.mutual(near):
-                for one, other in joined:
-                    whole = tuple(sorted(one + other))
-                    (left, long), (right, wide) = self.mean.pop(one), self.mean.pop(other)
-                    self.mean[whole] = mean_of(left * long + right * wide)
-                    near = {frozenset(whole if c in (one, other) else c for c in pair) for pair in near}
+            while groups := self.groups(near):
+                for group in groups:
+                    whole = tuple(sorted(sum(group, ())))
+                    means = [self.mean.pop(one) for one in group]
+                    self.mean[whole] = mean_of(np.sum([mean * length for mean, length in means], axis=0))
+                    near = {frozenset(whole if c in group else c for c in pair) for pair in near}
                 near = {pair for pair in near if len(pair) == 2}
             self.settle()
         label = {t: number for number, group in enumerate(sorted(self.mean)) for t in group}

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import sqlite3
 import stat
 import sys
 from collections import Counter
@@ -28,6 +27,7 @@ from fastface.cartoon.networks import write_pack
 from fastface.cartoon.persons import ADA, BO, CLEO, STRANGER, Disguise
 from fastface.cartoon.script import Appearance, Script, Sighting
 from fastface.cli import main
+from fastface.identities.store import open_existing
 
 RATE, STEP, PERIOD = 25, 5, 0.2
 LEFT, MIDDLE, RIGHT = (120, 176), (320, 176), (528, 176)
@@ -207,16 +207,8 @@ def num_faces(out: Path) -> int:
 
 
 def identities(path: Path) -> list[tuple[str, int]]:
-    """(name, faces) of all that a store knows, asked of the file itself."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        return _counts(database)
-
-
-def _counts(database: sqlite3.Connection) -> list[tuple[str, int]]:
-    from fastface.identities.store import open_existing
-
-    (_, _, path), *_ = database.execute("PRAGMA database_list").fetchall()
-    with open_existing(path) as store:
+    """(name, faces) of all that a store knows."""
+    with open_existing(str(path)) as store:
         return [(one.name, one.count) for one in store.identities()]
 
 
@@ -236,12 +228,7 @@ def test_each_who_was_drawn_is_one_person_over_both_films(counted: Path) -> None
         seen = looks[name]
         assert int(row["faces"]) == len(seen)
         assert float(row["seconds"]) == pytest.approx(len(seen) * PERIOD, abs=5e-4)
-        frames = sum(
-            look(one) == name
-            for script in SCRIPTS.values()
-            for k in range(script.num_frames)
-            for one in script.sightings(k)
-        )
+        frames = len(drawn(SCRIPTS, step=1)[name])
         assert abs(float(row["seconds"]) - frames / RATE) < PERIOD
         assert float(row["share"]) == pytest.approx(len(seen) * PERIOD / 12, abs=5e-5)
         assert int(row["videos"]) == len({one.film for one in seen})
@@ -334,7 +321,7 @@ def test_portraits_lie_where_the_table_says_and_show_whom_it_says(counted: Path)
             picture = cv2.imread(str(path))
             side = len(picture)
             middle = np.median(picture[side // 2 - 3 : side // 2 + 3, side // 2 - 3 : side // 2 + 3], axis=(0, 1))
-            assert min(skins.values(), key=lambda skin: np.abs(middle - skin).max()) == skins[name]  # noqa: B023
+            assert min(skins.values(), key=lambda skin: np.abs(middle - skin).max()) == skins[name]
 
 
 def test_what_shows_faces_is_its_owners_alone(picked: Path) -> None:
@@ -432,6 +419,38 @@ def test_the_order_is_the_one_asked_for(out: Path, command: Command) -> None:
     assert "people.rank" in line
 
 
+def test_numbers_are_those_of_the_census_that_was_shown(out: Path, command: Command) -> None:
+    said = census(command, out, "--link-threshold", "0.3", "--top", "2")
+    assert ([faces for _, faces in listed(said)], said["unlisted"]) == ([42, 21], [2, 13])
+    (line,) = errors(command("pick", "3", "-o", out, "-q"), 2, 1)
+    assert line.endswith("there is no person '3': there are 1 to 2")
+    nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
+    assert command("pick", "1", *nothing).returncode == 0
+    assert len(rows(out / "hits.csv")) == 42
+    assert {row["target"] for row in rows(out / "hits.csv")} == {"person 1"}
+    # The next census is as usual.
+    assert [faces for _, faces in listed(census(command, out))] == [36, 21, 11, 6]
+    assert command("pick", "1", *nothing).returncode == 0
+    assert len(rows(out / "hits.csv")) == 36
+
+
+def test_a_preview_film_is_the_whole_film_with_boxes(third: Path, command: Command, tmp_path: Path) -> None:
+    out = shutil.copytree(third, tmp_path / "out")
+    census(command, out, "--video")
+    (film,) = (out / "previews").iterdir()
+    capture = cv2.VideoCapture(str(film))
+    frames = []
+    while (read := capture.read())[0]:
+        frames.append(read[1])
+    capture.release()
+    script = THIRD["three.mp4"]
+    assert len(frames) == script.num_frames == 75
+    x1, y1, x2, _ = drawn(THIRD, step=1)["Ada"][0].box
+    top = (slice(y1 - 2, y1 + 2), slice(x1, x2))  # of a box where Ada is, and of none where she is not
+    change = [np.abs(frames[k][top].astype(int) - script.draw(k)[top]).mean() for k in (10, 45)]
+    assert change[1] > 3 * change[0]
+
+
 # ── pick ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -451,9 +470,8 @@ def test_spans_clips_and_crops_are_as_with_photos(picked: Path) -> None:
     expected = [(film, start, end, count) for film, start, end, count in stretches(drawn(SCRIPTS)["Ada"], 2.0)]
     assert len(expected) == 3
     found = rows(picked / "spans.csv")
-    assert [(row["video"], float(row["start"]), float(row["end"]), int(row["hits"])) for row in found] == [
-        (film, pytest.approx(start, abs=1e-3), pytest.approx(end, abs=1e-3), count) for film, start, end, count in expected
-    ]  # fmt: skip
+    told = [(row["video"], float(row["start"]), float(row["end"]), int(row["hits"])) for row in found]
+    assert told == [(film, pytest.approx(start), pytest.approx(end), count) for film, start, end, count in expected]
     for row in found:
         assert row["target"] == "Ada"
         capture = cv2.VideoCapture(str(picked / row["clip"]))
@@ -528,6 +546,22 @@ def test_all_that_is_said_of_the_person_says_the_name(picked: Path, command: Com
         clips = made
 
 
+@pytest.mark.parametrize("name", ['"><img src=x onerror="document.title=1">', "caf\udce9 \ud83d/..", "=1+1\n\x1b[31m"])
+def test_any_name_is_kept_and_does_no_harm(out: Path, command: Command, name: str) -> None:
+    nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
+    assert command("pick", "3", "--name", name, *nothing).returncode == 0
+    assert command("people", "-o", out).returncode == 0
+    (shown,) = {row["name"] for row in rows(out / "people" / "people.csv")} - {""}
+    assert shown.lstrip("'")[:3] == name[:3]
+    assert shown[0] not in "=+-@"
+    (label,) = {row["target"] for row in rows(out / "hits.csv")}
+    assert [path.name for path in (out / "banks").iterdir()] == [f"{label.lstrip(chr(39))}.npz"]
+    assert command("pick", name, *nothing).returncode == 0
+    assert command("find", "-t", out / "banks", *nothing).returncode == 0
+    (found,) = {row["target"] for row in rows(out / "hits.csv")}
+    assert found.startswith(label)
+
+
 def test_one_more_film_adds_to_the_person_who_has_a_name(
     picked: Path, films: Path, command: Command, tmp_path: Path
 ) -> None:
@@ -569,6 +603,21 @@ def test_several_picked_are_one_from_then_on(out: Path, command: Command) -> Non
     both = sorted((one.film, f"{one.time:.3f}") for name in ("Ada", "Ada in disguise") for one in looks[name])
     assert sorted((row["video"], row["time"]) for row in rows(out / "hits.csv")) == both
     assert listed(census(command, out)) == [("Ada", 42), ("", 21), ("", 11)]
+    # Taken apart again, she who is seen most keeps the name.
+    assert command("pick", "Ada", "--split", "-o", out, "-q").returncode == 0
+    assert listed(census(command, out)) == [("Ada", 36), ("", 21), ("", 11), ("", 6)]
+
+
+def test_a_name_of_two_is_nobodys(out: Path, command: Command) -> None:
+    nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
+    for number in ("2", "3"):
+        assert command("pick", number, "--name", "Jo", *nothing).returncode == 0
+    assert listed(census(command, out)) == [("", 36), ("Jo", 21), ("Jo", 11), ("", 6)]
+    lines = errors(command("pick", "Jo", "Flo", *nothing), 2, 2)
+    assert lines[0] == "fastface: 'Jo' is the name of 2 and 3: choose by number"
+    assert lines[1].endswith("there is no person 'Flo': there are 1 to 4; 2 (Jo), 3 (Jo)")
+    assert command("pick", "3", *nothing).returncode == 0
+    assert len(rows(out / "hits.csv")) == 11
 
 
 # ── corrections ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -761,7 +810,7 @@ def test_purge_takes_all_that_is_known_of_persons(picked: Path, command: Command
     assert [path.name for path in (out / "people").rglob("*")] == ["mine.txt"]
     assert not (out / "banks").exists()
     assert [path for path in out.rglob("*") if path.suffix in (".npz", ".npy", ".parquet", ".jpg", ".png")] == []
-    assert [path for path in state.glob("identities*")] == []
+    assert list(state.glob("identities*")) == []
     (line,) = errors(command("people", "-o", out), 2, 1)
     assert "holds no index" in line
 

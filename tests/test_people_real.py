@@ -1,4 +1,4 @@
-"""Everyone in real films and pictures, by real networks: purity, completeness and F1 against what is known otherwise."""
+"""Everyone in real films and pictures, by real networks: purity, completeness and F1."""
 
 import csv
 from collections import Counter

@@ -53,7 +53,8 @@ def _read_selection(path: Path, name: str) -> tuple[list[str], str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         chosen, called = content["people"], content.get("name", "")
-        if not isinstance(chosen, list) or {int} < {int, *map(type, chosen)} or not isinstance(called, str):
+        are_numbers = isinstance(chosen, list) and all(type(one) is int for one in chosen)
+        if not are_numbers or not isinstance(called, str):
             raise ValueError("people are whole numbers, the name is text")
         return [str(number) for number in chosen], name or called
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

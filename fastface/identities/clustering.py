@@ -1,6 +1,7 @@
 """Tracks → persons: agglomerative clustering by the cosine of centroids, under constraints. Pure array code.
 
-In rounds, every two clusters that are each the other's most alike, are alike enough and may be one person become one.
+In rounds, every two clusters that are each the other's most alike, are alike enough and may be one person become one;
+and with them what is most like one of the two and nearly as like as they are.
 A cluster's centroid is the mean of its tracks, weighted by quality, and all later rounds compare that: so a turned
 face finds its person by what the others of that person have in common, and a chain of chance likenesses does not hold,
 since the centroid of two persons is like neither.
@@ -12,6 +13,7 @@ nearest that it may be joined with.
 Ties go to the earlier track: the result depends on nothing but the tracks and their order.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,7 @@ __all__ = ["LinkRule", "clustered"]
 _Pairs = npt.NDArray[np.int64]
 _Labels = npt.NDArray[np.int64]
 _Cosines = npt.NDArray[np.float64]
+_Means = tuple[npt.NDArray[np.float16], npt.NDArray[np.float64]]
 
 _NEAR = 0.75
 """Share of the threshold from which two clusters are candidates: they may come nearer as they grow."""
@@ -34,6 +37,14 @@ _LEAST_WEIGHT = 1e-3
 """A track of no quality counts a little, so that a cluster of such tracks has a mean."""
 
 _BLOCK_ROWS = 65536
+_BLOCK_CLUSTERS = 8192
+
+_NEARLY = 0.05
+"""Cosine by which others may be less alike than the two that are each other's most alike, and join these at once.
+
+Without it a person of n tracks would take n rounds: the cluster that grows is the most alike of all of them, and the
+most like it is one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +85,8 @@ def clustered(
     while True:
         before = clusters.count
         pairs, cosines = neighbours(clusters.centroid, rule.threshold * _NEAR)
-        while len(joined := _joined(pairs, cosines, clusters, rule)):
-            pairs, cosines = clusters.join(joined, pairs, cosines)
+        while ((leader := _joined(pairs, cosines, clusters, rule)) != np.arange(clusters.count)).any():
+            pairs, cosines = clusters.join(leader, pairs, cosines)
         if clusters.count == before:
             return clusters.label, clusters.centroid
         clusters.settle()
@@ -98,7 +109,7 @@ class _Clusters:
         self.is_clear: npt.NDArray[np.bool_] = tracks.det_score >= rule.clear_score
         self.count = len(tracks)
         self.label: _Labels = np.arange(self.count)
-        self._apart = np.sort(apart, axis=1)
+        self._apart = np.sort(apart[apart[:, 0] != apart[:, 1]], axis=1)
         self._relabel(_components(self.count, together))
         self.settle()
 
@@ -107,18 +118,24 @@ class _Clusters:
         allowed: npt.NDArray[np.bool_] = ~np.isin(self._key(pairs), self._key(self._apart))
         return allowed
 
-    def join(self, joined: _Pairs, pairs: _Pairs, cosines: _Cosines) -> tuple[_Pairs, _Cosines]:
-        """Makes each pair of clusters one, and gives the candidates as they are afterwards."""
-        leader = np.arange(self.count)
-        leader[joined[:, 1]] = joined[:, 0]
-        has_grown = np.zeros(self.count, np.bool_)
-        has_grown[joined[:, 0]] = True
-        grown = [self._together(joined[row : row + _BLOCK_ROWS]) for row in range(0, len(joined), _BLOCK_ROWS)]
+    def less_like(self, leader: _Labels, most: _Cosines) -> _Labels:
+        """Of every two that would be joined and may not be, the one that is less like its most alike."""
+        one, other = self._apart[leader[self._apart[:, 0]] == leader[self._apart[:, 1]]].T
+        less: _Labels = np.where(most[one] >= most[other], other, one)
+        return less
+
+    def join(self, leader: _Labels, pairs: _Pairs, cosines: _Cosines) -> tuple[_Pairs, _Cosines]:
+        """Makes clusters of one leader one, and gives the candidates as they are afterwards."""
+        size = np.bincount(leader, minlength=self.count)
+        rows = np.flatnonzero(size[leader] > 1)
+        rows = rows[np.argsort(leader[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(leader[rows], prepend=-1))
+        grown = [self._together(rows[part], firsts) for part, firsts in _blocks(starts, len(rows))]
+        leaders = leader[rows[starts]]
         number = self._relabel(leader)
-        place = number[joined[:, 0]]
-        self.centroid[place] = np.concatenate([centroid for centroid, _ in grown])
-        self._length[place] = np.concatenate([length for _, length in grown])
-        stale = np.logical_or(*has_grown[leader[pairs]].T)
+        for (centroid, length), place in zip(grown, _split(number[leaders], grown), strict=True):
+            self.centroid[place], self._length[place] = centroid, length
+        stale = np.logical_or(*(size[leader] > 1)[pairs].T)
         moved = np.sort(number[pairs], axis=1)
         _, kept = np.unique(self._key(moved), return_index=True)
         kept = kept[moved[kept, 0] != moved[kept, 1]]
@@ -126,9 +143,9 @@ class _Clusters:
         cosines[stale] = compared(self.centroid, pairs[stale])
         return pairs, cosines
 
-    def _together(self, joined: _Pairs) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float64]]:
-        one, other = joined.T
-        return _unit(self.centroid[one] * self._length[one, None] + self.centroid[other] * self._length[other, None])
+    def _together(self, rows: _Labels, firsts: _Labels) -> _Means:
+        """The means of clusters of which each begins at one of `firsts` among some clusters."""
+        return _unit(np.add.reduceat(self.centroid[rows] * self._length[rows, None], firsts))
 
     def _relabel(self, leader: _Labels) -> _Labels:
         """Gives each cluster its leader's number, without gaps; returns the new number of each old one."""
@@ -152,16 +169,10 @@ class _Clusters:
         starts = np.searchsorted(self.label[order], np.arange(self.count))
         ends = np.append(starts[1:], len(order))
         grown = np.flatnonzero(ends - starts > 1)
-        begin = 0
-        while begin < len(grown):
-            # Clusters of so many tracks together, or one that has more.
-            room = np.cumsum(ends[grown[begin:]] - starts[grown[begin:]])
-            end = begin + max(1, int(np.searchsorted(room, _BLOCK_ROWS, "right")))
-            part = grown[begin:end]
-            self.centroid[part], self._length[part] = _unit(
-                np.stack([self._sum(order[starts[c] : ends[c]]) for c in part])
-            )
-            begin = end
+        for begin in range(0, len(grown), _BLOCK_CLUSTERS):
+            part = grown[begin : begin + _BLOCK_CLUSTERS]
+            sums = np.stack([self._sum(order[starts[place] : ends[place]]) for place in part])
+            self.centroid[part], self._length[part] = _unit(sums)
 
     def _sum(self, rows: _Labels) -> npt.NDArray[np.float64]:
         total = np.zeros(self._embedding.shape[1])
@@ -175,8 +186,12 @@ class _Clusters:
         return keys
 
 
-def _joined(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: LinkRule) -> _Pairs:
-    """The pairs of clusters, the smaller first, that are each other's most alike of those that may be joined."""
+def _joined(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: LinkRule) -> _Labels:
+    """(c,) the smallest number of the clusters that each is joined with now; its own if it stays as it is.
+
+    Joined are every two that are each other's most alike, and whatever is most like one of these and nearly as like as
+    they are, unless it is another person than one of them, or than another that would join them and is more like.
+    """
     are_clear = np.logical_and(*clusters.is_clear[pairs].T)
     alike = np.flatnonzero(cosines >= np.where(are_clear, rule.threshold, rule.strict_threshold))
     alike = alike[clusters.may_join(pairs[alike])]
@@ -186,14 +201,38 @@ def _joined(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: LinkRul
     most = np.full(clusters.count, -np.inf)
     np.maximum.at(most, source, cosine)
     is_most = cosine == most[source]
+    own = np.arange(clusters.count)
     best = np.full(clusters.count, clusters.count)
     np.minimum.at(best, source[is_most], target[is_most])
-    one = np.flatnonzero(best < clusters.count)
-    mutual = one[(best[best[one]] == one) & (one < best[one])]
-    return np.stack([mutual, best[mutual]], axis=1)
+    best[best == clusters.count] = own[best == clusters.count]
+
+    is_mutual = (best[best] == own) & (best != own)
+    leader = np.where(is_mutual, np.minimum(own, best), own)
+    joiner = np.flatnonzero(~is_mutual & is_mutual[best] & (most >= most[best] - _NEARLY))
+    joiner = joiner[clusters.may_join(np.sort(np.stack([joiner, best[best[joiner]]], axis=1), axis=1))]
+    leader[joiner] = leader[best[joiner]]
+    leader[clusters.less_like(leader, most)] = -1
+    leader = np.where(leader < 0, own, leader)
+    smallest = own.copy()
+    np.minimum.at(smallest, leader, own)
+    return smallest[leader]
 
 
-def _unit(sums: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float64]]:
+def _blocks(starts: _Labels, count: int) -> Iterator[tuple[slice, _Labels]]:
+    """Groups of rows, so many rows together as fit, with where each group begins among them; one group is never cut."""
+    begin = 0
+    while begin < len(starts):
+        end = max(begin + 1, int(np.searchsorted(starts, starts[begin] + _BLOCK_ROWS, "right")) - 1)
+        stop = int(starts[end]) if end < len(starts) else count
+        yield slice(int(starts[begin]), stop), starts[begin:end] - starts[begin]
+        begin = end
+
+
+def _split(places: _Labels, grown: Sequence[_Means]) -> list[_Labels]:
+    return np.split(places, np.cumsum([len(lengths) for _, lengths in grown])[:-1])
+
+
+def _unit(sums: npt.NDArray[Any]) -> _Means:
     """The rows at length 1, and their lengths."""
     lengths = np.linalg.norm(sums, axis=1)
     return (sums / np.maximum(lengths, 1e-12)[:, None]).astype(np.float16), lengths

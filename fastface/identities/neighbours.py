@@ -76,13 +76,26 @@ def _exact(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
         for left in range(0, len(vectors), _COLUMNS):
             with one_thread():
                 block = rows @ widened(vectors[left : left + _COLUMNS]).T
-            row, column = np.nonzero(block >= floor - _SLACK)
+            row, column = np.nonzero(_largest(block, floor - _SLACK))
             near_rows.append(row)
             near.append(column + left)
             cosines.append(block[row, column])
         row, other, cosine = np.concatenate(near_rows), np.concatenate(near), np.concatenate(cosines)
         is_other = other != row + top
         yield _most_alike(row[is_other] + top, other[is_other], cosine[is_other])
+
+
+def _largest(block: npt.NDArray[np.float32], floor: float) -> npt.NDArray[np.bool_]:
+    """Where a block has its values from a floor on; of rows with many of them, the largest, of equal ones the first."""
+    near = block >= floor
+    most = NUM_NEIGHBOURS + 1  # one of them may be the vector itself
+    many = np.flatnonzero(near.sum(axis=1) > most)
+    if len(many):
+        part = block[many]
+        least = np.partition(part, -most, axis=1)[:, -most, None]
+        above, equal = part > least, part == least
+        near[many] = above | (equal & (equal.cumsum(axis=1) <= most - above.sum(axis=1, keepdims=True)))
+    return near
 
 
 def _most_alike(row: npt.NDArray[np.int64], other: npt.NDArray[np.int64], cosine: npt.NDArray[np.float32]) -> _Pairs:

@@ -61,6 +61,11 @@ class Roll:
     anchored: dict[Anchor, int]
     by_keyframes: bool
 
+    def rows_of(self, video: int) -> slice:
+        """The rows of a video's tracks."""
+        begin, end = np.searchsorted(self.tracks.video, [video, video + 1]).tolist()
+        return slice(begin, end)
+
 
 @dataclass(frozen=True, slots=True)
 class Census:
@@ -298,9 +303,11 @@ def _known(
         threshold=_threshold(desk),
         refine_limit=settings.refine_limit,
     ) as store:
+        order = np.argsort(label, kind="stable")
+        bounds = np.searchsorted(label[order], np.arange(len(persons) + 1))
         for place in range(len(persons)):
             desk.interruption.check()
-            own = roll.tracks[label == place]
+            own = roll.tracks[order[bounds[place] : bounds[place + 1]]]
             taken = tuple(numbers)
             for video in np.unique(own.video).tolist():
                 source = _source(roll.records[video])

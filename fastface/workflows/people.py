@@ -100,8 +100,8 @@ def _plan_films(desk: Desk, census: Census, exporter: Exporter) -> None:
 
 def _boxes(census: Census, video: int, faces: Faces, period: float) -> Iterator[BoxTrack]:
     """The boxes of every listed person in a video; the number in each is the quality of the face."""
-    of_video = census.roll.tracks.video == video
-    place = census.label[of_video][np.searchsorted(census.roll.tracks.number[of_video], faces.tracks)]
+    own = census.roll.rows_of(video)
+    place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
     found = {}
     for number in np.unique(place[place != NOBODY]).tolist():
         rows = np.flatnonzero(place == number)

@@ -93,7 +93,7 @@ def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
     found: list[list[_Candidate]] = [[] for _ in census.persons]
     tracks = census.roll.tracks
     for video, record in enumerate(census.roll.records):
-        own = tracks.video == video
+        own = census.roll.rows_of(video)
         label = census.label[own]
         if (label == NOBODY).all():
             continue

@@ -22,7 +22,7 @@ from fastface.identities.clustering import LinkRule, clustered
 from fastface.identities.corrections import Anchor, Corrections
 from fastface.identities.store import open_existing
 from fastface.index.store import VideoIndex
-from fastface.names import safe_name, valid_text
+from fastface.names import valid_text
 from fastface.timeline import build_spans
 from fastface.types import DOUBLE_COSINE, Faces, FloatArray, Gallery, Hits, Target
 from fastface.workflows.census import Census, corrections_path, shown_census, store_of, take_census
@@ -90,7 +90,7 @@ def pick(config: Config, chosen: Sequence[str], out: Path, observer: Observer, *
         person = census.persons[place]
         label = _label(person.title)
         result.targets = (label,)
-        bank = f"banks/{safe_name(label)}.npz"
+        bank = f"banks/{label}.npz"
         private_folder(out / "banks")
         save_bank(out / bank, desk.networks.contract, {label: _references(desk, census, place)})
         desk.ledger.put_export(bank, "", "{}")
@@ -140,16 +140,28 @@ def _places(census: Census, chosen: Sequence[str]) -> list[int]:
     """The places of persons named by number or by name, in order.
 
     Raises:
-        ConfigError: There is one that is not there.
+        ConfigError: There is one that is not there, or a name of several.
     """
-    by_name = {person.name: place for place, person in enumerate(census.persons) if person.name}
     numbers = {str(person.number): place for place, person in enumerate(census.persons)}
-    wrong = [one for one in chosen if one not in by_name and one not in numbers]
-    if wrong:
-        names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
-        known = f"there are 1 to {len(census.persons)}" if census.persons else "nobody is listed"
-        raise ConfigError([f"there is no person {one!r}: {known}{names and '; ' + names}" for one in wrong])
-    return sorted({numbers[one] if one in numbers else by_name[one] for one in chosen})
+    named: dict[str, list[int]] = {}
+    for place, person in enumerate(census.persons):
+        named.setdefault(person.name, []).append(place)
+    named.pop("", None)
+    faults: list[str] = []
+    places: set[int] = set()
+    for one in map(valid_text, chosen):  # as the store keeps names
+        found = [numbers[one]] if one in numbers else named.get(one, [])
+        places.update(found)
+        if len(found) > 1:
+            which = " and ".join(str(place + 1) for place in found)
+            faults.append(f"{one!r} is the name of {which}: choose by number")
+        elif not found:
+            names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
+            known = f"there are 1 to {len(census.persons)}" if census.persons else "nobody is listed"
+            faults.append(f"there is no person {one!r}: {known}{names and '; ' + names}")
+    if faults:
+        raise ConfigError(faults)
+    return sorted(places)
 
 
 def _best(census: Census, rows: _Rows) -> _Rows:
@@ -269,7 +281,8 @@ def _findings(desk: Desk, census: Census, place: int, gallery: Gallery) -> Itera
     roll, settings = census.roll, desk.config.spans
     (label,) = (target.label for target in gallery.targets)
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
-        numbers = roll.tracks.number[(roll.tracks.video == video) & (census.label == place)]
+        own = roll.rows_of(video)
+        numbers = roll.tracks.number[own][census.label[own] == place]
         if not len(numbers) or record.info is None:
             continue
         faces = VideoIndex(desk.out.index, record.video_id).faces()
