@@ -196,6 +196,6 @@ def test_every_row_that_may_reach_the_floor_is_near_and_few_others():
 def test_every_finite_half_precision_number_is_widened_exactly():
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     halves = halves[np.isfinite(halves)]
-    wide = cosine._widened(halves[None])[0]
+    wide = cosine.widened(halves[None])[0]
     assert wide.dtype == np.float32
     assert np.array_equal(wide, halves.astype(np.float32))

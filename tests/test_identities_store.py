@@ -1,13 +1,13 @@
 """Stores of identities: one contract, both places; several writers, kills, damage, and what must not be touched."""
 
 import math
-import multiprocessing
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -342,10 +342,18 @@ def faces_of(count: int, place: int) -> int:
     return 1 + (7 * count + place) % 5
 
 
-def write_many(where: str, writer: int, start: object) -> None:
+def process(function: str, *arguments: str | int) -> subprocess.Popen[bytes]:
+    """A function of this module in a process of its own; `multiprocessing` would leave a tracker behind."""
+    code = f"import sys; sys.path[:0] = {sys.path!r}; import {__name__} as own; own.{function}(*{arguments!r})"
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+def write_many(where: str, writer: int, gate: str) -> None:
     """One of the writers: sightings of persons that all see, of persons that it alone sees, and one that all tell."""
     rng = np.random.default_rng(writer)
-    start.wait()  # type: ignore[attr-defined]
+    Path(f"{gate}.{writer}").touch()
+    while not Path(gate).exists():
+        time.sleep(0.001)
     with opened(where) as store:
         for turn in range(TOLD):
             person = (turn + writer) % SHARED
@@ -357,15 +365,14 @@ def write_many(where: str, writer: int, start: object) -> None:
             tell(store, axis(person), "everybody's", str(person), count=1000)
 
 
-def test_writers_at_once_lose_nothing_and_double_nothing(where: str) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(WRITERS)
-    writers = [spawn.Process(target=write_many, args=(where, number, start)) for number in range(WRITERS)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(120)
-    assert [writer.exitcode for writer in writers] == [0] * WRITERS
+def test_writers_at_once_lose_nothing_and_double_nothing(where: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    writers = [process("write_many", where, number, str(gate)) for number in range(WRITERS)]
+    while len(list(tmp_path.glob("gate.*"))) < WRITERS:
+        assert [writer.poll() for writer in writers] == [None] * WRITERS
+        time.sleep(0.01)
+    gate.touch()
+    assert [writer.wait(120) for writer in writers] == [0] * WRITERS
     told: dict[int, list[int]] = {person: [1000] for person in range(SHARED)}
     for writer in range(WRITERS):
         for turn in range(TOLD):
@@ -395,10 +402,8 @@ def test_a_writer_that_is_killed_leaves_whole_changes(
     # The first visit of `begin` is that of opening.
     with monkeypatch.context() as patch:
         patch.setenv("FASTFACE_FAILPOINT", f"identities.{place}")
-        writer = multiprocessing.get_context("spawn").Process(target=tell_some, args=(where,))
-        writer.start()
-        writer.join(60)
-    assert writer.exitcode == -signal.SIGKILL
+        writer = process("tell_some", where)
+        assert writer.wait(60) == -signal.SIGKILL
     with opened(where) as store:
         assert facts(store) == [(number, "", number, 1) for number in range(1, left + 1)]
         tell_some(where)

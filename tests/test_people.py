@@ -817,8 +817,14 @@ def test_purge_takes_all_that_is_known_of_persons(picked: Path, command: Command
 
 def test_purge_says_what_it_takes(picked: Path, command: Command, tmp_path: Path) -> None:
     out = shutil.copytree(picked, tmp_path / "out")
+    crops = [path for name in ("crops", "snapshots") for path in (out / name).rglob("*.jpg")]
+    of_persons = [path for name in ("people", "banks") for path in (out / name).rglob("*") if path.is_file()]
+    state = [out / ".fastface" / name for name in ("people.json", "corrections.json")]
+    of_persons += [out / "primary_person.npz", *(out / ".fastface").glob("identities*"), *state]
+    of_persons = [path for path in of_persons if path.is_file()]
     done = command("purge", "-o", out)
     assert done.returncode == 0
     assert "removed the faces and embeddings of 2 videos" in done.stdout
-    assert "21 crop and snapshot files" in done.stdout
+    assert f"{len(crops)} crop and snapshot file" in done.stdout
+    assert f"{len(of_persons)} files of persons" in done.stdout
     assert not (out / "people").exists()

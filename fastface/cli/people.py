@@ -9,10 +9,11 @@ from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
-from fastface.cli.report import as_json, observer_for, plain, say
+from fastface.cli.report import as_json, observer_for, plain, say, show
 from fastface.names import counted, valid_text
 from fastface.workflows.people import PeopleResult
 from fastface.workflows.people import people as people_workflow
+from fastface.workflows.preview import preview_people
 
 __all__ = ["people", "tell"]
 
@@ -23,6 +24,8 @@ _SHOWN = 50
 @with_settings(PEOPLE, MODELS)
 def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
     """Count everyone in the index of OUT: who, how long, where, with whom; a table and a page to choose from."""
+    if invocation.dry_run:
+        show(preview_people(invocation.config, out, "people"), invocation)
     tell(people_workflow(invocation.config, out, observer_for(invocation)), invocation)
 
 

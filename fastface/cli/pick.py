@@ -9,10 +9,11 @@ import typer
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.options import EXPORT, LIMITS, MODELS, SPANS, Invocation, with_settings
 from fastface.cli.people import tell
-from fastface.cli.report import finish, observer_for
+from fastface.cli.report import finish, observer_for, show
 from fastface.errors import ConfigError
 from fastface.workflows.pick import Correction, correct
 from fastface.workflows.pick import pick as pick_workflow
+from fastface.workflows.preview import preview_people
 
 __all__ = ["pick"]
 
@@ -41,6 +42,9 @@ def pick(
         faults.append("--merge, --split, --reject and --name exclude each other")
     if faults:
         raise ConfigError(faults)
+    if invocation.dry_run:
+        exported = () if asked else ("banks", "spans.csv", "clips", "crops")
+        show(preview_people(invocation.config, out, "people", *exported), invocation)
     observer = observer_for(invocation)
     if asked:
         tell(correct(invocation.config, chosen, out, observer, asked[0]), invocation)

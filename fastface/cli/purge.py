@@ -13,7 +13,7 @@ __all__ = ["purge"]
 
 @with_settings()
 def purge(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Remove embeddings, faces of photos, crops and snapshots of OUT; tables, clips and the log stay."""
+    """Remove embeddings, faces of photos, crops, snapshots and persons of OUT; tables, clips and the log stay."""
     done = purge_workflow(out, pretend=invocation.dry_run)
     if invocation.json:
         as_json(asdict(done))
@@ -22,8 +22,12 @@ def purge(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
         verb = "would remove" if invocation.dry_run else "removed"
         say(
             f"{verb} the faces and embeddings of {counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}, "
-            f"{counted(done.pictures, 'crop and snapshot file')}: {done.bytes_freed / 1e6:.1f} MB"
+            f"{counted(done.pictures, 'crop and snapshot file')}, {counted(done.persons, 'file')} of persons "
+            f"(portraits, tables, banks, identities, corrections): {done.bytes_freed / 1e6:.1f} MB"
         )
         for path in done.kept:
             say(f"not known to the ledger, and kept: {path}")
-        say(f"kept: tables and clips in {out}, banks that enroll wrote, and {done.log} (names of videos, no faces)")
+        say(
+            f"kept: tables and clips in {out}, banks that enroll wrote, identity stores elsewhere, and {done.log} "
+            "(names of videos, no faces)"
+        )

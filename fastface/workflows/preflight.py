@@ -32,6 +32,7 @@ __all__ = [
     "fault_of",
     "layout_of",
     "look_ahead",
+    "look_at_index",
     "look_back",
     "raise_descriptors",
     "target_faults",

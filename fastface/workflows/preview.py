@@ -15,7 +15,7 @@ from fastface.workflows.engines import engine_jobs
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import describe_networks, open_networks, thresholds
 from fastface.workflows.output import inputs_of
-from fastface.workflows.preflight import look_ahead, look_back, target_faults
+from fastface.workflows.preflight import look_ahead, look_at_index, look_back, target_faults
 
 __all__ = [
     "Preview",
@@ -25,6 +25,7 @@ __all__ = [
     "preview_enroll",
     "preview_find",
     "preview_install",
+    "preview_people",
     "preview_run",
 ]
 
@@ -83,6 +84,21 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
     """
     look_back(config, targets, out)
     return Preview(targets=_targets(config, targets), **_means(config), output=(repr(str(out)),))
+
+
+def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
+    """What `people` and `pick` would do.
+
+    Args:
+        config: The settings.
+        out: The output folder.
+        wanted: What would be written below it.
+
+    Raises:
+        FastfaceError: As the command itself would, as far as it can be known without reading the index.
+    """
+    look_at_index(config, out)
+    return Preview(**_means(config), output=tuple(repr(str(out / name)) for name in wanted))
 
 
 def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:

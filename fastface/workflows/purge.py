@@ -11,7 +11,9 @@ from fastface.workflows.output import OutputFolder
 
 __all__ = ["Purge", "purge"]
 
-_PICTURES = ("crops/", "snapshots/", "people/", "banks/", "primary_person.npz")
+_PICTURES = ("crops/", "snapshots/")
+_PERSONS = ("people/", "banks/", "primary_person.npz")
+_FOLDERS = (*_PICTURES, "people/", "banks/")
 _PEOPLE_TABLES = ("people.csv", "appearances.csv", "together.csv")
 _KNOWLEDGE = ("identities.sqlite", "identities.sqlite-wal", "identities.sqlite-shm", "people.json", "corrections.json")
 
@@ -23,7 +25,8 @@ class Purge:
     Attributes:
         indexes: Videos whose faces and embeddings were kept.
         photos: Photos whose faces were kept.
-        pictures: Crops, snapshots, what was made of persons, banks.
+        pictures: Crops and snapshots.
+        persons: What `people` and `pick` made and know: portraits, pages, tables, embeddings, banks, identities.
         bytes_freed: Size of all that.
         kept: Files beside them that the ledger does not know, which stay: the user's own, or those of a ledger that is
             lost.
@@ -33,13 +36,16 @@ class Purge:
     indexes: int
     photos: int
     pictures: int
+    persons: int
     bytes_freed: int
     kept: tuple[str, ...]
     log: str
 
 
 def purge(out: Path, *, pretend: bool = False) -> Purge:
-    """Removes embeddings, the faces of photos, crops and snapshots of an output folder, and forgets its videos.
+    """Removes embeddings, the faces of photos, crops, snapshots, and all that is known of persons in an output folder.
+
+    Its videos are forgotten. An identity store that lies elsewhere stays, as it is not the folder's alone.
 
     Spans, hits, clips and the log stay. Banks that `enroll` wrote elsewhere are the user's own.
 
@@ -56,12 +62,20 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         raise ConfigError(f"{str(out)!r} holds no run of fastface")
     folder = OutputFolder(out)
     with folder.locked(), Ledger(folder.ledger) as ledger:
-        pictures = [path for path in ledger.exports() if path.startswith(_PICTURES)]
+        exports = list(ledger.exports())
+        pictures = [path for path in exports if path.startswith(_PICTURES)]
+        persons = [out / path for path in exports if path.startswith(_PERSONS)]
+        persons += [out / "people" / name for name in _PEOPLE_TABLES] + [folder.state / name for name in _KNOWLEDGE]
+        persons = [path for path in persons if path.is_file()]
         indexes = [path for path in folder.index.iterdir() if path.is_dir()]
         photos = list(_files(folder.photos))
-        tables = [out / "crops" / "crops.csv", *(out / "people" / name for name in _PEOPLE_TABLES)]
-        knowledge = [folder.state / name for name in _KNOWLEDGE]
-        doomed = [*_files(folder.index), *photos, *(out / path for path in pictures), *tables, *knowledge]
+        doomed = [
+            *_files(folder.index),
+            *photos,
+            *(out / path for path in pictures),
+            out / "crops" / "crops.csv",
+            *persons,
+        ]
         doomed = [path for path in doomed if path.is_file()]
         freed = sum(path.stat().st_size for path in doomed)
         if not pretend:
@@ -69,14 +83,23 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
             ledger.put_waiting({})  # at once, since there may be thousands
             for record in ledger.videos():
                 ledger.forget_video(record.video_id)
-            for name in pictures:
-                ledger.forget_export(name)
+            for name in exports:
+                if name.startswith((*_PICTURES, *_PERSONS)):
+                    ledger.forget_export(name)
             for place in (folder.index, folder.photos):
                 shutil.rmtree(place, ignore_errors=True)  # folders alone
             _remove_empty(out)
         gone = set(doomed)
-        kept = [path for name in _PICTURES for path in _files(out / name) if path not in gone]
-        return Purge(len(indexes), len(photos), len(pictures), freed, tuple(sorted(map(str, kept))), str(folder.log))
+        kept = [path for name in _FOLDERS for path in _files(out / name) if path not in gone]
+        return Purge(
+            indexes=len(indexes),
+            photos=len(photos),
+            pictures=len(pictures),
+            persons=len(persons),
+            bytes_freed=freed,
+            kept=tuple(sorted(map(str, kept))),
+            log=str(folder.log),
+        )
 
 
 def _remove(files: Iterable[Path]) -> None:
@@ -100,7 +123,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _remove_empty(out: Path) -> None:
-    for name in _PICTURES:
+    for name in _FOLDERS:
         folders = [path for path in (out / name).rglob("*") if path.is_dir()]
         for folder in [*sorted(folders, reverse=True), out / name]:
             if folder.is_dir() and not any(folder.iterdir()):
