@@ -6,7 +6,7 @@ from pathlib import Path
 from fastface.files import atomic_path
 from fastface.types.people import Person
 
-__all__ = ["draw_people_table"]
+__all__ = ["draw_people_table", "table_names"]
 
 _ROWS = 20
 """Persons of a page: it is somewhat higher than wide, and its portraits can be told apart on a screen."""
@@ -29,12 +29,15 @@ def draw_people_table(folder: Path, persons: Sequence[Person]) -> list[Path]:
     """
     from fastface.export.people_rows import drawn_page  # noqa: PLC0415 - Pillow, which all other commands can spare
 
-    pages = []
-    for first in range(0, max(1, len(persons)), _ROWS):
-        number = first // _ROWS + 1
-        path = folder / ("table.png" if number == 1 else f"table-{number}.png")
-        sheet = drawn_page(persons[first : first + _ROWS])
+    pages = [folder / name for name in table_names(len(persons))]
+    for number, path in enumerate(pages):
+        sheet = drawn_page(persons[number * _ROWS : (number + 1) * _ROWS])
         with atomic_path(path, private=True) as part:
             sheet.save(part, "PNG")
-        pages.append(path)
     return pages
+
+
+def table_names(count: int) -> list[str]:
+    """What the pages of so many persons are called."""
+    num_pages = max(1, -(-count // _ROWS))
+    return ["table.png", *(f"table-{number}.png" for number in range(2, num_pages + 1))]

@@ -5,11 +5,11 @@ Nothing is decoded. One video's faces are in memory at a time; of a track there 
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from time import time
 
 import numpy as np
 import numpy.typing as npt
@@ -21,50 +21,32 @@ from fastface.identities.census import NOBODY, Meetings, VideoFacts, persons_of,
 from fastface.identities.clustering import LinkRule, clustered
 from fastface.identities.corrections import Anchor, Corrections, anchored_track
 from fastface.identities.neighbours import is_quick
-from fastface.identities.store import Sighting, open_store
 from fastface.identities.summary import frame_mates, no_tracks, summarised
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import counted
 from fastface.types import Faces, Person, Tracks, VideoInfo
+from fastface.workflows.acquaintance import STRICTER, Roll, known_persons, threshold_of
 from fastface.workflows.desk import Desk
 
-__all__ = ["Census", "corrections_path", "note_shown", "shown_census", "store_of", "take_census"]
+__all__ = [
+    "MOST_ANCHORS",
+    "Census",
+    "corrections_path",
+    "forget_shown",
+    "note_shown",
+    "shown_census",
+    "take_census",
+]
 
 _UNKNOWN_RATE = Fraction(25)
+
+MOST_ANCHORS = 32
+"""Tracks of a person that a correction names: its best ones."""
 
 _SHOWN_VERSION = 1
 
 _COUNT_AGAIN = "run fastface people"
-
-_STRICTER = 0.15
-"""Measured on films: heads from behind and dark corners are as like as 0.58 to another such, and reach 0.55 only so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Roll:
-    """All tracks of an index.
-
-    Attributes:
-        records: The videos.
-        facts: Of each.
-        tracks: By video, then number.
-        meetings: Tracks that are on screen together.
-        anchored: {anchor of the corrections: row of its track}.
-        by_keyframes: Whether some videos were looked at by keyframes alone.
-    """
-
-    records: tuple[VideoRecord, ...]
-    facts: tuple[VideoFacts, ...]
-    tracks: Tracks
-    meetings: Meetings
-    anchored: dict[Anchor, int]
-    by_keyframes: bool
-
-    def rows_of(self, video: int) -> slice:
-        """The rows of a video's tracks."""
-        begin, end = np.searchsorted(self.tracks.video, [video, video + 1]).tolist()
-        return slice(begin, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +79,6 @@ def corrections_path(desk: Desk) -> Path:
     return desk.out.state / "corrections.json"
 
 
-def store_of(desk: Desk) -> str:
-    """The identity store of the settings, or the output folder's own."""
-    return desk.config.people.store or str(desk.out.state / "identities.sqlite")
-
-
 def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
     """The finished videos with an index of the recogniser in use; tells of those of another."""
     found, num_others = [], 0
@@ -124,9 +101,16 @@ def note_shown(desk: Desk, census: Census) -> None:
     Raises:
         SpaceError: No space is left.
     """
-    settings = desk.config.people.model_dump(mode="json") | {"link_threshold": _threshold(desk)}
+    store = desk.config.people.store
+    where = store if not store or "://" in store else str(Path(store).absolute())
+    settings = desk.config.people.model_dump(mode="json") | {"link_threshold": threshold_of(desk), "store": where}
     content = {"schema_version": _SHOWN_VERSION, "settings": settings, "digest": _digest(census)}
     write_atomic(_shown_path(desk), json.dumps(content, indent=1) + "\n", private=True)
+
+
+def forget_shown(desk: Desk) -> None:
+    """Before files of another census are written: a number must not mean a person of the one before."""
+    _shown_path(desk).unlink(missing_ok=True)
 
 
 def shown_census(desk: Desk, corrections: Corrections) -> tuple[Desk, Census]:
@@ -151,7 +135,9 @@ def shown_census(desk: Desk, corrections: Corrections) -> tuple[Desk, Census]:
     desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
     census = take_census(desk, corrections)
     if _digest(census) != shown["digest"]:
-        raise ConfigError(f"the index is another one than when persons were numbered: {_COUNT_AGAIN}")
+        raise ConfigError(
+            f"the index, or what finds neighbours in it, is another one than when persons were numbered: {_COUNT_AGAIN}"
+        )
     return desk, census
 
 
@@ -184,7 +170,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
             f"{len(roll.tracks)} tracks: each is compared with each, which takes hours; "
             "minutes with: pip install 'fastface[scale]'"
         )
-    label, centroid = _linked(roll, corrections, settings, _threshold(desk))
+    label, centroid = _linked(roll, corrections, settings, threshold_of(desk))
     poor = int(roll.tracks.faces[label == NOBODY].sum())
     is_rejected = np.isin(label, _rejected(roll, corrections, label))
     rejected = int(roll.tracks.faces[is_rejected].sum())
@@ -193,7 +179,9 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     person = renumbered(label, order)
     rest = (label != NOBODY) & (person == NOBODY)
     persons = persons_of(roll.tracks, person, roll.facts, roll.meetings, settings.join_gap)
-    named, identities = _known(desk, roll, person, persons, centroid[order])
+    named, identities = known_persons(
+        desk, roll, person, persons, centroid[order], unlisted=np.where(rest, label, NOBODY)
+    )
     if roll.by_keyframes:
         desk.observer.note("scanned by keyframes: screen times count only these, and are too small")
     return Census(
@@ -238,18 +226,15 @@ def _roll(desk: Desk, corrections: Corrections) -> Roll:
 def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
     """Seconds that a face of a video stands for, and whether only keyframes were looked at."""
     sampling = json.loads(index.metadata()["sampling"])
-    period = sampling["period"]
-    return float(1 / (info.rate or _UNKNOWN_RATE) if period is None else Fraction(period)), sampling["keyframes"]
+    frame = 1 / (info.rate or _UNKNOWN_RATE)
+    # Every picture of a folder is looked at, and no frame is shown for less than its own time.
+    period = max(Fraction(sampling["period"] or 0), frame) if info.is_film else frame
+    return float(period), sampling["keyframes"]
 
 
 def _found(anchors: Iterable[Anchor], faces: Faces, tracks: Tracks, count: int) -> dict[Anchor, int]:
     numbers = ((anchor, anchored_track(faces, anchor)) for anchor in anchors)
     return {anchor: count + int(np.searchsorted(tracks.number, n)) for anchor, n in numbers if n is not None}
-
-
-def _threshold(desk: Desk) -> float:
-    given = desk.config.people.link_threshold
-    return desk.limits.enter if given is None else given
 
 
 def _linked(
@@ -262,9 +247,10 @@ def _linked(
     place = np.full(len(roll.tracks), NOBODY, np.int64)
     place[kept] = np.arange(len(kept))
     different = [(one, other) for pair in corrections.different for one in pair[0] for other in pair[1]]
-    same = [(group[0], other) for group in corrections.same for other in group[1:]]
+    known = ([anchor for anchor in group if anchor in roll.anchored] for group in corrections.same)
+    same = [(group[0], other) for group in known for other in group[1:]]
     apart = np.concatenate([place[roll.meetings.pairs], _pairs(different, roll, place)])
-    rule = LinkRule(threshold, settings.clear_score, threshold + _STRICTER)
+    rule = LinkRule(threshold, settings.clear_score, threshold + STRICTER)
     together = _pairs(same, roll, place)
     label, centroid = clustered(roll.tracks[kept], rule, apart=apart[(apart != NOBODY).all(axis=1)], together=together)
     whole = np.full(len(roll.tracks), NOBODY, np.int64)
@@ -280,50 +266,8 @@ def _pairs(anchors: Sequence[tuple[Anchor, Anchor]], roll: Roll, place: npt.NDAr
 
 
 def _rejected(roll: Roll, corrections: Corrections, label: npt.NDArray[np.int64]) -> list[int]:
-    """The clusters that hold a rejected track."""
-    rows = (roll.anchored.get(anchor) for group in corrections.rejected for anchor in group)
-    return sorted({int(label[row]) for row in rows if row is not None and label[row] != NOBODY})
-
-
-def _known(
-    desk: Desk,
-    roll: Roll,
-    label: npt.NDArray[np.int64],
-    persons: Sequence[Person],
-    centroid: npt.NDArray[np.float16],
-) -> tuple[tuple[Person, ...], tuple[int, ...]]:
-    """The persons with the names that the store knows them by, and their numbers in it."""
-    settings, now = desk.config.people, time()
-    numbers: list[int] = []
-    parts: dict[str, set[str]] = {_source(record): set() for record in roll.records}
-    with open_store(
-        store_of(desk),
-        contract=desk.networks.contract,
-        dimension=desk.networks.dimension,
-        threshold=_threshold(desk),
-        refine_limit=settings.refine_limit,
-    ) as store:
-        order = np.argsort(label, kind="stable")
-        bounds = np.searchsorted(label[order], np.arange(len(persons) + 1))
-        for place in range(len(persons)):
-            desk.interruption.check()
-            own = roll.tracks[order[bounds[place] : bounds[place + 1]]]
-            taken = tuple(numbers)
-            for video in np.unique(own.video).tolist():
-                source = _source(roll.records[video])
-                there = own[own.video == video]
-                part = f"track {there.number.min()}"
-                parts[source].add(part)
-                sighting = Sighting(source, part, int(there.faces.sum()))
-                number = store.match_or_add(centroid[place], sighting, seen=now, avoid=taken)
-            numbers.append(number)
-        for source, told in parts.items():
-            store.keep_only(source, told)
-        names = {identity.number: identity.name for identity in store.identities()}
-    named = tuple(replace(person, name=names.get(number, "")) for person, number in zip(persons, numbers, strict=True))
-    return named, tuple(numbers)
-
-
-def _source(record: VideoRecord) -> str:
-    """What a store knows a video by: its content, wherever it lies; its name if it changed while it was read."""
-    return record.fingerprint or record.video_id
+    """The clusters of rejected tracks: not those in which a few of them have come to many others since."""
+    rows = {roll.anchored[anchor] for group in corrections.rejected for anchor in group if anchor in roll.anchored}
+    held = Counter(int(label[row]) for row in rows if label[row] != NOBODY)
+    sizes = np.bincount(label[label != NOBODY])
+    return sorted(cluster for cluster, count in held.items() if count >= MOST_ANCHORS or sizes[cluster] <= 2 * count)

@@ -12,7 +12,7 @@ from fastface.identities.census import NOBODY
 from fastface.identities.corrections import Corrections
 from fastface.index.store import VideoIndex
 from fastface.types import Faces, Hits, Person
-from fastface.workflows.census import Census, corrections_path, note_shown, take_census
+from fastface.workflows.census import Census, corrections_path, forget_shown, note_shown, take_census
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.observer import Observer
@@ -64,6 +64,7 @@ def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
 
 def publish(desk: Desk, census: Census) -> PeopleResult:
     """Writes what a census has found, and notes for `pick` what the user was shown."""
+    forget_shown(desk)
     persons = write_people(desk, census)
     note_shown(desk, census)
     exporter = Exporter(desk, ("previews",))
@@ -99,13 +100,14 @@ def _plan_films(desk: Desk, census: Census, exporter: Exporter) -> None:
 
 
 def _boxes(census: Census, video: int, faces: Faces, period: float) -> Iterator[BoxTrack]:
-    """The boxes of every listed person in a video; the number in each is the quality of the face."""
+    """The boxes of every listed person in a video, with number, name, and the quality of the face."""
     own = census.roll.rows_of(video)
     place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
     found = {}
     for number in np.unique(place[place != NOBODY]).tolist():
         rows = np.flatnonzero(place == number)
-        found[census.persons[number].title] = Hits(
+        person = census.persons[number]
+        found[f"{person.number} {person.name}".strip()] = Hits(
             face=rows,
             time=faces.time[rows],
             period=np.full(len(rows), period),

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.export.people_page import write_people_page
-from fastface.export.people_sheet import draw_people_table
+from fastface.export.people_sheet import draw_people_table, table_names
 from fastface.export.people_tables import write_appearances, write_people_table, write_together
 from fastface.files import atomic_path, private_folder, write_atomic
 from fastface.identities.census import NOBODY
@@ -27,6 +27,13 @@ from fastface.workflows.desk import Desk
 __all__ = ["write_people"]
 
 FOLDER = "people"
+
+_SINGLES = ("people.csv", "appearances.csv", "together.csv", "people.html", "embeddings.npz")
+
+_ON_PAGE = 2000
+"""Persons that a page and pictures are made of: some 60 MB. More than that nobody looks through."""
+_ON_TABLE = 500
+"""Persons in table.png and its next pages, twenty a page."""
 
 _NAME_BYTES = 80
 
@@ -43,6 +50,11 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
     known = [path for path in desk.ledger.exports() if path.partition("/")[0] == FOLDER]
     persons = _pictured(desk, census)
     wanted = {portrait.file: portrait.jpeg for person in persons for portrait in person.portraits}
+    pages = [folder / name for name in table_names(len(persons[:_ON_TABLE]))]
+    made = {*wanted, *(f"{FOLDER}/{name}" for name in _SINGLES), *map(desk.out.relative, pages)}
+    # Before the files: what a killed run leaves is then known, and purged or replaced by the next one.
+    for path in sorted(made):
+        desk.ledger.put_export(path, "", "{}")
     for path, jpeg in wanted.items():
         private_folder((root / path).parent)
         if not _holds(root / path, jpeg):
@@ -52,17 +64,18 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
     write_together(folder / "together.csv", persons)
     write_people_page(
         folder / "people.html",
-        persons,
+        persons[:_ON_PAGE],
         videos={facts.video_id: facts.duration for facts in census.roll.facts},
         out=str(root),
-        others=census.unlisted,
+        others=_others(census),
     )
-    pages = draw_people_table(folder, persons)
+    draw_people_table(folder, persons[:_ON_TABLE])
     _write_embeddings(folder / "embeddings.npz", census, desk.networks.contract)
-    singles = (folder / "people.html", folder / "embeddings.npz", *pages)
-    made = {*wanted, *(desk.out.relative(file) for file in singles)}
-    for path in sorted(made):
-        desk.ledger.put_export(path, "", "{}")
+    if len(persons) > _ON_TABLE:
+        desk.observer.note(
+            f"{len(persons)} persons: the first {_ON_TABLE} are in table.png, the first {_ON_PAGE} in people.html and "
+            "with pictures, all in the tables"
+        )
     for path in sorted(set(known) - made):
         (root / path).unlink(missing_ok=True)
         desk.ledger.forget_export(path)
@@ -90,7 +103,7 @@ class _Candidate:
 def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
     """The persons with the best pictures that the scan has kept of them."""
     most = desk.config.people.portraits
-    found: list[list[_Candidate]] = [[] for _ in census.persons]
+    found: list[list[_Candidate]] = [[] for _ in census.persons[:_ON_PAGE]]
     tracks = census.roll.tracks
     for video, record in enumerate(census.roll.records):
         own = census.roll.rows_of(video)
@@ -99,13 +112,16 @@ def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
             continue
         index = VideoIndex(desk.out.index, record.video_id)
         for place, candidate in _candidates(record.video_id, index, tracks.number[own], label):
+            if place >= _ON_PAGE:
+                continue
             found[place].append(candidate)
             if len(found[place]) > 4 * most:
                 found[place] = heapq.nsmallest(most, found[place], key=_order)
-    return tuple(
+    pictured = tuple(
         replace(person, portraits=tuple(_portraits(person.number, heapq.nsmallest(most, candidates, key=_order))))
-        for person, candidates in zip(census.persons, found, strict=True)
+        for person, candidates in zip(census.persons[:_ON_PAGE], found, strict=True)
     )
+    return pictured + census.persons[_ON_PAGE:]
 
 
 def _order(candidate: _Candidate) -> tuple[int, float, str, float, int]:
@@ -156,6 +172,12 @@ def _write_embeddings(path: Path, census: Census, contract: str) -> None:
             faces=np.array([person.faces for person in census.persons], np.int64),
             embedding=census.centroid.astype(np.float32),
         )
+
+
+def _others(census: Census) -> tuple[int, int]:
+    """Persons who are not on the page, and their faces."""
+    beyond = census.persons[_ON_PAGE:]
+    return census.unlisted[0] + len(beyond), census.unlisted[1] + sum(person.faces for person in beyond)
 
 
 def _holds(path: Path, content: bytes) -> bool:

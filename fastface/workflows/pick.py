@@ -25,7 +25,8 @@ from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.timeline import build_spans
 from fastface.types import DOUBLE_COSINE, Faces, FloatArray, Gallery, Hits, Target
-from fastface.workflows.census import Census, corrections_path, shown_census, store_of, take_census
+from fastface.workflows.acquaintance import store_of
+from fastface.workflows.census import MOST_ANCHORS, Census, corrections_path, shown_census, take_census
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.find import Findings
 from fastface.workflows.observer import Observer
@@ -39,9 +40,6 @@ __all__ = ["Correction", "correct", "pick"]
 Correction = Literal["merge", "split", "reject"]
 
 _Rows = npt.NDArray[np.int64]
-
-_MOST_ANCHORS = 32
-"""Tracks of a person that a correction names: its best ones."""
 
 _MOST_REFERENCES = 64
 """Faces of a person that become its bank."""
@@ -71,6 +69,7 @@ def pick(config: Config, chosen: Sequence[str], out: Path, observer: Observer, *
         InterruptError, FastfaceError: As `find`.
     """
     look_at_index(config, out)
+    name = valid_text(name)  # as the store keeps it
     if name:
         _label(name)
     with open_desk(config, out, observer, "pick") as opened, reported(opened, "pick") as result:
@@ -78,26 +77,30 @@ def pick(config: Config, chosen: Sequence[str], out: Path, observer: Observer, *
         desk, census = shown_census(opened, corrections)
         corrections = corrections.renewed(_renewed(desk, census))
         places = _places(census, chosen)
-        rows = np.flatnonzero(np.isin(census.label, places))
+        person = census.persons[places[0]]
+        called = name or next((census.persons[place].name for place in places if census.persons[place].name), "")
+        label = _label(called or person.title)
         if len(places) > 1:
             corrections = corrections.merged(_anchors(desk, census, _each(census, places)))
             corrections.save(corrections_path(desk))
         if len(places) > 1 or name:
             _tell_store(desk, [census.identities[place] for place in places], name)
-            census = take_census(desk, corrections)
-            publish(desk, census)
-        place = int(census.label[rows[0]])
-        person = census.persons[place]
-        label = _label(person.title)
-        result.targets = (label,)
+            again = publish(desk, take_census(desk, corrections))
+            result.export_failures = again.export_failures
+        # The answer is of the persons as they were shown, whatever the new census makes of them.
+        rows = np.flatnonzero(np.isin(census.label, places))
+        gallery = _gallery(desk, census, places, label)
         bank = f"banks/{label}.npz"
+        for path in (bank, _PICKED):
+            desk.ledger.put_export(path, "", "{}")
         private_folder(out / "banks")
-        save_bank(out / bank, desk.networks.contract, {label: _references(desk, census, place)})
-        desk.ledger.put_export(bank, "", "{}")
-        found = list(_findings(desk, census, place, _gallery(desk, census, place, label)))
-        answer(desk, iter(found), result)
+        save_bank(out / bank, desk.networks.contract, {label: _references(desk, census, rows)})
+        result.targets = (label,)
+        failures = result.export_failures
+        answer(desk, _findings(desk, census, rows, gallery), result)
+        result.export_failures += failures
+        found = _findings(desk, census, rows, gallery)
         write_picked(out / _PICKED, label, (VideoHits(one.record.video_id, one.faces, one.hits) for one in found))
-        desk.ledger.put_export(_PICKED, "", "{}")
     return result
 
 
@@ -166,7 +169,7 @@ def _places(census: Census, chosen: Sequence[str]) -> list[int]:
 
 def _best(census: Census, rows: _Rows) -> _Rows:
     """The rows of the best tracks, so many as a correction names."""
-    return rows[np.lexsort((rows, -census.roll.tracks.quality[rows]))][:_MOST_ANCHORS]
+    return rows[np.lexsort((rows, -census.roll.tracks.quality[rows]))][:MOST_ANCHORS]
 
 
 def _each(census: Census, places: Sequence[int]) -> _Rows:
@@ -234,21 +237,22 @@ def _label(text: str) -> str:
     return label
 
 
-def _gallery(desk: Desk, census: Census, place: int, label: str) -> Gallery:
-    """The mean of the person's tracks as a target, those of all others as whom it must not be taken for."""
+def _gallery(desk: Desk, census: Census, places: Sequence[int], label: str) -> Gallery:
+    """The mean of the persons' tracks as a target, those of all others as whom it must not be taken for."""
     means = normalized(census.centroid)
+    weights = np.array([census.persons[place].faces for place in places], np.float64)
+    mean = normalized((weights @ means[list(places)].astype(np.float64))[None])
     others = tuple(
         Target(person.title, means[number][None], (person.title,))
         for number, person in enumerate(census.persons)
-        if number != place
+        if number not in places
     )
-    return Gallery((Target(label, means[place][None], (label,)),), others, desk.networks.contract, False)
+    return Gallery((Target(label, mean, (label,)),), others, desk.networks.contract, False)
 
 
-def _references(desk: Desk, census: Census, place: int) -> tuple[Reference, ...]:
+def _references(desk: Desk, census: Census, rows: _Rows) -> tuple[Reference, ...]:
     """The best face of each track, the best tracks' first, none that tells the same as one before it."""
     tracks, records = census.roll.tracks, census.roll.records
-    rows = np.flatnonzero(census.label == place)
     rows = rows[np.lexsort((rows, -tracks.quality[rows]))][: 8 * _MOST_REFERENCES]
     found: dict[int, Reference] = {}
     for video in np.unique(tracks.video[rows]).tolist():
@@ -276,13 +280,14 @@ def _reference(faces: Faces, row: int, video_id: str) -> Reference:
     )
 
 
-def _findings(desk: Desk, census: Census, place: int, gallery: Gallery) -> Iterator[Findings]:
+def _findings(desk: Desk, census: Census, rows: _Rows, gallery: Gallery) -> Iterator[Findings]:
     """The person's faces in each video, as hits."""
     roll, settings = census.roll, desk.config.spans
     (label,) = (target.label for target in gallery.targets)
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
         own = roll.rows_of(video)
-        numbers = roll.tracks.number[own][census.label[own] == place]
+        begin, end = np.searchsorted(rows, [own.start, own.stop])
+        numbers = roll.tracks.number[rows[begin:end]]
         if not len(numbers) or record.info is None:
             continue
         faces = VideoIndex(desk.out.index, record.video_id).faces()

@@ -14,7 +14,6 @@ __all__ = ["Purge", "purge"]
 _PICTURES = ("crops/", "snapshots/")
 _PERSONS = ("people/", "banks/", "primary_person.npz")
 _FOLDERS = (*_PICTURES, "people/", "banks/")
-_PEOPLE_TABLES = ("people.csv", "appearances.csv", "together.csv")
 _KNOWLEDGE = ("identities.sqlite", "identities.sqlite-wal", "identities.sqlite-shm", "people.json", "corrections.json")
 
 
@@ -65,7 +64,7 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         exports = list(ledger.exports())
         pictures = [path for path in exports if path.startswith(_PICTURES)]
         persons = [out / path for path in exports if path.startswith(_PERSONS)]
-        persons += [out / "people" / name for name in _PEOPLE_TABLES] + [folder.state / name for name in _KNOWLEDGE]
+        persons += [folder.state / name for name in _KNOWLEDGE]
         persons = [path for path in persons if path.is_file()]
         indexes = [path for path in folder.index.iterdir() if path.is_dir()]
         photos = list(_files(folder.photos))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from fastface.config import Config
 from fastface.export.tables import SpanRow
@@ -185,9 +186,18 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "videos": [_video_object(video) for video in result.videos],
         "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
         "export_failures": list(result.export_failures),
-        "config": config.model_dump(mode="json", by_alias=True),
+        "config": _shown_config(config),
     }
     write_atomic(result.out / "run.json", json.dumps(report, indent=2) + "\n")
+
+
+def _shown_config(config: Config) -> dict[str, Any]:
+    """The settings, without what a store's address says of users and passwords."""
+    shown: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
+    scheme, is_address, rest = config.people.store.partition("://")
+    if is_address:
+        shown["people"]["store"] = f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+    return shown
 
 
 def _video_object(video: VideoOutcome) -> dict[str, object]:
