@@ -15,9 +15,18 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from fastface.types import FloatArray
+from fastface.types import DOUBLE_COSINE, FloatArray
 
-__all__ = ["BLOCK_ROWS", "cosine_blocks", "cosines", "near_rows", "normalized", "one_thread", "widened"]
+__all__ = [
+    "BLOCK_ROWS",
+    "cosine_blocks",
+    "cosines",
+    "distinct_rows",
+    "near_rows",
+    "normalized",
+    "one_thread",
+    "widened",
+]
 
 BLOCK_ROWS = 8192
 """Rows of a block: 32 MiB of float64 at 512 components."""
@@ -123,3 +132,22 @@ def _controller() -> ThreadpoolController:
 def cosines(left: FloatArray, right: FloatArray) -> FloatArray:
     """(n, m) float32 cosines of two sets of L2-normalised references, for reports: not exact as those above."""
     return np.asarray((left.astype(np.float64) @ right.astype(np.float64).T).clip(-1.0, 1.0), np.float32)
+
+
+def distinct_rows(embeddings: npt.NDArray[np.float16], known: FloatArray, most: int) -> list[int]:
+    """The first rows that are as good as none of the known ones, nor as one that was taken before them.
+
+    Args:
+        embeddings: (n, D) float16, L2-normalised.
+        known: (r, D) float32, L2-normalised.
+        most: How many are taken at most.
+    """
+    taken: list[int] = []
+    for row in range(len(embeddings)):
+        if len(taken) == most:
+            break
+        ((_, similarities),) = cosine_blocks(embeddings[row : row + 1], known)
+        if similarities.max(initial=-1.0) < np.float32(DOUBLE_COSINE):
+            taken.append(row)
+            known = np.concatenate([known, embeddings[row : row + 1].astype(np.float32)])
+    return taken

@@ -13,7 +13,7 @@ from pathlib import Path
 from fastface.errors import ConfigError, FastfaceError, SpaceError
 from fastface.failpoints import fail_point
 
-__all__ = ["PART_PREFIX", "atomic_path", "private_folder", "remove_parts", "write_atomic"]
+__all__ = ["PART_PREFIX", "atomic_path", "private_folder", "remove_empty", "remove_parts", "write_atomic"]
 
 PART_PREFIX = ".part-"
 
@@ -126,6 +126,16 @@ def private_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.chmod(0o700)
     return path
+
+
+def remove_empty(folder: Path, root: Path) -> None:
+    """Removes a folder, and those above it as far as `root`, which stays, if there is nothing in them."""
+    while folder != root:
+        try:
+            folder.rmdir()
+        except OSError:  # it holds something, or is gone
+            return
+        folder = folder.parent
 
 
 def remove_parts(folder: Path, *, deep: bool = True) -> None:

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastface.identities.census import NOBODY, Meetings, VideoFacts, persons_of, ranked, renumbered
-from fastface.identities.summary import no_tracks
 from fastface.types import Tracks
 
 NOBODY_MEETS = Meetings(np.empty((0, 2), np.int64), np.empty(0))
@@ -26,7 +25,7 @@ def track(
 ) -> Tracks:
     given = {"video": video, "start": start, "end": end, "faces": faces, "quality": quality, "centrality": centrality,
              "seconds": end - start if seconds is None else seconds}  # fmt: skip
-    empty = no_tracks(8)
+    empty = Tracks.empty(8)
     columns = {
         name: np.array([given.get(name, 0)], getattr(empty, name).dtype)
         for name in empty.__dataclass_fields__
@@ -36,7 +35,7 @@ def track(
 
 
 def tracks(*parts: Tracks) -> Tracks:
-    return Tracks.concatenate([no_tracks(8), *parts])
+    return Tracks.concatenate([Tracks.empty(8), *parts])
 
 
 def order_by(rank: str, found: Tracks, label: list[int], *, min_faces: int = 1, top: int = 0) -> list[int]:
@@ -91,7 +90,7 @@ def test_three_tenths_are_three_tenths_however_they_were_added() -> None:
 
 @pytest.mark.parametrize("rank", ["seconds", "coverage", "centrality", "quality"])
 def test_nobody_at_all(rank: str) -> None:
-    assert order_by(rank, no_tracks(8), []) == []
+    assert order_by(rank, Tracks.empty(8), []) == []
     assert order_by(rank, tracks(track(), track()), [NOBODY, NOBODY]) == []
 
 
@@ -207,5 +206,5 @@ def test_who_is_with_whom_is_symmetric_and_leaves_out_oneself_and_nobody() -> No
 
 
 def test_no_person_of_no_track() -> None:
-    assert persons_of(no_tracks(8), np.empty(0, np.int64), (), NOBODY_MEETS, 1.0) == []
+    assert persons_of(Tracks.empty(8), np.empty(0, np.int64), (), NOBODY_MEETS, 1.0) == []
     assert persons_of(tracks(track()), np.array([NOBODY]), VIDEOS, NOBODY_MEETS, 1.0) == []

@@ -14,7 +14,7 @@ from fastface.identities import neighbours as neighbours_module
 from fastface.identities import summary
 from fastface.identities.clustering import LinkRule, clustered
 from fastface.identities.neighbours import NUM_NEIGHBOURS, compared, neighbours
-from fastface.identities.summary import frame_mates, no_tracks, summarised
+from fastface.identities.summary import frame_mates, summarised
 from fastface.types import Faces, Tracks
 
 RULE = LinkRule(threshold=0.5, clear_score=0.6, strict_threshold=0.65)
@@ -33,7 +33,7 @@ def tracks_of(embeddings: np.ndarray, quality: object = None, det_score: object 
     count = len(embeddings)
     unit = np.asarray(embeddings, np.float64)
     unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
-    empty = no_tracks(unit.shape[1])[:0]
+    empty = Tracks.empty(unit.shape[1])[:0]
     columns = {name: np.zeros(count, getattr(empty, name).dtype) for name in empty.__dataclass_fields__}
     return Tracks(
         **{
@@ -270,7 +270,7 @@ def mixed(first: float, axis: int = 1, dimension: int = 8) -> list[float]:
 
 
 def test_nobody_and_one() -> None:
-    label, centroid = clustered(no_tracks(8), RULE, apart=NONE, together=NONE)
+    label, centroid = clustered(Tracks.empty(8), RULE, apart=NONE, together=NONE)
     assert (label.shape, centroid.shape) == ((0,), (0, 8))
     one = tracks_of(np.array([mixed(0.3)]))
     label, centroid = clustered(one, RULE, apart=NONE, together=NONE)

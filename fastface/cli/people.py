@@ -1,7 +1,6 @@
 """`fastface people`: everyone in an index."""
 
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -78,6 +77,6 @@ def _lines(result: PeopleResult) -> list[str]:
         f"{counted(result.faces, 'face')}: {result.listed} of {counted(len(result.persons), 'person')} listed, "
         f"{', '.join(rest)}, {result.poor} too poor to tell"
     )
-    lines.append(f"look and choose: {Path(result.page)}")
+    lines.append(f"look and choose: {result.page}")
     lines.append("then: fastface pick NUMBER… --name NAME" + ("" if result.out == OUT_FOLDER else f" -o {result.out}"))
     return lines

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import cosine_blocks
+from fastface.cosine import cosine_blocks, distinct_rows
 from fastface.gallery.claims import claims_for, claims_of
 from fastface.gallery.evidence import near_tracks
-from fastface.types import DOUBLE_COSINE, Added, Faces, FloatArray, Gallery, Target
+from fastface.types import Added, Faces, FloatArray, Gallery, Target
 
 __all__ = ["Grower", "GrowthRule"]
 
@@ -150,16 +150,9 @@ def _order(candidate: _Candidate) -> tuple[int, float, str, float, tuple[float, 
 
 def _spread(candidates: Iterable[_Candidate], anchors: FloatArray, most: int) -> list[_Candidate]:
     """The first candidates that are no doubles of an anchor or of each other."""
-    chosen: list[_Candidate] = []
-    known = anchors
-    for candidate in sorted(candidates, key=_order):
-        if len(chosen) == most:
-            break
-        ((_, similarities),) = cosine_blocks(candidate.embedding[None], known)
-        if similarities.max() < np.float32(DOUBLE_COSINE):
-            chosen.append(candidate)
-            known = np.concatenate([known, candidate.embedding[None].astype(np.float32)])
-    return chosen
+    ordered = sorted(candidates, key=_order)
+    embeddings = np.array([candidate.embedding for candidate in ordered], np.float16).reshape(-1, anchors.shape[1])
+    return [ordered[row] for row in distinct_rows(embeddings, anchors, most)]
 
 
 def _joined(target: Target, chosen: list[_Candidate]) -> Target:

@@ -169,10 +169,11 @@ class Draft:
         if before == after:
             return
         self.sightings[source] = after
-        for number in {number for number, _ in (*before.values(), *after.values())}:
-            own, gone, come = self._own(number), _counts(before, number), _counts(after, number)
-            count = own.count + sum(come) - sum(gone)
-            self._put(replace(own, count=count, sources=own.sources + bool(come) - bool(gone)))
+        gone, come = _totals(before), _totals(after)
+        for number in {number for number, _ in gone.items() ^ come.items()}:
+            own, is_more, is_less = self._own(number), number in come, number in gone
+            count = own.count + come.get(number, 0) - gone.get(number, 0)
+            self._put(replace(own, count=count, sources=own.sources + is_more - is_less))
 
     def _drop_if_empty(self, numbers: Iterable[int]) -> None:
         for number in numbers:
@@ -181,8 +182,12 @@ class Draft:
                 self.looks.update(dict.fromkeys((look.number for look in self._known.of(number)), None))
 
 
-def _counts(parts: Parts, number: int) -> list[int]:
-    return [count for owner, count in parts.values() if owner == number]
+def _totals(parts: Parts) -> dict[int, int]:
+    """{identity: its faces in a source}; a sighting has at least one."""
+    totals: dict[int, int] = {}
+    for number, count in parts.values():
+        totals[number] = totals.get(number, 0) + count
+    return totals
 
 
 def _ranges(numbers: Iterable[int]) -> str:

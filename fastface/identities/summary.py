@@ -6,26 +6,9 @@ import numpy.typing as npt
 from fastface.grouping import group_tracks
 from fastface.types import Faces, FloatArray, Size, Tracks
 
-__all__ = ["frame_mates", "no_tracks", "summarised"]
+__all__ = ["frame_mates", "summarised"]
 
 _BLOCK_PAIRS = 1 << 20
-
-
-def no_tracks(dimension: int) -> Tracks:
-    """No track, of embeddings with `dimension` components."""
-    return Tracks(
-        video=np.empty(0, np.int32),
-        number=np.empty(0, np.int64),
-        start=np.empty(0, np.float64),
-        end=np.empty(0, np.float64),
-        seconds=np.empty(0, np.float64),
-        faces=np.empty(0, np.int64),
-        best=np.empty(0, np.int64),
-        quality=np.empty(0, np.float32),
-        det_score=np.empty(0, np.float32),
-        centrality=np.empty(0, np.float32),
-        embedding=np.empty((0, dimension), np.float16),
-    )
 
 
 def summarised(faces: Faces, period: float, video: int, size: Size, best: int = 3) -> Tracks:
@@ -39,7 +22,7 @@ def summarised(faces: Faces, period: float, video: int, size: Size, best: int = 
         best: How many faces of a track make its embedding: those of the best quality.
     """
     if not len(faces):
-        return no_tracks(faces.embedding.shape[1])
+        return Tracks.empty(faces.embedding.shape[1])
     groups = group_tracks(faces, np.arange(len(faces)), best)
     rows, firsts = groups.rows, groups.firsts
     return Tracks(

@@ -1,7 +1,7 @@
 """Everyone in the archive: tracks, and the persons that they are of."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,23 @@ class Tracks(Rows):
     det_score: npt.NDArray[np.float32]
     centrality: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float16]
+
+    @classmethod
+    def empty(cls, dimension: int) -> Self:
+        """No tracks, of embeddings with `dimension` components."""
+        return cls(
+            video=np.empty(0, np.int32),
+            number=np.empty(0, np.int64),
+            start=np.empty(0, np.float64),
+            end=np.empty(0, np.float64),
+            seconds=np.empty(0, np.float64),
+            faces=np.empty(0, np.int64),
+            best=np.empty(0, np.int64),
+            quality=np.empty(0, np.float32),
+            det_score=np.empty(0, np.float32),
+            centrality=np.empty(0, np.float32),
+            embedding=np.empty((0, dimension), np.float16),
+        )
 
 
 @dataclass(frozen=True, slots=True)

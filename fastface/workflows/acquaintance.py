@@ -1,50 +1,22 @@
 """Whom of the persons of a census the identity store knows, and what it is told of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import time
 
 import numpy as np
 import numpy.typing as npt
 
-from fastface.identities.census import NOBODY, Meetings, VideoFacts
-from fastface.identities.corrections import Anchor
+from fastface.identities.census import NOBODY
+from fastface.identities.clustering import STRICTER
 from fastface.identities.store import Identity, Sighting, open_store
 from fastface.index.records import VideoRecord
 from fastface.names import valid_text
-from fastface.types import Person, Tracks
+from fastface.types import Person
 from fastface.workflows.desk import Desk
+from fastface.workflows.roll import Roll
 
-__all__ = ["STRICTER", "Roll", "known_persons", "store_of", "threshold_of"]
-
-STRICTER = 0.15
-"""Measured on films: heads from behind and dark corners are as like as 0.58 to another such, and reach 0.55 only so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Roll:
-    """All tracks of an index.
-
-    Attributes:
-        records: The videos.
-        facts: Of each.
-        tracks: By video, then number.
-        meetings: Tracks that are on screen together.
-        anchored: {anchor of the corrections: row of its track}.
-        by_keyframes: Whether some videos were looked at by keyframes alone.
-    """
-
-    records: tuple[VideoRecord, ...]
-    facts: tuple[VideoFacts, ...]
-    tracks: Tracks
-    meetings: Meetings
-    anchored: dict[Anchor, int]
-    by_keyframes: bool
-
-    def rows_of(self, video: int) -> slice:
-        """The rows of a video's tracks."""
-        begin, end = np.searchsorted(self.tracks.video, [video, video + 1]).tolist()
-        return slice(begin, end)
+__all__ = ["known_persons", "store_of", "threshold_of"]
 
 
 def store_of(desk: Desk) -> str:

@@ -6,9 +6,8 @@ Nothing is decoded. One video's faces are in memory at a time; of a track there 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +16,14 @@ import numpy.typing as npt
 from fastface.config import PeopleConfig
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.files import write_atomic
-from fastface.identities.census import NOBODY, Meetings, VideoFacts, persons_of, ranked, renumbered
-from fastface.identities.clustering import LinkRule, clustered
-from fastface.identities.corrections import Anchor, Corrections, anchored_track
+from fastface.identities.census import NOBODY, persons_of, ranked, renumbered
+from fastface.identities.clustering import STRICTER, LinkRule, clustered
+from fastface.identities.corrections import Anchor, Corrections
 from fastface.identities.neighbours import is_quick
-from fastface.identities.summary import frame_mates, no_tracks, summarised
-from fastface.index.records import VideoRecord
-from fastface.index.store import VideoIndex
-from fastface.names import counted
-from fastface.types import Faces, Person, Tracks, VideoInfo
-from fastface.workflows.acquaintance import STRICTER, Roll, known_persons, threshold_of
+from fastface.types import Person
+from fastface.workflows.acquaintance import known_persons, threshold_of
 from fastface.workflows.desk import Desk
+from fastface.workflows.roll import Roll, take_roll
 
 __all__ = [
     "MOST_ANCHORS",
@@ -38,8 +34,6 @@ __all__ = [
     "shown_census",
     "take_census",
 ]
-
-_UNKNOWN_RATE = Fraction(25)
 
 MOST_ANCHORS = 32
 """Tracks of a person that a correction names: its best ones."""
@@ -77,22 +71,6 @@ class Census:
 def corrections_path(desk: Desk) -> Path:
     """Where the output folder keeps what the user said of who is who."""
     return desk.out.state / "corrections.json"
-
-
-def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
-    """The finished videos with an index of the recogniser in use; tells of those of another."""
-    found, num_others = [], 0
-    for record in desk.answered():
-        index = VideoIndex(desk.out.index, record.video_id)
-        if record.info is None or not index.faces_path.exists():
-            continue
-        if index.metadata()["contract"] != desk.networks.contract:
-            num_others += 1
-            continue
-        found.append((record, record.info, index))
-    if num_others:
-        desk.observer.note(f"left out, since scanned with another recogniser: {counted(num_others, 'video')}")
-    return found
 
 
 def note_shown(desk: Desk, census: Census) -> None:
@@ -164,7 +142,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         InterruptError: The user stopped it.
     """
     settings = desk.config.people
-    roll = _roll(desk, corrections)
+    roll = take_roll(desk, corrections)
     if not is_quick(len(roll.tracks)):
         desk.observer.note(
             f"{len(roll.tracks)} tracks: each is compared with each, which takes hours; "
@@ -194,47 +172,6 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         poor=poor,
         rejected=rejected,
     )
-
-
-def _roll(desk: Desk, corrections: Corrections) -> Roll:
-    anchors: dict[str, list[Anchor]] = {}
-    for anchor in dict.fromkeys(corrections.anchors):
-        anchors.setdefault(anchor.video_id, []).append(anchor)
-    records: list[VideoRecord] = []
-    facts: list[VideoFacts] = []
-    parts, anchored = [no_tracks(desk.networks.dimension)], dict[Anchor, int]()
-    pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
-    count, by_keyframes = 0, False
-    for record, info, index in _videos_of(desk):
-        desk.interruption.check()
-        faces = index.faces()
-        period, is_sparse = _period(index, info)
-        by_keyframes |= is_sparse
-        tracks = summarised(faces, period, len(records), info.size)
-        mates, frames = frame_mates(faces)
-        pairs.append(count + np.searchsorted(tracks.number, mates))
-        seconds.append(frames * np.float64(period))
-        anchored |= _found(anchors.get(record.video_id, ()), faces, tracks, count)
-        records.append(record)
-        facts.append(VideoFacts(record.video_id, None if info.duration is None else float(info.duration), period))
-        parts.append(tracks)
-        count += len(tracks)
-    meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
-    return Roll(tuple(records), tuple(facts), Tracks.concatenate(parts), meetings, anchored, by_keyframes)
-
-
-def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
-    """Seconds that a face of a video stands for, and whether only keyframes were looked at."""
-    sampling = json.loads(index.metadata()["sampling"])
-    frame = 1 / (info.rate or _UNKNOWN_RATE)
-    # Every picture of a folder is looked at, and no frame is shown for less than its own time.
-    period = max(Fraction(sampling["period"] or 0), frame) if info.is_film else frame
-    return float(period), sampling["keyframes"]
-
-
-def _found(anchors: Iterable[Anchor], faces: Faces, tracks: Tracks, count: int) -> dict[Anchor, int]:
-    numbers = ((anchor, anchored_track(faces, anchor)) for anchor in anchors)
-    return {anchor: count + int(np.searchsorted(tracks.number, n)) for anchor, n in numbers if n is not None}
 
 
 def _linked(

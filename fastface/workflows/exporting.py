@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from fastface.errors import InputError, SpaceError
 from fastface.export.overlay import BoxTrack, box_tracks
 from fastface.export.plans import CropFacts, clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
-from fastface.files import private_folder
+from fastface.files import private_folder, remove_empty
 from fastface.index.records import VideoRecord
 from fastface.names import counted
 from fastface.pipeline.crew import Crew
@@ -223,7 +223,7 @@ class Exporter:
             if not (self._out.root / path).is_dir():  # a folder of that name is the user's
                 (self._out.root / path).unlink(missing_ok=True)
             self._ledger.forget_export(path)
-            _remove_empty(list(PurePosixPath(path).parents)[:-1], self._out.root)
+            remove_empty((self._out.root / path).parent, self._out.root)
         return len(unwanted)
 
 
@@ -257,15 +257,6 @@ def _cut(row: CropRow, facts: str) -> CropRow:
 
 def _row(span: Span, path: str, made: dict[str, str]) -> SpanRow:
     return SpanRow(span, path, CutFacts(**json.loads(made[path]))) if path in made else SpanRow(span)
-
-
-def _remove_empty(folders: Iterable[PurePosixPath], root: Path) -> None:
-    """Removes folders that are empty now, the innermost first."""
-    for folder in folders:
-        try:
-            (root / folder).rmdir()
-        except OSError:  # it holds something, or is gone
-            return
 
 
 def _key(fingerprint: str, job: Any) -> str:

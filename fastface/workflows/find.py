@@ -1,6 +1,5 @@
 """Index → hits → spans: asks one video at a time; decodes only where exact boundaries are wanted."""
 
-import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,11 +29,11 @@ from fastface.timeline import (
     subtract,
 )
 from fastface.types import Doubt, Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
 from fastface.workflows.output import OutputFolder
+from fastface.workflows.recipe import sampling_of
 
 __all__ = ["Finder", "Findings"]
-
-_UNKNOWN_RATE = Fraction(25)
 
 _REACH = Fraction(2)
 """Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
@@ -242,9 +241,7 @@ class Finder:
                 f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
                 "cannot be looked for in it: choose that one with --models and --pack, or scan again"
             )
-        sampling = json.loads(metadata["sampling"])
-        period = sampling["period"]
-        return Sampling(None if period is None else Fraction(period), sampling["keyframes"])
+        return sampling_of(metadata)
 
     def _metadata_of(self, record: VideoRecord) -> dict[str, str]:
         if record.video_id not in self._metadata:
@@ -255,7 +252,7 @@ class Finder:
         """All faces of a video and the seconds that each stands for; `exact` with stretches of every frame."""
         index, sampling = self._index(record), self._sampling(record)
         faces = index.faces()
-        frame = float(1 / (info.rate or _UNKNOWN_RATE))
+        frame = float(1 / (info.rate or UNKNOWN_RATE))
         if sampling.period is None:
             return faces, np.full(len(faces), frame)
         period = float(sampling.period)

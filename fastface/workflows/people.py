@@ -34,7 +34,6 @@ class PeopleResult:
         unlisted: Persons that are not listed, and their faces.
         poor: Faces that are too poor to tell whose they are.
         rejected: Faces of persons that the user rejected.
-        page: people.html.
         export_failures: Copies of videos that could not be made, and why.
     """
 
@@ -45,8 +44,12 @@ class PeopleResult:
     unlisted: tuple[int, int]
     poor: int
     rejected: int
-    page: Path
     export_failures: tuple[str, ...] = ()
+
+    @property
+    def page(self) -> Path:
+        """Everyone to look at and to choose from."""
+        return self.out / "people" / "people.html"
 
 
 def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
@@ -81,7 +84,6 @@ def publish(desk: Desk, census: Census) -> PeopleResult:
         unlisted=census.unlisted,
         poor=census.poor,
         rejected=census.rejected,
-        page=desk.out.root / "people" / "people.html",
         export_failures=tuple(failures),
     )
     assert result.faces == listed + census.unlisted[1] + census.poor + census.rejected, result

@@ -7,6 +7,7 @@ Those of an earlier census that are none of this one go; what fastface did not w
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from fastface.export.people_page import write_people_page
 from fastface.export.people_sheet import draw_people_table, table_names
 from fastface.export.people_tables import write_appearances, write_people_table, write_together
-from fastface.files import atomic_path, private_folder, write_atomic
+from fastface.files import atomic_path, private_folder, remove_empty, write_atomic
 from fastface.identities.census import NOBODY
 from fastface.index.portraits import rows_of
 from fastface.index.store import VideoIndex
@@ -26,7 +27,7 @@ from fastface.workflows.desk import Desk
 
 __all__ = ["write_people"]
 
-FOLDER = "people"
+_FOLDER = "people"
 
 _SINGLES = ("people.csv", "appearances.csv", "together.csv", "people.html", "embeddings.npz")
 
@@ -46,12 +47,12 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
         FaceIndexError: The index is damaged.
     """
     root = desk.out.root
-    folder = private_folder(root / FOLDER)
-    known = [path for path in desk.ledger.exports() if path.partition("/")[0] == FOLDER]
+    folder = private_folder(root / _FOLDER)
+    known = [path for path in desk.ledger.exports() if path.partition("/")[0] == _FOLDER]
     persons = _pictured(desk, census)
     wanted = {portrait.file: portrait.jpeg for person in persons for portrait in person.portraits}
     pages = [folder / name for name in table_names(len(persons[:_ON_TABLE]))]
-    made = {*wanted, *(f"{FOLDER}/{name}" for name in _SINGLES), *map(desk.out.relative, pages)}
+    made = {*wanted, *(f"{_FOLDER}/{name}" for name in _SINGLES), *map(desk.out.relative, pages)}
     # Before the files: what a killed run leaves is then known, and purged or replaced by the next one.
     for path in sorted(made):
         desk.ledger.put_export(path, "", "{}")
@@ -79,7 +80,7 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
     for path in sorted(set(known) - made):
         (root / path).unlink(missing_ok=True)
         desk.ledger.forget_export(path)
-        _remove_if_empty((root / path).parent)
+        remove_empty((root / path).parent, folder)
     return persons
 
 
@@ -116,16 +117,15 @@ def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
                 continue
             found[place].append(candidate)
             if len(found[place]) > 4 * most:
-                found[place] = heapq.nsmallest(most, found[place], key=_order)
+                found[place] = heapq.nsmallest(most, found[place], key=attrgetter("order"))
     pictured = tuple(
-        replace(person, portraits=tuple(_portraits(person.number, heapq.nsmallest(most, candidates, key=_order))))
+        replace(
+            person,
+            portraits=tuple(_portraits(person.number, heapq.nsmallest(most, candidates, key=attrgetter("order")))),
+        )
         for person, candidates in zip(census.persons[:_ON_PAGE], found, strict=True)
     )
     return pictured + census.persons[_ON_PAGE:]
-
-
-def _order(candidate: _Candidate) -> tuple[int, float, str, float, int]:
-    return candidate.order
 
 
 def _candidates(
@@ -151,7 +151,7 @@ def _portraits(number: int, candidates: Iterable[_Candidate]) -> Iterator[Portra
     for place, candidate in enumerate(candidates):
         name = f"{safe_name(candidate.video_id, _NAME_BYTES)}_{candidate.time:.3f}_{place}.jpg"
         yield Portrait(
-            file=f"{FOLDER}/{number}/{name}",
+            file=f"{_FOLDER}/{number}/{name}",
             video_id=candidate.video_id,
             time=candidate.time,
             quality=candidate.quality,
@@ -185,10 +185,3 @@ def _holds(path: Path, content: bytes) -> bool:
         return path.read_bytes() == content
     except OSError:
         return False
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # it holds something, or is gone
-        return

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.config import Config
-from fastface.cosine import cosines, normalized
+from fastface.cosine import distinct_rows, normalized
 from fastface.errors import ConfigError
 from fastface.export.picked import write_picked
 from fastface.export.tables import VideoHits
@@ -24,7 +24,7 @@ from fastface.identities.store import open_existing
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.timeline import build_spans
-from fastface.types import DOUBLE_COSINE, Faces, FloatArray, Gallery, Hits, Target
+from fastface.types import Faces, Gallery, Hits, Target
 from fastface.workflows.acquaintance import store_of
 from fastface.workflows.census import MOST_ANCHORS, Census, corrections_path, shown_census, take_census
 from fastface.workflows.desk import Desk, open_desk
@@ -80,13 +80,13 @@ def pick(config: Config, chosen: Sequence[str], out: Path, observer: Observer, *
         person = census.persons[places[0]]
         called = name or next((census.persons[place].name for place in places if census.persons[place].name), "")
         label = _label(called or person.title)
+        films: tuple[str, ...] = ()
         if len(places) > 1:
             corrections = corrections.merged(_anchors(desk, census, _each(census, places)))
             corrections.save(corrections_path(desk))
         if len(places) > 1 or name:
             _tell_store(desk, [census.identities[place] for place in places], name)
-            again = publish(desk, take_census(desk, corrections))
-            result.export_failures = again.export_failures
+            films = publish(desk, take_census(desk, corrections)).export_failures
         # The answer is of the persons as they were shown, whatever the new census makes of them.
         rows = np.flatnonzero(np.isin(census.label, places))
         gallery = _gallery(desk, census, places, label)
@@ -96,9 +96,8 @@ def pick(config: Config, chosen: Sequence[str], out: Path, observer: Observer, *
         private_folder(out / "banks")
         save_bank(out / bank, desk.networks.contract, {label: _references(desk, census, rows)})
         result.targets = (label,)
-        failures = result.export_failures
         answer(desk, _findings(desk, census, rows, gallery), result)
-        result.export_failures += failures
+        result.export_failures += films
         found = _findings(desk, census, rows, gallery)
         write_picked(out / _PICKED, label, (VideoHits(one.record.video_id, one.faces, one.hits) for one in found))
     return result
@@ -254,19 +253,16 @@ def _references(desk: Desk, census: Census, rows: _Rows) -> tuple[Reference, ...
     """The best face of each track, the best tracks' first, none that tells the same as one before it."""
     tracks, records = census.roll.tracks, census.roll.records
     rows = rows[np.lexsort((rows, -tracks.quality[rows]))][: 8 * _MOST_REFERENCES]
-    found: dict[int, Reference] = {}
+    found: dict[int, tuple[Reference, npt.NDArray[np.float16]]] = {}
     for video in np.unique(tracks.video[rows]).tolist():
         faces = VideoIndex(desk.out.index, records[video].video_id).faces()
         for row in rows[tracks.video[rows] == video].tolist():
-            found[row] = _reference(faces, int(tracks.best[row]), records[video].video_id)
-    kept: list[Reference] = []
-    known: FloatArray = np.empty((0, tracks.embedding.shape[1]), np.float32)
-    for row in rows.tolist():
-        candidate = found[row].embedding[None]
-        if len(kept) < _MOST_REFERENCES and cosines(candidate, known).max(initial=-1.0) < DOUBLE_COSINE:
-            kept.append(found[row])
-            known = np.concatenate([known, candidate])
-    return tuple(kept)
+            face = int(tracks.best[row])
+            found[row] = _reference(faces, face, records[video].video_id), faces.embedding[face]
+    embeddings = np.stack([found[row][1] for row in rows.tolist()])
+    nothing = np.empty((0, embeddings.shape[1]), np.float32)
+    kept = rows[distinct_rows(embeddings, nothing, _MOST_REFERENCES)]
+    return tuple(found[row][0] for row in kept.tolist())
 
 
 def _reference(faces: Faces, row: int, video_id: str) -> Reference:

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 
 from fastface.config import ScanConfig
 from fastface.index.schema import SCHEMA_VERSION
-from fastface.types import DecoderName
+from fastface.types import DecoderName, Sampling
 from fastface.workflows.networks import Networks
 
-__all__ = ["Recipe", "recipe_of"]
+__all__ = ["Recipe", "recipe_of", "sampling_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +73,10 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         decoder=scan.decoder,
         portrait_bytes=int(scan.portrait_mb * (1 << 20)),
     )
+
+
+def sampling_of(metadata: Mapping[str, str]) -> Sampling:
+    """The sampling that an index was made with, by its metadata."""
+    sampling = json.loads(metadata["sampling"])
+    period = sampling["period"]
+    return Sampling(None if period is None else Fraction(period), sampling["keyframes"])

@@ -1,0 +1,112 @@
+"""All tracks of an index, from every video that the recogniser in use has embedded."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastface.identities.census import Meetings, VideoFacts
+from fastface.identities.corrections import Anchor, Corrections, anchored_track
+from fastface.identities.summary import frame_mates, summarised
+from fastface.index.records import VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.names import counted
+from fastface.types import Faces, Tracks, VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+from fastface.workflows.desk import Desk
+from fastface.workflows.recipe import sampling_of
+
+__all__ = ["Roll", "take_roll"]
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """All tracks of an index.
+
+    Attributes:
+        records: The videos.
+        facts: Of each.
+        tracks: By video, then number.
+        meetings: Tracks that are on screen together.
+        anchored: {anchor of the corrections: row of its track}.
+        by_keyframes: Whether some videos were looked at by keyframes alone.
+    """
+
+    records: tuple[VideoRecord, ...]
+    facts: tuple[VideoFacts, ...]
+    tracks: Tracks
+    meetings: Meetings
+    anchored: dict[Anchor, int]
+    by_keyframes: bool
+
+    def rows_of(self, video: int) -> slice:
+        """The rows of a video's tracks."""
+        begin, end = np.searchsorted(self.tracks.video, [video, video + 1]).tolist()
+        return slice(begin, end)
+
+
+def take_roll(desk: Desk, corrections: Corrections) -> Roll:
+    """Reads all tracks of the index, one video at a time.
+
+    Args:
+        desk: The command's.
+        corrections: Their faces are looked up.
+
+    Raises:
+        FaceIndexError: The index is damaged.
+        InterruptError: The user stopped it.
+    """
+    anchors: dict[str, list[Anchor]] = {}
+    for anchor in dict.fromkeys(corrections.anchors):
+        anchors.setdefault(anchor.video_id, []).append(anchor)
+    records: list[VideoRecord] = []
+    facts: list[VideoFacts] = []
+    parts, anchored = [Tracks.empty(desk.networks.dimension)], dict[Anchor, int]()
+    pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
+    count, by_keyframes = 0, False
+    for record, info, index in _videos_of(desk):
+        desk.interruption.check()
+        faces = index.faces()
+        period, is_sparse = _period(index, info)
+        by_keyframes |= is_sparse
+        tracks = summarised(faces, period, len(records), info.size)
+        mates, frames = frame_mates(faces)
+        pairs.append(count + np.searchsorted(tracks.number, mates))
+        seconds.append(frames * np.float64(period))
+        anchored |= _found(anchors.get(record.video_id, ()), faces, tracks, count)
+        records.append(record)
+        facts.append(VideoFacts(record.video_id, None if info.duration is None else float(info.duration), period))
+        parts.append(tracks)
+        count += len(tracks)
+    meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
+    return Roll(tuple(records), tuple(facts), Tracks.concatenate(parts), meetings, anchored, by_keyframes)
+
+
+def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
+    """Seconds that a face of a video stands for, and whether only keyframes were looked at."""
+    sampling = sampling_of(index.metadata())
+    frame = 1 / (info.rate or UNKNOWN_RATE)
+    # Every picture of a folder is looked at, and no frame is shown for less than its own time.
+    period = max(sampling.period or 0, frame) if info.is_film else frame
+    return float(period), sampling.keyframes
+
+
+def _found(anchors: Iterable[Anchor], faces: Faces, tracks: Tracks, count: int) -> dict[Anchor, int]:
+    numbers = ((anchor, anchored_track(faces, anchor)) for anchor in anchors)
+    return {anchor: count + int(np.searchsorted(tracks.number, n)) for anchor, n in numbers if n is not None}
+
+
+def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
+    """The finished videos with an index of the recogniser in use; tells of those of another."""
+    found, num_others = [], 0
+    for record in desk.answered():
+        index = VideoIndex(desk.out.index, record.video_id)
+        if record.info is None or not index.faces_path.exists():
+            continue
+        if index.metadata()["contract"] != desk.networks.contract:
+            num_others += 1
+            continue
+        found.append((record, record.info, index))
+    if num_others:
+        desk.observer.note(f"left out, since scanned with another recogniser: {counted(num_others, 'video')}")
+    return found
