@@ -64,7 +64,10 @@ class Tracks(Rows):
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """A stretch of one video in which a person is seen, `[start, end)` in seconds from the first frame."""
+    """A stretch of one video in which a person is seen, `[start, end)` in seconds from the first frame.
+
+    It has no `faces` where only the body is seen.
+    """
 
     video_id: str
     start: float
@@ -74,13 +77,13 @@ class Appearance:
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """A small picture of a person's face.
+    """A small picture of a person's face, or of the body where the face is never seen.
 
     Attributes:
         file: Its path below OUT.
         video_id: Where it is from.
         time: Seconds from the first frame.
-        quality: Of the face, 0–1.
+        quality: Of the face, 0–1; 0 without one.
         jpeg: The picture.
     """
 
@@ -103,10 +106,11 @@ class Person:
         seconds: Screen time.
         share: Of the duration of all videos, 0–1.
         videos: In how many videos.
-        best_quality: Of the best face, 0–1.
+        best_quality: Of the best face, 0–1; 0 without one.
         appearances: By video, then start.
         portraits: The best, most different ones first.
         together: {number of another person: seconds in which both are on screen}.
+        body_seconds: Of the screen time, that in which the body is seen and the face is not.
     """
 
     number: int
@@ -120,6 +124,12 @@ class Person:
     appearances: tuple[Appearance, ...]
     portraits: tuple[Portrait, ...]
     together: dict[int, float]
+    body_seconds: float = 0.0
+
+    @property
+    def is_faceless(self) -> bool:
+        """Whether the face is never seen, so that nothing tells who it is in another shot."""
+        return not self.faces
 
     @property
     def title(self) -> str:
