@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from people_tools import HOSTILE, VIDEOS, person, portrait, three
-from PIL import Image
+from people_tools import HOSTILE, VIDEOS, person, portrait, three, with_bodies
+from PIL import Image, ImageDraw
 
+from fastface.cli.options import Invocation
+from fastface.cli.people import tell
+from fastface.config import Config
 from fastface.export.people_page import write_people_page
 from fastface.export.people_sheet import draw_people_table
 from fastface.export.people_tables import write_appearances, write_people_table, write_together
 from fastface.types.people import Person
+from fastface.workflows.people import PeopleResult
 
 
 class Page(HTMLParser):
@@ -57,11 +61,23 @@ def _write(path: Path, persons: list[Person], **given: Any) -> Path:
 def test_people_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
     write_people_table(tmp_path / "people.csv", reversed(three()))
     assert (tmp_path / "people.csv").read_bytes().decode() == (
-        "person,faces,tracks,seconds,first,last,videos,best_quality,crop,name,share,first_video,last_video\r\n"
-        "1,511,2,102.750,12.000,3700.000,2,0.8765,people/1/1.jpg,Alice,0.2500,a.mp4,b/long.mkv\r\n"
-        "2,70,1,14.500,0.500,15.000,1,0.8765,people/2/1.jpg,,0.2500,a.mp4,a.mp4\r\n"
-        "10,2,1,0.400,7.000,7.400,1,0.8765,,Bob,0.2500,live.mkv,live.mkv\r\n"
+        "person,faces,tracks,seconds,first,last,videos,best_quality,crop,name,share,first_video,last_video,"
+        "body_seconds\r\n"
+        "1,511,2,102.750,12.000,3700.000,2,0.8765,people/1/1.jpg,Alice,0.2500,a.mp4,b/long.mkv,0.000\r\n"
+        "2,70,1,14.500,0.500,15.000,1,0.8765,people/2/1.jpg,,0.2500,a.mp4,a.mp4,0.000\r\n"
+        "10,2,1,0.400,7.000,7.400,1,0.8765,,Bob,0.2500,live.mkv,live.mkv,0.000\r\n"
     )
+
+
+def test_a_person_whose_face_is_never_seen_has_no_quality(tmp_path: Path) -> None:
+    write_people_table(tmp_path / "p.csv", with_bodies())
+    table = _rows(tmp_path / "p.csv")
+    columns = ("person", "faces", "seconds", "best_quality", "body_seconds")
+    assert [tuple(row[column] for column in columns) for row in table[3:]] == [
+        ("11", "200", "20.000", "0.8765", "12.000"),
+        ("12", "0", "15.500", "", "15.500"),
+        ("13", "0", "15.500", "", "15.500"),
+    ]
 
 
 def test_appearances_are_a_row_each_by_person_video_and_start(tmp_path: Path) -> None:
@@ -144,12 +160,17 @@ def test_the_page_holds_the_persons(tmp_path: Path) -> None:
     assert facts["videos"] == [["a.mp4", 100.0], ["b/long.mkv", 7500.0], ["live.mkv", None]]
     assert [one["number"] for one in facts["people"]] == [1, 2, 10]
     assert facts["people"][0] == {
-        "number": 1, "name": "Alice", "faces": 511, "seconds": 102.75, "share": 0.25, "videos": 2,
+        "number": 1, "name": "Alice", "faces": 511, "seconds": 102.75, "bodySeconds": 0.0, "share": 0.25, "videos": 2,
         "appearances": [[0, 12.0, 14.25, 11], [1, 3599.5, 3700.0, 500]], "together": [[2, 2.25]],
     }  # fmt: skip
     pictures = page.json("portraits-1")
     assert [base64.b64decode(one["jpeg"]) for one in pictures] == [portrait(1).jpeg, portrait(1, 2).jpeg]
     assert page.json("portraits-10") == []
+
+
+def test_the_page_holds_how_long_the_body_alone_is_seen(tmp_path: Path) -> None:
+    people = Page(_write(tmp_path, with_bodies())).json("facts")["people"]
+    assert [one["bodySeconds"] for one in people] == [0.0, 0.0, 0.0, 12.0, 15.5, 15.5]
 
 
 def test_six_portraits_of_a_person_are_on_the_page(tmp_path: Path) -> None:
@@ -199,6 +220,25 @@ def test_the_picture_has_a_row_for_each_person(tmp_path: Path) -> None:
         assert three_high - picture.height > 64  # a row is higher than a portrait of it
 
 
+def test_the_picture_says_whose_face_is_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    draw = ImageDraw.ImageDraw.text
+
+    def noted(pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, **given: Any) -> None:
+        written.append(text)
+        draw(pen, place, text, **given)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", noted)
+    draw_people_table(tmp_path, with_bodies())
+    found = [text for text in written if "face" in text]
+    assert found == [
+        "511 faces, 2 tracks", "70 faces, 1 track", "2 faces, 1 track", "200 faces, 2 tracks",
+        "face not seen", "face not seen",
+    ]  # fmt: skip
+    assert [text for text in written if "body" in text] == ["0:12 by body"]
+    assert written.count("0:16") == 2  # their screen time
+
+
 def test_many_persons_are_several_pictures(tmp_path: Path) -> None:
     persons = [person(number, "", ("a.mp4", 1.0, 2.0, 3)) for number in range(1, 42)]
     pages = draw_people_table(tmp_path, persons)
@@ -215,3 +255,37 @@ def test_equal_persons_are_equal_pictures_whatever_their_names(tmp_path: Path) -
     persons.append(person(99, "王" * 5000, ("long/" * 900 + "end.mp4", 0.0, 0.1, 1), share=0.0001))
     pages = [draw_people_table(tmp_path / folder, persons)[0] for folder in ("one", "other")]
     assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("persons", "heading", "rows"),
+    [
+        (three(), ["person", "name", "screen time", "share"], [["1", "Alice", "102.8 s", "25%", "511"]]),
+        (
+            with_bodies(),
+            ["person", "name", "screen time", "by body", "share"],
+            [
+                ["1", "Alice", "102.8 s", "0.0 s", "25%", "511"],
+                ["11", "Cy", "20.0 s", "12.0 s", "25%", "200"],
+                ["12", "", "15.5 s", "15.5 s", "25%", "–"],
+            ],
+        ),
+    ],
+    ids=["faces", "bodies"],
+)
+def test_the_terminal_tells_of_bodies_where_there_are_any(
+    persons: list[Person],
+    heading: list[str],
+    rows: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    result = PeopleResult(Path("out"), tuple(persons), 783, 783, unlisted=(0, 0), poor=0, rejected=0)
+    tell(result, Invocation(Config(), json=False, quiet=False, verbose=False, dry_run=False))
+    table = [re.split("[┃│]", line)[1:-1] for line in capsys.readouterr().out.splitlines() if re.match("[┃│]", line)]
+    cells = [[cell.strip() for cell in line] for line in table]
+    assert len(cells) == 1 + len(persons)
+    assert cells[0][: len(heading)] == heading
+    for row in rows:
+        assert row in [line[: len(row)] for line in cells]

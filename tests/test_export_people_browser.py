@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from browser_tools import CHROMIUM, Browser, browser
-from people_tools import HOSTILE, VIDEOS, person, three
+from people_tools import HOSTILE, VIDEOS, person, three, with_bodies
+from PIL import Image
 
 from fastface.export.people_page import write_people_page
 from fastface.types.people import Person
@@ -101,6 +102,62 @@ def test_appearances_stand_where_they_were(page: Browser, tmp_path: Path) -> Non
     assert title.replace("\xa0", " ") == "0:12.0 – 0:14.3\n11 faces"
 
 
+def test_a_card_says_how_long_the_face_is_not_seen(page: Browser, tmp_path: Path) -> None:
+    _open(page, tmp_path, with_bodies())
+    paragraphs = "[...document.querySelectorAll('{} .about p')].map((one) => one.innerText.replaceAll('\\u00a0', ' '))"
+    assert [page.run(paragraphs.format(_card(number))) for number in (1, 11, 12)] == [
+        ["1:43 on screen · 25.0 %", "", "511 faces · 2 appearances · 2 videos"],
+        ["0:20 on screen · 25.0 %", "of that 0:12 without the face", "200 faces · 2 appearances · 1 video"],
+        ["0:16 on screen · 25.0 %", "face not seen", "1 appearance · 1 video"],
+    ]
+    titles = page.run(f"[...document.querySelectorAll('{_card(11)} .track i')].map((one) => one.title)")
+    assert [title.replace("\xa0", " ") for title in titles] == [
+        "0:20.0 – 0:28.0\n200 faces",
+        "0:40.0 – 0:52.0\nface not seen",
+    ]
+    seen, unseen = page.run(
+        f"[...document.querySelectorAll('{_card(11)} .track i')].map((one) => getComputedStyle(one).opacity)"
+    )
+    assert float(unseen) < float(seen)
+
+
+@pytest.mark.parametrize("number", [12, 13])
+def test_all_of_a_body_is_seen(page: Browser, tmp_path: Path, number: int) -> None:
+    _open(page, tmp_path, with_bodies())
+    for place in (".hero", ".strip"):
+        left, top, width, height = page.run(
+            f"(async () => {{ const one = document.querySelector('{_card(number)} {place} img');"
+            "one.scrollIntoView({ block: 'center' }); await one.decode(); await new Promise(requestAnimationFrame);"
+            "const box = one.getBoundingClientRect(); return [box.x, box.y, box.width, box.height]; })()"
+        )
+        assert width == pytest.approx(height)
+        page.screenshot(tmp_path / "page.png")
+        with Image.open(tmp_path / "page.png") as shot:
+            picture = shot.convert("RGB").crop((int(left), int(top), int(left + width), int(top + height)))
+        pixels = picture.getcolors(1 << 20) or []
+        red = sum(count for count, (r, g, b) in pixels if r > 150 and max(g, b) < 90)
+        green = sum(count for count, (r, g, b) in pixels if g > 150 and max(r, b) < 90)
+        # Each end is a tenth of the longer side, which fits the square, by the shorter, which is half of it.
+        assert red == pytest.approx(width * height / 20, rel=0.4)
+        assert green == pytest.approx(width * height / 20, rel=0.4)
+
+
+def test_those_whose_face_is_not_seen_are_hidden_when_asked(page: Browser, tmp_path: Path) -> None:
+    _open(page, tmp_path, with_bodies())
+    assert page.run("document.getElementById('faceless').innerText") == "hide those whose face is not seen"
+    assert len(page.run(ORDER)) == 6
+    _click(page, "#faceless span")
+    assert page.run(ORDER) == ["Alice", "person 2", "Bob", "Cy"]
+    assert page.run("document.getElementById('shown').textContent") == "4 of 6 shown"
+    _click(page, "#faceless span")
+    assert len(page.run(ORDER)) == 6
+
+
+def test_where_every_face_is_seen_none_can_be_hidden(page: Browser, tmp_path: Path) -> None:
+    _open(page, tmp_path, three())
+    assert page.run("document.getElementById('faceless').offsetHeight") == 0
+
+
 def test_of_many_videos_those_with_the_most_of_a_person_are_shown_first(page: Browser, tmp_path: Path) -> None:
     seen = [(f"{place}.mp4", 1.0, 1.0 + seconds, 3) for place, seconds in enumerate((5, 1, 9, 2, 8, 3))]
     others = {number: float(number) for number in range(2, 10)}
@@ -153,6 +210,16 @@ def test_who_is_with_whom_leads_there_and_chooses_nobody(page: Browser, tmp_path
     _click(page, f"{_card(1)} .mate")
     assert page.run("document.activeElement.textContent") == "person 2"
     assert page.run(PRESSED) == ["false", "false", "false"]
+    assert len(page.run(ORDER)) == 3
+
+
+def test_who_is_with_whom_leads_to_one_whose_face_is_hidden(page: Browser, tmp_path: Path) -> None:
+    alice = person(1, "Alice", ("a.mp4", 60.0, 70.0, 9), together={12: 10.0})
+    _open(page, tmp_path, [alice, *with_bodies()[4:]])
+    _click(page, "#faceless span")
+    assert page.run(ORDER) == ["Alice"]
+    _click(page, f"{_card(1)} .mate")
+    assert page.run("document.activeElement.textContent") == "person 12"
     assert len(page.run(ORDER)) == 3
 
 
@@ -258,7 +325,8 @@ def test_hostile_names_do_nothing(page: Browser, tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [400, 1600])
 def test_nothing_is_cut_off_at_the_sides(page: Browser, tmp_path: Path, width: int) -> None:
     names = ["W" * 300, "two words " * 30, *HOSTILE]
-    _open(page, tmp_path, [person(n, name, (name, 1.0, 2.0, 3)) for n, name in enumerate(names, 1)], out="o" * 300)
+    persons = [person(n, name, (name, 1.0, 2.0, 3)) for n, name in enumerate(names, 1)]
+    _open(page, tmp_path, [*persons, person(99, "", ("a.mp4", 1.0, 2.0, 0))], out="o" * 300)
     page.show(width, 900)
     for number in range(1, 9):
         _click(page, f"{_card(number)} .pick")

@@ -50,15 +50,19 @@ def _object(result: PeopleResult) -> dict[str, object]:
 
 
 def _table(result: PeopleResult) -> Table:
-    table = Table("person", "name", "screen time", "share", "faces", "tracks", "videos", "first seen")
-    for person in result.persons[:_SHOWN]:
+    persons = result.persons[:_SHOWN]
+    by_body = ["by body"] if any(person.body_seconds > 0 for person in persons) else []
+    table = Table("person", "name", "screen time", *by_body, "share", "faces", "tracks", "videos")
+    table.add_column("first seen", overflow="fold")
+    for person in persons:
         first = person.appearances[0]
         table.add_row(
             str(person.number),
             plain(person.name),
             f"{person.seconds:.1f} s",
+            *([f"{person.body_seconds:.1f} s"] if by_body else []),
             f"{person.share:.0%}",
-            str(person.faces),
+            "–" if person.is_faceless else str(person.faces),
             str(person.tracks),
             str(person.videos),
             f"{plain(first.video_id)} {first.start:.1f} s",

@@ -48,6 +48,10 @@ class ScanConfig(Section):
     )
     blur_tiles: int = Field(4, ge=1, le=16, description="Rows and columns of the grid.")
     blur_share: float = Field(0.25, gt=0, le=1, description="Share of the grid's tiles that must be sharp.")
+    track: Literal["faces", "persons"] = Field(
+        "faces",
+        description="What is followed: faces, or persons (by a person network: also who turns away; half as fast).",
+    )
     decoder: DecoderName = Field(
         "pyav", description="What decodes: pyav, nvdec (a card; PyAV what it cannot), auto (nvdec if installed)."
     )

@@ -12,6 +12,7 @@ const GRAIN = 600; // appearances closer than this part of a video cannot be tol
 
 // ---- text
 
+const NO_FACE = "face not seen";
 const titleOf = (number) => people.get(number)?.name || `person ${number}`;
 const counted = (count, noun) => `${count.toLocaleString("en")}\u00a0${noun}${count === 1 ? "" : "s"}`;
 const length = (seconds) => (seconds > 0 && seconds < 0.5 ? "<0:01" : clock(seconds));
@@ -86,6 +87,8 @@ function image(number, portrait, says = true) {
   return made;
 }
 
+const miniature = (number) => portraitsOf(number).slice(0, 1).map((portrait) => image(number, portrait, false));
+
 const lengths = facts.videos.map(([, duration]) => duration ?? 0);
 for (const person of facts.people) {
   for (const [video, , end] of person.appearances) lengths[video] = Math.max(lengths[video], end);
@@ -108,11 +111,11 @@ function byVideo(person) {
 }
 
 function segment({ start, end, faces, count }, whole) {
-  const made = document.createElement("i");
+  const made = element("i", faces ? "" : "is-faceless");
   made.style.left = `min(${(100 * start) / whole}%, 100% - 2px)`;
   made.style.width = `${(100 * (end - start)) / whole}%`;
   const several = count > 1 ? `${counted(count, "appearance")}, ` : "";
-  made.title = `${instant(start)} – ${instant(end)}\n${several}${counted(faces, "face")}`;
+  made.title = `${instant(start)} – ${instant(end)}\n${several}${faces ? counted(faces, "face") : NO_FACE}`;
   return made;
 }
 
@@ -142,19 +145,14 @@ function ends(person) {
   if (!person.appearances.length) return [];
   const first = person.appearances[0];
   const last = person.appearances.reduce((best, seen) => (seen[0] > best[0] || (seen[0] === best[0] && seen[2] > best[2]) ? seen : best));
-  const parts = ["first ", instant(first[1])];
-  if (first[0] !== last[0]) parts.push(" in ", element("bdi", "", facts.videos[first[0]][0]));
-  parts.push(", last ", instant(last[2]));
-  if (first[0] !== last[0]) parts.push(" in ", element("bdi", "", facts.videos[last[0]][0]));
-  return parts;
+  const where = ([video]) => (first[0] === last[0] ? [] : [" in ", element("bdi", "", facts.videos[video][0])]);
+  return ["first ", instant(first[1]), ...where(first), ", last ", instant(last[2]), ...where(last)];
 }
 
 function mate([number, seconds]) {
   const made = button("mate", "", () => goTo(number));
   made.disabled = !people.has(number);
-  const portrait = portraitsOf(number)[0];
-  if (portrait) made.append(image(number, portrait, false));
-  made.append(element("bdi", "", titleOf(number)), element("span", "", length(seconds)));
+  made.append(...miniature(number), element("bdi", "", titleOf(number)), element("span", "", length(seconds)));
   return made;
 }
 
@@ -169,16 +167,16 @@ function fillTogether(place, person, all = false) {
 // ---- cards: their text at once, so that the browser's own search finds it; pictures when they come near
 
 function fill(card, person) {
-  const [hero, strip] = [card.querySelector(".hero"), card.querySelector(".strip")];
-  const portraits = portraitsOf(person.number);
-  hero.append(...portraits.slice(0, 1).map((portrait) => image(person.number, portrait)));
-  for (const portrait of portraits.slice(1)) {
-    const frame = document.createElement("span");
-    frame.append(image(person.number, portrait));
-    strip.append(frame);
-  }
+  const images = portraitsOf(person.number).map((portrait) => image(person.number, portrait));
+  card.querySelector(".hero").append(...images.slice(0, 1));
+  card.querySelector(".strip").append(...images.slice(1));
   fillLines(card.querySelector(".lines"), person, false);
   fillTogether(card.querySelector(".together"), person);
+}
+
+function unseen({ faces, bodySeconds }) {
+  if (!faces) return NO_FACE;
+  return bodySeconds > 0 ? `of that ${length(bodySeconds)} without the face` : "";
 }
 
 const near = new IntersectionObserver((entries) => {
@@ -198,8 +196,10 @@ function makeCard(person) {
   if (person.name) write(".number", `#${person.number}`);
   write(".seconds", length(person.seconds));
   write(".share", `on screen · ${percent(person.share)}`);
-  const found = [counted(person.faces, "face"), counted(person.appearances.length, "appearance")];
-  write(".facts", [...found, counted(person.videos, "video")].join(" · "));
+  card.classList.toggle("is-faceless", !person.faces);
+  write(".unseen", unseen(person));
+  const found = [counted(person.appearances.length, "appearance"), counted(person.videos, "video")];
+  write(".facts", [...(person.faces ? [counted(person.faces, "face")] : []), ...found].join(" · "));
   write(".ends", ...ends(person));
   card.addEventListener("click", (event) => {
     const inner = event.target.closest("button");
@@ -214,6 +214,7 @@ function goTo(number) {
   const card = cards.get(number);
   if (card.hidden) {
     byId("text").value = byId("least").value = "";
+    byId("seen").checked = false;
     arrange();
   }
   card.scrollIntoView({ block: "center" });
@@ -230,8 +231,8 @@ function haystack(person) {
 }
 const haystacks = new Map(facts.people.map((person) => [person.number, haystack(person)]));
 
-function isFound(person, words, least) {
-  if (person.seconds < least) return false;
+function isFound(person, words, least, fewest) {
+  if (person.seconds < least || person.faces < fewest) return false;
   return words.every((word) => {
     if (/^#\d+$/.test(word)) return Number(word.slice(1)) === person.number;
     if (/^\d+$/.test(word) && Number(word) === person.number) return true;
@@ -250,12 +251,13 @@ const ORDERS = {
 function arrange() {
   const words = byId("text").value.toLowerCase().split(/\s+/).filter(Boolean);
   const least = Number(byId("least").value) || 0;
+  const fewest = byId("seen").checked ? 1 : 0;
   const order = ORDERS[byId("order").value];
   const sorted = [...facts.people].sort((one, other) => order(one, other) || one.number - other.number);
   let shown = 0;
   for (const person of sorted) {
     const card = cards.get(person.number);
-    card.hidden = !isFound(person, words, least);
+    card.hidden = !isFound(person, words, least, fewest);
     shown += !card.hidden;
   }
   const [before, after] = [byId("people").children, sorted.map(({ number }) => cards.get(number))];
@@ -280,11 +282,9 @@ function choose(...numbers) {
 
 function chip(number) {
   const made = document.createElement("li");
-  const portrait = portraitsOf(number)[0];
-  if (portrait) made.append(image(number, portrait, false));
   const remove = button("", "×", () => choose(number));
   remove.setAttribute("aria-label", `Do not choose ${titleOf(number)}`);
-  made.append(element("bdi", "", titleOf(number)), remove);
+  made.append(...miniature(number), element("bdi", "", titleOf(number)), remove);
   return made;
 }
 
@@ -336,11 +336,12 @@ function begin() {
   byId("others").hidden = !persons && !faces;
   byId("others").textContent = `Not listed: ${counted(persons, "person")} with ${counted(faces, "face")}.`;
   byId("people").append(...facts.people.map(makeCard));
-  for (const id of ["text", "least", "order"]) byId(id).addEventListener("input", arrange);
+  for (const id of ["text", "least", "order", "seen"]) byId(id).addEventListener("input", arrange);
   byId("name").addEventListener("input", showCommand);
   byId("copy").addEventListener("click", copy);
   byId("save").addEventListener("click", save);
   byId("clear").addEventListener("click", () => choose(...chosen));
+  byId("faceless").hidden = facts.people.every((person) => person.faces);
   byId("tools").hidden = byId("bar").hidden = !people.size;
   arrange();
 }

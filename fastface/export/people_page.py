@@ -87,6 +87,7 @@ def _person(person: Person, place: Mapping[str, int]) -> dict[str, Any]:
         "name": _shown(person.name),
         "faces": person.faces,
         "seconds": _rounded(person.seconds),
+        "bodySeconds": _rounded(person.body_seconds),
         "share": _rounded(person.share),
         "videos": person.videos,
         "appearances": [[video, _rounded(start), _rounded(end), faces] for video, start, end, faces in appearances],

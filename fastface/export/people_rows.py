@@ -106,11 +106,11 @@ def _draw_row(pen: _Pen, person: Person, top: int) -> None:
     above, below = middle - 11, middle + 13
     pen.write(_NUMBER, str(person.number), middle)
     pen.write(_NAME, _name(person), above)
-    pen.write(_NAME, f"{counted(person.faces, 'face')}, {counted(person.tracks, 'track')}", below, small=True)
+    pen.write(_NAME, _found(person), below, small=True)
     for place, portrait in enumerate(person.portraits[:_PORTRAITS]):
         corner = (_FACES.left + place * (_SIDE + _GAP), top + (_ROW_HEIGHT - _SIDE) // 2)
         pen.sheet.paste(_thumbnail(portrait.jpeg), corner)
-    pen.write(_TIME, _clock(person.seconds), middle)
+    _draw_time(pen, person, (above, middle, below))
     pen.write(_SHARE, _percent(person.share), middle)
     _draw_ends(pen, person, (above, below))
     pen.write(_TIMES, str(len(person.appearances)), middle)
@@ -121,6 +121,21 @@ def _name(person: Person) -> str:
     """Its name, if at least a letter or a digit of it can be drawn."""
     is_drawn = any(character.isalnum() for character in _one_line(person.name))
     return person.name if is_drawn else f"person {person.number}"
+
+
+def _found(person: Person) -> str:
+    if person.is_faceless:
+        return "face not seen"
+    return f"{counted(person.faces, 'face')}, {counted(person.tracks, 'track')}"
+
+
+def _draw_time(pen: _Pen, person: Person, heights: tuple[int, int, int]) -> None:
+    """Screen time and, below it, how much of it has the body alone; of a person without a face that is all of it."""
+    above, middle, below = heights
+    has_both = person.body_seconds > 0 and not person.is_faceless
+    pen.write(_TIME, _clock(person.seconds), above if has_both else middle)
+    if has_both:
+        pen.write(_TIME, f"{_clock(person.body_seconds)} by body", below, small=True)
 
 
 def _draw_ends(pen: _Pen, person: Person, heights: tuple[int, int]) -> None:

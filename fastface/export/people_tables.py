@@ -12,7 +12,7 @@ __all__ = ["first_and_last", "write_appearances", "write_people_table", "write_t
 
 _PEOPLE_COLUMNS = (
     "person", "faces", "tracks", "seconds", "first", "last", "videos", "best_quality", "crop",
-    "name", "share", "first_video", "last_video",
+    "name", "share", "first_video", "last_video", "body_seconds",
 )  # fmt: skip
 _APPEARANCE_COLUMNS = ("person", "name", "video", "start", "end", "faces")
 _TOGETHER_COLUMNS = ("person", "other", "seconds")
@@ -30,7 +30,7 @@ def write_people_table(path: Path, persons: Iterable[Person]) -> None:
     """Writes people.csv, one row a person, sorted by number.
 
     `first` is where the first appearance begins, in seconds of `first_video`, and `last` where the last one ends, in
-    seconds of `last_video`. `crop` is the first portrait's file.
+    seconds of `last_video`. `crop` is the first portrait's file. `best_quality` is empty where no face is seen.
 
     Raises:
         SpaceError: No space is left.
@@ -73,8 +73,9 @@ def _person_cells(person: Person) -> Cells:
     videos = (text_cell(ends[0].video_id), text_cell(ends[1].video_id)) if ends else ("", "")
     crop = text_cell(person.portraits[0].file) if person.portraits else ""
     counts = (person.number, person.faces, person.tracks, seconds_cell(person.seconds))
-    promised = (*counts, *times, person.videos, score_cell(person.best_quality), crop)
-    return (*promised, text_cell(person.name), score_cell(person.share), *videos)
+    quality = "" if person.is_faceless else score_cell(person.best_quality)
+    promised = (*counts, *times, person.videos, quality, crop)
+    return (*promised, text_cell(person.name), score_cell(person.share), *videos, seconds_cell(person.body_seconds))
 
 
 def _appearance_cells(person: Person, seen: Appearance) -> Cells:

@@ -4,6 +4,8 @@ Of each track the best pictures are kept that are apart in time: of a unit when 
 its units are merged and tracks that cross from one into the next are known.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,7 +14,7 @@ from fastface.errors import FaceIndexError
 from fastface.index.schema import SCHEMA_VERSION
 from fastface.types import FacePictures, Faces
 
-__all__ = ["best_of_tracks", "check_portraits", "portraits_from_table", "portraits_to_table", "rows_of"]
+__all__ = ["best_of_tracks", "best_rows", "check_portraits", "portraits_from_table", "portraits_to_table", "rows_of"]
 
 MOST_A_TRACK = 4
 APART_SECONDS = 1.0
@@ -39,14 +41,33 @@ def best_of_tracks(portraits: FacePictures, faces: Faces, most_bytes: float = np
     """
     rows = rows_of(portraits, faces)
     in_order = np.argsort(rows, kind="stable")
-    face = rows[in_order]
-    rank = _ranks(faces.tracks[face], faces.time[face], portraits.quality[in_order])
+    face, sorted_portraits = rows[in_order], portraits[in_order]
+    sizes = [len(jpeg) + _ROW_BYTES for jpeg in sorted_portraits.jpeg]
+    kept = best_rows(faces.tracks[face], faces.time[face], sorted_portraits.quality, sizes, most_bytes - _FRAME_BYTES)
+    return sorted_portraits[kept]
+
+
+def best_rows(
+    tracks: npt.NDArray[np.integer],
+    times: npt.NDArray[np.float64],
+    quality: npt.NDArray[np.float32],
+    sizes: Sequence[int],
+    most_bytes: float,
+) -> npt.NDArray[np.int64]:
+    """The pictures to keep, rising.
+
+    Args:
+        tracks: (k,) of each picture; pictures are in order of their rows.
+        times: (k,) seconds.
+        quality: (k,)
+        sizes: k, bytes.
+        most_bytes: Of all that are kept.
+    """
+    rank = _ranks(tracks, times, quality)
     candidates = np.flatnonzero(rank >= 0)
-    quality = portraits.quality[in_order[candidates]]
-    candidates = candidates[np.lexsort((candidates, -quality, rank[candidates]))]
-    sizes = [len(jpeg) + _ROW_BYTES for jpeg in portraits.jpeg[in_order[candidates]]]
-    fits = np.cumsum(sizes) + _FRAME_BYTES <= most_bytes
-    return portraits[in_order[np.sort(candidates[fits])]]
+    candidates = candidates[np.lexsort((candidates, -quality[candidates], rank[candidates]))]
+    fits = np.cumsum(np.array(sizes, np.int64)[candidates]) <= most_bytes
+    return np.sort(candidates[fits])
 
 
 def rows_of(portraits: FacePictures, faces: Faces) -> npt.NDArray[np.int64]:
@@ -59,7 +80,7 @@ def rows_of(portraits: FacePictures, faces: Faces) -> npt.NDArray[np.int64]:
 
 
 def _ranks(
-    tracks: npt.NDArray[np.int64], times: npt.NDArray[np.float64], quality: npt.NDArray[np.float32]
+    tracks: npt.NDArray[np.integer], times: npt.NDArray[np.float64], quality: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.int64]:
     """(k,) the place of each picture among its track's best ones, from 0; -1 for those that are not kept."""
     ranks = np.full(len(tracks), -1, np.int64)

@@ -58,6 +58,7 @@ class UnitRecord:
         faces: Faces found.
         damaged: Faces found in frames that may be damaged.
         portraits: Pictures of faces that were taken; if any, the unit and its video have a file of them.
+        bodies: Bodies found; None if they were not looked for, and then there is no file of them.
         errors: Packets that could not be decoded.
         covered: Seconds of video that were decoded.
         decoder: What decoded them; empty for pictures.
@@ -83,6 +84,7 @@ class UnitRecord:
     faces: int = 0
     damaged: int = 0
     portraits: int = 0
+    bodies: int | None = None
     errors: int = 0
     covered: Fraction = Fraction(0)
     decoder: str = ""

@@ -4,6 +4,7 @@ OUT/.fastface/index/<video>/units/<key>.parquet     units, as they are committed
 OUT/.fastface/index/<video>/units/<key>.portraits.parquet   pictures of some of their faces, likewise
 OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
 OUT/.fastface/index/<video>/portraits.parquet       pictures of the best faces of each track; none where there is none
+OUT/.fastface/index/<video>/bodies.parquet          all bodies, if they were looked for; of units likewise
 OUT/.fastface/index/<video>/embeddings.npy          their embeddings once more, to be mapped; only where they are many
 OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
 """
@@ -21,16 +22,20 @@ import pyarrow.parquet as pq
 
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
+from fastface.index.bodies import bodies_from_table, bodies_to_table, check_bodies
 from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
-from fastface.types import FacePictures, Faces
+from fastface.types import Bodies, FacePictures, Faces
 
 __all__ = ["VideoIndex"]
 
 
 _COMPRESSION = {"embedding.list.element": "NONE", **dict.fromkeys(("time", "pts", "track"), "ZSTD")}
 """By column, as Parquet names it; those not named are not compressed."""
+
+_BODY_COMPRESSION = "ZSTD"
+"""Most colours of a body are zero: a tenth of the bytes stays."""
 
 _MAPPED_FROM = 1000
 """Faces from which the embeddings are kept a second time, as a plain matrix: Parquet takes 2.5 microseconds to decode
@@ -53,10 +58,23 @@ class VideoIndex:
         """`portraits.parquet`, which is there once the video is finished, if any of its faces were pictured."""
         return self._folder / "portraits.parquet"
 
+    @property
+    def bodies_path(self) -> Path:
+        """`bodies.parquet`, which is there once the video is finished, if bodies were looked for."""
+        return self._folder / "bodies.parquet"
+
     def write_unit(
-        self, unit: UnitRecord, faces: Faces, metadata: dict[str, str], portraits: FacePictures | None = None
+        self,
+        unit: UnitRecord,
+        faces: Faces,
+        metadata: dict[str, str],
+        portraits: FacePictures | None = None,
+        *,
+        bodies: Bodies | None = None,
     ) -> None:
-        """Writes the faces of a unit, durably, and the pictures of them if there are any."""
+        """Writes the faces of a unit, durably, the pictures of them if there are any, bodies if they are given."""
+        if bodies is not None:
+            _write_bodies(self._unit_bodies(unit), bodies, metadata)
         if portraits:
             _write_portraits(self._unit_portraits(unit), portraits, metadata)
         _write(self._unit_path(unit), faces, metadata)
@@ -68,6 +86,8 @@ class VideoIndex:
         metadata: dict[str, str],
         link: Callable[[Faces], npt.NDArray[np.int32]],
         portraits: Callable[[Faces], FacePictures] | None = None,
+        *,
+        bodies: Callable[[Faces], Bodies] | None = None,
     ) -> int:
         """Makes `faces.parquet` of the units' faces, in order, with tracks linked; gives the number of faces.
 
@@ -77,6 +97,7 @@ class VideoIndex:
             metadata: Says where the rows come from.
             link: Numbers the tracks of all faces.
             portraits: Gives, for the faces with their tracks, the pictures of them to keep; None writes no file.
+            bodies: Likewise the bodies of the video.
         """
         faces = Faces.concatenate([Faces.empty(dimension), *parts])
         tracked = replace(faces, track=link(faces))
@@ -85,6 +106,10 @@ class VideoIndex:
             self.portraits_path.unlink(missing_ok=True)
         else:
             _write_portraits(self.portraits_path, portraits(tracked), metadata)
+        if bodies is None:
+            self.bodies_path.unlink(missing_ok=True)
+        else:
+            _write_bodies(self.bodies_path, bodies(tracked), metadata)
         _write(self.faces_path, tracked, metadata)
         if len(faces) >= _MAPPED_FROM:
             self._write_map(faces.embedding)
@@ -96,7 +121,9 @@ class VideoIndex:
 
     def holds(self, unit: UnitRecord) -> bool:
         """Whether the files of a committed unit are there."""
-        return self._unit_path(unit).exists() and (not unit.portraits or self._unit_portraits(unit).exists())
+        pictures = not unit.portraits or self._unit_portraits(unit).exists()
+        bodies = unit.bodies is None or self._unit_bodies(unit).exists()
+        return self._unit_path(unit).exists() and pictures and bodies
 
     def faces(self) -> Faces:
         """All faces of the finished video, in order of time.
@@ -163,6 +190,22 @@ class VideoIndex:
         """
         return _read_portraits(self.portraits_path) if self.portraits_path.exists() else FacePictures.empty()
 
+    def unit_bodies(self, units: Iterable[UnitRecord]) -> list[Bodies]:
+        """The bodies of committed units in which they were looked for.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+        """
+        return [_read_bodies(self._unit_bodies(unit)) for unit in units if unit.bodies is not None]
+
+    def bodies(self) -> Bodies | None:
+        """The bodies of the finished video, in order of time; None if they were not looked for.
+
+        Raises:
+            FaceIndexError: The file is damaged.
+        """
+        return _read_bodies(self.bodies_path) if self.bodies_path.exists() else None
+
     def remove(self) -> None:
         """Removes everything of the video."""
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -176,6 +219,9 @@ class VideoIndex:
 
     def _unit_portraits(self, unit: UnitRecord) -> Path:
         return self._unit_path(unit).with_suffix(".portraits.parquet")
+
+    def _unit_bodies(self, unit: UnitRecord) -> Path:
+        return self._unit_path(unit).with_suffix(".bodies.parquet")
 
 
 def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
@@ -193,10 +239,22 @@ def _write_portraits(path: Path, portraits: FacePictures, metadata: dict[str, st
         pq.write_table(table, part, compression="NONE", use_dictionary=False, write_statistics=False)
 
 
+def _write_bodies(path: Path, bodies: Bodies, metadata: dict[str, str]) -> None:
+    """Durable with the file of faces beside it, which is written next."""
+    private_folder(path.parent)
+    with atomic_path(path, private=True, with_next=True) as part:
+        pq.write_table(bodies_to_table(bodies, metadata), part, compression=_BODY_COMPRESSION)
+
+
 def _read(path: Path) -> Faces:
     with _opened(path) as file:
         table = file.read()
         return from_table(table, embeddings_of(table))
+
+
+def _read_bodies(path: Path) -> Bodies:
+    with _opened(path, check_bodies) as file:
+        return bodies_from_table(file.read())
 
 
 def _read_portraits(path: Path) -> FacePictures:

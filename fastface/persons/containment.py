@@ -1,4 +1,7 @@
-"""Whose body a face is on: the person box that holds it, else an estimate from the face alone. Pure."""
+"""Whose body a face is on: the person box that holds it, else an estimate from the face alone. Pure.
+
+And the other way round: of all faces of a frame, which is on which body.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +10,7 @@ import numpy.typing as npt
 
 from fastface.types import FloatArray, Size
 
-__all__ = ["Body", "body_of", "estimate_body", "person_of"]
+__all__ = ["Body", "body_of", "estimate_body", "faces_on", "person_of"]
 
 LEAST_SHARE = 0.7
 """Smallest share of a face's area in the box of its person. Boxes are cut at the hair and at a tilted head."""
@@ -63,6 +66,30 @@ def person_of(face: npt.ArrayLike, persons: FloatArray) -> int | None:
         face: x1, y1, x2, y2; its area is not zero.
         persons: (n, 4), likewise.
     """
+    fit = _fit(face, persons)
+    return int(np.argmax(fit)) if fit.max(initial=-1) >= 0 else None
+
+
+def faces_on(persons: FloatArray, faces: FloatArray) -> npt.NDArray[np.int64]:
+    """(n,) the row of the face that is on each person of a frame; -1 without one. A face is on one person at most.
+
+    Best fit first, so that a face behind somebody is not taken for that one's.
+
+    Args:
+        persons: (n, 4) boxes of persons, x1, y1, x2, y2.
+        faces: (m, 4) likewise; no area is zero.
+    """
+    fits = np.array([_fit(face, persons) for face in faces]).reshape(len(faces), len(persons))
+    found = np.full(len(persons), -1, np.int64)
+    while fits.max(initial=-1) >= 0:
+        face, person = np.unravel_index(np.argmax(fits), fits.shape)
+        found[person] = face
+        fits[face], fits[:, person] = -1, -1
+    return found
+
+
+def _fit(face: npt.ArrayLike, persons: FloatArray) -> npt.NDArray[np.float64]:
+    """(n,) how well each box holds a face; -1 for those that do not."""
     box = np.asarray(face, np.float64)
     boxes = persons.astype(np.float64).reshape(-1, 4)
     sizes = boxes[:, 2:] - boxes[:, :2]
@@ -71,10 +98,9 @@ def person_of(face: npt.ArrayLike, persons: FloatArray) -> int | None:
     # A box without an area holds nothing; its share is zero, whatever stands for its size.
     across, down = (((box[:2] + box[2:]) / 2 - boxes[:, :2]) / np.maximum(sizes, 1e-6)).T
     holds = (share >= LEAST_SHARE) & (down <= LOWEST_FACE)
-    if not holds.any():
-        return None
     fit = share * (1 - np.abs(across - 0.5)) * (1 - down / 2) / np.sqrt(np.maximum(sizes, 1e-6).prod(axis=1))
-    return int(np.argmax(np.where(holds, fit, -1)))
+    held: npt.NDArray[np.float64] = np.where(holds, fit, -1)
+    return held
 
 
 def estimate_body(face: npt.ArrayLike, picture: Size) -> FloatArray:

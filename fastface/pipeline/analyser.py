@@ -6,11 +6,13 @@ from fastface.backends import open_session
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
+from fastface.persons.bodies import BodyFinder
+from fastface.persons.yolo import open_person_detector
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
 from fastface.types import ALIGNED_SIZE
 
-__all__ = ["analyser_of", "open_analyser", "open_detector", "open_recogniser", "warm_up"]
+__all__ = ["analyser_of", "open_analyser", "open_body_finder", "open_detector", "open_recogniser", "warm_up"]
 
 _CPU_CHUNK = 4
 """Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
@@ -46,6 +48,24 @@ def open_recogniser(settings: WorkerSettings) -> Recogniser:
         shapes=recogniser_shapes(settings.ring.batch),
     )
     return Recogniser(session, settings.dimension, max_chunk=GPU_CHUNK if settings.device.is_gpu else _CPU_CHUNK)
+
+
+def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
+    """Loads the person network on the asked device, and lets it compute once; None where bodies are not looked for.
+
+    Raises:
+        BackendError: As `open_detector`.
+    """
+    if settings.persons is None:
+        return None
+    finder = BodyFinder(
+        open_person_detector(
+            settings.persons, settings.device, threads=settings.threads, cache_folder=settings.cache_folder
+        )
+    )
+    width, height = settings.canvas
+    finder.detector.detect([np.zeros((height, width, 3), np.uint8)] * finder.detector.batch)
+    return finder
 
 
 def open_analyser(settings: WorkerSettings) -> FaceAnalyser:

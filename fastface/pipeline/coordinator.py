@@ -185,7 +185,8 @@ class Coordinator:
         self._slots.lease(filled.slot, worker.name)
         first, frames = batch.todo[0]
         span = (first, frames, filled.pts, filled.times, filled.pictured)
-        task = Infer(batch.number, filled.slot, filled.geometry, *span)
+        is_dense = self._active[filled.work].unit.dense  # the sparse look at it has found the bodies
+        task = Infer(batch.number, filled.slot, filled.geometry, *span, bodies=not is_dense)
         self._assign(worker, batch, task)
 
     def _assign(self, member: Member, task: object, message: object) -> None:
@@ -248,7 +249,7 @@ class Coordinator:
         if batch.abandoned:
             self._drop(batch)
             return
-        batch.take(message.first, message.faces, message.portraits)
+        batch.take(message.first, message.faces, message.portraits, message.bodies)
         work = self._active[batch.filled.work]
         work.heard(message)
         self._events.append(Moved(work.unit, work.advance(batch.filled.times[-1]), len(message.faces)))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fastface.types import FacePictures, Faces, Unit, VideoInfo
+from fastface.types import Bodies, FacePictures, Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
 
@@ -43,6 +43,7 @@ class UnitScanned:
         quarantined: Sampled frames that killed every worker that searched them.
         seconds: Time of each stage, summed over the processes.
         portraits: Pictures of some of the faces, in order of time.
+        bodies: All its bodies, in order of time; none where they were not looked for.
     """
 
     unit: Unit
@@ -55,6 +56,7 @@ class UnitScanned:
     portraits: FacePictures = field(default_factory=FacePictures.empty)
     blurred: int = 0
     unsharp: int = 0
+    bodies: Bodies = field(default_factory=Bodies.empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,13 @@ from fastface.faces.analyse import FaceAnalyser, FoundFaces
 from fastface.faces.blur import is_blurred
 from fastface.faces.portraits import picture_faces
 from fastface.failpoints import fail_point
-from fastface.pipeline.analyser import open_analyser, warm_up
+from fastface.persons.bodies import BodyFinder, Moment
+from fastface.pipeline.analyser import open_analyser, open_body_finder, warm_up
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.ring import Ring
-from fastface.types import BlurGate, FacePictures, Faces
+from fastface.types import BlurGate, Bodies, FacePictures, Faces
 
-__all__ = ["Job", "answer", "describe", "serve_in_turn", "unpack"]
+__all__ = ["Job", "answer", "describe", "find_bodies", "serve_in_turn", "unpack"]
 
 _Pixels = npt.NDArray[np.uint8]
 
@@ -57,23 +59,25 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
     analyser = open_analyser(settings)
     warm_up(analyser.detector, settings)
     warm_up(analyser.recogniser, settings)
+    finder = open_body_finder(settings)
     connection.send(Ready(settings.device))
     waiting = perf_counter()
     while not isinstance(message := connection.recv(), Stop):
         started = perf_counter()
         job = unpack(ring, message, per_picture=analyser.detector.session.per_picture, gate=settings.gate)
-        reply = _infer(analyser, job, waited=started - waiting)
+        reply = _infer(analyser, finder, job, waited=started - waiting)
         waiting = perf_counter()
         fail_point("worker.inferred")
         connection.send(reply)
         fail_point("worker.told")
 
 
-def _infer(analyser: FaceAnalyser, job: Job, waited: float) -> Inferred:
+def _infer(analyser: FaceAnalyser, finder: BodyFinder | None, job: Job, waited: float) -> Inferred:
     before = dict(analyser.seconds)
     faces, unsharp = describe(analyser, job, analyser.detect(job.canvases))
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
-    return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp)
+    bodies = find_bodies(finder, job, seconds)
+    return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp, bodies)
 
 
 def unpack(ring: Ring, task: Infer, *, per_picture: bool, gate: BlurGate | None = None) -> Job:
@@ -108,10 +112,36 @@ def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> tuple[Faces
     unsharp = sum(analyser.unsharp[task.pts[run[0]]] * len(run) for run in job.runs)
     if len(begins) == job.num_frames:
         return faces, unsharp
-    return _repeated(faces, job.runs, task), unsharp
+    return _repeated(faces, Faces.empty(faces.embedding.shape[1]), job.runs, task), unsharp
 
 
-def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int) -> Inferred:
+def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) -> Bodies:
+    """The bodies of all frames of a task, where they are wanted; `seconds` gets the time of it.
+
+    Raises:
+        BackendError: The person network failed.
+    """
+    task = job.task
+    if finder is None or not task.bodies:
+        return Bodies.empty()
+    before = finder.seconds
+    moments = [
+        Moment(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.pictured for frame in run))
+        for run in job.runs
+    ]
+    bodies = finder.find(job.canvases[: len(moments)], task.geometry, moments)
+    seconds["persons"] = finder.seconds - before
+    if len(moments) == job.num_frames:
+        return bodies
+    bodies = _repeated(bodies, Bodies.empty(), job.runs, task)
+    # Which frames are equal is seen within a task only, so pictures must not depend on it.
+    is_pictured = np.isin(bodies.pts, [task.pts[frame] for frame in task.pictured])
+    jpeg = bodies.jpeg.copy()
+    jpeg[~is_pictured] = None
+    return replace(bodies, jpeg=jpeg)
+
+
+def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodies: Bodies) -> Inferred:
     """What is told of a task: its faces, and pictures of those that are to be pictured.
 
     Args:
@@ -119,6 +149,7 @@ def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int) -> I
         faces: From `describe`.
         seconds: Time of each stage so far.
         unsharp: Likewise.
+        bodies: From `find_bodies`.
     """
     started = perf_counter()
     portraits = FacePictures.concatenate([FacePictures.empty(), *_pictured(job, faces)])
@@ -132,6 +163,7 @@ def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int) -> I
         portraits=portraits,
         blurred=job.task.count - job.num_frames,
         unsharp=unsharp,
+        bodies=bodies,
     )
 
 
@@ -177,12 +209,15 @@ def _repeats(planes: _Pixels, canvases: _Pixels) -> npt.NDArray[np.bool_]:
     return same
 
 
-def _repeated(faces: Faces, runs: list[range], task: Infer) -> Faces:
-    """The faces of the first frame of each run of equal frames, once for every frame of the run."""
-    parts = [Faces.empty(faces.embedding.shape[1])]
+_Kind = TypeVar("_Kind", Faces, Bodies)
+
+
+def _repeated(found: _Kind, nothing: _Kind, runs: list[range], task: Infer) -> _Kind:
+    """What is in the first frame of each run of equal frames, once for every frame of the run."""
+    parts = [nothing]
     for run in runs:
-        seen = faces[faces.pts == task.pts[run[0]]]
+        seen = found[found.pts == task.pts[run[0]]]
         for place in run:
             pts = np.full(len(seen), task.pts[place], np.int64)
             parts.append(replace(seen, pts=pts, time=np.full(len(seen), float(task.times[place]))))
-    return Faces.concatenate(parts)
+    return nothing.concatenate(parts)

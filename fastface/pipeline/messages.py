@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastface.backends import DeviceInfo
+from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
-from fastface.types import BlurGate, FacePictures, Faces, Geometry, Sampling, Size, Unit, VideoInfo
+from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Sampling, Size, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
 
@@ -46,7 +47,7 @@ class WorkerSettings:
 
     Graphs are the rewritten ones; `canvas` is the detector's usual size, which it gets ready for before work comes.
     Where there are several `cards`, workers are dealt to them in turn; `device` is then the first. Without a `gate` no
-    frame is too blurred, and no face with a `min_sharpness` of 0.
+    frame is too blurred, and no face with a `min_sharpness` of 0. Without `persons` bodies are not looked for.
     """
 
     ring: RingShape
@@ -61,6 +62,7 @@ class WorkerSettings:
     min_face: int
     min_sharpness: float = 0.0
     gate: BlurGate | None = None
+    persons: PersonNetwork | None = None
     cards: tuple[DeviceInfo, ...] = ()
 
     def at(self, place: int) -> "WorkerSettings":
@@ -107,7 +109,10 @@ class CancelUnit:
 
 @dataclass(frozen=True, slots=True)
 class Infer:
-    """Find and embed the faces of frames `first … first + count` of a slot's batch; picture those of `pictured`."""
+    """Find and embed the faces of frames `first … first + count` of a slot's batch; picture those of `pictured`.
+
+    Where the worker has a network for them, it finds `bodies` too.
+    """
 
     batch: int
     slot: int
@@ -117,6 +122,7 @@ class Infer:
     pts: tuple[int, ...]
     times: tuple[float, ...]
     pictured: tuple[int, ...] = ()
+    bodies: bool = True
 
 
 # ── to any child ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,3 +237,4 @@ class Inferred:
     portraits: FacePictures = field(default_factory=FacePictures.empty)
     blurred: int = 0
     unsharp: int = 0
+    bodies: Bodies = field(default_factory=Bodies.empty)

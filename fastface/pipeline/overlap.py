@@ -18,8 +18,9 @@ from fastface.faces.analyse import FoundFaces
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
 from fastface.failpoints import fail_point
-from fastface.pipeline.analyser import analyser_of, open_detector, open_recogniser, warm_up
-from fastface.pipeline.inference import Job, answer, describe, unpack
+from fastface.persons.bodies import BodyFinder
+from fastface.pipeline.analyser import analyser_of, open_body_finder, open_detector, open_recogniser, warm_up
+from fastface.pipeline.inference import Job, answer, describe, find_bodies, unpack
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.ring import Ring
 
@@ -43,7 +44,9 @@ class Overlapped:
         self._describing = ThreadPoolExecutor(1, "recogniser")
         detector = self._detecting.submit(_opened_detector, settings)
         recogniser = self._describing.submit(_opened_recogniser, settings)
+        finder = self._describing.submit(open_body_finder, settings)
         self._analyser = analyser_of(detector.result(), recogniser.result(), settings)
+        self._finder: BodyFinder | None = finder.result()
         self._gate = settings.gate
         self._idle_since = perf_counter()
 
@@ -69,8 +72,9 @@ class Overlapped:
         faces, unsharp = describe(self._analyser, job, found)
         for stage in ("align", "embed"):
             seconds[stage] = self._analyser.seconds[stage] - before[stage]
+        bodies = find_bodies(self._finder, job, seconds)
         fail_point("overlap.described")
-        return answer(job, faces, seconds, unsharp)
+        return answer(job, faces, seconds, unsharp, bodies)
 
 
 def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:

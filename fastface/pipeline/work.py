@@ -4,12 +4,13 @@ import signal
 from collections import Counter, deque
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
 from fastface.pipeline.events import UnitScanned
 from fastface.pipeline.messages import Filled, Inferred, UnitDecoded
-from fastface.types import FacePictures, Faces, Unit, VideoInfo
+from fastface.types import Bodies, FacePictures, Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
 __all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "blame_of", "may_lease"]
@@ -68,6 +69,7 @@ class UnitWork:
         decoded: The decoder's last word; None while it is decoding.
         faces: Faces of each finished batch, by sequence number.
         portraits: Likewise the pictures of them.
+        bodies: Likewise the bodies.
         inferred: Frames searched so far.
         quarantined: Frames given up so far.
         repeated: Of the frames searched, those equal to the one before.
@@ -84,6 +86,7 @@ class UnitWork:
     decoded: UnitDecoded | None = None
     faces: dict[int, Faces] = field(default_factory=dict)
     portraits: dict[int, FacePictures] = field(default_factory=dict)
+    bodies: dict[int, Bodies] = field(default_factory=dict)
     inferred: int = 0
     quarantined: int = 0
     repeated: int = 0
@@ -116,7 +119,9 @@ class UnitWork:
         sequence = batch.filled.sequence
         self.faces[sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
         if batch.portraits:
-            self.portraits[sequence] = _joined(batch.portraits)
+            self.portraits[sequence] = _joined(batch.portraits, FacePictures.empty())
+        if batch.bodies:
+            self.bodies[sequence] = _joined(batch.bodies, Bodies.empty())
         self.inferred += len(batch.filled.pts) - batch.quarantined
         self.quarantined += batch.quarantined
 
@@ -134,21 +139,27 @@ class UnitWork:
         assert report.sampled == self.inferred + self.quarantined, (self.unit, report, self.inferred)
         return UnitScanned(
             unit=self.unit,
-            faces=Faces.concatenate([self.faces[n] for n in sorted(self.faces)] or [Faces.empty(dimension)]),
+            faces=_joined(self.faces, Faces.empty(dimension)),
             report=report,
             inferred=self.inferred,
             repeated=self.repeated,
             quarantined=self.quarantined,
             seconds=dict(self.seconds),
-            portraits=_joined(self.portraits),
+            portraits=_joined(self.portraits, FacePictures.empty()),
+            bodies=_joined(self.bodies, Bodies.empty()),
             blurred=self.blurred,
             unsharp=self.unsharp,
         )
 
 
-def _joined(portraits: dict[int, FacePictures]) -> FacePictures:
+_Kind = TypeVar("_Kind", Faces, FacePictures, Bodies)
+
+
+def _joined(parts: dict[int, _Kind], nothing: _Kind) -> _Kind:
     """All of them, in order of their numbers."""
-    return FacePictures.concatenate([FacePictures.empty(), *(portraits[n] for n in sorted(portraits))])
+    in_order = [nothing]
+    in_order.extend(parts[number] for number in sorted(parts))
+    return type(nothing).concatenate(in_order)
 
 
 @dataclass(slots=True)
@@ -164,6 +175,7 @@ class Batch:
         blame: Of workers that died of `todo[0]`, or of the batch that it is a part of.
         parts: Faces found, by first frame.
         portraits: Pictures of them, by first frame, where there are any.
+        bodies: Bodies found, likewise.
         quarantined: Frames given up.
         abandoned: Whether nobody wants the result any more: the slot is freed as soon as no worker holds it.
     """
@@ -174,6 +186,7 @@ class Batch:
     blame: int = 0
     parts: dict[int, Faces] = field(default_factory=dict)
     portraits: dict[int, FacePictures] = field(default_factory=dict)
+    bodies: dict[int, Bodies] = field(default_factory=dict)
     quarantined: int = 0
     abandoned: bool = False
 
@@ -195,7 +208,9 @@ class Batch:
             self.parts[first] = Faces.empty(dimension)
             self.blame = QUARANTINE_BLAME - _FAULT_BLAME
 
-    def take(self, first: int, faces: Faces, portraits: FacePictures | None = None) -> None:
+    def take(
+        self, first: int, faces: Faces, portraits: FacePictures | None = None, bodies: Bodies | None = None
+    ) -> None:
         """A worker has searched `todo[0]`."""
         assert self.todo[0][0] == first, (self.todo, first)
         _, count = self.todo.popleft()
@@ -203,3 +218,5 @@ class Batch:
         self.parts[first] = replace(faces, damaged=np.isin(faces.pts, damaged)) if damaged else faces
         if portraits:
             self.portraits[first] = portraits
+        if bodies:
+            self.bodies[first] = bodies

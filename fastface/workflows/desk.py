@@ -73,6 +73,7 @@ class Desk:
             min_face=scan.min_face,
             min_sharpness=scan.min_sharpness,
             gate=_gate(scan),
+            persons=networks.person if scan.track == "persons" else None,
             cards=networks.cards,
         )
         with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:

@@ -82,7 +82,8 @@ def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
         (networks.models.detector.name, networks.detector, detector_shapes(batch, usual_canvas(config.scan))),
         (networks.models.recogniser.name, networks.recogniser, recogniser_shapes(batch)),
     )
-    if networks.person is not None and networks.models.person is not None and config.export.crops == "body":
+    wants_persons = config.export.crops == "body" or config.scan.track == "persons"
+    if networks.person is not None and networks.models.person is not None and wants_persons:
         parts = (*parts, (networks.models.person.name, networks.person.graph, networks.person.shapes))
     # Cards of one model read the same engine.
     cards = {(card.name, card.compute_capability): card for card in reversed(networks.cards)}.values()

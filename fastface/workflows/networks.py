@@ -82,6 +82,11 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         device=cards[0],
         cache_folder=cache,
     )
+    if config.scan.track == "persons" and models.person is None:
+        raise ModelError(
+            "to follow persons takes a person network: put one into a folder person beside the packs, or name it with "
+            "--person-model"
+        )
     dimension = models.recogniser.dimension
     assert dimension is not None, models.recogniser
     return Networks(

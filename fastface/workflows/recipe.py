@@ -20,6 +20,8 @@ class Recipe:
 
     Attributes:
         key: Digest of all that a video's index depends on. Processes, batches and devices are not part of it.
+        richer: That of the same recipe with persons followed.
+        has_bodies: Whether persons are followed.
         metadata: What every Parquet file says about where its rows come from.
         dimension: Components of an embedding.
         decoder: What is to decode the videos.
@@ -33,6 +35,12 @@ class Recipe:
     period: float
     decoder: DecoderName = "pyav"
     portrait_bytes: int = 0
+    richer: str = ""
+    has_bodies: bool = False
+
+    def serves(self, key: str) -> bool:
+        """Whether an index that was made by the recipe of a key has all that this one has."""
+        return key in (self.key, self.richer)
 
 
 def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
@@ -58,6 +66,9 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         facts["blur"] = [scan.blur_threshold, *([scan.blur_tiles, scan.blur_share] if is_grid else [])]
     if scan.min_sharpness:
         facts["min_sharpness"] = scan.min_sharpness
+    has_bodies = scan.track == "persons"
+    key = _digest(facts)
+    richer = _digest({**facts, "person": networks.models.person and networks.models.person.sha256})
     metadata = {
         "fastface_version": version,
         "contract": networks.contract,
@@ -66,13 +77,19 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         "sampling": json.dumps(asdict(scan.sampling), default=str),
     }
     return Recipe(
-        key=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32],
+        key=richer if has_bodies else key,
+        richer=richer,
+        has_bodies=has_bodies,
         metadata=metadata,
         dimension=networks.dimension,
         period=float(scan.sampling.period or 0),
         decoder=scan.decoder,
         portrait_bytes=int(scan.portrait_mb * (1 << 20)),
     )
+
+
+def _digest(facts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def sampling_of(metadata: Mapping[str, str]) -> Sampling:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
+from fastface.identities.body_tracks import link_bodies
 from fastface.identities.tracks import link_tracks
+from fastface.index.bodies import with_best_pictures
 from fastface.index.ledger import Ledger
 from fastface.index.portraits import best_of_tracks
 from fastface.index.records import UnitRecord, VideoRecord
@@ -27,7 +29,7 @@ from fastface.pipeline.events import (
     VideoProbed,
     VideoRefused,
 )
-from fastface.types import FacePictures, Faces, Unit, VideoInfo
+from fastface.types import Bodies, FacePictures, Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frame import UnitReport
@@ -56,6 +58,7 @@ class _Seen:
 
     faces: list[Faces]
     portraits: list[FacePictures]
+    bodies: list[Bodies]
 
 
 class Scanner:
@@ -93,7 +96,7 @@ class Scanner:
                 self._observer.video_kept(file.video_id)
                 continue
             record = self._ledger.video(file.video_id)
-            num_outdated += record is not None and record.scan_key not in ("", self._recipe.key)
+            num_outdated += record is not None and not (record.scan_key == "" or self._recipe.serves(record.scan_key))
             if record is not None and record.state != "scanning":
                 # What is known of it is no answer any more, even if nobody comes to it in this run.
                 self._ledger.put_video(replace(record, state="scanning", path=file.path))
@@ -117,7 +120,7 @@ class Scanner:
 
     def _up_to_date(self, file: VideoFile) -> bool:
         record = self._ledger.video(file.video_id)
-        if record is None or record.scan_key != self._recipe.key or record.state in _TRIED_AGAIN:
+        if record is None or not self._recipe.serves(record.scan_key) or record.state in _TRIED_AGAIN:
             return False
         if record.info is not None and not self._is_whole(file.video_id):
             return False
@@ -137,7 +140,9 @@ class Scanner:
         index = VideoIndex(self._root, video_id)
         if not index.faces_path.exists():
             return False
-        return index.portraits_path.exists() or not any(u.portraits for u in self._ledger.units(video_id).values())
+        units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
+        has_pictures = index.portraits_path.exists() or not any(unit.portraits for unit in units)
+        return has_pictures and (index.bodies_path.exists() or all(unit.bodies is None for unit in units))
 
     def _take(self, event: Event, coordinator: Coordinator) -> None:
         fail_point(f"scan.{type(event).__name__}")
@@ -214,6 +219,7 @@ class Scanner:
             faces=len(event.faces),
             damaged=int(event.faces.damaged.sum()),
             portraits=len(event.portraits),
+            bodies=len(event.bodies) if self._recipe.has_bodies and not unit.dense else None,
             errors=report.errors,
             covered=report.covered,
             keyframes=report.keyframes,
@@ -227,17 +233,22 @@ class Scanner:
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.
-            self._finish(unit.video_id, [record], _Seen([event.faces], [event.portraits]), last=record)
+            self._finish(unit.video_id, [record], _Seen([event.faces], [event.portraits], [event.bodies]), last=record)
             return
-        index, link = VideoIndex(self._root, unit.video_id), self._linker(video.record.info if video else None)
-        kept = event.portraits
+        index, info = VideoIndex(self._root, unit.video_id), video.record.info if video else None
+        kept, bodies = event.portraits, None
         if len(kept):
-            kept = best_of_tracks(kept, replace(event.faces, track=link(event.faces)))
-        index.write_unit(record, event.faces, self._recipe.metadata, kept)
+            kept = best_of_tracks(kept, replace(event.faces, track=self._linker(info)(event.faces)))
+        if record.bodies is not None:
+            bodies = with_best_pictures(self._body_linker(info)(event.bodies, event.faces))
+        index.write_unit(record, event.faces, self._recipe.metadata, kept, bodies=bodies)
         self._settle(unit.video_id, record)
 
     def _linker(self, info: VideoInfo | None) -> Callable[[Faces], npt.NDArray[np.int32]]:
         return partial(link_tracks, period=self._recipe.period, is_film=info is None or info.is_film)
+
+    def _body_linker(self, info: VideoInfo | None) -> Callable[[Bodies, Faces], Bodies]:
+        return partial(link_bodies, period=self._recipe.period, is_film=info is None or info.is_film)
 
     def _tell(self, unit: Unit, report: UnitReport) -> None:
         """Says once of each reason why another decoder was taken than the one that was asked for."""
@@ -268,7 +279,8 @@ class Scanner:
         """Finishes a video all of whose units are in the ledger."""
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
         index, whole = VideoIndex(self._root, video_id), [unit for unit in units if not unit.lost]
-        self._finish(video_id, units, _Seen(index.unit_faces(whole), index.unit_portraits(whole)))
+        seen = _Seen(index.unit_faces(whole), index.unit_portraits(whole), index.unit_bodies(whole))
+        self._finish(video_id, units, seen)
 
     def _finish(self, video_id: str, units: list[UnitRecord], seen: _Seen, last: UnitRecord | None = None) -> None:
         """Writes what all units of a video have seen; `last` is the one that the ledger does not have yet."""
@@ -287,13 +299,24 @@ class Scanner:
         fail_point("scan.merge")
         portraits = FacePictures.concatenate([FacePictures.empty(), *seen.portraits])
         choose = partial(best_of_tracks, portraits, most_bytes=self._recipe.portrait_bytes)
-        index.write_faces(seen.faces, self._recipe.dimension, metadata, link, choose if len(portraits) else None)
+        bodies = Bodies.concatenate([Bodies.empty(), *seen.bodies])
+        index.write_faces(
+            seen.faces,
+            self._recipe.dimension,
+            metadata,
+            link,
+            choose if len(portraits) else None,
+            bodies=partial(self._finished_bodies, bodies, record.info) if self._recipe.has_bodies else None,
+        )
         fail_point("scan.merged")
         self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage), last)
         fail_point("scan.finished")
         index.drop_units()
         fail_point("scan.dropped")
         self._observer.video_finished(video_id, state, reason)
+
+    def _finished_bodies(self, bodies: Bodies, info: VideoInfo | None, faces: Faces) -> Bodies:
+        return with_best_pictures(self._body_linker(info)(bodies, faces), self._recipe.portrait_bytes)
 
 
 _CHANGED = "the file changed while it was read"

@@ -1,0 +1,137 @@
+"""Boxes of consecutive samples, linked into chains. Pure array code; what may be linked, the caller says.
+
+Links are taken greedily, best first, between neighbouring samples, then over ever longer gaps between boxes that are
+still without a successor and a predecessor. So each box has at most one of each, and no chain has two in one frame.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Judge", "Rows", "chained", "overlaps"]
+
+_BLOCK_PAIRS = 1 << 18
+
+Rows = npt.NDArray[np.int64]
+
+Judge = Callable[[Rows, Rows], tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]]
+"""(k,) earlier rows, (k,) later rows → whether each pair may be linked, and how good the link would be."""
+
+
+def chained(
+    times: npt.NDArray[np.float64], boxes: npt.NDArray[np.float32], max_gap: float, judge: Judge
+) -> npt.NDArray[np.int32]:
+    """Numbers the chains of one video.
+
+    Args:
+        times: (n,) seconds, of boxes in any order.
+        boxes: (n, 4) x1, y1, x2, y2.
+        max_gap: Seconds that a link may bridge.
+        judge: Asked of pairs that lie no further apart than about four times the longer side of the earlier box.
+
+    Returns:
+        (n,) int32: the chain of each box, numbered from 0 in order of first appearance, then from left to right.
+    """
+    order = np.lexsort((*boxes.T[::-1], times))
+    samples, frame = np.unique(times[order], return_inverse=True)
+    place = _Places(frame, boxes[order].astype(np.float64))
+    predecessor = np.full(len(order), -1, np.int64)
+    is_open = np.ones(len(order), bool)
+    for lag in range(1, len(samples)):
+        near = samples[lag:] - samples[:-lag] <= max_gap
+        if not near.any():
+            break
+        ends = np.flatnonzero(is_open & np.append(near, np.zeros(lag, bool))[frame])
+        starts = np.flatnonzero(predecessor < 0)
+        for earlier, later in _best_first(_pairs(place, ends, starts, lag), order, judge):
+            if is_open[earlier] and predecessor[later] < 0:
+                predecessor[later] = earlier
+                is_open[earlier] = False
+    chains = np.empty(len(order), np.int32)
+    chains[order] = _numbered(predecessor)
+    return chains
+
+
+def overlaps(
+    left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Of each pair of boxes: IoU, distance of the centres in mean sizes, ratio of the larger size to the smaller.
+
+    A box's size is the root of its area.
+
+    Args:
+        left: (k, 4) x1, y1, x2, y2.
+        right: Likewise.
+    """
+    tiny = np.finfo(np.float64).tiny
+    left_sides, right_sides = left[:, 2:] - left[:, :2], right[:, 2:] - right[:, :2]
+    common = np.minimum(left[:, 2:], right[:, 2:]) - np.maximum(left[:, :2], right[:, :2])
+    intersection = common.clip(0).prod(axis=1)
+    areas = left_sides.prod(axis=1), right_sides.prod(axis=1)
+    iou = intersection / np.maximum(areas[0] + areas[1] - intersection, tiny)
+    sizes = np.sqrt(areas[0]), np.sqrt(areas[1])
+    moved = np.linalg.norm((left[:, :2] + left[:, 2:] - right[:, :2] - right[:, 2:]) / 2, axis=1)
+    mean_size = np.maximum((sizes[0] + sizes[1]) / 2, tiny)
+    return iou, moved / mean_size, np.maximum(*sizes) / np.maximum(np.minimum(*sizes), tiny)
+
+
+class _Places:
+    """Frame and left edge of each box in one sorted number, to find the boxes near a place of a frame by bisection.
+
+    Without it a crowd of 100 faces a frame costs 10,000 pairs for each two frames.
+    """
+
+    def __init__(self, frame: Rows, boxes: npt.NDArray[np.float64]) -> None:
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+        # A box with an IoU of 0.3 begins at most 3.3 widths before this one; one that moved, less than 4 sides.
+        lowest, highest = boxes[:, 0] - 4 * sides, boxes[:, 2] + 2 * sides
+        self.width = float(np.ceil(highest.max(initial=0) - lowest.min(initial=0))) + 1
+        base = frame * self.width - lowest.min(initial=0)
+        self.left = base + boxes[:, 0]
+        self.lowest = base + lowest
+        self.highest = base + highest
+
+
+def _pairs(place: _Places, ends: Rows, starts: Rows, lag: int) -> Iterator[tuple[Rows, Rows]]:
+    """Every pair of an end and a start that lie `lag` frames apart and not far from each other, in bounded blocks."""
+    left = place.left[starts]
+    low = np.searchsorted(left, place.lowest[ends] + lag * place.width, "left")
+    counts = np.searchsorted(left, place.highest[ends] + lag * place.width, "right") - low
+    totals = np.cumsum(counts)
+    begin = 0
+    while begin < len(ends):
+        done = totals[begin - 1] if begin else 0
+        stop = max(begin + 1, int(np.searchsorted(totals, done + _BLOCK_PAIRS, "right")))
+        count = counts[begin:stop]
+        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        yield np.repeat(ends[begin:stop], count), starts[np.repeat(low[begin:stop], count) + within]
+        begin = stop
+
+
+def _best_first(pairs: Iterable[tuple[Rows, Rows]], order: Rows, judge: Judge) -> list[tuple[int, int]]:
+    """The pairs that may be linked, the best link first."""
+    kept = [_possible(earlier, later, order, judge) for earlier, later in pairs]
+    if not kept:
+        return []
+    earlier, later, score = (np.concatenate(column) for column in zip(*kept, strict=True))
+    turn = np.lexsort((later, earlier, -score))
+    return list(zip(earlier[turn].tolist(), later[turn].tolist(), strict=True))
+
+
+def _possible(earlier: Rows, later: Rows, order: Rows, judge: Judge) -> tuple[Rows, Rows, npt.NDArray[np.float64]]:
+    may, score = judge(order[earlier], order[later])
+    return earlier[may], later[may], score[may]
+
+
+def _numbered(predecessor: Rows) -> list[int]:
+    """Chain numbers in order of each chain's first box."""
+    chains: list[int] = []
+    count = 0
+    for row in predecessor.tolist():
+        if row >= 0:
+            chains.append(chains[row])
+            continue
+        chains.append(count)
+        count += 1
+    return chains

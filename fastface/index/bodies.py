@@ -1,0 +1,75 @@
+"""Bodies in the index: `bodies.parquet`, one row a body in a frame, and which pictures of them are kept."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from fastface.errors import FaceIndexError
+from fastface.index.portraits import best_rows
+from fastface.index.schema import SCHEMA_VERSION
+from fastface.types import NUM_COLOURS, SCENE_SIZE, Bodies
+
+__all__ = ["bodies_from_table", "bodies_to_table", "check_bodies", "with_best_pictures"]
+
+
+def with_best_pictures(bodies: Bodies, most_bytes: float = np.inf) -> Bodies:
+    """The same bodies; of each track the best pictures stay, as `portraits.best_of_tracks` has it for faces.
+
+    Args:
+        bodies: Tracks linked.
+        most_bytes: Bound of all pictures together.
+    """
+    pictured = np.flatnonzero([jpeg is not None for jpeg in bodies.jpeg])
+    sizes = [len(jpeg) for jpeg in bodies.jpeg[pictured]]
+    widths = (bodies.boxes[pictured, 2:] - bodies.boxes[pictured, :2]).prod(axis=1)
+    # The nearest view that is surely a person.
+    quality = bodies.person_score[pictured] * np.sqrt(widths)
+    kept = pictured[best_rows(bodies.track[pictured], bodies.time[pictured], quality, sizes, most_bytes)]
+    jpeg = np.full(len(bodies), None, np.object_)
+    jpeg[kept] = bodies.jpeg[kept]
+    return replace(bodies, jpeg=jpeg)
+
+
+def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
+    columns = [("time", pa.float64()), ("pts", pa.int64())]
+    columns += [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")]
+    columns += [("person_score", pa.float32()), ("face", pa.int32()), ("track", pa.int32())]
+    columns += [("colours", pa.list_(pa.float16(), NUM_COLOURS))]
+    columns += [("scene", pa.list_(pa.uint8(), SCENE_SIZE)), ("jpeg", pa.binary())]
+    return pa.schema(columns, metadata={"schema_version": str(SCHEMA_VERSION), **(metadata or {})})
+
+
+def bodies_to_table(bodies: Bodies, metadata: dict[str, str]) -> pa.Table:
+    """Bodies as a table."""
+    columns = [pa.array(bodies.time), pa.array(bodies.pts)]
+    columns += [pa.array(np.ascontiguousarray(bodies.boxes[:, side])) for side in range(4)]
+    columns += [pa.array(bodies.person_score), pa.array(bodies.face), pa.array(bodies.track)]
+    columns += [pa.FixedSizeListArray.from_arrays(pa.array(bodies.colours.reshape(-1)), NUM_COLOURS)]
+    columns += [pa.FixedSizeListArray.from_arrays(pa.array(bodies.scene.reshape(-1)), SCENE_SIZE)]
+    columns += [pa.array(bodies.jpeg.tolist(), pa.binary())]
+    return pa.Table.from_arrays(columns, schema=_schema(metadata))
+
+
+def check_bodies(found: pa.Schema) -> None:
+    """Makes sure that a file has the columns of this version.
+
+    Raises:
+        FaceIndexError: It has not.
+    """
+    if found.remove_metadata() != _schema().remove_metadata():
+        raise FaceIndexError(f"bodies have other columns than version {SCHEMA_VERSION}; scan again with --fresh")
+
+
+def bodies_from_table(table: pa.Table) -> Bodies:
+    """The bodies of a table that `check_bodies` has passed."""
+    column = {name: table.column(name).combine_chunks() for name in table.schema.names}
+    jpeg = np.empty(table.num_rows, np.object_)
+    jpeg[:] = column["jpeg"].to_pylist()
+    return Bodies(
+        **{name: column[name].to_numpy() for name in ("time", "pts", "person_score", "face", "track")},
+        boxes=np.stack([column[side].to_numpy() for side in ("x1", "y1", "x2", "y2")], axis=1),
+        colours=column["colours"].values.to_numpy(zero_copy_only=False).reshape(-1, NUM_COLOURS),
+        scene=column["scene"].values.to_numpy(zero_copy_only=False).reshape(-1, SCENE_SIZE),
+        jpeg=jpeg,
+    )
