@@ -24,6 +24,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--det-threshold": ("scan", "det_threshold", "0.4", 0.4),
     "--min-face": ("scan", "min_face", "40", 40),
     "--blur-gate": ("scan", "blur_gate", "grid", "grid"),
+    "--track": ("scan", "track", "persons", "persons"),
     "--decoder": ("scan", "decoder", "auto", "auto"),
     "--batch": ("scan", "batch", "7", 7),
     "--decoders": ("scan", "decoders", "3", 3),

@@ -39,7 +39,7 @@ def tracks(*parts: Tracks) -> Tracks:
 
 
 def order_by(rank: str, found: Tracks, label: list[int], *, min_faces: int = 1, top: int = 0) -> list[int]:
-    return ranked(found, np.array(label, np.int64), rank, min_faces=min_faces, top=top).tolist()  # type: ignore[arg-type]
+    return ranked(found, np.array(label, np.int64), rank, min_faces=min_faces, min_seconds=2, top=top).tolist()  # type: ignore[arg-type]
 
 
 # ── rank ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -510,7 +510,7 @@ def test_a_face_in_the_middle_is_wholly_central_and_one_in_a_corner_not_at_all()
 def test_no_face_is_no_track() -> None:
     tracks = summarised(Faces.empty(16), 0.2, 0, (640, 360))
     assert (len(tracks), tracks.embedding.shape) == (0, (0, 16))
-    pairs, frames = frame_mates(Faces.empty(16))
+    pairs, frames = frame_mates(np.empty(0, np.int64), np.empty(0, np.int64))
     assert (pairs.shape, frames.shape) == ((0, 2), (0,))
 
 
@@ -529,6 +529,6 @@ def test_who_is_in_one_frame_by_plain_loops(monkeypatch: pytest.MonkeyPatch, see
             expected[pair] = expected.get(pair, 0) + 1
     assert crowd >= 4
     assert max(expected.values()) >= 3
-    pairs, frames = frame_mates(faces)
+    pairs, frames = frame_mates(faces.pts, faces.tracks)
     assert [tuple(pair) for pair in pairs.tolist()] == sorted(expected)
     assert frames.tolist() == [expected[pair] for pair in sorted(expected)]

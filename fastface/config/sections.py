@@ -170,6 +170,9 @@ class PeopleConfig(Section):
     """Who is in the archive: how tracks become persons, and which of them are listed."""
 
     min_faces: int = Field(3, ge=1, le=1_000_000, description="Persons with fewer faces are counted, but not listed.")
+    min_seconds: Seconds = Field(
+        2.0, description="Persons whose face is never seen, and who are seen for less, are not listed."
+    )
     link_threshold: Similarity | None = Field(
         None, description="Cosine from which two groups of tracks are one person's; default: the model's threshold."
     )

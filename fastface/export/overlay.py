@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastface.export.plans import BoxLabel
-from fastface.types import Faces, Hits
+from fastface.types import Bodies, Faces, Hits
 
 __all__ = ["BoxTrack", "box_tracks", "boxes_at"]
 
@@ -37,11 +37,11 @@ class BoxTrack:
     moments: tuple[Moment, ...]
 
 
-def box_tracks(faces: Faces, hits: Mapping[str, Hits], start: float, end: float) -> tuple[BoxTrack, ...]:
+def box_tracks(faces: Faces | Bodies, hits: Mapping[str, Hits], start: float, end: float) -> tuple[BoxTrack, ...]:
     """The boxes of every target's hits in a stretch, by label and then by track.
 
     Args:
-        faces: The video's faces.
+        faces: The video's faces, or its bodies.
         hits: {label: hits}.
         start: Seconds from the first frame.
         end: Exclusive.
@@ -58,7 +58,7 @@ def box_tracks(faces: Faces, hits: Mapping[str, Hits], start: float, end: float)
     return tuple(found)
 
 
-def _moments(faces: Faces, hits: Hits) -> Iterable[Moment]:
+def _moments(faces: Faces | Bodies, hits: Hits) -> Iterable[Moment]:
     rows = zip(
         hits.time.tolist(),
         hits.period.tolist(),

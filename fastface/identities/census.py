@@ -39,7 +39,7 @@ class Meetings:
     seconds: npt.NDArray[np.float64]
 
 
-def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, top: int) -> _Labels:
+def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_seconds: float, top: int) -> _Labels:
     """The clusters that are listed, by rank.
 
     * seconds: screen time.
@@ -47,13 +47,14 @@ def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, top: i
     * centrality: how near the middle of the frame, on average over all faces.
     * quality: of the best face.
 
-    Equals are ranked by screen time, then by the first track.
+    Equals are ranked by screen time, then by the first track. Those whose face is never seen come after all others.
 
     Args:
         tracks: Of all videos.
         label: (t,) cluster of each, numbered from 0 by first track; NOBODY for none.
         rank: By what.
         min_faces: Clusters with fewer are not listed.
+        min_seconds: Nor are those without a face that are seen for less.
         top: How many are listed; 0 for all.
     """
     known = np.flatnonzero(label >= 0)
@@ -66,8 +67,10 @@ def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, top: i
         "centrality": _summed(of, tracks.centrality[known] * tracks.faces[known], count) / np.maximum(faces, 1),
         "quality": _largest(tracks.quality[known], of, count),
     }
-    order = np.lexsort((np.arange(count), -seconds.round(9), -keys[rank].round(9)))
-    return order[faces[order] >= min_faces][: top or None]
+    is_faceless = faces == 0
+    order = np.lexsort((np.arange(count), -seconds.round(9), -keys[rank].round(9), is_faceless))
+    is_listed = np.where(is_faceless, (seconds > 0) & (seconds.round(9) >= min_seconds), faces >= min_faces)
+    return order[is_listed[order]][: top or None]
 
 
 def renumbered(label: _Labels, order: _Labels) -> _Labels:
@@ -84,7 +87,7 @@ def persons_of(
     """The persons of ranked clusters, without names and portraits.
 
     Args:
-        tracks: Of all videos.
+        tracks: Of all videos, those of bodies too.
         label: (t,) from `renumbered`.
         videos: `tracks.video` are places in it.
         meetings: Of the tracks.
@@ -105,7 +108,7 @@ def persons_of(
                 number=number + 1,
                 name="",
                 faces=int(own.faces.sum()),
-                tracks=len(own),
+                tracks=int((own.faces > 0).sum()),
                 seconds=seconds,
                 share=min(seconds / whole, 1.0) if whole else 0.0,
                 videos=len(np.unique(own.video)),
@@ -113,6 +116,7 @@ def persons_of(
                 appearances=_appearances(own, videos, join_gap),
                 portraits=(),
                 together=together[number],
+                body_seconds=float(own.seconds[own.faces == 0].sum()),
             )
         )
     return persons

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
-from fastface.types import Faces
+from fastface.types import Bodies, Faces
 
 __all__ = ["Anchor", "Corrections", "anchored_track"]
 
@@ -27,17 +27,19 @@ _REACH_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A face that stands for its track: where it is in the pictures, whatever number the track has.
+    """A face, or a body, that stands for its track: where it is in the pictures, whatever number the track has.
 
     Attributes:
         video_id: The video.
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
+        is_body: Whether it is that of a body, whose face is never seen.
     """
 
     video_id: str
     time: float
     box: tuple[float, float, float, float]
+    is_body: bool = False
 
 
 _Group = tuple[Anchor, ...]
@@ -102,6 +104,12 @@ class Corrections:
         ) + tuple(group for group in self.same if any(part.isdisjoint(group) for part in parts))
         return replace(self, same=same, different=(*self.different, (tuple(one), tuple(other))))
 
+    def parted(self, faces: Iterable[Anchor]) -> Self:
+        """Without what was said of these being one person's with others."""
+        gone = frozenset(faces)
+        rest = (tuple(face for face in group if face not in gone) for group in self.same)
+        return replace(self, same=tuple(group for group in rest if len(group) > 1))
+
     def without(self, group: Iterable[Anchor]) -> Self:
         """With a group that is not to be listed."""
         return replace(self, rejected=(*self.rejected, tuple(group)))
@@ -126,27 +134,32 @@ class Corrections:
             yield from group
 
 
-def anchored_track(faces: Faces, anchor: Anchor) -> int | None:
-    """The number of the track that an anchor stands for among a video's faces; None if it is there no more."""
-    near = np.flatnonzero(np.abs(faces.time - anchor.time) <= _REACH_SECONDS)
+def anchored_track(found: Faces | Bodies, anchor: Anchor) -> int | None:
+    """The number of the track that an anchor stands for in a video; None if it is there no more.
+
+    Args:
+        found: The video's faces, or bodies for an anchor that is one.
+        anchor: The anchor.
+    """
+    near = np.flatnonzero(np.abs(found.time - anchor.time) <= _REACH_SECONDS)
     if not len(near):
         return None
-    boxes, box = faces.boxes[near].astype(np.float64), np.array(anchor.box)
+    boxes, box = found.boxes[near].astype(np.float64), np.array(anchor.box)
     common = (np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])).clip(0).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
     iou = common / np.maximum(areas - common, np.finfo(np.float64).tiny)
-    away = np.abs(faces.time[near] - anchor.time)
+    away = np.abs(found.time[near] - anchor.time)
     best = np.lexsort((-iou, away.round(3), iou < _SAME_FACE_IOU))[0]
-    return int(faces.tracks[near[best]]) if iou[best] >= _SAME_FACE_IOU else None
+    return int(found.tracks[near[best]]) if iou[best] >= _SAME_FACE_IOU else None
 
 
 def _group(found: Iterable[dict[str, object]]) -> _Group:
     return tuple(_anchor(**one) for one in found)  # type: ignore[arg-type]
 
 
-def _anchor(video_id: str, time: float, box: Sequence[float]) -> Anchor:
+def _anchor(video_id: str, time: float, box: Sequence[float], *, is_body: bool = False) -> Anchor:
     x1, y1, x2, y2 = map(float, box)
-    return Anchor(str(video_id), float(time), (x1, y1, x2, y2))
+    return Anchor(str(video_id), float(time), (x1, y1, x2, y2), bool(is_body))
 
 
 def _place(anchor: Anchor) -> tuple[str, float, tuple[float, ...]]:

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from fastface.grouping import group_tracks
 from fastface.types import Faces, FloatArray, Size, Tracks
 
-__all__ = ["frame_mates", "summarised"]
+__all__ = ["centrality", "frame_mates", "summarised"]
 
 _BLOCK_PAIRS = 1 << 20
 
@@ -35,19 +35,25 @@ def summarised(faces: Faces, period: float, video: int, size: Size, best: int = 
         best=rows[firsts],
         quality=faces.quality[rows[firsts]],
         det_score=np.maximum.reduceat(faces.det_score[rows], firsts),
-        centrality=(np.add.reduceat(_centrality(faces, size)[rows], firsts) / groups.sizes).astype(np.float32),
+        centrality=(np.add.reduceat(centrality(faces.boxes, size)[rows], firsts) / groups.sizes).astype(np.float32),
         embedding=groups.mean,
     )
 
 
-def frame_mates(faces: Faces) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Every two tracks that have a face in one frame, and so are two persons'.
+def frame_mates(
+    frames: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Every two tracks that are seen in one frame, and so are two persons'.
+
+    Args:
+        frames: (n,) timestamp of each face or body.
+        tracks: (n,) its track.
 
     Returns:
         (k, 2) their numbers, the smaller first, in order, each pair once; (k,) in how many frames they meet.
     """
-    order = np.lexsort((faces.tracks, faces.pts))
-    pts, track = faces.pts[order], faces.tracks[order]
+    order = np.lexsort((tracks, frames))
+    pts, track = frames[order], tracks[order]
     pairs, counts = np.empty((0, 2), np.int64), np.empty(0, np.int64)
     for step in range(1, len(pts)):
         left = np.flatnonzero(pts[step:] == pts[:-step])
@@ -62,8 +68,9 @@ def frame_mates(faces: Faces) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
     return pairs, counts
 
 
-def _centrality(faces: Faces, size: Size) -> FloatArray:
+def centrality(boxes: FloatArray, size: Size) -> FloatArray:
+    """(n,) how near the middle of the frame each box is: 1 in it, 0 in a corner."""
     middle = np.array(size, np.float32) / 2
-    away = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 - middle
+    away = (boxes[:, :2] + boxes[:, 2:]) / 2 - middle
     share: FloatArray = 1 - np.minimum(np.hypot(*away.T) / np.hypot(*middle), 1)
     return share

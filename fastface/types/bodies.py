@@ -44,6 +44,11 @@ class Bodies(Rows):
     track: npt.NDArray[np.int32]
     jpeg: npt.NDArray[np.object_]
 
+    @property
+    def tracks(self) -> npt.NDArray[np.int64]:
+        """(n,) the number of each body's track."""
+        return self.track.astype(np.int64)
+
     @classmethod
     def empty(cls) -> Self:
         """No bodies."""

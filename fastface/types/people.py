@@ -16,20 +16,20 @@ Rank = Literal["seconds", "coverage", "centrality", "quality"]
 
 @dataclass(frozen=True, slots=True)
 class Tracks(Rows):
-    """Tracks of any number of videos, one row a track.
+    """Tracks of any number of videos, one row a track: of faces, or of stretches in which only the body is seen.
 
     Attributes:
         video: (t,) int32, the place of its video in a list.
-        number: (t,) int64, as `Faces.tracks` has it.
+        number: (t,) int64, as `Faces.tracks` or `Bodies.tracks` has it.
         start: (t,) float64, seconds from the video's first frame to its first face.
         end: (t,) float64, the same of its last face.
         seconds: (t,) float64, for how long it is on screen: the periods of its faces, summed.
-        faces: (t,) int64, how many.
-        best: (t,) int64, the row in the video's faces of the best one.
-        quality: (t,) float32, of that face.
-        det_score: (t,) float32, the largest of its faces.
-        centrality: (t,) float32, how near the middle of the frame its faces are on average: 1 in it, 0 in a corner.
-        embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality.
+        faces: (t,) int64, how many; 0 of bodies.
+        best: (t,) int64, the row in the video's faces, or bodies, of the best one.
+        quality: (t,) float32, of that face; 0 of bodies.
+        det_score: (t,) float32, the largest of its faces, or bodies.
+        centrality: (t,) float32, how near the middle of the frame its boxes are on average: 1 in it, 0 in a corner.
+        embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality; zeros of bodies.
     """
 
     video: npt.NDArray[np.int32]

@@ -16,14 +16,15 @@ import numpy.typing as npt
 from fastface.config import PeopleConfig
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.files import write_atomic
-from fastface.identities.census import NOBODY, persons_of, ranked, renumbered
+from fastface.identities.census import NOBODY, Meetings, persons_of, ranked, renumbered
 from fastface.identities.clustering import STRICTER, LinkRule, clustered
 from fastface.identities.corrections import Anchor, Corrections
 from fastface.identities.neighbours import is_quick
-from fastface.types import Person
+from fastface.types import Person, Tracks
 from fastface.workflows.acquaintance import known_persons, threshold_of
 from fastface.workflows.desk import Desk
 from fastface.workflows.roll import Roll, take_roll
+from fastface.workflows.unseen import Unseen, take_unseen
 
 __all__ = [
     "MOST_ANCHORS",
@@ -50,22 +51,32 @@ class Census:
     Attributes:
         roll: All tracks.
         label: (t,) the place of each track's person, NOBODY for none.
-        persons: Those that are listed, by rank; without portraits.
-        centroid: (p, D) float16, L2-normalised, of each.
-        identities: The number of each in the store.
+        unseen: Stretches in which only bodies are seen.
+        unseen_label: (u,) as `label`, of these.
+        persons: Those that are listed, by rank, the ones without a face last; without portraits.
+        centroid: (p, D) float16, L2-normalised, of each that has a face.
+        identities: The number of each of these in the store.
         unlisted: Persons that are not listed, and their faces.
         poor: Faces of tracks that are too poor to tell whose they are.
         rejected: Faces of persons that the user rejected.
+        passing: Persons without a face who are seen too shortly to be listed.
     """
 
     roll: Roll
     label: npt.NDArray[np.int64]
+    unseen: Unseen
+    unseen_label: npt.NDArray[np.int64]
     persons: tuple[Person, ...]
     centroid: npt.NDArray[np.float16]
     identities: tuple[int, ...]
     unlisted: tuple[int, int]
     poor: int
     rejected: int
+    passing: int
+
+    def stretches_of(self, places: Sequence[int]) -> npt.NDArray[np.int64]:
+        """The rows in `unseen` of some persons."""
+        return np.flatnonzero(np.isin(self.unseen_label, places))
 
 
 def corrections_path(desk: Desk) -> Path:
@@ -128,7 +139,11 @@ def _digest(census: Census) -> str:
     digest = hashlib.sha256()
     for record, facts in zip(census.roll.records, census.roll.facts, strict=True):
         digest.update(f"{facts.video_id}\n{record.fingerprint}\n".encode("utf-8", "surrogatepass"))
-    for column in (census.roll.tracks.video, census.roll.tracks.number, census.label):
+    tracks, unseen = census.roll.tracks, census.unseen.tracks
+    for column in (
+        *(tracks.video, tracks.number, census.label),
+        *(unseen.video, unseen.number, census.unseen.owner, census.unseen_label),
+    ):
         digest.update(column.astype("<i8").tobytes())
     return digest.hexdigest()
 
@@ -149,29 +164,66 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
             "minutes with: pip install 'fastface[scale]'"
         )
     label, centroid = _linked(roll, corrections, settings, threshold_of(desk))
-    poor = int(roll.tracks.faces[label == NOBODY].sum())
-    is_rejected = np.isin(label, _rejected(roll, corrections, label))
-    rejected = int(roll.tracks.faces[is_rejected].sum())
-    label = np.where(is_rejected, NOBODY, label)
-    order = ranked(roll.tracks, label, settings.rank, min_faces=settings.min_faces, top=settings.top)
-    person = renumbered(label, order)
-    rest = (label != NOBODY) & (person == NOBODY)
-    persons = persons_of(roll.tracks, person, roll.facts, roll.meetings, settings.join_gap)
+    unseen = take_unseen(desk, roll, label, corrections)
+    everything = _Everything.of(roll, unseen, label)
+    is_rejected = np.isin(everything.label, _rejected(roll, unseen, corrections, label))
+    kept = np.where(is_rejected, NOBODY, everything.label)
+    order = ranked(
+        everything.tracks,
+        kept,
+        settings.rank,
+        min_faces=settings.min_faces,
+        min_seconds=settings.min_seconds,
+        top=settings.top,
+    )
+    person = renumbered(kept, order)
+    persons = persons_of(everything.tracks, person, roll.facts, everything.meetings, settings.join_gap)
+    seen = order[order < len(centroid)]
+    rest = np.where(person == NOBODY, kept, NOBODY)
     named, identities = known_persons(
-        desk, roll, person, persons, centroid[order], unlisted=np.where(rest, label, NOBODY)
+        desk,
+        roll,
+        person[: len(label)],
+        persons[: len(seen)],
+        centroid[seen],
+        unlisted=rest[: len(label)],
     )
     if roll.by_keyframes:
         desk.observer.note("scanned by keyframes: screen times count only these, and are too small")
+    not_listed = np.unique(rest[rest != NOBODY])
+    faces = everything.tracks.faces
     return Census(
         roll=roll,
-        label=person,
-        persons=named,
-        centroid=centroid[order],
+        label=person[: len(label)],
+        unseen=unseen,
+        unseen_label=person[len(label) :],
+        persons=(*named, *persons[len(seen) :]),
+        centroid=centroid[seen],
         identities=identities,
-        unlisted=(len(np.unique(label[rest])), int(roll.tracks.faces[rest].sum())),
-        poor=poor,
-        rejected=rejected,
+        unlisted=(int((not_listed < len(centroid)).sum()), int(faces[rest != NOBODY].sum())),
+        poor=int(roll.tracks.faces[label == NOBODY].sum()),
+        rejected=int(faces[is_rejected].sum()),
+        passing=int((not_listed >= len(centroid)).sum()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    """Tracks of faces, then those of bodies: their clusters and who meets whom."""
+
+    tracks: Tracks
+    label: npt.NDArray[np.int64]
+    meetings: Meetings
+
+    @classmethod
+    def of(cls, roll: Roll, unseen: Unseen, label: npt.NDArray[np.int64]) -> "_Everything":
+        pairs = np.concatenate([roll.meetings.pairs, unseen.meetings.pairs])
+        seconds = np.concatenate([roll.meetings.seconds, unseen.meetings.seconds])
+        return cls(
+            Tracks.concatenate([roll.tracks, unseen.tracks]),
+            np.concatenate([label, unseen.owner]),
+            Meetings(pairs, seconds),
+        )
 
 
 def _linked(
@@ -202,9 +254,12 @@ def _pairs(anchors: Sequence[tuple[Anchor, Anchor]], roll: Roll, place: npt.NDAr
     return place[np.array(known, np.int64).reshape(-1, 2)]
 
 
-def _rejected(roll: Roll, corrections: Corrections, label: npt.NDArray[np.int64]) -> list[int]:
+def _rejected(roll: Roll, unseen: Unseen, corrections: Corrections, label: npt.NDArray[np.int64]) -> list[int]:
     """The clusters of rejected tracks: not those in which a few of them have come to many others since."""
+    bodies = [unseen.anchored[face] for group in corrections.rejected for face in group if face in unseen.anchored]
+    faceless = {int(owner) for owner in unseen.owner[bodies] if owner > label.max(initial=NOBODY)}
     rows = {roll.anchored[anchor] for group in corrections.rejected for anchor in group if anchor in roll.anchored}
     held = Counter(int(label[row]) for row in rows if label[row] != NOBODY)
     sizes = np.bincount(label[label != NOBODY])
-    return sorted(cluster for cluster, count in held.items() if count >= MOST_ANCHORS or sizes[cluster] <= 2 * count)
+    seen = {cluster for cluster, count in held.items() if count >= MOST_ANCHORS or sizes[cluster] <= 2 * count}
+    return sorted(seen | faceless)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from fastface.config import Config
 from fastface.export.overlay import BoxTrack, box_tracks
 from fastface.identities.census import NOBODY
 from fastface.identities.corrections import Corrections
+from fastface.identities.unseen import SEEN
 from fastface.index.store import VideoIndex
 from fastface.types import Faces, Hits, Person
 from fastface.workflows.census import Census, corrections_path, forget_shown, note_shown, take_census
@@ -18,6 +20,7 @@ from fastface.workflows.exporting import Exporter
 from fastface.workflows.observer import Observer
 from fastface.workflows.people_files import write_people
 from fastface.workflows.preflight import look_at_index
+from fastface.workflows.unseen import read_bodies
 
 __all__ = ["PeopleResult", "people", "publish"]
 
@@ -34,6 +37,7 @@ class PeopleResult:
         unlisted: Persons that are not listed, and their faces.
         poor: Faces that are too poor to tell whose they are.
         rejected: Faces of persons that the user rejected.
+        passing: Persons whose face is never seen, and who are seen too shortly to be listed.
         export_failures: Copies of videos that could not be made, and why.
     """
 
@@ -44,6 +48,7 @@ class PeopleResult:
     unlisted: tuple[int, int]
     poor: int
     rejected: int
+    passing: int = 0
     export_failures: tuple[str, ...] = ()
 
     @property
@@ -84,6 +89,7 @@ def publish(desk: Desk, census: Census) -> PeopleResult:
         unlisted=census.unlisted,
         poor=census.poor,
         rejected=census.rejected,
+        passing=census.passing,
         export_failures=tuple(failures),
     )
     assert result.faces == listed + census.unlisted[1] + census.poor + census.rejected, result
@@ -96,25 +102,45 @@ def _plan_films(desk: Desk, census: Census, exporter: Exporter) -> None:
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
         assert record.info is not None
         faces = VideoIndex(desk.out.index, record.video_id).faces()
-        tracks = tuple(_boxes(census, video, faces, facts.period))
+        tracks = tuple(_boxes(desk, census, video, faces))
         last = float(faces.time.max(initial=0.0)) + facts.period
         exporter.plan_film(record, record.info, tracks, facts.duration or last)
 
 
-def _boxes(census: Census, video: int, faces: Faces, period: float) -> Iterator[BoxTrack]:
-    """The boxes of every listed person in a video, with number, name, and the quality of the face."""
+def _boxes(desk: Desk, census: Census, video: int, faces: Faces) -> Iterator[BoxTrack]:
+    """The boxes of every listed person in a video, with number, name, and the quality of the face.
+
+    Where only the body is seen it is the body's, with its score.
+    """
     own = census.roll.rows_of(video)
     place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
+    yield from box_tracks(faces, _moments(census, video, place, faces.time, faces.quality), -np.inf, np.inf)
+    read = read_bodies(desk, census.roll, census.unseen, video)
+    if read is not None:
+        bodies, row = read
+        place = np.where(row == SEEN, NOBODY, census.unseen_label[row])
+        moments = _moments(census, video, place, bodies.time, bodies.person_score)
+        yield from box_tracks(bodies, moments, -np.inf, np.inf)
+
+
+def _moments(
+    census: Census,
+    video: int,
+    place: npt.NDArray[np.int64],
+    times: npt.NDArray[np.float64],
+    score: npt.NDArray[np.float32],
+) -> dict[str, Hits]:
+    """{number and name: rows} of all listed persons, so that one has the same colour wherever it is seen."""
+    period = census.roll.facts[video].period
     found = {}
-    for number in np.unique(place[place != NOBODY]).tolist():
+    for number, person in enumerate(census.persons):
         rows = np.flatnonzero(place == number)
-        person = census.persons[number]
         found[f"{person.number} {person.name}".strip()] = Hits(
             face=rows,
-            time=faces.time[rows],
+            time=times[rows],
             period=np.full(len(rows), period),
-            similarity=faces.quality[rows],
+            similarity=score[rows],
             margin=np.zeros(len(rows), np.float32),
             by_track=np.zeros(len(rows), np.bool_),
         )
-    yield from box_tracks(faces, found, -np.inf, np.inf)
+    return found

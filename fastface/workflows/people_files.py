@@ -7,6 +7,7 @@ Those of an earlier census that are none of this one go; what fastface did not w
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from fastface.export.people_sheet import draw_people_table, table_names
 from fastface.export.people_tables import write_appearances, write_people_table, write_together
 from fastface.files import atomic_path, private_folder, remove_empty, write_atomic
 from fastface.identities.census import NOBODY
+from fastface.identities.unseen import SEEN
 from fastface.index.portraits import rows_of
 from fastface.index.store import VideoIndex
 from fastface.names import safe_name
 from fastface.types import Person, Portrait
 from fastface.workflows.census import Census
 from fastface.workflows.desk import Desk
+from fastface.workflows.unseen import read_bodies
 
 __all__ = ["write_people"]
 
@@ -109,10 +112,11 @@ def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
     for video, record in enumerate(census.roll.records):
         own = census.roll.rows_of(video)
         label = census.label[own]
-        if (label == NOBODY).all():
+        if (label == NOBODY).all() and (census.unseen_label[census.unseen.rows_of(video)] == NOBODY).all():
             continue
         index = VideoIndex(desk.out.index, record.video_id)
-        for place, candidate in _candidates(record.video_id, index, tracks.number[own], label):
+        of_faces = _candidates(record.video_id, index, tracks.number[own], label)
+        for place, candidate in chain(of_faces, _bodies(desk, census, video)):
             if place >= _ON_PAGE:
                 continue
             found[place].append(candidate)
@@ -147,6 +151,23 @@ def _candidates(
             yield int(place[row]), _Candidate(rank, quality, video_id, time, int(number[row]), pictures.jpeg[row])
 
 
+def _bodies(desk: Desk, census: Census, video: int) -> Iterator[tuple[int, _Candidate]]:
+    """Likewise of each picture of a listed person who has no face."""
+    faceless = [place for place, person in enumerate(census.persons) if person.is_faceless]
+    read = read_bodies(desk, census.roll, census.unseen, video) if faceless else None
+    if read is None:
+        return
+    bodies, row = read
+    place = np.where(row == SEEN, NOBODY, census.unseen_label[row])
+    pictured = np.array([jpeg is not None for jpeg in bodies.jpeg], np.bool_)
+    rows = np.flatnonzero(pictured & np.isin(place, faceless))
+    rows = rows[np.lexsort((bodies.time[rows], -bodies.person_score[rows], bodies.track[rows]))]
+    firsts = np.searchsorted(bodies.track[rows], bodies.track[rows], "left")
+    for rank, one in zip((np.arange(len(rows)) - firsts).tolist(), rows.tolist(), strict=True):
+        time, track = float(bodies.time[one]), int(bodies.track[one])
+        yield int(place[one]), _Candidate(rank, 0.0, census.roll.records[video].video_id, time, track, bodies.jpeg[one])
+
+
 def _portraits(number: int, candidates: Iterable[_Candidate]) -> Iterator[Portrait]:
     for place, candidate in enumerate(candidates):
         name = f"{safe_name(candidate.video_id, _NAME_BYTES)}_{candidate.time:.3f}_{place}.jpg"
@@ -160,16 +181,17 @@ def _portraits(number: int, candidates: Iterable[_Candidate]) -> Iterator[Portra
 
 
 def _write_embeddings(path: Path, census: Census, contract: str) -> None:
-    """The persons' centroids for other tools. Nothing is pickled."""
+    """The centroids of all persons with a face, for other tools. Nothing is pickled."""
+    seen = [person for person in census.persons if not person.is_faceless]
     with atomic_path(path, private=True) as part, part.open("wb") as file:
         np.savez(
             file,
             schema_version=np.int64(1),
             contract=np.array(contract),
-            person=np.array([person.number for person in census.persons], np.int64),
-            name=np.array([person.name for person in census.persons], np.str_),
+            person=np.array([person.number for person in seen], np.int64),
+            name=np.array([person.name for person in seen], np.str_),
             identity=np.array(census.identities, np.int64),
-            faces=np.array([person.faces for person in census.persons], np.int64),
+            faces=np.array([person.faces for person in seen], np.int64),
             embedding=census.centroid.astype(np.float32),
         )
 

@@ -28,7 +28,7 @@ class Roll:
         facts: Of each.
         tracks: By video, then number.
         meetings: Tracks that are on screen together.
-        anchored: {anchor of the corrections: row of its track}.
+        anchored: {face of the corrections: row of its track}.
         by_keyframes: Whether some videos were looked at by keyframes alone.
     """
 
@@ -58,7 +58,8 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
     """
     anchors: dict[str, list[Anchor]] = {}
     for anchor in dict.fromkeys(corrections.anchors):
-        anchors.setdefault(anchor.video_id, []).append(anchor)
+        if not anchor.is_body:
+            anchors.setdefault(anchor.video_id, []).append(anchor)
     records: list[VideoRecord] = []
     facts: list[VideoFacts] = []
     parts, anchored = [Tracks.empty(desk.networks.dimension)], dict[Anchor, int]()
@@ -70,7 +71,7 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
         period, is_sparse = _period(index, info)
         by_keyframes |= is_sparse
         tracks = summarised(faces, period, len(records), info.size)
-        mates, frames = frame_mates(faces)
+        mates, frames = frame_mates(faces.pts, faces.tracks)
         pairs.append(count + np.searchsorted(tracks.number, mates))
         seconds.append(frames * np.float64(period))
         anchored |= _found(anchors.get(record.video_id, ()), faces, tracks, count)
