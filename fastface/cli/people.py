@@ -51,8 +51,10 @@ def _object(result: PeopleResult) -> dict[str, object]:
 
 def _table(result: PeopleResult) -> Table:
     persons = result.persons[:_SHOWN]
-    by_body = ["by body"] if any(person.body_seconds > 0 for person in persons) else []
-    table = Table("person", "name", "screen time", *by_body, "share", "faces", "tracks", "videos")
+    by_body = any(person.body_seconds for person in persons)
+    # Eighty columns hold one of the two.
+    extra = "by body" if by_body else "tracks"
+    table = Table("person", "name", "screen time", extra, "share", "faces", "videos")
     table.add_column("first seen", overflow="fold")
     for person in persons:
         first = person.appearances[0]
@@ -60,10 +62,9 @@ def _table(result: PeopleResult) -> Table:
             str(person.number),
             plain(person.name),
             f"{person.seconds:.1f} s",
-            *([f"{person.body_seconds:.1f} s"] if by_body else []),
+            f"{person.body_seconds:.1f} s" if by_body else str(person.tracks),
             f"{person.share:.0%}",
             "–" if person.is_faceless else str(person.faces),
-            str(person.tracks),
             str(person.videos),
             f"{plain(first.video_id)} {first.start:.1f} s",
         )
@@ -81,6 +82,10 @@ def _lines(result: PeopleResult) -> list[str]:
         f"{counted(result.faces, 'face')}: {result.listed} of {counted(len(result.persons), 'person')} listed, "
         f"{', '.join(rest)}, {result.poor} too poor to tell"
     )
+    if result.passing:
+        lines.append(
+            f"{counted(result.passing, 'person')} not listed: the face is never seen, and the body only shortly"
+        )
     lines.append(f"look and choose: {result.page}")
     lines.append("then: fastface pick NUMBER… --name NAME" + ("" if result.out == OUT_FOLDER else f" -o {result.out}"))
     return lines

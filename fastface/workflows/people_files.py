@@ -91,6 +91,7 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
 class _Candidate:
     """A picture that a person may be shown by."""
 
+    is_body: bool
     rank: int
     quality: float
     video_id: str
@@ -99,9 +100,9 @@ class _Candidate:
     jpeg: bytes
 
     @property
-    def order(self) -> tuple[int, float, str, float, int]:
-        """Rises from the best: first one of each track, the best track's first."""
-        return self.rank, -self.quality, self.video_id, self.time, self.track
+    def order(self) -> tuple[bool, int, float, str, float, int]:
+        """Rises from the best: faces before bodies, first one of each track, the best track's first."""
+        return self.is_body, self.rank, -self.quality, self.video_id, self.time, self.track
 
 
 def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
@@ -121,15 +122,21 @@ def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
                 continue
             found[place].append(candidate)
             if len(found[place]) > 4 * most:
-                found[place] = heapq.nsmallest(most, found[place], key=attrgetter("order"))
+                found[place] = _best(found[place], most)
     pictured = tuple(
         replace(
             person,
-            portraits=tuple(_portraits(person.number, heapq.nsmallest(most, candidates, key=attrgetter("order")))),
+            portraits=tuple(_portraits(person.number, _best(candidates, most))),
         )
         for person, candidates in zip(census.persons[:_ON_PAGE], found, strict=True)
     )
     return pictured + census.persons[_ON_PAGE:]
+
+
+def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
+    """The best of them; bodies only where there is no face."""
+    best = heapq.nsmallest(most, candidates, key=attrgetter("order"))
+    return [one for one in best if one.is_body == best[0].is_body]
 
 
 def _candidates(
@@ -148,24 +155,24 @@ def _candidates(
     for rank, row in zip((np.arange(len(order)) - firsts).tolist(), order.tolist(), strict=True):
         if place[row] != NOBODY:
             time, quality = float(faces.time[rows[row]]), float(pictures.quality[row])
-            yield int(place[row]), _Candidate(rank, quality, video_id, time, int(number[row]), pictures.jpeg[row])
+            jpeg, track = pictures.jpeg[row], int(number[row])
+            yield int(place[row]), _Candidate(False, rank, quality, video_id, time, track, jpeg)
 
 
 def _bodies(desk: Desk, census: Census, video: int) -> Iterator[tuple[int, _Candidate]]:
-    """Likewise of each picture of a listed person who has no face."""
-    faceless = [place for place, person in enumerate(census.persons) if person.is_faceless]
-    read = read_bodies(desk, census.roll, census.unseen, video) if faceless else None
+    """Likewise of each picture of a listed person's body."""
+    read = read_bodies(desk, census.roll, census.unseen, video)
     if read is None:
         return
     bodies, row = read
     place = np.where(row == SEEN, NOBODY, census.unseen_label[row])
     pictured = np.array([jpeg is not None for jpeg in bodies.jpeg], np.bool_)
-    rows = np.flatnonzero(pictured & np.isin(place, faceless))
+    rows = np.flatnonzero(pictured & (place != NOBODY))
     rows = rows[np.lexsort((bodies.time[rows], -bodies.person_score[rows], bodies.track[rows]))]
     firsts = np.searchsorted(bodies.track[rows], bodies.track[rows], "left")
     for rank, one in zip((np.arange(len(rows)) - firsts).tolist(), rows.tolist(), strict=True):
-        time, track = float(bodies.time[one]), int(bodies.track[one])
-        yield int(place[one]), _Candidate(rank, 0.0, census.roll.records[video].video_id, time, track, bodies.jpeg[one])
+        time, track, video_id = float(bodies.time[one]), int(bodies.track[one]), census.roll.records[video].video_id
+        yield int(place[one]), _Candidate(True, rank, 0.0, video_id, time, track, bodies.jpeg[one])
 
 
 def _portraits(number: int, candidates: Iterable[_Candidate]) -> Iterator[Portrait]:
