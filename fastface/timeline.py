@@ -145,7 +145,7 @@ def build_spans(
 
 
 def _span(video_id: str, target: str, start: float, end: float, hits: Hits) -> Span:
-    similarities = hits.similarity.tolist()
+    similarities = hits.similarity[hits.face >= 0].tolist()
     return Span(
         video_id=video_id,
         target=target,
@@ -153,9 +153,9 @@ def _span(video_id: str, target: str, start: float, end: float, hits: Hits) -> S
         end=end,
         first_hit=float(hits.time[0]),
         last_hit=float(hits.time[-1]),
-        hits=len(hits),
-        best_similarity=max(similarities),
-        mean_similarity=math.fsum(similarities) / len(similarities),
+        hits=len(similarities),
+        best_similarity=max(similarities, default=None),
+        mean_similarity=math.fsum(similarities) / len(similarities) if similarities else None,
     )
 
 

@@ -90,9 +90,10 @@ def _targets(result: RunResult) -> Table:
     for video_id, label in keys:
         spans = [row.span for row in result.spans if (row.span.video_id, row.span.target) == (video_id, label)]
         seconds = sum(span.end - span.start for span in spans)
-        best = max(span.best_similarity for span in spans)
+        best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
         hits = sum(span.hits for span in spans)
-        table.add_row(plain(video_id), plain(label), str(len(spans)), str(hits), f"{seconds:.1f}", f"{best:.3f}")
+        shown = "–" if best is None else f"{best:.3f}"
+        table.add_row(plain(video_id), plain(label), str(len(spans)), str(hits), f"{seconds:.1f}", shown)
     for label in sorted(set(result.targets) - {label for _, label in keys}):
         table.add_row("–", plain(label), "0", "0", "0", "–")
     return table

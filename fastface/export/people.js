@@ -53,7 +53,8 @@ const chosenName = () => byId("name").value.trim();
 
 function command() {
   const name = chosenName() ? option("--name", "--name", chosenName()) : [];
-  return ["fastface", "pick", ...chosenNumbers(), ...name, ...option("-o", "--out", facts.out)].join(" ");
+  const where = [...option("-o", "--out", facts.out), "--census", facts.census];
+  return ["fastface", "pick", ...chosenNumbers(), ...name, ...where].join(" ");
 }
 
 // ---- parts of a card
@@ -317,7 +318,7 @@ async function copy() {
 }
 
 function save() {
-  const selection = { schema_version: 1, people: chosenNumbers(), name: chosenName() };
+  const selection = { schema_version: 1, census: facts.census, people: chosenNumbers(), name: chosenName() };
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([JSON.stringify(selection), "\n"], { type: "application/json" }));
   link.download = "selection.json";

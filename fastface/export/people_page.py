@@ -39,6 +39,7 @@ def write_people_page(
     *,
     videos: Mapping[str, float | None],
     out: str,
+    census: str,
     others: tuple[int, int],
 ) -> None:
     """Writes the page: whole or not at all, for its owner's eyes only.
@@ -48,31 +49,30 @@ def write_people_page(
         persons: In the order in which they are shown at first.
         videos: {video id: its duration in seconds, None if it is not known}, all that were looked at.
         out: What the user gave as `-o`, for the command that the page puts together.
+        census: Names the census, so that an old page is told from a new one.
         others: How many persons, and how many faces, are not among `persons`.
 
     Raises:
         SpaceError: No space is left.
     """
+    # OUT is not made valid: the command must name the very bytes, which the script writes as \xe9.
     style, script = (_resource(name) for name in ("people.css", "people.js"))
     page = Template(_resource("people.html")).substitute(
         policy=_POLICY.format(style=_digest(style), script=_digest(script)),
         style=style,
         script=script,
-        facts=_json(_facts(persons, videos, out, others)),
+        facts=_json({"out": out, "census": census, **_facts(persons, videos, others)}),
         portraits="\n".join(_portraits(persons)),
     )
     with atomic_path(path, private=True) as part:
         part.write_text(page, encoding="utf-8", newline="\n")
 
 
-def _facts(
-    persons: Sequence[Person], videos: Mapping[str, float | None], out: str, others: tuple[int, int]
-) -> dict[str, Any]:
+def _facts(persons: Sequence[Person], videos: Mapping[str, float | None], others: tuple[int, int]) -> dict[str, Any]:
     seen = {appearance.video_id for person in persons for appearance in person.appearances}
     names = sorted(seen | videos.keys())
     place = {name: number for number, name in enumerate(names)}
     return {
-        "out": out,  # not made valid: the command must name the very bytes, which the script writes as \xe9
         "others": others,
         "videos": [[_shown(name), videos.get(name)] for name in names],
         "people": [_person(person, place) for person in persons],

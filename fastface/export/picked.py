@@ -1,6 +1,6 @@
 """A chosen person's faces for other tools, as one `.npz`. Nothing is pickled; embeddings are not in it.
 
-Arrays of the file, n faces:
+Arrays of the file, n faces, and m bodies of moments in which the face is not seen:
 
     schema_version ()       int64
     name           ()       text     of the person
@@ -10,33 +10,56 @@ Arrays of the file, n faces:
     box            (n, 4)   float32  x1, y1, x2, y2 in pixels of the frame as displayed
     det_score, quality, similarity   (n,) float32
     track          (n,)     int64    a number that faces of one track share within a video
+    body_video, body_time, body_pts, body_box, body_track   as above, of m bodies
+    person_score   (m,)     float32  of each body
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fastface.export.tables import VideoHits
 from fastface.files import atomic_path
 from fastface.names import valid_text
+from fastface.types import Bodies, Faces, Hits
 
-__all__ = ["write_picked"]
+__all__ = ["PickedVideo", "write_picked"]
 
 
-def write_picked(path: Path, name: str, found: Iterable[VideoHits]) -> None:
-    """Writes the faces of one person, by video and time, for the owner's eyes only.
+@dataclass(frozen=True, slots=True)
+class PickedVideo:
+    """A chosen person in one video.
+
+    Attributes:
+        video_id: The video.
+        faces: All its faces.
+        hits: Which of them are the person's.
+        bodies: The person's, where the face is not seen.
+    """
+
+    video_id: str
+    faces: Faces
+    hits: Hits
+    bodies: Bodies
+
+
+def write_picked(path: Path, name: str, found: Iterable[PickedVideo]) -> None:
+    """Writes the faces and bodies of one person, by video and time, for the owner's eyes only.
 
     Args:
         path: The file.
         name: The person's.
-        found: What was found in each video; of one target.
+        found: What was found in each video.
 
     Raises:
         SpaceError: No space is left.
     """
-    parts = [(one.video_id, one.faces[hits.face], hits) for one in found for hits in one.hits.values()]
+    kept = list(found)
+    parts = [(one.video_id, one.faces[one.hits.face], one.hits) for one in kept]
     videos = [valid_text(video_id) for video_id, faces, _ in parts for _ in range(len(faces))]
+    bodies = Bodies.concatenate([Bodies.empty(), *(one.bodies for one in kept)])
+    body_videos = [valid_text(one.video_id) for one in kept for _ in range(len(one.bodies))]
 
     def column(values: list[np.ndarray], width: tuple[int, ...] = ()) -> np.ndarray:
         return np.concatenate([np.empty((0, *width)), *values])
@@ -54,4 +77,10 @@ def write_picked(path: Path, name: str, found: Iterable[VideoHits]) -> None:
             quality=column([faces.quality for _, faces, _ in parts]).astype(np.float32),
             similarity=column([hits.similarity for _, _, hits in parts]).astype(np.float32),
             track=column([faces.tracks for _, faces, _ in parts]).astype(np.int64),
+            body_video=np.array(body_videos, np.str_),
+            body_time=bodies.time,
+            body_pts=bodies.pts,
+            body_box=bodies.boxes,
+            body_track=bodies.tracks,
+            person_score=bodies.person_score,
         )

@@ -203,14 +203,15 @@ def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
 def _span_cells(row: SpanRow) -> Cells:
     span = row.span
     times = (seconds_cell(time) for time in (span.start, span.end, span.first_hit, span.last_hit))
-    scores = (score_cell(span.best_similarity), score_cell(span.mean_similarity))
+    scores = ("" if score is None else score_cell(score) for score in (span.best_similarity, span.mean_similarity))
     return (text_cell(span.video_id), text_cell(span.target), *times, span.hits, *scores, text_cell(row.clip))
 
 
 def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
     span = row.span
     times = (float(seconds_cell(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
-    scores = (float(score_cell(span.best_similarity)), float(score_cell(span.mean_similarity)))
+    known = (span.best_similarity, span.mean_similarity)
+    scores = (None if score is None else float(score_cell(score)) for score in known)
     texts = valid_text(span.video_id), valid_text(span.target)
     columns = dict(zip(_SPAN_COLUMNS, (*texts, *times, span.hits, *scores, valid_text(row.clip) or None), strict=True))
     cut = row.cut

@@ -82,11 +82,12 @@ class Hits(Rows):
     """Faces that one target claims in one video, in order of time.
 
     Attributes:
-        face: (n,) int64, rows of the video's `Faces`.
+        face: (n,) int64, rows of the video's `Faces`; -1 where only the body is seen.
         time: (n,) float64, seconds from the first frame.
         period: (n,) float64, seconds that the hit stands for: the sample period, or the frame's where every frame was
             looked at.
-        similarity: (n,) float32, cosine to the nearest reference of the target; none from the hit's own track.
+        similarity: (n,) float32, cosine to the nearest reference of the target; none from the hit's own track. NaN
+            where only the body is seen.
         margin: (n,) float32, similarity minus that of the nearest other target or lookalike; `similarity + 1` where
             there is no other.
         by_track: (n,) bool, whether the face alone would be no hit, and its track makes it one: it is turned, blurred
@@ -137,9 +138,9 @@ class Span:
         end: Padded and clamped, exclusive.
         first_hit: Time of the first hit.
         last_hit: Time of the last hit.
-        hits: Number of hits.
-        best_similarity: The largest similarity among the hits.
-        mean_similarity: The mean similarity of the hits.
+        hits: Number of hits that are faces.
+        best_similarity: The largest similarity among these; None without any.
+        mean_similarity: The mean similarity of these, likewise.
     """
 
     video_id: str
@@ -149,5 +150,5 @@ class Span:
     first_hit: float
     last_hit: float
     hits: int
-    best_similarity: float
-    mean_similarity: float
+    best_similarity: float | None
+    mean_similarity: float | None

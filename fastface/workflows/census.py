@@ -31,6 +31,7 @@ __all__ = [
     "Census",
     "corrections_path",
     "forget_shown",
+    "name_of",
     "note_shown",
     "shown_census",
     "take_census",
@@ -42,6 +43,9 @@ MOST_ANCHORS = 32
 _SHOWN_VERSION = 1
 
 _COUNT_AGAIN = "run fastface people"
+
+_NAME_LENGTH = 12
+"""Hexadecimal digits of a digest that name a census."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def note_shown(desk: Desk, census: Census) -> None:
     store = desk.config.people.store
     where = store if not store or "://" in store else str(Path(store).absolute())
     settings = desk.config.people.model_dump(mode="json") | {"link_threshold": threshold_of(desk), "store": where}
-    content = {"schema_version": _SHOWN_VERSION, "settings": settings, "digest": _digest(census)}
+    content = {"schema_version": _SHOWN_VERSION, "settings": settings, "census": name_of(census)}
     write_atomic(_shown_path(desk), json.dumps(content, indent=1) + "\n", private=True)
 
 
@@ -102,13 +106,19 @@ def forget_shown(desk: Desk) -> None:
     _shown_path(desk).unlink(missing_ok=True)
 
 
-def shown_census(desk: Desk, corrections: Corrections) -> tuple[Desk, Census]:
+def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[Desk, Census]:
     """The census that the user was shown last, and the desk with its settings.
 
     It is taken again: the index, the settings and the corrections make it, and nothing else.
 
+    Args:
+        desk: The command's.
+        corrections: What the user said.
+        name: Of the census that is meant, if that is known: see `name_of`.
+
     Raises:
-        ConfigError: There was none, or the index is another one by now, so that numbers would mean other persons.
+        ConfigError: There was none, or another one, or it would be another one by now: numbers would mean other
+            persons.
         FaceIndexError, StoreError, InterruptError: As `take_census`.
     """
     try:
@@ -121,11 +131,14 @@ def shown_census(desk: Desk, corrections: Corrections) -> tuple[Desk, Census]:
         raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_COUNT_AGAIN}") from error
     if settings is None:
         raise ConfigError(f"nobody was counted in {str(desk.out.root)!r} yet: {_COUNT_AGAIN}")
+    if name and name != shown["census"]:
+        raise ConfigError("persons were numbered anew since that page was made: open people.html again")
     desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
     census = take_census(desk, corrections)
-    if _digest(census) != shown["digest"]:
+    if name_of(census) != shown["census"]:
         raise ConfigError(
-            f"the index, or what finds neighbours in it, is another one than when persons were numbered: {_COUNT_AGAIN}"
+            "who is who has changed since persons were numbered, by a scan, a correction, or in how neighbours are "
+            f"found: {_COUNT_AGAIN}"
         )
     return desk, census
 
@@ -134,8 +147,8 @@ def _shown_path(desk: Desk) -> Path:
     return desk.out.state / "people.json"
 
 
-def _digest(census: Census) -> str:
-    """Of which track is whose."""
+def name_of(census: Census) -> str:
+    """What a census is called: a digest of which track is whose, and by which number."""
     digest = hashlib.sha256()
     for record, facts in zip(census.roll.records, census.roll.facts, strict=True):
         digest.update(f"{facts.video_id}\n{record.fingerprint}\n".encode("utf-8", "surrogatepass"))
@@ -145,7 +158,7 @@ def _digest(census: Census) -> str:
         *(unseen.video, unseen.number, census.unseen.owner, census.unseen_label),
     ):
         digest.update(column.astype("<i8").tobytes())
-    return digest.hexdigest()
+    return digest.hexdigest()[:_NAME_LENGTH]
 
 
 def take_census(desk: Desk, corrections: Corrections) -> Census:

@@ -13,6 +13,7 @@ from fastface.identities.census import NOBODY
 from fastface.identities.corrections import Corrections
 from fastface.identities.unseen import SEEN
 from fastface.index.store import VideoIndex
+from fastface.names import counted
 from fastface.types import Faces, Hits, Person
 from fastface.workflows.census import Census, corrections_path, forget_shown, note_shown, take_census
 from fastface.workflows.desk import Desk, open_desk
@@ -75,10 +76,7 @@ def publish(desk: Desk, census: Census) -> PeopleResult:
     forget_shown(desk)
     persons = write_people(desk, census)
     note_shown(desk, census)
-    exporter = Exporter(desk, ("previews",))
-    if desk.config.people.video:
-        _plan_films(desk, census, exporter)
-    failures = exporter.make().failures
+    failures = _make_films(desk, census)
     faces = census.roll.tracks.faces
     listed = int(faces[census.label != NOBODY].sum())
     result = PeopleResult(
@@ -90,10 +88,22 @@ def publish(desk: Desk, census: Census) -> PeopleResult:
         poor=census.poor,
         rejected=census.rejected,
         passing=census.passing,
-        export_failures=tuple(failures),
+        export_failures=failures,
     )
     assert result.faces == listed + census.unlisted[1] + census.poor + census.rejected, result
     return result
+
+
+def _make_films(desk: Desk, census: Census) -> tuple[str, ...]:
+    """Makes the previews, or removes those of other numbers; gives what could not be made, and why."""
+    exporter = Exporter(desk, ("previews",))
+    if desk.config.people.video:
+        _plan_films(desk, census, exporter)
+    exports = exporter.make()
+    if exports.num_removed:
+        removed = counted(exports.num_removed, "preview film")
+        desk.observer.note(f"removed, since the numbers may be others: {removed}; people --video makes new ones")
+    return tuple(exports.failures)
 
 
 def _plan_films(desk: Desk, census: Census, exporter: Exporter) -> None:

@@ -24,7 +24,7 @@ from fastface.index.portraits import rows_of
 from fastface.index.store import VideoIndex
 from fastface.names import safe_name
 from fastface.types import Person, Portrait
-from fastface.workflows.census import Census
+from fastface.workflows.census import Census, name_of
 from fastface.workflows.desk import Desk
 from fastface.workflows.unseen import read_bodies
 
@@ -71,6 +71,7 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
         persons[:_ON_PAGE],
         videos={facts.video_id: facts.duration for facts in census.roll.facts},
         out=str(root),
+        census=name_of(census),
         others=_others(census),
     )
     draw_people_table(folder, persons[:_ON_TABLE])

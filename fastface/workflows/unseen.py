@@ -26,6 +26,7 @@ class Unseen:
     Attributes:
         tracks: By video, then body track.
         owner: (u,) whose: a cluster of tracks of faces or, numbered on from these, one without a face.
+        is_faceless: (u,) whether no face on its body track tells whose it is.
         meetings: Of these tracks with each other and with those of faces: rows count on from the roll's.
         anchored: {body of the corrections: its row}.
         cluster: (t,) of each track of the roll, as it was told whose bodies are whose.
@@ -33,6 +34,7 @@ class Unseen:
 
     tracks: Tracks
     owner: _Rows
+    is_faceless: npt.NDArray[np.bool_]
     meetings: Meetings
     anchored: dict[Anchor, int]
     cluster: _Rows
@@ -83,8 +85,9 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
     first = int(cluster.max(initial=NOBODY)) + 1
     seen = {anchor: int(cluster[row]) for anchor, row in roll.anchored.items()}
-    joined = _joined(_named(np.concatenate(owner), first), first, anchored, seen, corrections)
-    return Unseen(tracks, joined, meetings, anchored, cluster)
+    told = np.concatenate(owner)
+    joined = _joined(_named(told, first), first, anchored, seen, corrections)
+    return Unseen(tracks, joined, told == NOBODY, meetings, anchored, cluster)
 
 
 def read_bodies(desk: Desk, roll: Roll, unseen: Unseen, video: int) -> tuple[Bodies, _Rows] | None:

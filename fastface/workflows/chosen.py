@@ -1,0 +1,144 @@
+"""Persons of a census that the user names: which they are, how they are remembered, and what the store is told."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.errors import ConfigError
+from fastface.identities.corrections import Anchor
+from fastface.identities.store import open_existing
+from fastface.index.store import VideoIndex
+from fastface.names import valid_text
+from fastface.types import Bodies, Faces
+from fastface.workflows.acquaintance import store_of
+from fastface.workflows.census import MOST_ANCHORS, Census
+from fastface.workflows.desk import Desk
+
+__all__ = [
+    "anchors_of",
+    "best_rows",
+    "body_anchors",
+    "face_anchors",
+    "in_words",
+    "places_of",
+    "renewed",
+    "tell_store",
+    "together_note",
+]
+
+_Rows = npt.NDArray[np.int64]
+
+
+def places_of(census: Census, chosen: Sequence[str]) -> list[int]:
+    """The places of persons named by number, as `3` or `person 3`, or by name; in order.
+
+    Raises:
+        ConfigError: There is one that is not there, or a name of several.
+    """
+    named: dict[str, list[int]] = {}
+    for place, person in enumerate(census.persons):
+        named.setdefault(person.title, []).append(place)
+    numbers = {str(person.number): place for place, person in enumerate(census.persons)}
+    faults: list[str] = []
+    places: set[int] = set()
+    for one in map(valid_text, chosen):  # as the store keeps names
+        found = [numbers[one]] if one in numbers else named.get(one, [])
+        places.update(found)
+        if len(found) > 1:
+            faults.append(f"{one!r} is the name of {in_words(census, found)}: choose by number")
+        elif not found:
+            names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
+            known = f"there are 1 to {len(census.persons)}" if census.persons else "nobody is listed"
+            faults.append(f"there is no person {one!r}: {known}{names and '; ' + names}")
+    if faults:
+        raise ConfigError(faults)
+    return sorted(places)
+
+
+def in_words(census: Census, places: Sequence[int]) -> str:
+    """`2 and 5`: the numbers of some persons."""
+    numbers = [str(census.persons[place].number) for place in places]
+    return " and ".join([", ".join(numbers[:-1]), numbers[-1]] if len(numbers) > 1 else numbers)
+
+
+def together_note(census: Census, places: Sequence[int]) -> str:
+    """That some of them are seen at once, and so are hardly one person; empty if they are not."""
+    met = [
+        f"{census.persons[one].number} and {census.persons[other].number} are on screen together for {seconds:.1f} s"
+        for row, one in enumerate(places)
+        for other in places[row + 1 :]
+        if (seconds := census.persons[one].together.get(census.persons[other].number, 0.0))
+    ]
+    return f"{'; '.join(met)}: they are taken for one person all the same" if met else ""
+
+
+def best_rows(census: Census, rows: _Rows) -> _Rows:
+    """The rows of the best tracks, so many as a correction names."""
+    return rows[np.lexsort((rows, -census.roll.tracks.quality[rows]))][:MOST_ANCHORS]
+
+
+def anchors_of(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
+    """What stands for some persons: the best face of each of their best tracks, the best body of those without one."""
+    each = [best_rows(census, np.flatnonzero(census.label == place)) for place in places]
+    return (*face_anchors(desk, census, np.concatenate(each)).values(), *body_anchors(desk, census, places))
+
+
+def renewed(desk: Desk, census: Census) -> dict[Anchor, Anchor]:
+    """{face or body that was spoken of: the one that its track is named by now}.
+
+    After another scan these differ, and what is said next would not take back what was said of the same track before.
+    """
+    faces, bodies = census.roll.anchored, census.unseen.anchored
+    faces_now = face_anchors(desk, census, _unique(faces.values()))
+    bodies_now = _bodies_at(desk, census, _unique(bodies.values()))
+    of_bodies = {anchor: bodies_now[row] for anchor, row in bodies.items()}
+    return {anchor: faces_now[row] for anchor, row in faces.items()} | of_bodies
+
+
+def _unique(rows: Iterable[int]) -> _Rows:
+    return np.unique(np.array(list(rows), np.int64))
+
+
+def face_anchors(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
+    """{row of a track of faces: its best face}."""
+    tracks, found = census.roll.tracks, dict[int, Anchor]()
+    for video in np.unique(tracks.video[rows]).tolist():
+        video_id = census.roll.records[video].video_id
+        faces = VideoIndex(desk.out.index, video_id).faces()
+        for row in rows[tracks.video[rows] == video].tolist():
+            found[row] = _anchor(video_id, faces, int(tracks.best[row]))
+    return found
+
+
+def body_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
+    """The best body of each body track of some persons that no face told whose it is."""
+    rows = census.stretches_of(places)
+    return tuple(_bodies_at(desk, census, rows[census.unseen.is_faceless[rows]]).values())
+
+
+def _bodies_at(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
+    tracks, found = census.unseen.tracks, dict[int, Anchor]()
+    for video in np.unique(tracks.video[rows]).tolist():
+        video_id = census.roll.records[video].video_id
+        bodies = VideoIndex(desk.out.index, video_id).bodies()
+        assert bodies is not None, video_id
+        for row in rows[tracks.video[rows] == video].tolist():
+            found[row] = _anchor(video_id, bodies, int(tracks.best[row]))
+    return found
+
+
+def _anchor(video_id: str, found: Faces | Bodies, row: int) -> Anchor:
+    x1, y1, x2, y2 = found.boxes[row].tolist()
+    return Anchor(video_id, float(found.time[row]), (x1, y1, x2, y2), isinstance(found, Bodies))
+
+
+def tell_store(desk: Desk, census: Census, places: Sequence[int], name: str) -> None:
+    """Tells the store that some persons are one, and what it is called; it knows only those who have a face."""
+    identities = [census.identities[place] for place in places if place < len(census.identities)]
+    if not identities:
+        return
+    with open_existing(store_of(desk)) as store:
+        number = store.merge(identities) if len(identities) > 1 else identities[0]
+        if name:
+            store.name(number, name)

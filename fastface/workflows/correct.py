@@ -1,0 +1,135 @@
+"""`fastface pick --merge`, `--split`, `--reject`, `--restore`: what the user says of who is who."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import Config
+from fastface.errors import ConfigError
+from fastface.identities.clustering import LinkRule, clustered
+from fastface.identities.corrections import Corrections
+from fastface.workflows.census import Census, corrections_path, shown_census, take_census
+from fastface.workflows.chosen import (
+    anchors_of,
+    best_rows,
+    body_anchors,
+    face_anchors,
+    in_words,
+    places_of,
+    renewed,
+    tell_store,
+    together_note,
+)
+from fastface.workflows.desk import Desk, open_desk
+from fastface.workflows.observer import Observer
+from fastface.workflows.people import PeopleResult, publish
+from fastface.workflows.preflight import look_at_index
+
+__all__ = ["Correction", "correct"]
+
+Correction = Literal["merge", "split", "reject", "restore"]
+
+_Rows = npt.NDArray[np.int64]
+
+_SPLIT_STEP = 0.02
+"""What the threshold rises by until a person falls into two."""
+
+
+def correct(
+    config: Config, chosen: Sequence[str], out: Path, observer: Observer, correction: Correction, *, shown: str = ""
+) -> PeopleResult:
+    """Notes what the user says of persons, for this census and all to come, and counts again.
+
+    * merge: they are one.
+    * split: it is two. Bodies that were joined to it by hand are taken off first; else it is cut where its tracks are
+      least alike.
+    * reject: nobody wants to see them.
+    * restore: all who were rejected are listed again; nobody is chosen.
+
+    Args:
+        config: The settings; those of the census are the ones that it was taken with.
+        chosen: Numbers or names of persons.
+        out: The output folder.
+        observer: Told of all that happens, and what the persons have become.
+        correction: What is said of them.
+        shown: As for `pick`.
+
+    Raises:
+        ConfigError: There is no such person, too few or differently named ones for a merger, or nothing to split.
+        FastfaceError: As `people`.
+    """
+    look_at_index(config, out)
+    with open_desk(config, out, observer, "pick") as opened:
+        said = Corrections.load(corrections_path(opened))
+        desk, before = shown_census(opened, said, shown)
+        said = said.renewed(renewed(desk, before))
+        places = places_of(before, chosen)
+        if correction == "restore":
+            said = replace(said, rejected=())
+        elif correction == "reject":
+            for place in places:
+                said = said.without(anchors_of(desk, before, [place]))
+        elif correction == "merge":
+            said = _merged(desk, before, places, said)
+        else:
+            for place in places:
+                said = _split(desk, before, place, said)
+        said.save(corrections_path(desk))
+        census = take_census(desk, said)
+        for place in places:
+            desk.observer.note(_became(before, census, place))
+        return publish(desk, census)
+
+
+def _merged(desk: Desk, census: Census, places: Sequence[int], said: Corrections) -> Corrections:
+    if len(places) < 2:
+        raise ConfigError("--merge: name at least two persons")
+    if len(names := sorted({census.persons[place].name for place in places} - {""})) > 1:
+        numbers = " ".join(str(census.persons[place].number) for place in places)
+        raise ConfigError(
+            f"they are called {' and '.join(names)}: make them one by fastface pick {numbers} --name NAME"
+        )
+    if note := together_note(census, places):
+        desk.observer.note(note)
+    tell_store(desk, census, places, "")
+    return said.merged(anchors_of(desk, census, places))
+
+
+def _split(desk: Desk, census: Census, place: int, said: Corrections) -> Corrections:
+    """A person taken apart.
+
+    Raises:
+        ConfigError: It is one track.
+    """
+    rows = np.flatnonzero(census.label == place)
+    if (bodies := body_anchors(desk, census, [place])) and len(rows) + len(bodies) > 1:
+        return said.parted(bodies)
+    if len(rows) < 2:
+        raise ConfigError(f"person {place + 1} is one track, and cannot be split")
+    one, other = (tuple(face_anchors(desk, census, half).values()) for half in _halves(desk, census, rows))
+    return said.split(one, other)
+
+
+def _halves(desk: Desk, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
+    """The tracks of a person in two: those of its largest part at the lowest threshold at which it falls apart."""
+    none, settings = np.empty((0, 2), np.int64), desk.config.people
+    assert settings.link_threshold is not None
+    label, threshold = np.zeros(len(rows), np.int64), settings.link_threshold
+    while not label.any():
+        threshold += _SPLIT_STEP
+        rule = LinkRule(threshold, settings.clear_score, threshold)
+        label, _ = clustered(census.roll.tracks[rows], rule, apart=none, together=none)
+    largest = int(np.bincount(label).argmax())
+    return best_rows(census, rows[label == largest]), best_rows(census, rows[label != largest])
+
+
+def _became(before: Census, now: Census, place: int) -> str:
+    """What a person of one census is in the next."""
+    title = before.persons[place].title
+    labels = np.concatenate([now.label[before.label == place], now.unseen_label[before.unseen_label == place]])
+    places = np.unique(labels[labels >= 0]).tolist()
+    return f"{title} is now {in_words(now, places)}" if places else f"{title} is listed no more"
