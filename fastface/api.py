@@ -62,7 +62,7 @@ def people(out: str | Path = "out", *, observer: Observer | None = None, **setti
 
 
 def pick(
-    persons: Iterable[int | str],
+    persons: int | str | Iterable[int | str],
     out: str | Path = "out",
     *,
     name: str = "",
@@ -72,18 +72,19 @@ def pick(
     """Makes chosen persons of the last census one target, and exports what is found: `fastface pick`.
 
     Args:
-        persons: Numbers or names, as `people` gives them.
+        persons: Numbers or names, as `people` gives them; several are one person.
         out: The output folder.
         name: What the person is called from now on; empty keeps the name.
         observer: Told how it goes; None tells nobody.
         settings: As of `run`.
 
     Raises:
-        ConfigError: There is no such person, or the index has changed since.
+        ConfigError: There is no such person, none was named, or who is who has changed since.
         InterruptError, FastfaceError: As `run`.
     """
     config = load_config(flags=_sections(settings))
-    return picking.pick(config, [str(person) for person in persons], Path(out), observer or Observer(), name=name)
+    named = [persons] if isinstance(persons, int | str) else persons
+    return picking.pick(config, [str(person) for person in named], Path(out), observer or Observer(), name=name)
 
 
 def enroll(paths: Paths, bank: str | Path, *, observer: Observer | None = None, **settings: Settings) -> EnrollResult:

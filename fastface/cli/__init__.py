@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 import traceback
 
@@ -25,6 +26,9 @@ def main() -> None:
     except FastfaceError as error:
         _tell(str(error))
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # before a command is there to end in order
+        _tell("interrupted")
+        sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
         # Whoever read our output has gone; nothing more can be told, and Python must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

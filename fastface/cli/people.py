@@ -1,6 +1,7 @@
 """`fastface people`: everyone in an index."""
 
-from dataclasses import asdict, replace
+import shlex
+from dataclasses import asdict
 
 import typer
 from rich.console import Console
@@ -44,8 +45,9 @@ def tell(result: PeopleResult, invocation: Invocation) -> None:
 
 
 def _object(result: PeopleResult) -> dict[str, object]:
-    persons = (replace(person, portraits=()) for person in result.persons)
-    values = asdict(replace(result, persons=tuple(persons)))
+    values = asdict(result)
+    for person in values["persons"]:
+        person["portraits"] = [portrait["file"] for portrait in person["portraits"]]
     return {**values, "out": str(result.out), "page": str(result.page)}
 
 
@@ -74,18 +76,21 @@ def _table(result: PeopleResult) -> Table:
 def _lines(result: PeopleResult) -> list[str]:
     persons, faces = result.unlisted
     lines = []
+    if not result.persons and persons:
+        lines.append("nobody is listed; --min-faces 1 lists who has a single face")
     if len(result.persons) > _SHOWN:
         lines.append(f"and {len(result.persons) - _SHOWN} more: see {result.page}")
-    rest = [f"{faces} of {counted(persons, 'person')} not listed"]
+    rest = [f"{faces} are those of {counted(persons, 'person')} not listed"]
     rest += [f"{result.rejected} of rejected persons"] if result.rejected else []
     lines.append(
-        f"{counted(result.faces, 'face')}: {result.listed} of {counted(len(result.persons), 'person')} listed, "
-        f"{', '.join(rest)}, {result.poor} too poor to tell"
+        f"{counted(result.faces, 'face')}: {result.listed} are those of {counted(len(result.persons), 'person')} "
+        f"listed, {', '.join(rest)}, {result.poor} too poor to tell"
     )
     if result.passing:
         lines.append(
             f"{counted(result.passing, 'person')} not listed: the face is never seen, and the body only shortly"
         )
     lines.append(f"look and choose: {result.page}")
-    lines.append("then: fastface pick NUMBER… --name NAME" + ("" if result.out == OUT_FOLDER else f" -o {result.out}"))
+    where = "" if result.out == OUT_FOLDER else f" -o {shlex.quote(str(result.out))}"
+    lines.append(f"then: fastface pick NUMBER… --name NAME{where}")
     return lines

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
+import numpy as np
+
 from fastface.errors import ConfigError
 from fastface.identities.looks import Look, Looks
 from fastface.identities.store import Rules, Sighting
@@ -87,7 +89,8 @@ class Draft:
             number = self._add(face, seen)
         else:
             number = nearest.identity
-            if number != owner:
+            likeness = float(np.vecdot(nearest.centroid.astype(np.float64), face.astype(np.float64)))
+            if number != owner and likeness >= rules.refine_from:
                 self._put(nearest.refined(face, rules.refine_limit))
         self._place(sighting.source, before, {**before, sighting.part: (number, sighting.count)})
         own = self._own(number)

@@ -193,7 +193,9 @@ class Register(ABC):
         return parts
 
     def _damaged(self, why: object) -> StoreError:
-        return StoreError(f"{self._shown} is damaged ({why}): put a copy in its place, or remove it and begin again")
+        return StoreError(
+            f"{self._shown} cannot be read as a store of identities ({why}): name another, or, if it is damaged, put a copy in its place"
+        )
 
     def _listed(self) -> list[Identity]:
         """An identity of each look that is one; its centroid is the mean of all looks of it."""

@@ -78,6 +78,7 @@ class Rules:
     dimension: int
     threshold: float
     refine_limit: int
+    refine_from: float = -1.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.dimension <= _MAX_DIMENSION:
@@ -106,7 +107,8 @@ class IdentityStore(Protocol):
         """Gives a sighting to the identity that is most like it, or to a new one.
 
         That is the one with the largest cosine of at least the threshold, at a tie the one with the smallest number.
-        Its centroid c, the mean of r embeddings, becomes norm((r·c + f) / (r + 1)), until r is the refine limit. The
+        Its centroid c, the mean of r embeddings, becomes norm((r·c + f) / (r + 1)), until r is the refine limit, if the
+        cosine is at least `refine_from`. The
         same sighting told again replaces its count; it refines nothing unless it falls to another identity than
         before, which it then moves to. An identity without a name that loses its last sighting so, goes.
 
@@ -157,7 +159,15 @@ class IdentityStore(Protocol):
         """Removes all that is in this store, and nothing else. What is told later begins a new one, at number 1."""
 
 
-def open_store(where: str, *, contract: str, dimension: int, threshold: float, refine_limit: int = 30) -> IdentityStore:
+def open_store(
+    where: str,
+    *,
+    contract: str,
+    dimension: int,
+    threshold: float,
+    refine_limit: int = 30,
+    refine_from: float = -1.0,
+) -> IdentityStore:
     """Opens a store, or begins one.
 
     Args:
@@ -167,13 +177,15 @@ def open_store(where: str, *, contract: str, dimension: int, threshold: float, r
         dimension: Components of an embedding.
         threshold: Least cosine of a face to the centroid of the identity that it falls to.
         refine_limit: Embeddings from which a centroid stays as it is.
+        refine_from: Least cosine of a face that refines the centroid: with a low threshold, as for a trial, strangers
+            fall to an identity, and it must not become like them.
 
     Raises:
         StoreError: The store cannot be reached, is damaged, or belongs to another network.
         SpaceError: No space is left.
         ConfigError: The address is wrong, or a package is missing.
     """
-    return _opened(where, Rules(contract, dimension, threshold, refine_limit))
+    return _opened(where, Rules(contract, dimension, threshold, refine_limit, refine_from))
 
 
 def open_existing(where: str) -> IdentityStore:

@@ -53,6 +53,7 @@ def known_persons(
         dimension=desk.networks.dimension,
         threshold=threshold_of(desk),
         refine_limit=settings.refine_limit,
+        refine_from=min(desk.limits.enter, 1.0),
     ) as store:
         order = np.argsort(label, kind="stable")
         bounds = np.searchsorted(label[order], np.arange(len(persons) + 1))

@@ -5,6 +5,7 @@ Nothing is decoded. One video's faces are in memory at a time; of a track there 
 
 import hashlib
 import json
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,8 +42,6 @@ MOST_ANCHORS = 32
 """Tracks of a person that a correction names: its best ones."""
 
 _SHOWN_VERSION = 1
-
-_COUNT_AGAIN = "run fastface people"
 
 _NAME_LENGTH = 12
 """Hexadecimal digits of a digest that name a census."""
@@ -128,9 +127,9 @@ def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[
     except FileNotFoundError:
         settings = None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_COUNT_AGAIN}") from error
+        raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_count_again(desk)}") from error
     if settings is None:
-        raise ConfigError(f"nobody was counted in {str(desk.out.root)!r} yet: {_COUNT_AGAIN}")
+        raise ConfigError(f"nobody was counted in {str(desk.out.root)!r} yet: {_count_again(desk)}")
     if name and name != shown["census"]:
         raise ConfigError("persons were numbered anew since that page was made: open people.html again")
     desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
@@ -138,9 +137,13 @@ def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[
     if name_of(census) != shown["census"]:
         raise ConfigError(
             "who is who has changed since persons were numbered, by a scan, a correction, or in how neighbours are "
-            f"found: {_COUNT_AGAIN}"
+            f"found: {_count_again(desk)}"
         )
     return desk, census
+
+
+def _count_again(desk: Desk) -> str:
+    return f"run fastface people -o {shlex.quote(str(desk.out.root))}"
 
 
 def _shown_path(desk: Desk) -> Path:

@@ -51,6 +51,8 @@ def places_of(census: Census, chosen: Sequence[str]) -> list[int]:
             names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
             known = f"there are 1 to {len(census.persons)}" if census.persons else "nobody is listed"
             faults.append(f"there is no person {one!r}: {known}{names and '; ' + names}")
+    if not chosen:
+        faults.append("name at least one person, by its number or name")
     if faults:
         raise ConfigError(faults)
     return sorted(places)

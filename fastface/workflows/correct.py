@@ -67,7 +67,7 @@ def correct(
         said = Corrections.load(corrections_path(opened))
         desk, before = shown_census(opened, said, shown)
         said = said.renewed(renewed(desk, before))
-        places = places_of(before, chosen)
+        places = [] if correction == "restore" else places_of(before, chosen)
         if correction == "restore":
             said = replace(said, rejected=())
         elif correction == "reject":
@@ -90,9 +90,8 @@ def _merged(desk: Desk, census: Census, places: Sequence[int], said: Corrections
         raise ConfigError("--merge: name at least two persons")
     if len(names := sorted({census.persons[place].name for place in places} - {""})) > 1:
         numbers = " ".join(str(census.persons[place].number) for place in places)
-        raise ConfigError(
-            f"they are called {' and '.join(names)}: make them one by fastface pick {numbers} --name NAME"
-        )
+        called = " and ".join(names)
+        raise ConfigError(f"they are called {called}: fastface pick {numbers} --name NAME makes them one")
     if note := together_note(census, places):
         desk.observer.note(note)
     tell_store(desk, census, places, "")

@@ -31,7 +31,12 @@ from fastface.workflows.find import Findings
 from fastface.workflows.machine import num_cores
 from fastface.workflows.pictures import plan_pictures
 
-__all__ = ["Exporter", "Exports"]
+__all__ = ["PICKED", "Exporter", "Exports"]
+
+PICKED = "primary_person.npz"
+"""What `pick` writes for other tools; of another question it tells nothing."""
+
+_ANSWER = ("clips", "crops", "snapshots", PICKED)
 
 _Stamp = tuple[int, int]
 """Inode and time of change."""
@@ -81,10 +86,10 @@ class Exporter:
 
     Args:
         desk: The command's.
-        folders: Those below OUT that the command answers for: what else lies in them goes.
+        folders: Those below OUT, and files, that the command answers for: what else is of them goes.
     """
 
-    def __init__(self, desk: Desk, folders: Collection[str] = ("clips", "crops", "snapshots")) -> None:
+    def __init__(self, desk: Desk, folders: Collection[str] = _ANSWER) -> None:
         self._out = desk.out
         self._folders = folders
         self._ledger = desk.ledger

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ def require_index(out: Path) -> None:
         with Ledger(path, read_only=True) as ledger:
             if any(record.scan_key for record in ledger.videos()):
                 return
-    raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {out}")
+    raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {shlex.quote(str(out))}")
 
 
 def require_free(out: Path) -> None:

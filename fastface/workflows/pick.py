@@ -25,6 +25,7 @@ from fastface.types import Bodies, Faces, Gallery, Hits, Person, Target
 from fastface.workflows.census import Census, corrections_path, shown_census
 from fastface.workflows.chosen import anchors_of, in_words, places_of, renewed, tell_store, together_note
 from fastface.workflows.desk import Desk, open_desk
+from fastface.workflows.exporting import PICKED
 from fastface.workflows.find import Findings
 from fastface.workflows.observer import Observer
 from fastface.workflows.people_files import write_people
@@ -39,8 +40,6 @@ _Rows = npt.NDArray[np.int64]
 
 _MOST_REFERENCES = 64
 """Faces of a person that become its bank."""
-
-_PICKED = "primary_person.npz"
 
 
 def pick(
@@ -79,7 +78,6 @@ def pick(
         if note := together_note(census, places):
             desk.observer.note(note)
         rows = np.flatnonzero(np.isin(census.label, places))
-        desk.ledger.put_export(_PICKED, "", "{}")
         gallery = _gallery(census, places, desk.networks.contract, label)
         if len(rows):
             bank = f"banks/{label}.npz"
@@ -91,8 +89,9 @@ def pick(
         result.targets = (label,)
         answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
         found = _findings(desk, census, places, gallery)
+        desk.ledger.put_export(PICKED, "", "{}")
         write_picked(
-            out / _PICKED,
+            out / PICKED,
             label,
             (PickedVideo(one.record.video_id, one.faces, one.hits[label], bodies) for one, bodies in found),
         )

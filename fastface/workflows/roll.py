@@ -108,6 +108,8 @@ def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
             num_others += 1
             continue
         found.append((record, record.info, index))
+    if num_waiting := len(desk.records()) - len(desk.answered()):
+        desk.observer.note(f"left out, since not scanned to the end: {counted(num_waiting, 'video')}")
     if num_others:
         desk.observer.note(f"left out, since scanned with another recogniser: {counted(num_others, 'video')}")
     return found

@@ -268,7 +268,7 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     with result.phase("exports"):
         exports = exporter.make()
     if exports.num_removed:
-        desk.observer.note(f"{exports.num_removed} clips and pictures of the question before were removed")
+        desk.observer.note(f"removed, since of the question before: {counted(exports.num_removed, 'file')}")
     if not desk.config.growth.grow:
         forget_growth(root)
     write_spans(root, exports.spans)
