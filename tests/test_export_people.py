@@ -53,7 +53,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _write(path: Path, persons: list[Person], **given: Any) -> Path:
-    options: dict[str, Any] = {"videos": VIDEOS, "out": "out", "others": (0, 0), **given}
+    options: dict[str, Any] = {"videos": VIDEOS, "out": "out", "census": "0123456789ab", "others": (0, 0), **given}
     write_people_page(path / "people.html", persons, **options)
     return path / "people.html"
 
@@ -260,7 +260,7 @@ def test_equal_persons_are_equal_pictures_whatever_their_names(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("persons", "heading", "rows"),
     [
-        (three(), ["person", "name", "screen time", "share"], [["1", "Alice", "102.8 s", "25%", "511"]]),
+        (three(), ["person", "name", "screen time", "tracks", "share"], [["1", "Alice", "102.8 s", "2", "25%", "511"]]),
         (
             with_bodies(),
             ["person", "name", "screen time", "by body", "share"],

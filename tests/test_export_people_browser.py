@@ -30,7 +30,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 def _open(page: Browser, folder: Path, persons: list[Person], **given: Any) -> None:
-    options: dict[str, Any] = {"videos": VIDEOS, "out": "out", "others": (0, 0), **given}
+    options: dict[str, Any] = {"videos": VIDEOS, "out": "out", "census": "0123456789ab", "others": (0, 0), **given}
     write_people_page(folder / "people.html", persons, **options)
     page.show(1400, 1000)
     page.open(folder / "people.html")
@@ -180,17 +180,17 @@ def test_a_click_and_a_key_choose_and_the_command_follows(page: Browser, tmp_pat
     assert page.run("document.getElementById('chosen').hidden") is True
     _click(page, f"{_card(10)} .hero")
     assert page.run(PRESSED) == ["false", "false", "true"]
-    assert page.run(COMMAND) == "fastface pick 10 -o out"
+    assert page.run(COMMAND) == "fastface pick 10 -o out --census 0123456789ab"
     page.run("document.querySelectorAll('.pick')[1].focus()")
     page.press("Enter", "\r")
-    assert page.run(COMMAND) == "fastface pick 2 10 -o out"
+    assert page.run(COMMAND) == "fastface pick 2 10 -o out --census 0123456789ab"
     page.run("document.querySelectorAll('.pick')[0].focus()")
     page.press(" ", " ")
-    assert page.run(COMMAND) == "fastface pick 1 2 10 -o out"
+    assert page.run(COMMAND) == "fastface pick 1 2 10 -o out --census 0123456789ab"
     assert page.run(PRESSED) == ["true", "true", "true"]
     page.press(" ", " ")
     _type(page, "name", "  Alice ")
-    assert page.run(COMMAND) == "fastface pick 2 10 --name Alice -o out"
+    assert page.run(COMMAND) == "fastface pick 2 10 --name Alice -o out --census 0123456789ab"
     _click(page, f"{_card(2)} .pick")
     assert page.run(PRESSED) == ["false", "false", "true"]
     _click(page, "#clear")
@@ -273,7 +273,7 @@ def test_the_command_means_what_was_given_to_a_shell(page: Browser, tmp_path: Pa
         given = [os.fsdecode(argument) for argument in told.stdout.split(b"\0")[:-1]]
         assert given[:2] == ["pick", "2"]
         rest = [f"--name={name}"] if name == "-rf" else ["--name", name]
-        assert given[2:] == [*rest, *([f"--out={out}"] if out == "-o" else ["-o", out])]
+        assert given[2:] == [*rest, *([f"--out={out}"] if out == "-o" else ["-o", out]), "--census", "0123456789ab"]
         assert command.isprintable() or not out.isprintable()
     assert sorted(tmp_path.iterdir()) == [tmp_path / "people.html"]
 
@@ -287,7 +287,7 @@ def test_a_selection_is_copied_and_saved(page: Browser, tmp_path: Path) -> None:
     _click(page, "#copy")
     assert (
         page.run("new Promise((done) => setTimeout(() => done(window.copied)))")
-        == "fastface pick 1 10 --name Alice -o out"
+        == "fastface pick 1 10 --name Alice -o out --census 0123456789ab"
     )
     assert page.run("document.getElementById('copy').textContent") == "Copied"
     (tmp_path / "saved").mkdir()
@@ -296,7 +296,7 @@ def test_a_selection_is_copied_and_saved(page: Browser, tmp_path: Path) -> None:
     page.wait("Browser.downloadProgress", state="completed")
     assert [path.name for path in (tmp_path / "saved").iterdir()] == ["selection.json"]
     text = (tmp_path / "saved" / "selection.json").read_text(encoding="utf-8")
-    assert text == '{"schema_version":1,"people":[1,10],"name":"Alice"}\n'
+    assert text == '{"schema_version":1,"census":"0123456789ab","people":[1,10],"name":"Alice"}\n'
 
 
 def test_hostile_names_do_nothing(page: Browser, tmp_path: Path) -> None:

@@ -101,7 +101,18 @@ EXPORT = (
 CURATE = _flags("curate", "max")
 PEOPLE = _flags(
     "people",
-    *("min_faces", "link_threshold", "top", "rank", "min_quality", "portraits", "video", "store", "refine_limit"),
+    *(
+        "min_faces",
+        "min_seconds",
+        "link_threshold",
+        "top",
+        "rank",
+        "min_quality",
+        "portraits",
+        "video",
+        "store",
+        "refine_limit",
+    ),
 )
 LIMITS = _flags("run", "until", "max_hours")
 RUN = (*_flags("run", "fresh"), *LIMITS)

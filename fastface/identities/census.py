@@ -152,7 +152,8 @@ def _twice(label: _Labels, meetings: Meetings, count: int) -> list[float]:
     """Seconds in which two tracks of a person are on screen: of one whom the user put together so."""
     both = label[meetings.pairs]
     own = (both[:, 0] >= 0) & (both[:, 0] == both[:, 1])
-    return np.bincount(both[own, 0], meetings.seconds[own], count).tolist()
+    seconds: list[float] = np.bincount(both[own, 0], meetings.seconds[own], count).tolist()
+    return seconds
 
 
 def _coverage(own: Tracks, of: _Labels, count: int) -> npt.NDArray[np.float64]:

@@ -194,7 +194,8 @@ class Register(ABC):
 
     def _damaged(self, why: object) -> StoreError:
         return StoreError(
-            f"{self._shown} cannot be read as a store of identities ({why}): name another, or, if it is damaged, put a copy in its place"
+            f"{self._shown} cannot be read as a store of identities ({why}): name another or, if it is a damaged one, "
+            "put a copy in its place"
         )
 
     def _listed(self) -> list[Identity]:

@@ -68,21 +68,27 @@ def correct(
         desk, before = shown_census(opened, said, shown)
         said = said.renewed(renewed(desk, before))
         places = [] if correction == "restore" else places_of(before, chosen)
-        if correction == "restore":
-            said = replace(said, rejected=())
-        elif correction == "reject":
-            for place in places:
-                said = said.without(anchors_of(desk, before, [place]))
-        elif correction == "merge":
-            said = _merged(desk, before, places, said)
-        else:
-            for place in places:
-                said = _split(desk, before, place, said)
+        said = _corrected(desk, before, places, said, correction)
         said.save(corrections_path(desk))
         census = take_census(desk, said)
         for place in places:
             desk.observer.note(_became(before, census, place))
         return publish(desk, census)
+
+
+def _corrected(
+    desk: Desk, census: Census, places: Sequence[int], said: Corrections, correction: Correction
+) -> Corrections:
+    if correction == "restore":
+        return replace(said, rejected=())
+    if correction == "merge":
+        return _merged(desk, census, places, said)
+    for place in places:
+        if correction == "reject":
+            said = said.without(anchors_of(desk, census, [place]))
+        else:
+            said = _split(desk, census, place, said)
+    return said
 
 
 def _merged(desk: Desk, census: Census, places: Sequence[int], said: Corrections) -> Corrections:

@@ -31,12 +31,7 @@ from fastface.workflows.find import Findings
 from fastface.workflows.machine import num_cores
 from fastface.workflows.pictures import plan_pictures
 
-__all__ = ["PICKED", "Exporter", "Exports"]
-
-PICKED = "primary_person.npz"
-"""What `pick` writes for other tools; of another question it tells nothing."""
-
-_ANSWER = ("clips", "crops", "snapshots", PICKED)
+__all__ = ["Exporter", "Exports"]
 
 _Stamp = tuple[int, int]
 """Inode and time of change."""
@@ -86,10 +81,10 @@ class Exporter:
 
     Args:
         desk: The command's.
-        folders: Those below OUT, and files, that the command answers for: what else is of them goes.
+        folders: Those below OUT that the command answers for: what else lies in them goes.
     """
 
-    def __init__(self, desk: Desk, folders: Collection[str] = _ANSWER) -> None:
+    def __init__(self, desk: Desk, folders: Collection[str] = ("clips", "crops", "snapshots")) -> None:
         self._out = desk.out
         self._folders = folders
         self._ledger = desk.ledger

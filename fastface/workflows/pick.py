@@ -25,7 +25,6 @@ from fastface.types import Bodies, Faces, Gallery, Hits, Person, Target
 from fastface.workflows.census import Census, corrections_path, shown_census
 from fastface.workflows.chosen import anchors_of, in_words, places_of, renewed, tell_store, together_note
 from fastface.workflows.desk import Desk, open_desk
-from fastface.workflows.exporting import PICKED
 from fastface.workflows.find import Findings
 from fastface.workflows.observer import Observer
 from fastface.workflows.people_files import write_people
@@ -37,6 +36,8 @@ from fastface.workflows.unseen import read_bodies
 __all__ = ["pick"]
 
 _Rows = npt.NDArray[np.int64]
+
+_PICKED = "primary_person.npz"
 
 _MOST_REFERENCES = 64
 """Faces of a person that become its bank."""
@@ -89,9 +90,9 @@ def pick(
         result.targets = (label,)
         answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
         found = _findings(desk, census, places, gallery)
-        desk.ledger.put_export(PICKED, "", "{}")
+        desk.ledger.put_export(_PICKED, "", "{}")
         write_picked(
-            out / PICKED,
+            out / _PICKED,
             label,
             (PickedVideo(one.record.video_id, one.faces, one.hits[label], bodies) for one, bodies in found),
         )
