@@ -822,16 +822,6 @@ def test_the_rejected_come_back_when_they_are_asked_for(out: Path, command: Comm
     assert listed(census(command, out)) == before
 
 
-def test_a_trial_with_a_low_threshold_spoils_no_identity(out: Path, command: Command) -> None:
-    nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
-    for number, name in (("1", "Ada"), ("2", "Bo"), ("3", "Cleo"), ("4", "Eve")):
-        assert command("pick", number, "--name", name, *nothing).returncode == 0
-    named = listed(census(command, out))
-    for threshold in ("-1", "0", "0.9", "-0.5"):
-        assert command("people", "-o", out, "-q", "--link-threshold", threshold).returncode == 0
-    assert listed(census(command, out)) == named
-
-
 def test_a_saved_selection_is_as_good_as_numbers(out: Path, command: Command, tmp_path: Path) -> None:
     path = tmp_path / "selection.json"
     path.write_text(json.dumps({"schema_version": 1, "people": [2], "name": "Bo"}) + "\n")  # as people.html saves it
