@@ -38,8 +38,11 @@ def tracks(*parts: Tracks) -> Tracks:
     return Tracks.concatenate([Tracks.empty(8), *parts])
 
 
-def order_by(rank: str, found: Tracks, label: list[int], *, min_faces: int = 1, top: int = 0) -> list[int]:
-    return ranked(found, np.array(label, np.int64), rank, min_faces=min_faces, min_seconds=2, top=top).tolist()  # type: ignore[arg-type]
+def order_by(
+    rank: str, found: Tracks, label: list[int], *, min_faces: int = 1, min_seconds: float = 2, top: int = 0
+) -> list[int]:
+    limits = {"min_faces": min_faces, "min_seconds": min_seconds, "top": top}
+    return ranked(found, np.array(label, np.int64), rank, **limits).tolist()  # type: ignore[arg-type]
 
 
 # ── rank ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,6 +89,50 @@ def test_equals_are_ranked_by_screen_time_then_by_the_first_track(rank: str) -> 
 def test_three_tenths_are_three_tenths_however_they_were_added() -> None:
     split = tracks(track(seconds=0.3), track(seconds=0.1), track(seconds=0.1), track(seconds=0.1), track(seconds=0.3))
     assert order_by("seconds", split, [0, 1, 1, 1, 2]) == [0, 1, 2]
+
+
+BODIES = tracks(
+    track(0, 2, seconds=2, faces=4, quality=0.4, centrality=0.4),  # 0
+    track(0, 30, seconds=20, faces=0, quality=0, centrality=1),  # 1: the face is never seen
+    track(0, 1, seconds=1, faces=2, quality=0.9, centrality=0.2),  # 2
+    track(3, 9, seconds=6, faces=0, quality=0, centrality=1),  # 2: only the body
+    track(0, 2, seconds=2.25, faces=0, quality=0, centrality=0.9),  # 3: never
+    track(40, 42, video=1, seconds=2.25, faces=0, quality=0, centrality=0),  # 3
+    track(0, 9, seconds=90, faces=0, quality=0, centrality=1),  # nobody
+    track(0, 1.5, seconds=1.5, faces=0, quality=0, centrality=1),  # 5: never. And 4 has no track at all
+)
+OWNERS = [0, 1, 2, 2, 3, 3, NOBODY, 5]
+
+
+@pytest.mark.parametrize(
+    ("rank", "expected"),
+    [
+        ("seconds", [2, 0, 1, 3]),  # 7 and 2; then 20 and 4.5
+        ("coverage", [2, 0, 1, 3]),  # 9 and 2; then 30 and 2 + 2
+        ("centrality", [0, 2, 1, 3]),  # 0.4 and 0.2, over the faces; then by screen time
+        ("quality", [2, 0, 1, 3]),  # 0.9 and 0.4; then by screen time
+    ],
+)
+def test_whose_face_is_never_seen_comes_after_all_others(rank: str, expected: list[int]) -> None:
+    assert order_by(rank, BODIES, OWNERS) == expected
+    for top in range(1, 6):
+        assert order_by(rank, BODIES, OWNERS, top=top) == expected[:top]
+    # 2 has two faces: bodies are none.
+    assert order_by(rank, BODIES, OWNERS, min_faces=3) == [0, 1, 3]
+    assert order_by(rank, BODIES, OWNERS, min_faces=99) == [1, 3]
+    # Whoever shows a face is listed however shortly.
+    assert order_by(rank, BODIES, OWNERS, min_seconds=5) == [*expected[:2], 1]
+    assert order_by(rank, BODIES, OWNERS, min_seconds=99) == expected[:2]
+    assert order_by(rank, BODIES, OWNERS, min_seconds=1.5) == [*expected, 5]
+    assert order_by(rank, BODIES, OWNERS, min_seconds=0) == [*expected, 5]
+
+
+def test_the_least_time_is_reached_however_it_was_added() -> None:
+    tenths = tracks(*(track(seconds=0.1, faces=0) for _ in range(3)), track(seconds=0.29, faces=0))
+    assert sum([0.1] * 8) < 0.8
+    eight = tracks(*(track(seconds=0.1, faces=0) for _ in range(8)))
+    assert order_by("seconds", eight, [0] * 8, min_seconds=0.8) == [0]
+    assert order_by("seconds", tenths, [0, 0, 0, 1], min_seconds=0.3) == [0]
 
 
 @pytest.mark.parametrize("rank", ["seconds", "coverage", "centrality", "quality"])
@@ -203,6 +250,34 @@ def test_who_is_with_whom_is_symmetric_and_leaves_out_oneself_and_nobody() -> No
     seconds = np.array([1.0, 0.5, 4.0, 100.0, 100.0, 100.0, 0.25])
     persons = persons_of(found, label, VIDEOS, Meetings(pairs, seconds), 0.0)
     assert [one.together for one in persons] == [{2: 1.5, 3: 0.25}, {1: 1.5, 3: 4.0}, {1: 0.25, 2: 4.0}]
+
+
+def test_seconds_in_which_only_the_body_is_seen_count_and_are_told() -> None:
+    found = tracks(
+        track(0, 2, seconds=2.5, faces=5, quality=0.4),
+        track(2.5, 5.5, seconds=3.5, faces=0, quality=0),
+        track(6, 7, seconds=1.5, faces=3, quality=0.6),
+        track(1, 2, video=1, seconds=1.25, faces=0, quality=0),
+        track(3, 9, video=1, seconds=6.25, faces=0, quality=0),
+        track(0, 9, seconds=9.5, faces=0, quality=0),
+    )
+    one, two = persons_of(found, np.array([0, 0, 0, 0, 1, NOBODY]), VIDEOS, NOBODY_MEETS, 0.5)
+    assert (one.faces, one.tracks, one.videos, one.best_quality) == (8, 2, 2, np.float32(0.6))
+    assert (one.seconds, one.body_seconds, one.share, one.is_faceless) == (8.75, 4.75, 0.175, False)
+    assert [(a.video_id, a.start, a.end, a.faces) for a in one.appearances] == [
+        ("a.mp4", 0.0, 7.5, 8), ("b.mp4", 1.0, 2.25, 0),
+    ]  # fmt: skip
+    assert (two.faces, two.tracks, two.videos, two.best_quality) == (0, 0, 1, 0)
+    assert (two.seconds, two.body_seconds, two.share, two.is_faceless) == (6.25, 6.25, 0.125, True)
+    assert [(a.video_id, a.start, a.end, a.faces) for a in two.appearances] == [("b.mp4", 3.0, 9.25, 0)]
+
+
+def test_seconds_of_one_who_was_put_together_of_two_on_screen_count_once() -> None:
+    found = tracks(track(0, 2, seconds=2.5), track(1, 4, seconds=3.5, faces=0), track(1, 2, seconds=1.5))
+    meetings = Meetings(np.array([[0, 1], [1, 2]]), np.array([1.5, 0.5]))
+    one, two = persons_of(found, np.array([0, 0, 1]), VIDEOS, meetings, 0.0)
+    assert (one.seconds, one.together) == (4.5, {2: 0.5})  # 2.5 + 3.5 − 1.5
+    assert (two.seconds, two.together) == (1.5, {1: 0.5})
 
 
 def test_no_person_of_no_track() -> None:

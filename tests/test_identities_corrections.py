@@ -14,6 +14,7 @@ from people_tools import HOSTILE
 
 from fastface.errors import FaceIndexError
 from fastface.identities.corrections import Anchor, Corrections, anchored_track
+from fastface.types import Bodies
 
 BOX = (100.0, 50.0, 180.0, 150.0)
 
@@ -33,6 +34,7 @@ anchors = st.builds(
     st.text(st.characters(), max_size=20) | st.sampled_from(HOSTILE),
     finite,
     st.tuples(finite, finite, finite, finite),
+    st.booleans(),
 )
 groups = st.lists(anchors, max_size=3).map(tuple)
 
@@ -72,6 +74,18 @@ def test_the_file_is_its_owners_and_the_same_for_the_same(tmp_path: Path) -> Non
     Corrections.load(path).save(path)
     assert path.read_bytes() == first
     assert json.loads(first)["schema_version"] == 1
+
+
+def test_bodies_are_told_from_faces_and_a_file_from_before_there_were_any_is_of_faces(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    body = replace(A, is_body=True)
+    said = Corrections().merged([A, body]).without([body]).split([A], [body])
+    said.save(path)
+    assert Corrections.load(path) == said
+    assert [one["is_body"] for one in json.loads(path.read_bytes())["rejected"][0]] == [True]
+    assert {one.is_body for one in Corrections.load(path).anchors} == {True, False}
+    path.write_text(written(same=[[GOOD, {**GOOD, "is_body": True}]]))
+    assert [one.is_body for one in Corrections.load(path).anchors] == [False, True]
 
 
 def test_no_file_is_nothing_said(tmp_path: Path) -> None:
@@ -143,6 +157,19 @@ def test_they_take_each_other_back_again_and_again() -> None:
         assert (said.same, said.different) == ((), (((A,), (B,)),))
 
 
+def test_what_is_parted_is_one_with_nobody_any_more() -> None:
+    body, other = replace(A, is_body=True), replace(B, is_body=True)
+    said = Corrections().merged([A, body, B]).merged([body, other]).merged([C, D]).split([E], [body]).without([body])
+    parted = said.parted([body])
+    # Faces that were one person's stay so; a body that is alone is one with nobody.
+    assert parted.same == ((A, B), (C, D))
+    assert (parted.different, parted.rejected) == (said.different, said.rejected)
+    assert said.parted([body, other, A]).same == ((C, D),)
+    assert said.parted([other]).same == ((A, body, B), (C, D))
+    assert said.parted([E]) == said.parted([]) == said
+    assert parted.merged([body, A]).same == ((A, B), (C, D), (A, body))
+
+
 def test_what_is_said_twice_is_kept() -> None:
     said = Corrections().without([A, B]).without([C]).merged([A, D])
     assert said.rejected == ((A, B), (C,))
@@ -155,6 +182,7 @@ def test_what_was_said_before_is_not_changed() -> None:
     said.split([A], [B])
     said.merged([C, D])
     said.without([A])
+    said.parted([A])
     assert said == before
 
 
@@ -229,3 +257,20 @@ def test_of_no_face_none_is_found() -> None:
 def test_a_face_without_a_track_is_its_own() -> None:
     faces = faces_of([axis(0)] * 3, [0.0, 1.0, 2.0], tracks=[-1, 4, -1], boxes=[BOX] * 3)
     assert [anchored_track(faces, Anchor("a", time, BOX)) for time in (0.0, 1.0, 2.0)] == [5, 4, 7]
+
+
+@pytest.mark.parametrize(("rate", "shift"), [(5, 0), (25, 0), (10, 0.03), (4, 0.1), (1, 0.4)])
+def test_a_body_is_found_among_bodies_as_a_face_among_faces(rate: float, shift: float) -> None:
+    faces = film(rate, shift)
+    bodies = replace(
+        Bodies.concatenate([Bodies.empty()] * 2),
+        **{name: getattr(faces, name) for name in ("time", "pts", "boxes", "track")},
+    )
+    assert len(bodies) == len(faces) > 19
+    for time in (0.4, 2.0, 4.4, 5.6, 9.2):
+        assert anchored_track(bodies, Anchor("a", time, BOX, is_body=True)) == 3
+        moved = Anchor("a", time, (310.0, 60.0, 385.0, 155.0), is_body=True)
+        assert anchored_track(bodies, moved) == (8 if time < 5 else 11)
+    assert anchored_track(bodies, Anchor("a", 2.0, (200.0, 50.0, 280.0, 150.0), is_body=True)) is None
+    assert anchored_track(bodies, Anchor("a", 11.0, BOX, is_body=True)) is None
+    assert anchored_track(Bodies.empty(), Anchor("a", 2.0, BOX, is_body=True)) is None

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fastface.errors import ConfigError, SpaceError, StoreError
-from fastface.identities.store import Identity, IdentityStore, Sighting, open_existing, open_store
+from fastface.identities.store import Encounter, Identity, IdentityStore, Sighting, open_existing, open_store
 
 D = 64
 THRESHOLD = 0.6
@@ -85,6 +85,10 @@ def tell(
     return store.match_or_add(face, Sighting(source, part, count), seen=seen)
 
 
+def keep_only(store: IdentityStore, source: str, parts: list[str]) -> None:
+    assert store.tell([], seen=1, kept={source: parts}) == []
+
+
 def facts(store: IdentityStore) -> list[tuple[int, str, int, int]]:
     return [(one.number, one.name, one.count, one.sources) for one in store.identities()]
 
@@ -130,11 +134,55 @@ def test_an_embedding_need_not_have_length_one(store: IdentityStore) -> None:
     np.testing.assert_allclose(only(store).centroid, axis(3), atol=1e-7)
 
 
-def test_avoided_identities_are_not_looked_at(store: IdentityStore) -> None:
+def person(face: np.ndarray, *seen: tuple[str, str, int], least: float | None = None) -> Encounter:
+    return Encounter(face, tuple(Sighting(*one) for one in seen), least)
+
+
+def test_persons_of_a_census_are_different_identities(store: IdentityStore) -> None:
+    persons = [
+        person(axis(0), ("a", "0", 3)),
+        person(between(0, 1, 0.9), ("a", "1", 4)),
+        person(axis(5), ("a", "2", 1)),
+    ]
+    assert store.tell(persons, seen=10) == [1, 2, 3]
+    assert facts(store) == [(1, "", 3, 1), (2, "", 4, 1), (3, "", 1, 1)]
+    # Who is more like somebody chooses first, whoever is told first; who has nobody left is new.
+    near = [person(between(0, 7, 0.8), ("b", "0", 1)), person(between(0, 6, 0.95), ("b", "1", 1))]
+    assert store.tell([near[0], near[1]], seen=20) == [2, 1]
+    assert store.tell([person(axis(5), ("c", str(k), 1)) for k in range(3)], seen=30) == [3, 4, 5]
+
+
+def test_of_several_who_surely_are_somebody_the_first_told_is(store: IdentityStore) -> None:
     tell(store, axis(0), "a")
-    assert store.match_or_add(axis(0), Sighting("a", "1", 1), seen=1, avoid={1}) == 2
-    assert store.match_or_add(axis(0), Sighting("a", "2", 1), seen=1, avoid=[1, 2, 99]) == 3
-    assert facts(store) == [(1, "", 1, 1), (2, "", 1, 1), (3, "", 1, 1)]
+    sure = [person(between(0, 1, 0.8), ("b", "0", 9)), person(between(0, 2, 0.9), ("b", "1", 1))]
+    assert store.tell(sure, seen=1, sure=0.75) == [1, 2]
+
+
+def test_a_person_who_is_not_seen_clearly_must_be_more_like_somebody(store: IdentityStore) -> None:
+    tell(store, axis(0), "a")
+    assert store.tell([person(between(0, 1, 0.7), ("b", "0", 1), least=0.75)], seen=1) == [2]
+    assert store.tell([person(between(0, 2, 0.7), ("c", "0", 1))], seen=1) == [1]
+
+
+def test_a_person_of_several_sources_refines_once_for_each(store: IdentityStore) -> None:
+    face = between(0, 1, 0.9)
+    assert store.tell([person(axis(0), ("a", "0", 2), ("b", "0", 3))], seen=5) == [1]
+    assert store.tell([person(face, ("b", "0", 4), ("c", "0", 1), ("d", "0", 1))], seen=6) == [1]
+    one = only(store)
+    assert (one.count, one.sources, one.refinements, one.first_seen, one.last_seen) == (8, 4, 4, 5, 6)
+    expected = unit(3 * unit(2 * axis(0) + face) + face)
+    np.testing.assert_allclose(one.centroid, expected, atol=1e-6)
+
+
+def test_a_census_is_one_change_of_the_store(where: str) -> None:
+    with opened(where) as store, opened(where) as other:
+        store.tell([person(axis(k), ("a", str(k), 1)) for k in range(5)], seen=1)
+        bad = [person(axis(6), ("b", "0", 1)), person(np.zeros(D), ("b", "1", 1))]
+        with pytest.raises(ValueError, match="length zero"):
+            store.tell(bad, seen=1, kept={"a": []})
+        assert facts(other) == [(k + 1, "", 1, 1) for k in range(5)]
+        assert store.tell([person(axis(0), ("a", "0", 2))], seen=1, kept={"a": ["1"], "z": []}) == [1]
+        assert facts(other) == [(1, "", 2, 1), (2, "", 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -214,13 +262,13 @@ def test_keep_only_takes_back_what_is_no_longer_told(store: IdentityStore) -> No
         tell(store, axis(place), "a", str(place), count=3)
     tell(store, axis(0), "b", count=5)
     store.name(2, "Bob")
-    store.keep_only("a", ["0"])
+    keep_only(store, "a", ["0"])
     assert facts(store) == [(1, "", 8, 2), (2, "Bob", 0, 0)]
-    store.keep_only("a", [])
-    store.keep_only("nothing", [])
+    keep_only(store, "a", [])
+    keep_only(store, "nothing", [])
     assert facts(store) == [(1, "", 5, 1), (2, "Bob", 0, 0)]
     assert tell(store, axis(1), "c") == 2
-    store.keep_only("c", [])
+    keep_only(store, "c", [])
     store.name(2, "")
     assert facts(store) == [(1, "", 5, 1)]
 
@@ -231,7 +279,7 @@ def test_keep_only_takes_back_what_is_no_longer_told(store: IdentityStore) -> No
 def test_names_last_and_a_wrong_number_is_answered_with_the_right_ones(store: IdentityStore, where: str) -> None:
     for place in range(5):
         tell(store, axis(place), str(place))
-    store.keep_only("3", [])
+    keep_only(store, "3", [])
     store.name(2, "Zoë \udce9 'x'")
     with pytest.raises(ConfigError, match=r"no identity 4: there are 1-3, 5$"):
         store.name(4, "Dora")
@@ -257,7 +305,9 @@ def test_merged_identities_are_one_person(store: IdentityStore) -> None:
     # What was merged stays so: its face, its number and its sightings lead to the one that stayed.
     assert tell(store, axis(3), "common", "3", count=2000) == 2
     assert tell(store, axis(3), "new") == 2
-    assert store.match_or_add(axis(3), Sighting("other", "0", 1), seen=1, avoid=[3]) == 5
+    # Another who is told with it is somebody else.
+    both = [person(axis(3), ("new", "0", 1)), person(between(3, 9, 0.9), ("other", "0", 1))]
+    assert store.tell(both, seen=1) == [2, 5]
     store.name(4, "Robert")
     assert store.merge([3, 4]) == 2
     assert facts(store)[1] == (2, "Robert", 2116, 3)
@@ -265,7 +315,7 @@ def test_merged_identities_are_one_person(store: IdentityStore) -> None:
     assert facts(store) == [(1, "Robert", 2117, 3), (5, "", 1, 1)]
     store.name(4, "")
     for source in ("common", "b", "new"):
-        store.keep_only(source, [])
+        keep_only(store, source, [])
     assert facts(store) == [(5, "", 1, 1)]
     assert tell(store, axis(2), "z") == 6
 
@@ -300,7 +350,7 @@ def test_what_one_changes_the_other_sees(where: str) -> None:
         for place in range(40):
             assert tell((one, other)[place % 2], axis(place), str(place)) == place + 1
         other.merge([1, 2])
-        one.keep_only("4", [])
+        keep_only(one, "4", [])
         assert tell(other, axis(1), "again") == 1
         assert tell(other, axis(4), "again", "1") == 41
         for one_or_other in (one, other):  # 40 took the place of 5 in the matrix
@@ -461,7 +511,7 @@ def test_nothing_is_left_of_a_face_that_is_taken_back(tmp_path: Path) -> None:
         for number in range(1, 4):
             tell(store, np.random.default_rng(number).normal(size=D), str(number))
         gone, *kept = (one.centroid.tobytes() for one in store.identities())
-        store.keep_only("1", [])
+        keep_only(store, "1", [])
     content = path.read_bytes()
     assert [one in content for one in (gone, *kept)] == [False, True, True]
 
@@ -604,7 +654,7 @@ def test_what_others_change_in_the_middle_is_not_taken_for_damage(
         monkeypatch.setattr("fastface.identities.redis_store.fail_point", interrupt)
         assert tell(store, axis(2), "a", "2") == 3
         interruptions.append(2)
-        store.keep_only("a", ["0", "2"])
+        keep_only(store, "a", ["0", "2"])
         assert facts(store) == facts(other) == [(1, "", 1, 1), (3, "", 1, 1)]
     assert not interruptions
 

@@ -1,7 +1,7 @@
 """From canvases to bodies: boxes by hand arithmetic, what is pictured, and frames that repeat. The network is fixed."""
 
 from collections.abc import Sequence
-from fractions import Fraction
+from typing import cast
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 
 from fastface.persons.bodies import BodyFinder, Moment
 from fastface.persons.colours import colours_of, scene_of
-from fastface.persons.yolo import Persons
+from fastface.persons.yolo import PersonDetector, Persons
 from fastface.pipeline.inference import Job, find_bodies
 from fastface.pipeline.messages import Infer
 from fastface.types import Bodies, Geometry, Image
@@ -34,7 +34,12 @@ class FixedPersons:
 
 
 def finder(*boxes: tuple[float, ...]) -> BodyFinder:
-    return BodyFinder(FixedPersons(*boxes))  # type: ignore[arg-type]
+    return BodyFinder(cast("PersonDetector", FixedPersons(*boxes)))
+
+
+def shown_to(made: BodyFinder) -> list[Image]:
+    """What the network was shown so far."""
+    return cast("FixedPersons", made.detector).shown
 
 
 def canvases(count: int, seed: int = 0) -> np.ndarray:
@@ -79,7 +84,7 @@ def test_what_fills_the_canvas_up_is_not_looked_at() -> None:
     shown, made = canvases(2), finder(LEFT)
     shown[:, 360:] = 255
     found = made.find(shown, GEOMETRY, moments(2, 0, 1))
-    assert [picture.shape for picture in made.detector.shown] == [(360, 640, 3)] * 2  # type: ignore[attr-defined]
+    assert [picture.shape for picture in shown_to(made)] == [(360, 640, 3)] * 2
     shown[:, 360:] = 0
     again = made.find(shown, GEOMETRY, moments(2, 0, 1))
     for name in ("colours", "scene", "jpeg"):
@@ -90,6 +95,20 @@ def test_sides_of_a_frame_may_be_scaled_each_by_its_own_factor() -> None:
     odd = Geometry(display=(321, 241), planes=(320, 240), canvas=(640, 480), content=(640, 480))
     found = finder((0, 0, 640, 480), (64, 48, 128, 96)).find(np.zeros((1, 480, 640, 3), np.uint8), odd, moments(1))
     np.testing.assert_allclose(found.boxes, [[0, 0, 321, 241], [32.1, 24.1, 64.2, 48.2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("display", "content"),
+    [
+        ((1280, 720), (640, 360)),
+        ((1920, 1080), (640, 360)),
+        ((768, 432), (640, 360)),  # of float32, 360 × 1.2 is 432.00003
+    ],
+)
+def test_no_body_reaches_over_the_edges_of_the_frame(display: tuple[int, int], content: tuple[int, int]) -> None:
+    geometry = Geometry(display, display, GEOMETRY.canvas, content)
+    found = finder((0, 0, *content)).find(canvases(1), geometry, moments(1))
+    assert found.boxes.tolist() == [[0, 0, *display]]
 
 
 def test_nobody_and_no_frames_are_no_bodies() -> None:
@@ -136,9 +155,9 @@ def test_of_a_crowd_the_surest_eight_are_pictured() -> None:
 
 def job(runs: list[range], *pictured: int, bodies: bool = True) -> Job:
     """Four frames of which those of a run are equal; another canvas fills the batch up."""
-    times = tuple(Fraction(n, 25) for n in range(4))
+    times = tuple(n / 25 for n in range(4))
     pts = tuple(1000 + 40 * n for n in range(4))
-    task = Infer(1, 0, GEOMETRY, 0, 4, pts, times, tuple(pictured), bodies=bodies)  # type: ignore[arg-type]
+    task = Infer(1, 0, GEOMETRY, 0, 4, pts, times, tuple(pictured), bodies=bodies)
     return Job(task, runs, canvases(5, seed=1)[[*(run[0] for run in runs), 4]], np.zeros((len(runs), 8), np.uint8))
 
 
@@ -146,7 +165,7 @@ def test_equal_frames_have_equal_bodies_and_are_searched_once() -> None:
     made = finder(LEFT, RIGHT)
     seconds = {"detect": 1.0}
     found = find_bodies(made, job([range(1), range(1, 4)], 2), seconds)
-    assert len(made.detector.shown) == 2  # type: ignore[attr-defined]
+    assert len(shown_to(made)) == 2
     assert found.pts.tolist() == [1000, 1000, 1040, 1040, 1080, 1080, 1120, 1120]
     np.testing.assert_allclose(found.time, np.repeat([0, 0.04, 0.08, 0.12], 2))
     for name in ("boxes", "person_score", "colours", "scene"):
@@ -176,7 +195,7 @@ def test_blurred_frames_are_not_searched_for_bodies() -> None:
     assert is_pictured(found) == [True, False]
     nothing = find_bodies(made, job([]), {})
     assert len(nothing) == 0
-    assert len(made.detector.shown) == 2  # type: ignore[attr-defined]
+    assert len(shown_to(made)) == 2
 
 
 def test_without_a_network_or_if_they_are_not_wanted_there_are_none_and_no_time_is_told() -> None:
@@ -184,4 +203,4 @@ def test_without_a_network_or_if_they_are_not_wanted_there_are_none_and_no_time_
     assert len(find_bodies(None, job([range(4)]), seconds)) == 0
     assert len(find_bodies(made, job([range(4)], bodies=False), seconds)) == 0
     assert seconds == {"detect": 1.0}
-    assert made.detector.shown == []  # type: ignore[attr-defined]
+    assert shown_to(made) == []

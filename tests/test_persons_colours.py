@@ -122,6 +122,7 @@ def test_what_is_seen_beside_the_body_does_not_matter() -> None:
         ((19, 9, 20, 10), 19, 9),
         ((19.6, 9.7, 20, 10), 19, 9),  # less than a pixel, at the lower right corner
         ((7.2, 5.3, 7.4, 5.4), 7, 5),
+        ((7.6, 5.7, 7.9, 5.9), 7, 5),
     ],
 )
 def test_a_box_of_one_pixel_has_its_colour(box: tuple[float, ...], column: int, row: int) -> None:

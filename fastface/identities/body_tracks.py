@@ -49,16 +49,14 @@ def link_bodies(bodies: Bodies, faces: Faces, period: float, *, is_film: bool = 
         period: Seconds between samples where they are sparsest.
         is_film: Whether the frames follow each other. Of pictures that do not, each body is a track of its own.
     """
-    boxes, face = bodies.boxes.astype(np.float64), _faces_of(bodies, faces)
+    boxes, face, shot = bodies.boxes.astype(np.float64), _faces_of(bodies, faces), _shots(bodies)
     short = max(GAP_SECONDS, GAP_SAMPLES * period)
 
     def judge(earlier: Rows, later: Rows) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
         iou, moved, scale = overlaps(boxes[earlier], boxes[later])
         is_near = (moved <= _MAX_MOVE) & (scale <= _MAX_SCALE)
         possible = np.flatnonzero(is_near | (iou >= _MIN_IOU))
-        before, after = bodies.scene[earlier[possible]], bodies.scene[later[possible]]
-        jump = np.abs(before.astype(np.int16) - after).mean(axis=1)
-        possible = possible[jump <= _SAME_SHOT]
+        possible = possible[shot[earlier[possible]] == shot[later[possible]]]
         like, cosine = np.zeros(len(earlier)), np.full(len(earlier), _MIN_COSINE)
         like[possible] = _products(bodies.colours, earlier[possible], later[possible])
         both = possible[(face[earlier[possible]] >= 0) & (face[later[possible]] >= 0)]
@@ -70,6 +68,15 @@ def link_bodies(bodies: Bodies, faces: Faces, period: float, *, is_film: bool = 
 
     max_gap = max(_HIDDEN_SECONDS, short) if is_film else 0.0
     return replace(bodies, face=face.astype(np.int32), track=chained(bodies.time, bodies.boxes, max_gap, judge))
+
+
+def _shots(bodies: Bodies) -> Rows:
+    """(n,) counts the shots: the frame of each body against the one before it that has bodies."""
+    _, first, frame = np.unique(bodies.time, return_index=True, return_inverse=True)
+    scenes = bodies.scene[first].astype(np.int16)
+    jump = np.abs(np.diff(scenes, axis=0)).mean(axis=1)
+    shots: Rows = np.append(0, np.cumsum(jump > _SAME_SHOT))[frame.ravel()]
+    return shots
 
 
 def _faces_of(bodies: Bodies, faces: Faces) -> npt.NDArray[np.int64]:

@@ -5,13 +5,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from fastface.errors import ConfigError
 from fastface.identities.looks import Look, Looks
 from fastface.identities.store import Rules, Sighting
 from fastface.types import FloatArray
 
-__all__ = ["LAYOUT", "Draft", "Parts", "State"]
+__all__ = ["LAYOUT", "Draft", "Parts", "State", "Told"]
 
 LAYOUT = 1
 """Version of how a store is laid out."""
@@ -53,6 +54,36 @@ class State:
         return cls(generation=fields["generation"], contract=fields["contract"], **numbers)
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What `IdentityStore.tell` is told, checked.
+
+    Attributes:
+        faces: (p, D) float32, L2-normalised.
+        least: (p,) cosine from which each person is somebody.
+        sightings: Of each person.
+        kept: {source: parts whose sightings stay}; of sources that are not there all stay.
+        seen: Seconds since the epoch.
+        sure: Cosine from which a person surely is somebody.
+    """
+
+    faces: FloatArray
+    least: npt.NDArray[np.float64]
+    sightings: list[list[Sighting]]
+    kept: dict[str, set[str]]
+    seen: float
+    sure: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """The identity that is most like a person, by which of its looks, and how like."""
+
+    identity: int
+    look: int
+    likeness: float
+
+
 class Draft:
     """One change in the making, upon what the store holds: nothing is written, or known to the process, before its end.
 
@@ -79,38 +110,67 @@ class Draft:
         """A store that is new is written, empty as it is, so that it knows its contract."""
         self._is_begun = self.state.version == 0
 
-    def tell(self, rules: Rules, face: FloatArray, sighting: Sighting, seen: float, avoid: Collection[int]) -> int:
-        """See `IdentityStore.match_or_add`; `face` is normalised."""
-        before = self._parts_of(sighting.source)
-        owner, _ = before.get(sighting.part, (0, 0))
-        avoided = {look.identity for look in map(self._look, avoid) if look is not None}
-        nearest = self._known.nearest(face, rules.threshold, avoided)
-        if nearest is None:
-            number = self._add(face, seen)
-        else:
-            number = nearest.identity
-            likeness = float(np.vecdot(nearest.centroid.astype(np.float64), face.astype(np.float64)))
-            if number != owner and likeness >= rules.refine_from:
-                self._put(nearest.refined(face, rules.refine_limit))
-        self._place(sighting.source, before, {**before, sighting.part: (number, sighting.count)})
+    def tell(self, rules: Rules, told: Told) -> list[int]:
+        """See `IdentityStore.tell`."""
+        sources = {*told.kept, *(sighting.source for sightings in told.sightings for sighting in sightings)}
+        before = {source: self._parts_of(source) for source in sorted(sources)}
+        after = {source: _left(parts, told.kept.get(source)) for source, parts in before.items()}
+        numbers = []
+        for face, sightings, match in zip(told.faces, told.sightings, self._nearest(told), strict=True):
+            number = match.identity if match else self._add(face, told.seen)
+            owners = [before[one.source].get(one.part, (0, 0))[0] for one in sightings]
+            times = sum(owner != number for owner in owners)
+            if match is None:
+                self._refine(number, face, times - 1, rules.refine_limit)  # the first is its centroid
+            elif match.likeness >= rules.refine_from:
+                self._refine(match.look, face, times, rules.refine_limit)
+            self._see(number, told.seen)
+            for one in sightings:
+                after[one.source][one.part] = (number, one.count)
+            numbers.append(number)
+        for source, parts in after.items():
+            self._place(source, before[source], parts)
+        self._drop_if_empty({number for parts in before.values() for number, _ in parts.values()})
+        return numbers
+
+    def _nearest(self, told: Told) -> list["_Match | None"]:
+        """Who each person is, if it is anybody."""
+        best = np.full(len(told.faces), -1.0)
+        for rows, likeness in self._known.likeness(told.faces):
+            best[rows] = likeness.max(axis=1, initial=-1.0)
+        turn = np.argsort(np.where(best >= told.sure, -2.0, -best), kind="stable")
+        found: list[_Match | None] = [None] * len(told.faces)
+        numbers, identities = self._known.numbers, self._known.identities
+        is_free = np.ones(len(numbers), np.bool_)
+        for rows, block in self._known.likeness(told.faces[turn]):
+            for place, likeness in zip(turn[rows].tolist(), block, strict=True):
+                possible = np.flatnonzero(is_free & (likeness >= told.least[place]))
+                if len(possible):
+                    tied = possible[likeness[possible] == likeness[possible].max()]
+                    first = tied[np.lexsort((numbers[tied], identities[tied]))[0]]
+                    found[place] = _Match(int(identities[first]), int(numbers[first]), float(likeness[first]))
+                    is_free &= identities != identities[first]
+        return found
+
+    def _refine(self, number: int, face: FloatArray, times: int, limit: int) -> None:
+        """Adds a face to the mean of a look, so many times."""
+        look = self._look(number)
+        assert look is not None, number
+        for _ in range(times):
+            look = look.refined(face, limit)
+        if times:
+            self._put(look)
+
+    def _see(self, number: int, seen: float) -> None:
         own = self._own(number)
         if not own.first_seen <= seen <= own.last_seen:
             self._put(replace(own, first_seen=min(own.first_seen, seen), last_seen=max(own.last_seen, seen)))
-        self._drop_if_empty({owner} - {0})
-        return number
 
     def rename(self, number: int, name: str) -> None:
         """See `IdentityStore.name`."""
         own = self._own(self._asked(number))
         self._put(replace(own, name=name))
         self._drop_if_empty({own.number})
-
-    def keep_only(self, source: str, parts: Collection[str]) -> None:
-        """See `IdentityStore.keep_only`."""
-        before = self._parts_of(source)
-        after = {part: found for part, found in before.items() if part in parts}
-        self._place(source, before, after)
-        self._drop_if_empty({number for number, _ in before.values()})
 
     def merge(self, numbers: Iterable[int], sightings: Callable[[], Iterable[tuple[str, Parts]]]) -> int:
         """See `IdentityStore.merge`.
@@ -183,6 +243,11 @@ class Draft:
             own = self._own(number)
             if not own.name and not own.sources:
                 self.looks.update(dict.fromkeys((look.number for look in self._known.of(number)), None))
+
+
+def _left(parts: Parts, kept: Collection[str] | None) -> Parts:
+    """A copy, without what is not kept."""
+    return {part: found for part, found in parts.items() if kept is None or part in kept}
 
 
 def _totals(parts: Parts) -> dict[int, int]:

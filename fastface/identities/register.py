@@ -14,7 +14,7 @@ import json
 import math
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self, TypeVar
 
@@ -23,10 +23,11 @@ import numpy.typing as npt
 
 from fastface.cosine import normalized
 from fastface.errors import StoreError
-from fastface.identities.draft import LAYOUT, Draft, Parts, State
+from fastface.identities.draft import LAYOUT, Draft, Parts, State, Told
 from fastface.identities.looks import Look, Looks, mean_of
-from fastface.identities.store import Identity, Rules, Sighting
+from fastface.identities.store import Encounter, Identity, Rules, Sighting
 from fastface.names import valid_text
+from fastface.types import FloatArray
 
 __all__ = ["PATIENCE_SECONDS", "Register", "parts_to_text"]
 
@@ -57,21 +58,35 @@ class Register(ABC):
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def match_or_add(
-        self, embedding: npt.ArrayLike, sighting: Sighting, *, seen: float, avoid: Collection[int] = ()
-    ) -> int:
+    def match_or_add(self, embedding: npt.ArrayLike, sighting: Sighting, *, seen: float) -> int:
+        """See `IdentityStore`."""
+        (number,) = self.tell([Encounter(embedding, (sighting,))], seen=seen)
+        return number
+
+    def tell(
+        self,
+        persons: Sequence[Encounter],
+        *,
+        seen: float,
+        sure: float = 1.0,
+        kept: Mapping[str, Collection[str]] | None = None,
+    ) -> list[int]:
         """See `IdentityStore`."""
         rules = self._rules
         if rules is None:
             raise ValueError("the store was opened without saying how faces are compared")
-        face = np.asarray(embedding, np.float32)
-        if face.shape != (rules.dimension,):
-            raise ValueError(f"an embedding of the shape {face.shape}, not ({rules.dimension},)")
         if not math.isfinite(seen):
             raise ValueError(f"seen at {seen}")
-        unit = normalized(face[np.newaxis])[0]
-        told = Sighting(valid_text(sighting.source), valid_text(sighting.part), sighting.count)
-        return self._transact(lambda draft: draft.tell(rules, unit, told, float(seen), avoid))
+        faces = np.array([_unit(person.embedding, rules.dimension) for person in persons], np.float32)
+        told = Told(
+            faces=faces.reshape(len(persons), rules.dimension),
+            least=np.array([rules.threshold if one.least is None else one.least for one in persons], np.float64),
+            sightings=[[_valid(sighting) for sighting in person.sightings] for person in persons],
+            kept={valid_text(source): {valid_text(part) for part in parts} for source, parts in (kept or {}).items()},
+            seen=float(seen),
+            sure=sure,
+        )
+        return self._transact(lambda draft: draft.tell(rules, told))
 
     def identities(self) -> list[Identity]:
         """See `IdentityStore`."""
@@ -84,11 +99,6 @@ class Register(ABC):
     def merge(self, numbers: Collection[int]) -> int:
         """See `IdentityStore`."""
         return self._transact(lambda draft: draft.merge(numbers, self._all_sightings))
-
-    def keep_only(self, source: str, parts: Collection[str]) -> None:
-        """See `IdentityStore`."""
-        kept = {valid_text(part) for part in parts}
-        self._transact(lambda draft: draft.keep_only(valid_text(source), kept))
 
     @abstractmethod
     def clear(self) -> None:
@@ -217,6 +227,18 @@ class Register(ABC):
             for looks in members.values()
             for own in looks[:1]
         ]
+
+
+def _unit(embedding: npt.ArrayLike, dimension: int) -> FloatArray:
+    face = np.asarray(embedding, np.float32)
+    if face.shape != (dimension,):
+        raise ValueError(f"an embedding of the shape {face.shape}, not ({dimension},)")
+    unit: FloatArray = normalized(face[np.newaxis])[0]
+    return unit
+
+
+def _valid(sighting: Sighting) -> Sighting:
+    return Sighting(valid_text(sighting.source), valid_text(sighting.part), sighting.count)
 
 
 def parts_to_text(parts: Parts) -> str:

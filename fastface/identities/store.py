@@ -8,7 +8,7 @@ Two places can hold a store: a SQLite file, for processes of one machine, and a 
 do the same, see `register`; embeddings are biometric data, and both are as open as their file or their server is.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fastface.errors import ConfigError
 from fastface.types import FloatArray
 
-__all__ = ["Identity", "IdentityStore", "Rules", "Sighting", "open_existing", "open_store"]
+__all__ = ["Encounter", "Identity", "IdentityStore", "Rules", "Sighting", "open_existing", "open_store"]
 
 _SERVERS = ("redis", "rediss", "unix")
 """Schemes of a server's address."""
@@ -43,6 +43,21 @@ class Sighting:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"a sighting of {self.count} faces")
+
+
+@dataclass(frozen=True, slots=True)
+class Encounter:
+    """A person in one or several sources, who may be somebody whom a store knows.
+
+    Attributes:
+        embedding: (D,), of any length but zero: the person's face.
+        sightings: Where the person was seen; at least one.
+        least: Cosine from which the person is somebody; None for the store's threshold.
+    """
+
+    embedding: npt.ArrayLike
+    sightings: tuple[Sighting, ...]
+    least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +116,38 @@ class IdentityStore(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def match_or_add(
-        self, embedding: npt.ArrayLike, sighting: Sighting, *, seen: float, avoid: Collection[int] = ()
-    ) -> int:
-        """Gives a sighting to the identity that is most like it, or to a new one.
+    def match_or_add(self, embedding: npt.ArrayLike, sighting: Sighting, *, seen: float) -> int:
+        """Gives a sighting to the identity that is most like it, or to a new one: `tell` of one person."""
+
+    def tell(
+        self,
+        persons: Sequence[Encounter],
+        *,
+        seen: float,
+        sure: float = 1.0,
+        kept: Mapping[str, Collection[str]] | None = None,
+    ) -> list[int]:
+        """Gives the sightings of different persons to the identities that are most like them, or to new ones.
 
         That is the one with the largest cosine of at least the threshold, at a tie the one with the smallest number.
-        Its centroid c, the mean of r embeddings, becomes norm((r·c + f) / (r + 1)), until r is the refine limit, if the
-        cosine is at least `refine_from`. The
-        same sighting told again replaces its count; it refines nothing unless it falls to another identity than
-        before, which it then moves to. An identity without a name that loses its last sighting so, goes.
+        No two of the persons get the same: those who are more like somebody choose first.
+
+        An identity's centroid c, the mean of r embeddings, becomes norm((r·c + f) / (r + 1)), until r is the refine
+        limit, if the cosine is at least `refine_from`. The same sighting told again replaces its count; it refines
+        nothing unless it falls to another identity than before, which it then moves to. An identity without a name
+        that loses its last sighting so, goes.
 
         Args:
-            embedding: (D,) f, of any length but zero: the person's face in this source.
-            sighting: What was seen.
+            persons: Who was seen.
             seen: When, in seconds since the epoch.
-            avoid: Numbers of identities that it cannot be, as those of other persons in the same picture.
+            sure: Cosine from which a person surely is somebody: of several such, the one who is told first chooses.
+            kept: {source: parts} whose other sightings, if they are not told now, are taken back.
 
         Returns:
-            The identity's number.
+            The identity's number of each person.
 
         Raises:
-            ValueError: The embedding is not finite, has the length zero or another number of components; `seen` is not
+            ValueError: An embedding is not finite, has the length zero or another number of components; `seen` is not
                 finite; the store was opened without saying how faces are compared.
         """
 
@@ -147,12 +172,6 @@ class IdentityStore(Protocol):
 
         Raises:
             ConfigError: There is no such number, or none was given; names those that there are.
-        """
-
-    def keep_only(self, source: str, parts: Collection[str]) -> None:
-        """Takes back the sightings of a source that are not among `parts`.
-
-        An identity without a name that loses its last sighting so, goes; one with a name stays, with a count of 0.
         """
 
     def clear(self) -> None:
@@ -189,7 +208,7 @@ def open_store(
 
 
 def open_existing(where: str) -> IdentityStore:
-    """Opens a store of whichever network, to list, name, merge and clear: `match_or_add` raises ValueError.
+    """Opens a store of whichever network, to list, name, merge and clear: `tell` raises ValueError.
 
     Raises:
         StoreError, SpaceError, ConfigError: As `open_store`; StoreError also if there is no such file.

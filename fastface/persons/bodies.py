@@ -61,21 +61,20 @@ class BodyFinder:
         width, height = geometry.content
         pictures = [canvas[:height, :width] for canvas in canvases]
         frames = zip(pictures, self.detector.detect(pictures), moments, strict=True)
-        scale = np.tile(np.array(geometry.canvas_to_display, np.float32), 2)
-        found = [_bodies(picture, persons, moment, scale) for picture, persons, moment in frames]
+        found = [_bodies(picture, persons, moment, geometry) for picture, persons, moment in frames]
         self.seconds += perf_counter() - started
         return Bodies.concatenate([Bodies.empty(), *found])
 
 
-def _bodies(picture: Image, persons: Persons, moment: Moment, scale: npt.NDArray[np.float32]) -> Bodies:
-    count = len(persons)
+def _bodies(picture: Image, persons: Persons, moment: Moment, geometry: Geometry) -> Bodies:
+    count, scale = len(persons), np.tile(np.array(geometry.canvas_to_display, np.float32), 2)
     jpeg = np.full(count, None, np.object_)
     if moment.is_pictured:
         jpeg[:MOST_A_FRAME] = [_jpeg(picture, box) for box in persons.boxes[:MOST_A_FRAME]]
     return Bodies(
         time=np.full(count, float(moment.time)),
         pts=np.full(count, moment.pts, np.int64),
-        boxes=persons.boxes * scale,
+        boxes=np.clip(persons.boxes * scale, 0, np.tile(np.array(geometry.display, np.float32), 2)),
         person_score=persons.person_score,
         colours=colours_of(picture, persons.boxes),
         scene=np.tile(scene_of(picture), (count, 1)),

@@ -94,7 +94,7 @@ def _fit(face: npt.ArrayLike, persons: FloatArray) -> npt.NDArray[np.float64]:
     boxes = persons.astype(np.float64).reshape(-1, 4)
     sizes = boxes[:, 2:] - boxes[:, :2]
     common = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
-    share = common.clip(0).prod(axis=1) / (box[2:] - box[:2]).prod()
+    share = common.clip(0).prod(axis=1) / max((box[2:] - box[:2]).prod(), 1e-6)
     # A box without an area holds nothing; its share is zero, whatever stands for its size.
     across, down = (((box[:2] + box[2:]) / 2 - boxes[:, :2]) / np.maximum(sizes, 1e-6)).T
     holds = (share >= LEAST_SHARE) & (down <= LOWEST_FACE)

@@ -1,6 +1,6 @@
 """Whom of the persons of a census the identity store knows, and what it is told of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import time
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from fastface.identities.census import NOBODY
 from fastface.identities.clustering import STRICTER
-from fastface.identities.store import Identity, Sighting, open_store
+from fastface.identities.store import Encounter, Sighting, open_store
 from fastface.index.records import VideoRecord
 from fastface.names import valid_text
-from fastface.types import Person
+from fastface.types import Person, Tracks
 from fastface.workflows.desk import Desk
 from fastface.workflows.roll import Roll
 
@@ -44,52 +44,35 @@ def known_persons(
     Those that are most like somebody whom the store knows are told first, so that nobody is taken for another who is
     more like. What it knows of persons that are not listed now stays.
     """
-    settings, now = desk.config.people, time()
-    numbers = dict[int, int]()
-    parts = _parts(roll, unlisted)
+    settings, threshold = desk.config.people, threshold_of(desk)
+    order = np.argsort(label, kind="stable")
+    bounds = np.searchsorted(label[order], np.arange(len(persons) + 1))
+    encounters = []
+    for place in range(len(persons)):
+        own = roll.tracks[order[bounds[place] : bounds[place + 1]]]
+        is_clear = own.det_score.max() >= settings.clear_score
+        least = threshold if is_clear else threshold + STRICTER
+        encounters.append(Encounter(centroid[place], tuple(_sightings(roll, own)), least))
     with open_store(
         store_of(desk),
         contract=desk.networks.contract,
         dimension=desk.networks.dimension,
-        threshold=threshold_of(desk),
+        threshold=threshold,
         refine_limit=settings.refine_limit,
-        refine_from=min(desk.limits.enter, 1.0),
+        refine_from=desk.limits.enter,
     ) as store:
-        order = np.argsort(label, kind="stable")
-        bounds = np.searchsorted(label[order], np.arange(len(persons) + 1))
-        likeness, known = _likeness(centroid, store.identities())
-        nearest = likeness.max(axis=1, initial=-1.0)
         # Of several who surely are somebody, she who is seen most.
-        turn = np.where(nearest >= threshold_of(desk) + STRICTER, -1.0, -nearest)
-        for place in np.argsort(turn, kind="stable").tolist():
-            desk.interruption.check()
-            own = roll.tracks[order[bounds[place] : bounds[place + 1]]]
-            is_clear = own.det_score.max() >= settings.clear_score
-            least = threshold_of(desk) + (0.0 if is_clear else STRICTER)
-            taken = {*numbers.values(), *known[likeness[place] < least].tolist()}
-            for video in np.unique(own.video).tolist():
-                source = _source(roll.records[video])
-                there = own[own.video == video]
-                part = _part(int(there.number.min()))
-                parts[source].add(part)
-                sighting = Sighting(source, part, int(there.faces.sum()))
-                number = store.match_or_add(centroid[place], sighting, seen=now, avoid=taken)
-            numbers[place] = number
-        for source, told in parts.items():
-            store.keep_only(source, told)
+        numbers = store.tell(encounters, seen=time(), sure=threshold + STRICTER, kept=_parts(roll, unlisted))
         names = {identity.number: identity.name for identity in store.identities()}
-    told_by = tuple(numbers[place] for place in range(len(persons)))
-    named = tuple(replace(person, name=names.get(number, "")) for person, number in zip(persons, told_by, strict=True))
-    return named, told_by
+    named = tuple(replace(person, name=names.get(number, "")) for person, number in zip(persons, numbers, strict=True))
+    return named, tuple(numbers)
 
 
-def _likeness(
-    centroid: npt.NDArray[np.float16], identities: Sequence[Identity]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """(p, i) cosines of the persons to all identities of a store, and (i,) the numbers of these."""
-    known = np.array([identity.number for identity in identities], np.int64)
-    means = [identity.centroid.astype(np.float64) for identity in identities]
-    return centroid.astype(np.float64) @ np.array(means).reshape(len(means), centroid.shape[1]).T, known
+def _sightings(roll: Roll, own: Tracks) -> Iterator[Sighting]:
+    """A person's tracks, by video."""
+    for video in np.unique(own.video).tolist():
+        there = own[own.video == video]
+        yield Sighting(_source(roll.records[video]), _part(int(there.number.min())), int(there.faces.sum()))
 
 
 def _parts(roll: Roll, unlisted: npt.NDArray[np.int64]) -> dict[str, set[str]]:

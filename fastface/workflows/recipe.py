@@ -14,13 +14,16 @@ from fastface.workflows.networks import Networks
 __all__ = ["Recipe", "recipe_of", "sampling_of"]
 
 
+_WITH = "+"
+"""Between the digest of all that faces depend on and that of the person network."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How an index is made.
 
     Attributes:
         key: Digest of all that a video's index depends on. Processes, batches and devices are not part of it.
-        richer: That of the same recipe with persons followed.
         has_bodies: Whether persons are followed.
         metadata: What every Parquet file says about where its rows come from.
         dimension: Components of an embedding.
@@ -35,12 +38,11 @@ class Recipe:
     period: float
     decoder: DecoderName = "pyav"
     portrait_bytes: int = 0
-    richer: str = ""
     has_bodies: bool = False
 
     def serves(self, key: str) -> bool:
         """Whether an index that was made by the recipe of a key has all that this one has."""
-        return key in (self.key, self.richer)
+        return key == self.key or (not self.has_bodies and key.partition(_WITH)[0] == self.key)
 
 
 def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
@@ -67,8 +69,10 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
     if scan.min_sharpness:
         facts["min_sharpness"] = scan.min_sharpness
     has_bodies = scan.track == "persons"
-    key = _digest(facts)
-    richer = _digest({**facts, "person": networks.models.person and networks.models.person.sha256})
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    if has_bodies:
+        assert networks.models.person is not None
+        key += _WITH + networks.models.person.sha256[:32]
     metadata = {
         "fastface_version": version,
         "contract": networks.contract,
@@ -77,8 +81,7 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         "sampling": json.dumps(asdict(scan.sampling), default=str),
     }
     return Recipe(
-        key=richer if has_bodies else key,
-        richer=richer,
+        key=key,
         has_bodies=has_bodies,
         metadata=metadata,
         dimension=networks.dimension,
@@ -86,10 +89,6 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         decoder=scan.decoder,
         portrait_bytes=int(scan.portrait_mb * (1 << 20)),
     )
-
-
-def _digest(facts: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def sampling_of(metadata: Mapping[str, str]) -> Sampling:

@@ -142,7 +142,7 @@ class Scanner:
             return False
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
         has_pictures = index.portraits_path.exists() or not any(unit.portraits for unit in units)
-        return has_pictures and (index.bodies_path.exists() or all(unit.bodies is None for unit in units))
+        return has_pictures and (index.bodies_path.exists() or not self._recipe.has_bodies)
 
     def _take(self, event: Event, coordinator: Coordinator) -> None:
         fail_point(f"scan.{type(event).__name__}")
