@@ -680,6 +680,28 @@ def test_corrections_are_of_faces_and_outlive_another_scan(out: Path, films: Pat
     assert [faces for _, faces in listed(census(command, out))][:3] == [ada, bo, disguised]
 
 
+def test_corrections_of_pictures_follow_them_when_others_come_between(command: Command, tmp_path: Path) -> None:
+    folder, out = tmp_path / "album", tmp_path / "out"
+    folder.mkdir()
+    script = SCRIPTS["two.mp4"]  # Ada alone from frame 10 to 20, Bo alone from 60 on
+
+    def add(name: str, frame: int) -> None:
+        assert cv2.imwrite(str(folder / name), script.draw(frame))
+
+    add("b.png", 12)  # Ada
+    for number in range(4):
+        add(f"c{number}.png", 64 + 2 * number)  # Bo
+    asked = ("-o", out, "-q")
+    assert command("scan", folder, *asked).returncode == 0
+    assert listed(census(command, out, "--min-faces", "1")) == [("", 4), ("", 1)]
+    assert command("pick", "2", "--reject", *asked).returncode == 0
+    # One of Bo in front: where Ada was, by time and place, somebody else is now.
+    shutil.copy(folder / "c0.png", folder / "a.png")
+    assert command("scan", folder, *asked).returncode == 0
+    said = census(command, out, "--min-faces", "1")
+    assert (listed(said), said["rejected"]) == ([("", 5)], 1)
+
+
 def test_damaged_notes_are_told_and_kept(out: Path, command: Command) -> None:
     for name, hint in (("corrections.json", "mend it or remove it"), ("people.json", "run fastface people")):
         path = out / ".fastface" / name

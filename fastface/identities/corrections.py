@@ -3,6 +3,7 @@
 OUT/.fastface/corrections.json, written by `fastface pick`.
 """
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,16 +11,25 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.types import Bodies, Faces
 
-__all__ = ["Anchor", "Corrections", "anchored_track"]
+__all__ = ["Anchor", "Corrections", "anchored_track", "look_of"]
 
 _SCHEMA_VERSION = 1
 
 _SAME_FACE_IOU = 0.5
+
+_SAME_FACE_COSINE = 0.5
+"""Of a face in a film and the one that an anchor stands for, which may be another sample of its track."""
+
+_SAME_PICTURE_COSINE = 0.95
+"""Of a face in a picture and itself, scanned again."""
+
+_CONTRACT_LENGTH = 12
 
 _REACH_SECONDS = 0.5
 """A face that was seen at 5 frames a second may be seen a little later at another rate."""
@@ -34,12 +44,15 @@ class Anchor:
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
         is_body: Whether it is that of a body, whose face is never seen.
+        look: What the face is like, from `look_of`: the name and the time of a video may be another face's by now.
+            Empty for a body.
     """
 
     video_id: str
     time: float
     box: tuple[float, float, float, float]
     is_body: bool = False
+    look: str = ""
 
 
 _Group = tuple[Anchor, ...]
@@ -134,32 +147,61 @@ class Corrections:
             yield from group
 
 
-def anchored_track(found: Faces | Bodies, anchor: Anchor) -> int | None:
+def look_of(embedding: npt.NDArray[np.float16], contract: str) -> str:
+    """What a face is like, as text: which recogniser says so, and (D,) components in base64."""
+    components = embedding.astype("<f2").tobytes()
+    return f"{contract[:_CONTRACT_LENGTH]}:{base64.b64encode(components).decode('ascii')}"
+
+
+def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "", is_film: bool = True) -> int | None:
     """The number of the track that an anchor stands for in a video; None if it is there no more.
+
+    In a film it is where the anchor is, and like it. Pictures of a folder move when others come between them: there it
+    is whatever is like the anchor.
 
     Args:
         found: The video's faces, or bodies for an anchor that is one.
         anchor: The anchor.
+        contract: Of the recogniser of the faces; what an anchor of another is like is not known.
+        is_film: Whether the frames of the video follow each other.
     """
-    near = np.flatnonzero(np.abs(found.time - anchor.time) <= _REACH_SECONDS)
-    if not len(near):
+    cosine = _cosines(found, anchor, contract)
+    if cosine is not None and not is_film:
+        best = int(np.argmax(cosine)) if len(cosine) else 0
+        return int(found.tracks[best]) if len(cosine) and cosine[best] >= _SAME_PICTURE_COSINE else None
+    near = np.abs(found.time - anchor.time) <= _REACH_SECONDS
+    rows = np.flatnonzero(near if cosine is None else near & (cosine >= _SAME_FACE_COSINE))
+    if not len(rows):
         return None
-    boxes, box = found.boxes[near].astype(np.float64), np.array(anchor.box)
+    boxes, box = found.boxes[rows].astype(np.float64), np.array(anchor.box)
     common = (np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])).clip(0).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
     iou = common / np.maximum(areas - common, np.finfo(np.float64).tiny)
-    away = np.abs(found.time[near] - anchor.time)
+    away = np.abs(found.time[rows] - anchor.time)
     best = np.lexsort((-iou, away.round(3), iou < _SAME_FACE_IOU))[0]
-    return int(found.tracks[near[best]]) if iou[best] >= _SAME_FACE_IOU else None
+    return int(found.tracks[rows[best]]) if iou[best] >= _SAME_FACE_IOU else None
+
+
+def _cosines(found: Faces | Bodies, anchor: Anchor, contract: str) -> npt.NDArray[np.float32] | None:
+    """(n,) how like the anchor each face is; None where that is not known."""
+    recogniser, _, components = anchor.look.partition(":")
+    if isinstance(found, Bodies) or not contract or recogniser != contract[:_CONTRACT_LENGTH]:
+        return None
+    look = np.frombuffer(base64.b64decode(components), "<f2").astype(np.float32)
+    if len(look) != found.embedding.shape[1]:
+        return None
+    cosine: npt.NDArray[np.float32] = found.embedding.astype(np.float32) @ look
+    return cosine
 
 
 def _group(found: Iterable[dict[str, object]]) -> _Group:
     return tuple(_anchor(**one) for one in found)  # type: ignore[arg-type]
 
 
-def _anchor(video_id: str, time: float, box: Sequence[float], *, is_body: bool = False) -> Anchor:
+def _anchor(video_id: str, time: float, box: Sequence[float], *, is_body: bool = False, look: str = "") -> Anchor:
     x1, y1, x2, y2 = map(float, box)
-    return Anchor(str(video_id), float(time), (x1, y1, x2, y2), bool(is_body))
+    base64.b64decode(look.partition(":")[2], validate=True)
+    return Anchor(str(video_id), float(time), (x1, y1, x2, y2), bool(is_body), str(look))
 
 
 def _place(anchor: Anchor) -> tuple[str, float, tuple[float, ...]]:

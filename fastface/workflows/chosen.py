@@ -1,12 +1,13 @@
 """Persons of a census that the user names: which they are, how they are remembered, and what the store is told."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import ConfigError
-from fastface.identities.corrections import Anchor
+from fastface.identities.corrections import Anchor, look_of
 from fastface.identities.store import open_existing
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
@@ -109,7 +110,9 @@ def face_anchors(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
         video_id = census.roll.records[video].video_id
         faces = VideoIndex(desk.out.index, video_id).faces()
         for row in rows[tracks.video[rows] == video].tolist():
-            found[row] = _anchor(video_id, faces, int(tracks.best[row]))
+            face = int(tracks.best[row])
+            look = look_of(faces.embedding[face], desk.networks.contract)
+            found[row] = replace(_anchor(video_id, faces, face), look=look)
     return found
 
 

@@ -1,6 +1,5 @@
 """All tracks of an index, from every video that the recogniser in use has embedded."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from fastface.identities.summary import frame_mates, summarised
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import counted
-from fastface.types import Faces, Tracks, VideoInfo
+from fastface.types import Tracks, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 from fastface.workflows.desk import Desk
 from fastface.workflows.recipe import sampling_of
@@ -74,7 +73,10 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
         mates, frames = frame_mates(faces.pts, faces.tracks)
         pairs.append(count + np.searchsorted(tracks.number, mates))
         seconds.append(frames * np.float64(period))
-        anchored |= _found(anchors.get(record.video_id, ()), faces, tracks, count)
+        for anchor in anchors.get(record.video_id, ()):
+            number = anchored_track(faces, anchor, contract=desk.networks.contract, is_film=info.is_film)
+            if number is not None:
+                anchored[anchor] = count + int(np.searchsorted(tracks.number, number))
         records.append(record)
         facts.append(VideoFacts(record.video_id, None if info.duration is None else float(info.duration), period))
         parts.append(tracks)
@@ -90,11 +92,6 @@ def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
     # Every picture of a folder is looked at, and no frame is shown for less than its own time.
     period = max(sampling.period or 0, frame) if info.is_film else frame
     return float(period), sampling.keyframes
-
-
-def _found(anchors: Iterable[Anchor], faces: Faces, tracks: Tracks, count: int) -> dict[Anchor, int]:
-    numbers = ((anchor, anchored_track(faces, anchor)) for anchor in anchors)
-    return {anchor: count + int(np.searchsorted(tracks.number, n)) for anchor, n in numbers if n is not None}
 
 
 def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
