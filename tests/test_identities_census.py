@@ -272,14 +272,6 @@ def test_seconds_in_which_only_the_body_is_seen_count_and_are_told() -> None:
     assert [(a.video_id, a.start, a.end, a.faces) for a in two.appearances] == [("b.mp4", 3.0, 9.25, 0)]
 
 
-def test_seconds_of_one_who_was_put_together_of_two_on_screen_count_once() -> None:
-    found = tracks(track(0, 2, seconds=2.5), track(1, 4, seconds=3.5, faces=0), track(1, 2, seconds=1.5))
-    meetings = Meetings(np.array([[0, 1], [1, 2]]), np.array([1.5, 0.5]))
-    one, two = persons_of(found, np.array([0, 0, 1]), VIDEOS, meetings, 0.0)
-    assert (one.seconds, one.together) == (4.5, {2: 0.5})  # 2.5 + 3.5 − 1.5
-    assert (two.seconds, two.together) == (1.5, {1: 0.5})
-
-
 def test_no_person_of_no_track() -> None:
     assert persons_of(Tracks.empty(8), np.empty(0, np.int64), (), NOBODY_MEETS, 1.0) == []
     assert persons_of(tracks(track()), np.array([NOBODY]), VIDEOS, NOBODY_MEETS, 1.0) == []

@@ -158,14 +158,14 @@ def test_they_take_each_other_back_again_and_again() -> None:
 
 
 def test_what_is_parted_is_one_with_nobody_any_more() -> None:
-    body, other = replace(A, is_body=True), replace(B, is_body=True)
+    body, other = (replace(anchor(number), is_body=True) for number in (6, 7))
     said = Corrections().merged([A, body, B]).merged([body, other]).merged([C, D]).split([E], [body]).without([body])
     parted = said.parted([body])
     # Faces that were one person's stay so; a body that is alone is one with nobody.
     assert parted.same == ((A, B), (C, D))
     assert (parted.different, parted.rejected) == (said.different, said.rejected)
     assert said.parted([body, other, A]).same == ((C, D),)
-    assert said.parted([other]).same == ((A, body, B), (C, D))
+    assert said.parted([other]).same == ((A, B, body), (C, D))
     assert said.parted([E]) == said.parted([]) == said
     assert parted.merged([body, A]).same == ((A, B), (C, D), (A, body))
 
@@ -262,10 +262,7 @@ def test_a_face_without_a_track_is_its_own() -> None:
 @pytest.mark.parametrize(("rate", "shift"), [(5, 0), (25, 0), (10, 0.03), (4, 0.1), (1, 0.4)])
 def test_a_body_is_found_among_bodies_as_a_face_among_faces(rate: float, shift: float) -> None:
     faces = film(rate, shift)
-    bodies = replace(
-        Bodies.concatenate([Bodies.empty()] * 2),
-        **{name: getattr(faces, name) for name in ("time", "pts", "boxes", "track")},
-    )
+    bodies = replace(Bodies.empty(), time=faces.time, pts=faces.pts, boxes=faces.boxes, track=faces.track)
     assert len(bodies) == len(faces) > 19
     for time in (0.4, 2.0, 4.4, 5.6, 9.2):
         assert anchored_track(bodies, Anchor("a", time, BOX, is_body=True)) == 3

@@ -67,6 +67,13 @@ def test_of_two_faces_equally_near_the_earlier_tells() -> None:
     assert owned([(1, 0, 1), (3, 0, NO_FACE), (5, 0, 0)], [5, 1], [BO, ANN]) == [SEEN, ANN, SEEN]  # as faces may lie
 
 
+def test_two_faces_are_equally_near_at_any_rate_of_sampling() -> None:
+    for first in range(30):
+        earlier, time, later = first / 5, (first + 1) / 5, (first + 2) / 5
+        rows = [(earlier, 0, 0), (time, 0, NO_FACE), (later, 0, 1)]
+        assert owned(rows, [earlier, later], [ANN, BO]) == [SEEN, ANN, SEEN], time
+
+
 def test_a_track_is_told_by_its_own_faces_alone() -> None:
     rows = [(2, 3, NO_FACE), (2, 5, 0), (2, 7, NO_FACE), (2.25, 3, NO_FACE), (99, 5, NO_FACE), (2.25, 7, NO_FACE)]
     assert owned(rows, [2], [ANN]) == [NOBODY, SEEN, NOBODY, NOBODY, ANN, NOBODY]
@@ -210,8 +217,10 @@ def test_a_row_for_each_track_and_owner() -> None:
 
 
 def test_what_has_one_number_in_two_tracks_is_two() -> None:
-    found = stretched(bodies_of([(1, 1, NO_FACE), (2, 2, NO_FACE)]), [ANN, ANN])
-    assert (found.tracks.number.tolist(), found.owner.tolist(), found.of.tolist()) == ([1, 2], [ANN, ANN], [0, 1])
+    rows = [(1, 1, NO_FACE), (2, 2, NO_FACE)]
+    for owner in ([ANN, ANN], [ANN, BO], [BO, ANN], [NOBODY, NOBODY]):
+        found = stretched(bodies_of(rows), owner)
+        assert (found.tracks.number.tolist(), found.owner.tolist(), found.of.tolist()) == ([1, 2], owner, [0, 1])
 
 
 def test_the_middle_of_the_frame_is_one_and_a_corner_nothing() -> None:

@@ -650,7 +650,12 @@ def test_what_is_merged_stays_so_until_it_is_split(out: Path, command: Command) 
 
 def test_who_is_on_screen_together_can_be_one_by_decree_alone(out: Path, command: Command) -> None:
     assert command("pick", "1", "2", "--merge", "-o", out, "-q").returncode == 0
-    assert listed(census(command, out)) == [("", 57), ("", 11), ("", 6)]
+    said = census(command, out)
+    assert listed(said) == [("", 57), ("", 11), ("", 6)]
+    looks = drawn(SCRIPTS)
+    moments = {(one.film, one.time) for name in ("Ada", "Bo") for one in looks[name]}
+    assert said["persons"][0]["seconds"] == pytest.approx(PERIOD * len(moments))
+    assert len(moments) < 57
     assert [(row["person"], row["other"]) for row in rows(out / "people" / "together.csv")] == [("1", "2")]
     assert command("pick", "1", "--split", "-o", out, "-q").returncode == 0
     assert [faces for _, faces in listed(census(command, out))] == [36, 21, 11, 6]

@@ -80,10 +80,11 @@ def _lines(result: PeopleResult) -> list[str]:
         lines.append("nobody is listed; --min-faces 1 lists who has a single face")
     if len(result.persons) > _SHOWN:
         lines.append(f"and {len(result.persons) - _SHOWN} more: see {result.page}")
+    num_seen = sum(not person.is_faceless for person in result.persons)
     rest = [f"{faces} are those of {counted(persons, 'person')} not listed"]
     rest += [f"{result.rejected} of rejected persons"] if result.rejected else []
     lines.append(
-        f"{counted(result.faces, 'face')}: {result.listed} are those of {counted(len(result.persons), 'person')} "
+        f"{counted(result.faces, 'face')}: {result.listed} are those of {counted(num_seen, 'person')} "
         f"listed, {', '.join(rest)}, {result.poor} too poor to tell"
     )
     if result.passing:

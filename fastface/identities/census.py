@@ -98,12 +98,11 @@ def persons_of(
     order = order[label[order] >= 0]
     bounds = np.searchsorted(label[order], np.arange(count + 1))
     together = _together(label, meetings, count)
-    twice = _twice(label, meetings, count)
     whole = sum(video.duration or 0.0 for video in videos)
     persons = []
     for number in range(count):
         own = tracks[order[bounds[number] : bounds[number + 1]]]
-        seconds = float(own.seconds.sum()) - twice[number]
+        seconds = float(own.seconds.sum())
         persons.append(
             Person(
                 number=number + 1,
@@ -146,14 +145,6 @@ def _together(label: _Labels, meetings: Meetings, count: int) -> list[dict[int, 
     for (one, other), time in zip(pairs.tolist(), seconds.tolist(), strict=True):
         found[one][other + 1] = found[other][one + 1] = time
     return [dict(sorted(others.items())) for others in found]
-
-
-def _twice(label: _Labels, meetings: Meetings, count: int) -> list[float]:
-    """Seconds in which two tracks of a person are on screen: of one whom the user put together so."""
-    both = label[meetings.pairs]
-    own = (both[:, 0] >= 0) & (both[:, 0] == both[:, 1])
-    seconds: list[float] = np.bincount(both[own, 0], meetings.seconds[own], count).tolist()
-    return seconds
 
 
 def _coverage(own: Tracks, of: _Labels, count: int) -> npt.NDArray[np.float64]:

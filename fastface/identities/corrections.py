@@ -169,7 +169,7 @@ def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "",
     if cosine is not None and not is_film:
         best = int(np.argmax(cosine)) if len(cosine) else 0
         return int(found.tracks[best]) if len(cosine) and cosine[best] >= _SAME_PICTURE_COSINE else None
-    near = np.abs(found.time - anchor.time) <= _REACH_SECONDS
+    near = np.abs(found.time - anchor.time) <= (_REACH_SECONDS if is_film else 0)
     rows = np.flatnonzero(near if cosine is None else near & (cosine >= _SAME_FACE_COSINE))
     if not len(rows):
         return None
@@ -204,5 +204,5 @@ def _anchor(video_id: str, time: float, box: Sequence[float], *, is_body: bool =
     return Anchor(str(video_id), float(time), (x1, y1, x2, y2), bool(is_body), str(look))
 
 
-def _place(anchor: Anchor) -> tuple[str, float, tuple[float, ...]]:
-    return anchor.video_id, anchor.time, anchor.box
+def _place(anchor: Anchor) -> tuple[str, float, tuple[float, ...], bool]:
+    return anchor.video_id, anchor.time, anchor.box, anchor.is_body

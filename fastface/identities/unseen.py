@@ -13,7 +13,7 @@ from fastface.identities.census import NOBODY
 from fastface.identities.summary import centrality
 from fastface.types import Bodies, Faces, Size, Tracks
 
-__all__ = ["SEEN", "Stretches", "owners", "stretches"]
+__all__ = ["SEEN", "Stretches", "once_a_frame", "owners", "stretches"]
 
 SEEN = -2
 """The owner of a body that tells nothing: its person's face is seen in that frame, or another body of it."""
@@ -67,6 +67,18 @@ def owners(bodies: Bodies, faces: Faces, cluster: _Rows) -> _Rows:
     return owner
 
 
+def once_a_frame(bodies: Bodies, seen: npt.NDArray[np.int64]) -> Bodies:
+    """Those of one person's bodies that tell something: of a frame the surest, none where the face is seen.
+
+    Args:
+        bodies: Of one video, of one person.
+        seen: Timestamps of the frames in which the person's face is seen.
+    """
+    order = np.lexsort((-bodies.person_score, bodies.pts))
+    order = order[~np.isin(bodies.pts[order], seen)]
+    return bodies[order[np.flatnonzero(np.diff(bodies.pts[order], prepend=np.iinfo(np.int64).min) != 0)]]
+
+
 def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: Size, dimension: int) -> Stretches:
     """What the bodies tell.
 
@@ -108,17 +120,17 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
 
 def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
     """(n,) who is told of in the nearest moment of each body's track, the earlier one of two; NOBODY in none."""
-    order = np.lexsort((bodies.time, bodies.track))
+    order = np.lexsort((bodies.pts, bodies.track))
     telling = order[told[order] != NOBODY]
-    # Track and time in one sorted number each: tracks lie further apart than any two moments of one.
-    place = bodies.track * (2 * np.abs(bodies.time).max(initial=0.0) + 1) + bodies.time
+    # Track and timestamp in one sorted number each: tracks lie further apart than any two moments of one.
+    place = bodies.tracks * (2 * int(np.abs(bodies.pts).max(initial=0)) + 1) + bodies.pts
     after = np.searchsorted(place[telling], place, "left")
     found = np.full(len(bodies), NOBODY, np.int64)
     nearest = np.full(len(bodies), np.inf)
     for candidate in (after - 1, after):
         rows = np.flatnonzero((candidate >= 0) & (candidate < len(telling)))
         other = telling[candidate[rows]]
-        away = np.abs(bodies.time[other] - bodies.time[rows])
+        away = np.abs(bodies.pts[other] - bodies.pts[rows])
         better = (bodies.track[other] == bodies.track[rows]) & (away < nearest[rows])
         found[rows[better]] = told[other[better]]
         nearest[rows[better]] = away[better]

@@ -21,10 +21,11 @@ from fastface.identities.census import NOBODY, Meetings, persons_of, ranked, ren
 from fastface.identities.clustering import STRICTER, LinkRule, clustered
 from fastface.identities.corrections import Anchor, Corrections
 from fastface.identities.neighbours import is_quick
-from fastface.types import Person, Tracks
+from fastface.types import Person
 from fastface.workflows.acquaintance import known_persons, threshold_of
 from fastface.workflows.desk import Desk
 from fastface.workflows.roll import Roll, take_roll
+from fastface.workflows.screen_time import counted_once
 from fastface.workflows.unseen import Unseen, take_unseen
 
 __all__ = [
@@ -181,11 +182,16 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         )
     label, centroid = _linked(roll, corrections, settings, threshold_of(desk))
     unseen = take_unseen(desk, roll, label, corrections)
-    everything = _Everything.of(roll, unseen, label)
-    is_rejected = np.isin(everything.label, _rejected(roll, unseen, corrections, label))
-    kept = np.where(is_rejected, NOBODY, everything.label)
+    meetings = Meetings(
+        np.concatenate([roll.meetings.pairs, unseen.meetings.pairs]),
+        np.concatenate([roll.meetings.seconds, unseen.meetings.seconds]),
+    )
+    whose = np.concatenate([label, unseen.owner])
+    tracks = counted_once(desk, roll, unseen, whose, meetings)
+    is_rejected = np.isin(whose, _rejected(roll, unseen, corrections, label))
+    kept = np.where(is_rejected, NOBODY, whose)
     order = ranked(
-        everything.tracks,
+        tracks,
         kept,
         settings.rank,
         min_faces=settings.min_faces,
@@ -193,7 +199,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         top=settings.top,
     )
     person = renumbered(kept, order)
-    persons = persons_of(everything.tracks, person, roll.facts, everything.meetings, settings.join_gap)
+    persons = persons_of(tracks, person, roll.facts, meetings, settings.join_gap)
     seen = order[order < len(centroid)]
     rest = np.where(person == NOBODY, kept, NOBODY)
     named, identities = known_persons(
@@ -206,8 +212,9 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     )
     if roll.by_keyframes:
         desk.observer.note("scanned by keyframes: screen times count only these, and are too small")
-    not_listed = np.unique(rest[rest != NOBODY])
-    faces = everything.tracks.faces
+    faces_of = np.bincount(rest[rest != NOBODY], tracks.faces[rest != NOBODY])
+    seconds_of = np.bincount(rest[rest != NOBODY], tracks.seconds[rest != NOBODY])
+    is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)
     return Census(
         roll=roll,
         label=person[: len(label)],
@@ -216,30 +223,11 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         persons=(*named, *persons[len(seen) :]),
         centroid=centroid[seen],
         identities=identities,
-        unlisted=(int((not_listed < len(centroid)).sum()), int(faces[rest != NOBODY].sum())),
+        unlisted=(int((seconds_of > 0).sum() - is_passing.sum()), int(faces_of.sum())),
         poor=int(roll.tracks.faces[label == NOBODY].sum()),
-        rejected=int(faces[is_rejected].sum()),
-        passing=int((not_listed >= len(centroid)).sum()),
+        rejected=int(tracks.faces[is_rejected].sum()),
+        passing=int(is_passing.sum()),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Everything:
-    """Tracks of faces, then those of bodies: their clusters and who meets whom."""
-
-    tracks: Tracks
-    label: npt.NDArray[np.int64]
-    meetings: Meetings
-
-    @classmethod
-    def of(cls, roll: Roll, unseen: Unseen, label: npt.NDArray[np.int64]) -> "_Everything":
-        pairs = np.concatenate([roll.meetings.pairs, unseen.meetings.pairs])
-        seconds = np.concatenate([roll.meetings.seconds, unseen.meetings.seconds])
-        return cls(
-            Tracks.concatenate([roll.tracks, unseen.tracks]),
-            np.concatenate([label, unseen.owner]),
-            Meetings(pairs, seconds),
-        )
 
 
 def _linked(

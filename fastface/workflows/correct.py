@@ -135,6 +135,19 @@ def _halves(desk: Desk, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
 def _became(before: Census, now: Census, place: int) -> str:
     """What a person of one census is in the next."""
     title = before.persons[place].title
-    labels = np.concatenate([now.label[before.label == place], now.unseen_label[before.unseen_label == place]])
+    rows = before.stretches_of([place])
+    rows = rows[before.unseen.is_faceless[rows]]
+    # Where faces tell whose a body is, its stretches may be others now; where they do not, it is its track as a whole.
+    labels = np.concatenate([now.label[before.label == place], now.unseen_label[_same(before, now, rows)]])
     places = np.unique(labels[labels >= 0]).tolist()
     return f"{title} is now {in_words(now, places)}" if places else f"{title} is listed no more"
+
+
+def _same(before: Census, now: Census, rows: _Rows) -> _Rows:
+    """The rows of the body tracks without a face that had these before."""
+    named = set(zip(before.unseen.tracks.video[rows].tolist(), before.unseen.tracks.number[rows].tolist(), strict=True))
+    found = np.flatnonzero(now.unseen.is_faceless)
+    tracks = now.unseen.tracks[found]
+    pairs = zip(tracks.video.tolist(), tracks.number.tolist(), strict=True)
+    kept: _Rows = found[np.array([pair in named for pair in pairs], np.bool_)]
+    return kept

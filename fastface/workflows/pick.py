@@ -18,6 +18,7 @@ from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photos import Reference
 from fastface.gallery.sources import label_of
 from fastface.identities.corrections import Corrections
+from fastface.identities.unseen import once_a_frame
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.timeline import build_spans
@@ -130,16 +131,15 @@ def _called(census: Census, places: Sequence[int], name: str) -> str:
 
 def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Corrections) -> None:
     """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called."""
+    if name and places[0] >= len(census.identities):
+        desk.observer.note("the name is not kept: nothing but a face tells who it is in another shot")
     if len(places) > 1:
         said = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))
         said.save(corrections_path(desk))
         tell_store(desk, census, places, name)
         desk.observer.note(f"{in_words(census, places)} are one person from now on: fastface people numbers anew")
-    elif name:
+    elif name and places[0] < len(census.identities):
         tell_store(desk, census, places, name)
-        if places[0] >= len(census.identities):
-            desk.observer.note("the name is not kept: nothing but a face tells who it is in another shot")
-            return
         persons = list[Person](census.persons)
         persons[places[0]] = replace(persons[places[0]], name=name)
         write_people(desk, replace(census, persons=tuple(persons)))
@@ -198,6 +198,7 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
             continue
         faces = VideoIndex(desk.out.index, record.video_id).faces()
         hits = _hits(faces, np.flatnonzero(np.isin(faces.tracks, numbers)), facts.period, gallery)
+        bodies = once_a_frame(bodies, faces.pts[hits.face])
         spans = build_spans(
             record.video_id,
             label,

@@ -115,11 +115,13 @@ def _description(crop: CropRow) -> str:
 
 
 def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
-    """The best moment of each span, with a box for every hit of that frame if boxes are wanted."""
+    """The best moment of each span in which a face is seen, with a box for every hit of that frame."""
     chosen: dict[int, float] = {}
     for span in found.spans:
         hits = found.hits[span.target]
         inside = hits[(hits.time >= span.first_hit) & (hits.time <= span.last_hit)]
+        if not len(inside):
+            continue
         best = int(inside.face[inside.similarity.argmax()])
         chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id

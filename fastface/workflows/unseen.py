@@ -65,7 +65,7 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
     parts, owner = [Tracks.empty(desk.networks.dimension)], [np.empty(0, np.int64)]
     pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
     anchored, count = dict[Anchor, int](), 0
-    for video, facts in enumerate(roll.facts):
+    for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
         desk.interruption.check()
         read = _read(desk, roll, cluster, video)
         if read is None:
@@ -75,7 +75,7 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
         pairs.append(mates)
         seconds.append(frames * np.float64(facts.period))
         for anchor in anchors.get(facts.video_id, ()):
-            number = anchored_track(bodies, anchor)
+            number = anchored_track(bodies, anchor, is_film=record.info is None or record.info.is_film)
             rows = np.flatnonzero((found.tracks.number == number) & (found.owner == NOBODY))
             anchored.update((anchor, count + row) for row in rows.tolist())
         parts.append(found.tracks)
