@@ -95,6 +95,27 @@ def test_six_persons_of_a_film_are_six_persons(shared_models: Path, shared_media
     assert sorted(main.values()) == [1, 2, 3, 4, 5, 6]
 
 
+PASSAGES = ((6.4, 19.5), (23.0, 44.7), (50.6, 69.8), (74.9, 86.8), (92.8, 119.7), (124.0, 135.8))
+"""Of corridor.mp4, by eye: somebody comes into the room, stands at the table, and goes; six, all from behind."""
+
+
+def test_six_persons_who_turn_their_backs_are_six_persons(
+    shared_models: Path, shared_media: Path, tmp_path: Path
+) -> None:
+    scanned = {"track": "persons", "sample_fps": 2.5}
+    config, out = settings(shared_models, scan=scanned, people={"min_faces": 1}), tmp_path / "out"
+    assert scan(config, [str(shared_media / "clips" / "corridor.mp4")], out, Observer()).exit_code == 0
+    counted = people(config, out, Observer())
+    assert counted.faces == counted.listed + counted.unlisted[1] + counted.poor + counted.rejected < 10
+    seen = sorted((one.start, one.end, person.number) for person in counted.persons for one in person.appearances)
+    long = [(start, end, number) for start, end, number in seen if end - start > 2]
+    assert len({number for *_, number in long}) == len(long) == 6
+    for (start, end, _), (comes, goes) in zip(long, PASSAGES, strict=True):
+        assert (start, end) == (pytest.approx(comes, abs=0.8), pytest.approx(goes, abs=0.8))
+    assert sum(person.body_seconds for person in counted.persons) > 0.9 * sum(goes - comes for comes, goes in PASSAGES)
+    assert not any(person.together for person in counted.persons)
+
+
 def test_pictures_of_twelve_persons_are_sorted_by_person(
     shared_models: Path, shared_media: Path, tmp_path: Path
 ) -> None:
