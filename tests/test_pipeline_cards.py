@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from faces_tools import planes_of
 from fastface.backends import DeviceInfo, onnxruntime_session
 from fastface.cartoon.film import film_frames
 from fastface.errors import DeviceLostError
-from fastface.models.graph import inspect_graph, prepare_detector, prepare_recogniser
+from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
+from fastface.persons.network import PersonNetwork
 from fastface.pipeline import overlap
 from fastface.pipeline.crew import Crew, stop_all
 from fastface.pipeline.events import ChildNote
@@ -29,7 +31,7 @@ from fastface.pipeline.messages import DecoderSettings, Failed, Infer, Inferred,
 from fastface.pipeline.overlap import serve_overlapped
 from fastface.pipeline.process import Child
 from fastface.pipeline.ring import Ring, RingShape
-from fastface.types import BlurGate, FacePictures, Faces, Geometry, Sampling
+from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Sampling
 
 NUM_BATCHES, BATCH = 6, 4
 CANVAS = (640, 384)
@@ -85,7 +87,11 @@ def settings_for(cartoon: Cartoon, cache: Path, ring: RingShape) -> WorkerSettin
 
 def filled_ring(cartoon: Cartoon) -> tuple[Ring, list[Infer]]:
     """A ring with batches of a drawn film; the second frame of each is the first again, the last batch is not full."""
-    pictures = [picture for _, picture in islice(film_frames(cartoon.scripts["film1.mp4"]), NUM_BATCHES * BATCH)]
+    frames = islice(film_frames(cartoon.scripts["film1.mp4"]), NUM_BATCHES * BATCH)
+    return ring_of([picture for _, picture in frames])
+
+
+def ring_of(pictures: list[np.ndarray]) -> tuple[Ring, list[Infer]]:
     height, width = pictures[0].shape[:2]
     factor = min(CANVAS[0] / width, CANVAS[1] / height)
     content = (round(width * factor), round(height * factor))
@@ -141,6 +147,28 @@ def test_overlapped_answers_are_those_of_one_after_the_other(cartoon: Cartoon, t
     # No card: the ring cannot be page-locked, which is a note.
     assert len(ready.notes) == 1
     assert ready.notes[0].startswith("copies to card 0 are slower")
+
+
+def test_overlapped_bodies_are_those_of_one_after_the_other(
+    cartoon: Cartoon, shared_models: Path, shared_media: Path, tmp_path: Path
+) -> None:
+    with av.open(str(shared_media / "clips" / "friends.mp4")) as film:
+        pictures = [frame.to_ndarray(format="bgr24") for frame in islice(film.decode(video=0), NUM_BATCHES * BATCH)]
+    ring, tasks = ring_of(pictures)
+    tasks[2] = replace(tasks[2], bodies=False)
+    network = shared_models / "person" / "yolox_nano.onnx"
+    persons = PersonNetwork(prepare_person(network, tmp_path), "yolox", (416, 416))
+    settings = replace(settings_for(cartoon, tmp_path, ring.shape), persons=persons)
+    _, expected = answers(serve_in_turn, ring, settings, tasks)
+    _, found = answers(serve_overlapped, ring, settings, tasks)
+    for task, one, other in zip(tasks, found, expected, strict=True):
+        for column in fields(Bodies):
+            np.testing.assert_array_equal(getattr(one.bodies, column.name), getattr(other.bodies, column.name))
+        # Two at a table; the second frame is the first again.
+        assert set(np.bincount(one.bodies.pts - task.pts[0])) <= {2, 3, 4} if task.bodies else not len(one.bodies)
+        assert ("persons" in one.seconds) == task.bodies
+        pictured = {task.pts[place] for place in task.pictured if place < task.count} if task.bodies else set()
+        assert set(one.bodies.pts[[jpeg is not None for jpeg in one.bodies.jpeg]].tolist()) == pictured
 
 
 def test_faces_are_pictured_in_the_frames_that_are_asked_for_and_those_of_a_repeated_one_are_the_same(
