@@ -117,10 +117,11 @@ def test_whose_face_is_never_seen_comes_after_all_others(rank: str, expected: li
     assert order_by(rank, BODIES, OWNERS) == expected
     for top in range(1, 6):
         assert order_by(rank, BODIES, OWNERS, top=top) == expected[:top]
-    # 2 has two faces: bodies are none.
-    assert order_by(rank, BODIES, OWNERS, min_faces=3) == [0, 1, 3]
-    assert order_by(rank, BODIES, OWNERS, min_faces=99) == [1, 3]
-    # Whoever shows a face is listed however shortly.
+    # 2 has two faces, and is seen by the body alone for six seconds.
+    assert order_by(rank, BODIES, OWNERS, min_faces=3) == expected
+    assert order_by(rank, BODIES, OWNERS, min_faces=3, min_seconds=6.5) == [0, 1]
+    assert order_by(rank, BODIES, OWNERS, min_faces=99) == [2, 1, 3]
+    # Whoever shows faces enough is listed however shortly.
     assert order_by(rank, BODIES, OWNERS, min_seconds=5) == [*expected[:2], 1]
     assert order_by(rank, BODIES, OWNERS, min_seconds=99) == expected[:2]
     assert order_by(rank, BODIES, OWNERS, min_seconds=1.5) == [*expected, 5]

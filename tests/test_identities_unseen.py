@@ -190,7 +190,7 @@ def test_any_video_is_told_as_row_by_row_and_in_any_order(data: st.DataObject) -
 
 def stretched(bodies: Bodies, owner: Sequence[int] | np.ndarray, *, period: float = 0.25, video: int = 3) -> Stretches:
     whose = np.array(owner, np.int64)
-    return stretches(bodies, whose, period=period, video=video, size=(1920, 1080), dimension=8)
+    return stretches(bodies, whose, period=period, video=video, size=(1920, 1080))
 
 
 def test_a_row_for_each_track_and_owner() -> None:
@@ -212,8 +212,7 @@ def test_a_row_for_each_track_and_owner() -> None:
     assert tracks.video.tolist() == [3, 3, 3]
     assert tracks.faces.tolist() == [0, 0, 0]
     assert tracks.quality.tolist() == [0, 0, 0]
-    assert tracks.embedding.shape == (3, 8)
-    assert not tracks.embedding.any()
+    assert tracks.embedding.shape == (3, 0)
 
 
 def test_what_has_one_number_in_two_tracks_is_two() -> None:
@@ -235,7 +234,7 @@ def test_the_middle_of_the_frame_is_one_and_a_corner_nothing() -> None:
 def test_of_bodies_that_tell_nothing_there_is_no_row(rows: list[Body]) -> None:
     found = stretched(bodies_of(rows), [SEEN] * len(rows))
     assert (len(found.tracks), found.owner.tolist(), found.of.tolist()) == (0, [], [SEEN] * len(rows))
-    assert found.tracks.embedding.shape == (0, 8)
+    assert found.tracks.embedding.shape == (0, 0)
 
 
 def test_a_track_is_cut_between_two_who_show_their_faces() -> None:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fastface.persons.bodies import BodyFinder, Moment
+from fastface.persons.bodies import BodyFinder, Instant
 from fastface.persons.colours import colours_of, scene_of
 from fastface.persons.yolo import PersonDetector, Persons
 from fastface.pipeline.inference import Job, find_bodies
@@ -51,8 +51,8 @@ def canvases(count: int, seed: int = 0) -> np.ndarray:
     return found
 
 
-def moments(count: int, *pictured: int) -> list[Moment]:
-    return [Moment(1000 + 40 * n, 0.04 * n, n in pictured) for n in range(count)]
+def moments(count: int, *pictured: int) -> list[Instant]:
+    return [Instant(1000 + 40 * n, 0.04 * n, n in pictured) for n in range(count)]
 
 
 def is_pictured(bodies: Bodies) -> list[bool]:

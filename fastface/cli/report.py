@@ -59,7 +59,7 @@ def _show(result: RunResult, verbose: bool) -> None:
     counts = result.counts
     console.print(
         f"{counted(counts.videos, 'video')}: {counts.sampled} frames sampled = {counts.inferred} searched"
-        f"{f' ({counts.blurred} too blurred to look for faces)' if counts.blurred else ''} + "
+        f"{f' ({counts.blurred} too blurred)' if counts.blurred else ''} + "
         f"{counts.quarantined} given up; {', '.join(_found(counts))} in {result.seconds:.1f} s"
     )
     if verbose:

@@ -171,7 +171,7 @@ class PeopleConfig(Section):
 
     min_faces: int = Field(3, ge=1, le=1_000_000, description="Persons with fewer faces are counted, but not listed.")
     min_seconds: Seconds = Field(
-        2.0, description="Persons whose face is never seen, and who are seen for less, are not listed."
+        2.0, description="Persons of whom only the body is seen for so long are listed, whatever is seen of the face."
     )
     link_threshold: Similarity | None = Field(
         None, description="Cosine from which two groups of tracks are one person's; default: the model's threshold."

@@ -55,11 +55,13 @@ def write_picked(path: Path, name: str, found: Iterable[PickedVideo]) -> None:
     Raises:
         SpaceError: No space is left.
     """
-    kept = list(found)
-    parts = [(one.video_id, one.faces[one.hits.face], one.hits) for one in kept]
-    videos = [valid_text(video_id) for video_id, faces, _ in parts for _ in range(len(faces))]
-    bodies = Bodies.concatenate([Bodies.empty(), *(one.bodies for one in kept)])
-    body_videos = [valid_text(one.video_id) for one in kept for _ in range(len(one.bodies))]
+    parts, videos, bodies, body_videos = [], list[str](), list[Bodies](), list[str]()
+    for one in found:
+        # Of the faces of a video the person's alone are kept: those of all may be many, and mapped.
+        parts.append((one.faces[one.hits.face].without_embeddings(), one.hits))
+        videos += [valid_text(one.video_id)] * len(one.hits)
+        bodies.append(one.bodies)
+        body_videos += [valid_text(one.video_id)] * len(one.bodies)
 
     def column(values: list[np.ndarray], width: tuple[int, ...] = ()) -> np.ndarray:
         return np.concatenate([np.empty((0, *width)), *values])
@@ -70,17 +72,17 @@ def write_picked(path: Path, name: str, found: Iterable[PickedVideo]) -> None:
             schema_version=np.int64(1),
             name=np.array(valid_text(name)),
             video=np.array(videos, np.str_),
-            time=column([faces.time for _, faces, _ in parts]),
-            pts=column([faces.pts for _, faces, _ in parts]).astype(np.int64),
-            box=column([faces.boxes for _, faces, _ in parts], (4,)).astype(np.float32),
-            det_score=column([faces.det_score for _, faces, _ in parts]).astype(np.float32),
-            quality=column([faces.quality for _, faces, _ in parts]).astype(np.float32),
-            similarity=column([hits.similarity for _, _, hits in parts]).astype(np.float32),
-            track=column([faces.tracks for _, faces, _ in parts]).astype(np.int64),
+            time=column([faces.time for faces, _ in parts]),
+            pts=column([faces.pts for faces, _ in parts]).astype(np.int64),
+            box=column([faces.boxes for faces, _ in parts], (4,)).astype(np.float32),
+            det_score=column([faces.det_score for faces, _ in parts]).astype(np.float32),
+            quality=column([faces.quality for faces, _ in parts]).astype(np.float32),
+            similarity=column([hits.similarity for _, hits in parts]).astype(np.float32),
+            track=column([faces.tracks for faces, _ in parts]).astype(np.int64),
             body_video=np.array(body_videos, np.str_),
-            body_time=bodies.time,
-            body_pts=bodies.pts,
-            body_box=bodies.boxes,
-            body_track=bodies.tracks,
-            person_score=bodies.person_score,
+            body_time=column([one.time for one in bodies]),
+            body_pts=column([one.pts for one in bodies]).astype(np.int64),
+            body_box=column([one.boxes for one in bodies], (4,)).astype(np.float32),
+            body_track=column([one.tracks for one in bodies]).astype(np.int64),
+            person_score=column([one.person_score for one in bodies]).astype(np.float32),
         )

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fastface.identities.chains import Rows, chained, overlaps
+from fastface.identities.chains import Numbers, chained, overlaps
 from fastface.identities.tracks import GAP_SAMPLES, GAP_SECONDS
 from fastface.persons.containment import faces_on
 from fastface.types import Bodies, Faces
@@ -33,8 +33,8 @@ _SAME_SHOT = 18.0
 """Mean difference of two scenes' components, 0–255. In films of television cuts have 22–30 and all else less than 10; a
 lamp that is switched on has 14."""
 
-_HIDDEN_SECONDS = 2.0
-"""How long somebody may be hidden."""
+_HIDDEN_SECONDS = 2.1
+"""How long somebody may be hidden; no whole number of samples at usual rates, for which rounding would decide."""
 
 _MIN_COSINE = 0.2
 """Of the faces on two bodies, as for tracks of faces."""
@@ -52,7 +52,7 @@ def link_bodies(bodies: Bodies, faces: Faces, period: float, *, is_film: bool = 
     boxes, face, shot = bodies.boxes.astype(np.float64), _faces_of(bodies, faces), _shots(bodies)
     short = max(GAP_SECONDS, GAP_SAMPLES * period)
 
-    def judge(earlier: Rows, later: Rows) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    def judge(earlier: Numbers, later: Numbers) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
         iou, moved, scale = overlaps(boxes[earlier], boxes[later])
         is_near = (moved <= _MAX_MOVE) & (scale <= _MAX_SCALE)
         possible = np.flatnonzero(is_near | (iou >= _MIN_IOU))
@@ -70,12 +70,12 @@ def link_bodies(bodies: Bodies, faces: Faces, period: float, *, is_film: bool = 
     return replace(bodies, face=face.astype(np.int32), track=chained(bodies.time, bodies.boxes, max_gap, judge))
 
 
-def _shots(bodies: Bodies) -> Rows:
+def _shots(bodies: Bodies) -> Numbers:
     """(n,) counts the shots: the frame of each body against the one before it that has bodies."""
     _, first, frame = np.unique(bodies.time, return_index=True, return_inverse=True)
     scenes = bodies.scene[first].astype(np.int16)
     jump = np.abs(np.diff(scenes, axis=0)).mean(axis=1)
-    shots: Rows = np.append(0, np.cumsum(jump > _SAME_SHOT))[frame.ravel()]
+    shots: Numbers = np.append(0, np.cumsum(jump > _SAME_SHOT))[frame.ravel()]
     return shots
 
 
@@ -93,7 +93,7 @@ def _faces_of(bodies: Bodies, faces: Faces) -> npt.NDArray[np.int64]:
     return found
 
 
-def _products(vectors: npt.NDArray[np.float16], left: Rows, right: Rows) -> npt.NDArray[np.float64]:
+def _products(vectors: npt.NDArray[np.float16], left: Numbers, right: Numbers) -> npt.NDArray[np.float64]:
     """(k,) products of rows, the same in any order of pairs."""
     products = vectors[left].astype(np.float32) * vectors[right].astype(np.float32)
     total: npt.NDArray[np.float64] = products.sum(axis=1, dtype=np.float64)

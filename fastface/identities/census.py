@@ -53,8 +53,8 @@ def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_se
         tracks: Of all videos.
         label: (t,) cluster of each, numbered from 0 by first track; NOBODY for none.
         rank: By what.
-        min_faces: Clusters with fewer are not listed.
-        min_seconds: Nor are those without a face that are seen for less.
+        min_faces: Clusters with fewer are not listed,
+        min_seconds: unless only their bodies are seen for as long as this.
         top: How many are listed; 0 for all.
     """
     known = np.flatnonzero(label >= 0)
@@ -68,9 +68,12 @@ def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_se
         "quality": _largest(tracks.quality[known], of, count),
     }
     is_faceless = faces == 0
+    bodies = known[tracks.faces[known] == 0]
+    by_body = _summed(label[bodies], tracks.seconds[bodies], count).round(9)
     order = np.lexsort((np.arange(count), -seconds.round(9), -keys[rank].round(9), is_faceless))
-    is_listed = np.where(is_faceless, (seconds > 0) & (seconds.round(9) >= min_seconds), faces >= min_faces)
-    return order[is_listed[order]][: top or None]
+    is_listed = ((faces >= min_faces) & ~is_faceless) | ((by_body > 0) & (by_body >= min_seconds))
+    listed: _Labels = order[is_listed[order]][: top or None]
+    return listed
 
 
 def renumbered(label: _Labels, order: _Labels) -> _Labels:

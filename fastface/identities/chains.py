@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Judge", "Rows", "chained", "overlaps"]
+__all__ = ["Judge", "Numbers", "chained", "overlaps"]
 
 _BLOCK_PAIRS = 1 << 18
 
-Rows = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int64]
 
-Judge = Callable[[Rows, Rows], tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]]
+Judge = Callable[[Numbers, Numbers], tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]]
 """(k,) earlier rows, (k,) later rows → whether each pair may be linked, and how good the link would be."""
 
 
@@ -82,7 +82,7 @@ class _Places:
     Without it a crowd of 100 faces a frame costs 10,000 pairs for each two frames.
     """
 
-    def __init__(self, frame: Rows, boxes: npt.NDArray[np.float64]) -> None:
+    def __init__(self, frame: Numbers, boxes: npt.NDArray[np.float64]) -> None:
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
         # A box with an IoU of 0.3 begins at most 3.3 widths before this one; one that moved, less than 4 sides.
         lowest, highest = boxes[:, 0] - 4 * sides, boxes[:, 2] + 2 * sides
@@ -93,7 +93,7 @@ class _Places:
         self.highest = base + highest
 
 
-def _pairs(place: _Places, ends: Rows, starts: Rows, lag: int) -> Iterator[tuple[Rows, Rows]]:
+def _pairs(place: _Places, ends: Numbers, starts: Numbers, lag: int) -> Iterator[tuple[Numbers, Numbers]]:
     """Every pair of an end and a start that lie `lag` frames apart and not far from each other, in bounded blocks."""
     left = place.left[starts]
     low = np.searchsorted(left, place.lowest[ends] + lag * place.width, "left")
@@ -109,7 +109,7 @@ def _pairs(place: _Places, ends: Rows, starts: Rows, lag: int) -> Iterator[tuple
         begin = stop
 
 
-def _best_first(pairs: Iterable[tuple[Rows, Rows]], order: Rows, judge: Judge) -> list[tuple[int, int]]:
+def _best_first(pairs: Iterable[tuple[Numbers, Numbers]], order: Numbers, judge: Judge) -> list[tuple[int, int]]:
     """The pairs that may be linked, the best link first."""
     kept = [_possible(earlier, later, order, judge) for earlier, later in pairs]
     if not kept:
@@ -119,12 +119,14 @@ def _best_first(pairs: Iterable[tuple[Rows, Rows]], order: Rows, judge: Judge) -
     return list(zip(earlier[turn].tolist(), later[turn].tolist(), strict=True))
 
 
-def _possible(earlier: Rows, later: Rows, order: Rows, judge: Judge) -> tuple[Rows, Rows, npt.NDArray[np.float64]]:
+def _possible(
+    earlier: Numbers, later: Numbers, order: Numbers, judge: Judge
+) -> tuple[Numbers, Numbers, npt.NDArray[np.float64]]:
     may, score = judge(order[earlier], order[later])
     return earlier[may], later[may], score[may]
 
 
-def _numbered(predecessor: Rows) -> list[int]:
+def _numbered(predecessor: Numbers) -> list[int]:
     """Chain numbers in order of each chain's first box."""
     chains: list[int] = []
     count = 0

@@ -17,17 +17,20 @@ from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.types import Bodies, Faces
 
-__all__ = ["Anchor", "Corrections", "anchored_track", "look_of"]
+__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "look_of"]
 
 _SCHEMA_VERSION = 1
 
 _SAME_FACE_IOU = 0.5
 
-_SAME_FACE_COSINE = 0.5
-"""Of a face in a film and the one that an anchor stands for, which may be another sample of its track."""
+CLOTHES = "clothes"
+"""Stands for a recogniser where colours say what a body is like."""
 
-_SAME_PICTURE_COSINE = 0.95
-"""Of a face in a picture and itself, scanned again."""
+_ALIKE = {Faces: 0.5, Bodies: 0.88}
+"""Least cosine of a face or a body in a film and the one that an anchor stands for, which may be another sample."""
+
+_SAME_PICTURE = {Faces: 0.95, Bodies: 0.99}
+"""Of a face or a body in a picture and itself, scanned again."""
 
 _CONTRACT_LENGTH = 12
 
@@ -44,8 +47,8 @@ class Anchor:
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
         is_body: Whether it is that of a body, whose face is never seen.
-        look: What the face is like, from `look_of`: the name and the time of a video may be another face's by now.
-            Empty for a body.
+        look: What the face or the body is like, from `look_of`: the name and the time of a video may be those of
+            another by now. Empty where that is not known.
     """
 
     video_id: str
@@ -147,9 +150,14 @@ class Corrections:
             yield from group
 
 
-def look_of(embedding: npt.NDArray[np.float16], contract: str) -> str:
-    """What a face is like, as text: which recogniser says so, and (D,) components in base64."""
-    components = embedding.astype("<f2").tobytes()
+def look_of(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str:
+    """What a face or a body is like, as text.
+
+    Args:
+        vector: (D,), the face's embedding or the body's colours.
+        contract: Of the recogniser, for a face.
+    """
+    components = vector.astype("<f2").tobytes()
     return f"{contract[:_CONTRACT_LENGTH]}:{base64.b64encode(components).decode('ascii')}"
 
 
@@ -168,9 +176,9 @@ def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "",
     cosine = _cosines(found, anchor, contract)
     if cosine is not None and not is_film:
         best = int(np.argmax(cosine)) if len(cosine) else 0
-        return int(found.tracks[best]) if len(cosine) and cosine[best] >= _SAME_PICTURE_COSINE else None
+        return int(found.tracks[best]) if len(cosine) and cosine[best] >= _SAME_PICTURE[type(found)] else None
     near = np.abs(found.time - anchor.time) <= (_REACH_SECONDS if is_film else 0)
-    rows = np.flatnonzero(near if cosine is None else near & (cosine >= _SAME_FACE_COSINE))
+    rows = np.flatnonzero(near if cosine is None else near & (cosine >= _ALIKE[type(found)]))
     if not len(rows):
         return None
     boxes, box = found.boxes[rows].astype(np.float64), np.array(anchor.box)
@@ -183,14 +191,13 @@ def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "",
 
 
 def _cosines(found: Faces | Bodies, anchor: Anchor, contract: str) -> npt.NDArray[np.float32] | None:
-    """(n,) how like the anchor each face is; None where that is not known."""
+    """(n,) how like the anchor each face or body is; None where that is not known."""
     recogniser, _, components = anchor.look.partition(":")
-    if isinstance(found, Bodies) or not contract or recogniser != contract[:_CONTRACT_LENGTH]:
-        return None
+    vectors, kind = (found.colours, CLOTHES) if isinstance(found, Bodies) else (found.embedding, contract)
     look = np.frombuffer(base64.b64decode(components), "<f2").astype(np.float32)
-    if len(look) != found.embedding.shape[1]:
+    if not kind or recogniser != kind[:_CONTRACT_LENGTH] or len(look) != vectors.shape[1]:
         return None
-    cosine: npt.NDArray[np.float32] = found.embedding.astype(np.float32) @ look
+    cosine: npt.NDArray[np.float32] = vectors.astype(np.float32) @ look
     return cosine
 
 

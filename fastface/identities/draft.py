@@ -1,6 +1,6 @@
 """One change of a store of identities in the making: who is told, counted, named, merged. Pure: no I/O."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
@@ -12,7 +12,7 @@ from fastface.identities.looks import Look, Looks
 from fastface.identities.store import Rules, Sighting
 from fastface.types import FloatArray
 
-__all__ = ["LAYOUT", "Draft", "Parts", "State", "Told"]
+__all__ = ["LAYOUT", "Draft", "Match", "Parts", "State", "Told", "matched"]
 
 LAYOUT = 1
 """Version of how a store is laid out."""
@@ -76,7 +76,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class _Match:
+class Match:
     """The identity that is most like a person, by which of its looks, and how like."""
 
     identity: int
@@ -110,13 +110,13 @@ class Draft:
         """A store that is new is written, empty as it is, so that it knows its contract."""
         self._is_begun = self.state.version == 0
 
-    def tell(self, rules: Rules, told: Told) -> list[int]:
-        """See `IdentityStore.tell`."""
+    def tell(self, rules: Rules, told: Told, matches: Sequence[Match | None]) -> list[int]:
+        """See `IdentityStore.tell`; `matches` says who each person is: `matched` with the looks of this version."""
         sources = {*told.kept, *(sighting.source for sightings in told.sightings for sighting in sightings)}
         before = {source: self._parts_of(source) for source in sorted(sources)}
         after = {source: _left(parts, told.kept.get(source)) for source, parts in before.items()}
         numbers = []
-        for face, sightings, match in zip(told.faces, told.sightings, self._nearest(told), strict=True):
+        for face, sightings, match in zip(told.faces, told.sightings, matches, strict=True):
             number = match.identity if match else self._add(face, told.seen)
             owners = [before[one.source].get(one.part, (0, 0))[0] for one in sightings]
             times = sum(owner != number for owner in owners)
@@ -132,25 +132,6 @@ class Draft:
             self._place(source, before[source], parts)
         self._drop_if_empty({number for parts in before.values() for number, _ in parts.values()})
         return numbers
-
-    def _nearest(self, told: Told) -> list["_Match | None"]:
-        """Who each person is, if it is anybody."""
-        best = np.full(len(told.faces), -1.0)
-        for rows, likeness in self._known.likeness(told.faces):
-            best[rows] = likeness.max(axis=1, initial=-1.0)
-        turn = np.argsort(np.where(best >= told.sure, -2.0, -best), kind="stable")
-        found: list[_Match | None] = [None] * len(told.faces)
-        numbers, identities = self._known.numbers, self._known.identities
-        is_free = np.ones(len(numbers), np.bool_)
-        for rows, block in self._known.likeness(told.faces[turn]):
-            for place, likeness in zip(turn[rows].tolist(), block, strict=True):
-                possible = np.flatnonzero(is_free & (likeness >= told.least[place]))
-                if len(possible):
-                    tied = possible[likeness[possible] == likeness[possible].max()]
-                    first = tied[np.lexsort((numbers[tied], identities[tied]))[0]]
-                    found[place] = _Match(int(identities[first]), int(numbers[first]), float(likeness[first]))
-                    is_free &= identities != identities[first]
-        return found
 
     def _refine(self, number: int, face: FloatArray, times: int, limit: int) -> None:
         """Adds a face to the mean of a look, so many times."""
@@ -243,6 +224,26 @@ class Draft:
             own = self._own(number)
             if not own.name and not own.sources:
                 self.looks.update(dict.fromkeys((look.number for look in self._known.of(number)), None))
+
+
+def matched(looks: Looks, told: Told) -> list[Match | None]:
+    """Who each person is, if it is anybody whom a store knows."""
+    best = np.full(len(told.faces), -1.0)
+    for rows, likeness in looks.likeness(told.faces):
+        best[rows] = likeness.max(axis=1, initial=-1.0)
+    turn = np.argsort(np.where(best >= told.sure, -2.0, -best), kind="stable")
+    found: list[Match | None] = [None] * len(told.faces)
+    numbers, identities = looks.numbers, looks.identities
+    is_free = np.ones(len(numbers), np.bool_)
+    for rows, block in looks.likeness(told.faces[turn]):
+        for place, likeness in zip(turn[rows].tolist(), block, strict=True):
+            possible = np.flatnonzero(is_free & (likeness >= told.least[place]))
+            if len(possible):
+                tied = possible[likeness[possible] == likeness[possible].max()]
+                first = tied[np.lexsort((numbers[tied], identities[tied]))[0]]
+                found[place] = Match(int(identities[first]), int(numbers[first]), float(likeness[first]))
+                is_free &= identities != identities[first]
+    return found
 
 
 def _left(parts: Parts, kept: Collection[str] | None) -> Parts:

@@ -16,6 +16,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Self, TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ import numpy.typing as npt
 
 from fastface.cosine import normalized
 from fastface.errors import StoreError
-from fastface.identities.draft import LAYOUT, Draft, Parts, State, Told
+from fastface.identities.draft import LAYOUT, Draft, Match, Parts, State, Told, matched
 from fastface.identities.looks import Look, Looks, mean_of
 from fastface.identities.store import Encounter, Identity, Rules, Sighting
 from fastface.names import valid_text
@@ -33,6 +34,10 @@ __all__ = ["PATIENCE_SECONDS", "Register", "parts_to_text"]
 
 PATIENCE_SECONDS = 30.0
 """How long a call waits for those of others."""
+
+_TRIES = 5
+_FEW = 64
+"""Persons who are compared with all looks in a fraction of a second."""
 
 _Answer = TypeVar("_Answer")
 
@@ -86,7 +91,19 @@ class Register(ABC):
             seen=float(seen),
             sure=sure,
         )
-        return self._transact(lambda draft: draft.tell(rules, told))
+        return self._told(rules, told)
+
+    def _told(self, rules: Rules, told: Told) -> list[int]:
+        """Compares many persons before the change, which keeps others waiting; again if others were faster.
+
+        Few are compared within it, and many too where others are always faster.
+        """
+        for _ in range(_TRIES if len(told.faces) > _FEW else 0):
+            state = self._transact(lambda draft: draft.state)
+            tell = partial(_tell_at, state=state, rules=rules, told=told, matches=matched(self._looks, told))
+            if (numbers := self._transact(tell)) is not None:
+                return numbers
+        return self._transact(lambda draft: draft.tell(rules, told, matched(self._looks, told)))
 
     def identities(self) -> list[Identity]:
         """See `IdentityStore`."""
@@ -227,6 +244,11 @@ class Register(ABC):
             for looks in members.values()
             for own in looks[:1]
         ]
+
+
+def _tell_at(draft: Draft, state: State, rules: Rules, told: Told, matches: Sequence[Match | None]) -> list[int] | None:
+    """Tells, if the store is still as it was when persons were compared; else None."""
+    return draft.tell(rules, told, matches) if draft.state == state else None
 
 
 def _unit(embedding: npt.ArrayLike, dimension: int) -> FloatArray:

@@ -8,7 +8,7 @@ have other embeddings, and the same person in another framing is elsewhere or of
 import numpy as np
 import numpy.typing as npt
 
-from fastface.identities.chains import Rows, chained, overlaps
+from fastface.identities.chains import Numbers, chained, overlaps
 from fastface.types import Faces
 
 __all__ = ["GAP_SAMPLES", "GAP_SECONDS", "link_tracks"]
@@ -42,7 +42,7 @@ def link_tracks(faces: Faces, period: float, *, is_film: bool = True) -> npt.NDA
     """
     boxes = faces.boxes.astype(np.float64)
 
-    def judge(earlier: Rows, later: Rows) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    def judge(earlier: Numbers, later: Numbers) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
         iou, moved, scale = overlaps(boxes[earlier], boxes[later])
         is_near = (moved <= _MAX_MOVE) & (scale <= _MAX_SCALE)
         cosine = np.full(len(earlier), -1.0)

@@ -79,7 +79,7 @@ def once_a_frame(bodies: Bodies, seen: npt.NDArray[np.int64]) -> Bodies:
     return bodies[order[np.flatnonzero(np.diff(bodies.pts[order], prepend=np.iinfo(np.int64).min) != 0)]]
 
 
-def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: Size, dimension: int) -> Stretches:
+def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: Size) -> Stretches:
     """What the bodies tell.
 
     Args:
@@ -88,13 +88,12 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
         period: Seconds that each body stands for.
         video: The video's place in a list.
         size: Of its frames as displayed.
-        dimension: Components of an embedding.
     """
     of = np.full(len(bodies), SEEN, np.int64)
     rows = np.flatnonzero(owner != SEEN)
     rows = rows[np.lexsort((bodies.time[rows], owner[rows], bodies.track[rows]))]
     if not len(rows):
-        return Stretches(Tracks.empty(dimension), np.empty(0, np.int64), of)
+        return Stretches(Tracks.empty(0), np.empty(0, np.int64), of)
     keys = np.stack([bodies.track[rows], owner[rows]], axis=1)
     firsts = np.flatnonzero((np.diff(keys, axis=0, prepend=NOBODY - 1) != 0).any(axis=1))
     sizes = np.diff(np.append(firsts, len(rows)))
@@ -113,17 +112,18 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
         quality=np.zeros(len(firsts), np.float32),
         det_score=score,
         centrality=(np.add.reduceat(middle, firsts) / sizes).astype(np.float32),
-        embedding=np.zeros((len(firsts), dimension), np.float16),
+        embedding=np.empty((len(firsts), 0), np.float16),
     )
     return Stretches(tracks, owner[rows[firsts]], of)
 
 
 def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
     """(n,) who is told of in the nearest moment of each body's track, the earlier one of two; NOBODY in none."""
-    order = np.lexsort((bodies.pts, bodies.track))
+    pts = bodies.pts - bodies.pts.min(initial=np.iinfo(np.int64).max)  # some streams count from the epoch
+    order = np.lexsort((pts, bodies.track))
     telling = order[told[order] != NOBODY]
     # Track and timestamp in one sorted number each: tracks lie further apart than any two moments of one.
-    place = bodies.tracks * (2 * int(np.abs(bodies.pts).max(initial=0)) + 1) + bodies.pts
+    place = bodies.tracks * (2 * int(pts.max(initial=0)) + 1) + pts
     after = np.searchsorted(place[telling], place, "left")
     found = np.full(len(bodies), NOBODY, np.int64)
     nearest = np.full(len(bodies), np.inf)

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
-from fastface.index.bodies import bodies_from_table, bodies_to_table, check_bodies
+from fastface.index.bodies import LEAN_COLUMNS, bodies_from_table, bodies_to_table, check_bodies
 from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
@@ -198,13 +198,17 @@ class VideoIndex:
         """
         return [_read_bodies(self._unit_bodies(unit)) for unit in units if unit.bodies is not None]
 
-    def bodies(self) -> Bodies | None:
+    def bodies(self, *, lean: bool = False) -> Bodies | None:
         """The bodies of the finished video, in order of time; None if they were not looked for.
+
+        Args:
+            lean: Whether to leave out what most of the file is: colours and scenes have no components then, and there
+                are no pictures.
 
         Raises:
             FaceIndexError: The file is damaged.
         """
-        return _read_bodies(self.bodies_path) if self.bodies_path.exists() else None
+        return _read_bodies(self.bodies_path, lean=lean) if self.bodies_path.exists() else None
 
     def remove(self) -> None:
         """Removes everything of the video."""
@@ -252,9 +256,9 @@ def _read(path: Path) -> Faces:
         return from_table(table, embeddings_of(table))
 
 
-def _read_bodies(path: Path) -> Bodies:
+def _read_bodies(path: Path, *, lean: bool = False) -> Bodies:
     with _opened(path, check_bodies) as file:
-        return bodies_from_table(file.read())
+        return bodies_from_table(file.read(columns=LEAN_COLUMNS if lean else None))
 
 
 def _read_portraits(path: Path) -> FacePictures:

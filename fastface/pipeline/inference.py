@@ -18,7 +18,7 @@ from fastface.faces.analyse import FaceAnalyser, FoundFaces
 from fastface.faces.blur import is_blurred
 from fastface.faces.portraits import picture_faces
 from fastface.failpoints import fail_point
-from fastface.persons.bodies import BodyFinder, Moment
+from fastface.persons.bodies import BodyFinder, Instant
 from fastface.pipeline.analyser import open_analyser, open_body_finder, warm_up
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.ring import Ring
@@ -126,7 +126,7 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
         return Bodies.empty()
     before = finder.seconds
     moments = [
-        Moment(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.pictured for frame in run))
+        Instant(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.pictured for frame in run))
         for run in job.runs
     ]
     bodies = finder.find(job.canvases[: len(moments)], task.geometry, moments)

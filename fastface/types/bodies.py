@@ -13,7 +13,6 @@ __all__ = ["NUM_COLOURS", "SCENE_SIZE", "Bodies"]
 NUM_COLOURS = 128
 """Components of a body's colours: 64 of the upper half, 64 of the lower."""
 
-
 SCENE_SIZE = 48
 """Components of a scene: blue, green and red of 4 × 4 fields."""
 

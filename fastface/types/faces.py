@@ -71,6 +71,10 @@ class Faces(Rows):
         lone = self.track.max(initial=-1) + 1 + np.arange(len(self), dtype=np.int64)
         return np.where(self.track < 0, lone, self.track.astype(np.int64))
 
+    def without_embeddings(self) -> Self:
+        """The same faces, with embeddings of no components."""
+        return replace(self, embedding=np.empty((len(self), 0), np.float16))
+
     @classmethod
     def empty(cls, dimension: int) -> Self:
         """No faces, of embeddings with `dimension` components."""

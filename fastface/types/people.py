@@ -1,6 +1,6 @@
 """Everyone in the archive: tracks, and the persons that they are of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -29,7 +29,7 @@ class Tracks(Rows):
         quality: (t,) float32, of that face; 0 of bodies.
         det_score: (t,) float32, the largest of its faces, or bodies.
         centrality: (t,) float32, how near the middle of the frame its boxes are on average: 1 in it, 0 in a corner.
-        embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality; zeros of bodies.
+        embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality; none of bodies.
     """
 
     video: npt.NDArray[np.int32]
@@ -43,6 +43,10 @@ class Tracks(Rows):
     det_score: npt.NDArray[np.float32]
     centrality: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float16]
+
+    def without_embeddings(self) -> Self:
+        """The same tracks, with embeddings of no components."""
+        return replace(self, embedding=np.empty((len(self), 0), np.float16))
 
     @classmethod
     def empty(cls, dimension: int) -> Self:

@@ -61,7 +61,7 @@ def known_persons(
         refine_limit=settings.refine_limit,
         refine_from=desk.limits.enter,
     ) as store:
-        # Of several who surely are somebody, she who is seen most.
+        # Of several who surely are somebody, she who is listed first.
         numbers = store.tell(encounters, seen=time(), sure=threshold + STRICTER, kept=_parts(roll, unlisted))
         names = {identity.number: identity.name for identity in store.identities()}
     named = tuple(replace(person, name=names.get(number, "")) for person, number in zip(persons, numbers, strict=True))

@@ -6,7 +6,6 @@ Nothing is decoded. One video's faces are in memory at a time; of a track there 
 import hashlib
 import json
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +17,13 @@ from fastface.config import PeopleConfig
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.files import write_atomic
 from fastface.identities.census import NOBODY, Meetings, persons_of, ranked, renumbered
-from fastface.identities.clustering import STRICTER, LinkRule, clustered
-from fastface.identities.corrections import Anchor, Corrections
+from fastface.identities.clustering import STRICTER
+from fastface.identities.corrections import Corrections
 from fastface.identities.neighbours import is_quick
 from fastface.types import Person
 from fastface.workflows.acquaintance import known_persons, threshold_of
 from fastface.workflows.desk import Desk
+from fastface.workflows.linking import linked, rejected, spoken_of
 from fastface.workflows.roll import Roll, take_roll
 from fastface.workflows.screen_time import counted_once
 from fastface.workflows.unseen import Unseen, take_unseen
@@ -42,7 +42,7 @@ __all__ = [
 MOST_ANCHORS = 32
 """Tracks of a person that a correction names: its best ones."""
 
-_SHOWN_VERSION = 1
+_SHOWN_VERSION = 2
 
 _NAME_LENGTH = 12
 """Hexadecimal digits of a digest that name a census."""
@@ -125,17 +125,18 @@ def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[
         shown = json.loads(_shown_path(desk).read_text(encoding="utf-8"))
         is_known = shown["schema_version"] == _SHOWN_VERSION
         settings = PeopleConfig.model_validate(shown["settings"]) if is_known else None
+        numbered = shown["census"] if is_known else ""
     except FileNotFoundError:
         settings = None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_count_again(desk)}") from error
     if settings is None:
         raise ConfigError(f"nobody was counted in {str(desk.out.root)!r} yet: {_count_again(desk)}")
-    if name and name != shown["census"]:
+    if name and name != numbered:
         raise ConfigError("persons were numbered anew since that page was made: open people.html again")
     desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
     census = take_census(desk, corrections)
-    if name_of(census) != shown["census"]:
+    if name_of(census) != numbered:
         raise ConfigError(
             "who is who has changed since persons were numbered, by a scan, a correction, or in how neighbours are "
             f"found: {_count_again(desk)}"
@@ -180,7 +181,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
             f"{len(roll.tracks)} tracks: each is compared with each, which takes hours; "
             "minutes with: pip install 'fastface[scale]'"
         )
-    label, centroid = _linked(roll, corrections, settings, threshold_of(desk))
+    label, centroid = linked(roll, corrections, settings, threshold_of(desk))
     unseen = take_unseen(desk, roll, label, corrections)
     meetings = Meetings(
         np.concatenate([roll.meetings.pairs, unseen.meetings.pairs]),
@@ -188,7 +189,9 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     )
     whose = np.concatenate([label, unseen.owner])
     tracks = counted_once(desk, roll, unseen, whose, meetings)
-    is_rejected = np.isin(whose, _rejected(roll, unseen, corrections, label))
+    unwanted = rejected(corrections, roll, label, centroid, threshold_of(desk) + STRICTER)
+    owners = unseen.owner[spoken_of(corrections, unseen.anchored)]
+    is_rejected = np.isin(whose, [*unwanted, *owners[owners >= len(centroid)].tolist()])
     kept = np.where(is_rejected, NOBODY, whose)
     order = ranked(
         tracks,
@@ -202,14 +205,8 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     persons = persons_of(tracks, person, roll.facts, meetings, settings.join_gap)
     seen = order[order < len(centroid)]
     rest = np.where(person == NOBODY, kept, NOBODY)
-    named, identities = known_persons(
-        desk,
-        roll,
-        person[: len(label)],
-        persons[: len(seen)],
-        centroid[seen],
-        unlisted=rest[: len(label)],
-    )
+    listed, unlisted = person[: len(label)], rest[: len(label)]
+    named, identities = known_persons(desk, roll, listed, persons[: len(seen)], centroid[seen], unlisted=unlisted)
     if roll.by_keyframes:
         desk.observer.note("scanned by keyframes: screen times count only these, and are too small")
     faces_of = np.bincount(rest[rest != NOBODY], tracks.faces[rest != NOBODY])
@@ -217,7 +214,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)
     return Census(
         roll=roll,
-        label=person[: len(label)],
+        label=listed,
         unseen=unseen,
         unseen_label=person[len(label) :],
         persons=(*named, *persons[len(seen) :]),
@@ -228,42 +225,3 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         rejected=int(tracks.faces[is_rejected].sum()),
         passing=int(is_passing.sum()),
     )
-
-
-def _linked(
-    roll: Roll, corrections: Corrections, settings: PeopleConfig, threshold: float
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
-    """(t,) the cluster of each track, NOBODY for those too poor; (c, D) centroids."""
-    spoken_of = np.zeros(len(roll.tracks), np.bool_)
-    spoken_of[list(roll.anchored.values())] = True
-    kept = np.flatnonzero((roll.tracks.quality >= settings.min_quality) | spoken_of)
-    place = np.full(len(roll.tracks), NOBODY, np.int64)
-    place[kept] = np.arange(len(kept))
-    different = [(one, other) for pair in corrections.different for one in pair[0] for other in pair[1]]
-    known = ([anchor for anchor in group if anchor in roll.anchored] for group in corrections.same)
-    same = [(group[0], other) for group in known for other in group[1:]]
-    apart = np.concatenate([place[roll.meetings.pairs], _pairs(different, roll, place)])
-    rule = LinkRule(threshold, settings.clear_score, threshold + STRICTER)
-    together = _pairs(same, roll, place)
-    label, centroid = clustered(roll.tracks[kept], rule, apart=apart[(apart != NOBODY).all(axis=1)], together=together)
-    whole = np.full(len(roll.tracks), NOBODY, np.int64)
-    whole[kept] = label
-    return whole, centroid
-
-
-def _pairs(anchors: Sequence[tuple[Anchor, Anchor]], roll: Roll, place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(k, 2) places of the tracks of those pairs that are still there."""
-    rows = [(roll.anchored.get(one), roll.anchored.get(other)) for one, other in anchors]
-    known = [pair for pair in rows if None not in pair]
-    return place[np.array(known, np.int64).reshape(-1, 2)]
-
-
-def _rejected(roll: Roll, unseen: Unseen, corrections: Corrections, label: npt.NDArray[np.int64]) -> list[int]:
-    """The clusters of rejected tracks: not those in which a few of them have come to many others since."""
-    bodies = [unseen.anchored[face] for group in corrections.rejected for face in group if face in unseen.anchored]
-    faceless = {int(owner) for owner in unseen.owner[bodies] if owner > label.max(initial=NOBODY)}
-    rows = {roll.anchored[anchor] for group in corrections.rejected for anchor in group if anchor in roll.anchored}
-    held = Counter(int(label[row]) for row in rows if label[row] != NOBODY)
-    sizes = np.bincount(label[label != NOBODY])
-    seen = {cluster for cluster, count in held.items() if count >= MOST_ANCHORS or sizes[cluster] <= 2 * count}
-    return sorted(seen | faceless)

@@ -20,7 +20,7 @@ from fastface.models.store import places
 from fastface.names import counted
 from fastface.pipeline.ring import available_bytes
 from fastface.workflows.machine import num_cores
-from fastface.workflows.networks import cache_folder, open_networks
+from fastface.workflows.networks import cache_folder, open_networks, require_persons
 from fastface.workflows.output import check_writable, nearest
 from fastface.workflows.preflight import (
     check_decoder,
@@ -193,6 +193,7 @@ def _networks(config: Config) -> Iterator[Check]:
         yield Check("networks", "fine", f"{place}: {files}")
     try:
         models = open_networks(config).models
+        require_persons(config)
     except FastfaceError as error:
         yield Check("chosen networks", "fault", str(error))
         return

@@ -18,7 +18,7 @@ from fastface.workflows.desk import Desk
 
 __all__ = [
     "anchors_of",
-    "best_rows",
+    "best_tracks",
     "body_anchors",
     "face_anchors",
     "in_words",
@@ -38,9 +38,11 @@ def places_of(census: Census, chosen: Sequence[str]) -> list[int]:
         ConfigError: There is one that is not there, or a name of several.
     """
     named: dict[str, list[int]] = {}
+    numbers: dict[str, int] = {}
     for place, person in enumerate(census.persons):
-        named.setdefault(person.title, []).append(place)
-    numbers = {str(person.number): place for place, person in enumerate(census.persons)}
+        named.setdefault(person.name, []).append(place)
+        numbers |= {str(person.number): place, f"person {person.number}": place}
+    named.pop("", None)
     faults: list[str] = []
     places: set[int] = set()
     for one in map(valid_text, chosen):  # as the store keeps names
@@ -76,14 +78,14 @@ def together_note(census: Census, places: Sequence[int]) -> str:
     return f"{'; '.join(met)}: they are taken for one person all the same" if met else ""
 
 
-def best_rows(census: Census, rows: _Rows) -> _Rows:
+def best_tracks(census: Census, rows: _Rows) -> _Rows:
     """The rows of the best tracks, so many as a correction names."""
     return rows[np.lexsort((rows, -census.roll.tracks.quality[rows]))][:MOST_ANCHORS]
 
 
 def anchors_of(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
     """What stands for some persons: the best face of each of their best tracks, the best body of those without one."""
-    each = [best_rows(census, np.flatnonzero(census.label == place)) for place in places]
+    each = [best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
     return (*face_anchors(desk, census, np.concatenate(each)).values(), *body_anchors(desk, census, places))
 
 
@@ -129,7 +131,8 @@ def _bodies_at(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
         bodies = VideoIndex(desk.out.index, video_id).bodies()
         assert bodies is not None, video_id
         for row in rows[tracks.video[rows] == video].tolist():
-            found[row] = _anchor(video_id, bodies, int(tracks.best[row]))
+            body = int(tracks.best[row])
+            found[row] = replace(_anchor(video_id, bodies, body), look=look_of(bodies.colours[body]))
     return found
 
 

@@ -15,7 +15,7 @@ from fastface.identities.corrections import Corrections
 from fastface.workflows.census import Census, corrections_path, shown_census, take_census
 from fastface.workflows.chosen import (
     anchors_of,
-    best_rows,
+    best_tracks,
     body_anchors,
     face_anchors,
     in_words,
@@ -129,7 +129,7 @@ def _halves(desk: Desk, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
         rule = LinkRule(threshold, settings.clear_score, threshold)
         label, _ = clustered(census.roll.tracks[rows], rule, apart=none, together=none)
     largest = int(np.bincount(label).argmax())
-    return best_rows(census, rows[label == largest]), best_rows(census, rows[label != largest])
+    return best_tracks(census, rows[label == largest]), best_tracks(census, rows[label != largest])
 
 
 def _became(before: Census, now: Census, place: int) -> str:

@@ -16,7 +16,15 @@ from fastface.persons.network import PersonNetwork
 from fastface.types import Size
 from fastface.video.canvas import USUAL_CANVAS
 
-__all__ = ["Networks", "cache_folder", "describe_networks", "open_networks", "thresholds", "usual_canvas"]
+__all__ = [
+    "Networks",
+    "cache_folder",
+    "describe_networks",
+    "open_networks",
+    "require_persons",
+    "thresholds",
+    "usual_canvas",
+]
 
 _FREE_PERSON_CANVAS = (640, 640)
 """Canvas of a person network that takes any: what YOLO is trained with."""
@@ -82,11 +90,6 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         device=cards[0],
         cache_folder=cache,
     )
-    if config.scan.track == "persons" and models.person is None:
-        raise ModelError(
-            "to follow persons takes a person network: put one into a folder person beside the packs, or name it with "
-            "--person-model"
-        )
     dimension = models.recogniser.dimension
     assert dimension is not None, models.recogniser
     return Networks(
@@ -99,6 +102,20 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         cache=cache,
         person=None if models.person is None else _prepared_person(models.person, cache),
     )
+
+
+def require_persons(config: Config) -> None:
+    """Makes sure that there is a person network if persons are to be followed.
+
+    Raises:
+        ModelError: There is none.
+        BackendError, ConfigError: As `open_networks`.
+    """
+    if config.scan.track == "persons" and open_networks(config).person is None:
+        raise ModelError(
+            "to follow persons takes a person network: put one into a folder person beside the packs, or name it with "
+            "--person-model"
+        )
 
 
 def _prepared_person(network: Network, cache: Path) -> PersonNetwork:

@@ -49,7 +49,7 @@ class PeopleResult:
     unlisted: tuple[int, int]
     poor: int
     rejected: int
-    passing: int = 0
+    passing: int
     export_failures: tuple[str, ...] = ()
 
     @property

@@ -162,7 +162,7 @@ def _candidates(
 
 def _bodies(desk: Desk, census: Census, video: int) -> Iterator[tuple[int, _Candidate]]:
     """Likewise of each picture of a listed person's body."""
-    read = read_bodies(desk, census.roll, census.unseen, video)
+    read = read_bodies(desk, census.roll, census.unseen, video, lean=False)
     if read is None:
         return
     bodies, row = read

@@ -81,12 +81,15 @@ def pick(
             desk.observer.note(note)
         rows = np.flatnonzero(np.isin(census.label, places))
         gallery = _gallery(census, places, desk.networks.contract, label)
+        bank = f"banks/{label}.npz"
         if len(rows):
-            bank = f"banks/{label}.npz"
             desk.ledger.put_export(bank, "", "{}")
             private_folder(out / "banks")
             save_bank(out / bank, desk.networks.contract, {label: _references(desk, census, rows)})
         else:
+            if bank in desk.ledger.exports():  # of somebody who had the number before
+                (out / bank).unlink(missing_ok=True)
+                desk.ledger.forget_export(bank)
             desk.observer.note(f"{label}: the face is never seen, so there is no bank, and nobody is found by it")
         result.targets = (label,)
         answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
@@ -135,8 +138,8 @@ def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Co
         desk.observer.note("the name is not kept: nothing but a face tells who it is in another shot")
     if len(places) > 1:
         said = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))
+        tell_store(desk, census, places, name)  # first: stopped after it, the same command still means the same
         said.save(corrections_path(desk))
-        tell_store(desk, census, places, name)
         desk.observer.note(f"{in_words(census, places)} are one person from now on: fastface people numbers anew")
     elif name and places[0] < len(census.identities):
         tell_store(desk, census, places, name)

@@ -20,7 +20,7 @@ from fastface.gallery.sources import collect
 from fastface.pipeline.ring import Ring, RingShape, available_bytes
 from fastface.video.discover import Discovery
 from fastface.workflows.machine import Layout, choose_layout
-from fastface.workflows.networks import cache_folder, open_networks, thresholds
+from fastface.workflows.networks import cache_folder, open_networks, require_persons, thresholds
 from fastface.workflows.output import check_writable, inputs_of, nearest, require_free, require_index
 
 __all__ = [
@@ -68,6 +68,7 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
         lambda: check_space(out),
         lambda: check_decoder(config),
         lambda: check_ring(layout_of(config).ring),
+        lambda: require_persons(config),
     ]
     _check_all(config, targets, checks)
     return found[0]

@@ -68,7 +68,7 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         facts["blur"] = [scan.blur_threshold, *([scan.blur_tiles, scan.blur_share] if is_grid else [])]
     if scan.min_sharpness:
         facts["min_sharpness"] = scan.min_sharpness
-    has_bodies = scan.track == "persons"
+    has_bodies = scan.track == "persons" and networks.models.person is not None
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
     if has_bodies:
         assert networks.models.person is not None

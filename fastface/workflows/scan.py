@@ -96,7 +96,7 @@ class Scanner:
                 self._observer.video_kept(file.video_id)
                 continue
             record = self._ledger.video(file.video_id)
-            num_outdated += record is not None and not (record.scan_key == "" or self._recipe.serves(record.scan_key))
+            num_outdated += record is not None and record.scan_key not in ("", self._recipe.key)
             if record is not None and record.state != "scanning":
                 # What is known of it is no answer any more, even if nobody comes to it in this run.
                 self._ledger.put_video(replace(record, state="scanning", path=file.path))

@@ -21,6 +21,8 @@ _Rows = npt.NDArray[np.int64]
 def counted_once(desk: Desk, roll: Roll, unseen: Unseen, label: _Rows, meetings: Meetings) -> Tracks:
     """All tracks of faces, then those of bodies, each with the seconds of the frames that no track before it has.
 
+    They have no embeddings, which would take most of the memory a second time.
+
     Only tracks of one person that are on screen together are read again, and as a rule there are none.
 
     Args:
@@ -33,7 +35,7 @@ def counted_once(desk: Desk, roll: Roll, unseen: Unseen, label: _Rows, meetings:
     Raises:
         FaceIndexError: The index is damaged.
     """
-    tracks = Tracks.concatenate([roll.tracks, unseen.tracks])
+    tracks = Tracks.concatenate([roll.tracks.without_embeddings(), unseen.tracks])
     both = label[meetings.pairs]
     rows = np.unique(meetings.pairs[(both[:, 0] == both[:, 1]) & (both[:, 0] != NOBODY)])
     seconds = tracks.seconds.copy()

@@ -10,6 +10,7 @@ from fastface.identities.corrections import Anchor, Corrections, anchored_track
 from fastface.identities.summary import frame_mates
 from fastface.identities.unseen import SEEN, Stretches, owners, stretches
 from fastface.index.store import VideoIndex
+from fastface.names import counted
 from fastface.types import Bodies, Faces, Tracks
 from fastface.workflows.desk import Desk
 from fastface.workflows.roll import Roll
@@ -62,25 +63,32 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
     for anchor in dict.fromkeys(corrections.anchors):
         if anchor.is_body:
             anchors.setdefault(anchor.video_id, []).append(anchor)
-    parts, owner = [Tracks.empty(desk.networks.dimension)], [np.empty(0, np.int64)]
+    parts, owner = [Tracks.empty(0)], [np.empty(0, np.int64)]
     pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
-    anchored, count = dict[Anchor, int](), 0
+    anchored, count, num_read = dict[Anchor, int](), 0, 0
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
         desk.interruption.check()
-        read = _read(desk, roll, cluster, video)
+        spoken_of = anchors.get(facts.video_id, ())
+        read = _read(desk, roll, cluster, video, lean=not spoken_of)
         if read is None:
             continue
+        num_read += 1
         bodies, faces, found = read
         mates, frames = _mates(bodies, faces, found, roll.rows_of(video).start, len(roll.tracks) + count)
         pairs.append(mates)
         seconds.append(frames * np.float64(facts.period))
-        for anchor in anchors.get(facts.video_id, ()):
+        for anchor in spoken_of:
             number = anchored_track(bodies, anchor, is_film=record.info is None or record.info.is_film)
             rows = np.flatnonzero((found.tracks.number == number) & (found.owner == NOBODY))
             anchored.update((anchor, count + row) for row in rows.tolist())
         parts.append(found.tracks)
         owner.append(found.owner)
         count += len(found.tracks)
+    if 0 < num_read < len(roll.facts):
+        desk.observer.note(
+            f"persons were followed in {num_read} of {counted(len(roll.facts), 'video')}; "
+            "in the others they count only while the face is seen"
+        )
     tracks = Tracks.concatenate(parts)
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
     first = int(cluster.max(initial=NOBODY)) + 1
@@ -90,25 +98,27 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
     return Unseen(tracks, joined, told == NOBODY, meetings, anchored, cluster)
 
 
-def read_bodies(desk: Desk, roll: Roll, unseen: Unseen, video: int) -> tuple[Bodies, _Rows] | None:
+def read_bodies(
+    desk: Desk, roll: Roll, unseen: Unseen, video: int, *, lean: bool = True
+) -> tuple[Bodies, _Rows] | None:
     """The bodies of a video, and (n,) the row of each in `unseen`; SEEN where a body tells nothing.
 
-    None if bodies were not looked for in it.
+    None if bodies were not looked for in it. `lean` is as of `VideoIndex.bodies`.
 
     Raises:
         FaceIndexError: The index is damaged.
     """
-    read = _read(desk, roll, unseen.cluster, video)
+    read = _read(desk, roll, unseen.cluster, video, lean=lean)
     if read is None:
         return None
     bodies, _, found = read
     return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.rows_of(video).start)
 
 
-def _read(desk: Desk, roll: Roll, cluster: _Rows, video: int) -> tuple[Bodies, Faces, Stretches] | None:
+def _read(desk: Desk, roll: Roll, cluster: _Rows, video: int, *, lean: bool) -> tuple[Bodies, Faces, Stretches] | None:
     record, facts, own = roll.records[video], roll.facts[video], roll.rows_of(video)
     index = VideoIndex(desk.out.index, record.video_id)
-    bodies = index.bodies()
+    bodies = index.bodies(lean=lean)
     if bodies is None:
         return None
     assert record.info is not None
@@ -120,7 +130,6 @@ def _read(desk: Desk, roll: Roll, cluster: _Rows, video: int) -> tuple[Bodies, F
         period=facts.period,
         video=video,
         size=record.info.size,
-        dimension=desk.networks.dimension,
     )
     return bodies, faces, found
 

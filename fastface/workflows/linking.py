@@ -1,0 +1,87 @@
+"""Tracks of faces → clusters, as the settings and the user's corrections have it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import PeopleConfig
+from fastface.cosine import normalized
+from fastface.identities.census import NOBODY
+from fastface.identities.clustering import STRICTER, LinkRule, clustered
+from fastface.identities.corrections import Anchor, Corrections
+from fastface.workflows.roll import Roll
+
+__all__ = ["linked", "rejected", "spoken_of"]
+
+
+def linked(
+    roll: Roll, corrections: Corrections, settings: PeopleConfig, threshold: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
+    """(t,) the cluster of each track, NOBODY for those too poor; (c, D) float16 centroids.
+
+    Args:
+        roll: All tracks of faces.
+        corrections: What the user said.
+        settings: How tracks become persons.
+        threshold: Cosine from which two groups of tracks are one person's.
+    """
+    spoken_of = np.zeros(len(roll.tracks), np.bool_)
+    spoken_of[list(roll.anchored.values())] = True
+    kept = np.flatnonzero((roll.tracks.quality >= settings.min_quality) | spoken_of)
+    place = np.full(len(roll.tracks), NOBODY, np.int64)
+    place[kept] = np.arange(len(kept))
+    different = [(one, other) for pair in corrections.different for one in pair[0] for other in pair[1]]
+    known = ([anchor for anchor in group if anchor in roll.anchored] for group in corrections.same)
+    same = [(group[0], other) for group in known for other in group[1:]]
+    apart = np.concatenate([place[roll.meetings.pairs], _pairs(different, roll, place)])
+    rule = LinkRule(threshold, settings.clear_score, threshold + STRICTER)
+    together = _pairs(same, roll, place)
+    label, centroid = clustered(roll.tracks[kept], rule, apart=apart[(apart != NOBODY).all(axis=1)], together=together)
+    whole = np.full(len(roll.tracks), NOBODY, np.int64)
+    whole[kept] = label
+    return whole, centroid
+
+
+def _pairs(anchors: Sequence[tuple[Anchor, Anchor]], roll: Roll, place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(k, 2) places of the tracks of those pairs that are still there."""
+    rows = [(roll.anchored.get(one), roll.anchored.get(other)) for one, other in anchors]
+    known = [pair for pair in rows if None not in pair]
+    return place[np.array(known, np.int64).reshape(-1, 2)]
+
+
+def rejected(
+    corrections: Corrections, roll: Roll, label: npt.NDArray[np.int64], centroid: npt.NDArray[np.float16], sure: float
+) -> set[int]:
+    """The clusters of rejected tracks: not those in which a few of them have come to many others since.
+
+    Whoever was rejected is still she with many more tracks; then those that were spoken of are surely like all of them.
+
+    Args:
+        corrections: What the user said.
+        roll: All tracks of faces.
+        label: (t,) from `linked`.
+        centroid: (c, D), likewise.
+        sure: Cosine from which two groups of tracks surely are one person's.
+    """
+    rows = spoken_of(corrections, roll.anchored)
+    sizes = np.bincount(label[label != NOBODY])
+    found: set[int] = set()
+    for cluster in np.unique(label[rows][label[rows] != NOBODY]).tolist():
+        own = rows[label[rows] == cluster]
+        mean = normalized(roll.tracks.embedding[own].astype(np.float64).sum(axis=0, keepdims=True))
+        is_like = float((mean @ centroid[cluster].astype(np.float32)).item()) >= sure
+        if sizes[cluster] <= 2 * len(own) or is_like:
+            found.add(cluster)
+    return found
+
+
+def spoken_of(corrections: Corrections, anchored: dict[Anchor, int]) -> npt.NDArray[np.int64]:
+    """The rows of what was rejected, rising.
+
+    Args:
+        corrections: What the user said.
+        anchored: {face or body: its row}.
+    """
+    rows = {anchored[anchor] for group in corrections.rejected for anchor in group if anchor in anchored}
+    return np.array(sorted(rows), np.int64)
