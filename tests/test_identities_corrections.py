@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from people_tools import HOSTILE
 
 from fastface.errors import FaceIndexError
-from fastface.identities.corrections import Anchor, Corrections, anchored_track
-from fastface.types import Bodies
+from fastface.identities.corrections import Anchor, Corrections, anchored_track, look_of
+from fastface.types import NUM_COLOURS, Bodies
 
 BOX = (100.0, 50.0, 180.0, 150.0)
 
@@ -257,6 +257,39 @@ def test_of_no_face_none_is_found() -> None:
 def test_a_face_without_a_track_is_its_own() -> None:
     faces = faces_of([axis(0)] * 3, [0.0, 1.0, 2.0], tracks=[-1, 4, -1], boxes=[BOX] * 3)
     assert [anchored_track(faces, Anchor("a", time, BOX)) for time in (0.0, 1.0, 2.0)] == [5, 4, 7]
+
+
+def test_who_is_in_the_place_of_another_by_now_is_not_taken_for_her() -> None:
+    faces = faces_of([axis(0), axis(1), axis(2)], [0.0, 0.04, 0.08], tracks=[4, 5, 6], boxes=[BOX] * 3)
+    looks = [look_of(one, "arcface-r50") for one in faces.embedding]
+    for is_film in (True, False):
+        for row, time in enumerate((0.0, 0.04, 0.08)):
+            # A picture came before all others.
+            moved = Anchor("a", time - 0.04, BOX, look=looks[row])
+            assert anchored_track(faces, moved, contract="arcface-r50", is_film=is_film) == 4 + row
+        gone = Anchor("a", 0.0, BOX, look=look_of(axis(7).astype(np.float16), "arcface-r50"))
+        assert anchored_track(faces, gone, contract="arcface-r50", is_film=is_film) is None
+        # What another recogniser said of her tells nothing.
+        assert anchored_track(faces, gone, contract="arcface-r100", is_film=True) == 4
+
+
+def test_a_body_in_the_place_of_another_is_told_by_its_clothes() -> None:
+    clothes = np.eye(NUM_COLOURS, dtype=np.float16)[:3]
+    boxes = np.array([BOX] * 3, np.float32)
+    bodies = replace(
+        Bodies.empty(),
+        time=np.array([0.0, 0.04, 0.08]),
+        pts=np.arange(3),
+        boxes=boxes,
+        colours=clothes,
+        track=np.array([4, 5, 6], np.int32),
+    )
+    for is_film in (True, False):
+        for row in range(3):
+            anchor = Anchor("a", 0.0, BOX, is_body=True, look=look_of(clothes[row]))
+            assert anchored_track(bodies, anchor, is_film=is_film) == 4 + row
+        other = Anchor("a", 0.0, BOX, is_body=True, look=look_of(np.eye(NUM_COLOURS, dtype=np.float16)[5]))
+        assert anchored_track(bodies, other, is_film=is_film) is None
 
 
 @pytest.mark.parametrize(("rate", "shift"), [(5, 0), (25, 0), (10, 0.03), (4, 0.1), (1, 0.4)])

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fastface.errors import ConfigError, SpaceError, StoreError
+from fastface.identities import register
 from fastface.identities.store import Encounter, Identity, IdentityStore, Sighting, open_existing, open_store
 
 D = 64
@@ -172,6 +174,33 @@ def test_a_person_of_several_sources_refines_once_for_each(store: IdentityStore)
     assert (one.count, one.sources, one.refinements, one.first_seen, one.last_seen) == (8, 4, 4, 5, 6)
     expected = unit(3 * unit(2 * axis(0) + face) + face)
     np.testing.assert_allclose(one.centroid, expected, atol=1e-6)
+
+
+def test_many_persons_are_compared_before_the_change_and_again_if_others_were_faster(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    faces = np.linalg.qr(rng.normal(size=(D, D)))[0].astype(np.float32)
+    persons = [person(face, ("film", str(k), 1)) for k, face in enumerate(faces)]
+    persons += [person(-face, ("film", str(D + k), 1)) for k, face in enumerate(faces[:2])]
+    compared, compare = [], register.matched
+    with opened(where) as store, opened(where) as other:
+
+        def slowly(*given: Any) -> Any:
+            compared.append(len(given[1].faces))
+            found = compare(*given)
+            if compared == [len(persons)]:
+                # Nobody waits for the comparison: in the meantime another has told of the last.
+                assert tell(other, persons[-1].embedding, "elsewhere") == 1
+                compared.append(0)
+            return found
+
+        monkeypatch.setattr(register, "matched", slowly)
+        numbers = store.tell(persons, seen=1)
+        assert [count for count in compared if count > 1] == [len(persons)] * 2
+        assert numbers[-1] == 1
+        assert sorted(numbers) == list(range(1, len(persons) + 1))
+        assert facts(other)[0] == (1, "", 2, 2)
 
 
 def test_a_census_is_one_change_of_the_store(where: str) -> None:

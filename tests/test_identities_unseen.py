@@ -1,6 +1,7 @@
 """Whose a body is while the face is not seen, and what that comes to: drawn rows, owners and stretches by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,15 @@ def test_two_faces_are_equally_near_at_any_rate_of_sampling() -> None:
         earlier, time, later = first / 5, (first + 1) / 5, (first + 2) / 5
         rows = [(earlier, 0, 0), (time, 0, NO_FACE), (later, 0, 1)]
         assert owned(rows, [earlier, later], [ANN, BO]) == [SEEN, ANN, SEEN], time
+
+
+@pytest.mark.parametrize("scale", [1, 90, 1_000_000])
+def test_timestamps_may_count_from_the_epoch_and_tracks_be_many(scale: int) -> None:
+    rows = [(1, 49_999, 0), (3, 49_999, NO_FACE), (4, 49_999, NO_FACE), (6, 49_999, 1), (3.5, 0, NO_FACE)]
+    bodies, faces = bodies_of(rows), faces_at(1, 6)
+    epoch = 1_700_000_000_000 * scale
+    bodies, faces = (replace(one, pts=one.pts * scale + epoch) for one in (bodies, faces))
+    assert owners(bodies, faces, np.array([ANN, BO])).tolist() == [SEEN, ANN, BO, SEEN, NOBODY]
 
 
 def test_a_track_is_told_by_its_own_faces_alone() -> None:

@@ -685,6 +685,17 @@ def test_corrections_are_of_faces_and_outlive_another_scan(out: Path, films: Pat
     assert [faces for _, faces in listed(census(command, out))][:3] == [ada, bo, disguised]
 
 
+def test_who_was_rejected_stays_so_however_much_is_added(
+    third: Path, films: Path, command: Command, tmp_path: Path
+) -> None:
+    out = shutil.copytree(third, tmp_path / "out")
+    assert listed(census(command, out)) == [("", 7), ("", 5)]  # Ada and Bo, each in one track
+    assert command("pick", "1", "--reject", "-o", out, "-q").returncode == 0
+    assert command("scan", films / "one.mp4", films / "two.mp4", "-o", out, "-q").returncode == 0
+    said = census(command, out)
+    assert (listed(said), said["rejected"]) == ([("", 26), ("", 11), ("", 6)], 43)
+
+
 def test_corrections_of_pictures_follow_them_when_others_come_between(command: Command, tmp_path: Path) -> None:
     folder, out = tmp_path / "album", tmp_path / "out"
     folder.mkdir()
@@ -825,6 +836,29 @@ def test_an_interrupted_pick_has_said_nothing(out: Path, command: Command, monke
     assert not (out / ".fastface" / "corrections.json").exists()
     assert command("pick", "1", "4", "--name", "Ada", "-o", out, "-q", "--clips", "none").returncode == 0
     assert len(rows(out / "hits.csv")) == before[0][1] + before[3][1]
+
+
+def test_a_pick_that_is_stopped_while_it_notes_what_was_said_can_be_repeated(
+    out: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise InterruptError(2)
+
+    asked = ("pick", "1", "4", "--name", "Ada", "-o", out, "-q", "--clips", "none", "--crops", "none")
+    with monkeypatch.context() as patched:
+        patched.setattr("fastface.identities.corrections.Corrections.save", interrupted)
+        assert command(*asked).returncode == 130
+    assert command(*asked).returncode == 0
+    assert listed(census(command, out)) == [("Ada", 42), ("", 21), ("", 11)]
+
+
+def test_a_note_of_an_earlier_version_is_no_census(out: Path, command: Command) -> None:
+    path = out / ".fastface" / "people.json"
+    note = json.loads(path.read_text())
+    note["schema_version"], note["digest"] = 1, note.pop("census")
+    path.write_text(json.dumps(note))
+    (line,) = errors(command("pick", "1", "-o", out, "-q"), 2, 1)
+    assert line.endswith(f"run fastface people -o {out}")
 
 
 def test_two_who_have_names_are_one_only_by_a_name(out: Path, command: Command) -> None:

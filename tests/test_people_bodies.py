@@ -278,6 +278,16 @@ def test_who_is_seen_by_the_body_alone_is_there_too(out: Path, command: Command)
     assert table(out, "together.csv", "person", "other", "seconds") == [*expected, ("3", "6", "1.000")]
 
 
+def test_videos_in_which_nobody_was_followed_are_told(out: Path, command: Command, pack: Path) -> None:
+    told = "persons were followed in 1 of 2 videos"
+    assert told not in command("people", "-o", out).stderr
+    (out / ".fastface" / "index" / "b.mp4" / "bodies.parquet").unlink()
+    assert told in command("people", "-o", out).stderr
+    # There is no person network here, and none is wanted to count.
+    assert not list(pack.rglob("*yolo*"))
+    assert command("people", "-o", out, "-s", "scan.track=persons", "-q").returncode == 0
+
+
 def test_who_shows_the_face_hardly_is_listed_if_the_body_is_seen_long_enough(out: Path, command: Command) -> None:
     # Zoe's two faces are too few, her body is seen for 0.8 s.
     assert seconds(census(command, out, "--min-seconds", "0.8"))[2] == (1.2, 0.8, 2)
