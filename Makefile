@@ -26,7 +26,8 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour. PEER=path/to/python adds face_recognition: see throughput.py.
+# All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
+# PEER=path/to/python adds face_recognition: see throughput.py.
 BENCHMARKS := agreement recall levers ring memory find_scale people_command scaling
 bench: dev
 	$(BIN)/python benchmarks/throughput.py --film mixed --write $(if $(PEER),--second-peer $(PEER))

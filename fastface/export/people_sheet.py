@@ -33,7 +33,7 @@ def draw_people_table(folder: Path, persons: Sequence[Person]) -> list[Path]:
     for number, path in enumerate(pages):
         sheet = drawn_page(persons[number * _ROWS : (number + 1) * _ROWS])
         with atomic_path(path, private=True) as part:
-            sheet.save(part, "PNG", compress_level=3)  # twice as fast as 6, a tenth larger
+            sheet.save(part, "PNG", compress_level=3)  # 1.7 times as fast as 6, 9–18 % larger
     return pages
 
 

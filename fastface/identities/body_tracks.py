@@ -1,7 +1,7 @@
 """Bodies of one person, linked into tracks: by time, place, size and clothes, and by the faces on them.
 
-Two bodies can be one person's a moment later if the boxes overlap and the clothes agree, or if the clothes agree more
-and the body has moved little; over the longer gaps of somebody who was hidden the clothes must agree most. Faces on
+Two bodies can be one person's a moment later if the boxes overlap and the clothes agree, or, also after the longer gap
+of somebody who was hidden, if the clothes agree more and the body has moved little and is as large. Faces on
 them that contradict each other are two persons'. Nothing is linked across a change of shot, where the whole frame looks
 otherwise. Two bodies of one frame never share a track.
 """
@@ -30,8 +30,8 @@ _LIKE_MOVED = 0.93
 1 in 20 above 0.92; of two persons side by side half lie above 0.84 in a crowd in winter coats."""
 
 _SAME_SHOT = 18.0
-"""Mean difference of two scenes' components, 0–255. In films of television cuts have 22–30 and all else less than 10; a
-lamp that is switched on has 14."""
+"""Mean difference of two scenes' components, 0–255. In a film of television cuts have 24–30; whoever moves, and
+exposure that follows, reach 16."""
 
 _HIDDEN_SECONDS = 2.1
 """How long somebody may be hidden; no whole number of samples at usual rates, for which rounding would decide."""

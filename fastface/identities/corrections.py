@@ -145,9 +145,17 @@ class Corrections:
 
     @property
     def anchors(self) -> Iterator[Anchor]:
-        """Every face that is spoken of, some more than once."""
+        """Every face and body that is spoken of, some more than once."""
         for group in (*self.same, *self.rejected, *(group for pair in self.different for group in pair)):
             yield from group
+
+    def by_video(self, *, are_bodies: bool) -> dict[str, list[Anchor]]:
+        """{video: the faces, or the bodies, that are spoken of in it}, each once."""
+        found: dict[str, list[Anchor]] = {}
+        for anchor in dict.fromkeys(self.anchors):
+            if anchor.is_body == are_bodies:
+                found.setdefault(anchor.video_id, []).append(anchor)
+        return found
 
 
 def look_of(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str:

@@ -171,7 +171,8 @@ class Looks:
         for start in range(0, len(faces), _BLOCK_FACES):
             rows = slice(start, min(start + _BLOCK_FACES, len(faces)))
             with one_thread():
-                yield rows, (faces[rows].astype(np.float64) @ known).round(_DIGITS)
+                cosines = faces[rows].astype(np.float64) @ known
+            yield rows, cosines.round(_DIGITS)
 
     def of(self, identity: int) -> list[Look]:
         """All looks of an identity, by number: its own is the first."""

@@ -44,6 +44,11 @@ class Tracks(Rows):
     centrality: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float16]
 
+    def rows_of(self, video: int) -> slice:
+        """The rows of a video, where tracks are in order of their videos."""
+        begin, end = np.searchsorted(self.video, [video, video + 1]).tolist()
+        return slice(begin, end)
+
     def without_embeddings(self) -> Self:
         """The same tracks, with embeddings of no components."""
         return replace(self, embedding=np.empty((len(self), 0), np.float16))

@@ -1,7 +1,6 @@
 """Persons of a census that the user names: which they are, how they are remembered, and what the store is told."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ from fastface.identities.corrections import Anchor, look_of
 from fastface.identities.store import open_existing
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
-from fastface.types import Bodies, Faces
+from fastface.types import Bodies, Faces, Tracks
 from fastface.workflows.acquaintance import store_of
 from fastface.workflows.census import MOST_ANCHORS, Census
 from fastface.workflows.desk import Desk
@@ -107,14 +106,12 @@ def _unique(rows: Iterable[int]) -> _Rows:
 
 def face_anchors(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
     """{row of a track of faces: its best face}."""
-    tracks, found = census.roll.tracks, dict[int, Anchor]()
-    for video in np.unique(tracks.video[rows]).tolist():
-        video_id = census.roll.records[video].video_id
-        faces = VideoIndex(desk.out.index, video_id).faces()
-        for row in rows[tracks.video[rows] == video].tolist():
-            face = int(tracks.best[row])
+    found = dict[int, Anchor]()
+    for video_id, index, own in _by_video(desk, census, census.roll.tracks, rows):
+        faces = index.faces()
+        for row, face in own:
             look = look_of(faces.embedding[face], desk.networks.contract)
-            found[row] = replace(_anchor(video_id, faces, face), look=look)
+            found[row] = _anchor(video_id, faces, face, look)
     return found
 
 
@@ -125,20 +122,31 @@ def body_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anc
 
 
 def _bodies_at(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
-    tracks, found = census.unseen.tracks, dict[int, Anchor]()
-    for video in np.unique(tracks.video[rows]).tolist():
-        video_id = census.roll.records[video].video_id
-        bodies = VideoIndex(desk.out.index, video_id).bodies()
+    found = dict[int, Anchor]()
+    for video_id, index, own in _by_video(desk, census, census.unseen.tracks, rows):
+        bodies = index.bodies()
         assert bodies is not None, video_id
-        for row in rows[tracks.video[rows] == video].tolist():
-            body = int(tracks.best[row])
-            found[row] = replace(_anchor(video_id, bodies, body), look=look_of(bodies.colours[body]))
+        found |= {row: _anchor(video_id, bodies, body, look_of(bodies.colours[body])) for row, body in own}
     return found
 
 
-def _anchor(video_id: str, found: Faces | Bodies, row: int) -> Anchor:
+def _by_video(
+    desk: Desk, census: Census, tracks: Tracks, rows: _Rows
+) -> Iterator[tuple[str, VideoIndex, list[tuple[int, int]]]]:
+    """Each video of some tracks, with (row, its best face or body) of those in it."""
+    for video in np.unique(tracks.video[rows]).tolist():
+        own = rows[tracks.video[rows] == video]
+        video_id = census.roll.records[video].video_id
+        yield (
+            video_id,
+            VideoIndex(desk.out.index, video_id),
+            list(zip(own.tolist(), tracks.best[own].tolist(), strict=True)),
+        )
+
+
+def _anchor(video_id: str, found: Faces | Bodies, row: int, look: str) -> Anchor:
     x1, y1, x2, y2 = found.boxes[row].tolist()
-    return Anchor(video_id, float(found.time[row]), (x1, y1, x2, y2), isinstance(found, Bodies))
+    return Anchor(video_id, float(found.time[row]), (x1, y1, x2, y2), isinstance(found, Bodies), look)
 
 
 def tell_store(desk: Desk, census: Census, places: Sequence[int], name: str) -> None:

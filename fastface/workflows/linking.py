@@ -26,9 +26,9 @@ def linked(
         settings: How tracks become persons.
         threshold: Cosine from which two groups of tracks are one person's.
     """
-    spoken_of = np.zeros(len(roll.tracks), np.bool_)
-    spoken_of[list(roll.anchored.values())] = True
-    kept = np.flatnonzero((roll.tracks.quality >= settings.min_quality) | spoken_of)
+    is_anchored = np.zeros(len(roll.tracks), np.bool_)
+    is_anchored[list(roll.anchored.values())] = True
+    kept = np.flatnonzero((roll.tracks.quality >= settings.min_quality) | is_anchored)
     place = np.full(len(roll.tracks), NOBODY, np.int64)
     place[kept] = np.arange(len(kept))
     different = [(one, other) for pair in corrections.different for one in pair[0] for other in pair[1]]

@@ -122,7 +122,7 @@ def _boxes(desk: Desk, census: Census, video: int, faces: Faces) -> Iterator[Box
 
     Where only the body is seen it is the body's, with its score.
     """
-    own = census.roll.rows_of(video)
+    own = census.roll.tracks.rows_of(video)
     place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
     yield from box_tracks(faces, _moments(census, video, place, faces.time, faces.quality), -np.inf, np.inf)
     read = read_bodies(desk, census.roll, census.unseen, video)

@@ -7,7 +7,6 @@ Those of an earlier census that are none of this one go; what fastface did not w
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
@@ -23,12 +22,14 @@ from fastface.identities.unseen import SEEN
 from fastface.index.portraits import rows_of
 from fastface.index.store import VideoIndex
 from fastface.names import safe_name
-from fastface.types import Person, Portrait
+from fastface.types import FacePictures, Person, Portrait
 from fastface.workflows.census import Census, name_of
 from fastface.workflows.desk import Desk
 from fastface.workflows.unseen import read_bodies
 
 __all__ = ["write_people"]
+
+_Rows = npt.NDArray[np.int64]
 
 _FOLDER = "people"
 
@@ -92,7 +93,6 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
 class _Candidate:
     """A picture that a person may be shown by."""
 
-    is_body: bool
     rank: int
     quality: float
     video_id: str
@@ -101,79 +101,74 @@ class _Candidate:
     jpeg: bytes
 
     @property
-    def order(self) -> tuple[bool, int, float, str, float, int]:
-        """Rises from the best: faces before bodies, first one of each track, the best track's first."""
-        return self.is_body, self.rank, -self.quality, self.video_id, self.time, self.track
+    def order(self) -> tuple[int, float, str, float, int]:
+        """Rises from the best: first one of each track, the best track's first."""
+        return self.rank, -self.quality, self.video_id, self.time, self.track
 
 
 def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
-    """The persons with the best pictures that the scan has kept of them."""
-    most = desk.config.people.portraits
-    found: list[list[_Candidate]] = [[] for _ in census.persons[:_ON_PAGE]]
-    tracks = census.roll.tracks
-    for video, record in enumerate(census.roll.records):
-        own = census.roll.rows_of(video)
-        label = census.label[own]
-        if (label == NOBODY).all() and (census.unseen_label[census.unseen.rows_of(video)] == NOBODY).all():
-            continue
-        index = VideoIndex(desk.out.index, record.video_id)
-        of_faces = _candidates(record.video_id, index, tracks.number[own], label)
-        for place, candidate in chain(of_faces, _bodies(desk, census, video)):
-            if place >= _ON_PAGE:
-                continue
-            found[place].append(candidate)
-            if len(found[place]) > 4 * most:
-                found[place] = _best(found[place], most)
+    """The persons with the best pictures that the scan has kept of them: of faces, else of bodies."""
+    most, persons = desk.config.people.portraits, census.persons[:_ON_PAGE]
+    found: list[list[_Candidate]] = [[] for _ in persons]
+    for pictures_of in (_faces_of, _bodies_of):
+        bare = np.array([place for place, candidates in enumerate(found) if not candidates], np.int64)
+        for video in range(len(census.roll.records)):
+            for place, candidate in pictures_of(desk, census, video, bare):
+                found[place].append(candidate)
+                if len(found[place]) > 4 * most:
+                    found[place] = _best(found[place], most)
     pictured = tuple(
-        replace(
-            person,
-            portraits=tuple(_portraits(person.number, _best(candidates, most))),
-        )
-        for person, candidates in zip(census.persons[:_ON_PAGE], found, strict=True)
+        replace(person, portraits=tuple(_portraits(person.number, _best(candidates, most))))
+        for person, candidates in zip(persons, found, strict=True)
     )
     return pictured + census.persons[_ON_PAGE:]
 
 
 def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
-    """The best of them; bodies only where there is no face."""
-    best = heapq.nsmallest(most, candidates, key=attrgetter("order"))
-    return [one for one in best if one.is_body == best[0].is_body]
+    return heapq.nsmallest(most, candidates, key=attrgetter("order"))
 
 
-def _candidates(
-    video_id: str, index: VideoIndex, numbers: npt.NDArray[np.int64], label: npt.NDArray[np.int64]
-) -> Iterator[tuple[int, _Candidate]]:
-    """(place of the person, picture) of each picture of a listed person in a video."""
-    pictures = index.portraits()
+def _faces_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
+    """(place of the person, picture) of each picture of a wanted person's face in a video."""
+    own = census.roll.tracks.rows_of(video)
+    video_id = census.roll.records[video].video_id
+    index = VideoIndex(desk.out.index, video_id)
+    pictures = index.portraits() if np.isin(census.label[own], wanted).any() else FacePictures.empty()
     if not len(pictures):
         return
     faces = index.faces()
     rows = rows_of(pictures, faces)
-    number = faces.tracks[rows]
-    place = label[np.searchsorted(numbers, number)]
-    order = np.lexsort((faces.time[rows], -pictures.quality, number))
-    firsts = np.searchsorted(number[order], number[order], "left")
-    for rank, row in zip((np.arange(len(order)) - firsts).tolist(), order.tolist(), strict=True):
-        if place[row] != NOBODY:
-            time, quality = float(faces.time[rows[row]]), float(pictures.quality[row])
-            jpeg, track = pictures.jpeg[row], int(number[row])
-            yield int(place[row]), _Candidate(False, rank, quality, video_id, time, track, jpeg)
+    track, time = faces.tracks[rows], faces.time[rows]
+    place = census.label[own][np.searchsorted(census.roll.tracks.number[own], track)]
+    for rank, row in _by_rank(track, time, pictures.quality, np.flatnonzero(np.isin(place, wanted))):
+        quality = float(pictures.quality[row])
+        candidate = _Candidate(rank, quality, video_id, float(time[row]), int(track[row]), pictures.jpeg[row])
+        yield int(place[row]), candidate
 
 
-def _bodies(desk: Desk, census: Census, video: int) -> Iterator[tuple[int, _Candidate]]:
-    """Likewise of each picture of a listed person's body."""
-    read = read_bodies(desk, census.roll, census.unseen, video, lean=False)
-    if read is None:
+def _bodies_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
+    """Likewise of each picture of a wanted person's body."""
+    if not np.isin(census.unseen_label[census.unseen.tracks.rows_of(video)], wanted).any():
         return
-    bodies, row = read
-    place = np.where(row == SEEN, NOBODY, census.unseen_label[row])
+    read = read_bodies(desk, census.roll, census.unseen, video, lean=False)
+    assert read is not None, video
+    bodies, row_of = read
+    place = np.where(row_of == SEEN, NOBODY, census.unseen_label[row_of])
     pictured = np.array([jpeg is not None for jpeg in bodies.jpeg], np.bool_)
-    rows = np.flatnonzero(pictured & (place != NOBODY))
-    rows = rows[np.lexsort((bodies.time[rows], -bodies.person_score[rows], bodies.track[rows]))]
-    firsts = np.searchsorted(bodies.track[rows], bodies.track[rows], "left")
-    for rank, one in zip((np.arange(len(rows)) - firsts).tolist(), rows.tolist(), strict=True):
-        time, track, video_id = float(bodies.time[one]), int(bodies.track[one]), census.roll.records[video].video_id
-        yield int(place[one]), _Candidate(True, rank, 0.0, video_id, time, track, bodies.jpeg[one])
+    rows = np.flatnonzero(pictured & np.isin(place, wanted))
+    video_id = census.roll.records[video].video_id
+    for rank, row in _by_rank(bodies.tracks, bodies.time, bodies.person_score, rows):
+        candidate = _Candidate(rank, 0.0, video_id, float(bodies.time[row]), int(bodies.track[row]), bodies.jpeg[row])
+        yield int(place[row]), candidate
+
+
+def _by_rank(
+    track: _Rows, time: npt.NDArray[np.float64], quality: npt.NDArray[np.float32], rows: _Rows
+) -> Iterator[tuple[int, int]]:
+    """(place among those of its track, row) of some pictures, the best of a track first."""
+    order = rows[np.lexsort((time[rows], -quality[rows], track[rows]))]
+    firsts = np.searchsorted(track[order], track[order], "left")
+    yield from zip((np.arange(len(order)) - firsts).tolist(), order.tolist(), strict=True)
 
 
 def _portraits(number: int, candidates: Iterable[_Candidate]) -> Iterator[Portrait]:

@@ -194,7 +194,7 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
     roll, settings = census.roll, desk.config.spans
     (label,) = (target.label for target in gallery.targets)
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
-        own = roll.rows_of(video)
+        own = roll.tracks.rows_of(video)
         numbers = roll.tracks.number[own][np.isin(census.label[own], places)]
         bodies = _bodies(desk, census, video, places)
         if record.info is None or not (len(numbers) or len(bodies)):
@@ -216,7 +216,7 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
 
 def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bodies:
     """The bodies of some persons in a video, where their faces are not seen."""
-    own = census.unseen.rows_of(video)
+    own = census.unseen.tracks.rows_of(video)
     if not np.isin(census.unseen_label[own], places).any():
         return Bodies.empty()
     read = read_bodies(desk, census.roll, census.unseen, video)

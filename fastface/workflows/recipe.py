@@ -13,7 +13,6 @@ from fastface.workflows.networks import Networks
 
 __all__ = ["Recipe", "recipe_of", "sampling_of"]
 
-
 _WITH = "+"
 """Between the digest of all that faces depend on and that of the person network."""
 
@@ -68,11 +67,10 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         facts["blur"] = [scan.blur_threshold, *([scan.blur_tiles, scan.blur_share] if is_grid else [])]
     if scan.min_sharpness:
         facts["min_sharpness"] = scan.min_sharpness
-    has_bodies = scan.track == "persons" and networks.models.person is not None
+    person = networks.models.person if scan.track == "persons" else None
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-    if has_bodies:
-        assert networks.models.person is not None
-        key += _WITH + networks.models.person.sha256[:32]
+    if person is not None:
+        key += _WITH + person.sha256[:32]
     metadata = {
         "fastface_version": version,
         "contract": networks.contract,
@@ -82,7 +80,7 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
     }
     return Recipe(
         key=key,
-        has_bodies=has_bodies,
+        has_bodies=person is not None,
         metadata=metadata,
         dimension=networks.dimension,
         period=float(scan.sampling.period or 0),

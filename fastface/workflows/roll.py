@@ -38,11 +38,6 @@ class Roll:
     anchored: dict[Anchor, int]
     by_keyframes: bool
 
-    def rows_of(self, video: int) -> slice:
-        """The rows of a video's tracks."""
-        begin, end = np.searchsorted(self.tracks.video, [video, video + 1]).tolist()
-        return slice(begin, end)
-
 
 def take_roll(desk: Desk, corrections: Corrections) -> Roll:
     """Reads all tracks of the index, one video at a time.
@@ -55,10 +50,7 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
         FaceIndexError: The index is damaged.
         InterruptError: The user stopped it.
     """
-    anchors: dict[str, list[Anchor]] = {}
-    for anchor in dict.fromkeys(corrections.anchors):
-        if not anchor.is_body:
-            anchors.setdefault(anchor.video_id, []).append(anchor)
+    anchors = corrections.by_video(are_bodies=False)
     records: list[VideoRecord] = []
     facts: list[VideoFacts] = []
     parts, anchored = [Tracks.empty(desk.networks.dimension)], dict[Anchor, int]()

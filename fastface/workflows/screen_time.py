@@ -55,7 +55,7 @@ def counted_once(desk: Desk, roll: Roll, unseen: Unseen, label: _Rows, meetings:
 def _frames(desk: Desk, roll: Roll, unseen: Unseen, video: int) -> tuple[_Rows, _Rows]:
     """The timestamp of each face and each telling body of a video, and its row among all tracks."""
     faces = VideoIndex(desk.out.index, roll.records[video].video_id).faces()
-    own = roll.rows_of(video)
+    own = roll.tracks.rows_of(video)
     frames = [faces.pts]
     rows = [own.start + np.searchsorted(roll.tracks.number[own], faces.tracks)]
     if (read := read_bodies(desk, roll, unseen, video)) is not None:

@@ -40,11 +40,6 @@ class Unseen:
     anchored: dict[Anchor, int]
     cluster: _Rows
 
-    def rows_of(self, video: int) -> slice:
-        """The rows of a video's tracks."""
-        begin, end = np.searchsorted(self.tracks.video, [video, video + 1]).tolist()
-        return slice(begin, end)
-
 
 def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections) -> Unseen:
     """Reads all bodies of the index, one video at a time.
@@ -59,10 +54,7 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
         FaceIndexError: The index is damaged.
         InterruptError: The user stopped it.
     """
-    anchors: dict[str, list[Anchor]] = {}
-    for anchor in dict.fromkeys(corrections.anchors):
-        if anchor.is_body:
-            anchors.setdefault(anchor.video_id, []).append(anchor)
+    anchors = corrections.by_video(are_bodies=True)
     parts, owner = [Tracks.empty(0)], [np.empty(0, np.int64)]
     pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
     anchored, count, num_read = dict[Anchor, int](), 0, 0
@@ -74,7 +66,7 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
             continue
         num_read += 1
         bodies, faces, found = read
-        mates, frames = _mates(bodies, faces, found, roll.rows_of(video).start, len(roll.tracks) + count)
+        mates, frames = _mates(bodies, faces, found, roll.tracks.rows_of(video).start, len(roll.tracks) + count)
         pairs.append(mates)
         seconds.append(frames * np.float64(facts.period))
         for anchor in spoken_of:
@@ -112,11 +104,11 @@ def read_bodies(
     if read is None:
         return None
     bodies, _, found = read
-    return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.rows_of(video).start)
+    return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.tracks.rows_of(video).start)
 
 
 def _read(desk: Desk, roll: Roll, cluster: _Rows, video: int, *, lean: bool) -> tuple[Bodies, Faces, Stretches] | None:
-    record, facts, own = roll.records[video], roll.facts[video], roll.rows_of(video)
+    record, facts, own = roll.records[video], roll.facts[video], roll.tracks.rows_of(video)
     index = VideoIndex(desk.out.index, record.video_id)
     bodies = index.bodies(lean=lean)
     if bodies is None:
