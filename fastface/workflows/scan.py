@@ -33,6 +33,7 @@ from fastface.types import Bodies, FacePictures, Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frame import UnitReport
+from fastface.workflows.background import Background
 from fastface.workflows.observer import Observer
 from fastface.workflows.recipe import Recipe
 from fastface.workflows.verdict import judge, was_unread
@@ -79,6 +80,7 @@ class Scanner:
         self._open: dict[str, _Open] = {}
         self._count_hits: Callable[[Faces], int] | None = None
         self._told: set[str] = set()
+        self._background = Background()
         self.num_lost_looks = 0
 
     def watch(self, count_hits: Callable[[Faces], int]) -> None:
@@ -115,8 +117,11 @@ class Scanner:
 
     def run(self, coordinator: Coordinator) -> None:
         """Scans all that was admitted or scheduled; every file has its final state in the ledger afterwards."""
-        for event in coordinator.events():
-            self._take(event, coordinator)
+        with Background() as self._background:
+            for event in coordinator.events():
+                self._take(event, coordinator)
+                self._background.settle()
+            self._background.settle(0)
 
     def _up_to_date(self, file: VideoFile) -> bool:
         record = self._ledger.video(file.video_id)
@@ -233,16 +238,23 @@ class Scanner:
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.
-            self._finish(unit.video_id, [record], _Seen([event.faces], [event.portraits], [event.bodies]), last=record)
+            seen = _Seen([event.faces], [event.portraits], [event.bodies])
+            self._finish(unit.video_id, [record], lambda: seen, last=record)
             return
-        index, info = VideoIndex(self._root, unit.video_id), video.record.info if video else None
+        info = video.record.info if video else None
+        self._background.do(
+            partial(self._write_unit, event, record, info), lambda _: self._settle(unit.video_id, record)
+        )
+
+    def _write_unit(self, event: UnitScanned, record: UnitRecord, info: VideoInfo | None) -> None:
+        """In the background."""
         kept, bodies = event.portraits, None
         if len(kept):
             kept = best_of_tracks(kept, replace(event.faces, track=self._linker(info)(event.faces)))
         if record.bodies is not None:
             bodies = with_best_pictures(self._body_linker(info)(event.bodies, event.faces))
+        index = VideoIndex(self._root, event.unit.video_id)
         index.write_unit(record, event.faces, self._recipe.metadata, kept, bodies=bodies)
-        self._settle(unit.video_id, record)
 
     def _linker(self, info: VideoInfo | None) -> Callable[[Faces], npt.NDArray[np.int32]]:
         return partial(link_tracks, period=self._recipe.period, is_film=info is None or info.is_film)
@@ -279,41 +291,50 @@ class Scanner:
         """Finishes a video all of whose units are in the ledger."""
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
         index, whole = VideoIndex(self._root, video_id), [unit for unit in units if not unit.lost]
-        seen = _Seen(index.unit_faces(whole), index.unit_portraits(whole), index.unit_bodies(whole))
-        self._finish(video_id, units, seen)
+        self._finish(
+            video_id,
+            units,
+            lambda: _Seen(index.unit_faces(whole), index.unit_portraits(whole), index.unit_bodies(whole)),
+        )
 
-    def _finish(self, video_id: str, units: list[UnitRecord], seen: _Seen, last: UnitRecord | None = None) -> None:
+    def _finish(
+        self, video_id: str, units: list[UnitRecord], seen: Callable[[], _Seen], last: UnitRecord | None = None
+    ) -> None:
         """Writes what all units of a video have seen; `last` is the one that the ledger does not have yet."""
         record = self._open.pop(video_id).record
-        duration = record.info.duration if record.info else None
-        verdict = judge(units, duration)
+        self._background.do(partial(self._write_video, record, units, seen), lambda ended: self._conclude(ended, last))
+
+    def _write_video(self, record: VideoRecord, units: list[UnitRecord], read: Callable[[], _Seen]) -> VideoRecord:
+        """In the background: the record with the video's final state, once its files are written."""
+        verdict = judge(units, record.info.duration if record.info else None)
         state, reason = verdict.state, verdict.reason
         if change := _change(record):
             # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
             record = replace(record, fingerprint="")
             state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
             reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
-        index = VideoIndex(self._root, video_id)
-        link = self._linker(record.info)
-        metadata = {**self._recipe.metadata, "fingerprint": record.fingerprint}
         fail_point("scan.merge")
+        seen = read()
         portraits = FacePictures.concatenate([FacePictures.empty(), *seen.portraits])
         choose = partial(best_of_tracks, portraits, most_bytes=self._recipe.portrait_bytes)
         bodies = Bodies.concatenate([Bodies.empty(), *seen.bodies])
-        index.write_faces(
+        VideoIndex(self._root, record.video_id).write_faces(
             seen.faces,
             self._recipe.dimension,
-            metadata,
-            link,
+            {**self._recipe.metadata, "fingerprint": record.fingerprint},
+            self._linker(record.info),
             choose if len(portraits) else None,
             bodies=partial(self._finished_bodies, bodies, record.info) if self._recipe.has_bodies else None,
         )
         fail_point("scan.merged")
-        self._ledger.put_video(replace(record, state=state, reason=reason, coverage=verdict.coverage), last)
+        return replace(record, state=state, reason=reason, coverage=verdict.coverage)
+
+    def _conclude(self, ended: VideoRecord, last: UnitRecord | None) -> None:
+        self._ledger.put_video(ended, last)
         fail_point("scan.finished")
-        index.drop_units()
+        VideoIndex(self._root, ended.video_id).drop_units()
         fail_point("scan.dropped")
-        self._observer.video_finished(video_id, state, reason)
+        self._observer.video_finished(ended.video_id, ended.state, ended.reason)
 
     def _finished_bodies(self, bodies: Bodies, info: VideoInfo | None, faces: Faces) -> Bodies:
         return with_best_pictures(self._body_linker(info)(bodies, faces), self._recipe.portrait_bytes)
