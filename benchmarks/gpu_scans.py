@@ -6,7 +6,6 @@ decoders, all at once. Workers wait while they have no batch to detect faces in.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,7 @@ HEAD = [
     "| workers wait | faces a frame |",
     "|---|---|---|---|---|---|---|---|---|---|",
 ]
-MOST_LINKS = 64
+MOST_COPIES = 64
 START_SECONDS = 1.0
 _FILMS_LIMIT = 90.0
 
@@ -162,8 +161,8 @@ def scan_rows(bench: Bench, wanted: list[Layout], decoding: dict[int, float], re
                 _scan(bench, bench.films.short, 1, layout)  # TensorRT builds an engine a batch, once
             start = _scan(bench, bench.films.short, 1, layout)
             limit = decoding[layout.decoders]
-            links = round(bench.target_seconds * min(limit, known or limit) / bench.films.frames)
-            found = _scan(bench, bench.films.long, min(MOST_LINKS, max(layout.decoders, links)), layout)
+            copies = round(bench.target_seconds * min(limit, known or limit) / bench.films.frames)
+            found = _scan(bench, bench.films.long, min(MOST_COPIES, max(layout.decoders, copies)), layout)
         except Skipped as skipped:
             yield f"{layout} | {skipped} | | | | | | |"
             continue
@@ -182,22 +181,22 @@ def _row(layout: Layout, found: Scan, steady: float, limit: float) -> str:
     )
 
 
-def _scan(bench: Bench, film: Path, links: int, layout: Layout) -> Scan:
-    """A scan of a film under so many names.
+def _scan(bench: Bench, film: Path, copies: int, layout: Layout) -> Scan:
+    """A scan of so many copies of a film: links would be one file, which is scanned once.
 
     Raises:
-        Skipped: It did not end well.
+        Skipped: It did not end well, or did not scan them all.
     """
-    inputs, out = bench.folder / "inputs", bench.folder / "out"
-    for folder in (inputs, out):
-        shutil.rmtree(folder, ignore_errors=True)
-    inputs.mkdir()
-    for number in range(links):
-        os.link(film, inputs / f"{number:02d}.mp4")
+    out = bench.folder / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    inputs = [film.with_name(f"{film.stem}-{number:02d}.mp4") for number in range(copies)]
+    for path in inputs:
+        if not path.exists():
+            shutil.copyfile(film, path)
     sizes: dict[str, object] = {"--decoders": layout.decoders, "--workers": layout.workers, "--batch": layout.batch}
     if layout.decoder != "pyav":
         sizes["--decoder"] = layout.decoder
-    fixed = ["scan", inputs, "-o", out, "--models", bench.models, "--device", bench.device, "--every-frame", "-q"]
+    fixed = ["scan", *inputs, "-o", out, "--models", bench.models, "--device", bench.device, "--every-frame", "-q"]
     command = [*FASTFACE, *fixed, *(word for pair in sizes.items() for word in pair)]
     ended = run_child(command, bench.budget.left, bench.variables)
     if ended.reason:
@@ -207,4 +206,6 @@ def _scan(bench: Bench, film: Path, links: int, layout: Layout) -> Scan:
         raise Skipped(f"not decoded by {layout.decoder}: {'; '.join(others)}")
     waited = sum(video["seconds"]["wait_batch"] for video in report["videos"])
     counts = report["counts"]
+    if counts["videos"] != copies:
+        raise Skipped(f"of {copies} copies of the film {counts['videos']} were scanned")
     return Scan(ended.seconds, counts["inferred"], counts["faces"], waited, report["models"]["pack"])

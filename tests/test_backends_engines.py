@@ -89,7 +89,7 @@ def test_the_profile_is_given_in_full_and_the_timing_cache_is_shared(
     assert options["trt_profile_min_shapes"] == "picture:1x32x32x3"
     assert options["trt_profile_opt_shapes"] == "picture:2x32x48x3"
     assert options["trt_profile_max_shapes"] == "picture:2x640x640x3"
-    assert (options["device_id"], options["trt_fp16_enable"]) == ("3", "1")
+    assert (options["device_id"], options["trt_fp16_enable"]) == ("3", "True")
     assert options["trt_timing_cache_path"] == str(tmp_path / "tensorrt")
     assert Path(options["trt_engine_cache_path"]).parent == tmp_path / "tensorrt"
 
@@ -101,11 +101,11 @@ def test_float16_that_does_not_agree_is_refused_with_its_reason(
     built = build_engine(graph, CARD, threads=1, cache_folder=tmp_path, shapes=SHAPES)
     assert built.precision == "float32"
     assert "off" in built.reason
-    assert [options["trt_fp16_enable"] for options in tensorrt.opened] == ["1", "0"]
+    assert [options["trt_fp16_enable"] for options in tensorrt.opened] == ["True", "False"]
     assert note(graph, tmp_path) == built
     session = opened(graph, tmp_path)
     assert session.device.precision == "float32"
-    assert tensorrt.opened[-1]["trt_fp16_enable"] == "0"
+    assert tensorrt.opened[-1]["trt_fp16_enable"] == "False"
 
 
 def test_a_worker_builds_what_nobody_built(tensorrt: FakeTensorRT, graph: Path, tmp_path: Path) -> None:

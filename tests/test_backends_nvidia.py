@@ -195,11 +195,11 @@ def test_tensorrt_gets_its_profile_in_full(tmp_path: Path) -> None:
     assert options["trt_profile_min_shapes"] == "picture:1x384x640x3"
     assert options["trt_profile_opt_shapes"] == "picture:8x384x640x3"
     assert options["trt_profile_max_shapes"] == "picture:8x640x640x3"
-    assert options["trt_fp16_enable"] == "1"
+    assert options["trt_fp16_enable"] == "True"
     assert options["device_id"] == "1"
     assert options["trt_engine_cache_path"] == str(tmp_path / "engines" / "key")
     assert options["trt_timing_cache_path"] == str(tmp_path / "engines")
-    assert tensorrt_options("picture", 1, "float32", SHAPES, tmp_path)["trt_fp16_enable"] == "0"
+    assert tensorrt_options("picture", 1, "float32", SHAPES, tmp_path)["trt_fp16_enable"] == "False"
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,15 @@
 For each shape of input there is one buffer on the card, which is allocated once, and one binding of the network to it.
 So a batch costs one copy of bytes up (from the ring's page-locked memory where that could be had), the run, and one
 copy of small arrays down; the outputs' memory on the card is that of the run before.
+
+For batches of the usual shape there may be a CUDA graph: what the card does for one was captured, and is asked for
+with one call. It belongs to a session of its own, which sees no other shape: TensorRT's provider has one graph a
+session, and replays it whatever comes.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from time import perf_counter
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +20,7 @@ import numpy.typing as npt
 
 from fastface.backends.card_failures import is_card_lost, is_out_of_memory
 from fastface.backends.onnxruntime_loading import one_line, runtime_errors
+from fastface.backends.precision import probe_pictures
 from fastface.backends.session import DeviceInfo, Tensor
 from fastface.errors import BackendError, DeviceLostError
 
@@ -22,19 +29,34 @@ __all__ = ["CardSession"]
 _MAX_BOUND = 12
 """Shapes whose buffers are kept. Faces come in six sizes of batch, canvases of a run in two or three."""
 
+_TIMED = 8
+"""Runs of which the quickest counts, with a CUDA graph and without one."""
+
 _Batch = npt.NDArray[np.uint8]
 
 
 class _Bound:
-    """The network bound to one buffer of the input's shape."""
+    """The network bound to one buffer of the input's shape, and to buffers for outputs like those given, if any are."""
 
-    def __init__(self, runtime: ModuleType, inner: Any, shape: tuple[int, ...], place: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        runtime: ModuleType,
+        inner: Any,
+        shape: tuple[int, ...],
+        place: tuple[str, int],
+        like: Sequence[Tensor] = (),
+    ) -> None:
         self._inner = inner
         self._input = runtime.OrtValue.ortvalue_from_shape_and_type(list(shape), np.uint8, *place)
         self._binding = inner.io_binding()
         self._binding.bind_ortvalue_input(inner.get_inputs()[0].name, self._input)
-        for output in inner.get_outputs():
-            self._binding.bind_output(output.name, *place)
+        names = [output.name for output in inner.get_outputs()]
+        if not like:
+            for name in names:
+                self._binding.bind_output(name, *place)
+        for name, output in zip(names, like, strict=False):
+            made = runtime.OrtValue.ortvalue_from_shape_and_type(list(output.shape), output.dtype.type, *place)
+            self._binding.bind_ortvalue_output(name, made)
 
     def compute(self, batch: _Batch) -> tuple[Tensor, ...]:
         """The outputs, copied to the host. Each copy ends before the next step begins, so no event is waited for."""
@@ -53,6 +75,9 @@ class CardSession:
         inner: The runtime's session.
         device: The card, with the precision in force.
         memory: Where the buffers lie: `cuda`; `cpu` has the same path without a card.
+
+    Attributes:
+        capture: What came of `capture_usual`, in one line; empty where it was not called.
     """
 
     per_picture = False
@@ -64,7 +89,45 @@ class CardSession:
         self._inner = inner
         self._place = (memory, device.device_id)
         self._bound: OrderedDict[tuple[int, ...], _Bound] = OrderedDict()
+        self._captured: dict[tuple[int, ...], _Bound] = {}
         self._most: int | None = None
+        self.capture = ""
+
+    def capture_usual(self, open_capturing: Callable[[], Any], usual: tuple[int, ...]) -> None:
+        """Captures what the card does for a batch, if that gives the same bits, and sooner; else all stays as it is.
+
+        No other thread may use a card meanwhile: CUDA forbids it.
+
+        Args:
+            open_capturing: Opens the runtime's session of the same network that captures its first run.
+            usual: The batch's shape, (N, H, W, 3).
+
+        Raises:
+            BackendError: The network failed without a CUDA graph.
+            DeviceLostError: The card is lost to this process.
+        """
+        pictures = probe_pictures(*usual[:3])
+        batches = [pictures, np.zeros_like(pictures), pictures]
+        expected = [self.run(batch) for batch in batches]
+        failures: tuple[type[Exception], ...] = (BackendError, *runtime_errors())
+        try:
+            captured = _Bound(self._runtime, open_capturing(), usual, self._place, expected[0])
+            found = [captured.compute(batch) for batch in batches]
+        except failures as error:
+            if is_card_lost(str(error)):
+                raise self._translated(error, usual) from error
+            self.capture = f"no CUDA graph: {one_line(error)}"
+            return
+        if not all(map(_are_equal, expected, found)):
+            self.capture = "no CUDA graph: its outputs are not those without it"
+            return
+        plain, quick = _least_seconds(self.run, pictures), _least_seconds(captured.compute, pictures)
+        if quick < plain:
+            self._captured[usual] = captured
+        self.capture = (
+            f"{'a' if quick < plain else 'no'} CUDA graph: {len(pictures)} pictures take {quick * 1e3:.2f} ms with it, "
+            f"{plain * 1e3:.2f} without"
+        )
 
     def run(self, batch: _Batch) -> tuple[Tensor, ...]:
         """See `Session.run`.
@@ -79,6 +142,7 @@ class CardSession:
                 return self._in_parts(batch, most)
             except _OutOfMemoryError as error:
                 self._bound.clear()
+                self._captured.clear()
                 if most <= 1:
                     raise BackendError(
                         f"{self.device.name} has too little free memory for one picture of {batch.shape[1:]}: {error}; "
@@ -107,6 +171,8 @@ class CardSession:
         return BackendError(f"ONNX Runtime failed on a batch of {shape}: {told}")
 
     def _bound_to(self, shape: tuple[int, ...]) -> _Bound:
+        if shape in self._captured:
+            return self._captured[shape]
         bound = self._bound.get(shape)
         if bound is None:
             bound = self._bound[shape] = _Bound(self._runtime, self._inner, shape, self._place)
@@ -114,6 +180,19 @@ class CardSession:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(shape)
         return bound
+
+
+def _are_equal(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    return all(map(np.array_equal, some, others))
+
+
+def _least_seconds(compute: Callable[[_Batch], object], batch: _Batch) -> float:
+    seconds = []
+    for _ in range(_TIMED):
+        began = perf_counter()
+        compute(batch)
+        seconds.append(perf_counter() - began)
+    return min(seconds)
 
 
 class _OutOfMemoryError(Exception):

@@ -9,9 +9,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +47,7 @@ class EngineNote:
     precision: Precision
     reason: str
     seconds: float
-    files: int = 0
+    files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,11 @@ def open_engine(
     note = engine_note(graph, device, cache_folder=cache_folder, shapes=shapes) or build_engine(
         graph, device, threads=threads, cache_folder=cache_folder, shapes=shapes
     )
-    return _open(_load(), _Order(graph, device, threads, cache_folder, shapes).in_precision(note.precision))
+    runtime, order = _load(), _Order(graph, device, threads, cache_folder, shapes).in_precision(note.precision)
+    session = CardSession(runtime, _open(runtime, order), order.device)
+    if device.captures:
+        session.capture_usual(partial(_open, runtime, order, captures=True), shapes.usual)
+    return session
 
 
 def _note(order: _Order) -> EngineNote | None:
@@ -143,6 +149,8 @@ def _build(order: _Order) -> EngineNote:
         precision = "float32"
         _open_built(runtime, order.in_precision(precision))
     files = _num_files(order.in_precision(precision))
+    if not files:
+        raise BackendError(f"TensorRT takes no part of {order.graph.name!r}")
     note = EngineNote(precision, reason or "", round(monotonic() - began, 1), files)
     write_atomic(order.folder / _NOTE, json.dumps(asdict(note)))
     return note
@@ -154,7 +162,7 @@ def _num_files(order: _Order) -> int:
 
 def _open_built(runtime: ModuleType, order: _Order) -> CardSession:
     """A session whose engine is there: the first run builds it."""
-    session = _open(runtime, order)
+    session = CardSession(runtime, _open(runtime, order), order.device)
     session.run(np.zeros(order.shapes.usual, np.uint8))
     return session
 
@@ -176,12 +184,15 @@ def _load() -> ModuleType:
     return runtime
 
 
-def _open(runtime: ModuleType, order: _Order) -> CardSession:
+def _open(runtime: ModuleType, order: _Order, *, captures: bool = False) -> Any:
+    """The runtime's session, which reads the engine, or builds it where none is."""
     device, folder = order.device, order.folder
     folder.mkdir(parents=True, exist_ok=True)
-    options = tensorrt_options(_input_name(order.graph), device.device_id, device.precision, order.shapes, folder)
+    options = tensorrt_options(
+        _input_name(order.graph), device.device_id, device.precision, order.shapes, folder, captures=captures
+    )
     better = [(PROVIDER_NAMES["TensorRT"], options)]
-    return CardSession(runtime, open_on_card(runtime, order.graph, device, order.threads, better), device)
+    return open_on_card(runtime, order.graph, device, order.threads, better, captures=captures)
 
 
 def _input_name(graph: Path) -> str:

@@ -4,6 +4,7 @@ ONNX Runtime itself goes on with the CPU when a provider does not load, and says
 is opened with that forbidden where the graph allows it, and its providers are read back.
 """
 
+import re
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -32,7 +33,13 @@ PROVIDER_NAMES: dict[Provider, str] = {
     "CUDA": "CUDAExecutionProvider",
     "TensorRT": "TensorrtExecutionProvider",
 }
-_ERRORS_ONLY = 3
+_ERRORS_ONLY, _NOTHING = 3, 4
+"""What ONNX Runtime writes on standard error. Errors are raised too, but the reason may only be written."""
+
+_PLACE = re.compile(
+    r"/\S+\.(?:cc|h|cu|cuh):\d+ \S.*?"  # a line of source, and the type of a function's answer and its name;
+    r"\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? "  # its arguments
+)
 
 Providers = list[tuple[str, dict[str, str]]]
 """Providers with their options, best first."""
@@ -58,6 +65,7 @@ def load_runtime(provider: Provider) -> ModuleType:
             f"onnxruntime is installed but cannot be loaded ({one_line(error)}); "
             "mend it: pip install --force-reinstall the package that pip list shows"
         ) from error
+    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
     if PROVIDER_NAMES[provider] not in onnxruntime.get_available_providers():
         raise BackendError(
             f"onnxruntime {onnxruntime.__version__} was built without {provider}; it has: "
@@ -81,7 +89,14 @@ def runtime_cuda_major(runtime: ModuleType) -> int:
 
 
 def open_inner(
-    runtime: ModuleType, graph: Path, device: DeviceInfo, threads: int, better: Providers, *, strict: bool = False
+    runtime: ModuleType,
+    graph: Path,
+    device: DeviceInfo,
+    threads: int,
+    better: Providers,
+    *,
+    strict: bool = False,
+    is_trial: bool = False,
 ) -> Any:
     """The runtime's session, its first provider checked.
 
@@ -92,6 +107,7 @@ def open_inner(
         threads: Threads of one call.
         better: Providers before the CPU; empty for the CPU.
         strict: See `session_entries`.
+        is_trial: Whether there is another way if this fails, so that nothing is written of it.
 
     Raises:
         BackendError: The graph cannot be loaded, or would not run on the device.
@@ -99,7 +115,7 @@ def open_inner(
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _NOTHING if is_trial else _ERRORS_ONLY
     for key, value in session_entries(strict=strict).items():
         options.add_session_config_entry(key, value)
     providers: list[Any] = better or [PROVIDER_NAMES["CPU"]]
@@ -116,7 +132,9 @@ def open_inner(
     return session
 
 
-def open_on_card(runtime: ModuleType, graph: Path, device: DeviceInfo, threads: int, better: Providers) -> Any:
+def open_on_card(
+    runtime: ModuleType, graph: Path, device: DeviceInfo, threads: int, better: Providers, *, captures: bool = False
+) -> Any:
     """A session on a card: wholly there if the graph allows, else with its shape arithmetic on the CPU.
 
     Args:
@@ -125,17 +143,19 @@ def open_on_card(runtime: ModuleType, graph: Path, device: DeviceInfo, threads: 
         device: The card.
         threads: Threads of the CPU that one call may use.
         better: Providers before CUDA.
+        captures: Whether this is a trial whose first run is captured as a CUDA graph, by the first provider.
 
     Raises:
         BackendError: As `open_inner`.
     """
-    providers: Providers = [*better, (PROVIDER_NAMES["CUDA"], cuda_options(device.device_id))]
+    options = cuda_options(device.device_id, captures=captures and not better)
+    providers: Providers = [*better, (PROVIDER_NAMES["CUDA"], options)]
     try:
-        return open_inner(runtime, graph, device, threads, providers, strict=True)
+        return open_inner(runtime, graph, device, threads, providers, strict=True, is_trial=True)
     except BackendError as error:
         if "fallback to CPU EP" not in str(error):
             raise
-    return open_inner(runtime, graph, device, threads, providers)
+    return open_inner(runtime, graph, device, threads, providers, is_trial=captures)
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:
@@ -156,5 +176,6 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def one_line(error: Exception) -> str:
-    """An error's message, cut to what a person reads."""
-    return " ".join(str(error).split())[:300]
+    """An error's message, cut to what a person reads: without places of the runtime's source and C++ signatures."""
+    words = _PLACE.sub("", " ".join(str(error).split()))
+    return words.partition(" ; hostname=")[0][:300]

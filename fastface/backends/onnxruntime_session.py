@@ -2,6 +2,7 @@
 
 import os
 import platform
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,11 @@ def open_session(graph: Path, device: DeviceInfo, *, threads: int, cache_folder:
     runtime = load_runtime(device.provider)
     if device.provider == "CPU":
         return OnnxRuntimeSession(open_inner(runtime, graph, device, threads, []), device)
-    return CardSession(runtime, open_on_card(runtime, graph, device, threads, []), device)
+    session = CardSession(runtime, open_on_card(runtime, graph, device, threads, []), device)
+    if device.captures:
+        capturing = partial(open_on_card, runtime, graph, device, threads, [], captures=True)
+        session.capture_usual(capturing, shapes.usual)
+    return session
 
 
 def _processor_name() -> str:

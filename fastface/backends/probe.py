@@ -53,8 +53,9 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     """
     graph = folder / "probe.onnx"
     write_probe_graph(graph)
+    plain = dataclasses.replace(device, captures=False)
     session = _MODULES[device.backend].open_session(
-        graph, device, threads=1, cache_folder=folder, shapes=ShapeRange(_SHAPE, _SHAPE, _SHAPE)
+        graph, plain, threads=1, cache_folder=folder, shapes=ShapeRange(_SHAPE, _SHAPE, _SHAPE)
     )
     picture = np.arange(np.prod(_SHAPE), dtype=np.uint8).reshape(_SHAPE)
     (doubled,) = session.run(picture)

@@ -22,10 +22,16 @@ def session_entries(*, strict: bool) -> dict[str, str]:
     }
 
 
-def cuda_options(device_id: int) -> dict[str, str]:
-    """Options of the CUDA provider."""
+def cuda_options(device_id: int, *, captures: bool = False) -> dict[str, str]:
+    """Options of the CUDA provider.
+
+    Args:
+        device_id: The card.
+        captures: Whether the first run is captured as a CUDA graph, which all later ones replay.
+    """
     return {
         "device_id": str(device_id),
+        "enable_cuda_graph": "1" if captures else "0",
         # An exhaustive search of convolution algorithms takes seconds for every new shape, and its choice varies.
         "cudnn_conv_algo_search": "HEURISTIC",
         "arena_extend_strategy": "kSameAsRequested",
@@ -55,7 +61,7 @@ def engine_folder(cache_folder: Path, graph: bytes, device: DeviceInfo, shapes: 
 
 
 def tensorrt_options(
-    input_name: str, device_id: int, precision: Precision, shapes: ShapeRange, engines: Path
+    input_name: str, device_id: int, precision: Precision, shapes: ShapeRange, engines: Path, *, captures: bool = False
 ) -> dict[str, str]:
     """Options of the TensorRT provider.
 
@@ -65,15 +71,22 @@ def tensorrt_options(
         precision: float16 or float32.
         shapes: The engine's profile, given in full, so that no shape that comes later rebuilds the engine.
         engines: From `engine_folder`. The timing cache lies beside it and serves every network.
+        captures: As for `cuda_options`.
     """
     return {
         "device_id": str(device_id),
-        "trt_fp16_enable": "1" if precision == "float16" else "0",
+        "trt_cuda_graph_enable": _truth(captures),
+        "trt_fp16_enable": _truth(precision == "float16"),
         "trt_profile_min_shapes": profile_text(input_name, shapes.smallest),
         "trt_profile_opt_shapes": profile_text(input_name, shapes.usual),
         "trt_profile_max_shapes": profile_text(input_name, shapes.largest),
-        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_enable": _truth(True),
         "trt_engine_cache_path": str(engines),
-        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_enable": _truth(True),
         "trt_timing_cache_path": str(engines.parent),
     }
+
+
+def _truth(is_on: bool) -> str:
+    """As TensorRT's provider reads it; it refuses `1`, which every other provider takes."""
+    return str(is_on)

@@ -231,3 +231,4 @@ class ModelsConfig(Section):
         "auto", description="What runs the networks."
     )
     devices: Cards = Field((), description="Numbers of the NVIDIA cards that workers are dealt to, as 0,1; default: 0.")
+    cuda_graphs: bool = Field(True, description="Whether cards replay CUDA graphs, where that is as exact and faster.")

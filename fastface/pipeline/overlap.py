@@ -42,11 +42,11 @@ class Overlapped:
         self._ring = ring
         self._detecting = ThreadPoolExecutor(1, "detector")
         self._describing = ThreadPoolExecutor(1, "recogniser")
-        detector = self._detecting.submit(_opened_detector, settings)
-        recogniser = self._describing.submit(_opened_recogniser, settings)
-        finder = self._describing.submit(open_body_finder, settings)
-        self._analyser = analyser_of(detector.result(), recogniser.result(), settings)
-        self._finder: BodyFinder | None = finder.result()
+        # One after the other: no thread may use the card while another captures a CUDA graph.
+        detector = self._detecting.submit(_opened_detector, settings).result()
+        recogniser = self._describing.submit(_opened_recogniser, settings).result()
+        self._finder: BodyFinder | None = self._describing.submit(open_body_finder, settings).result()
+        self._analyser = analyser_of(detector, recogniser, settings)
         self._gate = settings.gate
         self._idle_since = perf_counter()
 
