@@ -101,8 +101,8 @@ def samples_of(film: Path, models: Path, period: Fraction = Fraction(1)) -> Samp
         writer.write(frame, planes[place], canvases[place])
     detector = Detector(open_graph(networks.detector, device, canvases.shape[1:]), 0.5)
     scale = np.array(geometry.canvas_to_display, np.float32)
-    faces = [(n, points * scale) for n, one in enumerate(detector.detect(canvases)) for points in one.landmarks]
-    aligned = np.stack([align_planes(planes[n], geometry, points) for n, points in faces])
+    found_faces, canvas = detector.detect_all(canvases)
+    aligned = align_planes(planes, geometry, canvas, found_faces.landmarks * scale)
     return Samples(film, found, networks, device, geometry, frames, canvases, aligned)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from faces_tools import planes_of
 
-from fastface.faces.align import TEMPLATE, align_picture, align_planes, alignable, cut_planes, estimate_transform
+from fastface.faces.align import TEMPLATE, align_picture, align_planes, alignable, cut_planes, estimate_transforms
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.types import Geometry
 
@@ -30,12 +30,12 @@ def test_transform_is_umeyamas(seed: int) -> None:
     points = landmarks_at(300, 200, 1.7, 40 * seed) + rng.normal(0, 4, (5, 2)).astype(np.float32)
     points = points * ((-1, 1) if seed > 7 else (1, 1))
     expected = transform.SimilarityTransform.from_estimate(points, TEMPLATE).params[:2]
-    np.testing.assert_allclose(estimate_transform(points), expected, atol=1e-6)
+    np.testing.assert_allclose(estimate_transforms(points[None])[0], expected, atol=1e-6)
 
 
 def test_margin_and_size_scale_the_template() -> None:
     points = landmarks_at(56, 56, 1, 0)
-    transform = estimate_transform(points, size=224, margin=0.5)
+    transform = estimate_transforms(points[None], size=224, margin=0.5)[0]
     # The square and half of it on each side make 224 pixels of 224: nothing is scaled, the square begins at 56.
     np.testing.assert_allclose(transform, [[1, 0, 56], [0, 1, 56]], atol=1e-4)
     assert align_picture(noise(200, 200), points, size=224, margin=0.5).shape == (224, 224, 3)
@@ -65,7 +65,7 @@ def test_planes_give_the_same_face_as_the_whole_frame_converted(points: np.ndarr
     geometry = Geometry(display=(640, 360), planes=stored, canvas=(640, 384), content=(640, 360))
     whole = cv2.cvtColor(planes.reshape(-1, stored[0]), cv2.COLOR_YUV2BGR_I420)
     expected = align_picture(whole, points * (stored[0] / 640))
-    found = align_planes(planes, geometry, points)
+    (found,) = align_planes(planes[None], geometry, [0], points[None])
     assert found.shape == (112, 112, 3)
     assert cv2.absdiff(found, expected).max() <= 2
     assert cv2.absdiff(found, expected).mean() < 0.2  # a face one pixel off would differ by 10
@@ -102,9 +102,23 @@ def test_planes_of_another_pixel_aspect_are_stretched() -> None:
     shown = noise(640, 360)
     geometry = Geometry(display=(640, 360), planes=(320, 360), canvas=(640, 384), content=(640, 360))
     points = landmarks_at(300, 200, 1.5, 20)
-    found = align_planes(planes_of(cv2.resize(shown, (320, 360), interpolation=cv2.INTER_AREA)), geometry, points)
+    planes = planes_of(cv2.resize(shown, (320, 360), interpolation=cv2.INTER_AREA))
+    (found,) = align_planes(planes[None], geometry, [0], points[None])
     assert cv2.absdiff(found, align_picture(shown, points)).mean() < 12
     assert cv2.absdiff(found, align_picture(noise(648, 360)[:, 8:], points)).mean() > 20
+
+
+def test_a_face_has_the_same_bits_among_others_as_alone() -> None:
+    planes = np.stack([planes_of(noise(640, 360)), planes_of(noise(640, 360)[::-1])])
+    geometry = Geometry(display=(640, 360), planes=(640, 360), canvas=(640, 384), content=(640, 360))
+    rng = np.random.default_rng(3)
+    places = [(*rng.uniform(0, 500, 2), rng.uniform(0.3, 3), rng.uniform(-180, 180)) for _ in range(23)]
+    points, frames = np.stack([landmarks_at(*place) for place in places]), rng.integers(0, 2, 23)
+    together = align_planes(planes, geometry, frames, points)
+    for face, frame, own in zip(together, frames, points, strict=True):
+        np.testing.assert_array_equal(face, align_planes(planes, geometry, [frame], own[None])[0])
+    assert together.any(axis=(1, 2, 3)).sum() > 10
+    assert align_planes(planes, geometry, [], points[:0]).shape == (0, 112, 112, 3)
 
 
 def test_sharpness_falls_with_blur_and_is_zero_on_a_flat_face() -> None:

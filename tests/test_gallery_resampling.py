@@ -9,7 +9,7 @@ from faces_tools import PlainSession
 from gallery_tools import axis, mixed
 from PIL import Image
 
-from fastface.faces.align import align_picture, estimate_transform
+from fastface.faces.align import align_picture, estimate_transforms
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
@@ -53,9 +53,8 @@ def test_jitter_is_slight_and_always_the_same():
     np.testing.assert_array_equal(found[0], LANDMARKS)
     np.testing.assert_array_equal(found, jittered_landmarks(LANDMARKS, 100))
     np.testing.assert_array_equal(found[:11], jittered_landmarks(LANDMARKS, 10)[:11])
-    straight = estimate_transform(LANDMARKS)
-    for landmarks in found[1:]:
-        turned = estimate_transform(landmarks)
+    straight = estimate_transforms(LANDMARKS[None])[0]
+    for turned in estimate_transforms(found[1:]):
         scale, degrees = np.hypot(*turned[0, :2]) / np.hypot(*straight[0, :2]), np.degrees(
             np.arctan2(turned[1, 0], turned[0, 0]) - np.arctan2(straight[1, 0], straight[0, 0])
         )  # fmt: skip

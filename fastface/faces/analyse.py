@@ -110,8 +110,7 @@ class FaceAnalyser:
             scale = np.array(geometry.canvas_to_display, np.float32)
             detections, rows = self._usable(found.detections[real], scale)
             frame = found.frame[real][rows]
-            faces = zip(frame, detections.landmarks, strict=True)
-            aligned = _stacked([align_planes(planes[i], geometry, points) for i, points in faces])
+            aligned = align_planes(planes, geometry, frame, detections.landmarks)
         return self._faces(detections, aligned, np.asarray(pts, np.int64)[frame], _seconds(times)[frame])
 
     def analyse_picture(self, picture: Image) -> Faces:
