@@ -28,7 +28,7 @@ lint: dev
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py.
-BENCHMARKS := agreement recall levers ring memory find_scale people_command scaling
+BENCHMARKS := agreement recall levers ring coordinator memory find_scale people_command scaling
 bench: dev
 	$(BIN)/python benchmarks/throughput.py --film mixed --write $(if $(PEER),--second-peer $(PEER))
 	$(BIN)/python benchmarks/throughput.py --film sparse --write
@@ -53,7 +53,9 @@ $(STAMP): pyproject.toml | $(BIN)/uv
 	touch $@
 
 # insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.
+# The card's ONNX Runtime would overwrite the CPU's, so it lies beside: tests/card_tools.py.
 $(DEV_STAMP): pyproject.toml $(STAMP)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group dev --group parity
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps $(INSIGHTFACE)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/card --group card
 	touch $@

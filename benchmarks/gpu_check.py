@@ -264,6 +264,7 @@ def _sentences(answers: list[dict[str, Any]]) -> Iterator[str]:
 SENTENCES = {
     "device": "{name}, {versions}, {provider} {precision}",
     "open": "{network}: ready after {seconds:.1f} s, {precision}",
+    "capture": "{network}: {reason}",
     "detections": "detector against the CPU: {common} of {expected} faces in {pictures} pictures "
     "found ({found} in all); boxes within {box:.3f} pixels, scores within {score:.5f}",
     "embeddings": "recogniser against the CPU: {faces} faces, least cosine {least:.6f}, median {median:.6f}",

@@ -7,6 +7,7 @@ Prints one JSON object a line as soon as it is known, so that what was measured 
 * `device`: what the name means here; `missing`: why it means nothing, or fails; `unusable`: what is wrong with
   the pack.
 * `open`: seconds until a network could compute (with TensorRT: the engine built, or read), and the precision in force.
+* `capture`: whether a CUDA graph is used for a run's usual batch, or why not.
 * `rate`: pictures a second at one batch, copies to and from the card included.
 * `detections`, `embeddings`: how far the outputs of large batches are from ONNX Runtime's on the CPU in float32, one
   picture at a time; `note`: what they were compared on, where that is not what was asked for.
@@ -38,6 +39,9 @@ CANVAS = (640, 384)
 """Width and height of the canvas of a video of 16:9, as the pipeline has it."""
 
 ALIGNED = (112, 112)
+USUAL_BATCH = 32
+"""Of a run on a card: frames, and faces."""
+
 DET_THRESHOLD = 0.5
 SAME_FACE_IOU = 0.5
 WARM_UPS = 2
@@ -141,6 +145,8 @@ def opened(order: Order, device: DeviceInfo, kind: str) -> Session:
     session = session_of(order, device, kind)
     session.run(np.zeros((1, *sides(kind)), np.uint8))
     tell("open", network=kind, seconds=time.perf_counter() - began, precision=session.device.precision)
+    if capture := getattr(session, "capture", ""):
+        tell("capture", network=kind, reason=capture)
     return session
 
 
@@ -157,6 +163,8 @@ def session_of(order: Order, device: DeviceInfo, kind: str) -> Session:
     prepare = prepare_detector if kind == "detector" else prepare_recogniser
     cache, largest = Path(order.cache), max(order.batches)
     shapes = detector_shapes(largest, CANVAS) if kind == "detector" else recogniser_shapes(largest)
+    # As in a run the engine is tuned for its usual batch, and that is captured.
+    shapes = replace(shapes, usual=(min(USUAL_BATCH, largest), *shapes.usual[1:]))
     threads = len(os.sched_getaffinity(0))
     graph = prepare(network_of(order, kind), cache)
     return open_session(graph, device, threads=threads, cache_folder=cache, shapes=shapes)

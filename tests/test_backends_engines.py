@@ -19,7 +19,9 @@ from fastface.backends.onnxruntime_loading import open_inner
 from fastface.errors import BackendError
 
 SHAPES = ShapeRange((1, 32, 32, 3), SMALL, (2, 640, 640, 3))
-CARD = DeviceInfo("onnxruntime", "TensorRT", "float16", "H200", "TensorRT 10.13.3", compute_capability="9.0")
+CARD = DeviceInfo(
+    "onnxruntime", "TensorRT", "float16", "H200", "TensorRT 10.13.3", compute_capability="9.0", captures=False
+)
 
 
 class FakeTensorRT:
@@ -32,9 +34,10 @@ class FakeTensorRT:
         monkeypatch.setattr(engines, "open_on_card", self.open)
         monkeypatch.setattr(engines, "CardSession", partial(_Off, self))
 
-    def open(self, runtime: Any, graph: Path, device: DeviceInfo, threads: int, better: list) -> Any:
+    def open(self, runtime: Any, graph: Path, device: DeviceInfo, threads: int, better: list, *, captures: bool) -> Any:
         ((name, options),) = better
         assert name == "TensorrtExecutionProvider"
+        assert options["trt_cuda_graph_enable"] == str(captures)
         self.opened.append(options)
         (Path(options["trt_engine_cache_path"]) / "network_sm90.engine").touch()
         return open_inner(runtime, graph, replace(device, provider="CPU"), threads, [])
@@ -79,6 +82,28 @@ def test_an_engine_is_built_once_and_then_read(tensorrt: FakeTensorRT, graph: Pa
     assert session.device.precision == "float16"
     assert len(tensorrt.opened) == 2
     assert session.run(noise(SMALL))[1].shape == (2, 4)
+
+
+def test_a_worker_tries_a_cuda_graph_with_the_engine_that_is_there(
+    tensorrt: FakeTensorRT, graph: Path, tmp_path: Path
+) -> None:
+    build_engine(graph, CARD, threads=1, cache_folder=tmp_path, shapes=SHAPES)
+    device = replace(CARD, captures=True)
+    session = onnxruntime_session.open_session(graph, device, threads=1, cache_folder=tmp_path, shapes=SHAPES)
+    built, plain, capturing = tensorrt.opened
+    assert [options["trt_cuda_graph_enable"] for options in tensorrt.opened] == ["False", "False", "True"]
+    assert {**capturing, "trt_cuda_graph_enable": "False"} == plain == built
+    assert "CUDA graph: 2 pictures take" in session.capture
+
+
+def test_an_engine_that_tensorrt_did_not_build_is_an_error(
+    tensorrt: FakeTensorRT, graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "touch", lambda _: None)
+    with pytest.raises(BackendError, match=r"TensorRT takes no part of 'small\.onnx'"):
+        build_engine(graph, CARD, threads=1, cache_folder=tmp_path, shapes=SHAPES)
+    assert note(graph, tmp_path) is None
+    assert len(tensorrt.opened) == 1
 
 
 def test_the_profile_is_given_in_full_and_the_timing_cache_is_shared(

@@ -30,7 +30,7 @@ CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
 
 def built_at_once(connection: Connection, _descriptor: int, _settings: None) -> None:
     """A builder that says what it was asked for."""
-    serve_errands(connection, lambda job: EngineNote("float32", f"what {job.name} was asked for", 1.0))
+    serve_errands(connection, lambda job: EngineNote("float32", f"what {job.name} was asked for", 1.0, 1))
 
 
 def refused(connection: Connection, _descriptor: int, _settings: None) -> None:
@@ -102,7 +102,7 @@ def test_both_networks_are_built_each_with_a_note_before(cartoon: Cartoon, monke
 
 @pytest.mark.usefixtures("machine")
 def test_what_is_built_is_not_built_again(cartoon: Cartoon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EngineJob, "built", EngineNote("float16", "", 60.0))
+    monkeypatch.setattr(EngineJob, "built", EngineNote("float16", "", 60.0, 1))
     built_by(monkeypatch, "crashed")
     _, notes = ready(config_for(cartoon))
     assert notes == []
@@ -154,6 +154,14 @@ def test_the_profile_covers_every_canvas_of_videos_and_of_photos(cartoon: Cartoo
 
 
 @pytest.mark.usefixtures("machine")
+def test_cuda_graphs_can_be_switched_off(cartoon: Cartoon) -> None:
+    config = config_for(cartoon, devices="0,1")
+    without = config.model_copy(update={"models": config.models.model_copy(update={"cuda_graphs": False})})
+    assert [card.captures for card in open_networks(config).cards] == [True, True]
+    assert [card.captures for card in open_networks(without).cards] == [False, False]
+
+
+@pytest.mark.usefixtures("machine")
 def test_photos_are_looked_at_with_the_scans_engines(cartoon: Cartoon) -> None:
     from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
     from fastface.workflows.looking import picture_settings
@@ -163,7 +171,7 @@ def test_photos_are_looked_at_with_the_scans_engines(cartoon: Cartoon) -> None:
     settings = picture_settings(config, found, 0)
     detector, recogniser = engine_jobs(config, found)
     assert detector_shapes(settings.ring.batch, settings.canvas) == detector.shapes
-    assert recogniser_shapes(settings.ring.batch) == recogniser.shapes
+    assert recogniser_shapes() == recogniser.shapes
     on_cpu = picture_settings(config, replace(found, cards=(CPU,)), 0)
     assert (on_cpu.ring.batch, on_cpu.canvas) == (1, (640, 640))
 

@@ -45,7 +45,7 @@ def open_recogniser(settings: WorkerSettings) -> Recogniser:
         settings.device,
         threads=settings.threads,
         cache_folder=settings.cache_folder,
-        shapes=recogniser_shapes(settings.ring.batch),
+        shapes=recogniser_shapes(),
     )
     return Recogniser(session, settings.dimension, max_chunk=GPU_CHUNK if settings.device.is_gpu else _CPU_CHUNK)
 

@@ -25,7 +25,7 @@ def detector_shapes(batch: int, canvas: Size) -> ShapeRange:
     return ShapeRange((1, _LEAST_SIDE, _LEAST_SIDE, 3), (batch, height, width, 3), (batch, *largest, 3))
 
 
-def recogniser_shapes(batch: int) -> ShapeRange:
-    """The aligned faces that come, for a detector's batch."""
+def recogniser_shapes(most: int = GPU_CHUNK) -> ShapeRange:
+    """The aligned faces that come, up to so many at once."""
     side = ALIGNED_SIZE
-    return ShapeRange((1, side, side, 3), (batch, side, side, 3), (max(batch, GPU_CHUNK), side, side, 3))
+    return ShapeRange((1, side, side, 3), (GPU_CHUNK, side, side, 3), (max(most, GPU_CHUNK), side, side, 3))

@@ -80,7 +80,7 @@ def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
     batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
     parts: tuple[tuple[str, Path, ShapeRange], ...] = (
         (networks.models.detector.name, networks.detector, detector_shapes(batch, usual_canvas(config.scan))),
-        (networks.models.recogniser.name, networks.recogniser, recogniser_shapes(batch)),
+        (networks.models.recogniser.name, networks.recogniser, recogniser_shapes()),
     )
     wants_persons = config.export.crops == "body" or config.scan.track == "persons"
     if networks.person is not None and networks.models.person is not None and wants_persons:

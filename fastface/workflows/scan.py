@@ -5,16 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
-from fastface.identities.body_tracks import link_bodies
-from fastface.identities.tracks import link_tracks
-from fastface.index.bodies import with_best_pictures
 from fastface.index.ledger import Ledger
-from fastface.index.portraits import best_of_tracks
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import counted
@@ -29,14 +22,15 @@ from fastface.pipeline.events import (
     VideoProbed,
     VideoRefused,
 )
-from fastface.types import Bodies, FacePictures, Faces, Unit, VideoInfo
+from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frame import UnitReport
 from fastface.workflows.background import Background
+from fastface.workflows.filing import Filing, Seen
 from fastface.workflows.observer import Observer
 from fastface.workflows.recipe import Recipe
-from fastface.workflows.verdict import judge, was_unread
+from fastface.workflows.verdict import was_unread
 
 __all__ = ["Scanner"]
 
@@ -51,15 +45,6 @@ class _Open:
 
     record: VideoRecord
     missing: set[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the units of a video have found, in order."""
-
-    faces: list[Faces]
-    portraits: list[FacePictures]
-    bodies: list[Bodies]
 
 
 class Scanner:
@@ -81,6 +66,7 @@ class Scanner:
         self._count_hits: Callable[[Faces], int] | None = None
         self._told: set[str] = set()
         self._background = Background()
+        self._filing = Filing(root, recipe)
         self.num_lost_looks = 0
 
     def watch(self, count_hits: Callable[[Faces], int]) -> None:
@@ -238,29 +224,11 @@ class Scanner:
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.
-            seen = _Seen([event.faces], [event.portraits], [event.bodies])
+            seen = Seen([event.faces], [event.portraits], [event.bodies])
             self._finish(unit.video_id, [record], lambda: seen, last=record)
             return
-        info = video.record.info if video else None
-        self._background.do(
-            partial(self._write_unit, event, record, info), lambda _: self._settle(unit.video_id, record)
-        )
-
-    def _write_unit(self, event: UnitScanned, record: UnitRecord, info: VideoInfo | None) -> None:
-        """In the background."""
-        kept, bodies = event.portraits, None
-        if len(kept):
-            kept = best_of_tracks(kept, replace(event.faces, track=self._linker(info)(event.faces)))
-        if record.bodies is not None:
-            bodies = with_best_pictures(self._body_linker(info)(event.bodies, event.faces))
-        index = VideoIndex(self._root, event.unit.video_id)
-        index.write_unit(record, event.faces, self._recipe.metadata, kept, bodies=bodies)
-
-    def _linker(self, info: VideoInfo | None) -> Callable[[Faces], npt.NDArray[np.int32]]:
-        return partial(link_tracks, period=self._recipe.period, is_film=info is None or info.is_film)
-
-    def _body_linker(self, info: VideoInfo | None) -> Callable[[Bodies, Faces], Bodies]:
-        return partial(link_bodies, period=self._recipe.period, is_film=info is None or info.is_film)
+        write = partial(self._filing.write_unit, event, record, video.record.info if video else None)
+        self._background.do(write, lambda _: self._settle(unit.video_id, record))
 
     def _tell(self, unit: Unit, report: UnitReport) -> None:
         """Says once of each reason why another decoder was taken than the one that was asked for."""
@@ -290,44 +258,15 @@ class Scanner:
     def _merge(self, video_id: str) -> None:
         """Finishes a video all of whose units are in the ledger."""
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
-        index, whole = VideoIndex(self._root, video_id), [unit for unit in units if not unit.lost]
-        self._finish(
-            video_id,
-            units,
-            lambda: _Seen(index.unit_faces(whole), index.unit_portraits(whole), index.unit_bodies(whole)),
-        )
+        self._finish(video_id, units, partial(self._filing.read_units, video_id, units))
 
     def _finish(
-        self, video_id: str, units: list[UnitRecord], seen: Callable[[], _Seen], last: UnitRecord | None = None
+        self, video_id: str, units: list[UnitRecord], read: Callable[[], Seen], last: UnitRecord | None = None
     ) -> None:
         """Writes what all units of a video have seen; `last` is the one that the ledger does not have yet."""
         record = self._open.pop(video_id).record
-        self._background.do(partial(self._write_video, record, units, seen), lambda ended: self._conclude(ended, last))
-
-    def _write_video(self, record: VideoRecord, units: list[UnitRecord], read: Callable[[], _Seen]) -> VideoRecord:
-        """In the background: the record with the video's final state, once its files are written."""
-        verdict = judge(units, record.info.duration if record.info else None)
-        state, reason = verdict.state, verdict.reason
-        if change := _change(record):
-            # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
-            record = replace(record, fingerprint="")
-            state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
-            reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
-        fail_point("scan.merge")
-        seen = read()
-        portraits = FacePictures.concatenate([FacePictures.empty(), *seen.portraits])
-        choose = partial(best_of_tracks, portraits, most_bytes=self._recipe.portrait_bytes)
-        bodies = Bodies.concatenate([Bodies.empty(), *seen.bodies])
-        VideoIndex(self._root, record.video_id).write_faces(
-            seen.faces,
-            self._recipe.dimension,
-            {**self._recipe.metadata, "fingerprint": record.fingerprint},
-            self._linker(record.info),
-            choose if len(portraits) else None,
-            bodies=partial(self._finished_bodies, bodies, record.info) if self._recipe.has_bodies else None,
-        )
-        fail_point("scan.merged")
-        return replace(record, state=state, reason=reason, coverage=verdict.coverage)
+        write = partial(self._filing.write_video, record, units, read)
+        self._background.do(write, lambda ended: self._conclude(ended, last))
 
     def _conclude(self, ended: VideoRecord, last: UnitRecord | None) -> None:
         self._ledger.put_video(ended, last)
@@ -335,17 +274,3 @@ class Scanner:
         VideoIndex(self._root, ended.video_id).drop_units()
         fail_point("scan.dropped")
         self._observer.video_finished(ended.video_id, ended.state, ended.reason)
-
-    def _finished_bodies(self, bodies: Bodies, info: VideoInfo | None, faces: Faces) -> Bodies:
-        return with_best_pictures(self._body_linker(info)(bodies, faces), self._recipe.portrait_bytes)
-
-
-_CHANGED = "the file changed while it was read"
-
-
-def _change(record: VideoRecord) -> str:
-    """What happened to a file since it was probed; empty if nothing did."""
-    try:
-        return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
-    except InputError as error:
-        return f"the file went away while it was read ({error.reason})"
