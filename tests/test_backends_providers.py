@@ -105,6 +105,21 @@ def probed(folder: str) -> str:
     return ""
 
 
+def test_a_card_that_fails_is_told_in_the_same_words_each_time(libraries: Path, tmp_path: Path) -> None:
+    """Wherever the check keeps its network: a command that asks twice has one fault."""
+    first, second = (on_card(libraries, f"{HERE}:probed", made(tmp_path / name), LOST_AFTER=0) for name in "ab")
+    assert first == second
+    assert first == (
+        "CUDA does not work on Fake card: ONNX Runtime cannot load 'probe.onnx': CUDA failure 700: "
+        "an illegal memory access was encountered ; GPU=0; see what nvidia-smi says"
+    )
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def test_a_card_that_computes_wrongly_is_found_out(libraries: Path, tmp_path: Path) -> None:
     assert "Fake card computes wrongly through onnxruntime" in on_card(libraries, f"{HERE}:probed", tmp_path)
 

@@ -41,6 +41,8 @@ _PLACE = re.compile(
     r"\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? "  # its arguments
 )
 
+_KIND = re.compile(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+
 Providers = list[tuple[str, dict[str, str]]]
 """Providers with their options, best first."""
 
@@ -177,5 +179,5 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 def one_line(error: Exception) -> str:
     """An error's message, cut to what a person reads: without places of the runtime's source and C++ signatures."""
-    words = _PLACE.sub("", " ".join(str(error).split()))
+    words = _KIND.sub("", _PLACE.sub("", " ".join(str(error).split())))
     return words.partition(" ; hostname=")[0][:300]

@@ -6,6 +6,7 @@ Loads the runtime, computes a tiny network and prints one JSON object as the las
 
 import dataclasses
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,8 +16,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from fastface.backends import onnxruntime_session, openvino_session
-from fastface.backends.session import DeviceInfo, ShapeRange
-from fastface.errors import BackendError
+from fastface.backends.session import DeviceInfo, Session, ShapeRange
+from fastface.errors import BackendError, DeviceLostError
 
 __all__ = ["check_device", "main", "write_probe_graph"]
 
@@ -51,16 +52,27 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     Raises:
         BackendError: It cannot be loaded there, or the result is wrong.
     """
+    picture = np.arange(np.prod(_SHAPE), dtype=np.uint8).reshape(_SHAPE)
+    try:
+        (doubled,) = _opened(device, folder).run(picture)
+    except (BackendError, DeviceLostError) as error:
+        # The folder is another at every check, and one fault must be one line wherever it comes from.
+        told = str(error).replace(f"{folder}{os.sep}", "")
+        hint = "; see what nvidia-smi says" if device.is_gpu else ""
+        raise BackendError(f"{device.provider} does not work on {device.name}: {told}{hint}") from error
+    if not np.array_equal(doubled, picture * np.float32(2)):
+        raise BackendError(f"{device.name} computes wrongly through {device.versions}")
+
+
+def _opened(device: DeviceInfo, folder: Path) -> Session:
     graph = folder / "probe.onnx"
     write_probe_graph(graph)
     plain = dataclasses.replace(device, captures=False)
-    session = _MODULES[device.backend].open_session(
-        graph, plain, threads=1, cache_folder=folder, shapes=ShapeRange(_SHAPE, _SHAPE, _SHAPE)
+    shapes = ShapeRange(_SHAPE, _SHAPE, _SHAPE)
+    session: Session = _MODULES[device.backend].open_session(
+        graph, plain, threads=1, cache_folder=folder, shapes=shapes
     )
-    picture = np.arange(np.prod(_SHAPE), dtype=np.uint8).reshape(_SHAPE)
-    (doubled,) = session.run(picture)
-    if not np.array_equal(doubled, picture * np.float32(2)):
-        raise BackendError(f"{device.name} computes wrongly through {device.versions}")
+    return session
 
 
 def main(backend: str, provider: str, card: int) -> None:

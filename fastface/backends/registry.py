@@ -93,13 +93,11 @@ def resolve_device(name: str, cache_folder: Path, card: int = 0) -> DeviceInfo:
         raise BackendError(f"unknown device {name!r}; there are: {', '.join(DEVICES)}")
     reasons: list[str] = []
     for candidate in _CANDIDATES[name]:
-        try:
-            device = _check(replace(candidate, card=card), cache_folder)
-        except BackendError as error:
-            reasons.append(str(error))
-            continue
-        # Without a card, that CUDA is not installed is no news.
-        return replace(device, notes=tuple(reasons) if card_present() else ())
+        found = _check(replace(candidate, card=card), cache_folder)
+        if isinstance(found, DeviceInfo):
+            # Without a card, that CUDA is not installed is no news.
+            return replace(found, notes=tuple(reasons) if card_present() else ())
+        reasons.append(found)
     raise BackendError("; ".join(dict.fromkeys(reasons)))
 
 
@@ -126,10 +124,17 @@ def _runtime(backend: Backend) -> _Runtime:
 
 
 @functools.cache
-def _check(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
-    """The candidate's device once it has computed something, now or (a processor) before."""
+def _check(candidate: _Candidate, cache_folder: Path) -> DeviceInfo | str:
+    """The candidate's device once it has computed something, now or (a processor) before; else why it did not."""
     if reason := _runtime(candidate.backend).shortfall(candidate.provider):
-        raise BackendError(reason)
+        return reason
+    try:
+        return _seen_to_work(candidate, cache_folder)
+    except BackendError as error:
+        return str(error)
+
+
+def _seen_to_work(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
     if candidate.provider != "CPU":
         return _probe(candidate)
     note = cache_folder / f"device-{_processor_key(candidate)}.json"
