@@ -2,15 +2,17 @@
 
 For each shape of input there is one buffer on the card, which is allocated once, and one binding of the network to it.
 So a batch costs one copy of bytes up (from the ring's page-locked memory where that could be had), the run, and one
-copy of small arrays down; the outputs' memory on the card is that of the run before.
+copy of small arrays down, all without Python's lock; the outputs' memory on the card is that of the run before.
 
 For batches of the usual shape there may be a CUDA graph: what the card does for one was captured, and is asked for
 with one call. It belongs to a session of its own, which sees no other shape: TensorRT's provider has one graph a
 session, and replays it whatever comes.
 """
 
+import ctypes
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from types import ModuleType
 from typing import Any
@@ -19,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.backends.card_failures import is_card_lost, is_out_of_memory
+from fastface.backends.nvidia import Copy, card_copy
 from fastface.backends.onnxruntime_loading import one_line, runtime_errors
 from fastface.backends.precision import probe_pictures
 from fastface.backends.session import DeviceInfo, Tensor
@@ -35,34 +38,62 @@ _TIMED = 8
 _Batch = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where buffers lie, and the way there and back."""
+
+    memory: str
+    card: int
+    copy: Copy
+
+
 class _Bound:
-    """The network bound to one buffer of the input's shape, and to buffers for outputs like those given, if any are."""
+    """The network bound to one buffer of the input's shape, and to buffers for outputs like those given.
+
+    Without such, the outputs' shapes are those of the first run: they follow from the input's.
+    """
 
     def __init__(
-        self,
-        runtime: ModuleType,
-        inner: Any,
-        shape: tuple[int, ...],
-        place: tuple[str, int],
-        like: Sequence[Tensor] = (),
+        self, runtime: ModuleType, inner: Any, shape: tuple[int, ...], place: _Place, like: Sequence[Tensor] = ()
     ) -> None:
+        self._runtime = runtime
         self._inner = inner
-        self._input = runtime.OrtValue.ortvalue_from_shape_and_type(list(shape), np.uint8, *place)
+        self._place = place
         self._binding = inner.io_binding()
+        self._input = self._buffer(shape, np.uint8)
         self._binding.bind_ortvalue_input(inner.get_inputs()[0].name, self._input)
-        names = [output.name for output in inner.get_outputs()]
-        if not like:
-            for name in names:
-                self._binding.bind_output(name, *place)
-        for name, output in zip(names, like, strict=False):
-            made = runtime.OrtValue.ortvalue_from_shape_and_type(list(output.shape), output.dtype.type, *place)
-            self._binding.bind_ortvalue_output(name, made)
+        self._outputs: list[tuple[Any, tuple[int, ...], np.dtype[Any]]] = []
+        if like:
+            self._bind_outputs(like)
+            return
+        for output in inner.get_outputs():
+            self._binding.bind_output(output.name, place.memory, place.card)
 
     def compute(self, batch: _Batch) -> tuple[Tensor, ...]:
-        """The outputs, copied to the host. Each copy ends before the next step begins, so no event is waited for."""
-        self._input.update_inplace(batch)
+        """The outputs, copied to the host. Each step ends before the next begins, so no event is waited for."""
+        self._place.copy(self._input.data_ptr(), batch.ctypes.data, batch.nbytes)
         self._inner.run_with_iobinding(self._binding)
-        return tuple(self._binding.copy_outputs_to_cpu())
+        if not self._outputs:
+            found = tuple(self._binding.copy_outputs_to_cpu())
+            self._binding.clear_binding_outputs()
+            self._bind_outputs(found)
+            return found
+        return tuple(self._copied_down(*output) for output in self._outputs)
+
+    def _copied_down(self, buffer: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
+        output = np.empty(shape, dtype)
+        self._place.copy(output.ctypes.data, buffer.data_ptr(), output.nbytes)
+        return output
+
+    def _bind_outputs(self, like: Sequence[Tensor]) -> None:
+        for output, model in zip(self._inner.get_outputs(), like, strict=True):
+            buffer = self._buffer(model.shape, model.dtype.type)
+            self._binding.bind_ortvalue_output(output.name, buffer)
+            self._outputs.append((buffer, model.shape, model.dtype))
+
+    def _buffer(self, shape: Sequence[int], dtype: type[np.generic]) -> Any:
+        place = self._place
+        return self._runtime.OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, place.memory, place.card)
 
 
 class CardSession:
@@ -87,7 +118,8 @@ class CardSession:
         self.input_shape = tuple(size if isinstance(size, int) else None for size in inner.get_inputs()[0].shape)
         self._runtime = runtime
         self._inner = inner
-        self._place = (memory, device.device_id)
+        copy = card_copy(device.device_id) if memory == "cuda" else _copy_on_host
+        self._place = _Place(memory, device.device_id, copy)
         self._bound: OrderedDict[tuple[int, ...], _Bound] = OrderedDict()
         self._captured: dict[tuple[int, ...], _Bound] = {}
         self._most: int | None = None
@@ -180,6 +212,10 @@ class CardSession:
                 self._bound.popitem(last=False)
         self._bound.move_to_end(shape)
         return bound
+
+
+def _copy_on_host(target: int, source: int, num_bytes: int) -> None:
+    ctypes.memmove(target, source, num_bytes)
 
 
 def _are_equal(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:

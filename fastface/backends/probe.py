@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from fastface.backends import onnxruntime_session, openvino_session
 from fastface.backends.session import DeviceInfo, Session, ShapeRange
-from fastface.errors import BackendError, DeviceLostError
+from fastface.errors import BackendError
 
 __all__ = ["check_device", "main", "write_probe_graph"]
 
@@ -55,7 +55,7 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     picture = np.arange(np.prod(_SHAPE), dtype=np.uint8).reshape(_SHAPE)
     try:
         (doubled,) = _opened(device, folder).run(picture)
-    except (BackendError, DeviceLostError) as error:
+    except BackendError as error:
         # The folder is another at every check, and one fault must be one line wherever it comes from.
         told = str(error).replace(f"{folder}{os.sep}", "")
         hint = "; see what nvidia-smi says" if device.is_gpu else ""

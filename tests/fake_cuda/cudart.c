@@ -3,8 +3,9 @@
    again. What is not here does nothing and succeeds; see card_tools.py.
 
    FAKE_CUDA_LOG=FILE           a line of each event that tests ask for
-   FAKE_CUDA_BYTES=N            no more than so many bytes at a time, and none at once larger than what is left
+   FAKE_CUDA_BYTES=N            the card has so many bytes
    FAKE_CUDA_LOST_AFTER=N       after so many synchronisations every call fails with an illegal address
+   FAKE_CUDA_COPY_MS=N          copies take so many milliseconds
    FAKE_CUDA_GRAPHS=empty       launches of graphs do nothing
    FAKE_CUDA_GRAPHS=refused     nothing can be captured */
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SUCCESS = 0, OUT_OF_MEMORY = 2, ILLEGAL_ADDRESS = 700, NOT_SUPPORTED = 801, CAPTURE_UNSUPPORTED = 900 };
 enum { CARDS = 2, MOST_COPIES = 4096 };
@@ -76,9 +78,7 @@ int cudaDeviceGetAttribute(int *value, int attribute, int number) {
 
 int cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks) { return *blocks = 2, SUCCESS; }
 
-const char *cudaGetErrorName(int error) {
-  return error == OUT_OF_MEMORY ? "cudaErrorMemoryAllocation" : error == ILLEGAL_ADDRESS ? "cudaErrorIllegalAddress" : "cudaErrorNotSupported";
-}
+const char *cudaGetErrorName(int error) { return "cudaErrorOfAFakeCard"; }
 
 const char *cudaGetErrorString(int error) {
   return error == OUT_OF_MEMORY ? "out of memory"
@@ -115,14 +115,19 @@ int cudaFree(void *memory) {
 
 int cudaMallocFromPoolAsync(void **memory, size_t bytes) { return cudaMalloc(memory, bytes); }
 int cudaFreeAsync(void *memory) { return cudaFree(memory); }
-int cudaHostAlloc(void **memory, size_t bytes) { return *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096), status(); }
+int cudaHostAlloc(void **memory, size_t bytes) { return *memory = malloc(bytes), status(); }
 int cudaMallocHost(void **memory, size_t bytes) { return cudaHostAlloc(memory, bytes); }
 int cudaFreeHost(void *memory) { return free(memory), SUCCESS; }
 int cudaHostRegister(void *memory, size_t bytes, unsigned flags) { return tell("page-locked", (long)bytes), status(); }
 int cudaMemGetInfo(size_t *free_bytes, size_t *total) { return *free_bytes = *total = (size_t)16 << 30, status(); }
 int cudaPointerGetAttributes(int *attributes) { return memset(attributes, 0, 32), SUCCESS; }
 
-int cudaMemcpy(void *to, const void *from, size_t bytes, int kind) { return memmove(to, from, bytes), status(); }
+int cudaMemcpy(void *to, const void *from, size_t bytes, int kind) {
+  usleep(1000 * atoi(setting("FAKE_CUDA_COPY_MS")));
+  memmove(to, from, bytes);
+  return status();
+}
+
 int cudaMemset(void *memory, int value, size_t bytes) { return memset(memory, value, bytes), status(); }
 int cudaMemsetAsync(void *memory, int value, size_t bytes, void *stream) { return cudaMemset(memory, value, bytes); }
 
