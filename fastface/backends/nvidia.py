@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -59,13 +59,20 @@ def card_present() -> bool:
 
 
 def installed_versions() -> dict[str, str]:
-    """The versions of ONNX Runtime's packages that are installed, by name."""
+    """The versions of ONNX Runtime's packages, by name, that lie where it would be imported from.
+
+    Of two in different folders the first on Python's path counts alone; in one folder they overwrite each other.
+    """
+    spec = find_spec("onnxruntime")
+    if spec is None:
+        return {}
+    places = [Path(place).resolve() for place in spec.submodule_search_locations or ()]
     found: dict[str, str] = {}
-    for distribution in _DISTRIBUTIONS:
-        try:
-            found[distribution] = version(distribution)
-        except PackageNotFoundError:
-            continue
+    for name in _DISTRIBUTIONS:
+        with suppress(PackageNotFoundError):
+            package = distribution(name)
+            if Path(str(package.locate_file("onnxruntime"))).resolve() in places:
+                found[name] = package.version
     return found
 
 
