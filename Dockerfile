@@ -15,10 +15,10 @@
 FROM python:3.12.12-slim-bookworm AS build
 WORKDIR /src
 RUN python3 -m venv /opt/fastface
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY configs configs
 COPY fastface fastface
-RUN /opt/fastface/bin/pip install --no-cache-dir --disable-pip-version-check '.[cpu]'
+RUN /opt/fastface/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[cpu]'
 
 FROM python:3.12.12-slim-bookworm
 # Debian's mirrors keep only the newest build of a package: a pinned version would not be there next month.

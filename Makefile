@@ -7,8 +7,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(EXTRA)
 DEV_STAMP := $(VENV)/.installed-dev
 INSIGHTFACE := insightface==2.1
+# The very versions that the tests ran with: a later one of a package may be another package.
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+# TensorRT's wheels come from an index of NVIDIA's, which not every machine reaches.
+OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
+	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
-.PHONY: run test env dev bench torture lint clean
+.PHONY: run test env dev bench torture lint constraints clean
 
 run: env
 	$(BIN)/fastface run
@@ -38,6 +43,12 @@ bench: dev
 torture: dev
 	$(BIN)/python -m pytest --torture -p no:xdist $(wildcard tests/test_torture_*.py)
 
+# After another dependency in pyproject.toml, or to test with the newest versions.
+constraints: dev
+	echo '# What the tests ran with. Made by: make constraints' >constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml \
+		--extra cpu --extra redis --extra scale --group dev --group parity --group card >>constraints.txt
+
 clean:
 	rm -rf $(VENV)
 
@@ -48,14 +59,14 @@ $(BIN)/uv:
 		|| { echo 'cannot make an environment: install python3-venv or pip'; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(STAMP): pyproject.toml | $(BIN)/uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$(EXTRA)]'
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
+	$(INSTALL) --compile-bytecode --editable '.[$(EXTRA)]' $(OR_CUDA)
 	touch $@
 
 # insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.
 # The card's ONNX Runtime would overwrite the CPU's, so it lies beside: tests/card_tools.py.
 $(DEV_STAMP): pyproject.toml $(STAMP)
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group dev --group parity
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps $(INSIGHTFACE)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/card --group card
+	$(INSTALL) --compile-bytecode --group dev --group parity
+	$(INSTALL) --compile-bytecode --no-deps $(INSIGHTFACE)
+	$(INSTALL) --no-deps --target $(VENV)/card --group card
 	touch $@

@@ -142,7 +142,7 @@ class TestDockerfile:
 
     def test_what_is_copied_is_there_and_enough_to_build(self, name: str) -> None:
         sources = [word for copy in of(name, "COPY") if copy.stage == 0 for word in copy.rest.split()[:-1]]
-        assert len(sources) == 5
+        assert len(sources) == 6
         ignored = (ROOT / ".dockerignore").read_text().split("\n")
         for source in sources:
             assert (ROOT / source).exists(), source
