@@ -150,7 +150,7 @@ class TestDockerfile:
         pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
         wheel = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]
         project = pyproject["project"]
-        needed = {"pyproject.toml", project["readme"], *project["license-files"], *wheel["packages"]}
+        needed = {"pyproject.toml", "constraints.txt", project["readme"], *project["license-files"], *wheel["packages"]}
         assert {*needed, *wheel["force-include"]} == set(sources)
 
     def test_the_comments_commands_use_what_there_is(self, name: str) -> None:
