@@ -178,5 +178,5 @@ def test_only_what_is_built_of_goes_to_docker() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert lines[0] == "*"
     kept = {line[1:] for line in lines if line.startswith("!")}
-    assert kept == {"pyproject.toml", "README.md", "LICENSE", "configs", "fastface"}
+    assert kept == {"pyproject.toml", "constraints.txt", "README.md", "LICENSE", "configs", "fastface"}
     assert not any((ROOT / "fastface").rglob("*.onnx"))
