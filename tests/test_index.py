@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 import stat
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -195,7 +196,7 @@ def test_a_ledger_that_is_damaged_or_of_another_version_is_told_in_one_line(tmp_
     with pytest.raises(FaceIndexError, match=r"not a database.*scan again"):
         Ledger(path)
     path.unlink()
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(FaceIndexError, match="version 99"):
         Ledger(path)
@@ -228,7 +229,7 @@ def test_a_ledger_that_cannot_be_opened_is_told_without_advice_to_remove_it(tmp_
 
 def test_a_ledger_that_another_process_holds_is_told_without_advice_to_remove_it(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
-    with Ledger(path) as ledger, sqlite3.connect(path, isolation_level=None) as other:
+    with Ledger(path) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as other:
         ledger._database.execute("PRAGMA busy_timeout=1")
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(FaceIndexError, match="locked") as caught:
@@ -237,7 +238,6 @@ def test_a_ledger_that_another_process_holds_is_told_without_advice_to_remove_it
         other.execute("ROLLBACK")
         ledger.put_export("a", "k", "{}")
         assert ledger.exports() == {"a": ("k", "{}")}
-    other.close()
 
 
 def test_a_ledger_whose_mode_cannot_be_set_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,12 +307,11 @@ def test_the_ledger_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     with Ledger(path) as writer:
         writer.put_export("a", "k", "{}")
-        with sqlite3.connect(path, isolation_level=None) as other:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")  # a run in the middle of a transaction
             with Ledger(path) as reader:
                 assert reader.exports() == {"a": ("k", "{}")}
             other.execute("ROLLBACK")
-        other.close()
 
 
 @pytest.mark.parametrize("kind", ["ledger", "unit"])
