@@ -10,7 +10,7 @@ INSIGHTFACE := insightface==2.1
 # The very versions that the tests ran with: a later one of a package may be another package.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 # TensorRT's wheels come from an index of NVIDIA's, which not every machine reaches.
-OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
+OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo "that was '.[gpu]'; now '.[cuda]', without TensorRT"; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
 .PHONY: run test env dev bench torture lint constraints clean
@@ -45,9 +45,10 @@ torture: dev
 
 # After another dependency in pyproject.toml, or to test with the newest versions.
 constraints: dev
-	echo '# What the tests ran with. Made by: make constraints' >constraints.txt
+	echo '# What the tests ran with. Made by: make constraints' >$(VENV)/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml \
-		--extra cpu --extra redis --extra scale --group dev --group parity --group card >>constraints.txt
+		--extra cpu --extra redis --extra scale --group dev --group parity --group card >>$(VENV)/constraints.txt
+	mv $(VENV)/constraints.txt constraints.txt
 
 clean:
 	rm -rf $(VENV)

@@ -190,9 +190,12 @@ def _scan(bench: Bench, film: Path, copies: int, layout: Layout) -> Scan:
     out = bench.folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     inputs = [film.with_name(f"{film.stem}-{number:02d}.mp4") for number in range(copies)]
-    for path in inputs:
-        if not path.exists():
-            shutil.copyfile(film, path)
+    try:
+        for path in inputs:
+            if not path.exists():
+                shutil.copyfile(film, path)
+    except OSError as error:
+        raise Skipped(f"{copies} copies of the film cannot be made: {error.strerror}") from error
     sizes: dict[str, object] = {"--decoders": layout.decoders, "--workers": layout.workers, "--batch": layout.batch}
     if layout.decoder != "pyav":
         sizes["--decoder"] = layout.decoder

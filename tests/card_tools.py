@@ -13,8 +13,20 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from fastface.backends import ShapeRange
+from fastface.backends.card_session import CardSession
+from fastface.backends.onnxruntime_session import describe, open_session
+
+SHAPE = (4, 8, 8, 3)
+SHAPES = ShapeRange((1, 8, 8, 3), SHAPE, (8, 8, 8, 3))
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
@@ -128,3 +140,36 @@ def missing() -> str:
     if tools:
         return f"{', '.join(tools)} of a C compiler and binutils"
     return "" if (RUNTIME / "onnxruntime").is_dir() else f"onnxruntime-gpu in {RUNTIME}: make dev"
+
+
+# ── networks that copy, since kernels compute nothing ─────────────────────────────────────────────────────────────────
+
+
+def write_copying_graph(path: Path) -> Path:
+    """uint8 (N, H, W, 3) → the same, which CUDA's provider copies on the card."""
+    shape: list[str | int | None] = ["N", "H", "W", 3]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["picture"], ["copy"])],
+        "copying",
+        [helper.make_tensor_value_info("picture", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("copy", TensorProto.UINT8, shape)],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def copying_session(folder: str, *, captures: bool) -> CardSession:
+    device = replace(describe("CUDA"), captures=captures)
+    graph = write_copying_graph(Path(folder) / "copying.onnx")
+    session = open_session(graph, device, threads=1, cache_folder=Path(folder), shapes=SHAPES)
+    assert isinstance(session, CardSession)
+    return session
+
+
+def events(log: Path) -> list[tuple[str, int]]:
+    """What the card has noted, in order."""
+    return [(name, int(number)) for name, number in (line.split() for line in log.read_text().splitlines())]

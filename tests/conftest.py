@@ -1,5 +1,6 @@
 """Fixtures that every room's tests use: where the real networks, clips and photos lie."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,3 +132,16 @@ def ran(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> "Ran":
     from cli_tools import run_with_one_broken  # it takes `Cartoon` from here
 
     return run_with_one_broken(cartoon, tmp_path_factory.mktemp("ran"))
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What stands in for NVIDIA's libraries."""
+    import card_tools
+
+    if lacking := card_tools.missing():
+        assert not os.environ.get("CI"), lacking
+        pytest.skip(lacking)
+    folder = tmp_path_factory.mktemp("libraries")
+    card_tools.build_libraries(folder)
+    return folder

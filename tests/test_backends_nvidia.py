@@ -13,7 +13,7 @@ import pytest
 from backends_tools import write_small_graph
 
 from fastface.backends import DeviceInfo, ShapeRange, nvidia, onnxruntime_loading, onnxruntime_session
-from fastface.backends.provider_options import cuda_options, engine_folder, session_entries, tensorrt_options
+from fastface.backends.provider_options import cuda_options, engine_folder, tensorrt_options
 from fastface.errors import BackendError
 
 SHAPES = ShapeRange((1, 384, 640, 3), (8, 384, 640, 3), (8, 640, 640, 3))
@@ -257,31 +257,24 @@ def test_engine_belongs_to_all_that_it_depends_on(graph: bytes, device: DeviceIn
     assert engine_folder(cache, graph, device, shapes) != first
 
 
-def test_strict_session_forbids_the_cpu() -> None:
-    assert session_entries(strict=True)["session.disable_cpu_ep_fallback"] == "1"
-    assert session_entries(strict=False)["session.disable_cpu_ep_fallback"] == "0"
+def test_options_name_the_card() -> None:
     assert cuda_options(2)["device_id"] == "2"
+    assert [cuda_options(0, captures=captures)["enable_cuda_graph"] for captures in (False, True)] == ["0", "1"]
 
 
 class FakeRuntime:
-    """ONNX Runtime whose session ends on the providers told; refuses a strict one if `shapes_on_cpu`."""
+    """ONNX Runtime whose session ends on the providers told."""
 
-    def __init__(self, providers: list[str], shapes_on_cpu: bool = False) -> None:
+    def __init__(self, providers: list[str]) -> None:
         import onnxruntime
 
         self.SessionOptions = onnxruntime.SessionOptions
         self.providers = providers
-        self.shapes_on_cpu = shapes_on_cpu
-        self.strict: list[bool] = []
+        self.severity: list[int] = []
 
     def InferenceSession(self, graph: Path, options: object, providers: list, enable_fallback: int) -> object:
-        from onnxruntime.capi.onnxruntime_pybind11_state import Fail
-
         assert not enable_fallback  # it prints on standard output and opens the session elsewhere
-        strict = options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
-        self.strict.append(strict)
-        if strict and self.shapes_on_cpu:
-            raise Fail("nodes on the default CPU EP, but fallback to CPU EP has been explicitly disabled by the user.")
+        self.severity.append(options.log_severity_level)
         return SimpleNamespace(get_providers=lambda: self.providers)
 
 
@@ -294,17 +287,38 @@ def test_silent_fall_back_to_the_cpu_is_an_error(tmp_path: Path) -> None:
         onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
 
 
-def test_graph_with_shape_arithmetic_is_opened_less_strictly(tmp_path: Path) -> None:
-    runtime = FakeRuntime(["CUDAExecutionProvider", "CPUExecutionProvider"], shapes_on_cpu=True)
-    session = onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
-    assert session.get_providers()[0] == "CUDAExecutionProvider"
-    assert runtime.strict == [True, False]
+def test_only_a_trial_is_silent(tmp_path: Path) -> None:
+    runtime = FakeRuntime(["CUDAExecutionProvider", "CPUExecutionProvider"])
+    for captures in (False, True):
+        session = onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [], captures=captures)
+        assert session.get_providers()[0] == "CUDAExecutionProvider"
+    assert runtime.severity == [3, 4]
 
 
-def test_graph_wholly_on_the_card_is_opened_strictly(tmp_path: Path) -> None:
-    runtime = FakeRuntime(["CUDAExecutionProvider"])
-    onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
-    assert runtime.strict == [True]
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            "[ONNXRuntimeError] : 1 : FAIL : /onnxruntime_src/cuda_call.cc:154 std::conditional_t<T> "
+            "onnxruntime::CudaCall(E, const char*, int) [with E = cudaError] CUDA failure 2: out of memory"
+            " ; GPU=0 ; hostname=x ; file=/a.cc",
+            "CUDA failure 2: out of memory ; GPU=0",
+        ),
+        (
+            "/src/arena.cc:360 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to (really) fail",
+            "Failed to (really) fail",
+        ),
+        (
+            "/src/x.cc:3 Foo(int)::<lambda(void*)> cudnn failed (mapping error) on 0",
+            "cudnn failed (mapping error) on 0",
+        ),
+        ("no place (at all) here", "no place (at all) here"),
+        ("/src/x.cc:3 no signature: failed", "/src/x.cc:3 no signature: failed"),
+        ("/src/x.cc:3 operator()(int) failed (so)", "/src/x.cc:3 operator()(int) failed (so)"),
+    ],
+)
+def test_messages_keep_what_they_say(message: str, told: str) -> None:
+    assert onnxruntime_loading.one_line(RuntimeError(message)) == told
 
 
 def test_cuda_session_without_the_gpu_package_is_an_error(tmp_path: Path) -> None:

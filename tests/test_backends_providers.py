@@ -12,72 +12,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import card_tools
 import numpy as np
 import onnx
 import pytest
-from card_tools import on_card
-from onnx import TensorProto, helper
+from card_tools import SHAPE, SHAPES, copying_session, events, noise, on_card
 
-from fastface.backends import ShapeRange, card_session
-from fastface.backends.card_session import CardSession
 from fastface.backends.engines import build_engine
 from fastface.backends.nvidia import load_tensorrt, page_lock
 from fastface.backends.onnxruntime_loading import PROVIDER_NAMES, load_runtime, open_inner, open_on_card
-from fastface.backends.onnxruntime_session import describe, open_session
+from fastface.backends.onnxruntime_session import describe
 from fastface.backends.probe import check_device, write_probe_graph
 from fastface.backends.provider_options import cuda_options, tensorrt_options
 from fastface.errors import BackendError, DeviceLostError
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
 
 HERE = "test_backends_providers"
-SHAPE = (4, 8, 8, 3)
-SHAPES = ShapeRange((1, 8, 8, 3), SHAPE, (8, 8, 8, 3))
 PREPARE: dict[str, Any] = {
     "detector": prepare_detector,
     "recogniser": prepare_recogniser,
     "person": prepare_person,
 }
-
-
-@pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if lacking := card_tools.missing():
-        assert not os.environ.get("CI"), lacking
-        pytest.skip(lacking)
-    folder = tmp_path_factory.mktemp("libraries")
-    card_tools.build_libraries(folder)
-    return folder
-
-
-def write_copying_graph(path: Path) -> Path:
-    """uint8 (N, H, W, 3) → the same, which CUDA's provider copies on the card."""
-    shape: list[str | int | None] = ["N", "H", "W", 3]
-    graph = helper.make_graph(
-        [helper.make_node("Identity", ["picture"], ["copy"])],
-        "copying",
-        [helper.make_tensor_value_info("picture", TensorProto.UINT8, shape)],
-        [helper.make_tensor_value_info("copy", TensorProto.UINT8, shape)],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    return path
-
-
-def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
-def copying_session(folder: str, *, captures: bool) -> CardSession:
-    device = replace(describe("CUDA"), captures=captures)
-    graph = write_copying_graph(Path(folder) / "copying.onnx")
-    session = open_session(graph, device, threads=1, cache_folder=Path(folder), shapes=SHAPES)
-    assert isinstance(session, CardSession)
-    return session
-
-
-def events(log: Path) -> list[tuple[str, int]]:
-    """What the card has noted, in order."""
-    return [(name, int(number)) for name, number in (line.split() for line in log.read_text().splitlines())]
 
 
 # ── what there is ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,12 +190,13 @@ def copied(folder: str) -> list[bool]:
     return [np.array_equal(session.run(batch)[0], batch) for batch in batches]
 
 
-def test_pictures_go_up_and_outputs_come_down(libraries: Path, tmp_path: Path) -> None:
-    assert on_card(libraries, f"{HERE}:copied", tmp_path) == [True] * 4
+@pytest.mark.parametrize("settings", [{}, {"LATE": 1}])
+def test_pictures_go_up_and_outputs_come_down(settings: dict[str, int], libraries: Path, tmp_path: Path) -> None:
+    assert on_card(libraries, f"{HERE}:copied", tmp_path, **settings) == [True] * 4
 
 
 def longest_hold(folder: str) -> float:
-    """Seconds for which another thread cannot go on while a batch is copied up, and down, in half a second each."""
+    """Seconds for which another thread cannot go on while a batch is copied up, and down, in a second each."""
     session = copying_session(folder, captures=False)
     session.run(noise(SHAPE))
     ticks, over = [time.perf_counter()], threading.Event()
@@ -250,7 +205,7 @@ def longest_hold(folder: str) -> float:
         while not over.wait(0.001):
             ticks.append(time.perf_counter())
 
-    os.environ["FAKE_CUDA_COPY_MS"] = "500"
+    os.environ["FAKE_CUDA_COPY_MS"] = "1000"
     ticking = threading.Thread(target=tick)
     ticking.start()
     session.run(noise(SHAPE))
@@ -260,7 +215,7 @@ def longest_hold(folder: str) -> float:
 
 
 def test_copies_leave_the_other_thread_its_time(libraries: Path, tmp_path: Path) -> None:
-    assert on_card(libraries, f"{HERE}:longest_hold", tmp_path) < 0.4
+    assert on_card(libraries, f"{HERE}:longest_hold", tmp_path) < 0.8
 
 
 def halved(folder: str) -> Any:
@@ -312,49 +267,3 @@ def test_the_ring_is_page_locked_by_the_runtime_that_is_loaded(libraries: Path, 
     log = tmp_path / "log"
     assert on_card(libraries, f"{HERE}:locked", tmp_path, LOG=log) is None
     assert ("page-locked", 3 << 20) in events(log)
-
-
-# ── CUDA graphs ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def captured(folder: str, quick: str) -> Any:
-    """A session that was captured: what came of it, and whether all batches are right."""
-    seconds = iter((2.0, 1.0) if quick == "quick" else (1.0, 2.0))
-    card_session._least_seconds = lambda *_: next(seconds)
-    session = copying_session(folder, captures=True)
-    batches = [noise(shape, seed) for seed, shape in enumerate([SHAPE, SHAPE, (1, 8, 8, 3), SHAPE])]
-    return [session.capture, all(np.array_equal(session.run(batch)[0], batch) for batch in batches)]
-
-
-def test_a_batch_of_the_usual_shape_is_one_launch_of_a_cuda_graph(libraries: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    told, is_right = on_card(libraries, f"{HERE}:captured", tmp_path, "quick", LOG=log)
-    assert told == "a CUDA graph: 4 pictures take 1000.00 ms with it, 2000.00 without"
-    assert is_right
-    names = [name for name, _ in events(log) if name != "allocated"]
-    # Capturing launches once; then two more of the trial, and three of the four batches.
-    assert names == ["captured"] + ["launched"] * 6
-
-
-def test_a_cuda_graph_that_is_no_quicker_is_not_used(libraries: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    told, is_right = on_card(libraries, f"{HERE}:captured", tmp_path, "slow", LOG=log)
-    assert told == "no CUDA graph: 4 pictures take 2000.00 ms with it, 1000.00 without"
-    assert is_right
-    assert [name for name, _ in events(log)].count("launched") == 3
-
-
-@pytest.mark.parametrize(
-    ("graphs", "told"),
-    [
-        ("empty", "its outputs are not those without it"),
-        ("refused", "CUDA failure 801: operation not supported ; GPU=0"),
-    ],
-)
-def test_without_a_cuda_graph_that_can_be_trusted_all_is_as_before(
-    graphs: str, told: str, libraries: Path, tmp_path: Path
-) -> None:
-    found, is_right = on_card(libraries, f"{HERE}:captured", tmp_path, "quick", GRAPHS=graphs)
-    assert found.startswith("no CUDA graph: ")
-    assert told in found
-    assert is_right

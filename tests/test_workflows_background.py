@@ -23,16 +23,17 @@ def test_what_follows_is_done_in_order_by_the_caller() -> None:
     assert done == [(number, True, True) for number in range(5)]
 
 
-def test_few_pieces_wait_and_what_is_not_done_is_not_waited_for() -> None:
+def test_few_pieces_are_given_and_what_is_not_done_is_not_waited_for() -> None:
     gate, done = threading.Event(), list[int]()
     with Background() as background:
-        for number in range(3):
-            background.do(partial(gate.wait, 20), lambda _, number=number: done.append(number))
-        background.settle(3)
+        background.do(gate.wait, lambda _: done.append(0))
+        background.do(lambda: None, lambda _: done.append(1))
+        background.settle(2)
         assert done == []
-        threading.Timer(0.2, gate.set).start()
+        background.do(lambda: None, lambda _: done.append(2))
+        gate.set()
         background.settle(2)  # one too many: the first is waited for
-        assert gate.is_set()
+        assert done[:1] == [0]
         background.settle(0)
     assert done == [0, 1, 2]
 
@@ -51,16 +52,33 @@ def test_what_follows_may_ask_for_more() -> None:
     assert done == ["a", "a!", "a!!"]
 
 
-def test_a_failure_is_the_callers_and_what_has_not_begun_is_not_done() -> None:
-    done: list[str] = []
-
+def test_a_failure_is_the_callers() -> None:
     def fail() -> None:
         raise OSError(28, "no space")
 
-    gate = threading.Event()
+    done: list[str] = []
     with pytest.raises(OSError, match="no space"), Background() as background:
         background.do(fail, lambda _: done.append("after the failure"))
-        background.do(partial(gate.wait, 0.3), lambda _: done.append("began"))
-        background.do(lambda: done.append("never"), lambda _: None)
         background.settle(0)
     assert done == []
+
+
+def test_after_an_error_what_is_done_counts_and_nothing_is_begun() -> None:
+    done: list[str] = []
+    began, gate = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        gate.wait()
+
+    def follow(_: object) -> None:
+        done.append("in work")
+        background.do(lambda: done.append("more"), lambda _: None)
+
+    with pytest.raises(KeyboardInterrupt), Background() as background:
+        background.do(work, follow)
+        background.do(lambda: done.append("never"), lambda _: None)
+        began.wait()
+        threading.Timer(0.1, gate.set).start()  # after the error; before it, "never" could begin
+        raise KeyboardInterrupt
+    assert done == ["in work"]

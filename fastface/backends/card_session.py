@@ -2,7 +2,7 @@
 
 For each shape of input there is one buffer on the card, which is allocated once, and one binding of the network to it.
 So a batch costs one copy of bytes up (from the ring's page-locked memory where that could be had), the run, and one
-copy of small arrays down, all without Python's lock; the outputs' memory on the card is that of the run before.
+copy of small arrays down, all but a shape's first without Python's lock; the outputs' memory is that of the run before.
 
 For batches of the usual shape there may be a CUDA graph: what the card does for one was captured, and is asked for
 with one call. It belongs to a session of its own, which sees no other shape: TensorRT's provider has one graph a
@@ -141,21 +141,26 @@ class CardSession:
         pictures = probe_pictures(*usual[:3])
         batches = [pictures, np.zeros_like(pictures), pictures]
         expected = [self.run(batch) for batch in batches]
+        if self._most is not None:
+            self.capture = f"no CUDA graph: {len(pictures)} pictures at once do not fit the card's memory"
+            return
+        plain = _least_seconds(self.run, pictures)
         failures: tuple[type[Exception], ...] = (BackendError, *runtime_errors())
         try:
             captured = _Bound(self._runtime, open_capturing(), usual, self._place, expected[0])
             found = [captured.compute(batch) for batch in batches]
+            quick = _least_seconds(captured.compute, pictures)
         except failures as error:
-            if is_card_lost(str(error)):
+            if is_card_lost(str(error.__cause__ or error)):
                 raise self._translated(error, usual) from error
             self.capture = f"no CUDA graph: {one_line(error)}"
             return
         if not all(map(_are_equal, expected, found)):
             self.capture = "no CUDA graph: its outputs are not those without it"
             return
-        plain, quick = _least_seconds(self.run, pictures), _least_seconds(captured.compute, pictures)
         if quick < plain:
             self._captured[usual] = captured
+            del self._bound[usual]
         self.capture = (
             f"{'a' if quick < plain else 'no'} CUDA graph: {len(pictures)} pictures take {quick * 1e3:.2f} ms with it, "
             f"{plain * 1e3:.2f} without"
@@ -174,7 +179,10 @@ class CardSession:
                 return self._in_parts(batch, most)
             except _OutOfMemoryError as error:
                 self._bound.clear()
-                self._captured.clear()
+                if self._captured:  # its session has memory of its own, which may do
+                    self._captured.clear()
+                    self.capture = f"no CUDA graph any more: {error}"
+                    continue
                 if most <= 1:
                     raise BackendError(
                         f"{self.device.name} has too little free memory for one picture of {batch.shape[1:]}: {error}; "
@@ -195,7 +203,7 @@ class CardSession:
             raise self._translated(error, batch.shape) from error
 
     def _translated(self, error: Exception, shape: tuple[int, ...]) -> Exception:
-        message, told = str(error), one_line(error)
+        message, told = str(error.__cause__ or error), one_line(error)
         if is_out_of_memory(message):
             return _OutOfMemoryError(told)
         if is_card_lost(message):

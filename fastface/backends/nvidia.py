@@ -228,8 +228,8 @@ Copy = Callable[[int, int, int], None]
 def card_copy(device_id: int) -> Copy:
     """Copies to and from a card, without Python's lock: ONNX Runtime's own copies hold it for a millisecond a batch.
 
-    For a process in which ONNX Runtime has loaded CUDA. A copy is over when the call returns; it raises RuntimeError
-    in ONNX Runtime's words if it fails.
+    For a process in which ONNX Runtime has loaded CUDA. A copy is over when the call returns, for all streams; it
+    raises RuntimeError in ONNX Runtime's words if it fails.
 
     Args:
         device_id: The card.
@@ -247,7 +247,11 @@ def card_copy(device_id: int) -> Copy:
         status = runtime.cudaSetDevice(device_id) or runtime.cudaMemcpy(
             ctypes.c_void_p(target), ctypes.c_void_p(source), ctypes.c_size_t(num_bytes), _EITHER_WAY
         )
+        # From memory that is not page-locked, it returns when the bytes are with the driver; and ONNX Runtime's streams
+        # do not wait for the one that brings them to the card.
+        status = status or runtime.cudaStreamSynchronize(None)
         if status:
+            runtime.cudaGetLastError()  # else the next call that looks for errors finds this one
             raise RuntimeError(f"CUDA failure {status}: {runtime.cudaGetErrorString(status).decode()}")
 
     return copy

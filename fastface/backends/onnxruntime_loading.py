@@ -1,7 +1,7 @@
 """ONNX Runtime and its sessions, loaded so that they are on the provider asked for or fail.
 
-ONNX Runtime itself goes on with the CPU when a provider does not load, and says so in a log line only. So a session
-is opened with that forbidden where the graph allows it, and its providers are read back.
+ONNX Runtime itself goes on with the CPU when a provider does not load, and says so in a log line only. So the providers
+of each session are read back.
 """
 
 import re
@@ -37,9 +37,10 @@ _ERRORS_ONLY, _NOTHING = 3, 4
 """What ONNX Runtime writes on standard error. Errors are raised too, but the reason may only be written."""
 
 _PLACE = re.compile(
-    r"/\S+\.(?:cc|h|cu|cuh):\d+ \S.*?"  # a line of source, and the type of a function's answer and its name;
-    r"\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])? "  # its arguments
+    r"/\S+\.(?:cc|h|cu|cuh):\d+ [^()]*"  # a line of source, the type of a function's answer and the function's name;
+    r"\((?:[^()]|\([^()]*\))*\)(?: const)?(?:::<lambda\([^()]*\)>)?(?: \[with [^\]]*\])? "  # its arguments
 )
+"""Of which a message may have several; where it has others, all is left as it is."""
 
 _KIND = re.compile(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
 
@@ -97,7 +98,6 @@ def open_inner(
     threads: int,
     better: Providers,
     *,
-    strict: bool = False,
     is_trial: bool = False,
 ) -> Any:
     """The runtime's session, its first provider checked.
@@ -108,7 +108,6 @@ def open_inner(
         device: What must compute.
         threads: Threads of one call.
         better: Providers before the CPU; empty for the CPU.
-        strict: See `session_entries`.
         is_trial: Whether there is another way if this fails, so that nothing is written of it.
 
     Raises:
@@ -118,7 +117,7 @@ def open_inner(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _NOTHING if is_trial else _ERRORS_ONLY
-    for key, value in session_entries(strict=strict).items():
+    for key, value in session_entries().items():
         options.add_session_config_entry(key, value)
     providers: list[Any] = better or [PROVIDER_NAMES["CPU"]]
     try:
@@ -137,7 +136,7 @@ def open_inner(
 def open_on_card(
     runtime: ModuleType, graph: Path, device: DeviceInfo, threads: int, better: Providers, *, captures: bool = False
 ) -> Any:
-    """A session on a card: wholly there if the graph allows, else with its shape arithmetic on the CPU.
+    """A session on a card; what ONNX Runtime finds better there, as arithmetic of shapes, it leaves on the CPU.
 
     Args:
         runtime: The module `onnxruntime`.
@@ -152,11 +151,6 @@ def open_on_card(
     """
     options = cuda_options(device.device_id, captures=captures and not better)
     providers: Providers = [*better, (PROVIDER_NAMES["CUDA"], options)]
-    try:
-        return open_inner(runtime, graph, device, threads, providers, strict=True, is_trial=True)
-    except BackendError as error:
-        if "fallback to CPU EP" not in str(error):
-            raise
     return open_inner(runtime, graph, device, threads, providers, is_trial=captures)
 
 

@@ -8,17 +8,12 @@ from fastface.backends.session import DeviceInfo, Precision, ShapeRange
 __all__ = ["cuda_options", "engine_folder", "profile_text", "session_entries", "tensorrt_options"]
 
 
-def session_entries(*, strict: bool) -> dict[str, str]:
-    """Configuration entries of a session.
-
-    Args:
-        strict: Whether opening fails when a node of the graph would run on the CPU beside a card.
-    """
+def session_entries() -> dict[str, str]:
+    """Configuration entries of a session."""
     return {
         # Waiting threads otherwise spin: two processes of two threads on two cores then took 41 ms a frame, not 32.
         "session.intra_op.allow_spinning": "0",
         "session.inter_op.allow_spinning": "0",
-        "session.disable_cpu_ep_fallback": "1" if strict else "0",
     }
 
 

@@ -69,8 +69,9 @@ def estimate_transforms(
 
 
 def _sum(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Of the five points of each face, one after the other."""
-    total: npt.NDArray[np.float64] = sum(values[:, point] for point in range(1, len(TEMPLATE))) + values[:, 0]
+    """Of the five points of each face; in an order that does not depend on how many faces there are."""
+    first, *others = (values[:, point] for point in range(len(TEMPLATE)))
+    total: npt.NDArray[np.float64] = sum(others, first)
     return total
 
 

@@ -65,7 +65,7 @@ class Scanner:
         self._open: dict[str, _Open] = {}
         self._count_hits: Callable[[Faces], int] | None = None
         self._told: set[str] = set()
-        self._background = Background()
+        self._background: Background
         self._filing = Filing(root, recipe)
         self.num_lost_looks = 0
 
@@ -271,6 +271,8 @@ class Scanner:
     def _conclude(self, ended: VideoRecord, last: UnitRecord | None) -> None:
         self._ledger.put_video(ended, last)
         fail_point("scan.finished")
-        VideoIndex(self._root, ended.video_id).drop_units()
+        self._background.do(VideoIndex(self._root, ended.video_id).drop_units, lambda _: self._announce(ended))
+
+    def _announce(self, ended: VideoRecord) -> None:
         fail_point("scan.dropped")
         self._observer.video_finished(ended.video_id, ended.state, ended.reason)

@@ -5,6 +5,7 @@
    FAKE_CUDA_LOG=FILE           a line of each event that tests ask for
    FAKE_CUDA_BYTES=N            the card has so many bytes
    FAKE_CUDA_LOST_AFTER=N       after so many synchronisations every call fails with an illegal address
+   FAKE_CUDA_LATE=1             copies that are told no direction are over only once their stream is waited for
    FAKE_CUDA_COPY_MS=N          copies take so many milliseconds
    FAKE_CUDA_GRAPHS=empty       launches of graphs do nothing
    FAKE_CUDA_GRAPHS=refused     nothing can be captured */
@@ -122,8 +123,12 @@ int cudaHostRegister(void *memory, size_t bytes, unsigned flags) { return tell("
 int cudaMemGetInfo(size_t *free_bytes, size_t *total) { return *free_bytes = *total = (size_t)16 << 30, status(); }
 int cudaPointerGetAttributes(int *attributes) { return memset(attributes, 0, 32), SUCCESS; }
 
+static Copy late;
+
 int cudaMemcpy(void *to, const void *from, size_t bytes, int kind) {
+  enum { ANY_DIRECTION = 4 };
   usleep(1000 * atoi(setting("FAKE_CUDA_COPY_MS")));
+  if (kind == ANY_DIRECTION && *setting("FAKE_CUDA_LATE")) return late = (Copy){to, from, bytes}, status();
   memmove(to, from, bytes);
   return status();
 }
@@ -144,7 +149,12 @@ int cudaStreamCreate(void **stream) { return made(stream); }
 int cudaStreamCreateWithFlags(void **stream, unsigned flags) { return made(stream); }
 int cudaEventCreate(void **event) { return made(event); }
 int cudaEventCreateWithFlags(void **event, unsigned flags) { return made(event); }
-int cudaStreamSynchronize(void *stream) { return synchronisations++, status(); }
+
+int cudaStreamSynchronize(void *stream) {
+  if (!stream) memmove(late.to, late.from, late.bytes), late.bytes = 0;
+  return synchronisations++, status();
+}
+
 int cudaDeviceSynchronize(void) { return synchronisations++, status(); }
 int cudaStreamIsCapturing(void *stream, int *answer) { return *answer = is_capturing, status(); }
 int cudaLaunchHostFunc(void *stream, void (*function)(void *), void *argument) { return function(argument), status(); }
