@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 from faces_tools import planes_of
 
-from fastface.faces.align import TEMPLATE, align_picture, align_planes, alignable, cut_planes, estimate_transforms
+from fastface.faces.align import (
+    TEMPLATE,
+    _warp_converted,
+    align_picture,
+    align_planes,
+    alignable,
+    cut_planes,
+    estimate_transforms,
+)
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.types import Geometry
 
@@ -106,6 +114,17 @@ def test_planes_of_another_pixel_aspect_are_stretched() -> None:
     (found,) = align_planes(planes[None], geometry, [0], points[None])
     assert cv2.absdiff(found, align_picture(shown, points)).mean() < 12
     assert cv2.absdiff(found, align_picture(noise(648, 360)[:, 8:], points)).mean() > 20
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_four_channels_are_warped_to_the_bits_of_three(seed: int) -> None:
+    """What OpenCV promises nowhere: faces of frames are cut as BGRA, those of photos as BGR."""
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, (*rng.integers(20, 300, 2), 3), np.uint8)
+    transform = estimate_transforms(landmarks_at(*rng.uniform(0, 200, 2), rng.uniform(0.2, 4), 40 * seed)[None])[0]
+    face = np.empty((112, 112, 3), np.uint8)
+    _warp_converted(cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA), transform, face)
+    np.testing.assert_array_equal(face, cv2.warpAffine(picture, transform, (112, 112), borderValue=(0, 0, 0)))
 
 
 def test_a_face_has_the_same_bits_among_others_as_alone() -> None:
