@@ -105,6 +105,37 @@ def test_tensorrt_of_another_major_version_is_not_taken(monkeypatch: pytest.Monk
         nvidia.load_tensorrt()
 
 
+def test_cuda_is_loaded_from_wheels_wherever_they_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    toolkit, cudnn = tmp_path / "cu13" / "lib", tmp_path / "cudnn" / "lib"
+    for folder, names in (
+        (toolkit, ["libcudart.so.13", "libcublas.so.13", "libnvrtc.so.13"]),
+        (cudnn, ["libcudnn.so.9"]),
+    ):
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).touch()
+    loaded = []
+
+    def load(path: str, mode: int) -> None:
+        assert mode == ctypes.RTLD_GLOBAL
+        if "cufft" in path:
+            raise OSError("no such file")
+        loaded.append(path)
+
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "nothing"), str(tmp_path)])
+    monkeypatch.setattr(nvidia, "find_spec", lambda name: spec if name == "nvidia" else None)
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    nvidia.load_cuda(13, "CUDA")
+    assert loaded == [
+        str(toolkit / "libnvrtc.so.13"),
+        str(toolkit / "libcudart.so.13"),
+        "libcublasLt.so.13",  # in no wheel: the system's
+        str(toolkit / "libcublas.so.13"),
+        "libcurand.so.10",
+        str(cudnn / "libcudnn.so.9"),
+    ]
+
+
 def test_tensorrt_is_loaded_from_its_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10"):
         (tmp_path / name).touch()

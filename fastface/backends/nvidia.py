@@ -1,7 +1,7 @@
 """What an NVIDIA card needs: the driver, the right packages, their libraries. Says in one line what is missing."""
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -17,6 +17,7 @@ __all__ = [
     "card_copy",
     "card_present",
     "installed_versions",
+    "load_cuda",
     "load_tensorrt",
     "missing_packages",
     "page_lock",
@@ -124,21 +125,46 @@ def require_library(name: str, what: str, provider: Provider) -> ctypes.CDLL:
         ) from error
 
 
+def load_cuda(major: int, provider: Provider) -> None:
+    """Loads what ONNX Runtime's CUDA provider links: from NVIDIA's wheels, else from the system.
+
+    Wherever the wheels lie on Python's path: ONNX Runtime's own `preload_dlls` looks only beside itself.
+
+    Args:
+        major: CUDA's major version.
+        provider: What needs it, for the remedy.
+
+    Raises:
+        BackendError: Something is missing; says what, and the remedy.
+    """
+    spec = find_spec("nvidia")
+    folders = (
+        [path for place in spec.submodule_search_locations or () for path in Path(place).glob("*/lib")] if spec else []
+    )
+    for name in (f"libnvrtc.so.{major}", f"libcufft.so.{major - 1}"):
+        with suppress(OSError):  # linked by none, and opened by few networks
+            ctypes.CDLL(_found(name, folders), mode=ctypes.RTLD_GLOBAL)
+    # Each after what it links itself.
+    for name in (f"libcudart.so.{major}", f"libcublasLt.so.{major}", f"libcublas.so.{major}", "libcurand.so.10"):
+        require_library(_found(name, folders), f"CUDA {major}", provider)
+    require_library(_found("libcudnn.so.9", folders), "cuDNN 9", provider)
+
+
 def load_tensorrt() -> str:
     """Loads TensorRT 10 from its wheel, else from the system; returns its version.
-
-    ONNX Runtime's own `preload_dlls` leaves TensorRT out, and its provider then fails to link.
 
     Raises:
         BackendError: TensorRT 10 is not there.
     """
     spec = find_spec("tensorrt_libs")
     folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
-    libraries = []
-    for name in _TENSORRT_LIBRARIES:
-        paths = [str(folder / name) for folder in folders if (folder / name).is_file()]
-        libraries.append(require_library(paths[0] if paths else name, "TensorRT 10", "TensorRT"))
+    libraries = [require_library(_found(name, folders), "TensorRT 10", "TensorRT") for name in _TENSORRT_LIBRARIES]
     return tensorrt_version_text(int(libraries[0].getInferLibVersion()))
+
+
+def _found(name: str, folders: Iterable[Path]) -> str:
+    """A library's path in one of the folders; its name, for the system to find, where it is in none."""
+    return next((str(folder / name) for folder in folders if (folder / name).is_file()), name)
 
 
 def tensorrt_version_text(number: int) -> str:

@@ -5,13 +5,11 @@ of each session are read back.
 """
 
 import re
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fastface.backends.nvidia import card_present, installed_versions, missing_packages, require_library
+from fastface.backends.nvidia import card_present, installed_versions, load_cuda, missing_packages
 from fastface.backends.provider_options import cuda_options, session_entries
 from fastface.backends.session import DeviceInfo, Provider
 from fastface.errors import BackendError
@@ -76,12 +74,7 @@ def load_runtime(provider: Provider) -> ModuleType:
             "mend it: pip install --force-reinstall 'fastface[gpu]'"
         )
     if provider != "CPU":
-        with redirect_stdout(sys.stderr):  # it prints its complaints
-            onnxruntime.preload_dlls()
-        major = runtime_cuda_major(onnxruntime)
-        for name in ("libcudart", "libcublasLt", "libcublas"):
-            require_library(f"{name}.so.{major}", f"CUDA {major}", provider)
-        require_library("libcudnn.so.9", "cuDNN 9", provider)
+        load_cuda(runtime_cuda_major(onnxruntime), provider)
     return onnxruntime  # type: ignore[no-any-return]
 
 
