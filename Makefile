@@ -10,7 +10,7 @@ INSIGHTFACE := insightface==2.1
 # The very versions that the tests ran with: a later one of a package may be another package.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 # TensorRT's wheels come from an index of NVIDIA's, which not every machine reaches.
-OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo "that was '.[gpu]'; now '.[cuda]', without TensorRT"; \
+OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
 .PHONY: run test env dev bench torture lint constraints clean
