@@ -1,5 +1,6 @@
 """constraints.txt: what is installed for `make run`, `make test` and the Dockerfiles is what these tests run with."""
 
+import subprocess
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -53,3 +54,12 @@ def test_these_tests_run_with_the_versions_that_are_pinned() -> None:
         if not pin.specifier.contains(installed):
             others[pin.name] = installed
     assert others == {}
+
+
+@pytest.mark.parametrize("extra", ["cpu", "cuda", "gpu"])
+def test_the_makefile_installs_each_extra_by_commands_that_a_shell_can_read(extra: str, tmp_path: Path) -> None:
+    command = ["make", "-n", "env", f"EXTRA={extra}", f"VENV={tmp_path / 'new'}"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert subprocess.run(["sh", "-n"], input=told, text=True, check=False).returncode == 0
+    assert told.count(f"--editable '.[{extra}]'") == 1
+    assert told.count("--constraint constraints.txt") == told.count("--editable") == (2 if extra == "gpu" else 1)
