@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
+from types import SimpleNamespace
 from typing import Any
 
 from coordinator_crew import DIMENSION, RATE, SAMPLING, UNIT_SECONDS, Drawn
@@ -91,6 +92,7 @@ def main() -> None:
 def scan(drawn: Drawn, num_films: int) -> Turn:
     """One scan of drawn films."""
     settings = DecoderSettings(RingShape(16, 1 << 12, drawn.batch), None, SAMPLING, UNIT_SECONDS, 1 << 30, threads=1)
+    worker: Any = SimpleNamespace(dimension=DIMENSION)  # all that the coordinator itself asks for
     recipe = Recipe("drawn", {}, DIMENSION, 0.0, portrait_bytes=8 << 20)
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     with tempfile.TemporaryDirectory() as name, Ledger(Path(name) / "ledger.sqlite") as ledger:
@@ -98,7 +100,7 @@ def scan(drawn: Drawn, num_films: int) -> Turn:
         films = [VideoFile(folder / f"{number}.mp4", f"{number}.mp4") for number in range(num_films)]
         for number, film in enumerate(films):
             film.path.write_bytes(bytes(number))
-        with Coordinator(settings, _worker_settings(), CrewSizes(2, WORKERS)) as coordinator, _pauses() as pauses:
+        with Coordinator(settings, worker, CrewSizes(2, WORKERS)) as coordinator, _pauses() as pauses:
             coordinator.decoders = Crew("decoder", "coordinator_crew:serve_decoder", 2, drawn)
             coordinator.workers = Crew("worker", "coordinator_crew:serve_worker", WORKERS, drawn)
             scanner = Scanner(folder / "index", ledger, recipe, Observer())
@@ -113,15 +115,6 @@ def scan(drawn: Drawn, num_films: int) -> Turn:
     waited = sum(unit.seconds["wait_batch"] for unit in units) / WORKERS
     busy = num_films * drawn.seconds * RATE / drawn.rate / WORKERS
     return Turn(seconds, cpu, waited / (waited + busy), max(pauses))
-
-
-def _worker_settings() -> Any:
-    """Of workers that are replaced by drawn ones: the coordinator itself only asks for the dimension."""
-
-    class _Settings:
-        dimension = DIMENSION
-
-    return _Settings()
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """Decoders and workers that compute nothing: what benchmarks/coordinator.py gives to the main process instead."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from time import perf_counter, sleep
 
 import numpy as np
+from find_scale import drawn_info
 
 from fastface.pipeline.messages import (
     DecodeUnit,
@@ -20,7 +21,7 @@ from fastface.pipeline.messages import (
     Stop,
     UnitDecoded,
 )
-from fastface.types import FacePictures, Faces, Geometry, Sampling, Unit, VideoInfo
+from fastface.types import FacePictures, Faces, Geometry, Sampling, Unit
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frame import UnitReport
@@ -28,6 +29,8 @@ from fastface.video.frame import UnitReport
 __all__ = ["DIMENSION", "RATE", "SAMPLING", "UNIT_SECONDS", "Drawn", "serve_decoder", "serve_worker"]
 
 RATE = 25
+"""Frames a second of `drawn_info`."""
+
 UNIT_SECONDS = 60
 DIMENSION = 512
 PICTURED_EVERY = 13
@@ -70,21 +73,8 @@ def serve_decoder(connection: Connection, _descriptor: int, drawn: Drawn) -> Non
 
 
 def _probed(file: VideoFile, drawn: Drawn) -> Probed:
-    info = VideoInfo(
-        path=file.path,
-        video_id=file.video_id,
-        size=(1920, 1080),
-        coded_size=(1920, 1080),
-        rotation=0,
-        mirrored=False,
-        pixel_aspect=Fraction(1),
-        interlaced=False,
-        time_base=Fraction(1, RATE),
-        rate=Fraction(RATE),
-        start_pts=0,
-        duration=Fraction(drawn.seconds),
-        codec="h264",
-        pixel_format="yuv420p",
+    info = replace(
+        drawn_info(file.video_id), path=file.path, time_base=Fraction(1, RATE), duration=Fraction(drawn.seconds)
     )
     edges = [*range(0, drawn.seconds, UNIT_SECONDS), drawn.seconds]
     units = tuple(

@@ -77,7 +77,7 @@ def main() -> None:
     try:
         for kind in ("detector", "recogniser"):
             network_of(order, kind)  # before the card is tried, which takes longer
-        device = resolve_device(order.device, Path(order.cache))
+        device = replace(resolve_device(order.device, Path(order.cache)), captures=True)
         tell("device", name=device.name, versions=device.versions, provider=device.provider, precision=device.precision)
         measure(order, device)
     except BackendError as error:

@@ -19,9 +19,7 @@ from fastface.backends.onnxruntime_loading import open_inner
 from fastface.errors import BackendError
 
 SHAPES = ShapeRange((1, 32, 32, 3), SMALL, (2, 640, 640, 3))
-CARD = DeviceInfo(
-    "onnxruntime", "TensorRT", "float16", "H200", "TensorRT 10.13.3", compute_capability="9.0", captures=False
-)
+CARD = DeviceInfo("onnxruntime", "TensorRT", "float16", "H200", "TensorRT 10.13.3", compute_capability="9.0")
 
 
 class FakeTensorRT:

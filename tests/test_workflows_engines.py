@@ -17,6 +17,7 @@ from fastface.errors import BackendError, ConfigError, InterruptError
 from fastface.pipeline.building import EngineJob
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.errands import serve_errands
+from fastface.pipeline.messages import WorkerSettings
 from fastface.workflows import engines, networks
 from fastface.workflows.engines import engine_jobs, ready_networks
 from fastface.workflows.machine import choose_layout
@@ -154,11 +155,24 @@ def test_the_profile_covers_every_canvas_of_videos_and_of_photos(cartoon: Cartoo
 
 
 @pytest.mark.usefixtures("machine")
-def test_cuda_graphs_can_be_switched_off(cartoon: Cartoon) -> None:
+@pytest.mark.parametrize("wanted", [True, False])
+def test_workers_alone_capture_cuda_graphs_and_only_if_wanted(
+    wanted: bool, cartoon: Cartoon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[WorkerSettings] = []
+
+    def start(coordinator: Coordinator) -> None:
+        seen.append(coordinator.workers._settings)
+        raise InterruptError(2)
+
+    built_by(monkeypatch, "built_at_once")
+    monkeypatch.setattr(Coordinator, "start", start)
     config = config_for(cartoon, devices="0,1")
-    without = config.model_copy(update={"models": config.models.model_copy(update={"cuda_graphs": False})})
-    assert [card.captures for card in open_networks(config).cards] == [True, True]
-    assert [card.captures for card in open_networks(without).cards] == [False, False]
+    config = config.model_copy(update={"models": config.models.model_copy(update={"cuda_graphs": wanted})})
+    with pytest.raises(InterruptError):
+        scan(config, [str(cartoon.films)], tmp_path / "out", Observer())
+    assert [settings.device.captures for settings in map(seen[0].at, range(2))] == [wanted, wanted]
+    assert [card.captures for card in open_networks(config).cards] == [False, False]
 
 
 @pytest.mark.usefixtures("machine")

@@ -67,10 +67,9 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
 def _opened(device: DeviceInfo, folder: Path) -> Session:
     graph = folder / "probe.onnx"
     write_probe_graph(graph)
-    plain = dataclasses.replace(device, captures=False)
     shapes = ShapeRange(_SHAPE, _SHAPE, _SHAPE)
     session: Session = _MODULES[device.backend].open_session(
-        graph, plain, threads=1, cache_folder=folder, shapes=shapes
+        graph, device, threads=1, cache_folder=folder, shapes=shapes
     )
     return session
 

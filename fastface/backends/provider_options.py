@@ -70,18 +70,14 @@ def tensorrt_options(
     """
     return {
         "device_id": str(device_id),
-        "trt_cuda_graph_enable": _truth(captures),
-        "trt_fp16_enable": _truth(precision == "float16"),
+        # This provider takes True and False, and refuses the 1 and 0 of all others.
+        "trt_cuda_graph_enable": str(captures),
+        "trt_fp16_enable": str(precision == "float16"),
         "trt_profile_min_shapes": profile_text(input_name, shapes.smallest),
         "trt_profile_opt_shapes": profile_text(input_name, shapes.usual),
         "trt_profile_max_shapes": profile_text(input_name, shapes.largest),
-        "trt_engine_cache_enable": _truth(True),
+        "trt_engine_cache_enable": "True",
         "trt_engine_cache_path": str(engines),
-        "trt_timing_cache_enable": _truth(True),
+        "trt_timing_cache_enable": "True",
         "trt_timing_cache_path": str(engines.parent),
     }
-
-
-def _truth(is_on: bool) -> str:
-    """As TensorRT's provider reads it; it refuses `1`, which every other provider takes."""
-    return str(is_on)

@@ -125,7 +125,10 @@ def _runtime(backend: Backend) -> _Runtime:
 
 @functools.cache
 def _check(candidate: _Candidate, cache_folder: Path) -> DeviceInfo | str:
-    """The candidate's device once it has computed something, now or (a processor) before; else why it did not."""
+    """The candidate's device once it has computed something, now or (a processor) before; else why it did not.
+
+    A process asks once, whatever comes of it: a check may take minutes.
+    """
     if reason := _runtime(candidate.backend).shortfall(candidate.provider):
         return reason
     try:

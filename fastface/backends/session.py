@@ -31,7 +31,7 @@ class DeviceInfo:
         versions: The libraries that take part, as `onnxruntime 1.31.1, TensorRT 10.13.3`.
         device_id: Number of the card; 0 on a CPU.
         compute_capability: Of an NVIDIA card, as `9.0`; else empty.
-        captures: Whether what a card does for the usual batch may be captured once, as a CUDA graph.
+        captures: Whether what a card does for the usual batch is to be captured once, as a CUDA graph.
         notes: One line for each better device that is there but was passed over by `auto`, with what mends it.
     """
 
@@ -42,7 +42,7 @@ class DeviceInfo:
     versions: str
     device_id: int = 0
     compute_capability: str = ""
-    captures: bool = True
+    captures: bool = False
     notes: tuple[str, ...] = ()
 
     @property

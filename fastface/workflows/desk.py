@@ -60,13 +60,15 @@ class Desk:
             portraits=scan.portrait_mb > 0,
             cards=tuple(card.device_id for card in networks.cards),
         )
+        # Photos and exports come a few at a time: only a scan has batches enough.
+        cards = tuple(replace(card, captures=self.config.models.cuda_graphs) for card in networks.cards)
         worker = WorkerSettings(
             ring=layout.ring,
             canvas=usual_canvas(scan),
             detector=networks.detector,
             recogniser=networks.recogniser,
             dimension=networks.dimension,
-            device=networks.device,
+            device=cards[0],
             threads=layout.worker_threads,
             cache_folder=networks.cache,
             det_threshold=scan.det_threshold,
@@ -74,7 +76,7 @@ class Desk:
             min_sharpness=scan.min_sharpness,
             gate=_gate(scan),
             persons=networks.person if scan.track == "persons" else None,
-            cards=networks.cards,
+            cards=cards,
         )
         with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
             yield coordinator

@@ -161,7 +161,7 @@ class Exporter:
         unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
         num_left = len(missing)
         device = self._networks.device
-        settings = ExportSettings(replace(device, captures=False), 1, self._networks.cache)  # a few pictures at a time
+        settings = ExportSettings(device, 1, self._networks.cache)
         # Each that looks for persons holds the network, on a card in the card's memory.
         most = _ON_A_CARD if device.is_gpu and self._config.export.crops == "body" else num_cores()
         crew = Crew("exporter", "fastface.workflows.export_process:serve", min(most, len(missing) or 1), settings)

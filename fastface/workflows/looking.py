@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,7 +42,7 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
         detector=networks.detector,
         recogniser=networks.recogniser,
         dimension=networks.dimension,
-        device=replace(networks.device, captures=False),  # pictures come a few at a time
+        device=networks.device,
         threads=num_cores(),
         cache_folder=networks.cache,
         det_threshold=config.scan.det_threshold,

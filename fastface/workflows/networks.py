@@ -1,6 +1,6 @@
 """Which networks on which device: settings → a device that works, a pack, rewritten graphs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
@@ -80,8 +80,7 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         ConfigError: Cards are numbered, and there is none, or they are not what runs the networks.
     """
     cache = cache_folder()
-    found = _resolve_cards(device or config.models.device, config.models.devices, cache)
-    cards = tuple(replace(card, captures=config.models.cuda_graphs) for card in found)
+    cards = _resolve_cards(device or config.models.device, config.models.devices, cache)
     models = find_models(
         config.models.folder,
         pack=config.models.pack,
