@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types import Faces
+from fastface.types import Faces, FaceTracks, SampledFrames
 
-__all__ = ["Groups", "group_tracks"]
+__all__ = ["TRACK_FACES", "Groups", "group_tracks", "summarize_tracks"]
+
+TRACK_FACES = 8
+"""Faces of a track that make its mean: those of the best quality. More add what is turned or blurred."""
 
 _LEAST_WEIGHT = 1e-3
 """A face of no quality counts a little, so that a track of such faces has a mean."""
@@ -51,3 +54,28 @@ def group_tracks(faces: Faces, rows: npt.NDArray[np.int64], best: int) -> Groups
     # Halves, as the faces' own: so the cosines are exact whatever the machine adds first.
     mean = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float16)
     return Groups(rows, of, firsts, sizes, mean)
+
+
+def summarize_tracks(faces: Faces, frames: SampledFrames) -> FaceTracks:
+    """The tracks of one video.
+
+    Args:
+        faces: All faces of the video; one without a track is a track of its own.
+        frames: Its sampled frames with their shots; those of closer looks need not be among them.
+    """
+    if not len(faces):
+        return FaceTracks.empty(faces.embedding.shape[1])
+    groups = group_tracks(faces, np.arange(len(faces)), TRACK_FACES)
+    number = faces.tracks[groups.rows[groups.firsts]]
+    time = faces.time[groups.rows]
+    start = np.minimum.reduceat(time, groups.firsts)
+    place = np.searchsorted(frames.time, start, "right") - 1
+    shot = frames.shot[np.maximum(place, 0)] if len(frames) else np.full(len(number), -1, np.int32)
+    return FaceTracks(
+        number=number,
+        shot=shot,
+        start=start,
+        end=np.maximum.reduceat(time, groups.firsts),
+        faces=groups.sizes.astype(np.int32),
+        embedding=groups.mean,
+    )

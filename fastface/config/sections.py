@@ -82,17 +82,25 @@ class ScanConfig(Section):
 class MatchConfig(Section):
     """When a face is a target's."""
 
-    threshold: Similarity | None = Field(None, description="Smallest cosine that opens a hit; default: the model's.")
+    false_tracks: float = Field(
+        0.1,
+        gt=0,
+        le=1000,
+        description="Expected number of false tracks in the whole archive for all targets; the threshold follows.",
+    )
+    threshold: Similarity | None = Field(
+        None, description="Minimum evidence of a track (a cosine) instead of the one that follows from false_tracks."
+    )
     exit_threshold: Similarity | None = Field(
-        None, description="Smallest cosine that holds a track; default: the model's, or 0.05 below a given threshold."
+        None,
+        description="With tracks off: minimum similarity that continues a hit; default: 0.05 below the threshold.",
     )
     margin: float = Field(0.05, ge=0, le=2, description="Least lead over every other target and lookalike.")
     tracks: bool = Field(
-        True, description="Let the best faces of a track decide together: turned faces count, lucky ones do not."
+        True, description="Decide whole tracks by all their faces; off decides each face and its neighbours."
     )
-    track_faces: int = Field(3, ge=1, le=25, description="How many faces of a track decide together.")
     min_faces: int = Field(1, ge=1, le=1000, description="Faces that a track needs to count.")
-    review: float = Field(0.05, ge=0, le=1, description="Tracks this far below the threshold are listed in review.csv.")
+    review: float = Field(0.08, ge=0, le=1, description="Tracks this far below the threshold are listed in review.csv.")
     allow_faults: bool = Field(
         False, description="Go on although a target has no usable photo, or two targets have the same face."
     )
@@ -124,9 +132,9 @@ class ReferencesConfig(Section):
 class GrowthConfig(Section):
     """Faces of the index that become references beside the photos."""
 
-    grow: bool = Field(False, description="Faces of tracks that are surely a target's become references too.")
+    grow: bool = Field(True, description="Faces of tracks that are surely a target's become references too.")
     add_threshold: Similarity | None = Field(
-        None, description="Smallest cosine of such a track to a photo; default: the threshold."
+        None, description="Minimum evidence of such a track by the photos alone; default: the threshold."
     )
     add_quality: float = Field(0.5, ge=0, le=1, description="Smallest quality of such a face.")
     max_added: int = Field(64, ge=1, le=4096, description="Most such faces of a target.")

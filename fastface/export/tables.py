@@ -22,7 +22,7 @@ from fastface.export.framing import PARTS
 from fastface.export.plans import CropFacts
 from fastface.files import atomic_path
 from fastface.names import text_cell, valid_text
-from fastface.types import Added, Doubt, Faces, Hits, Span
+from fastface.types import HIT_KINDS, Added, Doubt, Faces, Hits, Span
 
 __all__ = [
     "CropRow",
@@ -45,10 +45,11 @@ _HIT_COLUMNS = (
     "by",
 )  # fmt: skip
 _REVIEW_COLUMNS = (
-    "video", "target", "start", "end", "faces", "best_similarity", "similarity", "margin", "reason",
+    "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
+    "reason",
 )  # fmt: skip
 _GROWTH_COLUMNS = (
-    "target", "video", "time", "x1", "y1", "x2", "y2", "anchor", "track_similarity", "similarity", "margin",
+    "target", "video", "time", "x1", "y1", "x2", "y2", "anchor", "track_evidence", "similarity", "margin",
     "quality", "yaw",
 )  # fmt: skip
 _CROP_COLUMNS = (
@@ -94,11 +95,13 @@ class VideoHits:
         video_id: The video.
         faces: The video's faces; `hits` point into it.
         hits: {label: hits of that target}.
+        followed: {label: moments in which it is followed without a face that shows it}; none for some labels.
     """
 
     video_id: str
     faces: Faces
     hits: Mapping[str, Hits]
+    followed: Mapping[str, Hits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +224,12 @@ def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
 
 def _review_cells(video_id: str, doubt: Doubt) -> Cells:
     times = (seconds_cell(time) for time in (doubt.start, doubt.end))
-    scores = (score_cell(score) for score in (doubt.best_similarity, doubt.similarity, doubt.margin))
+    scores = (score_cell(score) for score in (doubt.best_similarity, doubt.similarity, doubt.evidence, doubt.margin))
     return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason)
 
 
 def _growth_cells(added: Added) -> Cells:
-    scores = (score_cell(score) for score in (added.track_similarity, added.similarity, added.margin, added.quality))
+    scores = (score_cell(score) for score in (added.track_evidence, added.similarity, added.margin, added.quality))
     return (
         text_cell(added.target),
         text_cell(added.video_id),
@@ -265,8 +268,9 @@ def _hit_cells(video: VideoHits) -> Iterator[Cells]:
     labels = [label for label in sorted(video.hits) if len(video.hits[label])]
     if not labels:
         return
-    hits = Hits.concatenate(video.hits[label] for label in labels)
-    of_label = np.repeat(np.arange(len(labels)), [len(video.hits[label]) for label in labels])
+    parts = [Hits.concatenate([video.hits[label], *_present(video.followed.get(label))]) for label in labels]
+    hits = Hits.concatenate(parts)
+    of_label = np.repeat(np.arange(len(labels)), [len(part) for part in parts])
     order = np.lexsort((hits.face, of_label, hits.time))
     video_cell = text_cell(video.video_id)
     label_cells = [text_cell(label) for label in labels]
@@ -277,18 +281,27 @@ def _hit_cells(video: VideoHits) -> Iterator[Cells]:
             yield (video_cell, name, *cells)
 
 
+def _present(hits: Hits | None) -> list[Hits]:
+    return [] if hits is None else [hits]
+
+
 def _chunk_cells(hits: Hits, faces: Faces) -> Iterator[Cells]:
-    face = hits.face
+    kinds = [HIT_KINDS[kind] for kind in hits.by.tolist()]
+    times = _column(hits.time, seconds_cell)
+    face, has_face = np.maximum(hits.face, 0), (hits.face >= 0).tolist()
     columns: list[Iterable[str | int]] = [
-        _column(hits.time, seconds_cell),
         faces.pts[face].tolist(),
         *(_column(scores, score_cell) for scores in (hits.similarity, hits.margin)),
         *(_column(scores[face], score_cell) for scores in (faces.det_score, faces.quality)),
         *(_column(faces.boxes[face, side], pixels_cell) for side in range(4)),
         faces.track[face].tolist(),
-        ["track" if is_by_track else "face" for is_by_track in hits.by_track.tolist()],
     ]
-    return zip(*columns, strict=True)
+    rows = zip(*columns, strict=True)
+    nothing = ("",) * len(columns)
+    return (
+        (time, *(cells if is_face else nothing), kind)
+        for time, cells, kind, is_face in zip(times, rows, kinds, has_face, strict=True)
+    )
 
 
 def _column(values: npt.NDArray[np.floating], shown: Callable[[float], str]) -> list[str]:

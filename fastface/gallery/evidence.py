@@ -1,188 +1,184 @@
-"""Tracks as evidence: the best faces of a track decide together whose all of it is. Pure array code.
+"""Weigh tracks against a gallery: the mean of a track's best faces against all references. Pure array code.
 
-One face can be unlike its person by a turn or a blur, or like another by chance; the mean of a track's best faces is
-neither. So a track whose best faces are a target's makes hits of its other faces too, and one or two lucky faces in a
-track whose best faces say no are none.
+Evidence is on the scale of a cosine, and for a track of another person it is distributed alike whatever the number and
+the origin of the target's references, so that one threshold fits all:
+
+* against photos it is the cosine to their centroid, or to the nearest of them less what the nearest of so many has by
+  chance (`ImpostorDistribution.gain`), whichever is more;
+* against references out of the films (`gallery.growth`) it is the cosine to the nearest, less that and less what faces
+  of one film share: light, grain, make-up;
+* both together are the sum of the two, scaled by what two correlated normal numbers add up to (the sum rule of Kittler
+  et al., "On Combining Classifiers", IEEE PAMI 1998).
+
+The evidence is the largest of the three.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import BLOCK_ROWS
-from fastface.gallery.claims import Claims, claims_for, claims_of
-from fastface.gallery.limits import Limits
-from fastface.grouping import Groups, group_tracks
-from fastface.types import Doubt, Faces, Gallery
+from fastface.cosine import cosine_blocks, near_rows, normalized
+from fastface.impostors import ImpostorDistribution
+from fastface.types import FloatArray, Gallery, Rows
 
-__all__ = ["Decided", "NearTracks", "decide_tracks", "near_tracks"]
+__all__ = ["NO_EVIDENCE", "Cohort", "EvidenceModel", "TrackEvidence"]
 
-_MIN_COSINE_TO_TRACK = 0.2
-"""Measured with w600k_mbf on films: profiles, and faces behind a hand, are as like as 0.17 to 0.4 to the best faces of
-their own track; of different persons in one frame 99 % are less like than 0.23."""
+NO_EVIDENCE = -2.0
+"""Below every cosine."""
+
+_COHORT_WEIGHT = 200
+"""Comparisons that the measured distribution counts for beside those of the archive."""
+
+_COHORT_LIMIT = 3.0
+"""Standard deviations above the mean from which a track may be the target's own, and says nothing of strangers."""
+
+_FIXED_POINT = 1 << 20
+"""Evidence is summed in whole multiples of its inverse, so that the order of the tracks does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """What the tracks have decided.
+class TrackEvidence(Rows):
+    """Evidence of t tracks. Of tracks that reach the floor with no target there is none: target -1.
 
     Attributes:
-        owner: (n,) int32, number of the target that each face is a hit of; -1 for none.
-        similarity: (n,) float32, cosine of each hit to its owner.
-        margin: (n,) float32, its lead.
-        by_track: (n,) bool, hits that only their track makes one.
-        doubts: Tracks to be looked at, in order of time.
+        target: (t,) int32, number of the target with the most evidence.
+        evidence: (t,) float32, for that target.
+        lead: (t,) float32, over the nearest other target or lookalike; `evidence + 1` where there is no other.
+        lookalike: (t,) float32, evidence for the nearest lookalike.
+        by_photos: (t,) float32, evidence for the target by its photos alone.
     """
 
-    owner: npt.NDArray[np.int32]
-    similarity: npt.NDArray[np.float32]
-    margin: npt.NDArray[np.float32]
-    by_track: npt.NDArray[np.bool_]
-    doubts: tuple[Doubt, ...] = ()
+    target: npt.NDArray[np.int32]
+    evidence: npt.NDArray[np.float32]
+    lead: npt.NDArray[np.float32]
+    lookalike: npt.NDArray[np.float32]
+    by_photos: npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class NearTracks(Groups):
-    """Tracks that have a face near a target: m rows of faces, of t tracks, in order of their numbers.
+class Cohort:
+    """What the archive's own tracks say of how alike strangers are to each person of a gallery.
 
-    Attributes:
-        claims: Of the means.
-        likeness: (m,) cosine of each face to its track's mean.
+    Nearly all tracks of an archive are not a given person's. Where these are more like the person than strangers
+    usually are (a poor photo, one of a frequent look), the evidence is lowered to the usual distribution (the z-norm of
+    speaker recognition: Auckenthaler et al., "Score Normalization for Text-Independent Speaker Verification", 2000). It
+    is never raised. The tracks of the person are kept out of the figures by a limit, so that an archive which is full
+    of the person changes nothing.
     """
 
-    claims: Claims
-    likeness: npt.NDArray[np.float64]
+    def __init__(self, num_persons: int, usual: ImpostorDistribution) -> None:
+        self._usual = usual
+        self._count = np.zeros(num_persons, np.int64)
+        self._sum = np.zeros(num_persons, np.int64)
+        self._squares = np.zeros(num_persons, np.int64)
+
+    def observe(self, evidence: npt.NDArray[np.float32]) -> None:
+        """Takes the evidence (t, persons) of some tracks by photos; in any order."""
+        usual = self._usual
+        is_stranger = evidence < np.float32(usual.mean + _COHORT_LIMIT * usual.deviation)
+        fixed = np.where(is_stranger, np.rint((evidence - usual.mean) * _FIXED_POINT), 0).astype(np.int64)
+        self._count += is_stranger.sum(axis=0)
+        self._sum += fixed.sum(axis=0)
+        self._squares += (fixed * fixed // _FIXED_POINT).sum(axis=0)
+
+    def corrections(self) -> tuple[FloatArray, FloatArray]:
+        """(persons,) what is taken off the evidence's distance from the mean, and what that is divided by (≥ 1)."""
+        weight = self._count + _COHORT_WEIGHT
+        offset = self._sum / _FIXED_POINT / weight
+        squares = (self._squares / _FIXED_POINT + _COHORT_WEIGHT * self._usual.deviation**2) / weight
+        spread = np.sqrt(np.maximum(squares - offset**2, 0)) / self._usual.deviation
+        return np.maximum(offset, 0).astype(np.float32), np.maximum(spread, 1).astype(np.float32)
 
 
-def decide_tracks(
-    faces: Faces, gallery: Gallery, claims: Claims, owner: npt.NDArray[np.int32], limits: Limits
-) -> Decided:
-    """Lets each track decide on its faces.
-
-    * Sure is a track of `least` faces and more whose best faces together reach `enter` and lead by `margin`: all of it
-      are hits, but faces that are another's, or are not like the track's best ones.
-    * Lucky are hits of fewer faces that begin hits by themselves than decide together, where those that decide do not
-      reach `exit`: they are dropped. So are hits of tracks with fewer than `least` faces.
-    * A doubt is what was dropped, and a track without a hit whose best face, or best faces together, come as near as
-      `review` to `enter`.
+class EvidenceModel:
+    """Weighs tracks against one gallery.
 
     Args:
-        faces: Faces of one video; a face without a track (-1) is a track of its own.
-        gallery: Targets and lookalikes.
-        claims: Of all faces, with `limits.floor`.
-        owner: (n,) whose hit each face is by itself and its neighbours; -1 for none.
-        limits: With a rule for tracks.
+        gallery: Targets and lookalikes; at least one.
+        usual: How alike strangers usually are.
+        cohort: What the archive says of it; None where it was not asked.
     """
-    rule = limits.tracks
-    assert rule is not None
-    enter, hold, margin = limits.enter, limits.exit, limits.margin
-    owner, similarity, lead = owner.copy(), claims.similarity.copy(), claims.margin.copy()
-    by_track = np.zeros(len(faces), np.bool_)
-    tracks = near_tracks(faces, gallery, claims, best=rule.faces, floor=limits.floor)
-    if tracks is None:
-        return Decided(owner, similarity, lead, by_track)
-    whole = tracks.claims
-    is_few = tracks.sizes < rule.least
-    is_sure = (whole.similarity >= np.float32(enter)) & (whole.margin >= np.float32(margin)) & ~is_few
 
-    target = whole.target[tracks.of]
-    is_like = tracks.likeness >= _MIN_COSINE_TO_TRACK
-    gained = is_sure[tracks.of] & is_like & (owner[tracks.rows] < 0) & ~_anothers(claims, tracks, target, hold)
-    rows = tracks.rows[gained]
-    owner[rows], by_track[rows] = target[gained], True
-    similarity[rows], lead[rows] = claims_for(faces.embedding[rows], gallery, target[gained])
+    def __init__(self, gallery: Gallery, usual: ImpostorDistribution, cohort: Cohort | None = None) -> None:
+        persons = [*gallery.targets, *gallery.lookalikes]
+        self.num_targets = len(gallery.targets)
+        self._usual = usual
+        photos = [person.photo_embeddings for person in persons]
+        self._centroids = normalized(np.stack([_mean(rows) for rows in photos]))
+        self._photos, self._firsts = _joined(photos)
+        self._gains = np.array([usual.gain(len(rows)) for rows in photos], np.float32)
+        self._grown = [number for number, person in enumerate(persons) if person.added]
+        grown = [persons[number].embeddings[len(photos[number]) :] for number in self._grown]
+        self._films, self._film_firsts = _joined(grown) if grown else (self._photos[:0], np.empty(0, np.int64))
+        self._film_gains = np.array([usual.gain(len(rows)) + usual.film_shift for rows in grown], np.float32)
+        nothing = np.zeros(len(persons), np.float32)
+        self._offset, self._spread = (nothing, nothing + 1) if cohort is None else cohort.corrections()
 
-    opens = (claims.similarity >= np.float32(enter)) & (claims.margin >= np.float32(margin))
-    openings = np.add.reduceat(opens[tracks.rows].astype(np.int64), tracks.firsts)
-    is_long = tracks.sizes >= rule.faces
-    is_lucky = is_long & (whole.similarity < np.float32(hold)) & (openings < rule.faces)
-    had_hits = np.logical_or.reduceat(owner[tracks.rows] >= 0, tracks.firsts)
-    dropped = (is_lucky | is_few) & had_hits
-    owner[tracks.rows[dropped[tracks.of]]] = -1
-    is_near = _best(claims, tracks) >= np.float32(enter - rule.review)
-    doubtful = dropped | (~had_hits & is_near & (whole.margin >= 0))
-    reasons = _Reasons(doubtful, is_few, is_lucky & had_hits, openings, margin)
-    doubts = sorted(_doubts(faces, gallery, claims, tracks, reasons), key=_when)
-    return Decided(owner, similarity, lead, by_track, tuple(doubts))
+    def weigh(self, embeddings: npt.NDArray[np.float16], floor: float) -> TrackEvidence:
+        """The evidence of each track for its nearest target.
 
-
-def near_tracks(faces: Faces, gallery: Gallery, claims: Claims, *, best: int, floor: float) -> NearTracks | None:
-    """The tracks with a face that reaches a floor with a target; None if there are none.
-
-    Args:
-        faces: Faces of one video; a face without a track (-1) is a track of its own.
-        gallery: Targets and lookalikes.
-        claims: Of all faces, with a floor of at most `floor`.
-        best: How many faces of a track make its mean: those of the best quality.
-        floor: A cosine.
-    """
-    number = faces.tracks
-    near = np.unique(number[(claims.target >= 0) & (claims.similarity >= np.float32(floor))])
-    if not len(near):
-        return None
-    groups = group_tracks(faces, np.flatnonzero(np.isin(number, near)), best)
-    rows, of, mean = groups.rows, groups.of, groups.mean
-    likeness = np.empty(len(rows))
-    for begin in range(0, len(rows), BLOCK_ROWS):
-        part = slice(begin, begin + BLOCK_ROWS)
-        pairs = faces.embedding[rows[part]].astype(np.float64), mean[of[part]].astype(np.float64)
-        likeness[part] = np.einsum("ij,ij->i", *pairs)
-    return NearTracks(rows, of, groups.firsts, groups.sizes, mean, claims_of(mean, gallery, -1.0), likeness)
-
-
-def _anothers(claims: Claims, tracks: NearTracks, target: npt.NDArray[np.int32], hold: float) -> npt.NDArray[np.bool_]:
-    """(m,) faces that by themselves are more like somebody else than like their track's target."""
-    similarity, lookalike = claims.similarity[tracks.rows], claims.lookalike[tracks.rows]
-    is_other_target = (similarity >= np.float32(hold)) & (claims.target[tracks.rows] != target)
-    anothers: npt.NDArray[np.bool_] = is_other_target | ((lookalike >= np.float32(hold)) & (lookalike > similarity))
-    return anothers
-
-
-def _best(claims: Claims, tracks: NearTracks) -> npt.NDArray[np.float32]:
-    """(t,) the largest cosine that a track has to a target, of its best faces together or of one."""
-    return np.maximum(tracks.claims.similarity, np.maximum.reduceat(claims.similarity[tracks.rows], tracks.firsts))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reasons:
-    """(t,) whether each track is a doubt, what speaks against it, and how many of its faces open hits by themselves."""
-
-    is_doubtful: npt.NDArray[np.bool_]
-    is_few: npt.NDArray[np.bool_]
-    is_lucky: npt.NDArray[np.bool_]
-    openings: npt.NDArray[np.int64]
-    margin: float
-
-    def told(self, track: int, size: int, *, has_rival: bool) -> str:
-        """In words."""
-        if self.is_few[track]:
-            return f"too few faces: {size}"
-        if self.is_lucky[track]:
-            return f"{self.openings[track]} of {size} faces alike, the best ones together are not"
-        return "another person is nearly as like" if has_rival else "nearly like enough"
-
-
-def _doubts(faces: Faces, gallery: Gallery, claims: Claims, tracks: NearTracks, reasons: _Reasons) -> Iterator[Doubt]:
-    for track in np.flatnonzero(reasons.is_doubtful).tolist():
-        rows = tracks.rows[tracks.firsts[track] : tracks.firsts[track] + tracks.sizes[track]]
-        best = rows[claims.similarity[rows].argmax()]
-        is_whole_nearer = tracks.claims.similarity[track] >= claims.similarity[best]
-        target = tracks.claims.target[track] if is_whole_nearer else claims.target[best]
-        similarity, lead = claims_for(tracks.mean[track][None], gallery, np.array([target], np.int32))
-        decisive = float(lead[0]) if is_whole_nearer else float(claims.margin[best])
-        yield Doubt(
-            target=gallery.targets[target].label,
-            start=float(faces.time[rows].min()),
-            end=float(faces.time[rows].max()),
-            faces=len(rows),
-            best_similarity=float(claims.similarity[best]),
-            similarity=float(similarity[0]),
-            margin=float(lead[0]),
-            reason=reasons.told(track, len(rows), has_rival=decisive < reasons.margin),
+        Args:
+            embeddings: (t, D) float16, L2-normalised means of tracks, of the gallery's contract.
+            floor: Evidence below it does not matter.
+        """
+        total = len(embeddings)
+        found = TrackEvidence(
+            target=np.full(total, -1, np.int32),
+            evidence=np.full(total, NO_EVIDENCE, np.float32),
+            lead=np.zeros(total, np.float32),
+            lookalike=np.full(total, NO_EVIDENCE, np.float32),
+            by_photos=np.full(total, NO_EVIDENCE, np.float32),
         )
+        if not total:
+            return found
+        near = near_rows(embeddings, np.concatenate([self._centroids, self._photos, self._films]), floor)
+        for block, by_photos, evidence in self._blocks(embeddings[near]):
+            rows, each = near[block], np.arange(len(evidence))
+            found.lookalike[rows] = evidence[:, self.num_targets :].max(axis=1, initial=NO_EVIDENCE)
+            if not self.num_targets:
+                continue
+            best = evidence[:, : self.num_targets].argmax(axis=1)
+            found.target[rows], found.evidence[rows] = best, evidence[each, best]
+            found.by_photos[rows] = by_photos[each, best]
+            evidence[each, best] = NO_EVIDENCE
+            found.lead[rows] = found.evidence[rows] - np.maximum(evidence.max(axis=1), np.float32(-1))
+        return found
+
+    def observe(self, embeddings: npt.NDArray[np.float16], cohort: Cohort) -> None:
+        """Shows a cohort the evidence of some tracks by the photos of every person."""
+        for _, by_photos, _ in self._blocks(embeddings):
+            cohort.observe(by_photos)
+
+    def _blocks(
+        self, embeddings: npt.NDArray[np.float16]
+    ) -> Iterator[tuple[slice, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+        """Blocks of rows, (rows, persons) evidence by photos, and (rows, persons) evidence by all references."""
+        usual = self._usual
+        references = np.concatenate([self._centroids, self._photos, self._films])
+        num_persons, num_photos = len(self._centroids), len(self._photos)
+        scale = np.float32(1 / math.sqrt(2 + 2 * usual.film_correlation))
+        mean = np.float32(usual.mean)
+        for block, cosines in cosine_blocks(embeddings, references):
+            photos, films = cosines[:, num_persons : num_persons + num_photos], cosines[:, num_persons + num_photos :]
+            nearest = np.maximum.reduceat(photos, self._firsts, axis=1) - self._gains
+            by_photos = np.maximum(cosines[:, :num_persons], nearest)
+            by_photos = mean + (by_photos - mean - self._offset) / self._spread
+            evidence = by_photos.copy()
+            if self._grown:
+                by_films = np.maximum.reduceat(films, self._film_firsts, axis=1) - self._film_gains
+                both = mean + (by_photos[:, self._grown] + by_films - 2 * mean) * scale
+                evidence[:, self._grown] = np.maximum(evidence[:, self._grown], np.maximum(by_films, both))
+            yield block, by_photos, evidence
 
 
-def _when(doubt: Doubt) -> tuple[float, str, float]:
-    return doubt.start, doubt.target, doubt.end
+def _mean(rows: FloatArray) -> npt.NDArray[np.float64]:
+    """(D,) the sum of some references; of references that cancel each other out, the first."""
+    total: npt.NDArray[np.float64] = rows.sum(axis=0, dtype=np.float64)
+    return total if np.linalg.norm(total) > 1e-3 else rows[0].astype(np.float64)
+
+
+def _joined(parts: list[FloatArray]) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """All rows of all parts, and where each part begins."""
+    return np.concatenate(parts), np.cumsum([0, *(len(part) for part in parts[:-1])])

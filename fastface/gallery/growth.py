@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import cosine_blocks, distinct_rows
-from fastface.gallery.claims import claims_for, claims_of
-from fastface.gallery.evidence import near_tracks
-from fastface.types import Added, Faces, FloatArray, Gallery, Target
+from fastface.gallery.claims import claims_for
+from fastface.gallery.evidence import TrackEvidence
+from fastface.types import Added, Faces, FaceTracks, FloatArray, Gallery, Target
 
 __all__ = ["Grower", "GrowthRule"]
 
@@ -26,9 +26,6 @@ _POSE_EDGES = (-45.0, -15.0, 15.0, 45.0)
 _KEPT = 1024
 """Candidates of one target that are kept in memory, whatever the number of videos."""
 
-
-_LONE_BELOW = 0.1
-"""A face alone is less like a photo than its track's best faces together: it need only come so near to be looked at."""
 
 _LEAST_FACES = 3
 """Of a track: fewer can be alike by chance."""
@@ -42,8 +39,8 @@ class GrowthRule:
     """Which faces may join.
 
     Attributes:
-        threshold: Smallest cosine of a track's best faces together to a photo.
-        margin: Their least lead over every other target and lookalike.
+        threshold: Minimum evidence of a track by the photos alone.
+        margin: Its minimum lead over every other target and lookalike.
         quality: Smallest quality of a face.
         most: Most faces that join one target.
     """
@@ -81,32 +78,33 @@ class Grower:
         self._rule = rule
         self._candidates: dict[int, list[_Candidate]] = {number: [] for number in range(len(gallery.targets))}
 
-    def take(self, video_id: str, faces: Faces) -> None:
-        """Looks for faces that may join; those that would join last are forgotten.
+    def take(self, video_id: str, faces: Faces, tracks: FaceTracks, evidence: TrackEvidence) -> None:
+        """Collects the faces of one video that may join; those that would join last are forgotten.
 
         Args:
             video_id: The video; each is taken once.
             faces: Its faces.
+            tracks: Their tracks.
+            evidence: For each track, by the photos alone.
         """
         rule = self._rule
-        claims = claims_of(faces.embedding, self._gallery, rule.threshold - _LONE_BELOW)
-        tracks = near_tracks(faces, self._gallery, claims, best=_LEAST_FACES, floor=rule.threshold - _LONE_BELOW)
-        if tracks is None:
-            return
-        whole = tracks.claims
-        is_sure = (whole.similarity >= np.float32(rule.threshold)) & (whole.margin >= np.float32(rule.margin))
-        is_sure &= tracks.sizes >= _LEAST_FACES
-        rows, owners = tracks.rows, whole.target[tracks.of]
-        is_good = is_sure[tracks.of] & (tracks.likeness >= _LEAST_LIKENESS) & ~faces.damaged[rows]
-        is_good &= faces.quality[rows] >= np.float32(rule.quality)
-        places = np.flatnonzero(is_good)
-        similarity, lead = claims_for(faces.embedding[rows[places]], self._gallery, owners[places])
+        is_sure = (evidence.by_photos >= np.float32(rule.threshold)) & (evidence.lead >= np.float32(rule.margin))
+        is_sure &= (tracks.faces >= _LEAST_FACES) & (evidence.target >= 0)
+        of = np.searchsorted(tracks.number, faces.tracks)
+        rows = np.flatnonzero(is_sure[of]) if len(is_sure) else np.empty(0, np.int64)
+        means = tracks.embedding[of[rows]].astype(np.float64)
+        likeness = np.einsum("ij,ij->i", faces.embedding[rows].astype(np.float64), means)
+        is_good = (likeness >= _LEAST_LIKENESS) & ~faces.damaged[rows]
+        rows = rows[is_good & (faces.quality[rows] >= np.float32(rule.quality))]
+        owners = evidence.target[of[rows]]
+        similarity, lead = claims_for(faces.embedding[rows], self._gallery, owners)
         for number, target in enumerate(self._gallery.targets):
-            mine = np.flatnonzero((owners[places] == number) & (lead >= 0))
-            best_first = np.lexsort((faces.time[rows[places[mine]]], -faces.quality[rows[places[mine]]]))
+            mine = np.flatnonzero((owners == number) & (lead >= 0))
+            best_first = np.lexsort((faces.time[rows[mine]], -faces.quality[rows[mine]]))
             ranks = Counter[int]()
             for one in mine[best_first].tolist():
-                row, track = int(rows[places[one]]), int(tracks.of[places[one]])
+                row = int(rows[one])
+                track = int(of[row])
                 pose = int(np.searchsorted(_POSE_EDGES, faces.yaw[row]))
                 ranks[pose] += 1
                 if ranks[pose] > rule.most:
@@ -117,10 +115,10 @@ class Grower:
                     video_id=video_id,
                     time=float(faces.time[row]),
                     box=(x1, y1, x2, y2),
-                    anchor=target.sources[_nearest(tracks.mean[track], target.embeddings)],
-                    track_similarity=float(whole.similarity[track]),
+                    anchor=target.sources[_nearest(tracks.embedding[track], target.embeddings)],
+                    track_evidence=float(evidence.by_photos[track]),
                     similarity=float(similarity[one]),
-                    margin=float(whole.margin[track]),
+                    margin=float(evidence.lead[track]),
                     quality=float(faces.quality[row]),
                     yaw=float(faces.yaw[row]),
                 )

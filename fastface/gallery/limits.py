@@ -1,35 +1,77 @@
-"""When a face, or a track, is a target's."""
+"""The thresholds from which a face, or a track, is a target's."""
 
 from dataclasses import dataclass, replace
 from typing import Self
 
-__all__ = ["Limits", "TrackRule"]
+from fastface.impostors import ImpostorDistribution
+
+__all__ = ["Limits", "Pairs", "TrackRule"]
+
+_SHARE_ANYWHERE, _SHARE_IN_FILM, _SHARE_IN_SHOT = 0.8, 0.1, 0.1
+"""How the risk is shared out: most of it to the tracks of which nothing else is known."""
+
+_LEAST_PAIRS_ANYWHERE, _LEAST_PAIRS_IN_FILM, _LEAST_PAIRS_IN_SHOT = 10_000, 100, 10
+"""Pairs that are counted at least. A person asks many questions of small archives, one after the other: each gets the
+threshold of an archive of some size, so that all of them together stay within the risk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Numbers of comparisons of a track with a target in one question."""
+
+    anywhere: int  # every track with every target
+    in_film: int = 0  # tracks of a film in which the target surely is, with that target
+    in_shot: int = 0  # tracks of a shot in which the target surely is, with that target
 
 
 @dataclass(frozen=True, slots=True)
 class TrackRule:
-    """When a track as a whole is a target's.
+    """Evidence (see `gallery.evidence`) from which a whole track is a target's."""
 
-    Attributes:
-        faces: How many of a track's faces decide together: those of the best quality.
-        least: Faces that a track needs to have any hit.
-        review: A track that is no hit, and as like as this below the threshold, is a doubt.
-    """
+    anywhere: float  # of any track
+    in_film: float  # of a track in a film in which another track is the target's by `anywhere`
+    in_shot: float  # of a track in a shot in which another track is the target's
+    expected_false: float  # expected number of false tracks in the whole question
+    least_faces: int = 1  # faces that a track needs to count
+    review: float = 0.08  # a track this far below `anywhere` is listed for review
 
-    faces: int = 3
-    least: int = 1
-    review: float = 0.05
+    @classmethod
+    def from_risk(cls, usual: ImpostorDistribution, false_tracks: float, pairs: Pairs) -> Self:
+        """The lowest thresholds with which so few false tracks are expected.
+
+        Args:
+            usual: How alike strangers are.
+            false_tracks: Most false tracks that are expected in the whole question, for all targets together.
+            pairs: How many comparisons it makes.
+        """
+        anywhere = usual.threshold(_SHARE_ANYWHERE * false_tracks / max(pairs.anywhere, _LEAST_PAIRS_ANYWHERE))
+        in_film = usual.threshold(_SHARE_IN_FILM * false_tracks / max(pairs.in_film, _LEAST_PAIRS_IN_FILM))
+        in_shot = usual.threshold(_SHARE_IN_SHOT * false_tracks / max(pairs.in_shot, _LEAST_PAIRS_IN_SHOT))
+        in_film = min(in_film, anywhere)
+        return cls.from_thresholds(usual, (anywhere, in_film, min(in_shot, in_film)), pairs)
+
+    @classmethod
+    def from_thresholds(cls, usual: ImpostorDistribution, thresholds: tuple[float, float, float], pairs: Pairs) -> Self:
+        """The rule with these thresholds, anywhere, in a film and in a shot, and what is expected of it."""
+        counts = (pairs.anywhere, pairs.in_film, pairs.in_shot)
+        expected = sum(count * usual.rate(evidence) for count, evidence in zip(counts, thresholds, strict=True))
+        return cls(*thresholds, expected_false=expected)
+
+    def raised_to(self, usual: ImpostorDistribution, anywhere: float, pairs: Pairs) -> Self:
+        """The rule with another threshold for any track; the others keep their distance from it."""
+        shift = anywhere - self.anywhere
+        return self.from_thresholds(usual, (anywhere, self.in_film + shift, self.in_shot + shift), pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Cosines between which a face is a target's.
+    """Cosines between which a face alone is a target's, and the rule for whole tracks.
 
     Attributes:
-        enter: Smallest that begins hits.
-        exit: Smallest that goes on; at most `enter`.
-        margin: Least lead over every other target and lookalike at the beginning.
-        tracks: When a track as a whole is a target's; None leaves each face to itself and its neighbours.
+        enter: Minimum similarity that starts a hit.
+        exit: Minimum similarity that continues it; at most `enter`.
+        margin: Minimum lead over every other target and lookalike.
+        tracks: The rule for whole tracks; None decides each face by itself and its neighbours.
     """
 
     enter: float
@@ -37,11 +79,6 @@ class Limits:
     margin: float
     tracks: TrackRule | None = None
 
-    @property
-    def floor(self) -> float:
-        """Below it no cosine matters: what is less like is neither a hit nor a doubt."""
-        return self.exit if self.tracks is None else min(self.exit, self.enter - self.tracks.review)
-
     def lowered(self, by: float) -> Self:
-        """The same for what is nearly a target's."""
+        """The limits for faces that are nearly a target's."""
         return replace(self, enter=self.enter - by, exit=self.exit - by, margin=max(0.0, self.margin - by))

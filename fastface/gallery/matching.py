@@ -1,19 +1,47 @@
-"""Which faces are whose: similarity, margin, and the hysteresis along tracks. Pure array code."""
+"""Which faces are whose: decided by whole tracks, or by each face and its neighbours. Pure array code."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from fastface.gallery.claims import Claims, claims_of
-from fastface.gallery.evidence import Decided, decide_tracks
+from fastface.cosine import BLOCK_ROWS
+from fastface.gallery.claims import Claims, claims_for, claims_of
+from fastface.gallery.decision import TrackDecision, decide_tracks, near_misses
+from fastface.gallery.evidence import EvidenceModel, TrackEvidence
 from fastface.gallery.limits import Limits
-from fastface.types import Doubt, Faces, Gallery, Hits
+from fastface.types import Doubt, Faces, FaceTracks, Gallery, HitKind, Hits, SampledFrames
 
-__all__ = ["EVERYONE", "Matches", "match"]
+__all__ = ["EVERYONE", "Matches", "VideoFaces", "match", "match_tracks"]
 
 EVERYONE = "everyone"
 """The label of every face, where the targets are `'*'`."""
+
+_MIN_COSINE_TO_TRACK = 0.2
+"""Measured with w600k_mbf on films: profiles, and faces behind a hand, are as like as 0.17 to 0.4 to the best faces of
+their own track; of different persons in one frame 99 % are less like than 0.23."""
+
+_FOLLOW_SECONDS = 2.1
+"""How long a target is followed without a face that shows it, between two hits in one shot; no whole number of samples
+at usual rates, for which rounding would decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFaces:
+    """What the index holds of one video.
+
+    Attributes:
+        faces: All faces; the tracks are linked.
+        tracks: One row for each track of `faces`.
+        periods: (n,) seconds that each face's sample stands for.
+        frames: The sampled frames with their shots.
+    """
+
+    faces: Faces
+    tracks: FaceTracks
+    periods: npt.NDArray[np.float64]
+    frames: SampledFrames
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,48 +50,80 @@ class Matches:
 
     Attributes:
         hits: An entry for every target, in the gallery's order, `EVERYONE` last; hits in order of time.
-        doubts: Tracks that are nobody's, and nearly are; in order of time.
+        followed: {label: moments in which a target is followed without a face that shows it}.
+        doubts: Tracks that are no target's, and nearly are; in order of time.
+        decision: What became of each track; None where each face was decided by itself.
     """
 
     hits: dict[str, Hits]
+    followed: dict[str, Hits]
     doubts: tuple[Doubt, ...] = ()
+    decision: TrackDecision | None = None
 
 
-def match(faces: Faces, gallery: Gallery, limits: Limits, periods: npt.NDArray[np.float64]) -> Matches:
-    """The hits of every target in one video.
+class _Owners(NamedTuple):
+    """For each of n faces: number of its target or -1, similarity to it, lead over others, and the `HitKind`."""
+
+    target: npt.NDArray[np.int32]
+    similarity: npt.NDArray[np.float32]
+    margin: npt.NDArray[np.float32]
+    by: npt.NDArray[np.int8]
+
+
+def match(faces: Faces, gallery: Gallery, limits: Limits, periods: npt.NDArray[np.float64]) -> dict[str, Hits]:
+    """The hits of every target in one video, each face decided by itself and its neighbours.
 
     A face can only be a hit of the target that it is most similar to. Along a track, in order of time, hits begin at a
     face with similarity ≥ `enter` and a lead ≥ `margin` over every other target and lookalike; they go on while the
-    faces stay nearest to the same target, with similarity ≥ `exit`. A face without a track (-1) stands alone. Then, if
-    there is a rule for them, tracks decide as a whole: see `gallery.evidence`. In one frame a target claims one face
-    at most: the most similar, then the one of the larger det_score.
+    faces stay nearest to the same target, with similarity ≥ `exit`. A face without a track (-1) stands alone. In one
+    frame a target claims one face at most: the most similar, then the one of the larger det_score.
 
     With `gallery.everyone`, every face is also a hit of `EVERYONE`, several in a frame, but those that reach `enter`
-    with a lookalike; since there is nobody to compare with, their similarity is 1 and their margin 2.
+    with a lookalike; since there is no other person to compare with, their similarity is 1 and their margin 2.
 
     Args:
         faces: Faces of one video, in any order; the tracks are linked.
         gallery: Targets and lookalikes of the same contract as the faces.
-        limits: When a face, or a track, is a target's.
+        limits: When a face is a target's; its rule for tracks is not applied.
         periods: (n,) seconds that each face's sample stands for.
     """
-    claims = claims_of(faces.embedding, gallery, limits.floor)
-    owner = _hysteresis(faces, claims, limits)
-    decided = Decided(owner, claims.similarity, claims.margin, np.zeros(len(faces), np.bool_))
-    if limits.tracks is not None:
-        decided = decide_tracks(faces, gallery, claims, owner, limits)
-    hits = {}
-    for number, target in enumerate(gallery.targets):
-        rows = _one_per_frame(faces, decided.similarity, np.flatnonzero(decided.owner == number))
-        hits[target.label] = _hits(faces, periods, rows, decided)
+    claims = claims_of(faces.embedding, gallery, limits.exit)
+    face = np.full(len(faces), HitKind.FACE, np.int8)
+    owners = _Owners(_continue_hits(faces, claims, limits), claims.similarity, claims.margin, face)
+    hits = _hits_of_targets(faces, gallery, periods, owners)
     if gallery.everyone:
-        ones = np.ones(len(faces), np.float32)
-        alone = Decided(owner, ones, ones * 2, np.zeros(len(faces), np.bool_))
-        hits[EVERYONE] = _hits(faces, periods, np.flatnonzero(claims.lookalike < limits.enter), alone)
-    return Matches(hits, decided.doubts)
+        hits[EVERYONE] = _hits_of_everyone(faces, periods, claims.lookalike < np.float32(limits.enter))
+    return hits
 
 
-def _hysteresis(faces: Faces, claims: Claims, limits: Limits) -> npt.NDArray[np.int32]:
+def match_tracks(video: VideoFaces, gallery: Gallery, limits: Limits, model: EvidenceModel) -> Matches:
+    """The hits of every target in one video, decided by whole tracks: see `gallery.decision`.
+
+    The faces of a track are hits of its target but those that are another target's or a lookalike's by themselves, and
+    those that are unlike the track's best faces. Between two hits in one shot the target is followed for
+    `_FOLLOW_SECONDS`.
+
+    Args:
+        video: What the index holds.
+        gallery: Targets and lookalikes of the same contract as the faces.
+        limits: With a rule for tracks.
+        model: Weighs tracks against the gallery.
+    """
+    rule = limits.tracks
+    assert rule is not None
+    faces, tracks = video.faces, video.tracks
+    evidence = model.weigh(tracks.embedding, rule.in_shot)
+    decision = decide_tracks(tracks, evidence, rule, limits.margin)
+    owners = _owners_of_faces(video, gallery, decision, limits)
+    hits = _hits_of_targets(faces, gallery, video.periods, owners)
+    followed = {label: _follow(found, video.frames) for label, found in hits.items()}
+    if gallery.everyone:
+        hits[EVERYONE] = _hits_of_everyone(faces, video.periods, ~_are_lookalikes(video, gallery, evidence, limits))
+    doubts = _doubts(video, gallery, evidence, near_misses(evidence, decision, rule), limits)
+    return Matches(hits, followed, doubts, decision)
+
+
+def _continue_hits(faces: Faces, claims: Claims, limits: Limits) -> npt.NDArray[np.int32]:
     """(n,) number of the target that each face is a hit of; -1 for none."""
     order = np.lexsort((np.arange(len(faces)), faces.time, faces.track))
     track, target = faces.track[order], claims.target[order]
@@ -85,6 +145,150 @@ def _hysteresis(faces: Faces, claims: Claims, limits: Limits) -> npt.NDArray[np.
     return owner
 
 
+def _owners_of_faces(video: VideoFaces, gallery: Gallery, decision: TrackDecision, limits: Limits) -> _Owners:
+    """Which faces of the tracks that are a target's are hits, and what makes each one."""
+    faces, rule = video.faces, limits.tracks
+    assert rule is not None
+    total = len(faces)
+    owners = _Owners(
+        target=np.full(total, -1, np.int32),
+        similarity=np.zeros(total, np.float32),
+        margin=np.zeros(total, np.float32),
+        by=np.full(total, HitKind.TRACK, np.int8),
+    )
+    place = np.searchsorted(video.tracks.number, faces.tracks)
+    rows = np.flatnonzero(decision.owner[place] >= 0) if len(decision.owner) else np.empty(0, np.int64)
+    if not len(rows):
+        return owners
+    track, target = place[rows], decision.owner[place[rows]]
+    similarity, lead = claims_for(faces.embedding[rows], gallery, target)
+    enter = np.float32(rule.anywhere)
+    # The face alone says that it is somebody else: it is more like that person, and like enough.
+    is_others = (lead < 0) & (similarity - lead >= enter)
+    is_hit = ~is_others & _are_like_their_track(video, rows, track)
+    owners.target[rows[is_hit]] = target[is_hit]
+    owners.similarity[rows], owners.margin[rows] = similarity, lead
+    is_alone = (similarity >= enter) & (lead >= np.float32(limits.margin))
+    owners.by[rows] = np.where(is_alone, HitKind.FACE, decision.kind[track])
+    return owners
+
+
+def _are_like_their_track(
+    video: VideoFaces, rows: npt.NDArray[np.int64], track: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """(m,) whether each face is like the best ones of its track, or lies shortly between two faces that are.
+
+    The boxes of a track follow each other without a cut: a face that turns away for a moment is the same person's.
+    """
+    faces = video.faces
+    likeness = np.empty(len(rows))
+    for begin in range(0, len(rows), BLOCK_ROWS):
+        part = slice(begin, begin + BLOCK_ROWS)
+        pair = faces.embedding[rows[part]].astype(np.float64), video.tracks.embedding[track[part]].astype(np.float64)
+        likeness[part] = np.einsum("ij,ij->i", *pair)
+    is_like = likeness >= _MIN_COSINE_TO_TRACK
+    order = np.lexsort((faces.time[rows], track))
+    time, of = faces.time[rows[order]], track[order]
+    sure = np.where(is_like[order], np.arange(len(order)), -1)
+    before = np.maximum.accumulate(sure)
+    after = np.minimum.accumulate(np.where(sure < 0, len(order), sure)[::-1])[::-1]
+    between = (before >= 0) & (after < len(order))
+    first, last = before[between], after[between]
+    between[between] = (of[first] == of[last]) & (time[last] - time[first] <= _FOLLOW_SECONDS)
+    is_like[order] |= between
+    return is_like
+
+
+def _are_lookalikes(
+    video: VideoFaces, gallery: Gallery, evidence: TrackEvidence, limits: Limits
+) -> npt.NDArray[np.bool_]:
+    """(n,) whether each face, or its track, is like a lookalike."""
+    rule = limits.tracks
+    assert rule is not None
+    claims = claims_of(video.faces.embedding, gallery, limits.enter)
+    place = np.searchsorted(video.tracks.number, video.faces.tracks)
+    by_track = evidence.lookalike >= np.float32(rule.anywhere)
+    found = claims.lookalike >= np.float32(limits.enter)
+    return found | by_track[place] if len(place) else found
+
+
+def _follow(hits: Hits, frames: SampledFrames) -> Hits:
+    """The sampled frames between two hits that lie in one shot and not far apart."""
+    if len(hits) < 2 or not len(frames):
+        return hits[:0]
+    at = np.searchsorted(frames.time, hits.time)
+    first, last = at[:-1], at[1:]
+    is_gap = (last - first > 1) & (hits.time[1:] - hits.time[:-1] <= _FOLLOW_SECONDS)
+    is_gap &= (frames.shot[first] == frames.shot[last]) & (frames.shot[first] >= 0)
+    gaps = np.flatnonzero(is_gap).tolist()
+    rows = [row for gap in gaps for row in range(int(first[gap]) + 1, int(last[gap]))]
+    before = [gap for gap in gaps for _ in range(int(first[gap]) + 1, int(last[gap]))]
+    nothing = np.full(len(rows), np.nan, np.float32)
+    return Hits(
+        face=np.full(len(rows), -1, np.int64),
+        time=frames.time[rows],
+        period=hits.period[before],
+        similarity=nothing,
+        margin=nothing,
+        by=np.full(len(rows), HitKind.BODY, np.int8),
+    )
+
+
+def _doubts(
+    video: VideoFaces, gallery: Gallery, evidence: TrackEvidence, rows: npt.NDArray[np.int64], limits: Limits
+) -> tuple[Doubt, ...]:
+    """The tracks of some rows, for a person to look at, in order of time."""
+    rule, tracks, faces = limits.tracks, video.tracks, video.faces
+    assert rule is not None
+    if not len(rows):
+        return ()
+    target = evidence.target[rows]
+    whole, _ = claims_for(tracks.embedding[rows], gallery, target)
+    numbers = faces.tracks
+    found = []
+    for place, row in enumerate(rows.tolist()):
+        own = np.flatnonzero(numbers == tracks.number[row])
+        alone, _ = claims_for(faces.embedding[own], gallery, np.full(len(own), target[place], np.int32))
+        size, lead = int(tracks.faces[row]), float(evidence.lead[row])
+        reason = "nearly enough evidence"
+        if size < rule.least_faces:
+            reason = f"too few faces: {size}"
+        elif lead < limits.margin:
+            reason = "another person is nearly as like"
+        found.append(
+            Doubt(
+                target=gallery.targets[int(target[place])].label,
+                start=float(tracks.start[row]),
+                end=float(tracks.end[row]),
+                faces=size,
+                best_similarity=float(alone.max()),
+                similarity=float(whole[place]),
+                evidence=float(evidence.evidence[row]),
+                margin=lead,
+                reason=reason,
+            )
+        )
+    return tuple(sorted(found, key=lambda doubt: (doubt.start, doubt.target, doubt.end)))
+
+
+def _hits_of_targets(
+    faces: Faces, gallery: Gallery, periods: npt.NDArray[np.float64], owners: _Owners
+) -> dict[str, Hits]:
+    hits = {}
+    order = np.argsort(owners.target, kind="stable")
+    bounds = np.searchsorted(owners.target[order], np.arange(len(gallery.targets) + 1))
+    for number, target in enumerate(gallery.targets):
+        rows = _one_per_frame(faces, owners.similarity, order[bounds[number] : bounds[number + 1]])
+        hits[target.label] = _hits(faces, periods, rows, owners)
+    return hits
+
+
+def _hits_of_everyone(faces: Faces, periods: npt.NDArray[np.float64], is_hit: npt.NDArray[np.bool_]) -> Hits:
+    ones = np.ones(len(faces), np.float32)
+    owners = _Owners(np.zeros(len(faces), np.int32), ones, ones * 2, np.full(len(faces), HitKind.FACE, np.int8))
+    return _hits(faces, periods, np.flatnonzero(is_hit), owners)
+
+
 def _one_per_frame(
     faces: Faces, similarity: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
@@ -95,18 +299,13 @@ def _one_per_frame(
     return ranked[first]
 
 
-def _hits(
-    faces: Faces,
-    periods: npt.NDArray[np.float64],
-    rows: npt.NDArray[np.int64],
-    decided: Decided,
-) -> Hits:
+def _hits(faces: Faces, periods: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], owners: _Owners) -> Hits:
     rows = rows[np.lexsort((rows, faces.time[rows]))].astype(np.int64)
     return Hits(
         face=rows,
         time=faces.time[rows],
         period=periods[rows],
-        similarity=decided.similarity[rows],
-        margin=decided.margin[rows],
-        by_track=decided.by_track[rows],
+        similarity=owners.similarity[rows],
+        margin=owners.margin[rows],
+        by=owners.by[rows],
     )

@@ -5,6 +5,9 @@ OUT/.fastface/index/<video>/units/<key>.portraits.parquet   pictures of some of 
 OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
 OUT/.fastface/index/<video>/portraits.parquet       pictures of the best faces of each track; none where there is none
 OUT/.fastface/index/<video>/bodies.parquet          all bodies, if they were looked for; of units likewise
+OUT/.fastface/index/<video>/frames.parquet          all sampled frames: time, pts, shot, signature; of units and closer
+                                                    looks <key>.frames.parquet, without shots
+OUT/.fastface/index/<video>/tracks.parquet          one row a track of its faces, with the mean of the best ones
 OUT/.fastface/index/<video>/embeddings.npy          their embeddings once more, to be mapped; only where they are many
 OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
 """
@@ -22,11 +25,14 @@ import pyarrow.parquet as pq
 
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
+from fastface.grouping import summarize_tracks
 from fastface.index.bodies import LEAN_COLUMNS, bodies_from_table, bodies_to_table, check_bodies
+from fastface.index.frames import LEAN_FRAME_COLUMNS, check_frames, frames_from_table, frames_to_table
 from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
-from fastface.types import Bodies, FacePictures, Faces
+from fastface.index.tracks import check_tracks, tracks_from_table, tracks_to_table
+from fastface.types import Bodies, FacePictures, Faces, FaceTracks, SampledFrames
 
 __all__ = ["VideoIndex"]
 
@@ -63,6 +69,16 @@ class VideoIndex:
         """`bodies.parquet`, which is there once the video is finished, if bodies were looked for."""
         return self._folder / "bodies.parquet"
 
+    @property
+    def tracks_path(self) -> Path:
+        """`tracks.parquet`, which is there once the video is finished."""
+        return self._folder / "tracks.parquet"
+
+    @property
+    def frames_path(self) -> Path:
+        """`frames.parquet`, which is there once the video is finished."""
+        return self._folder / "frames.parquet"
+
     def write_unit(
         self,
         unit: UnitRecord,
@@ -71,13 +87,25 @@ class VideoIndex:
         portraits: FacePictures | None = None,
         *,
         bodies: Bodies | None = None,
+        frames: SampledFrames | None = None,
     ) -> None:
-        """Writes the faces of a unit, durably, the pictures of them if there are any, bodies if they are given."""
+        """Writes the faces of a unit, durably, the pictures of them if there are any, bodies and frames if given."""
+        if frames is not None:
+            _write_frames(self._unit_frames(unit), frames, metadata)
         if bodies is not None:
             _write_bodies(self._unit_bodies(unit), bodies, metadata)
         if portraits:
             _write_portraits(self._unit_portraits(unit), portraits, metadata)
         _write(self._unit_path(unit), faces, metadata)
+
+    def write_frames(self, frames: SampledFrames, metadata: dict[str, str]) -> None:
+        """Writes `frames.parquet`, durable with the file of faces, which must be written next.
+
+        Args:
+            frames: All sampled frames of the video, with their shots, in order of time.
+            metadata: Says where the rows come from.
+        """
+        _write_frames(self.frames_path, frames, metadata)
 
     def write_faces(
         self,
@@ -110,6 +138,8 @@ class VideoIndex:
             self.bodies_path.unlink(missing_ok=True)
         else:
             _write_bodies(self.bodies_path, bodies(tracked), metadata)
+        frames = self.frames() if self.frames_path.exists() else SampledFrames.empty()
+        _write_tracks(self.tracks_path, summarize_tracks(tracked, frames), metadata)
         _write(self.faces_path, tracked, metadata)
         if len(faces) >= _MAPPED_FROM:
             self._write_map(faces.embedding)
@@ -123,7 +153,7 @@ class VideoIndex:
         """Whether the files of a committed unit are there."""
         pictures = not unit.portraits or self._unit_portraits(unit).exists()
         bodies = unit.bodies is None or self._unit_bodies(unit).exists()
-        return self._unit_path(unit).exists() and pictures and bodies
+        return self._unit_path(unit).exists() and self._unit_frames(unit).exists() and pictures and bodies
 
     def faces(self) -> Faces:
         """All faces of the finished video, in order of time.
@@ -210,6 +240,34 @@ class VideoIndex:
         """
         return _read_bodies(self.bodies_path, lean=lean) if self.bodies_path.exists() else None
 
+    def tracks(self) -> FaceTracks:
+        """The tracks of the finished video's faces, in order of their numbers.
+
+        Raises:
+            FaceIndexError: The file is missing or damaged.
+        """
+        with _opened(self.tracks_path, check_tracks) as file:
+            return tracks_from_table(file.read())
+
+    def frames(self, *, lean: bool = True) -> SampledFrames:
+        """Every sampled frame of the finished video with its shot, in order of time; those of closer looks are apart.
+
+        Args:
+            lean: Whether to leave out the signatures, which are most of the file.
+
+        Raises:
+            FaceIndexError: The file is missing or damaged.
+        """
+        return _read_frames(self.frames_path, lean=lean)
+
+    def unit_frames(self, units: Iterable[UnitRecord]) -> list[SampledFrames]:
+        """The sampled frames of each committed unit or closer look, with their signatures and without shots.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+        """
+        return [_read_frames(self._unit_frames(unit), lean=False) for unit in units]
+
     def remove(self) -> None:
         """Removes everything of the video."""
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -226,6 +284,9 @@ class VideoIndex:
 
     def _unit_bodies(self, unit: UnitRecord) -> Path:
         return self._unit_path(unit).with_suffix(".bodies.parquet")
+
+    def _unit_frames(self, unit: UnitRecord) -> Path:
+        return self._unit_path(unit).with_suffix(".frames.parquet")
 
 
 def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
@@ -250,6 +311,22 @@ def _write_bodies(path: Path, bodies: Bodies, metadata: dict[str, str]) -> None:
         pq.write_table(bodies_to_table(bodies, metadata), part, compression=_BODY_COMPRESSION)
 
 
+def _write_tracks(path: Path, tracks: FaceTracks, metadata: dict[str, str]) -> None:
+    """Durable with the file of faces beside it, which is written next."""
+    private_folder(path.parent)
+    with atomic_path(path, private=True, with_next=True) as part:
+        table = tracks_to_table(tracks, metadata)
+        pq.write_table(table, part, compression="NONE", use_dictionary=False, write_statistics=False)
+
+
+def _write_frames(path: Path, frames: SampledFrames, metadata: dict[str, str]) -> None:
+    """Durable with the file of faces beside it, which is written next."""
+    private_folder(path.parent)
+    with atomic_path(path, private=True, with_next=True) as part:
+        table = frames_to_table(frames, metadata)
+        pq.write_table(table, part, compression="ZSTD", use_dictionary=False, write_statistics=False)
+
+
 def _read(path: Path) -> Faces:
     with _opened(path) as file:
         table = file.read()
@@ -259,6 +336,11 @@ def _read(path: Path) -> Faces:
 def _read_bodies(path: Path, *, lean: bool = False) -> Bodies:
     with _opened(path, check_bodies) as file:
         return bodies_from_table(file.read(columns=LEAN_COLUMNS if lean else None))
+
+
+def _read_frames(path: Path, *, lean: bool) -> SampledFrames:
+    with _opened(path, check_frames) as file:
+        return frames_from_table(file.read(columns=LEAN_FRAME_COLUMNS if lean else None))
 
 
 def _read_portraits(path: Path) -> FacePictures:

@@ -3,8 +3,10 @@
 Digests are of the files of InsightFace's release v0.7; sizes in MB are of the archives.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from fastface.impostors import ImpostorDistribution
 
 __all__ = [
     "DEFAULT_THRESHOLDS",
@@ -34,15 +36,17 @@ UNKNOWN_LICENCE = "not in fastface's catalogue; ask whoever the weights come fro
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Cosine similarities at which a face is a target's.
+    """Cosine similarities at which a face alone is a target's, and how alike different persons are.
 
     Attributes:
-        enter: Least similarity that opens a hit.
-        exit: Least similarity that holds a track that is open.
+        enter: Minimum similarity that starts a hit.
+        exit: Minimum similarity that continues it along a track.
+        impostors: From which the thresholds of whole tracks follow.
     """
 
     enter: float
     exit: float
+    impostors: ImpostorDistribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +142,29 @@ PACKS: dict[str, PublishedPack] = {
     )
 }
 
+_MEASURED = ImpostorDistribution(
+    mean=0.014,
+    deviation=0.062,
+    tail_start=0.117,
+    tail_scale=0.0276,
+    nearest_gain=0.025,
+    film_shift=0.06,
+    film_correlation=0.84,
+)
+"""w600k_mbf (buffalo_s), by `benchmarks/decision.py`."""
+
 # Published for video and for false accepts of 1e-6: 0.40 to 0.51 on ResNet-50; smaller networks spread strangers wider.
 THRESHOLDS: dict[str, Thresholds] = {
-    "w600k_r50": Thresholds(enter=0.42, exit=0.37),
-    "glintr100": Thresholds(enter=0.42, exit=0.37),
-    "w600k_mbf": Thresholds(enter=0.45, exit=0.40),
+    "w600k_r50": Thresholds(0.42, 0.37, replace(_MEASURED, is_measured=False)),
+    "glintr100": Thresholds(0.42, 0.37, replace(_MEASURED, is_measured=False)),
+    "w600k_mbf": Thresholds(0.45, 0.40, _MEASURED),
 }
-"""Thresholds by the recogniser's name."""
+"""Thresholds by the recogniser's name. The ResNets' strangers are no more alike than those of the small network, which
+is therefore a careful guess for them."""
 
-DEFAULT_THRESHOLDS = Thresholds(enter=0.50, exit=0.45)
+DEFAULT_THRESHOLDS = Thresholds(
+    0.50, 0.45, replace(_MEASURED, deviation=0.1, tail_start=0.19, tail_scale=0.042, is_measured=False)
+)
 """For a recogniser that is not in the table: misses rather than strangers."""
 
 _LARGE_FIRST = ("buffalo_l", "antelopev2", "buffalo_m", "buffalo_s", "buffalo_sc")

@@ -1,17 +1,21 @@
 """The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
 
-from fastface.types.answers import Added, Doubt, FramingClass, Gallery, Hits, Span, Target
+from fastface.types.answers import HIT_KINDS, Added, Doubt, FramingClass, Gallery, HitKind, Hits, Span, Target
 from fastface.types.bodies import NUM_COLOURS, SCENE_SIZE, Bodies
-from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, FacePictures, Faces, FloatArray
+from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, FacePictures, Faces, FloatArray, Rows
+from fastface.types.frames import SIGNATURE_SIZE, SampledFrames
 from fastface.types.gates import BlurGate
 from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
+from fastface.types.tracks import FaceTracks
 from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
 
 __all__ = [
     "ALIGNED_SIZE",
     "DOUBLE_COSINE",
+    "HIT_KINDS",
     "NUM_COLOURS",
     "SCENE_SIZE",
+    "SIGNATURE_SIZE",
     "Added",
     "Appearance",
     "BlurGate",
@@ -19,16 +23,20 @@ __all__ = [
     "DecoderName",
     "Doubt",
     "FacePictures",
+    "FaceTracks",
     "Faces",
     "FloatArray",
     "FramingClass",
     "Gallery",
     "Geometry",
+    "HitKind",
     "Hits",
     "Image",
     "Person",
     "Portrait",
     "Rank",
+    "Rows",
+    "SampledFrames",
     "Sampling",
     "Size",
     "Span",

@@ -1,6 +1,7 @@
 """Whom to find, and what was found."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Literal
 
 import numpy as np
@@ -8,10 +9,27 @@ import numpy.typing as npt
 
 from fastface.types.faces import FloatArray, Rows
 
-__all__ = ["Added", "Doubt", "FramingClass", "Gallery", "Hits", "Span", "Target"]
+__all__ = ["HIT_KINDS", "Added", "Doubt", "FramingClass", "Gallery", "HitKind", "Hits", "Span", "Target"]
 
 FramingClass = Literal["close-up", "portrait", "half", "full"]
 """How much of a person a picture shows, from the head to all of it."""
+
+
+class HitKind(IntEnum):
+    """What makes a hit one."""
+
+    FACE = 0
+    """The face alone is like the target."""
+    TRACK = 1
+    """Its track is: the face alone is turned, blurred or covered."""
+    CLUSTER = 2
+    """Its track is, together with what other tracks of the same film or shot show."""
+    BODY = 3
+    """The target is seen just before and just after, in the same shot; the face is not, or not well."""
+
+
+HIT_KINDS = tuple(kind.name.lower() for kind in HitKind)
+"""The names in tables, by value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +42,9 @@ class Added:
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
         anchor: Name of the photo that its track is nearest to.
-        track_similarity: Cosine of its track's best faces together to that photo.
+        track_evidence: What its track's best faces and the photos amount to; see `gallery.evidence`.
         similarity: Cosine of the face alone to the target's nearest photo.
-        margin: Lead of its track over the nearest other target or lookalike.
+        margin: Lead of that evidence over the nearest other target or lookalike.
         quality: 0–1.
         yaw: Degrees.
     """
@@ -36,7 +54,7 @@ class Added:
     time: float
     box: tuple[float, float, float, float]
     anchor: str
-    track_similarity: float
+    track_evidence: float
     similarity: float
     margin: float
     quality: float
@@ -58,6 +76,11 @@ class Target:
     embeddings: FloatArray
     sources: tuple[str, ...]
     added: tuple[Added, ...] = ()
+
+    @property
+    def photo_embeddings(self) -> FloatArray:
+        """(p, D) float32: the references that are photos."""
+        return self.embeddings[: len(self.embeddings) - len(self.added)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +113,7 @@ class Hits(Rows):
             where only the body is seen.
         margin: (n,) float32, similarity minus that of the nearest other target or lookalike; `similarity + 1` where
             there is no other.
-        by_track: (n,) bool, whether the face alone would be no hit, and its track makes it one: it is turned, blurred
-            or covered.
+        by: (n,) int8, the `HitKind` of each.
     """
 
     face: npt.NDArray[np.int64]
@@ -99,7 +121,7 @@ class Hits(Rows):
     period: npt.NDArray[np.float64]
     similarity: npt.NDArray[np.float32]
     margin: npt.NDArray[np.float32]
-    by_track: npt.NDArray[np.bool_]
+    by: npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +134,9 @@ class Doubt:
         end: Time of its last face.
         faces: Number of its faces.
         best_similarity: The largest cosine of one of its faces to the target.
-        similarity: Cosine of its best faces together.
-        margin: Their lead over the nearest other target or lookalike.
+        similarity: Cosine of its best faces together to the nearest reference.
+        evidence: What all its faces and references together amount to; see `gallery.evidence`.
+        margin: Lead of the evidence over the nearest other target or lookalike.
         reason: Why it is not taken, in words.
     """
 
@@ -123,6 +146,7 @@ class Doubt:
     faces: int
     best_similarity: float
     similarity: float
+    evidence: float
     margin: float
     reason: str
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config, ScanConfig
+from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
@@ -86,9 +87,10 @@ class Desk:
         recipe = recipe_of(self.config.scan, self.networks, VERSION)
         return Scanner(self.out.index, self.ledger, recipe, self.observer)
 
-    def finder(self, gallery: Gallery) -> Finder:
-        """What asks the index for the persons of a gallery."""
-        return Finder(self.out, self.ledger, gallery=gallery, limits=self.limits, spans=self.config.spans)
+    def finder(self, gallery: Gallery, limits: Limits, model: EvidenceModel | None = None) -> Finder:
+        """What asks the index for the persons of a gallery; without a model each face is decided by itself."""
+        spans = self.config.spans
+        return Finder(self.out, self.ledger, gallery=gallery, limits=limits, spans=spans, model=model)
 
     def records(self) -> list[VideoRecord]:
         """The ledger's videos, by name."""

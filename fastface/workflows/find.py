@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from fastface.config import SpansConfig
 from fastface.errors import ModelError
+from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
-from fastface.gallery.matching import Matches, match
+from fastface.gallery.matching import Matches, VideoFaces, match, match_tracks
 from fastface.gallery.reported import without_own_tracks
+from fastface.grouping import summarize_tracks
 from fastface.identities.tracks import link_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
@@ -59,6 +61,7 @@ class Findings:
         hits: {label: hits of that target}.
         spans: Of all targets, by start, then label.
         doubts: Tracks that may be a target's, by start.
+        followed: {label: moments in which that target is followed without a face that shows it}; none for some labels.
     """
 
     record: VideoRecord
@@ -67,6 +70,7 @@ class Findings:
     hits: dict[str, Hits]
     spans: tuple[Span, ...]
     doubts: tuple[Doubt, ...]
+    followed: dict[str, Hits] = field(default_factory=dict)
 
 
 class Finder:
@@ -76,8 +80,9 @@ class Finder:
         out: The output folder.
         ledger: The open ledger.
         gallery: Whom to find.
-        limits: When a face is a target's.
+        limits: When a face, or a track, is a target's.
         spans: How hits become spans.
+        model: Weighs tracks against the gallery; None decides each face by itself.
     """
 
     def __init__(
@@ -88,13 +93,20 @@ class Finder:
         gallery: Gallery,
         limits: Limits,
         spans: SpansConfig,
+        model: EvidenceModel | None = None,
     ) -> None:
         self._out = out
         self._ledger = ledger
         self._gallery = gallery
         self._limits = limits
         self._spans = spans
+        self._model = model
         self._metadata: dict[str, dict[str, str]] = {}
+
+    @property
+    def limits(self) -> Limits:
+        """The thresholds that the index is asked with."""
+        return self._limits
 
     def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
         """What is found in each video that has an index, one at a time."""
@@ -102,14 +114,12 @@ class Finder:
             if record.info is not None and self._index(record).faces_path.exists():
                 yield self._find(record, record.info)
 
-    def faces(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, Faces]]:
-        """The faces that the scan saw in each video, one video at a time.
-
-        Those of closer looks are not among them, since they depend on the questions that were asked before.
-        """
+    def indexes(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, VideoIndex]]:
+        """The index of each video that has one; closer looks for earlier questions are to be left out of it."""
         for record in records:
-            if record.info is not None and self._index(record).faces_path.exists():
-                yield record, self._index(record).faces()
+            index = self._index(record)
+            if record.info is not None and index.faces_path.exists():
+                yield record, index
 
     def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
         """The videos without those whose faces were embedded by another network than the gallery's."""
@@ -165,7 +175,7 @@ class Finder:
         """
         sampling = self._sampling(record)
         assert sampling.period is not None
-        near = self._near(*self._faces(record, info, exact=False), lenience=_NEAR_KEYFRAMES)
+        near = self._near(self._video(record, info, exact=False), lenience=_NEAR_KEYFRAMES)
         cells = int(_REACH / sampling.period) + 1
         times = np.unique(np.concatenate([np.empty(0), *near.values()])).tolist()
         windows = []
@@ -183,35 +193,35 @@ class Finder:
         are not. Cells inside a group of hits are left out: whatever is in them, the group stays one.
         """
         # The samples alone, without what was looked at before: else each search would go farther than the last.
-        faces, periods = self._faces(record, info, exact=False)
-        sure = self._match(faces, periods).hits
+        video = self._video(record, info, exact=False)
+        sure = self._match(video).hits
         windows: list[Interval] = []
-        for label, times in self._near(faces, periods, lenience=_NEAR).items():
+        for label, times in self._near(video, lenience=_NEAR).items():
             wanted = boundary_windows([(time, time) for time in times.tolist()], period)
             groups = group_hits(sure[label], self._spans.merge_gap) if label in sure else ()
             inside = [(float(group.time[0]), float(group.time[-1])) for group in groups]
             windows += subtract(wanted, inner_cells(inside, period))
         return merge(windows)
 
-    def _match(self, faces: Faces, periods: npt.NDArray[np.float64]) -> Matches:
-        return match(faces, self._gallery, self._limits, periods)
+    def _match(self, video: VideoFaces) -> Matches:
+        if self._model is None or self._limits.tracks is None:
+            return Matches(match(video.faces, self._gallery, self._limits, video.periods), {})
+        return match_tracks(video, self._gallery, self._limits, self._model)
 
-    def _near(
-        self, faces: Faces, periods: npt.NDArray[np.float64], lenience: float
-    ) -> dict[str, npt.NDArray[np.float64]]:
+    def _near(self, video: VideoFaces, lenience: float) -> dict[str, npt.NDArray[np.float64]]:
         """{label: times of its hits, and of the faces that nearly are, whatever their tracks say}.
 
         Between samples that are seconds apart a track has one face: what it decides is known after the closer look.
         """
-        alone = match(faces, self._gallery, replace(self._limits.lowered(lenience), tracks=None), periods)
-        whole = self._match(faces, periods)
-        return {label: np.union1d(hits.time, whole.hits[label].time) for label, hits in alone.hits.items()}
+        alone = match(video.faces, self._gallery, self._limits.lowered(lenience), video.periods)
+        whole = self._match(video).hits
+        return {label: np.union1d(hits.time, whole[label].time) for label, hits in alone.items()}
 
     def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
         # Frames that an earlier question looked at do not change the answer to this one.
-        faces, periods = self._faces(record, info, exact=self._spans.exact)
-        matches = self._match(faces, periods)
-        hits = without_own_tracks(record.video_id, faces, matches.hits, self._gallery)
+        video = self._video(record, info, exact=self._spans.exact)
+        matches = self._match(video)
+        hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._gallery)
         duration = None if info.duration is None else float(info.duration)
         spans = [
             span
@@ -219,7 +229,7 @@ class Finder:
             for span in build_spans(
                 record.video_id,
                 label,
-                found,
+                Hits.concatenate([found, matches.followed[label]]) if label in matches.followed else found,
                 pad=self._spans.pad,
                 merge_gap=self._spans.merge_gap,
                 min_span=self._spans.min_span,
@@ -227,7 +237,7 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, faces, hits, tuple(spans), matches.doubts)
+        return Findings(record, info, video.faces, hits, tuple(spans), matches.doubts, matches.followed)
 
     def _sampling(self, record: VideoRecord) -> Sampling:
         """The sampling that the video was scanned with.
@@ -248,13 +258,13 @@ class Finder:
             self._metadata[record.video_id] = self._index(record).metadata()
         return self._metadata[record.video_id]
 
-    def _faces(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> tuple[Faces, npt.NDArray[np.float64]]:
-        """All faces of a video and the seconds that each stands for; `exact` with stretches of every frame."""
+    def _video(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> VideoFaces:
+        """What the index holds of a video; `exact` with stretches of every frame."""
         index, sampling = self._index(record), self._sampling(record)
-        faces = index.faces()
+        faces, frames = index.faces(), index.frames()
         frame = float(1 / (info.rate or UNKNOWN_RATE))
         if sampling.period is None:
-            return faces, np.full(len(faces), frame)
+            return VideoFaces(faces, index.tracks(), np.full(len(faces), frame), frames)
         period = float(sampling.period)
         periods = np.full(len(faces), period)
         dense = [unit for unit in self._ledger.units(record.video_id).values() if unit.dense and not unit.lost]
@@ -267,11 +277,12 @@ class Finder:
             closer = index.unit_faces(units)
             faces = Faces.concatenate([faces[outside], *closer])
             periods = np.concatenate([periods[outside], *(np.full(len(part), seconds) for part in closer)])
-        if dense:
-            order = np.argsort(faces.pts, kind="stable")
-            faces, periods = faces[order], periods[order]
-            faces = replace(faces, track=link_tracks(faces, period, is_film=info.is_film))
-        return faces, periods
+        if not dense:
+            return VideoFaces(faces, index.tracks(), periods, frames)
+        order = np.argsort(faces.pts, kind="stable")
+        faces, periods = faces[order], periods[order]
+        faces = replace(faces, track=link_tracks(faces, period, is_film=info.is_film))
+        return VideoFaces(faces, summarize_tracks(faces, frames), periods, frames)
 
     def _index(self, record: VideoRecord) -> VideoIndex:
         return VideoIndex(self._out.index, record.video_id)

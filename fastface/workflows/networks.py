@@ -8,7 +8,7 @@ import platformdirs
 from fastface.backends import DeviceInfo, resolve_device
 from fastface.config import Config, ScanConfig
 from fastface.errors import ConfigError, ModelError
-from fastface.gallery.limits import Limits, TrackRule
+from fastface.gallery.limits import Limits
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
 from fastface.models.packs import Network
 from fastface.models.store import ModelSet, contract_of, find_models
@@ -158,7 +158,9 @@ def describe_networks(config: Config) -> str:
 
 
 def thresholds(config: Config, models: ModelSet) -> Limits:
-    """The thresholds of the settings, or those that the catalog has for the recogniser.
+    """The thresholds of single faces: of the settings, or those that the catalog has for the recogniser.
+
+    The rule for whole tracks needs the archive: see `workflows.survey`.
 
     Raises:
         ConfigError: The exit threshold is above the threshold.
@@ -171,6 +173,4 @@ def thresholds(config: Config, models: ModelSet) -> Limits:
     leave = default_exit if leave is None else leave
     if leave > enter:
         raise ConfigError(f"match.exit_threshold: {leave} is above match.threshold, {enter}")
-    wanted = config.match
-    rule = TrackRule(wanted.track_faces, wanted.min_faces, wanted.review) if wanted.tracks else None
-    return Limits(enter, leave, wanted.margin, rule)
+    return Limits(enter, leave, config.match.margin)

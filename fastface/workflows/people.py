@@ -14,7 +14,7 @@ from fastface.identities.corrections import Corrections
 from fastface.identities.unseen import SEEN
 from fastface.index.store import VideoIndex
 from fastface.names import counted
-from fastface.types import Faces, Hits, Person
+from fastface.types import Faces, HitKind, Hits, Person
 from fastface.workflows.census import Census, corrections_path, forget_shown, note_shown, take_census
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.exporting import Exporter
@@ -151,6 +151,6 @@ def _moments(
             period=np.full(len(rows), period),
             similarity=score[rows],
             margin=np.zeros(len(rows), np.float32),
-            by_track=np.zeros(len(rows), np.bool_),
+            by=np.full(len(rows), HitKind.FACE, np.int8),
         )
     return found

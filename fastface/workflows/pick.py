@@ -22,7 +22,7 @@ from fastface.identities.unseen import once_a_frame
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.timeline import build_spans
-from fastface.types import Bodies, Faces, Gallery, Hits, Person, Target
+from fastface.types import Bodies, Faces, Gallery, HitKind, Hits, Person, Target
 from fastface.workflows.census import Census, corrections_path, shown_census
 from fastface.workflows.chosen import anchors_of, in_words, places_of, renewed, tell_store, together_note
 from fastface.workflows.desk import Desk, open_desk
@@ -234,7 +234,7 @@ def _hits(faces: Faces, rows: _Rows, period: float, gallery: Gallery) -> Hits:
         period=np.full(len(rows), period),
         similarity=similarity,
         margin=margin,
-        by_track=np.zeros(len(rows), np.bool_),
+        by=np.full(len(rows), HitKind.FACE, np.int8),
     )
 
 
@@ -246,5 +246,5 @@ def _unseen_hits(bodies: Bodies, period: float) -> Hits:
         period=np.full(len(bodies), period),
         similarity=np.full(len(bodies), np.nan, np.float32),
         margin=np.full(len(bodies), np.nan, np.float32),
-        by_track=np.zeros(len(bodies), np.bool_),
+        by=np.full(len(bodies), HitKind.BODY, np.int8),
     )

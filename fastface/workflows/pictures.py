@@ -14,7 +14,7 @@ from fastface.export.tables import CropRow
 from fastface.gallery.matching import EVERYONE
 from fastface.names import safe_name
 from fastface.persons.network import PersonNetwork
-from fastface.types import Hits, Size
+from fastface.types import HitKind, Hits, Size
 from fastface.workflows.export_jobs import CropJob, PicturesJob, SnapshotJob
 from fastface.workflows.find import Findings
 
@@ -86,7 +86,7 @@ def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig) -> li
     """Rows of the hits that are worth a crop; of everyone's, each track's by itself, since they are many persons."""
     faces = found.faces
     # Nobody wants a picture of a turned, blurred or damaged face, or of one half of which the frame cuts off.
-    is_good = ~hits.by_track & ~faces.damaged[hits.face]
+    is_good = (hits.by == HitKind.FACE) & ~faces.damaged[hits.face]
     if (frame := _frame_of(found)) is not None:
         is_good &= shown_shares(faces.boxes[hits.face], frame) >= config.min_shown
     good = np.flatnonzero(is_good)

@@ -106,6 +106,7 @@ class RunResult:
         started: When the command began.
         seconds: How long it took.
         phases: Seconds of each part of it.
+        limits: The thresholds that the answer was found with; None before there is one.
     """
 
     command: str
@@ -120,6 +121,7 @@ class RunResult:
     is_cut_short: bool = False
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
+    limits: Limits | None = None
     phases: dict[str, float] = field(default_factory=dict)
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -23,12 +23,12 @@ from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
-from fastface.workflows.growing import forget_growth, grow
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
 from fastface.workflows.preflight import look_ahead, look_back
 from fastface.workflows.results import Counts, RunResult, write_run_json
 from fastface.workflows.scan import Scanner
+from fastface.workflows.survey import forget_growth, survey
 
 __all__ = ["find", "run", "scan"]
 
@@ -69,7 +69,7 @@ def run(
             gallery = gallery or _enrol(desk, targets, result)
             scanner.watch(_hit_counter(desk, gallery))
             _scan(desk, scanner, coordinator, result)
-            records = _comparable(desk, desk.finder(gallery))
+            records = _comparable(desk, desk.finder(gallery, desk.limits))
             finder = _finder(desk, gallery, records, result)
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
@@ -118,7 +118,7 @@ def reported(desk: Desk, command: str, found: Discovery | None = None) -> Iterat
     started = monotonic()
     result = RunResult(command, desk.out.root)
     desk.observer.header(desk.networks, desk.layout)
-    if command != "scan":
+    if command != "scan" and not desk.config.match.tracks:
         limits = desk.limits
         desk.observer.note(
             f"thresholds: hits begin at a similarity of {limits.enter:.2f}, go on from {limits.exit:.2f}, "
@@ -152,7 +152,7 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
         totals.embeddings += video.faces
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
-    write_run_json(result, desk.networks, desk.limits, desk.config)
+    write_run_json(result, desk.networks, result.limits or desk.limits, desk.config)
 
 
 def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
@@ -194,22 +194,20 @@ def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunRes
 
 def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
     """Counts the hits among faces whose tracks are not linked yet."""
-    limits = replace(desk.limits, tracks=None)
 
     def count(faces: Faces) -> int:
         periods = np.zeros(len(faces))
-        return sum(map(len, match(faces, gallery, limits, periods).hits.values()))
+        return sum(map(len, match(faces, gallery, desk.limits, periods).values()))
 
     return count
 
 
 def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: RunResult) -> Finder:
-    """What asks the index, for the gallery or, if it is to grow, for the grown one."""
-    finder = desk.finder(gallery)
-    if not desk.config.growth.grow:
-        return finder
-    with result.phase("growth"):
-        return desk.finder(grow(desk, finder, gallery, records))
+    """The finder for the gallery and this archive."""
+    with result.phase("survey"):
+        finder = survey(desk, desk.finder(gallery, desk.limits), gallery, records)
+    result.limits = finder.limits
+    return finder
 
 
 def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
@@ -236,7 +234,7 @@ class _Tally:
             self.counts.hits += sum(len(hits) for hits in found.hits.values())
             self.counts.spans += len(found.spans)
             self.doubts += [(found.record.video_id, doubt) for doubt in found.doubts]
-            yield VideoHits(found.record.video_id, found.faces, found.hits)
+            yield VideoHits(found.record.video_id, found.faces, found.hits, found.followed)
 
 
 def _look_closer(
@@ -269,7 +267,7 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
         exports = exporter.make()
     if exports.num_removed:
         desk.observer.note(f"removed, since of the question before: {counted(exports.num_removed, 'file')}")
-    if not desk.config.growth.grow:
+    if not (desk.config.growth.grow and desk.config.match.tracks):
         forget_growth(root)
     write_spans(root, exports.spans)
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)

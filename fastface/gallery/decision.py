@@ -1,0 +1,87 @@
+"""Decide which target each track belongs to, and which tracks a person should look at. Pure array code.
+
+A track is decided on all its evidence. It is a target's
+
+* anywhere, with the evidence that the risk asks for (`TrackRule.anywhere`);
+* in a film in which the target surely is, with less (`in_film`), since few tracks are asked there;
+* in a shot in which the target surely is, with less again (`in_shot`): the head turns away and comes back.
+
+The target must lead over every other target and lookalike, and the last two need a track that is not on screen together
+with a track that is surely the target's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.gallery.evidence import TrackEvidence
+from fastface.gallery.limits import TrackRule
+from fastface.types import FaceTracks, HitKind
+
+__all__ = ["TrackDecision", "decide_tracks", "near_misses"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackDecision:
+    """What became of t tracks.
+
+    Attributes:
+        owner: (t,) int32, number of the target that each track is; -1 for none.
+        kind: (t,) int8, the `HitKind` of a track that is a target's: TRACK or CLUSTER.
+        in_film: Tracks that were compared with a target that surely is in the film.
+        in_shot: Tracks that were compared with a target that surely is in their shot.
+    """
+
+    owner: npt.NDArray[np.int32]
+    kind: npt.NDArray[np.int8]
+    in_film: int
+    in_shot: int
+
+
+def decide_tracks(tracks: FaceTracks, evidence: TrackEvidence, rule: TrackRule, margin: float) -> TrackDecision:
+    """Decides every track of one video.
+
+    Args:
+        tracks: The video's tracks.
+        evidence: For each of them.
+        rule: The thresholds.
+        margin: Minimum lead over every other target and lookalike.
+    """
+    total = len(tracks)
+    owner, kind = np.full(total, -1, np.int32), np.full(total, HitKind.TRACK, np.int8)
+    may = (evidence.target >= 0) & (evidence.lead >= np.float32(margin)) & (tracks.faces >= rule.least_faces)
+    is_sure = may & (evidence.evidence >= np.float32(rule.anywhere))
+    owner[is_sure] = evidence.target[is_sure]
+    in_film = in_shot = 0
+    for target in np.unique(owner[is_sure]).tolist():
+        mine = may & (evidence.target == target)
+        in_film += total
+        _accept(tracks, evidence, owner, mine & (evidence.evidence >= np.float32(rule.in_film)), target)
+        is_near = (tracks.shot >= 0) & np.isin(tracks.shot, np.unique(tracks.shot[owner == target]))
+        in_shot += int(is_near.sum())
+        _accept(tracks, evidence, owner, mine & is_near & (evidence.evidence >= np.float32(rule.in_shot)), target)
+    kind[(owner >= 0) & ~is_sure] = HitKind.CLUSTER
+    return TrackDecision(owner, kind, in_film, in_shot)
+
+
+def _accept(
+    tracks: FaceTracks,
+    evidence: TrackEvidence,
+    owner: npt.NDArray[np.int32],
+    candidates: npt.NDArray[np.bool_],
+    target: int,
+) -> None:
+    """Gives candidates to a target, the one with the most evidence first, unless one of its tracks is on screen then."""
+    rows = np.flatnonzero(candidates & (owner < 0))
+    for row in rows[np.lexsort((rows, -evidence.evidence[rows]))].tolist():
+        taken = owner == target
+        meets = taken & (tracks.start <= tracks.end[row]) & (tracks.end >= tracks.start[row])
+        if not meets.any():
+            owner[row] = target
+
+
+def near_misses(evidence: TrackEvidence, decision: TrackDecision, rule: TrackRule) -> npt.NDArray[np.int64]:
+    """Rows of the tracks that are no target's and nearly are."""
+    is_near = (evidence.evidence >= np.float32(rule.anywhere - rule.review)) & (evidence.lead >= 0)
+    return np.flatnonzero((decision.owner < 0) & (evidence.target >= 0) & is_near)

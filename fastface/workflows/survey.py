@@ -1,0 +1,147 @@
+"""Ask the whole archive before it is searched: how alike strangers are, what becomes a reference, what the risk is.
+
+The threshold of a question follows from the number of its comparisons, from what the archive's own tracks say of each
+target (`gallery.evidence.Cohort`), and from the films in which the targets surely are. So the tracks of all videos are
+read before the first one is answered; no pixel is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fastface.config import Config
+from fastface.export.tables import is_growth, write_growth
+from fastface.gallery.decision import decide_tracks
+from fastface.gallery.evidence import Cohort, EvidenceModel
+from fastface.gallery.growth import Grower, GrowthRule
+from fastface.gallery.limits import Limits, Pairs, TrackRule
+from fastface.impostors import ImpostorDistribution
+from fastface.index.records import VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.types import Gallery
+from fastface.workflows.desk import Desk
+from fastface.workflows.find import Finder
+
+__all__ = ["forget_growth", "survey"]
+
+_TABLE = "bank_growth.csv"
+
+_LEAD = 0.2
+"""Lead over every other person that a track needs to give references. Measured on films with ten targets: strangers'
+tracks lead by at most 0.09, those of targets by 0.28 and more."""
+
+_COHORT_TRACKS = 64
+"""Tracks of one video that say how alike strangers are: evenly spread, so that a long film counts no more than others
+and 20,000 targets are compared in seconds."""
+
+_Indexes = list[tuple[VideoRecord, VideoIndex]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """The parts that the thresholds of one question are made of."""
+
+    gallery: Gallery
+    limits: Limits
+    usual: ImpostorDistribution
+    cohort: Cohort
+    config: Config
+
+    def model(self, gallery: Gallery) -> EvidenceModel:
+        """Weighs tracks against a gallery of the same persons."""
+        return EvidenceModel(gallery, self.usual, self.cohort)
+
+    def rule(self, pairs: Pairs) -> TrackRule:
+        """The thresholds of whole tracks for so many comparisons."""
+        match = self.config.match
+        rule = TrackRule.from_risk(self.usual, match.false_tracks, pairs)
+        if match.threshold is not None:
+            rule = rule.raised_to(self.usual, match.threshold, pairs)
+        return replace(rule, least_faces=match.min_faces, review=match.review)
+
+
+def survey(desk: Desk, finder: Finder, gallery: Gallery, records: Iterable[VideoRecord]) -> Finder:
+    """The finder for a gallery, with thresholds that suit the archive and references out of its films.
+
+    Args:
+        desk: The command's.
+        finder: Reads the index.
+        gallery: The photos' own.
+        records: All videos that will be searched.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    config, usual = desk.config, desk.networks.models.thresholds.impostors
+    if not config.match.tracks or not (gallery.targets or gallery.lookalikes):
+        return desk.finder(gallery, desk.limits)
+    found = list(finder.indexes(records))
+    plain = EvidenceModel(gallery, usual)
+    cohort = Cohort(len(gallery.targets) + len(gallery.lookalikes), usual)
+    num_tracks = 0
+    for _, index in found:
+        tracks = index.tracks()
+        num_tracks += len(tracks)
+        plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
+    asked = _Survey(gallery, desk.limits, usual, cohort, config)
+    pairs = Pairs(num_tracks * len(gallery.targets))
+    model, rule = asked.model(gallery), asked.rule(pairs)
+    grower = Grower(gallery, _growth_rule(config, rule, desk.limits.margin)) if config.growth.grow else None
+    in_film = in_shot = 0
+    for record, index in found:
+        tracks = index.tracks()
+        evidence = model.weigh(tracks.embedding, rule.in_shot)
+        decision = decide_tracks(tracks, evidence, rule, desk.limits.margin)
+        in_film, in_shot = in_film + decision.in_film, in_shot + decision.in_shot
+        if grower is not None and (decision.owner >= 0).any():
+            grower.take(record.video_id, index.faces(), tracks, evidence)
+    if grower is not None:
+        gallery = _write_growth(desk, grower, gallery)
+        model = asked.model(gallery)
+    rule = asked.rule(replace(pairs, in_film=in_film, in_shot=in_shot))
+    desk.observer.note(_describe(rule, usual, num_tracks, len(gallery.targets)))
+    return desk.finder(gallery, replace(desk.limits, tracks=rule), model)
+
+
+def forget_growth(root: Path) -> None:
+    """Removes the evidence of an earlier question, which is answered no more; a file that is another's stays."""
+    table = root / _TABLE
+    if table.is_file() and is_growth(table):
+        table.unlink()
+
+
+def _spread(count: int) -> np.ndarray:
+    """Rows of at most `_COHORT_TRACKS` tracks, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, _COHORT_TRACKS)).astype(np.int64)) if count else np.arange(0)
+
+
+def _growth_rule(config: Config, rule: TrackRule, margin: float) -> GrowthRule:
+    settings = config.growth
+    return GrowthRule(
+        threshold=rule.anywhere if settings.add_threshold is None else settings.add_threshold,
+        margin=max(_LEAD, margin),
+        quality=settings.add_quality,
+        most=settings.max_added,
+    )
+
+
+def _write_growth(desk: Desk, grower: Grower, gallery: Gallery) -> Gallery:
+    """The grown gallery; the evidence for each new reference goes to bank_growth.csv."""
+    grown, evidence = grower.grown()
+    write_growth(desk.out.root / _TABLE, evidence)
+    num_photos = sum(len(target.embeddings) for target in gallery.targets)
+    if evidence:
+        desk.observer.note(f"references: {num_photos} from photos, {len(evidence)} found in the videos ({_TABLE})")
+    return grown
+
+
+def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num_targets: int) -> str:
+    """One line on the risk of the answer."""
+    line = (
+        f"risk: {rule.expected_false:.2g} false tracks expected among {num_tracks} tracks × {num_targets} targets; "
+        f"a track needs evidence of {rule.anywhere:.2f}, {rule.in_film:.2f} in a film with the target, "
+        f"{rule.in_shot:.2f} in a shot with the target"
+    )
+    return line if usual.is_measured else f"{line}; careful, since this network was not measured"
