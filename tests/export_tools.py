@@ -41,7 +41,7 @@ def make_hits(faces: Faces, rows: list[int], similarity: list[float] | None = No
         period=np.full(len(rows), 0.2),
         similarity=np.array(similarity or [0.5] * len(rows), np.float32),
         margin=np.full(len(rows), 0.25, np.float32),
-        by_track=np.zeros(len(rows), np.bool_),
+        by=np.zeros(len(rows), np.int8),
     )
 
 

@@ -2,9 +2,16 @@
 
 import numpy as np
 
-from fastface.types import Faces, Gallery, Target
+from fastface.gallery.evidence import EvidenceModel
+from fastface.gallery.growth import Grower
+from fastface.grouping import summarize_tracks
+from fastface.impostors import ImpostorDistribution
+from fastface.types import Faces, Gallery, SampledFrames, Target
 
 DIMENSION = 8
+
+USUAL = ImpostorDistribution(0.0, 0.06, 0.1, 0.03, nearest_gain=0.0, film_shift=0.1, film_correlation=1.0)
+"""With one photo, the evidence of a track is the cosine of its mean to it."""
 
 
 def axis(number: int) -> np.ndarray:
@@ -49,3 +56,9 @@ def faces_of(
         damaged=np.zeros(count, np.bool_),
         embedding=np.array(embeddings, np.float16).reshape(-1, DIMENSION),
     )
+
+
+def show(grower: Grower, persons: Gallery, video_id: str, faces: Faces) -> None:
+    """Gives a grower the faces of one video, with the evidence that its photos make of them."""
+    tracks = summarize_tracks(faces, SampledFrames.empty())
+    grower.take(video_id, faces, tracks, EvidenceModel(persons, USUAL).weigh(tracks.embedding, -1.0))

@@ -19,7 +19,7 @@ def hits_at(rows: list[int]) -> Hits:
         period=np.full(count, 0.2),
         similarity=np.full(count, 0.5, np.float32),
         margin=np.zeros(count, np.float32),
-        by_track=np.zeros(count, np.bool_),
+        by=np.zeros(count, np.int8),
     )
 
 

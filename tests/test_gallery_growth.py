@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gallery_tools import axis, faces_of, gallery, target
+from gallery_tools import axis, faces_of, gallery, show, target
 
 from fastface.gallery.growth import Grower, GrowthRule
 from fastface.types import Added, Faces, Gallery
@@ -31,7 +31,7 @@ def track_of(embeddings: list[np.ndarray], **columns: list[float]) -> Faces:
 def grown(persons: Gallery, *videos: Faces, rule: GrowthRule = RULE) -> tuple[Gallery, tuple[Added, ...]]:
     grower = Grower(persons, rule)
     for number, found in enumerate(videos):
-        grower.take(f"video{number}", found)
+        show(grower, persons, f"video{number}", found)
     return grower.grown()
 
 
@@ -45,7 +45,7 @@ def test_faces_of_a_sure_track_join_with_their_evidence() -> None:
     assert [added.time for added in evidence] == [0.0, 1.0, 2.0]
     first = evidence[0]
     assert (first.target, first.video_id, first.anchor, first.box) == ("Ann", "video0", "Ann1.jpg", (0, 0, 100, 100))
-    assert first.track_similarity == pytest.approx(0.7071, abs=1e-3)
+    assert first.track_evidence == pytest.approx(0.7071, abs=1e-3)
     assert first.similarity == pytest.approx(0.5, abs=1e-3)
     assert first.margin == pytest.approx(0.7071, abs=1e-3)
 
@@ -119,12 +119,12 @@ def test_the_order_of_the_videos_does_not_matter() -> None:
     for names in ("ab", "ba"):
         grower = Grower(ONLY_ANN, RULE)
         for name in names:
-            grower.take(name, videos[name])
+            show(grower, ONLY_ANN, name, videos[name])
         both.append(grower.grown()[1])
     assert both[0] == both[1]
     assert len(both[0]) == 2
 
 
 def test_nobody_to_look_for_grows_nothing() -> None:
-    found, evidence = grown(gallery(everyone=True), track_of([near(0.7, 2)] * 3))
+    found, evidence = grown(gallery(everyone=True))
     assert (found.targets, evidence) == ((), ())

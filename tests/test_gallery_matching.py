@@ -16,7 +16,7 @@ ANN, BOB = axis(0), axis(1)
 
 
 def matched(faces: Faces, persons, *, enter=0.5, exit=0.4, margin=0.05):
-    return match(faces, persons, Limits(enter, exit, margin), np.full(len(faces), 0.2)).hits
+    return match(faces, persons, Limits(enter, exit, margin), np.full(len(faces), 0.2))
 
 
 def rows(hits) -> list[int]:

@@ -30,7 +30,7 @@ def hits_at(*times: float, similarity: list[float] | None = None, period: float 
         period=np.full(count, period),
         similarity=np.array(similarity or [0.5] * count, np.float32),
         margin=np.ones(count, np.float32),
-        by_track=np.zeros(count, np.bool_),
+        by=np.zeros(count, np.int8),
     )
 
 
@@ -108,7 +108,7 @@ def test_the_last_hits_own_period_ends_the_span():
         period=np.array([0.2, 0.04]),
         similarity=np.full(2, 0.5, np.float32),
         margin=np.ones(2, np.float32),
-        by_track=np.zeros(2, np.bool_),
+        by=np.zeros(2, np.int8),
     )
     assert bounds(spans_of(hits)) == [(1.0, 1.24)]
 

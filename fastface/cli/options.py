@@ -90,7 +90,7 @@ def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
 
 SAMPLING = _flags("scan", "sample_fps", "every_frame", "keyframes", "det_size", "det_threshold", "min_face")
 SCAN = (*SAMPLING, *_flags("scan", "track", "blur_gate", "decoder", "batch", "decoders", "workers", "ring_mb"))
-MATCH = _flags("match", "threshold", "exit_threshold", "margin", "not", "allow_faults")
+MATCH = _flags("match", "false_tracks", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 REFERENCES = _flags("references", "faces", "flip", "jitter")
 GROWTH = _flags("growth", "grow", "add_threshold", "max_added")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")

@@ -72,7 +72,7 @@ def _accept(
     candidates: npt.NDArray[np.bool_],
     target: int,
 ) -> None:
-    """Gives candidates to a target, the one with the most evidence first, unless one of its tracks is on screen then."""
+    """Gives candidates to a target, the most evidence first, unless one of its tracks is on screen at that time."""
     rows = np.flatnonzero(candidates & (owner < 0))
     for row in rows[np.lexsort((rows, -evidence.evidence[rows]))].tolist():
         taken = owner == target

@@ -53,8 +53,11 @@ class TrackRule:
     @classmethod
     def from_thresholds(cls, usual: ImpostorDistribution, thresholds: tuple[float, float, float], pairs: Pairs) -> Self:
         """The rule with these thresholds, anywhere, in a film and in a shot, and what is expected of it."""
-        counts = (pairs.anywhere, pairs.in_film, pairs.in_shot)
-        expected = sum(count * usual.rate(evidence) for count, evidence in zip(counts, thresholds, strict=True))
+        anywhere, in_film, in_shot = map(usual.rate, thresholds)
+        # Of the tracks in a film, those that are false anywhere are counted already.
+        expected = (
+            pairs.anywhere * anywhere + pairs.in_film * (in_film - anywhere) + pairs.in_shot * (in_shot - in_film)
+        )
         return cls(*thresholds, expected_false=expected)
 
     def raised_to(self, usual: ImpostorDistribution, anywhere: float, pairs: Pairs) -> Self:

@@ -22,7 +22,7 @@ _MIN_COSINE_TO_TRACK = 0.2
 """Measured with w600k_mbf on films: profiles, and faces behind a hand, are as like as 0.17 to 0.4 to the best faces of
 their own track; of different persons in one frame 99 % are less like than 0.23."""
 
-_FOLLOW_SECONDS = 2.1
+FOLLOW_SECONDS = 2.1
 """How long a target is followed without a face that shows it, between two hits in one shot; no whole number of samples
 at usual rates, for which rounding would decide."""
 
@@ -101,7 +101,7 @@ def match_tracks(video: VideoFaces, gallery: Gallery, limits: Limits, model: Evi
 
     The faces of a track are hits of its target but those that are another target's or a lookalike's by themselves, and
     those that are unlike the track's best faces. Between two hits in one shot the target is followed for
-    `_FOLLOW_SECONDS`.
+    `FOLLOW_SECONDS`.
 
     Args:
         video: What the index holds.
@@ -194,7 +194,7 @@ def _are_like_their_track(
     after = np.minimum.accumulate(np.where(sure < 0, len(order), sure)[::-1])[::-1]
     between = (before >= 0) & (after < len(order))
     first, last = before[between], after[between]
-    between[between] = (of[first] == of[last]) & (time[last] - time[first] <= _FOLLOW_SECONDS)
+    between[between] = (of[first] == of[last]) & (time[last] - time[first] <= FOLLOW_SECONDS)
     is_like[order] |= between
     return is_like
 
@@ -218,7 +218,7 @@ def _follow(hits: Hits, frames: SampledFrames) -> Hits:
         return hits[:0]
     at = np.searchsorted(frames.time, hits.time)
     first, last = at[:-1], at[1:]
-    is_gap = (last - first > 1) & (hits.time[1:] - hits.time[:-1] <= _FOLLOW_SECONDS)
+    is_gap = (last - first > 1) & (hits.time[1:] - hits.time[:-1] <= FOLLOW_SECONDS)
     is_gap &= (frames.shot[first] == frames.shot[last]) & (frames.shot[first] >= 0)
     gaps = np.flatnonzero(is_gap).tolist()
     rows = [row for gap in gaps for row in range(int(first[gap]) + 1, int(last[gap]))]
