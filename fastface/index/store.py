@@ -5,6 +5,8 @@ OUT/.fastface/index/<video>/units/<key>.portraits.parquet   pictures of some of 
 OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
 OUT/.fastface/index/<video>/portraits.parquet       pictures of the best faces of each track; none where there is none
 OUT/.fastface/index/<video>/bodies.parquet          all bodies, if they were looked for; of units likewise
+OUT/.fastface/index/<video>/frames.parquet          all sampled frames: time, pts, shot, signature; of units and closer
+                                                    looks <key>.frames.parquet, without shots
 OUT/.fastface/index/<video>/embeddings.npy          their embeddings once more, to be mapped; only where they are many
 OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
 """
@@ -23,10 +25,12 @@ import pyarrow.parquet as pq
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
 from fastface.index.bodies import LEAN_COLUMNS, bodies_from_table, bodies_to_table, check_bodies
+from fastface.index.frames import LEAN_FRAME_COLUMNS, check_frames, frames_from_table, frames_to_table
 from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
-from fastface.types import Bodies, FacePictures, Faces
+from fastface.types import Bodies, FacePictures, Faces, SampledFrames
+from fastface.video.shots import number_shots
 
 __all__ = ["VideoIndex"]
 
@@ -63,6 +67,11 @@ class VideoIndex:
         """`bodies.parquet`, which is there once the video is finished, if bodies were looked for."""
         return self._folder / "bodies.parquet"
 
+    @property
+    def frames_path(self) -> Path:
+        """`frames.parquet`, which is there once the video is finished."""
+        return self._folder / "frames.parquet"
+
     def write_unit(
         self,
         unit: UnitRecord,
@@ -71,13 +80,25 @@ class VideoIndex:
         portraits: FacePictures | None = None,
         *,
         bodies: Bodies | None = None,
+        frames: SampledFrames | None = None,
     ) -> None:
-        """Writes the faces of a unit, durably, the pictures of them if there are any, bodies if they are given."""
+        """Writes the faces of a unit, durably, the pictures of them if there are any, bodies and frames if given."""
+        if frames is not None:
+            _write_frames(self._unit_frames(unit), frames, metadata)
         if bodies is not None:
             _write_bodies(self._unit_bodies(unit), bodies, metadata)
         if portraits:
             _write_portraits(self._unit_portraits(unit), portraits, metadata)
         _write(self._unit_path(unit), faces, metadata)
+
+    def write_frames(self, frames: SampledFrames, metadata: dict[str, str]) -> None:
+        """Writes `frames.parquet`, durable with the file of faces, which must be written next.
+
+        Args:
+            frames: All sampled frames of the video, with their shots, in order of time.
+            metadata: Says where the rows come from.
+        """
+        _write_frames(self.frames_path, frames, metadata)
 
     def write_faces(
         self,
@@ -123,7 +144,7 @@ class VideoIndex:
         """Whether the files of a committed unit are there."""
         pictures = not unit.portraits or self._unit_portraits(unit).exists()
         bodies = unit.bodies is None or self._unit_bodies(unit).exists()
-        return self._unit_path(unit).exists() and pictures and bodies
+        return self._unit_path(unit).exists() and self._unit_frames(unit).exists() and pictures and bodies
 
     def faces(self) -> Faces:
         """All faces of the finished video, in order of time.
@@ -202,13 +223,49 @@ class VideoIndex:
         """The bodies of the finished video, in order of time; None if they were not looked for.
 
         Args:
-            lean: Whether to leave out what most of the file is: colours and scenes have no components then, and there
-                are no pictures.
+            lean: Whether to leave out what most of the file is: colours have no components then, and there are no
+                pictures.
 
         Raises:
             FaceIndexError: The file is damaged.
         """
         return _read_bodies(self.bodies_path, lean=lean) if self.bodies_path.exists() else None
+
+    def frames(self, *, lean: bool = True) -> SampledFrames:
+        """Every sampled frame of the finished video with its shot, in order of time; those of closer looks are apart.
+
+        Args:
+            lean: Whether to leave out the signatures, which are most of the file.
+
+        Raises:
+            FaceIndexError: The file is missing or damaged.
+        """
+        return _read_frames(self.frames_path, lean=lean)
+
+    def frames_with(self, units: Iterable[UnitRecord], *, is_film: bool) -> SampledFrames:
+        """Every sampled frame of the finished video and of some closer looks, each once, shots numbered over all.
+
+        Args:
+            units: Closer looks that have a result. Without any, these are the `frames()` of the video.
+            is_film: Whether the frames of the video follow each other.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+        """
+        closer = self.unit_frames(units)
+        if not closer:
+            return self.frames()
+        frames = SampledFrames.concatenate([self.frames(lean=False), *closer])
+        _, first = np.unique(frames.pts, return_index=True)
+        return number_shots(frames[first], is_film=is_film)
+
+    def unit_frames(self, units: Iterable[UnitRecord]) -> list[SampledFrames]:
+        """The sampled frames of each committed unit or closer look, with their signatures and without shots.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+        """
+        return [_read_frames(self._unit_frames(unit), lean=False) for unit in units]
 
     def remove(self) -> None:
         """Removes everything of the video."""
@@ -226,6 +283,9 @@ class VideoIndex:
 
     def _unit_bodies(self, unit: UnitRecord) -> Path:
         return self._unit_path(unit).with_suffix(".bodies.parquet")
+
+    def _unit_frames(self, unit: UnitRecord) -> Path:
+        return self._unit_path(unit).with_suffix(".frames.parquet")
 
 
 def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
@@ -250,6 +310,14 @@ def _write_bodies(path: Path, bodies: Bodies, metadata: dict[str, str]) -> None:
         pq.write_table(bodies_to_table(bodies, metadata), part, compression=_BODY_COMPRESSION)
 
 
+def _write_frames(path: Path, frames: SampledFrames, metadata: dict[str, str]) -> None:
+    """Durable with the file of faces beside it, which is written next."""
+    private_folder(path.parent)
+    with atomic_path(path, private=True, with_next=True) as part:
+        table = frames_to_table(frames, metadata)
+        pq.write_table(table, part, compression="ZSTD", use_dictionary=False, write_statistics=False)
+
+
 def _read(path: Path) -> Faces:
     with _opened(path) as file:
         table = file.read()
@@ -259,6 +327,11 @@ def _read(path: Path) -> Faces:
 def _read_bodies(path: Path, *, lean: bool = False) -> Bodies:
     with _opened(path, check_bodies) as file:
         return bodies_from_table(file.read(columns=LEAN_COLUMNS if lean else None))
+
+
+def _read_frames(path: Path, *, lean: bool) -> SampledFrames:
+    with _opened(path, check_frames) as file:
+        return frames_from_table(file.read(columns=LEAN_FRAME_COLUMNS if lean else None))
 
 
 def _read_portraits(path: Path) -> FacePictures:

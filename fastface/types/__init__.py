@@ -1,8 +1,9 @@
 """The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
 
 from fastface.types.answers import Added, Doubt, FramingClass, Gallery, Hits, Span, Target
-from fastface.types.bodies import NUM_COLOURS, SCENE_SIZE, Bodies
+from fastface.types.bodies import NUM_COLOURS, Bodies
 from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, FacePictures, Faces, FloatArray
+from fastface.types.frames import SIGNATURE_SIZE, SampledFrames
 from fastface.types.gates import BlurGate
 from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
 from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
@@ -11,7 +12,7 @@ __all__ = [
     "ALIGNED_SIZE",
     "DOUBLE_COSINE",
     "NUM_COLOURS",
-    "SCENE_SIZE",
+    "SIGNATURE_SIZE",
     "Added",
     "Appearance",
     "BlurGate",
@@ -29,6 +30,7 @@ __all__ = [
     "Person",
     "Portrait",
     "Rank",
+    "SampledFrames",
     "Sampling",
     "Size",
     "Span",

@@ -270,7 +270,9 @@ class Finder:
         if dense:
             order = np.argsort(faces.pts, kind="stable")
             faces, periods = faces[order], periods[order]
-            faces = replace(faces, track=link_tracks(faces, period, is_film=info.is_film))
+            used = [unit for unit in dense if exact or unit.period is not None]
+            shot = index.frames_with(used, is_film=info.is_film).shot_at(faces.pts)
+            faces = replace(faces, track=link_tracks(faces, shot, period, is_film=info.is_film))
         return faces, periods
 
     def _index(self, record: VideoRecord) -> VideoIndex:
