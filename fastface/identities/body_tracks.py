@@ -1,9 +1,9 @@
 """Bodies of one person, linked into tracks: by time, place, size and clothes, and by the faces on them.
 
 Two bodies can be one person's a moment later if the boxes overlap and the clothes agree, or, also after the longer gap
-of somebody who was hidden, if the clothes agree more and the body has moved little and is as large. Faces on
-them that contradict each other are two persons'. Nothing is linked across a change of shot, where the whole frame looks
-otherwise. Two bodies of one frame never share a track.
+of somebody who was hidden, if the clothes agree more and the body has moved little and is as large. Faces on them that
+contradict each other are two persons'. Nothing is linked across a change of shot: see `video.shots`. Two bodies of one
+frame never share a track.
 """
 
 from dataclasses import replace
@@ -29,10 +29,6 @@ _LIKE_MOVED = 0.93
 """Product of colours. Of one person in neighbouring samples 1 in 100 lies below 0.90; of what overlaps across a cut,
 1 in 20 above 0.92; of two persons side by side half lie above 0.84 in a crowd in winter coats."""
 
-_SAME_SHOT = 18.0
-"""Mean difference of two scenes' components, 0–255. In a film of television cuts have 24–30; whoever moves, and
-exposure that follows, reach 16."""
-
 _HIDDEN_SECONDS = 2.1
 """How long somebody may be hidden; no whole number of samples at usual rates, for which rounding would decide."""
 
@@ -40,16 +36,19 @@ _MIN_COSINE = 0.2
 """Of the faces on two bodies, as for tracks of faces."""
 
 
-def link_bodies(bodies: Bodies, faces: Faces, period: float, *, is_film: bool = True) -> Bodies:
+def link_bodies(
+    bodies: Bodies, shot: npt.NDArray[np.int32], faces: Faces, period: float, *, is_film: bool = True
+) -> Bodies:
     """The bodies of one video with the face on each, and their tracks.
 
     Args:
         bodies: Of one video, in any order.
+        shot: (n,) the shot of each body; no track goes from one into another.
         faces: All faces of the same frames.
         period: Seconds between samples where they are sparsest.
         is_film: Whether the frames follow each other. Of pictures that do not, each body is a track of its own.
     """
-    boxes, face, shot = bodies.boxes.astype(np.float64), _faces_of(bodies, faces), _shots(bodies)
+    boxes, face = bodies.boxes.astype(np.float64), _faces_of(bodies, faces)
     short = max(GAP_SECONDS, GAP_SAMPLES * period)
 
     def judge(earlier: Numbers, later: Numbers) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
@@ -68,15 +67,6 @@ def link_bodies(bodies: Bodies, faces: Faces, period: float, *, is_film: bool = 
 
     max_gap = max(_HIDDEN_SECONDS, short) if is_film else 0.0
     return replace(bodies, face=face.astype(np.int32), track=chained(bodies.time, bodies.boxes, max_gap, judge))
-
-
-def _shots(bodies: Bodies) -> Numbers:
-    """(n,) counts the shots: the frame of each body against the one before it that has bodies."""
-    _, first, frame = np.unique(bodies.time, return_index=True, return_inverse=True)
-    scenes = bodies.scene[first].astype(np.int16)
-    jump = np.abs(np.diff(scenes, axis=0)).mean(axis=1)
-    shots: Numbers = np.append(0, np.cumsum(jump > _SAME_SHOT))[frame.ravel()]
-    return shots
 
 
 def _faces_of(bodies: Bodies, faces: Faces) -> npt.NDArray[np.int64]:

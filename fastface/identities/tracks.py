@@ -27,12 +27,15 @@ _MAX_SCALE = 1.6
 """Ratio of the two face sizes."""
 
 
-def link_tracks(faces: Faces, period: float, *, is_film: bool = True) -> npt.NDArray[np.int32]:
+def link_tracks(
+    faces: Faces, shot: npt.NDArray[np.int32], period: float, *, is_film: bool = True
+) -> npt.NDArray[np.int32]:
     """Numbers the tracks of one video.
 
     Args:
         faces: Faces of one video, in any order. Stretches in which every frame was looked at may lie between sparse
             samples.
+        shot: (n,) the shot of each face; no track goes from one into another.
         period: Seconds between samples where they are sparsest.
         is_film: Whether the frames follow each other. Of pictures that do not, each face is a track of its own.
 
@@ -46,7 +49,7 @@ def link_tracks(faces: Faces, period: float, *, is_film: bool = True) -> npt.NDA
         iou, moved, scale = overlaps(boxes[earlier], boxes[later])
         is_near = (moved <= _MAX_MOVE) & (scale <= _MAX_SCALE)
         cosine = np.full(len(earlier), -1.0)
-        possible = np.flatnonzero(is_near | (iou >= _MIN_IOU))
+        possible = np.flatnonzero((is_near | (iou >= _MIN_IOU)) & (shot[earlier] == shot[later]))
         # A product of two float16 is exact in float32, and so is the sum in float64: no order of adding matters.
         products = faces.embedding[earlier[possible]].astype(np.float32)
         products *= faces.embedding[later[possible]].astype(np.float32)

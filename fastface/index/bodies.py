@@ -10,7 +10,7 @@ import pyarrow as pa
 from fastface.errors import FaceIndexError
 from fastface.index.portraits import best_rows
 from fastface.index.schema import SCHEMA_VERSION
-from fastface.types import NUM_COLOURS, SCENE_SIZE, Bodies
+from fastface.types import NUM_COLOURS, Bodies
 
 __all__ = ["LEAN_COLUMNS", "bodies_from_table", "bodies_to_table", "check_bodies", "with_best_pictures"]
 
@@ -41,8 +41,7 @@ def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
     columns = [("time", pa.float64()), ("pts", pa.int64())]
     columns += [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")]
     columns += [("person_score", pa.float32()), ("face", pa.int32()), ("track", pa.int32())]
-    columns += [("colours", pa.list_(pa.float16(), NUM_COLOURS))]
-    columns += [("scene", pa.list_(pa.uint8(), SCENE_SIZE)), ("jpeg", pa.binary())]
+    columns += [("colours", pa.list_(pa.float16(), NUM_COLOURS)), ("jpeg", pa.binary())]
     return pa.schema(columns, metadata={"schema_version": str(SCHEMA_VERSION), **(metadata or {})})
 
 
@@ -52,7 +51,6 @@ def bodies_to_table(bodies: Bodies, metadata: dict[str, str]) -> pa.Table:
     columns += [pa.array(np.ascontiguousarray(bodies.boxes[:, side])) for side in range(4)]
     columns += [pa.array(bodies.person_score), pa.array(bodies.face), pa.array(bodies.track)]
     columns += [pa.FixedSizeListArray.from_arrays(pa.array(bodies.colours.reshape(-1)), NUM_COLOURS)]
-    columns += [pa.FixedSizeListArray.from_arrays(pa.array(bodies.scene.reshape(-1)), SCENE_SIZE)]
     columns += [pa.array(bodies.jpeg.tolist(), pa.binary())]
     return pa.Table.from_arrays(columns, schema=_schema(metadata))
 
@@ -77,7 +75,6 @@ def bodies_from_table(table: pa.Table) -> Bodies:
         **{name: column[name].to_numpy() for name in ("time", "pts", "person_score", "face", "track")},
         boxes=np.stack([column[side].to_numpy() for side in ("x1", "y1", "x2", "y2")], axis=1),
         colours=_lists(column.get("colours"), table.num_rows, np.float16),
-        scene=_lists(column.get("scene"), table.num_rows, np.uint8),
         jpeg=jpeg,
     )
 

@@ -33,6 +33,7 @@ from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
 from fastface.index.tracks import check_tracks, tracks_from_table, tracks_to_table
 from fastface.types import Bodies, FacePictures, Faces, FaceTracks, SampledFrames
+from fastface.video.shots import number_shots
 
 __all__ = ["VideoIndex"]
 
@@ -232,8 +233,8 @@ class VideoIndex:
         """The bodies of the finished video, in order of time; None if they were not looked for.
 
         Args:
-            lean: Whether to leave out what most of the file is: colours and scenes have no components then, and there
-                are no pictures.
+            lean: Whether to leave out what most of the file is: colours have no components then, and there are no
+                pictures.
 
         Raises:
             FaceIndexError: The file is damaged.
@@ -259,6 +260,23 @@ class VideoIndex:
             FaceIndexError: The file is missing or damaged.
         """
         return _read_frames(self.frames_path, lean=lean)
+
+    def frames_with(self, units: Iterable[UnitRecord], *, is_film: bool) -> SampledFrames:
+        """Every sampled frame of the finished video and of some closer looks, each once, shots numbered over all.
+
+        Args:
+            units: Closer looks that have a result. Without any, these are the `frames()` of the video.
+            is_film: Whether the frames of the video follow each other.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+        """
+        closer = self.unit_frames(units)
+        if not closer:
+            return self.frames()
+        frames = SampledFrames.concatenate([self.frames(lean=False), *closer])
+        _, first = np.unique(frames.pts, return_index=True)
+        return number_shots(frames[first], is_film=is_film)
 
     def unit_frames(self, units: Iterable[UnitRecord]) -> list[SampledFrames]:
         """The sampled frames of each committed unit or closer look, with their signatures and without shots.

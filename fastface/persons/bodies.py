@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.persons.colours import colours_of, scene_of
+from fastface.persons.colours import colours_of
 from fastface.persons.yolo import PersonDetector, Persons
 from fastface.types import Bodies, Geometry, Image
 
@@ -77,7 +77,6 @@ def _bodies(picture: Image, persons: Persons, moment: Instant, geometry: Geometr
         boxes=np.clip(persons.boxes * scale, 0, np.tile(np.array(geometry.display, np.float32), 2)),
         person_score=persons.person_score,
         colours=colours_of(picture, persons.boxes),
-        scene=np.tile(scene_of(picture), (count, 1)),
         face=np.full(count, -1, np.int32),
         track=np.full(count, -1, np.int32),
         jpeg=jpeg,

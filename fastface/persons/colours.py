@@ -1,20 +1,18 @@
-"""How a body is dressed, in few numbers: enough to know it again within a shot, and to see that a shot has changed."""
+"""How a body is dressed, in few numbers: enough to know it again within a shot."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types import NUM_COLOURS, SCENE_SIZE, Image
+from fastface.types import NUM_COLOURS, Image
 
-__all__ = ["colours_of", "scene_of"]
+__all__ = ["colours_of"]
 
 _SIDE = 16
 """Each half of a body is averaged to so many rows and columns of pixels."""
 
 _LEVELS = 4
 """Of blue, green and red: the histogram has 4 × 4 × 4 bins."""
-
-_FIELDS = 4
 
 _NARROWER = 0.15
 """Share of a box's width that is left out on either side, since it shows what is behind."""
@@ -43,13 +41,6 @@ def colours_of(picture: Image, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np
         bins[1] += _LEVELS**3
         found[row] = np.sqrt(np.bincount(bins.ravel(), minlength=NUM_COLOURS) / bins.size)
     return found
-
-
-def scene_of(picture: Image) -> npt.NDArray[np.uint8]:
-    """(48,) uint8: the mean colours of a picture's 4 × 4 fields."""
-    fields = cv2.resize(picture, (_FIELDS, _FIELDS), interpolation=cv2.INTER_AREA)
-    scene: npt.NDArray[np.uint8] = fields.reshape(SCENE_SIZE).astype(np.uint8, copy=False)
-    return scene
 
 
 def _whole(low: float, high: float, size: int) -> tuple[int, int]:

@@ -40,6 +40,7 @@ from fastface.video.frame import SampledFrame
 from fastface.video.plan import plan_units
 from fastface.video.planes import PlaneWriter
 from fastface.video.probe import probe
+from fastface.video.shots import signature_of
 
 __all__ = ["serve"]
 
@@ -82,6 +83,7 @@ class _Batch:
         self._canvases, self._planes = ring.batch(grant.slot, geometry)
         self.pts: list[int] = []
         self.times: list[float] = []
+        self.signatures: list[bytes] = []
         self.damaged: set[int] = set()
         self.pictured: list[int] = []
 
@@ -93,6 +95,8 @@ class _Batch:
         if frame.flagged:
             self.damaged.add(place)
         self._writer.write(frame, self._planes[place], self._canvases[place])
+        width, height = self.geometry.content
+        self.signatures.append(signature_of(self._canvases[place][:height, :width]).tobytes())
         self.pts.append(frame.pts)
         self.times.append(float(frame.time))
 
@@ -252,6 +256,7 @@ class _UnitJob:
             geometry=batch.geometry,
             pts=tuple(batch.pts),
             times=tuple(batch.times),
+            signatures=b"".join(batch.signatures),
             damaged=frozenset(batch.damaged),
             pictured=tuple(batch.pictured),
         )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fastface.types import Bodies, FacePictures, Faces, Unit, VideoInfo
+from fastface.types import Bodies, FacePictures, Faces, SampledFrames, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
 
@@ -44,6 +44,7 @@ class UnitScanned:
         seconds: Time of each stage, summed over the processes.
         portraits: Pictures of some of the faces, in order of time.
         bodies: All its bodies, in order of time; none where they were not looked for.
+        frames: All its sampled frames, in order of time, with their signatures and without shots.
     """
 
     unit: Unit
@@ -57,6 +58,7 @@ class UnitScanned:
     blurred: int = 0
     unsharp: int = 0
     bodies: Bodies = field(default_factory=Bodies.empty)
+    frames: SampledFrames = field(default_factory=SampledFrames.empty)
 
 
 @dataclass(frozen=True, slots=True)

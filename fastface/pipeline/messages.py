@@ -179,8 +179,9 @@ class ProbeRefused:
 class Filled:
     """A slot holds a batch of a unit.
 
-    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame; those in `damaged` may be damaged, and the
-    faces of those in `pictured` are to be kept as pictures too.
+    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame, and looks like row i of `signatures`, which
+    are the bytes of (n, SIGNATURE_SIZE) uint8; those in `damaged` may be damaged, and the faces of those in `pictured`
+    are to be kept as pictures too.
     """
 
     work: int
@@ -190,6 +191,7 @@ class Filled:
     geometry: Geometry
     pts: tuple[int, ...]
     times: tuple[float, ...]
+    signatures: bytes
     damaged: frozenset[int] = frozenset()
     pictured: tuple[int, ...] = ()
 

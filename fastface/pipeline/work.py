@@ -10,7 +10,7 @@ import numpy as np
 
 from fastface.pipeline.events import UnitScanned
 from fastface.pipeline.messages import Filled, Inferred, UnitDecoded
-from fastface.types import Bodies, FacePictures, Faces, Unit, VideoInfo
+from fastface.types import SIGNATURE_SIZE, Bodies, FacePictures, Faces, SampledFrames, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
 __all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "blame_of", "may_lease"]
@@ -70,6 +70,7 @@ class UnitWork:
         faces: Faces of each finished batch, by sequence number.
         portraits: Likewise the pictures of them.
         bodies: Likewise the bodies.
+        frames: Likewise the sampled frames themselves.
         inferred: Frames searched so far.
         quarantined: Frames given up so far.
         repeated: Of the frames searched, those equal to the one before.
@@ -87,6 +88,7 @@ class UnitWork:
     faces: dict[int, Faces] = field(default_factory=dict)
     portraits: dict[int, FacePictures] = field(default_factory=dict)
     bodies: dict[int, Bodies] = field(default_factory=dict)
+    frames: dict[int, SampledFrames] = field(default_factory=dict)
     inferred: int = 0
     quarantined: int = 0
     repeated: int = 0
@@ -117,6 +119,7 @@ class UnitWork:
     def add(self, batch: "Batch") -> None:
         """Takes a finished batch."""
         sequence = batch.filled.sequence
+        self.frames[sequence] = _frames_of(batch.filled)
         self.faces[sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
         if batch.portraits:
             self.portraits[sequence] = _joined(batch.portraits, FacePictures.empty())
@@ -147,12 +150,13 @@ class UnitWork:
             seconds=dict(self.seconds),
             portraits=_joined(self.portraits, FacePictures.empty()),
             bodies=_joined(self.bodies, Bodies.empty()),
+            frames=_joined(self.frames, SampledFrames.empty()),
             blurred=self.blurred,
             unsharp=self.unsharp,
         )
 
 
-_Kind = TypeVar("_Kind", Faces, FacePictures, Bodies)
+_Kind = TypeVar("_Kind", Faces, FacePictures, Bodies, SampledFrames)
 
 
 def _joined(parts: dict[int, _Kind], nothing: _Kind) -> _Kind:
@@ -160,6 +164,16 @@ def _joined(parts: dict[int, _Kind], nothing: _Kind) -> _Kind:
     in_order = [nothing]
     in_order.extend(parts[number] for number in sorted(parts))
     return type(nothing).concatenate(in_order)
+
+
+def _frames_of(filled: Filled) -> SampledFrames:
+    """The frames of a batch, searched or given up."""
+    return SampledFrames(
+        time=np.array(filled.times, np.float64),
+        pts=np.array(filled.pts, np.int64),
+        shot=np.full(len(filled.pts), -1, np.int32),
+        signature=np.frombuffer(filled.signatures, np.uint8).reshape(-1, SIGNATURE_SIZE),
+    )
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
 
 from fastface.types.answers import HIT_KINDS, Added, Doubt, FramingClass, Gallery, HitKind, Hits, Span, Target
-from fastface.types.bodies import NUM_COLOURS, SCENE_SIZE, Bodies
+from fastface.types.bodies import NUM_COLOURS, Bodies
 from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, FacePictures, Faces, FloatArray, Rows
 from fastface.types.frames import SIGNATURE_SIZE, SampledFrames
 from fastface.types.gates import BlurGate
@@ -14,7 +14,6 @@ __all__ = [
     "DOUBLE_COSINE",
     "HIT_KINDS",
     "NUM_COLOURS",
-    "SCENE_SIZE",
     "SIGNATURE_SIZE",
     "Added",
     "Appearance",

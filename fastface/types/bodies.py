@@ -8,13 +8,10 @@ import numpy.typing as npt
 
 from fastface.types.faces import Rows
 
-__all__ = ["NUM_COLOURS", "SCENE_SIZE", "Bodies"]
+__all__ = ["NUM_COLOURS", "Bodies"]
 
 NUM_COLOURS = 128
 """Components of a body's colours: 64 of the upper half, 64 of the lower."""
-
-SCENE_SIZE = 48
-"""Components of a scene: blue, green and red of 4 × 4 fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,6 @@ class Bodies(Rows):
         boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the frame as displayed, within it.
         person_score: (n,) float32, 0–1.
         colours: (n, C) float16, L2-normalised: how alike two bodies are dressed is their product, 0–1.
-        scene: (n, S) uint8, what the whole frame looks like, very coarsely: it jumps where the shot changes.
         face: (n,) int32, row in the video's `Faces` of the face on it; -1 without one, or before that is known.
         track: (n,) int32, a number that bodies of one track share within a video; -1 before tracks are linked.
         jpeg: (n,) object, bytes: a small picture of it; None for most.
@@ -38,7 +34,6 @@ class Bodies(Rows):
     boxes: npt.NDArray[np.float32]
     person_score: npt.NDArray[np.float32]
     colours: npt.NDArray[np.float16]
-    scene: npt.NDArray[np.uint8]
     face: npt.NDArray[np.int32]
     track: npt.NDArray[np.int32]
     jpeg: npt.NDArray[np.object_]
@@ -57,7 +52,6 @@ class Bodies(Rows):
             boxes=np.empty((0, 4), np.float32),
             person_score=np.empty(0, np.float32),
             colours=np.empty((0, NUM_COLOURS), np.float16),
-            scene=np.empty((0, SCENE_SIZE), np.uint8),
             face=np.empty(0, np.int32),
             track=np.empty(0, np.int32),
             jpeg=np.empty(0, np.object_),

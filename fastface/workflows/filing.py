@@ -20,8 +20,9 @@ from fastface.index.portraits import best_of_tracks
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.pipeline.events import UnitScanned
-from fastface.types import Bodies, FacePictures, Faces, VideoInfo
+from fastface.types import Bodies, FacePictures, Faces, SampledFrames, VideoInfo
 from fastface.video.fingerprint import fingerprint
+from fastface.video.shots import number_shots
 from fastface.workflows.recipe import Recipe
 from fastface.workflows.verdict import judge
 
@@ -37,6 +38,7 @@ class Seen:
     faces: list[Faces]
     portraits: list[FacePictures]
     bodies: list[Bodies]
+    frames: list[SampledFrames]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,13 @@ class Filing:
             SpaceError, ConfigError: It cannot be written.
         """
         kept, bodies = event.portraits, None
+        frames = number_shots(event.frames, is_film=info is None or info.is_film)
         if len(kept):
-            kept = best_of_tracks(kept, replace(event.faces, track=self._linked(info, event.faces)))
+            kept = best_of_tracks(kept, replace(event.faces, track=self._linked(info, frames, event.faces)))
         if record.bodies is not None:
-            bodies = with_best_pictures(self._linked_bodies(info, event.bodies, event.faces))
+            bodies = with_best_pictures(self._linked_bodies(info, frames, event.bodies, event.faces))
         index = VideoIndex(self.root, event.unit.video_id)
-        index.write_unit(record, event.faces, self.recipe.metadata, kept, bodies=bodies)
+        index.write_unit(record, event.faces, self.recipe.metadata, kept, bodies=bodies, frames=event.frames)
 
     def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> Seen:
         """What the units of a video have found that are not lost.
@@ -72,7 +75,8 @@ class Filing:
             FaceIndexError: A file is missing or damaged.
         """
         index, whole = VideoIndex(self.root, video_id), [unit for unit in units if not unit.lost]
-        return Seen(index.unit_faces(whole), index.unit_portraits(whole), index.unit_bodies(whole))
+        portraits, bodies = index.unit_portraits(whole), index.unit_bodies(whole)
+        return Seen(index.unit_faces(whole), portraits, bodies, index.unit_frames(whole))
 
     def write_video(self, record: VideoRecord, units: Sequence[UnitRecord], read: Callable[[], Seen]) -> VideoRecord:
         """Writes what all units of a video have found; gives the record with the video's final state.
@@ -97,25 +101,32 @@ class Filing:
         seen, recipe = read(), self.recipe
         portraits = FacePictures.concatenate([FacePictures.empty(), *seen.portraits])
         bodies = Bodies.concatenate([Bodies.empty(), *seen.bodies])
-        VideoIndex(self.root, record.video_id).write_faces(
+        info, metadata = record.info, {**recipe.metadata, "fingerprint": record.fingerprint}
+        frames = SampledFrames.concatenate([SampledFrames.empty(), *seen.frames])
+        frames = number_shots(frames, is_film=info is None or info.is_film)
+        index = VideoIndex(self.root, record.video_id)
+        index.write_frames(frames, metadata)
+        index.write_faces(
             seen.faces,
             recipe.dimension,
-            {**recipe.metadata, "fingerprint": record.fingerprint},
-            partial(self._linked, record.info),
+            metadata,
+            partial(self._linked, info, frames),
             partial(best_of_tracks, portraits, most_bytes=recipe.portrait_bytes) if len(portraits) else None,
-            bodies=partial(self._finished_bodies, record.info, bodies) if recipe.has_bodies else None,
+            bodies=partial(self._finished_bodies, info, frames, bodies) if recipe.has_bodies else None,
         )
         fail_point("scan.merged")
         return replace(record, state=state, reason=reason, coverage=verdict.coverage)
 
-    def _linked(self, info: VideoInfo | None, faces: Faces) -> npt.NDArray[np.int32]:
-        return link_tracks(faces, self.recipe.period, is_film=info is None or info.is_film)
+    def _linked(self, info: VideoInfo | None, frames: SampledFrames, faces: Faces) -> npt.NDArray[np.int32]:
+        shot = frames.shot_at(faces.pts)
+        return link_tracks(faces, shot, self.recipe.period, is_film=info is None or info.is_film)
 
-    def _linked_bodies(self, info: VideoInfo | None, bodies: Bodies, faces: Faces) -> Bodies:
-        return link_bodies(bodies, faces, self.recipe.period, is_film=info is None or info.is_film)
+    def _linked_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
+        shot = frames.shot_at(bodies.pts)
+        return link_bodies(bodies, shot, faces, self.recipe.period, is_film=info is None or info.is_film)
 
-    def _finished_bodies(self, info: VideoInfo | None, bodies: Bodies, faces: Faces) -> Bodies:
-        return with_best_pictures(self._linked_bodies(info, bodies, faces), self.recipe.portrait_bytes)
+    def _finished_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
+        return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.recipe.portrait_bytes)
 
 
 def _change(record: VideoRecord) -> str:

@@ -281,7 +281,10 @@ class Finder:
             return VideoFaces(faces, index.tracks(), periods, frames)
         order = np.argsort(faces.pts, kind="stable")
         faces, periods = faces[order], periods[order]
-        faces = replace(faces, track=link_tracks(faces, period, is_film=info.is_film))
+        used = [unit for unit in dense if exact or unit.period is not None]
+        frames = index.frames_with(used, is_film=info.is_film)
+        shot = frames.shot_at(faces.pts)
+        faces = replace(faces, track=link_tracks(faces, shot, period, is_film=info.is_film))
         return VideoFaces(faces, summarize_tracks(faces, frames), periods, frames)
 
     def _index(self, record: VideoRecord) -> VideoIndex:

@@ -129,7 +129,7 @@ class Scanner:
     def _is_whole(self, video_id: str) -> bool:
         """Whether all files of a finished video's index are there."""
         index = VideoIndex(self._root, video_id)
-        if not index.faces_path.exists():
+        if not (index.faces_path.exists() and index.frames_path.exists()):
             return False
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
         has_pictures = index.portraits_path.exists() or not any(unit.portraits for unit in units)
@@ -224,7 +224,7 @@ class Scanner:
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.
-            seen = Seen([event.faces], [event.portraits], [event.bodies])
+            seen = Seen([event.faces], [event.portraits], [event.bodies], [event.frames])
             self._finish(unit.video_id, [record], lambda: seen, last=record)
             return
         write = partial(self._filing.write_unit, event, record, video.record.info if video else None)

@@ -1,0 +1,163 @@
+"""Shots: a small signature of each sampled frame, and where a hard cut lies between two samples. Pure array code.
+
+The change between two samples is a product of two distances, since each alone is misled:
+
+* of the pictures' layout: 1 − correlation of 8 × 8 fields, at the best of a few shifts. A flash, or exposure that
+  follows, changes all fields alike; a slow pan shifts them; both leave it small.
+* of their colours: the Bhattacharyya distance of histograms. A fast pan, and a person who crosses, leave it small.
+
+A hard cut changes both. Ideas from PySceneDetect: fields and histograms compared between frames, and a change that is
+taken back within moments is a flash and no cut.
+"""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fastface.types import SIGNATURE_SIZE, FloatArray, Image, SampledFrames
+
+__all__ = ["number_shots", "signature_of"]
+
+_SIDE = 8
+_FIELDS = 3 * _SIDE * _SIDE
+"""Luma, red difference and blue difference of each field."""
+
+_MIDDLE = (64, 64)
+"""(width, height) of the picture that fields and histogram are made of, at a tenth of the cost of the whole canvas."""
+
+_BINS = (8, 4, 4)
+"""Of luma, red and blue difference."""
+
+_LEVELS = np.empty((1, 256, 3), np.uint8)
+"""The bin of each level. Colours of films lie near grey: those beyond 80–175 count to the bins at the ends."""
+_LEVELS[0, :, 0] = np.arange(256) // 32
+_LEVELS[0, :, 1:] = ((np.arange(256).clip(80, 175) - 80) // 24)[:, None]
+
+_SHIFTS = tuple((down, right) for down in (-1, 0, 1) for right in (-2, -1, 0, 1, 2))
+
+_NOISE = 4
+"""Variance, in squares of levels, that is no picture: two black frames are alike."""
+
+CUT = 0.016
+"""Change from which a cut lies between. In films at 5 samples a second cuts have 0.033 and more, all else 0.007."""
+
+_FLASH_SECONDS = 0.75
+"""A shot that is seen again so soon goes on: what came between is a flash, which is a shot of its own."""
+
+_BLOCK = 4096
+
+
+def signature_of(picture: Image) -> npt.NDArray[np.uint8]:
+    """What a sampled frame looks like, very coarsely.
+
+    Args:
+        picture: (H, W, 3) BGR, the part of the detector's canvas that shows the frame.
+
+    Returns:
+        (SIGNATURE_SIZE,) uint8: luma, red and blue difference of 8 × 8 fields, then the roots of the shares of 128
+        colours, 0–255.
+    """
+    middle = cv2.cvtColor(cv2.resize(picture, _MIDDLE, interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2YCrCb)
+    signature = np.empty(SIGNATURE_SIZE, np.uint8)
+    signature[:_FIELDS] = cv2.resize(middle, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).reshape(-1)
+    ranges = [edge for bins in _BINS for edge in (0, bins)]
+    counts = cv2.calcHist([cv2.LUT(middle, _LEVELS)], [0, 1, 2], None, _BINS, ranges)
+    signature[_FIELDS:] = np.sqrt(counts.reshape(-1) / (_MIDDLE[0] * _MIDDLE[1])) * 255 + 0.5
+    return signature
+
+
+def number_shots(frames: SampledFrames, *, is_film: bool = True) -> SampledFrames:
+    """The same frames with their shots.
+
+    Args:
+        frames: All sampled frames of a video with their signatures, in order of time.
+        is_film: Whether the frames follow each other. Of pictures that do not, each is a shot of its own.
+    """
+    if not is_film:
+        return replace(frames, shot=np.arange(len(frames), dtype=np.int32))
+    is_cut = _changes(frames.signature[:-1], frames.signature[1:]) >= CUT
+    begins = np.concatenate([[0], 1 + np.flatnonzero(is_cut)])[: len(frames)]
+    number = np.empty(len(begins), np.int32)
+    count = 0
+    for part, earlier in enumerate(_resumed(frames, begins).tolist()):
+        number[part] = count if earlier < 0 else number[earlier]
+        count += earlier < 0
+    return replace(frames, shot=np.repeat(number, np.diff(np.append(begins, len(frames)))))
+
+
+def _resumed(frames: SampledFrames, begins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(p,) of each part between two cuts the latest earlier one that it goes on with after a flash; -1 for none."""
+    found = np.full(len(begins), -1, np.int64)
+    for back in range(2, len(begins)):
+        part = np.arange(back, len(begins))
+        last = begins[part - back + 1] - 1
+        is_near = frames.time[begins[part]] - frames.time[last] <= _FLASH_SECONDS
+        if not is_near.any():
+            break
+        open_ = np.flatnonzero(is_near & (found[part] < 0))
+        alike = _changes(frames.signature[last[open_]], frames.signature[begins[part[open_]]]) < CUT
+        found[part[open_[alike]]] = part[open_[alike]] - back
+    return found
+
+
+def _changes(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """(k,) the change between each two signatures: 0 for none, up to 2."""
+    found = np.zeros(len(before))
+    for begin in range(0, len(before), _BLOCK):
+        # Whole numbers, whose sums below 2²⁴ are exact in whatever order: results depend on no block and no machine.
+        left, right = (part[begin : begin + _BLOCK].astype(np.float32) for part in (before, after))
+        colours = _colour_distance(left[:, _FIELDS:], right[:, _FIELDS:])
+        # A product of the two is no cut where colours alone cannot bring it there: most frames, at no cost.
+        possible = np.flatnonzero(2 * colours >= CUT)
+        shape = (len(possible), _SIDE, _SIDE, 3)
+        layout = _layout_distance(left[possible, :_FIELDS].reshape(shape), right[possible, :_FIELDS].reshape(shape))
+        found[begin + possible] = colours[possible] * layout
+    return found
+
+
+def _colour_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
+    """(k,) 1 − the Bhattacharyya coefficient of (k, 128) roots of histograms, 0–1."""
+    norm = np.sqrt(_dot(before, before) * _dot(after, after))
+    distance: npt.NDArray[np.float64] = 1 - _dot(before, after) / np.maximum(norm, 1)
+    return distance.clip(0, 1)
+
+
+def _layout_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
+    """(k,) 1 − the correlation of two pictures' (k, 8, 8, 3) fields at the shift that is best for it, 0–2."""
+    distance = np.full(len(before), 2.0)
+    for down, right in _SHIFTS:
+        distance = np.minimum(distance, 1 - _correlation(_shifted(before, down, right), _shifted(after, -down, -right)))
+    return distance
+
+
+def _shifted(fields: FloatArray, down: int, right: int) -> list[FloatArray]:
+    """The part of a picture that is still seen once it has moved by so many fields: (k, n) of each channel."""
+    rows, columns = (slice(max(0, by), _SIDE + min(0, by)) for by in (down, right))
+    seen = fields[:, rows, columns]
+    size = seen.shape[1] * seen.shape[2]
+    return [seen[..., channel].reshape(len(fields), size) for channel in range(3)]
+
+
+def _correlation(before: list[FloatArray], after: list[FloatArray]) -> npt.NDArray[np.float64]:
+    """(k,) of all channels together, each about its own mean; −1–1."""
+
+    def covariance(left: list[FloatArray], right: list[FloatArray]) -> npt.NDArray[np.float64]:
+        size = left[0].shape[1]
+        total = np.zeros(len(left[0]))
+        for one, other in zip(left, right, strict=True):
+            sums = one.sum(axis=1).astype(np.float64) * other.sum(axis=1)
+            total += (_dot(one, other) - sums / size) / size
+        return total + _NOISE
+
+    found: npt.NDArray[np.float64] = covariance(before, after) / np.sqrt(
+        covariance(before, before) * covariance(after, after)
+    )
+    return found
+
+
+def _dot(left: FloatArray, right: FloatArray) -> npt.NDArray[np.float64]:
+    """(k,) products of the rows of two (k, n)."""
+    found: npt.NDArray[np.float64] = np.einsum("kn,kn->k", left, right).astype(np.float64)
+    return found
