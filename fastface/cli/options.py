@@ -88,7 +88,10 @@ def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
     return (*plain, *(Flag(section, key, (name,)) for key, name in renamed.items()))
 
 
-SAMPLING = _flags("scan", "sample_fps", "every_frame", "keyframes", "det_size", "det_threshold", "min_face")
+SAMPLING = (
+    *_flags("scan", "sample_fps", "every_frame", "keyframes", "det_size"),
+    *_flags("scan", "det_threshold", "weak_threshold", "min_face"),
+)
 SCAN = (*SAMPLING, *_flags("scan", "track", "blur_gate", "decoder", "batch", "decoders", "workers", "ring_mb"))
 MATCH = _flags("match", "false_tracks", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 REFERENCES = _flags("references", "faces", "flip", "jitter")

@@ -35,6 +35,12 @@ class ScanConfig(Section):
         "auto", description="Detector canvas: auto (640 on the long side, the video's aspect) or WxH."
     )
     det_threshold: float = Field(0.5, gt=0, lt=1, description="Smallest detector score of a face.")
+    weak_threshold: float = Field(
+        0.3,
+        gt=0,
+        lt=1,
+        description="Minimum detector score of a face in a track that has one of det_threshold: turned, blurred faces.",
+    )
     min_face: int = Field(16, ge=1, le=4096, description="Smallest width and height of a face, in pixels of the video.")
     min_sharpness: float = Field(
         0.0, ge=0, le=100_000, description="Smallest sharpness of a face (variance of the Laplacian); 0 keeps all."
@@ -64,6 +70,11 @@ class ScanConfig(Section):
     portrait_mb: float = Field(
         8.0, ge=0, le=4096, description="Most MiB of small pictures of faces that are kept of a video; 0 keeps none."
     )
+
+    @property
+    def lowest_score(self) -> float:
+        """The minimum detector score of any face."""
+        return min(self.weak_threshold, self.det_threshold)
 
     @property
     def sampling(self) -> Sampling:

@@ -72,7 +72,7 @@ class Desk:
             device=cards[0],
             threads=layout.worker_threads,
             cache_folder=networks.cache,
-            det_threshold=scan.det_threshold,
+            det_threshold=scan.lowest_score,
             min_face=scan.min_face,
             min_sharpness=scan.min_sharpness,
             gate=_gate(scan),

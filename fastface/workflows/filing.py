@@ -16,7 +16,7 @@ from fastface.failpoints import fail_point
 from fastface.identities.body_tracks import link_bodies
 from fastface.identities.tracks import link_tracks
 from fastface.index.bodies import with_best_pictures
-from fastface.index.portraits import best_of_tracks
+from fastface.index.portraits import best_of_tracks, rows_of
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.pipeline.events import UnitScanned
@@ -47,6 +47,24 @@ class Filing:
 
     root: Path
     recipe: Recipe
+
+    def drop_weak_tracks(self, event: UnitScanned, info: VideoInfo | None) -> UnitScanned:
+        """Drops the faces that no clear face of their track vouches for (the two thresholds of ByteTrack, 2022).
+
+        Args:
+            event: The unit, with all faces that reach `scan.weak_threshold`.
+            info: The video; None for a closer look at one that is finished.
+        """
+        faces, clear = event.faces, np.float32(self.recipe.clear_score)
+        if (faces.det_score >= clear).all():
+            return event
+        frames = number_shots(event.frames, is_film=info is None or info.is_film)
+        track = self._linked(info, frames, faces)
+        best = np.zeros(track.max(initial=-1) + 1, np.float32)
+        np.maximum.at(best, track, faces.det_score)
+        kept = best[track] >= clear
+        pictured = kept[rows_of(event.portraits, faces)] if len(event.portraits) else slice(0)
+        return replace(event, faces=faces[kept], portraits=event.portraits[pictured])
 
     def write_unit(self, event: UnitScanned, record: UnitRecord, info: VideoInfo | None) -> None:
         """Writes what a unit has found.

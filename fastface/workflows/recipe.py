@@ -29,6 +29,7 @@ class Recipe:
         decoder: What is to decode the videos.
         portrait_bytes: The most that the pictures kept of a video's faces take; 0 keeps none.
         period: Seconds between samples at their sparsest; 0 where every frame is sampled.
+        clear_score: Detector score that one face of every track has at least.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Recipe:
     decoder: DecoderName = "pyav"
     portrait_bytes: int = 0
     has_bodies: bool = False
+    clear_score: float = 0.0
 
     def serves(self, key: str) -> bool:
         """Whether an index that was made by the recipe of a key has all that this one has."""
@@ -51,6 +53,7 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         "sampling": str(scan.sampling),
         "det_size": scan.det_size,
         "det_threshold": scan.det_threshold,
+        "weak_threshold": scan.lowest_score,
         "min_face": scan.min_face,
         "unit_seconds": scan.unit_seconds,
         "max_pixels": scan.max_pixels,
@@ -86,6 +89,7 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         period=float(scan.sampling.period or 0),
         decoder=scan.decoder,
         portrait_bytes=int(scan.portrait_mb * (1 << 20)),
+        clear_score=scan.det_threshold,
     )
 
 

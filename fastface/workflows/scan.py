@@ -143,7 +143,9 @@ class Scanner:
             case VideoRefused():
                 self._refuse(event)
             case UnitScanned():
-                self._commit(event)
+                video = self._open.get(event.unit.video_id)
+                drop = partial(self._filing.drop_weak_tracks, event, video.record.info if video else None)
+                self._background.do(drop, self._commit)
             case UnitLost():
                 self._lose(event)
             case Moved():
