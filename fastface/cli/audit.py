@@ -13,7 +13,6 @@ from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.options import Invocation, with_settings
 from fastface.cli.report import as_json, observer_for, plain, say
 from fastface.names import counted, valid_text
-from fastface.review.estimates import Scores
 from fastface.review.intervals import Estimate
 from fastface.workflows.audit import AuditPlan, AuditResult, draw_audit, plan_audit, score_audit
 
@@ -87,13 +86,20 @@ def _show_result(result: AuditResult, invocation: Invocation) -> None:
         return
     if invocation.quiet:
         return
-    table = Table("target", "precision", "recall", "recall\nof faces", "reported", "on screen", "error")
+    shares = Table("target", "precision", "recall", "recall of seen faces")
+    times = Table("target", "reported", "on screen", "error")
     names = [plain(valid_text(label)) for label in result.targets]
-    for name, scores in zip(names, result.estimates.targets, strict=True):
-        table.add_row(name, *_cells(scores))
-    table.add_section()
-    table.add_row("all", *_cells(result.estimates.overall))
-    Console(soft_wrap=True, highlight=False).print(table)
+    every = [*result.estimates.targets, result.estimates.overall]
+    for place, (name, scores) in enumerate(zip([*names, "all"], every, strict=True)):
+        if place == len(names):
+            shares.add_section()
+            times.add_section()
+        shares.add_row(name, *map(_share, (scores.precision, scores.recall, scores.face_recall)))
+        time = scores.screen_time
+        times.add_row(name, f"{time.reported:.1f} s", _seconds(time.true), _seconds(time.error))
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(shares)
+    console.print(times)
     say(
         f"{counted(sum(result.answered), 'moment')} answered, {sum(result.unsure)} unsure and "
         f"{sum(result.open)} open are left out; intervals are of 95 %"
@@ -108,15 +114,9 @@ def _show_result(result: AuditResult, invocation: Invocation) -> None:
     say(f"written: {result.file}")
 
 
-def _cells(scores: Scores) -> list[str]:
-    shares = (scores.precision, scores.recall, scores.face_recall)
-    time = scores.screen_time
-    return [*map(_share, shares), f"{time.reported:.1f} s", _seconds(time.true), _seconds(time.error)]
-
-
 def _share(found: Estimate | None) -> str:
-    return "–" if found is None else f"{100 * found.value:.1f} %\n{100 * found.low:.1f}–{100 * found.high:.1f}"
+    return "–" if found is None else f"{100 * found.value:.1f} % ({100 * found.low:.3g}–{100 * found.high:.3g})"
 
 
 def _seconds(found: Estimate) -> str:
-    return f"{found.value:.1f} s\n{found.low:.1f} to {found.high:.1f}"
+    return f"{found.value:.1f} s ({found.low:.1f} to {found.high:.1f})"

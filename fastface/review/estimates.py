@@ -59,8 +59,8 @@ class Scores:
     """How far to believe the answer about one target, or about all.
 
     Attributes:
-        precision: Share of the reported seconds that is right; None if none is reported.
-        recall: Share of the seconds on screen that is reported; None if the target was never seen.
+        precision: Share of the reported seconds that is right; None if none is reported, or no hit was answered.
+        recall: Share of the seconds on screen that is reported; None if the target was never seen, or no hit answered.
         face_recall: The same of seconds in which the scan saw the target's face.
         screen_time: Reported, estimated and the difference.
     """
@@ -133,10 +133,11 @@ class _Table:
         with_face = add_estimates([one for role, one in missed.items() if role in _BY_FACE])
         true = add_estimates([found, all_missed])
         error = Estimate(reported - true.value, reported - true.high, reported - true.low)
+        is_judged = any(self._answered[place] for place, one in enumerate(self._strata) if one in own)
         return Scores(
-            precision=precision if reported > 0 else None,
-            recall=share_of_sum(found, all_missed),
-            face_recall=share_of_sum(found, with_face),
+            precision=precision if is_judged else None,
+            recall=share_of_sum(found, all_missed) if is_judged or not own else None,
+            face_recall=share_of_sum(found, with_face) if is_judged or not own else None,
             screen_time=ScreenTime(reported, true, error),
         )
 

@@ -132,7 +132,7 @@ def estimate_share(strata: Sequence[Sampled], *, is_rare: bool = False) -> Estim
             variance += unseen * spread * len(values) / (len(values) - 1)
     mean = min(1.0, mean)
     sizes = [1 / squares if squares > 0 else math.inf]
-    if variance > 0:
+    if variance > 0 and len(answered) > 1:  # of one stratum, Kish's is the count itself
         sizes.append(mean * (1 - mean) / variance)
     return (wilson_rare if is_rare else wilson)(mean, min(sizes)).scaled(largest)
 
