@@ -11,7 +11,8 @@ precision is found / reported, recall is found / (found + missed), and the true 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,22 @@ class Scores:
     recall: Estimate | None
     face_recall: Estimate | None
     screen_time: ScreenTime
+
+    def to_object(self) -> dict[str, Any]:
+        """The scores as result.json has them."""
+
+        def rounded(found: Estimate | None, digits: int) -> dict[str, float] | None:
+            return None if found is None else {name: round(value, digits) for name, value in asdict(found).items()}
+
+        time = self.screen_time
+        return {
+            "precision": rounded(self.precision, 4),
+            "recall": rounded(self.recall, 4),
+            "face_recall": rounded(self.face_recall, 4),
+            "reported_seconds": round(time.reported, 3),
+            "true_seconds": rounded(time.true, 3),
+            "error_seconds": rounded(time.error, 3),
+        }
 
 
 @dataclass(frozen=True, slots=True)

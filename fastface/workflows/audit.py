@@ -35,8 +35,7 @@ from fastface.review.audit_files import (
     read_sample,
 )
 from fastface.review.audit_page import MomentPicture, write_audit_page
-from fastface.review.estimates import AuditEstimates, Scores, estimate_audit
-from fastface.review.intervals import Estimate
+from fastface.review.estimates import AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows, stream
 from fastface.video.fingerprint import fingerprint
 from fastface.workflows.audit_moments import Answer, Moments, VideoMoments, read_answer, read_moments
@@ -118,8 +117,8 @@ class AuditResult:
             "answered": sum(self.answered),
             "unsure": sum(self.unsure),
             "open": sum(self.open),
-            "overall": _scores_object(self.estimates.overall),
-            "targets": [{"target": valid_text(label), **_scores_object(one)} for label, one in scores],
+            "overall": self.estimates.overall.to_object(),
+            "targets": [{"target": valid_text(label), **one.to_object()} for label, one in scores],
             "strata": kinds,
             "left_out": [one.model_dump(mode="json") for one in self.left_out],
         }
@@ -243,21 +242,6 @@ def _require_run(out: Path) -> None:
 
 def _label(targets: Sequence[str], place: int | None) -> str | None:
     return None if place is None else valid_text(targets[place])
-
-
-def _scores_object(scores: Scores) -> dict[str, Any]:
-    def rounded(found: Estimate | None, digits: int) -> dict[str, float] | None:
-        return None if found is None else {name: round(value, digits) for name, value in asdict(found).items()}
-
-    time = scores.screen_time
-    return {
-        "precision": rounded(scores.precision, 4),
-        "recall": rounded(scores.recall, 4),
-        "face_recall": rounded(scores.face_recall, 4),
-        "reported_seconds": round(time.reported, 3),
-        "true_seconds": rounded(time.true, 3),
-        "error_seconds": rounded(time.error, 3),
-    }
 
 
 # ── what may be drawn ───────────────────────────────────────────────────────────────────────────────────────────────
