@@ -31,6 +31,7 @@ OPTIONS = {
     "pick": "--name --selection --merge --split --reject --out --pad --clips --crops --json -q --models",
     "curate": "--out --targets --max --dry-run --json -q",
     "status": "--out --json",
+    "audit": "--out -n --number --seed --targets --dry-run --json -q",
     "bench": "--out --batches --workers --decoders --backends --write-profile --models --json",
     "demo": "--out --json -q",
     "models": "list install verify build export-person",

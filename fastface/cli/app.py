@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from fastface.cli import (
+    audit,
     bench,
     calibrate,
     curate,
@@ -56,6 +57,7 @@ app.command("pick")(pick.pick)
 app.command("enroll")(enroll.enroll)
 app.command("calibrate")(calibrate.calibrate)
 app.command("curate")(curate.curate)
+app.command("audit")(audit.audit)
 app.command("status")(status.status)
 app.command("bench")(bench.bench_command)
 app.command("doctor")(doctor.doctor)

@@ -1,5 +1,6 @@
 """Whole frames at full quality, for people to look at: as displayed, in the film's own colours."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -16,7 +17,7 @@ from fastface.video.decode import open_source
 from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.planes import as_bytes
 
-__all__ = ["frames_at", "frames_between"]
+__all__ = ["frames_at", "frames_between", "samples_of"]
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STRETCH_SECONDS = Fraction(20)
@@ -51,6 +52,42 @@ def frames_at(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_sign) 
             except av.error.FFmpegError:
                 continue
             yield frame.pts, picture
+
+
+def samples_of(
+    info: VideoInfo, cells: Sequence[int], size: Fraction, alive: SignOfLife = no_sign
+) -> Iterator[tuple[int, int, Image]]:
+    """The first frame of each of some cells of a sampling grid, which is the frame that a scan looks at.
+
+    Args:
+        info: The video.
+        cells: Numbers of cells, in any order.
+        size: Seconds of a cell.
+        alive: Called with each packet that is read.
+
+    Yields:
+        (cell, pts, picture): as `frames_at`. A cell in which no frame begins is left out.
+
+    Raises:
+        VideoError: The video cannot be opened any more.
+    """
+    scaler = VideoReformatter()
+    wanted = sorted(set(cells))
+    places = [info.pts_at(cell * size) for cell in wanted]
+    for stretch in _stretches(info, places):
+        first, last = bisect_left(places, stretch[0]), bisect_right(places, stretch[-1])
+        left = set(wanted[first:last])
+        unit = Unit(info.video_id, 0, wanted[first] * size, (wanted[last - 1] + 1) * size, Sampling(size))
+        for frame in open_source(info, alive=alive).frames(unit):
+            cell = int(frame.time // size)
+            if cell not in left:
+                continue
+            left.discard(cell)
+            try:
+                picture = _picture(frame.content, info, scaler)
+            except av.error.FFmpegError:
+                continue
+            yield cell, frame.pts, picture
 
 
 def frames_between(

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-_EXPORT_FOLDERS = ("banks", "clips", "crops", "people", "previews", "snapshots")
+_EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots")
 _MAX_REASONS = 10
 
 

@@ -12,8 +12,8 @@ from fastface.workflows.output import OutputFolder
 __all__ = ["Purge", "purge"]
 
 _PICTURES = ("crops/", "snapshots/")
-_PERSONS = ("people/", "banks/", "primary_person.npz")
-_FOLDERS = (*_PICTURES, "people/", "banks/")
+_PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
+_FOLDERS = (*_PICTURES, "audit/", "people/", "banks/")
 _KNOWLEDGE = ("identities.sqlite", "identities.sqlite-wal", "identities.sqlite-shm", "people.json", "corrections.json")
 
 
@@ -25,7 +25,8 @@ class Purge:
         indexes: Videos whose faces and embeddings were kept.
         photos: Photos whose faces were kept.
         pictures: Crops and snapshots.
-        persons: What `people` and `pick` made and know: portraits, pages, tables, embeddings, banks, identities.
+        persons: What `people`, `pick` and `audit` made and know: portraits, pages, tables, embeddings, banks,
+            identities.
         bytes_freed: Size of all that.
         kept: Files beside them that the ledger does not know, which stay: the user's own, or those of a ledger that is
             lost.

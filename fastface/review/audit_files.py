@@ -1,0 +1,188 @@
+"""The files of an audit: which moments were drawn (sample.json), and what the user answered (audit.json)."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fastface.errors import ConfigError
+from fastface.review.estimates import Answered
+from fastface.review.sampling import Role, Stratum
+
+__all__ = [
+    "AuditAnswers",
+    "AuditItem",
+    "AuditSample",
+    "DrawnStratum",
+    "LeftOut",
+    "answered_moments",
+    "item_id",
+    "read_answers",
+    "read_sample",
+]
+
+_Place = Field(ge=0)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class AuditItem(_Strict):
+    """A moment that the page asks about."""
+
+    id: str
+    stratum: int = _Place
+    video: str
+    time: float  # seconds from the first frame
+    pts: int
+    period: float  # seconds that the moment stands for
+    target: int | None  # place of the target that a hit or a near miss is of
+    box: tuple[float, float, float, float] | None  # of the face, in pixels of the frame as displayed
+    choices: tuple[int, ...]  # places of the targets that may be the answer
+
+
+class DrawnStratum(_Strict):
+    """A stratum, and how many of its moments the page asks about."""
+
+    role: Role
+    kind: str
+    target: int | None
+    moments: int
+    seconds: float
+    drawn: int
+
+    @property
+    def stratum(self) -> Stratum:
+        """The stratum."""
+        return Stratum(self.role, self.kind, self.target, self.moments, self.seconds)
+
+
+class LeftOut(_Strict):
+    """A video of which no moment was drawn, though it is part of the answer."""
+
+    video: str
+    reason: str
+    hits: int
+    samples: int
+
+
+class AuditSample(_Strict):
+    """What was drawn, of which answer."""
+
+    schema_version: Literal[1] = 1
+    answer: str  # digest of the answer and the index
+    seed: int
+    targets: tuple[str, ...]
+    strata: tuple[DrawnStratum, ...]
+    items: tuple[AuditItem, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    lost: int = 0  # moments that were drawn, and could not be decoded again
+
+    @property
+    def digest(self) -> str:
+        """Names the sample: another answer, index, seed or size gives another."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class AuditAnswer(_Strict):
+    """What the user said of one moment: which targets it shows, or that it cannot be seen."""
+
+    id: str
+    persons: tuple[int, ...] = ()  # numbers of targets, from 1, as the page shows them
+    unsure: bool = False
+
+
+class AuditAnswers(_Strict):
+    """The file that the page saves."""
+
+    schema_version: Literal[1]
+    audit: str
+    seed: int
+    answers: tuple[AuditAnswer, ...]
+
+
+_File = TypeVar("_File", bound=_Strict)
+
+
+def read_sample(path: Path, draw: str) -> AuditSample:
+    """Reads sample.json.
+
+    Args:
+        path: The file.
+        draw: The command that makes it, for the message.
+
+    Raises:
+        ConfigError: It is not there, or damaged.
+    """
+    if not path.exists():
+        raise ConfigError(f"{str(path)!r} is not there: draw a sample first, with: {draw}")
+    return _read(path, AuditSample, f"is damaged; draw a new sample, with: {draw}")
+
+
+def read_answers(path: Path, sample: AuditSample) -> AuditAnswers:
+    """Reads what the page saved.
+
+    Raises:
+        ConfigError: The file cannot be read, is none that the page saved, or does not belong to the sample.
+    """
+    found = _read(path, AuditAnswers, "is no file that audit.html saved")
+    if found.audit != sample.digest:
+        raise ConfigError(
+            f"{str(path)!r} was saved by the page of another sample or another answer; open audit.html again"
+        )
+    items = {item.id: item for item in sample.items}
+    seen: set[str] = set()
+    for answer in found.answers:
+        fault = _fault(answer, items.get(answer.id), answer.id in seen)
+        if fault:
+            raise ConfigError(f"{str(path)!r}: moment {answer.id!r}: {fault}")
+        seen.add(answer.id)
+    return found
+
+
+def answered_moments(sample: AuditSample, answers: AuditAnswers) -> list[Answered]:
+    """The moments that were answered with certainty."""
+    items = {item.id: item for item in sample.items}
+    return [
+        Answered(items[one.id].stratum, items[one.id].period, frozenset(number - 1 for number in one.persons))
+        for one in answers.answers
+        if not one.unsure
+    ]
+
+
+def _fault(answer: AuditAnswer, item: AuditItem | None, is_double: bool) -> str:
+    """Says what is wrong with an answer; empty if nothing is."""
+    if item is None:
+        return "not in the sample"
+    if is_double:
+        return "answered twice"
+    if answer.unsure and answer.persons:
+        return "unsure, and a person, exclude each other"
+    if not {number - 1 for number in answer.persons} <= set(item.choices):
+        allowed = ", ".join(str(place + 1) for place in item.choices)
+        return f"persons {list(answer.persons)}: allowed are {allowed}"
+    if item.box is not None and len(answer.persons) > 1:
+        return "one face is one person"
+    return ""
+
+
+def _read(path: Path, kind: type[_File], what: str) -> _File:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        reason = " ".join(f"{where}: {fault['msg']}".removeprefix(": ").split())
+        raise ConfigError(f"{str(path)!r} {what} ({reason})") from error
+
+
+def item_id(parts: Sequence[object]) -> str:
+    """Names a moment within its sample, alike in every draw."""
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
