@@ -38,6 +38,7 @@ def make_hits(faces: Faces, rows: list[int], similarity: list[float] | None = No
     return Hits(
         face=index,
         time=faces.time[index],
+        pts=faces.pts[index],
         period=np.full(len(rows), 0.2),
         similarity=np.array(similarity or [0.5] * len(rows), np.float32),
         margin=np.full(len(rows), 0.25, np.float32),

@@ -16,6 +16,7 @@ def hits_at(rows: list[int]) -> Hits:
     return Hits(
         face=np.array(rows, np.int64),
         time=np.array(rows, np.float64),
+        pts=np.array(rows, np.int64),
         period=np.full(count, 0.2),
         similarity=np.full(count, 0.5, np.float32),
         margin=np.zeros(count, np.float32),

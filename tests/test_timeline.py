@@ -27,6 +27,7 @@ def hits_at(*times: float, similarity: list[float] | None = None, period: float 
     return Hits(
         face=np.arange(count, dtype=np.int64),
         time=np.array(times, np.float64),
+        pts=np.zeros(count, np.int64),
         period=np.full(count, period),
         similarity=np.array(similarity or [0.5] * count, np.float32),
         margin=np.ones(count, np.float32),
@@ -105,6 +106,7 @@ def test_the_last_hits_own_period_ends_the_span():
     hits = Hits(
         face=np.arange(2),
         time=np.array([1.0, 1.2]),
+        pts=np.zeros(2, np.int64),
         period=np.array([0.2, 0.04]),
         similarity=np.full(2, 0.5, np.float32),
         margin=np.ones(2, np.float32),

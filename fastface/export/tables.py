@@ -290,7 +290,6 @@ def _chunk_cells(hits: Hits, faces: Faces) -> Iterator[Cells]:
     times = _column(hits.time, seconds_cell)
     face, has_face = np.maximum(hits.face, 0), (hits.face >= 0).tolist()
     columns: list[Iterable[str | int]] = [
-        faces.pts[face].tolist(),
         *(_column(scores, score_cell) for scores in (hits.similarity, hits.margin)),
         *(_column(scores[face], score_cell) for scores in (faces.det_score, faces.quality)),
         *(_column(faces.boxes[face, side], pixels_cell) for side in range(4)),
@@ -299,8 +298,8 @@ def _chunk_cells(hits: Hits, faces: Faces) -> Iterator[Cells]:
     rows = zip(*columns, strict=True)
     nothing = ("",) * len(columns)
     return (
-        (time, *(cells if is_face else nothing), kind)
-        for time, cells, kind, is_face in zip(times, rows, kinds, has_face, strict=True)
+        (time, pts, *(cells if is_face else nothing), kind)
+        for time, pts, cells, kind, is_face in zip(times, hits.pts.tolist(), rows, kinds, has_face, strict=True)
     )
 
 

@@ -227,6 +227,7 @@ def _follow(hits: Hits, frames: SampledFrames) -> Hits:
     return Hits(
         face=np.full(len(rows), -1, np.int64),
         time=frames.time[rows],
+        pts=frames.pts[rows],
         period=hits.period[before],
         similarity=nothing,
         margin=nothing,
@@ -304,6 +305,7 @@ def _hits(faces: Faces, periods: npt.NDArray[np.float64], rows: npt.NDArray[np.i
     return Hits(
         face=rows,
         time=faces.time[rows],
+        pts=faces.pts[rows],
         period=periods[rows],
         similarity=owners.similarity[rows],
         margin=owners.margin[rows],

@@ -107,6 +107,7 @@ class Hits(Rows):
     Attributes:
         face: (n,) int64, rows of the video's `Faces`; -1 where only the body is seen.
         time: (n,) float64, seconds from the first frame.
+        pts: (n,) int64, of the frame, in the stream's time base.
         period: (n,) float64, seconds that the hit stands for: the sample period, or the frame's where every frame was
             looked at.
         similarity: (n,) float32, cosine to the nearest reference of the target; none from the hit's own track. NaN
@@ -118,6 +119,7 @@ class Hits(Rows):
 
     face: npt.NDArray[np.int64]
     time: npt.NDArray[np.float64]
+    pts: npt.NDArray[np.int64]
     period: npt.NDArray[np.float64]
     similarity: npt.NDArray[np.float32]
     margin: npt.NDArray[np.float32]

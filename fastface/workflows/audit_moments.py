@@ -275,7 +275,8 @@ def _sampled_faces(index: VideoIndex, units: Sequence[UnitRecord], period: Fract
         assert period is not None
         faces = Faces.concatenate([faces[~inside], *index.unit_faces(closer)])
         faces = faces[np.argsort(faces.pts, kind="stable")]
-        faces = replace(faces, track=link_tracks(faces, float(period), is_film=is_film))
+        shot = index.frames_with(closer, is_film=is_film).shot_at(faces.pts)
+        faces = replace(faces, track=link_tracks(faces, shot, float(period), is_film=is_film))
     return faces.without_embeddings()
 
 

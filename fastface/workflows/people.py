@@ -124,12 +124,12 @@ def _boxes(desk: Desk, census: Census, video: int, faces: Faces) -> Iterator[Box
     """
     own = census.roll.tracks.rows_of(video)
     place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
-    yield from box_tracks(faces, _moments(census, video, place, faces.time, faces.quality), -np.inf, np.inf)
+    yield from box_tracks(faces, _moments(census, video, place, faces.time, faces.pts, faces.quality), -np.inf, np.inf)
     read = read_bodies(desk, census.roll, census.unseen, video)
     if read is not None:
         bodies, row = read
         place = np.where(row == SEEN, NOBODY, census.unseen_label[row])
-        moments = _moments(census, video, place, bodies.time, bodies.person_score)
+        moments = _moments(census, video, place, bodies.time, bodies.pts, bodies.person_score)
         yield from box_tracks(bodies, moments, -np.inf, np.inf)
 
 
@@ -138,6 +138,7 @@ def _moments(
     video: int,
     place: npt.NDArray[np.int64],
     times: npt.NDArray[np.float64],
+    pts: npt.NDArray[np.int64],
     score: npt.NDArray[np.float32],
 ) -> dict[str, Hits]:
     """{number and name: rows} of all listed persons, so that one has the same colour wherever it is seen."""
@@ -148,6 +149,7 @@ def _moments(
         found[f"{person.number} {person.name}".strip()] = Hits(
             face=rows,
             time=times[rows],
+            pts=pts[rows],
             period=np.full(len(rows), period),
             similarity=score[rows],
             margin=np.zeros(len(rows), np.float32),

@@ -231,6 +231,7 @@ def _hits(faces: Faces, rows: _Rows, period: float, gallery: Gallery) -> Hits:
     return Hits(
         face=rows,
         time=faces.time[rows],
+        pts=faces.pts[rows],
         period=np.full(len(rows), period),
         similarity=similarity,
         margin=margin,
@@ -243,6 +244,7 @@ def _unseen_hits(bodies: Bodies, period: float) -> Hits:
     return Hits(
         face=np.full(len(bodies), -1, np.int64),
         time=bodies.time,
+        pts=bodies.pts,
         period=np.full(len(bodies), period),
         similarity=np.full(len(bodies), np.nan, np.float32),
         margin=np.full(len(bodies), np.nan, np.float32),
