@@ -25,14 +25,15 @@ class Slide:
     embedding: np.ndarray  # (D,) of the photo's only face
 
 
-def make_slides(folders: Sequence[Path], analyse: Analyse) -> list[Slide]:
-    """Every photo with exactly one face, turned into a slide with the face in the middle."""
+def make_slides(folders: Sequence[Path], analyse: Analyse, most: int = 1000) -> list[Slide]:
+    """Photos with exactly one face, so many a folder, each turned into a slide with the face in the middle."""
     slides = []
     for folder in folders:
+        count = 0
         for path in sorted(folder.iterdir()):
-            faces = analyse(path)
-            if len(faces) != 1:
+            if count == most or len(faces := analyse(path)) != 1:
                 continue
+            count += 1
             x1, y1, x2, y2 = faces.boxes[0].tolist()
             scale = FACE_HEIGHT / (y2 - y1)
             move = [SIZE[0] / 2 - scale * (x1 + x2) / 2, SIZE[1] / 2 - scale * (y1 + y2) / 2]

@@ -82,7 +82,7 @@ class VideoIndex:
         frames: SampledFrames,
         bodies: Bodies | None = None,
     ) -> None:
-        """Writes a unit, durably: its frames and faces, pictures of faces if there are any, bodies if they are given."""
+        """Writes a unit, durably: frames and faces, pictures of faces if there are any, bodies if they are given."""
         _write_frames(self._unit_frames(unit), frames, metadata)
         if bodies is not None:
             _write_bodies(self._unit_bodies(unit), bodies, metadata)
