@@ -21,7 +21,7 @@ from fastface.pipeline.messages import (
     Stop,
     UnitDecoded,
 )
-from fastface.types import FacePictures, Faces, Geometry, Sampling, Unit
+from fastface.types import SIGNATURE_SIZE, FacePictures, Faces, Geometry, Sampling, Unit
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frame import UnitReport
@@ -94,7 +94,8 @@ def _decoded(connection: Connection, grants: list[Grant], task: DecodeUnit, draw
         grant, pts = grants.pop(0), tuple(range(begin, min(begin + drawn.batch, last)))
         times = tuple(number / RATE for number in pts)
         pictured = tuple(place for place, number in enumerate(pts) if number % PICTURED_EVERY == 0)
-        filled = Filled(task.work, sequence, grant.slot, grant.generation, GEOMETRY, pts, times, pictured=pictured)
+        given = (grant.slot, grant.generation, GEOMETRY, pts, times, bytes(len(pts) * SIGNATURE_SIZE))
+        filled = Filled(task.work, sequence, *given, pictured=pictured)
         connection.send(filled)
     frames = last - first
     report = UnitReport(frames, frames, covered=unit.end - unit.start, decoder="pyav")

@@ -25,7 +25,7 @@ from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.types import Faces, Gallery, Target, VideoInfo
+from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target, VideoInfo
 from fastface.workflows.desk import VERSION
 from fastface.workflows.networks import open_networks
 from fastface.workflows.output import OutputFolder
@@ -96,7 +96,12 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
         for number in range(count // FACES_A_VIDEO):
             video_id = f"video-{number:04d}.mp4"
             faces, metadata = draw_faces(chance, targets), {**recipe.metadata, "fingerprint": "drawn"}
-            VideoIndex(folder.index, video_id).write_faces([faces], DIMENSION, metadata, lambda found: found.track)
+            pts, first = np.unique(faces.pts, return_index=True)
+            signature = np.zeros((len(pts), SIGNATURE_SIZE), np.uint8)
+            frames = SampledFrames(faces.time[first], pts, np.zeros(len(pts), np.int32), signature)
+            index = VideoIndex(folder.index, video_id)
+            index.write_frames(frames, metadata)
+            index.write_faces([faces], DIMENSION, metadata, lambda found: found.track)
             info = drawn_info(video_id)
             record = VideoRecord(video_id, info.path, "drawn", recipe.key, "done", info=info)
             ledger.put_video(record)

@@ -23,7 +23,7 @@ from fastface.config import load_config
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.types import Faces
+from fastface.types import SIGNATURE_SIZE, Faces, SampledFrames
 from fastface.workflows.desk import VERSION
 from fastface.workflows.networks import open_networks
 from fastface.workflows.output import OutputFolder
@@ -48,7 +48,12 @@ def draw_index(out: Path, models: Path, videos: int) -> int:
             who = chance.integers(len(persons), size=TRACKS_A_VIDEO)
             seen.update(who.tolist())
             faces, metadata = drawn(chance, persons[who]), {**recipe.metadata, "fingerprint": fingerprint}
-            VideoIndex(folder.index, video_id).write_faces([faces], DIMENSION, metadata, lambda found: found.track)
+            pts, first = np.unique(faces.pts, return_index=True)
+            signature = np.zeros((len(pts), SIGNATURE_SIZE), np.uint8)
+            frames = SampledFrames(faces.time[first], pts, np.zeros(len(pts), np.int32), signature)
+            index = VideoIndex(folder.index, video_id)
+            index.write_frames(frames, metadata)
+            index.write_faces([faces], DIMENSION, metadata, lambda found: found.track)
             info = drawn_info(video_id)
             ledger.put_video(VideoRecord(video_id, info.path, fingerprint, recipe.key, "done", info=info))
     return len(seen)

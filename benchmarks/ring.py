@@ -35,7 +35,7 @@ from fastface.config import load_config
 from fastface.pipeline.inference import open_analyser
 from fastface.pipeline.messages import Filled, Grant, Infer, Inferred, WorkerSettings
 from fastface.pipeline.ring import Ring, RingShape
-from fastface.types import Faces, Geometry, Sampling, Unit
+from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Unit
 from fastface.video.canvas import USUAL_CANVAS, geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
@@ -150,7 +150,10 @@ def message_seconds(faces: int, batch: int) -> float:
     geometry = Geometry((1920, 1080), (1920, 1080), USUAL_CANVAS, (640, 360))
     found = drawn_faces(faces)
     seconds = {"detect": 0.1, "align": 0.1, "embed": 0.1, "wait_batch": 0.1}
-    answers = [Filled(0, 0, 0, 0, geometry, pts, times), Inferred(0, 0, found, seconds, 0)]
+    answers = [
+        Filled(0, 0, 0, 0, geometry, pts, times, bytes(batch * SIGNATURE_SIZE)),
+        Inferred(0, 0, found, seconds, 0),
+    ]
     context = multiprocessing.get_context("fork")
     pipes = [context.Pipe() for _ in answers]
     children = [

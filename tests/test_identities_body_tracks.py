@@ -3,13 +3,12 @@
 import time
 
 import numpy as np
-import pytest
 from gallery_tools import DIMENSION, axis, faces_of, mixed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastface.identities.body_tracks import link_bodies
-from fastface.types import NUM_COLOURS, SCENE_SIZE, Bodies, Faces
+from fastface.types import NUM_COLOURS, Bodies, Faces
 
 ANN, BOB = axis(0), axis(1)
 LEFT, RIGHT = (100, 100, 200, 400), (400, 100, 500, 400)
@@ -33,9 +32,8 @@ def bodies_of(
     times: list[float],
     boxes: list[tuple[float, ...]],
     colours: list[np.ndarray] | None = None,
-    scenes: list[int] | None = None,
 ) -> Bodies:
-    """Bodies that are all dressed in red, in frames that are grey all over."""
+    """Bodies that are all dressed in red."""
     count = len(times)
     return Bodies(
         time=np.array(times, np.float64),
@@ -43,7 +41,6 @@ def bodies_of(
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
         person_score=np.full(count, 0.8, np.float32),
         colours=np.array(colours or [RED] * count, np.float16).reshape(-1, NUM_COLOURS),
-        scene=np.repeat(np.array(scenes or [90] * count, np.uint8)[:, None], SCENE_SIZE, axis=1),
         face=np.full(count, -1, np.int32),
         track=np.full(count, -1, np.int32),
         jpeg=np.full(count, None, np.object_),
@@ -59,16 +56,21 @@ def face_on(box):
     return (box[0] + 30, box[1] + 5, box[0] + 70, box[1] + 55)
 
 
-def linked(bodies: Bodies, faces: Faces = NOBODY, period: float = 0.2) -> list[int]:
-    found = link_bodies(bodies, faces, period)
+def one_shot(bodies: Bodies) -> np.ndarray:
+    return np.zeros(len(bodies), np.int32)
+
+
+def linked(bodies: Bodies, faces: Faces = NOBODY, period: float = 0.2, shots: list[int] | None = None) -> list[int]:
+    shot = one_shot(bodies) if shots is None else np.array(shots, np.int32)
+    found = link_bodies(bodies, shot, faces, period)
     assert (found.track.dtype, found.face.dtype) == (np.int32, np.int32)
     return found.track.tolist()
 
 
-def pair(*, move: float = 0, seconds: float = 0.2, alike: float = 1, scenes: tuple[int, int] = (90, 90)) -> list[int]:
+def pair(*, move: float = 0, seconds: float = 0.2, alike: float = 1) -> list[int]:
     """The tracks of two bodies."""
     places, colours = [LEFT, shifted(LEFT, move)], [RED, clothes(alike)]
-    return linked(bodies_of([0, seconds], places, colours, list(scenes)))
+    return linked(bodies_of([0, seconds], places, colours))
 
 
 def test_who_walks_is_one_track():
@@ -119,28 +121,17 @@ def test_the_best_pairs_are_linked_first():
     assert linked(bodies_of([0, 0, 0.2, 0.2], boxes)) == [0, 1, 0, 1]
 
 
-@pytest.mark.parametrize(("after", "shots"), [(90 + 14, 1), (90 + 25, 2), (90 - 25, 2)])
-def test_a_cut_ends_all_tracks_though_place_and_clothes_agree(after: int, shots: int):
-    # A lamp that is switched on is none.
+def test_a_cut_ends_all_tracks_though_place_and_clothes_agree():
     times = np.repeat([0.0, 0.2, 0.4, 0.6], 2).tolist()
-    bodies = bodies_of(times, [LEFT, RIGHT] * 4, scenes=[90] * 4 + [after] * 4)
-    assert linked(bodies) == ([0, 1] * 4 if shots == 1 else [0, 1] * 2 + [2, 3] * 2)
+    bodies = bodies_of(times, [LEFT, RIGHT] * 4)
+    assert linked(bodies) == [0, 1] * 4
+    assert linked(bodies, shots=[0] * 4 + [1] * 4) == [0, 1] * 2 + [2, 3] * 2
 
 
 def test_a_cut_away_and_back_ends_all_tracks():
     times = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2]
-    bodies = bodies_of(times, [LEFT] * 7, scenes=[90, 90, 150, 150, 150, 90, 90])
-    assert linked(bodies) == [0, 0, 1, 1, 1, 2, 2]
-
-
-def test_a_cut_is_where_the_whole_frame_jumps_and_not_where_something_moves_in_it():
-    bodies = bodies_of([0, 0.2], [LEFT, LEFT])
-    bodies.scene[1, :12] = 150  # by 60 in a quarter of it: 15 in the mean
-    assert linked(bodies) == [0, 0]
-    bodies.scene[1, :24] = 150
-    assert linked(bodies) == [0, 1]
-    # The difference of bytes does not wrap: from 250 to 5 is not 11.
-    assert pair(scenes=(250, 5)) == [0, 1]
+    bodies = bodies_of(times, [LEFT] * 7)
+    assert linked(bodies, shots=[0, 0, 1, 1, 1, 2, 2]) == [0, 0, 1, 1, 1, 2, 2]
 
 
 def test_who_is_hidden_for_less_than_two_seconds_and_back_in_place_is_one_track():
@@ -210,7 +201,7 @@ def test_no_bodies_have_no_tracks():
 def test_in_pictures_that_do_not_follow_each_other_each_body_is_a_track_of_its_own():
     bodies = bodies_of([0, 0, 1, 2], [LEFT, RIGHT, LEFT, LEFT])
     faces = faces_of([ANN, ANN], [0, 1], boxes=[face_on(LEFT)] * 2)
-    found = link_bodies(bodies, faces, 1.0, is_film=False)
+    found = link_bodies(bodies, one_shot(bodies), faces, 1.0, is_film=False)
     assert found.track.tolist() == [0, 1, 2, 3]
     assert found.face.tolist() == [0, -1, 1, -1]
 
@@ -223,15 +214,15 @@ def test_the_face_of_a_body_is_the_row_of_the_face_that_is_on_it():
         boxes=[face_on(LEFT), face_on(LEFT), face_on(RIGHT), face_on(LEFT), (150, 390, 190, 440), face_on(LEFT)],
     )
     # At 0.2 s the face is on nobody who was found, at 0.6 s it is at somebody's feet, and at 0.8 s there is no body.
-    found = link_bodies(bodies, faces, 0.2)
+    found = link_bodies(bodies, one_shot(bodies), faces, 0.2)
     assert found.face.tolist() == [3, 0, 2, -1, -1]
-    backwards = link_bodies(bodies[::-1], faces[::-1], 0.2)
+    backwards = link_bodies(bodies[::-1], one_shot(bodies), faces[::-1], 0.2)
     assert backwards.face.tolist() == [-1, -1, 5 - 2, 5 - 0, 5 - 3]
 
 
 def test_nothing_else_of_the_bodies_is_changed():
     bodies = bodies_of([0.2, 0.0], [LEFT, RIGHT])
-    found = link_bodies(bodies, NOBODY, 0.2)
+    found = link_bodies(bodies, one_shot(bodies), NOBODY, 0.2)
     for name in set(Bodies.__dataclass_fields__) - {"face", "track"}:
         assert getattr(found, name) is getattr(bodies, name), name
     assert bodies.track.tolist() == [-1, -1]
@@ -254,22 +245,22 @@ def test_any_order_of_rows_gives_the_same_tracks(rows, random):
         [sample / 5 for sample, *_ in rows],
         [shifted(LEFT, 12 * place) for _, place, *_ in rows],
         [clothes(*np.eye(3)[person]) for *_, person, _ in rows],
-        [90 if sample < 7 else 140 for sample, *_ in rows],
     )
+    shot = np.array([sample >= 7 for sample, *_ in rows], np.int32)
     seen = [row for row in rows if row[3]]
     faces = faces_of(
         [axis(person) for *_, person, _ in seen],
         [sample / 5 for sample, *_ in seen],
         boxes=[face_on(shifted(LEFT, 12 * place)) for _, place, *_ in seen],
     )
-    found = link_bodies(bodies, faces, 0.2)
+    found = link_bodies(bodies, shot, faces, 0.2)
     members = {frozenset(np.flatnonzero(found.track == number).tolist()) for number in set(found.track.tolist())}
     assert found.face[found.face >= 0].tolist() == list(range(len(seen)))
     assert [rows[row] for row in np.flatnonzero(found.face >= 0)] == seen
 
     shuffled = np.array(random.sample(range(len(rows)), len(rows)))
     other = np.array(random.sample(range(len(seen)), len(seen)), np.int64)
-    again = link_bodies(bodies[shuffled], faces[other], 0.2)
+    again = link_bodies(bodies[shuffled], shot[shuffled], faces[other], 0.2)
     assert again.track.tolist() == found.track[shuffled].tolist()
     named = [other[face] if face >= 0 else -1 for face in again.face.tolist()]
     assert named == found.face[shuffled].tolist()
@@ -300,7 +291,6 @@ def test_a_hundred_thousand_bodies_take_seconds():
         boxes=places.astype(np.float32),
         person_score=np.ones(len(person), np.float32),
         colours=(colours / np.linalg.norm(colours, axis=1, keepdims=True)).astype(np.float16),
-        scene=np.full((len(person), SCENE_SIZE), 90, np.uint8),
         face=np.full(len(person), -1, np.int32),
         track=np.full(len(person), -1, np.int32),
         jpeg=np.full(len(person), None, np.object_),
@@ -309,7 +299,7 @@ def test_a_hundred_thousand_bodies_take_seconds():
     faces = faces_of([ANN] * len(seen), (frame[seen] / 25).tolist(), boxes=[face_on(places[row]) for row in seen])
     faces.pts[:] = frame[seen]
     begin = time.process_time()
-    found = link_bodies(bodies, faces, 0.04)
+    found = link_bodies(bodies, one_shot(bodies), faces, 0.04)
     assert time.process_time() - begin < 15
     assert (found.track == person).all()
     assert (found.face[seen] == np.arange(len(seen))).all()

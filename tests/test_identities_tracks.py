@@ -18,8 +18,8 @@ def shifted(box, x, y=0):
     return (box[0] + x, box[1] + y, box[2] + x, box[3] + y)
 
 
-def linked(faces: Faces, period: float = 0.2) -> list[int]:
-    tracks = link_tracks(faces, period)
+def linked(faces: Faces, period: float = 0.2, shot: list[int] | None = None) -> list[int]:
+    tracks = link_tracks(faces, np.array(shot or [0] * len(faces), np.int32), period)
     assert tracks.dtype == np.int32
     return tracks.tolist()
 
@@ -99,13 +99,15 @@ def test_any_order_of_faces_gives_the_same_tracks(rows, random):
         [sample / 5 for sample, _, _ in rows],
         boxes=[shifted(LEFT, 12 * place) for _, _, place in rows],
     )
-    tracks = link_tracks(faces, 0.2)
+    shot = np.array([sample >= 7 for sample, _, _ in rows], np.int32)
+    tracks = link_tracks(faces, shot, 0.2)
     shuffled = np.array(random.sample(range(len(rows)), len(rows)))
     members = {frozenset(np.flatnonzero(tracks == number).tolist()) for number in set(tracks.tolist())}
-    again = link_tracks(faces[shuffled], 0.2)
+    again = link_tracks(faces[shuffled], shot[shuffled], 0.2)
     assert {frozenset(shuffled[again == number].tolist()) for number in set(again.tolist())} == members
     assert len({(sample, track) for (sample, _, _), track in zip(rows, tracks, strict=True)}) == len(rows)
     assert all(len({rows[row][1] for row in track}) == 1 for track in members)
+    assert all(len({shot[row] for row in track}) == 1 for track in members)
     firsts = [rows[int(np.flatnonzero(tracks == number)[0])][0] for number in range(len(members))]
     assert firsts == sorted(firsts)
 
@@ -135,6 +137,6 @@ def test_a_hundred_thousand_faces_take_seconds():
         embedding=embedding.astype(np.float16),
     )
     begin = time.process_time()
-    tracks = link_tracks(faces, 0.04)
+    tracks = link_tracks(faces, np.zeros(len(faces), np.int32), 0.04)
     assert time.process_time() - begin < 10
     assert (tracks == person).all()

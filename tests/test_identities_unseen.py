@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastface.identities.census import NOBODY
 from fastface.identities.unseen import SEEN, Stretches, owners, stretches
-from fastface.types import NUM_COLOURS, SCENE_SIZE, Bodies, Faces
+from fastface.types import NUM_COLOURS, Bodies, Faces
 
 ANN, BO = 0, 1
 """Clusters of faces."""
@@ -32,7 +32,6 @@ def bodies_of(rows: Sequence[Body]) -> Bodies:
         boxes=np.tile(np.array([800, 400, 1120, 680], np.float32), (count, 1)),
         person_score=np.array(score, np.float32),
         colours=np.zeros((count, NUM_COLOURS), np.float16),
-        scene=np.zeros((count, SCENE_SIZE), np.uint8),
         face=np.array(face, np.int32),
         track=np.array(track, np.int32),
         jpeg=np.full(count, None, np.object_),

@@ -20,7 +20,9 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.schema import embeddings_of, from_table, to_table
 from fastface.index.store import VideoIndex
-from fastface.types import Faces, VideoInfo
+from fastface.types import Faces, SampledFrames, VideoInfo
+
+FRAMES = SampledFrames.empty()
 
 INFO = VideoInfo(
     path=Path("films/a\udcff.mp4"),
@@ -95,7 +97,7 @@ def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
     assert table.schema.field("landmarks").type == pa.list_(pa.float32(), 10)
     assert table.schema.field("embedding").type == pa.list_(pa.float16(), 8)
     assert table.column("track").to_pylist() == [0, 0, 0]
-    assert index.metadata() == {"schema_version": "3", "contract": "c"}
+    assert index.metadata() == {"schema_version": "4", "contract": "c"}
 
 
 def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_units_are_merged_in_order_and_private(tmp_path: Path) -> None:
     index = VideoIndex(tmp_path, "a")
     parts = [some_faces(2, seed=n) for n in range(3)]
     for unit, faces in reversed(list(zip(units, parts, strict=True))):
-        index.write_unit(unit, faces, {})
+        index.write_unit(unit, faces, {}, frames=FRAMES)
     read = index.unit_faces(units)
     assert all(map(same, read, parts))
     index.write_faces(read, 8, {}, lambda faces: np.arange(len(faces), dtype=np.int32))
@@ -321,7 +323,7 @@ def test_a_commit_twice_is_one(tmp_path: Path, kind: str) -> None:
         index = VideoIndex(tmp_path, "a")
         for _ in range(2):
             if kind == "unit":
-                index.write_unit(unit, Faces.empty(4), {})
+                index.write_unit(unit, Faces.empty(4), {}, frames=FRAMES)
             ledger.put_unit("a", unit)
         assert list(ledger.units("a")) == ["000001"]
         assert index.holds(unit) == (kind == "unit")

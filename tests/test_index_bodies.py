@@ -16,7 +16,9 @@ from fastface.errors import FaceIndexError
 from fastface.index.bodies import bodies_from_table, bodies_to_table, with_best_pictures
 from fastface.index.records import UnitRecord
 from fastface.index.store import VideoIndex
-from fastface.types import NUM_COLOURS, SCENE_SIZE, Bodies, Faces
+from fastface.types import NUM_COLOURS, Bodies, Faces, SampledFrames
+
+FRAMES = SampledFrames.empty()
 
 SIDES = ("x1", "y1", "x2", "y2")
 
@@ -33,7 +35,6 @@ def some_bodies(count: int, seed: int = 0) -> Bodies:
         boxes=np.hstack([corner, corner + 1 + chance.random((count, 2), np.float32) * 300]),
         person_score=chance.random(count, np.float32),
         colours=chance.random((count, NUM_COLOURS), np.float32).astype(np.float16),
-        scene=chance.integers(0, 256, (count, SCENE_SIZE), np.uint8),
         face=chance.integers(-1, 9, count, np.int32),
         track=chance.integers(0, 9, count, np.int32),
         jpeg=jpeg,
@@ -117,15 +118,13 @@ def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
         "face": "int32",
         "track": "int32",
         "colours": f"fixed_size_list<element: halffloat>[{NUM_COLOURS}]",
-        "scene": f"fixed_size_list<element: uint8>[{SCENE_SIZE}]",
         "jpeg": "binary",
     }
     assert table.schema.metadata[b"contract"] == b"c"
     assert int(table.schema.metadata[b"schema_version"]) >= 1
     for number, row in enumerate(table.to_pylist()):
         assert [row[side] for side in SIDES] == bodies.boxes[number].tolist()
-        for name in ("colours", "scene"):
-            assert row[name] == getattr(bodies, name)[number].tolist(), name
+        assert row["colours"] == bodies.colours[number].tolist()
         for name in ("time", "pts", "person_score", "face", "track", "jpeg"):
             assert row[name] == getattr(bodies, name)[number], name
 
@@ -134,7 +133,7 @@ def test_only_their_owner_may_read_them(tmp_path: Path) -> None:
     index = VideoIndex(tmp_path, "a")
     written(index, some_bodies(3))
     unit = UnitRecord("000000", Fraction(0), None, dense=False, bodies=3)
-    index.write_unit(unit, some_faces(2), {}, bodies=some_bodies(3))
+    index.write_unit(unit, some_faces(2), {}, bodies=some_bodies(3), frames=FRAMES)
     files = [index.bodies_path, *(tmp_path / "a" / "units").glob("*.bodies.parquet")]
     assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o600, 0o600]
     assert stat.S_IMODE(index.bodies_path.parent.stat().st_mode) == 0o700
@@ -143,7 +142,7 @@ def test_only_their_owner_may_read_them(tmp_path: Path) -> None:
 def test_most_colours_are_nothing_and_take_little_room(tmp_path: Path) -> None:
     colours = np.zeros((1000, NUM_COLOURS), np.float16)
     colours[:, :6] = np.random.default_rng(1).random((1000, 6))
-    bodies = replace(some_bodies(1000), colours=colours, scene=np.full((1000, SCENE_SIZE), 90, np.uint8))
+    bodies = replace(some_bodies(1000), colours=colours)
     bodies.jpeg[:] = None
     written(VideoIndex(tmp_path, "a"), bodies)
     assert VideoIndex(tmp_path, "a").bodies_path.stat().st_size < colours.nbytes / 4
@@ -154,13 +153,13 @@ def test_bodies_of_units_come_and_go_with_them(tmp_path: Path) -> None:
     unasked, none, some = (
         UnitRecord(f"00000{n}", Fraction(n), None, dense=False, bodies=bodies) for n, bodies in enumerate((None, 0, 5))
     )
-    index.write_unit(some, some_faces(2), {}, bodies=some_bodies(5))
-    index.write_unit(none, some_faces(2), {}, bodies=Bodies.empty())
-    index.write_unit(unasked, some_faces(2), {})
+    index.write_unit(some, some_faces(2), {}, bodies=some_bodies(5), frames=FRAMES)
+    index.write_unit(none, some_faces(2), {}, bodies=Bodies.empty(), frames=FRAMES)
+    index.write_unit(unasked, some_faces(2), {}, frames=FRAMES)
     assert all(map(index.holds, (unasked, none, some)))
     assert [len(bodies) for bodies in index.unit_bodies([unasked, none, some])] == [0, 5]
     assert same(index.unit_bodies([some])[0], some_bodies(5))
-    names = ("000000", "000001.bodies", "000001", "000002.bodies", "000002")
+    names = ("000000", "000001.bodies", "000001", "000002.bodies", "000002", *(f"00000{n}.frames" for n in range(3)))
     assert {path.name for path in (tmp_path / "a" / "units").iterdir()} == {f"{name}.parquet" for name in names}
     for unit in (none, some):
         (tmp_path / "a" / "units" / f"{unit.key}.bodies.parquet").unlink()
@@ -185,7 +184,7 @@ def test_a_file_of_other_columns_is_refused_and_a_damaged_one_told(tmp_path: Pat
     scores = table.column("person_score")
     strange = (
         table.append_column("height", scores),
-        table.drop_columns(["scene"]),
+        table.drop_columns(["colours"]),
         table.set_column(6, "person_score", scores.cast(pa.float64())),
         table.select(table.schema.names[::-1]),
         pq.read_table(index.faces_path),

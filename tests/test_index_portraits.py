@@ -13,8 +13,10 @@ from fastface.index.portraits import best_of_tracks
 from fastface.index.records import UnitRecord
 from fastface.index.store import VideoIndex
 from fastface.pipeline.portraits import PortraitClock
-from fastface.types import FacePictures, Faces, Sampling, Unit
+from fastface.types import FacePictures, Faces, SampledFrames, Sampling, Unit
 from fastface.video.frame import SampledFrame
+
+FRAMES = SampledFrames.empty()
 
 UNIT = Unit("a", 0, Fraction(0), None, Sampling(Fraction(1, 5)))
 
@@ -95,13 +97,13 @@ def test_pictures_of_units_come_and_go_with_them(tmp_path: Path) -> None:
     index = VideoIndex(tmp_path, "a")
     faces, portraits = pictured([0, 1], [0, 0], [0.5, 0.6])
     bare, full = (UnitRecord(f"00000{n}", Fraction(n), None, dense=False, portraits=2 * n) for n in (0, 1))
-    index.write_unit(full, faces, {}, portraits)
-    index.write_unit(bare, faces, {}, FacePictures.empty())
+    index.write_unit(full, faces, {}, portraits, frames=FRAMES)
+    index.write_unit(bare, faces, {}, FacePictures.empty(), frames=FRAMES)
     assert index.holds(full)
     assert index.holds(bare)
     assert [rows(found) for found in index.unit_portraits([bare, full])] == [[0, 1]]
     files = sorted(path.name for path in (tmp_path / "a" / "units").iterdir())
-    assert files == ["000000.parquet", "000001.parquet", "000001.portraits.parquet"]
+    assert files == [f"00000{n}.parquet" for n in ("0.frames", "0", "1.frames", "1", "1.portraits")]
     (tmp_path / "a" / "units" / "000001.portraits.parquet").unlink()
     assert not index.holds(full)
     index.drop_units()

@@ -24,7 +24,7 @@ from fastface.config import load_config
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.types import NUM_COLOURS, SCENE_SIZE, Bodies, FacePictures, Faces
+from fastface.types import NUM_COLOURS, Bodies, FacePictures, Faces, SampledFrames
 from fastface.workflows.desk import VERSION
 from fastface.workflows.networks import open_networks
 from fastface.workflows.output import OutputFolder
@@ -142,7 +142,6 @@ def drawn_bodies(film: tuple[Passage, ...], rate: int, first: int, faces: Faces,
         boxes=np.array([body_box(place) for _, place in drawn], np.float32).reshape(-1, 4),
         person_score=np.array([score.get(one, film[one[1]].score) for one in drawn], np.float32),
         colours=np.eye(NUM_COLOURS, dtype=np.float16)[[place for _, place in drawn]],
-        scene=np.zeros((count, SCENE_SIZE), np.uint8),
         face=np.array([row.get((round(time * 1000), place), -1) for time, place in drawn], np.int32),
         track=np.array([first + place for _, place in drawn], np.int32),
         jpeg=jpeg,
@@ -167,6 +166,7 @@ def write_index(
     wanted = drawn_bodies(film, rate, first, faces, places)
     wanted.boxes[:] *= scale
     told = (lambda _: wanted) if bodies else None
+    index.write_frames(SampledFrames.empty(), metadata)
     index.write_faces([faces], DIMENSION, metadata, lambda found: found.track, lambda _: pictures, bodies=told)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastface.persons.bodies import BodyFinder, Instant
-from fastface.persons.colours import colours_of, scene_of
+from fastface.persons.colours import colours_of
 from fastface.persons.yolo import PersonDetector, Persons
 from fastface.pipeline.inference import Job, find_bodies
 from fastface.pipeline.messages import Infer
@@ -77,7 +77,6 @@ def test_bodies_are_by_frame_and_by_score_in_pixels_of_the_displayed_frame() -> 
     for frame, canvas in enumerate(shown):
         pair = slice(2 * frame, 2 * frame + 2)
         assert (found.colours[pair] == colours_of(canvas[:360], np.array([LEFT, RIGHT], np.float32))).all()
-        assert (found.scene[pair] == scene_of(canvas[:360])).all()
 
 
 def test_what_fills_the_canvas_up_is_not_looked_at() -> None:
@@ -87,7 +86,7 @@ def test_what_fills_the_canvas_up_is_not_looked_at() -> None:
     assert [picture.shape for picture in shown_to(made)] == [(360, 640, 3)] * 2
     shown[:, 360:] = 0
     again = made.find(shown, GEOMETRY, moments(2, 0, 1))
-    for name in ("colours", "scene", "jpeg"):
+    for name in ("colours", "jpeg"):
         assert getattr(found, name).tolist() == getattr(again, name).tolist(), name
 
 
@@ -114,7 +113,7 @@ def test_no_body_reaches_over_the_edges_of_the_frame(display: tuple[int, int], c
 def test_nobody_and_no_frames_are_no_bodies() -> None:
     for made, count in ((finder(), 3), (finder(LEFT), 0)):
         found = made.find(canvases(count), GEOMETRY, moments(count))
-        assert (len(found), found.boxes.shape, found.colours.shape, found.scene.shape) == (0, (0, 4), (0, 128), (0, 48))
+        assert (len(found), found.boxes.shape, found.colours.shape) == (0, (0, 4), (0, 128))
 
 
 def test_pictures_are_taken_of_the_frames_that_are_to_be_pictured_and_show_the_body() -> None:
@@ -168,7 +167,7 @@ def test_equal_frames_have_equal_bodies_and_are_searched_once() -> None:
     assert len(shown_to(made)) == 2
     assert found.pts.tolist() == [1000, 1000, 1040, 1040, 1080, 1080, 1120, 1120]
     np.testing.assert_allclose(found.time, np.repeat([0, 0.04, 0.08, 0.12], 2))
-    for name in ("boxes", "person_score", "colours", "scene"):
+    for name in ("boxes", "person_score", "colours"):
         values = getattr(found, name).reshape(4, 2, -1)
         assert (values[1:] == values[1]).all(), name
     assert (found.colours[:2] != found.colours[2:4]).any()

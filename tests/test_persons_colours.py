@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fastface.persons.colours import colours_of, scene_of
+from fastface.persons.colours import colours_of
 
 RED, GREEN, BLUE, GREY = (30, 30, 200), (30, 160, 30), (200, 60, 30), (100, 100, 100)
 CELL = (10, 7)
@@ -141,14 +141,3 @@ def test_a_box_at_the_edges_takes_only_what_is_there(box: tuple[float, ...]) -> 
     (found,) = colours(large[10:20, 20:40], box)
     (red,) = colours(np.full((10, 20, 3), RED, np.uint8), (0, 0, 20, 10))
     assert (found == red).all()
-
-
-def test_a_scene_is_the_mean_colour_of_each_of_sixteen_fields() -> None:
-    fields = np.random.default_rng(6).integers(0, 256, (4, 4, 3), np.uint8)
-    picture = fields.repeat(30, axis=0).repeat(50, axis=1)
-    found = scene_of(picture)
-    assert (found.dtype, found.shape) == (np.uint8, (48,))
-    assert found.tolist() == fields.reshape(-1).tolist()
-    picture[:30, :25] = 0  # half of the first field
-    assert np.abs(scene_of(picture)[:3] - fields[0, 0] / 2).max() <= 1
-    assert scene_of(picture)[3:].tolist() == fields.reshape(-1)[3:].tolist()

@@ -8,14 +8,16 @@ import pytest
 
 from fastface.pipeline.messages import Filled
 from fastface.pipeline.work import QUARANTINE_BLAME, Batch, blame_of, may_lease
-from fastface.types import Faces, Geometry
+from fastface.types import SIGNATURE_SIZE, Faces, Geometry
 
 GEOMETRY = Geometry((64, 64), (64, 64), (64, 64), (64, 64))
 CRASH = blame_of(-signal.SIGSEGV, stalled=False)
 
 
 def batch_of(count: int) -> Batch:
-    filled = Filled(1, 0, 0, 0, GEOMETRY, tuple(range(count)), tuple(float(n) for n in range(count)))
+    filled = Filled(
+        1, 0, 0, 0, GEOMETRY, tuple(range(count)), tuple(float(n) for n in range(count)), bytes(count * SIGNATURE_SIZE)
+    )
     return Batch(7, filled, deque([(0, count)]))
 
 

@@ -17,7 +17,7 @@ from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.types import Bodies, Faces
 
-__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "look_of"]
+__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "cut_tracks", "look_of"]
 
 _SCHEMA_VERSION = 1
 
@@ -69,11 +69,13 @@ class Corrections:
         same: Groups of tracks that are one person's.
         different: Pairs of groups that are two persons'.
         rejected: Groups that nobody wants to see listed.
+        cuts: Tracks that are two persons': (the last face of the one, the first face of the other).
     """
 
     same: tuple[_Group, ...] = ()
     different: tuple[tuple[_Group, _Group], ...] = ()
     rejected: tuple[_Group, ...] = ()
+    cuts: tuple[tuple[Anchor, Anchor], ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -91,6 +93,7 @@ class Corrections:
                 same=tuple(map(_group, found["same"])),
                 different=tuple((_group(one), _group(other)) for one, other in found["different"]),
                 rejected=tuple(map(_group, found["rejected"])),
+                cuts=tuple((_anchor(**one), _anchor(**other)) for one, other in found.get("cuts", ())),
             )
         except FileNotFoundError:
             return cls()
@@ -120,6 +123,15 @@ class Corrections:
         ) + tuple(group for group in self.same if any(part.isdisjoint(group) for part in parts))
         return replace(self, same=same, different=(*self.different, (tuple(one), tuple(other))))
 
+    def cut(self, before: Anchor, after: Anchor) -> Self:
+        """With a track that is two persons'.
+
+        Args:
+            before: Its last face of the one.
+            after: Its first face of the other.
+        """
+        return replace(self.split((before,), (after,)), cuts=(*self.cuts, (before, after)))
+
     def parted(self, faces: Iterable[Anchor]) -> Self:
         """Without what was said of these being one person's with others."""
         gone = frozenset(faces)
@@ -141,7 +153,7 @@ class Corrections:
             same=tuple(map(group, self.same)),
             different=tuple((group(one), group(other)) for one, other in self.different),
             rejected=tuple(map(group, self.rejected)),
-        )
+        )  # cuts are places in time, and stay
 
     @property
     def anchors(self) -> Iterator[Anchor]:
@@ -196,6 +208,25 @@ def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "",
     away = np.abs(found.time[rows] - anchor.time)
     best = np.lexsort((-iou, away.round(3), iou < _SAME_FACE_IOU))[0]
     return int(found.tracks[rows[best]]) if iou[best] >= _SAME_FACE_IOU else None
+
+
+def cut_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contract: str, is_film: bool) -> Faces:
+    """The faces of a video with those tracks taken apart that the user said are two persons'.
+
+    Args:
+        faces: All faces of the video.
+        cuts: Those of this video.
+        contract: Of the recogniser of the faces.
+        is_film: Whether the frames of the video follow each other.
+    """
+    for before, after in cuts:
+        one, other = (anchored_track(faces, face, contract=contract, is_film=is_film) for face in (before, after))
+        if one is None or one != other:
+            continue  # it is no track any more, or was taken apart before
+        track = faces.track.copy()
+        track[(faces.track == one) & (faces.time > (before.time + after.time) / 2)] = faces.track.max() + 1
+        faces = replace(faces, track=track)
+    return faces
 
 
 def _cosines(found: Faces | Bodies, anchor: Anchor, contract: str) -> npt.NDArray[np.float32] | None:

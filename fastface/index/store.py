@@ -87,12 +87,11 @@ class VideoIndex:
         metadata: dict[str, str],
         portraits: FacePictures | None = None,
         *,
+        frames: SampledFrames,
         bodies: Bodies | None = None,
-        frames: SampledFrames | None = None,
     ) -> None:
-        """Writes the faces of a unit, durably, the pictures of them if there are any, bodies and frames if given."""
-        if frames is not None:
-            _write_frames(self._unit_frames(unit), frames, metadata)
+        """Writes a unit, durably: frames and faces, pictures of faces if there are any, bodies if they are given."""
+        _write_frames(self._unit_frames(unit), frames, metadata)
         if bodies is not None:
             _write_bodies(self._unit_bodies(unit), bodies, metadata)
         if portraits:
@@ -145,6 +144,20 @@ class VideoIndex:
         if len(faces) >= _MAPPED_FROM:
             self._write_map(faces.embedding)
         return len(faces)
+
+    def rewrite_tracks(self, track: npt.NDArray[np.int32]) -> None:
+        """Gives the faces of the finished video other tracks, durably.
+
+        Args:
+            track: (n,) the track of each face, in the order of `faces()`.
+
+        Raises:
+            FaceIndexError: The file is missing or damaged.
+        """
+        with _opened(self.faces_path) as file:
+            table = file.read()
+            faces = replace(from_table(table, embeddings_of(table)), track=track)
+        _write(self.faces_path, faces, self.metadata())
 
     def drop_units(self) -> None:
         """Removes the units' files. Only once the ledger has the video as finished: until then they may be merged."""

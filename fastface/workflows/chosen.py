@@ -16,6 +16,7 @@ from fastface.workflows.census import MOST_ANCHORS, Census
 from fastface.workflows.desk import Desk
 
 __all__ = [
+    "anchor_at",
     "anchors_of",
     "best_tracks",
     "body_anchors",
@@ -110,9 +111,13 @@ def face_anchors(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
     for video_id, index, own in _by_video(desk, census, census.roll.tracks, rows):
         faces = index.faces()
         for row, face in own:
-            look = look_of(faces.embedding[face], desk.networks.contract)
-            found[row] = _anchor(video_id, faces, face, look)
+            found[row] = anchor_at(video_id, faces, face, desk.networks.contract)
     return found
+
+
+def anchor_at(video_id: str, faces: Faces, face: int, contract: str) -> Anchor:
+    """The anchor at one face of a video; the recogniser's contract says whose embedding it keeps."""
+    return _anchor(video_id, faces, face, look_of(faces.embedding[face], contract))
 
 
 def body_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:

@@ -11,9 +11,12 @@ import numpy.typing as npt
 from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.identities.clustering import LinkRule, clustered
-from fastface.identities.corrections import Corrections
+from fastface.identities.corrections import Anchor, Corrections
+from fastface.identities.track_cuts import best_cut
+from fastface.index.store import VideoIndex
 from fastface.workflows.census import Census, corrections_path, shown_census, take_census
 from fastface.workflows.chosen import (
+    anchor_at,
     anchors_of,
     best_tracks,
     body_anchors,
@@ -46,7 +49,7 @@ def correct(
 
     * merge: they are one.
     * split: it is two. Bodies that were joined to it by hand are taken off first; else it is cut where its tracks are
-      least alike.
+      least alike; a person of one track is cut where the faces before and after are least alike.
     * reject: nobody wants to see them.
     * restore: all who were rejected are listed again; nobody is chosen.
 
@@ -108,13 +111,13 @@ def _split(desk: Desk, census: Census, place: int, said: Corrections) -> Correct
     """A person taken apart.
 
     Raises:
-        ConfigError: It is one track.
+        ConfigError: It is one track of faces that are all alike.
     """
     rows = np.flatnonzero(census.label == place)
     if (bodies := body_anchors(desk, census, [place])) and len(rows) + len(bodies) > 1:
         return said.parted(bodies)
     if len(rows) < 2:
-        raise ConfigError(f"person {place + 1} is one track, and cannot be split")
+        return said.cut(*_halves_of_track(desk, census, place, rows))
     one, other = (tuple(face_anchors(desk, census, half).values()) for half in _halves(desk, census, rows))
     return said.split(one, other)
 
@@ -130,6 +133,29 @@ def _halves(desk: Desk, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
         label, _ = clustered(census.roll.tracks[rows], rule, apart=none, together=none)
     largest = int(np.bincount(label).argmax())
     return best_tracks(census, rows[label == largest]), best_tracks(census, rows[label != largest])
+
+
+def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
+    """The last face of one person and the first face of the other in a person's only track.
+
+    Raises:
+        ConfigError: Only bodies are seen, or the faces before and after any cut are one person's by the settings.
+    """
+    alone = f"person {place + 1} is one track, and cannot be split"
+    threshold = desk.config.people.link_threshold
+    assert threshold is not None
+    if not len(rows):
+        raise ConfigError(alone)
+    tracks, row = census.roll.tracks, int(rows[0])
+    video_id = census.roll.records[tracks.video[row]].video_id
+    faces = VideoIndex(desk.out.index, video_id).faces()
+    own = np.flatnonzero(faces.tracks == tracks.number[row])
+    cut = best_cut(faces, own[np.argsort(faces.time[own], kind="stable")])
+    if cut is None or cut.cosine >= threshold:
+        alike = "" if cut is None else f": before and after any moment its faces are alike by {cut.cosine:.2f} or more"
+        raise ConfigError(alone + alike)
+    contract = desk.networks.contract
+    return anchor_at(video_id, faces, cut.before, contract), anchor_at(video_id, faces, cut.after, contract)
 
 
 def _became(before: Census, now: Census, place: int) -> str:

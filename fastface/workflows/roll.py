@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastface.identities.census import Meetings, VideoFacts
-from fastface.identities.corrections import Anchor, Corrections, anchored_track
+from fastface.identities.corrections import Anchor, Corrections, anchored_track, cut_tracks
 from fastface.identities.summary import frame_mates, summarised
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import counted
-from fastface.types import Tracks, VideoInfo
+from fastface.types import Faces, Tracks, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 from fastface.workflows.desk import Desk
 from fastface.workflows.recipe import sampling_of
@@ -58,7 +58,7 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
     count, by_keyframes = 0, False
     for record, info, index in _videos_of(desk):
         desk.interruption.check()
-        faces = index.faces()
+        faces = _cut(index, corrections, info, desk.networks.contract)
         period, is_sparse = _period(index, info)
         by_keyframes |= is_sparse
         tracks = summarised(faces, period, len(records), info.size)
@@ -75,6 +75,19 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
         count += len(tracks)
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
     return Roll(tuple(records), tuple(facts), Tracks.concatenate(parts), meetings, anchored, by_keyframes)
+
+
+def _cut(index: VideoIndex, corrections: Corrections, info: VideoInfo, contract: str) -> Faces:
+    """The faces of a video; tracks that the user said are two persons' are taken apart in the index, if they are not.
+
+    The index is made again by another scan, and what the user said is kept: so it is done here, before every census.
+    """
+    faces = index.faces()
+    cuts = [cut for cut in corrections.cuts if cut[0].video_id == info.video_id]
+    cut = cut_tracks(faces, cuts, contract=contract, is_film=info.is_film)
+    if cut is not faces:
+        index.rewrite_tracks(cut.track)
+    return cut
 
 
 def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:

@@ -1,0 +1,124 @@
+"""Slide shows of real portraits at one place: each person is found in her seconds alone, however the scan is cut up."""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import run_tools
+from faces_tools import PlainSession
+from slides_tools import Slide, make_slides, order_slides, write_slides
+
+from fastface.faces.analyse import FaceAnalyser
+from fastface.faces.arcface import Recogniser
+from fastface.faces.scrfd import Detector
+from fastface.index.store import VideoIndex
+from fastface.models.graph import prepare_detector, prepare_recogniser
+from fastface.video.picture import read_picture
+
+NUM_PHOTOS = 7
+"""Of each of six persons."""
+
+PERSONS = ("Chandler_Bing", "Joey_Tribbiani", "Monica_Geller", "Phoebe_Buffay", "Rachel_Green", "Ross_Geller")
+
+Scan = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def slides(shared_models: Path, shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Slide]:
+    pack, cache = shared_models / "buffalo_s", tmp_path_factory.mktemp("cache")
+    detector = Detector(PlainSession(prepare_detector(pack / "det_500m.onnx", cache)), 0.5)
+    recogniser = Recogniser(PlainSession(prepare_recogniser(pack / "w600k_mbf.onnx", cache)), 512)
+    analyser = FaceAnalyser(detector, recogniser, 16)
+    folders = [shared_media / "photos" / "friends_tv" / person for person in PERSONS]
+    made = make_slides(folders, lambda path: analyser.analyse_picture(read_picture(path)), NUM_PHOTOS)
+    assert Counter(slide.label for slide in made) == dict.fromkeys(PERSONS, NUM_PHOTOS)
+    order = order_slides(made)
+    assert len(order) > 30
+    assert all(one.label != other.label for one, other in pairwise(order))
+    # Some neighbours are as alike as links within a shot allow.
+    assert max(float(one.embedding @ other.embedding) for one, other in pairwise(order)) > 0.2
+    return order
+
+
+@pytest.fixture(scope="module")
+def scan(slides: list[Slide], shared_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Scan:
+    film = tmp_path_factory.mktemp("film") / "slides.mp4"
+    write_slides(film, slides)
+
+    def scanned(*more: str) -> Path:
+        out = tmp_path_factory.mktemp("out")
+        given = ("--models", str(shared_models), "--pack", "buffalo_s", "-o", str(out), "-q", *more)
+        done = run_tools.finish([*run_tools.COMMAND, "scan", str(film), *given])
+        assert done.returncode == 0, done.stderr
+        return out
+
+    return scanned
+
+
+@pytest.fixture(scope="module")
+def whole(scan: Scan) -> Path:
+    """The film as one unit."""
+    return scan()
+
+
+def test_every_slide_is_a_shot_and_no_track_goes_into_the_next(whole: Path, slides: list[Slide]) -> None:
+    index = VideoIndex(whole / ".fastface" / "index", "slides.mp4")
+    frames, faces = index.frames(), index.faces()
+    second = frames.time.astype(np.int64)
+    assert second.max() == len(slides) - 1
+    spans = [set(second[frames.shot == shot].tolist()) for shot in np.unique(frames.shot)]
+    assert spans == [{number} for number in range(len(slides))]
+    assert len(faces) >= 5 * len(slides)
+    assert all(len(set(faces.time[faces.track == track].astype(int).tolist())) == 1 for track in np.unique(faces.track))
+
+
+def test_hits_of_each_person_lie_in_her_seconds(
+    whole: Path, slides: list[Slide], shared_models: Path, shared_media: Path
+) -> None:
+    given = ("--models", str(shared_models), "--pack", "buffalo_s", "-o", str(whole), "-q")
+    for person in PERSONS:
+        photos = shared_media / "photos" / "friends_tv" / person
+        target = ("-t", f"{person}={photos}", "--clips", "none", "--crops", "none")
+        done = run_tools.finish([*run_tools.COMMAND, "find", *target, *given])
+        assert done.returncode == 0, done.stderr
+        hits = Counter(int(float(row["time"])) for row in run_tools.rows(whole / "hits.csv"))
+        expected = {second for second, slide in enumerate(slides) if slide.label == person}
+        assert set(hits) == expected, person
+        assert set(hits.values()) == {5}
+
+
+@pytest.mark.parametrize("processes", [("1", "1"), ("3", "2")])
+def test_units_and_processes_do_not_matter(scan: Scan, whole: Path, processes: tuple[str, str]) -> None:
+    """A keyframe, and so the edge of a unit, lies at every second cut."""
+    decoders, workers = processes
+    out = scan("--set", "scan.unit_seconds=2", "--decoders", decoders, "--workers", workers)
+    assert run_tools.num_units(out) > 10
+    assert run_tools.num_units(whole) == 1
+    for name in ("frames.parquet", "faces.parquet"):
+        found, expected = (pq.read_table(one / ".fastface" / "index" / "slides.mp4" / name) for one in (out, whole))
+        assert found.num_rows > 150
+        assert found.select(["pts"]).equals(expected.select(["pts"])), name
+        column = "shot" if name == "frames.parquet" else "track"
+        assert found.column(column).to_pylist() == expected.column(column).to_pylist(), name
+        if name == "frames.parquet":
+            assert found.equals(expected)
+
+
+def test_a_dissolve_joins_no_two_persons(slides: list[Slide], shared_models: Path, tmp_path: Path) -> None:
+    """Slides of two seconds, the first of which fades from the slide before: few tracks are two persons'."""
+    film, out, kept = tmp_path / "faded.mp4", tmp_path / "out", slides[:16]
+    write_slides(film, kept, seconds=2, dissolve=12)
+    given = ("--models", str(shared_models), "--pack", "buffalo_s", "-o", str(out), "-q")
+    assert run_tools.finish([*run_tools.COMMAND, "scan", str(film), *given]).returncode == 0
+    faces = VideoIndex(out / ".fastface" / "index", "faded.mp4").faces()
+    clear = faces[faces.time % 2 > 0.6]
+    shown = np.array([kept[int(time // 2)].label for time in clear.time])
+    persons = [set(shown[clear.track == track].tolist()) for track in np.unique(clear.track)]
+    assert set().union(*persons) == {slide.label for slide in kept}
+    # Before tracks were taken apart, all sixteen slides were two tracks.
+    assert sum(len(found) > 1 for found in persons) <= 2
+    assert max(map(len, persons)) <= 2
