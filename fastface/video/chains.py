@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from fastface.video import ebml, nut, transport
+from fastface.video import annexb, ebml, nut, transport
 from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.heads import Heads
 
@@ -33,15 +33,14 @@ _AVI_CHUNK = re.compile(rb"[0-9]{2}[A-Za-z0-9]{2}|ix[0-9]{2}|JUNK|LIST|RIFF|idx1
 _KLV_KEY = b"\x06\x0e\x2b\x34"
 """How each key in MXF begins (SMPTE ST 336)."""
 
+_ESSENCE = _KLV_KEY + b"\x01\x02\x01\x01\x0d\x01\x03\x01"
+"""How the key of a frame, or of its sound, begins (SMPTE ST 379)."""
 _KLV_HEAD_BYTES = 16 + 9
 
 _PACK, _END_CODE, _FIRST_STREAM = 0xBA, 0xB9, 0xBB
 _START_CODE = b"\0\0\1"
 _MAX_PADDING_BYTES = 2324
 """Zeros between two packs: a Video CD fills its sectors, of this length, up with zeros."""
-
-_MAX_FILL_BYTES = 64 << 10
-"""Zeros at the end of a file: a disk's or a tape's last block that was filled up. More is what was never written."""
 
 _OGG_PAGE_BYTES = 27
 _OGG_BEGINS = 0x02
@@ -77,13 +76,9 @@ def _find_walk(heads: Heads) -> Callable[[Heads], bool] | None:
     for magic, walk in _WALKS.items():
         if head.startswith(magic):
             return walk
-    return transport.is_chain if transport.find_packets(heads) else None
-
-
-def _is_filled(heads: Heads, place: int) -> bool:
-    """Whether nothing but the filling of a last block follows."""
-    rest = heads.num_bytes - place
-    return rest <= _MAX_FILL_BYTES and heads.count_zeros(place) == rest
+    if annexb.is_raw_stream(head):
+        return annexb.is_chain
+    return transport.is_chain if transport.is_stream(heads) else None
 
 
 def _is_flv_chain(heads: Heads) -> bool:
@@ -96,14 +91,14 @@ def _is_flv_chain(heads: Heads) -> bool:
             continue
         stream = stream or head[8:11]
         if head[0] & ~_FLV_FILTERED not in _FLV_TAGS or head[8:11] != stream:
-            return _is_filled(heads, place)
+            return heads.is_filled(place)
         length = _FLV_TAG_BYTES + int.from_bytes(head[1:4])
         told = heads.read(place + length, 4)
         if len(told) < 4:
             return not _has_last_flv_tag(heads, place)
         if are_lengths_right and int.from_bytes(told) != length and head[0] in _FLV_FRAMES:
             if num_tags >= _ENOUGH:
-                return _is_filled(heads, place + length)
+                return heads.is_filled(place + length)
             are_lengths_right = False
         num_tags += head[0] in _FLV_FRAMES
         place += length + 4
@@ -129,7 +124,7 @@ def _is_avi_chain(heads: Heads) -> bool:
         if is_inside and not _AVI_CHUNK.fullmatch(name):
             # Some writers do not fill chunks of an odd size up.
             if not _AVI_CHUNK.fullmatch(heads.read(place - 1, 4)):
-                return _is_filled(heads, place)
+                return heads.is_filled(place)
             place -= 1
             continue
         is_after_index = name == b"idx1"
@@ -140,7 +135,10 @@ def _is_avi_chain(heads: Heads) -> bool:
         if is_inside and name[2:] in (b"dc", b"db"):
             frames = name
         if place + 8 + size > heads.num_bytes:
-            return not is_inside or not any(heads.contains(place + 8, other) for other in (b"idx1", frames) if other)
+            # An index holds the names of chunks.
+            is_index = is_after_index or name.startswith(b"ix")
+            names = () if is_index or not is_inside else (b"idx1", frames)
+            return not any(heads.contains(place + 8, other) for other in names if other)
         place += 8 + size + size % 2
     return True
 
@@ -150,14 +148,14 @@ def _is_mxf_chain(heads: Heads) -> bool:
     place = 0
     while len(head := heads.read(place, _KLV_HEAD_BYTES)) >= 17:
         if not head.startswith(_KLV_KEY):
-            return _is_filled(heads, place)
+            return heads.is_filled(place)
         num_bytes = head[16] & 0x7F if head[16] & 0x80 else 0
         if num_bytes > 8:
             return False
         size = int.from_bytes(head[17 : 17 + num_bytes]) if num_bytes else head[16]
         value = place + 17 + num_bytes
         if value + size > heads.num_bytes:
-            return not heads.contains(value, _KLV_KEY)
+            return not heads.contains(value, _ESSENCE)
         place = value + size
     return True
 
@@ -182,7 +180,7 @@ def _is_program_chain(heads: Heads) -> bool:
             length = heads.count_zeros(place)
             # The zeros of the next start code are among those that were counted.
             if not 2 < length <= _MAX_PADDING_BYTES or heads.read(place + length, 1) != b"\1":
-                return _is_filled(heads, place) or _follows_end_code(heads, place)
+                return heads.is_filled(place) or _follows_end_code(heads, place)
             length -= 2
         if place + length > heads.num_bytes:
             return not heads.contains(place + 4, bytes([*_START_CODE, _PACK]))
@@ -195,16 +193,21 @@ def _follows_end_code(heads: Heads, place: int) -> bool:
 
 
 def _is_ogg_chain(heads: Heads) -> bool:
-    """Pages, numbered one by one in each of their streams (RFC 3533)."""
+    """Pages, numbered one by one in each of their streams (RFC 3533).
+
+    Where a live stream was joined late, its headers come first and the pages of that moment next.
+    """
     place = 0
     numbers: dict[bytes, int] = {}
+    in_headers: set[bytes] = set()
     while len(head := heads.read(place, _OGG_PAGE_BYTES)) == _OGG_PAGE_BYTES:
         if not head.startswith(b"OggS"):
-            return _is_filled(heads, place)
+            return heads.is_filled(place)
         stream, number = head[14:18], int.from_bytes(head[18:22], "little")
-        if stream in numbers and number != numbers[stream] + 1 and not head[5] & _OGG_BEGINS:
+        if stream in numbers and number != numbers[stream] + 1 and not (head[5] & _OGG_BEGINS or stream in in_headers):
             return False
         numbers[stream] = number
+        (in_headers.discard if any(head[6:14]) else in_headers.add)(stream)
         content = place + _OGG_PAGE_BYTES + head[26]
         following = content + sum(heads.read(place + _OGG_PAGE_BYTES, head[26]))
         if following > heads.num_bytes:

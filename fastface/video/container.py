@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import av.container
@@ -55,7 +56,7 @@ def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.vid
         yield container, _best_stream(path, container)
 
 
-def demux(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[av.Packet]:
+def demux(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[Any]:
     """The packets of a stream, and an empty one that ends it.
 
     Where damage looks like packets of another stream, the container gets that stream while it is read, and PyAV 18

@@ -6,6 +6,8 @@ from fastface.video.frame import SignOfLife
 
 _CHUNK_BYTES = 4 << 10
 _SEARCH_BYTES = 1 << 20
+_MAX_FILL_BYTES = 64 << 10
+"""Zeros at the end of a file: a disk's or a tape's last block that was filled up. More is what was never written."""
 
 
 class Heads:
@@ -51,3 +53,8 @@ class Heads:
                 return place + len(content) - len(rest) - begin
             place += len(content)
         return place - begin
+
+    def is_filled(self, place: int) -> bool:
+        """Whether from a place on there is nothing but the filling of a last block."""
+        rest = self.num_bytes - place
+        return rest <= _MAX_FILL_BYTES and self.count_zeros(place) == rest

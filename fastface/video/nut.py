@@ -7,13 +7,14 @@ from fastface.video.heads import Heads
 __all__ = ["FILE_ID", "is_chain"]
 
 FILE_ID = b"nut/multimedia container\0"
-_MAIN, _SYNCPOINT = 0x4E4D7A561F5F04AD, 0x4E4BE4ADEECA4569
-_START_CODES = frozenset({_MAIN, _SYNCPOINT, 0x4E5311405BF2F9DB, 0x4E58DD672F23E64E, 0x4E49AB68B596BA78})
-"""Of the main header, a syncpoint, a stream header, the index, and information."""
+_MAIN, _SYNCPOINT, _INDEX = 0x4E4D7A561F5F04AD, 0x4E4BE4ADEECA4569, 0x4E58DD672F23E64E
+_START_CODES = frozenset({_MAIN, _SYNCPOINT, _INDEX, 0x4E5311405BF2F9DB, 0x4E49AB68B596BA78})
+"""The last two: of a stream header, and of information."""
 
 _CODED_PTS, _STREAM, _SIZE, _CHECKSUM, _RESERVED = 8, 16, 32, 64, 128
 _HEADER, _MATCH_TIME, _CODED, _INVALID = 1024, 2048, 4096, 8192
 _KNOWN_FLAGS = 0b11 | _CODED_PTS | _STREAM | _SIZE | _CHECKSUM | _RESERVED | 256 | _HEADER | _MATCH_TIME
+_OLD_VERSION, _PIPE = 3, 2
 _HEADER_CHECKSUM_FROM = 4096
 _HEAD_BYTES = 64
 
@@ -57,7 +58,7 @@ class _Main:
     """The main header."""
 
     num_streams: int
-    max_distance: int
+    max_distance: int | None  # None: no syncpoints, and frames of any size
     codes: tuple[_Code, ...]
     header_sizes: tuple[int, ...]  # of the bytes that frames leave out
 
@@ -69,7 +70,7 @@ def is_chain(heads: Heads) -> bool:
         if head[0] == ord("N"):
             code = int.from_bytes(head[:8])
             if code not in _START_CODES:
-                return len(head) < 8 or _is_end(heads, place)
+                return len(head) < 8 and any(known.to_bytes(8).startswith(head) for known in _START_CODES)
             numbers = _Numbers(head[8:])
             size = numbers.next()
             content = place + 8 + numbers.place + (4 if size > _HEADER_CHECKSUM_FROM else 0)
@@ -81,24 +82,22 @@ def is_chain(heads: Heads) -> bool:
         elif main is None:
             return False
         else:
-            length = _measure_frame(head, main)
-            is_far = syncpoint is not None and place - syncpoint > main.max_distance
-            if length is None or (is_far and length > main.max_distance):
-                return _is_end(heads, place)
+            # Farther than this from a syncpoint, only a frame with a checksum may begin.
+            distance = 0 if syncpoint is None else place - syncpoint
+            length = _measure_frame(head, main, distance)
+            if length is None:
+                return heads.is_filled(place)
             following = place + length
         if following > heads.num_bytes:
-            return not heads.contains(place + 1, _SYNCPOINT.to_bytes(8))
+            return not any(heads.contains(place + 1, code.to_bytes(8)) for code in (_SYNCPOINT, _INDEX))
         place = following
     return True
 
 
-def _is_end(heads: Heads, place: int) -> bool:
-    return heads.num_bytes - place < _HEAD_BYTES
-
-
 def _read_main(content: bytes) -> _Main:
     numbers = _Numbers(content)
-    if numbers.next() > 3:
+    version = numbers.next()
+    if version > _OLD_VERSION:
         numbers.next()  # the minor version
     num_streams, max_distance = numbers.next(), numbers.next()
     for _ in range(2 * min(numbers.next(), len(content))):
@@ -110,7 +109,8 @@ def _read_main(content: bytes) -> _Main:
             size = numbers.next()
             numbers.skip(size)
             sizes.append(size)
-    return _Main(num_streams, max_distance, codes, tuple(sizes))
+    is_pipe = version > _OLD_VERSION and numbers.place < len(content) - 4 and bool(numbers.next() & _PIPE)
+    return _Main(num_streams, None if is_pipe else max_distance, codes, tuple(sizes))
 
 
 def _read_codes(numbers: _Numbers, num_bytes: int) -> tuple[_Code, ...]:
@@ -133,8 +133,8 @@ def _read_codes(numbers: _Numbers, num_bytes: int) -> tuple[_Code, ...]:
     return tuple(codes)
 
 
-def _measure_frame(head: bytes, main: _Main) -> int | None:
-    """Bytes of a frame with its head; None: there can be no such frame."""
+def _measure_frame(head: bytes, main: _Main, distance: int) -> int | None:
+    """Bytes of a frame with its head, at a distance from the last syncpoint; None: there can be no such frame."""
     if head[0] >= len(main.codes):
         return None
     code = main.codes[head[0]]
@@ -160,7 +160,7 @@ def _measure_frame(head: bytes, main: _Main) -> int | None:
         return None
     if flags & _CHECKSUM:
         numbers.skip(4)
-    elif size > main.max_distance:
+    elif main.max_distance is not None and (distance > main.max_distance or size > 2 * main.max_distance):
         return None
     left_out = main.header_sizes[header] if size <= _HEADER_CHECKSUM_FROM else 0
     return 1 + numbers.place + max(0, size - left_out)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastface.video.heads import Heads
 
-__all__ = ["find_packets", "is_chain"]
+__all__ = ["is_chain", "is_stream"]
 
 _SYNC = 0x47
 _LENGTHS = (188, 192, 204)
@@ -18,25 +18,29 @@ _CHUNK_PACKETS = 5000
 _SEAM_IDENTIFIERS = frozenset({0, 17})
 """Of a table of programs, or of services: a recording begins with one."""
 
-_MAX_FILL_BYTES = 64 << 10
-
 
 @dataclass(frozen=True, slots=True)
-class Packets:
+class _Packets:
     """Where the packets of a transport stream lie."""
 
     begin: int  # place of the first sync byte
     length: int  # bytes from one sync byte to the next
 
 
-def find_packets(heads: Heads, place: int = 0) -> Packets | None:
+def is_stream(heads: Heads) -> bool:
+    """Whether a file is a transport stream from its beginning on."""
+    packets = _find_packets(heads)
+    return packets is not None and packets.begin in (0, 4)
+
+
+def _find_packets(heads: Heads, place: int = 0) -> _Packets | None:
     """Where packets begin at a place or within one packet's length of it; None: nowhere."""
     content = heads.read(place, _ENOUGH * max(_LENGTHS) + max(_LENGTHS))
     for begin in range(max(_LENGTHS)):
         for length in _LENGTHS:
             syncs = content[begin : begin + _ENOUGH * length : length]
             if len(syncs) == _ENOUGH and syncs.count(_SYNC) == _ENOUGH:
-                return Packets(place + begin, length)
+                return _Packets(place + begin, length)
     return None
 
 
@@ -45,20 +49,19 @@ def is_chain(heads: Heads) -> bool:
 
     A recording that was cut within a packet, and another one joined to it, is no hole: it begins with its tables.
     """
-    packets = find_packets(heads)
+    packets = _find_packets(heads)
     while packets is not None:
         broken = next(_breaks(heads, packets), None)
         if broken is None:
             return True
-        packets = find_packets(heads, broken - packets.length + 1)
+        packets = _find_packets(heads, broken - packets.length + 1)
         if packets is not None and packets.begin <= broken + packets.length and _is_table(heads, packets.begin):
             continue
-        rest = heads.num_bytes - broken
-        return rest <= _MAX_FILL_BYTES and heads.count_zeros(broken) == rest
+        return heads.is_filled(broken)
     return True
 
 
-def _breaks(heads: Heads, packets: Packets) -> Iterator[int]:
+def _breaks(heads: Heads, packets: _Packets) -> Iterator[int]:
     """Places at which a packet should begin and none does."""
     place, length = packets.begin, packets.length
     while content := heads.read(place, _CHUNK_PACKETS * length):
