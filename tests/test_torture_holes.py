@@ -54,7 +54,7 @@ FILMS = {
     "b.hevc": f"{PICTURE} -c:v libx265 -preset ultrafast -x265-params {X265} -pix_fmt yuv420p {ENCODED}",
 }
 RAW = {"b.h264", "b.hevc"}
-"""No header of these tells where the next packet begins: only zeros are certain to show."""
+"""No header of these shows where the next packet begins: only zeros that end within a packet are certain to show."""
 SAMPLINGS = {
     "keyframes": Sampling(Fraction(1, 5), keyframes=True),
     "five": Sampling(Fraction(1, 5)),
@@ -121,10 +121,16 @@ def test_no_film_with_a_hole_is_done(tmp_path: Path, name: str, torture: Torture
     wrong = []
     for turn in range(wanted):
         begin, end = _hole(film, chance)
-        change = _zeros if name in RAW else KINDS[turn % len(KINDS)]
+        change = KINDS[turn % len(KINDS)]
+        if name in RAW:
+            change = _zeros
+            while film.content[end:].lstrip(b"\0")[0] == 1:  # with the zeros before it, the beginning of a packet
+                end += 1
         path.write_bytes(change(film.content, begin, end, chance))
-        for sampling_name, sampling in SAMPLINGS.items():
-            if tools.outcome(path, sampling).state == "done":
-                wrong.append((change.__name__, begin, end, sampling_name))
+        # The quick share tries each kind of hole with each sampling in turn.
+        tried = SAMPLINGS if torture.whole else [list(SAMPLINGS)[turn // len(KINDS) % len(SAMPLINGS)]]
+        for sampling in tried:
+            if tools.outcome(path, SAMPLINGS[sampling]).state == "done":
+                wrong.append((change.__name__, begin, end, sampling))
         torture.progress(turn, f"holes in {name}: {turn} of {wanted}")
     assert wrong == []

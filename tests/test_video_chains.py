@@ -25,7 +25,7 @@ FILMS = {
     "disc.mpg": f"{SMALL} -c:v mpeg1video -c:a mp2 -f vcd",
     "small.nut": f"{SMALL} {H264} -c:a mp2",
     "large.nut": f"{LARGE} {H264} -qp 5 -c:a mp2",
-    "huge.nut": f"{LARGE} -c:v rawvideo -c:a pcm_s16le",
+    "huge.nut": f"{LARGE} -frames:v 5 -c:v rawvideo -c:a pcm_s16le",
     "broadcast.nut": f"{LARGE} {H264} -c:a mp2 -syncpoints none -strict -2",
     "small.avi": f"{SMALL} -c:v mpeg4 -c:a mp3",
     "large.avi": f"{LARGE} -c:v mjpeg -q:v 2 -c:a pcm_s16le",
@@ -34,7 +34,7 @@ FILMS = {
     "small.mkv": f"{SMALL} {H264} -c:a aac",
     "live.mkv": f"{SMALL} {H264} -c:a aac -f matroska -live 1",
     "small.ogv": f"{SMALL} -c:v libtheora -c:a libvorbis",
-    "large.ogv": f"{LARGE} -c:v libtheora -q:v 10 -c:a libvorbis",
+    "large.ogv": f"{LARGE} -frames:v 5 -c:v libtheora -q:v 10 -c:a libvorbis",
     "small.h264": f"{SMALL} {H264} -map 0:v",
     "small.hevc": f"{SMALL} -c:v libx265 -x265-params log-level=0 -map 0:v",
 }
