@@ -67,6 +67,38 @@ def test_frames_that_a_decoder_drops_after_a_hole_are_not_covered(tmp_path: Path
     assert found.coverage == pytest.approx(1 - (float(longest) - 0.04) / 4, abs=0.03)
 
 
+def _without_tags(path: Path, first: int, last: int) -> None:
+    """Takes whole tags of video out of an FLV film; the tags that are left follow on each other."""
+    with av.open(str(path)) as container:
+        begins = [packet.pos for packet in container.demux(video=0) if packet.size]
+    assert len(begins) == 100
+    content = path.read_bytes()
+    path.write_bytes(content[: begins[first]] + content[begins[last] :])
+
+
+@pytest.mark.parametrize("first", range(40, 48))
+def test_a_late_packet_counts_though_it_shows_no_sample(tmp_path: Path, first: int) -> None:
+    """A hole from one packet's beginning to another's cuts no packet, and only the step in time shows it.
+
+    The packet after the step is the only late one. Where it showed no sample, its lateness was dropped with it: nothing
+    was owed any more, and the frames that H.264 left out up to the next keyframe were not missed.
+    """
+    path = tmp_path / "v.flv"
+    tools.ffmpeg(f"{tools.T} {WITH_B} {{0}}", path)
+    _without_tags(path, first, first + 16)
+    assert len(tools.ffprobe_times(path)) < 84
+    found = tools.outcome(path, FIVE_A_SECOND)
+    assert (found.state, found.reason != "") == ("partial", True)
+
+
+@pytest.mark.parametrize("sampling", [KEYFRAMES, FIVE_A_SECOND, tools.EVERY_FRAME], ids=["keyframes", "five", "every"])
+def test_a_hole_from_tag_to_tag_is_never_done(shared_media: Path, sampling: Sampling) -> None:
+    """Its zeros begin where a tag does, so that each packet that FFmpeg gives is whole; 77 of 100 frames come out."""
+    path = shared_media / "failing" / "video" / "S_hole_in_flv" / "b_frames_zeros.flv"
+    assert len(tools.ffprobe_times(path)) == 77
+    assert tools.outcome(path, sampling).state == "partial"
+
+
 UNEVEN = "-vf select='not(between(n,30,60))*not(mod(n,3))' -fps_mode vfr"
 JUMP = "-vf setpts='if(gt(N,50),PTS+3600/TB,PTS)' -fps_mode passthrough"
 HONEST = {

@@ -168,7 +168,7 @@ def _marks_until(container: InputContainer, video: VideoStream, end_pts: int | N
     """The packets from here on, until none that follows can be shown before `end_pts`; whether all had a pts."""
     marks: list[_Mark] = []
     has_all_pts = True
-    for packet in container.demux(video):
+    for packet in video_container.demux(container, video):
         pts = packet.dts if packet.pts is None else packet.pts
         if pts is None or packet.size == 0:  # the last one, which flushes the decoder, is empty
             continue

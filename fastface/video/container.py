@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import av.container
@@ -14,7 +15,7 @@ import av.video.stream
 from fastface.errors import VideoError
 from fastface.video.frame import CANNOT_READ
 
-__all__ = ["open_video"]
+__all__ = ["demux", "open_video"]
 
 """How the reason of a `VideoError` begins if the file, and not what is in it, is at fault: another time it may do."""
 
@@ -53,6 +54,18 @@ def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.vid
         raise VideoError(path, _why_unopened(error)) from error
     with container:
         yield container, _best_stream(path, container)
+
+
+def demux(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[Any]:
+    """The packets of a stream, and an empty one that ends it.
+
+    Where damage looks like packets of another stream, the container gets that stream while it is read, and PyAV 18
+    fails at the end, after all packets of the streams that it knew.
+    """
+    try:
+        yield from container.demux(stream)
+    except IndexError:
+        return
 
 
 def _best_stream(path: Path, container: av.container.InputContainer) -> av.video.stream.VideoStream:

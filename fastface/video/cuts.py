@@ -5,7 +5,7 @@ from typing import Any
 
 import av.error
 
-from fastface.video.container import open_video
+from fastface.video.container import demux, open_video
 from fastface.video.frame import SignOfLife
 
 __all__ = ["keyframe_stamps"]
@@ -53,7 +53,7 @@ def _scanned(container: Any, stream: Any, alive: SignOfLife) -> list[int] | None
     stamps: list[int] = []
     last: int | None = None
     try:
-        for packet in container.demux(stream):
+        for packet in demux(container, stream):
             alive()
             if packet.dts is None:
                 continue

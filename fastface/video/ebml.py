@@ -4,12 +4,9 @@ FFmpeg looks for the next cluster after a hole and says nothing of it. Where the
 without those in it, as VP8's can, nothing else would tell that seconds of the film are lost.
 """
 
-import os
-from pathlib import Path
+from fastface.video.heads import Heads
 
-from fastface.video.frame import SignOfLife, no_sign
-
-__all__ = ["is_whole"]
+__all__ = ["is_chain"]
 
 _EBML = 0x1A45DFA3
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
@@ -22,61 +19,17 @@ _ANYWHERE = {0xEC, 0xBF}
 _OUTSIDE = frozenset({_EBML, _SEGMENT, _CLUSTER, *_IN_SEGMENT})
 _KNOWN = frozenset({*_OUTSIDE, *_IN_CLUSTER, *_ANYWHERE})
 
-_CHUNK_BYTES = 4 << 10
-_SEARCH_BYTES = 1 << 20
 _HEAD_BYTES = 12
 
 
-def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
-    """Whether each element of a Matroska file begins where the one before it ends (RFC 8794); True for other files.
+def is_chain(heads: Heads) -> bool:
+    """Whether each element of a Matroska file begins where the one before it ends (RFC 8794).
 
     An end that is missing is not looked for: the declared duration tells of that. Only headers are read, about a
     hundred for each second of film, and all of what an element that goes beyond the file's end leaves.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return True  # that it cannot be read is told elsewhere
-    try:
-        return _is_chain(_Heads(descriptor, alive))
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-
-
-class _Heads:
-    """The first bytes of elements, read by the chunk: many are small."""
-
-    def __init__(self, descriptor: int, alive: SignOfLife) -> None:
-        self._descriptor = descriptor
-        self._alive = alive
-        self._begin, self._chunk = 0, b""
-        self.num_bytes = os.fstat(descriptor).st_size
-
-    def at(self, place: int) -> bytes:
-        begin = place - self._begin
-        if not 0 <= begin <= len(self._chunk) - _HEAD_BYTES:
-            if place:  # most files are no Matroska, and only asked whether they are
-                self._alive()
-            self._begin, self._chunk = place, os.pread(self._descriptor, _CHUNK_BYTES, place)
-            begin = 0
-        return self._chunk[begin : begin + _HEAD_BYTES]
-
-    def has_cluster(self, place: int) -> bool:
-        """Whether a cluster begins anywhere after a place, as after a hole that an element's size leads beyond."""
-        name = _CLUSTER.to_bytes(4)
-        while len(content := os.pread(self._descriptor, _SEARCH_BYTES, place)) >= len(name):
-            if name in content:
-                return True
-            self._alive()
-            place += len(content) - len(name) + 1
-        return False
-
-
-def _is_chain(heads: _Heads) -> bool:
     place, cluster = 0, _Cluster()
-    while head := heads.at(place):
+    while head := heads.read(place, _HEAD_BYTES):
         identity, num_bytes = _number(head, keep_marker=True)
         if place == 0 and identity != _EBML:
             return True
@@ -91,7 +44,7 @@ def _is_chain(heads: _Heads) -> bool:
         if not cluster.takes(identity, place, None if is_unknown else content + size):
             return False
         last, place = content, content + (0 if inside else size)
-    return place <= heads.num_bytes or not heads.has_cluster(last)
+    return place <= heads.num_bytes or not heads.contains(last, _CLUSTER.to_bytes(4))
 
 
 class _Cluster:

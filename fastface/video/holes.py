@@ -90,18 +90,21 @@ class Debts:
     """Frames that are owed for the packets between a late one and the next keyframe.
 
     What these build on may be missing. H.264 and HEVC are then decoded to no frame at all, and no error.
+
+    Attributes:
+        is_open: Whether a frame is owed for the packet that was taken last.
     """
 
     def __init__(self, info: VideoInfo) -> None:
         # A packet may hold one field of a frame: the second one of them is shown by no frame of its own.
         self._can_tell = info.codec in _ONE_PACKET_A_FRAME and not info.interlaced
-        self._is_open = False
         self._owed: set[int] = set()
+        self.is_open = False
 
-    def add(self, packet: Any, *, is_late: bool) -> None:
-        """A packet whose frame is needed goes to the decoder."""
-        self._is_open = self._can_tell and not packet.is_keyframe and (self._is_open or is_late)
-        if self._is_open and packet.pts is not None:
+    def follow(self, packet: Any, *, is_late: bool) -> None:
+        """Take the next packet, needed or not. While `is_open` holds after this, its frame must be decoded."""
+        self.is_open = self._can_tell and not packet.is_keyframe and (self.is_open or is_late)
+        if self.is_open and packet.pts is not None:
             self._owed.add(packet.pts)
 
     def is_broken(self, pts: int | None) -> bool:

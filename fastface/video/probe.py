@@ -9,7 +9,7 @@ import av.error
 
 from fastface.errors import VideoError
 from fastface.types import Size, VideoInfo
-from fastface.video.container import open_video
+from fastface.video.container import demux, open_video
 from fastface.video.cuts import keyframe_stamps
 from fastface.video.discover import VideoFile
 from fastface.video.frame import SignOfLife, no_sign
@@ -63,7 +63,7 @@ def probe(file: VideoFile, max_pixels: int, alive: SignOfLife = no_sign) -> Prob
 def _first_frame(file: VideoFile, container: Any, stream: Any, max_pixels: int) -> Any:
     failed = read = 0
     try:
-        for packet in container.demux(stream):
+        for packet in demux(container, stream):
             read += packet.size > 0
             try:
                 for frame in packet.decode():

@@ -15,9 +15,9 @@ import av.error
 
 from fastface.types import Unit, VideoInfo
 from fastface.video.account import Account
+from fastface.video.chains import is_whole
 from fastface.video.clock import Clock
-from fastface.video.container import open_video
-from fastface.video.ebml import is_whole
+from fastface.video.container import demux, open_video
 from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.holes import Debts, watched
 from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
@@ -199,7 +199,7 @@ class PyavSource:
         failures = 0
         while failures < _MAX_READ_FAILURES:
             try:
-                for packet in container.demux(stream):
+                for packet in demux(container, stream):
                     failures = 0
                     self._alive()
                     yield packet
@@ -235,7 +235,7 @@ def _declared_until(stream: Any) -> int | None:
     """Up to which decoding time the container tells itself what is missing, and a long step is the film's own."""
     container = stream.container.format.name
     if container.startswith("matroska"):
-        return _ALL  # `ebml` tells of its holes
+        return _ALL  # its chain of elements shows holes
     entries = stream.index_entries
     return entries[-1].timestamp if container.startswith(_INDEX_IN_HEADER) and len(entries) else None
 
@@ -265,14 +265,14 @@ def _decoded(
     debts = Debts(info)
     keyframe = None
     for packet, shows_sample, is_late, is_damaged in packets:
-        needed = shows_sample or packet.is_corrupt  # left out, nothing would tell that it was damaged
+        debts.follow(packet, is_late=is_late)
+        # Left out, nothing would tell that a packet was damaged, or builds on one that is missing.
+        needed = shows_sample or packet.is_corrupt or debts.is_open
         if needed != needed_before:
             codec.skip_frame = "DEFAULT" if needed else "NONREF"
             needed_before = needed
         if packet.is_keyframe:
             keyframe = packet
-        if needed:
-            debts.add(packet, is_late=is_late)
         if is_damaged:
             account.failed()  # decoders may make a frame of what is left of it, or none, and say nothing of either
         try:
