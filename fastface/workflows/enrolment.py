@@ -19,6 +19,7 @@ from fastface.workflows.looking import look_at, picture_settings
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import Networks, thresholds
 from fastface.workflows.observer import Observer
+from fastface.workflows.precisions import network_precisions
 from fastface.workflows.results import EnrollResult
 
 __all__ = ["enrol", "enroll"]
@@ -104,9 +105,11 @@ def _found(
 def _recipe(config: Config, networks: Networks) -> str:
     """All that the faces of a photo depend on but the photo."""
     device = networks.device
-    parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider, device.precision)
+    parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider)
+    # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
+    precisions = network_precisions(networks).values()
     seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, version("fastface"))
-    return " ".join([*parts, *seen])
+    return " ".join([*parts, *precisions, *seen])
 
 
 def _resampling(config: Config) -> Resampling:
