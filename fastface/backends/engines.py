@@ -23,7 +23,6 @@ from fastface.backends.onnxruntime_loading import PROVIDER_NAMES, load_runtime, 
 from fastface.backends.precision import LIMITS, disagreement
 from fastface.backends.provider_options import engine_folder, tensorrt_options
 from fastface.backends.session import DeviceInfo, Precision, ShapeRange
-from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures
 from fastface.errors import BackendError
 from fastface.files import write_atomic
 
@@ -168,6 +167,8 @@ def _open_built(runtime: ModuleType, order: _Order) -> CardSession:
 
 def _difference(runtime: ModuleType, order: _Order, session: CardSession) -> str | None:
     """What of the engine's outputs is too far from float32 on the CPU."""
+    from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures  # noqa: PLC0415 - OpenCV takes its time
+
     count, height, width = order.shapes.usual[:3]
     pictures = draw_pictures(max(NUM_PICTURES, count), height, width)
     cpu = replace(order.device, provider="CPU", precision="float32")
