@@ -16,6 +16,9 @@ from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Samp
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
 
+Role = Literal["detector", "recogniser", "person"]
+"""What a network is for."""
+
 # ── settings: the first message to every child ──────────────────────────────────────────────────────────────────────
 
 
@@ -78,7 +81,7 @@ class WorkerSettings:
     cards: tuple[DeviceInfo, ...] = ()
     precisions: Precisions | None = None
 
-    def device_of(self, role: Literal["detector", "recogniser", "person"]) -> DeviceInfo:
+    def device_of(self, role: Role) -> DeviceInfo:
         """The device, with the precision of one of the networks."""
         return device_of(self.device, self.precisions, role)
 
@@ -87,9 +90,7 @@ class WorkerSettings:
         return replace(self, device=self.cards[place % len(self.cards)]) if self.cards else self
 
 
-def device_of(
-    device: DeviceInfo, precisions: Precisions | None, role: Literal["detector", "recogniser", "person"]
-) -> DeviceInfo:
+def device_of(device: DeviceInfo, precisions: Precisions | None, role: Role) -> DeviceInfo:
     """A device with the precision of one of the networks.
 
     TensorRT keeps the one aimed at: it is part of what an engine is found by, and a note beside the engine says in

@@ -12,6 +12,7 @@ from fastface.gallery.resampling import Resampling
 from fastface.gallery.sources import collect
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
+from fastface.pipeline.messages import Role, device_of
 from fastface.types import Faces, Gallery
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.interrupt import interruptible
@@ -19,7 +20,6 @@ from fastface.workflows.looking import look_at, picture_settings
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import Networks, thresholds
 from fastface.workflows.observer import Observer
-from fastface.workflows.precisions import network_precisions
 from fastface.workflows.results import EnrollResult
 
 __all__ = ["enrol", "enroll"]
@@ -107,7 +107,8 @@ def _recipe(config: Config, networks: Networks) -> str:
     device = networks.device
     parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider)
     # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
-    precisions = network_precisions(networks).values()
+    roles: tuple[Role, Role] = ("detector", "recogniser")
+    precisions = (device_of(device, networks.precisions, role).precision for role in roles)
     seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, version("fastface"))
     return " ".join([*parts, *precisions, *seen])
 

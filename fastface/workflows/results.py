@@ -170,7 +170,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "device": {
             "backend": device.backend,
             "provider": device.provider,
-            "precision": device.precision,
+            "precision": device.precision,  # the one aimed at; what is in force stands with each network
             "name": device.name,
             "versions": device.versions,
         },
