@@ -1,6 +1,9 @@
 """Does fastface find what insightface's own classes find, one image at a time, on the same frames?
 
-    python benchmarks/agreement.py [--shared ../shared] [--write]
+    python benchmarks/agreement.py [--shared ../shared] [--precision float32] [--write]
+    PYTHONPATH=tests/bfloat16_machine python benchmarks/agreement.py --precision bfloat16 [--write]
+
+The second is for a processor without bfloat16: it emulates one, with a cache of its own.
 
 The reference is every frame of four real clips through insightface's own classes (det_500m at 640×640, w600k_mbf):
 hits at cosine ≥ 0.40. fastface runs with `--every-frame --det-size 640x640`, the same threshold, and each face judged
@@ -12,6 +15,7 @@ with those of every frame.
 import argparse
 import csv
 import json
+import os
 import statistics
 import tempfile
 from dataclasses import dataclass
@@ -39,6 +43,7 @@ class Hit:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
     options = parser.parse_args()
     lines = [
@@ -47,24 +52,32 @@ def main() -> None:
         "|---|---|---|---|---|---|---|",
     ]
     totals = [0, 0]
+    is_emulated = "bfloat16_machine" in os.environ.get("PYTHONPATH", "")
     with tempfile.TemporaryDirectory() as folder:
+        if is_emulated:  # what is noted of the emulated processor must not be taken for the real one's
+            os.environ["XDG_CACHE_HOME"] = folder
         for clip, photos in CLIPS.items():
-            lines += compare(options.shared, clip, photos, Path(folder) / clip, totals)
+            lines += compare(options, clip, photos, Path(folder) / clip, totals)
     lines += ["", f"Common: {totals[0]} of {totals[1]} hits of either side ({totals[0] / totals[1]:.2%})."]
-    text = "\n".join([machine(), "", "`python benchmarks/agreement.py`", "", *lines])
+    how = f"`python benchmarks/agreement.py --precision {options.precision}`"
+    if is_emulated:
+        how = f"`PYTHONPATH=tests/bfloat16_machine` {how}: this processor has no bfloat16, which was emulated."
+    text = "\n".join([machine(), "", how, "", *lines])
     print(text)
     if options.write:
-        write_section("Agreement with insightface", text)
+        title = "Agreement with insightface"
+        write_section(title if options.precision == "float32" else f"{title} in {options.precision}", text)
 
 
-def compare(shared: Path, clip: str, photos: str, out: Path, totals: list[int]) -> list[str]:
+def compare(options: argparse.Namespace, clip: str, photos: str, out: Path, totals: list[int]) -> list[str]:
     """The table's rows for one clip."""
+    shared = options.shared
     video = shared / "media" / "clips" / f"{clip}.mp4"
     targets = shared / "media" / "photos" / photos
     every = {
         "match": {"threshold": THRESHOLD, "exit_threshold": THRESHOLD, "margin": 0, "tracks": False},
         "export": {"clips": "none", "crops": "none"},
-        "models": {"dir": shared / "models"},
+        "models": {"dir": shared / "models", "precision": options.precision},
         "spans": {"pad": (0, 0), "merge_gap": 1},
     }
     whole = fastface.run(video, targets, out / "every", scan={"every_frame": True, "det_size": "640x640"}, **every)

@@ -1,22 +1,35 @@
 """Small graphs and helpers of the backend tests."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fastface.backends import DeviceInfo, Session, ShapeRange, onnxruntime_session, open_session, openvino_session
 from fastface.backends.card_session import CardSession
 from fastface.backends.onnxruntime_loading import open_inner
+from fastface.backends.session import Precision
 
 SMALL = (2, 32, 48, 3)
 
+
+def openvino_in(precision: Precision) -> DeviceInfo:
+    """OpenVINO on the processor in a precision; skips the test where the processor lacks it."""
+    device = openvino_session.describe("CPU")
+    if precision not in device.precisions:
+        pytest.skip(f"this processor has no {precision}")
+    return replace(device, precision=precision)
+
+
 CPU_DEVICES = {
     "onnxruntime": lambda: onnxruntime_session.describe("CPU"),
-    "openvino": lambda: openvino_session.describe("CPU"),
+    "openvino": lambda: openvino_in("float32"),
 }
+"""Runtimes in float32, whatever else the processor has."""
 
 
 def write_small_graph(path: Path) -> Path:

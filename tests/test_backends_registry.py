@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastface.backends import DEVICES, DeviceInfo, probe, registry, resolve_device
+from fastface.backends import DEVICES, DeviceInfo, child, probe, registry, resolve_device
 from fastface.errors import BackendError
 
 GPU = DeviceInfo("onnxruntime", "CUDA", "float32", "H200", "onnxruntime 1.31.1", compute_capability="9.0")
@@ -102,7 +102,7 @@ def test_a_processor_is_tried_once_and_again_with_another_version(
     registry._check.cache_clear()
     assert resolve_device("cpu", tmp_path) == first
     assert tried == []
-    monkeypatch.setattr(registry, "version", lambda name: f"another {name}")
+    monkeypatch.setattr(child, "version", lambda name: f"another {name}")
     registry._check.cache_clear()
     assert resolve_device("cpu", tmp_path) == CPU
     assert tried == [first.backend]
@@ -158,15 +158,13 @@ def answer(code: int, stdout: str, stderr: str = "") -> subprocess.CompletedProc
 
 
 def test_check_that_crashes_is_an_error() -> None:
-    candidate = registry._Candidate("onnxruntime", "CUDA")
     with pytest.raises(BackendError, match=r"CUDA ended with -11: last words"):
-        registry._read_answer(candidate, answer(-11, "", "first\nlast words\n"))
+        child.read_answer("CUDA", answer(-11, "", "first\nlast words\n"))
 
 
 def test_check_that_misses_something_says_what() -> None:
-    candidate = registry._Candidate("onnxruntime", "CUDA")
     with pytest.raises(BackendError, match="no cuDNN"):
-        registry._read_answer(candidate, answer(0, f"chatter\n{json.dumps({'missing': 'no cuDNN'})}\n"))
+        child.read_answer("CUDA", answer(0, f"chatter\n{json.dumps({'missing': 'no cuDNN'})}\n"))
 
 
 def test_check_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -175,7 +173,7 @@ def test_check_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     monkeypatch.setattr(subprocess, "run", hang)
     told = registry._check(registry._Candidate("onnxruntime", "CPU"), tmp_path)
-    assert told == "CPU did not answer within 180 s"
+    assert told == "onnxruntime on CPU did not answer within 180 s"
     monkeypatch.undo()  # what a command has once seen to fail it does not wait for again
     assert registry._check(registry._Candidate("onnxruntime", "CPU"), tmp_path) == told
 

@@ -1,12 +1,14 @@
 """From a drawn film through decoding, detection, alignment and embedding: exactly the hits of its script."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from backends_tools import CPU_DEVICES, openvino_in
 
-from fastface.backends import DeviceInfo, ShapeRange, onnxruntime_session, open_session, openvino_session
+from fastface.backends import DeviceInfo, ShapeRange, open_session
 from fastface.cartoon.film import Encoding, draw_film, draw_photo, expected_hits
 from fastface.cartoon.networks import write_pack
 from fastface.cartoon.persons import DISGUISE_SIMILARITY, Disguise, Person
@@ -29,14 +31,19 @@ BATCH = 8
 ROUNDING = 1e-3
 """Of embeddings kept as float16."""
 
-DEVICES = {"onnxruntime": onnxruntime_session.describe, "openvino": openvino_session.describe}
+DEVICES: dict[str, Callable[[], DeviceInfo]] = {
+    "onnxruntime": CPU_DEVICES["onnxruntime"],
+    "openvino": CPU_DEVICES["openvino"],
+    "openvino-bfloat16": lambda: openvino_in("bfloat16"),
+}
+"""The networks are exact in any precision."""
 
 
 @pytest.fixture(scope="module", params=DEVICES)
 def analyser(request, tmp_path_factory: pytest.TempPathFactory) -> FaceAnalyser:
     """Both cartoon networks on one of the runtimes, as the workers open them."""
-    pytest.importorskip(request.param)
-    device: DeviceInfo = DEVICES[request.param]("CPU")
+    pytest.importorskip(request.param.partition("-")[0])
+    device = DEVICES[request.param]()
     folder = tmp_path_factory.mktemp("chain")
     pack = write_pack(folder)
     canvas, face = (384, 640, 3), (112, 112, 3)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastface.faces.arcface import Recogniser, chunk_sizes, l2_normalise
-from fastface.faces.scrfd import Detector, suppress
+from fastface.faces.scrfd import Detector
+from fastface.suppression import suppress
 
 
 def rows(*boxes: tuple[float, ...]) -> np.ndarray:

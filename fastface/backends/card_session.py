@@ -23,7 +23,6 @@ import numpy.typing as npt
 from fastface.backends.card_failures import is_card_lost, is_out_of_memory
 from fastface.backends.nvidia import Copy, card_copy
 from fastface.backends.onnxruntime_loading import one_line, runtime_errors
-from fastface.backends.precision import probe_pictures
 from fastface.backends.session import DeviceInfo, Tensor
 from fastface.errors import BackendError, DeviceLostError
 
@@ -138,7 +137,9 @@ class CardSession:
             BackendError: The network failed without a CUDA graph.
             DeviceLostError: The card is lost to this process.
         """
-        pictures = probe_pictures(*usual[:3])
+        from fastface.backends.trial_pictures import draw_pictures  # noqa: PLC0415 - OpenCV takes its time
+
+        pictures = draw_pictures(*usual[:3])
         batches = [pictures, np.zeros_like(pictures), pictures]
         expected = [self.run(batch) for batch in batches]
         if self._most is not None:

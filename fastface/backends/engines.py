@@ -20,7 +20,7 @@ import numpy as np
 from fastface.backends.card_session import CardSession
 from fastface.backends.nvidia import load_tensorrt
 from fastface.backends.onnxruntime_loading import PROVIDER_NAMES, load_runtime, open_inner, open_on_card
-from fastface.backends.precision import FLOAT16, disagreement, probe_pictures
+from fastface.backends.precision import LIMITS, disagreement
 from fastface.backends.provider_options import engine_folder, tensorrt_options
 from fastface.backends.session import DeviceInfo, Precision, ShapeRange
 from fastface.errors import BackendError
@@ -29,8 +29,6 @@ from fastface.files import write_atomic
 __all__ = ["EngineNote", "build_engine", "engine_note", "open_engine"]
 
 _NOTE = "built.json"
-_COMPARED = 4
-"""Pictures that float32 computes on the CPU; as many as `probe_pictures` has different ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +167,16 @@ def _open_built(runtime: ModuleType, order: _Order) -> CardSession:
 
 def _difference(runtime: ModuleType, order: _Order, session: CardSession) -> str | None:
     """What of the engine's outputs is too far from float32 on the CPU."""
+    from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures  # noqa: PLC0415 - OpenCV takes its time
+
     count, height, width = order.shapes.usual[:3]
-    pictures = probe_pictures(count, height, width)
+    pictures = draw_pictures(max(NUM_PICTURES, count), height, width)
     cpu = replace(order.device, provider="CPU", precision="float32")
     inner = open_inner(runtime, order.graph, cpu, order.threads, [])
-    exact = inner.run(None, {inner.get_inputs()[0].name: pictures[:_COMPARED]})
-    repeated = [np.resize(output, (count, *output.shape[1:])) for output in exact]
-    return disagreement(repeated, session.run(pictures), FLOAT16)
+    exact = inner.run(None, {inner.get_inputs()[0].name: pictures[:NUM_PICTURES]})
+    batches = [session.run(pictures[begin : begin + count]) for begin in range(0, NUM_PICTURES, count)]
+    quick = [np.concatenate(pieces)[:NUM_PICTURES] for pieces in zip(*batches, strict=True)]
+    return disagreement(exact, quick, LIMITS[order.device.precision])
 
 
 def _load() -> ModuleType:

@@ -21,7 +21,7 @@ from fastface.backends.onnxruntime_loading import (
     runtime_errors,
     shortfall,
 )
-from fastface.backends.session import DeviceInfo, Provider, Session, ShapeRange, Tensor
+from fastface.backends.session import DeviceInfo, Precision, Provider, Session, ShapeRange, Tensor
 from fastface.errors import BackendError
 
 __all__ = ["OnnxRuntimeSession", "describe", "open_session", "shortfall"]
@@ -40,20 +40,23 @@ def describe(provider: Provider, card: int = 0) -> DeviceInfo:
     runtime = load_runtime(provider)
     versions = [f"onnxruntime {runtime.__version__}"]
     if provider == "CPU":
-        return DeviceInfo("onnxruntime", provider, "float32", _processor_name(), versions[0])
+        name = _processor_name()
+        return DeviceInfo("onnxruntime", provider, "float32", name, versions[0], precisions=("float32",))
     facts = query_card(card)
     require_driver(facts, runtime_cuda_major(runtime))
     if provider == "TensorRT":
         versions.append(f"TensorRT {load_tensorrt()}")
     versions.append(f"CUDA driver {facts.driver_cuda}")
+    precisions: tuple[Precision, ...] = ("float16", "float32") if provider == "TensorRT" else ("float32",)
     return DeviceInfo(
         backend="onnxruntime",
         provider=provider,
-        precision="float16" if provider == "TensorRT" else "float32",
+        precision=precisions[0],
         name=facts.name,
         versions=", ".join(versions),
         device_id=card,
         compute_capability=facts.compute_capability,
+        precisions=precisions,
     )
 
 

@@ -1,4 +1,4 @@
-"""Networks on the CPU through OpenVINO, in bfloat16 where the processor has it and the network bears it.
+"""Networks on the CPU through OpenVINO, in float32 or, where the processor has it, in bfloat16.
 
 Every picture is computed by itself, each by one thread: threads that share a picture wait for each other at every
 layer, so that one that loses its core to a decoder holds all of them up. Two pictures at once were no faster than one
@@ -12,8 +12,6 @@ and is not safe against several processes that write it at once; so it is not us
 
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,17 +21,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.backends.precision import agrees, probe_picture
 from fastface.backends.session import DeviceInfo, Precision, Provider, ShapeRange, Tensor
 from fastface.errors import BackendError
 
-__all__ = ["OpenVinoSession", "choose_precision", "compile_options", "describe", "open_session", "shortfall"]
+__all__ = ["OpenVinoSession", "compile_options", "describe", "open_session", "shortfall"]
 
 _INSTALL = "install it: pip install openvino"  # the extra cpu would put another onnxruntime over a card's
 _MAX_COMPILED = 6
 """Networks compiled for one size of picture each that are kept; each holds 20 to 100 MB. A run meets two or three."""
 
-Run = Callable[[npt.NDArray[np.uint8]], tuple[Tensor, ...]]
+_TYPES: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
+"""What OpenVINO calls each precision."""
 
 
 def shortfall(provider: Provider) -> str | None:  # noqa: ARG001 - the seam's signature
@@ -54,9 +52,15 @@ def describe(provider: Provider, _card: int = 0) -> DeviceInfo:
         has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except RuntimeError as error:
         raise BackendError(f"OpenVINO finds no usable CPU: {_first_line(error)}") from error
-    precision: Precision = "bfloat16" if has_bfloat16 else "float32"
-    version = openvino.__version__.split("-")[0]
-    return DeviceInfo("openvino", provider, precision, name.strip(), f"openvino {version}")
+    precisions: tuple[Precision, ...] = ("bfloat16", "float32") if has_bfloat16 else ("float32",)
+    return DeviceInfo(
+        backend="openvino",
+        provider=provider,
+        precision=precisions[0],
+        name=name.strip(),
+        versions=f"openvino {openvino.__version__.split('-')[0]}",
+        precisions=precisions,
+    )
 
 
 def compile_options(threads: int, streams: int, precision: Precision) -> dict[str, Any]:
@@ -65,20 +69,8 @@ def compile_options(threads: int, streams: int, precision: Precision) -> dict[st
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": False,
-        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "INFERENCE_PRECISION_HINT": _TYPES[precision],
     }
-
-
-def choose_precision(wanted: Precision, compute: Callable[[Precision], tuple[Tensor, ...]]) -> Precision:
-    """The wanted precision if its outputs agree with float32, else float32.
-
-    Args:
-        wanted: The precision aimed at.
-        compute: Gives the network's outputs for the probe picture in a precision.
-    """
-    if wanted == "float32" or agrees(compute("float32"), compute(wanted)):
-        return wanted
-    return "float32"
 
 
 class _Compiled:
@@ -115,12 +107,12 @@ class OpenVinoSession:
 
     Args:
         graph: The ONNX file.
-        device: From `describe`; its precision is tried against float32 first.
+        device: From `describe`, with the precision to compute in.
         threads: Threads of one call.
-        shapes: The usual shape is what the precision is tried with; its batch says whether pictures come one at a time.
+        shapes: The usual shape's batch says whether pictures come one at a time.
 
     Raises:
-        BackendError: OpenVINO cannot read or compile the graph.
+        BackendError: OpenVINO cannot read the graph.
     """
 
     per_picture = True
@@ -134,17 +126,10 @@ class OpenVinoSession:
         try:
             self._model = self._core.read_model(graph)
             dimensions = list(self._model.input(0).partial_shape)
-            precision = self._precision(device.precision, shapes)
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot load {str(graph)!r}: {_first_line(error)}") from error
         self.input_shape = tuple(None if size.is_dynamic else int(size.get_length()) for size in dimensions)
-        self.device = replace(device, precision=precision)
-
-    def _precision(self, wanted: Precision, shapes: ShapeRange) -> Precision:
-        if wanted == "float32":
-            return wanted
-        picture = probe_picture(*shapes.usual[1:3])
-        return choose_precision(wanted, lambda tried: self._compile(picture.shape[1:], tried).compute(picture))
+        self.device = device
 
     def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """See `Session.run`. The last pictures stay referenced until the next call with pictures of their size."""
@@ -158,18 +143,22 @@ class OpenVinoSession:
     def _compiled_for(self, size: tuple[int, ...]) -> _Compiled:
         compiled = self._compiled.get(size)
         if compiled is None:
-            compiled = self._compile(size, self.device.precision)
+            compiled = self._compile(size)
             self._compiled[size] = compiled
             while len(self._compiled) > _MAX_COMPILED:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(size)
         return compiled
 
-    def _compile(self, size: tuple[int, ...], precision: Precision) -> _Compiled:
+    def _compile(self, size: tuple[int, ...]) -> _Compiled:
         model = self._model.clone()
         model.reshape([1, *size])
-        options = compile_options(self._threads, self._streams, precision)
-        return _Compiled(self._openvino, self._core.compile_model(model, "CPU", options), self._streams)
+        wanted = self.device.precision
+        network = self._core.compile_model(model, "CPU", compile_options(self._threads, self._streams, wanted))
+        in_force = network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        if in_force != _TYPES[wanted]:  # OpenVINO takes any hint, and computes in what the processor has
+            raise BackendError(f"OpenVINO computes in {in_force} where {wanted} was asked for")
+        return _Compiled(self._openvino, network, self._streams)
 
 
 def open_session(

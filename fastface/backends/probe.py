@@ -74,13 +74,34 @@ def _opened(device: DeviceInfo, folder: Path) -> Session:
     return session
 
 
+def _with_those_that_work(device: DeviceInfo) -> DeviceInfo:
+    """The device with the precisions in which it computes, and a note of a lower one that it only claims to have.
+
+    OpenVINO offers bfloat16 where ONEDNN_MAX_CPU_ISA has taken its instructions away, and then compiles nothing in it.
+
+    Raises:
+        BackendError: It computes in none.
+    """
+    for place, precision in enumerate(device.precisions or (device.precision,)):
+        tried = dataclasses.replace(device, precision=precision, precisions=device.precisions[place:])
+        try:
+            with tempfile.TemporaryDirectory(prefix="fastface-probe-") as folder:
+                check_device(tried, Path(folder))
+        except BackendError as error:
+            if precision == "float32" or device.is_gpu:
+                raise
+            note = f"{precision} is passed over: {error}"
+            device = dataclasses.replace(device, notes=(*device.notes, note))
+            continue
+        return dataclasses.replace(tried, notes=device.notes)
+    raise AssertionError("float32 is tried last")
+
+
 def main(backend: str, provider: str, card: int) -> None:
     """Prints the answer for one device."""
     try:
         device = _MODULES[backend].describe(provider, card)
-        with tempfile.TemporaryDirectory(prefix="fastface-probe-") as folder:
-            check_device(device, Path(folder))
-        answer = dataclasses.asdict(device)
+        answer = dataclasses.asdict(_with_those_that_work(device))
     except BackendError as error:
         answer = {"missing": str(error)}
     sys.stdout.write(f"{json.dumps(answer)}\n")

@@ -3,25 +3,22 @@
 import functools
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
+from fastface.backends.child import ask, processor_key
 from fastface.backends.nvidia import card_present
-from fastface.backends.session import Backend, DeviceInfo, Provider, Session, ShapeRange
+from fastface.backends.session import Backend, DeviceInfo, Precision, Provider, Session, ShapeRange
 from fastface.errors import BackendError, FastfaceError
 from fastface.files import write_atomic
 
-__all__ = ["DEVICES", "open_session", "resolve_device"]
+__all__ = ["DEVICES", "aim_at", "judge_precision", "open_session", "resolve_device"]
 
-_PROBE_TIMEOUT_SECONDS = 180
-"""A first start of CUDA on a cold machine compiles kernels; TensorRT builds the probe's engine in some ten seconds."""
+_NOTE_VERSION = 2
+"""Raised whenever the same device or the same network is judged otherwise, so that old notes are not taken for new."""
 
 
 class _Runtime(Protocol):
@@ -96,9 +93,64 @@ def resolve_device(name: str, cache_folder: Path, card: int = 0) -> DeviceInfo:
         found = _check(replace(candidate, card=card), cache_folder)
         if isinstance(found, DeviceInfo):
             # Without a card, that CUDA is not installed is no news.
-            return replace(found, notes=tuple(reasons) if card_present() else ())
+            return replace(found, notes=(*found.notes, *(reasons if card_present() else ())))
         reasons.append(found)
     raise BackendError("; ".join(dict.fromkeys(reasons)))
+
+
+def aim_at(device: DeviceInfo, precision: Precision | Literal["auto"]) -> DeviceInfo:
+    """The device with the precision that a setting asks for; `auto` is the fastest that it has.
+
+    Raises:
+        BackendError: The device does not compute in it.
+    """
+    offered = device.precisions or (device.precision,)
+    wanted = offered[0] if precision == "auto" else precision
+    if wanted not in offered:
+        raise BackendError(
+            f"models.precision: {device.name} has no {wanted} through {device.versions} ({device.provider}); "
+            f"there are: auto, {', '.join(offered)}"
+        )
+    return replace(device, precision=wanted)
+
+
+def judge_precision(graph: Path, device: DeviceInfo, size: tuple[int, int], cache_folder: Path) -> str:
+    """Why a network cannot compute in the device's precision; empty if it can. For the main process.
+
+    The network is tried in a process of its own, in two to three seconds, and the verdict is kept for every later
+    command. A process that crashed leaves no verdict, and the next command tries again.
+
+    Args:
+        graph: The prepared ONNX file.
+        device: A processor, with the precision to compute in.
+        size: (height, width) of the usual picture.
+        cache_folder: Where verdicts are kept.
+
+    Raises:
+        BackendError: The network does not compute in float32 either.
+    """
+    if device.precision == "float32":
+        return ""
+    digest = hashlib.sha256(graph.read_bytes()).hexdigest()
+    facts = (digest, processor_key(_DISTRIBUTIONS[device.backend]), device.precision, *size, _NOTE_VERSION)
+    key = hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+    return _judged(graph, device, size, cache_folder / f"precision-{key}.json")
+
+
+@functools.cache
+def _judged(graph: Path, device: DeviceInfo, size: tuple[int, int], note: Path) -> str:
+    known = _read_note(note)
+    if isinstance(reason := known.get("reason"), str):
+        return reason
+    what = f"{graph.name} in {device.precision}"
+    arguments = (str(graph), *map(str, size))
+    try:
+        answer = ask(what, "fastface.backends.trial", arguments, json.dumps(asdict(device)))
+    except BackendError as error:
+        return str(error)
+    with suppress(FastfaceError):  # without the note the next command tries again
+        write_atomic(note, json.dumps(answer))
+    return str(answer["reason"])
 
 
 def open_session(graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange) -> Session:
@@ -106,7 +158,8 @@ def open_session(graph: Path, device: DeviceInfo, *, threads: int, cache_folder:
 
     Args:
         graph: The ONNX file.
-        device: From `resolve_device`.
+        device: From `resolve_device`, with the precision to compute in. TensorRT's engine may be in float32 all the
+            same, if that was found when it was built: see `engines`.
         threads: Threads of the CPU that one call may use.
         cache_folder: Where compiled networks are kept between runs; made when needed. Several processes may share it.
         shapes: Input shapes that will come.
@@ -140,7 +193,8 @@ def _check(candidate: _Candidate, cache_folder: Path) -> DeviceInfo | str:
 def _seen_to_work(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
     if candidate.provider != "CPU":
         return _probe(candidate)
-    note = cache_folder / f"device-{_processor_key(candidate)}.json"
+    key = processor_key(_DISTRIBUTIONS[candidate.backend])
+    note = cache_folder / f"device-{key}-v{_NOTE_VERSION}.json"
     if known := _noted(candidate, note):
         return known
     device = _probe(candidate)
@@ -152,55 +206,28 @@ def _seen_to_work(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
 def _noted(candidate: _Candidate, note: Path) -> DeviceInfo | None:
     """The device of a note that an earlier check left; None if there is none, or what is there is no such note."""
     try:
-        device = DeviceInfo(**{**json.loads(note.read_text(encoding="utf-8")), "notes": ()})
-    except (OSError, ValueError, TypeError):
+        device = _device(_read_note(note))
+    except TypeError:
         return None
     return device if (device.backend, device.provider) == (candidate.backend, candidate.provider) else None
 
 
-def _processor_key(candidate: _Candidate) -> str:
-    """Digest of the processor, of fastface and of the runtime's version."""
-    facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
-    stable = [line for line in facts.splitlines() if line.startswith(("model name", "flags", "Features", "CPU part"))]
-    versions = [f"{name} {_version(name)}" for name in ("fastface", *_DISTRIBUTIONS[candidate.backend])]
-    return hashlib.sha256("\n".join([*stable, *versions]).encode()).hexdigest()[:16]
-
-
-def _version(distribution: str) -> str:
+def _read_note(note: Path) -> dict[str, Any]:
+    """What a note holds; nothing if there is none, or it is damaged."""
     try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "none"
+        known = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _device(answer: dict[str, Any]) -> DeviceInfo:
+    lists = {name: tuple(answer.get(name, ())) for name in ("notes", "precisions")}
+    return DeviceInfo(**{**answer, **lists})
 
 
 def _probe(candidate: _Candidate) -> DeviceInfo:
     """Tries a candidate in a process that may crash or hang on its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "fastface.backends.probe",
-        candidate.backend,
-        candidate.provider,
-        str(candidate.card),
-    ]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        child = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_PROBE_TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BackendError(f"{candidate.provider} did not answer within {_PROBE_TIMEOUT_SECONDS} s") from error
-    return _read_answer(candidate, child)
-
-
-def _read_answer(candidate: _Candidate, child: subprocess.CompletedProcess[str]) -> DeviceInfo:
-    lines = child.stdout.strip().splitlines()
-    if child.returncode != 0 or not lines:
-        tail = child.stderr.strip().splitlines()[-1:]
-        raise BackendError(
-            f"checking {candidate.backend} on {candidate.provider} ended with {child.returncode}: {' '.join(tail)}"
-        )
-    answer = json.loads(lines[-1])
-    if reason := answer.get("missing"):
-        raise BackendError(reason)
-    return DeviceInfo(**{**answer, "notes": ()})
+    what = f"{candidate.backend} on {candidate.provider}"
+    arguments = (candidate.backend, candidate.provider, str(candidate.card))
+    return _device(ask(what, "fastface.backends.probe", arguments))

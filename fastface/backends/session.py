@@ -26,12 +26,13 @@ class DeviceInfo:
         backend: The runtime's package.
         provider: What of the runtime computes.
         precision: Arithmetic of the network. On a resolved device the one aimed at; on `Session.device` the one in
-            force, which is float32 where a lower one did not agree with it.
+            force.
         name: The processor's or card's model.
         versions: The libraries that take part, as `onnxruntime 1.31.1, TensorRT 10.13.3`.
         device_id: Number of the card; 0 on a CPU.
         compute_capability: Of an NVIDIA card, as `9.0`; else empty.
         captures: Whether what a card does for the usual batch is to be captured once, as a CUDA graph.
+        precisions: Those that the device computes in, the fastest first; empty where only `precision` is known.
         notes: One line for each better device that is there but was passed over by `auto`, with what mends it.
     """
 
@@ -43,6 +44,7 @@ class DeviceInfo:
     device_id: int = 0
     compute_capability: str = ""
     captures: bool = False
+    precisions: tuple[Precision, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

@@ -14,7 +14,7 @@ from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.workflows.bench import Measurement, bench, combinations_of, described, profile_text
 from fastface.workflows.bench_report import COLUMNS, cells, write_report
-from fastface.workflows.networks import describe_networks
+from fastface.workflows.precisions import describe_networks
 from fastface.workflows.preview import preview_bench
 
 __all__ = ["bench_command"]

@@ -15,4 +15,5 @@ def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
         show(preview_demo(out), invocation)
     from fastface.workflows.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
 
-    finish(run_demo(out, observer_for(invocation), invocation.config.models.device), invocation)
+    wanted = invocation.config.models
+    finish(run_demo(out, observer_for(invocation), wanted.device, wanted.precision), invocation)

@@ -119,9 +119,12 @@ PEOPLE = _flags(
 )
 LIMITS = _flags("run", "until", "max_hours")
 RUN = (*_flags("run", "fresh"), *LIMITS)
-DEVICE = _flags("models", "device")
+DEVICE = _flags("models", "device", "precision")
 ENGINES = _flags("scan", "batch", "det_size")
-MODELS = (*_flags("models", "pack", "detector", "recogniser", "person_model", "devices", dir="--models"), *DEVICE)
+MODELS = (
+    *_flags("models", "pack", "detector", "recogniser", "person_model", "devices", dir="--models"),
+    *DEVICE,
+)
 
 
 @dataclass(frozen=True, slots=True)

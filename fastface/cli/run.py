@@ -24,7 +24,8 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
             show(preview_demo(folder), invocation)
         from fastface.workflows.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
 
-        finish(run_demo(folder, observer, invocation.config.models.device), invocation)
+        wanted = invocation.config.models
+        finish(run_demo(folder, observer, wanted.device, wanted.precision), invocation)
     inputs, targets = inputs or [IN_FOLDER], targets or [SAMPLES_FOLDER]
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, targets, out), invocation)

@@ -249,5 +249,9 @@ class ModelsConfig(Section):
     device: Literal["auto", "cpu", "cuda", "tensorrt", "openvino"] = Field(
         "auto", description="What runs the networks."
     )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="Arithmetic of the networks; auto: the fastest that the device has and each network bears.",
+    )
     devices: Cards = Field((), description="Numbers of the NVIDIA cards that workers are dealt to, as 0,1; default: 0.")
     cuda_graphs: bool = Field(True, description="Whether cards replay CUDA graphs, where that is as exact and faster.")

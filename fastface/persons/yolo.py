@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.backends import DeviceInfo, Session, open_session
-from fastface.faces.scrfd import suppress
 from fastface.persons.letterbox import place
 from fastface.persons.network import BATCH, PersonNetwork
+from fastface.suppression import suppress
 from fastface.types import FloatArray, Image
 
 __all__ = ["NMS_IOU", "PERSON_THRESHOLD", "PersonDetector", "Persons", "open_person_detector"]

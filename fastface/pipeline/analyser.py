@@ -26,7 +26,7 @@ def open_detector(settings: WorkerSettings) -> Detector:
     """
     session = open_session(
         settings.detector,
-        settings.device,
+        settings.device_of("detector"),
         threads=settings.threads,
         cache_folder=settings.cache_folder,
         shapes=detector_shapes(settings.ring.batch, settings.canvas),
@@ -42,7 +42,7 @@ def open_recogniser(settings: WorkerSettings) -> Recogniser:
     """
     session = open_session(
         settings.recogniser,
-        settings.device,
+        settings.device_of("recogniser"),
         threads=settings.threads,
         cache_folder=settings.cache_folder,
         shapes=recogniser_shapes(),
@@ -60,7 +60,10 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
         return None
     finder = BodyFinder(
         open_person_detector(
-            settings.persons, settings.device, threads=settings.threads, cache_folder=settings.cache_folder
+            settings.persons,
+            settings.device_of("person"),
+            threads=settings.threads,
+            cache_folder=settings.cache_folder,
         )
     )
     width, height = settings.canvas

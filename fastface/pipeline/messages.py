@@ -7,13 +7,17 @@ Every message is a small frozen dataclass, pickled by the connection. A child ob
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-from fastface.backends import DeviceInfo
+from fastface.backends import DeviceInfo, Precision
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
 from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Sampling, Size, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
+
+Role = Literal["detector", "recogniser", "person"]
+"""What a network is for."""
 
 # ── settings: the first message to every child ──────────────────────────────────────────────────────────────────────
 
@@ -42,12 +46,23 @@ class DecoderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Precisions:
+    """In which precision each network computes, as it was settled before any process was started."""
+
+    detector: Precision
+    recogniser: Precision
+    person: Precision | None = None  # None: it is not used
+    notes: tuple[str, ...] = ()  # a line for each network that does not bear the precision aimed at
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """What an inference worker needs to know for all of its life.
 
     Graphs are the rewritten ones; `canvas` is the detector's usual size, which it gets ready for before work comes.
     Where there are several `cards`, workers are dealt to them in turn; `device` is then the first. Without a `gate` no
-    frame is too blurred, and no face with a `min_sharpness` of 0. Without `persons` bodies are not looked for.
+    frame is too blurred, and no face with a `min_sharpness` of 0. Without `persons` bodies are not looked for. Without
+    `precisions` every network computes in the device's.
     """
 
     ring: RingShape
@@ -64,10 +79,25 @@ class WorkerSettings:
     gate: BlurGate | None = None
     persons: PersonNetwork | None = None
     cards: tuple[DeviceInfo, ...] = ()
+    precisions: Precisions | None = None
+
+    def device_of(self, role: Role) -> DeviceInfo:
+        """The device, with the precision of one of the networks."""
+        return device_of(self.device, self.precisions, role)
 
     def at(self, place: int) -> "WorkerSettings":
         """The settings of the worker at a place of the crew."""
         return replace(self, device=self.cards[place % len(self.cards)]) if self.cards else self
+
+
+def device_of(device: DeviceInfo, precisions: Precisions | None, role: Role) -> DeviceInfo:
+    """A device with the precision of one of the networks.
+
+    TensorRT keeps the one aimed at: it is part of what an engine is found by, and a note beside the engine says in
+    which precision that engine was built.
+    """
+    precision = None if precisions is None else getattr(precisions, role)
+    return device if precision is None or device.provider == "TensorRT" else replace(device, precision=precision)
 
 
 # ── to a decoder ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,9 +19,11 @@ from fastface.models.packs import verify
 from fastface.models.store import places
 from fastface.names import counted
 from fastface.pipeline.ring import available_bytes
+from fastface.workflows.engines import preview_networks
 from fastface.workflows.machine import num_cores
 from fastface.workflows.networks import cache_folder, open_networks, require_persons
 from fastface.workflows.output import check_writable, nearest
+from fastface.workflows.precisions import describe_precisions
 from fastface.workflows.preflight import (
     check_decoder,
     check_ffmpeg,
@@ -158,7 +160,8 @@ def _devices(config: Config) -> Iterator[Check]:
             state: State = "fault" if is_needed else "absent" if has_no_card else "note"
             yield Check(f"device {name}", state, f"not available: {error}")
             continue
-        yield Check(f"device {name}", "fine", f"{device.name}: {device.versions}, {device.provider} {device.precision}")
+        offered = "/".join(device.precisions or (device.precision,))
+        yield Check(f"device {name}", "fine", f"{device.name}: {device.versions}, {device.provider} {offered}")
 
 
 def _cards(config: Config) -> Iterator[Check]:
@@ -192,13 +195,20 @@ def _networks(config: Config) -> Iterator[Check]:
             continue
         yield Check("networks", "fine", f"{place}: {files}")
     try:
-        models = open_networks(config).models
+        networks = preview_networks(config)
+        models = networks.models
         require_persons(config)
     except FastfaceError as error:
         yield Check("chosen networks", "fault", str(error))
         return
     facts = f"{models.names}; {models.licence}"
     yield Check("chosen networks", "note" if models.notes else "fine", facts, "; ".join(models.notes))
+    precisions = networks.precisions
+    if precisions is None:
+        yield Check("precision", "fine", f"{networks.device.precision} aimed at: engines are to be built")
+        return
+    notes = "; ".join(precisions.notes)
+    yield Check("precision", "note" if notes else "fine", describe_precisions(networks), notes)
 
 
 def _processes(config: Config) -> Check:

@@ -30,13 +30,14 @@ class _Truth:
     times: tuple[float, ...]
 
 
-def run_demo(out: Path, observer: Observer, device: str = "auto") -> RunResult:
+def run_demo(out: Path, observer: Observer, device: str = "auto", precision: str = "auto") -> RunResult:
     """Draws the film and the photos, runs the main job on them, and compares every hit with the truth.
 
     Args:
         out: Gets `input/` with film, photos and networks, and all the outputs of a run.
         observer: Told how it goes, and how it compares.
-        device: What runs the networks. All other settings are the demo's own.
+        device: What runs the networks.
+        precision: Arithmetic of the networks. All other settings are the demo's own.
 
     Raises:
         BackendError: The asked device is not available.
@@ -52,7 +53,7 @@ def run_demo(out: Path, observer: Observer, device: str = "auto") -> RunResult:
         photo = source / "photos" / f"{person.name}.png"
         save_picture(photo, draw_photo(person))
     write_pack(source / "networks")
-    models = {"dir": source / "networks", "device": device}
+    models = {"dir": source / "networks", "device": device, "precision": precision}
     config = load_config(environment={}, flags={"models": models, "export": {"snapshots": True}})
     result = run(config, [str(film)], [str(source / "photos")], out, observer, command="demo")
     _compare(result, _truth(config), observer)

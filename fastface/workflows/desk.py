@@ -78,6 +78,7 @@ class Desk:
             gate=_gate(scan),
             persons=networks.person if scan.track == "persons" else None,
             cards=cards,
+            precisions=networks.precisions,
         )
         with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
             yield coordinator

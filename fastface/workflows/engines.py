@@ -14,8 +14,9 @@ from fastface.pipeline.errands import Refused, run_errands
 from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
 from fastface.workflows.machine import choose_layout, num_cores
 from fastface.workflows.networks import Networks, open_networks, usual_canvas
+from fastface.workflows.precisions import engine_precisions, require_agreement, settle_precisions, uses_persons
 
-__all__ = ["BuiltEngine", "build_engines", "engine_jobs", "ready_networks"]
+__all__ = ["BuiltEngine", "build_engines", "engine_jobs", "preview_networks", "ready_networks"]
 
 _STALL_SECONDS = 4 * 3600.0
 """TensorRT says nothing while it builds: minutes as a rule, an hour on a small card that is busy besides."""
@@ -34,7 +35,7 @@ class BuiltEngine:
 
 
 def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Networks:
-    """`open_networks`, and the engines that the device needs.
+    """`open_networks`, the engines that the device needs, and the precision of each network.
 
     Where TensorRT cannot build them, the device `auto` is CUDA, else the CPU, with a note; a named device is an error.
 
@@ -44,18 +45,47 @@ def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Netw
         interrupted: Gives the number of a signal that came.
 
     Raises:
-        BackendError: The asked device is not available, or an engine cannot be built.
+        BackendError: The asked device is not available, an engine cannot be built, or a network does not bear the
+            precision that is asked for by name.
         ModelError: No usable pack was found.
         ConfigError: The device's settings contradict each other.
         InterruptError: The user stopped it.
     """
     networks = open_networks(config)
     try:
-        build_engines(engine_jobs(config, networks), note, interrupted)
+        built = build_engines(engine_jobs(config, networks), note, interrupted)
     except (BackendError, WorkerError) as error:
         if config.models.device != "auto":
             raise
-        return _without_tensorrt(config, f"TensorRT is passed over: {error}")
+        return _settled(config, _without_tensorrt(config, f"TensorRT is passed over: {error}"), note)
+    if not built:
+        return _settled(config, networks, note)
+    for engine in built:
+        if engine.note.reason:
+            require_agreement(config, engine.job.name, engine.job.device.precision, engine.note.reason)
+    return engine_precisions(networks, ((engine.job, engine.note.precision) for engine in built))
+
+
+def preview_networks(config: Config) -> Networks:
+    """`ready_networks` without building: `precisions` is None where TensorRT's engines are not there yet.
+
+    Raises:
+        BackendError, ModelError, ConfigError: As `ready_networks`.
+    """
+    networks = open_networks(config)
+    jobs = engine_jobs(config, networks)
+    notes = [(job, job.built) for job in jobs]
+    built = [(job, note.precision) for job, note in notes if note is not None]
+    if jobs:
+        return engine_precisions(networks, built) if len(built) == len(jobs) else networks
+    return settle_precisions(config, networks)
+
+
+def _settled(config: Config, networks: Networks, note: Note) -> Networks:
+    """The networks with their precisions, and a note for each that does not bear the one aimed at."""
+    networks = settle_precisions(config, networks)
+    for line in networks.precisions.notes if networks.precisions is not None else ():
+        note(line)
     return networks
 
 
@@ -82,8 +112,7 @@ def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
         (networks.models.detector.name, networks.detector, detector_shapes(batch, usual_canvas(config.scan))),
         (networks.models.recogniser.name, networks.recogniser, recogniser_shapes()),
     )
-    wants_persons = config.export.crops == "body" or config.scan.track == "persons"
-    if networks.person is not None and networks.models.person is not None and wants_persons:
+    if uses_persons(config, networks) and networks.person is not None and networks.models.person is not None:
         parts = (*parts, (networks.models.person.name, networks.person.graph, networks.person.shapes))
     # Cards of one model read the same engine.
     cards = {(card.name, card.compute_capability): card for card in reversed(networks.cards)}.values()

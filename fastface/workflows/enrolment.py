@@ -12,6 +12,7 @@ from fastface.gallery.resampling import Resampling
 from fastface.gallery.sources import collect
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
+from fastface.pipeline.messages import Role, device_of
 from fastface.types import Faces, Gallery
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.interrupt import interruptible
@@ -104,9 +105,12 @@ def _found(
 def _recipe(config: Config, networks: Networks) -> str:
     """All that the faces of a photo depend on but the photo."""
     device = networks.device
-    parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider, device.precision)
+    parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider)
+    # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
+    roles: tuple[Role, Role] = ("detector", "recogniser")
+    precisions = (device_of(device, networks.precisions, role).precision for role in roles)
     seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, version("fastface"))
-    return " ".join([*parts, *seen])
+    return " ".join([*parts, *precisions, *seen])
 
 
 def _resampling(config: Config) -> Resampling:

@@ -23,6 +23,7 @@ from fastface.index.records import VideoRecord
 from fastface.names import counted
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
+from fastface.pipeline.messages import device_of
 from fastface.types import Span, VideoInfo
 from fastface.video.fingerprint import fingerprint
 from fastface.workflows.desk import Desk
@@ -161,7 +162,7 @@ class Exporter:
         unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
         num_left = len(missing)
         device = self._networks.device
-        settings = ExportSettings(device, 1, self._networks.cache)
+        settings = ExportSettings(device_of(device, self._networks.precisions, "person"), 1, self._networks.cache)
         # Each that looks for persons holds the network, on a card in the card's memory.
         most = _ON_A_CARD if device.is_gpu and self._config.export.crops == "body" else num_cores()
         crew = Crew("exporter", "fastface.workflows.export_process:serve", min(most, len(missing) or 1), settings)

@@ -47,6 +47,7 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
         cache_folder=networks.cache,
         det_threshold=config.scan.det_threshold,
         min_face=min_face,
+        precisions=networks.precisions,
     )
 
 

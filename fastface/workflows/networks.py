@@ -5,7 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
-from fastface.backends import DeviceInfo, resolve_device
+from fastface.backends import DeviceInfo, aim_at, resolve_device
 from fastface.config import Config, ScanConfig
 from fastface.errors import ConfigError, ModelError
 from fastface.gallery.limits import Limits
@@ -13,13 +13,13 @@ from fastface.models.graph import inspect_graph, prepare_detector, prepare_perso
 from fastface.models.packs import Network
 from fastface.models.store import ModelSet, contract_of, find_models
 from fastface.persons.network import PersonNetwork
+from fastface.pipeline.messages import Precisions
 from fastface.types import Size
 from fastface.video.canvas import USUAL_CANVAS
 
 __all__ = [
     "Networks",
     "cache_folder",
-    "describe_networks",
     "open_networks",
     "require_persons",
     "thresholds",
@@ -45,6 +45,7 @@ class Networks:
         contract: Digest of recogniser and preprocessing: what embeddings can be compared under.
         cache: Where rewritten and compiled networks are kept.
         person: The person network, rewritten; None where there is none.
+        precisions: In which precision each computes; None until that is settled: see `workflows.precisions`.
     """
 
     cards: tuple[DeviceInfo, ...]
@@ -55,6 +56,7 @@ class Networks:
     contract: str
     cache: Path
     person: PersonNetwork | None = None
+    precisions: Precisions | None = None
 
     @property
     def device(self) -> DeviceInfo:
@@ -75,12 +77,12 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         device: Instead of the settings' device.
 
     Raises:
-        BackendError: The asked device is not available.
+        BackendError: The asked device is not available, or does not compute in the asked precision.
         ModelError: No usable pack was found.
         ConfigError: Cards are numbered, and there is none, or they are not what runs the networks.
     """
     cache = cache_folder()
-    cards = _resolve_cards(device or config.models.device, config.models.devices, cache)
+    cards = _resolve_cards(config, device or config.models.device, cache)
     models = find_models(
         config.models.folder,
         pack=config.models.pack,
@@ -124,8 +126,9 @@ def _prepared_person(network: Network, cache: Path) -> PersonNetwork:
     return PersonNetwork(prepare_person(network.path, cache), facts.family, facts.input_size or _FREE_PERSON_CANVAS)
 
 
-def _resolve_cards(name: str, numbers: tuple[int, ...], cache: Path) -> tuple[DeviceInfo, ...]:
-    """The device, or the numbered cards; all of one provider."""
+def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, ...]:
+    """The device, or the numbered cards; all of one provider, each with the precision aimed at."""
+    numbers = config.models.devices
     first = resolve_device(name, cache, numbers[0] if numbers else 0)
     if numbers and not first.is_gpu:
         told = ",".join(map(str, numbers))
@@ -135,26 +138,13 @@ def _resolve_cards(name: str, numbers: tuple[int, ...], cache: Path) -> tuple[De
             )
         )
     # The provider's name in small letters is that device and nothing else.
-    return (first, *(resolve_device(first.provider.lower(), cache, number) for number in numbers[1:]))
+    others = (resolve_device(first.provider.lower(), cache, number) for number in numbers[1:])
+    return tuple(aim_at(card, config.models.precision) for card in (first, *others))
 
 
 def usual_canvas(scan: ScanConfig) -> Size:
     """The detector's canvas of a video of 16:9."""
     return USUAL_CANVAS if scan.det_size == "auto" else scan.det_size
-
-
-def describe_networks(config: Config) -> str:
-    """One line: the device that `auto` or a name means, and the networks; "drawn" where there is no pack.
-
-    Raises:
-        BackendError: The asked device is not available.
-    """
-    device = _resolve_cards(config.models.device, config.models.devices, cache_folder())[0]
-    try:
-        names = open_networks(config).models.names
-    except ModelError:
-        names = "drawn networks"
-    return f"{device.name}, {device.versions}, {device.provider} {device.precision}; {names}"
 
 
 def thresholds(config: Config, models: ModelSet) -> Limits:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from fastface.names import counted
 from fastface.workflows.machine import Layout
 from fastface.workflows.networks import Networks
+from fastface.workflows.precisions import describe_device, describe_precisions
 
 __all__ = ["BarObserver", "Observer"]
 
@@ -57,15 +58,16 @@ class BarObserver(Observer):
         self._hits: int | None = None
 
     def header(self, networks: Networks, layout: Layout) -> None:
-        """Says device, precision, versions, networks and processes."""
+        """Says device, versions, networks with the precision of each, and processes."""
         device, models, sizes = networks.device, networks.models, layout.sizes
         for note in (*device.notes, *models.notes):
             self.note(note)
-        self.note(f"device: {device.name}, {device.versions}, {device.provider} {device.precision}")
+        self.note(f"device: {describe_device(device)}")
         if len(networks.cards) > 1:
             cards = ", ".join(f"{card.device_id} ({card.name})" for card in networks.cards)
             self.note(f"cards: {cards}; workers are dealt to them in turn")
         self.note(f"networks: {models.names} ({models.licence})")
+        self.note(f"precision: {describe_precisions(networks)}")
         ring = layout.ring.total_bytes >> 20
         self.note(
             f"processes: {counted(sizes.decoders, 'decoder')}, {counted(sizes.workers, 'worker')}, "

@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from fastface.backends import resolve_device
+from fastface.backends import aim_at, resolve_device
 from fastface.backends.nvidia import card_present
 from fastface.config import Config
 from fastface.errors import BackendError, ConfigError, ExportError, FastfaceError, SpaceError
@@ -145,11 +145,12 @@ def layout_of(config: Config) -> Layout:
     """The processes of a run with these settings.
 
     Raises:
-        BackendError: The asked device is not available.
+        BackendError: The asked device is not available, or does not compute in the asked precision.
         ConfigError: The settings of the processes contradict each other.
     """
     cards = config.models.devices
     device = resolve_device(config.models.device, cache_folder(), cards[0] if cards else 0)
+    device = aim_at(device, config.models.precision)
     return choose_layout(config.scan, device, len(cards) if cards and device.is_gpu else 1)
 
 

@@ -11,10 +11,11 @@ from fastface.models.download import published_pack
 from fastface.models.store import data_folder
 from fastface.names import counted
 from fastface.workflows.bench import Combination, described
-from fastface.workflows.engines import engine_jobs
+from fastface.workflows.engines import engine_jobs, preview_networks
 from fastface.workflows.machine import choose_layout
-from fastface.workflows.networks import describe_networks, open_networks, thresholds
+from fastface.workflows.networks import open_networks, thresholds
 from fastface.workflows.output import inputs_of
+from fastface.workflows.precisions import describe_device, describe_networks, describe_precisions
 from fastface.workflows.preflight import look_ahead, look_at_index, look_back, target_faults
 
 __all__ = [
@@ -39,7 +40,8 @@ class Preview:
         skipped: Inputs that are no candidates, and why.
         targets: Label, and path; banks and `'*'` as they are.
         networks: Pack, detector, recogniser.
-        device: What runs them, versions, precision.
+        device: What runs them, versions.
+        precision: Of each network.
         thresholds: Cosines between which a face is a target's.
         processes: Decoders, workers, batches.
         output: What would be written.
@@ -50,6 +52,7 @@ class Preview:
     targets: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
+    precision: tuple[str, ...] = ()
     thresholds: tuple[str, ...] = ()
     processes: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
@@ -169,13 +172,14 @@ def _named(sources: Sources) -> list[str]:
 
 
 def _means(config: Config) -> dict[str, tuple[str, ...]]:
-    networks = open_networks(config)
+    networks = preview_networks(config)
     models, device = networks.models, networks.device
     layout = choose_layout(config.scan, device, len(networks.cards))
     limits = thresholds(config, models)
     return {
         "networks": (models.names,),
-        "device": (f"{device.name}, {device.versions}, {device.precision}",),
+        "device": (describe_device(device),),
+        "precision": (describe_precisions(networks) or f"{device.precision} aimed at: engines are to be built",),
         "thresholds": (f"{limits.enter:.2f} enter, {limits.exit:.2f} exit, {limits.margin:.2f} margin",),
         "processes": (
             f"{counted(layout.sizes.decoders, 'decoder')}, {counted(layout.sizes.workers, 'worker')}, "

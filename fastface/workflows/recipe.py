@@ -22,7 +22,9 @@ class Recipe:
     """How an index is made.
 
     Attributes:
-        key: Digest of all that a video's index depends on. Processes, batches and devices are not part of it.
+        key: Digest of all that a video's index depends on. Processes, batches, devices and precisions are not part of
+            it: another device or precision finds the same faces but for those near the threshold, and embeddings that
+            can be compared.
         has_bodies: Whether persons are followed.
         metadata: What every Parquet file says about where its rows come from.
         dimension: Components of an embedding.

@@ -14,10 +14,12 @@ from fastface.config import Config
 from fastface.export.tables import SpanRow
 from fastface.files import write_atomic
 from fastface.gallery.limits import Limits
+from fastface.models.packs import Network
 from fastface.names import valid_text
 from fastface.types import Gallery
 from fastface.video.discover import Skipped, VideoFile
 from fastface.workflows.networks import Networks
+from fastface.workflows.precisions import network_precisions
 
 __all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]
 
@@ -170,17 +172,17 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "device": {
             "backend": device.backend,
             "provider": device.provider,
-            "precision": device.precision,
+            "precision": device.precision,  # the one aimed at; what is in force stands with each network
             "name": device.name,
             "versions": device.versions,
         },
         "models": {
             "pack": models.pack,
             "licence": models.licence,
-            "notes": list(models.notes),
-            "detector": {"name": models.detector.name, "sha256": models.detector.sha256},
-            "recogniser": {"name": models.recogniser.name, "sha256": models.recogniser.sha256},
-            "person": models.person and {"name": models.person.name, "sha256": models.person.sha256},
+            "notes": [*models.notes, *(networks.precisions.notes if networks.precisions is not None else ())],
+            "detector": _network_object(models.detector, networks),
+            "recogniser": _network_object(models.recogniser, networks),
+            "person": models.person and _network_object(models.person, networks),
         },
         "thresholds": asdict(limits),
         "counts": asdict(result.counts),
@@ -191,6 +193,12 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "config": _shown_config(config),
     }
     write_atomic(result.out / "run.json", json.dumps(report, indent=2) + "\n")
+
+
+def _network_object(network: Network, networks: Networks) -> dict[str, object]:
+    """A network with the precision that it computed in; null if it was not used."""
+    precision = network_precisions(networks).get(network.name)
+    return {"name": network.name, "sha256": network.sha256, "precision": precision}
 
 
 def _shown_config(config: Config) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Try a network in a lower precision in a process of its own: `python -m fastface.backends.trial GRAPH HEIGHT WIDTH`.
+
+Reads the device as JSON on standard input, computes the drawn pictures in float32 and in the device's precision, and
+prints one JSON object as the last line: `{"reason": …}`, which is empty if the results agree, or `{"missing": …}` if
+the network does not compute in float32 either.
+"""
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from fastface.backends import onnxruntime_session, openvino_session
+from fastface.backends.precision import LIMITS, disagreement
+from fastface.backends.session import DeviceInfo, Precision, ShapeRange, Tensor
+from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures
+from fastface.errors import BackendError
+
+__all__ = ["compare", "main"]
+
+_MODULES = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
+
+
+def compare(graph: Path, device: DeviceInfo, size: tuple[int, int]) -> str:
+    """Why a network's results in the device's precision do not do; empty if they do.
+
+    Args:
+        graph: The prepared ONNX file.
+        device: What computes, with the precision to be tried.
+        size: (height, width) of the pictures.
+
+    Raises:
+        BackendError: The network does not compute in float32.
+    """
+    exact = _computed(graph, device, "float32", size)
+    try:
+        quick = _computed(graph, device, device.precision, size)
+    except BackendError as error:
+        return f"an error: {error}"
+    return disagreement(exact, quick, LIMITS[device.precision]) or ""
+
+
+def _computed(graph: Path, device: DeviceInfo, precision: Precision, size: tuple[int, int]) -> tuple[Tensor, ...]:
+    shape = (NUM_PICTURES, *size, 3)
+    with tempfile.TemporaryDirectory(prefix="fastface-trial-") as folder:
+        session = _MODULES[device.backend].open_session(
+            graph,
+            replace(device, precision=precision),
+            threads=1,
+            cache_folder=Path(folder),
+            shapes=ShapeRange((1, *size, 3), shape, shape),
+        )
+        outputs: tuple[Tensor, ...] = session.run(draw_pictures(*shape[:3]))
+        return outputs
+
+
+def main(graph: str, height: str, width: str) -> None:
+    """Print the answer for one network."""
+    device = DeviceInfo(**json.loads(sys.stdin.read()))
+    try:
+        answer = {"reason": compare(Path(graph), device, (int(height), int(width)))}
+    except BackendError as error:
+        answer = {"missing": str(error)}
+    sys.stdout.write(f"{json.dumps(answer)}\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,31 @@
+"""Suppression of boxes that overlap. Pure array code."""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["suppress"]
+
+
+def suppress(boxes: npt.NDArray[np.float32], max_iou: float) -> npt.NDArray[np.int64]:
+    """Greedy non-maximum suppression as insightface's SCRFD has it, sides counted in whole pixels (+ 1).
+
+    Args:
+        boxes: (n, 4) by falling score.
+        max_iou: A box that overlaps a kept one by more than this goes.
+
+    Returns:
+        Rows that stay, rising.
+    """
+    if not len(boxes):
+        return np.empty(0, np.int64)
+    first, last = boxes[:, :2], boxes[:, 2:] + np.float32(1)
+    areas = (last - first).prod(axis=1)
+    corner = np.maximum(first[:, None], first[None])
+    sides = np.maximum(np.minimum(last[:, None], last[None]) - corner, 0)
+    overlap = sides.prod(axis=2)
+    clash = overlap / (areas[:, None] + areas[None] - overlap) > max_iou
+    alive = np.ones(len(boxes), np.bool_)
+    for row in range(len(boxes)):
+        if alive[row]:
+            alive[row + 1 :] &= ~clash[row, row + 1 :]
+    return np.flatnonzero(alive)
