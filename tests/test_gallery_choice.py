@@ -17,8 +17,8 @@ def drawn(tmp_path) -> Drawn:
 @pytest.mark.parametrize(
     ("faces", "remark"),
     [
-        ("auto", "2 faces; the one most like the other photos of 'Ann' was taken"),
-        ("largest", "2 faces; the largest was taken"),
+        ("auto", "2 faces; the one most like the other photos of 'Ann' was taken (left, 100 px)"),
+        ("largest", "2 faces; the largest was taken (right, 110 px)"),
         ("only", "2 faces, and only one is allowed: crop it, or allow more with --faces"),
     ],
 )

@@ -1,11 +1,12 @@
 """Photos → gallery. They are looked at in a process of its own: see `enrolment_process`."""
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
-from fastface.errors import ConfigError, InputError
+from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.limits import Limits
 from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery, save_gallery
 from fastface.gallery.resampling import Resampling
@@ -77,7 +78,13 @@ def enrol(
             resampling=_resampling(config).name,
             tolerant=config.match.allow_faults,
         ),
+        check=partial(_check, interrupted),
     )
+
+
+def _check(interrupted: Callable[[], int | None]) -> None:
+    if (number := interrupted()) is not None:
+        raise InterruptError(number)
 
 
 def _found(

@@ -46,12 +46,15 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
 
 def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
     try:
-        return analyser.analyse_picture(picture)
+        found = analyser.analyse_photo(picture)
     except cv2.error as error:
         # OpenCV 4 turns and cuts no picture with a side of 32768 pixels or more.
         height, width = picture.shape[:2]
         reason = f"no face can be cut out of a picture of {width}×{height} pixels; scale it down"
         raise InputError(path, reason) from error
+    if not found.is_sure:
+        raise InputError(path, "it cannot be told which way up it is: turn the photo upright and save it")
+    return found.faces
 
 
 def _resampled(
