@@ -15,7 +15,7 @@ from fastface.faces.align import align_picture, align_planes, alignable
 from fastface.faces.arcface import Recogniser
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.faces.scrfd import Detections, Detector, suppress
-from fastface.faces.turning import NUM_TURNS, TurnScores, are_alike, score_turns, turn_back, turned
+from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turned
 from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image
 from fastface.video.canvas import PICTURE_CANVAS
 
@@ -183,7 +183,7 @@ class FaceAnalyser:
         other = turn_back(self._detect_at_scales(turned(picture, scores.best)), size, scores.best)
         if not len(other):
             return upright, scores.is_sure
-        if len(upright) and are_alike(upright, other):
+        if len(upright) and is_leaning(upright, other):
             return upright, True  # a head that leans: both ways up give the same landmarks
         return other, scores.is_sure
 

@@ -17,7 +17,7 @@ from fastface.faces.scrfd import Detections
 from fastface.types import Image
 from fastface.video.canvas import PICTURE_CANVAS
 
-__all__ = ["NUM_TURNS", "TurnScores", "are_alike", "score_turns", "turn_back", "turned"]
+__all__ = ["LARGEST_LEAN", "NUM_TURNS", "TurnScores", "is_leaning", "score_turns", "turn_back", "turned"]
 
 NUM_TURNS = 4
 _SIDES = (160, 224, 320)
@@ -28,6 +28,13 @@ _SURE_AT_FIRST = 0.15
 """Lead at the first scale by which a picture is upright. Of 304 photos one in a hundred leads by less than 0.11; no
 photo that was turned leads at all."""
 _SURE = 0.15
+_SAME_LANDMARKS = 0.1
+"""Mean distance of landmarks, as a share of the face's side, up to which two looks found the same face. Eyes and mouth
+that are exchanged lie four times as far apart."""
+
+LARGEST_LEAN = 60.0
+"""Degrees up to which a head leans; beyond, the photo, or the person, lies on the side."""
+
 _LEAST_SEEN = 1.0
 """Sum of the three scores below which the face is too small to be seen at these scales. Upright photos have 1.39 and
 more."""
@@ -115,19 +122,17 @@ def _scores_at(picture: Image, side: int, detect: Callable[[Image], Detections])
     return scores
 
 
-def are_alike(one: Detections, other: Detections) -> bool:
-    """Whether the largest face of one picture has the same landmarks among those of the other.
+def is_leaning(upright: Detections, other: Detections) -> bool:
+    """Whether the largest face of a picture only leans, and has the same landmarks whichever way up the picture is.
 
     Args:
-        one: At least one face.
-        other: In pixels of the same picture.
+        upright: At least one face, of the picture as it is.
+        other: Faces of the picture turned, in pixels of the picture as it is.
     """
-    sides = (one.boxes[:, 2:] - one.boxes[:, :2]).min(axis=1)
+    sides = (upright.boxes[:, 2:] - upright.boxes[:, :2]).min(axis=1)
     largest = int(sides.argmax())
-    distances = np.linalg.norm(other.landmarks - one.landmarks[largest], axis=2).mean(axis=1)
-    return bool(distances.min(initial=np.inf) < _SAME_LANDMARKS * sides[largest])
-
-
-_SAME_LANDMARKS = 0.15
-"""Mean distance of landmarks, as a share of the face's side, up to which two looks found the same face. Eyes and mouth
-that are exchanged lie three times as far apart."""
+    distances = np.linalg.norm(other.landmarks - upright.landmarks[largest], axis=2).mean(axis=1)
+    nearest = int(distances.argmin())
+    eyes = other.landmarks[nearest, 1] - other.landmarks[nearest, 0]
+    degrees = abs(np.degrees(np.arctan2(eyes[1], eyes[0])))
+    return bool(distances[nearest] < _SAME_LANDMARKS * sides[largest] and degrees <= LARGEST_LEAN)

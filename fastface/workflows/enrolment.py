@@ -14,6 +14,7 @@ from fastface.gallery.sources import collect
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
 from fastface.types import Faces, Gallery
+from fastface.video.picture import picture_limit
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.looking import look_at, picture_settings
@@ -26,6 +27,9 @@ __all__ = ["enrol", "enroll"]
 
 _SERVE = "fastface.workflows.enrolment_process:serve"
 _MIN_FACE = 16
+
+_LOOK = "any turn"
+"""How photos are looked at: what an earlier edition kept of them is looked for again."""
 
 _Found = dict[Path, Faces | InputError]
 
@@ -112,7 +116,7 @@ def _recipe(config: Config, networks: Networks) -> str:
     """All that the faces of a photo depend on but the photo."""
     device = networks.device
     parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider, device.precision)
-    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, version("fastface"))
+    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, version("fastface"))
     return " ".join([*parts, *seen])
 
 
@@ -123,7 +127,8 @@ def _resampling(config: Config) -> Resampling:
 def _look_at(
     paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
 ) -> _Found:
-    settings = picture_settings(config, networks, _MIN_FACE), _resampling(config)
+    limit = picture_limit(config.scan.max_pixels)
+    settings = picture_settings(config, networks, _MIN_FACE), _resampling(config), limit
     return look_at(paths, lambda: Crew("enrolment", _SERVE, 1, settings), interrupted, Faces)
 
 

@@ -1,6 +1,7 @@
 """The process that looks at photos: a hostile one cannot end the run, and the networks' memory goes with it."""
 
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,21 +18,25 @@ from fastface.pipeline.analyser import open_analyser
 from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.messages import Alive, WorkerSettings
 from fastface.types import Faces, Image
-from fastface.video.picture import read_picture
+from fastface.video.picture import MAX_PIXELS, read_picture
 
 __all__ = ["serve"]
 
 
-def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettings, Resampling]) -> None:
-    """The life of the enrolment process; called by `process.child_main` in the child."""
-    worker, resampling = settings
+def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettings, Resampling, int]) -> None:
+    """The life of the enrolment process; called by `process.child_main` in the child.
+
+    The settings are those of the networks, the looks at each face, and the largest width × height of a photo.
+    """
+    worker, resampling, max_pixels = settings
+    read = read_picture if max_pixels == MAX_PIXELS else partial(read_picture, max_pixels=max_pixels)
     cv2.setNumThreads(1)
     analyser: FaceAnalyser | None = None
 
     def look(path: Path) -> Faces | InputError:
         nonlocal analyser
         try:
-            picture = read_picture(path)
+            picture = read(path)
             connection.send(Alive())
             analyser = analyser or open_analyser(worker)  # pictures that cannot be read need no networks
             faces = _faces(analyser, path, picture)
