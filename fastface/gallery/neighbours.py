@@ -77,17 +77,19 @@ def find_neighbours(
     columns = np.ascontiguousarray(embeddings.T)
     ends = np.searchsorted(person, person, side="right")
     edges = [*range(0, total, _BLOCK_ROWS), total]
+    buffer = np.empty(min(_BLOCK_ROWS, total) * total, np.float32)  # fresh memory costs as much as the products
     for begin, end in pairwise(edges):
         check()
-        block = embeddings[begin:end] @ columns[:, begin:]
+        shape = (end - begin, total - begin)
+        block = np.matmul(embeddings[begin:end], columns[:, begin:], out=buffer[: shape[0] * shape[1]].reshape(shape))
         same = int(ends[end - 1]) - begin  # columns after these are of other persons
         block[:, :same][person[begin:end, None] == person[None, begin : begin + same]] = -2
-        _note_rows(block, begin, nearest, similarity, block_of)
+        row_best = _note_rows(block, begin, nearest, similarity, block_of)
         best = block.max(axis=0)
         later = np.arange(begin, total)
         better = (best > similarity[later]) & (later >= end)
         similarity[later[better]], block_of[later[better]] = best[better], begin
-        pairs.append(_near_pairs(block, begin, floor - _SLACK))
+        pairs += _near_pairs(block, begin, floor - _SLACK, row_best)
     for begin, end in pairwise(edges):
         check()
         rows = np.flatnonzero(block_of == begin)
@@ -110,22 +112,21 @@ def _note_rows(
     nearest: npt.NDArray[np.int64],
     similarity: FloatArray,
     block_of: npt.NDArray[np.int64],
-) -> None:
-    """Notes the largest cosine of each of a block's rows, where no earlier block had a larger one."""
+) -> FloatArray:
+    """Notes the largest cosine of each of a block's rows, where no earlier block had a larger one; returns them."""
     rows = np.arange(begin, begin + len(block))
     best = block.argmax(axis=1)
     values = block[np.arange(len(block)), best]
     better = values > similarity[rows]
     nearest[rows[better]], similarity[rows[better]] = begin + best[better], values[better]
     block_of[rows[better]] = -1
+    return values
 
 
-def _near_pairs(block: FloatArray, begin: int, floor: float) -> npt.NDArray[np.int64]:
+def _near_pairs(block: FloatArray, begin: int, floor: float, row_best: FloatArray) -> list[npt.NDArray[np.int64]]:
     """(p, 2) rows of the pairs in a block that reach a floor; of each row the first ones."""
-    if float(block.max(initial=-2)) < floor:
-        return np.empty((0, 2), np.int64)
     parts = []
-    for row in np.flatnonzero(block.max(axis=1) >= floor).tolist():
+    for row in np.flatnonzero(row_best >= floor).tolist():
         second = begin + row + 1 + np.flatnonzero(block[row, row + 1 :] >= floor)[:_MAX_PAIRS_OF_ROW]
         parts.append(np.stack([np.full(len(second), begin + row), second], axis=1))
-    return np.concatenate(parts)
+    return parts

@@ -94,6 +94,7 @@ class ReferenceRule:
         resampling: The looks that the embeddings are the means of, as `Resampling.name`. References of banks stay as
             they were made.
         tolerant: Whether faults are reported only; the persons that they concern are left out, or stay alike.
+        dimension: Components of the recogniser's embeddings; None takes banks of any.
     """
 
     contract: str
@@ -101,6 +102,7 @@ class ReferenceRule:
     faces: FaceChoice = "auto"
     resampling: str = ""
     tolerant: bool = False
+    dimension: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def _persons(
     persons = {label: pick(found) for label, found in photos.items()}
     for path in sources.banks:
         try:
-            bank = load_bank(path, rule.contract)
+            bank = load_bank(path, rule.contract, rule.dimension)
         except ReferenceImageError as error:
             faults.append(valid_text(str(error)))
             continue

@@ -81,6 +81,7 @@ def enrol(
             faces=config.references.faces,
             resampling=_resampling(config).name,
             tolerant=config.match.allow_faults,
+            dimension=networks.dimension,
         ),
         check=partial(_check, interrupted),
     )
