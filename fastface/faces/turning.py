@@ -1,9 +1,9 @@
 """Which way up a photo is: photos that lost their EXIF lie on their side or on their head.
 
-A detector of upright faces also finds faces that stand on their head, with scores of 0.5–0.8 and with landmarks that are
-wrong, so that one score at one scale does not tell. The scores of one picture at three small scales together do: of 304
-upright photos the sum is larger than that of every quarter turn by 0.30 at least. A head that leans by 45° is seen in
-two turns; then both give the same landmarks, and neither turn is needed.
+A detector of upright faces also finds faces that stand on their head, with scores of 0.5–0.8 and with wrong landmarks,
+so that one score at one scale does not decide. The sum of the scores at three small scales does: of 304 upright photos
+it is larger than that of every quarter turn by 0.30 at least. A head that leans by 45° is seen in two turns; then both
+give the same landmarks, and neither turn is needed.
 """
 
 from collections.abc import Callable

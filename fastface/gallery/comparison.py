@@ -1,4 +1,4 @@
-"""Persons against each other: photos filed with the wrong one, one face under two labels, a `--not` that is the target."""
+"""Persons against each other: misfiled photos, one face under two labels, a `--not` that is the target."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -208,10 +208,10 @@ def like_lookalikes(persons: Persons, alike: float) -> list[str]:
         similarity = float(between.max())
         if similarity >= SAME_PICTURE or not _are_one(between, alike):
             continue
-        own = "" if siblings is None else f", {label!r}'s own photos {siblings:.2f}"
+        own = "" if siblings is None else f", {label!r} has photos of {siblings:.2f} among each other"
         remarks.append(
             f"{other!r} of --not may be the target {label!r}: similarity {similarity:.2f}, the threshold is"
-            f" {alike:.2f}{own}. Faces that are as like {other!r} are no hits: leave out that --not if both are one person"
+            f" {alike:.2f}{own}. A face nearer to {other!r} is no hit: if both are one person, remove {other!r} from --not"
         )
     return remarks
 

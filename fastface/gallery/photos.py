@@ -15,6 +15,7 @@ from fastface.names import valid_text
 from fastface.types import Faces, FloatArray
 
 __all__ = [
+    "LEAST_SHARPNESS",
     "SAME_PICTURE",
     "Analyse",
     "FaceChoice",
@@ -35,7 +36,7 @@ FaceChoice = Literal["auto", "largest", "only"]
 # Measured on 17 photos that were scaled down or blurred, cosine to the same photo as it was: 16 pixels 0.53, 20 pixels
 # 0.69, 40 pixels 0.95; blurred to a sharpness of 4: 0.37, of 8: 0.67, of 20: 0.86.
 _LEAST_SIZE, _GOOD_SIZE = 20.0, 40.0
-_LEAST_SHARPNESS, _GOOD_SHARPNESS = 5.0, 15.0
+LEAST_SHARPNESS, _GOOD_SHARPNESS = 5.0, 15.0
 _DOMINANT_AREA = 2.0
 """The largest face is the one that is meant where it has this many times the area of the next."""
 SAME_PICTURE = 0.995
@@ -214,7 +215,7 @@ def _look(photo: Photo, analyse: Analyse, resampling: str) -> Pick:
         pick.remarks.append("no face found")
         return pick
     found = sorted(_candidates(pick.source, faces, resampling), key=lambda candidate: -candidate.face.face_size)
-    usable = [item for item in found if item.face.face_size >= _LEAST_SIZE and item.face.sharpness >= _LEAST_SHARPNESS]
+    usable = [item for item in found if item.face.face_size >= _LEAST_SIZE and item.face.sharpness >= LEAST_SHARPNESS]
     pick.candidates = tuple(usable)
     if not usable:
         pick.remarks.append(_why_unusable(found[0].face))
@@ -229,7 +230,7 @@ def _candidates(source: str, faces: Faces, resampling: str) -> list[Candidate]:
         Reference(source, embedding, float(size), float(sharp), float(score), resampling)
         for embedding, size, sharp, score in facts
     ]
-    is_usable = (sizes >= _LEAST_SIZE) & (faces.sharpness >= _LEAST_SHARPNESS)
+    is_usable = (sizes >= _LEAST_SIZE) & (faces.sharpness >= LEAST_SHARPNESS)
     places = _places(faces.boxes[:, [0, 2]].mean(axis=1), is_usable)
     return list(map(Candidate, references, places, _quarters(faces.landmarks)))
 
@@ -257,7 +258,7 @@ def _quarters(landmarks: FloatArray) -> list[int]:
 def _why_unusable(face: Reference) -> str:
     if face.face_size < _LEAST_SIZE:
         return f"the face is too small: {face.face_size:.0f} pixels, at least {_LEAST_SIZE:.0f} are needed"
-    return f"the face is too blurred: sharpness {face.sharpness:.1f}, at least {_LEAST_SHARPNESS:.0f} is needed"
+    return f"the face is too blurred: sharpness {face.sharpness:.1f}, at least {LEAST_SHARPNESS:.0f} is needed"
 
 
 def _common_faces(picks: Sequence[Pick], alike: float) -> FloatArray | None:

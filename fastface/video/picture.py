@@ -138,7 +138,7 @@ def _halved(picture: PillowImage.Image) -> PillowImage.Image:
     """A smaller picture with the same metadata; what the larger one took is given back."""
     small = picture.reduce(2)
     small.info = picture.info
-    small._exif = picture.getexif()  # noqa: SLF001 - no public way to carry it over
+    small._exif = picture.getexif()  # there is no public way to carry it over
     return small
 
 
