@@ -211,7 +211,7 @@ def like_lookalikes(persons: Persons, alike: float) -> list[str]:
         own = "" if siblings is None else f", {label!r} has photos of {siblings:.2f} among each other"
         remarks.append(
             f"{other!r} of --not may be the target {label!r}: similarity {similarity:.2f}, the threshold is"
-            f" {alike:.2f}{own}. A face nearer to {other!r} is no hit: if both are one person, remove {other!r} from --not"
+            f" {alike:.2f}{own}. A face nearer to {other!r} is no hit: if both are one person, remove it from --not"
         )
     return remarks
 

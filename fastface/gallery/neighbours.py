@@ -116,7 +116,7 @@ def _note_rows(
     """Notes the largest cosine of each of a block's rows, where no earlier block had a larger one; returns them."""
     rows = np.arange(begin, begin + len(block))
     best = block.argmax(axis=1)
-    values = block[np.arange(len(block)), best]
+    values: FloatArray = block[np.arange(len(block)), best]
     better = values > similarity[rows]
     nearest[rows[better]], similarity[rows[better]] = begin + best[better], values[better]
     block_of[rows[better]] = -1

@@ -252,7 +252,7 @@ def _quarters(landmarks: FloatArray) -> list[int]:
     eyes = landmarks[:, 1] - landmarks[:, 0]
     degrees = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
     quarters = np.rint(degrees / 90).astype(int) % 4
-    return np.where(np.abs(degrees) > _LARGEST_LEAN, quarters, 0).tolist()
+    return [int(number) for number in np.where(np.abs(degrees) > _LARGEST_LEAN, quarters, 0)]
 
 
 def _why_unusable(face: Reference) -> str:
