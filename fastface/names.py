@@ -2,8 +2,9 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 
-__all__ = ["counted", "safe_name", "text_cell", "valid_text"]
+__all__ = ["counted", "safe_name", "shortened", "text_cell", "valid_text"]
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
@@ -27,7 +28,9 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
         text: Any string; bytes that were no UTF-8 may stand in it as surrogates, as `os.fsdecode` leaves them.
         max_bytes: Longest result in bytes, at least 16.
     """
-    kept = "".join(character if _allowed(character) else "_" for character in text)
+    kept = text
+    if not text.isprintable() or not _FORBIDDEN.isdisjoint(text):
+        kept = "".join(character if _allowed(character) else "_" for character in text)
     kept = kept.lstrip(".-~ ").rstrip(". ")
     if _RESERVED.fullmatch(kept):
         kept = f"_{kept}"
@@ -61,3 +64,8 @@ def _escaped(match: re.Match[str]) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 video`, `2 videos`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def shortened(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines, and how many more there are."""
+    return [*lines[:most], *([f"and {len(lines) - most} more"] if len(lines) > most else [])]

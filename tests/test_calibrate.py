@@ -7,6 +7,7 @@ import pytest
 from gallery_tools import axis, faces_of, gallery, mixed, target
 
 from fastface.gallery.calibration import (
+    contradictions,
     counted_rate,
     fit_tail,
     judged_kinds,
@@ -181,3 +182,13 @@ def test_a_track_is_compared_with_all_persons_but_the_nearest() -> None:
     assert sorted(found.similarity.tolist()) == pytest.approx([0, 0.2, 0.3, 0.4], abs=EXACT)
     assert found.extreme == "Cat and a face from 1.000 s on"
     assert len(video_trials(Faces.empty(8), persons)) == 0
+
+
+def test_strangers_that_are_as_alike_as_mates_are_named() -> None:
+    mates = trials(0.5, 0.6, 0.7)
+    plain, few, blurred = [0.1] * 30, [0.2, 0.3], [0.1] * 29 + [0.99]
+    kinds = {"plain": trials(*plain), "few": trials(*few), "mirror": trials(0.8), "blurred": trials(*blurred)}
+    found = contradictions(kinds, mates, 1e-3)
+    assert list(found) == ["mirror", "blurred"]
+    assert found["mirror"] == pytest.approx(0.8)
+    assert found["blurred"] >= 0.99

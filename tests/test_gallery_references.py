@@ -201,7 +201,7 @@ def test_of_several_faces_in_a_lone_photo_the_one_of_twice_the_area_is_meant(dra
         return
     gallery, report = drawn.load(photo)
     np.testing.assert_allclose(gallery.targets[0].embeddings, [ANN], atol=1e-3)
-    assert remarks(report) == {"Ann.png": ("2 faces; the largest was taken",)}
+    assert remarks(report) == {"Ann.png": ("2 faces; the largest was taken (right, 100 px)",)}
 
 
 def test_of_several_faces_the_one_like_the_other_photos_is_meant(drawn):
@@ -209,7 +209,9 @@ def test_of_several_faces_the_one_like_the_other_photos_is_meant(drawn):
     drawn.photo("p/Ann/2.png", (BOB, 300), (mixed(0.7), 60))
     gallery, report = drawn.load(drawn.folder / "p")
     np.testing.assert_allclose(gallery.targets[0].embeddings, [ANN, mixed(0.7)], atol=1e-3)
-    assert remarks(report) == {"2.png": ("2 faces; the one most like the other photos of 'Ann' was taken",)}
+    assert remarks(report) == {
+        "2.png": ("2 faces; the one most like the other photos of 'Ann' was taken (left, 60 px)",)
+    }
 
 
 def test_small_and_blurred_faces_are_used_with_a_remark(drawn):

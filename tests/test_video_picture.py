@@ -199,6 +199,27 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     assert read_picture(tmp_path / "a.png", max_pixels=128).shape == (8, 16, 3)
 
 
+@pytest.mark.parametrize(("suffix", "mode"), [("jpg", "RGB"), ("jpg", "L"), ("png", "L"), ("png", "P"), ("png", "1")])
+def test_pictures_of_108_megapixels_are_halved(tmp_path, suffix, mode):
+    picture = Image.new(mode, (12_000, 9_000), 0)
+    picture.paste(255 if mode in ("L", "1") else 1 if mode == "P" else (255, 255, 255), (6_000, 0, 12_000, 9_000))
+    if mode == "P":
+        picture.putpalette([0, 0, 0, 255, 255, 255])
+    exif = Image.Exif()
+    exif[0x0112] = 3  # stands on its head
+    found = read_picture(saved(tmp_path / f"large.{suffix}", picture, exif=exif))
+    assert found.shape == (4_500, 6_000, 3)
+    assert near(found[100, 1_000], WHITE)
+    assert near(found[100, 5_000], (0, 0, 0))
+
+
+def test_a_refusal_names_the_limit_and_the_setting(tmp_path):
+    path = saved(tmp_path / "a.jpg", Image.new("L", (400, 300)))
+    with pytest.raises(InputError, match=r"400×300 is more than the 1666 pixels .* the setting scan.max_pixels"):
+        read_picture(path, max_pixels=1_000)
+    assert read_picture(path, max_pixels=100_000).shape == (300, 400, 3)
+
+
 def test_what_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "fifo.jpg")
     for path in (tmp_path / "fifo.jpg", tmp_path, Path("/dev/zero")):

@@ -168,7 +168,7 @@ def test_a_signal_ends_it(asked: tuple[Config, Networks], persons: Path) -> None
 
 def test_a_picture_that_opencv_cannot_cut_a_face_out_of_is_unusable() -> None:
     class Analyser:
-        def analyse_picture(self, picture: np.ndarray) -> None:
+        def analyse_photo(self, picture: np.ndarray) -> None:
             # The newest OpenCV refuses this only with the finer interpolation, older ones with any.
             align_picture(picture, TEMPLATE, interpolation=cv2.INTER_LANCZOS4)
 

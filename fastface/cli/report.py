@@ -11,11 +11,15 @@ from rich.table import Table
 
 from fastface.cli.options import Invocation
 from fastface.names import counted, valid_text
+from fastface.types import Span
 from fastface.workflows.observer import BarObserver, Observer
 from fastface.workflows.preview import Preview
 from fastface.workflows.results import Counts, RunResult
 
 __all__ = ["as_json", "finish", "observer_for", "plain", "say", "show"]
+
+_MOST_UNSEEN = 50
+"""Targets without a hit that are listed."""
 
 _STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "no_video": "dim"}
 
@@ -86,16 +90,20 @@ def _videos(result: RunResult) -> Table:
 
 def _targets(result: RunResult) -> Table:
     table = Table("video", "target", "spans", "hits", "seconds", "best similarity")
-    keys = sorted({(row.span.video_id, row.span.target) for row in result.spans})
-    for video_id, label in keys:
-        spans = [row.span for row in result.spans if (row.span.video_id, row.span.target) == (video_id, label)]
+    found: dict[tuple[str, str], list[Span]] = {}
+    for row in result.spans:
+        found.setdefault((row.span.video_id, row.span.target), []).append(row.span)
+    for (video_id, label), spans in sorted(found.items()):
         seconds = sum(span.end - span.start for span in spans)
         best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
         hits = sum(span.hits for span in spans)
         shown = "–" if best is None else f"{best:.3f}"
         table.add_row(plain(video_id), plain(label), str(len(spans)), str(hits), f"{seconds:.1f}", shown)
-    for label in sorted(set(result.targets) - {label for _, label in keys}):
+    unseen = sorted(set(result.targets) - {label for _, label in found})
+    for label in unseen[:_MOST_UNSEEN]:
         table.add_row("–", plain(label), "0", "0", "0", "–")
+    if len(unseen) > _MOST_UNSEEN:
+        table.add_row("–", f"and {len(unseen) - _MOST_UNSEEN} more", "0", "0", "0", "–")
     return table
 
 

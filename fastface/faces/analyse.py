@@ -14,17 +14,29 @@ import numpy.typing as npt
 from fastface.faces.align import align_picture, align_planes, alignable
 from fastface.faces.arcface import Recogniser
 from fastface.faces.quality import quality, sharpness, yaw
-from fastface.faces.scrfd import Detections, Detector
+from fastface.faces.scrfd import Detections, Detector, suppress
+from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turned
 from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image
 from fastface.video.canvas import PICTURE_CANVAS
 
-__all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "letterbox"]
+__all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "PhotoFaces", "letterbox"]
 
 PICTURE_CONTENTS = (640, 320)
 """Sides that a single picture is scaled to, until a face is found. A face that fills a picture of 640 is larger than
 any that SCRFD learned: of 183 portraits cut at the face's box it found none, and at 320 all of them. Both lie in the
 same canvas, so that the network sees one shape."""
 
+_LOW_SCORE = 0.2
+"""Smallest score that counts where turns of one picture are compared."""
+
+_LARGE_CONTENTS = (1280, 2560)
+"""Sides that a photo is scaled to, and looked at in parts, while no face in it is larger than `_SMALL_SHARE`."""
+
+_SMALL_SHARE = 0.045
+"""Share of a picture's longer side: 29 of 640 pixels. Smaller faces are found less often, with poorer landmarks."""
+
+_OVERLAP = 160
+"""Pixels that neighbouring parts share: larger faces are seen in the whole picture."""
 
 _NOTHING = Detections(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
 
@@ -40,6 +52,19 @@ class FoundFaces:
 
     detections: Detections
     frame: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFaces:
+    """The faces of a photo, in pixels of the photo as it is.
+
+    Attributes:
+        faces: By falling score.
+        is_sure: Whether it is clear which way up the photo is; if it is not, landmarks and embeddings may be wrong.
+    """
+
+    faces: Faces
+    is_sure: bool
 
 
 class FaceAnalyser:
@@ -124,10 +149,91 @@ class FaceAnalyser:
         """
         with self._timed("detect"):
             detections = self._detect_in(picture)
+        return self._faces_of_picture(picture, detections)
+
+    def analyse_photo(self, picture: Image) -> PhotoFaces:
+        """As `analyse_picture`, of a photo of persons: in any quarter turn, and with faces that are small in it.
+
+        Args:
+            picture: (H, W, 3) BGR.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        with self._timed("detect"):
+            detections, is_sure = self._detect_in_photo(picture)
+        return PhotoFaces(self._faces_of_picture(picture, detections), is_sure)
+
+    def _faces_of_picture(self, picture: Image, detections: Detections) -> Faces:
         with self._timed("align"):
             aligned = _stacked([align_picture(picture, points) for points in detections.landmarks])
         nothing = np.zeros(len(detections))
         return self._faces(detections, aligned, nothing.astype(np.int64), nothing)
+
+    def _detect_in_photo(self, picture: Image) -> tuple[Detections, bool]:
+        """The faces of a photo, and whether it is sure which way up it is."""
+        upright = self._detect_at_scales(picture)
+        low = Detector(self.detector.session, _LOW_SCORE)
+        scores = score_turns(picture, lambda canvas: low.detect(canvas[None])[0])
+        if not scores.is_seen:
+            scores = self._score_closely(picture, upright, low) or scores
+        if scores.best == 0 or not scores.is_seen:
+            return upright, not len(upright) or not scores.is_seen or scores.is_sure
+        size = picture.shape[1], picture.shape[0]
+        other = turn_back(self._detect_at_scales(turned(picture, scores.best)), size, scores.best)
+        if not len(other):
+            return upright, scores.is_sure
+        if len(upright) and is_leaning(upright, other):
+            return upright, True  # a head that leans: both ways up give the same landmarks
+        return other, scores.is_sure
+
+    def _score_closely(self, picture: Image, upright: Detections, low: Detector) -> TurnScores | None:
+        """How much each turn of the surroundings of the clearest face looks like a face; None if no turn shows one."""
+        size = picture.shape[1], picture.shape[0]
+        found = [upright]
+        for quarters in range(1, NUM_TURNS):
+            found.append(turn_back(self._detect_at_scales(turned(picture, quarters)), size, quarters))
+        scores = [part.det_score.max(initial=0) for part in found]
+        clearest = found[int(np.argmax(scores))]
+        if not len(clearest):
+            return None
+        cut = _surroundings(picture, clearest.boxes[int(clearest.det_score.argmax())])
+        return score_turns(cut, lambda canvas: low.detect(canvas[None])[0])
+
+    def _detect_at_scales(self, picture: Image) -> Detections:
+        """As `_detect_in`; where faces are small or none is found, the picture is also looked at in enlarged parts."""
+        found = self._detect_in(picture)
+        longer = max(picture.shape[:2])
+        for content in _LARGE_CONTENTS:
+            if longer < content or _largest_share(found, longer) >= _SMALL_SHARE * 2 * PICTURE_CANVAS / content:
+                break
+            closer = self._detect_in_parts(picture, content)
+            found = closer if len(closer) else found
+        return found
+
+    def _detect_in_parts(self, picture: Image, content: int) -> Detections:
+        """The faces of a picture that is scaled to a larger side than the canvas, in parts that overlap."""
+        factor = content / max(picture.shape[:2])
+        size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+        scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        parts = []
+        for top in _starts(size[1]):
+            for left in _starts(size[0]):
+                part = scaled[top : top + PICTURE_CANVAS, left : left + PICTURE_CANVAS]
+                canvas = np.zeros((PICTURE_CANVAS, PICTURE_CANVAS, 3), np.uint8)
+                canvas[: part.shape[0], : part.shape[1]] = part
+                found, _ = self.detector.detect_all(canvas[None])
+                shift = np.array([left, top], np.float32)
+                parts.append(Detections(found.boxes + np.tile(shift, 2), found.landmarks + shift, found.det_score))
+        order = np.argsort(-np.concatenate([part.det_score for part in parts]), kind="stable")
+        merged = Detections(
+            np.concatenate([part.boxes for part in parts])[order],
+            np.concatenate([part.landmarks for part in parts])[order],
+            np.concatenate([part.det_score for part in parts])[order],
+        )
+        kept = suppress(merged.boxes, self.detector.nms_iou)
+        merged = Detections(merged.boxes[kept], merged.landmarks[kept], merged.det_score[kept])
+        return self._usable(merged, np.full(2, 1 / factor, np.float32))[0]
 
     def _detect_in(self, picture: Image) -> Detections:
         found = []
@@ -219,3 +325,27 @@ def _seconds(times: Sequence[Fraction | float]) -> npt.NDArray[np.float64]:
 
 def _stacked(aligned: list[Image]) -> npt.NDArray[np.uint8]:
     return np.stack(aligned) if aligned else np.empty((0, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
+
+
+def _starts(length: int) -> list[int]:
+    """Where the parts of a side begin: they overlap, and the last one ends with the side."""
+    last = max(0, length - PICTURE_CANVAS)
+    return sorted({*range(0, last, PICTURE_CANVAS - _OVERLAP), last})
+
+
+def _largest_share(found: Detections, longer: int) -> float:
+    """The side of the largest face, as a share of the picture's longer side."""
+    return float((found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1).max(initial=0)) / longer
+
+
+def _surroundings(picture: Image, box: npt.NDArray[np.float32]) -> Image:
+    """The square part of a picture around a face in which it is as large as in a portrait."""
+    height, width = picture.shape[:2]
+    centre, half = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) * _PORTRAIT_SHARE
+    left, top = np.maximum(0, centre - half).astype(int)
+    right, bottom = np.minimum((width, height), np.ceil(centre + half)).astype(int)
+    return picture[top:bottom, left:right]
+
+
+_PORTRAIT_SHARE = 1.25
+"""Half the side of a portrait, as a share of the face's."""

@@ -92,12 +92,13 @@ def save_bank(path: Path, contract: str, persons: Mapping[str, Sequence[Referenc
             np.savez(stream, allow_pickle=False, **arrays)
 
 
-def load_bank(path: Path, contract: str) -> dict[str, tuple[Reference, ...]]:
+def load_bank(path: Path, contract: str, dimension: int | None = None) -> dict[str, tuple[Reference, ...]]:
     """Reads a bank from anywhere, trusting nothing in it.
 
     Args:
         path: The file.
         contract: Of the recogniser in use.
+        dimension: Components of the recogniser's embeddings; None for any.
 
     Returns:
         The references of each label; labels are made safe as file names are.
@@ -114,10 +115,16 @@ def load_bank(path: Path, contract: str) -> dict[str, tuple[Reference, ...]]:
                 f"made with another network (contract {_short(found)}, in use is {_short(contract)}):"
                 " enroll the photos again with this one, or choose that one's pack"
             )
+        length = arrays["embeddings"].shape[1]
+        if dimension not in (None, length):
+            raise ValueError(
+                f"its embeddings have {length} components, those of the network in use {dimension}:"
+                " enroll the photos again with this one"
+            )
         return _persons(arrays)
     except OSError as error:
         raise ReferenceImageError(path, f"cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OverflowError) as error:
         raise ReferenceImageError(path, f"not a bank, or a damaged one: {error}") from error
     except ValueError as error:
         raise ReferenceImageError(path, str(error)) from error
@@ -191,18 +198,16 @@ def _check(arrays: Arrays) -> None:
 
 def _persons(arrays: Arrays) -> dict[str, tuple[Reference, ...]]:
     embeddings = normalized(arrays["embeddings"])
+    labels = [label_of(str(label)) for label in arrays["labels"].tolist()]
+    columns = [arrays[name].astype(float).tolist() for name in _FACTS]
+    texts = [list(map(valid_text, map(str, arrays[name].tolist()))) for name in ("sources", _LOOKS)]
     persons: dict[str, list[Reference]] = {}
-    for row, person in enumerate(arrays["person"].tolist()):
-        facts = {name: float(arrays[name][row]) for name in _FACTS}
-        label = label_of(str(arrays["labels"][person]))
-        persons.setdefault(label, []).append(
-            Reference(
-                source=valid_text(str(arrays["sources"][row])),
-                embedding=embeddings[row],
-                resampling=valid_text(str(arrays[_LOOKS][row])),
-                **facts,
-            )
-        )
+    for row, (person, source, looks, *facts) in enumerate(
+        zip(arrays["person"].tolist(), *texts, *columns, strict=True)
+    ):
+        face_size, sharpness, det_score = facts
+        reference = Reference(source, embeddings[row], face_size, sharpness, det_score, looks)
+        persons.setdefault(labels[person], []).append(reference)
     return {label: tuple(references) for label, references in persons.items()}
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "LEAST_STRANGERS",
     "Rate",
     "Tail",
+    "contradictions",
     "counted_rate",
     "fit_tail",
     "judged_kinds",
@@ -179,6 +180,29 @@ def suggest_threshold(judged: Iterable[Trials], wanted: float) -> float:
         needed.append(math.floor(seen / _STEP + 1e-4) * _STEP + _STEP)
         needed.append(math.ceil(fit_tail(trials.similarity).quantile(wanted) / _STEP - 1e-6) * _STEP)
     return round(min(max(needed), 1.0), 2)
+
+
+def contradictions(strangers: Mapping[str, Trials], mates: Trials, wanted: float) -> dict[str, float]:
+    """The kinds of strangers that are as alike as mates, each with the threshold that it would need.
+
+    A threshold that more than half of the mates miss is of no use. What asks for one are no strangers: a mirror or a
+    poster shows a person twice in a frame, and blurred faces are alike, whosever they are.
+
+    Args:
+        strangers: Kinds of comparisons.
+        mates: Photos of the persons, compared with other photos of the same person.
+        wanted: The false match rate.
+    """
+    largest = float(np.median(mates.similarity))
+    found = {}
+    for kind, trials in strangers.items():
+        if len(trials) >= LEAST_STRANGERS:
+            needed = suggest_threshold([trials], wanted)
+        else:
+            needed = float(trials.similarity.max(initial=-1))
+        if needed > largest:
+            found[kind] = needed
+    return found
 
 
 def suggest_margin(photos: PhotoTrials, threshold: float) -> float:

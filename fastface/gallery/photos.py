@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from fastface.cosine import cosines, normalized
 from fastface.errors import InputError
@@ -14,6 +15,7 @@ from fastface.names import valid_text
 from fastface.types import Faces, FloatArray
 
 __all__ = [
+    "LEAST_SHARPNESS",
     "SAME_PICTURE",
     "Analyse",
     "FaceChoice",
@@ -34,7 +36,7 @@ FaceChoice = Literal["auto", "largest", "only"]
 # Measured on 17 photos that were scaled down or blurred, cosine to the same photo as it was: 16 pixels 0.53, 20 pixels
 # 0.69, 40 pixels 0.95; blurred to a sharpness of 4: 0.37, of 8: 0.67, of 20: 0.86.
 _LEAST_SIZE, _GOOD_SIZE = 20.0, 40.0
-_LEAST_SHARPNESS, _GOOD_SHARPNESS = 5.0, 15.0
+LEAST_SHARPNESS, _GOOD_SHARPNESS = 5.0, 15.0
 _DOMINANT_AREA = 2.0
 """The largest face is the one that is meant where it has this many times the area of the next."""
 SAME_PICTURE = 0.995
@@ -42,7 +44,15 @@ SAME_PICTURE = 0.995
 _UNLIKE_SHARE = 0.5
 """Share of the match threshold below which two photos show different persons. Real photos of one person reach the
 threshold with their nearest sibling; those of different persons stay below a third of it for nearly all pairs."""
-_LEAST_CORE = 3
+_LEAST_CORE = 2
+_CORE_SHARE = 0.75
+"""Share of the match threshold that two photos need to agree by themselves against a third."""
+
+_RIVAL_SHARE = 0.8
+"""Two faces of one photo are equally common to the others if their supports differ by no more."""
+
+_LARGEST_LEAN = 60.0
+"""Degrees up to which a head leans; beyond, the photo, or the person, lies on the side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,21 @@ class Reference:
     resampling: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A usable face of a photo.
+
+    Attributes:
+        face: What it would be as a reference.
+        place: Where it is among the photo's usable faces, as `left`; empty if it is the only one.
+        quarters: Quarter turns by which it is turned in the photo as it lies in the file.
+    """
+
+    face: Reference
+    place: str = ""
+    quarters: int = 0
+
+
 @dataclass(slots=True)
 class Pick:
     """A photo, or an entry of a bank, on its way to a reference.
@@ -83,7 +108,7 @@ class Pick:
     label: str
     reference: Reference | None = None
     remarks: list[str] = field(default_factory=list)
-    candidates: tuple[Reference, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
     is_meant: bool = True
 
     def leave_out(self, reason: str) -> None:
@@ -97,8 +122,9 @@ def pick_faces(
 ) -> list[Pick]:
     """One face of each photo of one person.
 
-    A photo's only usable face is taken. Of several, `auto` takes the one most alike to the person's other photos, or,
-    if there are none, the one that is far larger than the others; `largest` takes the largest; `only` takes none.
+    A photo's only usable face is taken. Of several, `auto` takes the face of the person whom the person's photos have
+    in common, however small it is, or, if they have nobody in common, the one that is far larger than the others;
+    `largest` takes the largest; `only` takes none.
 
     Args:
         photos: All of one label.
@@ -116,19 +142,17 @@ def pick_faces(
             if pick.candidates:
                 _pick_first(pick, faces)
         return picks
-    anchors = [(pick, pick.candidates[0]) for pick in picks if pick.candidates and _is_dominant(pick.candidates)]
-    for pick in picks:
-        if not pick.candidates:
-            continue
-        others = [reference.embedding for anchor, reference in anchors if anchor is not pick]
-        _pick_one(pick, np.stack(others) if others else None, alike)
+    visible = [pick for pick in picks if pick.candidates]
+    common = _common_faces(visible, alike)
+    for pick in visible:
+        _pick_one(pick, common, alike)
     return picks
 
 
 def drop_doubles(picks: Sequence[Pick]) -> None:
     """Leaves out what is the same picture as an earlier one: it says nothing new and hides that it has no siblings."""
     used = _used(picks)
-    if not used:
+    if len(used) < 2:
         return
     same = np.tril(_mutual(used) >= SAME_PICTURE, -1)
     for row in np.flatnonzero(same.any(axis=1)):
@@ -138,8 +162,8 @@ def drop_doubles(picks: Sequence[Pick]) -> None:
 def drop_unlike(picks: Sequence[Pick], alike: float) -> None:
     """Leaves out photos of one label that show somebody else than the others do.
 
-    Only where at least three others agree with each other; where photos disagree and there is no such core, all stay,
-    with a remark.
+    Only where others agree with each other: two that surely do, or three. Where photos disagree and there is no such
+    core, all stay, with a remark.
     """
     used = _used(picks)
     if len(used) < 2:
@@ -147,10 +171,12 @@ def drop_unlike(picks: Sequence[Pick], alike: float) -> None:
     mutual = _mutual(used)
     np.fill_diagonal(mutual, -1)
     is_unlike = mutual.max(axis=1) < alike * _UNLIKE_SHARE
-    has_core = (~is_unlike).sum() >= _LEAST_CORE
+    core = int((~is_unlike).sum())
+    has_core = core > _LEAST_CORE or (core == _LEAST_CORE and mutual.max() >= alike * _CORE_SHARE)
+    has_majority = core * 2 > len(used) or core > _LEAST_CORE
     for row in np.flatnonzero(is_unlike):
         reason = f"unlike every other photo of {used[row].label!r} (at most {mutual[row].max():.2f})"
-        if has_core:
+        if has_core and has_majority:
             used[row].leave_out(reason)
         else:
             used[row].remarks.append(f"{reason}: are they one person?")
@@ -188,35 +214,97 @@ def _look(photo: Photo, analyse: Analyse, resampling: str) -> Pick:
     if not len(faces):
         pick.remarks.append("no face found")
         return pick
-    found = sorted(_references(pick.source, faces, resampling), key=lambda reference: -reference.face_size)
-    pick.candidates = tuple(
-        reference
-        for reference in found
-        if reference.face_size >= _LEAST_SIZE and reference.sharpness >= _LEAST_SHARPNESS
-    )
-    if not pick.candidates:
-        pick.remarks.append(_why_unusable(found[0]))
+    found = sorted(_candidates(pick.source, faces, resampling), key=lambda candidate: -candidate.face.face_size)
+    usable = [item for item in found if item.face.face_size >= _LEAST_SIZE and item.face.sharpness >= LEAST_SHARPNESS]
+    pick.candidates = tuple(usable)
+    if not usable:
+        pick.remarks.append(_why_unusable(found[0].face))
     return pick
 
 
-def _references(source: str, faces: Faces, resampling: str) -> list[Reference]:
+def _candidates(source: str, faces: Faces, resampling: str) -> list[Candidate]:
     sizes = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(axis=1)
     embeddings = normalized(faces.embedding)
     facts = zip(embeddings, sizes, faces.sharpness, faces.det_score, strict=True)
-    return [
+    references = [
         Reference(source, embedding, float(size), float(sharp), float(score), resampling)
         for embedding, size, sharp, score in facts
     ]
+    is_usable = (sizes >= _LEAST_SIZE) & (faces.sharpness >= LEAST_SHARPNESS)
+    places = _places(faces.boxes[:, [0, 2]].mean(axis=1), is_usable)
+    return list(map(Candidate, references, places, _quarters(faces.landmarks)))
+
+
+def _places(across: FloatArray, is_usable: npt.NDArray[np.bool_]) -> list[str]:
+    """Where each face is among the usable ones, from left to right."""
+    order = [int(row) for row in np.argsort(across, kind="stable") if is_usable[row]]
+    names = {1: [""], 2: ["left", "right"], 3: ["left", "middle", "right"]}.get(
+        len(order), [f"number {number} from the left" for number in range(1, len(order) + 1)]
+    )
+    places = [""] * len(across)
+    for row, name in zip(order, names, strict=False):
+        places[row] = name
+    return places
+
+
+def _quarters(landmarks: FloatArray) -> list[int]:
+    """By how many quarters, clockwise, each face is turned; 0 for a head that only leans."""
+    eyes = landmarks[:, 1] - landmarks[:, 0]
+    degrees = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
+    quarters = np.rint(degrees / 90).astype(int) % 4
+    return [int(number) for number in np.where(np.abs(degrees) > _LARGEST_LEAN, quarters, 0)]
 
 
 def _why_unusable(face: Reference) -> str:
     if face.face_size < _LEAST_SIZE:
         return f"the face is too small: {face.face_size:.0f} pixels, at least {_LEAST_SIZE:.0f} are needed"
-    return f"the face is too blurred: sharpness {face.sharpness:.1f}, at least {_LEAST_SHARPNESS:.0f} is needed"
+    return f"the face is too blurred: sharpness {face.sharpness:.1f}, at least {LEAST_SHARPNESS:.0f} is needed"
 
 
-def _is_dominant(candidates: Sequence[Reference]) -> bool:
-    return len(candidates) == 1 or (candidates[0].face_size / candidates[1].face_size) ** 2 >= _DOMINANT_AREA
+def _common_faces(picks: Sequence[Pick], alike: float) -> FloatArray | None:
+    """The faces of the person whom most photos have in common, one of each photo that shows the person.
+
+    A face's support is how far the most alike face of each other photo is above what strangers reach. The face with
+    the largest support is the person's, if another photo has the same person.
+
+    Returns:
+        (k, D) embeddings of at least two photos; None if no two photos have a person in common.
+    """
+    embeddings = [np.stack([item.face.embedding for item in pick.candidates]) for pick in picks]
+    if len(embeddings) < 2:
+        return None
+    photo = np.repeat(np.arange(len(embeddings)), [len(found) for found in embeddings])
+    flat = np.concatenate(embeddings)
+    firsts = np.searchsorted(photo, np.arange(len(embeddings)))
+    nearest = np.maximum.reduceat(cosines(flat, flat), firsts, axis=1)
+    nearest[np.arange(len(flat)), photo] = -1
+    floor = alike * _UNLIKE_SHARE
+    is_alone = np.array([len(found) == 1 for found in embeddings])[photo]
+    if nearest.max() < (floor if is_alone.any() else alike):
+        return None
+    support = (nearest - floor).clip(0).sum(axis=1)
+    # Among many faces some strangers are alike by chance: a photo of one face is better evidence.
+    alone = np.where(is_alone, support, -1)
+    seed = int((alone if alone.max() >= support.max() / 2 else support).argmax())
+    # Of a couple that is in every photo, the one who is larger in them is meant.
+    rivals = np.flatnonzero((support >= support[seed] * _RIVAL_SHARE) & (photo == photo[seed]))
+    sizes = np.array([item.face.face_size for pick in picks for item in pick.candidates])
+    seed = int(rivals[sizes[rivals].argmax()])
+    similar = cosines(flat, flat[seed][None])[:, 0]
+    best = [int(first + similar[photo == number].argmax()) for number, first in enumerate(firsts)]
+    return flat[[row for row in best if similar[row] >= floor]]
+
+
+def _is_dominant(candidates: Sequence[Candidate]) -> bool:
+    if len(candidates) == 1:
+        return True
+    return (candidates[0].face.face_size / candidates[1].face.face_size) ** 2 >= _DOMINANT_AREA
+
+
+def _is_collage(candidates: Sequence[Candidate], alike: float) -> bool:
+    """Whether all faces are the largest one's."""
+    embeddings = np.stack([item.face.embedding for item in candidates])
+    return bool(cosines(embeddings, embeddings[:1]).min() >= alike)
 
 
 def _pick_first(pick: Pick, faces: FaceChoice) -> None:
@@ -228,26 +316,33 @@ def _pick_first(pick: Pick, faces: FaceChoice) -> None:
     _take(pick, pick.candidates[0], f"{count} faces; the largest was taken" if count > 1 else "")
 
 
-def _pick_one(pick: Pick, others: FloatArray | None, alike: float) -> None:
+def _pick_one(pick: Pick, common: FloatArray | None, alike: float) -> None:
     chosen, remark = pick.candidates[0], ""
     count = len(pick.candidates)
-    if count > 1 and others is not None:
-        closeness = cosines(np.stack([face.embedding for face in pick.candidates]), others).mean(axis=1)
-        if closeness.max() >= alike * _UNLIKE_SHARE:
-            chosen = pick.candidates[int(closeness.argmax())]
+    if count > 1 and common is not None:
+        closeness = cosines(np.stack([item.face.embedding for item in pick.candidates]), common)
+        best = int(closeness.mean(axis=1).argmax())
+        if np.sort(closeness[best])[:-1].mean() >= alike * _UNLIKE_SHARE:  # without itself, if it is one of them
+            chosen = pick.candidates[best]
             remark = f"{count} faces; the one most like the other photos of {pick.label!r} was taken"
     if count > 1 and not remark:
-        if not _is_dominant(pick.candidates):
+        if _is_collage(pick.candidates, alike):
+            remark = f"{count} faces of one person; the largest was taken"
+        elif _is_dominant(pick.candidates):
+            remark = f"{count} faces; the largest was taken"
+        else:
             pick.leave_out(f"{count} faces of similar size: which one is {pick.label!r}? Crop it")
             return
-        remark = f"{count} faces; the largest was taken"
     _take(pick, chosen, remark)
 
 
-def _take(pick: Pick, chosen: Reference, remark: str) -> None:
+def _take(pick: Pick, candidate: Candidate, remark: str) -> None:
+    chosen = candidate.face
     pick.reference = chosen
     if remark:
-        pick.remarks.append(remark)
+        pick.remarks.append(f"{remark} ({candidate.place}, {chosen.face_size:.0f} px)")
+    if candidate.quarters:
+        pick.remarks.append(f"turned by {candidate.quarters * 90}° in the file: the face was turned back")
     if chosen.face_size < _GOOD_SIZE:
         pick.remarks.append(f"a small face: {chosen.face_size:.0f} pixels, {_GOOD_SIZE:.0f} and more are good")
     if chosen.sharpness < _GOOD_SHARPNESS:

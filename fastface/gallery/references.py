@@ -10,8 +10,17 @@ import numpy as np
 from fastface.cosine import cosines
 from fastface.errors import ConfigError, ReferenceImageError
 from fastface.gallery.bank import load_bank, save_bank
-from fastface.gallery.comparison import drop_misfiled, same_faces, same_pictures, stacked, used_references
+from fastface.gallery.comparison import (
+    compare_persons,
+    drop_misfiled,
+    like_lookalikes,
+    same_faces,
+    same_pictures,
+    stacked,
+    used_references,
+)
 from fastface.gallery.matching import EVERYONE
+from fastface.gallery.neighbours import no_check
 from fastface.gallery.photos import (
     Analyse,
     FaceChoice,
@@ -85,6 +94,7 @@ class ReferenceRule:
         resampling: The looks that the embeddings are the means of, as `Resampling.name`. References of banks stay as
             they were made.
         tolerant: Whether faults are reported only; the persons that they concern are left out, or stay alike.
+        dimension: Components of the recogniser's embeddings; None takes banks of any.
     """
 
     contract: str
@@ -92,6 +102,7 @@ class ReferenceRule:
     faces: FaceChoice = "auto"
     resampling: str = ""
     tolerant: bool = False
+    dimension: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +113,23 @@ class GalleryReport:
         photos: Targets, then lookalikes, each by label, then in the order in which they were named.
         faults: What would have been refused, had it not been allowed.
         references: The references of each target, with their facts.
+        remarks: What is odd about persons, as a lookalike that may be a target.
     """
 
     photos: tuple[PhotoReport, ...]
     faults: tuple[str, ...]
     references: Mapping[str, tuple[Reference, ...]]
+    remarks: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """A line a photo."""
-        return tuple(photo.line for photo in self.photos)
+        """A line a photo, then the remarks on persons."""
+        return tuple(photo.line for photo in self.photos) + self.remarks
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The lines of photos of which there is something to say, then the faults that were allowed."""
-        return tuple(photo.line for photo in self.photos if photo.remarks) + self.faults
+        """Remarks on persons, the lines of photos of which there is something to say, the faults that were allowed."""
+        return self.remarks + tuple(photo.line for photo in self.photos if photo.remarks) + self.faults
 
 
 def load_gallery(
@@ -125,6 +138,7 @@ def load_gallery(
     *,
     analyse: Analyse,
     rule: ReferenceRule,
+    check: Callable[[], None] = no_check,
 ) -> tuple[Gallery, GalleryReport]:
     """Makes a gallery of what `-t` and `--not` name.
 
@@ -137,6 +151,7 @@ def load_gallery(
         lookalikes: Photos, folders, banks of persons whom the targets must not be taken for.
         analyse: Finds and embeds the faces of a photo; called once a photo, and not at all if there are none.
         rule: What makes a face a reference.
+        check: Called often while persons are compared; what it raises ends the making.
 
     Raises:
         ConfigError: All faults at once; or, even if the rule is tolerant, there is no usable target.
@@ -152,7 +167,9 @@ def load_gallery(
     persons = _persons(wanted, pick, rule, faults)
     is_told = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
     others = _persons(unwanted, pick, rule, faults)
-    drop_misfiled(persons, alike)
+    compared = compare_persons(persons, others, alike, check)
+    if compared is not None:
+        drop_misfiled(compared, alike)
     for group in (persons, others):
         for picks in group.values():
             tell_minorities(picks, alike)
@@ -161,8 +178,9 @@ def load_gallery(
     faults.extend(unseen)
     faults.extend(f"--not {fault}" for fault in _unseen(unwanted, others))
     references, avoided = used_references(persons), used_references(others)
-    faults.extend(same_faces(references, alike))
-    faults.extend(same_pictures(references, avoided))
+    if compared is not None:
+        faults.extend(same_faces(compared, alike))
+        faults.extend(same_pictures(compared))
     if wanted.everyone and EVERYONE in references:
         faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
     if not references and not wanted.everyone:
@@ -172,8 +190,10 @@ def load_gallery(
     if faults and not rule.tolerant:
         raise ConfigError(faults)
     gallery = Gallery(_targets(references), _targets(avoided), rule.contract, wanted.everyone)
-    photos = (*_reports(persons, references, avoided), *_reports(others, avoided, references))
-    return gallery, GalleryReport(photos, tuple(faults), references)
+    nearest = {} if compared is None else compared.nearest()
+    photos = (*_reports(persons, nearest), *_reports(others, nearest))
+    remarks = () if compared is None else tuple(like_lookalikes(compared, alike))
+    return gallery, GalleryReport(photos, tuple(faults), references, remarks)
 
 
 def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
@@ -198,7 +218,7 @@ def _persons(
     persons = {label: pick(found) for label, found in photos.items()}
     for path in sources.banks:
         try:
-            bank = load_bank(path, rule.contract)
+            bank = load_bank(path, rule.contract, rule.dimension)
         except ReferenceImageError as error:
             faults.append(valid_text(str(error)))
             continue
@@ -238,30 +258,28 @@ def _unseen(sources: Sources, persons: Mapping[str, Sequence[Pick]]) -> list[str
     return faults
 
 
-def _reports(
-    persons: Mapping[str, Sequence[Pick]],
-    own_side: Mapping[str, Sequence[Reference]],
-    other_side: Mapping[str, Sequence[Reference]],
-) -> list[PhotoReport]:
+def _reports(persons: Mapping[str, Sequence[Pick]], nearest: Mapping[int, tuple[str, float]]) -> list[PhotoReport]:
+    """A report on each photo; `nearest` gives the other person that the reference with an id is most like."""
     reports = []
-    for label, picks in persons.items():
-        siblings = own_side.get(label, ())
-        rivals = [*((name, found) for name, found in own_side.items() if name != label), *other_side.items()]
+    for picks in persons.values():
+        used = [pick.reference for pick in picks if pick.reference is not None]
+        siblings: dict[int, float] = {}
+        if len(used) > 1:
+            between = cosines(stacked(used), stacked(used))
+            medians = (float(np.median(np.delete(row, number))) for number, row in enumerate(between))
+            siblings = dict(zip(map(id, used), medians, strict=True))
         for pick in picks:
-            if pick.reference is not None or pick.is_meant:  # of a read-me beside photos there is nothing to say
-                reports.append(_report(pick, siblings, rivals))
+            if pick.reference is not None:
+                name, similarity = nearest.get(id(pick.reference), ("", None))
+                reports.append(_report(pick, pick.reference, siblings.get(id(pick.reference)), name, similarity))
+            elif pick.is_meant:  # of a read-me beside photos there is nothing to say
+                reports.append(PhotoReport(pick.source, pick.label, used=False, remarks=tuple(pick.remarks)))
     return reports
 
 
 def _report(
-    pick: Pick, siblings: Sequence[Reference], rivals: Sequence[tuple[str, Sequence[Reference]]]
+    pick: Pick, face: Reference, sibling_similarity: float | None, nearest: str, similarity: float | None
 ) -> PhotoReport:
-    face = pick.reference
-    if face is None:
-        return PhotoReport(pick.source, pick.label, used=False, remarks=tuple(pick.remarks))
-    others = [reference for reference in siblings if reference is not face]
-    nearness = [(float(cosines(face.embedding[None], stacked(found)).max()), name) for name, found in rivals]
-    similarity, name = max(nearness, default=(None, ""))
     return PhotoReport(
         pick.source,
         pick.label,
@@ -270,8 +288,8 @@ def _report(
         face_size=face.face_size,
         sharpness=face.sharpness,
         det_score=face.det_score,
-        sibling_similarity=float(np.median(cosines(face.embedding[None], stacked(others)))) if others else None,
-        nearest_other=name,
+        sibling_similarity=sibling_similarity,
+        nearest_other=nearest,
         other_similarity=similarity,
         resampling=face.resampling,
     )

@@ -14,10 +14,20 @@ from PIL import ImageOps, UnidentifiedImageError
 from fastface.errors import InputError
 from fastface.types import Image
 
-__all__ = ["MAX_PIXELS", "read_picture"]
+__all__ = ["MAX_PIXELS", "picture_limit", "read_picture"]
 
-MAX_PIXELS = 100_000_000
-"""Largest width × height that is decoded, unless another is given."""
+MAX_PIXELS = 150_000_000
+"""Largest width × height that is read, unless another is given."""
+
+_MAX_WHOLE = 100_000_000
+"""Larger pictures are halved: the decoder of JPEG does that by itself, other formats take 4 bytes a pixel for it."""
+
+_JPEG_FACTOR = 5 / 3
+"""JPEGs may have so many times more pixels, since they are never whole in memory: phones write 200 megapixels."""
+
+_JPEGS = ("JPEG", "MPO")
+
+_REDUCIBLE = ("L", "RGB", "RGBA", "LA", "CMYK", "YCbCr")
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM")
 """JPEG includes MPO. Without Pillow's rarer plugins: EPS starts Ghostscript, and the old ones are fuzzed little."""
@@ -55,16 +65,21 @@ _FOREIGN = {
 """Brands of ISO media files that are pictures which Pillow cannot read."""
 
 
+def picture_limit(max_pixels: int) -> int:
+    """Largest width × height of a picture where decoded frames may have `max_pixels`: large pictures are halved."""
+    return max_pixels * 3 // 2
+
+
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
     """Reads a photo as a viewer would show it: rotated by its EXIF, transparency on white, the first frame of many.
 
     Args:
         path: A regular file, or a link to one: JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, JPEG 2000 or PNM.
-        max_pixels: Largest width × height that is decoded.
+        max_pixels: Largest width × height that is read; JPEGs may have 5/3 of it.
 
     Returns:
         (H, W, 3) uint8 BGR, contiguous; the caller's own. Pictures of 16 bits keep the upper 8; colour profiles are
-        not applied.
+        not applied. Pictures of more than 100 megapixels are halved in width and height.
 
     Raises:
         InputError: It is no picture, of a format that is not read, damaged, cut, or too large.
@@ -98,14 +113,33 @@ def _decoded(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
         raise InputError(path, _reason("damaged picture", error)) from error
     with picture:
         width, height = picture.size
-        if width * height > max_pixels:
-            raise InputError(path, f"{width}×{height} is more than the {max_pixels} pixels that are allowed")
+        is_jpeg = picture.format in _JPEGS
+        limit = int(max_pixels * _JPEG_FACTOR) if is_jpeg else max_pixels
+        if width * height > limit:
+            reason = f"{width}×{height} is more than the {limit} pixels that are allowed"
+            raise InputError(path, f"{reason}: scale it down, or allow more with the setting scan.max_pixels")
+        is_halved = width * height > _MAX_WHOLE
         try:
+            if is_halved and is_jpeg:
+                picture.draft(None, (width // 2, height // 2))
             picture.load()
-            rgb = _as_rgb(_upright(picture))
+            if is_halved and not is_jpeg and picture.mode in _REDUCIBLE:
+                rgb = _as_rgb(_upright(_halved(picture)))
+            elif is_halved and not is_jpeg:
+                rgb = _as_rgb(_upright(picture)).reduce(2)
+            else:
+                rgb = _as_rgb(_upright(picture))
         except _DAMAGE as error:
             raise InputError(path, _reason("damaged or unusual picture", error)) from error
     return np.ascontiguousarray(np.asarray(rgb)[:, :, ::-1])
+
+
+def _halved(picture: PillowImage.Image) -> PillowImage.Image:
+    """A smaller picture with the same metadata; what the larger one took is given back."""
+    small = picture.reduce(2)
+    small.info = picture.info
+    small._exif = picture.getexif()  # there is no public way to carry it over
+    return small
 
 
 def _upright(picture: PillowImage.Image) -> PillowImage.Image:

@@ -7,12 +7,15 @@ from fastface.errors import InputError, VideoError
 from fastface.types import Unit, VideoInfo
 from fastface.video.discover import VideoFile, sequence_files
 from fastface.video.frame import SampledFrame, SignOfLife, UnitReport, no_sign
-from fastface.video.picture import MAX_PIXELS, read_picture
+from fastface.video.picture import MAX_PIXELS, picture_limit, read_picture
 
 __all__ = ["SEQUENCE_RATE", "SequenceSource", "probe_sequence"]
 
 SEQUENCE_RATE = Fraction(25)
 """Pictures a second, as ffmpeg reads sequences: they have no times of their own."""
+
+_UNKNOWN_LIMIT = 2**31 - 1
+"""What `VideoInfo` has where nothing was said."""
 
 
 def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
@@ -24,7 +27,7 @@ def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
     files = sequence_files(file.path)
     for path in files:
         try:
-            height, width = read_picture(path, max_pixels).shape[:2]
+            height, width = read_picture(path, picture_limit(max_pixels)).shape[:2]
         except InputError:
             continue
         return VideoInfo(
@@ -44,6 +47,7 @@ def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
             pixel_format="bgr24",
             estimated_times=True,
             is_film=not file.path.is_dir(),
+            max_pixels=max_pixels,
         )
     raise VideoError(file.path, f"none of its {len(files)} pictures can be read")
 
@@ -55,8 +59,9 @@ class SequenceSource:
         self.report = UnitReport()
         self._info = info
         self._alive = alive
-        # What the first picture was allowed, the others are.
-        self._max_pixels = max(MAX_PIXELS, info.size[0] * info.size[1])
+        # Older records do not say what was allowed.
+        is_known = info.max_pixels < _UNKNOWN_LIMIT
+        self._max_pixels = picture_limit(info.max_pixels) if is_known else MAX_PIXELS
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit.

@@ -13,6 +13,7 @@ from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.gallery.calibration import (
     Rate,
+    contradictions,
     counted_rate,
     fit_tail,
     judged_kinds,
@@ -20,6 +21,7 @@ from fastface.gallery.calibration import (
     suggest_margin,
     suggest_threshold,
 )
+from fastface.gallery.photos import LEAST_SHARPNESS
 from fastface.gallery.references import GalleryReport
 from fastface.gallery.trials import PhotoTrials, Trials, frame_trials, photo_trials, track_trials, video_trials
 from fastface.index.store import VideoIndex
@@ -150,9 +152,11 @@ def calibrate(
         if missing or photos is None:
             raise ConfigError(missing)
         strangers = {_PHOTO_STRANGERS: photos.strangers, **evidence.video_strangers}
-        judged = judged_kinds(strangers, wanted, _ALL)
-        threshold = suggest_threshold(judged.values(), wanted)
-        limits = evidence.in_use, Limits(threshold, suggest_margin(photos, threshold))
+        odd = contradictions(strangers, photos.mates, wanted)
+        judged = judged_kinds({kind: found for kind, found in strangers.items() if kind not in odd}, wanted, _ALL)
+        suggested, remarks = _suggested(judged, odd, evidence.in_use, photos, wanted)
+        remarks += [_why_odd(kind, needed, strangers[kind].extreme) for kind, needed in odd.items()]
+        limits = evidence.in_use, suggested
         comparisons = [_photo_misses(photos, limits)]
         comparisons += [_misses(kind, found, limits) for kind, found in evidence.video_mates.items()]
         comparisons += [_false_matches(kind, found, limits, kind in judged) for kind, found in strangers.items()]
@@ -166,12 +170,31 @@ def calibrate(
         suggested=limits[1],
         comparisons=tuple(comparisons),
         chart=out / CHART_NAME,
-        remarks=evidence.report.warnings,
+        remarks=(*evidence.report.warnings, *remarks),
     )
     from fastface.workflows.calibrate_chart import draw_chart  # noqa: PLC0415 - Pillow, which all others can spare
 
     write_atomic(result.chart, draw_chart(result, photos, evidence.video_mates, strangers))
     return result
+
+
+def _suggested(
+    judged: dict[str, Trials], odd: dict[str, float], in_use: Limits, photos: PhotoTrials, wanted: float
+) -> tuple[Limits, list[str]]:
+    """The limits that the comparisons speak for, or those in use where they speak for none, and what is odd."""
+    threshold = 1.0 if _PHOTO_STRANGERS in odd else suggest_threshold(judged.values(), wanted)
+    typical = float(np.median(photos.mates.similarity))
+    if threshold > typical:
+        reason = f"the comparisons support no threshold: half of the photos reach {typical:.2f} with their own person"
+        return in_use, [f"{reason}, and strangers come as near; the limits in use stay"]
+    return Limits(threshold, suggest_margin(photos, threshold)), []
+
+
+def _why_odd(kind: str, needed: float, extreme: str) -> str:
+    return (
+        f"left out of the suggestion: {kind!r} would need a threshold of {needed:.2f}, more than photos of one person"
+        f" reach ({extreme}); blurred faces, or one person twice?"
+    )
 
 
 @contextmanager
@@ -193,16 +216,22 @@ def _opened(config: Config, targets: Sequence[str], observer: Observer, index: P
         )
         videos = [VideoIndex(desk.out.index, record.video_id) for record in desk.answered()]
         in_use = Limits(desk.limits.enter, desk.limits.margin)
-        yield _Evidence(gallery, report, in_use, *_video_evidence(videos, gallery))
+        yield _Evidence(gallery, report, in_use, *_video_evidence(videos, gallery, config.people.min_quality))
 
 
-def _video_evidence(videos: Sequence[VideoIndex], gallery: Gallery) -> tuple[dict[str, Trials], dict[str, Trials]]:
-    """Mates and strangers of all finished videos whose faces were embedded by the gallery's network."""
+def _video_evidence(
+    videos: Sequence[VideoIndex], gallery: Gallery, min_quality: float
+) -> tuple[dict[str, Trials], dict[str, Trials]]:
+    """Mates and strangers of all finished videos whose faces were embedded by the gallery's network.
+
+    Blurred and tiny faces are like each other, whosever they are: only clear ones count.
+    """
     found: dict[str, list[Trials]] = {_TRACKS: [], _FRAMES: [], _VIDEOS: []}
     for video in videos:
         if not video.faces_path.exists() or video.metadata()["contract"] != gallery.contract:
             continue
         faces, name = video.faces(), video.faces_path.parent.name
+        faces = faces[(faces.quality >= min_quality) & (faces.sharpness >= LEAST_SHARPNESS)]
         found[_TRACKS].append(_named(track_trials(faces), name))
         found[_FRAMES].append(_named(frame_trials(faces), name))
         if len(gallery.targets) > 1:

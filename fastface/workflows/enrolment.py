@@ -1,11 +1,12 @@
 """Photos → gallery. They are looked at in a process of its own: see `enrolment_process`."""
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
-from fastface.errors import ConfigError, InputError
+from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.limits import Limits
 from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery, save_gallery
 from fastface.gallery.resampling import Resampling
@@ -14,6 +15,7 @@ from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.messages import Role, device_of
 from fastface.types import Faces, Gallery
+from fastface.video.picture import picture_limit
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.looking import look_at, picture_settings
@@ -26,6 +28,9 @@ __all__ = ["enrol", "enroll"]
 
 _SERVE = "fastface.workflows.enrolment_process:serve"
 _MIN_FACE = 16
+
+_LOOK = "any turn"
+"""How photos are looked at: what an earlier edition kept of them is looked for again."""
 
 _Found = dict[Path, Faces | InputError]
 
@@ -77,8 +82,15 @@ def enrol(
             faces=config.references.faces,
             resampling=_resampling(config).name,
             tolerant=config.match.allow_faults,
+            dimension=networks.dimension,
         ),
+        check=partial(_check, interrupted),
     )
+
+
+def _check(interrupted: Callable[[], int | None]) -> None:
+    if (number := interrupted()) is not None:
+        raise InterruptError(number)
 
 
 def _found(
@@ -109,7 +121,7 @@ def _recipe(config: Config, networks: Networks) -> str:
     # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
     roles: tuple[Role, Role] = ("detector", "recogniser")
     precisions = (device_of(device, networks.precisions, role).precision for role in roles)
-    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, version("fastface"))
+    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, version("fastface"))
     return " ".join([*parts, *precisions, *seen])
 
 
@@ -120,7 +132,8 @@ def _resampling(config: Config) -> Resampling:
 def _look_at(
     paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
 ) -> _Found:
-    settings = picture_settings(config, networks, _MIN_FACE), _resampling(config)
+    limit = picture_limit(config.scan.max_pixels)
+    settings = picture_settings(config, networks, _MIN_FACE), _resampling(config), limit
     return look_at(paths, lambda: Crew("enrolment", _SERVE, 1, settings), interrupted, Faces)
 
 

@@ -1,6 +1,7 @@
 """The process that looks at photos: a hostile one cannot end the run, and the networks' memory goes with it."""
 
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,21 +18,25 @@ from fastface.pipeline.analyser import open_analyser
 from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.messages import Alive, WorkerSettings
 from fastface.types import Faces, Image
-from fastface.video.picture import read_picture
+from fastface.video.picture import MAX_PIXELS, read_picture
 
 __all__ = ["serve"]
 
 
-def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettings, Resampling]) -> None:
-    """The life of the enrolment process; called by `process.child_main` in the child."""
-    worker, resampling = settings
+def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettings, Resampling, int]) -> None:
+    """The life of the enrolment process; called by `process.child_main` in the child.
+
+    The settings are those of the networks, the looks at each face, and the largest width × height of a photo.
+    """
+    worker, resampling, max_pixels = settings
+    read = read_picture if max_pixels == MAX_PIXELS else partial(read_picture, max_pixels=max_pixels)
     cv2.setNumThreads(1)
     analyser: FaceAnalyser | None = None
 
     def look(path: Path) -> Faces | InputError:
         nonlocal analyser
         try:
-            picture = read_picture(path)
+            picture = read(path)
             connection.send(Alive())
             analyser = analyser or open_analyser(worker)  # pictures that cannot be read need no networks
             faces = _faces(analyser, path, picture)
@@ -46,12 +51,15 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
 
 def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
     try:
-        return analyser.analyse_picture(picture)
+        found = analyser.analyse_photo(picture)
     except cv2.error as error:
         # OpenCV 4 turns and cuts no picture with a side of 32768 pixels or more.
         height, width = picture.shape[:2]
         reason = f"no face can be cut out of a picture of {width}×{height} pixels; scale it down"
         raise InputError(path, reason) from error
+    if not found.is_sure:
+        raise InputError(path, "it cannot be told which way up it is: turn the photo upright and save it")
+    return found.faces
 
 
 def _resampled(

@@ -42,7 +42,7 @@ def plan_pictures(found: Findings, config: Config, persons: PersonNetwork | None
     export = config.export
     planned: list[tuple[CropRow, CropJob]] = []
     if export.crops != "none":
-        for label, hits in sorted(found.hits.items()):
+        for label, hits in sorted((label, hits) for label, hits in found.hits.items() if len(hits)):
             planned += _plan_crops(found, label, hits, export, root)
     rows, jobs = [row for row, _ in planned], [job for _, job in planned]
     snapshots = _snapshots(found, export, root) if export.snapshots else []

@@ -15,7 +15,7 @@ from fastface.export.tables import SpanRow
 from fastface.files import write_atomic
 from fastface.gallery.limits import Limits
 from fastface.models.packs import Network
-from fastface.names import valid_text
+from fastface.names import shortened, valid_text
 from fastface.types import Gallery
 from fastface.video.discover import Skipped, VideoFile
 from fastface.workflows.networks import Networks
@@ -26,6 +26,8 @@ __all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_jso
 RUN_SCHEMA_VERSION = 1
 
 CLEAN, SOME_NOT_DONE = 0, 3
+
+_MOST_REMARKS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class RunResult:
         videos: How each video ended, in order of their names.
         spans: Every span, by video, then start, with its clip's path below `out`.
         targets: The labels that were looked for.
+        remarks: What is odd about photos and persons.
         counts: Totals.
         skipped: Inputs that are no candidates, and why.
         export_failures: What could not be exported, and why.
@@ -116,6 +119,7 @@ class RunResult:
     videos: tuple[VideoOutcome, ...] = ()
     spans: tuple[SpanRow, ...] = ()
     targets: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
     skipped: tuple[Skipped, ...] = ()
     export_failures: tuple[str, ...] = ()
@@ -187,6 +191,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "thresholds": asdict(limits),
         "counts": asdict(result.counts),
         "targets": [valid_text(label) for label in result.targets],
+        "remarks": [valid_text(line) for line in shortened(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
         "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
         "export_failures": list(result.export_failures),

@@ -13,9 +13,8 @@ from fastface.errors import InterruptError
 from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_review, write_spans
 from fastface.files import private_folder
 from fastface.gallery.matching import match
-from fastface.gallery.references import GalleryReport
 from fastface.index.records import VideoRecord
-from fastface.names import counted
+from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
 from fastface.types import Doubt, Faces, Gallery
 from fastface.video.discover import Discovery
@@ -31,6 +30,9 @@ from fastface.workflows.scan import Scanner
 from fastface.workflows.survey import forget_growth, survey
 
 __all__ = ["find", "run", "scan"]
+
+_MOST_REMARKS = 20
+"""Remarks on photos that are printed; run.json has more of them."""
 
 
 def run(
@@ -161,13 +163,10 @@ def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
             tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption, known=desk.out.photos
         )
     result.targets = tuple(target.label for target in gallery.targets)
-    _tell(desk, report)
-    return gallery
-
-
-def _tell(desk: Desk, report: GalleryReport) -> None:
-    for line in report.warnings:
+    result.remarks = report.warnings
+    for line in shortened(report.warnings, _MOST_REMARKS):
         desk.observer.note(line)
+    return gallery
 
 
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
@@ -226,10 +225,12 @@ class _Tally:
 
     exporter: Exporter
     counts: Counts
+    check: Callable[[], None]
     doubts: list[tuple[str, Doubt]] = field(default_factory=list)
 
     def pass_on(self, findings: Iterator[Findings]) -> Iterator[VideoHits]:
         for found in findings:
+            self.check()
             self.exporter.plan(found)
             self.counts.hits += sum(len(hits) for hits in found.hits.values())
             self.counts.spans += len(found.spans)
@@ -258,7 +259,7 @@ def _look_closer(
 def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     """Exports what was found, and writes the tables of it."""
     exporter = Exporter(desk)
-    tally = _Tally(exporter, result.counts)
+    tally = _Tally(exporter, result.counts, desk.interruption.check)
     root = desk.out.root
     with result.phase("match"):
         write_hits(root / "hits.csv", tally.pass_on(findings))
