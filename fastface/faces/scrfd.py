@@ -4,6 +4,7 @@ The network itself decodes and ranks its anchors (see `models.graph_detector`); 
 the suppression of boxes that overlap.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -36,9 +37,22 @@ class Detections:
     def __len__(self) -> int:
         return len(self.det_score)
 
-    def __getitem__(self, rows: slice | npt.NDArray[np.bool_]) -> Self:
+    def __getitem__(self, rows: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Self:
         """Some of the rows."""
         return type(self)(self.boxes[rows], self.landmarks[rows], self.det_score[rows])
+
+    def scaled(self, scale: npt.NDArray[np.float32]) -> Self:
+        """The same faces in pixels that are (x, y) times as many."""
+        return type(self)(self.boxes * np.tile(scale, 2), self.landmarks * scale, self.det_score)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """The rows of all parts, at least one, one part after the other."""
+        return cls(
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.landmarks for part in parts]),
+            np.concatenate([part.det_score for part in parts]),
+        )
 
 
 class Detector:
@@ -69,18 +83,21 @@ class Detector:
         ends = np.searchsorted(canvas, np.arange(len(canvases) + 1))
         return [found[slice(*span)] for span in pairwise(ends)]
 
-    def detect_all(self, canvases: npt.NDArray[np.uint8]) -> tuple[Detections, npt.NDArray[np.int64]]:
+    def detect_all(
+        self, canvases: npt.NDArray[np.uint8], least: float | None = None
+    ) -> tuple[Detections, npt.NDArray[np.int64]]:
         """The faces of all canvases together, and (m,) the number of each one's canvas, rising.
 
         Args:
             canvases: As for `detect`.
+            least: Smallest score of a face; None for `det_threshold`.
 
         Raises:
             BackendError: The runtime failed.
         """
         (rows,) = self.session.run(canvases)
         # NaN compares false, so a row of a broken network is dropped here.
-        canvas, place = np.nonzero(rows[:, :, 0] >= self.det_threshold)
+        canvas, place = np.nonzero(rows[:, :, 0] >= (self.det_threshold if least is None else least))
         candidates = rows[canvas, place]
         finite = np.isfinite(candidates).all(axis=1)
         candidates, canvas = candidates[finite], canvas[finite]

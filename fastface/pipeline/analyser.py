@@ -79,7 +79,7 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
 
 def analyser_of(detector: Detector, recogniser: Recogniser, settings: WorkerSettings) -> FaceAnalyser:
     """Both networks together, with the settings' limits."""
-    return FaceAnalyser(detector, recogniser, settings.min_face, settings.min_sharpness)
+    return FaceAnalyser(detector, recogniser, settings.min_face, settings.min_sharpness, settings.looks)
 
 
 def warm_up(network: Detector | Recogniser, settings: WorkerSettings) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastface.backends import DeviceInfo
+from fastface.faces.looks import Looks
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
 from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Sampling, Size, Unit, VideoInfo
@@ -64,6 +65,7 @@ class WorkerSettings:
     gate: BlurGate | None = None
     persons: PersonNetwork | None = None
     cards: tuple[DeviceInfo, ...] = ()
+    looks: Looks = field(default_factory=Looks)
 
     def at(self, place: int) -> "WorkerSettings":
         """The settings of the worker at a place of the crew."""
@@ -111,7 +113,7 @@ class CancelUnit:
 class Infer:
     """Find and embed the faces of frames `first … first + count` of a slot's batch; picture those of `pictured`.
 
-    Where the worker has a network for them, it finds `bodies` too.
+    Where the worker has a network for them, it finds `bodies` too. Pictures of no film are searched at more scales.
     """
 
     batch: int
@@ -123,6 +125,7 @@ class Infer:
     times: tuple[float, ...]
     pictured: tuple[int, ...] = ()
     bodies: bool = True
+    is_film: bool = True
 
 
 # ── to any child ────────────────────────────────────────────────────────────────────────────────────────────────────

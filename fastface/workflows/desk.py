@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config, ScanConfig
+from fastface.faces.looks import Looks
 from fastface.gallery.limits import Limits
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
@@ -77,6 +78,7 @@ class Desk:
             gate=_gate(scan),
             persons=networks.person if scan.track == "persons" else None,
             cards=cards,
+            looks=Looks(scan.close_ups, scan.turned_faces),
         )
         with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
             yield coordinator
