@@ -40,16 +40,16 @@ of upright faces with scores below `CLEAR_SCORE` none was seen above 0.4."""
 _SEARCH_SIDE, _SEARCH_SCORE = 96, 0.35
 _EXACT_SIDE = 128
 _CUT_SCALE = 2.0
-"""Sides in pixels of the square cuts around a candidate, `_CUT_SCALE` times its box: one in each quarter turn finds the
-turn (a third of the pixels of one more canvas for three candidates), one at the exact angle gives the landmarks."""
+"""Sides in pixels of the square cuts around a candidate, `_CUT_SCALE` times its box: three quarter turns side by side,
+a ninth of a canvas, find the turn; one cut at the exact angle gives the landmarks."""
 
 _LEAST_ROLL = 40.0
 """Degrees by which a head leans from which the upright look fails; below it is as good."""
 
 _LEAST_TURNED_SIDE = 32
-_MOST_TURNED = 3
-"""Smallest side in canvas pixels of a candidate that is looked at turned, and the most of a frame: what one look more
-costs is bounded."""
+_MOST_TURNED = 2
+"""Smallest side in canvas pixels of a candidate that is looked at turned, and the most of a frame, so that the cost is
+bounded: the best by score."""
 
 _LARGE_SHARE = 0.55
 """Share of the canvas' longer side from which a face is looked at on half the canvas too."""
@@ -64,6 +64,9 @@ scale."""
 
 _SMALL_SIDE = 48
 """Pixels of a look below which a face is small: there may be smaller ones, so the next finer scale is looked at."""
+
+_HINTS = 3
+"""Candidates from which the finest scale of a picture is looked at, if no face was found at the coarser ones."""
 
 _INSIDE = 0.6
 """Share of a box that lies in a larger face's box from which it is a part of that face."""
@@ -139,7 +142,7 @@ def find_in_picture(detector: Detector, picture: Image, first: Detections | None
         sure = found[found.det_score >= detector.det_threshold]
         sides = (sure.boxes[:, 2:] - sure.boxes[:, :2]).max(axis=1)
         is_small = (sides * factor < 2 * _SMALL_SIDE).any()
-        may_be_empty = not len(sure) and num_tiles < _TILES_LONG[-1]
+        may_be_empty = not len(sure) and (num_tiles < _TILES_LONG[-1] or len(found) >= _HINTS)
         if num_tiles > _TILES_LONG[0] and not is_small and not may_be_empty:
             break
         found = Detections.concatenate([found, _look_at_tiles(detector, picture, factor)])
@@ -250,7 +253,7 @@ def _look_at_tiles(detector: Detector, picture: Image, factor: float) -> Detecti
             tile = scaled[top : top + PICTURE_CANVAS, left : left + PICTURE_CANVAS]
             canvas = np.zeros((1, PICTURE_CANVAS, PICTURE_CANVAS, 3), np.uint8)
             canvas[0, : tile.shape[0], : tile.shape[1]] = tile
-            found, _ = detector.detect_all(canvas)
+            found, _ = detector.detect_all(canvas, least_score(detector))
             # A face that an inner edge of the tile cuts is whole in the next tile, or at a coarser scale.
             low = np.array([left and 1, top and 1]) * 2.0
             high = np.array([tile.shape[1], tile.shape[0]], np.float64) - 2
@@ -259,7 +262,7 @@ def _look_at_tiles(detector: Detector, picture: Image, factor: float) -> Detecti
             is_whole = np.all(found.boxes[:, :2] > low, axis=1) & np.all(found.boxes[:, 2:] < high, axis=1)
             found = found[is_whole]
             offset = np.array([left, top], np.float32)
-            parts.append(Detections(found.boxes + np.tile(offset, 2), found.landmarks + offset, found.det_score))
+            parts.append(found.moved(offset))
     return Detections.concatenate(parts).scaled(np.array([width / size[0], height / size[1]], np.float32))
 
 
@@ -309,7 +312,7 @@ def _turn_doubtful(
     """
     rows = _doubtful_rows(found, frame)
     cuts = [_Cut(pictures[frame[row]], found.boxes[row], angle, _SEARCH_SIDE) for row in rows for angle in _QUARTERS]
-    seen = _look_at_cuts(detector, cuts, batch)
+    seen = _look_at_cuts(detector, cuts, len(_QUARTERS), batch)
     turned: list[int] = []
     exact: list[_Cut] = []
     for place, row in enumerate(rows):
@@ -318,7 +321,7 @@ def _turn_doubtful(
             turned.append(int(row))
             exact.append(_Cut(pictures[frame[row]], found.boxes[row], -best.roll, _EXACT_SIDE))
     boxes, landmarks, scores = found.boxes.copy(), found.landmarks.copy(), found.det_score.copy()
-    for row, face in zip(turned, _look_at_cuts(detector, exact, batch), strict=True):
+    for row, face in zip(turned, _look_at_cuts(detector, exact, 1, batch), strict=True):
         is_better = face.score >= max(_TURNED_SCORE, scores[row] + _TURNED_LEAD)
         if is_better and abs(face.roll) >= _LEAST_ROLL:
             boxes[row], landmarks[row], scores[row] = face.box, face.landmarks, face.score
@@ -370,16 +373,23 @@ class _Cut:
 
     def pixels(self) -> Image:
         """(side, side, 3) BGR, black outside of the picture."""
-        matrix, picture = self.matrix, self.picture
+        matrix = self.matrix
         shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-        if shrink < 0.5:  # linear interpolation alone would skip pixels
-            factor = 2 * shrink
-            height, width = picture.shape[:2]
-            size = (max(1, round(width * factor)), max(1, round(height * factor)))
-            picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-            matrix = matrix.copy()
-            matrix[:, :2] /= np.array(size) / (width, height)
-        return np.asarray(cv2.warpAffine(picture, matrix, (self.side, self.side)), np.uint8)
+        if shrink >= 0.5:
+            return np.asarray(cv2.warpAffine(self.picture, matrix, (self.side, self.side)), np.uint8)
+        # Linear interpolation alone would skip pixels, so what the cut covers is scaled down first.
+        height, width = self.picture.shape[:2]
+        reach = self.side / shrink * np.sqrt(0.5) + 1
+        x, y = (self.box[:2] + self.box[2:]) / 2
+        left, right = (int(np.clip(edge, 0, width)) for edge in (x - reach, x + reach))
+        top, bottom = (int(np.clip(edge, 0, height)) for edge in (y - reach, y + reach))
+        if left == right or top == bottom:
+            return np.zeros((self.side, self.side, 3), np.uint8)
+        size = (max(1, round((right - left) * 2 * shrink)), max(1, round((bottom - top) * 2 * shrink)))
+        part = cv2.resize(self.picture[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
+        matrix[:, 2] += matrix[:, :2] @ (left, top)
+        matrix[:, :2] /= np.array(size) / (right - left, bottom - top)
+        return np.asarray(cv2.warpAffine(part, matrix, (self.side, self.side)), np.uint8)
 
     def face(self, found: Detections) -> _CutFace:
         """The face of highest score in the middle of the cut."""
@@ -399,13 +409,19 @@ class _Cut:
         return _CutFace(float(found.det_score[row]), box, landmarks)
 
 
-def _look_at_cuts(detector: Detector, cuts: list[_Cut], batch: int) -> list[_CutFace]:
-    """The face of each of the cuts, which have one size."""
+def _look_at_cuts(detector: Detector, cuts: list[_Cut], across: int, batch: int) -> list[_CutFace]:
+    """The face of each cut. All have one size; so many at a time lie side by side in one canvas."""
     if not cuts:
         return []
-    found, place = _detect(detector, np.stack([cut.pixels() for cut in cuts]), batch, _CANDIDATE_SCORE)
-    ends = np.searchsorted(place, np.arange(len(cuts) + 1))
-    return [cut.face(found[slice(*span)]) for cut, span in zip(cuts, pairwise(ends), strict=True)]
+    strips = [np.hstack([cut.pixels() for cut in cuts[n : n + across]]) for n in range(0, len(cuts), across)]
+    found, place = _detect(detector, np.stack(strips), batch, _CANDIDATE_SCORE)
+    centres = (found.boxes[:, 0] + found.boxes[:, 2]) / 2
+    faces = []
+    for number, cut in enumerate(cuts):
+        column = number % across
+        inside = found[(place == number // across) & (centres // cut.side == column)]
+        faces.append(cut.face(inside.moved(np.array([-column * cut.side, 0], np.float32))))
+    return faces
 
 
 # ── putting looks together ──────────────────────────────────────────────────────────────────────────────────────────

@@ -45,6 +45,10 @@ class Detections:
         """The same faces in pixels that are (x, y) times as many."""
         return type(self)(self.boxes * np.tile(scale, 2), self.landmarks * scale, self.det_score)
 
+    def moved(self, offset: npt.NDArray[np.float32]) -> Self:
+        """The same faces (x, y) pixels further right and down."""
+        return type(self)(self.boxes + np.tile(offset, 2), self.landmarks + offset, self.det_score)
+
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """The rows of all parts, at least one, one part after the other."""

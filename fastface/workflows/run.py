@@ -32,6 +32,9 @@ from fastface.workflows.scan import Scanner
 
 __all__ = ["find", "run", "scan"]
 
+_MOST_REMARKS = 8
+"""Videos without a face that are named one by one; of more, the number is logged."""
+
 
 def run(
     config: Config,
@@ -150,6 +153,11 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
         totals.quarantined += video.quarantined
         totals.faces += video.faces
         totals.embeddings += video.faces
+    remarks = [] if asks_all else [f"{video.id}: {video.remark}" for video in result.videos if video.remark]
+    if len(remarks) > _MOST_REMARKS:
+        remarks = [f"no face was found in {len(remarks)} of {counted(totals.videos, 'video')}: see run.json"]
+    for remark in remarks:
+        desk.observer.note(remark)
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
     write_run_json(result, desk.networks, desk.limits, desk.config)
