@@ -1,5 +1,6 @@
 """Folders of pictures that have nothing to do with each other: each of its own size, each a moment of its own."""
 
+import json
 from pathlib import Path
 
 import run_tools
@@ -44,3 +45,36 @@ def test_pictures_of_many_sizes_are_looked_at_each_in_its_own(
             width, height = size_of(by_name[int(row["pts"])])
             assert -0.1 * width < x1 < x2 < 1.1 * width, row
             assert -0.1 * height < y1 < y2 < 1.1 * height, row
+
+
+def test_portraits_that_are_all_face_are_found_in_a_folder(
+    shared_models: Path, shared_media: Path, tmp_path: Path
+) -> None:
+    """Photos had a second look at half the scale, pictures given as input had not: of 96 portraits none was found."""
+    case = shared_media / "failing" / "faces" / "portrait_folder_input"
+    people = sorted(path.name for path in (case / "pictures").iterdir())
+    assert len(people) == 4
+    out = tmp_path / "out"
+    inputs = [case / "pictures" / name for name in people]
+    wanted = ("--clips", "none", "--crops", "none", "--models", shared_models, "-q")
+    done = fastface("run", *inputs, "-t", case / "refs", "-o", out, *wanted)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((out / "run.json").read_text())
+    assert [video["faces"] for video in report["videos"]] == [4, 4, 4, 4]
+    assert not any(video["remark"] for video in report["videos"])
+    hits = run_tools.rows(out / "hits.csv")
+    assert len(hits) >= 12
+    assert all(row["video"] == row["target"] for row in hits)
+
+
+def test_pictures_without_a_face_are_done_with_a_remark(shared_models: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "meadow", tmp_path / "out"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (320, 240), (60, 120, 40 + number)).save(folder / f"{number}.png")
+    done = fastface("scan", folder, "-o", out, "--models", shared_models)
+    assert done.returncode == 0, done.stderr
+    (video,) = json.loads((out / "run.json").read_text())["videos"]
+    assert (video["state"], video["faces"]) == ("done", 0)
+    assert "no face was found in 3 pictures" in video["remark"]
+    assert video["remark"] in done.stderr

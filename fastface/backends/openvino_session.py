@@ -27,8 +27,9 @@ from fastface.errors import BackendError
 __all__ = ["OpenVinoSession", "compile_options", "describe", "open_session", "shortfall"]
 
 _INSTALL = "install it: pip install openvino"  # the extra cpu would put another onnxruntime over a card's
-_MAX_COMPILED = 6
-"""Networks compiled for one size of picture each that are kept; each holds 20 to 100 MB. A run meets two or three."""
+_MAX_COMPILED = 12
+"""Networks compiled for one size of picture each that are kept; each holds 20 to 100 MB. A film needs up to four:
+its canvas, half of it, and the cuts around doubtful faces, which all films share."""
 
 _TYPES: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 """What OpenVINO calls each precision."""

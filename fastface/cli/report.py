@@ -84,7 +84,9 @@ def _videos(result: RunResult) -> Table:
         colour = _STATE_COLOURS.get(video.state, "red")
         length = "?" if video.duration is None else f"{video.duration:.1f} s"
         state = f"[{colour}]{video.state}[/]"
-        table.add_row(plain(video.id), state, length, str(video.sampled), str(video.faces), plain(video.reason))
+        table.add_row(
+            plain(video.id), state, length, str(video.sampled), str(video.faces), plain(video.reason or video.remark)
+        )
     return table
 
 

@@ -42,6 +42,12 @@ class ScanConfig(Section):
         description="Minimum detector score of a face in a track that has one of det_threshold: turned, blurred faces.",
     )
     min_face: int = Field(16, ge=1, le=4096, description="Smallest width and height of a face, in pixels of the video.")
+    close_ups: bool = Field(
+        True, description="Search frames without a face again at half the scale: faces that fill the frame."
+    )
+    turned_faces: bool = Field(
+        True, description="Look at doubtful faces turned too: lying heads, films that are sideways or upside down."
+    )
     min_sharpness: float = Field(
         0.0, ge=0, le=100_000, description="Smallest sharpness of a face (variance of the Laplacian); 0 keeps all."
     )

@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from fastface.faces.align import align_picture, align_planes, alignable
 from fastface.faces.arcface import Recogniser
+from fastface.faces.looks import Looks, find_in_frames, find_in_picture, least_score, letterbox
 from fastface.faces.quality import quality, sharpness, yaw
-from fastface.faces.scrfd import Detections, Detector, suppress
+from fastface.faces.scrfd import Detections, Detector
 from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turned
-from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image
+from fastface.suppression import suppress
+from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, Size
 from fastface.video.canvas import PICTURE_CANVAS
 
 __all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "PhotoFaces", "letterbox"]
@@ -76,7 +78,14 @@ class FaceAnalyser:
         unsharp: {timestamp: faces that were left out, since not sharp enough} of the batch that was described last.
     """
 
-    def __init__(self, detector: Detector, recogniser: Recogniser, min_face: float, min_sharpness: float = 0.0) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        recogniser: Recogniser,
+        min_face: float,
+        min_sharpness: float = 0.0,
+        looks: Looks | None = None,
+    ) -> None:
         """Takes both networks.
 
         Args:
@@ -84,7 +93,9 @@ class FaceAnalyser:
             recogniser: Embeds them.
             min_face: Least width and height of a box in pixels of the displayed frame.
             min_sharpness: Least sharpness of a face: others are left out before they are embedded.
+            looks: Which looks at a film's frames follow the first; None: none.
         """
+        self.looks = looks or Looks(close_ups=False, turned=False)
         self.detector = detector
         self.recogniser = recogniser
         self.min_face = min_face
@@ -93,11 +104,15 @@ class FaceAnalyser:
         self.unusable = 0
         self.unsharp: Counter[int] = Counter()
 
-    def detect(self, canvases: npt.NDArray[np.uint8]) -> FoundFaces:
+    def detect(
+        self, canvases: npt.NDArray[np.uint8], count: int | None = None, content: Size | None = None
+    ) -> FoundFaces:
         """The first half of a batch's analysis, which uses the detector only: another thread may do it.
 
         Args:
             canvases: (m, H, W, 3) BGR: of n ≤ m frames, and others that fill the batch up to its usual size.
+            count: n; None for m.
+            content: (width, height) of the picture in each canvas; None for all of it.
 
         Raises:
             BackendError: The runtime failed.
@@ -105,7 +120,36 @@ class FaceAnalyser:
         if not len(canvases):
             return FoundFaces(_NOTHING, np.empty(0, np.int64))
         with self._timed("detect"):
-            return FoundFaces(*self.detector.detect_all(canvases))
+            size = content or (canvases.shape[2], canvases.shape[1])
+            number = len(canvases) if count is None else count
+            return FoundFaces(*find_in_frames(self.detector, canvases, number, size, self.looks))
+
+    def detect_pictures(
+        self, canvases: npt.NDArray[np.uint8], planes: npt.NDArray[np.uint8], geometry: Geometry
+    ) -> FoundFaces:
+        """As `detect`, for n pictures that have nothing to do with each other: each is searched at several scales.
+
+        Args:
+            canvases: (m, H, W, 3) BGR, m ≥ n.
+            planes: (n, plane_bytes) I420.
+            geometry: How canvases and planes map onto the displayed pictures.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        if not len(canvases):
+            return FoundFaces(_NOTHING, np.empty(0, np.int64))
+        width, height = geometry.planes
+        scale = np.array([width / geometry.content[0], height / geometry.content[1]], np.float32)
+        with self._timed("detect"):
+            first, frame = self.detector.detect_all(canvases, least_score(self.detector))
+            found = []
+            for number, flat in enumerate(planes):
+                picture = cv2.cvtColor(flat.reshape(height * 3 // 2, width), cv2.COLOR_YUV2BGR_I420)
+                seen = first[frame == number].scaled(scale)
+                found.append(find_in_picture(self.detector, np.asarray(picture, np.uint8), seen))
+            faces = Detections.concatenate([_NOTHING, *found]).scaled(np.float32(1) / scale)
+            return FoundFaces(faces, np.repeat(np.arange(len(found)), [len(part) for part in found]))
 
     def describe(
         self,
@@ -296,27 +340,6 @@ class FaceAnalyser:
             yield
         finally:
             self.seconds[stage] += time.perf_counter() - begin
-
-
-def letterbox(picture: Image, side: int, content: int | None = None) -> tuple[Image, float]:
-    """Scales a picture into the top left corner of a black square canvas, as insightface's SCRFD does.
-
-    Args:
-        picture: (H, W, 3) BGR.
-        side: Width and height of the canvas.
-        content: The picture's longer side in it; all of `side` where none is given.
-
-    Returns:
-        (side, side, 3) BGR, and the factor from the picture's pixels to the canvas'.
-    """
-    height, width = picture.shape[:2]
-    longer = content or side
-    ratio = height / width
-    size = (int(longer / ratio), longer) if ratio > 1 else (longer, int(longer * ratio))
-    size = (max(size[0], 1), max(size[1], 1))
-    canvas = np.zeros((side, side, 3), np.uint8)
-    canvas[: size[1], : size[0]] = cv2.resize(picture, size)
-    return canvas, size[1] / height
 
 
 def _seconds(times: Sequence[Fraction | float]) -> npt.NDArray[np.float64]:

@@ -4,6 +4,7 @@ The network itself decodes and ranks its anchors (see `models.graph_detector`); 
 the suppression of boxes that overlap.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -37,24 +38,45 @@ class Detections:
     def __len__(self) -> int:
         return len(self.det_score)
 
-    def __getitem__(self, rows: slice | npt.NDArray[np.bool_]) -> Self:
+    def __getitem__(self, rows: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Self:
         """Some of the rows."""
         return type(self)(self.boxes[rows], self.landmarks[rows], self.det_score[rows])
+
+    def scaled(self, scale: npt.NDArray[np.float32]) -> Self:
+        """The same faces in pixels that are (x, y) times as many."""
+        return type(self)(self.boxes * np.tile(scale, 2), self.landmarks * scale, self.det_score)
+
+    def moved(self, offset: npt.NDArray[np.float32]) -> Self:
+        """The same faces (x, y) pixels further right and down."""
+        return type(self)(self.boxes + np.tile(offset, 2), self.landmarks + offset, self.det_score)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """The rows of all parts, at least one, one part after the other."""
+        return cls(
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.landmarks for part in parts]),
+            np.concatenate([part.det_score for part in parts]),
+        )
 
 
 class Detector:
     """SCRFD behind a session. One thread calls it."""
 
-    def __init__(self, session: Session, det_threshold: float, nms_iou: float = NMS_IOU) -> None:
+    def __init__(
+        self, session: Session, det_threshold: float, nms_iou: float = NMS_IOU, clear_score: float | None = None
+    ) -> None:
         """Takes a session of a graph that `models.graph.prepare_detector` made.
 
         Args:
             session: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), rows by falling score.
             det_threshold: Smallest score of a face, 0–1.
             nms_iou: Overlap above which the lower of two boxes goes.
+            clear_score: Score from which a face shows that there is one; default: the threshold.
         """
         self.session = session
         self.det_threshold = det_threshold
+        self.clear_score = det_threshold if clear_score is None else clear_score
         self.nms_iou = nms_iou
 
     def detect(self, canvases: npt.NDArray[np.uint8]) -> list[Detections]:
@@ -70,18 +92,21 @@ class Detector:
         ends = np.searchsorted(canvas, np.arange(len(canvases) + 1))
         return [found[slice(*span)] for span in pairwise(ends)]
 
-    def detect_all(self, canvases: npt.NDArray[np.uint8]) -> tuple[Detections, npt.NDArray[np.int64]]:
+    def detect_all(
+        self, canvases: npt.NDArray[np.uint8], least: float | None = None
+    ) -> tuple[Detections, npt.NDArray[np.int64]]:
         """The faces of all canvases together, and (m,) the number of each one's canvas, rising.
 
         Args:
             canvases: As for `detect`.
+            least: Smallest score of a face; None for `det_threshold`.
 
         Raises:
             BackendError: The runtime failed.
         """
         (rows,) = self.session.run(canvases)
         # NaN compares false, so a row of a broken network is dropped here.
-        canvas, place = np.nonzero(rows[:, :, 0] >= self.det_threshold)
+        canvas, place = np.nonzero(rows[:, :, 0] >= (self.det_threshold if least is None else least))
         candidates = rows[canvas, place]
         finite = np.isfinite(candidates).all(axis=1)
         candidates, canvas = candidates[finite], canvas[finite]

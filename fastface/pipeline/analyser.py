@@ -31,7 +31,7 @@ def open_detector(settings: WorkerSettings) -> Detector:
         cache_folder=settings.cache_folder,
         shapes=detector_shapes(settings.ring.batch, settings.canvas),
     )
-    return Detector(session, settings.det_threshold)
+    return Detector(session, settings.det_threshold, clear_score=settings.clear_score)
 
 
 def open_recogniser(settings: WorkerSettings) -> Recogniser:
@@ -82,7 +82,7 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
 
 def analyser_of(detector: Detector, recogniser: Recogniser, settings: WorkerSettings) -> FaceAnalyser:
     """Both networks together, with the settings' limits."""
-    return FaceAnalyser(detector, recogniser, settings.min_face, settings.min_sharpness)
+    return FaceAnalyser(detector, recogniser, settings.min_face, settings.min_sharpness, settings.looks)
 
 
 def warm_up(network: Detector | Recogniser, settings: WorkerSettings) -> None:

@@ -185,8 +185,9 @@ class Coordinator:
         self._slots.lease(filled.slot, worker.name)
         first, frames = batch.todo[0]
         span = (first, frames, filled.pts, filled.times, filled.pictured)
-        is_dense = self._active[filled.work].unit.dense  # the sparse look at it has found the bodies
-        task = Infer(batch.number, filled.slot, filled.geometry, *span, bodies=not is_dense)
+        work = self._active[filled.work]
+        is_dense = work.unit.dense  # the sparse look at it has found the bodies
+        task = Infer(batch.number, filled.slot, filled.geometry, *span, bodies=not is_dense, is_film=work.info.is_film)
         self._assign(worker, batch, task)
 
     def _assign(self, member: Member, task: object, message: object) -> None:

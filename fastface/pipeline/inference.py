@@ -24,7 +24,7 @@ from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSetti
 from fastface.pipeline.ring import Ring
 from fastface.types import BlurGate, Bodies, FacePictures, Faces
 
-__all__ = ["Job", "answer", "describe", "find_bodies", "serve_in_turn", "unpack"]
+__all__ = ["Job", "answer", "describe", "detect", "find_bodies", "serve_in_turn", "unpack"]
 
 _Pixels = npt.NDArray[np.uint8]
 
@@ -74,7 +74,7 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
 
 def _infer(analyser: FaceAnalyser, finder: BodyFinder | None, job: Job, waited: float) -> Inferred:
     before = dict(analyser.seconds)
-    faces, unsharp = describe(analyser, job, analyser.detect(job.canvases))
+    faces, unsharp = describe(analyser, job, detect(analyser, job))
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
     bodies = find_bodies(finder, job, seconds)
     return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp, bodies)
@@ -98,6 +98,17 @@ def unpack(ring: Ring, task: Infer, *, per_picture: bool, gate: BlurGate | None 
         runs = [run for run in runs if not is_blurred(canvases[run[0]], task.geometry.content, gate)]
         begins = [run[0] for run in runs]
     return Job(task, runs, _batch(canvases, begins, per_picture=per_picture), _rows(planes, begins))
+
+
+def detect(analyser: FaceAnalyser, job: Job) -> FoundFaces:
+    """The faces of the frames of a task, in pixels of their canvases.
+
+    Raises:
+        BackendError: The detector failed.
+    """
+    if job.task.is_film:
+        return analyser.detect(job.canvases, len(job.runs), job.task.geometry.content)
+    return analyser.detect_pictures(job.canvases, job.planes, job.task.geometry)
 
 
 def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> tuple[Faces, int]:

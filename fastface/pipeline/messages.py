@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from fastface.backends import DeviceInfo, Precision
+from fastface.faces.looks import Looks
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
 from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Sampling, Size, Unit, VideoInfo
@@ -79,6 +80,8 @@ class WorkerSettings:
     gate: BlurGate | None = None
     persons: PersonNetwork | None = None
     cards: tuple[DeviceInfo, ...] = ()
+    looks: Looks = field(default_factory=Looks)
+    clear_score: float | None = None
     precisions: Precisions | None = None
 
     def device_of(self, role: Role) -> DeviceInfo:
@@ -141,7 +144,7 @@ class CancelUnit:
 class Infer:
     """Find and embed the faces of frames `first … first + count` of a slot's batch; picture those of `pictured`.
 
-    Where the worker has a network for them, it finds `bodies` too.
+    Where the worker has a network for them, it finds `bodies` too. Pictures of no film are searched at more scales.
     """
 
     batch: int
@@ -153,6 +156,7 @@ class Infer:
     times: tuple[float, ...]
     pictured: tuple[int, ...] = ()
     bodies: bool = True
+    is_film: bool = True
 
 
 # ── to any child ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@ from fastface.faces.scrfd import Detector
 from fastface.failpoints import fail_point
 from fastface.persons.bodies import BodyFinder
 from fastface.pipeline.analyser import analyser_of, open_body_finder, open_detector, open_recogniser, warm_up
-from fastface.pipeline.inference import Job, answer, describe, find_bodies, unpack
+from fastface.pipeline.inference import Job, answer, describe, detect, find_bodies, unpack
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.ring import Ring
 
@@ -60,7 +60,7 @@ class Overlapped:
         started = perf_counter()
         waited = started - self._idle_since
         job = unpack(self._ring, task, per_picture=self._analyser.detector.session.per_picture, gate=self._gate)
-        found = self._analyser.detect(job.canvases)
+        found = detect(self._analyser, job)
         self._idle_since = perf_counter()
         fail_point("overlap.detected")
         return job, found, {"detect": self._idle_since - started, "wait_batch": waited}

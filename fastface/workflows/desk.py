@@ -7,11 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config, ScanConfig
+from fastface.faces.looks import Looks
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.types import BlurGate, Gallery, Size
@@ -73,11 +75,13 @@ class Desk:
             threads=layout.worker_threads,
             cache_folder=networks.cache,
             det_threshold=scan.lowest_score,
+            clear_score=scan.det_threshold,
             min_face=scan.min_face,
             min_sharpness=scan.min_sharpness,
             gate=_gate(scan),
             persons=networks.person if scan.track == "persons" else None,
             cards=cards,
+            looks=Looks(scan.close_ups, scan.turned_faces),
             precisions=networks.precisions,
         )
         with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
@@ -178,6 +182,8 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
     if cancelled:
         reason = "the run ended before it; the same command without --fresh goes on with it"
         record = replace(record, state="cancelled", reason=reason)
+    sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
+    is_film = record.info is None or record.info.is_film
     return VideoOutcome(
         path=record.path,
         id=record.video_id,
@@ -185,15 +191,26 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
         reason=record.reason,
         coverage=record.coverage,
         duration=None if duration is None else float(duration),
-        sampled=sum(unit.sampled for unit in units),
+        sampled=sampled,
         inferred=sum(unit.inferred for unit in units),
         repeated=sum(unit.repeated for unit in units),
         blurred=sum(unit.blurred for unit in units),
         unsharp=sum(unit.unsharp for unit in units),
         quarantined=sum(unit.quarantined for unit in units),
-        faces=sum(unit.faces for unit in units),
+        faces=faces,
         damaged=sum(unit.damaged for unit in units),
         seconds=seconds,
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
+        remark=_no_face_remark(sampled, is_film=is_film) if sampled and not faces and not cancelled else "",
     )
+
+
+def _no_face_remark(sampled: int, *, is_film: bool) -> str:
+    """What to say of a video or folder in which frames were searched and not one face was found."""
+    if not is_film:
+        return (
+            f"no face was found in {counted(sampled, 'picture')}; a smaller --det-threshold or scan.min_face finds more"
+        )
+    advice = "try a larger --det-size for small faces, a smaller --det-threshold, or more --sample-fps"
+    return f"no face was found in {counted(sampled, 'frame')}; if there are some, {advice}"

@@ -14,7 +14,7 @@ from fastface.identities.corrections import Corrections
 from fastface.identities.unseen import SEEN
 from fastface.index.store import VideoIndex
 from fastface.names import counted
-from fastface.types import Faces, HitKind, Hits, Person
+from fastface.types import Bodies, Faces, HitKind, Hits, Person
 from fastface.workflows.census import Census, corrections_path, forget_shown, note_shown, take_census
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.exporting import Exporter
@@ -124,12 +124,12 @@ def _boxes(desk: Desk, census: Census, video: int, faces: Faces) -> Iterator[Box
     """
     own = census.roll.tracks.rows_of(video)
     place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
-    yield from box_tracks(faces, _moments(census, video, place, faces.time, faces.pts, faces.quality), -np.inf, np.inf)
+    yield from box_tracks(faces, _moments(census, video, place, faces, faces.quality), -np.inf, np.inf)
     read = read_bodies(desk, census.roll, census.unseen, video)
     if read is not None:
         bodies, row = read
         place = np.where(row == SEEN, NOBODY, census.unseen_label[row])
-        moments = _moments(census, video, place, bodies.time, bodies.pts, bodies.person_score)
+        moments = _moments(census, video, place, bodies, bodies.person_score)
         yield from box_tracks(bodies, moments, -np.inf, np.inf)
 
 
@@ -137,8 +137,7 @@ def _moments(
     census: Census,
     video: int,
     place: npt.NDArray[np.int64],
-    times: npt.NDArray[np.float64],
-    pts: npt.NDArray[np.int64],
+    seen: Faces | Bodies,
     score: npt.NDArray[np.float32],
 ) -> dict[str, Hits]:
     """{number and name: rows} of all listed persons, so that one has the same colour wherever it is seen."""
@@ -148,8 +147,8 @@ def _moments(
         rows = np.flatnonzero(place == number)
         found[f"{person.number} {person.name}".strip()] = Hits(
             face=rows,
-            time=times[rows],
-            pts=pts[rows],
+            time=seen.time[rows],
+            pts=seen.pts[rows],
             period=np.full(len(rows), period),
             similarity=score[rows],
             margin=np.zeros(len(rows), np.float32),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 from fastface.config import ScanConfig
+from fastface.faces.looks import LOOKS_VERSION
 from fastface.index.schema import SCHEMA_VERSION
 from fastface.types import DecoderName, Sampling
 from fastface.workflows.networks import Networks
@@ -61,6 +62,7 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         "max_pixels": scan.max_pixels,
         "detector": networks.models.detector.sha256,
         "contract": networks.contract,
+        "looks": [LOOKS_VERSION, scan.close_ups, scan.turned_faces],
     }
     if scan.decoder != "pyav":
         # A card makes of a damaged stream what it likes; of a whole one it makes the same pixels as PyAV.

@@ -46,6 +46,7 @@ class VideoOutcome:
         repeated: Of these, frames equal to the one before them, which show the same faces.
         blurred: Of the frames searched, those too blurred to be given to the detector.
         unsharp: Faces left out, since not sharp enough.
+        remark: That no face was found, and what to try; else empty.
         quarantined: Frames given up.
         faces: Faces found.
         damaged: Faces found in frames that may be damaged; marked in faces.parquet.
@@ -71,6 +72,7 @@ class VideoOutcome:
     decoder_reason: str = ""
     blurred: int = 0
     unsharp: int = 0
+    remark: str = ""
 
 
 @dataclass(slots=True)

@@ -33,6 +33,8 @@ __all__ = ["find", "run", "scan"]
 
 _MOST_REMARKS = 20
 """Remarks on photos that are printed; run.json has more of them."""
+_MOST_FACELESS = 8
+"""Videos without a face that are named one by one; of more, the number is logged."""
 
 
 def run(
@@ -152,6 +154,11 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
         totals.quarantined += video.quarantined
         totals.faces += video.faces
         totals.embeddings += video.faces
+    remarks = [] if asks_all else [f"{video.id}: {video.remark}" for video in result.videos if video.remark]
+    if len(remarks) > _MOST_FACELESS:
+        remarks = [f"no face was found in {len(remarks)} of {counted(totals.videos, 'video')}: see run.json"]
+    for remark in remarks:
+        desk.observer.note(remark)
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
     write_run_json(result, desk.networks, result.limits or desk.limits, desk.config)
