@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from fastface.config.values import HashBits, Seconds, Section, Share, Similarity, Weight
-from fastface.types import DOUBLE_COSINE
+from fastface.types import DOUBLE_COSINE, PROFILE_YAW
 
 __all__ = ["BodyConfig", "CurateConfig"]
 
@@ -45,7 +45,7 @@ class CurateConfig(Section):
     portrait_face: Share = Field(0.20, description="The same of a portrait; at most that of a close-up.")
     half_face: Share = Field(0.12, description="The same of a half figure; at most that of a portrait.")
     frontal_yaw: float = Field(20.0, ge=0, le=90, description="A head turned by less, in degrees, is frontal.")
-    profile_yaw: float = Field(50.0, ge=0, le=90, description="A head turned by so much is a profile.")
+    profile_yaw: float = Field(PROFILE_YAW, ge=0, le=90, description="A head turned by so much is a profile.")
     scene_distance: HashBits = Field(14, description="Differing bits of the hash up to which neighbours are one scene.")
     scene_similarity: Similarity = Field(0.75, description="Cosine from which neighbours are one scene.")
     scene_gap: Seconds = Field(10.0, description="Neighbours farther apart are two scenes, where times are known.")

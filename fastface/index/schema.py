@@ -14,7 +14,7 @@ from fastface.types import Faces
 
 __all__ = ["SCHEMA_VERSION", "check_schema", "embeddings_of", "from_table", "schema", "to_table"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _FLOATS = ("det_score", "quality", "sharpness", "yaw")
 

@@ -109,9 +109,11 @@ class CancelUnit:
 
 @dataclass(frozen=True, slots=True)
 class Infer:
-    """Find and embed the faces of frames `first … first + count` of a slot's batch; picture those of `pictured`.
+    """Find and embed the faces of frames `first … first + count` of a slot's batch.
 
-    Where the worker has a network for them, it finds `bodies` too.
+    Where `portraits` are wanted, faces are pictured by `faces.portraits.choose_portraits`: frames of `pictured` are due,
+    and no face is pictured in those of `damaged`. A track bridges `max_gap` seconds. Where the worker has a network for
+    them, it finds `bodies` too.
     """
 
     batch: int
@@ -123,6 +125,9 @@ class Infer:
     times: tuple[float, ...]
     pictured: tuple[int, ...] = ()
     bodies: bool = True
+    portraits: bool = False
+    damaged: frozenset[int] = frozenset()
+    max_gap: float = 0.0
 
 
 # ── to any child ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,8 +184,8 @@ class ProbeRefused:
 class Filled:
     """A slot holds a batch of a unit.
 
-    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame; those in `damaged` may be damaged, and the
-    faces of those in `pictured` are to be kept as pictures too.
+    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame; those in `damaged` may be damaged, and of
+    those in `pictured` the best faces are to be kept as pictures too.
     """
 
     work: int
@@ -225,7 +230,7 @@ class UnitRefused:
 class Inferred:
     """The faces of the asked frames, in frame order.
 
-    `seconds` is the time of each stage; `repeated` frames were equal to the one before them and not computed again,
+    `portraits` has a row for each of them that may be pictured, also for those that are not. `seconds` is the time of each stage; `repeated` frames were equal to the one before them and not computed again,
     `blurred` ones not searched; `unsharp` faces were left out.
     """
 

@@ -2,7 +2,7 @@
 
 from fastface.types.answers import Added, Doubt, FramingClass, Gallery, Hits, Span, Target
 from fastface.types.bodies import NUM_COLOURS, SCENE_SIZE, Bodies
-from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, FacePictures, Faces, FloatArray
+from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, PROFILE_YAW, FacePictures, Faces, FloatArray
 from fastface.types.gates import BlurGate
 from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
 from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
@@ -11,6 +11,7 @@ __all__ = [
     "ALIGNED_SIZE",
     "DOUBLE_COSINE",
     "NUM_COLOURS",
+    "PROFILE_YAW",
     "SCENE_SIZE",
     "Added",
     "Appearance",

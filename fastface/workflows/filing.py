@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import InputError
+from fastface.faces.portraits import choose_portraits
+from fastface.faces.succession import max_gap_seconds
 from fastface.failpoints import fail_point
 from fastface.identities.body_tracks import link_bodies
 from fastface.identities.tracks import link_tracks
 from fastface.index.bodies import with_best_pictures
-from fastface.index.portraits import best_of_tracks
+from fastface.index.portraits import best_of_tracks, rows_of
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.pipeline.events import UnitScanned
@@ -57,13 +59,31 @@ class Filing:
         Raises:
             SpaceError, ConfigError: It cannot be written.
         """
-        kept, bodies = event.portraits, None
+        kept, bodies = self.portraits_of(event, info), None
         if len(kept):
             kept = best_of_tracks(kept, replace(event.faces, track=self._linked(info, event.faces)))
         if record.bodies is not None:
             bodies = with_best_pictures(self._linked_bodies(info, event.bodies, event.faces))
         index = VideoIndex(self.root, event.unit.video_id)
         index.write_unit(record, event.faces, self.recipe.metadata, kept, bodies=bodies)
+
+    def portraits_of(self, event: UnitScanned, info: VideoInfo | None) -> FacePictures:
+        """The pictures of a unit's faces that are the same for any batches and processes.
+
+        Args:
+            event: The unit.
+            info: The video; None for a closer look, of which there are no pictures.
+        """
+        if not len(event.portraits) or info is None:
+            return FacePictures.empty()
+        rows, faces = rows_of(event.portraits, event.faces), event.faces
+        worth = np.full(len(faces), -1, np.float32)
+        worth[rows] = event.portraits.worth
+        max_gap = max_gap_seconds(self.recipe.period, is_film=info.is_film)
+        chosen = choose_portraits(faces, worth, np.isin(faces.pts, event.due), max_gap)
+        kept = event.portraits[chosen[rows]]
+        assert kept.taken.all(), event.unit
+        return kept
 
     def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> Seen:
         """What the units of a video have found that are not lost.

@@ -224,8 +224,12 @@ class Scanner:
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.
-            seen = Seen([event.faces], [event.portraits], [event.bodies])
-            self._finish(unit.video_id, [record], lambda: seen, last=record)
+            info = video.record.info
+
+            def read() -> Seen:
+                return Seen([event.faces], [self._filing.portraits_of(event, info)], [event.bodies])
+
+            self._finish(unit.video_id, [record], read, last=record)
             return
         write = partial(self._filing.write_unit, event, record, video.record.info if video else None)
         self._background.do(write, lambda _: self._settle(unit.video_id, record))
