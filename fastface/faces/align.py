@@ -204,25 +204,25 @@ def cut_picture(picture: Image, landmarks: npt.NDArray[np.floating], size: int, 
 def _move_inside(transforms: npt.NDArray[np.float64], frame: Size, size: int, margin: float) -> npt.NDArray[np.float64]:
     """The transforms of crops that lie inside the frame, as far as the face in each is kept whole.
 
-    A crop that is larger than the frame becomes smaller, down to `_LEAST_MARGIN` of room around the face; one that
-    reaches over an edge is moved, by the room that it has at most. What is then still outside repeats the edge.
+    A crop that reaches over an edge becomes smaller, down to `_LEAST_MARGIN` of room around the face, so that the face
+    stays in its middle; then it is moved, by that room at most. What is then still outside repeats the edge.
     """
-    scales = np.hypot(transforms[:, 0, 0], transforms[:, 0, 1])[:, None]
+    sides = size / np.hypot(transforms[:, 0, 0], transforms[:, 0, 1])[:, None] / (1 + 2 * margin)
     corners = _corners(transforms, size)
-    extent = np.ptp(corners, axis=1) / np.array(frame)
-    most = max(1.0, (1 + 2 * margin) / (1 + 2 * _LEAST_MARGIN))
-    growth = np.clip(extent.max(axis=1), 1, most)[:, None]
-    room = (size / scales / growth - size / scales / (1 + 2 * margin)) / 2
-    centre = corners.mean(axis=1)
-    half = np.ptp(corners, axis=1) / growth / 2
-    over = np.maximum(half - centre, 0) - np.maximum(centre + half - np.array(frame), 0)
-    is_larger = 2 * half > np.array(frame)
-    shift = np.where(is_larger, np.array(frame) / 2 - centre, over)
-    shift = np.clip(shift, -room, room)
-    # Around the crop's centre: A·f·(x − centre − shift) + size / 2.
+    centre, reach = corners.mean(axis=1), np.ptp(corners, axis=1) / 2
+    edge = np.array(frame, np.float64)
+    # A crop of an upright face reaches half its side to each edge, one of a tilted face more.
+    free = np.minimum(centre, edge - centre) / reach
+    least = (1 + 2 * min(margin, _LEAST_MARGIN)) / (1 + 2 * margin)
+    shrunk = np.clip(free.min(axis=1), least, 1)[:, None]
+    reach = reach * shrunk
+    shift = np.maximum(reach - centre, 0) - np.maximum(centre + reach - edge, 0)
+    shift = np.where(2 * reach > edge, edge / 2 - centre, shift)
+    room = sides * ((1 + 2 * margin) * shrunk - 1) / 2
+    centre = centre + np.clip(shift, -room, room)
     moved = transforms.copy()
-    moved[:, :, :2] *= growth[:, :, None]
-    moved[:, :, 2] = size / 2 - (moved[:, :, :2] @ (centre + shift)[:, :, None])[:, :, 0]
+    moved[:, :, :2] /= shrunk[:, :, None]
+    moved[:, :, 2] = size / 2 - (moved[:, :, :2] @ centre[:, :, None])[:, :, 0]
     return moved
 
 

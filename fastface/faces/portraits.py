@@ -17,14 +17,14 @@ LEAST_QUALITY = 0.35
 """Below it a face is too small, blurred or turned for anyone to be known by: of a clip of television it is 1 in 100."""
 
 MOST_A_FRAME = 8
-"""Of a crowd the best are pictured every half second; the others when they appear, and when they get better."""
+"""Of a crowd the best are pictured every second; the others when they appear, and when they get better."""
 
 BLURRED = 25.0
 """Variance of the Laplacian below which a face is blurred: it counts a fifth in `quality`."""
 
 _CLASSES = np.array([0, 3, 2, 6, 1, 5, 4, 7], np.float32)
-"""Class of a face by 1 if it is not cut off + 2 if it faces the camera + 4 if it is sharp. The fewest faults come first;
-of as many, a blur is milder than a turned head, and that than a face that is cut off."""
+"""Class of a face by 1 if it is not cut off + 2 if it faces the camera + 4 if it is sharp. The fewest faults come
+first; of as many, a blur is milder than a turned head, and that than a face that is cut off."""
 
 
 def portrait_worth(faces: Faces, frame: Size) -> npt.NDArray[np.float32]:

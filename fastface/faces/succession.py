@@ -105,12 +105,11 @@ def is_continued(faces: Faces, worth: npt.NDArray[np.float32], max_gap: float) -
     """
     continued = np.zeros(len(faces), np.bool_)
     class_of = np.floor(worth)
-    for earlier, later in _neighbours(faces, max_gap):
-        may, _ = judge_pairs(faces, earlier, later)
-        earlier, later = earlier[may], later[may]
+    for pairs in _neighbours(faces, max_gap):
+        may, _ = judge_pairs(faces, *pairs)
+        earlier, later = (rows[may] for rows in pairs)
         is_only = (np.bincount(earlier)[earlier] == 1) & (np.bincount(later)[later] == 1)
-        earlier, later = earlier[is_only], later[is_only]
-        continued[later] = class_of[earlier] >= class_of[later]
+        continued[later[is_only]] = class_of[earlier[is_only]] >= class_of[later[is_only]]
     return continued
 
 

@@ -33,17 +33,14 @@ def picture_faces(
     return FacePictures.of(faces, worth, map(_encoded, cuts))
 
 
-def draw_portrait(picture: Image, landmarks: npt.NDArray[np.float32]) -> Image:
-    """The picture of one face out of a whole decoded frame, as the scan draws it.
+def draw_portrait(picture: Image, landmarks: npt.NDArray[np.float32]) -> bytes:
+    """The picture of one face out of a whole decoded frame, as JPEG, as the scan draws it.
 
     Args:
         picture: (H, W, 3) BGR.
         landmarks: (5, 2) in its pixels.
-
-    Returns:
-        (144, 144, 3) BGR.
     """
-    return cut_picture(picture, landmarks, SIZE, MARGIN)
+    return _encoded(cut_picture(picture, landmarks, SIZE, MARGIN))
 
 
 def _encoded(cut: Image) -> bytes:

@@ -28,9 +28,9 @@ _ROW_BYTES = 36
 def best_of_tracks(portraits: FacePictures, faces: Faces, most_bytes: float = np.inf) -> FacePictures:
     """The pictures to keep: of each track the best that are apart in time, all together in a file of so many bytes.
 
-    A track with a picture of a whole, facing, sharp face keeps no other ones; more generally, of each track only the
-    pictures of its best class stay (the whole part of their worth). Where that is too little, the best of each track stays longest, then the second best, and so on; of equal rank the
-    better one.
+    Of each track only the pictures of its best class stay (the whole part of their worth): one with a whole, facing,
+    sharp face keeps no others. Where there is too little room, the best of each track stays longest, then the second
+    best, and so on; of equal rank the better one.
 
     Args:
         portraits: Pictures of some of the faces, in any order, each once.

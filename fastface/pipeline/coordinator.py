@@ -187,7 +187,7 @@ class Coordinator:
         filled = batch.filled
         self._slots.lease(filled.slot, worker.name)
         first, frames = batch.todo[0]
-        span = (first, frames, filled.pts, filled.times, filled.pictured)
+        span = (first, frames, filled.pts, filled.times, filled.faces_due, filled.bodies_due)
         work = self._active[filled.work]
         is_sparse = not work.unit.dense  # the sparse look at a stretch has found the bodies, and taken the pictures
         task = Infer(

@@ -45,8 +45,8 @@ class UnitScanned:
         unsharp: Faces that were left out, since not sharp enough.
         quarantined: Sampled frames that killed every worker that searched them.
         seconds: Time of each stage, summed over the processes.
-        portraits: A row for each face that may be pictured, in order of time. Which of them are, depends on the batches:
-            more than `faces.portraits.choose_portraits` takes.
+        portraits: A row for each face that may be pictured, in order of time. Which of them are depends on the batches:
+            at least those that `faces.portraits.choose_portraits` takes.
         due: (k,) int64, timestamps of the frames of which the best faces are pictured.
         bodies: All its bodies, in order of time; none where they were not looked for.
     """

@@ -126,7 +126,7 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
         return Bodies.empty()
     before = finder.seconds
     moments = [
-        Instant(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.pictured for frame in run))
+        Instant(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.bodies_due for frame in run))
         for run in job.runs
     ]
     bodies = finder.find(job.canvases[: len(moments)], task.geometry, moments)
@@ -135,7 +135,7 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
         return bodies
     bodies = _repeated(bodies, Bodies.empty(), job.runs, task)
     # Which frames are equal is seen within a task only, so pictures must not depend on it.
-    is_pictured = np.isin(bodies.pts, [task.pts[frame] for frame in task.pictured])
+    is_pictured = np.isin(bodies.pts, [task.pts[frame] for frame in task.bodies_due])
     jpeg = bodies.jpeg.copy()
     jpeg[~is_pictured] = None
     return replace(bodies, jpeg=jpeg)
@@ -152,7 +152,7 @@ def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodi
         bodies: From `find_bodies`.
     """
     started = perf_counter()
-    portraits = _portraits(job, faces) if job.task.portraits else FacePictures.empty()
+    portraits = _portraits(job, faces) if job.task.portraits and len(faces) else FacePictures.empty()
     seconds["picture"] = perf_counter() - started
     return Inferred(
         batch=job.task.batch,
@@ -172,7 +172,7 @@ def _portraits(job: Job, faces: Faces) -> FacePictures:
     task = job.task
     worth = portrait_worth(faces, task.geometry.display)
     worth[np.isin(faces.pts, [task.pts[frame] for frame in task.damaged])] = -1
-    due = np.isin(faces.pts, [task.pts[frame] for frame in task.pictured])
+    due = np.isin(faces.pts, [task.pts[frame] for frame in task.faces_due])
     chosen = choose_portraits(faces, worth, due, task.max_gap)
     portraits = FacePictures.of(faces, worth, [None] * len(faces))
     for planes, run in zip(job.planes, job.runs, strict=True):

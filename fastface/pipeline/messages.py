@@ -111,9 +111,9 @@ class CancelUnit:
 class Infer:
     """Find and embed the faces of frames `first … first + count` of a slot's batch.
 
-    Where `portraits` are wanted, faces are pictured by `faces.portraits.choose_portraits`: frames of `pictured` are due,
-    and no face is pictured in those of `damaged`. A track bridges `max_gap` seconds. Where the worker has a network for
-    them, it finds `bodies` too.
+    Where `portraits` are wanted, faces are pictured by `faces.portraits.choose_portraits`, which is given the frames
+    that are due; no face is pictured in those of `damaged`. A track bridges `max_gap` seconds. Where the worker has a
+    network for them, it finds `bodies` too, and pictures the best of frames that are due.
     """
 
     batch: int
@@ -123,7 +123,8 @@ class Infer:
     count: int
     pts: tuple[int, ...]
     times: tuple[float, ...]
-    pictured: tuple[int, ...] = ()
+    faces_due: tuple[int, ...] = ()
+    bodies_due: tuple[int, ...] = ()
     bodies: bool = True
     portraits: bool = False
     damaged: frozenset[int] = frozenset()
@@ -184,8 +185,8 @@ class ProbeRefused:
 class Filled:
     """A slot holds a batch of a unit.
 
-    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame; those in `damaged` may be damaged, and of
-    those in `pictured` the best faces are to be kept as pictures too.
+    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame; those in `damaged` may be damaged. Of
+    the frames that are due the best faces, or bodies, are pictured.
     """
 
     work: int
@@ -196,7 +197,8 @@ class Filled:
     pts: tuple[int, ...]
     times: tuple[float, ...]
     damaged: frozenset[int] = frozenset()
-    pictured: tuple[int, ...] = ()
+    faces_due: tuple[int, ...] = ()
+    bodies_due: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +232,9 @@ class UnitRefused:
 class Inferred:
     """The faces of the asked frames, in frame order.
 
-    `portraits` has a row for each of them that may be pictured, also for those that are not. `seconds` is the time of each stage; `repeated` frames were equal to the one before them and not computed again,
-    `blurred` ones not searched; `unsharp` faces were left out.
+    `portraits` has a row for each of them that may be pictured, also for those that are not. `seconds` is the time of
+    each stage; `repeated` frames were equal to the one before them and not computed again, `blurred` ones not searched;
+    `unsharp` faces were left out.
     """
 
     batch: int

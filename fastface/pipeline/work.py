@@ -122,7 +122,7 @@ class UnitWork:
         self.faces[sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
         if batch.portraits:
             self.portraits[sequence] = _joined(batch.portraits, FacePictures.empty())
-        self.due += [batch.filled.pts[frame] for frame in batch.filled.pictured]
+        self.due += [batch.filled.pts[frame] for frame in batch.filled.faces_due]
         if batch.bodies:
             self.bodies[sequence] = _joined(batch.bodies, Bodies.empty())
         self.inferred += len(batch.filled.pts) - batch.quarantined
