@@ -36,11 +36,15 @@ class CurateConfig(Section):
     """Which pictures make a balanced set. Quotas are shares of `max`; weights and limits are of one picture."""
 
     max_pictures: int = Field(200, ge=1, le=100_000, alias="max", description="Most pictures that are kept.")
+    min_pictures: int = Field(
+        20, ge=0, le=100_000, alias="min", description="With fewer, pictures of one moment and cut-off faces stay too."
+    )
+    moment: Seconds = Field(1.5, description="Pictures of one film that are nearer in time are one moment: one stays.")
     close_up: Share = Field(0.25, description="Quota of close-ups; what a class cannot fill is dealt to the others.")
     portrait: Share = Field(0.40, description="Quota of portraits.")
     half: Share = Field(0.20, description="Quota of half figures.")
     full: Share = Field(0.15, description="Quota of full figures.")
-    profile: Share = Field(0.10, description="Most profiles.")
+    profile: Share = Field(0.10, description="Most profiles, as a share of the set.")
     close_up_face: Share = Field(0.36, description="Least height of a close-up's face, as a share of the picture's.")
     portrait_face: Share = Field(0.20, description="The same of a portrait; at most that of a close-up.")
     half_face: Share = Field(0.12, description="The same of a half figure; at most that of a portrait.")
