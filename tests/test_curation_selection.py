@@ -14,7 +14,7 @@ from fastface.config import CurateConfig, load_config
 from fastface.curation.candidates import Candidate, Looked, PictureMeasures, framing_of, pose_of, score_of, take_face
 from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
 from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
-from fastface.curation.selection import deal, select, spread
+from fastface.curation.selection import deal, keep_moments, select, spread
 from fastface.curation.sources import Source
 from fastface.errors import ConfigError
 from fastface.types import Faces
@@ -53,7 +53,9 @@ def faces_of(*rows: dict[str, Any]) -> Faces:
 
 def candidate(name: str, *rows: dict[str, Any], phash: int = 0, time: float = 0.0, **measures: float) -> Candidate:
     given = {"mean": 0.5, "crushed": 0.0, "blown": 0.0, "border": 0.0, "text": 0.0, "sharpness": 1.0, **measures}
-    looked = Looked(PictureMeasures(size=(1000, 1000), phash=phash, **given), faces_of(*rows), ".jpg", name)
+    thumbnail = np.zeros((96, 96), np.uint8)
+    measured = PictureMeasures(size=(1000, 1000), phash=phash, thumbnail=thumbnail, **given)
+    looked = Looked(measured, faces_of(*rows), ".jpg", name)
     return Candidate(Source(Path("/set") / name, True, "/set/film", time), looked)
 
 
@@ -170,7 +172,7 @@ def test_a_scene_ends_where_hash_and_face_change_or_time_jumps() -> None:
 def test_doubles_by_hash(distance: int, same_scene: bool, is_double: bool) -> None:
     better = with_face("better", 0.9, phash=0, axis=1, angle=90)
     worse = with_face("worse", 0.1, phash=bits(distance), scene=0 if same_scene else 1, axis=2, angle=90)
-    drop_doubles([worse, better], SETTINGS)
+    drop_doubles([worse, better], SETTINGS, {})
     assert better.is_open
     assert worse.is_open is not is_double
     if is_double:
@@ -184,7 +186,7 @@ def test_doubles_by_hash(distance: int, same_scene: bool, is_double: bool) -> No
 def test_doubles_by_face(angle: float, yaw: float, scene: int, is_double: bool) -> None:
     better = with_face("better", 0.9, phash=0)
     worse = with_face("worse", 0.1, phash=bits(40), angle=angle, yaw=yaw, scene=scene)
-    drop_doubles([better, worse], SETTINGS)
+    drop_doubles([better, worse], SETTINGS, {})
     assert worse.is_open is not is_double
 
 
@@ -194,7 +196,7 @@ def test_equal_files_are_doubles_though_they_are_far_apart() -> None:
     copies = [with_face(name, 0.5, phash=bits(8), scene=scene) for scene, name in enumerate(("film_1.000_0", "copy"))]
     copies = [replace(one, looked=replace(one.seen, sha256="equal")) for one in copies]
     drop_copies([best, *copies])
-    drop_doubles([one for one in (best, *copies) if one.is_open], SETTINGS)
+    drop_doubles([one for one in (best, *copies) if one.is_open], SETTINGS, {})
     assert [one.is_open for one in (best, *copies)] == [True, False, False]
     assert copies[1].reason == "double of '/set/film_1.000_0': the same file, byte for byte"
 
@@ -211,7 +213,7 @@ def test_nothing_is_dropped_for_one_that_is_dropped() -> None:
     chain = [
         with_face(str(n), score, phash=bits(6 * n), axis=n + 1, angle=90) for n, score in enumerate((0.9, 0.8, 0.7))
     ]
-    drop_doubles(chain, SETTINGS)
+    drop_doubles(chain, SETTINGS, {})
     assert [one.is_open for one in chain] == [True, False, True]
 
 
@@ -275,6 +277,78 @@ def test_quotas_by_framing_and_a_limit_on_profiles() -> None:
     assert all(" half figures, " in reason for reason in halves)
     # Quality counts: of each class the mean score of those chosen is above that of those left.
     assert np.mean([one.score for one in chosen]) > np.mean([one.score for one in left])
+
+
+def in_film(name: str, time: float, score: float, *, is_film: bool = True, **row: Any) -> Candidate:
+    made = with_face(name, score, **row)
+    made.source = Source(Path("/set") / name, True, "/set/film.mp4", time, is_film)
+    return made
+
+
+def enough(count: int) -> CurateConfig:
+    return SETTINGS.model_copy(update={"min_pictures": count})
+
+
+def names(candidates: list[Candidate]) -> list[str]:
+    return [one.source.path.name for one in candidates if one.is_open]
+
+
+def test_of_one_moment_the_best_picture_stays() -> None:
+    times = {"a": (0.0, 0.5), "b": (0.2, 0.9), "c": (0.4, 0.6), "d": (1.8, 0.4), "e": (3.0, 0.8)}
+    made = [in_film(name, *given) for name, given in times.items()]
+    keep_moments(made, enough(2))
+    # b (0.2 s) and e (3.0 s) first; c and a are nearer than 1.5 s to b, d is 1.2 s before e.
+    assert names(made) == ["b", "e"]
+    assert made[2].reason == "the same moment as '/set/b': 0.2 s apart"
+
+
+def test_where_the_set_would_be_too_small_the_farthest_in_time_come_back() -> None:
+    times = {"a": (0.0, 0.5), "b": (0.2, 0.9), "c": (0.4, 0.6), "d": (1.8, 0.4), "e": (3.0, 0.8)}
+    made = [in_film(name, *given) for name, given in times.items()]
+    keep_moments(made, enough(4))
+    # d is 1.2 s from e; then a and c are 0.2 s from b, and c is better.
+    assert names(made) == ["b", "c", "d", "e"]
+
+
+def test_pictures_of_a_folder_are_moments_of_their_own() -> None:
+    made = [in_film(str(number), 0.04 * number, 0.5, is_film=False) for number in range(5)]
+    keep_moments(made, enough(0))
+    assert len(names(made)) == 5
+
+
+def test_a_face_that_its_picture_cuts_off_stays_only_where_whole_ones_are_too_few() -> None:
+    def cut_off() -> list[Candidate]:
+        made = [with_face(str(number), 0.5 + number / 100) for number in range(3)]
+        made[2].face = replace(made[2].portrait, is_uncut=False)
+        return made
+
+    made = cut_off()
+    keep_moments(made, enough(2))
+    assert names(made) == ["0", "1"]
+    assert made[2].reason == "the picture cuts the face off"
+    made = cut_off()
+    keep_moments(made, enough(3))
+    assert names(made) == ["0", "1", "2"]
+
+
+def test_profiles_are_a_share_of_the_set_and_not_of_the_most_that_it_may_hold() -> None:
+    made = [with_face(f"profile {n}", 0.9, yaw=70, angle=n, scene=n, phash=n) for n in range(30)]
+    made += [with_face(f"frontal {n}", 0.5, angle=n, scene=n, phash=n << 20) for n in range(45)]
+    chosen = select(made, SETTINGS)
+    assert Counter(one.pose for one in chosen) == {"frontal": 45, "profile": 5}  # a tenth of 50
+    few = [with_face(f"profile {n}", 0.9, yaw=70, angle=n, scene=n) for n in range(30)]
+    assert len(select(few, SETTINGS)) == 2  # a tenth of 20, the smallest set
+
+
+def test_the_clean_copy_stays_though_the_marked_one_has_the_higher_score() -> None:
+    marked, clean, other = (
+        with_face("marked", 0.9),
+        with_face("clean", 0.5, phash=bits(12), angle=40),
+        with_face("other", 0.95, phash=bits(40), angle=80),
+    )
+    drop_doubles([marked, clean, other], SETTINGS, {0: 1})
+    assert names([marked, clean, other]) == ["clean", "other"]
+    assert marked.reason == "double of '/set/clean': the same, without what is laid over this one"
 
 
 def test_the_next_is_good_and_unlike_those_chosen() -> None:

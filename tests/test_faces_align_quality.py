@@ -11,6 +11,7 @@ from fastface.faces.align import (
     align_picture,
     align_planes,
     alignable,
+    cut_picture,
     cut_planes,
     estimate_transforms,
 )
@@ -83,10 +84,7 @@ def test_planes_give_the_same_face_as_the_whole_frame_converted(points: np.ndarr
     "points",
     [
         landmarks_at(320, 180, 0.7, 0),
-        landmarks_at(321.3, 179.7, 1.9, 33),
-        landmarks_at(10, 20, 1.2, -15),  # over the corner
-        landmarks_at(320, 180, 6, 10),  # larger than the frame
-        landmarks_at(-500, -500, 1, 0),  # outside
+        landmarks_at(321.3, 179.7, 1.1, 33),
     ],
 )
 def test_a_picture_to_look_at_is_the_same_face_with_room_around_it(points: np.ndarray) -> None:
@@ -95,14 +93,37 @@ def test_a_picture_to_look_at_is_the_same_face_with_room_around_it(points: np.nd
     planes = planes_of(cv2.normalize(soft, None, 0, 255, cv2.NORM_MINMAX))
     geometry = Geometry(display=(640, 360), planes=(640, 360), canvas=(640, 384), content=(640, 360))
     whole = cv2.cvtColor(planes.reshape(-1, 640), cv2.COLOR_YUV2BGR_I420)
-    expected, found = align_picture(whole, points, 144, 0.5), cut_planes(planes, geometry, points, 144, 0.5)
+    expected = align_picture(whole, points, 144, 0.5)
+    (found,) = cut_planes(planes, geometry, points[None], 144, 0.5)
     assert found.shape == (144, 144, 3)
     difference = cv2.absdiff(found, expected).mean()
     assert difference < 1.5
     step = np.ptp(points[:, 0]) / 32  # about two pixels of the picture
     for move in ([step, 0], [-step, 0], [0, step], [0, -step]):
         moved = align_picture(whole, points + np.float32(move), 144, 0.5)
-        assert cv2.absdiff(found, moved).mean() > 1.2 * difference or not expected.any()
+        assert cv2.absdiff(found, moved).mean() > 1.2 * difference
+    assert cv2.absdiff(found, cut_picture(whole, points, 144, 0.5)).mean() < 3
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        landmarks_at(20, 30, 1.2, -15),  # at the corner
+        landmarks_at(600, 180, 1.5, 20),
+        landmarks_at(320, 300, 1.0, 0),
+        landmarks_at(320, 180, 2.5, 10),  # its crop is larger than the frame
+    ],
+)
+def test_a_picture_to_look_at_lies_in_the_frame_and_shows_the_whole_face(points: np.ndarray) -> None:
+    frame = np.full((360, 640, 3), 200, np.uint8)  # nothing of it is black
+    for x, y in points:
+        cv2.circle(frame, (round(x), round(y)), max(2, round(np.ptp(points[:, 1]) / 12)), (90, 90, 90), -1)
+    geometry = Geometry(display=(640, 360), planes=(640, 360), canvas=(640, 384), content=(640, 360))
+    (found,) = cut_planes(planes_of(frame), geometry, points[None], 144, 0.5)
+    for cut in (found, cut_picture(frame, points, 144, 0.5)):
+        assert cut.min() > 70
+        dots, _ = cv2.connectedComponents((cut.min(axis=2) < 145).astype(np.uint8))
+        assert dots - 1 == 5  # eyes, nose, corners of the mouth
 
 
 def test_planes_of_another_pixel_aspect_are_stretched() -> None:

@@ -162,7 +162,8 @@ def write_index(
     faces, places = drawn_faces(film, rate, first)
     faces.boxes[:] *= scale
     pictured = [row for row, place in enumerate(places) if faces.time[row] in film[place].portraits]
-    pictures = FacePictures.of(faces[np.array(pictured, np.int64)], [portrait(places[row]).jpeg for row in pictured])
+    shown = faces[np.array(pictured, np.int64)]
+    pictures = FacePictures.of(shown, shown.quality, [portrait(places[row]).jpeg for row in pictured])
     wanted = drawn_bodies(film, rate, first, faces, places)
     wanted.boxes[:] *= scale
     told = (lambda _: wanted) if bodies else None

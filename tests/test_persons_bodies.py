@@ -156,7 +156,7 @@ def job(runs: list[range], *pictured: int, bodies: bool = True) -> Job:
     """Four frames of which those of a run are equal; another canvas fills the batch up."""
     times = tuple(n / 25 for n in range(4))
     pts = tuple(1000 + 40 * n for n in range(4))
-    task = Infer(1, 0, GEOMETRY, 0, 4, pts, times, tuple(pictured), bodies=bodies)
+    task = Infer(1, 0, GEOMETRY, 0, 4, pts, times, bodies_due=tuple(pictured), bodies=bodies)
     return Job(task, runs, canvases(5, seed=1)[[*(run[0] for run in runs), 4]], np.zeros((len(runs), 8), np.uint8))
 
 

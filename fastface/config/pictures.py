@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from fastface.config.values import HashBits, Seconds, Section, Share, Similarity, Weight
-from fastface.types import DOUBLE_COSINE
+from fastface.types import DOUBLE_COSINE, PROFILE_YAW
 
 __all__ = ["BodyConfig", "CurateConfig"]
 
@@ -36,16 +36,20 @@ class CurateConfig(Section):
     """Which pictures make a balanced set. Quotas are shares of `max`; weights and limits are of one picture."""
 
     max_pictures: int = Field(200, ge=1, le=100_000, alias="max", description="Most pictures that are kept.")
+    min_pictures: int = Field(
+        20, ge=0, le=100_000, alias="min", description="With fewer, pictures of one moment and cut-off faces stay too."
+    )
+    moment: Seconds = Field(1.5, description="Pictures of one film that are nearer in time are one moment: one stays.")
     close_up: Share = Field(0.25, description="Quota of close-ups; what a class cannot fill is dealt to the others.")
     portrait: Share = Field(0.40, description="Quota of portraits.")
     half: Share = Field(0.20, description="Quota of half figures.")
     full: Share = Field(0.15, description="Quota of full figures.")
-    profile: Share = Field(0.10, description="Most profiles.")
+    profile: Share = Field(0.10, description="Most profiles, as a share of the set.")
     close_up_face: Share = Field(0.36, description="Least height of a close-up's face, as a share of the picture's.")
     portrait_face: Share = Field(0.20, description="The same of a portrait; at most that of a close-up.")
     half_face: Share = Field(0.12, description="The same of a half figure; at most that of a portrait.")
     frontal_yaw: float = Field(20.0, ge=0, le=90, description="A head turned by less, in degrees, is frontal.")
-    profile_yaw: float = Field(50.0, ge=0, le=90, description="A head turned by so much is a profile.")
+    profile_yaw: float = Field(PROFILE_YAW, ge=0, le=90, description="A head turned by so much is a profile.")
     scene_distance: HashBits = Field(14, description="Differing bits of the hash up to which neighbours are one scene.")
     scene_similarity: Similarity = Field(0.75, description="Cosine from which neighbours are one scene.")
     scene_gap: Seconds = Field(10.0, description="Neighbours farther apart are two scenes, where times are known.")

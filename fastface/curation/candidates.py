@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from fastface.config import CurateConfig
 from fastface.curation.sources import Source
+from fastface.faces.wholeness import is_uncut
 from fastface.types import Faces, FramingClass, Size
 
 __all__ = [
@@ -47,6 +48,7 @@ class PictureMeasures:
         blown: Share of pixels there that are white.
         border: Share of the picture that is black border.
         text: Share of the width that seems to be lines of text; a hint.
+        thumbnail: (96, 96) uint8, the grey picture without its proportions.
     """
 
     size: Size
@@ -57,6 +59,7 @@ class PictureMeasures:
     blown: float
     border: float
     text: float
+    thumbnail: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class FaceMeasures:
         yaw: Degrees.
         sharpness: Variance of the Laplacian of the aligned face.
         share: Height of the box within the picture, as a share of the picture's height.
+        is_uncut: Whether the picture shows the whole face.
     """
 
     embedding: npt.NDArray[np.float16]
@@ -93,6 +97,7 @@ class FaceMeasures:
     yaw: float
     sharpness: float
     share: float
+    is_uncut: bool = True
 
 
 @dataclass(slots=True)
@@ -166,6 +171,7 @@ def take_face(candidate: Candidate, row: int, settings: CurateConfig) -> None:
         yaw=float(faces.yaw[row]),
         sharpness=float(faces.sharpness[row]),
         share=(bottom - top) / height,
+        is_uncut=bool(is_uncut(faces.boxes[[row]], faces.landmarks[[row]], candidate.seen.measures.size)[0]),
     )
     candidate.framing = framing_of(candidate.face.share, settings)
     candidate.pose = pose_of(candidate.face.yaw, settings)

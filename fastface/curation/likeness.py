@@ -1,6 +1,6 @@
 """How alike pictures are: scenes, and doubles inside a scene and anywhere. Pure array code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,23 +114,27 @@ def drop_copies(candidates: Sequence[Candidate]) -> None:
             candidate.reason = f"double of {str(first.source.path)!r}: the same file, byte for byte"
 
 
-def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig) -> None:
+def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig, overlaid: Mapping[int, int]) -> None:
     """Of pictures that are nearly the same the best stays; the others are out, with the name of that one.
 
-    From the best score down, each picture is compared with those that stay so far. So nothing is dropped for the sake
-    of one that is dropped itself.
+    From the best score down, pictures with something laid over them last, each is compared with those that stay so far.
+    So nothing is dropped for the sake of one that is dropped itself.
 
     Args:
         candidates: Open ones with scenes and scores, in order of their sources.
         settings: Limits.
+        overlaid: {row: row of its clean copy} of pictures with text or a mark, from `overlays.find_overlays`.
     """
     if not candidates:
         return
     likeness = Likeness.of(candidates)
     stays = np.zeros(len(candidates), np.bool_)
-    for row in sorted(range(len(candidates)), key=lambda row: -candidates[row].score):
+    for row in sorted(range(len(candidates)), key=lambda row: (row in overlaid, -candidates[row].score)):
         rows = np.flatnonzero(stays)
-        found = _same_picture(likeness, row, rows, settings) or _same_face(likeness, row, rows, settings)
+        if stays[overlaid.get(row, row)]:
+            found: tuple[int, str] | None = (overlaid[row], "the same, without what is laid over this one")
+        else:
+            found = _same_picture(likeness, row, rows, settings) or _same_face(likeness, row, rows, settings)
         if found is None:
             stays[row] = True
         else:

@@ -1,6 +1,7 @@
-"""Which of the candidates make the set: quotas by framing, a limit on profiles, and unlikeness inside a class. Pure."""
+"""Which of the candidates make the set: whole faces of different moments, quotas, unlikeness inside a class. Pure."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from fastface.curation.candidates import FRAMINGS, Candidate
 from fastface.curation.likeness import Likeness
 from fastface.types import FramingClass
 
-__all__ = ["deal", "select", "spread"]
+__all__ = ["deal", "keep_moments", "select", "spread"]
 
 _PLURALS: dict[FramingClass, str] = {
     "close-up": "close-ups",
@@ -22,7 +23,8 @@ _PLURALS: dict[FramingClass, str] = {
 def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Candidate]:
     """The set; each candidate that is not in it gets the reason.
 
-    Profiles beyond their share are out first, then each framing gets its share of `max`.
+    Cut-off faces and further pictures of a moment are out first, then profiles beyond their share of the set, then each
+    framing gets its share of `max`.
 
     Args:
         candidates: Open ones with scores, in order of their sources.
@@ -31,8 +33,10 @@ def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Cand
     Returns:
         The chosen ones, by framing from near to far, and in the order in which they were chosen.
     """
-    profiles = [candidate for candidate in candidates if candidate.pose == "profile"]
-    most = int(settings.profile * settings.max_pictures)
+    keep_moments(candidates, settings)
+    profiles = [candidate for candidate in candidates if candidate.is_open and candidate.pose == "profile"]
+    num_others = sum(candidate.is_open for candidate in candidates) - len(profiles)
+    most = _most_profiles(num_others, settings)
     _leave_out(profiles, spread(profiles, most, settings.relevance), _beyond(most, len(profiles), "profiles"))
     pools = [[one for one in candidates if one.is_open and one.framing == framing] for framing in FRAMINGS]
     shares = (settings.close_up, settings.portrait, settings.half, settings.full)
@@ -43,6 +47,55 @@ def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Cand
         _leave_out(pool, taken, _beyond(quota, len(pool), _PLURALS[framing]))
         chosen += taken
     return chosen
+
+
+def keep_moments(candidates: Sequence[Candidate], settings: CurateConfig) -> None:
+    """Of each moment of a film the best picture stays, and no face that its picture cuts off.
+
+    If fewer than `min` pictures are left then, others come back: whole faces first, of these those that are farthest in
+    time from all that stay, the better of equally far ones.
+
+    Args:
+        candidates: Open ones with scores, in order of their sources.
+        settings: `moment` and `min`.
+    """
+    stays: list[Candidate] = []
+    spare: list[Candidate] = []
+    of_strand: dict[str, list[Candidate]] = {}
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.score):
+        neighbours = of_strand.setdefault(candidate.source.strand, [])
+        near = min(neighbours, key=partial(_seconds_between, candidate), default=None)
+        if not candidate.portrait.is_uncut:
+            candidate.reason = "the picture cuts the face off"
+        elif near is not None and (apart := _seconds_between(candidate, near)) < settings.moment:
+            candidate.reason = f"the same moment as {str(near.source.path)!r}: {apart:.1f} s apart"
+        if candidate.reason:
+            spare.append(candidate)
+        else:
+            stays.append(candidate)
+            neighbours.append(candidate)
+    while spare and len(stays) < min(settings.min_pictures, settings.max_pictures):
+        distances = [min((_seconds_between(one, other) for other in stays), default=np.inf) for one in spare]
+        order = [(one.portrait.is_uncut, apart, one.score) for one, apart in zip(spare, distances, strict=True)]
+        back = spare.pop(order.index(max(order)))
+        back.reason = ""
+        stays.append(back)
+
+
+def _seconds_between(one: Candidate, other: Candidate) -> float:
+    """Between pictures of one film; infinite where they are not."""
+    is_one_film = one.source.is_film and other.source.is_film and one.source.strand == other.source.strand
+    return abs(one.source.time - other.source.time) if is_one_film else np.inf
+
+
+def _most_profiles(num_others: int, settings: CurateConfig) -> int:
+    """How many profiles are at most their share of the set, or of the smallest set that is not too small."""
+    share = settings.profile
+    if share >= 1:
+        return settings.max_pictures
+    beside_others = int(share * num_others / (1 - share) + 1e-9)
+    smallest = min(settings.min_pictures, settings.max_pictures)
+    return min(int(share * settings.max_pictures + 1e-9), max(beside_others, int(share * smallest + 1e-9)))
 
 
 def deal(available: Sequence[int], shares: Sequence[float], total: int) -> list[int]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fastface.errors import ConfigError
-from fastface.video.discover import IMAGE_SUFFIXES
+from fastface.video.discover import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 __all__ = ["Listing", "Source", "list_sources"]
 
@@ -34,12 +34,14 @@ class Source:
             is none, that is a fault.
         strand: What its neighbours share: the folder, and the video where that is known.
         time: Seconds from the first frame; 0 where that is not known.
+        is_film: Whether `time` is a time of a film. Pictures of a folder have times that only number them.
     """
 
     path: Path
     is_meant: bool
     strand: str
     time: float
+    is_film: bool = False
 
     @property
     def is_crop(self) -> bool:
@@ -149,10 +151,16 @@ def _source(path: Path, is_meant: bool) -> Source:
         if row := _read_table(table).get(path.name):
             video, time = row
             # Crops of other persons, in folders of their own, lie between those of one in time, and end no scene.
-            return Source(path, is_meant, f"{path.parent}/{video}", time)
+            return Source(path, is_meant, f"{path.parent}/{video}", time, _is_film(video))
     if match := _CROP_NAME.fullmatch(path.stem):
-        return Source(path, is_meant, f"{path.parent}/{match['video']}", float(match["time"]))
+        video, time = match["video"], float(match["time"])
+        return Source(path, is_meant, f"{path.parent}/{video}", time, _is_film(video))
     return Source(path, is_meant, str(path.parent), 0.0)
+
+
+def _is_film(video_id: str) -> bool:
+    """Whether a video is a film or a numbered sequence, and no folder of pictures."""
+    return "%" in video_id or Path(video_id).suffix.lower() in VIDEO_SUFFIXES
 
 
 @lru_cache(_TABLES_KEPT)

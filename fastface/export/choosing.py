@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.config import ExportConfig
-from fastface.types import DOUBLE_COSINE, Faces, Hits, Size
+from fastface.types import DOUBLE_COSINE, Faces, Hits
 
-__all__ = ["SAME_SCALE", "SAME_YAW", "choose_hits", "shown_shares"]
+__all__ = ["SAME_SCALE", "SAME_YAW", "choose_hits"]
 
 SAME_YAW = 5.0
 """Degrees between two yaws that count as one: half of what the estimate is good to."""
@@ -35,11 +35,6 @@ _ROUGH_ERROR = 1e-4
 """A float32 product of two unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
 
 _RIGHT_ANGLE = 90.0
-
-_FACE_ASPECT = 0.71
-"""Width to height of a detector's box: the median of 284 faces of a film, half of which lie from 0.67 to 0.74."""
-_EDGE_SHARE = 0.05
-"""A box touches an edge of the frame where less than this share of its longer side lies between them."""
 
 _Rows = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -64,32 +59,6 @@ def choose_hits(faces: Faces, hits: Hits, config: ExportConfig) -> _Rows:
     if 0 < config.max_crops < len(chosen):
         chosen = chosen[_diverse(faces[hits.face[chosen]], config.max_crops, config.diversity)]
     return np.sort(chosen)
-
-
-def shown_shares(boxes: npt.NDArray[np.float32], frame: Size) -> _Floats:
-    """How much of each face the frame shows, as a share of the face's area.
-
-    A detector's box ends with the frame, or near to its edge. So where a box touches an edge and is too narrow, or too
-    low, for a face, the face is taken to go on beyond that edge in a face's usual proportion.
-
-    Args:
-        boxes: (n, 4) x1, y1, x2, y2 in pixels of the frame.
-        frame: Its size.
-
-    Returns:
-        (n,) 0–1.
-    """
-    x1, y1, x2, y2 = boxes.astype(np.float64).T
-    width, height = frame
-    wide, high = x2 - x1, y2 - y1
-    near = _EDGE_SHARE * np.maximum(wide, high)
-    is_beside = (x1 < near) | (x2 > width - near)
-    is_at_end = (y1 < near) | (y2 > height - near)
-    whole_wide = np.where(is_beside, np.maximum(wide, high * _FACE_ASPECT), wide)
-    whole_high = np.where(is_at_end, np.maximum(high, wide / _FACE_ASPECT), high)
-    seen_wide, seen_high = np.minimum(x2, width) - np.maximum(x1, 0), np.minimum(y2, height) - np.maximum(y1, 0)
-    shares: _Floats = np.maximum(seen_wide, 0) * np.maximum(seen_high, 0) / np.maximum(whole_wide * whole_high, 1e-9)
-    return shares
 
 
 def _spaced(times: npt.NDArray[np.float64], gap: float) -> list[int]:

@@ -8,7 +8,7 @@ one number Σ conj(source) · target / Σ |source|².
 What is computed of many faces at once gives each the same bits as alone: plain sums and products, element by element.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -16,7 +16,15 @@ import numpy.typing as npt
 
 from fastface.types import ALIGNED_SIZE, Geometry, Image, Size
 
-__all__ = ["TEMPLATE", "align_picture", "align_planes", "alignable", "cut_planes", "estimate_transforms"]
+__all__ = [
+    "TEMPLATE",
+    "align_picture",
+    "align_planes",
+    "alignable",
+    "cut_picture",
+    "cut_planes",
+    "estimate_transforms",
+]
 
 
 TEMPLATE: npt.NDArray[np.float64] = np.array(
@@ -26,6 +34,9 @@ TEMPLATE: npt.NDArray[np.float64] = np.array(
 
 _LEAST_SPREAD = 1e-3
 """Pixels around their mean below which five landmarks are one point."""
+
+_LEAST_MARGIN = 0.2
+"""Room around a face that is kept where a crop for people to look at is larger than the frame."""
 
 _REACH = 2
 """Pixels around a region that linear interpolation may touch, rounded up to whole chroma samples."""
@@ -129,33 +140,90 @@ def align_planes(
 
 def cut_planes(
     planes: npt.NDArray[np.uint8], geometry: Geometry, landmarks: npt.NDArray[np.floating], size: int, margin: float
-) -> Image:
-    """Cuts an upright face out of a frame as the decoder made it, for people to look at.
+) -> Iterator[Image]:
+    """Cuts upright faces out of a frame as the decoder made it, for people to look at.
 
-    Unlike `align_planes` it averages the pixels of a large face.
+    Unlike `align_planes` it averages the pixels of a large face, and nothing is black that the frame does not show: see
+    `_move_inside`.
 
     Args:
         planes: (plane_bytes,) I420, as `geometry` has it.
         geometry: How the planes map onto the displayed frame.
-        landmarks: (5, 2) in pixels of the displayed frame; `alignable`.
+        landmarks: (n, 5, 2) in pixels of the displayed frame; `alignable`.
+        size: Side of the results.
+        margin: Room around the template's square, as a share of its side.
+
+    Yields:
+        (size, size, 3) BGR of each face.
+    """
+    transforms = _move_inside(estimate_transforms(landmarks, size, margin), geometry.display, size, margin)
+    transforms[:, :, :2] /= geometry.display_to_planes
+    scales = np.hypot(transforms[:, 0, 0], transforms[:, 0, 1])
+    averaged = np.maximum(1, (1 / np.maximum(scales, 1e-9)).astype(np.int64))
+    regions = _regions(transforms, geometry.planes, size, _REACH + 2 * averaged[:, None])
+    for transform, times, region in zip(transforms, averaged.tolist(), regions.tolist(), strict=True):
+        left, top, right, bottom = region
+        # Whole blocks of pixels are averaged many times as fast as parts of them.
+        right, bottom = right - (right - left) % (2 * times), bottom - (bottom - top) % (2 * times)
+        cut = np.zeros((size, size, 3), np.uint8)
+        if left < right and top < bottom:
+            parts = _planes_of(planes, geometry.planes, (left, top, right, bottom))
+            placed = transform[None].copy()
+            _begin_at(placed, np.array([[left, top]]) + (times - 1) / 2)
+            placed[:, :, :2] *= times
+            picture = _converted([_averaged(part, times) for part in parts])
+            _warp_converted(picture, placed[0], cut, cv2.BORDER_REPLICATE)
+        yield cut
+
+
+def cut_picture(picture: Image, landmarks: npt.NDArray[np.floating], size: int, margin: float) -> Image:
+    """Cuts an upright face out of a picture, as `cut_planes` does.
+
+    Args:
+        picture: (H, W, 3) BGR.
+        landmarks: (5, 2) in its pixels; `alignable`.
         size: Side of the result.
         margin: Room around the template's square, as a share of its side.
 
     Returns:
         (size, size, 3) BGR.
     """
-    transform = _from_planes(geometry, landmarks[None], size, margin)
-    times = max(1, int(1 / np.hypot(*transform[0, 0, :2])))
-    left, top, right, bottom = _regions(transform, geometry.planes, size, _REACH + 2 * times)[0].tolist()
-    # Whole blocks of pixels are averaged many times as fast as parts of them.
-    right, bottom = right - (right - left) % (2 * times), bottom - (bottom - top) % (2 * times)
-    cut = np.zeros((size, size, 3), np.uint8)
-    if left < right and top < bottom:
-        parts = _planes_of(planes, geometry.planes, (left, top, right, bottom))
-        _begin_at(transform, np.array([[left, top]]) + (times - 1) / 2)
-        transform[:, :, :2] *= times
-        _warp_converted(_converted([_averaged(part, times) for part in parts]), transform[0], cut)
-    return cut
+    frame = (picture.shape[1], picture.shape[0])
+    (transform,) = _move_inside(estimate_transforms(landmarks[None], size, margin), frame, size, margin)
+    times = max(1, int(1 / max(float(np.hypot(transform[0, 0], transform[0, 1])), 1e-9)))
+    if times > 1:
+        shrunk = (max(1, frame[0] // times), max(1, frame[1] // times))
+        factors = np.array(frame) / shrunk
+        transform[:, 2] += transform[:, :2] @ ((factors - 1) / 2)
+        transform[:, :2] *= factors
+        picture = cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    cut = cv2.warpAffine(picture, transform, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cut.astype(np.uint8, copy=False)
+
+
+def _move_inside(transforms: npt.NDArray[np.float64], frame: Size, size: int, margin: float) -> npt.NDArray[np.float64]:
+    """The transforms of crops that lie inside the frame, as far as the face in each is kept whole.
+
+    A crop that reaches over an edge becomes smaller, down to `_LEAST_MARGIN` of room around the face, so that the face
+    stays in its middle; then it is moved, by that room at most. What is then still outside repeats the edge.
+    """
+    sides = size / np.hypot(transforms[:, 0, 0], transforms[:, 0, 1])[:, None] / (1 + 2 * margin)
+    corners = _corners(transforms, size)
+    centre, reach = corners.mean(axis=1), np.ptp(corners, axis=1) / 2
+    edge = np.array(frame, np.float64)
+    # A crop of an upright face reaches half its side to each edge, one of a tilted face more.
+    free = np.minimum(centre, edge - centre) / reach
+    least = (1 + 2 * min(margin, _LEAST_MARGIN)) / (1 + 2 * margin)
+    shrunk = np.clip(free.min(axis=1), least, 1)[:, None]
+    reach = reach * shrunk
+    shift = np.maximum(reach - centre, 0) - np.maximum(centre + reach - edge, 0)
+    shift = np.where(2 * reach > edge, edge / 2 - centre, shift)
+    room = sides * ((1 + 2 * margin) * shrunk - 1) / 2
+    centre = centre + np.clip(shift, -room, room)
+    moved = transforms.copy()
+    moved[:, :, :2] /= shrunk[:, :, None]
+    moved[:, :, 2] = size / 2 - (moved[:, :, :2] @ centre[:, :, None])[:, :, 0]
+    return moved
 
 
 def _warp(picture: Image, transform: npt.NDArray[np.float64], size: int, interpolation: int) -> Image:
@@ -163,17 +231,17 @@ def _warp(picture: Image, transform: npt.NDArray[np.float64], size: int, interpo
     return warped.astype(np.uint8, copy=False)
 
 
-def _warp_converted(picture: npt.NDArray[np.uint8], transform: npt.NDArray[np.float64], face: Image) -> None:
+def _warp_converted(
+    picture: npt.NDArray[np.uint8], transform: npt.NDArray[np.float64], face: Image, border: int = cv2.BORDER_CONSTANT
+) -> None:
     """Fills a face from BGRA, which OpenCV warps in half the time of BGR, to the same bits."""
-    warped = cv2.warpAffine(picture, transform, face.shape[:2], flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
+    warped = cv2.warpAffine(picture, transform, face.shape[:2], flags=cv2.INTER_LINEAR, borderMode=border)
     cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR, dst=face)
 
 
-def _from_planes(
-    geometry: Geometry, landmarks: npt.NDArray[np.floating], size: int = ALIGNED_SIZE, margin: float = 0.0
-) -> npt.NDArray[np.float64]:
+def _from_planes(geometry: Geometry, landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """As `estimate_transforms`, from pixels of the stored Y plane."""
-    transforms = estimate_transforms(landmarks, size, margin)
+    transforms = estimate_transforms(landmarks)
     transforms[:, :, :2] /= geometry.display_to_planes
     return transforms
 
@@ -184,17 +252,25 @@ def _begin_at(transforms: npt.NDArray[np.float64], corners: npt.NDArray[np.numbe
 
 
 def _regions(
-    transforms: npt.NDArray[np.float64], planes: Size, size: int = ALIGNED_SIZE, reach: int = _REACH
+    transforms: npt.NDArray[np.float64],
+    planes: Size,
+    size: int = ALIGNED_SIZE,
+    reach: int | npt.NDArray[np.int64] = _REACH,
 ) -> npt.NDArray[np.int64]:
     """(n, 4) left, top, right, bottom of the pixels that aligned pictures draw on; even, since chroma is halved."""
+    places = _corners(transforms, size)
+    lowest = np.floor(places.min(axis=1) / 2 - reach / 2) * 2
+    highest = np.ceil(places.max(axis=1) / 2 + reach / 2) * 2
+    return np.concatenate([np.clip(lowest, 0, planes), np.clip(highest, 0, planes)], axis=1).astype(np.int64)
+
+
+def _corners(transforms: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
+    """(n, 4, 2) where the corners of aligned pictures lie in the source."""
     (a, b, c), (d, e, f) = transforms.transpose(1, 2, 0)[..., None]
     u, v = np.array([[0, 1, 0, 1], [0, 0, 1, 1]]) * size
     determinant = a * e - b * d
     x, y = (e * (u - c) - b * (v - f)) / determinant, (a * (v - f) - d * (u - c)) / determinant
-    places = np.stack([x, y], axis=2)
-    lowest = np.floor(places.min(axis=1) / 2 - reach / 2) * 2
-    highest = np.ceil(places.max(axis=1) / 2 + reach / 2) * 2
-    return np.concatenate([np.clip(lowest, 0, planes), np.clip(highest, 0, planes)], axis=1).astype(np.int64)
+    return np.stack([x, y], axis=2)
 
 
 def _planes_of(

@@ -1,41 +1,66 @@
-"""Small pictures of faces for people to look at, cut while the frame is at hand: a table of them needs no seeking.
+"""Which faces are pictured while they are scanned, and what a picture is worth. Pure; `faces.thumbnails` draws them.
 
-Whether a face of a frame is pictured depends on that frame alone: no other one is asked.
+What a face is worth depends on its frame alone. Which faces are pictured depends on their frame and the one before, so
+that the first face of a track always is: see `choose_portraits`.
 """
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.faces.align import cut_planes
-from fastface.types import FacePictures, Faces, Geometry
+from fastface.faces.succession import is_continued
+from fastface.faces.wholeness import head_shares, is_facing, is_uncut
+from fastface.types import Faces, Size
 
-__all__ = ["picture_faces"]
-
-SIZE = 144
-"""Side in pixels."""
-
-MARGIN = 0.5
-"""Room around the aligned square, as a share of its side: the whole head with its hair."""
+__all__ = ["choose_portraits", "portrait_worth"]
 
 LEAST_QUALITY = 0.35
 """Below it a face is too small, blurred or turned for anyone to be known by: of a clip of television it is 1 in 100."""
 
 MOST_A_FRAME = 8
-"""Of a crowd the best are pictured; with those of the other frames nearly everyone comes to it."""
+"""Of a crowd the best are pictured every second; the others when they appear, and when they get better."""
 
-_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
+BLURRED = 25.0
+"""Variance of the Laplacian below which a face is blurred: it counts a fifth in `quality`."""
+
+_CLASSES = np.array([0, 3, 2, 6, 1, 5, 4, 7], np.float32)
+"""Class of a face by 1 if it is not cut off + 2 if it faces the camera + 4 if it is sharp. The fewest faults come
+first; of as many, a blur is milder than a turned head, and that than a face that is cut off."""
 
 
-def picture_faces(faces: Faces, planes: npt.NDArray[np.uint8], geometry: Geometry) -> FacePictures:
-    """Pictures of the best faces of one frame, in the order of the rows; at most `MOST_A_FRAME`.
+def portrait_worth(faces: Faces, frame: Size) -> npt.NDArray[np.float32]:
+    """What a picture of each face is worth: first that it is whole, facing and sharp, then its quality.
+
+    The whole part is the class: 7 for a face without a fault, 0 for one that is cut off, a profile, and blurred. The
+    rest is the face's quality times the share of the head that the frame shows.
 
     Args:
-        faces: All of the frame.
-        planes: (plane_bytes,) I420 of the frame.
-        geometry: How the planes map onto the displayed frame.
+        faces: Of frames of one size.
+        frame: (width, height) of these frames.
+
+    Returns:
+        (n,) float32, from 0 to below 8.
     """
-    best = np.argsort(-faces.quality, kind="stable")[:MOST_A_FRAME]
-    chosen = faces[np.sort(best[faces.quality[best] >= LEAST_QUALITY])]
-    cuts = (cut_planes(planes, geometry, points, SIZE, MARGIN) for points in chosen.landmarks)
-    return FacePictures.of(chosen, [cv2.imencode(".jpg", cut, _JPEG)[1].tobytes() for cut in cuts])
+    flags = is_uncut(faces.boxes, faces.landmarks, frame) + 2 * is_facing(faces.yaw) + 4 * (faces.sharpness >= BLURRED)
+    within = np.minimum(faces.quality * head_shares(faces.boxes, frame), 0.999)
+    worth: npt.NDArray[np.float32] = (_CLASSES[flags] + within).astype(np.float32)
+    return worth
+
+
+def choose_portraits(
+    faces: Faces, worth: npt.NDArray[np.float32], due: npt.NDArray[np.bool_], max_gap: float
+) -> npt.NDArray[np.bool_]:
+    """Which faces are pictured: those that do not go on from an equally good one, and the best of frames that are due.
+
+    Args:
+        faces: Faces of one unit or of a part of it, in order of time. Of a part, all faces of its first frame with any
+            are chosen, since the frame before is not known.
+        worth: (n,) from `portrait_worth`; below 0 where a face must not be pictured.
+        due: (n,) whether the face's frame is due.
+        max_gap: The longest time between two samples of a track, in seconds.
+    """
+    chosen = ~is_continued(faces, worth, max_gap)
+    best_first = np.lexsort((-worth, faces.pts))
+    place = np.arange(len(faces)) - np.searchsorted(faces.pts[best_first], faces.pts[best_first], "left")
+    is_best = np.empty(len(faces), np.bool_)
+    is_best[best_first] = place < MOST_A_FRAME
+    return (worth >= 0) & (chosen | (due & is_best & (faces.quality >= LEAST_QUALITY)))

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fastface.identities.chains import Numbers, chained, overlaps
-from fastface.identities.tracks import GAP_SAMPLES, GAP_SECONDS
+from fastface.faces.succession import max_gap_seconds, overlaps
+from fastface.identities.chains import Numbers, chained
 from fastface.persons.containment import faces_on
 from fastface.types import Bodies, Faces
 
@@ -49,7 +49,7 @@ def link_bodies(
         is_film: Whether the frames follow each other. Of pictures that do not, each body is a track of its own.
     """
     boxes, face = bodies.boxes.astype(np.float64), _faces_of(bodies, faces)
-    short = max(GAP_SECONDS, GAP_SAMPLES * period)
+    short = max_gap_seconds(period, is_film=True)
 
     def judge(earlier: Numbers, later: Numbers) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
         iou, moved, scale = overlaps(boxes[earlier], boxes[later])

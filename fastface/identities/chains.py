@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Judge", "Numbers", "chained", "overlaps"]
+__all__ = ["Judge", "Numbers", "chained"]
 
 _BLOCK_PAIRS = 1 << 18
 
@@ -51,29 +51,6 @@ def chained(
     chains = np.empty(len(order), np.int32)
     chains[order] = _numbered(predecessor)
     return chains
-
-
-def overlaps(
-    left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Of each pair of boxes: IoU, distance of the centres in mean sizes, ratio of the larger size to the smaller.
-
-    A box's size is the root of its area.
-
-    Args:
-        left: (k, 4) x1, y1, x2, y2.
-        right: Likewise.
-    """
-    tiny = np.finfo(np.float64).tiny
-    left_sides, right_sides = left[:, 2:] - left[:, :2], right[:, 2:] - right[:, :2]
-    common = np.minimum(left[:, 2:], right[:, 2:]) - np.maximum(left[:, :2], right[:, :2])
-    intersection = common.clip(0).prod(axis=1)
-    areas = left_sides.prod(axis=1), right_sides.prod(axis=1)
-    iou = intersection / np.maximum(areas[0] + areas[1] - intersection, tiny)
-    sizes = np.sqrt(areas[0]), np.sqrt(areas[1])
-    moved = np.linalg.norm((left[:, :2] + left[:, 2:] - right[:, :2] - right[:, 2:]) / 2, axis=1)
-    mean_size = np.maximum((sizes[0] + sizes[1]) / 2, tiny)
-    return iou, moved / mean_size, np.maximum(*sizes) / np.maximum(np.minimum(*sizes), tiny)
 
 
 class _Places:

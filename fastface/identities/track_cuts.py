@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fastface.faces.succession import is_telling
 from fastface.types import Faces
 
-__all__ = ["TrackCut", "best_cut", "cut_contradictions", "is_telling"]
+__all__ = ["TrackCut", "best_cut", "cut_contradictions"]
 
 _WINDOW = 5
 """Faces on either side of a cut that are compared: one second at 5 samples a second."""
@@ -21,12 +22,6 @@ _DISSOLVE = 3
 
 _LEAST_FACES = 2
 """Good faces on either side without which no track is taken apart unasked: one alone errs."""
-
-_FRONTAL_YAW = 30.0
-"""Degrees; a head that is turned further is unlike itself seen from the front."""
-
-_GOOD_QUALITY = 0.3
-"""Quality from which an embedding of a face can be trusted to be unlike another person's."""
 
 _LEAST_WEIGHT = 0.01
 """A face counts by its quality; the poorest count too."""
@@ -81,12 +76,6 @@ def cut_contradictions(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArr
     if np.array_equal(found, tracks):
         return tracks
     return _numbered(faces, found)
-
-
-def is_telling(faces: Faces) -> npt.NDArray[np.bool_]:
-    """(n,) whether each face is good and frontal: two such faces that contradict each other are two persons'."""
-    found: npt.NDArray[np.bool_] = (np.abs(faces.yaw) <= _FRONTAL_YAW) & (faces.quality >= _GOOD_QUALITY)
-    return found
 
 
 def best_cut(faces: Faces, rows: npt.NDArray[np.int64], least: int = 1) -> TrackCut | None:

@@ -21,15 +21,16 @@ APART_SECONDS = 1.0
 """Pictures of one track that are nearer in time show the same."""
 
 _FRAME_BYTES = 8192
-_ROW_BYTES = 32
+_ROW_BYTES = 36
 """What Parquet needs for the file and for each row, beside the pictures themselves."""
 
 
 def best_of_tracks(portraits: FacePictures, faces: Faces, most_bytes: float = np.inf) -> FacePictures:
     """The pictures to keep: of each track the best that are apart in time, all together in a file of so many bytes.
 
-    Where that is too little, the best of each track stays longest, then the second best, and so on; of equal rank the
-    better one.
+    Of each track only the pictures of its best class stay (the whole part of their worth): one with a whole, facing,
+    sharp face keeps no others. Where there is too little room, the best of each track stays longest, then the second
+    best, and so on; of equal rank the better one.
 
     Args:
         portraits: Pictures of some of the faces, in any order, each once.
@@ -42,9 +43,14 @@ def best_of_tracks(portraits: FacePictures, faces: Faces, most_bytes: float = np
     rows = rows_of(portraits, faces)
     in_order = np.argsort(rows, kind="stable")
     face, sorted_portraits = rows[in_order], portraits[in_order]
-    sizes = [len(jpeg) + _ROW_BYTES for jpeg in sorted_portraits.jpeg]
-    kept = best_rows(faces.tracks[face], faces.time[face], sorted_portraits.quality, sizes, most_bytes - _FRAME_BYTES)
-    return sorted_portraits[kept]
+    tracks, worth = faces.tracks[face], sorted_portraits.worth
+    _, track = np.unique(tracks, return_inverse=True)
+    best_class = np.zeros(len(face), np.float32)
+    np.maximum.at(best_class, track, np.floor(worth))
+    fine = np.flatnonzero(np.floor(worth) == best_class[track])
+    sizes = [len(jpeg) + _ROW_BYTES for jpeg in sorted_portraits.jpeg[fine]]
+    kept = best_rows(tracks[fine], faces.time[face[fine]], worth[fine], sizes, most_bytes - _FRAME_BYTES)
+    return sorted_portraits[fine[kept]]
 
 
 def best_rows(
@@ -94,7 +100,7 @@ def _ranks(
 
 
 def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
-    columns = [("pts", pa.int64()), ("x1", pa.float32()), ("y1", pa.float32()), ("quality", pa.float32())]
+    columns = [("pts", pa.int64()), *((name, pa.float32()) for name in ("x1", "y1", "quality", "worth"))]
     told = {"schema_version": str(SCHEMA_VERSION), **(metadata or {})}
     return pa.schema([*columns, ("jpeg", pa.binary())], metadata=told)
 

@@ -57,7 +57,7 @@ class UnitRecord:
         quarantined: Frames given up.
         faces: Faces found.
         damaged: Faces found in frames that may be damaged.
-        portraits: Pictures of faces that were taken; if any, the unit and its video have a file of them.
+        portraits: Faces of which pictures may be taken; if any, the unit and its video have a file of them.
         bodies: Bodies found; None if they were not looked for, and then there is no file of them.
         errors: Packets that could not be decoded.
         covered: Seconds of video that were decoded.

@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 from time import monotonic
 from typing import Self
 
+from fastface.faces.succession import max_gap_seconds
 from fastface.pipeline.crew import Crew, CrewSizes, Member, stop_all
 from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, VideoProbed, VideoRefused
 from fastface.pipeline.messages import (
@@ -72,6 +73,8 @@ class Coordinator:
         self._ring_shape = decoder.ring
         self._slots = SlotTable(decoder.ring.num_slots)
         self._dimension = worker.dimension
+        self._has_portraits = decoder.portraits
+        self._period = float(decoder.sampling.period or 0)
         self._interrupted = interrupted
         self.decoders = Crew("decoder", "fastface.pipeline.decoder:serve", sizes.decoders, decoder)
         self.workers = Crew("worker", "fastface.pipeline.worker:serve", sizes.workers, worker)
@@ -184,10 +187,20 @@ class Coordinator:
         filled = batch.filled
         self._slots.lease(filled.slot, worker.name)
         first, frames = batch.todo[0]
-        span = (first, frames, filled.pts, filled.times, filled.pictured)
+        span = (first, frames, filled.pts, filled.times, filled.faces_due, filled.bodies_due)
         work = self._active[filled.work]
-        is_dense = work.unit.dense  # the sparse look at it has found the bodies
-        task = Infer(batch.number, filled.slot, filled.geometry, *span, bodies=not is_dense, is_film=work.info.is_film)
+        is_sparse = not work.unit.dense  # the sparse look at a stretch has found the bodies, and taken the pictures
+        task = Infer(
+            batch.number,
+            filled.slot,
+            filled.geometry,
+            *span,
+            bodies=is_sparse,
+            portraits=is_sparse and self._has_portraits,
+            damaged=filled.damaged,
+            is_film=work.info.is_film,
+            max_gap=max_gap_seconds(self._period, is_film=work.info.is_film),
+        )
         self._assign(worker, batch, task)
 
     def _assign(self, member: Member, task: object, message: object) -> None:

@@ -29,7 +29,7 @@ from fastface.pipeline.messages import (
     UnitDecoded,
     UnitRefused,
 )
-from fastface.pipeline.portraits import PortraitClock
+from fastface.pipeline.portraits import BODY_GAP, FACE_GAP, PortraitClock
 from fastface.pipeline.process import Heartbeat
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry, VideoInfo
@@ -85,13 +85,16 @@ class _Batch:
         self.times: list[float] = []
         self.signatures: list[bytes] = []
         self.damaged: set[int] = set()
-        self.pictured: list[int] = []
+        self.faces_due: list[int] = []
+        self.bodies_due: list[int] = []
 
-    def add(self, frame: SampledFrame, *, is_pictured: bool) -> None:
+    def add(self, frame: SampledFrame, *, faces_due: bool, bodies_due: bool) -> None:
         """Copies one frame into the slot."""
         place = len(self.pts)
-        if is_pictured:
-            self.pictured.append(place)
+        if faces_due:
+            self.faces_due.append(place)
+        if bodies_due:
+            self.bodies_due.append(place)
         if frame.flagged:
             self.damaged.add(place)
         self._writer.write(frame, self._planes[place], self._canvases[place])
@@ -192,7 +195,9 @@ class _UnitJob:
         self._seconds = {"decode": 0.0, "wait_slot": 0.0, "copy": 0.0, "canvas": 0.0}
         self._batch: _Batch | None = None
         self._lay_out(task.info)
-        self._clock = PortraitClock(task.info, task.unit, wanted=decoder._settings.portraits)
+        wanted = decoder._settings.portraits
+        self._face_clock = PortraitClock(task.info, task.unit, wanted=wanted, gap=FACE_GAP)
+        self._body_clock = PortraitClock(task.info, task.unit, wanted=wanted, gap=BODY_GAP)
 
     def _lay_out(self, info: VideoInfo) -> None:
         """Says how frames are written from now on."""
@@ -242,7 +247,7 @@ class _UnitJob:
             started = perf_counter()
             self._batch = _Batch(decoder.next_grant(work), decoder._ring, self._geometry, self._writer)
             self._seconds["wait_slot"] += perf_counter() - started
-        self._batch.add(frame, is_pictured=self._clock.is_due(frame))
+        self._batch.add(frame, faces_due=self._face_clock.is_due(frame), bodies_due=self._body_clock.is_due(frame))
         if self._batch.full:
             self._send_batch(self._batch)
 
@@ -258,7 +263,8 @@ class _UnitJob:
             times=tuple(batch.times),
             signatures=b"".join(batch.signatures),
             damaged=frozenset(batch.damaged),
-            pictured=tuple(batch.pictured),
+            faces_due=tuple(batch.faces_due),
+            bodies_due=tuple(batch.bodies_due),
         )
         fail_point("decoder.filled")
         self._decoder._connection.send(message)

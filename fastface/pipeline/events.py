@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from fastface.types import Bodies, FacePictures, Faces, SampledFrames, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
@@ -42,7 +45,9 @@ class UnitScanned:
         unsharp: Faces that were left out, since not sharp enough.
         quarantined: Sampled frames that killed every worker that searched them.
         seconds: Time of each stage, summed over the processes.
-        portraits: Pictures of some of the faces, in order of time.
+        portraits: A row for each face that may be pictured, in order of time. Which of them are depends on the batches:
+            at least those that `faces.portraits.choose_portraits` takes.
+        due: (k,) int64, timestamps of the frames of which the best faces are pictured.
         bodies: All its bodies, in order of time; none where they were not looked for.
         frames: All its sampled frames, in order of time, with their signatures and without shots.
     """
@@ -55,6 +60,7 @@ class UnitScanned:
     quarantined: int
     seconds: dict[str, float] = field(default_factory=dict)
     portraits: FacePictures = field(default_factory=FacePictures.empty)
+    due: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     blurred: int = 0
     unsharp: int = 0
     bodies: Bodies = field(default_factory=Bodies.empty)

@@ -4,7 +4,6 @@ On a CPU one batch is computed after the other. On a card the next batch's faces
 before are aligned and embedded: see `pipeline.overlap`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
@@ -16,7 +15,8 @@ import numpy.typing as npt
 
 from fastface.faces.analyse import FaceAnalyser, FoundFaces
 from fastface.faces.blur import is_blurred
-from fastface.faces.portraits import picture_faces
+from fastface.faces.portraits import choose_portraits, portrait_worth
+from fastface.faces.thumbnails import picture_faces
 from fastface.failpoints import fail_point
 from fastface.persons.bodies import BodyFinder, Instant
 from fastface.pipeline.analyser import open_analyser, open_body_finder, warm_up
@@ -137,7 +137,7 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
         return Bodies.empty()
     before = finder.seconds
     moments = [
-        Instant(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.pictured for frame in run))
+        Instant(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.bodies_due for frame in run))
         for run in job.runs
     ]
     bodies = finder.find(job.canvases[: len(moments)], task.geometry, moments)
@@ -146,7 +146,7 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
         return bodies
     bodies = _repeated(bodies, Bodies.empty(), job.runs, task)
     # Which frames are equal is seen within a task only, so pictures must not depend on it.
-    is_pictured = np.isin(bodies.pts, [task.pts[frame] for frame in task.pictured])
+    is_pictured = np.isin(bodies.pts, [task.pts[frame] for frame in task.bodies_due])
     jpeg = bodies.jpeg.copy()
     jpeg[~is_pictured] = None
     return replace(bodies, jpeg=jpeg)
@@ -163,7 +163,7 @@ def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodi
         bodies: From `find_bodies`.
     """
     started = perf_counter()
-    portraits = FacePictures.concatenate([FacePictures.empty(), *_pictured(job, faces)])
+    portraits = _portraits(job, faces) if job.task.portraits and len(faces) else FacePictures.empty()
     seconds["picture"] = perf_counter() - started
     return Inferred(
         batch=job.task.batch,
@@ -178,13 +178,19 @@ def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodi
     )
 
 
-def _pictured(job: Job, faces: Faces) -> Iterator[FacePictures]:
-    """Pictures of the faces of each frame that is to be pictured; equal frames have the same pixels."""
+def _portraits(job: Job, faces: Faces) -> FacePictures:
+    """A row for each face of the task's whole frames, with pictures of those that are to be pictured."""
     task = job.task
+    worth = portrait_worth(faces, task.geometry.display)
+    worth[np.isin(faces.pts, [task.pts[frame] for frame in task.damaged])] = -1
+    due = np.isin(faces.pts, [task.pts[frame] for frame in task.faces_due])
+    chosen = choose_portraits(faces, worth, due, task.max_gap)
+    portraits = FacePictures.of(faces, worth, [None] * len(faces))
     for planes, run in zip(job.planes, job.runs, strict=True):
-        for frame in run:
-            if frame in task.pictured:
-                yield picture_faces(faces[faces.pts == task.pts[frame]], planes, task.geometry)
+        rows = np.flatnonzero(chosen & np.isin(faces.pts, [task.pts[frame] for frame in run]))
+        if len(rows):  # equal frames have the same pixels
+            portraits.jpeg[rows] = picture_faces(faces[rows], worth[rows], planes, task.geometry).jpeg
+    return portraits[worth >= 0]
 
 
 def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixels:

@@ -142,9 +142,12 @@ class CancelUnit:
 
 @dataclass(frozen=True, slots=True)
 class Infer:
-    """Find and embed the faces of frames `first … first + count` of a slot's batch; picture those of `pictured`.
+    """Find and embed the faces of frames `first … first + count` of a slot's batch.
 
-    Where the worker has a network for them, it finds `bodies` too. Pictures of no film are searched at more scales.
+    Where `portraits` are wanted, faces are pictured by `faces.portraits.choose_portraits`, which is given the frames
+    that are due; no face is pictured in those of `damaged`. A track bridges `max_gap` seconds. Where the worker has a
+    network for them, it finds `bodies` too, and pictures the best of frames that are due. Pictures of no film are
+    searched at more scales.
     """
 
     batch: int
@@ -154,9 +157,13 @@ class Infer:
     count: int
     pts: tuple[int, ...]
     times: tuple[float, ...]
-    pictured: tuple[int, ...] = ()
+    faces_due: tuple[int, ...] = ()
+    bodies_due: tuple[int, ...] = ()
     bodies: bool = True
     is_film: bool = True
+    portraits: bool = False
+    damaged: frozenset[int] = frozenset()
+    max_gap: float = 0.0
 
 
 # ── to any child ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -214,8 +221,8 @@ class Filled:
     """A slot holds a batch of a unit.
 
     Frame i of it has `pts[i]` and `times[i]` seconds from the first frame, and looks like row i of `signatures`, which
-    are the bytes of (n, SIGNATURE_SIZE) uint8; those in `damaged` may be damaged, and the faces of those in `pictured`
-    are to be kept as pictures too.
+    are the bytes of (n, SIGNATURE_SIZE) uint8; those in `damaged` may be damaged. Of the frames that are due the best
+    faces, or bodies, are pictured.
     """
 
     work: int
@@ -227,7 +234,8 @@ class Filled:
     times: tuple[float, ...]
     signatures: bytes
     damaged: frozenset[int] = frozenset()
-    pictured: tuple[int, ...] = ()
+    faces_due: tuple[int, ...] = ()
+    bodies_due: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +269,9 @@ class UnitRefused:
 class Inferred:
     """The faces of the asked frames, in frame order.
 
-    `seconds` is the time of each stage; `repeated` frames were equal to the one before them and not computed again,
-    `blurred` ones not searched; `unsharp` faces were left out.
+    `portraits` has a row for each of them that may be pictured, also for those that are not. `seconds` is the time of
+    each stage; `repeated` frames were equal to the one before them and not computed again, `blurred` ones not searched;
+    `unsharp` faces were left out.
     """
 
     batch: int

@@ -69,6 +69,7 @@ class UnitWork:
         decoded: The decoder's last word; None while it is decoding.
         faces: Faces of each finished batch, by sequence number.
         portraits: Likewise the pictures of them.
+        due: Timestamps of the frames of which the best faces are pictured.
         bodies: Likewise the bodies.
         frames: Likewise the sampled frames themselves.
         inferred: Frames searched so far.
@@ -87,6 +88,7 @@ class UnitWork:
     decoded: UnitDecoded | None = None
     faces: dict[int, Faces] = field(default_factory=dict)
     portraits: dict[int, FacePictures] = field(default_factory=dict)
+    due: list[int] = field(default_factory=list)
     bodies: dict[int, Bodies] = field(default_factory=dict)
     frames: dict[int, SampledFrames] = field(default_factory=dict)
     inferred: int = 0
@@ -123,6 +125,7 @@ class UnitWork:
         self.faces[sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
         if batch.portraits:
             self.portraits[sequence] = _joined(batch.portraits, FacePictures.empty())
+        self.due += [batch.filled.pts[frame] for frame in batch.filled.faces_due]
         if batch.bodies:
             self.bodies[sequence] = _joined(batch.bodies, Bodies.empty())
         self.inferred += len(batch.filled.pts) - batch.quarantined
@@ -149,6 +152,7 @@ class UnitWork:
             quarantined=self.quarantined,
             seconds=dict(self.seconds),
             portraits=_joined(self.portraits, FacePictures.empty()),
+            due=np.array(sorted(self.due), np.int64),
             bodies=_joined(self.bodies, Bodies.empty()),
             frames=_joined(self.frames, SampledFrames.empty()),
             blurred=self.blurred,

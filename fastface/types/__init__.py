@@ -2,7 +2,7 @@
 
 from fastface.types.answers import HIT_KINDS, Added, Doubt, FramingClass, Gallery, HitKind, Hits, Span, Target
 from fastface.types.bodies import NUM_COLOURS, Bodies
-from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, FacePictures, Faces, FloatArray, Rows
+from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, PROFILE_YAW, FacePictures, Faces, FloatArray, Rows
 from fastface.types.frames import SIGNATURE_SIZE, SampledFrames
 from fastface.types.gates import BlurGate
 from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
@@ -14,6 +14,7 @@ __all__ = [
     "DOUBLE_COSINE",
     "HIT_KINDS",
     "NUM_COLOURS",
+    "PROFILE_YAW",
     "SIGNATURE_SIZE",
     "Added",
     "Appearance",

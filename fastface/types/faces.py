@@ -7,13 +7,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ALIGNED_SIZE", "DOUBLE_COSINE", "FacePictures", "Faces", "FloatArray", "Rows"]
+__all__ = ["ALIGNED_SIZE", "DOUBLE_COSINE", "PROFILE_YAW", "FacePictures", "Faces", "FloatArray", "Rows"]
 
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels: what ArcFace networks take."""
 
 DOUBLE_COSINE = 0.968
 """Cosine from which two embeddings are as good as one: neighbouring frames of one shot."""
+
+PROFILE_YAW = 50.0
+"""Degrees from which a turned head is a profile: half of the face is hidden. The estimate is good to ten degrees."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -104,23 +107,31 @@ class FacePictures(Rows):
         x1: (k,) float32, left of the face's box; with `pts` and `y1` it names a row of the video's `Faces` exactly.
         y1: (k,) float32, top of the face's box.
         quality: (k,) float32, of the face, 0–1.
-        jpeg: (k,) object, bytes: the upright face with room around it.
+        worth: (k,) float32, 0–8, what a picture is chosen by: see `faces.portraits.portrait_worth`.
+        jpeg: (k,) object, bytes: the upright face with room around it. None for a face that is not pictured: on the way
+            from a worker into the index only.
     """
 
     pts: npt.NDArray[np.int64]
     x1: npt.NDArray[np.float32]
     y1: npt.NDArray[np.float32]
     quality: npt.NDArray[np.float32]
+    worth: npt.NDArray[np.float32]
     jpeg: npt.NDArray[np.object_]
 
     @classmethod
-    def of(cls, faces: Faces, jpegs: Iterable[bytes]) -> Self:
+    def of(cls, faces: Faces, worth: npt.NDArray[np.float32], jpegs: Iterable[bytes | None]) -> Self:
         """The pictures of these faces, in the same order."""
         jpeg = np.empty(len(faces), np.object_)
         jpeg[:] = list(jpegs)
-        return cls(faces.pts, faces.boxes[:, 0].copy(), faces.boxes[:, 1].copy(), faces.quality, jpeg)
+        return cls(faces.pts, faces.boxes[:, 0].copy(), faces.boxes[:, 1].copy(), faces.quality, worth, jpeg)
+
+    @property
+    def taken(self) -> npt.NDArray[np.bool_]:
+        """(k,) which faces are pictured."""
+        return np.array([jpeg is not None for jpeg in self.jpeg], np.bool_)
 
     @classmethod
     def empty(cls) -> Self:
         """No pictures."""
-        return cls.of(Faces.empty(0), ())
+        return cls.of(Faces.empty(0), np.empty(0, np.float32), ())

@@ -11,6 +11,7 @@ from fastface.config import Config
 from fastface.curation.candidates import Candidate, score_of
 from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
 from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
+from fastface.curation.overlays import find_overlays
 from fastface.curation.selection import select
 from fastface.curation.sources import Source, list_sources
 from fastface.errors import InputError
@@ -136,7 +137,8 @@ def _judge(
         observer.note(note)
     for candidate in with_face:
         candidate.score = score_of(candidate, config.curate)
-    drop_doubles([candidate for candidate in with_face if candidate.is_open], config.curate)
+    compared = [candidate for candidate in with_face if candidate.is_open]
+    drop_doubles(compared, config.curate, find_overlays(compared))
 
 
 def _asked(candidates: Sequence[Candidate], gallery: Gallery, limits: Limits) -> Asked:

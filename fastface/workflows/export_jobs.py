@@ -10,7 +10,18 @@ from fastface.export.plans import BoxLabel, ClipMode, CropStyle
 from fastface.persons.network import PersonNetwork
 from fastface.types import VideoInfo
 
-__all__ = ["BoxedJob", "ClipJob", "CropJob", "ExportJob", "ExportSettings", "Made", "PicturesJob", "SnapshotJob"]
+__all__ = [
+    "BoxedJob",
+    "ClipJob",
+    "CropJob",
+    "ExportJob",
+    "ExportSettings",
+    "Made",
+    "PicturesJob",
+    "PortraitJob",
+    "PortraitsJob",
+    "SnapshotJob",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,23 @@ class PicturesJob:
 
 
 @dataclass(frozen=True, slots=True)
+class PortraitJob:
+    """One small picture of a face: its number, the frame's pts, and the five landmarks."""
+
+    number: int
+    pts: int
+    landmarks: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitsJob:
+    """Small pictures of faces of one video; the result is {number: JPEG} of those whose frames can be decoded."""
+
+    info: VideoInfo
+    portraits: tuple[PortraitJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """An errand's result: facts worth keeping, by file, and what could not be made."""
 
@@ -84,3 +112,4 @@ class ExportSettings:
 
 
 ExportJob = BoxedJob | ClipJob | PicturesJob
+"""Those whose results are files."""

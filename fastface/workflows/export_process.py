@@ -13,13 +13,24 @@ from fastface.export.boxed import write_boxed
 from fastface.export.clips import cut_clip
 from fastface.export.crops import Cut, cut_aligned, cut_body, cut_face, save_picture
 from fastface.export.snapshots import draw_boxes
+from fastface.faces.thumbnails import draw_portrait
 from fastface.persons.network import BATCH, PersonNetwork
 from fastface.persons.yolo import PersonDetector, open_person_detector
 from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.process import Heartbeat
 from fastface.types import FloatArray, Image
 from fastface.video.pictures import frames_at
-from fastface.workflows.export_jobs import BoxedJob, ClipJob, CropJob, ExportJob, ExportSettings, Made, PicturesJob
+from fastface.workflows.export_jobs import (
+    BoxedJob,
+    ClipJob,
+    CropJob,
+    ExportJob,
+    ExportSettings,
+    Made,
+    PicturesJob,
+    PortraitJob,
+    PortraitsJob,
+)
 
 __all__ = ["serve"]
 
@@ -43,9 +54,11 @@ class _Exporter:
         self._alive = alive
         self._detectors: dict[PersonNetwork, PersonDetector] = {}
 
-    def do(self, job: ExportJob) -> Made:
+    def do(self, job: ExportJob | PortraitsJob) -> Made | dict[int, bytes]:
         """One errand."""
         match job:
+            case PortraitsJob():
+                return self._portraits(job)
             case ClipJob():
                 return self._clip(job)
             case BoxedJob():
@@ -57,6 +70,16 @@ class _Exporter:
     def _clip(self, job: ClipJob) -> Made:
         clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive)
         return Made({job.destination: {"mode": clip.mode, "start": clip.start, "end": clip.end}})
+
+    def _portraits(self, job: PortraitsJob) -> dict[int, bytes]:
+        wanted: dict[int, list[PortraitJob]] = {}
+        for portrait in job.portraits:
+            wanted.setdefault(portrait.pts, []).append(portrait)
+        return {
+            portrait.number: draw_portrait(picture, np.array(portrait.landmarks, np.float32).reshape(5, 2))
+            for pts, picture in frames_at(job.info, sorted(wanted), self._alive)
+            for portrait in wanted[pts]
+        }
 
     def _pictures(self, job: PicturesJob) -> Made:
         crops: dict[int, list[CropJob]] = {}

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import InputError
+from fastface.faces.portraits import choose_portraits
+from fastface.faces.succession import max_gap_seconds
 from fastface.failpoints import fail_point
 from fastface.identities.body_tracks import link_bodies
 from fastface.identities.tracks import link_tracks
@@ -48,13 +50,16 @@ class Filing:
     root: Path
     recipe: Recipe
 
-    def drop_weak_tracks(self, event: UnitScanned, info: VideoInfo | None) -> UnitScanned:
+    def settle_faces(self, event: UnitScanned, info: VideoInfo | None) -> UnitScanned:
         """Drops the faces that no clear face of their track vouches for (the two thresholds of ByteTrack, 2022).
+
+        Of the pictures those stay that are the same for any batches and processes.
 
         Args:
             event: The unit, with all faces that reach `scan.weak_threshold`.
             info: The video; None for a closer look at one that is finished.
         """
+        event = replace(event, portraits=self.portraits_of(event, info))
         faces, clear = event.faces, np.float32(self.recipe.clear_score)
         if (faces.det_score >= clear).all():
             return event
@@ -85,6 +90,24 @@ class Filing:
             bodies = with_best_pictures(self._linked_bodies(info, frames, event.bodies, event.faces))
         index = VideoIndex(self.root, event.unit.video_id)
         index.write_unit(record, event.faces, self.recipe.metadata, kept, bodies=bodies, frames=event.frames)
+
+    def portraits_of(self, event: UnitScanned, info: VideoInfo | None) -> FacePictures:
+        """The pictures of a unit's faces that are the same for any batches and processes.
+
+        Args:
+            event: The unit.
+            info: The video; None for a closer look, of which there are no pictures.
+        """
+        if not len(event.portraits) or info is None:
+            return FacePictures.empty()
+        rows, faces = rows_of(event.portraits, event.faces), event.faces
+        worth = np.full(len(faces), -1, np.float32)
+        worth[rows] = event.portraits.worth
+        max_gap = max_gap_seconds(self.recipe.period, is_film=info.is_film)
+        chosen = choose_portraits(faces, worth, np.isin(faces.pts, event.due), max_gap)
+        kept = event.portraits[chosen[rows]]
+        assert kept.taken.all(), event.unit
+        return kept
 
     def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> Seen:
         """What the units of a video have found that are not lost.

@@ -59,7 +59,9 @@ class PeopleResult:
 
 
 def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
-    """Counts everyone in the index of `out`, and writes OUT/people. Decodes nothing but for `people.video`.
+    """Counts everyone in the index of `out`, and writes OUT/people.
+
+    Decodes nothing but for `people.video`, and where the scan had no room for any picture of a person.
 
     Raises:
         ConfigError: There is no index in `out`.

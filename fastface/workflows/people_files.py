@@ -25,6 +25,7 @@ from fastface.names import safe_name
 from fastface.types import FacePictures, Person, Portrait
 from fastface.workflows.census import Census, name_of
 from fastface.workflows.desk import Desk
+from fastface.workflows.portrait_fallback import decode_portraits
 from fastface.workflows.unseen import read_bodies
 
 __all__ = ["write_people"]
@@ -93,6 +94,7 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
 class _Candidate:
     """A picture that a person may be shown by."""
 
+    worth: float
     rank: int
     quality: float
     video_id: str
@@ -101,13 +103,13 @@ class _Candidate:
     jpeg: bytes
 
     @property
-    def order(self) -> tuple[int, float, str, float, int]:
-        """Rises from the best: first one of each track, the best track's first."""
-        return self.rank, -self.quality, self.video_id, self.time, self.track
+    def order(self) -> tuple[int, int, float, str, float, int]:
+        """Rises from the best: those without a fault, of these first one of each track, the best track's first."""
+        return -int(self.worth), self.rank, -self.worth, self.video_id, self.time, self.track
 
 
 def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
-    """The persons with the best pictures that the scan has kept of them: of faces, else of bodies."""
+    """The persons with the best pictures that the scan has kept of them: of faces, else of bodies, else decoded now."""
     most, persons = desk.config.people.portraits, census.persons[:_ON_PAGE]
     found: list[list[_Candidate]] = [[] for _ in persons]
     for pictures_of in (_faces_of, _bodies_of):
@@ -117,6 +119,10 @@ def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
                 found[place].append(candidate)
                 if len(found[place]) > 4 * most:
                     found[place] = _best(found[place], most)
+    bare = np.array([place for place, candidates in enumerate(found) if not candidates], np.int64)
+    for late, jpeg in decode_portraits(desk, census, bare):
+        video_id = census.roll.records[late.video].video_id
+        found[late.place].append(_Candidate(late.worth, 0, late.quality, video_id, late.time, late.track, jpeg))
     pictured = tuple(
         replace(person, portraits=tuple(_portraits(person.number, _best(candidates, most))))
         for person, candidates in zip(persons, found, strict=True)
@@ -125,7 +131,9 @@ def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
 
 
 def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
-    return heapq.nsmallest(most, candidates, key=attrgetter("order"))
+    """The best pictures of a person; a face with a fault only where there is none with fewer, as in each track."""
+    best = heapq.nsmallest(most, candidates, key=attrgetter("order"))
+    return [candidate for candidate in best if int(candidate.worth) == int(best[0].worth)]
 
 
 def _faces_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
@@ -140,9 +148,9 @@ def _faces_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator
     rows = rows_of(pictures, faces)
     track, time = faces.tracks[rows], faces.time[rows]
     place = census.label[own][np.searchsorted(census.roll.tracks.number[own], track)]
-    for rank, row in _by_rank(track, time, pictures.quality, np.flatnonzero(np.isin(place, wanted))):
-        quality = float(pictures.quality[row])
-        candidate = _Candidate(rank, quality, video_id, float(time[row]), int(track[row]), pictures.jpeg[row])
+    for rank, row in _by_rank(track, time, pictures.worth, np.flatnonzero(np.isin(place, wanted))):
+        worth, quality = float(pictures.worth[row]), float(pictures.quality[row])
+        candidate = _Candidate(worth, rank, quality, video_id, float(time[row]), int(track[row]), pictures.jpeg[row])
         yield int(place[row]), candidate
 
 
@@ -158,15 +166,16 @@ def _bodies_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterato
     rows = np.flatnonzero(pictured & np.isin(place, wanted))
     video_id = census.roll.records[video].video_id
     for rank, row in _by_rank(bodies.tracks, bodies.time, bodies.person_score, rows):
-        candidate = _Candidate(rank, 0.0, video_id, float(bodies.time[row]), int(bodies.track[row]), bodies.jpeg[row])
+        when, track = float(bodies.time[row]), int(bodies.track[row])
+        candidate = _Candidate(0.0, rank, 0.0, video_id, when, track, bodies.jpeg[row])
         yield int(place[row]), candidate
 
 
 def _by_rank(
-    track: _Rows, time: npt.NDArray[np.float64], quality: npt.NDArray[np.float32], rows: _Rows
+    track: _Rows, time: npt.NDArray[np.float64], worth: npt.NDArray[np.float32], rows: _Rows
 ) -> Iterator[tuple[int, int]]:
     """(place among those of its track, row) of some pictures, the best of a track first."""
-    order = rows[np.lexsort((time[rows], -quality[rows], track[rows]))]
+    order = rows[np.lexsort((time[rows], -worth[rows], track[rows]))]
     firsts = np.searchsorted(track[order], track[order], "left")
     yield from zip((np.arange(len(order)) - firsts).tolist(), order.tolist(), strict=True)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from fastface.config import Config, ExportConfig
-from fastface.export.choosing import choose_hits, shown_shares
+from fastface.export.choosing import choose_hits
 from fastface.export.plans import BoxLabel, CropKind, CropStyle
 from fastface.export.tables import CropRow
+from fastface.faces.wholeness import is_uncut
 from fastface.gallery.matching import EVERYONE
 from fastface.names import safe_name
 from fastface.persons.network import PersonNetwork
@@ -88,7 +89,7 @@ def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig) -> li
     # Nobody wants a picture of a turned, blurred or damaged face, or of one half of which the frame cuts off.
     is_good = (hits.by == HitKind.FACE) & ~faces.damaged[hits.face]
     if (frame := _frame_of(found)) is not None:
-        is_good &= shown_shares(faces.boxes[hits.face], frame) >= config.min_shown
+        is_good &= is_uncut(faces.boxes[hits.face], faces.landmarks[hits.face], frame, config.min_shown)
     good = np.flatnonzero(is_good)
     tracks = faces.tracks[hits.face[good]] if label == EVERYONE else np.zeros(len(good), np.int64)
     rows = [good[tracks == track] for track in np.unique(tracks)]

@@ -144,7 +144,7 @@ class Scanner:
                 self._refuse(event)
             case UnitScanned():
                 video = self._open.get(event.unit.video_id)
-                drop = partial(self._filing.drop_weak_tracks, event, video.record.info if video else None)
+                drop = partial(self._filing.settle_faces, event, video.record.info if video else None)
                 self._background.do(drop, self._commit)
             case UnitLost():
                 self._lose(event)

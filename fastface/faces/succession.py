@@ -1,0 +1,153 @@
+"""Whether two faces can be one person's in two samples of one shot. Pure array code.
+
+They can if the boxes overlap and the embeddings do not contradict, or if the embeddings agree and the face has moved
+no further than about its own size. `identities.tracks` links tracks by this rule, within shots.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.types import Faces
+
+__all__ = ["is_continued", "is_telling", "judge_pairs", "max_gap_seconds", "overlaps"]
+
+GAP_SAMPLES = 3.5
+GAP_SECONDS = 0.5
+"""A track bridges two missed samples, or half a second where samples are denser than that."""
+
+_MIN_IOU = 0.3
+_MIN_COSINE_OVERLAPPING = 0.2
+"""Different persons lie around 0, and 1 pair in 80 above 0.2; one person in two samples above 0.5."""
+_MIN_IOU_TURNED = 0.5
+_MIN_COSINE_TURNED = 0.1
+"""A head that turns away in its place is unlike itself: where one of two faces is poor or turned, place tells more."""
+_MIN_COSINE_MOVED = 0.5
+_MAX_MOVE = 1.5
+"""Distance of the centres in mean face sizes."""
+_MAX_SCALE = 1.6
+"""Ratio of the two face sizes."""
+
+_FRONTAL_YAW = 30.0
+"""Degrees; a head that is turned further is unlike itself seen from the front."""
+
+_GOOD_QUALITY = 0.3
+"""Quality from which an embedding of a face can be trusted to be unlike another person's."""
+
+_BLOCK_PAIRS = 1 << 18
+"""Pairs that are judged together, to bound the memory."""
+
+_Floats = npt.NDArray[np.float64]
+_Numbers = npt.NDArray[np.int64]
+
+
+def max_gap_seconds(period: float, *, is_film: bool) -> float:
+    """The longest time that a track bridges.
+
+    Args:
+        period: Seconds between samples where they are sparsest.
+        is_film: Whether the frames follow each other. Of pictures that do not, each face is a track of its own.
+    """
+    return max(GAP_SECONDS, GAP_SAMPLES * period) if is_film else 0.0
+
+
+def is_telling(faces: Faces) -> npt.NDArray[np.bool_]:
+    """(n,) whether each face is good and frontal: two such faces that contradict each other are two persons'."""
+    found: npt.NDArray[np.bool_] = (np.abs(faces.yaw) <= _FRONTAL_YAW) & (faces.quality >= _GOOD_QUALITY)
+    return found
+
+
+def judge_pairs(
+    faces: Faces, earlier: _Numbers, later: _Numbers, is_sure: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], _Floats]:
+    """Whether each pair of rows can be one person's, and how good that link would be.
+
+    Args:
+        faces: Faces of one video.
+        earlier: (k,) rows.
+        later: (k,) rows.
+        is_sure: (n,) from `is_telling`.
+    """
+    boxes = faces.boxes
+    iou, moved, scale = overlaps(boxes[earlier].astype(np.float64), boxes[later].astype(np.float64))
+    is_near = (moved <= _MAX_MOVE) & (scale <= _MAX_SCALE)
+    cosine = np.full(len(earlier), -1.0)
+    possible = np.flatnonzero(is_near | (iou >= _MIN_IOU))
+    # A product of two float16 is exact in float32, and so is the sum in float64: no order of adding matters.
+    products = faces.embedding[earlier[possible]].astype(np.float32)
+    products *= faces.embedding[later[possible]].astype(np.float32)
+    cosine[possible] = products.sum(axis=1, dtype=np.float64)
+    may = (iou >= _MIN_IOU) & (cosine >= _MIN_COSINE_OVERLAPPING)
+    is_told_by_place = (iou >= _MIN_IOU_TURNED) & ~(is_sure[earlier] & is_sure[later])
+    may |= is_told_by_place & (cosine >= _MIN_COSINE_TURNED)
+    return may | (is_near & (cosine >= _MIN_COSINE_MOVED)), iou + cosine
+
+
+def overlaps(left: _Floats, right: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+    """Of each pair of boxes: IoU, distance of the centres in mean sizes, ratio of the larger size to the smaller.
+
+    A box's size is the root of its area.
+
+    Args:
+        left: (k, 4) x1, y1, x2, y2.
+        right: Likewise.
+    """
+    tiny = np.finfo(np.float64).tiny
+    left_sides, right_sides = left[:, 2:] - left[:, :2], right[:, 2:] - right[:, :2]
+    common = np.minimum(left[:, 2:], right[:, 2:]) - np.maximum(left[:, :2], right[:, :2])
+    intersection = common.clip(0).prod(axis=1)
+    areas = left_sides.prod(axis=1), right_sides.prod(axis=1)
+    iou = intersection / np.maximum(areas[0] + areas[1] - intersection, tiny)
+    sizes = np.sqrt(areas[0]), np.sqrt(areas[1])
+    moved = np.linalg.norm((left[:, :2] + left[:, 2:] - right[:, :2] - right[:, 2:]) / 2, axis=1)
+    mean_size = np.maximum((sizes[0] + sizes[1]) / 2, tiny)
+    return iou, moved / mean_size, np.maximum(*sizes) / np.maximum(np.minimum(*sizes), tiny)
+
+
+def is_continued(faces: Faces, worth: npt.NDArray[np.float32], max_gap: float) -> npt.NDArray[np.bool_]:
+    """Which faces surely go on from an equally good one of the sample before.
+
+    "Surely" means that neither face could be linked to any other of the two samples, and that they are as alike as only
+    one person's are, so that no cut lies between. Such a pair is always in one track, so the first face of every track
+    is not continued, and neither is a track's first face of its best class.
+    A face depends on its own sample and the one before only, so a batch of samples can be judged by itself: all faces
+    of its first sample are then not continued.
+
+    Args:
+        faces: Faces of one unit or of a part of it, in order of time.
+        worth: (n,) from `portraits.portrait_worth`; below 0 where a face must not be pictured. Whole numbers are
+            classes.
+        max_gap: The longest time between two samples of a track.
+
+    Returns:
+        (n,) bool.
+    """
+    continued, is_sure = np.zeros(len(faces), np.bool_), is_telling(faces)
+    class_of = np.floor(worth)
+    for pairs in _neighbours(faces, max_gap):
+        may, _ = judge_pairs(faces, *pairs, is_sure)
+        earlier, later = (rows[may] for rows in pairs)
+        is_only = (np.bincount(earlier)[earlier] == 1) & (np.bincount(later)[later] == 1)
+        pair = faces.embedding[earlier].astype(np.float64), faces.embedding[later].astype(np.float64)
+        is_only &= np.einsum("ij,ij->i", *pair) >= _MIN_COSINE_MOVED
+        continued[later[is_only]] = class_of[earlier[is_only]] >= class_of[later[is_only]]
+    return continued
+
+
+def _neighbours(faces: Faces, max_gap: float) -> Iterator[tuple[_Numbers, _Numbers]]:
+    """Every pair of faces of a sample and the next one that has any, in blocks of whole samples."""
+    starts = np.append(np.flatnonzero(np.diff(faces.pts, prepend=faces.pts[:1] - 1)), len(faces))
+    counts = np.diff(starts)
+    gaps = np.diff(faces.time[starts[:-1]])
+    pairs = np.where(gaps <= max_gap, counts[:-1] * counts[1:], 0)
+    totals = np.cumsum(pairs)
+    begin = 0
+    while begin < len(pairs):
+        done = totals[begin - 1] if begin else 0
+        stop = max(begin + 1, int(np.searchsorted(totals, done + _BLOCK_PAIRS, "right")))
+        sample = np.repeat(np.arange(begin, stop), pairs[begin:stop])
+        place = np.arange(len(sample)) - np.repeat(totals[begin:stop] - pairs[begin:stop] - done, pairs[begin:stop])
+        row, column = np.divmod(place, counts[sample + 1])
+        yield starts[sample] + row, starts[sample + 1] + column
+        begin = stop

@@ -1,0 +1,47 @@
+"""Small pictures of faces for people to look at, cut while the frame is at hand: a table of them needs no seeking."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fastface.faces.align import cut_picture, cut_planes
+from fastface.types import FacePictures, Faces, Geometry, Image
+
+__all__ = ["draw_portrait", "picture_faces"]
+
+SIZE = 144
+"""Side in pixels."""
+
+MARGIN = 0.5
+"""Room around the aligned square, as a share of its side: the whole head with its hair."""
+
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
+
+
+def picture_faces(
+    faces: Faces, worth: npt.NDArray[np.float32], planes: npt.NDArray[np.uint8], geometry: Geometry
+) -> FacePictures:
+    """Pictures of faces of one frame, in the order of the rows.
+
+    Args:
+        faces: Those to picture.
+        worth: (n,) of each.
+        planes: (plane_bytes,) I420 of the frame.
+        geometry: How the planes map onto the displayed frame.
+    """
+    cuts = cut_planes(planes, geometry, faces.landmarks, SIZE, MARGIN)
+    return FacePictures.of(faces, worth, map(_encoded, cuts))
+
+
+def draw_portrait(picture: Image, landmarks: npt.NDArray[np.float32]) -> bytes:
+    """The picture of one face out of a whole decoded frame, as JPEG, as the scan draws it.
+
+    Args:
+        picture: (H, W, 3) BGR.
+        landmarks: (5, 2) in its pixels.
+    """
+    return _encoded(cut_picture(picture, landmarks, SIZE, MARGIN))
+
+
+def _encoded(cut: Image) -> bytes:
+    return cv2.imencode(".jpg", cut, _JPEG)[1].tobytes()
