@@ -64,6 +64,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--recogniser": ("models", "recogniser", "r.onnx", "r.onnx"),
     "--devices": ("models", "devices", "1,0", (1, 0)),
     "--device": ("models", "device", "cpu", "cpu"),
+    "--precision": ("models", "precision", "float32", "float32"),
     "--models": ("models", "folder", "nets", Path("nets")),
 }
 COMMANDS = ("run", "scan", "find", "enroll", "status", "bench", "demo")
@@ -286,6 +287,7 @@ def test_the_settings_that_are_fractions_were_found() -> None:
         ("export", "crop_size", ("32", "1024"), ("31", "1025")),
         ("export", "clips", ("none", "copy", "precise"), ("all", "COPY", "")),
         ("models", "device", ("auto", "cpu", "cuda", "tensorrt", "openvino"), ("gpu", "cuda:0", "")),
+        ("models", "precision", ("auto", "float32", "bfloat16", "float16"), ("int4", "bf16", "")),
     ],
 )
 def test_bounds_belong_to_what_is_allowed(
