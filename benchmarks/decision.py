@@ -24,12 +24,11 @@ from scipy import stats
 
 import fastface
 from fastface.export.tables import SpanRow, write_spans
-from fastface.gallery import matching
 from fastface.gallery.decision import decide_tracks
 from fastface.gallery.evidence import Cohort, EvidenceModel
 from fastface.gallery.growth import Grower, GrowthRule
 from fastface.gallery.limits import Limits, Pairs, TrackRule
-from fastface.gallery.matching import VideoFaces, match_tracks
+from fastface.gallery.matching import FOLLOW_SECONDS, VideoFaces, match_tracks
 from fastface.impostors import ImpostorDistribution
 from fastface.index.store import VideoIndex
 from fastface.models.catalog import THRESHOLDS
@@ -105,8 +104,8 @@ def scan(shared: Path, names: Sequence[str], folder: Path) -> Iterator[Clip]:
     """The index of each clip, at the default settings."""
     for name in names:
         out = folder / name
-        fastface.scan([str(shared / "clips" / f"{name}.mp4") if shared.name == "media" else
-                       str(shared / "media" / "clips" / f"{name}.mp4")], out=out, models=models(shared))  # fmt: skip
+        films = [str(shared / "media" / "clips" / f"{name}.mp4")]
+        fastface.scan(films, out=out, models=models(shared))
         index = VideoIndex(out / ".fastface" / "index", f"{name}.mp4")
         faces = index.faces()
         yield Clip(name, VideoFaces(faces, index.tracks(), np.full(len(faces), 0.2), index.frames()))
@@ -249,7 +248,13 @@ def fitted(gallery: Gallery, usual: ImpostorDistribution, clips: Iterable[Clip])
 
 
 def ask(
-    clip: Clip, gallery: Gallery, usual: ImpostorDistribution, risk: float = 0.1, *, grow: bool = True
+    clip: Clip,
+    gallery: Gallery,
+    usual: ImpostorDistribution,
+    risk: float = 0.1,
+    *,
+    grow: bool = True,
+    follow: float = FOLLOW_SECONDS,
 ) -> list[SpanRow]:
     """The spans of a gallery in one clip, as `find --pad 0,0 --merge-gap 1` gives them."""
     tracks = clip.video.tracks
@@ -265,12 +270,12 @@ def ask(
         EvidenceModel(gallery, usual).observe(tracks.embedding, cohort)
         model = EvidenceModel(gallery, usual, cohort)
     rule = TrackRule.from_risk(usual, risk, replace(pairs, in_film=decision.in_film, in_shot=decision.in_shot))
-    found = match_tracks(clip.video, gallery, Limits(0.45, 0.4, MARGIN, rule), model)
+    found = match_tracks(clip.video, gallery, Limits(0.45, 0.4, MARGIN, rule), model, follow)
     rows = []
     for label, hits in found.hits.items():
         both = Hits.concatenate([hits, found.followed[label]])
         spans = build_spans(clip.name, label, both, pad=(0, 0), merge_gap=1.0, min_span=0.0, duration=None)
-        rows += [SpanRow(span, None) for span in spans]
+        rows += [SpanRow(span) for span in spans]
     return rows
 
 
@@ -287,32 +292,27 @@ def recall(
         gallery = Gallery(tuple(one.target for one in persons if one.folder == TRUTH[clip.name]), (), "")
         others = [other for other in clips if other.name != clip.name]
         strangers = [one for one in persons if one.folder not in CAST[clip.name]]
+        foreign = measure(others, strangers)
+        shorter, longer = (
+            replace(in_use, tail_scale=0.9 * in_use.tail_scale),
+            replace(in_use, tail_scale=1.1 * in_use.tail_scale),
+        )
         cases = {
-            "in use": lambda: ask(clip, gallery, in_use),
-            "estimated without this clip and its persons": lambda: ask(clip, gallery, measure(others, strangers)),
-            "without growth": lambda: ask(clip, gallery, in_use, grow=False),
-            "false_tracks 0.01": lambda: ask(clip, gallery, in_use, 0.01),
-            "false_tracks 1": lambda: ask(clip, gallery, in_use, 1.0),
-            "film_shift 0.03": lambda: ask(clip, gallery, replace(in_use, film_shift=0.03)),
-            "film_shift 0.09": lambda: ask(clip, gallery, replace(in_use, film_shift=0.09)),
-            "tail_scale × 0.9": lambda: ask(clip, gallery, replace(in_use, tail_scale=0.9 * in_use.tail_scale)),
-            "tail_scale × 1.1": lambda: ask(clip, gallery, replace(in_use, tail_scale=1.1 * in_use.tail_scale)),
-            "followed for 1.1 s": lambda: with_constant("FOLLOW_SECONDS", 1.1, lambda: ask(clip, gallery, in_use)),
-            "followed for 4.1 s": lambda: with_constant("FOLLOW_SECONDS", 4.1, lambda: ask(clip, gallery, in_use)),
+            "in use": ask(clip, gallery, in_use),
+            "estimated without this clip and its persons": ask(clip, gallery, foreign),
+            "without growth": ask(clip, gallery, in_use, grow=False),
+            "false_tracks 0.01": ask(clip, gallery, in_use, 0.01),
+            "false_tracks 1": ask(clip, gallery, in_use, 1.0),
+            "film_shift 0.03": ask(clip, gallery, replace(in_use, film_shift=0.03)),
+            "film_shift 0.09": ask(clip, gallery, replace(in_use, film_shift=0.09)),
+            "tail_scale × 0.9": ask(clip, gallery, shorter),
+            "tail_scale × 1.1": ask(clip, gallery, longer),
+            "followed for 1.1 s": ask(clip, gallery, in_use, follow=1.1),
+            "followed for 4.1 s": ask(clip, gallery, in_use, follow=4.1),
         }
-        for name, case in cases.items():
-            clear, everything, false = score(shared, clip.name, case(), folder / "spans.csv")
+        for name, spans in cases.items():
+            clear, everything, false = score(shared, clip.name, spans, folder / "spans.csv")
             yield f"| {name} | {clip.name} | {clear} | {everything} | {false} |"
-
-
-def with_constant(name, value, run):
-    """Runs something with another value of a constant of `gallery.matching`."""
-    before = getattr(matching, name)
-    setattr(matching, name, value)
-    try:
-        return run()
-    finally:
-        setattr(matching, name, before)
 
 
 def score(shared: Path, clip: str, spans: list[SpanRow], path: Path) -> tuple[str, str, str]:

@@ -2,9 +2,9 @@
 
 SCRFD learned upright faces between 1/64 and 2/3 of its canvas. Measured with det_500m on 28 portraits, each cut so
 that its face has a given share of a square frame: at 60 % of the frame's height it finds 28, at 70 % 19, from 80 % on
-none; on a canvas of half the size it finds all 28 at every share from 60 to 140 %. Of 61 portraits turned by 90, 180
-and 270 degrees the upright look gives a score of 0.3 and more at the face's place for 53, 45 and 53, but wrong
-landmarks: the embedding has a cosine of 0.1 to the upright one. Looking at the same place turned gives 0.72 to 0.9.
+none; on a canvas of half the size it finds all 28 at every share from 60 to 140 %. Of 61 portraits turned by 90 and
+180 degrees the upright look gives a score of 0.3 and more at the face's place for 53 and 45, but the landmarks of an
+upright face. Looking at the same place turned gives 0.72 to 0.9, and a median cosine of 0.95 to the upright portrait.
 
 What is found in a frame depends on that frame alone, so batches, workers and restarts change nothing.
 """
@@ -36,7 +36,7 @@ _CANDIDATE_SCORE = 0.3
 _TURNED_SCORE = 0.6
 _TURNED_LEAD = 0.05
 """A turned look replaces an upright one from this score, and with this lead. Lying heads in films reach 0.67 to 0.75;
-of upright faces with scores below `CLEAR_SCORE` none was seen above 0.4."""
+of upright faces with scores below `CLEAR_SCORE` none was seen above 0.5 (75 candidates of a film)."""
 
 _SEARCH_SIDE, _SEARCH_SCORE = 96, 0.35
 _EXACT_SIDE = 128

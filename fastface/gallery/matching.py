@@ -13,7 +13,7 @@ from fastface.gallery.evidence import EvidenceModel, TrackEvidence
 from fastface.gallery.limits import Limits
 from fastface.types import Doubt, Faces, FaceTracks, Gallery, HitKind, Hits, SampledFrames
 
-__all__ = ["EVERYONE", "Matches", "VideoFaces", "match", "match_tracks"]
+__all__ = ["EVERYONE", "FOLLOW_SECONDS", "Matches", "VideoFaces", "match", "match_tracks"]
 
 EVERYONE = "everyone"
 """The label of every face, where the targets are `'*'`."""
@@ -96,18 +96,20 @@ def match(faces: Faces, gallery: Gallery, limits: Limits, periods: npt.NDArray[n
     return hits
 
 
-def match_tracks(video: VideoFaces, gallery: Gallery, limits: Limits, model: EvidenceModel) -> Matches:
+def match_tracks(
+    video: VideoFaces, gallery: Gallery, limits: Limits, model: EvidenceModel, follow_seconds: float = FOLLOW_SECONDS
+) -> Matches:
     """The hits of every target in one video, decided by whole tracks: see `gallery.decision`.
 
     The faces of a track are hits of its target but those that are another target's or a lookalike's by themselves, and
-    those that are unlike the track's best faces. Between two hits in one shot the target is followed for
-    `FOLLOW_SECONDS`.
+    those that are unlike the track's best faces. Between two hits in one shot the target is followed.
 
     Args:
         video: What the index holds.
         gallery: Targets and lookalikes of the same contract as the faces.
         limits: With a rule for tracks.
         model: Weighs tracks against the gallery.
+        follow_seconds: How long it is followed at most.
     """
     rule = limits.tracks
     assert rule is not None
@@ -116,7 +118,7 @@ def match_tracks(video: VideoFaces, gallery: Gallery, limits: Limits, model: Evi
     decision = decide_tracks(tracks, evidence, rule, limits.margin)
     owners = _owners_of_faces(video, gallery, decision, limits)
     hits = _hits_of_targets(faces, gallery, video.periods, owners)
-    followed = {label: _follow(found, video.frames) for label, found in hits.items()}
+    followed = {label: _follow(found, video.frames, follow_seconds) for label, found in hits.items()}
     if gallery.everyone:
         hits[EVERYONE] = _hits_of_everyone(faces, video.periods, ~_are_lookalikes(video, gallery, evidence, limits))
     doubts = _doubts(video, gallery, evidence, near_misses(evidence, decision, rule), limits)
@@ -212,13 +214,13 @@ def _are_lookalikes(
     return found | by_track[place] if len(place) else found
 
 
-def _follow(hits: Hits, frames: SampledFrames) -> Hits:
+def _follow(hits: Hits, frames: SampledFrames, most_seconds: float) -> Hits:
     """The sampled frames between two hits that lie in one shot and not far apart."""
     if len(hits) < 2 or not len(frames):
         return hits[:0]
     at = np.searchsorted(frames.time, hits.time)
     first, last = at[:-1], at[1:]
-    is_gap = (last - first > 1) & (hits.time[1:] - hits.time[:-1] <= FOLLOW_SECONDS)
+    is_gap = (last - first > 1) & (hits.time[1:] - hits.time[:-1] <= most_seconds)
     is_gap &= (frames.shot[first] == frames.shot[last]) & (frames.shot[first] >= 0)
     gaps = np.flatnonzero(is_gap).tolist()
     rows = [row for gap in gaps for row in range(int(first[gap]) + 1, int(last[gap]))]
