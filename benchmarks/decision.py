@@ -28,12 +28,12 @@ from fastface.gallery.decision import decide_tracks
 from fastface.gallery.evidence import Cohort, EvidenceModel
 from fastface.gallery.growth import Grower, GrowthRule
 from fastface.gallery.limits import Limits, Pairs, TrackRule
-from fastface.gallery.matching import FOLLOW_SECONDS, VideoFaces, match_tracks
+from fastface.gallery.matching import VideoFaces, match_tracks
 from fastface.impostors import ImpostorDistribution
 from fastface.index.store import VideoIndex
 from fastface.models.catalog import THRESHOLDS
 from fastface.timeline import build_spans
-from fastface.types import Gallery, Hits, Target
+from fastface.types import Gallery, Target
 
 CAST: dict[str, tuple[str, ...]] = {
     "friends": ("friends", "friends_tv"),
@@ -108,7 +108,7 @@ def scan(shared: Path, names: Sequence[str], folder: Path) -> Iterator[Clip]:
         fastface.scan(films, out=out, models=models(shared))
         index = VideoIndex(out / ".fastface" / "index", f"{name}.mp4")
         faces = index.faces()
-        yield Clip(name, VideoFaces(faces, index.tracks(), np.full(len(faces), 0.2), index.frames()))
+        yield Clip(name, VideoFaces(faces, index.tracks(), np.full(len(faces), 0.2)))
 
 
 def models(shared: Path) -> dict[str, object]:
@@ -254,7 +254,6 @@ def ask(
     risk: float = 0.1,
     *,
     grow: bool = True,
-    follow: float = FOLLOW_SECONDS,
 ) -> list[SpanRow]:
     """The spans of a gallery in one clip, as `find --pad 0,0 --merge-gap 1` gives them."""
     tracks = clip.video.tracks
@@ -270,11 +269,10 @@ def ask(
         EvidenceModel(gallery, usual).observe(tracks.embedding, cohort)
         model = EvidenceModel(gallery, usual, cohort)
     rule = TrackRule.from_risk(usual, risk, replace(pairs, in_film=decision.in_film, in_shot=decision.in_shot))
-    found = match_tracks(clip.video, gallery, Limits(0.45, 0.4, MARGIN, rule), model, follow)
+    found = match_tracks(clip.video, gallery, Limits(0.45, 0.4, MARGIN, rule), model)
     rows = []
     for label, hits in found.hits.items():
-        both = Hits.concatenate([hits, found.followed[label]])
-        spans = build_spans(clip.name, label, both, pad=(0, 0), merge_gap=1.0, min_span=0.0, duration=None)
+        spans = build_spans(clip.name, label, hits, pad=(0, 0), merge_gap=1.0, min_span=0.0, duration=None)
         rows += [SpanRow(span) for span in spans]
     return rows
 
@@ -307,8 +305,6 @@ def recall(
             "film_shift 0.09": ask(clip, gallery, replace(in_use, film_shift=0.09)),
             "tail_scale × 0.9": ask(clip, gallery, shorter),
             "tail_scale × 1.1": ask(clip, gallery, longer),
-            "followed for 1.1 s": ask(clip, gallery, in_use, follow=1.1),
-            "followed for 4.1 s": ask(clip, gallery, in_use, follow=4.1),
         }
         for name, spans in cases.items():
             clear, everything, false = score(shared, clip.name, spans, folder / "spans.csv")

@@ -56,7 +56,7 @@ def decided(
     usual: ImpostorDistribution = USUAL,
 ) -> Matches:
     frames = frames or frames_of(0.0)
-    video = VideoFaces(faces, summarize_tracks(faces, frames), np.full(len(faces), 0.2), frames)
+    video = VideoFaces(faces, summarize_tracks(faces, frames), np.full(len(faces), 0.2))
     return match_tracks(video, persons, Limits(0.5, 0.4, 0.05, rule), EvidenceModel(persons, usual))
 
 
@@ -169,17 +169,6 @@ def test_nobody_is_in_one_shot_twice_at_a_time() -> None:
 def test_where_shots_are_unknown_no_track_is_in_the_shot_of_another() -> None:
     faces = tracks_of((0.0, [towards(0.6, 2)] * 3), (2.0, [towards(0.35, 2)] * 3))
     assert len(rows(decided(faces))) == 3
-
-
-def test_the_target_is_followed_between_two_hits_of_one_shot() -> None:
-    faces = tracks_of((0.0, [towards(0.6, 2)] * 3), (1.6, [towards(0.6, 2)] * 2))
-    found = decided(faces, frames=frames_of(4.0))
-    assert found.followed["Ann"].time.tolist() == pytest.approx([0.6, 0.8, 1.0, 1.2, 1.4])
-    assert found.followed["Ann"].face.tolist() == [-1] * 5
-    assert np.isnan(found.followed["Ann"].similarity).all()
-    assert len(decided(faces, frames=frames_of(4.0, cuts=(1.0,))).followed["Ann"]) == 0
-    late = replace(faces, time=faces.time + np.where(faces.time > 1, 1.2, 0))
-    assert len(decided(late, frames=frames_of(4.0)).followed["Ann"]) == 0
 
 
 def test_many_photos_count_by_their_centroid_or_the_nearest_less_what_chance_gives() -> None:

@@ -1,5 +1,6 @@
 """Which faces are whose: decided by whole tracks, or by each face and its neighbours. Pure array code."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,9 +12,9 @@ from fastface.gallery.claims import Claims, claims_for, claims_of
 from fastface.gallery.decision import TrackDecision, decide_tracks, near_misses
 from fastface.gallery.evidence import EvidenceModel, TrackEvidence
 from fastface.gallery.limits import Limits
-from fastface.types import Doubt, Faces, FaceTracks, Gallery, HitKind, Hits, SampledFrames
+from fastface.types import Bodies, Doubt, Faces, FaceTracks, Gallery, HitKind, Hits
 
-__all__ = ["EVERYONE", "FOLLOW_SECONDS", "Matches", "VideoFaces", "match", "match_tracks"]
+__all__ = ["EVERYONE", "Matches", "VideoFaces", "follow_bodies", "match", "match_tracks"]
 
 EVERYONE = "everyone"
 """The label of every face, where the targets are `'*'`."""
@@ -22,9 +23,9 @@ _MIN_COSINE_TO_TRACK = 0.2
 """Measured with w600k_mbf on films: profiles, and faces behind a hand, are as like as 0.17 to 0.4 to the best faces of
 their own track; of different persons in one frame 99 % are less like than 0.23."""
 
-FOLLOW_SECONDS = 2.1
-"""How long a target is followed without a face that shows it, between two hits in one shot; no whole number of samples
-at usual rates, for which rounding would decide."""
+_FOLLOW_SECONDS = 2.1
+"""How long the boxes of a track are followed between two faces that are like it; no whole number of samples at usual
+rates, for which rounding would decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,11 @@ class VideoFaces:
         faces: All faces; the tracks are linked.
         tracks: One row for each track of `faces`.
         periods: (n,) seconds that each face's sample stands for.
-        frames: The sampled frames with their shots.
     """
 
     faces: Faces
     tracks: FaceTracks
     periods: npt.NDArray[np.float64]
-    frames: SampledFrames
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,11 @@ class Matches:
 
     Attributes:
         hits: An entry for every target, in the gallery's order, `EVERYONE` last; hits in order of time.
-        followed: {label: moments in which a target is followed without a face that shows it}.
         doubts: Tracks that are no target's, and nearly are; in order of time.
         decision: What became of each track; None where each face was decided by itself.
     """
 
     hits: dict[str, Hits]
-    followed: dict[str, Hits]
     doubts: tuple[Doubt, ...] = ()
     decision: TrackDecision | None = None
 
@@ -96,20 +93,17 @@ def match(faces: Faces, gallery: Gallery, limits: Limits, periods: npt.NDArray[n
     return hits
 
 
-def match_tracks(
-    video: VideoFaces, gallery: Gallery, limits: Limits, model: EvidenceModel, follow_seconds: float = FOLLOW_SECONDS
-) -> Matches:
+def match_tracks(video: VideoFaces, gallery: Gallery, limits: Limits, model: EvidenceModel) -> Matches:
     """The hits of every target in one video, decided by whole tracks: see `gallery.decision`.
 
     The faces of a track are hits of its target but those that are another target's or a lookalike's by themselves, and
-    those that are unlike the track's best faces. Between two hits in one shot the target is followed.
+    those that are unlike the track's best faces.
 
     Args:
         video: What the index holds.
         gallery: Targets and lookalikes of the same contract as the faces.
         limits: With a rule for tracks.
         model: Weighs tracks against the gallery.
-        follow_seconds: How long it is followed at most.
     """
     rule = limits.tracks
     assert rule is not None
@@ -118,11 +112,10 @@ def match_tracks(
     decision = decide_tracks(tracks, evidence, rule, limits.margin)
     owners = _owners_of_faces(video, gallery, decision, limits)
     hits = _hits_of_targets(faces, gallery, video.periods, owners)
-    followed = {label: _follow(found, video.frames, follow_seconds) for label, found in hits.items()}
     if gallery.everyone:
         hits[EVERYONE] = _hits_of_everyone(faces, video.periods, ~_are_lookalikes(video, gallery, evidence, limits))
     doubts = _doubts(video, gallery, evidence, near_misses(evidence, decision, rule), limits)
-    return Matches(hits, followed, doubts, decision)
+    return Matches(hits, doubts, decision)
 
 
 def _continue_hits(faces: Faces, claims: Claims, limits: Limits) -> npt.NDArray[np.int32]:
@@ -196,7 +189,7 @@ def _are_like_their_track(
     after = np.minimum.accumulate(np.where(sure < 0, len(order), sure)[::-1])[::-1]
     between = (before >= 0) & (after < len(order))
     first, last = before[between], after[between]
-    between[between] = (of[first] == of[last]) & (time[last] - time[first] <= FOLLOW_SECONDS)
+    between[between] = (of[first] == of[last]) & (time[last] - time[first] <= _FOLLOW_SECONDS)
     is_like[order] |= between
     return is_like
 
@@ -214,27 +207,40 @@ def _are_lookalikes(
     return found | by_track[place] if len(place) else found
 
 
-def _follow(hits: Hits, frames: SampledFrames, most_seconds: float) -> Hits:
-    """The sampled frames between two hits that lie in one shot and not far apart."""
-    if len(hits) < 2 or not len(frames):
-        return hits[:0]
-    at = np.searchsorted(frames.time, hits.time)
-    first, last = at[:-1], at[1:]
-    is_gap = (last - first > 1) & (hits.time[1:] - hits.time[:-1] <= most_seconds)
-    is_gap &= (frames.shot[first] == frames.shot[last]) & (frames.shot[first] >= 0)
-    gaps = np.flatnonzero(is_gap).tolist()
-    rows = [row for gap in gaps for row in range(int(first[gap]) + 1, int(last[gap]))]
-    before = [gap for gap in gaps for _ in range(int(first[gap]) + 1, int(last[gap]))]
-    nothing = np.full(len(rows), np.nan, np.float32)
-    return Hits(
-        face=np.full(len(rows), -1, np.int64),
-        time=frames.time[rows],
-        pts=frames.pts[rows],
-        period=hits.period[before],
-        similarity=nothing,
-        margin=nothing,
-        by=np.full(len(rows), HitKind.BODY, np.int8),
-    )
+def follow_bodies(bodies: Bodies, hits: Mapping[str, Hits], period: float) -> dict[str, Hits]:
+    """The moments in which a target is followed by the body, without a face that shows it.
+
+    A body track with a hit of one target, and of no other, is that target's, in every frame without a hit of it.
+
+    Args:
+        bodies: All bodies of the video; the tracks are linked, and `face` names rows of the faces of the hits.
+        hits: {label: hits of that target}.
+        period: Seconds that each sample stands for.
+
+    Returns:
+        {label: such moments}; labels without any are left out.
+    """
+    tracks = {label: np.unique(bodies.track[np.isin(bodies.face, found.face)]) for label, found in hits.items()}
+    claims = np.concatenate([np.empty(0, np.int32), *tracks.values()])
+    numbers, counts = np.unique(claims, return_counts=True)
+    mixed = numbers[counts > 1]
+    followed = {}
+    for label, own in tracks.items():
+        is_own = np.isin(bodies.track, np.setdiff1d(own, mixed)) & ~np.isin(bodies.pts, hits[label].pts)
+        rows = np.flatnonzero(is_own)
+        if not len(rows):
+            continue
+        nothing = np.full(len(rows), np.nan, np.float32)
+        followed[label] = Hits(
+            face=np.full(len(rows), -1, np.int64),
+            time=bodies.time[rows],
+            pts=bodies.pts[rows],
+            period=np.full(len(rows), period),
+            similarity=nothing,
+            margin=nothing,
+            by=np.full(len(rows), HitKind.BODY, np.int8),
+        )
+    return followed
 
 
 def _doubts(

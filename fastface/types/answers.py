@@ -25,7 +25,7 @@ class HitKind(IntEnum):
     CLUSTER = 2
     """Its track is, together with what other tracks of the same film or shot show."""
     BODY = 3
-    """The target is seen just before and just after, in the same shot; the face is not, or not well."""
+    """Its body is followed; the face is not seen, or not well."""
 
 
 HIT_KINDS = tuple(kind.name.lower() for kind in HitKind)

@@ -12,7 +12,7 @@ from fastface.config import SpansConfig
 from fastface.errors import ModelError
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
-from fastface.gallery.matching import Matches, VideoFaces, match, match_tracks
+from fastface.gallery.matching import Matches, VideoFaces, follow_bodies, match, match_tracks
 from fastface.gallery.reported import without_own_tracks
 from fastface.grouping import summarize_tracks
 from fastface.identities.tracks import link_tracks
@@ -205,7 +205,7 @@ class Finder:
 
     def _match(self, video: VideoFaces) -> Matches:
         if self._model is None or self._limits.tracks is None:
-            return Matches(match(video.faces, self._gallery, self._limits, video.periods), {})
+            return Matches(match(video.faces, self._gallery, self._limits, video.periods))
         return match_tracks(video, self._gallery, self._limits, self._model)
 
     def _near(self, video: VideoFaces, lenience: float) -> dict[str, npt.NDArray[np.float64]]:
@@ -222,6 +222,7 @@ class Finder:
         video = self._video(record, info, exact=self._spans.exact)
         matches = self._match(video)
         hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._gallery)
+        followed = self._follow(record, matches.hits)
         duration = None if info.duration is None else float(info.duration)
         spans = [
             span
@@ -229,7 +230,7 @@ class Finder:
             for span in build_spans(
                 record.video_id,
                 label,
-                Hits.concatenate([found, matches.followed[label]]) if label in matches.followed else found,
+                Hits.concatenate([found, followed[label]]) if label in followed else found,
                 pad=self._spans.pad,
                 merge_gap=self._spans.merge_gap,
                 min_span=self._spans.min_span,
@@ -237,7 +238,15 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, video.faces, hits, tuple(spans), matches.doubts, matches.followed)
+        return Findings(record, info, video.faces, hits, tuple(spans), matches.doubts, followed)
+
+    def _follow(self, record: VideoRecord, hits: dict[str, Hits]) -> dict[str, Hits]:
+        """The moments in which targets are followed by their bodies, if the scan has found bodies in every sample."""
+        units = self._ledger.units(record.video_id).values()
+        bodies = None if any(unit.dense for unit in units) else self._index(record).bodies(lean=True)
+        period = self._sampling(record).period
+        targets = {target.label: hits[target.label] for target in self._gallery.targets}
+        return {} if bodies is None or period is None else follow_bodies(bodies, targets, float(period))
 
     def _sampling(self, record: VideoRecord) -> Sampling:
         """The sampling that the video was scanned with.
@@ -261,10 +270,10 @@ class Finder:
     def _video(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> VideoFaces:
         """What the index holds of a video; `exact` with stretches of every frame."""
         index, sampling = self._index(record), self._sampling(record)
-        faces, frames = index.faces(), index.frames()
+        faces = index.faces()
         frame = float(1 / (info.rate or UNKNOWN_RATE))
         if sampling.period is None:
-            return VideoFaces(faces, index.tracks(), np.full(len(faces), frame), frames)
+            return VideoFaces(faces, index.tracks(), np.full(len(faces), frame))
         period = float(sampling.period)
         periods = np.full(len(faces), period)
         dense = [unit for unit in self._ledger.units(record.video_id).values() if unit.dense and not unit.lost]
@@ -278,14 +287,14 @@ class Finder:
             faces = Faces.concatenate([faces[outside], *closer])
             periods = np.concatenate([periods[outside], *(np.full(len(part), seconds) for part in closer)])
         if not dense:
-            return VideoFaces(faces, index.tracks(), periods, frames)
+            return VideoFaces(faces, index.tracks(), periods)
         order = np.argsort(faces.pts, kind="stable")
         faces, periods = faces[order], periods[order]
         used = [unit for unit in dense if exact or unit.period is not None]
         frames = index.frames_with(used, is_film=info.is_film)
         shot = frames.shot_at(faces.pts)
         faces = replace(faces, track=link_tracks(faces, shot, period, is_film=info.is_film))
-        return VideoFaces(faces, summarize_tracks(faces, frames), periods, frames)
+        return VideoFaces(faces, summarize_tracks(faces, frames), periods)
 
     def _index(self, record: VideoRecord) -> VideoIndex:
         return VideoIndex(self._out.index, record.video_id)

@@ -239,7 +239,6 @@ class _Tally:
         for found in findings:
             self.check()
             self.exporter.plan(found)
-            self.counts.hits += sum(len(hits) for hits in found.hits.values())
             self.counts.spans += len(found.spans)
             self.doubts += [(found.record.video_id, doubt) for doubt in found.doubts]
             yield VideoHits(found.record.video_id, found.faces, found.hits, found.followed)
@@ -269,7 +268,7 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     tally = _Tally(exporter, result.counts, desk.interruption.check)
     root = desk.out.root
     with result.phase("match"):
-        write_hits(root / "hits.csv", tally.pass_on(findings))
+        result.counts.hits = write_hits(root / "hits.csv", tally.pass_on(findings))
         write_review(root / "review.csv", tally.doubts)
     with result.phase("exports"):
         exports = exporter.make()
