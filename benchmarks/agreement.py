@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from results import machine, write_section
+from results import add_tiny, machine, write_section
 
 import fastface
 
@@ -39,7 +39,7 @@ class Hit:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     options = parser.parse_args()
     lines = [
         "| clip | target | reference hits | common | others, farthest from the threshold "
@@ -48,7 +48,7 @@ def main() -> None:
     ]
     totals = [0, 0]
     with tempfile.TemporaryDirectory() as folder:
-        for clip, photos in CLIPS.items():
+        for clip, photos in list(CLIPS.items())[: 1 if options.tiny else None]:
             lines += compare(options.shared, clip, photos, Path(folder) / clip, totals)
     lines += ["", f"Common: {totals[0]} of {totals[1]} hits of either side ({totals[0] / totals[1]:.2%})."]
     text = "\n".join([machine(), "", "`python benchmarks/agreement.py`", "", *lines])

@@ -50,7 +50,8 @@ def written(path: Path, det_size=None, index: int = 0) -> tuple[VideoInfo, Geome
 
 def seen_by_ffmpeg(path: Path, size: tuple[int, int]) -> np.ndarray:
     """The first frame as ffmpeg shows it: rotated, with square pixels."""
-    scaled = "scale={}:{}:flags=bilinear+accurate_rnd+bitexact".format(*size)
+    # With accurate_rnd it would interpolate chroma, which is another picture where there is nothing to scale.
+    scaled = "scale={}:{}:flags=bilinear".format(*size)
     raw = run_ffmpeg(["-i", path, "-frames:v", "1", "-vf", scaled, "-f", "rawvideo", "-pix_fmt", "bgr24", "-"])
     return np.frombuffer(raw, np.uint8).reshape(size[1], size[0], 3)
 
