@@ -21,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from results import machine, write_section
+from results import add_tiny, machine, write_section
 
 import fastface
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     options = parser.parse_args()
     lines = [
         "| clip | target | reference hits | common | others, farthest from the threshold "
@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if is_emulated:  # what is noted of the emulated processor must not be taken for the real one's
             os.environ["XDG_CACHE_HOME"] = folder
-        for clip, photos in CLIPS.items():
+        for clip, photos in list(CLIPS.items())[: 1 if options.tiny else None]:
             lines += compare(options, clip, photos, Path(folder) / clip, totals)
     lines += ["", f"Common: {totals[0]} of {totals[1]} hits of either side ({totals[0] / totals[1]:.2%})."]
     how = f"`python benchmarks/agreement.py --precision {options.precision}`"

@@ -106,7 +106,7 @@ def scan(drawn: Drawn, num_films: int) -> Turn:
             scanner = Scanner(folder / "index", ledger, recipe, Observer())
             scanner.admit(films, coordinator)
             while not all(member.ready for member in coordinator.decoders.members + coordinator.workers.members):
-                coordinator._listen()
+                coordinator.listen()
             began, before = perf_counter(), process_time()
             pauses.clear()
             scanner.run(coordinator)

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["mixed_film", "run_ffmpeg", "sparse_film"]
+__all__ = ["TINY_SHARE", "mixed_film", "run_ffmpeg", "sparse_film"]
 
 _MIXED = {"street": 4, "friends": 8, "azvi_billhyland": 6, "corridor": 9, "hamilton": 4}
 """{clip: seconds of it}: a street, a sitcom, an interview, a surveillance camera, a stage."""
@@ -14,17 +14,21 @@ _SPARSE = {"street": 1, "friends": 3, "azvi_billhyland": 3, "corridor": 34, "ham
 _FULL_HD = "scale=1920:1080:force_original_aspect_ratio=decrease,pad=1920:1080:-1:-1,setsar=1,fps=25,format=yuv420p"
 
 
-def mixed_film(clips: Path, path: Path) -> Path:
+TINY_SHARE = 0.125
+"""Of the seconds of each clip, where a script is only tried."""
+
+
+def mixed_film(clips: Path, path: Path, share: float = 1) -> Path:
     """A film of 1080p at 25 frames a second, H.264, with about two faces a frame; returns its path."""
-    return _joined_film(_MIXED, clips, path)
+    return _joined_film({clip: seconds * share for clip, seconds in _MIXED.items()}, clips, path)
 
 
-def sparse_film(clips: Path, path: Path) -> Path:
+def sparse_film(clips: Path, path: Path, share: float = 1) -> Path:
     """As `mixed_film`, with about 0.8 faces a frame: most of it is a surveillance camera."""
-    return _joined_film(_SPARSE, clips, path)
+    return _joined_film({clip: seconds * share for clip, seconds in _SPARSE.items()}, clips, path)
 
 
-def _joined_film(parts: Mapping[str, int], clips: Path, path: Path) -> Path:
+def _joined_film(parts: Mapping[str, float], clips: Path, path: Path) -> Path:
     inputs: list[str] = []
     filters = []
     for number, (clip, seconds) in enumerate(parts.items()):

@@ -2,7 +2,7 @@
 
     python benchmarks/find_scale.py [--faces 250000,500000,1000000] [--models ../shared/models/buffalo_s] [--write]
 
-Draws an index of random faces (512 components, 10,000 faces a video, six of a thousand near a target), and asks it for
+Draws an index of random faces (10,000 faces a video, six of a thousand near a target), and asks it for
 20 targets out of a bank, with no clips and crops. Time is that of the whole command; memory is what its processes hold
 at their peak beyond the mapped files of the index (anonymous memory alone).
 """
@@ -36,7 +36,6 @@ FACES_A_VIDEO = 10_000
 """About half an hour of five samples a second with a face in each."""
 
 NEAR_SHARE = 0.006
-DIMENSION = 512
 
 
 def main() -> None:
@@ -84,7 +83,7 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
     config = load_config(flags={"models": {"dir": models}})
     networks = open_networks(config)
     chance = np.random.default_rng(7)
-    targets = unit_rows(chance, NUM_TARGETS)
+    targets = unit_rows(chance, NUM_TARGETS, networks.dimension)
     persons = tuple(Target(f"person-{n:02d}", targets[n : n + 1], (f"{n}.jpg",)) for n in range(NUM_TARGETS))
     references = {
         person.label: (Reference(f"{n}.jpg", targets[n], 100.0, 500.0, 0.9),) for n, person in enumerate(persons)
@@ -101,7 +100,7 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
             frames = SampledFrames(faces.time[first], pts, np.zeros(len(pts), np.int32), signature)
             index = VideoIndex(folder.index, video_id)
             index.write_frames(frames, metadata)
-            index.write_faces([faces], DIMENSION, metadata, lambda found: found.track)
+            index.write_faces([faces], networks.dimension, metadata, lambda found: found.track)
             info = drawn_info(video_id)
             record = VideoRecord(video_id, info.path, "drawn", recipe.key, "done", info=info)
             ledger.put_video(record)
@@ -110,7 +109,7 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
 
 def draw_faces(chance: np.random.Generator, targets: np.ndarray) -> Faces:
     """The faces of one video, in tracks of ten; some near a target."""
-    embedding = unit_rows(chance, FACES_A_VIDEO)
+    embedding = unit_rows(chance, FACES_A_VIDEO, targets.shape[1])
     near = chance.random(FACES_A_VIDEO) < NEAR_SHARE
     embedding[near] += 0.8 * targets[chance.integers(0, NUM_TARGETS, near.sum())]
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
@@ -130,9 +129,9 @@ def draw_faces(chance: np.random.Generator, targets: np.ndarray) -> Faces:
     )
 
 
-def unit_rows(chance: np.random.Generator, count: int) -> np.ndarray:
-    """(count, 512) float32 rows of length one, in directions of chance."""
-    rows = chance.standard_normal((count, DIMENSION), np.float32)
+def unit_rows(chance: np.random.Generator, count: int, dimension: int) -> np.ndarray:
+    """(count, dimension) float32 rows of length one, in directions of chance."""
+    rows = chance.standard_normal((count, dimension), np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 

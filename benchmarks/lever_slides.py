@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -28,19 +27,19 @@ from fastface.video.discover import VideoFile
 from fastface.video.planes import PlaneWriter
 from fastface.video.probe import probe
 
-__all__ = ["slide_levers"]
+__all__ = ["SLIDE_SECONDS", "slide_levers"]
 
 NUM_SLIDES, SLIDE_SECONDS = 5, 2
 
 
-def slide_levers(shared: Path, folder: Path, repeats: int) -> Iterator[Lever]:
+def slide_levers(shared: Path, folder: Path, repeats: int, seconds: float) -> Iterator[Lever]:
     """Slides of either kind."""
     settings = worker_settings(shared)
     analyser = inference.open_analyser(settings)
     ring = Ring.create(RingShape.for_batch(1, settings.ring.batch))
-    photos = photographs(shared / "media" / "clips" / "friends.mp4", folder)
+    photos = photographs(shared / "media" / "clips" / "friends.mp4", folder, 2.5 * seconds)
     for kind, stills in (("drawn", drawn_slides(folder)), ("photographs", photos)):
-        film = slide_film(stills, folder / f"{kind}.mp4")
+        film = slide_film(stills, folder / f"{kind}.mp4", seconds)
         search(film, ring, analyser)  # a turn that does not count
         turns = [search(film, ring, analyser) for _ in range(repeats)]
         without, with_it, repeated = (statistics.median(column) for column in zip(*turns, strict=True))
@@ -70,14 +69,21 @@ def search(film: Path, ring: Ring, analyser: FaceAnalyser) -> tuple[float, float
         task = Infer(0, 0, geometry, 0, len(stamps), pts, times)
         stamps.clear()
         began = time.perf_counter()
-        with patch.object(inference, "_repeats", return_value=False):
-            inference._infer(ring, analyser, task, 0.0)
+        search_batch(ring, analyser, task, skip_repeats=False)
         middle = time.perf_counter()
-        repeated += inference._infer(ring, analyser, task, 0.0).repeated
+        repeated += task.count - search_batch(ring, analyser, task, skip_repeats=True)
         seconds[0] += middle - began
         seconds[1] += time.perf_counter() - middle
         frames += task.count
     return seconds[0] * 1e3 / frames, seconds[1] * 1e3 / frames, repeated / frames
+
+
+def search_batch(ring: Ring, analyser: FaceAnalyser, task: Infer, *, skip_repeats: bool) -> int:
+    """Search a batch as a worker does; returns how many of its frames were searched."""
+    per_picture = analyser.detector.session.per_picture
+    job = inference.unpack(ring, task, per_picture=per_picture, skip_repeats=skip_repeats)
+    inference.describe(analyser, job, analyser.detect(job.canvases))
+    return len(job.runs)
 
 
 def drawn_slides(folder: Path) -> list[Path]:
@@ -94,20 +100,20 @@ def drawn_slides(folder: Path) -> list[Path]:
     return paths
 
 
-def photographs(clip: Path, folder: Path) -> list[Path]:
-    """Pictures of a clip, some seconds apart."""
+def photographs(clip: Path, folder: Path, apart: float) -> list[Path]:
+    """Pictures of a clip, so many seconds apart."""
     paths = [folder / f"still{number}.png" for number in range(NUM_SLIDES)]
     for number, path in enumerate(paths):
-        run_ffmpeg("-ss", str(1 + 5 * number), "-i", str(clip), "-frames:v", "1", str(path))
+        run_ffmpeg("-ss", str(1 + apart * number), "-i", str(clip), "-frames:v", "1", str(path))
     return paths
 
 
-def slide_film(stills: list[Path], path: Path) -> Path:
-    """Each picture shown for some seconds; returns the film's path."""
+def slide_film(stills: list[Path], path: Path, seconds: float) -> Path:
+    """Each picture shown for so many seconds; returns the film's path."""
     inputs: list[str] = []
     filters = []
     for number, still in enumerate(stills):
-        inputs += ["-loop", "1", "-framerate", "25", "-t", str(SLIDE_SECONDS), "-i", str(still)]
+        inputs += ["-loop", "1", "-framerate", "25", "-t", str(seconds), "-i", str(still)]
         filters.append(f"[{number}:v]format=yuv420p[v{number}]")
     joined = "".join(f"[v{number}]" for number in range(len(stills)))
     graph = ";".join([*filters, f"{joined}concat=n={len(stills)}:v=1[v]"])

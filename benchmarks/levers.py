@@ -18,12 +18,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from films import mixed_film
+from films import TINY_SHARE, mixed_film
 from lever_eight_bit import eight_bit_levers
 from lever_networks import bfloat16_levers, network_levers
 from lever_samples import Lever, Samples, samples_of, take_turns
-from lever_slides import slide_levers
-from results import machine, write_section
+from lever_slides import SLIDE_SECONDS, slide_levers
+from results import add_tiny, machine, write_section
 
 from fastface.types import Sampling, Unit, VideoInfo
 from fastface.video.container import open_video
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", default=",".join(GROUPS), help="some of the groups; the section is then not written")
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     options = parser.parse_args()
     groups = options.only.split(",")
     cv2.setNumThreads(1)  # as in every process of fastface
@@ -54,13 +54,14 @@ def measure(options: argparse.Namespace, groups: list[str], folder: Path) -> str
     """The section of RESULTS.md."""
     models = options.shared / "models" / "buffalo_s"
     repeats: int = options.repeats
-    samples = samples_of(mixed_film(options.shared / "media" / "clips", folder / "mixed.mp4"), models)
+    share = TINY_SHARE if options.tiny else 1
+    samples = samples_of(mixed_film(options.shared / "media" / "clips", folder / "mixed.mp4", share), models)
     levers: list[Lever] = []
     remarks: list[str] = []
     if "decode" in groups:
         levers += [skipping(samples, repeats), two_decoders(samples, repeats), canvas_from_planes(samples, repeats)]
     if "slides" in groups:
-        levers += slide_levers(options.shared, folder, repeats)
+        levers += slide_levers(options.shared, folder, repeats, SLIDE_SECONDS * share)
     if "networks" in groups:
         levers += network_levers(samples, folder, repeats)
         lower = bfloat16_levers(samples, repeats)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from results import machine, write_section
+from results import add_tiny, machine, write_section
 
 from fastface.workflows.memory import tree_memory
 
@@ -24,7 +24,7 @@ MODES = {"every frame": ["--every-frame"], "default": [], "default, --exact": ["
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     options = parser.parse_args()
     lines = [
         machine(),
@@ -34,7 +34,7 @@ def main() -> None:
         "| | peak, MB | of it the ring, MB | without the ring, MB |",
         "|---|---|---|---|",
     ]
-    for name, more in MODES.items():
+    for name, more in list(MODES.items())[: 1 if options.tiny else None]:
         with tempfile.TemporaryDirectory() as folder:
             peak, ring = measure(options.shared, Path(folder) / "out", more)
         lines.append(f"| {name} | {peak / 1e6:.0f} | {ring / 1e6:.0f} | {(peak - ring) / 1e6:.0f} |")

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from find_scale import DIMENSION, drawn_info
+from find_scale import drawn_info
 from results import machine, write_section
 
 from fastface.config import load_config
@@ -40,7 +40,8 @@ def draw_index(out: Path, models: Path, videos: int) -> int:
     networks = open_networks(config)
     recipe, folder = recipe_of(config.scan, networks, VERSION), OutputFolder(out)
     chance = np.random.default_rng(3)
-    persons = chance.standard_normal((max(1, videos * TRACKS_A_VIDEO // TRACKS_A_PERSON), DIMENSION)).astype(np.float32)
+    num_persons = max(1, videos * TRACKS_A_VIDEO // TRACKS_A_PERSON)
+    persons = chance.standard_normal((num_persons, networks.dimension)).astype(np.float32)
     seen: set[int] = set()
     with Ledger(folder.ledger) as ledger:
         for number in range(videos):
@@ -53,7 +54,7 @@ def draw_index(out: Path, models: Path, videos: int) -> int:
             frames = SampledFrames(faces.time[first], pts, np.zeros(len(pts), np.int32), signature)
             index = VideoIndex(folder.index, video_id)
             index.write_frames(frames, metadata)
-            index.write_faces([faces], DIMENSION, metadata, lambda found: found.track)
+            index.write_faces([faces], networks.dimension, metadata, lambda found: found.track)
             info = drawn_info(video_id)
             ledger.put_video(VideoRecord(video_id, info.path, fingerprint, recipe.key, "done", info=info))
     return len(seen)

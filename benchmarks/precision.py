@@ -10,6 +10,7 @@ of too few bits, which it must refuse. The limits of `fastface.backends.precisio
 import argparse
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -18,7 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from emulation import PREPARE, emulate
-from results import machine, write_section
+from results import add_tiny, machine, write_section
 
 from fastface.backends.precision import LIMITS, disagreement, pair_detections
 from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures
@@ -36,10 +37,13 @@ FORMS = {"bfloat16": ("bfloat16", 0), "float16": ("float16", 0), "bfloat16, weig
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     options = parser.parse_args()
     models = options.shared / "models"
-    frames = np.stack(list(frames_of(options.shared / "media" / "clips")))
+    detectors, recognisers = [models / name for name in DETECTORS], [models / name for name in RECOGNISERS]
+    if options.tiny:
+        detectors, recognisers = (sorted(models.glob(f"buffalo_s/{kind}_*.onnx")) for kind in ("det", "w600k"))
+    frames = np.stack(list(islice(frames_of(options.shared / "media" / "clips"), 12 if options.tiny else None)))
     drawn, drawn_faces = draw_pictures(NUM_PICTURES, CANVAS[1], CANVAS[0]), draw_pictures(NUM_PICTURES, 112, 112)
     lines = [
         "| detector, in | pictures | faces | missed, added at 0.5 | highest of them | score moves: mean, largest "
@@ -47,24 +51,24 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     aligned: list[np.ndarray] = []
-    for path in DETECTORS:
-        model = prepared(models / path, "detector")
+    for path in detectors:
+        model = prepared(path, "detector")
         for pictures, name in ((frames, "films"), (drawn, "drawn")):
             exact = computed(model, pictures)
             if name == "films" and not aligned:
                 aligned = faces_of(frames, exact)
             for form, (precision, bits) in forms_for(name):
                 quick = computed(emulate(model, precision, bits), pictures)
-                lines.append(f"| {Path(path).stem}, {form} | {name} | {detector_row(exact, quick, precision)} |")
+                lines.append(f"| {path.stem}, {form} | {name} | {detector_row(exact, quick, precision)} |")
     lines += ["", "| recogniser, in | faces | cosine with float32: median, p1, least | verdict |", "|---|---|---|---|"]
-    for path in RECOGNISERS:
-        model = prepared(models / path, "recogniser")
+    for path in recognisers:
+        model = prepared(path, "recogniser")
         for pictures, name in ((np.stack(aligned), "films"), (drawn_faces, "drawn")):
             exact = computed(model, pictures)
             for form, (precision, bits) in forms_for(name):
                 quick = computed(emulate(model, precision, bits), pictures)
                 row = recogniser_row(exact, quick, precision)
-                lines.append(f"| {Path(path).stem}, {form} | {len(pictures)} of {name} | {row} |")
+                lines.append(f"| {path.stem}, {form} | {len(pictures)} of {name} | {row} |")
     how = (
         "`python benchmarks/precision.py`: lower precisions are emulated (benchmarks/emulation.py), not a processor's."
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from films import run_ffmpeg
-from results import machine, write_section
+from results import add_tiny, machine, write_section
 from throughput import LEAST_SPAN_SECONDS, common_seconds, film_seconds
 
 PHOTOS = {"friends": "friends", "hamilton": "hamilton", "azvi_billhyland": "hyland", "azvi_testhyland": "hyland"}
@@ -83,42 +83,46 @@ Answers = dict[tuple[str, str], Answer]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        text = compare(options.shared, Path(folder))
+        text = compare(options.shared, Path(folder), tiny=options.tiny)
     print(text)
     if options.write:
         write_section("Recall", text)
 
 
-def compare(shared: Path, folder: Path) -> str:
+def compare(shared: Path, folder: Path, *, tiny: bool) -> str:
     """The section of RESULTS.md."""
     clips, photos = shared / "media" / "clips", shared / "media" / "photos"
     films = {clip: (clips / f"{clip}.mp4", [photos / folder]) for clip, folder in PHOTOS.items()}
-    long = long_film(clips, folder)
+    modes = MODES
+    if tiny:
+        films = {}
+        modes = {name: MODES[name] for name in (REFERENCE, "default")}
+    long = long_film(clips, folder, 1 if tiny else MOST_SECONDS)
     films[LONG_FILM] = (long, [photos / name for name in dict.fromkeys(PHOTOS.values())])
     answers: Answers = {}
     for film, (path, targets) in films.items():
-        for number, (mode, more) in enumerate(MODES.items()):
+        for number, (mode, more) in enumerate(modes.items()):
             answers[film, mode] = ask(shared, path, targets, folder / f"{path.stem}{number}", more)
     lines = [machine(), "", f"`python benchmarks/recall.py`; the long film is {film_seconds(long):.0f} s.", ""]
     lines += ["| frames searched |" + "".join(f" {mode} |" for mode in MODES), "|---" * (len(MODES) + 1) + "|"]
     for film in films:
-        lines.append(f"| {film} |" + "".join(f" {answers[film, mode].searched} |" for mode in MODES))
-    for mode in list(MODES)[1:]:
+        lines.append(f"| {film} |" + "".join(f" {answers[film, mode].searched} |" for mode in modes))
+    for mode in list(modes)[1:]:
         lines += ["", f"### {mode}", "", *table(answers, list(films), mode)]
         if mode in TOLD:
             lines += ["", *lost_cases(answers, list(films), mode)]
     return "\n".join(lines)
 
 
-def long_film(clips: Path, folder: Path) -> Path:
+def long_film(clips: Path, folder: Path, most_seconds: int) -> Path:
     """All clips in turns of a few seconds, with keyframes far apart that know nothing of cuts; returns its path."""
-    rest = {clip: min(MOST_SECONDS, int(film_seconds(clips / f"{clip}.mp4"))) for clip in (*PHOTOS, *BESIDE)}
+    rest = {clip: min(most_seconds, int(film_seconds(clips / f"{clip}.mp4"))) for clip in (*PHOTOS, *BESIDE)}
     inputs: list[str] = []
     turns = 0
-    for begin in range(0, MOST_SECONDS, TURN_SECONDS):
+    for begin in range(0, most_seconds, TURN_SECONDS):
         for clip, seconds in rest.items():
             if begin < seconds:
                 length = min(TURN_SECONDS, seconds - begin)

@@ -1,11 +1,12 @@
 """What all benchmarks share: who measured, and where the figures go."""
 
+import argparse
 import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["machine", "write_section"]
+__all__ = ["add_tiny", "machine", "write_section"]
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = (
@@ -18,6 +19,13 @@ PACKAGES = (
     "opencv-python-headless",
     "numpy",
 )
+
+
+def add_tiny(parser: argparse.ArgumentParser) -> None:
+    """Add `--write` and `--tiny`, of which only one can be given: figures of a tiny run are worth nothing."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    either.add_argument("--tiny", action="store_true", help="only check that the script runs, on a share of its input")
 
 
 def machine() -> str:

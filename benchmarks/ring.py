@@ -4,8 +4,9 @@
 
 First, piece by piece: the copy of the planes into a ring (the canvas beside them is made in any design and is not
 counted), and the messages of a batch (`Grant`, `Filled`, `Infer`, `Inferred`) between three processes, with as many
-faces as a batch of the film has. Both in CPU seconds, times the counts of a real `fastface scan` of the mixed film,
-as shares of that scan's CPU seconds (all processes; the start, a film of one second, taken off both).
+faces as a batch of the film has. Messages are counted in CPU seconds, the copy by the clock of the one thread that
+copies. Both times the counts of a real `fastface scan` of the mixed film, as shares of that scan's CPU seconds (all
+processes; the start, a film of one second, taken off both).
 
 Second, as a whole: the same film searched by one process without a ring (frames → planes and canvases in plain arrays
 → faces) against `scan` with one decoder and one worker. The scan also links tracks and writes the index.
@@ -27,9 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from films import mixed_film, run_ffmpeg
-from results import machine, write_section
+from films import TINY_SHARE, mixed_film, run_ffmpeg
+from results import add_tiny, machine, write_section
 
 from fastface.config import load_config
 from fastface.pipeline.inference import open_analyser
@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     parser.add_argument("--alone", nargs=2, metavar=("SAMPLING", "FILM"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
@@ -85,14 +85,15 @@ def main() -> None:
 
 def measure(options: argparse.Namespace, folder: Path) -> str:
     """The section of RESULTS.md."""
-    film, short = mixed_film(options.shared / "media" / "clips", folder / "mixed.mp4"), folder / "short.mp4"
+    share = TINY_SHARE if options.tiny else 1
+    film, short = mixed_film(options.shared / "media" / "clips", folder / "mixed.mp4", share), folder / "short.mp4"
     run_ffmpeg("-i", str(film), "-c", "copy", "-an", "-t", "1", str(short))
     batch = worker_settings(options.shared).ring.batch
     copies = [copy_seconds(film) for _ in range(options.repeats)]
     copy, canvas = (statistics.median(column) for column in zip(*copies, strict=True))
     pieces = ["| | CPU s | copies | messages | the ring's share |", "|---|---|---|---|---|"]
     wholes = ["| | one process, CPU s | decoder, worker and ring | the ring's share |", "|---|---|---|---|"]
-    for name, more in SAMPLINGS.items():
+    for name, more in list(SAMPLINGS.items())[-1 if options.tiny else 0 :]:
         found = median_scan([scan(options.shared, film, short, folder, more) for _ in range(options.repeats)])
         message = statistics.median(message_seconds(found.faces * batch // found.frames, batch) for _ in range(3))
         copied, said = copy * found.frames / found.cpu, message * found.frames / batch / found.cpu
@@ -112,36 +113,23 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
 # ── piece by piece ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _TimedWriter(PlaneWriter):
-    """Tells the canvas' time from that of the copy."""
-
-    canvas_seconds = 0.0
-
-    def _fill_canvas(self, planes: Any, canvas: npt.NDArray[np.uint8]) -> None:
-        began = time.thread_time()
-        super()._fill_canvas(planes, canvas)
-        self.canvas_seconds += time.thread_time() - began
-
-
 def copy_seconds(film: Path) -> tuple[float, float]:
-    """CPU seconds a frame of (copying the planes into a ring, making the canvas)."""
+    """Seconds a frame of (copying the planes into a ring, making the canvas), by the clock."""
     info = probe(VideoFile(film, film.name), 10**8).info
     geometry = geometry_for(info, None)
     shape = RingShape.for_batch(8, 4)
     ring = Ring.create(shape)
-    writer = _TimedWriter(info, geometry)
+    writer = PlaneWriter(info, geometry)
     slots = [ring.batch(slot, geometry) for slot in range(shape.num_slots)]
     for canvases, planes in slots:  # the first touch of a page is dear, and comes once in a run
         canvases[:], planes[:] = 0, 0
-    whole, frames = 0.0, 0
+    frames = 0
     for frame in open_source(info).frames(Unit(film.name, 0, Fraction(0), None, ALONE["default"])):
         canvases, planes = slots[frames // shape.batch % shape.num_slots]
         place = frames % shape.batch
-        began = time.thread_time()
         writer.write(frame, planes[place], canvases[place])
-        whole += time.thread_time() - began
         frames += 1
-    return (whole - writer.canvas_seconds) / frames, writer.canvas_seconds / frames
+    return writer.seconds["copy"] / frames, writer.seconds["canvas"] / frames
 
 
 def message_seconds(faces: int, batch: int) -> float:

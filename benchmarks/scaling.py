@@ -21,15 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from films import run_ffmpeg
-from results import machine, write_section
+from results import add_tiny, machine, write_section
 
 from fastface.workflows.memory import tree_memory
 
 CLIP = "azvi_billhyland"
 ENCODER = ("-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-pix_fmt", "yuv420p")
-LENGTHS = (10, 60)
+LENGTHS = (10.0, 60.0)
 NUMBERS = (10, 1000)
 SIZES = {"1080p": (1920, 1080), "4K": (3840, 2160), "8K": (7680, 4320)}
+TINY_LENGTHS, TINY_NUMBERS = (0.1,), (1, 5)
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,17 @@ class Scan:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     options = parser.parse_args()
     source = options.shared / "media" / "clips" / f"{CLIP}.mp4"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tables = [
-            *by_length(source, folder, options.shared),
+            *by_length(source, folder, options.shared, TINY_LENGTHS if options.tiny else LENGTHS),
             "",
-            *by_number(source, folder, options.shared),
+            *by_number(source, folder, options.shared, TINY_NUMBERS if options.tiny else NUMBERS),
             "",
-            *by_size(source, folder, options.shared),
+            *by_size(source, folder, options.shared, list(SIZES)[: 1 if options.tiny else None]),
         ]
     text = "\n".join([machine(), "", "`python benchmarks/scaling.py`", "", *tables])
     print(text)
@@ -63,27 +64,29 @@ def main() -> None:
         write_section("Scaling", text)
 
 
-def by_length(source: Path, folder: Path, shared: Path) -> list[str]:
+def by_length(source: Path, folder: Path, shared: Path, lengths: tuple[float, ...]) -> list[str]:
     """The table of lengths."""
     rows = ["| length | seconds | seconds a minute of video | peak memory, MB |", "|---|---|---|---|"]
-    for minutes in LENGTHS:
+    for minutes in lengths:
         film = folder / "long.mp4"
         small = folder / "small.mp4"
         run_ffmpeg("-i", str(source), "-vf", "scale=640:360,fps=25", *ENCODER, str(small))
         run_ffmpeg("-stream_loop", "-1", "-i", str(small), "-t", str(60 * minutes), "-c", "copy", str(film))
         found = scan(film, folder / "out", shared, "--sample-fps", "1")
         assert found.done == 1
-        rows.append(f"| {minutes} min | {found.seconds:.1f} | {found.seconds / minutes:.2f} | {found.peak / 1e6:.0f} |")
+        rows.append(
+            f"| {minutes:g} min | {found.seconds:.1f} | {found.seconds / minutes:.2f} | {found.peak / 1e6:.0f} |"
+        )
     return rows
 
 
-def by_number(source: Path, folder: Path, shared: Path) -> list[str]:
+def by_number(source: Path, folder: Path, shared: Path, numbers: tuple[int, int]) -> list[str]:
     """The table of numbers, and the share of one video."""
     rows = ["| videos of one second | seconds | again, nothing new | peak memory, MB |", "|---|---|---|---|"]
     one = folder / "one.mp4"
     run_ffmpeg("-i", str(source), "-t", "1", "-vf", "scale=320:180,fps=5", *ENCODER, str(one))
     whole = {}
-    for number in NUMBERS:
+    for number in numbers:
         films = folder / f"films{number}"
         films.mkdir()
         for index in range(number):
@@ -94,7 +97,7 @@ def by_number(source: Path, folder: Path, shared: Path) -> list[str]:
         assert first.done == again.done == number
         whole[number] = first.seconds
         rows.append(f"| {number} | {first.seconds:.1f} | {again.seconds:.1f} | {first.peak / 1e6:.0f} |")
-    few, many = NUMBERS
+    few, many = numbers
     each = (whole[many] - whole[few]) / (many - few) * 1000
     film = folder / "all.mp4"
     run_ffmpeg("-stream_loop", str(many // 5 - 1), "-i", str(one), "-c", "copy", str(film))
@@ -105,10 +108,11 @@ def by_number(source: Path, folder: Path, shared: Path) -> list[str]:
     return rows
 
 
-def by_size(source: Path, folder: Path, shared: Path) -> list[str]:
+def by_size(source: Path, folder: Path, shared: Path, names: list[str]) -> list[str]:
     """The table of frame sizes."""
     rows = ["| frame | frames a second | peak memory, MB |", "|---|---|---|"]
-    for name, (width, height) in SIZES.items():
+    for name in names:
+        width, height = SIZES[name]
         film = folder / "large.mp4"
         run_ffmpeg("-i", str(source), "-t", "3", "-vf", f"scale={width}:{height},fps=25", *ENCODER, str(film))
         found = scan(film, folder / "out", shared, "--every-frame")

@@ -36,8 +36,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from films import mixed_film, run_ffmpeg, sparse_film
-from results import machine, write_section
+from films import TINY_SHARE, mixed_film, run_ffmpeg, sparse_film
+from results import add_tiny, machine, write_section
 
 PEER = """
 import sys, cv2
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--film", default="mixed", help="mixed, sparse, or a file")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--second-peer", metavar="PYTHON", help="executable of an environment with face_recognition")
-    parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
+    add_tiny(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         text = measure(options, Path(folder))
@@ -147,7 +147,8 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
     """The section of RESULTS.md."""
     shared: Path = options.shared
     if options.film in FILMS:
-        long = FILMS[options.film][0](shared / "media" / "clips", folder / "film.mp4")
+        make = FILMS[options.film][0]
+        long = make(shared / "media" / "clips", folder / "film.mp4", TINY_SHARE if options.tiny else 1)
     else:
         long = Path(options.film)
     short = folder / "short.mp4"
@@ -158,7 +159,8 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
         "insightface + OpenCV": Contender(lambda film: count(PEER, film, pack)),
         "PyAV, decoding alone": Contender(lambda film: count(DECODE, film)),
     }
-    for name, options_of_mode in MODES.items():
+    modes = {name: MODES[name] for name in (REFERENCE, "fastface, default")} if options.tiny else MODES
+    for name, options_of_mode in modes.items():
         contenders[name] = Contender(mode(shared, folder / name, options_of_mode))
     remark = "The second peer, face_recognition, is left out: no --second-peer was given."
     if options.second_peer:
@@ -171,7 +173,7 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
         for contender in contenders.values():
             if turn == 0 or contender.part is None:  # the second peer takes ten times as long as all others together
                 contender.measure(long, short)
-    spans = {name: spans_of(folder / name) for name in MODES}
+    spans = {name: spans_of(folder / name) for name in modes}
     lines = [
         machine(),
         "",

@@ -1,7 +1,6 @@
 """Clips hold exactly the frames they should: every frame of the sources carries its number as a barcode."""
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +9,7 @@ import av
 import cv2
 import pytest
 from export_tools import has_sound, keyframes, numbered_frames
+from media_tools import FAST_VP8, VORBIS, run_ffmpeg
 
 from fastface.cartoon.film import Encoding, draw_film, read_barcode
 from fastface.cartoon.script import Script
@@ -39,8 +39,7 @@ def _remade(name: str, before: list[str], after: list[str]) -> Callable[[Path], 
 
     def make(folder: Path) -> Path:
         draw_film(folder / "plain.mp4", SCRIPT, Encoding(gop=20, sound=True))
-        options = ["-v", "error", "-nostdin", *before, "-i", folder / "plain.mp4", *after, folder / name]
-        subprocess.run(["ffmpeg", *options], check=True)
+        run_ffmpeg([*before, "-i", folder / "plain.mp4", *after, folder / name])
         (folder / "plain.mp4").unlink()
         return folder / name
 
@@ -57,7 +56,7 @@ SOURCES = {
     "edit-list": _remade("a.mp4", ["-ss", "1.3"], ["-c", "copy"]),
     "transport": _remade("a.ts", [], ["-c", "copy", "-muxdelay", "0", "-output_ts_offset", "1000"]),
     "below-zero": _remade("a.mkv", [], ["-c", "copy", "-avoid_negative_ts", "disabled", "-output_ts_offset", "-2"]),
-    "vp8": _remade("a.webm", [], ["-c:v", "libvpx", "-b:v", "1M", "-deadline", "realtime", "-c:a", "libopus"]),
+    "vp8": _remade("a.webm", [], ["-c:v", "libvpx", "-b:v", "1M", *FAST_VP8, *VORBIS]),
     "mpeg4-avi": _remade("a.avi", [], ["-c:v", "mpeg4", "-q:v", "3", "-c:a", "mp3"]),
     "hevc": _remade("a.mp4", [], ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=0"]),
 }
@@ -79,14 +78,6 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], VideoIn
 
 def probed(path: Path) -> VideoInfo:
     return probe(VideoFile(path, path.name), 10**8).info
-
-
-def _ffmpeg(*options: object) -> None:
-    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *map(_argument, options)], check=True)
-
-
-def _argument(option: object) -> bytes:
-    return option if isinstance(option, bytes) else str(option).encode()
 
 
 def _inside(source: list[tuple[Fraction, int]], start: Fraction | float, end: Fraction | float) -> list[int]:
@@ -256,7 +247,7 @@ def wanted_start(time: float) -> float:
 
 
 def test_a_stream_without_times_is_cut_by_counting(tmp_path: Path, sources: Callable[[str], VideoInfo]) -> None:
-    _ffmpeg("-i", sources("silent").path, "-c", "copy", "-f", "h264", tmp_path / "raw.h264")
+    run_ffmpeg(["-i", sources("silent").path, "-c", "copy", "-f", "h264", tmp_path / "raw.h264"])
     clip = cut_clip(probed(tmp_path / "raw.h264"), 1.0, 1.4, tmp_path / "clip.mp4", "copy")
     assert [number for _, number in numbered_frames(clip.path)] == [*range(25, 35)]
     assert [round(float(time) * 25, 2) for time, _ in numbered_frames(clip.path)] == [*range(10)]
@@ -271,7 +262,7 @@ def test_of_two_video_streams_the_scanned_one_is_cut(
     preview = ["-f", "lavfi", "-i", "color=size=96x64:rate=10:duration=3.6", "-i", sources("plain").path]
     streams = ["-map", "0:v", "-map", "1:v", "-c:v:0", "mpeg4", "-c:v:1", "copy"]
     shown = ["-disposition:v:0", "0", "-disposition:v:1", "default"]
-    _ffmpeg(*preview, *streams, *shown, tmp_path / "two.mp4")
+    run_ffmpeg([*preview, *streams, *shown, tmp_path / "two.mp4"])
     info = probed(tmp_path / "two.mp4")
     assert info.size == SCRIPT.size
     clip = cut_clip(info, 0.8, 1.2, tmp_path / "clip.mp4", mode)  # type: ignore[arg-type]
@@ -285,7 +276,7 @@ def test_metadata_in_another_encoding_does_no_harm(
     tmp_path: Path, sources: Callable[[str], VideoInfo], suffix: str
 ) -> None:
     path = tmp_path / f"titled.{suffix}"
-    _ffmpeg("-i", sources("plain").path, "-c", "copy", "-metadata", b"title=caf\xe9", path)
+    run_ffmpeg(["-i", sources("plain").path, "-c", "copy", "-metadata", b"title=caf\xe9", path])
     info = probed(path)
     for mode, first in (("copy", 20), ("precise", 25)):
         clip = cut_clip(info, 1.0, 1.2, tmp_path / "clip.mp4", mode)  # type: ignore[arg-type]

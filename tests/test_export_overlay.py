@@ -7,7 +7,8 @@ import av
 import numpy as np
 import pytest
 from export_tools import make_faces, make_hits
-from video_tools import MAX_PIXELS, ffmpeg
+from media_tools import ffmpeg
+from video_tools import MAX_PIXELS
 
 from fastface.errors import ExportError
 from fastface.export.boxed import write_boxed

@@ -97,7 +97,7 @@ def _hole(path: Path, encoding: str, *, is_cut_out: bool) -> None:
     path.write_bytes(content[:begin] + (b"" if is_cut_out else bytes(end - begin)) + content[end:])
 
 
-VP8 = "-c:v libvpx -b:v 2M -deadline realtime -g 25"
+VP8 = "-c:v libvpx -b:v 2M -deadline realtime -cpu-used -8 -g 25"
 
 
 @pytest.mark.parametrize("is_cut_out", [False, True], ids=["zeros", "nothing"])

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from conftest import Cartoon
-from video_tools import EVERY_FRAME, MAX_PIXELS, ffmpeg
+from media_tools import ffmpeg
+from video_tools import EVERY_FRAME, MAX_PIXELS
 
 from fastface.errors import VideoError
 from fastface.pipeline import decoder as decoder_module

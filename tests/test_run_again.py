@@ -10,7 +10,7 @@ import pytest
 import run_tools
 from cli_tools import fastface
 from conftest import Cartoon
-from video_tools import ffmpeg
+from media_tools import ffmpeg
 
 NO_EXPORTS = ("--clips", "none", "--crops", "none")
 

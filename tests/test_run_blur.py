@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from cli_tools import fastface
 from conftest import Cartoon
-from video_tools import ffmpeg
+from media_tools import ffmpeg
 
 RATE, BLURRED = 25, range(40, 90)
 

@@ -17,7 +17,7 @@ import pytest
 import run_tools
 from cartoon_tools import decoded
 from cli_tools import contents, errors, fastface
-from video_tools import ffmpeg
+from media_tools import ffmpeg
 
 EMPTY_ROOM = 50
 """Frame in which nobody is."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from conftest import Cartoon, Torture
+from media_tools import ffmpeg
 from run_tools import COMMAND, children
 
 from fastface.workflows.memory import tree_memory
@@ -27,8 +28,7 @@ def test_memory_does_not_grow_with_the_number_of_videos(cartoon: Cartoon, tmp_pa
     films, out, count = tmp_path / "films", tmp_path / "out", torture.count(150, 5000)
     films.mkdir()
     small = tmp_path / "small.mp4"
-    cut = ["ffmpeg", "-v", "error", "-i", str(cartoon.films / "film3.mp4"), "-t", "0.4", "-c:v", "libx264"]
-    subprocess.run([*cut, "-preset", "veryfast", str(small)], check=True)
+    ffmpeg("-i {0} -t 0.4 -c:v libx264 -preset veryfast {1}", cartoon.films / "film3.mp4", small)
     for number in range(count):
         shutil.copy(small, films / f"{number:05d}.mp4")
     command = [*COMMAND, "scan", str(films), "--models", str(cartoon.models), "-o", str(out), "-q", "--every-frame"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Cartoon, Torture
+from media_tools import FAST_VP8, run_ffmpeg
 from run_tools import COMMAND, leftovers
 
 STATES = {"done", "partial", "no_video", "failed", "quarantined"}
@@ -29,7 +30,7 @@ CONTAINERS = {
     "mkv": ["-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "2"],
     "ts": ["-c:v", "mpeg2video", "-g", "10"],
     "avi": ["-c:v", "mpeg4", "-g", "10"],
-    "webm": ["-c:v", "libvpx", "-deadline", "realtime", "-g", "10"],
+    "webm": ["-c:v", "libvpx", *FAST_VP8, "-g", "10"],
 }
 
 
@@ -78,8 +79,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("originals")
     picture = "testsrc2=size=160x120:rate=10:duration=2"
     for suffix, encoder in CONTAINERS.items():
-        command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", picture, *encoder, "-pix_fmt", "yuv420p"]
-        subprocess.run([*command, str(folder / f"base.{suffix}")], check=True)
+        run_ffmpeg(["-f", "lavfi", "-i", picture, *encoder, "-pix_fmt", "yuv420p", folder / f"base.{suffix}"])
     return {suffix: (folder / f"base.{suffix}").read_bytes() for suffix in CONTAINERS}
 
 

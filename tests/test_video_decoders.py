@@ -11,7 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 import video_tools as tools
-from video_tools import EVERY_FRAME, MAX_PIXELS, ffmpeg
+from media_tools import ffmpeg
+from video_tools import EVERY_FRAME, MAX_PIXELS
 
 from fastface.types import DecoderName, Sampling, Unit
 from fastface.video import nvdec
@@ -35,7 +36,7 @@ BY_THE_CARD = {
     "uneven.mkv": "-vf select='not(between(n,30,60))*mod(n,7)' -fps_mode vfr -c:v libx264 -pix_fmt yuv420p -g 25",
 }
 BY_PYAV = {
-    "vp8.webm": ("-c:v libvpx -deadline realtime -cpu-used 8 -g 25 -b:v 500k", "codec vp8 is left to PyAV"),
+    "vp8.webm": ("-c:v libvpx -deadline realtime -cpu-used -8 -g 25 -b:v 500k", "codec vp8 is left to PyAV"),
     "ten.mp4": ("-c:v libx264 -pix_fmt yuv420p10le -g 25", "pixel format yuv420p10le is left to PyAV"),
     "full.mp4": ("-c:v libx264 -pix_fmt yuvj420p -color_range pc -g 25", "pixel format yuvj420p is left to PyAV"),
     "fields.mp4": ("-c:v libx264 -pix_fmt yuv420p -g 25 -flags +ildct+ilme", "an interlaced video is left to PyAV"),

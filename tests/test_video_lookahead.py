@@ -1,6 +1,5 @@
 """Leaving frames out that no sample needs: the samples are the same, bit for bit, and fewer frames are decoded."""
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from media_tools import run_ffmpeg
 
 from fastface.types import Sampling, Unit, VideoInfo
 from fastface.video import pyav
@@ -151,8 +151,7 @@ def test_samples_are_the_same_as_when_all_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, period: Fraction
 ) -> None:
     drawn = ["-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=6"]
-    command = ["ffmpeg", "-v", "error", "-nostdin", *drawn, *FILMS[name], tmp_path / name]
-    subprocess.run(command, check=True)
+    run_ffmpeg([*drawn, *FILMS[name], tmp_path / name])
     samples, reports = _samples(tmp_path / name, period)
     monkeypatch.setattr(pyav, "can_skip", lambda info, unit: False)
     all_samples, all_reports = _samples(tmp_path / name, period)

@@ -1,7 +1,6 @@
 """Photos as people have them: turned, of other colour spaces, moving, damaged, too large, or no photos at all."""
 
 import os
-import subprocess
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from media_tools import run_ffmpeg
 from PIL import Image
 
 from fastface.errors import InputError
@@ -71,8 +71,7 @@ def test_every_odd_photo_is_in_the_table(shared_media):
 
 def test_cmyk_colours_agree_with_ffmpeg(shared_media):
     path = shared_media / "odd_photos" / "tc_cmyk.jpg"
-    command = ["ffmpeg", "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
-    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    raw = run_ffmpeg(["-i", path, "-f", "rawvideo", "-pix_fmt", "bgr24", "-"])
     expected = np.frombuffer(raw, np.uint8).reshape(720, 1280, 3)
     assert np.abs(read_picture(path).astype(int) - expected).mean() < 3
 

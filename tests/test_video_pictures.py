@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 import video_tools as tools
-from video_tools import EVERY_FRAME, MAX_PIXELS, ffmpeg
+from media_tools import ffmpeg
+from video_tools import EVERY_FRAME, MAX_PIXELS
 
 from fastface.types import Unit, VideoInfo
 from fastface.video.decode import open_source

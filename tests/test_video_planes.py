@@ -1,6 +1,5 @@
 """Frames in the ring: geometry by hand arithmetic, colours by the equations of BT.601, orientation against ffmpeg."""
 
-import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 import video_tools as tools
+from media_tools import ffmpeg, run_ffmpeg
 from test_video_plan import probed
-from video_tools import EVERY_FRAME, MAX_PIXELS, ffmpeg
+from video_tools import EVERY_FRAME, MAX_PIXELS
 
 from fastface.types import Geometry, Unit, VideoInfo
 from fastface.video.canvas import geometry_for
@@ -50,9 +50,9 @@ def written(path: Path, det_size=None, index: int = 0) -> tuple[VideoInfo, Geome
 
 def seen_by_ffmpeg(path: Path, size: tuple[int, int]) -> np.ndarray:
     """The first frame as ffmpeg shows it: rotated, with square pixels."""
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-frames:v", "1"]
-    command += ["-vf", "scale={}:{}:flags=bilinear".format(*size), "-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
-    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    # With accurate_rnd it would interpolate chroma, which is another picture where there is nothing to scale.
+    scaled = "scale={}:{}:flags=bilinear".format(*size)
+    raw = run_ffmpeg(["-i", path, "-frames:v", "1", "-vf", scaled, "-f", "rawvideo", "-pix_fmt", "bgr24", "-"])
     return np.frombuffer(raw, np.uint8).reshape(size[1], size[0], 3)
 
 

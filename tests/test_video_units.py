@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 import video_tools as tools
-from video_tools import EVERY_FRAME, MAX_PIXELS, ffmpeg, ffprobe_times
+from media_tools import ffmpeg
+from video_tools import EVERY_FRAME, MAX_PIXELS, ffprobe_times
 
 from fastface.types import Sampling, Unit
 from fastface.video.decode import open_source
@@ -25,7 +26,7 @@ CONTAINERS = {
     "refresh.mp4": "-c:v libx264 -x264-params intra-refresh=1:keyint=25",
     "hevc.mp4": "-c:v libx265 -x265-params open-gop=1:keyint=25:log-level=none",
     "h264.mkv": "-c:v libx264 -g 25 -bf 3",
-    "vp8.webm": "-c:v libvpx -deadline realtime -cpu-used 8 -g 25 -b:v 500k",
+    "vp8.webm": "-c:v libvpx -deadline realtime -cpu-used -8 -g 25 -b:v 500k",
     "mpeg2.mpg": "-c:v mpeg2video -g 15 -bf 2",
     "mpeg2.ts": "-c:v mpeg2video -g 15 -bf 2",
     "mpeg4.avi": "-c:v mpeg4 -g 25 -bf 2",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from media_tools import ffmpeg
+
 from fastface.errors import VideoError
 from fastface.index.records import UnitRecord
 from fastface.types import DecoderName, Sampling
@@ -72,12 +74,6 @@ def outcome(
         sum(flagged for _, flagged in frames),
         found.info.estimated_times,
     )
-
-
-def ffmpeg(arguments: str, *paths: Path) -> None:
-    """Runs ffmpeg; `{0}`, `{1}` … in the arguments are paths."""
-    words = [word.format(*map(str, paths)) for word in arguments.split()]
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-nostdin", *words], check=True, stdin=subprocess.DEVNULL)
 
 
 def ffprobe_times(path: Path) -> list[Fraction]:

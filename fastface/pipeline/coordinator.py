@@ -115,7 +115,7 @@ class Coordinator:
                 self._interrupt()
             self.start()
             self._hand_out()
-            self._listen()
+            self.listen()
             self._end_stalled()
             while self._events:
                 yield self._events.popleft()
@@ -211,7 +211,8 @@ class Coordinator:
 
     # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Wait a moment for messages of the children and take them; `events` yields what follows from them."""
         speakers = {m.child.connection: (crew, m) for crew in (self.decoders, self.workers) for m in crew.members}
         for connection in wait(list(speakers), _TICK_SECONDS):
             crew, member = speakers[connection]  # type: ignore[index]

@@ -80,7 +80,9 @@ def _infer(analyser: FaceAnalyser, finder: BodyFinder | None, job: Job, waited: 
     return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp, bodies)
 
 
-def unpack(ring: Ring, task: Infer, *, per_picture: bool, gate: BlurGate | None = None) -> Job:
+def unpack(
+    ring: Ring, task: Infer, *, per_picture: bool, gate: BlurGate | None = None, skip_repeats: bool = True
+) -> Job:
     """A task's pixels: views of the ring, but where they must be put together.
 
     Args:
@@ -88,10 +90,11 @@ def unpack(ring: Ring, task: Infer, *, per_picture: bool, gate: BlurGate | None 
         task: The frames.
         per_picture: Whether the detector computes each picture by itself.
         gate: Says which frames are too blurred; None: none is.
+        skip_repeats: Whether a frame equal to the one before it is left out.
     """
     canvases, planes = ring.batch(task.slot, task.geometry)
     span = slice(task.first, task.first + task.count)
-    repeats = _repeats(planes[span], canvases[span])
+    repeats = _repeats(planes[span], canvases[span]) if skip_repeats else np.zeros(task.count - 1, np.bool_)
     begins = [task.first, *(task.first + 1 + np.flatnonzero(~repeats)).tolist()]
     runs = [range(*run) for run in pairwise([*begins, task.first + task.count])]
     if gate is not None:
