@@ -223,7 +223,9 @@ def test_of_real_faces_they_show_the_person(shared_models: Path, shared_media: P
     recogniser = Recogniser(PlainSession(prepare_recogniser(pack / "w600k_mbf.onnx", tmp_path)), 512)
     analyser = FaceAnalyser(detector, recogniser, min_face=8)
     cosines = []
-    for row in portraits:
+    whole = [row for row in portraits if row["worth"] >= 5]  # some tracks show half a face or the back of a head
+    assert len(whole) > 20
+    for row in whole:
         face = faces[row["pts"], row["x1"], row["y1"]]
         shown = cv2.imdecode(np.frombuffer(row["jpeg"], np.uint8), cv2.IMREAD_COLOR)
         again = analyser.analyse_picture(shown).embedding.astype(np.float32)

@@ -199,6 +199,8 @@ class Coordinator:
             portraits=is_sparse and self._has_portraits,
             damaged=filled.damaged,
             max_gap=max_gap_seconds(self._period, is_film=work.info.is_film),
+            work=filled.work,
+            sequence=filled.sequence,
         )
         self._assign(worker, batch, task)
 
