@@ -9,6 +9,7 @@ from time import perf_counter, sleep
 import numpy as np
 from find_scale import drawn_info
 
+from fastface.faces.portraits import choose_portraits
 from fastface.pipeline.messages import (
     DecodeUnit,
     Filled,
@@ -95,7 +96,7 @@ def _decoded(connection: Connection, grants: list[Grant], task: DecodeUnit, draw
         times = tuple(number / RATE for number in pts)
         pictured = tuple(place for place, number in enumerate(pts) if number % PICTURED_EVERY == 0)
         given = (grant.slot, grant.generation, GEOMETRY, pts, times, bytes(len(pts) * SIGNATURE_SIZE))
-        filled = Filled(task.work, sequence, *given, pictured=pictured)
+        filled = Filled(task.work, sequence, *given, faces_due=pictured)
         connection.send(filled)
     frames = last - first
     report = UnitReport(frames, frames, covered=unit.end - unit.start, decoder="pyav")
@@ -117,14 +118,10 @@ def serve_worker(connection: Connection, _descriptor: int, drawn: Drawn) -> None
         began = max(free, perf_counter())
         waited, free = began - free, began + len(task.pts) / drawn.rate
         faces = _faces(task, drawn.faces, persons, chance)
-        rows = np.flatnonzero(np.isin(faces.pts, [task.pts[place] for place in task.pictured]))
-        pictures = FacePictures(
-            pts=faces.pts[rows],
-            x1=faces.boxes[rows, 0],
-            y1=faces.boxes[rows, 1],
-            quality=faces.quality[rows],
-            jpeg=np.array([jpeg] * len(rows), np.object_),
-        )
+        due = np.isin(faces.pts, [task.pts[place] for place in task.faces_due])
+        worth = 7 + 0.99 * faces.quality
+        chosen = choose_portraits(faces, worth, due, task.max_gap)
+        pictures = FacePictures.of(faces, worth, [jpeg if is_chosen else None for is_chosen in chosen.tolist()])
         sleep(max(0.0, free - perf_counter()))
         connection.send(Inferred(task.batch, task.first, faces, {"wait_batch": waited}, 0, portraits=pictures))
 

@@ -53,10 +53,22 @@ def portraits_of(index: Path, film: str) -> list[dict[str, object]]:
     return pq.read_table(index / film / "portraits.parquet").to_pylist()
 
 
-def seen_in(frame: np.ndarray, landmarks: list[float]) -> np.ndarray:
-    """The face as OpenCV cuts it out of the decoded frame, by its own estimate."""
+def lies_in(frame: np.ndarray, landmarks: list[float]) -> bool:
+    """Whether the frame shows all that lies around a face; else it is shown closer, or beside the middle."""
+    inverse = cv2.invertAffineTransform(placing(landmarks))
+    corners = np.float32([[0, 0, 1], [144, 0, 1], [0, 144, 1], [144, 144, 1]]) @ inverse.T
+    return bool(((corners >= 0) & (corners <= frame.shape[1::-1])).all())
+
+
+def placing(landmarks: list[float]) -> np.ndarray:
     target = (LANDMARKS + 56) * 144 / 224
     transform, _ = cv2.estimateAffinePartial2D(np.float32(landmarks).reshape(5, 2), target, method=cv2.LMEDS)
+    return transform
+
+
+def seen_in(frame: np.ndarray, landmarks: list[float]) -> np.ndarray:
+    """The face as OpenCV cuts it out of the decoded frame, by its own estimate."""
+    transform = placing(landmarks)
     scale = np.hypot(*transform[0, :2])
     soft = cv2.GaussianBlur(frame, (0, 0), 0.4 / scale) if scale < 0.7 else frame
     return cv2.warpAffine(soft, transform, (144, 144))
@@ -78,9 +90,12 @@ def test_every_portrait_is_of_a_face_of_the_index_and_shows_it(cartoon: Cartoon,
             assert not face["damaged"]
             shown = cv2.imdecode(np.frombuffer(row["jpeg"], np.uint8), cv2.IMREAD_COLOR)
             assert shown.shape == (144, 144, 3)
+            if not lies_in(frames[row["pts"]], face["landmarks"]):
+                continue
             near.append(difference(shown, seen_in(frames[row["pts"]], face["landmarks"])))
             moved = [value + 0.5 * (face["x2"] - face["x1"]) for value in face["landmarks"]]
             far.append(difference(shown, seen_in(frames[row["pts"]], moved)))
+        assert len(near) >= 4
         assert max(near) < 12, max(near)
         assert np.median(near) < 5 < np.median(far) / 2
 
@@ -208,7 +223,9 @@ def test_of_real_faces_they_show_the_person(shared_models: Path, shared_media: P
     recogniser = Recogniser(PlainSession(prepare_recogniser(pack / "w600k_mbf.onnx", tmp_path)), 512)
     analyser = FaceAnalyser(detector, recogniser, min_face=8)
     cosines = []
-    for row in portraits:
+    whole = [row for row in portraits if row["worth"] >= 5]  # some tracks show half a face or the back of a head
+    assert len(whole) > 20
+    for row in whole:
         face = faces[row["pts"], row["x1"], row["y1"]]
         shown = cv2.imdecode(np.frombuffer(row["jpeg"], np.uint8), cv2.IMREAD_COLOR)
         again = analyser.analyse_picture(shown).embedding.astype(np.float32)

@@ -200,6 +200,8 @@ class Coordinator:
             damaged=filled.damaged,
             is_film=work.info.is_film,
             max_gap=max_gap_seconds(self._period, is_film=work.info.is_film),
+            work=filled.work,
+            sequence=filled.sequence,
         )
         self._assign(worker, batch, task)
 

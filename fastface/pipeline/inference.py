@@ -15,12 +15,11 @@ import numpy.typing as npt
 
 from fastface.faces.analyse import FaceAnalyser, FoundFaces
 from fastface.faces.blur import is_blurred
-from fastface.faces.portraits import choose_portraits, portrait_worth
-from fastface.faces.thumbnails import picture_faces
 from fastface.failpoints import fail_point
 from fastface.persons.bodies import BodyFinder, Instant
 from fastface.pipeline.analyser import open_analyser, open_body_finder, warm_up
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.pipeline.ring import Ring
 from fastface.types import BlurGate, Bodies, FacePictures, Faces
 
@@ -60,24 +59,27 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
     warm_up(analyser.detector, settings)
     warm_up(analyser.recogniser, settings)
     finder = open_body_finder(settings)
+    pictures = PortraitTaker()
     connection.send(Ready(settings.device))
     waiting = perf_counter()
     while not isinstance(message := connection.recv(), Stop):
         started = perf_counter()
         job = unpack(ring, message, per_picture=analyser.detector.session.per_picture, gate=settings.gate)
-        reply = _infer(analyser, finder, job, waited=started - waiting)
+        reply = _infer(analyser, finder, pictures, job, waited=started - waiting)
         waiting = perf_counter()
         fail_point("worker.inferred")
         connection.send(reply)
         fail_point("worker.told")
 
 
-def _infer(analyser: FaceAnalyser, finder: BodyFinder | None, job: Job, waited: float) -> Inferred:
+def _infer(
+    analyser: FaceAnalyser, finder: BodyFinder | None, pictures: PortraitTaker, job: Job, waited: float
+) -> Inferred:
     before = dict(analyser.seconds)
     faces, unsharp = describe(analyser, job, detect(analyser, job))
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
     bodies = find_bodies(finder, job, seconds)
-    return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp, bodies)
+    return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp, bodies, pictures=pictures)
 
 
 def unpack(
@@ -155,7 +157,9 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
     return replace(bodies, jpeg=jpeg)
 
 
-def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodies: Bodies) -> Inferred:
+def answer(
+    job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodies: Bodies, *, pictures: PortraitTaker
+) -> Inferred:
     """What is told of a task: its faces, and pictures of those that are to be pictured.
 
     Args:
@@ -164,9 +168,10 @@ def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodi
         seconds: Time of each stage so far.
         unsharp: Likewise.
         bodies: From `find_bodies`.
+        pictures: Takes the pictures; the same for all tasks of the process, in order.
     """
     started = perf_counter()
-    portraits = _portraits(job, faces) if job.task.portraits and len(faces) else FacePictures.empty()
+    portraits = pictures.take(job.task, job.runs, job.planes, faces) if job.task.portraits else FacePictures.empty()
     seconds["picture"] = perf_counter() - started
     return Inferred(
         batch=job.task.batch,
@@ -179,21 +184,6 @@ def answer(job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodi
         unsharp=unsharp,
         bodies=bodies,
     )
-
-
-def _portraits(job: Job, faces: Faces) -> FacePictures:
-    """A row for each face of the task's whole frames, with pictures of those that are to be pictured."""
-    task = job.task
-    worth = portrait_worth(faces, task.geometry.display)
-    worth[np.isin(faces.pts, [task.pts[frame] for frame in task.damaged])] = -1
-    due = np.isin(faces.pts, [task.pts[frame] for frame in task.faces_due])
-    chosen = choose_portraits(faces, worth, due, task.max_gap)
-    portraits = FacePictures.of(faces, worth, [None] * len(faces))
-    for planes, run in zip(job.planes, job.runs, strict=True):
-        rows = np.flatnonzero(chosen & np.isin(faces.pts, [task.pts[frame] for frame in run]))
-        if len(rows):  # equal frames have the same pixels
-            portraits.jpeg[rows] = picture_faces(faces[rows], worth[rows], planes, task.geometry).jpeg
-    return portraits[worth >= 0]
 
 
 def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixels:

@@ -145,9 +145,9 @@ class Infer:
     """Find and embed the faces of frames `first … first + count` of a slot's batch.
 
     Where `portraits` are wanted, faces are pictured by `faces.portraits.choose_portraits`, which is given the frames
-    that are due; no face is pictured in those of `damaged`. A track bridges `max_gap` seconds. Where the worker has a
-    network for them, it finds `bodies` too, and pictures the best of frames that are due. Pictures of no film are
-    searched at more scales.
+    that are due; no face is pictured in those of `damaged`. A track bridges `max_gap` seconds. The batch is number
+    `sequence` of the attempt `work` at a unit. Where the worker has a network for them, it finds `bodies` too, and
+    pictures the best of frames that are due. Pictures of no film are searched at more scales.
     """
 
     batch: int
@@ -164,6 +164,8 @@ class Infer:
     portraits: bool = False
     damaged: frozenset[int] = frozenset()
     max_gap: float = 0.0
+    work: int = 0
+    sequence: int = 0
 
 
 # ── to any child ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,7 @@ from fastface.persons.bodies import BodyFinder
 from fastface.pipeline.analyser import analyser_of, open_body_finder, open_detector, open_recogniser, warm_up
 from fastface.pipeline.inference import Job, answer, describe, detect, find_bodies, unpack
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.pipeline.ring import Ring
 
 __all__ = ["Overlapped", "serve_overlapped"]
@@ -47,6 +48,7 @@ class Overlapped:
         recogniser = self._describing.submit(_opened_recogniser, settings).result()
         self._finder: BodyFinder | None = self._describing.submit(open_body_finder, settings).result()
         self._analyser = analyser_of(detector, recogniser, settings)
+        self._pictures = PortraitTaker()
         self._gate = settings.gate
         self._idle_since = perf_counter()
 
@@ -74,7 +76,7 @@ class Overlapped:
             seconds[stage] = self._analyser.seconds[stage] - before[stage]
         bodies = find_bodies(self._finder, job, seconds)
         fail_point("overlap.described")
-        return answer(job, faces, seconds, unsharp, bodies)
+        return answer(job, faces, seconds, unsharp, bodies, pictures=self._pictures)
 
 
 def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:

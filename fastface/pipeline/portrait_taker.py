@@ -1,0 +1,82 @@
+"""Taking pictures of faces in an inference process, batch by batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.faces.portraits import choose_portraits, portrait_worth
+from fastface.faces.thumbnails import picture_faces
+from fastface.pipeline.messages import Infer
+from fastface.types import FacePictures, Faces
+
+__all__ = ["PortraitTaker"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The faces of the last sample with any, before a place of a unit: (attempt, batch, frame)."""
+
+    place: tuple[int, int, int]
+    faces: Faces
+    worth: npt.NDArray[np.float32]
+
+
+class PortraitTaker:
+    """Takes the pictures of batch after batch, and remembers the last sample of the latest one.
+
+    So of a batch that follows the latest one fewer faces are pictured in vain. Which pictures are kept does not depend
+    on that: see `events.UnitScanned`.
+    """
+
+    def __init__(self) -> None:
+        self._last: _Sample | None = None
+
+    def take(self, task: Infer, runs: Sequence[range], planes: npt.NDArray[np.uint8], faces: Faces) -> FacePictures:
+        """A row for each face of the task's whole frames, with pictures of those that are to be pictured.
+
+        Args:
+            task: The frames.
+            runs: Those that are equal together.
+            planes: (r, plane_bytes) of the r runs.
+            faces: Of all frames, in order.
+        """
+        if not len(faces):
+            self._last = self._remembered(task, faces, np.empty(0, np.float32))
+            return FacePictures.empty()
+        worth = portrait_worth(faces, task.geometry.display)
+        worth[np.isin(faces.pts, [task.pts[frame] for frame in task.damaged])] = -1
+        chosen = self._choose(task, faces, worth)
+        portraits = FacePictures.of(faces, worth, [None] * len(faces))
+        for pixels, run in zip(planes, runs, strict=True):
+            rows = np.flatnonzero(chosen & np.isin(faces.pts, [task.pts[frame] for frame in run]))
+            if len(rows):  # equal frames have the same pixels
+                portraits.jpeg[rows] = picture_faces(faces[rows], worth[rows], pixels, task.geometry).jpeg
+        self._last = self._remembered(task, faces, worth)
+        return portraits[worth >= 0]
+
+    def _choose(self, task: Infer, faces: Faces, worth: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        due = np.isin(faces.pts, [task.pts[frame] for frame in task.faces_due])
+        before = self._before(task)
+        if before is None:
+            return choose_portraits(faces, worth, due, task.max_gap)
+        count = len(before.faces)
+        known = Faces.concatenate([before.faces, faces])
+        all_worth, all_due = np.concatenate([before.worth, worth]), np.concatenate([np.zeros(count, np.bool_), due])
+        return choose_portraits(known, all_worth, all_due, task.max_gap)[count:]
+
+    def _before(self, task: Infer) -> _Sample | None:
+        """The last sample before the task, if the task goes on where the latest one ended."""
+        place = (task.work, task.sequence, task.first)
+        return self._last if self._last is not None and self._last.place == place else None
+
+    def _remembered(self, task: Infer, faces: Faces, worth: npt.NDArray[np.float32]) -> _Sample | None:
+        end = task.first + task.count
+        is_end = end == len(task.pts)
+        place = (task.work, task.sequence + 1, 0) if is_end else (task.work, task.sequence, end)
+        if len(faces):
+            rows = faces.pts == faces.pts[-1]
+            return _Sample(place, faces[rows], worth[rows])
+        before = self._before(task)
+        return None if before is None else _Sample(place, before.faces, before.worth)

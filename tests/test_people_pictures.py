@@ -1,0 +1,81 @@
+"""Every listed person of real videos can be looked at, and is shown whole if it ever is."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from cli_tools import fastface
+
+
+def people(out: Path, models: Path, returncode: int = 0) -> tuple[list[dict[str, Any]], str]:
+    """The persons as `people --json` has them, and what it notes."""
+    done = fastface("people", "-o", out, "--models", models / "buffalo_s", "--json")
+    assert done.returncode == returncode, done.stderr
+    return json.loads(done.stdout)["persons"], done.stderr
+
+
+def scan(video: Path, out: Path, models: Path, *more: object) -> None:
+    done = fastface("scan", video, "-o", out, "--models", models / "buffalo_s", "--device", "cpu", "-q", *more)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def gallery(shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video call: 24 persons side by side, for three seconds."""
+    film = shared_media / "failing" / "faces" / "people_without_picture" / "gallery24.mp4"
+    return Path(shutil.copy(film, tmp_path_factory.mktemp("gallery") / "gallery24.mp4"))
+
+
+def test_everyone_in_a_video_call_has_a_picture(gallery: Path, shared_models: Path, tmp_path: Path) -> None:
+    """The best eight of a frame were always the same eight."""
+    scan(gallery, tmp_path, shared_models)
+    persons, _ = people(tmp_path, shared_models)
+    assert len(persons) == 24
+    for person in persons:
+        assert person["portraits"], person["number"]
+        picture = cv2.imread(str(tmp_path / person["portraits"][0]))
+        assert (picture.max(axis=2) <= 6).mean() < 0.1, person["number"]
+
+
+def test_where_there_is_no_room_the_video_is_looked_at_again_or_the_reason_is_told(
+    gallery: Path, shared_models: Path, tmp_path: Path
+) -> None:
+    film, out = Path(shutil.copy(gallery, tmp_path / "call.mp4")), tmp_path / "out"
+    scan(film, out, shared_models, "-s", "scan.portrait_mb=0.05")
+    path = out / ".fastface" / "index" / "call.mp4" / "portraits.parquet"
+    assert path.stat().st_size <= 0.05 * 2**20
+    assert 0 < pq.read_metadata(path).num_rows < 24
+    persons, told = people(out, shared_models)
+    assert len(persons) == 24
+    assert all(person["portraits"] for person in persons)
+    assert "without a picture" not in told
+    for person in persons:
+        assert cv2.imread(str(out / person["portraits"][0])).shape == (144, 144, 3)
+    film.unlink()
+    persons, told = people(out, shared_models)
+    bare = sum(not person["portraits"] for person in persons)
+    assert bare == 24 - pq.read_metadata(path).num_rows
+    assert f"{bare} persons without a picture: scan.portrait_mb holds no more, and call.mp4" in told
+
+
+@pytest.mark.parametrize("name", ["azvi_herapheri", "corridor", "hamilton"])
+def test_persons_who_pass_by_have_a_picture(shared_media: Path, shared_models: Path, tmp_path: Path, name: str) -> None:
+    """Pictures were taken each half second, and of good faces only: one of 11 faces and one of 3 had none."""
+    scan(shared_media / "clips" / f"{name}.mp4", tmp_path, shared_models)
+    persons, _ = people(tmp_path, shared_models)
+    assert persons
+    assert all(person["portraits"] for person in persons)
+    # Each track of the index has one, as none of these videos is damaged.
+    folder = tmp_path / ".fastface" / "index" / f"{name}.mp4"
+    faces = pq.read_table(folder / "faces.parquet", columns=["pts", "x1", "y1", "track"]).to_pylist()
+    track = {(row["pts"], row["x1"], row["y1"]): row["track"] for row in faces}
+    kept = pq.read_table(folder / "portraits.parquet", columns=["pts", "x1", "y1"]).to_pylist()
+    assert {track[row["pts"], row["x1"], row["y1"]] for row in kept} == set(track.values())
+    for person in persons:
+        for file in person["portraits"]:
+            assert np.isfinite(cv2.imread(str(tmp_path / file))).all()
