@@ -154,8 +154,6 @@ def recogniser_row(exact: np.ndarray, quick: np.ndarray, precision: str) -> str:
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(quick, axis=1)
     cosines = (exact * quick).sum(axis=1) / lengths
     told = disagreement([exact], [quick], LIMITS[precision])
-    if not len(moves):
-        return f"0 | {len(shown.missed)}, {len(shown.added)} | – | – | – | – | {told or 'agrees'}"
     return f"{np.median(cosines):.5f}, {np.percentile(cosines, 1):.5f}, {cosines.min():.5f} | {told or 'agrees'}"
 
 
