@@ -308,15 +308,15 @@ def recall(
             "tail_scale × 1.1": ask(clip, gallery, longer),
         }
         for name, spans in cases.items():
-            clear, everything, false = score(shared, clip.name, spans, folder / "spans.csv")
+            clear, everything, false = score(shared, clip.name, spans, folder)
             yield f"| {name} | {clip.name} | {clear} | {everything} | {false} |"
 
 
-def score(shared: Path, clip: str, spans: list[SpanRow], path: Path) -> tuple[str, str, str]:
+def score(shared: Path, clip: str, spans: list[SpanRow], folder: Path) -> tuple[str, str, str]:
     """(clear, all, false seconds) as the labels' own script prints them."""
-    write_spans(path, spans)
+    write_spans(folder, spans)
     tool, truth = shared / "tools" / "truth_score.py", shared / "media" / "truth" / f"{clip}.csv"
-    command = [sys.executable, str(tool), "spans", str(truth), str(path), "0"]
+    command = [sys.executable, str(tool), "spans", str(truth), str(folder / "spans.csv"), "0"]
     line = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().splitlines()[-1]
     words = line.split()
     return words[3], words[words.index("presence") + 1], words[words.index("(false") + 1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from media_tools import ffmpeg_command
 
 from fastface.types import Faces
 from fastface.video.picture import read_picture
@@ -57,9 +58,9 @@ def order_slides(slides: Sequence[Slide]) -> list[Slide]:
 
 def write_slides(path: Path, slides: Sequence[Slide], *, seconds: float = 1, dissolve: int = 0) -> None:
     """A film of slides of so many seconds; the first frames of each but the first fade from the one before."""
-    command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{SIZE[0]}x{SIZE[1]}"]
-    command += ["-r", str(RATE), "-i", "-", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-g", "50"]
-    process = subprocess.Popen([*command, "-pix_fmt", "yuv420p", str(path)], stdin=subprocess.PIPE)
+    words = ["-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(RATE), "-i", "-"]
+    words += ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-g", "50", "-pix_fmt", "yuv420p", str(path)]
+    process = subprocess.Popen(ffmpeg_command(words), stdin=subprocess.PIPE)
     assert process.stdin is not None
     before = slides[0].picture
     for slide in slides:

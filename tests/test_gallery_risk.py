@@ -52,6 +52,11 @@ def test_a_larger_archive_asks_for_more_evidence_and_a_larger_risk_for_less() ->
     assert TrackRule.from_risk(USUAL, 0.1, Pairs(7)).expected_false < 1e-4
 
 
+def test_a_network_that_was_not_measured_gets_no_lower_thresholds() -> None:
+    guess = TrackRule.from_risk(replace(USUAL, is_measured=False), 0.1, Pairs(10_000, 100, 10))
+    assert guess.in_shot == guess.in_film == guess.anywhere
+
+
 def test_a_given_threshold_moves_all_three() -> None:
     rule = TrackRule.from_risk(USUAL, 0.1, Pairs(10_000))
     raised = rule.raised_to(USUAL, rule.anywhere + 0.1, Pairs(10_000))

@@ -618,7 +618,7 @@ def test_a_body_is_joined_to_a_person_until_it_is_split_off(out: Path, command: 
         assert corrected(command, out, "1", "--split") == EVERYONE
     # Told by a face, and one track of faces: there is nothing more to take off.
     (line,) = errors(command("pick", "2", "--split", "-o", out, "-q"), 2, 1)
-    assert line.endswith("person 2 is one track, and cannot be split")
+    assert "person 2 is one track, and cannot be split: " in line
 
 
 def test_two_without_a_face_are_one_until_they_are_split(out: Path, command: Command) -> None:

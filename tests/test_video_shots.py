@@ -8,7 +8,8 @@ import pytest
 
 from fastface.types import SIGNATURE_SIZE, SampledFrames
 from fastface.video import shots
-from fastface.video.shots import number_shots, signature_of
+from fastface.video.shots import number_shots
+from fastface.video.signature import signature_of
 
 SIZE = (640, 360)
 NUM_PLACES = 24

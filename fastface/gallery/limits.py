@@ -48,6 +48,8 @@ class TrackRule:
         in_film = usual.threshold(_SHARE_IN_FILM * false_tracks / max(pairs.in_film, _LEAST_PAIRS_IN_FILM))
         in_shot = usual.threshold(_SHARE_IN_SHOT * false_tracks / max(pairs.in_shot, _LEAST_PAIRS_IN_SHOT))
         in_film = min(in_film, anywhere)
+        if not usual.is_measured:
+            in_film = in_shot = anywhere  # a guess is no ground to ask for less
         return cls.from_thresholds(usual, (anywhere, in_film, min(in_shot, in_film)), pairs)
 
     @classmethod

@@ -40,7 +40,7 @@ from fastface.video.frame import SampledFrame
 from fastface.video.plan import plan_units
 from fastface.video.planes import PlaneWriter
 from fastface.video.probe import probe
-from fastface.video.shots import signature_of
+from fastface.video.signature import signature_of
 
 __all__ = ["serve"]
 

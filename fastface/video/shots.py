@@ -1,4 +1,4 @@
-"""Shots: a small signature of each sampled frame, and where a hard cut lies between two samples. Pure array code.
+"""Shots: where a hard cut lies between two sampled frames, by their signatures. Pure array code.
 
 The change between two samples is a product of two distances, since each alone is misled:
 
@@ -12,28 +12,13 @@ between frames, and a change that is taken back within moments is a flash and no
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types import SIGNATURE_SIZE, FloatArray, Image, SampledFrames
+from fastface.types import FloatArray, SampledFrames
+from fastface.video.signature import FIELDS, SIDE
 
-__all__ = ["number_shots", "signature_of"]
-
-_SIDE = 8
-_FIELDS = 3 * _SIDE * _SIDE
-"""Luma, red difference and blue difference of each field."""
-
-_MIDDLE = (64, 64)
-"""(width, height) of the picture that fields and histogram are made of, at a tenth of the cost of the whole canvas."""
-
-_BINS = (8, 4, 4)
-"""Of luma, red and blue difference."""
-
-_LEVELS = np.empty((1, 256, 3), np.uint8)
-"""The bin of each level. Colours of films lie near grey: those beyond 80–175 count to the bins at the ends."""
-_LEVELS[0, :, 0] = np.arange(256) // 32
-_LEVELS[0, :, 1:] = ((np.arange(256).clip(80, 175) - 80) // 24)[:, None]
+__all__ = ["number_shots"]
 
 _SHIFTS = tuple((down, right) for down in (-1, 0, 1) for right in (-2, -1, 0, 1, 2))
 
@@ -58,25 +43,6 @@ _FLASH_SECONDS = 0.75
 """A shot that is seen again so soon goes on: what came between is a flash, which is a shot of its own."""
 
 _BLOCK = 4096
-
-
-def signature_of(picture: Image) -> npt.NDArray[np.uint8]:
-    """What a sampled frame looks like, very coarsely.
-
-    Args:
-        picture: (H, W, 3) BGR, the part of the detector's canvas that shows the frame.
-
-    Returns:
-        (SIGNATURE_SIZE,) uint8: luma, red and blue difference of 8 × 8 fields, then the roots of the shares of 128
-        colours, 0–255.
-    """
-    middle = cv2.cvtColor(cv2.resize(picture, _MIDDLE, interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2YCrCb)
-    signature = np.empty(SIGNATURE_SIZE, np.uint8)
-    signature[:_FIELDS] = cv2.resize(middle, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).reshape(-1)
-    ranges = [edge for bins in _BINS for edge in (0, bins)]
-    counts = cv2.calcHist([cv2.LUT(middle, _LEVELS)], [0, 1, 2], None, _BINS, ranges)
-    signature[_FIELDS:] = np.sqrt(counts.reshape(-1) / (_MIDDLE[0] * _MIDDLE[1])) * 255 + 0.5
-    return signature
 
 
 def number_shots(frames: SampledFrames, *, is_film: bool = True) -> SampledFrames:
@@ -119,11 +85,11 @@ def _changes(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> npt
     for begin in range(0, len(before), _BLOCK):
         # Whole numbers, whose sums below 2²⁴ are exact in whatever order: results depend on no block and no machine.
         left, right = (part[begin : begin + _BLOCK].astype(np.float32) for part in (before, after))
-        colours = _colour_distance(left[:, _FIELDS:], right[:, _FIELDS:])
+        colours = _colour_distance(left[:, FIELDS:], right[:, FIELDS:])
         # A product of the two is no cut where colours alone cannot bring it there: most frames, at no cost.
         possible = np.flatnonzero(2 * colours >= CUT)
-        shape = (len(possible), _SIDE, _SIDE, 3)
-        fields = left[possible, :_FIELDS].reshape(shape), right[possible, :_FIELDS].reshape(shape)
+        shape = (len(possible), SIDE, SIDE, 3)
+        fields = left[possible, :FIELDS].reshape(shape), right[possible, :FIELDS].reshape(shape)
         change = colours[possible] * _layout_distance(*fields)
         found[begin + possible] = np.where(_still_share(*fields) < _STILL_SHARE, change, 0)
     return found
@@ -159,7 +125,7 @@ def _still_share(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float6
 
 def _shifted(fields: FloatArray, down: int, right: int) -> list[FloatArray]:
     """The part of a picture that is still seen once it has moved by so many fields: (k, n) of each channel."""
-    rows, columns = (slice(max(0, by), _SIDE + min(0, by)) for by in (down, right))
+    rows, columns = (slice(max(0, by), SIDE + min(0, by)) for by in (down, right))
     seen = fields[:, rows, columns]
     size = seen.shape[1] * seen.shape[2]
     return [seen[..., channel].reshape(len(fields), size) for channel in range(3)]

@@ -181,7 +181,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
             f"{len(roll.tracks)} tracks: each is compared with each, which takes hours; "
             "minutes with: pip install 'fastface[scale]'"
         )
-    label, centroid = linked(roll, corrections, settings, threshold_of(desk))
+    label, centroid = linked(roll, corrections, settings, threshold_of(desk), desk.networks.models.thresholds.impostors)
     unseen = take_unseen(desk, roll, label, corrections)
     meetings = Meetings(
         np.concatenate([roll.meetings.pairs, unseen.meetings.pairs]),

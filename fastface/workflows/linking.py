@@ -7,16 +7,22 @@ import numpy.typing as npt
 
 from fastface.config import PeopleConfig
 from fastface.cosine import normalized
+from fastface.identities.attaching import attach_unclear
 from fastface.identities.census import NOBODY
 from fastface.identities.clustering import STRICTER, LinkRule, clustered
 from fastface.identities.corrections import Anchor, Corrections
+from fastface.impostors import ImpostorDistribution
 from fastface.workflows.roll import Roll
 
 __all__ = ["linked", "rejected", "spoken_of"]
 
 
 def linked(
-    roll: Roll, corrections: Corrections, settings: PeopleConfig, threshold: float
+    roll: Roll,
+    corrections: Corrections,
+    settings: PeopleConfig,
+    threshold: float,
+    usual: ImpostorDistribution,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
     """(t,) the cluster of each track, NOBODY for those too poor; (c, D) float16 centroids.
 
@@ -25,6 +31,7 @@ def linked(
         corrections: What the user said.
         settings: How tracks become persons.
         threshold: Cosine from which two groups of tracks are one person's.
+        usual: How alike different persons are.
     """
     is_anchored = np.zeros(len(roll.tracks), np.bool_)
     is_anchored[list(roll.anchored.values())] = True
@@ -35,9 +42,12 @@ def linked(
     known = ([anchor for anchor in group if anchor in roll.anchored] for group in corrections.same)
     same = [(group[0], other) for group in known for other in group[1:]]
     apart = np.concatenate([place[roll.meetings.pairs], _pairs(different, roll, place)])
+    apart = apart[(apart != NOBODY).all(axis=1)]
     rule = LinkRule(threshold, settings.clear_score, threshold + STRICTER)
     together = _pairs(same, roll, place)
-    label, centroid = clustered(roll.tracks[kept], rule, apart=apart[(apart != NOBODY).all(axis=1)], together=together)
+    label, centroid = clustered(roll.tracks[kept], rule, apart=apart, together=together)
+    if usual.is_measured:
+        label, centroid = attach_unclear(roll.tracks[kept], (label, centroid), rule, apart, usual)
     whole = np.full(len(roll.tracks), NOBODY, np.int64)
     whole[kept] = label
     return whole, centroid
