@@ -15,9 +15,10 @@ from faces_tools import PlainSession
 
 from fastface.faces.align import align_picture
 from fastface.faces.arcface import Recogniser
-from fastface.faces.looks import Looks, find_in_frames, find_in_picture, letterbox
+from fastface.faces.looks import find_in_frames, find_in_picture, letterbox
 from fastface.faces.scrfd import Detections, Detector
 from fastface.models.graph import prepare_detector, prepare_recogniser
+from fastface.types import Looks
 
 ONE_LOOK = Looks(close_ups=False, turned=False)
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}

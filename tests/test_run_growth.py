@@ -30,9 +30,9 @@ def _hits(out: Path, shared_models: Path, shared_media: Path, *more: str) -> dic
 
 
 def test_what_grows_finds_more_and_no_stranger(scanned: Path, shared_models: Path, shared_media: Path) -> None:
-    before = _hits(scanned, shared_models, shared_media)
+    before = _hits(scanned, shared_models, shared_media, "--no-grow")
     assert not (scanned / "bank_growth.csv").exists()
-    after = _hits(scanned, shared_models, shared_media, "--grow")
+    after = _hits(scanned, shared_models, shared_media)
     assert before.keys() == after.keys() == {"friends.mp4"}
     assert set(before["friends.mp4"]) < set(after["friends.mp4"])
     gained = {target for target, _ in set(after["friends.mp4"]) - set(before["friends.mp4"])}
@@ -42,14 +42,14 @@ def test_what_grows_finds_more_and_no_stranger(scanned: Path, shared_models: Pat
     assert {row["target"] for row in evidence} == {"Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"}
     anchors = {Path(row["anchor"]).stem for row in evidence if row["target"] == "Monica"}
     assert anchors == {"Monica"}
-    assert all(float(row["track_similarity"]) >= 0.45 and float(row["margin"]) >= 0.2 for row in evidence)
+    assert all(float(row["track_evidence"]) >= 0.35 and float(row["margin"]) >= 0.2 for row in evidence)
     assert max(sum(row["target"] == name for row in evidence) for name in gained) <= 64
 
 
 def test_no_face_is_told_to_be_like_itself(scanned: Path, shared_models: Path, shared_media: Path) -> None:
-    _hits(scanned, shared_models, shared_media)
+    before = _hits(scanned, shared_models, shared_media, "--no-grow")["friends.mp4"]
     by_photos = {_key(row): float(row["similarity"]) for row in run_tools.rows(scanned / "hits.csv")}
-    assert len(_hits(scanned, shared_models, shared_media, "--grow")["friends.mp4"]) == 260
+    assert len(_hits(scanned, shared_models, shared_media)["friends.mp4"]) > len(before)
     told = run_tools.rows(scanned / "hits.csv")
     grown = {_key(row): float(row["similarity"]) for row in told}
     joined = {(row["video"], row["target"], row["time"]) for row in run_tools.rows(scanned / "bank_growth.csv")}
@@ -68,7 +68,7 @@ def _key(row: dict[str, str]) -> tuple[str, str, str]:
 def test_the_next_question_has_no_growth_left_of_this_one(
     scanned: Path, shared_models: Path, shared_media: Path
 ) -> None:
-    _hits(scanned, shared_models, shared_media, "--grow")
-    assert (scanned / "bank_growth.csv").exists()
     _hits(scanned, shared_models, shared_media)
+    assert (scanned / "bank_growth.csv").exists()
+    _hits(scanned, shared_models, shared_media, "--no-grow")
     assert not (scanned / "bank_growth.csv").exists()

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from fastface.faces.align import align_picture, align_planes, alignable
 from fastface.faces.arcface import Recogniser
-from fastface.faces.looks import Looks, find_in_frames, find_in_picture, least_score, letterbox
+from fastface.faces.looks import find_in_frames, find_in_picture, least_score, letterbox
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.faces.scrfd import Detections, Detector
 from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turned
 from fastface.suppression import suppress
-from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, Size
+from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, Looks, Size
 from fastface.video.canvas import PICTURE_CANVAS
 
 __all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "PhotoFaces", "letterbox"]

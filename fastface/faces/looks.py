@@ -19,13 +19,10 @@ import numpy.typing as npt
 
 from fastface.faces.scrfd import Detections, Detector
 from fastface.suppression import suppress
-from fastface.types import Image, Size
+from fastface.types import Image, Looks, Size
 from fastface.video.canvas import PICTURE_CANVAS
 
-__all__ = ["LOOKS_VERSION", "Looks", "find_in_frames", "find_in_picture", "least_score", "letterbox"]
-
-LOOKS_VERSION = 1
-"""Counted up with every change of what this module finds: an index that was made by another version is made again."""
+__all__ = ["find_in_frames", "find_in_picture", "least_score", "letterbox"]
 
 CLEAR_SCORE = 0.7
 """Detector score from which a face is taken as it is. Below, it may be a turned head with landmarks in wrong places."""
@@ -71,14 +68,6 @@ _HINTS = 3
 
 _INSIDE = 0.6
 """Share of a box that lies in a larger face's box from which it is a part of that face."""
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """Which further looks the frames of films get. Pictures get all."""
-
-    close_ups: bool = True  # on half the canvas, where nothing was found
-    turned: bool = True  # at the places of doubtful faces, turned
 
 
 def least_score(detector: Detector) -> float:

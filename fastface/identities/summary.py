@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from fastface.grouping import group_tracks
+from fastface.grouping import Groups, group_tracks
 from fastface.types import Faces, FloatArray, Size, Tracks
 
 __all__ = ["centrality", "frame_mates", "summarised"]
@@ -34,10 +34,20 @@ def summarised(faces: Faces, period: float, video: int, size: Size, best: int = 
         faces=groups.sizes,
         best=rows[firsts],
         quality=faces.quality[rows[firsts]],
-        det_score=np.maximum.reduceat(faces.det_score[rows], firsts),
+        det_score=_best_scores(faces, groups, best),
         centrality=(np.add.reduceat(centrality(faces.boxes, size)[rows], firsts) / groups.sizes).astype(np.float32),
         embedding=groups.mean,
     )
+
+
+def _best_scores(faces: Faces, groups: Groups, best: int) -> npt.NDArray[np.float32]:
+    """(t,) the mean detector score of each track's best faces: a head from behind is now and then taken for a face."""
+    rank = np.arange(len(groups.rows)) - groups.firsts[groups.of]
+    top = np.where(rank < best, faces.det_score[groups.rows], 0).astype(np.float64)
+    scores: npt.NDArray[np.float32] = (np.add.reduceat(top, groups.firsts) / np.minimum(groups.sizes, best)).astype(
+        np.float32
+    )
+    return scores
 
 
 def frame_mates(

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from fastface.backends import DeviceInfo, Precision
-from fastface.faces.looks import Looks
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
-from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Sampling, Size, Unit, VideoInfo
+from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Looks, Sampling, Size, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frame import UnitReport
 

@@ -5,6 +5,7 @@ from fastface.types.bodies import NUM_COLOURS, Bodies
 from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, PROFILE_YAW, FacePictures, Faces, FloatArray, Rows
 from fastface.types.frames import SIGNATURE_SIZE, SampledFrames
 from fastface.types.gates import BlurGate
+from fastface.types.looks import LOOKS_VERSION, Looks
 from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
 from fastface.types.tracks import FaceTracks
 from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
@@ -13,6 +14,7 @@ __all__ = [
     "ALIGNED_SIZE",
     "DOUBLE_COSINE",
     "HIT_KINDS",
+    "LOOKS_VERSION",
     "NUM_COLOURS",
     "PROFILE_YAW",
     "SIGNATURE_SIZE",
@@ -32,6 +34,7 @@ __all__ = [
     "HitKind",
     "Hits",
     "Image",
+    "Looks",
     "Person",
     "Portrait",
     "Rank",

@@ -27,7 +27,7 @@ class Tracks(Rows):
         faces: (t,) int64, how many; 0 of bodies.
         best: (t,) int64, the row in the video's faces, or bodies, of the best one.
         quality: (t,) float32, of that face; 0 of bodies.
-        det_score: (t,) float32, the largest of its faces, or bodies.
+        det_score: (t,) float32, the mean of its best faces, or the largest of its bodies.
         centrality: (t,) float32, how near the middle of the frame its boxes are on average: 1 in it, 0 in a corner.
         embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality; none of bodies.
     """

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config, ScanConfig
-from fastface.faces.looks import Looks
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
 from fastface.index.ledger import Ledger
@@ -16,7 +15,7 @@ from fastface.index.store import VideoIndex
 from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
-from fastface.types import BlurGate, Gallery, Size
+from fastface.types import BlurGate, Gallery, Looks, Size
 from fastface.video.discover import VideoFile
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.find import Finder

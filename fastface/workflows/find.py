@@ -115,10 +115,15 @@ class Finder:
                 yield self._find(record, record.info)
 
     def indexes(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, VideoIndex]]:
-        """The index of each video that has one; closer looks for earlier questions are to be left out of it."""
+        """The index of each video that has one; closer looks for earlier questions are to be left out of it.
+
+        Raises:
+            ModelError: A video was scanned with another recogniser than the gallery was made with.
+        """
         for record in records:
             index = self._index(record)
             if record.info is not None and index.faces_path.exists():
+                self._sampling(record)
                 yield record, index
 
     def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:

@@ -24,7 +24,7 @@ def linked(
     threshold: float,
     usual: ImpostorDistribution,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
-    """(t,) the cluster of each track, NOBODY for those too poor; (c, D) float16 centroids.
+    """(t,) the cluster of each track, NOBODY for those too poor, or without a clear face; (c, D) float16 centroids.
 
     Args:
         roll: All tracks of faces.
@@ -48,9 +48,12 @@ def linked(
     label, centroid = clustered(roll.tracks[kept], rule, apart=apart, together=together)
     if usual.is_measured:
         label, centroid = attach_unclear(roll.tracks[kept], (label, centroid), rule, apart, usual)
+    is_known = np.zeros(len(centroid), np.bool_)
+    is_known[label[(roll.tracks.det_score[kept] >= settings.clear_score) | is_anchored[kept]]] = True
+    number = np.where(is_known, np.cumsum(is_known) - 1, NOBODY)
     whole = np.full(len(roll.tracks), NOBODY, np.int64)
-    whole[kept] = label
-    return whole, centroid
+    whole[kept] = number[label]
+    return whole, centroid[is_known]
 
 
 def _pairs(anchors: Sequence[tuple[Anchor, Anchor]], roll: Roll, place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

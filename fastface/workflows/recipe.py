@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 from fastface.config import ScanConfig
-from fastface.faces.looks import LOOKS_VERSION
 from fastface.index.schema import SCHEMA_VERSION
-from fastface.types import DecoderName, Sampling
+from fastface.types import LOOKS_VERSION, DecoderName, Sampling
 from fastface.workflows.networks import Networks
 
 __all__ = ["Recipe", "recipe_of", "sampling_of"]

@@ -1,0 +1,16 @@
+"""Which further looks the frames of films get: see `faces.looks`."""
+
+from dataclasses import dataclass
+
+__all__ = ["LOOKS_VERSION", "Looks"]
+
+LOOKS_VERSION = 1
+"""Increased with every change of what `faces.looks` finds: an index that was made by another version is made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Which further looks the frames of films get. Pictures get all."""
+
+    close_ups: bool = True  # on half the canvas, where nothing was found
+    turned: bool = True  # at the places of doubtful faces, turned
