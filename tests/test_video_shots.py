@@ -98,7 +98,7 @@ def test_a_passer_by_is_hardly_ever_a_cut() -> None:
             picture[60:, max(0, left) : max(0, left + 220)] = (40, 35, 50)
             pictures.append(picture)
         cuts += len(set(shots_of(pictures))) - 1
-    assert cuts <= 0.01 * 7 * NUM_PLACES
+    assert cuts <= NUM_PLACES / 10
 
 
 def test_noise_and_stills_are_no_cuts() -> None:
