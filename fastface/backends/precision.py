@@ -21,7 +21,6 @@ _PERSON_RULE = (0.3, 0.45)
 _LANDMARKS = 5
 """Column of the first landmark; score and box come before."""
 
-_NUM_LANDMARKS = 5
 
 _LEAST_LENGTH = 1e-30
 """Against division by zero where an embedding has no length."""
@@ -71,7 +70,8 @@ class Pairs:
     @property
     def landmark_moves(self) -> npt.NDArray[np.float32]:
         """(n, 5) distance of each landmark from its float32 self, as a share of the face's width."""
-        apart = (self.quick - self.exact)[:, _LANDMARKS:].reshape(len(self.exact), _NUM_LANDMARKS, 2)
+        moves = (self.quick - self.exact)[:, _LANDMARKS:]
+        apart = moves.reshape(len(moves), moves.shape[1] // 2, 2)
         width = np.maximum(self.exact[:, 3] - self.exact[:, 1], 1)
         return np.asarray(np.linalg.norm(apart, axis=2) / width[:, None], np.float32)
 
