@@ -159,7 +159,7 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
         "insightface + OpenCV": Contender(lambda film: count(PEER, film, pack)),
         "PyAV, decoding alone": Contender(lambda film: count(DECODE, film)),
     }
-    modes = {name: MODES[name] for name in (REFERENCE, "fastface, default")} if options.tiny else MODES
+    modes = {REFERENCE: MODES[REFERENCE]} if options.tiny else MODES
     for name, options_of_mode in modes.items():
         contenders[name] = Contender(mode(shared, folder / name, options_of_mode))
     remark = "The second peer, face_recognition, is left out: no --second-peer was given."
