@@ -101,7 +101,7 @@ def test_every_track_is_pictured_at_its_best_class_and_no_batch_misses_a_face(se
     chosen = choose_portraits(faces, worth, due, 0.7)
     assert not chosen[worth < 0].any()
     assert chosen.sum() < (worth >= 0).sum()
-    tracks = link_tracks(faces, 0.2)
+    tracks = link_tracks(faces, np.zeros(len(faces), np.int32), 0.2)
     assert len(np.unique(tracks)) >= 12
     for track in np.unique(tracks):
         own = np.flatnonzero((tracks == track) & (worth >= 0))

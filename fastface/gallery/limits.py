@@ -10,7 +10,7 @@ __all__ = ["Limits", "Pairs", "TrackRule"]
 _SHARE_ANYWHERE, _SHARE_IN_FILM, _SHARE_IN_SHOT = 0.8, 0.1, 0.1
 """How the risk is shared out: most of it to the tracks of which nothing else is known."""
 
-_LEAST_PAIRS_ANYWHERE, _LEAST_PAIRS_IN_FILM, _LEAST_PAIRS_IN_SHOT = 10_000, 100, 10
+_LEAST_PAIRS_ANYWHERE, _LEAST_PAIRS_IN_FILM, _LEAST_PAIRS_IN_SHOT = 10_000, 1_000, 30
 """Pairs that are counted at least. A person asks many questions of small archives, one after the other: each gets the
 threshold of an archive of some size, so that all of them together stay within the risk."""
 
