@@ -2,7 +2,7 @@
 
 from fastface.types import Geometry, Size, VideoInfo
 
-__all__ = ["MAX_PLANES", "PICTURE_CANVAS", "USUAL_CANVAS", "geometry_for"]
+__all__ = ["MAX_PLANES", "PICTURE_CANVAS", "USUAL_CANVAS", "geometry_for", "picture_limit"]
 
 USUAL_CANVAS: Size = (640, 384)
 """The automatic canvas of a video of 16:9."""
@@ -15,6 +15,11 @@ MAX_PLANES = (4096, 2304)
 
 PICTURE_CANVAS = 640
 """Side of the canvas that a single picture is looked at in: insightface's default."""
+
+
+def picture_limit(max_pixels: int) -> int:
+    """Largest width × height of a picture where decoded frames may have `max_pixels`: large pictures are halved."""
+    return max_pixels * 3 // 2
 
 
 def geometry_for(info: VideoInfo, det_size: Size | None) -> Geometry:

@@ -14,7 +14,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from fastface.errors import InputError
 from fastface.types import Image
 
-__all__ = ["MAX_PIXELS", "picture_limit", "read_picture"]
+__all__ = ["MAX_PIXELS", "read_picture"]
 
 MAX_PIXELS = 150_000_000
 """Largest width × height that is read, unless another is given."""
@@ -63,11 +63,6 @@ _FOREIGN = {
     b"msf1": "HEIF",
 }
 """Brands of ISO media files that are pictures which Pillow cannot read."""
-
-
-def picture_limit(max_pixels: int) -> int:
-    """Largest width × height of a picture where decoded frames may have `max_pixels`: large pictures are halved."""
-    return max_pixels * 3 // 2
 
 
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image:

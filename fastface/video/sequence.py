@@ -5,9 +5,10 @@ from fractions import Fraction
 
 from fastface.errors import InputError, VideoError
 from fastface.types import Unit, VideoInfo
+from fastface.video.canvas import picture_limit
 from fastface.video.discover import VideoFile, sequence_files
 from fastface.video.frame import SampledFrame, SignOfLife, UnitReport, no_sign
-from fastface.video.picture import MAX_PIXELS, picture_limit, read_picture
+from fastface.video.picture import MAX_PIXELS, read_picture
 
 __all__ = ["SEQUENCE_RATE", "SequenceSource", "probe_sequence"]
 

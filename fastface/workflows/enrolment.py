@@ -15,7 +15,7 @@ from fastface.index.photos import PhotoIndex
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.messages import Role, device_of
 from fastface.types import Faces, Gallery
-from fastface.video.picture import picture_limit
+from fastface.video.canvas import picture_limit
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.looking import look_at, picture_settings
