@@ -38,8 +38,8 @@ from fastface.review.audit_page import MomentPicture, write_audit_page
 from fastface.review.estimates import AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows, stream
 from fastface.video.fingerprint import fingerprint
+from fastface.workflows.audit_jobs import CellsJob, FramesJob, PhotoJob, Shot, Wanted
 from fastface.workflows.audit_moments import Answer, Moments, VideoMoments, read_answer, read_moments
-from fastface.workflows.audit_process import CellsJob, FramesJob, PhotoJob, Shot, Wanted
 from fastface.workflows.desk import VERSION
 from fastface.workflows.interrupt import interruptible
 from fastface.workflows.journal import journal

@@ -1,10 +1,7 @@
 """The process that makes the pictures of an audit: a hostile video or photo ends only itself."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import av.logging
 import cv2
@@ -12,11 +9,12 @@ import numpy as np
 
 from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.process import Heartbeat
-from fastface.types import Image, VideoInfo
+from fastface.types import Image
 from fastface.video.picture import read_picture
 from fastface.video.pictures import frames_at, samples_of
+from fastface.workflows.audit_jobs import Box, CellsJob, FramesJob, PhotoJob, Shot, Wanted
 
-__all__ = ["CellsJob", "FramesJob", "PhotoJob", "Shot", "Wanted", "serve"]
+__all__ = ["serve"]
 
 _LONGEST = 880
 _CLOSE_UP = 260
@@ -24,57 +22,6 @@ _THUMBNAIL = 220
 _JPEG_QUALITY = 82
 _ROOM = 0.6
 """Room around a face in its close-up, as a share of its size."""
-
-Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A picture: a frame, the boxes to draw, and the one of them that is shown close, if any."""
-
-    number: int
-    pts: int
-    boxes: tuple[Box, ...]
-    close: Box | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FramesJob:
-    """Pictures of one video."""
-
-    info: VideoInfo
-    wanted: tuple[Wanted, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CellsJob:
-    """The samples of some cells of one video's sampling grid; `video` names it for the parent."""
-
-    video: int
-    info: VideoInfo
-    size: Fraction
-    cells: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoJob:
-    """A small picture of a photo of a target."""
-
-    target: int
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """What was made of a frame: JPEG of it, and of the face close by.
-
-    `place` is the number that was wanted, the cell, or the target.
-    """
-
-    place: int
-    pts: int
-    frame: bytes
-    close: bytes = b""
 
 
 def serve(connection: Connection, _descriptor: int, _settings: object) -> None:

@@ -1,0 +1,60 @@
+"""What the process that makes the pictures of an audit is asked for, and what it answers."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from fastface.types import VideoInfo
+
+__all__ = ["Box", "CellsJob", "FramesJob", "PhotoJob", "Shot", "Wanted"]
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A picture: a frame, the boxes to draw, and the one of them that is shown close, if any."""
+
+    number: int
+    pts: int
+    boxes: tuple[Box, ...]
+    close: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FramesJob:
+    """Pictures of one video."""
+
+    info: VideoInfo
+    wanted: tuple[Wanted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellsJob:
+    """The samples of some cells of one video's sampling grid; `video` names it for the parent."""
+
+    video: int
+    info: VideoInfo
+    size: Fraction
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoJob:
+    """A small picture of a photo of a target."""
+
+    target: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What was made of a frame: JPEG of it, and of the face close by.
+
+    `place` is the number that was wanted, the cell, or the target.
+    """
+
+    place: int
+    pts: int
+    frame: bytes
+    close: bytes = b""
