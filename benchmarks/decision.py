@@ -84,7 +84,7 @@ def main() -> None:
         lines = [
             machine(),
             "",
-            "`python benchmarks/decision.py`: w600k_mbf; in brackets the figures in use.",
+            "`python benchmarks/decision.py`: w600k_mbf.",
             "",
             *describe(measured, in_use),
             "",
