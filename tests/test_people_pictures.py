@@ -12,10 +12,10 @@ import pytest
 from cli_tools import fastface
 
 
-def people(out: Path, models: Path, returncode: int = 0) -> tuple[list[dict[str, Any]], str]:
+def people(out: Path, models: Path, *more: object) -> tuple[list[dict[str, Any]], str]:
     """The persons as `people --json` has them, and what it notes."""
-    done = fastface("people", "-o", out, "--models", models / "buffalo_s", "--json")
-    assert done.returncode == returncode, done.stderr
+    done = fastface("people", "-o", out, "--models", models / "buffalo_s", "--json", *more)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["persons"], done.stderr
 
 
@@ -67,7 +67,8 @@ def test_where_there_is_no_room_the_video_is_looked_at_again_or_the_reason_is_to
 def test_persons_who_pass_by_have_a_picture(shared_media: Path, shared_models: Path, tmp_path: Path, name: str) -> None:
     """Pictures were taken each half second, and of good faces only: one of 11 faces and one of 3 had none."""
     scan(shared_media / "clips" / f"{name}.mp4", tmp_path, shared_models)
-    persons, _ = people(tmp_path, shared_models)
+    # Those of the corridor are seen from behind and from the side, which nothing calls clear.
+    persons, _ = people(tmp_path, shared_models, "-s", "people.clear_score=0.5")
     assert persons
     assert all(person["portraits"] for person in persons)
     # Each track of the index has one, as none of these videos is damaged.
@@ -79,3 +80,12 @@ def test_persons_who_pass_by_have_a_picture(shared_media: Path, shared_models: P
     for person in persons:
         for file in person["portraits"]:
             assert np.isfinite(cv2.imread(str(tmp_path / file))).all()
+
+
+def test_where_no_face_is_clear_people_says_what_lists_them(
+    shared_media: Path, shared_models: Path, tmp_path: Path
+) -> None:
+    scan(shared_media / "clips" / "corridor.mp4", tmp_path, shared_models)
+    done = fastface("people", "-o", tmp_path, "--models", shared_models / "buffalo_s")
+    assert done.returncode == 0, done.stderr
+    assert "nobody is listed: no face is seen well enough; -s people.clear_score=0.5 asks for less" in done.stdout

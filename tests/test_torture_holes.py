@@ -17,6 +17,7 @@ import av
 import pytest
 import video_tools as tools
 from conftest import Torture
+from media_tools import FAST_VP8
 
 from fastface.types import Sampling
 
@@ -48,7 +49,7 @@ FILMS = {
     "mpeg2.mxf": f"{PICTURE} {SOUND} {MPEG2} -c:a pcm_s16le -ar 48000",
     "b.mkv": f"{PICTURE} {SOUND} {H264} -c:a aac",
     "live.mkv": f"{PICTURE} {H264} -f matroska -live 1",
-    "vp8.webm": f"{PICTURE} -c:v libvpx -deadline realtime -cpu-used 8 -g 25 {ENCODED}",
+    "vp8.webm": f"{PICTURE} -c:v libvpx {' '.join(FAST_VP8)} -g 25 {ENCODED}",
     "theora.ogv": f"{PICTURE} -c:v libtheora -q:v 6 -g 25 -page_duration 40000 {ENCODED}",
     "b.h264": f"{PICTURE} {H264}",
     "b.hevc": f"{PICTURE} -c:v libx265 -preset ultrafast -x265-params {X265} -pix_fmt yuv420p {ENCODED}",

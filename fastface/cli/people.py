@@ -78,6 +78,8 @@ def _lines(result: PeopleResult) -> list[str]:
     lines = []
     if not result.persons and persons:
         lines.append("nobody is listed; --min-faces 1 lists who has a single face")
+    elif not result.persons and result.poor:
+        lines.append("nobody is listed: no face is seen well enough; -s people.clear_score=0.5 asks for less")
     if len(result.persons) > _SHOWN:
         lines.append(f"and {len(result.persons) - _SHOWN} more: see {result.page}")
     num_seen = sum(not person.is_faceless for person in result.persons)

@@ -207,7 +207,7 @@ class PeopleConfig(Section):
         0.35, ge=0, le=1, description="Tracks without a face of this quality are nobody's: they are like each other."
     )
     clear_score: float = Field(
-        0.6, ge=0, le=1, description="Tracks whose detector scores stay below need a cosine 0.15 larger to be linked."
+        0.6, ge=0, le=1, description="A person is listed once a track's best faces have this mean detector score."
     )
     join_gap: Seconds = Field(
         2.0, description="Seconds between two tracks of a person up to which they are one stretch."
