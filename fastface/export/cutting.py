@@ -1,24 +1,24 @@
-"""Where a video can be cut: found in its packets, without decoding.
+"""Where a video can be cut: found in its packets, and checked by decoding where a copied clip would begin.
 
 A span counts from the first frame; a file counts from wherever it likes (a broadcast from its hour, an edited one from
-below zero). So cuts are made by the stream's own pts, and what a clip must hold is known before ffmpeg runs.
+below zero). So cuts are made by the stream's own pts, and what a clip must show is known before it is written.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import dropwhile, islice
 from pathlib import Path
+from typing import Any
 
 import av
-from av.container import InputContainer
-from av.video.stream import VideoStream
+import av.error
 
-from fastface.errors import ExportError, VideoError
+from fastface.errors import ExportError
+from fastface.export.reading import demux, open_video, seek
 from fastface.types import VideoInfo
-from fastface.video import container as video_container
 
-__all__ = ["CutPlan", "Stretch", "open_video", "plan_cut", "stretch_of", "ticks_of"]
+__all__ = ["CopyPlan", "Shown", "plan_copy", "planned_packets", "shown_by", "ticks_of"]
 
 _STEPS_BACK_SECONDS = (0, 2, 10, 60)
 """How far before the start a keyframe is looked for; then from the beginning of the file. Containers without an index
@@ -27,128 +27,74 @@ _STEPS_BACK_SECONDS = (0, 2, 10, 60)
 _SNAP_TICKS = Fraction(1, 1000)
 """A time that came through floating point this near to a tick is that tick."""
 
-_AUDIO_OF_MP4 = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"})
-_TEXT_SUBTITLES = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
+_LONGEST_LEAD_SECONDS = 10
+"""A copied clip begins at most so long before the last keyframe in front of its span: a file whose keyframes are none
+is cut precisely."""
+
+_CHECKED_FRAMES = 8
+"""Frames of which a decoder must show each at its planned time."""
+
 _VIDEO_OF_MP4 = frozenset({"av1", "h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp9"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """One packet. `pts` is in ticks, and the dts where the container has no pts.
+    """One packet of the video stream.
 
-    `dts` is None for the first packets of a Matroska file with reordered frames. `is_hidden` is one that must be
-    decoded but is not shown, since an edit list begins later.
+    Attributes:
+        place: Its time stamps and its place in the file, by which it is known again.
+        pts: In ticks.
+        duration: In ticks; 0 where the container does not say.
+        is_keyframe: As the container flags it.
     """
 
+    place: tuple[int | None, int | None, int | None]
     pts: int
-    dts: int | None
     duration: int
     is_keyframe: bool
-    is_hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Frames of a stream in order of display.
+class CopyPlan:
+    """A copied clip before it is made. All times are ticks of the stream's time base.
 
     Attributes:
-        first_pts: pts of the first frame.
-        end_pts: Where the last frame ends.
-        num_frames: How many packets show them.
+        seek_pts: Where to go in the file to meet its packets; None reads from the beginning.
+        places: Of each packet in the order of decoding, by which it is known again.
+        pts: pts of each of these packets.
+        end: Where the last frame shown ends.
     """
 
-    first_pts: int
-    end_pts: int
+    seek_pts: int | None
+    places: tuple[tuple[int | None, int | None, int | None], ...]
+    pts: tuple[int, ...]
+    end: int
+
+    @property
+    def first(self) -> int:
+        """When the first frame is shown."""
+        return self.pts[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a finished clip shows, as a decoder tells.
+
+    Attributes:
+        first: Seconds of the first frame on the clip's own clock.
+        end: Where the last frame ends.
+        num_frames: Packets of video that are shown.
+        sizes: (width, height) of the frames that were decoded.
+    """
+
+    first: Fraction
+    end: Fraction
     num_frames: int
+    sizes: frozenset[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class CutPlan:
-    """A cut before it is made. All pts are ticks of `time_base`.
-
-    Attributes:
-        format_name: The demuxer's name.
-        video_index: The video stream's number in the file.
-        audio: {number: whether MP4 holds its codec} of the audio streams.
-        text_subtitles: Numbers of the streams of subtitles that are text.
-        time_base: Seconds of a tick.
-        inside: The frames in [start, end): what a precise clip shows.
-        decode_pts: Where decoding must begin: the keyframe at or before the start, if there is one.
-        copied: The frames of a copied clip: from that keyframe on, until all of `inside` are there.
-        copied_dts: dts of the first and of the last packet of a copied clip, None where unknown.
-        can_copy: Whether MP4 holds the codec, every packet has a pts, and there is a keyframe that is shown.
-    """
-
-    format_name: str
-    video_index: int
-    audio: dict[int, bool]
-    text_subtitles: tuple[int, ...]
-    time_base: Fraction
-    inside: Stretch
-    decode_pts: int
-    copied: Stretch
-    copied_dts: tuple[int | None, int | None]
-    can_copy: bool
-
-
-@contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Opens a file for reading packets: the container and the stream that a scan looks at.
-
-    Raises:
-        ExportError: It is no video, or not any more.
-    """
-    try:
-        with video_container.open_video(path) as opened:
-            yield opened
-    except VideoError as error:
-        raise ExportError(f"cannot read {str(path)!r}: {error.reason}") from error
-    except (av.error.FFmpegError, OSError) as error:
-        raise ExportError(f"cannot read {str(path)!r}: {error}") from error
-
-
-def plan_cut(info: VideoInfo, start: float, end: float) -> CutPlan:
-    """Finds the packets of a span.
-
-    Args:
-        info: The video.
-        start: Seconds from the first frame.
-        end: The same, exclusive.
-
-    Raises:
-        ExportError: The file cannot be read, or no frame lies in the span.
-    """
-    for step_back in (*_STEPS_BACK_SECONDS, None):
-        with open_video(info.path) as (container, video):
-            first, last = ticks_of(info, start), ticks_of(info, end)
-            if step_back is not None:
-                target = first - int(step_back / info.time_base)
-                if target <= info.start_pts:
-                    continue
-                container.seek(target, stream=video)
-            marks, has_all_pts = _marks_until(container, video, last)
-            begin = _keyframe_at(marks, first)
-            if begin is None and step_back is not None:
-                continue
-            if any(first <= mark.pts < last and not mark.is_hidden for mark in marks):
-                return _planned(container, video, marks[begin or 0 :], (first, last), begin is not None and has_all_pts)
-    raise ExportError(f"no frame of {str(info.path)!r} lies between {start:.3f} s and {end:.3f} s")
-
-
-def stretch_of(path: Path) -> Stretch:
-    """What a finished clip shows, in ticks of a microsecond; its first frame is decoded to see that it can be.
-
-    Raises:
-        ExportError: It has no frame, or its first frame cannot be decoded.
-    """
-    with open_video(path) as (container, video):
-        if next(container.decode(video), None) is None:
-            raise ExportError(f"{str(path)!r} shows nothing")
-    with open_video(path) as (container, video):
-        marks, _ = _marks_until(container, video, None)
-        micro = _time_base(video) * 1_000_000
-        whole = _stretch([mark for mark in marks if not mark.is_hidden])
-        return Stretch(round(whole.first_pts * micro), round(whole.end_pts * micro), whole.num_frames)
+class _NoCopy(Exception):  # noqa: N818 - an answer, not an error
+    """Packets alone cannot make this clip."""
 
 
 def ticks_of(info: VideoInfo, time: float) -> int:
@@ -158,66 +104,228 @@ def ticks_of(info: VideoInfo, time: float) -> int:
     return info.start_pts + (nearest if abs(ticks - nearest) <= _SNAP_TICKS else -(-ticks // 1))
 
 
-def _time_base(video: VideoStream) -> Fraction:
-    if not video.time_base:
-        raise ExportError("its video has no time base")
-    return video.time_base
+def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], object]) -> CopyPlan | None:
+    """Find the packets of a copied clip: from a keyframe on, until all frames in [first, end) are there.
 
+    Args:
+        info: The video.
+        first: pts of the span's start.
+        end: pts of its end, exclusive.
+        check_stop: Called with each packet; its exceptions pass through.
 
-def _marks_until(container: InputContainer, video: VideoStream, end_pts: int | None) -> tuple[list[_Mark], bool]:
-    """The packets from here on, until none that follows can be shown before `end_pts`; whether all had a pts."""
-    marks: list[_Mark] = []
-    has_all_pts = True
-    for packet in video_container.demux(container, video):
-        pts = packet.dts if packet.pts is None else packet.pts
-        if pts is None or packet.size == 0:  # the last one, which flushes the decoder, is empty
+    Returns:
+        The plan; None where a copy would not show what it says: MP4 does not hold the codec, times are missing, made up
+        or hidden by an edit list, or no picture from which decoding may begin is shown before the span.
+
+    Raises:
+        ExportError: The file cannot be read.
+    """
+    if info.estimated_times or info.codec not in _VIDEO_OF_MP4:
+        return None
+    for step_back in (*_STEPS_BACK_SECONDS, None):
+        seek_pts = None if step_back is None else first - int(step_back / info.time_base)
+        if seek_pts is not None and seek_pts <= info.start_pts:
             continue
+        with open_video(info.path) as (container, video):
+            if container.format.name == "avi" and video.codec_context.has_b_frames:
+                return None  # AVI has no presentation times, and pictures that change places
+            if seek_pts is not None and not seek(container, video, seek_pts):
+                continue
+            try:
+                marks = _marks_until(container, video, end, check_stop)
+                found = _begun(info, marks, (first, end), seek_pts, check_stop)
+            except _NoCopy:
+                return None
+        if found is not None:
+            return found
+    return None
+
+
+def _marks_until(container: Any, video: Any, end: int, check_stop: Callable[[], object]) -> list[_Mark]:
+    """The packets from here on, until none that follows can be shown before `end`.
+
+    Raises:
+        _NoCopy: One of them has no presentation time, is hidden, or changes the decoder's parameters.
+    """
+    marks: list[_Mark] = []
+    for packet in demux(container, video):
+        check_stop()
         # A packet is decoded before it is shown.
-        if end_pts is not None and packet.dts is not None and packet.dts >= end_pts:
+        if packet.dts is not None and packet.dts >= end:
             break
-        has_all_pts &= packet.pts is not None
-        marks.append(_Mark(pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard))
-    return marks, has_all_pts
+        if packet.pts is None or packet.is_discard or (marks and packet.has_sidedata("new_extradata")):
+            raise _NoCopy
+        place = packet.pts, packet.dts, packet.pos
+        marks.append(_Mark(place, packet.pts, packet.duration or 0, packet.is_keyframe))
+    return marks
 
 
-def _keyframe_at(marks: list[_Mark], first: int) -> int | None:
-    """The place of the last keyframe at or before a pts."""
-    keys = [i for i, mark in enumerate(marks) if mark.is_keyframe and mark.pts <= first]
-    return max(keys, key=lambda i: marks[i].pts, default=None)
+def _begun(
+    info: VideoInfo,
+    marks: list[_Mark],
+    bounds: tuple[int, int],
+    seek_pts: int | None,
+    check_stop: Callable[[], object],
+) -> CopyPlan | None:
+    """The plan that begins at the last keyframe with which a decoder can begin; None: look further back.
+
+    Raises:
+        _NoCopy: There is none.
+    """
+    inside = [number for number, mark in enumerate(marks) if bounds[0] <= mark.pts < bounds[1]]
+    keys = [number for number, mark in enumerate(marks) if mark.is_keyframe and mark.pts <= bounds[0]]
+    keys.sort(key=lambda number: marks[number].pts, reverse=True)
+    if not keys or not inside:
+        return None
+    furthest = marks[keys[0]].pts - _LONGEST_LEAD_SECONDS / info.time_base
+    intra: set[int] | None = None
+    for number in keys:
+        if marks[number].pts < furthest:
+            raise _NoCopy
+        if intra is not None and marks[number].pts not in intra:
+            continue
+        plan = _plan_from(marks, number, inside[-1], seek_pts)
+        if _is_decodable(info, plan, check_stop):
+            return plan
+        if intra is None:
+            intra = _find_intra(info, _plan_from(marks, 0, keys[0], seek_pts), check_stop)
+    if seek_pts is None:
+        raise _NoCopy
+    return None
 
 
-def _planned(
-    container: InputContainer, video: VideoStream, marks: list[_Mark], bounds: tuple[int, int], can_begin: bool
-) -> CutPlan:
-    """The plan over marks that begin where decoding must begin."""
-    shown = [i for i, mark in enumerate(marks) if bounds[0] <= mark.pts < bounds[1] and not mark.is_hidden]
-    copied = marks[: shown[-1] + 1]
-    audio = {stream.index: _canonical(stream) in _AUDIO_OF_MP4 for stream in container.streams.audio if stream.rate}
-    subtitles = (stream.index for stream in container.streams.subtitles if _canonical(stream) in _TEXT_SUBTITLES)
-    can_copy = can_begin and _canonical(video) in _VIDEO_OF_MP4 and not any(mark.is_hidden for mark in copied)
-    return CutPlan(
-        format_name=container.format.name.split(",")[0],
-        video_index=video.index,
-        audio=audio,
-        text_subtitles=tuple(subtitles),
-        time_base=_time_base(video),
-        inside=_stretch([marks[i] for i in shown]),
-        decode_pts=marks[0].pts,
-        copied=_stretch(copied),
-        copied_dts=(copied[0].dts, copied[-1].dts),
-        can_copy=can_copy,
-    )
+def _find_intra(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object]) -> set[int]:
+    """Times of the frames from which decoding may begin, as the decoder says: the container's flags are wrong."""
+    with open_video(info.path) as (container, video):
+        packets = planned_packets(container, video, plan)
+        found = (frame for frame in _decoded(packets, video.codec_context, check_stop) if _is_intra(frame))
+        try:
+            return {frame.pts for frame in found}
+        except av.error.FFmpegError:
+            return set()
 
 
-def _canonical(stream: av.stream.Stream) -> str:
-    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else ""
+def _plan_from(marks: list[_Mark], key: int, last: int, seek_pts: int | None) -> CopyPlan:
+    """Packets from a keyframe on, without those that are shown before it, and with all that fill the display order.
 
+    Pictures that follow a keyframe and are shown before it may need pictures in front of it (open GOP).
 
-def _stretch(marks: list[_Mark]) -> Stretch:
-    if not marks:
-        raise ExportError("it has no frames")
-    pts = sorted(mark.pts for mark in marks)
-    last = max(marks, key=lambda mark: mark.pts)
+    Raises:
+        _NoCopy: Two frames have one time.
+    """
+    begin = marks[key].pts
+    following = [mark for mark in marks[key:] if mark.pts >= begin]
+    count = following.index(marks[last]) + 1
+    until = max(mark.pts for mark in following[:count])
+    while any(mark.pts < until for mark in following[count:]):
+        count += 1
+    chosen = following[:count]
+    pts = [mark.pts for mark in chosen]
+    if len(set(pts)) < len(pts):
+        raise _NoCopy
+    latest = max(chosen, key=lambda mark: mark.pts)
+    ordered = sorted(pts)
     # MPEG-TS knows no durations: then a frame lasts as long as the one before it.
-    duration = last.duration or (pts[-1] - pts[-2] if len(pts) > 1 else 0)
-    return Stretch(pts[0], last.pts + duration, len(marks))
+    duration = latest.duration or (ordered[-1] - ordered[-2] if len(pts) > 1 else 0)
+    return CopyPlan(seek_pts, tuple(mark.place for mark in chosen), tuple(pts), latest.pts + duration)
+
+
+def planned_packets(container: Any, video: Any, plan: CopyPlan) -> Iterator[Any]:
+    """The packets of a plan, from a file that was just opened.
+
+    Raises:
+        ExportError: They are not there any more.
+    """
+    if plan.seek_pts is not None and not seek(container, video, plan.seek_pts):
+        raise ExportError("the file does not seek as it did")
+    wanted = set(plan.places)
+    packets = demux(container, video)
+    from_first = dropwhile(lambda packet: (packet.pts, packet.dts, packet.pos) != plan.places[0], packets)
+    for packet in from_first:
+        place = packet.pts, packet.dts, packet.pos
+        if place in wanted:
+            wanted.discard(place)
+            yield packet
+        if not wanted:
+            return
+    raise ExportError(f"{len(wanted)} packets are not where they were")
+
+
+def _is_decodable(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object]) -> bool:
+    """Whether a decoder that begins with the plan shows its first frames, whole and at their times."""
+    wanted = sorted(plan.pts)[:_CHECKED_FRAMES]
+    shown: list[int | None] = []
+    with open_video(info.path) as (container, video):
+        try:
+            for frame in _decoded(planned_packets(container, video, plan), video.codec_context, check_stop):
+                if not shown and not _is_intra(frame):
+                    return False
+                if frame.is_corrupt:
+                    return False
+                shown.append(frame.pts)
+                if len(shown) == len(wanted):
+                    break
+        except av.error.FFmpegError:
+            return False
+    return shown == wanted
+
+
+def _decoded(packets: Iterator[Any], codec: Any, check_stop: Callable[[], object]) -> Iterator[Any]:
+    for packet in packets:
+        check_stop()
+        yield from codec.decode(packet)
+    yield from codec.decode(None)
+
+
+def _is_intra(frame: Any) -> bool:
+    return bool(frame.key_frame) and int(frame.pict_type) in _INTRA
+
+
+_INTRA = frozenset({int(av.video.frame.PictureType.I), int(av.video.frame.PictureType.NONE)})
+"""Types of pictures that refer to no other; some decoders tell none."""
+
+
+def shown_by(path: Path, check_stop: Callable[[], object] = lambda: None) -> Shown:
+    """Return what a finished clip shows: its beginning and its last group of pictures are decoded.
+
+    Raises:
+        ExportError: It cannot be read, or shows nothing.
+    """
+    with open_video(path) as (container, video):
+        marks = [packet for packet in demux(container, video) if not packet.is_discard and packet.pts is not None]
+        num_frames = len(marks)
+        keys = [packet.pts for packet in marks if packet.is_keyframe]
+    with open_video(path) as (container, video):
+        head = list(islice(_frames(container, video, check_stop), _CHECKED_FRAMES))
+    with open_video(path) as (container, video):
+        if len(keys) > 1:
+            container.seek(max(keys), stream=video)
+        tail: list[Any] = []
+        sizes = {(frame.width, frame.height) for frame in head}
+        for frame in _frames(container, video, check_stop):
+            sizes.add((frame.width, frame.height))
+            tail = [*tail[-_CHECKED_FRAMES:], frame]
+    times = [frame.pts for frame in (*head, *tail) if frame.pts is not None]
+    if not head or not times:
+        raise ExportError("the clip shows nothing")
+    if sorted(times[: len(head)]) != times[: len(head)]:
+        raise ExportError("the frames of the clip are not in order")
+    latest = max((frame for frame in (*head, *tail) if frame.pts is not None), key=lambda frame: frame.pts)
+    base = video.time_base
+    assert base is not None
+    return Shown(times[0] * base, (latest.pts + (latest.duration or 0)) * base, num_frames, frozenset(sizes))
+
+
+def _frames(container: Any, video: Any, check_stop: Callable[[], object]) -> Iterator[Any]:
+    """Frames that can be decoded; damaged packets are passed over, as players do."""
+    packets = demux(container, video)
+    for packet in packets:
+        check_stop()
+        try:
+            yield from packet.decode()
+        except av.error.FFmpegError:
+            continue
+    try:
+        yield from video.codec_context.decode(None)
+    except av.error.FFmpegError:
+        return

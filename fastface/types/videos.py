@@ -41,6 +41,8 @@ class VideoInfo:
         pixel_format: The decoder's pixel format.
         estimated_times: Whether frames have no timestamps, or the clock is set back in the middle, so that times are
             counted by `rate` there and hold only when decoding begins at the beginning.
+        uses_dts: Whether the container has no presentation times, and what FFmpeg makes up for them is wrong. A frame
+            then has the decoding time of the packet that brought it out of the decoder, in order of output.
         max_pixels: Width × height of the largest frame that is decoded, since a film may change its size.
         is_film: Whether its frames follow each other. Pictures of a folder need not: each may be of another size, and
             shows a moment of its own.
@@ -61,6 +63,7 @@ class VideoInfo:
     codec: str
     pixel_format: str
     estimated_times: bool = False
+    uses_dts: bool = False
     max_pixels: int = 2**31 - 1
     is_film: bool = True
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
-__all__ = ["tone_mapping", "yuv_matrix"]
+__all__ = ["is_rgb", "tone_mapping", "yuv_matrix"]
 
 _BT709, _BT601 = 1, 5
 _RGB, _UNSPECIFIED = 0, 2
@@ -41,3 +41,8 @@ def tone_mapping(frame: Any) -> dict[str, int]:
     if transfer == _HLG:
         return {"dst_color_primaries": ColorPrimaries.BT709}
     return {}
+
+
+def is_rgb(frame: Any) -> bool:
+    """Whether a frame's pixels are red, green and blue, or colours of a palette: then it has no matrix of its own."""
+    return bool(frame.format.is_rgb or frame.format.has_palette)

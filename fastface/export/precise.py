@@ -1,0 +1,280 @@
+"""A precise clip: the frames that the scan placed in a span, decoded as the scan decodes them, and encoded again."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.filter import Graph
+from av.video.reformatter import VideoReformatter
+
+from fastface.errors import ExportError
+from fastface.export.muxing import TimedPacket
+from fastface.types import Sampling, Size, Unit, VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+from fastface.video.colour import is_rgb, yuv_matrix
+from fastface.video.decode import open_source
+
+__all__ = ["EncodedVideo", "frames_from"]
+
+_OPTIONS = {"preset": "veryfast", "crf": "18"}
+_THREADS = 2
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_BT709, _BT601, _UNSPECIFIED, _LIMITED = 1, 6, 2, 1
+_HD_HEIGHT = 720
+
+PlacedFrame = tuple[int, int, Any]
+"""(pts of the scan, ticks for which it is shown, `av.VideoFrame` or a BGR picture)."""
+
+
+def frames_from(info: VideoInfo, first: int, end: int, check_stop: Callable[[], object]) -> Generator[PlacedFrame]:
+    """Decode the frames whose pts lie in [first, end), each with the ticks for which it is shown.
+
+    Raises:
+        VideoError: The file cannot be read any more.
+    """
+    unit = Unit(info.video_id, 0, info.time_of(first), None, Sampling(None))
+    usual = max(1, round(1 / (info.rate or UNKNOWN_RATE) / info.time_base))
+    before: Any = None
+    with closing(open_source(info, _THREADS, check_stop).frames(unit)) as frames:
+        for frame in chain(frames, (None,)):
+            if before is not None:
+                # The last frame is not shown through a gap that follows.
+                own = getattr(before.content, "duration", 0) or usual
+                stands = own if frame is None else frame.pts - before.pts
+                is_last = frame is None or frame.pts >= end
+                yield before.pts, min(stands, max(own, usual)) if is_last else stands, before.content
+            if frame is None or frame.pts >= end:
+                return
+            before = frame
+
+
+@dataclass(slots=True)
+class _Colours:
+    """Tags of the encoded pictures, as ITU-T H.273 numbers them."""
+
+    matrix: int
+    primaries: int
+    transfer: int
+
+
+class EncodedVideo:
+    """The stream of pictures of a precise clip.
+
+    Attributes:
+        first: pts of the first frame.
+        end: Where the last one so far ends.
+        is_complete: Whether all frames were taken.
+        num_frames: Number of frames so far.
+    """
+
+    def __init__(self, clip: Any, info: VideoInfo, frames: Iterator[PlacedFrame]) -> None:
+        """Add the stream to a clip.
+
+        Args:
+            clip: The output container.
+            info: The video.
+            frames: From `frames_from`; the first one is taken at once.
+
+        Raises:
+            ExportError: There is no frame.
+        """
+        first = next(frames, None)
+        if first is None:
+            raise ExportError("no frame of it can be decoded")
+        self.first = self.end = first[0]
+        self.num_frames = 0
+        self.is_complete = False
+        self._info = info
+        self._frames = _progressive(chain((first,), frames)) if info.interlaced else chain((first,), frames)
+        self._durations: dict[int, int] = {}
+        self._painter = _Painter(info, first[2])
+        self.stream = self._add_stream(clip)
+
+    def _add_stream(self, clip: Any) -> Any:
+        info, painter = self._info, self._painter
+        stream = clip.add_stream("libx264", rate=info.rate or UNKNOWN_RATE, options=dict(_OPTIONS))
+        codec = stream.codec_context
+        codec.width, codec.height = painter.size
+        codec.pix_fmt = "yuv420p"
+        # Each frame once, at its own time.
+        codec.time_base = stream.time_base = info.time_base
+        aspect = info.pixel_aspect if info.rotation % 180 == 0 else 1 / info.pixel_aspect
+        if aspect != 1:
+            codec.sample_aspect_ratio = aspect
+        colours = painter.colours
+        codec.colorspace, codec.color_primaries = colours.matrix, colours.primaries
+        codec.color_trc, codec.color_range = colours.transfer, _LIMITED
+        return stream
+
+    def packets(self) -> Iterator[TimedPacket]:
+        """Encode all frames; the first is shown at 0."""
+        for pts, duration, content in self._frames:
+            picture = self._painter.paint(content)
+            picture.pts, picture.time_base = pts - self.first, self._info.time_base
+            self._durations[picture.pts] = duration
+            self.num_frames += 1
+            self.end = pts + duration
+            yield from self._timed(self.stream.encode(picture))
+        self.is_complete = True
+        yield from self._timed(self.stream.encode(None))
+
+    def _timed(self, packets: list[Any]) -> Iterator[TimedPacket]:
+        for packet in packets:
+            packet.duration = self._durations.pop(packet.pts, packet.duration)
+            yield packet.dts * packet.time_base, self.stream.index, packet
+
+
+class _Painter:
+    """Makes frames of one size and one kind of colour, upright, of whatever the film's frames are."""
+
+    def __init__(self, info: VideoInfo, first: Any) -> None:
+        self._info = info
+        self._scaler = VideoReformatter()
+        size = _size_of(first)
+        turned = size if info.rotation % 180 == 0 else size[::-1]
+        self.size: Size = (turned[0] + turned[0] % 2, turned[1] + turned[1] % 2)
+        self.colours = self._colours_of(first)
+
+    def _colours_of(self, first: Any) -> _Colours:
+        if isinstance(first, np.ndarray) or is_rgb(first):
+            matrix = _BT709 if self.size[1] >= _HD_HEIGHT else _BT601
+            return _Colours(matrix, matrix, matrix)  # primaries and transfer have the same numbers
+        matrix = int(first.colorspace) or _UNSPECIFIED  # 0 is RGB, which these pixels are not
+        if matrix == _UNSPECIFIED and not self._is_plain(first):
+            matrix = yuv_matrix(first)
+        return _Colours(matrix, int(first.color_primaries), int(first.color_trc))
+
+    def _is_plain(self, frame: Any) -> bool:
+        is_upright = self._info.rotation == 0 and not self._info.mirrored
+        is_ready = frame.format.name == "yuv420p" and int(frame.color_range) in (0, _LIMITED)
+        return is_upright and is_ready and (frame.width, frame.height) == self.size
+
+    def paint(self, content: Any) -> Any:
+        """Return the frame to encode, with no type of picture asked for."""
+        if isinstance(content, np.ndarray):
+            content = av.VideoFrame.from_ndarray(content, format="bgr24")
+        if self._is_plain(content) and self.colours.matrix in (_UNSPECIFIED, int(content.colorspace)):
+            content.pict_type = 0
+            return content
+        return self._turned(self._scaled(content))
+
+    def _scaled(self, frame: Any) -> Any:
+        """Fit the frame into the clip's size before it is turned: a film may change its size."""
+        full = self.size if self._info.rotation % 180 == 0 else self.size[::-1]
+        factor = min(Fraction(full[0], frame.width), Fraction(full[1], frame.height))
+        width, height = (
+            max(2, min(most, round(side * factor / 2) * 2)) for side, most in zip(_size_of(frame), full, strict=True)
+        )
+        if abs(frame.width - full[0]) <= 1 and abs(frame.height - full[1]) <= 1:
+            width, height = full  # an odd side is stretched by one line
+        source, target = self._matrices(frame)
+        scaled = self._scaler.reformat(
+            frame,
+            width,
+            height,
+            "yuv420p",
+            src_colorspace=source,
+            dst_colorspace=target,
+            dst_color_range="MPEG",
+            interpolation="BICUBIC",
+        )
+        return _framed(scaled, full)
+
+    def _matrices(self, frame: Any) -> tuple[int, int]:
+        """The matrix by which a frame is read, and that by which it is written."""
+        source, target = yuv_matrix(frame), self.colours.matrix
+        if is_rgb(frame) or target not in (_UNSPECIFIED, int(frame.colorspace)):
+            return source, source if target == _UNSPECIFIED else target
+        return source, source  # no swscale is needed for the matrix, and not every one is known to it
+
+    def _turned(self, frame: Any) -> Any:
+        rotation, mirrored = self._info.rotation, self._info.mirrored
+        if rotation or mirrored:
+            frame = _with_planes(frame, self.size, lambda plane: _turn(plane, rotation, mirrored=mirrored))
+        frame.pict_type = 0
+        return frame
+
+
+def _size_of(content: Any) -> Size:
+    if isinstance(content, np.ndarray):
+        return content.shape[1], content.shape[0]
+    return content.width, content.height
+
+
+def _turn(plane: Any, rotation: int, *, mirrored: bool) -> Any:
+    if mirrored:
+        plane = plane[:, ::-1]
+    return cv2.rotate(np.ascontiguousarray(plane), _TURNS[rotation]) if rotation else plane
+
+
+def _with_planes(frame: Any, size: Size, change: Callable[[Any], Any]) -> Any:
+    """A new frame of `size` whose planes are those of another one, changed."""
+    made = av.VideoFrame(*size, "yuv420p")
+    planes: Any = made.planes
+    for number, (source, target) in enumerate(zip(frame.planes, planes, strict=True)):
+        half = 2 if number else 1
+        rows = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
+        plane = change(rows[: frame.height // half, : frame.width // half])
+        into = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
+        into[: size[1] // half, : size[0] // half] = plane
+    return made
+
+
+def _framed(frame: Any, size: Size) -> Any:
+    """The frame in the middle of a black one of `size`."""
+    if (frame.width, frame.height) == size:
+        return frame
+    left, top = (size[0] - frame.width) // 4 * 2, (size[1] - frame.height) // 4 * 2
+
+    def bordered(plane: Any) -> Any:
+        is_luma = plane.shape[0] == frame.height
+        half = 1 if is_luma else 2
+        canvas = np.full((size[1] // half, size[0] // half), 16 if is_luma else 128, np.uint8)
+        canvas[top // half : top // half + plane.shape[0], left // half : left // half + plane.shape[1]] = plane
+        return canvas
+
+    return _with_planes(frame, size, bordered)
+
+
+def _progressive(frames: Iterator[PlacedFrame]) -> Iterator[PlacedFrame]:
+    """The same frames without combs: FFmpeg's yadif, for those that are flagged as interlaced."""
+    graph: Any = None
+    kind: tuple[object, ...] = ()
+    waiting: deque[PlacedFrame] = deque()
+    for placed in frames:
+        content = placed[2]
+        if graph is None or kind != (content.width, content.height, content.format.name):
+            if graph is not None:
+                yield from _pulled(graph, waiting, None)
+            kind = content.width, content.height, content.format.name
+            graph = _deinterlacer(content)
+        waiting.append(placed)
+        content.pts = placed[0]
+        yield from _pulled(graph, waiting, content)
+    if graph is not None:
+        yield from _pulled(graph, waiting, None)
+
+
+def _deinterlacer(content: Any) -> Any:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=content.width, height=content.height, format=content.format, time_base=content.time_base
+    )
+    graph.link_nodes(source, graph.add("yadif", "deint=interlaced"), graph.add("buffersink")).configure()
+    return graph
+
+
+def _pulled(graph: Any, waiting: deque[PlacedFrame], content: Any) -> Iterator[PlacedFrame]:
+    graph.push(content)
+    with suppress(av.error.BlockingIOError, av.error.EOFError):
+        while True:
+            frame = graph.pull()
+            pts, duration, _ = waiting.popleft()
+            yield pts, duration, frame

@@ -1,0 +1,64 @@
+"""Reading a film's packets for a clip."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from fastface.errors import ExportError, VideoError
+from fastface.types import VideoInfo
+from fastface.video import container as video_container
+
+__all__ = ["demux", "open_video", "seek", "seek_before"]
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file for reading packets: the container and the stream that a scan reads.
+
+    Raises:
+        ExportError: It is no video, or not any more.
+    """
+    try:
+        with video_container.open_video(path) as opened:
+            yield opened
+    except VideoError as error:
+        raise ExportError(f"cannot read {str(path)!r}: {error.reason}") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise ExportError(f"cannot read {str(path)!r}: {error}") from error
+
+
+def seek(container: InputContainer, video: VideoStream, pts: int) -> bool:
+    """Go to a keyframe at or before a time, as far as the container knows; False if FFmpeg refuses.
+
+    It refuses where no keyframe before that time is flagged. The file's position is undefined then.
+    """
+    try:
+        container.seek(pts, stream=video)
+    except av.error.FFmpegError:
+        return False
+    return True
+
+
+def seek_before(container: InputContainer, video: VideoStream, info: VideoInfo, time: Fraction) -> bool:
+    """Go to a keyframe before a time in seconds from the first frame; the beginning needs no seek."""
+    pts = info.pts_at(time)
+    return pts <= info.start_pts or seek(container, video, pts)
+
+
+def demux(container: InputContainer, *streams: Any) -> Iterator[Any]:
+    """The packets of some streams, without the empty ones that end them.
+
+    PyAV 18 fails at the end of a file whose damage looks like packets of another stream, after all packets.
+    """
+    try:
+        for packet in container.demux(*streams):
+            if packet.size:
+                yield packet
+    except IndexError:
+        return

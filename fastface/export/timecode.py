@@ -1,0 +1,35 @@
+"""SMPTE timecode (ST 12-1): the label of a frame some frames after another one."""
+
+import re
+from fractions import Fraction
+
+__all__ = ["advance_timecode"]
+
+_TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
+_DROPPED_PER_MINUTE = {30: 2, 60: 4}
+"""Labels that drop-frame timecode leaves out each minute, but for every tenth: at 29.97 and 59.94 frames a second."""
+
+
+def advance_timecode(text: str, rate: Fraction, num_frames: int) -> str:
+    """Return the timecode `num_frames` frames later; empty if `text` is no timecode of that rate.
+
+    Args:
+        text: `HH:MM:SS:FF`; `;` or `.` before the frames marks drop-frame timecode.
+        rate: Frames a second.
+        num_frames: Frames between the two.
+    """
+    found = _TIMECODE.fullmatch(text.strip())
+    nominal = round(rate)
+    if found is None or not 1 <= nominal <= 99 or int(found[5]) >= nominal:
+        return ""
+    hours, minutes, seconds, frames = (int(found[number]) for number in (1, 2, 3, 5))
+    dropped = _DROPPED_PER_MINUTE.get(nominal, 0) if found[4] != ":" else 0
+    total_minutes = hours * 60 + minutes
+    count = (total_minutes * 60 + seconds) * nominal + frames
+    count += num_frames - dropped * (total_minutes - total_minutes // 10)
+    count %= 24 * 60 * 60 * nominal - dropped * (24 * 60 - 24 * 6)
+    if dropped:
+        tens, rest = divmod(count, 600 * nominal - 9 * dropped)
+        count += dropped * 9 * tens + dropped * max(0, (rest - dropped) // (60 * nominal - dropped))
+    seconds, frames = divmod(count, nominal)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{found[4]}{frames:02}"
