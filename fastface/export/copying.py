@@ -127,7 +127,8 @@ def _add_lines(clip: Any, lines: list[_Line]) -> Iterator[TimedPacket]:
 
     def packets() -> Iterator[TimedPacket]:
         for line in lines:
-            packet = av.Packet(len(line.text).to_bytes(2, "big") + line.text)
+            packet = av.Packet(2 + len(line.text))
+            packet.update(len(line.text).to_bytes(2, "big") + line.text)
             packet.time_base = Fraction(1, 1000)
             packet.pts = packet.dts = round(line.start * 1000)
             packet.duration = max(1, round((line.end - line.start) * 1000))

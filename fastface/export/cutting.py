@@ -293,18 +293,24 @@ def shown_by(path: Path, check_stop: Callable[[], object] = lambda: None) -> Sho
     """
     with open_video(path) as (container, video):
         marks = [packet for packet in demux(container, video) if not packet.is_discard and packet.pts is not None]
-        num_frames = len(marks)
-        keys = [packet.pts for packet in marks if packet.is_keyframe]
+        num_frames, last_pts = len(marks), max((packet.pts for packet in marks), default=0)
+        last_key = max((packet.pts for packet in marks if packet.is_keyframe), default=0)
+    sizes: set[tuple[int, int]] = set()
     with open_video(path) as (container, video):
         head = list(islice(_frames(container, video, check_stop), _CHECKED_FRAMES))
-    with open_video(path) as (container, video):
-        if len(keys) > 1:
-            container.seek(max(keys), stream=video)
-        tail: list[Any] = []
-        sizes = {(frame.width, frame.height) for frame in head}
-        for frame in _frames(container, video, check_stop):
-            sizes.add((frame.width, frame.height))
-            tail = [*tail[-_CHECKED_FRAMES:], frame]
+    tail: list[Any] = []
+    for seek_pts in (last_key, None):
+        with open_video(path) as (container, video):
+            if seek_pts is not None and not seek(container, video, seek_pts):
+                continue
+            tail = []
+            for frame in _frames(container, video, check_stop):
+                tail = [*tail[-_CHECKED_FRAMES:], frame]
+                sizes.add((frame.width, frame.height))
+        # With a gradual refresh, no frame is whole until long after the last keyframe.
+        if any(frame.pts == last_pts for frame in tail):
+            break
+    sizes |= {(frame.width, frame.height) for frame in head}
     times = [frame.pts for frame in (*head, *tail) if frame.pts is not None]
     if not head or not times:
         raise ExportError("the clip shows nothing")

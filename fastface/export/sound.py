@@ -17,6 +17,7 @@ from fastface.export.reading import demux, open_video, seek_before
 from fastface.export.sound_clock import SET_BACK, SoundClock
 from fastface.names import valid_text
 from fastface.types import VideoInfo
+from fastface.video.parts import keep_restarted
 
 __all__ = ["Track", "add_tracks", "list_tracks"]
 
@@ -299,7 +300,8 @@ def _timed_packets(request: _Request) -> Generator[tuple[Any, Fraction]]:
                 continue
             sound = container.streams[request.track.index]
             part, last, expected = 0, None, None
-            for number, packet in enumerate(demux(container, video, sound)):
+            packets = demux(container, video, sound)
+            for number, packet in enumerate(keep_restarted(packets) if len(shifts) > 1 else packets):
                 request.check_stop()
                 pts = packet.dts if packet.pts is None else packet.pts
                 if pts is None and expected is None:

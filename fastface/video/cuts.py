@@ -7,13 +7,14 @@ import av.error
 
 from fastface.video.container import demux, open_video
 from fastface.video.frame import SignOfLife
+from fastface.video.parts import is_set_back
 
 __all__ = ["keyframe_stamps"]
 
 _BEYOND = 1 << 56
 _INDEXED = ("mov", "matroska", "avi")
-"""Containers with an index of their keyframes. The others are read through once, a few hundred times faster than they
-are decoded, and so show whether their clock goes only forwards."""
+"""Containers with an index of their keyframes, of use while their clock goes only forwards. The others are read through
+once, a few hundred times faster than they are decoded, and so show whether their clock goes only forwards."""
 
 
 def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
@@ -29,7 +30,7 @@ def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) 
         Ascending timestamps in the stream's time base; empty where there is no index; None where the clock is set
         back somewhere, so that times are known only by reading from the beginning.
     """
-    if container.format.name.startswith(_INDEXED):
+    if container.format.name.startswith(_INDEXED) and not is_set_back(path, alive):
         return _indexed(container, stream)
     with open_video(path) as (fresh, fresh_stream):
         return _scanned(fresh, fresh_stream, alive)

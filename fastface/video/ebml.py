@@ -6,7 +6,7 @@ without those in it, as VP8's can, nothing else would tell that seconds of the f
 
 from fastface.video.heads import Heads
 
-__all__ = ["is_chain"]
+__all__ = ["is_chain", "read_number"]
 
 _EBML = 0x1A45DFA3
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
@@ -30,10 +30,10 @@ def is_chain(heads: Heads) -> bool:
     """
     place, cluster = 0, _Cluster()
     while head := heads.read(place, _HEAD_BYTES):
-        identity, num_bytes = _number(head, keep_marker=True)
+        identity, num_bytes = read_number(head, keep_marker=True)
         if place == 0 and identity != _EBML:
             return True
-        size, num_size_bytes = _number(head[num_bytes:], keep_marker=False)
+        size, num_size_bytes = read_number(head[num_bytes:], keep_marker=False)
         if len(head) < _HEAD_BYTES and len(head) < num_bytes + max(1, num_size_bytes):
             return True  # cut within a header
         inside = identity in (_SEGMENT, _CLUSTER)
@@ -45,6 +45,15 @@ def is_chain(heads: Heads) -> bool:
             return False
         last, place = content, content + (0 if inside else size)
     return place <= heads.num_bytes or not heads.contains(last, _CLUSTER.to_bytes(4))
+
+
+def read_number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
+    """(value, bytes) of a number of variable length: as many zero bits come first as bytes follow; 0 bytes: none."""
+    if not content or content[0] == 0:
+        return 0, 0
+    length = 9 - content[0].bit_length()
+    value = int.from_bytes(content[:length])
+    return (value if keep_marker else value & ((1 << 7 * length) - 1)), length
 
 
 class _Cluster:
@@ -62,12 +71,3 @@ class _Cluster:
         if identity == _CLUSTER:
             self._end = end
         return True
-
-
-def _number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
-    """(value, bytes) of a number of variable length: as many zero bits come first as bytes follow; 0 bytes: none."""
-    if not content or content[0] == 0:
-        return 0, 0
-    length = 9 - content[0].bit_length()
-    value = int.from_bytes(content[:length])
-    return (value if keep_marker else value & ((1 << 7 * length) - 1)), length

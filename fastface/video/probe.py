@@ -13,6 +13,7 @@ from fastface.video.container import demux, open_video
 from fastface.video.cuts import keyframe_stamps
 from fastface.video.discover import VideoFile
 from fastface.video.frame import SignOfLife, no_sign
+from fastface.video.ordering import has_wrong_times
 from fastface.video.sequence import probe_sequence
 from fastface.video.sizes import check_size, limit_size, size_of
 
@@ -54,7 +55,11 @@ def probe(file: VideoFile, max_pixels: int, alive: SignOfLife = no_sign) -> Prob
         limit_size(codec, max_pixels)
         frame = _first_frame(file, container, stream, max_pixels)
         info = replace(_info(file, container, stream, frame), max_pixels=max_pixels)
-        stamps = None if info.estimated_times else keyframe_stamps(file.path, container, stream, alive)
+        uses_dts = not info.estimated_times and has_wrong_times(file.path, stream)
+        is_counted = info.estimated_times or uses_dts
+        stamps = None if is_counted else keyframe_stamps(file.path, container, stream, alive)
+    if uses_dts:
+        info = replace(info, uses_dts=True, start_pts=frame.pts if frame.dts is None else frame.dts)
     if stamps is None:
         return Probe(replace(info, estimated_times=True), ())
     return Probe(info, tuple(time for time in map(info.time_of, stamps) if time > 0))

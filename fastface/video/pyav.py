@@ -21,6 +21,7 @@ from fastface.video.container import demux, open_video
 from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.holes import Debts, watched
 from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
+from fastface.video.parts import keep_restarted
 from fastface.video.sizes import check_size, limit_size, size_of
 
 __all__ = ["PyavSource"]
@@ -124,7 +125,7 @@ class PyavSource:
                     packets = chain((first_packet,), packets)
                 clock = Clock(self._info)
                 decoded = decode(packets, stream, unit, account)
-                stamped = ((frame, clock.stamp(frame.pts)) for frame in decoded)
+                stamped = ((frame, clock.stamp(self._raw_time(frame))) for frame in decoded)
                 first = next(stamped, None)
                 # With a gradual refresh, the first good frame is long after the packet, or there is none at all.
                 is_late = not account.errors if first is None else first[1] > start
@@ -134,6 +135,11 @@ class PyavSource:
                     yield first
                     yield from stamped
                 return
+
+    def _raw_time(self, frame: Any) -> int | None:
+        """The container's time of a decoded frame, in ticks."""
+        time: int | None = frame.dts if self._info.uses_dts else frame.pts
+        return time
 
     def _decoded(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
         """The frames of packets, in the order in which they are shown; those that no sample needs may be left out."""
@@ -199,7 +205,8 @@ class PyavSource:
         failures = 0
         while failures < _MAX_READ_FAILURES:
             try:
-                for packet in demux(container, stream):
+                packets = demux(container, stream)
+                for packet in keep_restarted(packets) if self._info.estimated_times else packets:
                     failures = 0
                     self._alive()
                     yield packet
