@@ -7,7 +7,7 @@ below zero). So cuts are made by the stream's own pts, and what a clip must show
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import dropwhile, islice
+from itertools import dropwhile, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +127,12 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
         if seek_pts is not None and seek_pts <= info.start_pts:
             continue
         with open_video(info.path) as (container, video):
-            if container.format.name == "avi" and video.codec_context.has_b_frames:
-                return None  # AVI has no presentation times, and pictures that change places
             if seek_pts is not None and not seek(container, video, seek_pts):
                 continue
             try:
                 marks = _marks_until(container, video, end, check_stop)
+                if container.format.name == "avi" and _changes_places(marks):
+                    return None  # pictures change places, and AVI has no presentation times
                 found = _begun(info, marks, (first, end), seek_pts, check_stop)
             except _NoCopy:
                 return None
@@ -158,6 +158,11 @@ def _marks_until(container: Any, video: Any, end: int, check_stop: Callable[[], 
         place = packet.pts, packet.dts, packet.pos
         marks.append(_Mark(place, packet.pts, packet.duration or 0, packet.is_keyframe))
     return marks
+
+
+def _changes_places(marks: list[_Mark]) -> bool:
+    """Whether pictures are shown in another order than they are decoded."""
+    return any(after.pts <= before.pts for before, after in pairwise(marks))
 
 
 def _begun(

@@ -44,9 +44,9 @@ def find_sound_clock(info: VideoInfo, until: int, check_stop: Callable[[], objec
     """
     if info.codec == "images":
         return None
-    if info.uses_dts or _is_delayed(info):
+    if info.uses_dts or _lacks_times(info):
         start = _start_of_decoding(info, check_stop)
-        return None if start is None else SoundClock((-start,), seeks=False)
+        return None if start is None else SoundClock((-start,), seeks=not info.estimated_times)
     if not info.estimated_times:
         return SoundClock((-info.start_pts * info.time_base,), seeks=True)
     shifts: list[Fraction] = []
@@ -64,10 +64,10 @@ def find_sound_clock(info: VideoInfo, until: int, check_stop: Callable[[], objec
     return SoundClock(tuple(shifts), seeks=False) if shifts else None
 
 
-def _is_delayed(info: VideoInfo) -> bool:
-    """Whether the container has no presentation times, and FFmpeg makes up such as begin late."""
-    with open_video(info.path) as (container, video):
-        return container.format.name == "avi" and bool(video.codec_context.has_b_frames)
+def _lacks_times(info: VideoInfo) -> bool:
+    """Whether the container has no presentation times: those that FFmpeg makes up may begin late."""
+    with open_video(info.path) as (container, _):
+        return container.format.name == "avi"
 
 
 def _start_of_decoding(info: VideoInfo, check_stop: Callable[[], object]) -> Fraction | None:

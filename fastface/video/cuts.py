@@ -1,5 +1,7 @@
 """Where decoding may begin: keyframes, out of a container's index or of its packets, without decoding."""
 
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from fastface.video.parts import is_set_back
 __all__ = ["keyframe_stamps"]
 
 _BEYOND = 1 << 56
+_SEEKS = 4
+"""Places at which a container without an index is entered to see that its times stay the same."""
+
+_PACKETS_TO_A_KEYFRAME = 1000
 _INDEXED = ("mov", "matroska", "avi")
 """Containers with an index of their keyframes, of use while their clock goes only forwards. The others are read through
 once, a few hundred times faster than they are decoded, and so show whether their clock goes only forwards."""
@@ -28,12 +34,11 @@ def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) 
 
     Returns:
         Ascending timestamps in the stream's time base; empty where there is no index; None where the clock is set
-        back somewhere, so that times are known only by reading from the beginning.
+        back somewhere, or a seek changes the times, so that they are known only by reading from the beginning.
     """
     if container.format.name.startswith(_INDEXED) and not is_set_back(path, alive):
         return _indexed(container, stream)
-    with open_video(path) as (fresh, fresh_stream):
-        return _scanned(fresh, fresh_stream, alive)
+    return _scanned(path, alive)
 
 
 def _indexed(container: Any, stream: Any) -> list[int]:
@@ -50,19 +55,38 @@ def _indexed(container: Any, stream: Any) -> list[int]:
     return [stamp + delay for stamp in stamps]
 
 
-def _scanned(container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
-    stamps: list[int] = []
+def _scanned(path: Path, alive: SignOfLife) -> list[int] | None:
+    stamps: set[int] = set()
     last: int | None = None
-    try:
-        for packet in demux(container, stream):
-            alive()
-            if packet.dts is None:
-                continue
-            if last is not None and packet.dts < last:
-                return None
-            last = packet.dts
-            if packet.is_keyframe and packet.pts is not None:
-                stamps.append(packet.pts)
-    except av.error.FFmpegError:
-        return []
-    return sorted(set(stamps))
+    with open_video(path) as (container, stream):
+        try:
+            for packet in demux(container, stream):
+                alive()
+                if packet.dts is None:
+                    continue
+                if last is not None and packet.dts < last:
+                    return None
+                last = packet.dts
+                if packet.is_keyframe and packet.pts is not None:
+                    stamps.add(packet.pts)
+        except av.error.FFmpegError:
+            return []
+    found = sorted(stamps)
+    return found if _is_same_after_seeks(path, found) else None
+
+
+def _is_same_after_seeks(path: Path, stamps: list[int]) -> bool:
+    """Whether keyframes have the times after a seek that they have without one.
+
+    A program stream says the times of a few pictures only. Entered in the middle, the others are counted from the first
+    whole one that FFmpeg finds, which can be half a picture off (ISO 13818-1, 2.7.5).
+    """
+    known = set(stamps)
+    for stamp in stamps[1 :: max(1, len(stamps) // _SEEKS)]:
+        with open_video(path) as (container, stream), suppress(av.error.FFmpegError):
+            container.seek(stamp, stream=stream)
+            packets = islice(demux(container, stream), _PACKETS_TO_A_KEYFRAME)
+            first = next((packet for packet in packets if packet.is_keyframe), None)
+            if first is not None and first.pts is not None and first.pts not in known:
+                return False
+    return True

@@ -4,7 +4,8 @@ Where pictures are decoded in another order than they are shown, such times step
 which puts them into the order of display (AVI; MP4 without composition offsets, ISO 14496-12, 8.6.1.3).
 """
 
-from itertools import islice
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,15 @@ __all__ = ["has_wrong_times"]
 _PACKETS = 48
 """Packets of which one has another delay, if a container knows presentation times and pictures change places."""
 
-_FRAMES = 96
+_FRAMES = 48
 """Frames in which pictures change places, if they do at all in a stream whose header says so."""
 
 
 def has_wrong_times(path: Path, stream: Any) -> bool:
-    """Whether presentation times go backwards, frame by frame, as the decoder gives them.
+    """Whether presentation times are not those of the decoder's order.
 
-    Only streams that may hold pictures out of order, and whose packets all have one delay between decoding and display,
-    are decoded for it.
+    Only streams that may hold pictures out of order are decoded for it, and only those whose container has no times of
+    its own: AVI, and what has one delay between decoding and display for all packets.
 
     Args:
         path: The file.
@@ -33,23 +34,27 @@ def has_wrong_times(path: Path, stream: Any) -> bool:
     """
     if not stream.codec_context.has_b_frames:
         return False
+    is_avi = stream.container.format.name == "avi"
+    if not is_avi and not _has_one_delay(path):
+        return False
     with open_video(path) as (container, fresh):
-        delays = set()
-        for packet in islice(demux(container, fresh), _PACKETS):
+        times = [(frame.pts, frame.dts) for frame in islice(_frames(container, fresh), _FRAMES)]
+    known = [(pts, dts) for pts, dts in times if pts is not None and dts is not None]
+    if any(after[0] < before[0] for before, after in pairwise(known)):
+        return True
+    return is_avi and len({pts - dts for pts, dts in known}) > 1
+
+
+def _has_one_delay(path: Path) -> bool:
+    delays = set()
+    with open_video(path) as (container, stream):
+        for packet in islice(demux(container, stream), _PACKETS):
             if packet.size and packet.pts is not None and packet.dts is not None:
                 delays.add(packet.pts - packet.dts)
-        if len(delays) != 1:
-            return False
-    with open_video(path) as (container, fresh):
-        last: int | None = None
-        for frame in islice(_frames(container, fresh), _FRAMES):
-            if frame.pts is not None and last is not None and frame.pts < last:
-                return True
-            last = frame.pts if frame.pts is not None else last
-    return False
+    return len(delays) == 1
 
 
-def _frames(container: Any, stream: Any) -> Any:
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
     packets = demux(container, stream)
     while True:
         try:
