@@ -106,8 +106,9 @@ def test_counts_add_up_and_agree_with_the_files(cartoon: Cartoon, ran: Ran) -> N
 
 def test_tables_have_the_columns_and_the_order_of_the_contract(ran: Ran) -> None:
     columns = {
-        "spans.csv": "video,target,start,end,first_hit,last_hit,hits,best_similarity,mean_similarity,clip",
-        "hits.csv": "video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by",
+        "spans.csv": "video,target,start,end,first_hit,last_hit,hits,best_similarity,mean_similarity,clip,"
+        "player_start,player_end",
+        "hits.csv": "video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by,player_time",
     }
     for name, header in columns.items():
         raw = (ran.out / name).read_bytes()

@@ -29,22 +29,25 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def test_spans_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
-    write_spans(tmp_path, [SpanRow(_span(), "clips/a.mp4/Ross_1.000-3.500.mp4")])
+    write_spans(tmp_path, [SpanRow(_span(), "clips/a.mp4/Ross_1.000-3.500.mp4", player_offset=1.704)])
     assert (tmp_path / "spans.csv").read_bytes() == (
-        b"video,target,start,end,first_hit,last_hit,hits,best_similarity,mean_similarity,clip\r\n"
-        b"a.mp4,Ross,1.000,3.500,2.000,2.467,3,0.7124,0.6500,clips/a.mp4/Ross_1.000-3.500.mp4\r\n"
+        b"video,target,start,end,first_hit,last_hit,hits,best_similarity,mean_similarity,clip,"
+        b"player_start,player_end\r\n"
+        b"a.mp4,Ross,1.000,3.500,2.000,2.467,3,0.7124,0.6500,clips/a.mp4/Ross_1.000-3.500.mp4,2.704,5.204\r\n"
     )
 
 
 def test_spans_json_has_the_same_values_as_numbers(tmp_path: Path) -> None:
-    cut = CutFacts("copy", 0.33366, 3.50016)
+    cut = CutFacts("copy", 0.33366, 3.50016, ("audio stream 2 (unknown codec)",))
     write_spans(tmp_path, [SpanRow(_span()), SpanRow(_span(start=2.0), "clips/a.mp4/b.mp4", cut)])
     common = {"video": "a.mp4", "target": "Ross", "hits": 3, "best_similarity": 0.7124, "mean_similarity": 0.65}
     assert json.loads((tmp_path / "spans.json").read_text(encoding="utf-8")) == [
         {**common, "start": 1.0, "end": 3.5, "first_hit": 2.0, "last_hit": 2.467,
-         "clip": None, "clip_mode": None, "clip_start": None, "clip_end": None},
+         "clip": None, "player_start": 1.0, "player_end": 3.5,
+         "clip_mode": None, "clip_start": None, "clip_end": None, "clip_left_out": None},
         {**common, "start": 2.0, "end": 4.5, "first_hit": 3.0, "last_hit": 3.467,
-         "clip": "clips/a.mp4/b.mp4", "clip_mode": "copy", "clip_start": 0.334, "clip_end": 3.5},
+         "clip": "clips/a.mp4/b.mp4", "player_start": 2.0, "player_end": 4.5, "clip_mode": "copy",
+         "clip_start": 0.334, "clip_end": 3.5, "clip_left_out": ["audio stream 2 (unknown codec)"]},
     ]  # fmt: skip
 
 
@@ -87,12 +90,12 @@ def test_any_label_stays_valid_and_no_formula(tmp_path: Path, label: str, in_csv
 def test_hits_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
     faces = make_faces([0.0, 0.2, 0.4], boxes=[(-1.25, 2, 30.06, 40), (-0.01, 2, 3, 4), (5, 6, 7, 8)])
     hits = {"Ross": make_hits(faces, [0, 1], [0.70004, -0.00001]), "Joey": make_hits(faces, [1], [0.5])}
-    assert write_hits(tmp_path / "hits.csv", [VideoHits("a.mp4", faces, hits)]) == 3
+    assert write_hits(tmp_path / "hits.csv", [VideoHits("a.mp4", faces, hits, player_offset=1.704)]) == 3
     assert (tmp_path / "hits.csv").read_bytes() == (
-        b"video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by\r\n"
-        b"a.mp4,Ross,0.000,0,0.7000,0.2500,0.7500,0.1000,-1.2,2.0,30.1,40.0,0,face\r\n"
-        b"a.mp4,Joey,0.200,200,0.5000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face\r\n"
-        b"a.mp4,Ross,0.200,200,0.0000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face\r\n"
+        b"video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by,player_time\r\n"
+        b"a.mp4,Ross,0.000,0,0.7000,0.2500,0.7500,0.1000,-1.2,2.0,30.1,40.0,0,face,1.704\r\n"
+        b"a.mp4,Joey,0.200,200,0.5000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face,1.904\r\n"
+        b"a.mp4,Ross,0.200,200,0.0000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face,1.904\r\n"
     )
 
 

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,10 +40,11 @@ __all__ = [
 
 _SPAN_COLUMNS = (
     "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
+    "player_start", "player_end",
 )  # fmt: skip
 _HIT_COLUMNS = (
     "video", "target", "time", "pts", "similarity", "margin", "det_score", "quality", "x1", "y1", "x2", "y2", "track",
-    "by",
+    "by", "player_time",
 )  # fmt: skip
 _REVIEW_COLUMNS = (
     "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
@@ -62,14 +64,21 @@ _CHUNK_ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class CutFacts:
-    """How a clip was cut: `mode` is `copy` or `precise`; `start` and `end` are seconds from the video's first frame.
+    """How a clip was cut.
 
     A copied clip begins at the keyframe before its span.
+
+    Attributes:
+        mode: `copy` or `precise`.
+        start: Seconds from the video's first frame.
+        end: The same.
+        left_out: Streams of the video that are not in the clip, and why.
     """
 
     mode: str
     start: float
     end: float
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +89,13 @@ class SpanRow:
         span: The span.
         clip: The clip's path relative to the output folder, with `/`; empty where there is none.
         cut: How the clip was cut and where it really begins and ends; None where there is none.
+        player_offset: Seconds that a player shows when the video's first frame is on the screen.
     """
 
     span: Span
     clip: str = ""
     cut: CutFacts | None = None
+    player_offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +107,14 @@ class VideoHits:
         faces: The video's faces; `hits` point into it.
         hits: {label: hits of that target}.
         followed: {label: moments in which it is followed without a face that shows it}; none for some labels.
+        player_offset: Seconds that a player shows when the video's first frame is on the screen.
     """
 
     video_id: str
     faces: Faces
     hits: Mapping[str, Hits]
     followed: Mapping[str, Hits] = field(default_factory=dict)
+    player_offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +146,9 @@ def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
     """Writes spans.csv and spans.json, sorted by video, start and target.
 
     spans.json is an array of one object a span with the keys and the rounded values of spans.csv, and `clip_mode`,
-    `clip_start`, `clip_end`: how the clip was cut and what it really shows. Without a clip these are null.
+    `clip_start`, `clip_end`, `clip_left_out`: how the clip was cut, what it really shows, and which streams of the
+    video are not in it. Without a clip these are null. `player_start` and `player_end` are the span's times on the
+    clock of a player, which begins with the file's first stream.
 
     Raises:
         SpaceError: No space is left.
@@ -207,19 +222,29 @@ def _span_cells(row: SpanRow) -> Cells:
     span = row.span
     times = (seconds_cell(time) for time in (span.start, span.end, span.first_hit, span.last_hit))
     scores = ("" if score is None else score_cell(score) for score in (span.best_similarity, span.mean_similarity))
-    return (text_cell(span.video_id), text_cell(span.target), *times, span.hits, *scores, text_cell(row.clip))
+    names = text_cell(span.video_id), text_cell(span.target)
+    return (*names, *times, span.hits, *scores, text_cell(row.clip), *_player_cells(row))
 
 
-def _span_object(row: SpanRow) -> dict[str, str | int | float | None]:
+def _player_cells(row: SpanRow) -> tuple[str, str]:
+    start, end = row.span.start + row.player_offset, row.span.end + row.player_offset
+    return seconds_cell(start), seconds_cell(end)
+
+
+def _span_object(row: SpanRow) -> dict[str, Any]:
     span = row.span
     times = (float(seconds_cell(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
     known = (span.best_similarity, span.mean_similarity)
     scores = (None if score is None else float(score_cell(score)) for score in known)
     texts = valid_text(span.video_id), valid_text(span.target)
-    columns = dict(zip(_SPAN_COLUMNS, (*texts, *times, span.hits, *scores, valid_text(row.clip) or None), strict=True))
+    player = map(float, _player_cells(row))
+    cells = (*texts, *times, span.hits, *scores, valid_text(row.clip) or None, *player)
+    columns = dict(zip(_SPAN_COLUMNS, cells, strict=True))
     cut = row.cut
-    shown = (cut.mode, float(seconds_cell(cut.start)), float(seconds_cell(cut.end))) if cut else (None, None, None)
-    return {**columns, **dict(zip(("clip_mode", "clip_start", "clip_end"), shown, strict=True))}
+    if cut is None:
+        return {**columns, "clip_mode": None, "clip_start": None, "clip_end": None, "clip_left_out": None}
+    bounds = {"clip_start": float(seconds_cell(cut.start)), "clip_end": float(seconds_cell(cut.end))}
+    return {**columns, "clip_mode": cut.mode, **bounds, "clip_left_out": list(cut.left_out)}
 
 
 def _review_cells(video_id: str, doubt: Doubt) -> Cells:
@@ -277,7 +302,7 @@ def _hit_cells(video: VideoHits) -> Iterator[Cells]:
     for start in range(0, len(order), _CHUNK_ROWS):
         chosen = order[start : start + _CHUNK_ROWS]
         names = [label_cells[label] for label in of_label[chosen]]
-        for name, cells in zip(names, _chunk_cells(hits[chosen], video.faces), strict=True):
+        for name, cells in zip(names, _chunk_cells(hits[chosen], video), strict=True):
             yield (video_cell, name, *cells)
 
 
@@ -285,9 +310,11 @@ def _present(hits: Hits | None) -> list[Hits]:
     return [] if hits is None else [hits]
 
 
-def _chunk_cells(hits: Hits, faces: Faces) -> Iterator[Cells]:
+def _chunk_cells(hits: Hits, video: VideoHits) -> Iterator[Cells]:
+    faces = video.faces
     kinds = [HIT_KINDS[kind] for kind in hits.by.tolist()]
     times = _column(hits.time, seconds_cell)
+    player_times = _column(hits.time + video.player_offset, seconds_cell)
     face, has_face = np.maximum(hits.face, 0), (hits.face >= 0).tolist()
     columns: list[Iterable[str | int]] = [
         *(_column(scores, score_cell) for scores in (hits.similarity, hits.margin)),
@@ -298,8 +325,10 @@ def _chunk_cells(hits: Hits, faces: Faces) -> Iterator[Cells]:
     rows = zip(*columns, strict=True)
     nothing = ("",) * len(columns)
     return (
-        (time, pts, *(cells if is_face else nothing), kind)
-        for time, pts, cells, kind, is_face in zip(times, hits.pts.tolist(), rows, kinds, has_face, strict=True)
+        (time, pts, *(cells if is_face else nothing), kind, player_time)
+        for time, pts, cells, kind, player_time, is_face in zip(
+            times, hits.pts.tolist(), rows, kinds, player_times, has_face, strict=True
+        )
     )
 
 

@@ -108,7 +108,7 @@ class UnitRecord:
 
 
 _UNIT_FRACTIONS = ("start", "end", "period", "covered")
-_FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration")
+_FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration", "player_offset")
 
 
 def info_to_text(info: VideoInfo) -> str:

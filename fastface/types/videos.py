@@ -43,6 +43,8 @@ class VideoInfo:
             counted by `rate` there and hold only when decoding begins at the beginning.
         uses_dts: Whether the container has no presentation times, and what FFmpeg makes up for them is wrong. A frame
             then has the decoding time of the packet that brought it out of the decoder, in order of output.
+        player_offset: Seconds from a player's zero, which is where the file's first stream starts, to the first frame:
+            sound or another stream may start before it. A player, and `ffmpeg -ss`, count from there.
         max_pixels: Width × height of the largest frame that is decoded, since a film may change its size.
         is_film: Whether its frames follow each other. Pictures of a folder need not: each may be of another size, and
             shows a moment of its own.
@@ -64,6 +66,7 @@ class VideoInfo:
     pixel_format: str
     estimated_times: bool = False
     uses_dts: bool = False
+    player_offset: Fraction = Fraction(0)
     max_pixels: int = 2**31 - 1
     is_film: bool = True
 

@@ -110,7 +110,20 @@ def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo
         codec=stream.codec_context.name,
         pixel_format=frame.format.name,
         estimated_times=estimated,
+        player_offset=_player_offset(container, stream, frame),
     )
+
+
+def _player_offset(container: Any, stream: Any, frame: Any) -> Fraction:
+    """Seconds from where a player begins to count to the first frame."""
+    if container.start_time is None or frame.pts is None:
+        return Fraction(0)
+    # AVI has no presentation times, and those that FFmpeg makes up may begin late.
+    first = stream.start_time if container.format.name == "avi" else frame.pts
+    if first is None:
+        return Fraction(0)
+    begin: Fraction = first * stream.time_base
+    return max(Fraction(0), begin - Fraction(container.start_time, 1_000_000))
 
 
 def _orientation(frame: Any) -> tuple[int, bool]:

@@ -190,6 +190,7 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
         reason=record.reason,
         coverage=record.coverage,
         duration=None if duration is None else float(duration),
+        player_offset=0.0 if record.info is None else float(record.info.player_offset),
         sampled=sampled,
         inferred=sum(unit.inferred for unit in units),
         repeated=sum(unit.repeated for unit in units),

@@ -69,7 +69,8 @@ class _Exporter:
 
     def _clip(self, job: ClipJob) -> Made:
         clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive)
-        return Made({job.destination: {"mode": clip.mode, "start": clip.start, "end": clip.end}})
+        facts = {"mode": clip.mode, "start": clip.start, "end": clip.end, "left_out": clip.left_out}
+        return Made({job.destination: facts})
 
     def _portraits(self, job: PortraitsJob) -> dict[int, bytes]:
         wanted: dict[int, list[PortraitJob]] = {}

@@ -94,13 +94,13 @@ class Exporter:
         self._interruption = desk.interruption
         self._known = desk.ledger.exports()
         self._wanted: list[_Wanted] = []
-        self._spans: list[tuple[Span, str]] = []
+        self._spans: list[tuple[Span, str, float]] = []
         self._crops: list[CropRow] = []
 
     def plan(self, found: Findings) -> None:
         """Notes what is wanted of one video; no file is touched yet."""
         for span in found.spans:
-            self._spans.append((span, self._plan_clip(span, found)))
+            self._spans.append((span, self._plan_clip(span, found), float(found.info.player_offset)))
             if self._config.export.boxes:
                 self._plan_boxed(span, found)
         plan = plan_pictures(found, self._config, self._networks.person, self._out.root)
@@ -153,7 +153,7 @@ class Exporter:
             self._ledger.doubt_exports(replaced)
         failures = [*changed.values(), *self._make(missing)]
         made = self._made()
-        spans = [_row(span, path, made) for span, path in self._spans]
+        spans = [_row(span, path, made, offset) for span, path, offset in self._spans]
         crops = [_cut(row, made[row.file]) for row in self._crops if row.file in made]
         return Exports(spans, crops, failures, num_removed)
 
@@ -256,8 +256,11 @@ def _cut(row: CropRow, facts: str) -> CropRow:
     return replace(row, facts=CropFacts.from_facts(json.loads(facts)))
 
 
-def _row(span: Span, path: str, made: dict[str, str]) -> SpanRow:
-    return SpanRow(span, path, CutFacts(**json.loads(made[path]))) if path in made else SpanRow(span)
+def _row(span: Span, path: str, made: dict[str, str], offset: float) -> SpanRow:
+    if path not in made:
+        return SpanRow(span, player_offset=offset)
+    facts = json.loads(made[path])
+    return SpanRow(span, path, CutFacts(**{**facts, "left_out": tuple(facts["left_out"])}), offset)
 
 
 def _key(fingerprint: str, job: Any) -> str:

@@ -51,6 +51,7 @@ class VideoOutcome:
         faces: Faces found.
         damaged: Faces found in frames that may be damaged; marked in faces.parquet.
         seconds: Time of each stage, summed over the processes.
+        player_offset: Seconds that a player shows when the first frame is on the screen.
         decoder: What decoded it: pyav, nvdec, or both as `nvdec+pyav`; empty where nothing was decoded, or pictures.
         decoder_reason: Why PyAV decoded what a card was asked for; empty if it did not.
     """
@@ -73,6 +74,7 @@ class VideoOutcome:
     blurred: int = 0
     unsharp: int = 0
     remark: str = ""
+    player_offset: float = 0.0
 
 
 @dataclass(slots=True)
@@ -220,5 +222,6 @@ def _shown_config(config: Config) -> dict[str, Any]:
 def _video_object(video: VideoOutcome) -> dict[str, object]:
     values = asdict(video)
     values["path"] = valid_text(str(video.path))
+    values["player_offset"] = round(video.player_offset, 3)
     values["seconds"] = {stage: round(seconds, 3) for stage, seconds in sorted(video.seconds.items())}
     return values

@@ -1,6 +1,6 @@
 """The commands that work on an output folder: scan, find, and run, which is both."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 
 from fastface.config import Config
 from fastface.errors import InterruptError
-from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_review, write_spans
+from fastface.export.tables import SpanRow, VideoHits, write_crops_table, write_hits, write_review, write_spans
 from fastface.files import private_folder
 from fastface.gallery.matching import match
 from fastface.index.records import VideoRecord
@@ -241,7 +241,8 @@ class _Tally:
             self.exporter.plan(found)
             self.counts.spans += len(found.spans)
             self.doubts += [(found.record.video_id, doubt) for doubt in found.doubts]
-            yield VideoHits(found.record.video_id, found.faces, found.hits, found.followed)
+            offset = float(found.info.player_offset)
+            yield VideoHits(found.record.video_id, found.faces, found.hits, found.followed, offset)
 
 
 def _look_closer(
@@ -280,4 +281,14 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
+    lost = _describe_lost_streams(exports.spans)
+    for line in lost:
+        desk.observer.note(line)
+    result.remarks = (*result.remarks, *lost)
     result.export_failures = tuple(exports.failures)
+
+
+def _describe_lost_streams(spans: Iterable[SpanRow]) -> list[str]:
+    """One line a video and stream that is not in its clips."""
+    lost = {(row.span.video_id, stream) for row in spans if row.cut is not None for stream in row.cut.left_out}
+    return [f"{video_id}: its clips are without {stream}" for video_id, stream in sorted(lost)]
