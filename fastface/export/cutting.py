@@ -120,13 +120,15 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
     Raises:
         ExportError: The file cannot be read.
     """
-    if info.estimated_times or info.codec not in _VIDEO_OF_MP4:
+    if info.estimated_times:
         return None
     for step_back in (*_STEPS_BACK_SECONDS, None):
         seek_pts = None if step_back is None else first - int(step_back / info.time_base)
         if seek_pts is not None and seek_pts <= info.start_pts:
             continue
         with open_video(info.path) as (container, video):
+            if video.codec_context.codec.canonical_name not in _VIDEO_OF_MP4:
+                return None
             if seek_pts is not None and not seek(container, video, seek_pts):
                 continue
             try:
@@ -142,17 +144,21 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
 
 
 def _marks_until(container: Any, video: Any, end: int, check_stop: Callable[[], object]) -> list[_Mark]:
-    """The packets from here on, until none that follows can be shown before `end`.
+    """The packets from here on, until none that follows can be shown before `end`, or before one that must be decoded.
 
     Raises:
         _NoCopy: One of them has no presentation time, is hidden, or changes the decoder's parameters.
     """
     marks: list[_Mark] = []
+    needed = end
     for packet in demux(container, video):
         check_stop()
-        # A packet is decoded before it is shown.
+        # A packet is decoded before it is shown; those that fill the display order up come a little later.
         if packet.dts is not None and packet.dts >= end:
-            break
+            if needed == end:
+                needed = max((mark.pts for mark in marks), default=end)
+            if packet.dts >= needed:
+                break
         if packet.pts is None or packet.is_discard or (marks and packet.has_sidedata("new_extradata")):
             raise _NoCopy
         place = packet.pts, packet.dts, packet.pos

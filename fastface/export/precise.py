@@ -106,8 +106,7 @@ class EncodedVideo:
         # Each frame once, at its own time.
         codec.time_base = stream.time_base = info.time_base
         aspect = info.pixel_aspect if info.rotation % 180 == 0 else 1 / info.pixel_aspect
-        if aspect != 1:
-            codec.sample_aspect_ratio = aspect
+        codec.sample_aspect_ratio = aspect
         colours = painter.colours
         codec.colorspace, codec.color_primaries = colours.matrix, colours.primaries
         codec.color_trc, codec.color_range = colours.transfer, _LIMITED
