@@ -21,11 +21,6 @@ COPY fastface fastface
 RUN /opt/fastface/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt '.[cpu]'
 
 FROM python:3.12.12-slim-bookworm
-# Debian's mirrors keep only the newest build of a package: a pinned version would not be there next month.
-# hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends ffmpeg \
-    && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/fastface /opt/fastface
 # Whoever `--user` names may write here. `models install` writes to the data folder, which is /models.
 RUN groupadd --gid 10001 fastface \

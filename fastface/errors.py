@@ -10,7 +10,7 @@ FastfaceError
 ├── BackendError           the asked device or runtime is not available
 │   └── DeviceLostError      … or was lost in the middle: this process cannot use it again, a new one may
 ├── WorkerError            a child process died too often
-├── ExportError            ffmpeg or an encoder failed
+├── ExportError            a clip or a picture cannot be made
 ├── LockedError            another run holds the output folder
 ├── SpaceError             no space is left where fastface writes
 ├── StoreError             a store of identities cannot be reached, is damaged, or belongs to another network

@@ -114,7 +114,7 @@ class TestDockerfile:
 
     def test_lists_of_packages_do_not_stay(self, name: str) -> None:
         layers = [instruction.rest for instruction in of(name, "RUN") if "apt-get" in instruction.rest]
-        assert len(layers) >= 1
+        assert bool(layers) == bool(packages(name))
         for layer in layers:
             assert layer.startswith("apt-get update && apt-get install -y --no-install-recommends ")
             assert layer.endswith("&& rm -rf /var/lib/apt/lists/*")
@@ -122,7 +122,7 @@ class TestDockerfile:
     def test_its_packages_are_debians(self, name: str) -> None:
         """CI has fetched Debian's lists; Ubuntu, the base of the card's image, has these under the same names."""
         wanted = packages(name)
-        assert "ffmpeg" in wanted
+        assert "ffmpeg" not in wanted  # its libraries come with PyAV
         known = {package for package in sorted(wanted | {"dpkg"}) if has_candidate(package)}
         if "dpkg" not in known:
             told = "apt has no lists of packages here: apt-get update"

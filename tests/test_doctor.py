@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from cli_tools import fastface
 from conftest import Cartoon
 
 from fastface.config import load_config
-from fastface.errors import ExportError
 from fastface.workflows import checkup, preflight
 from fastface.workflows.output import OutputFolder
 
@@ -96,14 +96,14 @@ def test_an_output_folder_that_a_run_holds_is_in_the_way_of_another(tmp_path: Pa
     assert _one("output", tmp_path).state == "fine"
 
 
-def test_no_ffmpeg_is_a_fault_only_where_clips_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_ffmpeg() -> Path:
-        raise ExportError("no ffmpeg found: install it")
-
-    monkeypatch.setattr(preflight, "find_ffmpeg", no_ffmpeg)
-    monkeypatch.setattr(checkup, "find_ffmpeg", no_ffmpeg)
-    assert _one("ffmpeg", tmp_path).state == "fault"
-    assert _one("ffmpeg", tmp_path, export={"clips": "none"}).state == "note"
+def test_the_libraries_of_ffmpeg_must_write_h264(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _one("ffmpeg", tmp_path)
+    assert found.state == "fine"
+    assert f"PyAV {version('av')}" in found.facts
+    monkeypatch.setattr("av.codec.codecs_available", {"h264"})
+    found = _one("ffmpeg", tmp_path)
+    assert found.state == "fault"
+    assert "libx264" in found.facts
 
 
 def test_what_the_settings_ask_for_is_looked_at(cartoon: Cartoon, monkeypatch: pytest.MonkeyPatch) -> None:

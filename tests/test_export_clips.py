@@ -184,20 +184,6 @@ def test_names_are_literal(
     assert sorted(tmp_path.rglob("*.mp4")) == sorted([tmp_path / name, tmp_path / destination])
 
 
-@pytest.mark.parametrize("name", ["ntsc", "transport", "edit-list"])
-def test_the_ffmpeg_of_the_python_package_does_as_well(
-    tmp_path: Path, sources: Callable[[str], VideoInfo], monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    packaged = Path(pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe())
-    info = sources(name)
-    frames = numbered_frames(info.path)
-    monkeypatch.setattr("fastface.export.ffmpeg.find_ffmpeg", lambda: packaged)
-    for mode in ("copy", "precise"):
-        clip = cut_clip(info, 1.01, 1.53, tmp_path / f"{mode}.mp4", mode)  # type: ignore[arg-type]
-        _agrees(clip, frames)
-    assert [number for _, number in numbered_frames(tmp_path / "precise.mp4")] == _inside(frames, 1.01, 1.53)
-
-
 def _scanned(info: VideoInfo) -> list[tuple[Fraction, int]]:
     """(time, number in its barcode) of each frame as a scan sees it."""
     frames = open_source(info).frames(Unit(info.video_id, 0, Fraction(0), None, Sampling(None)))
@@ -216,14 +202,8 @@ def _joined(folder: Path, *encodings: Encoding) -> Path:
     return folder / "joined.ts"
 
 
-@pytest.mark.parametrize("program", ["of PATH", "of the package"])
-def test_where_the_clock_is_set_back_a_clip_shows_the_frames_that_were_scanned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
-) -> None:
+def test_where_the_clock_is_set_back_a_clip_shows_the_frames_that_were_scanned(tmp_path: Path) -> None:
     """Frames 30 to 59 of the first recording were lost, so that counting at the header's rate would be 1.2 s late."""
-    if program == "of the package":
-        packaged = Path(pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe())
-        monkeypatch.setattr("fastface.export.ffmpeg.find_ffmpeg", lambda: packaged)
     lossy = Encoding(gop=20, skipped=frozenset(range(30, 60)))
     info = probed(_joined(tmp_path, lossy, Encoding(gop=20)))
     assert info.estimated_times

@@ -14,7 +14,7 @@ from conftest import Cartoon
 
 from fastface.backends.nvidia import card_present
 from fastface.config import Config, load_config
-from fastface.errors import BackendError, ConfigError, ExportError, SpaceError
+from fastface.errors import BackendError, SpaceError
 from fastface.pipeline import ring
 from fastface.pipeline.ring import RingShape
 from fastface.workflows import preflight
@@ -43,15 +43,6 @@ def test_one_fault_is_told_as_it_is(cartoon: Cartoon, tmp_path: Path, monkeypatc
     config = _config(cartoon.models, clips="none")
     found = preflight.look_ahead(config, films, photos, tmp_path / "out")
     assert len(found.videos) == 3
-
-    def no_ffmpeg() -> Path:
-        raise ExportError("no ffmpeg found: install it")
-
-    monkeypatch.setattr(preflight, "find_ffmpeg", no_ffmpeg)
-    preflight.look_ahead(config, films, photos, tmp_path / "out")  # no clips, no ffmpeg
-    preflight.look_ahead(_config(cartoon.models), films, None, tmp_path / "out")  # a scan cuts none either
-    with pytest.raises(ConfigError, match=r"export\.clips: no ffmpeg found"):
-        preflight.look_ahead(_config(cartoon.models), films, photos, tmp_path / "out")
     monkeypatch.setattr(preflight, "_LEAST_SPACE", 1 << 60)
     with pytest.raises(SpaceError, match="no space left for"):
         preflight.look_ahead(config, films, photos, tmp_path / "out")

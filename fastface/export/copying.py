@@ -1,5 +1,6 @@
 """A copied clip: packets of the film as they are, with new times."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +19,9 @@ from fastface.types import VideoInfo
 __all__ = ["add_subtitles", "add_video", "list_lost_subtitles", "video_packets"]
 
 _TEXT_SUBTITLES = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
+_STYLE_CODES = re.compile(r"\{\\[^}]*\}")
+"""Of Advanced SubStation Alpha, which FFmpeg decodes all subtitles to; MP4's text has its styles beside it."""
+
 _MOST_BYTES = 0xFFFF
 _LEAD = Fraction(10)
 """Seconds before the clip in which a line of text may begin that is still shown in it."""
@@ -118,7 +122,8 @@ def _text_of(packet: Any) -> bytes:
         parts = [getattr(part, "dialogue", b"") for part in packet.decode()]
     except (av.error.FFmpegError, ValueError):
         return b""
-    return valid_text(b"\n".join(filter(None, parts)).decode(errors="replace")).encode()[:_MOST_BYTES]
+    text = _STYLE_CODES.sub("", valid_text(b"\n".join(filter(None, parts)).decode(errors="replace")))
+    return text.replace("\\N", "\n").encode()[:_MOST_BYTES]
 
 
 def _add_lines(clip: Any, lines: list[_Line]) -> Iterator[TimedPacket]:

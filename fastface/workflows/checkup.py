@@ -13,8 +13,7 @@ from typing import Literal
 from fastface.backends import DEVICES, resolve_device
 from fastface.backends.nvidia import card_present, installed_versions
 from fastface.config import Config
-from fastface.errors import BackendError, ConfigError, ExportError, FastfaceError, ModelError
-from fastface.export.ffmpeg import find_ffmpeg
+from fastface.errors import BackendError, ConfigError, FastfaceError, ModelError
 from fastface.models.packs import verify
 from fastface.models.store import places
 from fastface.names import counted
@@ -26,7 +25,6 @@ from fastface.workflows.output import check_writable, nearest
 from fastface.workflows.precisions import describe_precisions
 from fastface.workflows.preflight import (
     check_decoder,
-    check_ffmpeg,
     check_out,
     check_ring,
     check_space,
@@ -42,6 +40,8 @@ _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "PyN
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _LEAST_MEMORY = 2 << 30
 _DRIVER_SECONDS = 20
+_ENCODER = "libx264"
+"""What writes precise clips."""
 
 
 State = Literal["fine", "absent", "note", "fault"]
@@ -84,7 +84,7 @@ def examine(config: Config, out: Path) -> Iterator[Check]:
     yield from _decoder(config)
     yield from _networks(config)
     yield _processes(config)
-    yield _ffmpeg(config)
+    yield _ffmpeg()
     yield _folder("cache", cache_folder(), check_writable, "set XDG_CACHE_HOME to a place that can be written")
     yield _folder("output", out, check_out, "name another with -o")
 
@@ -222,27 +222,16 @@ def _processes(config: Config) -> Check:
     return Check("processes", "fine", f"{processes}, batches of {ring.batch}, ring {ring.total_bytes >> 20} MiB")
 
 
-def _ffmpeg(config: Config) -> Check:
-    if fault := fault_of(partial(check_ffmpeg, config)):
-        return Check("ffmpeg", "fault", str(fault), "or cut no clips: --clips none")
-    try:
-        program = find_ffmpeg()
-    except ExportError as error:
-        return Check("ffmpeg", "note", str(error))
-    facts = f"{program}: {_said(program, '-version').partition(' Copyright')[0]}"
-    if "libx264" not in _said(program, "-encoders"):
-        return Check("ffmpeg", "note", f"{facts}, without libx264", "clips can be copied only: --clips copy")
+def _ffmpeg() -> Check:
+    """FFmpeg's libraries, which come with PyAV: videos are decoded, and clips are written, with these."""
+    import av  # noqa: PLC0415 - no other check needs it
+    from av.codec import codecs_available  # noqa: PLC0415
+
+    facts = f"{av.ffmpeg_version_info}, of PyAV {av.__version__}"
+    if _ENCODER not in codecs_available:
+        remedy = "install PyAV's wheel (pip install --force-reinstall av), or cut no clips: --clips none"
+        return Check("ffmpeg", "fault", f"{facts}, without {_ENCODER}", remedy)
     return Check("ffmpeg", "fine", facts)
-
-
-def _said(program: Path, question: str) -> str:
-    """What ffmpeg answers; nothing if it does not."""
-    command = [str(program), "-hide_banner", "-nostdin", question]
-    try:
-        told = subprocess.run(command, capture_output=True, timeout=_DRIVER_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return told.stdout.decode(errors="replace")
 
 
 def _folder(name: str, folder: Path, check: Callable[[Path], None], remedy: str) -> Check:

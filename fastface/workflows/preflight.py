@@ -14,8 +14,7 @@ from pathlib import Path
 from fastface.backends import aim_at, resolve_device
 from fastface.backends.nvidia import card_present
 from fastface.config import Config
-from fastface.errors import BackendError, ConfigError, ExportError, FastfaceError, SpaceError
-from fastface.export.ffmpeg import find_ffmpeg
+from fastface.errors import BackendError, ConfigError, FastfaceError, SpaceError
 from fastface.gallery.sources import collect
 from fastface.pipeline.ring import Ring, RingShape, available_bytes
 from fastface.video.discover import Discovery
@@ -25,7 +24,6 @@ from fastface.workflows.output import check_writable, inputs_of, nearest, requir
 
 __all__ = [
     "check_decoder",
-    "check_ffmpeg",
     "check_out",
     "check_ring",
     "check_space",
@@ -111,8 +109,6 @@ def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[C
     has more to say of them.
     """
     always: list[Check] = [raise_descriptors]
-    if targets is not None:
-        always.append(lambda: check_ffmpeg(config))
     faults = [fault for check in (*checks, *always) if (fault := fault_of(check))]
     missing = fault_of(lambda: _check_targets(config, targets))
     # Numbered cards are looked at only as networks are opened.
@@ -191,19 +187,6 @@ def check_decoder(config: Config) -> None:
             f"scan.decoder: the card cannot decode: {error}; "
             f"in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility,video; {other}"
         ) from error
-
-
-def check_ffmpeg(config: Config) -> None:
-    """Makes sure that clips can be cut, if any are wanted.
-
-    Raises:
-        ConfigError: There is no ffmpeg.
-    """
-    if config.export.clips != "none":
-        try:
-            find_ffmpeg()
-        except ExportError as error:
-            raise ConfigError(f"export.clips: {error}") from error
 
 
 def check_out(out: Path) -> None:
