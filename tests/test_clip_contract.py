@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
+from clip_tools import FRAME, SECONDS, beeps_of, draw_numbered_film, frames_of
 from media_tools import FAST_VP8, ffmpeg
 
 from fastface.export.clips import cut_clip
@@ -19,11 +18,9 @@ from fastface.export.plans import ClipMode
 from fastface.video.discover import VideoFile
 from fastface.video.probe import probe
 
-RATE, SECONDS, WIDTH, HEIGHT = 25, 4, 128, 64
 START, END = 1.24, 2.72
 """Frames 31 to 67, and the beep at 2 s; no keyframe of most streams lies at either end."""
 
-FRAME = 1 / RATE
 CODES = {
     "h264": "-c:v libx264 -preset veryfast -crf 20 -pix_fmt yuv420p",
     "hevc": "-c:v libx265 -preset ultrafast -crf 20 -pix_fmt yuv420p -x265-params log-level=0:",
@@ -158,16 +155,7 @@ def test_there_are_enough_combinations() -> None:
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The film without loss."""
     path = tmp_path_factory.mktemp("film") / "film.nut"
-    bit = f"floor(X*16/{WIDTH})"
-    code = f"if(eq({bit},0),1,if(eq({bit},15),0,mod(floor(N/pow(2,14-{bit})),2)))"
-    texture = "128+40*sin((X+N)/7)*cos((Y-N)/5)"
-    luma = f"if(gte(Y,{HEIGHT - 16}),16+219*({code}),{texture})".replace(",", "\\,")
-    beep = "if(lt(mod(t\\,1)\\,0.1)\\,0.5*sin(2*PI*1000*t)\\,0)"
-    ffmpeg(
-        f"-f lavfi -i color=size={WIDTH}x{HEIGHT}:rate={RATE}:duration={SECONDS},geq=lum={luma}:cb=128:cr=128 "
-        f"-f lavfi -i aevalsrc={beep}:sample_rate=48000:duration={SECONDS} -c:v ffv1 -c:a pcm_s16le {{0}}",
-        path,
-    )
+    draw_numbered_film(path)
     return path
 
 
@@ -244,32 +232,3 @@ def check_sound(beeps: list[float], start: float, end: float) -> None:
     assert wanted
     heard = [beep for beep in beeps if beep > 0.02]
     assert heard == pytest.approx(wanted, abs=0.02)
-
-
-def frames_of(path: Path) -> list[tuple[float, int]]:
-    """(seconds, number in its barcode) of each frame that a player shows."""
-    found = []
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            assert (frame.width, frame.height) == (WIDTH, HEIGHT)
-            row = frame.to_ndarray(format="gray")[-8]
-            bits = row.reshape(16, -1).mean(axis=1) > 127
-            assert bits[0]
-            assert not bits[15]
-            found.append((float(frame.time), int("".join("01"[int(bit)] for bit in bits[1:15]), 2)))
-    return found
-
-
-def beeps_of(path: Path) -> list[float]:
-    """When sound begins after silence, in seconds on the clip's clock."""
-    with av.open(str(path)) as container:
-        blocks = [(float(block.time), block.to_ndarray(), block.sample_rate) for block in container.decode(audio=0)]
-    loud, last = [], -1.0
-    for begin, samples, rate in blocks:
-        level = np.abs(samples.astype(np.float64) / (1 if samples.dtype.kind == "f" else 32768)).max(axis=0)
-        for place in np.flatnonzero(level > 0.1):
-            time = begin + place / rate
-            if time - last > 0.3:
-                loud.append(time)
-            last = time
-    return loud
