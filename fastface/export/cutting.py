@@ -303,9 +303,10 @@ def shown_by(path: Path, check_stop: Callable[[], object] = lambda: None) -> Sho
         ExportError: It cannot be read, or shows nothing.
     """
     with open_video(path) as (container, video):
-        marks = [packet for packet in demux(container, video) if not packet.is_discard and packet.pts is not None]
-        num_frames, last_pts = len(marks), max((packet.pts for packet in marks), default=0)
-        last_key = max((packet.pts for packet in marks if packet.is_keyframe), default=0)
+        packets = (packet for packet in demux(container, video) if not packet.is_discard and packet.pts is not None)
+        marks = [(packet.pts, packet.is_keyframe) for packet in packets]
+        num_frames, last_pts = len(marks), max((pts for pts, _ in marks), default=0)
+        last_key = max((pts for pts, is_keyframe in marks if is_keyframe), default=0)
     sizes: set[tuple[int, int]] = set()
     with open_video(path) as (container, video):
         head = list(islice(_frames(container, video, check_stop), _CHECKED_FRAMES))
