@@ -34,6 +34,13 @@ def test_time_goes_on_where_the_clock_is_set_back() -> None:
     assert stamps([7, 40, 4000, 7, 40, 73]) == [7, 40, 4000, 4033, 4066, 4099]
 
 
+def test_a_clock_that_is_known_to_be_set_back_goes_on_after_less_than_a_second() -> None:
+    """As where a second recording joins, that begins only 0.6 s before the first one's end."""
+    clock = Clock(replace(INFO, estimated_times=True))
+    assert [clock.stamp(pts) for pts in (7, 40, 740, 140, 173, 206)] == [7, 40, 740, 773, 806, 839]
+    assert [clock.stamp(pts) for pts in (239, 270, 270, 306)] == [872, 903, 904, 939]  # one frame out of its place
+
+
 @given(st.lists(st.one_of(st.none(), st.integers(-(10**6), 10**6))))
 def test_stamps_always_grow(raw: list[int | None]) -> None:
     found = stamps(raw)

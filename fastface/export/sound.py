@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from fastface.export.muxing import TimedPacket
 from fastface.export.reading import demux, open_video, seek_before
-from fastface.export.sound_clock import SET_BACK, SoundClock
+from fastface.export.sound_clock import SoundClock
 from fastface.names import valid_text
 from fastface.types import VideoInfo
+from fastface.video.clock import reset_of
 from fastface.video.parts import keep_restarted
 
 __all__ = ["Track", "add_tracks", "list_tracks"]
@@ -314,7 +315,7 @@ def _timed_packets(request: _Request) -> Generator[tuple[Any, Fraction]]:
                     if len(shifts) == 1 and raw + shifts[0] > request.get_end() + _SKEW:
                         return
                     continue
-                if last is not None and raw < last - SET_BACK:
+                if last is not None and raw < last - reset_of(info):
                     part += 1
                 last, expected = raw, raw + (packet.duration or 0) * packet.time_base
                 if part >= len(shifts):

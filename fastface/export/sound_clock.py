@@ -8,12 +8,10 @@ from typing import Any
 
 from fastface.export.reading import demux, open_video
 from fastface.types import Sampling, Unit, VideoInfo
+from fastface.video.clock import reset_of
 from fastface.video.decode import open_source
 
-__all__ = ["SET_BACK", "SoundClock", "find_sound_clock"]
-
-SET_BACK = Fraction(1)
-"""Seconds backwards that are a clock set back, as `video.clock` has it."""
+__all__ = ["SoundClock", "find_sound_clock"]
 
 _THREADS = 2
 
@@ -57,7 +55,7 @@ def find_sound_clock(info: VideoInfo, until: int, check_stop: Callable[[], objec
             if content.pts is None:
                 return None
             shift = frame.time - content.pts * info.time_base
-            if not shifts or abs(shift - shifts[-1]) >= SET_BACK / 2:
+            if not shifts or abs(shift - shifts[-1]) >= reset_of(info) / 2:
                 shifts.append(shift)
             if frame.pts >= until:
                 break

@@ -4,13 +4,23 @@ from fractions import Fraction
 
 from fastface.types import VideoInfo
 
-__all__ = ["UNKNOWN_RATE", "Clock"]
+__all__ = ["UNKNOWN_RATE", "Clock", "reset_of"]
 
 UNKNOWN_RATE = Fraction(25)
 """Frames a second where a file declares none."""
 
 _RESET = Fraction(1)
 """Seconds backwards that are a clock set back, and not a frame out of its place."""
+
+_KNOWN_RESET_FRAMES = 3
+"""The same, in frames, if the packets' decoding times are known to step back."""
+
+
+def reset_of(info: VideoInfo) -> Fraction:
+    """Seconds backwards that are a clock set back: less where it is known to be set back somewhere."""
+    if not info.estimated_times or info.uses_dts:
+        return _RESET
+    return min(_RESET, _KNOWN_RESET_FRAMES / (info.rate or UNKNOWN_RATE))
 
 
 class Clock:
@@ -22,7 +32,7 @@ class Clock:
 
     def __init__(self, info: VideoInfo) -> None:
         self._step = 1 / (info.rate or UNKNOWN_RATE) / info.time_base
-        self._reset = _RESET / info.time_base
+        self._reset = reset_of(info) / info.time_base
         self._anchor = info.start_pts
         self._counted = -1
         self._shift = 0
