@@ -13,10 +13,12 @@ import pytest
 from clip_tools import FRAME, beeps_of, draw_numbered_film, frames_of
 from media_tools import ffmpeg
 
+from fastface.export.boxed import write_boxed
 from fastface.export.clips import Clip, cut_clip
 from fastface.types import VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.parts import is_set_back
+from fastface.video.pictures import frames_at
 from fastface.video.probe import probe
 
 START, END = 1.24, 2.72
@@ -238,20 +240,24 @@ def test_a_clip_has_its_own_timecode(tmp_path: Path, film: Path, mode: str, time
 
 @pytest.mark.parametrize("lines", [720, 480])
 def test_pictures_of_red_green_and_blue_keep_their_colours(tmp_path: Path, lines: int) -> None:
-    """The whole frame is compared, as a player reads it by its tags."""
+    """The whole frame is compared, as a player reads it by its tags: of a clip, of one with boxes, of a snapshot."""
     bars = f"-f lavfi -i smptebars=size=1280x{lines}:rate=25:duration=0.4,format=gbrp"
     ffmpeg(f"{bars} -c:v libx264rgb -preset ultrafast -qp 0 {{0}}", tmp_path / "a.mkv")
-    clip = cut(tmp_path / "a.mkv", "precise", 0.0, 0.4)
     with av.open(str(tmp_path / "a.mkv")) as container:
         source = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
-    with av.open(str(clip.path)) as container:
-        frame = next(container.decode(video=0))
-        assert int(frame.colorspace) == (1 if lines == 720 else 6)
-        assert int(frame.color_range) == 1
-        shown = frame.reformat(format="rgb24", src_colorspace=int(frame.colorspace), dst_color_range="JPEG")
-    difference = np.abs(shown.to_ndarray().astype(int) - source)
-    assert difference.mean() < 2
-    assert np.median(difference.max(axis=2)) <= 3
+    info = probed(tmp_path / "a.mkv")
+    write_boxed(info, 0.0, 0.4, (), tmp_path / "boxed.mp4", alive=lambda: None)
+    for path in (cut(tmp_path / "a.mkv", "precise", 0.0, 0.4).path, tmp_path / "boxed.mp4"):
+        with av.open(str(path)) as container:
+            frame = next(container.decode(video=0))
+            assert int(frame.colorspace) in ((1,) if lines == 720 else (5, 6))  # BT.709; BT.601 by two names
+            assert int(frame.color_range) == 1
+            shown = frame.reformat(format="rgb24", src_colorspace=int(frame.colorspace), dst_color_range="JPEG")
+        difference = np.abs(shown.to_ndarray().astype(int) - source)
+        assert difference.mean() < 2
+        assert np.median(difference.max(axis=2)) <= 3
+    ((_, snapshot),) = frames_at(info, [info.start_pts])
+    assert np.array_equal(snapshot[:, :, ::-1], source)
 
 
 @pytest.mark.parametrize("angle", [90, 180, 270])

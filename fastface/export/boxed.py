@@ -7,12 +7,14 @@ from pathlib import Path
 
 import av
 import av.error
+from av.video.reformatter import ColorRange
 
 from fastface.errors import ExportError, SpaceError
 from fastface.export.overlay import BoxTrack, boxes_at
 from fastface.export.snapshots import draw_boxes
 from fastface.files import atomic_path
 from fastface.types import VideoInfo
+from fastface.video.colour import matrix_by_size
 from fastface.video.pictures import frames_between
 
 __all__ = ["write_boxed"]
@@ -57,11 +59,16 @@ def write_boxed(
             with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 stream = container.add_stream("libx264", rate=info.rate or _USUAL_RATE, options=_OPTIONS)
                 stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                stream.codec_context.time_base = _TIME_BASE
+                codec = stream.codec_context
+                codec.time_base = _TIME_BASE
+                matrix = matrix_by_size(height)
+                codec.colorspace, codec.color_range = matrix, ColorRange.MPEG
                 frame_seconds = float(1 / (info.rate or _USUAL_RATE))
                 for time, picture in frames_between(info, start, end, alive):
                     drawn = draw_boxes(picture, boxes_at(tracks, float(time), frame_seconds))
-                    frame = av.VideoFrame.from_ndarray(drawn[:height, :width], format="bgr24")
+                    frame = av.VideoFrame.from_ndarray(drawn[:height, :width], format="bgr24").reformat(
+                        format="yuv420p", dst_colorspace=matrix, dst_color_range="MPEG"
+                    )
                     frame.pts, frame.time_base = round((float(time) - start) / _TIME_BASE), _TIME_BASE
                     container.mux(stream.encode(frame))
                     count += 1

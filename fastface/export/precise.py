@@ -18,7 +18,7 @@ from fastface.errors import ExportError
 from fastface.export.muxing import TimedPacket
 from fastface.types import Sampling, Size, Unit, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
-from fastface.video.colour import is_rgb, yuv_matrix
+from fastface.video.colour import is_rgb, matrix_by_size, yuv_matrix
 from fastface.video.decode import open_source
 
 __all__ = ["EncodedVideo", "frames_from"]
@@ -26,8 +26,9 @@ __all__ = ["EncodedVideo", "frames_from"]
 _OPTIONS = {"preset": "veryfast", "crf": "18"}
 _THREADS = 2
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-_BT709, _BT601, _UNSPECIFIED, _LIMITED = 1, 6, 2, 1
-_HD_HEIGHT = 720
+_UNSPECIFIED, _LIMITED = 2, 1
+_SRGB = 1, 13
+"""Primaries and transfer of pictures of red, green and blue that do not say theirs (ITU-T H.273)."""
 
 PlacedFrame = tuple[int, int, Any]
 """(pts of the scan, ticks for which it is shown, `av.VideoFrame` or a BGR picture)."""
@@ -143,8 +144,9 @@ class _Painter:
 
     def _colours_of(self, first: Any) -> _Colours:
         if isinstance(first, np.ndarray) or is_rgb(first):
-            matrix = _BT709 if self.size[1] >= _HD_HEIGHT else _BT601
-            return _Colours(matrix, matrix, matrix)  # primaries and transfer have the same numbers
+            own = (2, 2) if isinstance(first, np.ndarray) else (int(first.color_primaries), int(first.color_trc))
+            primaries, transfer = (usual if tag == _UNSPECIFIED else tag for tag, usual in zip(own, _SRGB, strict=True))
+            return _Colours(matrix_by_size(self.size[1]), primaries, transfer)
         matrix = int(first.colorspace) or _UNSPECIFIED  # 0 is RGB, which these pixels are not
         if matrix == _UNSPECIFIED and not self._is_plain(first):
             matrix = yuv_matrix(first)

@@ -4,7 +4,7 @@ from typing import Any
 
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
-__all__ = ["is_rgb", "tone_mapping", "yuv_matrix"]
+__all__ = ["is_rgb", "matrix_by_size", "tone_mapping", "yuv_matrix"]
 
 _BT709, _BT601 = 1, 5
 _RGB, _UNSPECIFIED = 0, 2
@@ -26,7 +26,12 @@ def yuv_matrix(frame: Any) -> int:
     named = int(frame.colorspace)
     if named in _UNDERSTOOD:
         return named
-    return _BT709 if frame.height >= _HD_HEIGHT else _BT601
+    return matrix_by_size(frame.height)
+
+
+def matrix_by_size(height: int) -> int:
+    """The matrix that players assume where a file does not say: BT.709 of large pictures, BT.601 of small ones."""
+    return _BT709 if height >= _HD_HEIGHT else _BT601
 
 
 def tone_mapping(frame: Any) -> dict[str, int]:

@@ -15,7 +15,7 @@ __all__ = ["keyframe_stamps"]
 
 _BEYOND = 1 << 56
 _SEEKS = 4
-"""Places at which a container without an index is entered to see that its times stay the same."""
+"""Places at which a program stream is entered to see that its times stay the same."""
 
 _PACKETS_TO_A_KEYFRAME = 1000
 _INDEXED = ("mov", "matroska", "avi")
@@ -71,19 +71,20 @@ def _scanned(path: Path, alive: SignOfLife) -> list[int] | None:
                     stamps.add(packet.pts)
         except av.error.FFmpegError:
             return []
-    found = sorted(stamps)
-    return found if _is_same_after_seeks(path, found) else None
+        found = sorted(stamps)
+        is_seekable = container.format.name != "mpeg" or _is_same_after_seeks(container, stream, found)
+    return found if is_seekable else None
 
 
-def _is_same_after_seeks(path: Path, stamps: list[int]) -> bool:
-    """Whether keyframes have the times after a seek that they have without one.
+def _is_same_after_seeks(container: Any, stream: Any, stamps: list[int]) -> bool:
+    """Whether keyframes of a program stream have the times after a seek that they have without one.
 
-    A program stream says the times of a few pictures only. Entered in the middle, the others are counted from the first
-    whole one that FFmpeg finds, which can be half a picture off (ISO 13818-1, 2.7.5).
+    It says the times of a few pictures only. Entered in the middle, the others are counted from the first whole one
+    that FFmpeg finds, which can be half a picture off (ISO 13818-1, 2.7.5).
     """
     known = set(stamps)
     for stamp in stamps[1 :: max(1, len(stamps) // _SEEKS)]:
-        with open_video(path) as (container, stream), suppress(av.error.FFmpegError):
+        with suppress(av.error.FFmpegError):
             container.seek(stamp, stream=stream)
             packets = islice(demux(container, stream), _PACKETS_TO_A_KEYFRAME)
             first = next((packet for packet in packets if packet.is_keyframe), None)

@@ -5,6 +5,7 @@ which puts them into the order of display (AVI; MP4 without composition offsets,
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ _FRAMES = 48
 """Frames in which pictures change places, if they do at all in a stream whose header says so."""
 
 
-def has_wrong_times(path: Path, stream: Any) -> bool:
+def has_wrong_times(path: Path, container: Any, stream: Any) -> bool:
     """Whether presentation times are not those of the decoder's order.
 
     Only streams that may hold pictures out of order are decoded for it, and only those whose container has no times of
@@ -30,28 +31,31 @@ def has_wrong_times(path: Path, stream: Any) -> bool:
 
     Args:
         path: The file.
-        stream: Its video stream, from another opening.
+        container: The file, open; a few packets are read on from where it is.
+        stream: Its video stream.
     """
     if not stream.codec_context.has_b_frames:
         return False
-    is_avi = stream.container.format.name == "avi"
-    if not is_avi and not _has_one_delay(path):
+    is_avi = container.format.name == "avi"
+    if not is_avi and not _has_one_delay(container, stream):
         return False
-    with open_video(path) as (container, fresh):
-        times = [(frame.pts, frame.dts) for frame in islice(_frames(container, fresh), _FRAMES)]
+    with open_video(path) as (fresh, fresh_stream):
+        times = [(frame.pts, frame.dts) for frame in islice(_frames(fresh, fresh_stream), _FRAMES)]
     known = [(pts, dts) for pts, dts in times if pts is not None and dts is not None]
     if any(after[0] < before[0] for before, after in pairwise(known)):
         return True
     return is_avi and len({pts - dts for pts, dts in known}) > 1
 
 
-def _has_one_delay(path: Path) -> bool:
-    delays = set()
-    with open_video(path) as (container, stream):
+def _has_one_delay(container: Any, stream: Any) -> bool:
+    delays: set[int] = set()
+    with suppress(av.error.FFmpegError):
         for packet in islice(demux(container, stream), _PACKETS):
             if packet.size and packet.pts is not None and packet.dts is not None:
                 delays.add(packet.pts - packet.dts)
-    return len(delays) == 1
+            if len(delays) > 1:
+                return False
+    return True
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:

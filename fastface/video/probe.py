@@ -55,7 +55,7 @@ def probe(file: VideoFile, max_pixels: int, alive: SignOfLife = no_sign) -> Prob
         limit_size(codec, max_pixels)
         frame = _first_frame(file, container, stream, max_pixels)
         info = replace(_info(file, container, stream, frame), max_pixels=max_pixels)
-        uses_dts = not info.estimated_times and has_wrong_times(file.path, stream)
+        uses_dts = not info.estimated_times and has_wrong_times(file.path, container, stream)
         is_counted = info.estimated_times or uses_dts
         stamps = None if is_counted else keyframe_stamps(file.path, container, stream, alive)
     if uses_dts:
