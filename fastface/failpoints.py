@@ -1,6 +1,7 @@
 """Places at which tests make a process fail, so that every order of events at a crash is seen.
 
-`FASTFACE_FAILPOINT=name:action:nth` makes a process do the action when it comes to the place for the nth time (from 1).
+`FASTFACE_FAILPOINT=name:action:nth` makes a process do the action when it comes to the place for the nth time (from 1),
+or each time with `every` for a number.
 Children inherit the variable; each counts by itself. `FASTFACE_FAILPOINT_LOG=FILE` writes every place that is come
 to, a line of process and name each, so that a test knows which there are. Without the variables a place costs nothing.
 """
@@ -35,10 +36,15 @@ ACTIONS: dict[str, Callable[[], None]] = {
 """What a process can be made to do at a place."""
 
 
+_EVERY = "every"
+
+
 def _planned(plan: str) -> tuple[str, str, int]:
     """(place, action, visit) of a plan; told when it is read, since a test that misspells it would see nothing fail."""
     name, _, how = plan.partition(":")
     action, _, nth = how.partition(":")
+    if nth == _EVERY:
+        nth = "0"
     if action not in ACTIONS or not (nth or "1").isdecimal():
         raise ValueError(f"FASTFACE_FAILPOINT={plan!r} is not name:action:nth, the action one of {', '.join(ACTIONS)}")
     return name, action, int(nth or 1)
@@ -63,5 +69,5 @@ def _visit(name: str) -> None:
         os.close(descriptor)
     if _PLAN is not None:
         planned, action, nth = _PLAN
-        if (name, _visits[name]) == (planned, nth):
+        if name == planned and nth in (0, _visits[name]):
             ACTIONS[action]()

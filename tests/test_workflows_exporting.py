@@ -1,7 +1,6 @@
 """Exports of whole runs over drawn films: what is there, what it shows, and what a second run does about it."""
 
 import json
-import os
 import shutil
 import stat
 from pathlib import Path
@@ -210,15 +209,6 @@ def _clips(out: Path, video: str) -> list[str]:
     return sorted(name for name in _made(out) if name.startswith(f"clips/{video}/"))
 
 
-def _fake_ffmpeg(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
-    """Puts an ffmpeg before all others that only complains."""
-    program = folder / "bin" / "ffmpeg"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\ncase "$*" in *-version) echo ffmpeg version 7.1; exit;; esac\n{says} >&2\nexit 1\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-
-
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_nothing_is_made_of_a_video_that_is_not_the_scanned_one(
     cartoon: Cartoon, tmp_path: Path, is_gone: bool
@@ -253,7 +243,7 @@ def test_a_full_disk_ends_the_command_as_such(
     cartoon: Cartoon, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = shutil.copytree(exported, tmp_path / "out")
-    _fake_ffmpeg(tmp_path, monkeypatch, "echo av_interleaved_write_frame: No space left on device")
+    monkeypatch.setenv("FASTFACE_FAILPOINT", "clip.packet:enospc:3")
     done = _find(cartoon, out, "--clips", "copy", "--crops", "none")
     assert done.returncode == 28
     assert "no space left" in done.stderr
@@ -267,7 +257,7 @@ def test_an_older_clip_is_not_listed_as_the_one_that_failed(
     before = {name: when for name, when in _made(out).items() if name.startswith("clips/")}
     assert len(before) > 5
     with monkeypatch.context() as patched:
-        _fake_ffmpeg(tmp_path, patched, "echo cannot")
+        patched.setenv("FASTFACE_FAILPOINT", "clip.packet:eio:every")
         done = _find(cartoon, out, "--clips", "copy", "--crops", "none")
     assert done.returncode == 3
     assert len(_failures(out)) == len(before)

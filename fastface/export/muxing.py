@@ -14,6 +14,7 @@ from av.container import InputContainer, OutputContainer
 
 from fastface.errors import ExportError, SpaceError
 from fastface.export.timecode import advance_timecode
+from fastface.failpoints import fail_point
 from fastface.names import valid_text
 
 __all__ = ["TimedPacket", "copy_metadata", "find_timecode", "open_clip", "write_packets"]
@@ -40,8 +41,8 @@ def open_clip(part: Path) -> Iterator[OutputContainer]:
         options = {"movflags": "+faststart"}
         with av.open(str(part), "w", format="mp4", options=options, metadata_errors="replace") as container:
             yield container
-    except (av.error.FFmpegError, ValueError) as error:
-        if isinstance(error, av.error.FFmpegError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise SpaceError("no space left to write a clip; free some and run the same command again") from error
         reason = getattr(error, "strerror", None) or str(error)
         raise ExportError(f"cannot write a clip: {reason}") from error
@@ -66,4 +67,5 @@ def find_timecode(source: InputContainer, video: Any, start: Fraction) -> str:
 def write_packets(clip: OutputContainer, streams: Iterable[Iterable[TimedPacket]]) -> None:
     """Write the packets of all streams in order of their decoding times."""
     for _, _, packet in merge(*streams, key=lambda timed: timed[:2]):
+        fail_point("clip.packet")
         clip.mux(packet)
