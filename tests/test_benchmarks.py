@@ -39,6 +39,7 @@ RUNS: dict[str, list[str]] = {
     "recall": TINY,
     "ring": [*TINY, "--repeats", "1"],
     "scaling": TINY,
+    "shots": TINY,
     "throughput": [*TINY, "--repeats", "1"],
 }
 """script → arguments with which it takes a few seconds."""

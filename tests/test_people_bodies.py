@@ -621,6 +621,30 @@ def test_a_body_is_joined_to_a_person_until_it_is_split_off(out: Path, command: 
     assert "person 2 is one track, and cannot be split: " in line
 
 
+def test_a_track_that_is_two_persons_is_split_for_good(draw: Draw, command: Command, tmp_path: Path) -> None:
+    out, film = tmp_path / "out", (Passage(ANN, face=((0, 4),)), Passage(BO, face=((4, 9),)))
+    index = VideoIndex(out / ".fastface" / "index", "a.mp4")
+
+    def scan_again() -> None:
+        draw(out, {"a.mp4": film}, bodies=False)
+        index.rewrite_tracks(np.zeros(45, np.int32))  # as where a dissolve led from one to the other
+
+    scan_again()
+    assert command("people", "-o", out, "-q").returncode == 0
+    assert table(out, "people.csv", "faces") == [("45",)]
+    done = command("pick", "1", "--split", "-o", out, "-q")
+    assert done.returncode == 0, done.stderr
+    assert sorted(table(out, "people.csv", "faces")) == [("20",), ("25",)]
+    tracks = index.faces().tracks
+    assert len(set(tracks[:20].tolist())) == len(set(tracks[20:].tolist())) == 1
+    assert tracks[0] != tracks[20]
+    scan_again()
+    assert command("people", "-o", out, "-q").returncode == 0
+    assert sorted(table(out, "people.csv", "faces")) == [("20",), ("25",)]
+    (line,) = errors(command("pick", "1", "--split", "-o", out, "-q"), 2, 1)
+    assert line.endswith("cannot be split: before and after any moment its faces are alike by 1.00 or more")
+
+
 def test_two_without_a_face_are_one_until_they_are_split(out: Path, command: Command) -> None:
     assert corrected(command, out, SEEN_3, SEEN_8, "--merge") == [*EVERYONE[:2], (11.0, 11.0, 0), EVERYONE[4]]
     assert table(out, "people.csv", "person", "videos")[2] == ("3", "2")
