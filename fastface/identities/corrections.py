@@ -158,7 +158,7 @@ class Corrections:
     @property
     def anchors(self) -> Iterator[Anchor]:
         """Every face and body that is spoken of, some more than once."""
-        for group in (*self.same, *self.rejected, *(group for pair in self.different for group in pair)):
+        for group in (*self.same, *self.rejected, *(group for pair in self.different for group in pair), *self.cuts):
             yield from group
 
     def by_video(self, *, are_bodies: bool) -> dict[str, list[Anchor]]:

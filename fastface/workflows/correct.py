@@ -14,6 +14,7 @@ from fastface.identities.clustering import LinkRule, clustered
 from fastface.identities.corrections import Anchor, Corrections
 from fastface.identities.track_cuts import best_cut
 from fastface.index.store import VideoIndex
+from fastface.types import Tracks
 from fastface.workflows.census import Census, corrections_path, shown_census, take_census
 from fastface.workflows.chosen import (
     anchor_at,
@@ -75,7 +76,7 @@ def correct(
         said.save(corrections_path(desk))
         census = take_census(desk, said)
         for place in places:
-            desk.observer.note(_became(before, census, place))
+            desk.observer.note(_became(before, census, place, said))
         return publish(desk, census)
 
 
@@ -158,22 +159,24 @@ def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tup
     return anchor_at(video_id, faces, cut.before, contract), anchor_at(video_id, faces, cut.after, contract)
 
 
-def _became(before: Census, now: Census, place: int) -> str:
+def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
     """What a person of one census is in the next."""
     title = before.persons[place].title
     rows = before.stretches_of([place])
     rows = rows[before.unseen.is_faceless[rows]]
     # Where faces tell whose a body is, its stretches may be others now; where they do not, it is its track as a whole.
-    labels = np.concatenate([now.label[before.label == place], now.unseen_label[_same(before, now, rows)]])
+    seen = _same(before.roll.tracks, np.flatnonzero(before.label == place), now.roll.tracks)
+    bodies = _same(before.unseen.tracks, rows, now.unseen.tracks)
+    bodies = bodies[now.unseen.is_faceless[bodies]]
+    anchored = now.roll.anchored
+    cut = [anchored[other] for one, other in said.cuts if anchored.get(one) in seen and other in anchored]
+    labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
     places = np.unique(labels[labels >= 0]).tolist()
     return f"{title} is now {in_words(now, places)}" if places else f"{title} is listed no more"
 
 
-def _same(before: Census, now: Census, rows: _Rows) -> _Rows:
-    """The rows of the body tracks without a face that had these before."""
-    named = set(zip(before.unseen.tracks.video[rows].tolist(), before.unseen.tracks.number[rows].tolist(), strict=True))
-    found = np.flatnonzero(now.unseen.is_faceless)
-    tracks = now.unseen.tracks[found]
-    pairs = zip(tracks.video.tolist(), tracks.number.tolist(), strict=True)
-    kept: _Rows = found[np.array([pair in named for pair in pairs], np.bool_)]
-    return kept
+def _same(before: Tracks, rows: _Rows, now: Tracks) -> _Rows:
+    """The rows of the tracks now that had these rows before: those of the same video and number."""
+    named = set(zip(before.video[rows].tolist(), before.number[rows].tolist(), strict=True))
+    pairs = zip(now.video.tolist(), now.number.tolist(), strict=True)
+    return np.flatnonzero(np.array([pair in named for pair in pairs], np.bool_))
