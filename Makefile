@@ -33,7 +33,7 @@ lint: dev
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py.
-BENCHMARKS := agreement recall levers ring coordinator memory find_scale people_command scaling
+BENCHMARKS := agreement recall shots levers ring coordinator memory find_scale people_command scaling
 bench: dev
 	$(BIN)/python benchmarks/throughput.py --film mixed --write $(if $(PEER),--second-peer $(PEER))
 	$(BIN)/python benchmarks/throughput.py --film sparse --write
