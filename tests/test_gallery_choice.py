@@ -134,3 +134,14 @@ def test_a_face_that_is_turned_in_its_file_is_told(drawn):
 
     _, report = load_gallery([photo], analyse=analyse, rule=ReferenceRule("c", ALIKE))
     assert remarks(report) == {"Ann.png": ("turned by 180° in the file: the face was turned back",)}
+
+
+def test_two_photos_that_are_hardly_alike_decide_against_a_stranger(drawn):
+    """Turned to the left and to the right she is like herself by little more than half the threshold."""
+    half = ALIKE * 0.6
+    drawn.photo("p/Ann/left.png", (mixed(1.0), 100))
+    drawn.photo("p/Ann/right.png", (mixed(half), 100))
+    drawn.photo("p/Ann/stranger.png", (ZOE, 100))
+    _, report = load_gallery([drawn.folder / "p"], analyse=drawn.analyse, rule=ReferenceRule("c", ALIKE, tolerant=True))
+    used = {photo.source.rsplit("/", 1)[-1]: photo.used for photo in report.photos}
+    assert used == {"left.png": True, "right.png": True, "stranger.png": False}
