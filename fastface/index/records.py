@@ -60,6 +60,7 @@ class UnitRecord:
         portraits: Faces of which pictures may be taken; if any, the unit and its video have a file of them.
         bodies: Bodies found; None if they were not looked for, and then there is no file of them.
         errors: Packets that could not be decoded.
+        encrypted: Of these, packets that are encrypted.
         covered: Seconds of video that were decoded.
         decoder: What decoded them; empty for pictures.
         decoder_reason: Why that is not the decoder that was asked for; empty if it is.
@@ -86,6 +87,7 @@ class UnitRecord:
     portraits: int = 0
     bodies: int | None = None
     errors: int = 0
+    encrypted: int = 0
     covered: Fraction = Fraction(0)
     decoder: str = ""
     decoder_reason: str = ""
@@ -108,7 +110,7 @@ class UnitRecord:
 
 
 _UNIT_FRACTIONS = ("start", "end", "period", "covered")
-_FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration")
+_FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration", "sound_end", "declared")
 
 
 def info_to_text(info: VideoInfo) -> str:
@@ -120,7 +122,7 @@ def info_from_text(text: str) -> VideoInfo:
     """The VideoInfo that `info_to_text` wrote."""
     values: dict[str, Any] = json.loads(text)
     for name in _FRACTIONS:
-        values[name] = None if values[name] is None else Fraction(values[name])
+        values[name] = None if values.get(name) is None else Fraction(values[name])
     for item in fields(VideoInfo):
         if isinstance(values[item.name], list):
             values[item.name] = tuple(values[item.name])

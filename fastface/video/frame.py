@@ -45,6 +45,7 @@ class UnitReport:
         decoded: Frames of the unit that were decoded.
         sampled: Frames that were handed out.
         errors: Packets or frames that could not be decoded, or only with damage.
+        encrypted: Of these, packets that are encrypted.
         covered: Seconds of the unit that were decoded: gaps without an error are the film's own and count.
         keyframes: When those that were handed out are shown; empty unless only they were asked for.
         decoder: What decoded it, to its end: `pyav` or `nvdec`; empty for pictures.
@@ -55,6 +56,7 @@ class UnitReport:
     decoded: int = 0
     sampled: int = 0
     errors: int = 0
+    encrypted: int = 0
     covered: Fraction = Fraction(0)
     keyframes: tuple[Fraction, ...] = ()
     decoder: str = ""

@@ -14,10 +14,12 @@ from typing import Any
 import av.error
 
 from fastface.types import Unit, VideoInfo
+from fastface.video.access_units import only_pictures
 from fastface.video.account import Account
 from fastface.video.chains import is_whole
 from fastface.video.clock import Clock
-from fastface.video.container import demux, open_video
+from fastface.video.container import SEEKS_WRONGLY, demux, open_video
+from fastface.video.encryption import is_encrypted
 from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.holes import Debts, watched
 from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
@@ -110,11 +112,11 @@ class PyavSource:
         """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
-            account.errors, account.unread = 0, ""
+            account.begin_again()
             with open_video(self._info.path) as (container, stream):
-                packets = self._packets(container, stream, account)
+                packets = only_pictures(self._packets(container, stream, account), stream, account.passed)
                 if place is not None:
-                    if not _seek(container, stream, place):
+                    if container.format.name in SEEKS_WRONGLY or not _seek(container, stream, place):
                         continue
                     first_packet = next((packet for packet in packets if packet.is_keyframe), None)
                     if first_packet is None and container.format.name.startswith(_EXACT_INDEX):
@@ -124,7 +126,8 @@ class PyavSource:
                     packets = chain((first_packet,), packets)
                 clock = Clock(self._info)
                 decoded = decode(packets, stream, unit, account)
-                stamped = ((frame, clock.stamp(frame.pts)) for frame in decoded)
+                is_counted = self._info.is_counted
+                stamped = ((frame, clock.stamp(None if is_counted else frame.pts)) for frame in decoded)
                 first = next(stamped, None)
                 # With a gradual refresh, the first good frame is long after the packet, or there is none at all.
                 is_late = not account.errors if first is None else first[1] > start
@@ -202,7 +205,10 @@ class PyavSource:
                 for packet in demux(container, stream):
                     failures = 0
                     self._alive()
-                    yield packet
+                    if is_encrypted(packet):
+                        account.meet_encrypted()
+                    else:
+                        yield packet
             except av.error.EOFError:
                 return
             except OSError as error:

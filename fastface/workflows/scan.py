@@ -214,6 +214,7 @@ class Scanner:
             portraits=len(event.portraits),
             bodies=len(event.bodies) if self._recipe.has_bodies and not unit.dense else None,
             errors=report.errors,
+            encrypted=report.encrypted,
             covered=report.covered,
             keyframes=report.keyframes,
             decoder=report.decoder,
