@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from fastface.types import VideoInfo
+from fastface.types import Size, VideoInfo
 
 __all__ = ["UnitRecord", "VideoRecord", "info_from_text", "info_to_text"]
 
@@ -68,6 +68,7 @@ class UnitRecord:
         lost: Why the unit has no result: `state: reason`; empty if it has one.
         keyframes: When the keyframes are shown that were looked at; empty unless it was only they.
         seconds: Time of each stage.
+        sizes: (width, height) as displayed of frames looked at, where that is not the first frame's.
     """
 
     key: str
@@ -95,6 +96,7 @@ class UnitRecord:
     lost: str = ""
     keyframes: tuple[Fraction, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    sizes: tuple[Size, ...] = ()
 
     def to_text(self) -> str:
         """JSON."""
@@ -106,7 +108,11 @@ class UnitRecord:
         values = json.loads(text)
         exact = {name: None if values[name] is None else Fraction(values[name]) for name in _UNIT_FRACTIONS}
         keyframes = tuple(map(Fraction, values["keyframes"]))
-        return cls(**{**values, **exact, "keyframes": keyframes})
+        return cls(**{**values, **exact, "keyframes": keyframes, "sizes": _sizes(values["sizes"])})
+
+
+def _sizes(listed: list[list[int]]) -> tuple[Size, ...]:
+    return tuple((width, height) for width, height in listed)
 
 
 _UNIT_FRACTIONS = ("start", "end", "period", "covered")
@@ -123,7 +129,8 @@ def info_from_text(text: str) -> VideoInfo:
     values: dict[str, Any] = json.loads(text)
     for name in _FRACTIONS:
         values[name] = None if values.get(name) is None else Fraction(values[name])
+    values["other_sizes"] = _sizes(values.get("other_sizes", []))
     for item in fields(VideoInfo):
-        if isinstance(values[item.name], list):
+        if isinstance(values.get(item.name), list):
             values[item.name] = tuple(values[item.name])
     return VideoInfo(**{**values, "path": Path(values["path"])})

@@ -27,7 +27,7 @@ class VideoInfo:
     Attributes:
         path: The file, or the pattern of an image sequence.
         video_id: The input's relative path made safe for a folder name; unique in a run.
-        size: (width, height) as displayed: after rotation and pixel aspect ratio.
+        size: (width, height) of the first frame as displayed: after rotation and pixel aspect ratio.
         coded_size: (width, height) as decoded.
         rotation: Degrees clockwise by which a decoded frame is turned for display: 0, 90, 180 or 270.
         mirrored: Whether the display matrix also mirrors the frame, left to right, before it is turned.
@@ -47,6 +47,8 @@ class VideoInfo:
         is_film: Whether its frames follow each other. Pictures of a folder need not: each may be of another size, and
             shows a moment of its own.
         sound_end: Seconds from the first frame to the end of the sound, where the picture ends clearly before it.
+        other_sizes: (width, height) as displayed of later frames of other sizes; known once the video is scanned. Boxes
+            and landmarks lie in the pixels of their own frame.
         declared: Seconds that the header declares, where the file is shorter and yet all there.
     """
 
@@ -71,6 +73,7 @@ class VideoInfo:
     is_rate_assumed: bool = False
     sound_end: Fraction | None = None
     declared: Fraction | None = None
+    other_sizes: tuple[Size, ...] = ()
 
     def time_of(self, pts: int) -> Fraction:
         """Seconds from the first frame."""

@@ -25,8 +25,9 @@ from fastface.video.frame import SignOfLife
 
 __all__ = ["NO_TIMESTAMPS", "Length", "check_length", "declared_length"]
 
-_PICTURE_ALONE = (MP4_FAMILY, "avi", "mxf", "gxf", "mpegts", "mpeg", "ogg")
-"""Formats whose `stream.duration` is the picture's own. FFmpeg measures it in the last three."""
+_MEASURED = ("mpegts", "mpeg", "ogg")
+_PICTURE_ALONE = (MP4_FAMILY, "avi", "mxf", "gxf", *_MEASURED)
+"""Formats whose `stream.duration` is the picture's own."""
 
 _SEEK_TO_END = ("matroska", "asf", "nut")
 """Formats whose last packets are found without reading those before them, and have right times then."""
@@ -52,6 +53,7 @@ class Length:
     picture: Fraction | None = None  # until its last frame ends; None: unknown
     sound_end: Fraction | None = None  # where the sound ends, if that is clearly later
     declared: Fraction | None = None  # what the header says, if all of the file is there and it is not so long
+    is_measured: bool = False  # whether FFmpeg has it from the first and last times in the file
     is_of_all: bool = False  # whether `picture` is a header's length of all streams, which `check_length` checks
 
 
@@ -78,7 +80,8 @@ def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> Leng
     if stream.duration and stream.duration > 0 and container.format.name.startswith(_PICTURE_ALONE):
         own = Fraction(stream.duration * stream.time_base) - _repeats_at_end(path, container, stream)
         clock = _clock_of_fragments(path, container, stream)
-        return Length(own - clock, None) if own > clock > 0 else Length(own, _later(longest, own))
+        is_measured = container.format.name in _MEASURED
+        return Length(own - clock) if own > clock > 0 else Length(own, _later(longest, own), is_measured=is_measured)
     if longest:
         return Length(longest, is_of_all=True)
     return Length(duration_of_cut_asf(path), is_of_all=True) if container.format.name == "asf" else Length()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
-from fastface.types import Image, Unit
+from fastface.types import Image, Size, Unit, VideoInfo
 
 __all__ = ["CANNOT_READ", "FrameSource", "SampledFrame", "SignOfLife", "UnitReport", "no_sign"]
 
@@ -29,12 +29,14 @@ class SampledFrame:
         time: Seconds from the video's first frame.
         content: The decoder's frame (`av.VideoFrame`), or a BGR picture of an image sequence.
         flagged: Whether the decoder said that it is damaged.
+        info: The video as this frame shows it, where a film changes its size or turn; None for pictures.
     """
 
     pts: int
     time: Fraction
     content: Any | Image
     flagged: bool
+    info: VideoInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class UnitReport:
         decoder: What decoded it, to its end: `pyav` or `nvdec`; empty for pictures.
         decoder_reason: Why that is not the decoder that was asked for; empty if it is.
         unread: Why the disk or the share did not give all of the file; empty if it did.
+        sizes: (width, height) as displayed of frames that were handed out, where that is not the first frame's.
     """
 
     decoded: int = 0
@@ -62,6 +65,7 @@ class UnitReport:
     decoder: str = ""
     decoder_reason: str = ""
     unread: str = ""
+    sizes: tuple[Size, ...] = ()
 
 
 class FrameSource(Protocol):

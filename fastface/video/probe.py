@@ -7,7 +7,7 @@ from typing import Any
 import av.error
 
 from fastface.errors import VideoError
-from fastface.types import Size, VideoInfo
+from fastface.types import VideoInfo
 from fastface.video.access_units import only_pictures
 from fastface.video.container import SEEKS_WRONGLY, demux, open_video
 from fastface.video.cuts import keyframe_stamps
@@ -16,6 +16,7 @@ from fastface.video.duration import NO_TIMESTAMPS, check_length, declared_length
 from fastface.video.encryption import ENCRYPTED, find_encryption, is_encrypted, is_scrambled
 from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.sequence import probe_sequence
+from fastface.video.shape import displayed_size, orientation_of, pixel_aspect_of
 from fastface.video.sizes import check_size, limit_size, size_of
 
 __all__ = ["Probe", "probe"]
@@ -79,7 +80,9 @@ def _probe_file(file: VideoFile, max_pixels: int, alive: SignOfLife) -> Probe:
         if stamps and container.format.name in SEEKS_WRONGLY:
             stamps = []
     if stamps is None:
-        return Probe(replace(info, duration=length.picture, estimated_times=True), ())
+        # FFmpeg measures the length of some by their first and last times, which tell nothing then.
+        duration = None if length.is_measured else length.picture
+        return Probe(replace(info, duration=duration, estimated_times=True), ())
     if length.picture is not None and length.is_of_all and not info.estimated_times:
         length = check_length(info, length.picture, alive)
     info = replace(info, duration=length.picture, sound_end=length.sound_end, declared=length.declared)
@@ -118,16 +121,13 @@ def _refuse_encrypted(file: VideoFile, container: Any, stream: Any, *, looks_dam
 
 
 def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo:
-    rotation, mirrored = _orientation(frame)
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    aspect = aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
-    width = max(1, round(frame.width * aspect))
-    size: Size = (width, frame.height) if rotation % 180 == 0 else (frame.height, width)
+    rotation, mirrored = orientation_of(frame)
+    aspect = pixel_aspect_of(stream.sample_aspect_ratio)
     rate = _Rate.of(container, stream, frame)
     return VideoInfo(
         path=file.path,
         video_id=file.video_id,
-        size=size,
+        size=displayed_size((frame.width, frame.height), rotation, aspect),
         coded_size=(frame.width, frame.height),
         rotation=rotation,
         mirrored=mirrored,
@@ -171,18 +171,3 @@ class _Rate:
             return cls(own, is_counted=True)
         average = None if is_bare else stream.average_rate or stream.guessed_rate
         return cls(average or _DEFAULT_RATE, is_counted=True, is_assumed=not average)
-
-
-def _orientation(frame: Any) -> tuple[int, bool]:
-    """(degrees clockwise, mirrored first) of the display matrix: rows a b u, c d v; angles in quarter turns."""
-    for data in frame.side_data:
-        if data.type.name != "DISPLAYMATRIX":
-            continue
-        a, b, _, c, d, *_ = memoryview(bytes(data)).cast("i")
-        mirrored = a * d - b * c < 0
-        if mirrored:
-            a, b = -a, -b
-        if abs(a) >= abs(b):
-            return (0 if a >= 0 else 180), mirrored
-        return (90 if b > 0 else 270), mirrored
-    return 0, False

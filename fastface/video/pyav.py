@@ -13,7 +13,7 @@ from typing import Any
 
 import av.error
 
-from fastface.types import Unit, VideoInfo
+from fastface.types import Size, Unit, VideoInfo
 from fastface.video.access_units import only_pictures
 from fastface.video.account import Account
 from fastface.video.chains import is_whole
@@ -23,6 +23,7 @@ from fastface.video.encryption import is_encrypted
 from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.holes import Debts, watched
 from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
+from fastface.video.shape import FrameShapes
 from fastface.video.sizes import check_size, limit_size, size_of
 
 __all__ = ["PyavSource"]
@@ -60,12 +61,14 @@ class PyavSource:
         self._threads = threads
         self._alive = alive
         self._refreshed: set[int] = set()
+        self._shapes: FrameShapes | None = None
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit in order of time."""
         last: int | None = None
         sampled = 0
         keyframes: list[Fraction] = []
+        sizes: dict[Size, None] = {}
         for frame in self._samples(unit):
             if last is not None and frame.pts <= last:
                 continue  # of the first attempt
@@ -73,8 +76,10 @@ class PyavSource:
             sampled += 1
             if unit.sampling.keyframes:
                 keyframes.append(frame.time)
+            if frame.info is not None and frame.info.size != self._info.size:
+                sizes[frame.info.size] = None
             yield frame
-        self.report = replace(self.report, sampled=sampled, keyframes=tuple(keyframes))
+        self.report = replace(self.report, sampled=sampled, keyframes=tuple(keyframes), sizes=tuple(sizes))
 
     def _samples(self, unit: Unit) -> Iterator[SampledFrame]:
         """The samples of a unit, with those before a doubt twice: what is in doubt is decoded whole, from its start."""
@@ -103,7 +108,7 @@ class PyavSource:
             time = info.time_of(pts)
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
-            yield SampledFrame(pts, time, self._content(frame), flagged)
+            yield SampledFrame(pts, time, self._content(frame), flagged, self._info_of(frame))
         if end is None and not is_whole(info.path, self._alive):
             account.failed()
         self.report = replace(account.report(), decoder=self.name)
@@ -167,6 +172,7 @@ class PyavSource:
         limit_size(stream.codec_context, self._info.max_pixels)
         stream.codec_context.thread_count = self._threads
         stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
+        self._shapes = FrameShapes(self._info, stream)
 
     def _noted(self, packets: Iterator[Any]) -> Iterator[Any]:
         for packet in packets:
@@ -181,6 +187,11 @@ class PyavSource:
     def _content(self, frame: Any) -> Any:
         """The `av.VideoFrame` of a decoded frame that is a sample."""
         return frame
+
+    def _info_of(self, frame: Any) -> VideoInfo:
+        """The video as a decoded frame shows it."""
+        assert self._shapes is not None
+        return self._shapes.info_of(frame)
 
     def _places(self, start: int) -> Iterator[int | None]:
         """Timestamps to seek to, one after the other until one serves; None: no seek."""

@@ -9,6 +9,8 @@ from fastface.video.discover import LeftOut
 
 __all__ = ["describe_left_out", "describe_video"]
 
+_MOST_SIZES = 4
+
 
 def describe_video(record: VideoRecord, sampled: int, faces: int) -> str:
     """Remarks on a video, joined; empty if there are none.
@@ -32,6 +34,9 @@ def _remarks(info: VideoInfo, state: str) -> Iterator[str]:
         )
     elif info.is_counted and info.codec != "images":
         yield f"times are counted: it holds none, and its header says {_rate(info)} frames a second"
+    if info.other_sizes:
+        sizes = ", ".join(f"{width}x{height}" for width, height in (info.size, *info.other_sizes)[:_MOST_SIZES])
+        yield f"its picture changes size: {sizes}; boxes are in the pixels of their own frame"
     if state != "done":
         return
     if info.declared is not None and info.duration is not None:

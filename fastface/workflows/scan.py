@@ -220,6 +220,7 @@ class Scanner:
             decoder=report.decoder,
             decoder_reason=report.decoder_reason,
             unread=report.unread,
+            sizes=report.sizes,
             seconds=event.seconds,
         )
         if self._count_hits is not None:
