@@ -25,7 +25,7 @@ from fastface.export.clip_arguments import copy_arguments, counted_arguments, pr
 from fastface.export.clip_canvas import find_canvas
 from fastface.export.counting import count_cut
 from fastface.export.cutting import CutPlan, Stretch, plan_cut, stretch_of
-from fastface.export.ffmpeg import StallError, run_ffmpeg
+from fastface.export.ffmpeg import StallError, require_reader, run_ffmpeg
 from fastface.export.plans import ClipMode
 from fastface.files import atomic_path
 from fastface.types import VideoInfo
@@ -94,6 +94,7 @@ def cut_clip(
     if info.estimated_times:
         return _cut_by_counting(info, (start, end), destination, check_stop)
     plan = plan_cut(info, start, end)
+    require_reader(plan.format_name, info.codec)
     failure: ExportError | None = None
     for attempt in _attempts(plan, mode, info):
         try:

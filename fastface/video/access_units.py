@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 
-__all__ = ["only_pictures"]
+__all__ = ["length_bytes_of", "only_pictures", "units_of"]
 
 _HEAD_BYTES = 4096
 """Bytes in which the first slice of a stream of start codes is usually found; else all are read."""
@@ -40,7 +40,7 @@ def only_pictures(
         repeats: Called with the pts of a packet that shows the picture before it for longer.
     """
     units = _UNITS.get(stream.codec_context.name)
-    length_bytes = _length_bytes(stream.codec_context) if units is not None else 0
+    length_bytes = length_bytes_of(stream.codec_context) if units is not None else 0
     parameters = b""
     for packet in packets:
         if packet.size == 0:
@@ -127,7 +127,29 @@ _UNITS = {
 }
 
 
-def _length_bytes(codec: Any) -> int:
+def units_of(packet: Any, length_bytes: int, most_bytes: int) -> Iterator[bytes]:
+    """The units of a packet of H.264 or HEVC, each with its header and no more than some bytes of it.
+
+    Args:
+        packet: The packet.
+        length_bytes: From `length_bytes_of`.
+        most_bytes: Of each unit.
+    """
+    content = memoryview(packet)
+    place, end = 0, len(content)
+    if not length_bytes:
+        for match in _UNIT.finditer(content):
+            yield bytes(content[match.start(1) : match.start(1) + most_bytes])
+        return
+    while place + length_bytes < end:
+        size = int.from_bytes(content[place : place + length_bytes])
+        place += length_bytes
+        if size:
+            yield bytes(content[place : place + min(size, most_bytes)])
+        place += size
+
+
+def length_bytes_of(codec: Any) -> int:
     """Bytes of the length before each unit, by the header (ISO 14496-15); 0: units begin with start codes."""
     header = bytes(codec.extradata or b"")
     if not header or header[0] != 1:

@@ -21,6 +21,7 @@ from fastface.video.clock import Clock
 from fastface.video.container import SEEKS_WRONGLY, demux, open_video
 from fastface.video.encryption import is_encrypted
 from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
+from fastface.video.frame_numbers import FrameNumbers
 from fastface.video.holes import Debts, watched
 from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
 from fastface.video.shape import FrameShapes
@@ -280,6 +281,7 @@ def _decoded(
     """
     needed_before = True
     debts = Debts(info)
+    numbers = FrameNumbers(codec)
     keyframe = None
     for packet, shows_sample, is_late, is_damaged in packets:
         debts.follow(packet, is_late=is_late)
@@ -290,6 +292,8 @@ def _decoded(
             needed_before = needed
         if packet.is_keyframe:
             keyframe = packet
+        if packet.size and numbers.is_after_gap(packet):
+            is_damaged = True
         if is_damaged:
             account.failed()  # decoders may make a frame of what is left of it, or none, and say nothing of either
         try:
