@@ -253,3 +253,25 @@ def test_a_scrambled_stream_is_not_searched(tmp_path: Path, suffix: str, scrambl
     path.write_bytes(content)
     found = tools.outcome(path, FIVE)
     assert (found.state, found.reason, found.times) == ("failed", ENCRYPTED, ())
+
+
+def test_streams_of_video_that_are_not_searched_are_counted(tmp_path: Path) -> None:
+    """A car's recorder writes front and rear into one file, a drone a cover as a stream like others."""
+    base, cover = tmp_path / "base.mp4", tmp_path / "cover.avi"
+    ffmpeg(f"{PICTURE} {H264} {{0}}", base)
+    ffmpeg("-f lavfi -i testsrc2=size=320x240:rate=1:duration=1 -c:v mjpeg {0}", cover)
+    ffmpeg("-i {0} -i {0} -map 0 -map 1 -c copy {1}", base, tmp_path / "two.mp4")
+    ffmpeg("-i {0} -i {1} -map 1 -map 0 -c copy -disposition:v 0 {2}", base, cover, tmp_path / "drone.mp4")
+    assert _info(base).num_other_films == 0
+    assert _info(tmp_path / "two.mp4").num_other_films == 1
+    drone = _info(tmp_path / "drone.mp4")
+    assert (drone.num_other_films, drone.codec) == (0, "h264")
+    assert tools.outcome(tmp_path / "drone.mp4").decoded == 50
+
+
+def test_a_rate_that_no_camera_has_is_not_taken(tmp_path: Path) -> None:
+    """FFmpeg gives 60000 frames a second for a bare DV stream."""
+    path = tmp_path / "v.dv"
+    ffmpeg("-f lavfi -i testsrc2=size=720x576:rate=25:duration=0.4 -c:v dvvideo -pix_fmt yuv420p {0}", path)
+    assert _info(path).rate == 25
+    assert tools.outcome(path).coverage == 1.0

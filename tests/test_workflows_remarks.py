@@ -39,6 +39,11 @@ def record(info: VideoInfo, state: str = "done") -> VideoRecord:
         ({"sound_end": Fraction(46, 5)}, "the picture ends at 8.0 s, the sound goes on to 9.2 s"),
         ({"declared": Fraction(86400)}, "its header declares 86400.0 s, and all of it is 8.0 s"),
         ({"is_counted": True}, "times are counted: it holds none, and its header says 30 frames a second"),
+        ({"num_other_films": 1}, "it holds 1 more stream of video, not searched: cut out each to search it"),
+        (
+            {"other_sizes": ((360, 640),)},
+            "its picture changes size: 640x360, 360x640; boxes are in the pixels of their own frame",
+        ),
         (
             {"is_counted": True, "is_rate_assumed": True},
             "times are assumed: it holds neither times nor a frame rate, so 30 frames a second are taken; put it into "

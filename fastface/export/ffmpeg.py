@@ -115,7 +115,7 @@ def _is_new_enough(program: str) -> bool:
 
 @cache
 def _version_of(program: str) -> tuple[int, int] | None:
-    """The version that a program tells, (0, 0) if it does not start; builds between versions (`N-12345-g…`) tell none."""
+    """The version of a program, (0, 0) if it does not start; builds between versions (`N-12345-g…`) tell none."""
     command = [program, "-hide_banner", "-nostdin", "-version"]
     try:
         said = subprocess.run(

@@ -49,6 +49,7 @@ class VideoInfo:
         sound_end: Seconds from the first frame to the end of the sound, where the picture ends clearly before it.
         other_sizes: (width, height) as displayed of later frames of other sizes; known once the video is scanned. Boxes
             and landmarks lie in the pixels of their own frame.
+        num_other_films: Streams of video in the file beside the one that is searched.
         declared: Seconds that the header declares, where the file is shorter and yet all there.
     """
 
@@ -74,6 +75,7 @@ class VideoInfo:
     sound_end: Fraction | None = None
     declared: Fraction | None = None
     other_sizes: tuple[Size, ...] = ()
+    num_other_films: int = 0
 
     def time_of(self, pts: int) -> Fraction:
         """Seconds from the first frame."""

@@ -15,7 +15,7 @@ import av.video.stream
 from fastface.errors import VideoError
 from fastface.video.frame import CANNOT_READ
 
-__all__ = ["MP4_FAMILY", "SEEKS_WRONGLY", "demux", "demux_all", "is_fragmented", "open_video"]
+__all__ = ["MP4_FAMILY", "SEEKS_WRONGLY", "count_films", "demux", "demux_all", "is_fragmented", "open_video"]
 
 MP4_FAMILY = "mov"
 """How FFmpeg's name of the format begins that MP4, QuickTime and 3GP are."""
@@ -86,13 +86,30 @@ def is_fragmented(path: Path) -> bool:
     return b"moof" in _boxes(path)
 
 
+def count_films(container: av.container.InputContainer) -> int:
+    """How many streams of video there are that are no pictures of a cover, a preview or a map of depths."""
+    return sum(stream.codec_context is not None and _is_long(stream) for stream in _films(container))
+
+
+def _films(container: av.container.InputContainer) -> list[av.video.stream.VideoStream]:
+    flags = av.stream.Disposition
+    pictures = flags.attached_pic | flags.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & pictures]
+
+
+def _is_long(stream: av.video.stream.VideoStream) -> bool:
+    """Whether a stream is more than one picture, as far as its header says: a drone's cover is a stream like others."""
+    return stream.frames != 1
+
+
 def _best_stream(path: Path, container: av.container.InputContainer) -> av.video.stream.VideoStream:
-    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    films = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    films = _films(container)
     known = [stream for stream in films if stream.codec_context is not None]
     if known:
         best = container.streams.best("video")
-        return best if best in known else known[0]
+        # FFmpeg takes a large cover for the film, where a camera does not mark it as one.
+        long = [stream for stream in known if _is_long(stream)] or known
+        return best if best in long else long[0]
     if films:
         raise VideoError(path, "its codec is not known, or its header is damaged")
     if all(stream.type == "unknown" for stream in container.streams):

@@ -9,7 +9,7 @@ import av.error
 from fastface.errors import VideoError
 from fastface.types import VideoInfo
 from fastface.video.access_units import only_pictures
-from fastface.video.container import SEEKS_WRONGLY, demux, open_video
+from fastface.video.container import SEEKS_WRONGLY, count_films, demux, open_video
 from fastface.video.cuts import keyframe_stamps
 from fastface.video.discover import VideoFile
 from fastface.video.duration import NO_TIMESTAMPS, check_length, declared_length
@@ -142,6 +142,7 @@ def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo
         estimated_times=rate.is_counted,
         is_counted=rate.is_counted,
         is_rate_assumed=rate.is_assumed,
+        num_other_films=count_films(container) - 1,
     )
 
 
@@ -165,7 +166,8 @@ class _Rate:
         own = stream.codec_context.framerate
         is_own = bool(own) and _SLOWEST <= own <= _FASTEST
         if frame.pts is not None and (not is_bare or name == "mpegvideo"):
-            average = stream.average_rate or stream.guessed_rate or None
+            rates = (stream.average_rate, stream.guessed_rate)
+            average = next((rate for rate in rates if rate and _SLOWEST / 100 <= rate <= _FASTEST), None)
             return cls(own if is_bare and is_own else average, is_counted=False)
         if is_own:
             return cls(own, is_counted=True)

@@ -21,9 +21,9 @@ from fastface.video.clock import Clock
 from fastface.video.container import SEEKS_WRONGLY, demux, open_video
 from fastface.video.encryption import is_encrypted
 from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
-from fastface.video.frame_numbers import FrameNumbers
 from fastface.video.holes import Debts, watched
 from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
+from fastface.video.missing_references import MissingReferences
 from fastface.video.shape import FrameShapes
 from fastface.video.sizes import check_size, limit_size, size_of
 
@@ -281,9 +281,9 @@ def _decoded(
     """
     needed_before = True
     debts = Debts(info)
-    numbers = FrameNumbers(codec)
+    missing = MissingReferences(codec)
     keyframe = None
-    for packet, shows_sample, is_late, is_damaged in packets:
+    for packet, shows_sample, is_late, is_marked in packets:
         debts.follow(packet, is_late=is_late)
         # Left out, nothing would tell that a packet was damaged, or builds on one that is missing.
         needed = shows_sample or packet.is_corrupt or debts.is_open
@@ -292,8 +292,7 @@ def _decoded(
             needed_before = needed
         if packet.is_keyframe:
             keyframe = packet
-        if packet.size and numbers.is_after_gap(packet):
-            is_damaged = True
+        is_damaged = is_marked or (packet.size > 0 and missing.are_before(packet))
         if is_damaged:
             account.failed()  # decoders may make a frame of what is left of it, or none, and say nothing of either
         try:

@@ -34,6 +34,9 @@ def _remarks(info: VideoInfo, state: str) -> Iterator[str]:
         )
     elif info.is_counted and info.codec != "images":
         yield f"times are counted: it holds none, and its header says {_rate(info)} frames a second"
+    if info.num_other_films > 0:
+        others = counted(info.num_other_films, "more stream")
+        yield f"it holds {others} of video, not searched: cut out each to search it"
     if info.other_sizes:
         sizes = ", ".join(f"{width}x{height}" for width, height in (info.size, *info.other_sizes)[:_MOST_SIZES])
         yield f"its picture changes size: {sizes}; boxes are in the pixels of their own frame"
