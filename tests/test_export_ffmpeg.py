@@ -11,7 +11,7 @@ import pytest
 from run_tools import wait_until
 
 from fastface.errors import ExportError, InterruptError, SpaceError
-from fastface.export.ffmpeg import find_ffmpeg, literal_file, run_ffmpeg
+from fastface.export.ffmpeg import _version_of, find_ffmpeg, literal_file, require_reader, run_ffmpeg
 
 
 def _fake(folder: Path, script: str) -> Path:
@@ -172,3 +172,22 @@ def test_with_none_that_is_new_enough_the_user_is_told(monkeypatch: pytest.Monke
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "ffmpeg")
     with pytest.raises(ExportError, match=rf"{program}.* is older than 5\.1.*install"):
         find_ffmpeg()
+
+
+@pytest.mark.parametrize(
+    ("format_name", "codec", "wanted"), [("flv", "hevc", "6.1"), ("flv", "av1", "6.1"), ("mov", "vvc", "7.1")]
+)
+def test_an_ffmpeg_older_than_the_reader_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, format_name: str, codec: str, wanted: str
+) -> None:
+    """HEVC and AV1 in FLV came with FFmpeg 6.1, VVC with 7.1 (its Changelog)."""
+    _fake(tmp_path, "echo 'ffmpeg version 5.1.9-0+deb12u1 Copyright (c)'")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    require_reader("flv", "h264")
+    require_reader("mov", "hevc")
+    told = rf"this ffmpeg is too old \(5\.1\) for {codec} in {format_name}.* {wanted} or newer"
+    with pytest.raises(ExportError, match=told):
+        require_reader(format_name, codec)
+    _fake(tmp_path, "echo 'ffmpeg version 8.1 Copyright (c)'")
+    _version_of.cache_clear()
+    require_reader(format_name, codec)

@@ -135,7 +135,7 @@ class Invocation:
         config: The settings in force.
         json: Whether standard output is one JSON object and nothing else.
         quiet: Whether nothing but errors is told.
-        verbose: Whether stage times are told.
+        verbose: Whether stage times and files that were left out are listed.
         dry_run: Whether to say what would be done, and do nothing.
     """
 
@@ -153,7 +153,9 @@ _COMMON: dict[str, Any] = {
     "dry_run": Annotated[bool | None, typer.Option("--dry-run", help="Say what would be done; do nothing.")],
     "json_": Annotated[bool | None, typer.Option("--json", help="One JSON object on standard output.")],
     "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="Only errors.")],
-    "verbose": Annotated[bool | None, typer.Option("--verbose", "-v", help="Tell where the time goes.")],
+    "verbose": Annotated[
+        bool | None, typer.Option("--verbose", "-v", help="Tell where the time goes, and which files were left out.")
+    ],
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Never
 
@@ -67,6 +68,8 @@ def _show(result: RunResult, verbose: bool) -> None:
         f"{counts.quarantined} given up; {', '.join(_found(counts))} in {result.seconds:.1f} s"
     )
     if verbose:
+        for line in _left_out(result):
+            console.print(line, markup=False)
         console.print(_phases(result))
         console.print(_stages(result))
     console.print(f"report: {valid_text(str(result.out / 'run.json'))}", markup=False)
@@ -107,6 +110,14 @@ def _targets(result: RunResult) -> Table:
     if len(unseen) > _MOST_UNSEEN:
         table.add_row("–", f"and {len(unseen) - _MOST_UNSEEN} more", "0", "0", "0", "–")
     return table
+
+
+def _left_out(result: RunResult) -> Iterator[str]:
+    """The files and folders that were not taken, each with the reason; of a great many, the first."""
+    for item in result.left_out:
+        yield from (f"left out: {valid_text(str(path))!r}: {item.reason}" for path in item.paths)
+        if item.count > len(item.paths):
+            yield f"left out: {item.count - len(item.paths)} more: {item.reason}"
 
 
 def _phases(result: RunResult) -> Table:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import av
 import av.error
+import cv2
+import numpy as np
 
 from fastface.errors import ExportError, SpaceError
+from fastface.export.clip_canvas import find_canvas
 from fastface.export.overlay import BoxTrack, boxes_at
 from fastface.export.snapshots import draw_boxes
 from fastface.files import atomic_path
-from fastface.types import VideoInfo
+from fastface.types import Image, Size, VideoInfo
 from fastface.video.pictures import frames_between
 
 __all__ = ["write_boxed"]
@@ -48,7 +51,8 @@ def write_boxed(
         SpaceError: No space is left.
         VideoError: The video cannot be opened, or read to the stretch's end.
     """
-    width, height = (side // 2 * 2 for side in info.size)  # 4:2:0 halves both
+    canvas = find_canvas(info, start, end, alive) or info.size
+    width, height = (side // 2 * 2 for side in canvas)  # 4:2:0 halves both
     if not (width and height):
         raise ExportError(f"frames of {info.size[0]}x{info.size[1]} are too small for H.264")
     count = 0
@@ -61,6 +65,8 @@ def write_boxed(
                 frame_seconds = float(1 / (info.rate or _USUAL_RATE))
                 for time, picture in frames_between(info, start, end, alive):
                     drawn = draw_boxes(picture, boxes_at(tracks, float(time), frame_seconds))
+                    if drawn.shape[1::-1] != canvas:
+                        drawn = _fit(drawn, canvas)
                     frame = av.VideoFrame.from_ndarray(drawn[:height, :width], format="bgr24")
                     frame.pts, frame.time_base = round((float(time) - start) / _TIME_BASE), _TIME_BASE
                     container.mux(stream.encode(frame))
@@ -72,3 +78,14 @@ def write_boxed(
             raise ExportError(f"cannot write {str(destination)!r}: {error.strerror or error}") from error
         if not count:
             raise ExportError(f"no frame between {start:.3f} and {end:.3f} s could be decoded")
+
+
+def _fit(picture: Image, canvas: Size) -> Image:
+    """A frame of another size, with its own aspect and black around it."""
+    height, width = picture.shape[:2]
+    factor = min(canvas[0] / width, canvas[1] / height)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    left, top = (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
+    fitted = np.zeros((canvas[1], canvas[0], 3), np.uint8)
+    fitted[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return fitted

@@ -7,10 +7,11 @@ somewhere before, whatever the container's index is worth, and no time passes th
 from fractions import Fraction
 from pathlib import Path
 
+from fastface.export.clip_canvas import fit_filter
 from fastface.export.counting import CountedCut
 from fastface.export.cutting import CutPlan
 from fastface.export.ffmpeg import READ_FILES_ONLY, literal_file
-from fastface.types import VideoInfo
+from fastface.types import Size, VideoInfo
 
 __all__ = ["copy_arguments", "counted_arguments", "precise_arguments"]
 
@@ -19,7 +20,6 @@ _UNKNOWN_REORDER = Fraction(1, 5)
 
 _ENCODER = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-pix_fmt", "yuv420p")
 _DEINTERLACED = "yadif=deint=interlaced"
-_EVEN_SIDES = "scale=w=ceil(iw/2)*2:h=ceil(ih/2)*2"
 _COUNTED_TICK = Fraction(1, 90000)
 _OUTPUT = ("-map_chapters", "-1", "-movflags", "+faststart", "-f", "mp4")
 
@@ -42,13 +42,15 @@ def copy_arguments(info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool, au
     return [*arguments, *times, *_OUTPUT, literal_file(part)]
 
 
-def precise_arguments(info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool, audio: bool) -> list[str]:
+def precise_arguments(
+    info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool, audio: bool, canvas: Size | None = None
+) -> list[str]:
     """The frames of the plan, encoded again; the first is shown at 0, the sound keeps its distance to them."""
     base = plan.time_base
     # Half a tick before the frames, where rounding to microseconds cannot move a cut over one of them.
     begin, end = (_seconds(pts * base - base / 2) for pts in (plan.inside.first_pts, plan.inside.end_pts))
     zero = _seconds(plan.inside.first_pts * base)
-    shown = [f"trim=start={begin}:end={end}", f"setpts=PTS-({zero})/TB", _EVEN_SIDES]
+    shown = [f"trim=start={begin}:end={end}", f"setpts=PTS-({zero})/TB", fit_filter(canvas)]
     if info.interlaced:
         shown.insert(0, _DEINTERLACED)
     arguments = [*_input(info, plan, seek=seek), "-map", f"0:{plan.video_index}", "-vf", ",".join(shown)]
@@ -61,12 +63,12 @@ def precise_arguments(info: VideoInfo, plan: CutPlan, part: Path, *, seek: bool,
     return [*arguments, *_OUTPUT, literal_file(part)]
 
 
-def counted_arguments(info: VideoInfo, cut: CountedCut, part: Path) -> list[str]:
+def counted_arguments(info: VideoInfo, cut: CountedCut, part: Path, canvas: Size | None = None) -> list[str]:
     """Frames by their number, spread evenly over the time that they take."""
     shown = [f"trim=start_frame={cut.first}:end_frame={cut.first + cut.shown.num_frames}"]
     if info.interlaced:
         shown.append(_DEINTERLACED)
-    shown += [f"settb={_COUNTED_TICK}", f"setpts=N*({cut.period})/TB", _EVEN_SIDES]
+    shown += [f"settb={_COUNTED_TICK}", f"setpts=N*({cut.period})/TB", fit_filter(canvas)]
     source = [*READ_FILES_ONLY, "-i", literal_file(info.path), "-map", f"0:{cut.video_index}"]
     each_once = ["-enc_time_base", str(_COUNTED_TICK), "-fps_mode", "passthrough"]
     return [*source, "-vf", ",".join(shown), *_ENCODER, *each_once, *_OUTPUT, literal_file(part)]

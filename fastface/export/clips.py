@@ -22,9 +22,10 @@ from pathlib import Path
 
 from fastface.errors import ExportError
 from fastface.export.clip_arguments import copy_arguments, counted_arguments, precise_arguments
+from fastface.export.clip_canvas import find_canvas
 from fastface.export.counting import count_cut
 from fastface.export.cutting import CutPlan, Stretch, plan_cut, stretch_of
-from fastface.export.ffmpeg import StallError, run_ffmpeg
+from fastface.export.ffmpeg import StallError, require_reader, run_ffmpeg
 from fastface.export.plans import ClipMode
 from fastface.files import atomic_path
 from fastface.types import VideoInfo
@@ -93,6 +94,7 @@ def cut_clip(
     if info.estimated_times:
         return _cut_by_counting(info, (start, end), destination, check_stop)
     plan = plan_cut(info, start, end)
+    require_reader(plan.format_name, info.codec)
     failure: ExportError | None = None
     for attempt in _attempts(plan, mode, info):
         try:
@@ -128,8 +130,12 @@ def _cut(info: VideoInfo, plan: CutPlan, attempt: _Attempt, destination: Path, c
         written.append(_checked(part, planned, plan.time_base))
 
     with atomic_path(destination, check=check) as part:
-        make = copy_arguments if attempt.mode == "copy" else precise_arguments
-        arguments = make(info, plan, part, seek=attempt.seek, audio=attempt.audio)
+        if attempt.mode == "copy":
+            arguments = copy_arguments(info, plan, part, seek=attempt.seek, audio=attempt.audio)
+        else:
+            first, end = info.time_of(planned.first_pts), info.time_of(planned.end_pts)
+            canvas = find_canvas(info, float(first), float(end), check_stop)
+            arguments = precise_arguments(info, plan, part, seek=attempt.seek, audio=attempt.audio, canvas=canvas)
         run_ffmpeg(arguments, check_stop=check_stop)
     start = info.time_of(planned.first_pts)
     end = start + Fraction(written[0].end_pts - written[0].first_pts, 1_000_000)
@@ -147,7 +153,8 @@ def _cut_by_counting(
         written.append(_checked(part, cut.shown, info.time_base))
 
     with atomic_path(destination, check=check) as part:
-        run_ffmpeg(counted_arguments(info, cut, part), check_stop=check_stop)
+        canvas = find_canvas(info, *span, check_stop)
+        run_ffmpeg(counted_arguments(info, cut, part, canvas), check_stop=check_stop)
     start, end = info.time_of(cut.shown.first_pts), info.time_of(cut.shown.end_pts)
     return Clip(destination, "precise", float(start), float(end), written[0].num_frames, False)
 

@@ -20,7 +20,15 @@ from pathlib import Path
 
 from fastface.errors import ExportError, SpaceError
 
-__all__ = ["READ_FILES_ONLY", "STALL_SECONDS", "StallError", "find_ffmpeg", "literal_file", "run_ffmpeg"]
+__all__ = [
+    "READ_FILES_ONLY",
+    "STALL_SECONDS",
+    "StallError",
+    "find_ffmpeg",
+    "literal_file",
+    "require_reader",
+    "run_ffmpeg",
+]
 
 STALL_SECONDS = 60.0
 READ_FILES_ONLY = ("-protocol_whitelist", "file,pipe")
@@ -28,6 +36,12 @@ READ_FILES_ONLY = ("-protocol_whitelist", "file,pipe")
 
 _OLDEST = (5, 1)
 """The first version that knows `-fps_mode`."""
+
+_ENHANCED_FLV = frozenset({"av1", "hevc", "vp8", "vp9", "vvc"})
+_FIRST_WITH_ENHANCED_FLV = (6, 1)
+_FIRST_WITH_CODEC = {"apv": (8, 0), "evc": (6, 1), "vvc": (7, 1)}
+_FIRST_WITH_FORMAT = {"hxvs": (8, 1), "iv8": (4, 3), "apv": (8, 0), "evc": (6, 1), "vvc": (7, 1), "usm": (6, 1)}
+"""First versions of ffmpeg that read what the libraries of PyAV read (FFmpeg's Changelog)."""
 
 _VERSION_SECONDS = 20.0
 _NO_ENCODER = (
@@ -69,18 +83,48 @@ def find_ffmpeg() -> Path:
     )
 
 
-@cache
+def require_reader(format_name: str, codec: str) -> None:
+    """Make sure that ffmpeg is new enough to read a video that was scanned with newer libraries.
+
+    Args:
+        format_name: FFmpeg's name of the container's format.
+        codec: FFmpeg's name of the codec.
+
+    Raises:
+        ExportError: It is too old, or there is none.
+    """
+    wanted = max(_FIRST_WITH_CODEC.get(codec, _OLDEST), _FIRST_WITH_FORMAT.get(format_name, _OLDEST))
+    if format_name == "flv" and codec in _ENHANCED_FLV:
+        wanted = max(wanted, _FIRST_WITH_ENHANCED_FLV)
+    found = _version_of(str(find_ffmpeg())) if wanted > _OLDEST else None
+    if found is not None and found < wanted:
+        raise ExportError(
+            f"this ffmpeg is too old ({_text_of(found)}) for {codec} in {format_name}: put {_text_of(wanted)} or newer "
+            "first in PATH, or remove this one from PATH so that the one of the Python package imageio-ffmpeg is used"
+        )
+
+
+def _text_of(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
+
+
 def _is_new_enough(program: str) -> bool:
-    """Whether a program tells a version that is not too old; builds between versions (`N-12345-g…`) tell none."""
+    version = _version_of(program)
+    return version is None or version >= _OLDEST
+
+
+@cache
+def _version_of(program: str) -> tuple[int, int] | None:
+    """The version of a program, (0, 0) if it does not start; builds between versions (`N-12345-g…`) tell none."""
     command = [program, "-hide_banner", "-nostdin", "-version"]
     try:
         said = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return False
+        return 0, 0
     version = re.match(rb"ffmpeg version n?(\d+)\.(\d+)", said.stdout)
-    return version is None or (int(version[1]), int(version[2])) >= _OLDEST
+    return None if version is None else (int(version[1]), int(version[2]))
 
 
 def literal_file(path: Path) -> str:

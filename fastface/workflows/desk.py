@@ -12,7 +12,6 @@ from fastface.gallery.limits import Limits
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.types import BlurGate, Gallery, Looks, Size
@@ -26,6 +25,7 @@ from fastface.workflows.networks import Networks, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
 from fastface.workflows.output import OutputFolder
 from fastface.workflows.recipe import recipe_of
+from fastface.workflows.remarks import describe_video
 from fastface.workflows.results import VideoOutcome
 from fastface.workflows.scan import Scanner
 
@@ -182,7 +182,6 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
         reason = "the run ended before it; the same command without --fresh goes on with it"
         record = replace(record, state="cancelled", reason=reason)
     sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
-    is_film = record.info is None or record.info.is_film
     return VideoOutcome(
         path=record.path,
         id=record.video_id,
@@ -201,15 +200,5 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
         seconds=seconds,
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
-        remark=_no_face_remark(sampled, is_film=is_film) if sampled and not faces and not cancelled else "",
+        remark=describe_video(record, sampled, faces),
     )
-
-
-def _no_face_remark(sampled: int, *, is_film: bool) -> str:
-    """What to say of a video or folder in which frames were searched and not one face was found."""
-    if not is_film:
-        return (
-            f"no face was found in {counted(sampled, 'picture')}; a smaller --det-threshold or scan.min_face finds more"
-        )
-    advice = "try a larger --det-size for small faces, a smaller --det-threshold, or more --sample-fps"
-    return f"no face was found in {counted(sampled, 'frame')}; if there are some, {advice}"

@@ -132,6 +132,9 @@ class Filing:
             FaceIndexError: A file of a unit is missing or damaged.
         """
         verdict = judge(units, record.info.duration if record.info else None)
+        if record.info is not None:
+            others = dict.fromkeys(size for unit in units for size in unit.sizes)
+            record = replace(record, info=replace(record.info, other_sizes=tuple(others)))
         state, reason = verdict.state, verdict.reason
         if change := _change(record):
             # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.

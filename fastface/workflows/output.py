@@ -88,6 +88,7 @@ def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
     found = discover(inputs, exclude=out)
     if not found.videos:
         reasons = [f"skipped {str(item.path)!r}: {item.reason}" for item in found.skipped[:_MAX_REASONS]]
+        reasons += [f"left out: {item.reason}: {item.count}" for item in found.left_out]
         raise ConfigError([f"no video found in: {', '.join(map(str, inputs))}", *reasons])
     return found
 

@@ -97,14 +97,8 @@ def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig) -> li
 
 
 def _frame_of(found: Findings) -> Size | None:
-    """The size of all frames; None where that is not known, as pictures, and some films, change it.
-
-    A face whose middle lies outside of what the header says shows that it does not hold for every frame.
-    """
-    width, height = found.info.size
-    boxes = found.faces.boxes
-    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
-    is_one = found.info.is_film and bool(((x <= width) & (y <= height)).all())
+    """The size of all frames; None where they have several, as pictures do, and some films."""
+    is_one = found.info.is_film and not found.info.other_sizes
     return found.info.size if is_one else None
 
 

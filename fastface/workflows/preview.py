@@ -38,6 +38,7 @@ class Preview:
     Attributes:
         videos: Name in OUT, and path.
         skipped: Inputs that are no candidates, and why.
+        left_out: How many files and folders within folders are not taken, by reason.
         targets: Label, and path; banks and `'*'` as they are.
         networks: Pack, detector, recogniser.
         device: What runs them, versions.
@@ -49,6 +50,7 @@ class Preview:
 
     videos: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
     return Preview(
         videos=tuple(f"{file.video_id}: {str(file.path)!r}" for file in found.videos),
         skipped=tuple(f"{str(item.path)!r}: {item.reason}" for item in found.skipped),
+        left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
         targets=() if targets is None else _targets(config, targets),
         **_means(config),
         output=(repr(str(out)),),

@@ -17,7 +17,7 @@ from fastface.gallery.limits import Limits
 from fastface.models.packs import Network
 from fastface.names import shortened, valid_text
 from fastface.types import Gallery
-from fastface.video.discover import Skipped, VideoFile
+from fastface.video.discover import LeftOut, Skipped, VideoFile
 from fastface.workflows.networks import Networks
 from fastface.workflows.precisions import network_precisions
 
@@ -46,7 +46,7 @@ class VideoOutcome:
         repeated: Of these, frames equal to the one before them, which show the same faces.
         blurred: Of the frames searched, those too blurred to be given to the detector.
         unsharp: Faces left out, since not sharp enough.
-        remark: That no face was found, and what to try; else empty.
+        remark: What a person should know of it all the same, as that no face was found; else empty.
         quarantined: Frames given up.
         faces: Faces found.
         damaged: Faces found in frames that may be damaged; marked in faces.parquet.
@@ -107,6 +107,7 @@ class RunResult:
         remarks: What is odd about photos and persons.
         counts: Totals.
         skipped: Inputs that are no candidates, and why.
+        left_out: What folders hold and is not taken, by reason.
         export_failures: What could not be exported, and why.
         inputs: The videos that the inputs name.
         is_cut_short: Whether closer looks that were wanted were lost, or there was no time left for them.
@@ -124,6 +125,7 @@ class RunResult:
     remarks: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
     skipped: tuple[Skipped, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     export_failures: tuple[str, ...] = ()
     inputs: tuple[VideoFile, ...] = ()
     is_cut_short: bool = False
@@ -196,6 +198,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "remarks": [valid_text(line) for line in shortened(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
         "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
+        "left_out": [{"reason": item.reason, "count": item.count} for item in result.left_out],
         "export_failures": list(result.export_failures),
         "config": _shown_config(config),
     }

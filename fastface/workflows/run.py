@@ -25,7 +25,8 @@ from fastface.workflows.find import Finder, Findings
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
 from fastface.workflows.preflight import look_ahead, look_back
-from fastface.workflows.results import Counts, RunResult, write_run_json
+from fastface.workflows.remarks import describe_left_out
+from fastface.workflows.results import Counts, RunResult, VideoOutcome, write_run_json
 from fastface.workflows.scan import Scanner
 from fastface.workflows.survey import forget_growth, survey
 
@@ -33,8 +34,8 @@ __all__ = ["find", "run", "scan"]
 
 _MOST_REMARKS = 20
 """Remarks on photos that are printed; run.json has more of them."""
-_MOST_FACELESS = 8
-"""Videos without a face that are named one by one; of more, the number is logged."""
+_MOST_REMARKED = 8
+"""Videos whose remarks are logged one by one; of more, the number is logged."""
 
 
 def run(
@@ -130,8 +131,11 @@ def reported(desk: Desk, command: str, found: Discovery | None = None) -> Iterat
         )
     if found is not None:
         result.skipped = found.skipped
+        result.left_out = found.left_out
         for item in found.skipped:
             desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
+        if found.left_out:
+            desk.observer.note(describe_left_out(found.left_out))
     try:
         yield result
     except InterruptError:
@@ -154,14 +158,24 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
         totals.quarantined += video.quarantined
         totals.faces += video.faces
         totals.embeddings += video.faces
-    remarks = [] if asks_all else [f"{video.id}: {video.remark}" for video in result.videos if video.remark]
-    if len(remarks) > _MOST_FACELESS:
-        remarks = [f"no face was found in {len(remarks)} of {counted(totals.videos, 'video')}: see run.json"]
-    for remark in remarks:
+    for remark in [] if asks_all else _remarks(result.videos):
         desk.observer.note(remark)
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
     write_run_json(result, desk.networks, result.limits or desk.limits, desk.config)
+
+
+def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
+    """Remarks on videos, one a line; of many videos without a face, their number."""
+    remarked = [video for video in videos if video.remark]
+    if len(remarked) <= _MOST_REMARKED:
+        yield from (f"{video.id}: {video.remark}" for video in remarked)
+        return
+    num_faceless = sum(video.sampled > 0 and not video.faces for video in remarked)
+    if num_faceless:
+        yield f"no face was found in {num_faceless} of {counted(len(videos), 'video')}: see run.json"
+    if len(remarked) > num_faceless:
+        yield f"there are remarks on {counted(len(remarked) - num_faceless, 'other video')}: see run.json"
 
 
 def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:

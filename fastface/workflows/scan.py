@@ -214,11 +214,13 @@ class Scanner:
             portraits=len(event.portraits),
             bodies=len(event.bodies) if self._recipe.has_bodies and not unit.dense else None,
             errors=report.errors,
+            encrypted=report.encrypted,
             covered=report.covered,
             keyframes=report.keyframes,
             decoder=report.decoder,
             decoder_reason=report.decoder_reason,
             unread=report.unread,
+            sizes=report.sizes,
             seconds=event.seconds,
         )
         if self._count_hits is not None:

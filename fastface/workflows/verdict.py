@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fastface.index.records import UnitRecord
+from fastface.video.encryption import ENCRYPTED
 from fastface.video.frame import CANNOT_READ
 
 __all__ = ["MIN_COVERAGE", "Verdict", "judge", "was_unread"]
@@ -38,6 +39,7 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     lost = [unit.lost for unit in units if unit.lost]
     decoded = sum(unit.decoded for unit in units)
     errors = sum(unit.errors for unit in units)
+    encrypted = sum(unit.encrypted for unit in units)
     quarantined = sum(unit.quarantined for unit in units)
     covered = sum((unit.covered for unit in units), Fraction(0))
     coverage = None if not duration else min(1.0, float(covered / duration))
@@ -46,12 +48,14 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
         return Verdict(state, reason, 0.0 if duration else None)
     unread = next((unit.unread for unit in units if unit.unread), "")
     if decoded == 0:
-        return Verdict("failed", unread or "no frames", 0.0 if duration else None)
+        return Verdict("failed", unread or (ENCRYPTED if encrypted else "no frames"), 0.0 if duration else None)
     reasons = [f"{len(lost)} of {len(units)} stretches lost ({lost[0]})"] if lost else []
     if unread:
         reasons.append(unread)
-    elif errors:
-        reasons.append(f"{errors} packets could not be decoded")
+    elif errors > encrypted:
+        reasons.append(f"{errors - encrypted} packets could not be decoded")
+    if encrypted:
+        reasons.append(f"{encrypted} packets are encrypted, and were not decoded")
     if quarantined:
         reasons.append(f"{quarantined} frames ended every process that searched them")
     if coverage is not None and coverage < MIN_COVERAGE:
