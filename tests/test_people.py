@@ -943,7 +943,7 @@ def test_purge_takes_all_that_is_known_of_persons(picked: Path, command: Command
     told = json.loads(command("purge", "-o", out, "--dry-run", "--json").stdout)
     assert all(path.is_file() for path in doomed)
     sizes = sum(path.stat().st_size for path in doomed)
-    done = command("purge", "-o", out, "--json")
+    done = command("purge", "-o", out, "--yes", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, told)
     assert [path for path in doomed if path.exists()] == []
     assert [path for path in kept if not path.exists()] == []
@@ -964,7 +964,7 @@ def test_purge_says_what_it_takes(picked: Path, command: Command, tmp_path: Path
     state = [out / ".fastface" / name for name in ("people.json", "corrections.json")]
     of_persons += [out / "primary_person.npz", *(out / ".fastface").glob("identities*"), *state]
     of_persons = [path for path in of_persons if path.is_file()]
-    done = command("purge", "-o", out)
+    done = command("purge", "-o", out, "--yes")
     assert done.returncode == 0
     assert "removed the faces and embeddings of 2 videos" in done.stdout
     assert f"{len(crops)} crop and snapshot file" in done.stdout
