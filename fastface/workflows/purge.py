@@ -14,7 +14,15 @@ __all__ = ["Purge", "purge"]
 _PICTURES = ("crops/", "snapshots/")
 _PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
 _FOLDERS = (*_PICTURES, "audit/", "people/", "banks/")
-_KNOWLEDGE = ("identities.sqlite", "identities.sqlite-wal", "identities.sqlite-shm", "people.json", "corrections.json")
+_KNOWLEDGE = (
+    "identities.sqlite",
+    "identities.sqlite-wal",
+    "identities.sqlite-shm",
+    "people.json",
+    "corrections.json",
+    "corrections.undo.jsonl",
+    "numbers.npz",
+)
 
 
 @dataclass(frozen=True, slots=True)
