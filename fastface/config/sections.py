@@ -189,6 +189,10 @@ class ExportConfig(Section):
     diversity: float = Field(0.25, ge=0, le=1, description="What unlikeness counts against quality under max_crops.")
     snapshots: bool = Field(False, description="Also save the whole frame of each span's best moment.")
     boxes: bool = Field(False, description="Also write a copy of each span with boxes, names and similarities in it.")
+    replace: bool = Field(
+        False,
+        description="Remove the answer to an earlier question about others, instead of keeping it in OUT/earlier.",
+    )
 
 
 class PeopleConfig(Section):

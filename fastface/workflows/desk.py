@@ -24,7 +24,7 @@ from fastface.workflows.journal import journal
 from fastface.workflows.machine import Layout, choose_layout
 from fastface.workflows.networks import Networks, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
-from fastface.workflows.output import OutputFolder
+from fastface.workflows.output import EARLIER, OutputFolder
 from fastface.workflows.recipe import recipe_of
 from fastface.workflows.results import VideoOutcome
 from fastface.workflows.scan import Scanner
@@ -120,11 +120,13 @@ class Desk:
         return sum(file.video_id in left for file in files)
 
     def forget(self) -> None:
-        """`--fresh`: forgets the index and all that was exported."""
+        """`--fresh`: forgets the index and all that was exported, but for answers to earlier questions."""
         for record in self.ledger.videos():
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
         for path in self.ledger.exports():
+            if path.partition("/")[0] == EARLIER:
+                continue
             (self.out.root / path).unlink(missing_ok=True)
             self.ledger.forget_export(path)
 

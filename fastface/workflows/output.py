@@ -14,6 +14,7 @@ from fastface.index.ledger import Ledger
 from fastface.video.discover import Discovery, discover
 
 __all__ = [
+    "EARLIER",
     "OutputFolder",
     "check_writable",
     "holder_of",
@@ -23,6 +24,9 @@ __all__ = [
     "require_index",
 ]
 
+
+EARLIER = "earlier"
+"""Folder below OUT of the answers to earlier questions."""
 
 _EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots")
 _MAX_REASONS = 10

@@ -34,6 +34,7 @@ from fastface.workflows.chosen import (
     together_note,
 )
 from fastface.workflows.desk import Desk, open_desk
+from fastface.workflows.earlier_answers import keep_earlier_answer
 from fastface.workflows.find import Findings
 from fastface.workflows.observer import Observer
 from fastface.workflows.people import publish
@@ -101,6 +102,7 @@ def pick(
                 desk.ledger.forget_export(bank)
             desk.observer.note(f"{label}: the face is never seen, so there is no bank, and nobody is found by it")
         result.targets = (label,)
+        keep_earlier_answer(desk, result.targets)
         answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
         found = _findings(desk, census, places, gallery)
         desk.ledger.put_export(_PICKED, "", "{}")

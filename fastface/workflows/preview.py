@@ -6,11 +6,13 @@ from pathlib import Path
 
 from fastface.config import Config
 from fastface.errors import ConfigError
+from fastface.gallery.matching import EVERYONE
 from fastface.gallery.sources import Sources, collect
 from fastface.models.download import published_pack
 from fastface.models.store import data_folder
 from fastface.names import counted
 from fastface.workflows.bench import Combination, described
+from fastface.workflows.earlier_answers import describe_move
 from fastface.workflows.engines import engine_jobs, preview_networks
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import open_networks, thresholds
@@ -75,7 +77,7 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
         skipped=tuple(f"{str(item.path)!r}: {item.reason}" for item in found.skipped),
         targets=() if targets is None else _targets(config, targets),
         **_means(config),
-        output=(repr(str(out)),),
+        output=(repr(str(out)), *(() if targets is None else _moved(config, targets, out))),
     )
 
 
@@ -86,7 +88,8 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
         FastfaceError: As the command itself would, as far as it can be known without decoding.
     """
     look_back(config, targets, out)
-    return Preview(targets=_targets(config, targets), **_means(config), output=(repr(str(out)),))
+    output = (repr(str(out)), *_moved(config, targets, out))
+    return Preview(targets=_targets(config, targets), **_means(config), output=output)
 
 
 def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
@@ -163,6 +166,14 @@ def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
     if faults and not config.match.allow_faults:
         raise ConfigError(faults)
     return (*_named(collect(targets)), *(f"not {line}" for line in _named(collect(config.match.lookalikes))))
+
+
+def _moved(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
+    """What would become of the answer to another question; nothing of banks, whose labels are not read here."""
+    sources = collect(targets)
+    labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
+    line = "" if sources.banks or config.export.replace else describe_move(out, labels)
+    return (line,) if line else ()
 
 
 def _named(sources: Sources) -> list[str]:

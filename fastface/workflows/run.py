@@ -19,6 +19,7 @@ from fastface.pipeline.coordinator import Coordinator
 from fastface.types import Doubt, Faces, Gallery
 from fastface.video.discover import Discovery
 from fastface.workflows.desk import Desk, open_desk
+from fastface.workflows.earlier_answers import keep_earlier_answer
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
@@ -68,6 +69,7 @@ def run(
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
                 gallery = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
+                keep_earlier_answer(desk, result.targets)
                 desk.forget()
             scanner = _admit(desk, found, coordinator, result)
             gallery = gallery or _enrol(desk, targets, result)
@@ -209,7 +211,8 @@ def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
 
 
 def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: RunResult) -> Finder:
-    """The finder for the gallery and this archive."""
+    """The finder for the gallery and this archive; the answer to another question is kept aside first."""
+    keep_earlier_answer(desk, result.targets)
     with result.phase("survey"):
         finder = survey(desk, desk.finder(gallery, desk.limits), gallery, records)
     result.limits = finder.limits
@@ -273,7 +276,9 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     with result.phase("exports"):
         exports = exporter.make()
     if exports.num_removed:
-        desk.observer.note(f"removed, since of the question before: {counted(exports.num_removed, 'file')}")
+        desk.observer.note(
+            f"removed, since no part of this answer: {counted(exports.num_removed, 'file')} of the answer before"
+        )
     if not (desk.config.growth.grow and desk.config.match.tracks):
         forget_growth(root)
     write_spans(root, exports.spans)
