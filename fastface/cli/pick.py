@@ -19,7 +19,7 @@ from fastface.workflows.preview import preview_people
 __all__ = ["pick"]
 
 
-@with_settings(SPANS, EXPORT, LIMITS, MODELS)
+@with_settings(SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def pick(
     invocation: Invocation,
     persons: Annotated[list[str] | None, typer.Argument(help="Numbers or names, as people shows them.")] = None,

@@ -26,7 +26,10 @@ _STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "n
 
 def observer_for(invocation: Invocation) -> Observer:
     """Bars and lines on standard error, or nothing."""
-    return Observer() if invocation.quiet else BarObserver()
+    observer = Observer() if invocation.quiet else BarObserver()
+    for note in invocation.notes:
+        observer.note(note)
+    return observer
 
 
 def say(text: str) -> None:

@@ -26,6 +26,7 @@ from fastface.workflows.find import Finder, Findings
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
 from fastface.workflows.preflight import look_ahead, look_back
+from fastface.workflows.remembered import remember_settings
 from fastface.workflows.results import Counts, RunResult, write_run_json
 from fastface.workflows.scan import Scanner
 from fastface.workflows.survey import forget_growth, survey
@@ -73,6 +74,7 @@ def run(
                 desk.forget()
             scanner = _admit(desk, found, coordinator, result)
             gallery = gallery or _enrol(desk, targets, result)
+            remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=True)
             scanner.watch(_hit_counter(desk, gallery))
             _scan(desk, scanner, coordinator, result)
             records = _comparable(desk, desk.finder(gallery, desk.limits))
@@ -96,6 +98,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     ):
         if config.run.fresh:
             desk.forget()
+        remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=False)
         _scan(desk, _admit(desk, found, coordinator, result), coordinator, result)
     return result
 
