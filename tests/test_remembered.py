@@ -53,6 +53,27 @@ def len_of_index(out: Path) -> int:
     return sum(video["faces"] for video in json.loads((out / "run.json").read_text())["videos"])
 
 
+def test_photos_name_the_persons(cartoon: Cartoon, out: Path) -> None:
+    found = {row["target"] for row in rows(out / "hits.csv")}
+    assert len(found) > 1
+    everyone = api.people(out, people={"min_faces": 1, "min_quality": 0}).persons
+    named = {person.name: person for person in everyone if person.name}
+    assert named.keys() == found
+    hits = {label: sum(row["target"] == label for row in rows(out / "hits.csv")) for label in found}
+    assert {label: person.faces for label, person in named.items()} == hits
+    # One more question adds its names, and a name that was given by hand goes first.
+    first = min(found)
+    assert fastface("pick", first, "--name", "Zoe", "-o", out, "-q", "--clips", "none").returncode == 0
+    photo = cartoon.photos / f"{max(found)}.png"
+    assert fastface("find", "-t", photo, "-t", f"Max={photo}", "-o", out, "-q", "--clips", "none").returncode == 2
+    assert fastface("find", "-t", f"Max={photo}", "-o", out, "-q", "--clips", "none").returncode == 0
+    everyone = api.people(out, people={"min_faces": 1, "min_quality": 0}).persons
+    assert {person.name for person in everyone if person.name} == (found - {first, max(found)}) | {
+        "Zoe",
+        "Max",
+    }
+
+
 def test_flags_override(cartoon: Cartoon, out: Path) -> None:
     (line,) = errors(fastface("people", "-o", out, "-q", "--models", cartoon.films), 1, 1)
     assert f"no pack in {cartoon.films}" in line

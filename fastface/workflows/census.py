@@ -25,6 +25,7 @@ from fastface.types import Person
 from fastface.workflows.acquaintance import known_persons, threshold_of
 from fastface.workflows.desk import Desk
 from fastface.workflows.linking import linked, rejected, spoken_of
+from fastface.workflows.photo_names import name_by_photos, source_of
 from fastface.workflows.roll import Roll, take_roll
 from fastface.workflows.screen_time import counted_once
 from fastface.workflows.unseen import Unseen, take_unseen
@@ -249,7 +250,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         label=listed,
         unseen=unseen,
         unseen_label=person[len(label) :],
-        persons=_with_numbers((*named, *persons[len(seen) :]), assignment),
+        persons=name_by_photos(desk, _with_numbers((*named, *persons[len(seen) :]), assignment), everyone),
         centroid=centroid[seen],
         identities=identities,
         unlisted=(int((seconds_of > 0).sum() - is_passing.sum()), int(faces_of.sum())),
@@ -272,7 +273,7 @@ def _numbering_tracks(
     faces, bodies = roll.tracks, unseen.tracks[np.flatnonzero(unseen.is_faceless)]
     samples = np.concatenate([faces.faces, np.ones(len(bodies), np.int64)])
     return CensusTracks(
-        sources=[f"{record.fingerprint} {record.scan_key}" for record in roll.records],
+        sources=[source_of(record) for record in roll.records],
         video=np.concatenate([faces.video, bodies.video]).astype(np.int64),
         is_body=np.arange(len(samples)) >= len(faces),
         number=np.concatenate([faces.number, bodies.number]),

@@ -39,6 +39,7 @@ from fastface.workflows.find import Findings
 from fastface.workflows.observer import Observer
 from fastface.workflows.people import publish
 from fastface.workflows.people_files import write_people
+from fastface.workflows.photo_names import is_reserved_name
 from fastface.workflows.preflight import look_at_index
 from fastface.workflows.results import RunResult
 from fastface.workflows.run import answer, reported
@@ -121,8 +122,7 @@ def _check_name(name: str) -> None:
     Raises:
         ConfigError: It is such.
     """
-    reserved = label_of(name) == EVERYONE or name.isdecimal() or name.removeprefix("person ").isdecimal()
-    if reserved or not name.strip() or not name.isprintable():
+    if label_of(name) == EVERYONE or is_reserved_name(name) or not name.strip() or not name.isprintable():
         raise ConfigError(f"a person cannot be called {name!r}")
 
 

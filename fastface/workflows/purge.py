@@ -22,6 +22,7 @@ _KNOWLEDGE = (
     "corrections.json",
     "corrections.undo.jsonl",
     "numbers.npz",
+    "photo_names.json",
 )
 
 

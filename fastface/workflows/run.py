@@ -25,6 +25,7 @@ from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
 from fastface.workflows.naming import settle_names
 from fastface.workflows.observer import Observer
+from fastface.workflows.photo_names import PhotoNames
 from fastface.workflows.preflight import look_ahead, look_back
 from fastface.workflows.remembered import remember_settings
 from fastface.workflows.results import Counts, RunResult, write_run_json
@@ -236,15 +237,18 @@ def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
 class _Tally:
     """Counts hits and plans exports while the findings stream by, one video in memory at a time."""
 
+    desk: Desk
     exporter: Exporter
     counts: Counts
-    check: Callable[[], None]
+    names: PhotoNames | None = None
     doubts: list[tuple[str, Doubt]] = field(default_factory=list)
 
     def pass_on(self, findings: Iterator[Findings]) -> Iterator[VideoHits]:
         for found in findings:
-            self.check()
+            self.desk.interruption.check()
             self.exporter.plan(found)
+            if self.names is not None:
+                self.names.add(self.desk, found)
             self.counts.spans += len(found.spans)
             self.doubts += [(found.record.video_id, doubt) for doubt in found.doubts]
             yield VideoHits(found.record.video_id, found.faces, found.hits, found.followed)
@@ -271,11 +275,14 @@ def _look_closer(
 def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     """Exports what was found, and writes the tables of it."""
     exporter = Exporter(desk)
-    tally = _Tally(exporter, result.counts, desk.interruption.check)
+    names = PhotoNames() if result.command != "pick" else None
+    tally = _Tally(desk, exporter, result.counts, names)
     root = desk.out.root
     with result.phase("match"):
         result.counts.hits = write_hits(root / "hits.csv", tally.pass_on(findings))
         write_review(root / "review.csv", tally.doubts)
+        if names is not None:
+            names.save(desk.out.state)
     with result.phase("exports"):
         exports = exporter.make()
     if exports.num_removed:
