@@ -29,7 +29,7 @@ __all__ = [
 EARLIER = "earlier"
 """Folder below OUT of the answers to earlier questions."""
 
-_EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots")
+_EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots", "targets")
 _MAX_REASONS = 10
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.gallery.matching import EVERYONE
-from fastface.gallery.sources import Sources, collect
+from fastface.gallery.sources import Sources, collect, label_of
 from fastface.models.download import published_pack
 from fastface.models.store import data_folder
 from fastface.names import counted
@@ -172,6 +172,7 @@ def _moved(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]
     """What would become of the answer to another question; nothing of banks, whose labels are not read here."""
     sources = collect(targets)
     labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
+    labels |= {label_of(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
     line = "" if sources.banks or config.export.replace else describe_move(out, labels)
     return (line,) if line else ()
 

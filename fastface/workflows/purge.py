@@ -11,7 +11,7 @@ from fastface.workflows.output import EARLIER, OutputFolder
 
 __all__ = ["Purge", "purge"]
 
-_PICTURES = ("crops/", "snapshots/")
+_PICTURES = ("crops/", "snapshots/", "targets/")
 _PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
 _FOLDERS = (*_PICTURES, "audit/", "people/", "banks/")
 _KNOWLEDGE = (

@@ -31,6 +31,7 @@ from fastface.workflows.remembered import remember_settings
 from fastface.workflows.results import Counts, RunResult, write_run_json
 from fastface.workflows.scan import Scanner
 from fastface.workflows.survey import forget_growth, survey
+from fastface.workflows.taken_faces import write_taken_faces
 
 __all__ = ["find", "run", "scan"]
 
@@ -179,6 +180,7 @@ def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
     result.remarks = report.warnings
     for line in shortened(report.warnings, _MOST_REMARKS):
         desk.observer.note(line)
+    write_taken_faces(desk, report.photos)
     return gallery
 
 
