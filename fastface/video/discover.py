@@ -73,7 +73,9 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Of the files of a folder, those with these suffixes are taken. A file that is named itself always is."""
 
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+IMAGE_SUFFIXES = frozenset(
+    [".avif", ".bmp", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
+)
 _PATTERN = re.compile(r"%0?\d*d")
 _STATE_FOLDER = ".fastface"
 _OWN_OUTPUT = "an output folder of fastface"
