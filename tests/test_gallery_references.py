@@ -273,7 +273,7 @@ def test_loose_photos_that_agree_are_one_person_named_by_the_folder(drawn):
     (drawn.folder / "Ross" / "notes.txt").write_text("from the album")
     gallery, report = drawn.load(drawn.folder / "Ross")
     assert sources(gallery) == {"Ross": ["1.jpg", "2.jpg", "group.jpg"]}
-    assert report.remarks == (f"Ross: the 3 photos in '{drawn.folder / 'Ross'}' show one face: taken for one person",)
+    assert report.remarks == (f"Ross: the photos in '{drawn.folder / 'Ross'}' show one face: taken for one person",)
     # So it is from within, where the folder has no name as it is written.
     with contextlib.chdir(drawn.folder / "Ross"):
         assert list(sources(drawn.load(".")[0])) == ["Ross"]

@@ -46,7 +46,7 @@ def join_loose(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: 
             continue
         joined = {photo: replace(photo, label=label) for photo in photos}
         sources = replace(sources, photos=tuple(joined.get(photo, photo) for photo in sources.photos))
-        told = f"the {counted(len(faces), 'photo')} in {str(folder)!r} show one face"
+        told = f"the photos in {str(folder)!r} show one face"
         remarks.append(f"{label}: {told}: taken for one person")
     return sources, remarks
 

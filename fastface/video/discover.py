@@ -13,8 +13,19 @@ from pathlib import Path
 
 from fastface.errors import ConfigError
 from fastface.names import safe_name
+from fastface.types import VideoInfo
 
-__all__ = ["Discovery", "Skipped", "VideoFile", "discover", "folded", "is_sequence", "marked", "sequence_files"]
+__all__ = [
+    "Discovery",
+    "Skipped",
+    "VideoFile",
+    "discover",
+    "folded",
+    "is_sequence",
+    "marked",
+    "picture_names",
+    "sequence_files",
+]
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -76,6 +87,8 @@ VIDEO_SUFFIXES = frozenset(
 IMAGE_SUFFIXES = frozenset(
     [".avif", ".bmp", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
 )
+SEQUENCE_CODEC = "images"
+"""What `VideoInfo.codec` says of pictures."""
 _PATTERN = re.compile(r"%0?\d*d")
 _STATE_FOLDER = ".fastface"
 _OWN_OUTPUT = "an output folder of fastface"
@@ -290,6 +303,16 @@ def sequence_files(path: Path) -> list[Path]:
         return _pattern_files(path)
     names = (name for file in path.iterdir() if (name := file.name) and file.suffix.lower() in IMAGE_SUFFIXES)
     return [path / name for name in sorted(names, key=_natural)]
+
+
+def picture_names(info: VideoInfo) -> tuple[str, ...]:
+    """Names of the pictures of a sequence, by pts; none of a film, or of a sequence that is gone."""
+    if info.codec != SEQUENCE_CODEC:
+        return ()
+    try:
+        return tuple(path.name for path in sequence_files(info.path))
+    except OSError:
+        return ()
 
 
 def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -94,13 +94,14 @@ class Exporter:
         self._interruption = desk.interruption
         self._known = desk.ledger.exports()
         self._wanted: list[_Wanted] = []
-        self._spans: list[tuple[Span, str]] = []
+        self._spans: list[SpanRow] = []
         self._crops: list[CropRow] = []
 
     def plan(self, found: Findings) -> None:
         """Notes what is wanted of one video; no file is touched yet."""
         for span in found.spans:
-            self._spans.append((span, self._plan_clip(span, found)))
+            clip = self._plan_clip(span, found)
+            self._spans.append(SpanRow(span, clip, path=found.record.path, pictures=_pictures_of(span, found)))
             if self._config.export.boxes:
                 self._plan_boxed(span, found)
         plan = plan_pictures(found, self._config, self._networks.person, self._out.root)
@@ -153,7 +154,7 @@ class Exporter:
             self._ledger.doubt_exports(replaced)
         failures = [*changed.values(), *self._make(missing)]
         made = self._made()
-        spans = [_row(span, path, made) for span, path in self._spans]
+        spans = [_with_cut(row, made) for row in self._spans]
         crops = [_cut(row, made[row.file]) for row in self._crops if row.file in made]
         return Exports(spans, crops, failures, num_removed)
 
@@ -256,8 +257,21 @@ def _cut(row: CropRow, facts: str) -> CropRow:
     return replace(row, facts=CropFacts.from_facts(json.loads(facts)))
 
 
-def _row(span: Span, path: str, made: dict[str, str]) -> SpanRow:
-    return SpanRow(span, path, CutFacts(**json.loads(made[path]))) if path in made else SpanRow(span)
+def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
+    """The span with how its clip was cut, or without a clip where none was made."""
+    is_made = row.clip in made
+    return replace(
+        row, clip=row.clip if is_made else "", cut=CutFacts(**json.loads(made[row.clip])) if is_made else None
+    )
+
+
+def _pictures_of(span: Span, found: Findings) -> tuple[str, str]:
+    """Names of the first and the last picture with a hit."""
+    rate = found.info.rate
+    if not found.pictures or rate is None:
+        return "", ""
+    first, last = (min(round(time * rate), len(found.pictures) - 1) for time in (span.first_hit, span.last_hit))
+    return found.pictures[first], found.pictures[last]
 
 
 def _key(fingerprint: str, job: Any) -> str:

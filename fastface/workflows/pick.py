@@ -35,7 +35,7 @@ from fastface.workflows.chosen import (
 )
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.earlier_answers import keep_earlier_answer
-from fastface.workflows.find import Findings
+from fastface.workflows.find import Findings, scanned_pictures
 from fastface.workflows.observer import Observer
 from fastface.workflows.people import publish
 from fastface.workflows.people_files import write_people
@@ -228,7 +228,10 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
             min_span=settings.min_span,
             duration=facts.duration,
         )
-        yield Findings(record, record.info, faces, {label: hits}, spans, ()), bodies
+        pictures = scanned_pictures(record, record.info)
+        has_rivals = len(gallery.targets) + len(gallery.lookalikes) > 1
+        found = Findings(record, record.info, faces, {label: hits}, spans, (), pictures=pictures, has_rivals=has_rivals)
+        yield found, bodies
 
 
 def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bodies:

@@ -78,6 +78,8 @@ def _plan_crops(
             similarity=float(hits.similarity[row]),
             quality=float(faces.quality[face]),
             file=file,
+            path=found.record.path,
+            picture=_picture_at(found, int(faces.pts[face])),
         )
         landmarks = tuple(faces.landmarks[face].reshape(-1).tolist())
         yield crop, CropJob(int(faces.pts[face]), crop.box, landmarks, root / file, _description(crop))
@@ -108,10 +110,15 @@ def _frame_of(found: Findings) -> Size | None:
     return found.info.size if is_one else None
 
 
+def _picture_at(found: Findings, pts: int) -> str:
+    return found.pictures[pts] if 0 <= pts < len(found.pictures) else ""
+
+
 def _description(crop: CropRow) -> str:
     """What a crop's metadata say of it."""
     box = [round(side, 1) for side in crop.box]
-    facts = {"video": crop.video_id, "time": round(crop.time, 3), "target": crop.target, "box": box}
+    facts: dict[str, object] = {"video": crop.video_id, "time": round(crop.time, 3)}
+    facts |= {"target": crop.target, "box": box} | ({"picture": crop.picture} if crop.picture else {})
     return json.dumps({**facts, "similarity": round(crop.similarity, 4)})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -252,8 +252,16 @@ class _Tally:
             if self.names is not None:
                 self.names.add(self.desk, found)
             self.counts.spans += len(found.spans)
-            self.doubts += [(found.record.video_id, doubt) for doubt in found.doubts]
-            yield VideoHits(found.record.video_id, found.faces, found.hits, found.followed)
+            doubts = found.doubts if found.has_rivals else [replace(one, margin=np.nan) for one in found.doubts]
+            self.doubts += [(found.record.video_id, doubt) for doubt in doubts]
+            yield VideoHits(
+                found.record.video_id,
+                found.faces,
+                found.hits,
+                found.followed,
+                pictures=found.pictures,
+                has_rivals=found.has_rivals,
+            )
 
 
 def _look_closer(
