@@ -72,6 +72,7 @@ class ScanConfig(Section):
     workers: int = Field(0, ge=0, le=64, description="Inference processes; 0 chooses for the machine.")
     ring_mb: int = Field(0, ge=0, le=262144, description="Shared memory for frames in MiB; 0 chooses.")
     unit_seconds: float = Field(60.0, ge=1, le=86400, description="Length of the stretches that are decoded apart.")
+    copies: bool = Field(False, description="Scan copies of one film too, which are else searched once.")
     max_pixels: int = Field(100_000_000, ge=1, description="Largest frame that is decoded, in pixels.")
     portrait_mb: float = Field(
         8.0, ge=0, le=4096, description="Most MiB of small pictures of faces that are kept of a video; 0 keeps none."

@@ -17,13 +17,13 @@ from fastface.index.records import VideoRecord
 from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
 from fastface.types import Doubt, Faces, Gallery
-from fastface.video.discover import Discovery
+from fastface.video.discover import Discovery, VideoFile
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.earlier_answers import keep_earlier_answer
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
-from fastface.workflows.naming import settle_names
+from fastface.workflows.naming import drop_copies, settle_names
 from fastface.workflows.observer import Observer
 from fastface.workflows.photo_names import PhotoNames
 from fastface.workflows.preflight import look_ahead, look_back
@@ -187,12 +187,31 @@ def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
     """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
     # A video that no run has come to keeps no name: it may be elsewhere by now, and nothing is called by it.
-    videos = settle_names(found.videos, [record for record in desk.records() if record.scan_key])
+    known = [record for record in desk.records() if record.scan_key]
+    files = found.videos
+    if not desk.config.scan.copies:
+        files, copies = drop_copies(files, known)
+        result.skipped += copies
+        for item in copies:
+            desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
+    videos = settle_names(files, known)
+    _tell_renamed(desk, videos, known)
     result.inputs = tuple(videos)
     desk.observer.begin(len(videos))
     scanner = desk.scanner()
     scanner.admit(videos, coordinator)
     return scanner
+
+
+def _tell_renamed(desk: Desk, videos: Sequence[VideoFile], known: Sequence[VideoRecord]) -> None:
+    """Says which videos were renamed since they were scanned, since they keep their names in OUT."""
+    before = {record.video_id: record.path for record in known}
+    for file in videos:
+        old = before.get(file.video_id, file.path)
+        if old.name != file.path.name:
+            desk.observer.note(
+                f"{file.video_id}: renamed to {file.path.name!r} since it was scanned; it keeps its name here"
+            )
 
 
 def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunResult) -> None:
