@@ -99,7 +99,7 @@ REFERENCES = _flags("references", "faces", "flip", "jitter")
 GROWTH = _flags("growth", "grow", "add_threshold", "max_added")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = (
-    *_flags("export", "clips", "crops", "ratio", "min_gap", "max_crops"),
+    *_flags("export", "clips", "crops", "ratio", "min_gap", "max_crops", "count", "size"),
     *_flags("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "replace"),
 )
 CURATE = _flags("curate", "max")

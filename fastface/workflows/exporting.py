@@ -20,7 +20,7 @@ from fastface.export.plans import CropFacts, clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.files import private_folder, remove_empty
 from fastface.index.records import VideoRecord
-from fastface.names import counted
+from fastface.names import counted, valid_text
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
 from fastface.pipeline.messages import device_of
@@ -30,7 +30,7 @@ from fastface.workflows.desk import Desk
 from fastface.workflows.export_jobs import BoxedJob, ClipJob, ExportJob, ExportSettings, PicturesJob
 from fastface.workflows.find import Findings
 from fastface.workflows.machine import num_cores
-from fastface.workflows.pictures import plan_pictures
+from fastface.workflows.pictures import CropTally, PicturePlan, plan_pictures
 
 __all__ = ["Exporter", "Exports"]
 
@@ -96,6 +96,8 @@ class Exporter:
         self._wanted: list[_Wanted] = []
         self._spans: list[SpanRow] = []
         self._crops: list[CropRow] = []
+        self._plans: list[tuple[VideoRecord, PicturePlan]] = []
+        self._tallies: dict[str, CropTally] = {}
 
     def plan(self, found: Findings) -> None:
         """Notes what is wanted of one video; no file is touched yet."""
@@ -105,9 +107,38 @@ class Exporter:
             if self._config.export.boxes:
                 self._plan_boxed(span, found)
         plan = plan_pictures(found, self._config, self._networks.person, self._out.root)
+        for label, tally in plan.tallies.items():
+            self._tallies.setdefault(label, CropTally()).add(tally)
+        if self._config.export.count:
+            self._plans.append((found.record, plan))
+        else:
+            self._want_pictures(found.record, plan)
+
+    def _want_pictures(self, record: VideoRecord, plan: PicturePlan) -> None:
         self._crops += plan.crops
         if plan.job is not None:
-            self._want(plan.files, found.record, plan.job)
+            self._want(plan.files, record, plan.job)
+
+    def _choose_counted(self) -> None:
+        """Takes so many crops of each target as are wanted over all videos: those that are nearest to the rules."""
+        ranked: dict[str, list[tuple[tuple[int, float], str]]] = {}
+        for _, plan in self._plans:
+            for row, worth in zip(plan.crops, plan.worth, strict=True):
+                ranked.setdefault(row.target, []).append((worth, row.file))
+        kept: set[str] = set()
+        for label, crops in ranked.items():
+            chosen = sorted(crops)[: self._config.export.count]
+            kept.update(file for _, file in chosen)
+            self._tallies[label].crops = len(chosen)
+            self._tallies[label].beyond += len(crops) - len(chosen)
+        for record, plan in self._plans:
+            self._want_pictures(record, plan.limited_to(kept))
+        self._plans = []
+
+    def crop_notes(self) -> list[str]:
+        """A line a target on what limits the number of its crops."""
+        export = self._config.export
+        return [f"{valid_text(label)}: {tally.describe(export)}" for label, tally in sorted(self._tallies.items())]
 
     def _plan_clip(self, span: Span, found: Findings) -> str:
         mode = self._config.export.clips
@@ -143,6 +174,7 @@ class Exporter:
             InterruptError: The user stopped it; what is made stays.
             SpaceError: No space is left; what is made stays.
         """
+        self._choose_counted()
         num_removed = self._remove_unwanted()
         for name in sorted({path.partition("/")[0] for wanted in self._wanted for path in wanted.paths} - {"clips"}):
             private_folder(self._out.root / name)  # pictures of faces are their owner's alone

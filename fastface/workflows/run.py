@@ -37,6 +37,8 @@ __all__ = ["find", "run", "scan"]
 
 _MOST_REMARKS = 20
 """Remarks on photos that are printed; run.json has more of them."""
+_MOST_TALLIES = 30
+"""Targets of whom it is said what limits the number of their crops."""
 _MOST_FACELESS = 8
 """Videos without a face that are named one by one; of more, the number is logged."""
 
@@ -314,6 +316,10 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
             names.save(desk.out.state)
     with result.phase("exports"):
         exports = exporter.make()
+    # A set of bodies is made to be large: what keeps it small is said.
+    if desk.config.export.crops == "body" or desk.config.export.count:
+        for line in shortened(exporter.crop_notes(), _MOST_TALLIES):
+            desk.observer.note(line)
     if exports.num_removed:
         desk.observer.note(
             f"removed, since no part of this answer: {counted(exports.num_removed, 'file')} of the answer before"
