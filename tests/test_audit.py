@@ -257,5 +257,5 @@ def test_photos_of_targets_stand_in_the_page(out: Path, cartoon: Cartoon) -> Non
 def test_purge_takes_the_audit_along(out: Path, cartoon: Cartoon, tmp_path: Path) -> None:
     assert fastface("audit", _answers(out, cartoon, tmp_path), "-o", out, "-q").returncode == 0
     assert (out / "audit" / "result.json").exists()
-    assert fastface("purge", "-o", out).returncode == 0
+    assert fastface("purge", "-o", out, "--yes").returncode == 0
     assert not (out / "audit").exists()

@@ -131,13 +131,12 @@ def test_every_command_takes_it(
     assert "write NAME=PATH" in done.stderr
 
 
-def test_photos_of_one_person_that_are_refused_by_their_names_are_taken_by_one(
-    shared_models: Path, shared_media: Path, tmp_path: Path
-) -> None:
+def test_loose_photos_of_one_person_are_taken_for_one(shared_models: Path, shared_media: Path, tmp_path: Path) -> None:
     folder, bank = shared_media / "photos" / "friends_tv" / "Rachel_Green", tmp_path / "bank.npz"
     done = fastface("enroll", folder, "-b", bank, "--models", shared_models)
-    assert done.returncode == 2
-    assert "if they are one person: -t NAME=FOLDER" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "Rachel_Green: the " in done.stdout and "show one face: taken for one person" in done.stdout
+    assert done.stdout.endswith(": 1 person\n")
     done = fastface("enroll", f"Rachel={folder}", "-b", bank, "--models", shared_models)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(": 1 person\n")

@@ -1,5 +1,6 @@
 """Photos and folders → gallery. The faces are drawn by the test: a picture's pixels say which faces it has."""
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -259,6 +260,69 @@ def test_photos_filed_with_the_wrong_person_are_left_out(drawn):
     assert all("shows 'Bob' rather than 'Ann'" in text[0] for text in remarks(report).values())
 
 
+def shot(face: np.ndarray, seed: int) -> np.ndarray:
+    """A photo of a face: no two are the same, all are alike."""
+    found = face + np.random.default_rng(seed).normal(0, 0.1, DIMENSION).astype(np.float32)
+    return found / np.linalg.norm(found)
+
+
+def test_loose_photos_that_agree_are_one_person_named_by_the_folder(drawn):
+    drawn.photo("Ross/1.jpg", (ANN, 100))
+    drawn.photo("Ross/2.jpg", (shot(ANN, 1), 100))
+    drawn.photo("Ross/group.jpg", (BOB, 90), (shot(ANN, 2), 80), (ZOE, 100))  # no face is far larger
+    (drawn.folder / "Ross" / "notes.txt").write_text("from the album")
+    gallery, report = drawn.load(drawn.folder / "Ross")
+    assert sources(gallery) == {"Ross": ["1.jpg", "2.jpg", "group.jpg"]}
+    assert report.remarks == (f"Ross: the photos in '{drawn.folder / 'Ross'}' show one face: taken for one person",)
+    # So it is from within, where the folder has no name as it is written.
+    with contextlib.chdir(drawn.folder / "Ross"):
+        assert list(sources(drawn.load(".")[0])) == ["Ross"]
+
+
+def test_loose_photos_of_different_faces_are_persons(drawn):
+    drawn.photo("people/Ann.jpg", (ANN, 100))
+    drawn.photo("people/Bob.jpg", (BOB, 100))
+    gallery, report = drawn.load(drawn.folder / "people")
+    assert (list(sources(gallery)), report.remarks) == (["Ann", "Bob"], ())
+
+
+def test_many_loose_photos_of_several_persons_are_one_fault_that_says_what_works(drawn):
+    for number in range(60):
+        drawn.photo(f"all/img_{number}.jpg", (shot(axis(number % 5), number), 100))
+    for number in range(60, 66):
+        drawn.photo(f"all/img_{number}.jpg")
+    (fault,) = drawn.faults(drawn.folder / "all")
+    assert fault.startswith("'all': each photo in it stands for a person of its own, but 60 of the 66 show 5 persons")
+    assert "(img_0.jpg = img_10.jpg = img_15.jpg; " in fault
+    assert fault.endswith(f"or, if all are one person: -t all={drawn.folder / 'all'}".replace(f"{drawn.folder}/", ""))
+    # What it says works: each person in a folder, or all under one name.
+    assert list(sources(drawn.load(f"all={drawn.folder / 'all'}", tolerant=True)[0])) == ["all"]
+
+
+def test_persons_a_level_deeper_are_explained(drawn):
+    for name, face in (("Ann", ANN), ("Bob", BOB)):
+        for number in range(2):
+            drawn.photo(f"people/Family/{name}/{number}.jpg", (shot(face, number), 100))
+    (fault,) = drawn.faults(drawn.folder / "people")
+    assert fault == (
+        "'people/Family' holds the folders 'Ann', 'Bob', which show different persons: -t people/Family takes each of"
+        " them for a person, -t Family=people/Family all of them for one"
+    )
+    assert list(sources(drawn.load(drawn.folder / "people" / "Family")[0])) == ["Ann", "Bob"]
+    assert list(sources(drawn.load(f"Family={drawn.folder / 'people' / 'Family'}")[0])) == ["Family"]
+    # Folders of one person, as by year, are that person's.
+    for year, number in ((2019, 3), (2020, 4)):
+        drawn.photo(f"more/Ann/{year}/1.jpg", (shot(ANN, number), 100))
+    assert list(sources(drawn.load(drawn.folder / "more")[0])) == ["Ann"]
+
+
+def test_of_several_faces_the_box_of_the_one_that_was_taken_is_told(drawn):
+    drawn.photo("Ann.jpg", (BOB, 50), (ANN, 100))
+    drawn.photo("Zoe.jpg", (ZOE, 100))
+    _, report = drawn.load(drawn.folder / "Ann.jpg", drawn.folder / "Zoe.jpg")
+    assert [photo.taken_box for photo in report.photos] == [(0.0, 0.0, 100.0, 125.0), None]
+
+
 @pytest.mark.parametrize(("cosine", "num_faults"), [(0.49, 0), (0.51, 1)])
 def test_two_labels_with_one_face_are_a_fault_from_the_threshold(drawn, cosine, num_faults):
     paths = drawn.photo("Ann.png", (ANN, 100)), drawn.photo("Bob.png", (mixed(cosine), 100))
@@ -271,7 +335,7 @@ def test_two_labels_with_one_face_are_a_fault_from_the_threshold(drawn, cosine, 
 def test_a_chain_of_labels_with_one_face_is_one_fault(drawn):
     for number in range(7):
         drawn.photo(f"Bill/{number}.png", (mixed(0.8, 0.05 * number), 100))
-    (fault,) = drawn.faults(drawn.folder / "Bill")
+    (fault,) = drawn.faults(*sorted((drawn.folder / "Bill").iterdir()))
     assert fault.startswith("'0', '1', '2', '3', '4' and 2 more have the same face (Bill/0.png and Bill/1.png: 1.00)")
 
 

@@ -203,6 +203,11 @@ def listed(said: dict[str, Any]) -> list[tuple[str, int]]:
     return [(person["name"], person["faces"]) for person in said["persons"]]
 
 
+def numbered(said: dict[str, Any]) -> dict[int, int]:
+    """{number: faces} of the persons that are listed."""
+    return {person["number"]: person["faces"] for person in said["persons"]}
+
+
 def num_faces(out: Path) -> int:
     return sum(pq.read_metadata(path).num_rows for path in out.glob(".fastface/index/*/faces.parquet"))
 
@@ -428,7 +433,9 @@ def test_numbers_are_those_of_the_census_that_was_shown(out: Path, command: Comm
     said = census(command, out, "--link-threshold", "0.3", "--top", "2")
     assert ([faces for _, faces in listed(said)], said["unlisted"]) == ([42, 21], [2, 13])
     (line,) = errors(command("pick", "3", "-o", out, "-q"), 2, 1)
-    assert line.endswith("there is no person '3': there are 1 to 2")
+    assert line.endswith("person 3 is not listed now: it was rejected, or these settings leave it out")
+    (line,) = errors(command("pick", "7", "-o", out, "-q"), 2, 1)
+    assert line.endswith("there is no person '7': there are 1 to 2")
     nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
     assert command("pick", "1", *nothing).returncode == 0
     assert len(rows(out / "hits.csv")) == 42
@@ -656,7 +663,7 @@ def test_who_is_on_screen_together_can_be_one_by_decree_alone(out: Path, command
     moments = {(one.film, one.time) for name in ("Ada", "Bo") for one in looks[name]}
     assert said["persons"][0]["seconds"] == pytest.approx(PERIOD * len(moments))
     assert len(moments) < 57
-    assert [(row["person"], row["other"]) for row in rows(out / "people" / "together.csv")] == [("1", "2")]
+    assert [(row["person"], row["other"]) for row in rows(out / "people" / "together.csv")] == [("1", "3")]
     assert command("pick", "1", "--split", "-o", out, "-q").returncode == 0
     assert [faces for _, faces in listed(census(command, out))] == [36, 21, 11, 6]
 
@@ -768,6 +775,8 @@ _TOLD = {"log.jsonl", "lock", "state.sqlite", "identities.sqlite", "state.sqlite
         (["1", "--name", "person 2"], ["cannot be called 'person 2'"]),
         (["1", "--name", "=1+1\n\x1b[31m"], ["cannot be called '=1+1\\n\\x1b[31m'"]),
         (["1", "--restore"], ["name nobody"]),
+        (["1", "--undo"], ["name nobody"]),
+        (["--undo", "--restore"], ["exclude each other"]),
         (["1", "--census", "0123456789ab"], ["open people.html again"]),
         (["1", "--selection", "none.json"], ["--selection"]),
     ],
@@ -813,15 +822,67 @@ def test_persons_that_were_numbered_anew_are_not_taken_for_those_of_the_page(
         assert line.endswith("open people.html again")
 
 
-def test_after_a_merger_the_same_numbers_mean_nobody(out: Path, command: Command) -> None:
+def test_after_a_merger_the_same_command_means_the_same_person(out: Path, command: Command) -> None:
     asked = ("pick", "4", "3", "--name", "Both", "-o", out, "--clips", "none", "--crops", "none")
     done = command(*asked)
     assert (done.returncode, len(rows(out / "hits.csv"))) == (0, 17)
-    assert "3 and 4 are one person from now on" in done.stderr
-    (line,) = errors(command(*asked, "-q"), 2, 1)
-    assert "who is who has changed" in line
-    assert line.endswith(f"run fastface people -o {out}")
-    assert listed(census(command, out)) == [("", 36), ("", 21), ("Both", 17)]
+    assert "3 and 4 are one person from now on: 3" in done.stderr
+    before = contents(out / "people")
+    done = command(*asked, "-q")
+    assert (done.returncode, len(rows(out / "hits.csv"))) == (0, 17)
+    assert before.keys() == contents(out / "people").keys()
+    said = census(command, out)
+    assert listed(said) == [("", 36), ("", 21), ("Both", 17)]
+    (line,) = errors(command("pick", "4", "--reject", "-o", out, "-q"), 2, 1)
+    assert line.endswith("there is no person '4' now: it is part of person 3")
+    # Taken back, the name and both numbers are as before.
+    done = command("pick", "--undo", "-o", out)
+    assert "taken back: merge 3 4" in done.stderr
+    said = census(command, out)
+    assert numbered(said) == {1: 36, 2: 21, 3: 11, 4: 6}
+    assert listed(said) == [("", 36), ("", 21), ("", 11), ("", 6)]
+    (line,) = errors(command("pick", "--undo", "-o", out, "-q"), 2, 1)
+    assert "no correction to take back" in line
+
+
+def test_numbers_stay_with_their_persons(out: Path, command: Command) -> None:
+    everyone = {1: 36, 2: 21, 3: 11, 4: 6}
+    asked = ("pick", "1", "3", "--merge", "-o", out)
+    assert numbered(json.loads(command(*asked, "--json").stdout)) == {1: 47, 2: 21, 4: 6}
+    again = command(*asked, "--json")
+    assert numbered(json.loads(again.stdout)) == {1: 47, 2: 21, 4: 6}
+    assert "they are one person already: 1; nothing was changed" in again.stderr
+    assert numbered(json.loads(command("pick", "2", "--reject", "-o", out, "--json").stdout)) == {1: 47, 4: 6}
+    (line,) = errors(command("pick", "2", "--reject", "-o", out), 2, 1)
+    assert line.endswith("person 2 is not listed now: it was rejected, or these settings leave it out")
+    assert {row["person"] for row in rows(out / "people" / "people.csv")} == {"1", "4"}
+    # One by one, each is taken back.
+    assert numbered(json.loads(command("pick", "--undo", "-o", out, "--json").stdout)) == {1: 47, 2: 21, 4: 6}
+    assert numbered(json.loads(command("pick", "--undo", "-o", out, "--json").stdout)) == everyone
+    assert numbered(census(command, out, "--rank", "quality")) == everyone
+    assert numbered(census(command, out, "--min-faces", "1")) == {**everyone, 5: 2}
+    assert sum(count for _, count in identities(out / ".fastface" / "identities.sqlite")) == 76
+
+
+def test_numbers_stay_after_another_scan(out: Path, films: Path, command: Command) -> None:
+    before = {person["number"]: person["appearances"][0]["start"] for person in census(command, out)["persons"]}
+    sampled = ("--sample-fps", "12.5", "--fresh", "-q")
+    assert command("scan", films / "one.mp4", films / "two.mp4", "-o", out, *sampled).returncode == 0
+    said = {person["number"]: person for person in census(command, out)["persons"]}
+    assert before.keys() < said.keys(), "the stranger is seen often enough now"
+    assert {number: round(said[number]["appearances"][0]["start"], 1) for number in before} == before
+
+
+@pytest.mark.parametrize("what", ["split", "reject", "name"])
+def test_each_correction_can_be_taken_back(out: Path, command: Command, what: str) -> None:
+    before = census(command, out)
+    asked = ["--name", "Ada", "--clips", "none", "--crops", "none"] if what == "name" else [f"--{what}"]
+    assert command("pick", "1", "-o", out, "-q", *asked).returncode == 0
+    changed = census(command, out)
+    assert (listed(changed), numbered(changed)) != (listed(before), numbered(before))
+    assert command("pick", "--undo", "-o", out, "-q").returncode == 0
+    after = census(command, out)
+    assert (listed(after), numbered(after)) == (listed(before), numbered(before))
 
 
 def test_an_interrupted_pick_has_said_nothing(out: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -943,7 +1004,7 @@ def test_purge_takes_all_that_is_known_of_persons(picked: Path, command: Command
     told = json.loads(command("purge", "-o", out, "--dry-run", "--json").stdout)
     assert all(path.is_file() for path in doomed)
     sizes = sum(path.stat().st_size for path in doomed)
-    done = command("purge", "-o", out, "--json")
+    done = command("purge", "-o", out, "--yes", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, told)
     assert [path for path in doomed if path.exists()] == []
     assert [path for path in kept if not path.exists()] == []
@@ -961,10 +1022,11 @@ def test_purge_says_what_it_takes(picked: Path, command: Command, tmp_path: Path
     out = shutil.copytree(picked, tmp_path / "out")
     crops = [path for name in ("crops", "snapshots") for path in (out / name).rglob("*.jpg")]
     of_persons = [path for name in ("people", "banks") for path in (out / name).rglob("*") if path.is_file()]
-    state = [out / ".fastface" / name for name in ("people.json", "corrections.json")]
+    state = [out / ".fastface" / name for name in ("people.json", "corrections.json", "corrections.undo.jsonl")]
+    state += [out / ".fastface" / "numbers.npz"]
     of_persons += [out / "primary_person.npz", *(out / ".fastface").glob("identities*"), *state]
     of_persons = [path for path in of_persons if path.is_file()]
-    done = command("purge", "-o", out)
+    done = command("purge", "-o", out, "--yes")
     assert done.returncode == 0
     assert "removed the faces and embeddings of 2 videos" in done.stdout
     assert f"{len(crops)} crop and snapshot file" in done.stdout

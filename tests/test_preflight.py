@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
-from cli_tools import Ran, errors, fastface
+from cli_tools import Ran, contents, errors, fastface
 from conftest import Cartoon
 
 from fastface.backends.nvidia import card_present
@@ -242,3 +244,21 @@ def test_networks_are_opened_only_where_something_is_wrong(
     """Reading large ones takes half a second, and the run does it anyway."""
     monkeypatch.setattr(preflight, "open_networks", lambda *_: pytest.fail("they were opened"))
     preflight.look_ahead(_config(cartoon.models), [str(cartoon.films)], [str(cartoon.photos)], tmp_path / "out")
+
+
+@pytest.mark.parametrize("fault", ["photo", "pack"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_could_not_begin_leaves_nothing(cartoon: Cartoon, tmp_path: Path, fault: str, *, is_there: bool) -> None:
+    blank = tmp_path / "blank.png"
+    assert cv2.imwrite(str(blank), np.zeros((200, 200, 3), np.uint8))
+    out = tmp_path / "new" / "out"
+    if is_there:
+        out.mkdir(parents=True)
+        (out / "mine.txt").write_text("mine")
+    before = contents(tmp_path)
+    photos, models = (cartoon.photos, tmp_path) if fault == "pack" else (blank, cartoon.models)
+    done = fastface("run", cartoon.films, "-t", photos, "--models", models, "-o", out, "-q")
+    assert done.returncode in (1, 2), done.stderr
+    assert ("no pack" in done.stderr) == (fault == "pack")
+    assert ("no face" in done.stderr) == (fault == "photo")
+    assert contents(tmp_path).keys() == before.keys()

@@ -82,7 +82,8 @@ def test_a_moved_video_is_the_same_one_under_its_new_path(cartoon: Cartoon, tmp_
     old.rename(new)
     _run(cartoon, out, new)
     assert (out / ".fastface" / "index" / "film3.mp4" / "faces.parquet").stat().st_mtime_ns == before
-    done = fastface("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out)  # clips of the moved file
+    asked = ("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "copy")
+    done = fastface(*asked)  # clips of the moved file
     assert done.returncode == 0, done.stderr
     assert [path for path in (out / "clips").rglob("*.mp4") if path.is_file()]
 

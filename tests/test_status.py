@@ -78,7 +78,7 @@ def test_find_answers_for_what_is_scanned_alone(cartoon: Cartoon, tmp_path: Path
     assert (out / "hits.csv").read_bytes() == hits
     states = {video["id"]: video["state"] for video in json.loads((out / "run.json").read_text())["videos"]}
     assert states == {"film1.mp4": "cancelled", "film2.mp4": "cancelled", "film3.mp4": "done"}
-    purged = fastface("purge", "-o", out, "--json")
+    purged = fastface("purge", "-o", out, "--yes", "--json")
     assert purged.returncode == 0, purged.stderr
     assert _states(out) == {}
 

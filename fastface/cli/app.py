@@ -13,6 +13,7 @@ from fastface.cli import (
     doctor,
     enroll,
     find,
+    forget,
     models,
     people,
     pick,
@@ -61,6 +62,7 @@ app.command("audit")(audit.audit)
 app.command("status")(status.status)
 app.command("bench")(bench.bench_command)
 app.command("doctor")(doctor.doctor)
+app.command("forget")(forget.forget)
 app.command("purge")(purge.purge)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")

@@ -19,7 +19,7 @@ from fastface.workflows.preview import preview_enroll
 __all__ = ["calibrate"]
 
 
-@with_settings(REFERENCES, MATCH, MODELS)
+@with_settings(REFERENCES, MATCH, MODELS, remembers="models")
 def calibrate(
     invocation: Invocation,
     targets: Targets = None,

@@ -9,7 +9,7 @@ from fastface.workflows.run import find as find_workflow
 __all__ = ["find"]
 
 
-@with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS)
+@with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Ask the index in OUT for other targets, or with other settings; nothing is decoded but for exports."""
     targets = targets or [SAMPLES_FOLDER]

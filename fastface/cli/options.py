@@ -8,13 +8,14 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic.fields import FieldInfo
 
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
+from fastface.workflows.remembered import read_remembered
 
 __all__ = [
     "CURATE",
@@ -98,8 +99,8 @@ REFERENCES = _flags("references", "faces", "flip", "jitter")
 GROWTH = _flags("growth", "grow", "add_threshold", "max_added")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = (
-    *_flags("export", "clips", "crops", "ratio", "min_gap", "max_crops"),
-    *_flags("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes"),
+    *_flags("export", "clips", "crops", "ratio", "min_gap", "max_crops", "count", "size"),
+    *_flags("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "replace"),
 )
 CURATE = _flags("curate", "max")
 PEOPLE = _flags(
@@ -137,6 +138,7 @@ class Invocation:
         quiet: Whether nothing but errors is told.
         verbose: Whether stage times and files that were left out are listed.
         dry_run: Whether to say what would be done, and do nothing.
+        notes: What the user should know of where settings come from.
     """
 
     config: Config
@@ -144,6 +146,7 @@ class Invocation:
     quiet: bool
     verbose: bool
     dry_run: bool
+    notes: tuple[str, ...] = ()
 
 
 _COMMON: dict[str, Any] = {
@@ -159,8 +162,16 @@ _COMMON: dict[str, Any] = {
 }
 
 
-def with_settings(*groups: tuple[Flag, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command the common options and those of the groups; it takes an `Invocation` as its first argument."""
+def with_settings(
+    *groups: tuple[Flag, ...], remembers: Literal["", "models", "export"] = ""
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the common options and those of the groups; it takes an `Invocation` as its first argument.
+
+    Args:
+        groups: The options.
+        remembers: What the output folder remembers of its last run and the command goes on with: nothing, the networks
+            alone, or settings of export too.
+    """
     flags = [flag for group in groups for flag in group]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -177,7 +188,8 @@ def with_settings(*groups: tuple[Flag, ...]) -> Callable[[Callable[..., None]], 
         def wrapper(**values: Any) -> None:
             common = {name: values.pop(name) for name in _COMMON}
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
-            command(_invocation(given, common), **values)
+            out = values.get("index") or values.get("out")
+            command(_invocation(given, common, out if remembers else None, with_export=remembers == "export"), **values)
 
         wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
@@ -186,7 +198,9 @@ def with_settings(*groups: tuple[Flag, ...]) -> Callable[[Callable[..., None]], 
     return decorate
 
 
-def _invocation(given: list[tuple[Flag, Any]], common: dict[str, Any]) -> Invocation:
+def _invocation(
+    given: list[tuple[Flag, Any]], common: dict[str, Any], out: Path | None, *, with_export: bool
+) -> Invocation:
     layers: dict[str, dict[str, object]] = {}
     for text in common["set_"] or ():
         path, separator, value = text.partition("=")
@@ -197,10 +211,35 @@ def _invocation(given: list[tuple[Flag, Any]], common: dict[str, Any]) -> Invoca
     for flag, value in given:
         if value is not None:
             layers.setdefault(flag.section, {})[flag.key] = value
+    sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers}
+    config, notes = load_config(**sources), []
+    if out is not None and not config.run.fresh:
+        # A profile or a file is a recipe of its own: only the networks are remembered beside it.
+        is_own = common["profile"] is not None or common["config_file"] is not None
+        remembered = read_remembered(out, with_export=with_export and not is_own)
+        plain, config = config, load_config(**sources, remembered=remembered)
+        notes = (
+            [_describe_remembered(plain, config, out)]
+            if config.model_copy(update={"models": plain.models}) != plain
+            else []
+        )
     return Invocation(
-        config=load_config(profile=common["profile"], file=common["config_file"], flags=layers),
+        config=config,
         json=bool(common["json_"]),
         quiet=bool(common["quiet"]),
         verbose=bool(common["verbose"]),
         dry_run=bool(common["dry_run"]),
+        notes=tuple(notes),
     )
+
+
+def _describe_remembered(plain: Config, config: Config, out: Path) -> str:
+    """Which settings are those of the last run in OUT, and of no flag."""
+    before, now = plain.model_dump(by_alias=True), config.model_dump(by_alias=True)
+    changed = [
+        f"{section}.{key}={_shown(value)}"
+        for section, keys in now.items()
+        for key, value in keys.items()
+        if section != "models" and value != before[section][key]
+    ]
+    return f"as in the last run in {out}: {', '.join(changed)}"

@@ -21,7 +21,7 @@ _SHOWN = 50
 """Persons that a terminal shows; the page shows all."""
 
 
-@with_settings(PEOPLE, MODELS)
+@with_settings(PEOPLE, MODELS, remembers="models")
 def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
     """Count everyone in the index of OUT: who, how long, where, with whom; a table and a page to choose from."""
     if invocation.dry_run:

@@ -12,13 +12,14 @@ from fastface.cli.people import tell
 from fastface.cli.report import finish, observer_for, show
 from fastface.errors import ConfigError
 from fastface.workflows.correct import Correction, correct
+from fastface.workflows.correct import undo as undo_correction
 from fastface.workflows.pick import pick as pick_workflow
 from fastface.workflows.preview import preview_people
 
 __all__ = ["pick"]
 
 
-@with_settings(SPANS, EXPORT, LIMITS, MODELS)
+@with_settings(SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def pick(
     invocation: Invocation,
     persons: Annotated[list[str] | None, typer.Argument(help="Numbers or names, as people shows them.")] = None,
@@ -29,6 +30,7 @@ def pick(
     split: Annotated[bool, typer.Option("--split", help="It is two persons; export nothing.")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="List them no more; export nothing.")] = False,
     restore: Annotated[bool, typer.Option("--restore", help="List all again who were rejected; name nobody.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back the last correction or name; name nobody.")] = False,
     census: Annotated[str, typer.Option(help="The census that the numbers are of; the page names it.")] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
@@ -41,17 +43,25 @@ def pick(
     wanted: dict[Correction, bool] = {"merge": merge, "split": split, "reject": reject, "restore": restore}
     asked = [correction for correction, is_asked in wanted.items() if is_asked]
     faults = []
-    if bool(chosen) == restore:
-        told = "--restore lists all again who were rejected: name nobody"
-        faults = [told if restore else "name at least one person, by its number or name, or give --selection FILE"]
-    if len(asked) > 1 or (asked and name):
-        faults.append("--merge, --split, --reject, --restore and --name exclude each other")
+    if bool(chosen) == (restore or undo):
+        told = f"{'--undo takes back the last correction' if undo else '--restore lists all rejected persons again'}"
+        told = (
+            f"{told}: name nobody"
+            if chosen
+            else "name at least one person, by its number or name, or give --selection FILE"
+        )
+        faults = [told]
+    if len(asked) + undo > 1 or ((asked or undo) and name):
+        faults.append("--merge, --split, --reject, --restore, --undo and --name exclude each other")
     if faults:
         raise ConfigError(faults)
     if invocation.dry_run:
-        exported = () if asked else ("banks", "spans.csv", "clips", "crops")
+        exported = () if asked or undo else ("banks", "spans.csv", "clips", "crops")
         show(preview_people(invocation.config, out, "people", *exported), invocation)
     observer = observer_for(invocation)
+    if undo:
+        tell(undo_correction(invocation.config, out, observer), invocation)
+        return
     if asked:
         tell(correct(invocation.config, chosen, out, observer, asked[0], shown=census), invocation)
         return

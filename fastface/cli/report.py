@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fastface.cli.options import Invocation
+from fastface.export.tables import span_object
 from fastface.names import counted, valid_text
 from fastface.types import Span
 from fastface.workflows.observer import BarObserver, Observer
@@ -27,7 +28,10 @@ _STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "n
 
 def observer_for(invocation: Invocation) -> Observer:
     """Bars and lines on standard error, or nothing."""
-    return Observer() if invocation.quiet else BarObserver()
+    observer = Observer() if invocation.quiet else BarObserver()
+    for note in invocation.notes:
+        observer.note(note)
+    return observer
 
 
 def say(text: str) -> None:
@@ -48,7 +52,8 @@ def show(preview: Preview, invocation: Invocation) -> Never:
 def finish(result: RunResult, invocation: Invocation) -> Never:
     """Tells how the command ended, and ends the process with its exit code."""
     if invocation.json:
-        say((result.out / "run.json").read_text(encoding="utf-8").rstrip())
+        report = json.loads((result.out / "run.json").read_text(encoding="utf-8"))
+        as_json({**report, "spans": [span_object(row) for row in result.spans]})
     elif not invocation.quiet:
         _show(result, invocation.verbose)
     for failure in result.export_failures:

@@ -12,7 +12,7 @@ from fastface.workflows.run import run as run_workflow
 __all__ = ["run"]
 
 
-@with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS)
+@with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS, remembers="export")
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Scan, find and export: the main job. With nothing in in_video/ it runs the demo."""
     if inputs is None and not _holds_anything(Path(IN_FOLDER)):

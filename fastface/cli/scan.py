@@ -9,7 +9,7 @@ from fastface.workflows.run import scan as scan_workflow
 __all__ = ["scan"]
 
 
-@with_settings(SCAN, RUN, MODELS)
+@with_settings(SCAN, RUN, MODELS, remembers="models")
 def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -> None:
     """Build or complete the index of faces; look for nobody."""
     inputs = inputs or [IN_FOLDER]

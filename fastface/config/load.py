@@ -1,11 +1,12 @@
 """All settings together, and where they come from.
 
-Order of precedence: defaults < profile < file < environment (`FASTFACE_SECTION__KEY`) < flags.
+Order of precedence: defaults < what OUT remembers of its last run < profile < file < environment
+(`FASTFACE_SECTION__KEY`) < flags.
 """
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def load_config(
     file: Path | None = None,
     environment: Mapping[str, str] = os.environ,
     flags: Mapping[str, Mapping[str, object]] | None = None,
+    remembered: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Config:
     """The settings in force.
 
@@ -67,15 +69,29 @@ def load_config(
         file: A TOML file of the user.
         environment: Where `FASTFACE_SECTION__KEY` and `FASTFACE_MODELS` are looked up.
         flags: {section: {key: value}} of the command line; values may be text.
+        remembered: {section: {key: value}} of the last run in the output folder.
 
     Raises:
         ConfigError: Lists every unknown key and every value out of range, each with where it came from.
     """
-    layers: list[Mapping[str, Any]] = [_environment_layer(environment), flags or {}]
+    known = dict(remembered or {})
+    layers: list[Mapping[str, Any]] = [_environment_layer(environment, known.get("models", {})), flags or {}]
     if file is not None:
         layers.insert(0, _toml_layer(file))
     if profile is not None:
         layers.insert(0, _toml_layer(_profile_path(profile)))
+    merged = _merged(layers)
+    if known:
+        known["models"] = _fitting_models(known.get("models", {}), merged.get("models"))
+        merged = _merged([known, merged])
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError([fault_line(detail) for detail in error.errors()]) from error
+
+
+def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """All layers as one; of a key, the last one's."""
     merged: dict[str, Any] = {}
     for layer in layers:
         for section, keys in layer.items():
@@ -83,10 +99,15 @@ def load_config(
             # What is no section is kept as it is, for the validation to name.
             both = isinstance(keys, Mapping) and isinstance(known, Mapping)
             merged[section] = {**known, **keys} if both else known if isinstance(keys, Mapping) else keys
-    try:
-        return Config.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError([fault_line(detail) for detail in error.errors()]) from error
+    return merged
+
+
+def _fitting_models(remembered: Mapping[str, Any], given: object) -> Mapping[str, Any]:
+    """What is remembered of networks and fits those that are named now: another folder has packs of its own."""
+    names = given.keys() if isinstance(given, Mapping) else ()
+    dropped = {"pack", "detector", "recogniser", "person_model"} if "dir" in names else set()
+    dropped |= {"detector", "recogniser"} if "pack" in names else set()
+    return {name: value for name, value in remembered.items() if name not in dropped}
 
 
 def _profile_path(profile: str) -> Path:
@@ -105,9 +126,10 @@ def _toml_layer(path: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from error
 
 
-def _environment_layer(environment: Mapping[str, str]) -> Mapping[str, Any]:
+def _environment_layer(environment: Mapping[str, str], remembered: Mapping[str, object]) -> Mapping[str, Any]:
     layer: dict[str, dict[str, object]] = {}
-    if models := environment.get("FASTFACE_MODELS"):
+    # The variable says where networks usually are: an index goes on with those that it was made with.
+    if (models := environment.get("FASTFACE_MODELS")) and "dir" not in remembered:
         layer["models"] = {"dir": models}
     for name, value in environment.items():
         section, separator, key = name.removeprefix("FASTFACE_").lower().partition("__")

@@ -7,7 +7,18 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from fastface.config.values import Cards, ClockTime, DetSize, Pad, Paths, Ratios, Seconds, Section, Similarity
+from fastface.config.values import (
+    Cards,
+    ClockTime,
+    DetSize,
+    Pad,
+    Paths,
+    PictureSize,
+    Ratios,
+    Seconds,
+    Section,
+    Similarity,
+)
 from fastface.types import DecoderName, Rank, Sampling
 
 __all__ = [
@@ -72,6 +83,7 @@ class ScanConfig(Section):
     workers: int = Field(0, ge=0, le=64, description="Inference processes; 0 chooses for the machine.")
     ring_mb: int = Field(0, ge=0, le=262144, description="Shared memory for frames in MiB; 0 chooses.")
     unit_seconds: float = Field(60.0, ge=1, le=86400, description="Length of the stretches that are decoded apart.")
+    copies: bool = Field(False, description="Scan copies of one film too, which are else searched once.")
     max_pixels: int = Field(100_000_000, ge=1, description="Largest frame that is decoded, in pixels.")
     portrait_mb: float = Field(
         8.0, ge=0, le=4096, description="Most MiB of small pictures of faces that are kept of a video; 0 keeps none."
@@ -186,9 +198,27 @@ class ExportConfig(Section):
     )
     min_gap: Seconds = Field(1.5, description="At most one crop of a target in this many seconds: the best.")
     max_crops: int = Field(0, ge=0, le=10_000, description="Most crops of a target and video; 0 sets no limit.")
+    count: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Crops wanted of a target over all videos: min_gap gives way if there are fewer; 0: no number.",
+    )
+    size: PictureSize = Field(None, description="Scale crops to WxH; body crops are cut in that ratio.")
     diversity: float = Field(0.25, ge=0, le=1, description="What unlikeness counts against quality under max_crops.")
     snapshots: bool = Field(False, description="Also save the whole frame of each span's best moment.")
     boxes: bool = Field(False, description="Also write a copy of each span with boxes, names and similarities in it.")
+    replace: bool = Field(
+        False,
+        description="Remove the answer to an earlier question about others, instead of keeping it in OUT/earlier.",
+    )
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if self.size is not None and self.crops in ("face", "aligned") and self.size[0] != self.size[1]:
+            width, height = self.size
+            raise ValueError(f"size: {width}x{height} is no square, and crops of faces are: add --crops body")
+        return self
 
 
 class PeopleConfig(Section):

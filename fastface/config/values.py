@@ -16,6 +16,7 @@ __all__ = [
     "HashBits",
     "Pad",
     "Paths",
+    "PictureSize",
     "Ratios",
     "Seconds",
     "Section",
@@ -39,6 +40,16 @@ def _multiples_of_32(value: Size | Literal["auto"]) -> Size | Literal["auto"]:
     if value != "auto" and any(side % 32 or not 64 <= side <= 4096 for side in value):
         raise ValueError(f"{value[0]}x{value[1]}: both sides must be multiples of 32 from 64 to 4096")
     return value
+
+
+def _picture_size(value: object) -> object:
+    """`WxH`, or nothing."""
+    if value is None or isinstance(value, tuple | list):
+        return value
+    parts = str(value).lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise ValueError(f"{value!r} is not WIDTHxHEIGHT, as 512x768")
+    return int(parts[0]), int(parts[1])
 
 
 def _pair(value: object) -> object:
@@ -107,6 +118,8 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 DetSize = Annotated[Size | Literal["auto"], BeforeValidator(_det_size), AfterValidator(_multiples_of_32)]
+_Pixels = Annotated[int, Field(ge=16, le=4096)]
+PictureSize = Annotated[tuple[_Pixels, _Pixels] | None, BeforeValidator(_picture_size)]
 Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 Cards = Annotated[
     tuple[Annotated[int, Field(ge=0, le=63)], ...], BeforeValidator(_card_numbers), AfterValidator(_distinct)

@@ -149,7 +149,15 @@ def drop_misfiled(persons: Persons, alike: float) -> None:
         pick.leave_out(f"shows {other_label!r} rather than {pick.label!r} ({similarity:.2f})")
 
 
-def same_faces(persons: Persons, alike: float) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class SameFace:
+    """Targets that have one face: their labels, and the fault in words."""
+
+    labels: tuple[str, ...]
+    fault: str
+
+
+def same_faces(persons: Persons, alike: float) -> list[SameFace]:
     """A fault for each set of targets that have one face, with the first pair that is alike as the evidence."""
     groups = {number: [number] for number in range(persons.num_targets)}
     evidence: dict[int, str] = {}
@@ -171,7 +179,8 @@ def same_faces(persons: Persons, alike: float) -> list[str]:
     faults = []
     for group in sorted(joined.values()):
         told = next(evidence[number] for number in group if number in evidence)
-        faults.append(_same_face_fault([persons.labels[number] for number in group], told))
+        labels = [persons.labels[number] for number in group]
+        faults.append(SameFace(tuple(labels), _same_face_fault(labels, told)))
     return faults
 
 

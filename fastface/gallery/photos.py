@@ -30,6 +30,8 @@ __all__ = [
 Analyse = Callable[[Path], Faces]
 """Finds and embeds all faces of a photo; raises InputError where it cannot be used."""
 
+Box = tuple[float, float, float, float]
+
 FaceChoice = Literal["auto", "largest", "only"]
 """Which of several faces in a photo is meant: see `pick_faces`."""
 
@@ -84,11 +86,13 @@ class Candidate:
         face: What it would be as a reference.
         place: Where it is among the photo's usable faces, as `left`; empty if it is the only one.
         quarters: Quarter turns by which it is turned in the photo as it lies in the file.
+        box: x1, y1, x2, y2 in pixels of the photo.
     """
 
     face: Reference
     place: str = ""
     quarters: int = 0
+    box: Box = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -102,6 +106,7 @@ class Pick:
         remarks: What is to be said of it; the reason, if it is left out.
         candidates: Usable faces, the largest first.
         is_meant: Whether a fault of it is one of the user's input.
+        taken_box: Of the reference, where it was taken from several faces; else None.
     """
 
     source: str
@@ -110,6 +115,7 @@ class Pick:
     remarks: list[str] = field(default_factory=list)
     candidates: tuple[Candidate, ...] = ()
     is_meant: bool = True
+    taken_box: Box | None = None
 
     def leave_out(self, reason: str) -> None:
         """Gives up the reference."""
@@ -230,7 +236,9 @@ def _candidates(source: str, faces: Faces, resampling: str) -> list[Candidate]:
     ]
     is_usable = (sizes >= _LEAST_SIZE) & (faces.sharpness >= LEAST_SHARPNESS)
     places = _places(faces.boxes[:, [0, 2]].mean(axis=1), is_usable)
-    return list(map(Candidate, references, places, _quarters(faces.landmarks)))
+    x1, y1, x2, y2 = faces.boxes.T.astype(float).tolist()
+    boxes = zip(x1, y1, x2, y2, strict=True)
+    return list(map(Candidate, references, places, _quarters(faces.landmarks), boxes))
 
 
 def _places(across: FloatArray, is_usable: npt.NDArray[np.bool_]) -> list[str]:
@@ -338,6 +346,7 @@ def _take(pick: Pick, candidate: Candidate, remark: str) -> None:
     chosen = candidate.face
     pick.reference = chosen
     if remark:
+        pick.taken_box = candidate.box
         pick.remarks.append(f"{remark} ({candidate.place}, {chosen.face_size:.0f} px)")
     if candidate.quarters:
         pick.remarks.append(f"turned by {candidate.quarters * 90}° in the file: the face was turned back")

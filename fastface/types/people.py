@@ -111,7 +111,7 @@ class Person:
     """One person of the census.
 
     Attributes:
-        number: From 1 on, by rank.
+        number: From 1 on, by rank in the first census; it stays with the person in every later one.
         name: As the user gave it; empty while nobody did.
         faces: How many faces.
         tracks: How many tracks.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fastface.errors import ConfigError
 from fastface.names import safe_name
+from fastface.types import VideoInfo
 from fastface.video.magic import starts_like_film
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "folded",
     "is_sequence",
     "marked",
+    "picture_names",
     "sequence_files",
 ]
 
@@ -120,7 +122,11 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Of the files of a folder, those with these suffixes are taken. A file that is named itself always is."""
 
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+IMAGE_SUFFIXES = frozenset(
+    [".avif", ".bmp", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
+)
+SEQUENCE_CODEC = "images"
+"""What `VideoInfo.codec` says of pictures."""
 _SNIFFED_SUFFIXES = frozenset(
     [
         "",
@@ -455,6 +461,16 @@ def sequence_files(path: Path) -> list[Path]:
         return _pattern_files(path)
     names = (name for file in path.iterdir() if (name := file.name) and file.suffix.lower() in IMAGE_SUFFIXES)
     return [path / name for name in sorted(names, key=_natural)]
+
+
+def picture_names(info: VideoInfo) -> tuple[str, ...]:
+    """Names of the pictures of a sequence, by pts; none of a film, or of a sequence that is gone."""
+    if info.codec != SEQUENCE_CODEC:
+        return ()
+    try:
+        return tuple(path.name for path in sequence_files(info.path))
+    except OSError:
+        return ()
 
 
 def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:

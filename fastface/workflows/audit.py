@@ -19,7 +19,7 @@ import numpy as np
 
 from fastface.errors import ConfigError, InputError, SpaceError
 from fastface.files import private_folder, write_atomic
-from fastface.gallery.sources import collect
+from fastface.gallery.sources import collect, label_of
 from fastface.index.ledger import Ledger
 from fastface.names import counted, valid_text
 from fastface.pipeline.crew import Crew
@@ -464,7 +464,11 @@ def _thumbnails(
     sources = collect(photos)
     if sources.faults:
         raise ConfigError([f"target {fault}" for fault in sources.faults])
-    jobs = [PhotoJob(targets.index(photo.label), photo.path) for photo in sources.photos if photo.label in targets]
+    # Loose photos of one face were taken for one person, called as their folder.
+    folders = {folder: label_of(folder.absolute().name) for folder in sources.loose}
+    labels = [(photo.path, (photo.label, folders.get(photo.path.parent, ""))) for photo in sources.photos]
+    shown = [(path, next((label for label in both if label in targets), "")) for path, both in labels]
+    jobs = [PhotoJob(targets.index(label), path) for path, label in shown if label]
     firsts = {job.target: job for job in reversed(jobs)}
     found = {shot.place: shot.frame for shot in _shoot(firsts.values(), interrupted)}
     if photos and (missing := [label for place, label in enumerate(targets) if place not in found]):

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config, ScanConfig
+from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
 from fastface.index.ledger import Ledger
@@ -23,7 +24,7 @@ from fastface.workflows.journal import journal
 from fastface.workflows.machine import Layout, choose_layout
 from fastface.workflows.networks import Networks, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
-from fastface.workflows.output import OutputFolder
+from fastface.workflows.output import EARLIER, OutputFolder
 from fastface.workflows.recipe import recipe_of
 from fastface.workflows.remarks import describe_video
 from fastface.workflows.results import VideoOutcome
@@ -120,11 +121,13 @@ class Desk:
         return sum(file.video_id in left for file in files)
 
     def forget(self) -> None:
-        """`--fresh`: forgets the index and all that was exported."""
+        """`--fresh`: forgets the index and all that was exported, but for answers to earlier questions."""
         for record in self.ledger.videos():
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
         for path in self.ledger.exports():
+            if path.partition("/")[0] == EARLIER:
+                continue
             (self.out.root / path).unlink(missing_ok=True)
             self.ledger.forget_export(path)
 
@@ -138,8 +141,19 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
         InterruptError: The user stopped the command.
     """
     folder = OutputFolder(out)
+    with folder.locked():
+        try:
+            with _open_desk(config, folder, observer, command) as desk:
+                yield desk
+        except (ConfigError, ModelError, BackendError):
+            if not _is_begun(folder):
+                folder.remove_if_made()
+            raise
+
+
+@contextmanager
+def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[Desk]:
     with (
-        folder.locked(),
         journal(folder.log, observer, VERSION, command) as told,
         interruptible(config.run.seconds_left()) as interruption,
         Ledger(folder.ledger) as ledger,
@@ -156,6 +170,12 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
             interruption=interruption,
         )
         yield desk
+
+
+def _is_begun(folder: OutputFolder) -> bool:
+    """Whether anything was scanned or made: videos that wait to be scanned are nothing yet."""
+    with Ledger(folder.ledger) as ledger:
+        return any(record.scan_key for record in ledger.videos()) or bool(ledger.exports())
 
 
 def _gate(scan: ScanConfig) -> BlurGate | None:

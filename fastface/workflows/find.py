@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.config import SpansConfig
-from fastface.errors import ModelError
+from fastface.errors import InputError, ModelError
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
 from fastface.gallery.matching import Matches, VideoFaces, follow_bodies, match, match_tracks
@@ -32,10 +32,12 @@ from fastface.timeline import (
 )
 from fastface.types import Doubt, Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
+from fastface.video.discover import picture_names
+from fastface.video.fingerprint import fingerprint
 from fastface.workflows.output import OutputFolder
 from fastface.workflows.recipe import sampling_of
 
-__all__ = ["Finder", "Findings"]
+__all__ = ["Finder", "Findings", "scanned_pictures"]
 
 _REACH = Fraction(2)
 """Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
@@ -62,6 +64,8 @@ class Findings:
         spans: Of all targets, by start, then label.
         doubts: Tracks that may be a target's, by start.
         followed: {label: moments in which that target is followed without a face that shows it}; none for some labels.
+        pictures: Names of the pictures, by pts, of a folder of pictures that is as it was scanned; else empty.
+        has_rivals: Whether there is another person for a margin to be the lead over.
     """
 
     record: VideoRecord
@@ -71,6 +75,8 @@ class Findings:
     spans: tuple[Span, ...]
     doubts: tuple[Doubt, ...]
     followed: dict[str, Hits] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
+    has_rivals: bool = True
 
 
 class Finder:
@@ -243,7 +249,17 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, video.faces, hits, tuple(spans), matches.doubts, followed)
+        return Findings(
+            record,
+            info,
+            video.faces,
+            hits,
+            tuple(spans),
+            matches.doubts,
+            followed,
+            pictures=scanned_pictures(record, info),
+            has_rivals=len(self._gallery.targets) + len(self._gallery.lookalikes) > 1,
+        )
 
     def _follow(self, record: VideoRecord, hits: dict[str, Hits]) -> dict[str, Hits]:
         """The moments in which targets are followed by their bodies, if the scan has found bodies in every sample."""
@@ -303,6 +319,15 @@ class Finder:
 
     def _index(self, record: VideoRecord) -> VideoIndex:
         return VideoIndex(self._out.index, record.video_id)
+
+
+def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:
+    """Names of the pictures of a folder, by pts; none of a film, or of a folder that is not as it was scanned."""
+    names = picture_names(info)
+    try:
+        return names if names and fingerprint(record.path) == record.fingerprint else ()
+    except InputError:
+        return ()
 
 
 def _interval(unit: UnitRecord) -> Interval:

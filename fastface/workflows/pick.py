@@ -23,12 +23,23 @@ from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.timeline import build_spans
 from fastface.types import Bodies, Faces, Gallery, HitKind, Hits, Person, Target
-from fastface.workflows.census import Census, corrections_path, shown_census
-from fastface.workflows.chosen import anchors_of, in_words, places_of, renewed, tell_store, together_note
+from fastface.workflows.census import Census, corrections_path, shown_census, take_census
+from fastface.workflows.chosen import (
+    anchors_of,
+    in_words,
+    log_correction,
+    places_of,
+    renewed,
+    tell_store,
+    together_note,
+)
 from fastface.workflows.desk import Desk, open_desk
-from fastface.workflows.find import Findings
+from fastface.workflows.earlier_answers import keep_earlier_answer
+from fastface.workflows.find import Findings, scanned_pictures
 from fastface.workflows.observer import Observer
+from fastface.workflows.people import publish
 from fastface.workflows.people_files import write_people
+from fastface.workflows.photo_names import is_reserved_name
 from fastface.workflows.preflight import look_at_index
 from fastface.workflows.results import RunResult
 from fastface.workflows.run import answer, reported
@@ -73,7 +84,7 @@ def pick(
     with open_desk(config, out, observer, "pick") as opened, reported(opened, "pick") as result:
         corrections = Corrections.load(corrections_path(opened))
         desk, census = shown_census(opened, corrections, shown)
-        places = places_of(census, chosen)
+        places = places_of(census, chosen, with_aliases=True)
         persons = [census.persons[place] for place in places]
         called = _called(census, places, name)
         label = label_of(called or persons[0].title)
@@ -92,6 +103,7 @@ def pick(
                 desk.ledger.forget_export(bank)
             desk.observer.note(f"{label}: the face is never seen, so there is no bank, and nobody is found by it")
         result.targets = (label,)
+        keep_earlier_answer(desk, result.targets)
         answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
         found = _findings(desk, census, places, gallery)
         desk.ledger.put_export(_PICKED, "", "{}")
@@ -110,8 +122,7 @@ def _check_name(name: str) -> None:
     Raises:
         ConfigError: It is such.
     """
-    reserved = label_of(name) == EVERYONE or name.isdecimal() or name.removeprefix("person ").isdecimal()
-    if reserved or not name.strip() or not name.isprintable():
+    if label_of(name) == EVERYONE or is_reserved_name(name) or not name.strip() or not name.isprintable():
         raise ConfigError(f"a person cannot be called {name!r}")
 
 
@@ -137,11 +148,17 @@ def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Co
     if name and places[0] >= len(census.identities):
         desk.observer.note("the name is not kept: nothing but a face tells who it is in another shot")
     if len(places) > 1:
-        said = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))
+        numbers = in_words(census, places)
+        joined = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))
+        log_correction(desk, census, places, "merge", said)
         tell_store(desk, census, places, name)  # first: stopped after it, the same command still means the same
-        said.save(corrections_path(desk))
-        desk.observer.note(f"{in_words(census, places)} are one person from now on: fastface people numbers anew")
-    elif name and places[0] < len(census.identities):
+        joined.save(corrections_path(desk))
+        now = take_census(desk, joined)
+        kept = min(census.persons[place].number for place in places)
+        desk.observer.note(f"{numbers} are one person from now on: {kept}; fastface pick --undo takes that back")
+        publish(desk, now)
+    elif name not in ("", census.persons[places[0]].name) and places[0] < len(census.identities):
+        log_correction(desk, census, places, "name", said)
         tell_store(desk, census, places, name)
         persons = list[Person](census.persons)
         persons[places[0]] = replace(persons[places[0]], name=name)
@@ -211,7 +228,10 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
             min_span=settings.min_span,
             duration=facts.duration,
         )
-        yield Findings(record, record.info, faces, {label: hits}, spans, ()), bodies
+        pictures = scanned_pictures(record, record.info)
+        has_rivals = len(gallery.targets) + len(gallery.lookalikes) > 1
+        found = Findings(record, record.info, faces, {label: hits}, spans, (), pictures=pictures, has_rivals=has_rivals)
+        yield found, bodies
 
 
 def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bodies:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from fastface.config import Config
 from fastface.errors import ConfigError
-from fastface.gallery.sources import Sources, collect
+from fastface.gallery.matching import EVERYONE
+from fastface.gallery.sources import Sources, collect, label_of
 from fastface.models.download import published_pack
 from fastface.models.store import data_folder
 from fastface.names import counted
 from fastface.workflows.bench import Combination, described
+from fastface.workflows.earlier_answers import describe_move
 from fastface.workflows.engines import engine_jobs, preview_networks
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import open_networks, thresholds
@@ -78,7 +80,7 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
         left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
         targets=() if targets is None else _targets(config, targets),
         **_means(config),
-        output=(repr(str(out)),),
+        output=(repr(str(out)), *(() if targets is None else _moved(config, targets, out))),
     )
 
 
@@ -89,7 +91,8 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
         FastfaceError: As the command itself would, as far as it can be known without decoding.
     """
     look_back(config, targets, out)
-    return Preview(targets=_targets(config, targets), **_means(config), output=(repr(str(out)),))
+    output = (repr(str(out)), *_moved(config, targets, out))
+    return Preview(targets=_targets(config, targets), **_means(config), output=output)
 
 
 def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
@@ -166,6 +169,15 @@ def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
     if faults and not config.match.allow_faults:
         raise ConfigError(faults)
     return (*_named(collect(targets)), *(f"not {line}" for line in _named(collect(config.match.lookalikes))))
+
+
+def _moved(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
+    """What would become of the answer to another question; nothing of banks, whose labels are not read here."""
+    sources = collect(targets)
+    labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
+    labels |= {label_of(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
+    line = "" if sources.banks or config.export.replace else describe_move(out, labels)
+    return (line,) if line else ()
 
 
 def _named(sources: Sources) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -17,18 +17,22 @@ from fastface.index.records import VideoRecord
 from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
 from fastface.types import Doubt, Faces, Gallery
-from fastface.video.discover import Discovery
+from fastface.video.discover import Discovery, VideoFile
 from fastface.workflows.desk import Desk, open_desk
+from fastface.workflows.earlier_answers import keep_earlier_answer
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
-from fastface.workflows.naming import settle_names
+from fastface.workflows.naming import drop_copies, settle_names
 from fastface.workflows.observer import Observer
+from fastface.workflows.photo_names import PhotoNames
 from fastface.workflows.preflight import look_ahead, look_back
 from fastface.workflows.remarks import describe_left_out
+from fastface.workflows.remembered import remember_settings
 from fastface.workflows.results import Counts, RunResult, VideoOutcome, write_run_json
 from fastface.workflows.scan import Scanner
 from fastface.workflows.survey import forget_growth, survey
+from fastface.workflows.taken_faces import write_taken_faces
 
 __all__ = ["find", "run", "scan"]
 
@@ -36,6 +40,8 @@ _MOST_REMARKS = 20
 """Remarks on photos that are printed; run.json has more of them."""
 _MOST_REMARKED = 8
 """Videos whose remarks are logged one by one; of more, the number is logged."""
+_MOST_TALLIES = 30
+"""Targets of whom it is said what limits the number of their crops."""
 
 
 def run(
@@ -69,9 +75,11 @@ def run(
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
                 gallery = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
+                keep_earlier_answer(desk, result.targets)
                 desk.forget()
             scanner = _admit(desk, found, coordinator, result)
             gallery = gallery or _enrol(desk, targets, result)
+            remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=True)
             scanner.watch(_hit_counter(desk, gallery))
             _scan(desk, scanner, coordinator, result)
             records = _comparable(desk, desk.finder(gallery, desk.limits))
@@ -95,6 +103,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     ):
         if config.run.fresh:
             desk.forget()
+        remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=False)
         _scan(desk, _admit(desk, found, coordinator, result), coordinator, result)
     return result
 
@@ -187,18 +196,38 @@ def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
     result.remarks = report.warnings
     for line in shortened(report.warnings, _MOST_REMARKS):
         desk.observer.note(line)
+    write_taken_faces(desk, report.photos)
     return gallery
 
 
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
     """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
     # A video that no run has come to keeps no name: it may be elsewhere by now, and nothing is called by it.
-    videos = settle_names(found.videos, [record for record in desk.records() if record.scan_key])
+    known = [record for record in desk.records() if record.scan_key]
+    files = found.videos
+    if not desk.config.scan.copies:
+        files, copies = drop_copies(files, known)
+        result.skipped += copies
+        for item in copies:
+            desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
+    videos = settle_names(files, known)
+    _tell_renamed(desk, videos, known)
     result.inputs = tuple(videos)
     desk.observer.begin(len(videos))
     scanner = desk.scanner()
     scanner.admit(videos, coordinator)
     return scanner
+
+
+def _tell_renamed(desk: Desk, videos: Sequence[VideoFile], known: Sequence[VideoRecord]) -> None:
+    """Says which videos were renamed since they were scanned, since they keep their names in OUT."""
+    before = {record.video_id: record.path for record in known}
+    for file in videos:
+        old = before.get(file.video_id, file.path)
+        if old.name != file.path.name:
+            desk.observer.note(
+                f"{file.video_id}: renamed to {file.path.name!r} since it was scanned; it keeps its name here"
+            )
 
 
 def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunResult) -> None:
@@ -223,7 +252,8 @@ def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
 
 
 def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: RunResult) -> Finder:
-    """The finder for the gallery and this archive."""
+    """The finder for the gallery and this archive; the answer to another question is kept aside first."""
+    keep_earlier_answer(desk, result.targets)
     with result.phase("survey"):
         finder = survey(desk, desk.finder(gallery, desk.limits), gallery, records)
     result.limits = finder.limits
@@ -244,18 +274,29 @@ def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
 class _Tally:
     """Counts hits and plans exports while the findings stream by, one video in memory at a time."""
 
+    desk: Desk
     exporter: Exporter
     counts: Counts
-    check: Callable[[], None]
+    names: PhotoNames | None = None
     doubts: list[tuple[str, Doubt]] = field(default_factory=list)
 
     def pass_on(self, findings: Iterator[Findings]) -> Iterator[VideoHits]:
         for found in findings:
-            self.check()
+            self.desk.interruption.check()
             self.exporter.plan(found)
+            if self.names is not None:
+                self.names.add(self.desk, found)
             self.counts.spans += len(found.spans)
-            self.doubts += [(found.record.video_id, doubt) for doubt in found.doubts]
-            yield VideoHits(found.record.video_id, found.faces, found.hits, found.followed)
+            doubts = found.doubts if found.has_rivals else [replace(one, margin=np.nan) for one in found.doubts]
+            self.doubts += [(found.record.video_id, doubt) for doubt in doubts]
+            yield VideoHits(
+                found.record.video_id,
+                found.faces,
+                found.hits,
+                found.followed,
+                pictures=found.pictures,
+                has_rivals=found.has_rivals,
+            )
 
 
 def _look_closer(
@@ -279,15 +320,24 @@ def _look_closer(
 def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     """Exports what was found, and writes the tables of it."""
     exporter = Exporter(desk)
-    tally = _Tally(exporter, result.counts, desk.interruption.check)
+    names = PhotoNames() if result.command != "pick" else None
+    tally = _Tally(desk, exporter, result.counts, names)
     root = desk.out.root
     with result.phase("match"):
         result.counts.hits = write_hits(root / "hits.csv", tally.pass_on(findings))
         write_review(root / "review.csv", tally.doubts)
+        if names is not None:
+            names.save(desk.out.state)
     with result.phase("exports"):
         exports = exporter.make()
+    # A set of bodies is made to be large: what keeps it small is said.
+    if desk.config.export.crops == "body" or desk.config.export.count:
+        for line in shortened(exporter.crop_notes(), _MOST_TALLIES):
+            desk.observer.note(line)
     if exports.num_removed:
-        desk.observer.note(f"removed, since of the question before: {counted(exports.num_removed, 'file')}")
+        desk.observer.note(
+            f"removed, since no part of this answer: {counted(exports.num_removed, 'file')} of the answer before"
+        )
     if not (desk.config.growth.grow and desk.config.match.tracks):
         forget_growth(root)
     write_spans(root, exports.spans)
