@@ -94,7 +94,7 @@ class VideoHits:
     Attributes:
         video_id: The video.
         faces: The video's faces; `hits` point into it.
-        hits: {label: hits of that target}.
+        hits: {label: hits of that target}; of targets without hits there need be none.
         followed: {label: moments in which it is followed without a face that shows it}; none for some labels.
     """
 

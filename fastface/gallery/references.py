@@ -225,8 +225,9 @@ def _persons(
         for label, references in bank.items():
             persons.setdefault(label, []).extend(Pick(entry.source, label, entry) for entry in references)
     for picks in persons.values():
-        drop_doubles(picks)
-        drop_unlike(picks, rule.alike)
+        if len(picks) > 1:
+            drop_doubles(picks)
+            drop_unlike(picks, rule.alike)
     return dict(sorted(persons.items()))
 
 

@@ -13,10 +13,11 @@ from fastface.errors import InterruptError
 from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_review, write_spans
 from fastface.files import private_folder
 from fastface.gallery.matching import match
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
-from fastface.types import Doubt, Faces, Gallery
+from fastface.types import Doubt, Faces
 from fastface.video.discover import Discovery
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.enrolment import enrol
@@ -63,18 +64,19 @@ def run(
     """
     found = look_ahead(config, inputs, targets, out)
     with open_desk(config, out, observer, command) as desk, reported(desk, "run", found) as result:
-        gallery = None
+        references = None
         with desk.coordinator() as coordinator:
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
-                gallery = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
+                references = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
                 desk.forget()
             scanner = _admit(desk, found, coordinator, result)
-            gallery = gallery or _enrol(desk, targets, result)
-            scanner.watch(_hit_counter(desk, gallery))
+            if references is None:
+                references = _enrol(desk, targets, result)
+            scanner.watch(_hit_counter(desk, references))
             _scan(desk, scanner, coordinator, result)
-            records = _comparable(desk, desk.finder(gallery, desk.limits))
-            finder = _finder(desk, gallery, records, result)
+            records = _comparable(desk, desk.finder(references, desk.limits))
+            finder = _finder(desk, references, records, result)
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
     return result
@@ -107,9 +109,9 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
     """
     look_back(config, targets, out)
     with open_desk(config, out, observer, "find") as desk, reported(desk, "find") as result:
-        gallery = _enrol(desk, targets, result)
+        references = _enrol(desk, targets, result)
         records = desk.answered()
-        finder = _finder(desk, gallery, records, result)
+        finder = _finder(desk, references, records, result)
         with desk.coordinator() as coordinator:
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
@@ -164,7 +166,7 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
     write_run_json(result, desk.networks, result.limits or desk.limits, desk.config)
 
 
-def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
+def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> ReferenceSet:
     with result.phase("photos"):
         gallery, report = enrol(
             tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption, known=desk.out.photos
@@ -173,7 +175,7 @@ def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
     result.remarks = report.warnings
     for line in shortened(report.warnings, _MOST_REMARKS):
         desk.observer.note(line)
-    return gallery
+    return ReferenceSet(gallery)
 
 
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
@@ -198,20 +200,20 @@ def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunRes
         desk.observer.note(f"time is up: {counted(left, 'video')} left; the same command goes on")
 
 
-def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
+def _hit_counter(desk: Desk, references: ReferenceSet) -> Callable[[Faces], int]:
     """Counts the hits among faces whose tracks are not linked yet."""
 
     def count(faces: Faces) -> int:
         periods = np.zeros(len(faces))
-        return sum(map(len, match(faces, gallery, desk.limits, periods).values()))
+        return sum(map(len, match(faces, references, desk.limits, periods).values()))
 
     return count
 
 
-def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: RunResult) -> Finder:
+def _finder(desk: Desk, references: ReferenceSet, records: list[VideoRecord], result: RunResult) -> Finder:
     """The finder for the gallery and this archive."""
     with result.phase("survey"):
-        finder = survey(desk, desk.finder(gallery, desk.limits), gallery, records)
+        finder = survey(desk, references, records)
     result.limits = finder.limits
     return finder
 
