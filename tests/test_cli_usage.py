@@ -275,3 +275,10 @@ def test_a_command_imports_no_other_command_and_a_wrong_name_is_still_answered_w
     assert [name for name in sorted(others) if f"'fastface.cli.{name}'" in loaded] == []
     assert "'fastface.cli.find'" in loaded
     assert "Did you mean 'find'" in fastface("fidn").stderr
+
+
+def test_a_signal_while_a_command_is_loaded_is_told_in_one_line() -> None:
+    code = "import fastface.cli.app as app, fastface.cli as cli\ndef load(name): raise KeyboardInterrupt\n"
+    code += "app._load = load; cli.sys.argv = ['fastface', 'find']; cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (130, "fastface: interrupted")

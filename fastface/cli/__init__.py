@@ -29,6 +29,10 @@ def main() -> None:
     except KeyboardInterrupt:  # before a command is there to end in order
         _tell("interrupted")
         sys.exit(128 + signal.SIGINT)
+    except SystemExit as error:
+        if error.code == 128 + signal.SIGINT:  # so typer ends a command that was not there yet
+            _tell("interrupted")
+        raise
     except BrokenPipeError:
         # Whoever read our output has gone; nothing more can be told, and Python must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -164,9 +164,9 @@ def load_gallery(
     alike = rule.alike
     pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
     num_before = len(faults)
-    persons = _persons(wanted, pick, rule, faults)
+    persons = _persons(wanted, pick, rule, faults, check)
     is_told = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
-    others = _persons(unwanted, pick, rule, faults)
+    others = _persons(unwanted, pick, rule, faults, check)
     compared = compare_persons(persons, others, alike, check)
     if compared is not None:
         drop_misfiled(compared, alike)
@@ -209,7 +209,11 @@ def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
 
 
 def _persons(
-    sources: Sources, pick: Callable[[Sequence[Photo]], list[Pick]], rule: ReferenceRule, faults: list[str]
+    sources: Sources,
+    pick: Callable[[Sequence[Photo]], list[Pick]],
+    rule: ReferenceRule,
+    faults: list[str],
+    check: Callable[[], None],
 ) -> dict[str, list[Pick]]:
     """Picks of each label, by label: those of photos first, then those of banks."""
     photos: dict[str, list[Photo]] = {}
@@ -217,14 +221,17 @@ def _persons(
         photos.setdefault(photo.label, []).append(photo)
     persons = {label: pick(found) for label, found in photos.items()}
     for path in sources.banks:
+        check()
         try:
             bank = load_bank(path, rule.contract, rule.dimension)
         except ReferenceImageError as error:
             faults.append(valid_text(str(error)))
             continue
+        check()
         for label, references in bank.items():
             persons.setdefault(label, []).extend(Pick(entry.source, label, entry) for entry in references)
     for picks in persons.values():
+        check()
         if len(picks) > 1:
             drop_doubles(picks)
             drop_unlike(picks, rule.alike)
