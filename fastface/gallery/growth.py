@@ -133,11 +133,14 @@ class Grower:
         self, embeddings: npt.NDArray[np.float16], track: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
     ) -> npt.NDArray[np.int64]:
         """(n,) number of the owner's photo that each row's track is nearest to."""
-        nearest = np.empty(len(track), np.int64)
-        for number, first in zip(*np.unique(track, return_index=True), strict=True):
-            photos = self._references.gallery.targets[owners[first]].embeddings
-            ((_, cosines),) = cosine_blocks(embeddings[number, None], photos)
-            nearest[track == number] = int(cosines.argmax())
+        nearest = np.zeros(len(track), np.int64)
+        for owner in np.unique(owners).tolist():
+            photos = self._references.gallery.targets[owner].photo_embeddings
+            if len(photos) > 1:
+                rows = np.flatnonzero(owners == owner)
+                own, place = np.unique(track[rows], return_inverse=True)
+                blocks = cosine_blocks(embeddings[own], photos)
+                nearest[rows] = np.concatenate([cosines.argmax(axis=1) for _, cosines in blocks])[place]
         return nearest
 
     def _keep(self, target: int, found: _Candidates) -> None:

@@ -34,31 +34,38 @@ def without_own_tracks(video_id: str, faces: Faces, hits: dict[str, Hits], refer
     own = _tracks_of_references(video_id, faces, references)
     if (own == _NO_TRACK).all():
         return hits
+    reported = dict(hits)
     numbers = {label: number for label in hits if (number := references.number_of(label)) is not None}
-    if not numbers:
-        return hits
-    rows = np.concatenate([hits[label].face for label in numbers])
-    targets = np.repeat(list(numbers.values()), [len(hits[label]) for label in numbers]).astype(np.int32)
-    similarity, margin = claims_for(faces.embedding[rows], references, targets, (faces.tracks[rows], own))
-    reported, start = dict(hits), 0
-    for label in numbers:
-        part = slice(start, start + len(hits[label]))
-        reported[label] = replace(hits[label], similarity=similarity[part], margin=margin[part])
-        start = part.stop
+    # Only hits of tracks that gave references are compared with fewer references than before.
+    tracks = faces.tracks
+    rows = {label: np.flatnonzero(np.isin(tracks[hits[label].face], own)) for label in numbers}
+    face = np.concatenate([np.empty(0, np.int64), *(hits[label].face[rows[label]] for label in numbers)])
+    targets = np.repeat(np.array([*numbers.values()], np.int32), [len(found) for found in rows.values()])
+    similarity, margin = claims_for(faces.embedding[face], references, targets, (tracks[face], own))
+    start = 0
+    for label, changed in rows.items():
+        columns = hits[label].similarity.copy(), hits[label].margin.copy()
+        for column, values in zip(columns, (similarity, margin), strict=True):
+            column[changed] = values[start : start + len(changed)]
+        reported[label] = replace(hits[label], similarity=columns[0], margin=columns[1])
+        start += len(changed)
     return reported
 
 
 def _tracks_of_references(video_id: str, faces: Faces, references: ReferenceSet) -> npt.NDArray[np.int64]:
     """Number of the track of this video that each reference out of a film is from; -1 of those of other films."""
     numbers = np.full(len(references.films), _NO_TRACK)
-    if len(faces):
-        for row, one in references.added_of(video_id):
-            numbers[row] = faces.tracks[_row_of(one, faces)]
+    added = references.added_of(video_id)
+    if len(faces) and added:
+        tracks = faces.tracks
+        for row, one in added:
+            numbers[row] = tracks[_row_of(one, faces)]
     return numbers
 
 
 def _row_of(added: Added, faces: Faces) -> int:
     """The face that joined; where a closer look has replaced it, the one nearest in time, then in place."""
     time = np.abs(faces.time - added.time)
-    place = np.abs(faces.boxes - np.array(added.box, np.float32)).sum(axis=1)
-    return int(np.lexsort((place, time))[0])
+    nearest = np.flatnonzero(time == time.min())
+    place = np.abs(faces.boxes[nearest] - np.array(added.box, np.float32)).sum(axis=1)
+    return int(nearest[place.argmin()])
