@@ -264,3 +264,21 @@ def test_the_command_line_loads_no_codec_and_no_network_library() -> None:
     code = f"import sys, fastface.cli.app; print([name for name in {heavy!r} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_a_command_imports_no_other_command_and_a_wrong_name_is_still_answered_with_the_right_one() -> None:
+    code = "import sys; from fastface.cli.app import app; app(['find', '-h'], standalone_mode=False);"
+    code += "print([name for name in sys.modules if name.startswith('fastface.cli.')])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    others = {command.split()[0] for command in OPTIONS} - {"find"}
+    assert len(others) == 12
+    assert [name for name in sorted(others) if f"'fastface.cli.{name}'" in loaded] == []
+    assert "'fastface.cli.find'" in loaded
+    assert "Did you mean 'find'" in fastface("fidn").stderr
+
+
+def test_a_signal_while_a_command_is_loaded_is_told_in_one_line() -> None:
+    code = "import fastface.cli.app as app, fastface.cli as cli\ndef load(name): raise KeyboardInterrupt\n"
+    code += "app._load = load; cli.sys.argv = ['fastface', 'find']; cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (130, "fastface: interrupted")

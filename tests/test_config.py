@@ -137,7 +137,7 @@ def test_an_option_sets_its_key_and_nothing_else(option: str) -> None:
 def _setting_options(command: str) -> Iterator[tuple[str, str]]:
     """The options of a command that stand for settings, each with its parameter's name."""
     sections = tuple(f"{section}_" for section in Config.model_fields)
-    for parameter in get_command(app).commands[command].params:  # type: ignore[attr-defined]
+    for parameter in get_command(app).get_command(None, command).params:  # type: ignore[attr-defined]
         if parameter.name.startswith(sections):
             yield parameter.opts[0], parameter.name
 

@@ -33,6 +33,8 @@ def main() -> None:
     except SystemExit as error:
         if error.code == _USAGE:  # which has been told by what reads the command line
             _report_error("the command line is wrong: see standard error", _USAGE)
+        if error.code == 128 + signal.SIGINT:  # so typer ends a command that was not there yet
+            _end("interrupted", 128 + signal.SIGINT)
         raise
     except BrokenPipeError:
         # Whoever read our output has gone; nothing more can be told, and Python must not try at exit.

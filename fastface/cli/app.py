@@ -1,37 +1,75 @@
-"""All commands under one name."""
+"""All commands under one name. The module of a command is imported when the command is called for."""
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from fastface.cli import (
-    audit,
-    bench,
-    calibrate,
-    curate,
-    demo,
-    doctor,
-    enroll,
-    find,
-    forget,
-    models,
-    people,
-    pick,
-    purge,
-    run,
-    scan,
-    status,
-)
 from fastface.workflows.desk import VERSION
 
-__all__ = ["app"]
+__all__ = ["COMMANDS", "app"]
+
+COMMANDS = {
+    "run": "run.run",
+    "scan": "scan.scan",
+    "find": "find.find",
+    "people": "people.people",
+    "pick": "pick.pick",
+    "enroll": "enroll.enroll",
+    "calibrate": "calibrate.calibrate",
+    "curate": "curate.curate",
+    "audit": "audit.audit",
+    "status": "status.status",
+    "bench": "bench.bench_command",
+    "doctor": "doctor.doctor",
+    "forget": "forget.forget",
+    "purge": "purge.purge",
+    "demo": "demo.demo",
+    "models": "models.app",
+}
+"""{command: module in this package, and what in it is the command: a function, or a `Typer` of several}."""
+
+_SETTINGS: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class _Commands(TyperGroup):
+    """Importing the modules of all commands takes half a second, of which one command needs a part."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
+        """All names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name; None if there is none, and then all are loaded, to suggest one."""
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            if name not in self.commands:
+                self.commands[name] = _load(name)
+        return super().get_command(ctx, cmd_name)
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = COMMANDS[name].partition(".")
+    found = getattr(import_module(f"fastface.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        group = get_group(found)
+        group.name = name
+        return group
+    alone = typer.Typer(**_SETTINGS)
+    alone.command(name)(found)
+    return get_command(alone)
+
 
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
     help="Finds every moment in which chosen persons appear, over folders of videos, on your own machine.",
+    **_SETTINGS,
 )
 
 
@@ -48,21 +86,3 @@ def _main(
     ] = False,
 ) -> None:
     pass
-
-
-app.command("run")(run.run)
-app.command("scan")(scan.scan)
-app.command("find")(find.find)
-app.command("people")(people.people)
-app.command("pick")(pick.pick)
-app.command("enroll")(enroll.enroll)
-app.command("calibrate")(calibrate.calibrate)
-app.command("curate")(curate.curate)
-app.command("audit")(audit.audit)
-app.command("status")(status.status)
-app.command("bench")(bench.bench_command)
-app.command("doctor")(doctor.doctor)
-app.command("forget")(forget.forget)
-app.command("purge")(purge.purge)
-app.command("demo")(demo.demo)
-app.add_typer(models.app, name="models")

@@ -102,7 +102,7 @@ class VideoHits:
     Attributes:
         video_id: The video.
         faces: The video's faces; `hits` point into it.
-        hits: {label: hits of that target}.
+        hits: {label: hits of that target}; of targets without hits there need be none.
         followed: {label: moments in which it is followed without a face that shows it}; none for some labels.
         pictures: Names of the pictures, by pts, in a folder of pictures; empty of films.
         has_rivals: Whether there is another person for a margin to be the lead over.

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import cosines
-from fastface.gallery.neighbours import Neighbours, exact_cosines, find_neighbours
+from fastface.gallery.neighbours import Neighbours, find_neighbours
 from fastface.gallery.photos import SAME_PICTURE, Pick, Reference
 from fastface.types import FloatArray
 
@@ -39,6 +39,8 @@ def used_references(persons: Mapping[str, Sequence[Pick]]) -> dict[str, tuple[Re
 
 def stacked(references: Sequence[Reference]) -> FloatArray:
     """(n, D) embeddings."""
+    if len(references) == 1:  # as most are in a bank of thousands
+        return references[0].embedding[None]
     return np.stack([reference.embedding for reference in references])
 
 
@@ -82,15 +84,15 @@ class Persons:
         """{number of the reference object: (label of the other person, cosine)}, for all photos that are used."""
         is_used = self.is_used
         rows = np.flatnonzero(is_used)
-        nearest = self.neighbours.nearest.copy()
+        nearest, similarity = self.neighbours.nearest.copy(), self.neighbours.similarity.copy()
         for row in rows[(nearest[rows] >= 0) & ~is_used[nearest[rows]]]:  # that photo was left out meanwhile
             others = rows[self.person[rows] != self.person[row]]
             near = cosines(self.embeddings[row][None], self.embeddings[others])[0]
             nearest[row] = others[near.argmax()] if len(others) else -1
+            similarity[row] = near.max(initial=-2)
         rows = rows[nearest[rows] >= 0]
-        similarity = exact_cosines(self.embeddings, rows, nearest[rows])
         names = [self.labels[number] for number in self.person[nearest[rows]].tolist()]
-        pairs = zip(rows.tolist(), names, similarity.tolist(), strict=True)
+        pairs = zip(rows.tolist(), names, similarity[rows].tolist(), strict=True)
         return {id(self.picks[row].reference): (name, near) for row, name, near in pairs}
 
 

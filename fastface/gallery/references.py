@@ -171,15 +171,15 @@ def load_gallery(
     alike = rule.alike
     pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
     num_before = len(faults)
-    persons = _persons(wanted, pick, rule, faults)
+    persons = _persons(wanted, pick, rule, faults, check)
     wanted, joined = join_loose(wanted, persons, alike)
     if joined:
         del faults[num_before:]
-        persons = _persons(wanted, pick, rule, faults)
+        persons = _persons(wanted, pick, rule, faults, check)
     nested = describe_nested(wanted, persons, alike)
     faults.extend(nested)
     is_told = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
-    others = _persons(unwanted, pick, rule, faults)
+    others = _persons(unwanted, pick, rule, faults, check)
     compared = compare_persons(persons, others, alike, check)
     if compared is not None:
         drop_misfiled(compared, alike)
@@ -227,7 +227,11 @@ def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
 
 
 def _persons(
-    sources: Sources, pick: Callable[[Sequence[Photo]], list[Pick]], rule: ReferenceRule, faults: list[str]
+    sources: Sources,
+    pick: Callable[[Sequence[Photo]], list[Pick]],
+    rule: ReferenceRule,
+    faults: list[str],
+    check: Callable[[], None],
 ) -> dict[str, list[Pick]]:
     """Picks of each label, by label: those of photos first, then those of banks."""
     photos: dict[str, list[Photo]] = {}
@@ -235,16 +239,20 @@ def _persons(
         photos.setdefault(photo.label, []).append(photo)
     persons = {label: pick(found) for label, found in photos.items()}
     for path in sources.banks:
+        check()
         try:
             bank = load_bank(path, rule.contract, rule.dimension)
         except ReferenceImageError as error:
             faults.append(valid_text(str(error)))
             continue
+        check()
         for label, references in bank.items():
             persons.setdefault(label, []).extend(Pick(entry.source, label, entry) for entry in references)
     for picks in persons.values():
-        drop_doubles(picks)
-        drop_unlike(picks, rule.alike)
+        check()
+        if len(picks) > 1:
+            drop_doubles(picks)
+            drop_unlike(picks, rule.alike)
     return dict(sorted(persons.items()))
 
 

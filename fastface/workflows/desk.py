@@ -10,12 +10,13 @@ from fastface.config import Config, ScanConfig
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
-from fastface.types import BlurGate, Gallery, Looks, Size
+from fastface.types import BlurGate, Looks, Size
 from fastface.video.discover import VideoFile
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.find import Finder
@@ -92,10 +93,10 @@ class Desk:
         recipe = recipe_of(self.config.scan, self.networks, VERSION)
         return Scanner(self.out.index, self.ledger, recipe, self.observer)
 
-    def finder(self, gallery: Gallery, limits: Limits, model: EvidenceModel | None = None) -> Finder:
+    def finder(self, references: ReferenceSet, limits: Limits, model: EvidenceModel | None = None) -> Finder:
         """What asks the index for the persons of a gallery; without a model each face is decided by itself."""
         spans = self.config.spans
-        return Finder(self.out, self.ledger, gallery=gallery, limits=limits, spans=spans, model=model)
+        return Finder(self.out, self.ledger, references=references, limits=limits, spans=spans, model=model)
 
     def records(self) -> list[VideoRecord]:
         """The ledger's videos, by name."""

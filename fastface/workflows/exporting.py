@@ -152,7 +152,7 @@ class Exporter:
         if found.info.path.is_dir():
             return
         path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end, '_boxes')}"
-        tracks = box_tracks(found.faces, found.hits, span.start, span.end)
+        tracks = box_tracks(found.faces, found.hits, span.start, span.end, found.colours)
         self._want((path,), found.record, BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
 
     def plan_film(self, record: VideoRecord, info: VideoInfo, tracks: tuple[BoxTrack, ...], end: float) -> None:

@@ -16,6 +16,7 @@ from fastface.gallery.bank import save_bank
 from fastface.gallery.claims import claims_for
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photos import Reference
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.sources import label_of
 from fastface.identities.corrections import Corrections
 from fastface.identities.unseen import once_a_frame
@@ -209,6 +210,7 @@ def _reference(faces: Faces, row: int, video_id: str) -> Reference:
 def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Gallery) -> Iterator[tuple[Findings, Bodies]]:
     """The person's faces in each video as hits, and its bodies where the face is not seen."""
     roll, settings = census.roll, desk.config.spans
+    references = ReferenceSet(gallery)
     (label,) = (target.label for target in gallery.targets)
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
         own = roll.tracks.rows_of(video)
@@ -217,7 +219,7 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
         if record.info is None or not (len(numbers) or len(bodies)):
             continue
         faces = VideoIndex(desk.out.index, record.video_id).faces()
-        hits = _hits(faces, np.flatnonzero(np.isin(faces.tracks, numbers)), facts.period, gallery)
+        hits = _hits(faces, np.flatnonzero(np.isin(faces.tracks, numbers)), facts.period, references)
         bodies = once_a_frame(bodies, faces.pts[hits.face])
         spans = build_spans(
             record.video_id,
@@ -245,9 +247,9 @@ def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bo
     return bodies[np.isin(row, census.stretches_of(places))]
 
 
-def _hits(faces: Faces, rows: _Rows, period: float, gallery: Gallery) -> Hits:
+def _hits(faces: Faces, rows: _Rows, period: float, references: ReferenceSet) -> Hits:
     rows = rows[np.argsort(faces.time[rows], kind="stable")]
-    similarity, margin = claims_for(faces.embedding[rows], gallery, np.zeros(len(rows), np.int32))
+    similarity, margin = claims_for(faces.embedding[rows], references, np.zeros(len(rows), np.int32))
     return Hits(
         face=rows,
         time=faces.time[rows],

@@ -205,7 +205,8 @@ def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[Snapsh
 
 def _labels_at(found: Findings, pts: int) -> tuple[BoxLabel, ...]:
     labels = []
-    for colour, (label, hits) in enumerate(sorted(found.hits.items())):
+    for label, hits in sorted(found.hits.items()):
+        colour = found.colours.get(label, 0)
         for face, similarity in zip(hits.face.tolist(), hits.similarity.tolist(), strict=True):
             if int(found.faces.pts[face]) == pts:
                 x1, y1, x2, y2 = found.faces.boxes[face].tolist()

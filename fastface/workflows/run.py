@@ -13,10 +13,11 @@ from fastface.errors import InterruptError
 from fastface.export.tables import VideoHits, write_crops_table, write_hits, write_review, write_spans
 from fastface.files import private_folder
 from fastface.gallery.matching import match
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
-from fastface.types import Doubt, Faces, Gallery
+from fastface.types import Doubt, Faces
 from fastface.video.discover import Discovery, VideoFile
 from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.earlier_answers import keep_earlier_answer
@@ -70,20 +71,21 @@ def run(
     """
     found = look_ahead(config, inputs, targets, out)
     with open_desk(config, out, observer, command) as desk, reported(desk, "run", found) as result:
-        gallery = None
+        references = None
         with desk.coordinator() as coordinator:
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
-                gallery = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
+                references = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
                 keep_earlier_answer(desk, result.targets)
                 desk.forget()
             scanner = _admit(desk, found, coordinator, result)
-            gallery = gallery or _enrol(desk, targets, result)
+            if references is None:
+                references = _enrol(desk, targets, result)
             remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=True)
-            scanner.watch(_hit_counter(desk, gallery))
+            scanner.watch(_hit_counter(desk, references))
             _scan(desk, scanner, coordinator, result)
-            records = _comparable(desk, desk.finder(gallery, desk.limits))
-            finder = _finder(desk, gallery, records, result)
+            records = _comparable(desk, desk.finder(references, desk.limits))
+            finder = _finder(desk, references, records, result)
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
     return result
@@ -117,9 +119,9 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
     """
     look_back(config, targets, out)
     with open_desk(config, out, observer, "find") as desk, reported(desk, "find") as result:
-        gallery = _enrol(desk, targets, result)
+        references = _enrol(desk, targets, result)
         records = desk.answered()
-        finder = _finder(desk, gallery, records, result)
+        finder = _finder(desk, references, records, result)
         with desk.coordinator() as coordinator:
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
@@ -187,7 +189,7 @@ def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
         yield f"there are remarks on {counted(len(remarked) - num_faceless, 'other video')}: see run.json"
 
 
-def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
+def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> ReferenceSet:
     with result.phase("photos"):
         gallery, report = enrol(
             tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption, known=desk.out.photos
@@ -197,7 +199,7 @@ def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
     for line in shortened(report.warnings, _MOST_REMARKS):
         desk.observer.note(line)
     write_taken_faces(desk, report.photos)
-    return gallery
+    return ReferenceSet(gallery)
 
 
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
@@ -241,21 +243,21 @@ def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunRes
         desk.observer.note(f"time is up: {counted(left, 'video')} left; the same command goes on")
 
 
-def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
+def _hit_counter(desk: Desk, references: ReferenceSet) -> Callable[[Faces], int]:
     """Counts the hits among faces whose tracks are not linked yet."""
 
     def count(faces: Faces) -> int:
         periods = np.zeros(len(faces))
-        return sum(map(len, match(faces, gallery, desk.limits, periods).values()))
+        return sum(map(len, match(faces, references, desk.limits, periods).values()))
 
     return count
 
 
-def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: RunResult) -> Finder:
+def _finder(desk: Desk, references: ReferenceSet, records: list[VideoRecord], result: RunResult) -> Finder:
     """The finder for the gallery and this archive; the answer to another question is kept aside first."""
     keep_earlier_answer(desk, result.targets)
     with result.phase("survey"):
-        finder = survey(desk, desk.finder(gallery, desk.limits), gallery, records)
+        finder = survey(desk, references, records)
     result.limits = finder.limits
     return finder
 
