@@ -17,7 +17,7 @@ from media_tools import ffmpeg
 
 from fastface.types import Sampling, VideoInfo
 from fastface.video.discover import VideoFile
-from fastface.video.encryption import ENCRYPTED
+from fastface.video.encryption import ENCRYPTED, is_encrypted
 from fastface.video.probe import probe
 
 FIVE = Sampling(Fraction(1, 5))
@@ -275,3 +275,83 @@ def test_a_rate_that_no_camera_has_is_not_taken(tmp_path: Path) -> None:
     ffmpeg("-f lavfi -i testsrc2=size=720x576:rate=25:duration=0.4 -c:v dvvideo -pix_fmt yuv420p {0}", path)
     assert _info(path).rate == 25
     assert tools.outcome(path).coverage == 1.0
+
+
+def _with_packets(source: Path, target: Path, extra: Callable[[bytes, bytes], list[bytes]]) -> None:
+    """Copies a film; before each picture come packets of their own, made of the stream's header and the picture."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        stream = read.streams.video[0]
+        copy = written.add_stream_from_template(stream)
+        header = bytes(stream.codec_context.extradata or b"")
+        for packet in read.demux(stream):
+            if packet.dts is None or packet.pts is None:
+                continue
+            for number, content in enumerate(extra(header, bytes(packet))):
+                made = av.Packet(content)
+                made.pts = made.dts = packet.dts - 100 + number
+                made.time_base, made.is_keyframe, made.stream = packet.time_base, packet.is_keyframe, copy
+                written.mux(made)
+            packet.stream = copy
+            written.mux(packet)
+
+
+def _unit(content: bytes) -> bytes:
+    return len(content).to_bytes(4) + content
+
+
+def _parameters_of_h264(header: bytes, picture: bytes) -> list[bytes]:
+    """The sets in the header (ISO 14496-15, 5.2.4.1), as a packet before each IDR picture."""
+    size = int.from_bytes(header[6:8])
+    sequence, rest = header[8 : 8 + size], header[8 + size :]
+    shown = rest[3 : 3 + int.from_bytes(rest[1:3])]
+    return [_unit(sequence) + _unit(shown)] if picture[4] & 31 in (5, 6, 7) else []
+
+
+def _messages_of_hevc(header: bytes, picture: bytes) -> list[bytes]:
+    """A delimiter, and a message of an unknown kind (ITU-T H.265, 7.3.2.5 and 7.3.5)."""
+    return [_unit(b"\x46\x01\x50"), _unit(b"\x4e\x01\x05\x02\xaa\xaa\x80")]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "extra"),
+    [
+        (f"{H264} -bf 0", _parameters_of_h264),
+        ("-c:v libx265 -preset ultrafast -x265-params log-level=0:bframes=0 -pix_fmt yuv420p", _messages_of_hevc),
+    ],
+    ids=["parameters", "messages"],
+)
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_packets_without_a_picture_are_no_loss(
+    tmp_path: Path, suffix: str, encoder: str, extra: Callable[[bytes, bytes], list[bytes]]
+) -> None:
+    base, path = tmp_path / "base.mp4", tmp_path / f"v.{suffix}"
+    ffmpeg(f"{PICTURE} {encoder} {{0}}", base)
+    _with_packets(base, path, extra)
+    with av.open(str(path)) as container:
+        assert sum(packet.size > 0 for packet in container.demux(video=0)) > 51
+    for sampling in SAMPLINGS:
+        found = tools.outcome(path, sampling)
+        assert (found.state, found.reason, found.flagged) == ("done", "", 0)
+    assert found.decoded == 50
+
+
+class _SideData:
+    """A packet of which only its side data are known."""
+
+    def __init__(self, *numbers: int, parts: tuple[tuple[int, int], ...] = ()) -> None:
+        head = b"cenc" + b"".join(number.to_bytes(4) for number in (*numbers, len(parts)))
+        key_and_vector = bytes(numbers[2] + numbers[3])
+        self._content = head + key_and_vector + b"".join(a.to_bytes(4) + b.to_bytes(4) for a, b in parts)
+
+    def has_sidedata(self, _kind: str) -> bool:
+        return True
+
+    def get_sidedata(self, _kind: str) -> bytes:
+        return self._content
+
+
+def test_a_sample_all_of_whose_parts_are_clear_is_not_encrypted() -> None:
+    """As before the licence of a rented film is needed; the layout is that of FFmpeg's `encryption_info.c`."""
+    assert is_encrypted(_SideData(0, 0, 16, 8))
+    assert is_encrypted(_SideData(1, 9, 16, 0, parts=((97, 4000), (20, 0))))
+    assert not is_encrypted(_SideData(0, 0, 16, 8, parts=((400, 0), (20, 0))))

@@ -36,7 +36,8 @@ class VideoInfo:
         time_base: Seconds of one pts tick.
         rate: Average frames a second from the header; None where the header has none.
         start_pts: pts of the first frame; every time counts from it.
-        duration: Seconds of picture that there should be, from the header; None where the header has none.
+        duration: Seconds of picture that there should be, from the header; where it has none, None until all of it was
+            read, then what was read.
         codec: The codec's short name.
         pixel_format: The decoder's pixel format.
         estimated_times: Whether frames have no timestamps, or the clock is set back in the middle, so that times are

@@ -137,7 +137,9 @@ def units_of(packet: Any, length_bytes: int, most_bytes: int) -> Iterator[bytes]
     """
     content = memoryview(packet)
     place, end = 0, len(content)
-    if not length_bytes:
+    if (
+        not length_bytes or bytes(content[:4]) == b"\0\0\0\1"
+    ):  # some recorders write start codes where lengths are declared
         for match in _UNIT.finditer(content):
             yield bytes(content[match.start(1) : match.start(1) + most_bytes])
         return

@@ -4,15 +4,14 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
-from fastface.video import ebml
+from fastface.video import asf, ebml
 from fastface.video.flv import last_tag
 
 __all__ = ["duration_of_cut_asf", "has_all_bytes"]
 
 _EBML = b"\x1aE\xdf\xa3"
-_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-"""Identifiers of objects (Advanced Systems Format specification, 10.1 and 10.2)."""
+"""Identifier of an object (Advanced Systems Format specification, 10.2)."""
 
 _FILE_SIZE, _PLAY_DURATION, _PREROLL, _FLAGS = 40, 64, 80, 88
 """Places in the object of file properties (3.2). The duration is in units of 100 ns, the preroll in milliseconds."""
@@ -32,7 +31,7 @@ def has_all_bytes(path: Path) -> bool:
             return last_tag(file.fileno(), num_bytes) is not None
     if head.startswith(_EBML):
         return ebml.segment_end(head) == num_bytes
-    return head.startswith(_ASF) and _asf_number(head, _FILE_SIZE, 8) == num_bytes
+    return head.startswith(asf.FILE_ID) and _asf_number(head, _FILE_SIZE, 8) == num_bytes
 
 
 def duration_of_cut_asf(path: Path) -> Fraction | None:
@@ -43,7 +42,7 @@ def duration_of_cut_asf(path: Path) -> Fraction | None:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         num_bytes = os.fstat(file.fileno()).st_size
-    if not head.startswith(_ASF) or _asf_number(head, _FLAGS, 4) & _BROADCAST:
+    if not head.startswith(asf.FILE_ID) or _asf_number(head, _FLAGS, 4) & _BROADCAST:
         return None
     if _asf_number(head, _FILE_SIZE, 8) <= num_bytes:
         return None

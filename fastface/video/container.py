@@ -25,7 +25,7 @@ MP4_FAMILY = "mov"
 _FORMATS = (
     "3dostr,aa,amv,apng,apv,asf,asf_o,av1,avi,avs,avs2,avs3,bink,cavsvideo,cdxl,cine,dhav,dirac,dnxhd,dv,dxa,evc,"
     "film_cpk,filmstrip,flic,flv,frm,gif,gxf,h261,h263,h264,hevc,hnm,hxvs,idf,ifv,ingenient,ipmovie,iv8,ivf,ivr,"
-    "jpeg_pipe,kux,live_flv,lmlm4,luodat,lvf,lxf,m4v,matroska,webm,mgsts,mjpeg,mjpeg_2000,mlv,moflex,mov,mp4,m4a,"
+    "kux,live_flv,lmlm4,luodat,lvf,lxf,m4v,matroska,webm,mgsts,mjpeg,mjpeg_2000,mlv,moflex,mov,mp4,m4a,"
     "3gp,3g2,mj2,mpeg,mpegts,mpegvideo,mpjpeg,msnwctcp,mtv,mvi,mxf,mxg,nc,nsv,nut,nuv,obu,ogg,pmp,pva,r3d,"
     "rawvideo,rl2,rm,roq,rpl,rsd,ser,simbiosis_imx,smjpeg,smk,swf,thp,tiertexseq,tmv,txd,ty,usm,vc1,vc1test,vivo,"
     "vmd,vvc,wc3movie,webm,wsvqa,wtv,wv,xmv,yop,yuv4mpegpipe,mp3,aac,flac,wav,w64,aiff"
@@ -37,6 +37,8 @@ SEEKS_WRONGLY = frozenset({"dhav"})
 """Formats in which FFmpeg loses the time when it seeks: that of Dahua's is counted on from the place it left."""
 
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+_MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})
+"""FFmpeg takes a bare stream of JPEG pictures for one picture, of which none is a video but by its name."""
 
 
 @contextmanager
@@ -50,9 +52,11 @@ def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.vid
         VideoError: With the state that the video ends in.
     """
     _check_regular(path)
+    is_motion_jpeg = path.suffix.lower() in _MOTION_JPEG
+    options = {**_OPTIONS, "format_whitelist": f"{_FORMATS},jpeg_pipe"} if is_motion_jpeg else _OPTIONS
     try:
         # `file:` keeps a name such as `concat:x` or `-y.mp4` a name; metadata may be in any encoding.
-        container = av.open("file:" + os.fspath(path.absolute()), options=_OPTIONS, metadata_errors="replace")
+        container = av.open("file:" + os.fspath(path.absolute()), options=options, metadata_errors="replace")
     except av.error.InvalidDataError as error:
         raise VideoError(path, _why_invalid(path)) from error
     except (av.error.FFmpegError, ValueError, OSError) as error:

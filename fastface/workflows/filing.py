@@ -5,6 +5,7 @@ All of it is done in the background, with nothing but what is given: see `workfl
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -133,8 +134,7 @@ class Filing:
         """
         verdict = judge(units, record.info.duration if record.info else None)
         if record.info is not None:
-            others = dict.fromkeys(size for unit in units for size in unit.sizes)
-            record = replace(record, info=replace(record.info, other_sizes=tuple(others)))
+            record = replace(record, info=_completed(record.info, units, is_done=verdict.state == "done"))
         state, reason = verdict.state, verdict.reason
         if change := _change(record):
             # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
@@ -171,6 +171,15 @@ class Filing:
 
     def _finished_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
         return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.recipe.portrait_bytes)
+
+
+def _completed(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:
+    """What is known of a video once all of it was read: its other sizes, and its length where none is declared."""
+    others = dict.fromkeys(size for unit in units for size in unit.sizes)
+    duration = info.duration
+    if duration is None and is_done:
+        duration = sum((unit.covered for unit in units), Fraction(0))
+    return replace(info, other_sizes=tuple(others), duration=duration)
 
 
 def _change(record: VideoRecord) -> str:

@@ -40,7 +40,7 @@ class VideoOutcome:
         state: done, partial, no_video, unstable, failed, quarantined or cancelled.
         reason: Why it is not done; else empty.
         coverage: Decoded share of the declared duration; None where none is declared.
-        duration: Declared duration in seconds; None where none is declared.
+        duration: Declared duration in seconds; where none is declared, what was read; None if that is not all.
         sampled: Frames looked at.
         inferred: Frames searched.
         repeated: Of these, frames equal to the one before them, which show the same faces.
