@@ -26,7 +26,7 @@ OPTIONS = {
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes "
     "--until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops",
     "enroll": "--bank -b --models --device --faces --flip --jitter --json -q",
-    "calibrate": "--targets --index --fmr --faces --models --json -q",
+    "calibrate": "--targets --index --false-tracks --threshold --faces --models --json -q",
     "people": "--out --min-faces --link-threshold --top --rank --video --store --refine-limit --json -q --models",
     "pick": "--name --selection --merge --split --reject --out --pad --clips --crops --json -q --models",
     "curate": "--out --targets --max --dry-run --json -q",

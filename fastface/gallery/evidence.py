@@ -158,6 +158,27 @@ class EvidenceModel:
             found.lead[rows] = found.evidence[rows] - np.maximum(evidence.max(axis=1), np.float32(-1))
         return found
 
+    def by_photos(self, embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+        """(t, persons) the evidence of some tracks for every person by the photos alone."""
+        parts = [found for _, found, _ in self._blocks(embeddings)]
+        return np.concatenate(parts) if parts else np.empty((0, self._references.num_persons), np.float32)
+
+    def by_other_photos(self, person: int) -> npt.NDArray[np.float32]:
+        """(k,) the evidence of each of a person's photos for the person by the other photos; none of a single one."""
+        gallery = self._references.gallery
+        photos = (*gallery.targets, *gallery.lookalikes)[person].photo_embeddings
+        if len(photos) < 2:
+            return np.empty(0, np.float32)
+        found = np.empty(len(photos), np.float32)
+        gain = self._usual.gain(len(photos) - 1)
+        for row in range(len(photos)):
+            others = np.delete(photos, row, axis=0)
+            centroid = normalized(_mean(others)[None])
+            found[row] = max(float((centroid @ photos[row]).item()), float((others @ photos[row]).max()) - gain)
+        mean = np.float32(self._usual.mean)
+        corrected: npt.NDArray[np.float32] = mean + (found - mean - self._offset[person]) / self._spread[person]
+        return corrected
+
     def observe(self, embeddings: npt.NDArray[np.float16], cohort: Cohort) -> None:
         """Shows a cohort the evidence of some tracks by the photos of every person."""
         for _, by_photos, _ in self._blocks(embeddings):

@@ -20,11 +20,12 @@ from fastface.gallery.limits import Pairs, TrackRule
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
 from fastface.index.records import VideoRecord
+from fastface.index.store import VideoIndex
 from fastface.types import Gallery
 from fastface.workflows.desk import Desk
 from fastface.workflows.find import Finder
 
-__all__ = ["forget_growth", "survey"]
+__all__ = ["forget_growth", "observe_archive", "rule_for", "survey"]
 
 _TABLE = "bank_growth.csv"
 
@@ -54,16 +55,10 @@ def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord])
     if not config.match.tracks or not len(references):
         return finder
     found = list(finder.indexes(records))
-    plain = EvidenceModel(references, usual)
-    cohort = Cohort(references.num_persons, usual)
-    num_tracks, num_targets = 0, references.num_targets
-    for _, index in found:
-        desk.interruption.check()
-        tracks = index.tracks()
-        num_tracks += len(tracks)
-        plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
+    model, cohort, num_tracks = observe_archive(desk, references, (index for _, index in found))
+    num_targets = references.num_targets
     pairs = Pairs(num_tracks * num_targets)
-    model, rule = plain.refined(references, cohort), _rule(config, usual, pairs)
+    rule = rule_for(config, usual, pairs)
     grower = Grower(references, _growth_rule(config, rule, desk.limits.margin)) if config.growth.grow else None
     in_film = in_shot = 0
     for record, index in found:
@@ -77,9 +72,28 @@ def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord])
     if grower is not None:
         references = references.grown(_write_growth(desk, grower, references.gallery))
         model = model.refined(references, cohort)
-    rule = _rule(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
+    rule = rule_for(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
     desk.observer.note(_describe(rule, usual, num_tracks, num_targets))
     return desk.finder(references, replace(desk.limits, tracks=rule), model)
+
+
+def observe_archive(
+    desk: Desk, references: ReferenceSet, indexes: Iterable[VideoIndex]
+) -> tuple[EvidenceModel, Cohort, int]:
+    """What weighs tracks, with what the archive says of strangers, that itself, and the number of tracks.
+
+    Raises:
+        InterruptError: The user stopped it.
+    """
+    usual = desk.networks.models.thresholds.impostors
+    plain, cohort = EvidenceModel(references, usual), Cohort(references.num_persons, usual)
+    num_tracks = 0
+    for index in indexes:
+        desk.interruption.check()
+        tracks = index.tracks()
+        num_tracks += len(tracks)
+        plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
+    return plain.refined(references, cohort), cohort, num_tracks
 
 
 def forget_growth(root: Path) -> None:
@@ -89,7 +103,7 @@ def forget_growth(root: Path) -> None:
         table.unlink()
 
 
-def _rule(config: Config, usual: ImpostorDistribution, pairs: Pairs) -> TrackRule:
+def rule_for(config: Config, usual: ImpostorDistribution, pairs: Pairs) -> TrackRule:
     """The thresholds of whole tracks for so many comparisons."""
     rule = TrackRule.from_risk(usual, config.match.false_tracks, pairs)
     if config.match.threshold is not None:
