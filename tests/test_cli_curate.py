@@ -100,6 +100,13 @@ def test_every_picture_has_a_row_with_its_reason(cartoon: Cartoon, crops: Path, 
     assert (contents(crops), digests(crops)) == before
 
 
+def test_what_could_not_begin_leaves_no_folder(cartoon: Cartoon, tmp_path: Path) -> None:
+    for targets, models in (((), tmp_path), (("-t", cartoon.models), cartoon.models)):
+        done = fastface("curate", cartoon.photos, "-o", tmp_path / "new" / "set", "--models", models, *targets)
+        assert done.returncode in (1, 2), done
+        assert not (tmp_path / "new").exists()
+
+
 def test_the_set_is_its_owners_alone_and_the_sheet_shows_it(cartoon: Cartoon, tmp_path: Path) -> None:
     out = tmp_path / "new" / "set"
     done = command(cartoon, cartoon.photos, out)
