@@ -87,6 +87,9 @@ def test_every_picture_has_a_row_with_its_reason(cartoon: Cartoon, crops: Path, 
     assert set(persons[2:]) <= set(kept)
     assert len(kept) >= 4
     assert report["kept"] == len(kept) == len(set(kept.values()))
+    assert report["left_out"]["double of another"] == len(doubles)
+    assert report["left_out"]["no face found"] == sum(row["reason"] == "no face found" for row in rows.values()) > 0
+    assert sum(report["left_out"].values()) == len(rows) - len(kept)
     for name, row in rows.items():
         if name in kept:
             assert (out / row["name"]).read_bytes() == Path(row["file"]).read_bytes()
@@ -97,11 +100,19 @@ def test_every_picture_has_a_row_with_its_reason(cartoon: Cartoon, crops: Path, 
     assert (contents(crops), digests(crops)) == before
 
 
+def test_what_could_not_begin_leaves_no_folder(cartoon: Cartoon, tmp_path: Path) -> None:
+    for targets, models in (((), tmp_path), (("-t", cartoon.models), cartoon.models)):
+        done = fastface("curate", cartoon.photos, "-o", tmp_path / "new" / "set", "--models", models, *targets)
+        assert done.returncode in (1, 2), done
+        assert not (tmp_path / "new").exists()
+
+
 def test_the_set_is_its_owners_alone_and_the_sheet_shows_it(cartoon: Cartoon, tmp_path: Path) -> None:
     out = tmp_path / "new" / "set"
     done = command(cartoon, cartoon.photos, out)
     assert done.returncode == 0, done.stderr
     assert "kept 4 of 4 files" in done.stdout
+    assert "left out" not in done.stdout
     assert out.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in out.iterdir() if path.is_file()} == {0o600}
     with Image.open(out / "contact.png") as sheet:

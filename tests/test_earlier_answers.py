@@ -60,6 +60,20 @@ def test_each_question_has_one_answer_and_it_comes_back(cartoon: Cartoon, out: P
     assert not (out / "earlier").exists()
 
 
+def test_another_kind_of_files_keeps_those_before(cartoon: Cartoon, out: Path) -> None:
+    everyone, before = labels(cartoon), answer(out)
+    told = ask(cartoon, out, *everyone, more=("--clips", "none", "--crops", "aligned"))
+    (folder,) = (out / "earlier").iterdir()
+    assert "kept: the answer before" in told
+    assert answer(folder) == before
+    assert not list((out / "clips").glob("*/*"))
+    # Asked for more, the crops stay where they are; asked for as before, all comes back.
+    assert "kept" not in ask(cartoon, out, *everyone, more=("--clips", "none", "--crops", "aligned", "--snapshots"))
+    ask(cartoon, out, *everyone)
+    assert answer(out) == before
+    assert [path.name for path in (out / "earlier").iterdir()] != [folder.name]
+
+
 def test_a_dry_run_says_where_the_answer_goes(cartoon: Cartoon, out: Path) -> None:
     photo = cartoon.photos / f"{labels(cartoon)[0]}.png"
     asked = ("find", "-t", photo, "-o", out, "--models", cartoon.models, "--dry-run")

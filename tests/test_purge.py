@@ -68,9 +68,14 @@ def test_nothing_goes_without_a_folder_and_a_yes(out: Path) -> None:
     before = contents(out / ".fastface" / "index"), contents(out / "crops")
     (line,) = errors(fastface("purge", folder=out.parent), 2, 1)
     assert "fastface purge -o OUT" in line
-    for more in ((), ("--json",)):
-        (line,) = errors(fastface("purge", "-o", out, *more), 2, 1)
-        assert "nothing was removed" in line and "--yes" in line
+    (line,) = errors(fastface("purge", "-o", out), 2, 1)
+    assert "nothing was removed" in line
+    assert f"fastface purge -o {out} --yes" in line
+    # Asked for JSON, an error is JSON too.
+    done = fastface("purge", "-o", out, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["exit_code"], f"fastface: {error['message']}\n") == (2, 2, done.stderr)
+    assert json.loads(fastface("purge", "--nonsense", "--json").stdout)["error"]["exit_code"] == 2
     assert (contents(out / ".fastface" / "index"), contents(out / "crops")) == before
 
 

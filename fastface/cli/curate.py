@@ -18,7 +18,7 @@ from fastface.workflows.curate import curate as curate_workflow
 __all__ = ["curate"]
 
 
-@with_settings(CURATE, MATCH, MODELS)
+@with_settings(CURATE, MATCH, MODELS, remembers="crops")
 def curate(
     invocation: Invocation,
     crops: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, globs.")],

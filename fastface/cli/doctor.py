@@ -14,7 +14,7 @@ __all__ = ["doctor"]
 _MARKS = {"fine": "ok   ", "absent": "  –  ", "note": "note ", "fault": "FAULT"}
 
 
-@with_settings(SCAN, MODELS)
+@with_settings(SCAN, MODELS, remembers="models")
 def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
     """Look at machine, libraries, networks, devices, ffmpeg, memory and folders; end with 1 if a run would fail."""
     checks: list[Check] = []

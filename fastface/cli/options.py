@@ -163,14 +163,14 @@ _COMMON: dict[str, Any] = {
 
 
 def with_settings(
-    *groups: tuple[Flag, ...], remembers: Literal["", "models", "export"] = ""
+    *groups: tuple[Flag, ...], remembers: Literal["", "models", "export", "crops"] = ""
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command the common options and those of the groups; it takes an `Invocation` as its first argument.
 
     Args:
         groups: The options.
         remembers: What the output folder remembers of its last run and the command goes on with: nothing, the networks
-            alone, or settings of export too.
+            alone, or settings of export too. Of `crops` it is the networks of the folder that they were made in.
     """
     flags = [flag for group in groups for flag in group]
 
@@ -189,6 +189,8 @@ def with_settings(
             common = {name: values.pop(name) for name in _COMMON}
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
             out = values.get("index") or values.get("out")
+            if remembers == "crops":
+                out = _folder_of(values["crops"])
             command(_invocation(given, common, out if remembers else None, with_export=remembers == "export"), **values)
 
         wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
@@ -231,6 +233,12 @@ def _invocation(
         dry_run=bool(common["dry_run"]),
         notes=tuple(notes),
     )
+
+
+def _folder_of(crops: list[str]) -> Path | None:
+    """The output folder that pictures lie in."""
+    places = (place for crop in crops for place in Path(crop).absolute().parents)
+    return next((place for place in places if (place / ".fastface").is_dir()), None)
 
 
 def _describe_remembered(plain: Config, config: Config, out: Path) -> str:

@@ -44,13 +44,9 @@ def pick(
     asked = [correction for correction, is_asked in wanted.items() if is_asked]
     faults = []
     if bool(chosen) == (restore or undo):
-        told = f"{'--undo takes back the last correction' if undo else '--restore lists all rejected persons again'}"
-        told = (
-            f"{told}: name nobody"
-            if chosen
-            else "name at least one person, by its number or name, or give --selection FILE"
-        )
-        faults = [told]
+        alone = "--undo takes back the last correction" if undo else "--restore lists all rejected persons again"
+        missing = "name at least one person, by its number or name, or give --selection FILE"
+        faults = [f"{alone}: name nobody" if chosen else missing]
     if len(asked) + undo > 1 or ((asked or undo) and name):
         faults.append("--merge, --split, --reject, --restore, --undo and --name exclude each other")
     if faults:

@@ -22,7 +22,7 @@ from fastface.errors import FaceIndexError
 from fastface.files import atomic_path
 from fastface.identities.census import NOBODY
 
-__all__ = ["Assignment", "CensusTracks", "Numbering"]
+__all__ = ["Assignment", "CensusTracks", "Numbering", "track_keys"]
 
 _SCHEMA_VERSION = 1
 
@@ -31,6 +31,8 @@ _MOST_TRACKS = 64
 
 _ALIAS_SHARE = 0.5
 """Least share of a number's tracks that a person must have for the number to mean that person."""
+
+_TRACKS_A_VIDEO = 1 << 40
 
 _Integers = npt.NDArray[np.int64]
 
@@ -209,22 +211,26 @@ class Numbering:
     def _heirs(self, tracks: CensusTracks) -> tuple[dict[int, tuple[int, float]], set[int]]:
         """{number: (place of the person with most of its tracks, share of them)}; numbers without a track now."""
         row_of = {source: place for place, source in enumerate(tracks.sources)}
-        video = np.array([row_of.get(source, -1) for source in self.source.tolist()], np.int64)
-        present = dict(zip(_keys(tracks.video, tracks.is_body, tracks.number), tracks.place.tolist(), strict=True))
+        video = np.array([row_of.get(source, NOBODY) for source in self.source.tolist()], np.int64)
+        known = np.flatnonzero(video != NOBODY)
+        present = track_keys(tracks.video, tracks.is_body, tracks.number)
+        order = np.argsort(present, kind="stable")
+        wanted = track_keys(video[known], self.is_body[known], self.track[known])
+        at = np.minimum(np.searchsorted(present[order], wanted), max(len(order) - 1, 0))
+        is_there = present[order[at]] == wanted if len(order) else np.zeros(len(wanted), np.bool_)
+        rows, places = known[is_there], tracks.place[order[at[is_there]]]
         held: dict[int, dict[int, int]] = {}
         total: dict[int, int] = {}
-        rows = zip(self.owner.tolist(), _keys(video, self.is_body, self.track), self.weight.tolist(), strict=True)
-        for number, key, weight in rows:
-            if key not in present:
-                continue
+        found = zip(self.owner[rows].tolist(), places.tolist(), self.weight[rows].tolist(), strict=True)
+        for number, place, weight in found:
             total[number] = total.get(number, 0) + weight
-            if (place := present[key]) != NOBODY:
+            if place != NOBODY:
                 shares = held.setdefault(number, {})
                 shares[place] = shares.get(place, 0) + weight
         heirs = {}
         for number, shares in held.items():
-            place = min(shares, key=lambda place: (-shares[place], place))
-            heirs[number] = place, shares[place] / total[number]
+            heir, weight = min(shares.items(), key=lambda share: (-share[1], share[0]))
+            heirs[number] = heir, weight / total[number]
         return heirs, self.is_listed.keys() - total.keys()
 
     def _match_looks(self, tracks: CensusTracks, threshold: float, orphans: set[int], numbers: list[int]) -> None:
@@ -243,8 +249,10 @@ class Numbering:
                 numbers[place] = number
 
 
-def _keys(video: _Integers, is_body: npt.NDArray[np.bool_], number: _Integers) -> list[tuple[int, bool, int]]:
-    return list(zip(video.tolist(), is_body.tolist(), number.tolist(), strict=True))
+def track_keys(video: _Integers, is_body: npt.NDArray[np.bool_], number: _Integers) -> _Integers:
+    """(t,) one integer for each track, different for different ones."""
+    keys: _Integers = (video * 2 + is_body) * _TRACKS_A_VIDEO + number
+    return keys
 
 
 def _strongest(tracks: CensusTracks) -> _Integers:

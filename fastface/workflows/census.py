@@ -140,7 +140,7 @@ def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[
     if settings is None:
         raise ConfigError(f"nobody was counted in {str(desk.out.root)!r} yet: {_count_again(desk)}")
     if name and name != numbered:
-        raise ConfigError("persons were numbered anew since that page was made: open people.html again")
+        raise ConfigError("who is who has changed since that page was made: open people.html again")
     desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
     census = take_census(desk, corrections)
     if name_of(census) != numbered:

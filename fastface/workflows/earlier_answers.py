@@ -1,8 +1,9 @@
 """Answers to earlier questions: kept in OUT/earlier/<targets> when another question is asked.
 
-A question is the set of its targets. The same question again, or one with more targets, replaces its own answer in
-place. Another one moves the answer before (tables, clips, crops, snapshots) to a folder of its own, and an answer that
-was moved away comes back when its question is asked again, so that there is one place for each question.
+A question is its targets and the kinds of files that are made (clips, crops of a face or a body, …). The same question
+again, or one with more of either, replaces its own answer in place. Another one moves the answer before (tables, clips,
+crops, snapshots) to a folder of its own, and an answer that was moved away comes back when its question is asked again,
+so that there is one place for each question.
 
 OUT/.fastface/answer.json says whose answer lies in OUT, and whether it is being moved. It is written before the first
 file moves and after the last, and a file moves by its name alone, so a killed command goes on where it stopped.
@@ -13,9 +14,11 @@ import json
 import os
 import shlex
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fastface.config import Config
 from fastface.errors import FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, remove_empty, write_atomic
@@ -35,6 +38,32 @@ _MOST_NAMED = 3
 
 _Move = Literal["", "away", "back"]
 
+_USUAL_KINDS = frozenset({"clips", "face crops"})
+"""Kinds of files that a folder's name does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked, and which kinds of files were made of it."""
+
+    targets: frozenset[str]
+    kinds: frozenset[str]
+
+    @classmethod
+    def of(cls, targets: Collection[str], config: Config) -> "_Question":
+        export = config.export
+        made = {
+            "clips": export.clips != "none",
+            f"{export.crops} crops": export.crops != "none",
+            "snapshots": export.snapshots,
+            "boxes": export.boxes,
+        }
+        return cls(frozenset(targets), frozenset(kind for kind, is_made in made.items() if is_made))
+
+    def loses_to(self, other: "_Question") -> bool:
+        """Whether the answer to another question lacks something of this one's."""
+        return not (self.targets <= other.targets and self.kinds <= other.kinds)
+
 
 def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
     """Makes OUT ready for the answer to a question, before anything of it is written.
@@ -48,66 +77,66 @@ def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
         SpaceError: No space is left.
     """
     root, note = desk.out.root, _note_path(desk.out.state)
+    asked = _Question.of(targets, desk.config)
     before, move = _read(note)
     if move == "back":  # was stopped
         _move(desk, _folder(before), "")
-    if _is_replaced(before, targets) and not desk.config.export.replace:
+    if before.loses_to(asked) and not desk.config.export.replace:
         away = _folder(before)
         if move != "away":
             _remove(desk, away)
             _write(note, before, "away")
         _move(desk, "", away)
         desk.observer.note(f"kept: {_describe(desk, before, away)}; --replace removes it instead")
-    back = _folder(targets)
+    back = _folder(asked)
     if (root / back).is_dir():
-        _write(note, targets, "back")
+        _write(note, asked, "back")
         _move(desk, back, "")
-    _write(note, targets, "")
+    _write(note, asked, "")
 
 
-def describe_move(out: Path, targets: Collection[str]) -> str:
+def describe_move(out: Path, targets: Collection[str], config: Config) -> str:
     """What would become of the answer that lies in OUT; empty if it is one to the same question, or there is none."""
     before, _ = _read(_note_path(out / ".fastface"))
-    if not _is_replaced(before, targets):
+    if not before.loses_to(_Question.of(targets, config)):
         return ""
-    return f"the answer before ({_names(before)}) would be moved to {str(out / _folder(before))!r}"
-
-
-def _is_replaced(before: Collection[str], targets: Collection[str]) -> bool:
-    return bool(set(before) - set(targets))
+    return f"the answer before ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
 
 
 def _note_path(state: Path) -> Path:
     return state / "answer.json"
 
 
-def _read(path: Path) -> tuple[tuple[str, ...], _Move]:
-    """The targets of the answer that lies in OUT, and which way it is being moved."""
+def _read(path: Path) -> tuple[_Question, _Move]:
+    """The question whose answer lies in OUT, and which way it is being moved."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["schema_version"] != _SCHEMA_VERSION or found["move"] not in ("", "away", "back"):
             raise ValueError(f"version {found['schema_version']}")
-        return tuple(map(str, found["targets"])), found["move"]
+        return _Question(frozenset(map(str, found["targets"])), frozenset(map(str, found["kinds"]))), found["move"]
     except FileNotFoundError:
-        return (), ""
+        return _Question(frozenset(), frozenset()), ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FaceIndexError(
             f"cannot read {str(path)!r}: {error}; remove it: then the next answer replaces the one that is there"
         ) from error
 
 
-def _write(path: Path, targets: Collection[str], move: _Move) -> None:
-    content = {"schema_version": _SCHEMA_VERSION, "targets": sorted(targets), "move": move}
+def _write(path: Path, asked: _Question, move: _Move) -> None:
+    names, kinds = sorted(asked.targets), sorted(asked.kinds)
+    content = {"schema_version": _SCHEMA_VERSION, "targets": names, "kinds": kinds, "move": move}
     write_atomic(path, json.dumps(content) + "\n", private=True)
 
 
-def _folder(targets: Collection[str]) -> str:
-    """Where below OUT the answer to a question is kept; different for different targets."""
-    names = sorted(targets)
-    if len(names) <= _MOST_NAMED and not any("+" in name for name in names):
-        return f"{EARLIER}/{safe_name('+'.join(names))}"
+def _folder(asked: _Question) -> str:
+    """Where below OUT the answer to a question is kept; different for different questions."""
+    names = sorted(asked.targets)
+    kinds = "" if asked.kinds == _USUAL_KINDS else f" ({', '.join(sorted(asked.kinds)) or 'tables'})"
+    if len(names) <= _MOST_NAMED and not any("+" in name or "(" in name for name in names):
+        return f"{EARLIER}/{safe_name('+'.join(names) + kinds)}"
     digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{EARLIER}/{safe_name(names[0], 60)}+{len(names) - 1} more {digest}"
+    first = safe_name(names[0], 60) if names else "nobody"
+    return f"{EARLIER}/{first}+{len(names) - 1} more {digest}{kinds}"
 
 
 def _names(targets: Collection[str]) -> str:
@@ -116,12 +145,12 @@ def _names(targets: Collection[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
-def _describe(desk: Desk, targets: Collection[str], folder: str) -> str:
+def _describe(desk: Desk, before: _Question, folder: str) -> str:
     exports = [path.removeprefix(f"{folder}/") for path in desk.ledger.exports() if path.startswith(f"{folder}/")]
     counts = {noun: sum(path.startswith(f"{noun}s/") for path in exports) for noun in ("clip", "crop", "snapshot")}
     files = ", ".join(counted(count, noun) for noun, count in counts.items() if count)
     where = shlex.quote(str(desk.out.root / folder))
-    return f"the answer before, on {_names(targets)} ({files or 'tables'}), is in {where}"
+    return f"the answer before, on {_names(before.targets)} ({files or 'tables'}), is in {where}"
 
 
 def _move(desk: Desk, source: str, target: str) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.gallery.matching import EVERYONE
-from fastface.identities.numbering import CensusTracks
+from fastface.identities.numbering import CensusTracks, track_keys
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.types import Faces, Person
@@ -117,11 +117,11 @@ def _read(state: Path) -> dict[str, dict[str, list[int]]]:
 def _shares(sources: Mapping[str, Sequence[int]], tracks: CensusTracks, num_persons: int) -> npt.NDArray[np.float64]:
     """(p,) share of each person's faces, in the videos that were asked, that are in a target's tracks."""
     places = [place for place, source in enumerate(tracks.sources) if source in sources]
-    is_asked = np.isin(tracks.video, places) & ~tracks.is_body & (tracks.place >= 0)
-    wanted = {(place, number) for place in places for number in sources[tracks.sources[place]]}
-    rows = np.flatnonzero(is_asked)
-    pairs = zip(tracks.video[rows].tolist(), tracks.number[rows].tolist(), strict=True)
-    is_found = np.array([pair in wanted for pair in pairs], np.bool_)
+    wanted = [(place, number) for place in places for number in sources[tracks.sources[place]]]
+    video, number = np.array(wanted, np.int64).reshape(-1, 2).T
+    rows = np.flatnonzero(np.isin(tracks.video, places) & ~tracks.is_body & (tracks.place >= 0))
+    keys = track_keys(tracks.video[rows], tracks.is_body[rows], tracks.number[rows])
+    is_found = np.isin(keys, track_keys(video, np.zeros(len(video), np.bool_), number))
     asked = np.bincount(tracks.place[rows], tracks.weight[rows], num_persons)
     found = np.bincount(tracks.place[rows[is_found]], tracks.weight[rows[is_found]], num_persons)
     shares: npt.NDArray[np.float64] = found / np.maximum(asked, 1)
