@@ -10,6 +10,8 @@ from fastface.errors import FastfaceError, InterruptError
 
 __all__ = ["main"]
 
+_USAGE = 2
+
 
 def main() -> None:
     """The `fastface` command."""
@@ -19,7 +21,7 @@ def main() -> None:
     try:
         from fastface.cli.app import app  # noqa: PLC0415
 
-        app()
+        sys.exit(app(prog_name="fastface", standalone_mode=False) or 0)
     except InterruptError as error:
         _tell(str(error))
         sys.exit(128 + error.signal_number)
@@ -33,7 +35,12 @@ def main() -> None:
         # Whoever read our output has gone; nothing more can be told, and Python must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception:  # noqa: BLE001 - the top frame of the command line
+    except Exception as error:  # noqa: BLE001 - the top frame of the command line
+        if hasattr(error, "format_message"):
+            from fastface.cli.usage import usage_line  # noqa: PLC0415
+
+            _tell(usage_line(error))
+            sys.exit(_USAGE)
         traceback.print_exc()
         _tell("internal error: please report the lines above")
         sys.exit(1)
@@ -47,5 +54,5 @@ def _write_anything() -> None:
 
 
 def _tell(text: str) -> None:
-    for line in text.splitlines() or [""]:
+    for line in text.splitlines():
         print(f"fastface: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)  # noqa: T201

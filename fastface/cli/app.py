@@ -1,5 +1,6 @@
 """All commands under one name."""
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -21,16 +22,18 @@ from fastface.cli import (
     scan,
     status,
 )
+from fastface.cli.usage import PlainCommand, PlainGroup
 from fastface.workflows.desk import VERSION
 
 __all__ = ["app"]
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Finds every moment in which chosen persons appear, over folders of videos, on your own machine.",
+    help="Find every moment in which chosen persons appear, in folders of videos, on your own machine.\n\n"
+    "Start with: fastface run videos/ -t photos/ -o out",
 )
 
 
@@ -43,24 +46,31 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="The version, and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, metavar="", help="Print the version.")
     ] = False,
 ) -> None:
     pass
 
 
-app.command("run")(run.run)
-app.command("scan")(scan.scan)
-app.command("find")(find.find)
-app.command("people")(people.people)
-app.command("pick")(pick.pick)
-app.command("enroll")(enroll.enroll)
-app.command("calibrate")(calibrate.calibrate)
-app.command("curate")(curate.curate)
-app.command("audit")(audit.audit)
-app.command("status")(status.status)
-app.command("bench")(bench.bench_command)
-app.command("doctor")(doctor.doctor)
-app.command("purge")(purge.purge)
-app.command("demo")(demo.demo)
+_COMMANDS = {
+    run.run: "fastface run videos/ -t photos/ -o out",
+    scan.scan: "fastface scan videos/ -o out",
+    find.find: "fastface find -t photos/Bob.jpg -o out",
+    people.people: "fastface people -o out",
+    pick.pick: "fastface pick 3 7 --name Alice -o out",
+    enroll.enroll: "fastface enroll photos/ -b family.npz",
+    calibrate.calibrate: "fastface calibrate -t photos/ --index out",
+    curate.curate: "fastface curate out/crops/Alice -o alice",
+    audit.audit: "fastface audit -o out",
+    status.status: "fastface status -o out",
+    bench.bench: "fastface bench videos/a.mp4 --batches 1,4,8 --workers 1,2",
+    doctor.doctor: "fastface doctor -o out",
+    purge.purge: "fastface purge -o out --dry-run",
+    demo.demo: "fastface demo",
+}
+"""{command: an example of it}"""
+
+for _command, _example in _COMMANDS.items():
+    _help = f"{inspect.getdoc(_command)}\n\nExample: {_example}"
+    app.command(_command.__name__, cls=PlainCommand, help=_help)(_command)
 app.add_typer(models.app, name="models")

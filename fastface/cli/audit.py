@@ -43,7 +43,7 @@ def audit(
     ] = None,
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Draw moments of the last answer to label in a page; with FILE, tell precision, recall and screen-time error."""
+    """Draw moments of the last search to judge in a page; with FILE, compute precision and recall from your answers."""
     if file is not None:
         _show_result(score_audit(out, file), invocation)
         return

@@ -12,12 +12,13 @@ from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
 from fastface.cli.report import as_json, say, show
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
-from fastface.workflows.bench import Measurement, bench, combinations_of, described, profile_text
+from fastface.workflows import bench as workflow
+from fastface.workflows.bench import Measurement, combinations_of, described, profile_text
 from fastface.workflows.bench_report import COLUMNS, cells, write_report
 from fastface.workflows.precisions import describe_networks
 from fastface.workflows.preview import preview_bench
 
-__all__ = ["bench_command"]
+__all__ = ["bench"]
 
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
 """What fits eighty columns; all of it is in the report."""
@@ -26,7 +27,7 @@ _FEW_SECONDS = 10.0
 
 
 @with_settings(SAMPLING, MODELS)
-def bench_command(
+def bench(
     invocation: Invocation,
     inputs: Inputs = None,
     *,
@@ -38,7 +39,7 @@ def bench_command(
     backends: Annotated[str, typer.Option(help="Devices, as openvino,cuda.")] = "auto",
     write_profile: Annotated[Path | None, typer.Option(help="A TOML file of the best combination, for -c.")] = None,
 ) -> None:
-    """Scan the same videos with every combination of processes and batches, and tell which is fastest."""
+    """Measure which numbers of processes and frames per batch scan fastest on this machine."""
     devices = backends.split(",")
     sizes = [
         _numbers(name, text) for name, text in (("decoders", decoders), ("workers", workers), ("batches", batches))
@@ -49,7 +50,7 @@ def bench_command(
     console = Console(stderr=True, highlight=False)
     measured: list[Measurement] = []
     networks = describe_networks(invocation.config)
-    for measurement in bench(invocation.config, inputs or [], combinations):
+    for measurement in workflow.bench(invocation.config, inputs or [], combinations):
         measured.append(measurement)
         write_report(out, measured, networks)  # what comes after may fail
         if not invocation.quiet:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fastface.cli.arguments import OUT_FOLDER, SAMPLES_FOLDER, Targets
+from fastface.cli.arguments import OUT_FOLDER, Targets, or_samples
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
 from fastface.cli.report import as_json, observer_for, say, show
 from fastface.gallery.calibration import Rate
@@ -30,8 +30,8 @@ def calibrate(
         float, typer.Option(min=1e-6, max=0.1, help="Share of comparisons with strangers that may match.")
     ] = 1e-3,
 ) -> None:
-    """Suggest a threshold and a margin for these persons, with the errors to expect, and draw why."""
-    targets = targets or [SAMPLES_FOLDER]
+    """Suggest a threshold and a margin for these persons, with the errors to expect and a chart."""
+    targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_enroll(invocation.config, targets, out / CHART_NAME), invocation)
     observer = observer_for(invocation)

@@ -27,7 +27,7 @@ def curate(
         typer.Option("--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; others are left out."),
     ] = None,
 ) -> None:
-    """Make a balanced set out of crops: doubles out, quotas by framing and pose; copies, and tells why of each."""
+    """Copy a balanced set out of many crops of a person: no doubles, all framings and poses, a reason for each."""
     result = curate_workflow(
         invocation.config,
         crops,

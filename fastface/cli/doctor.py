@@ -16,7 +16,7 @@ _MARKS = {"fine": "ok   ", "absent": "  –  ", "note": "note ", "fault": "FAULT
 
 @with_settings(SCAN, MODELS)
 def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Look at machine, libraries, networks, devices, ffmpeg, memory and folders; end with 1 if a run would fail."""
+    """Check whether this machine can run fastface, and say how to fix what is missing."""
     checks: list[Check] = []
     for check in examine(invocation.config, out):
         checks.append(check)

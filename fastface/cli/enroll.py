@@ -20,7 +20,7 @@ def enroll(
     paths: Annotated[list[str], typer.Argument(help="Photos, folders of photos, NAME=PATH, banks.")],
     bank: Annotated[Path, typer.Option("--bank", "-b", help="The bank to write.")],
 ) -> None:
-    """Make a bank of reference embeddings out of photos; reports each photo, refuses bad ones by name."""
+    """Make a bank (one file) of photos, to be used with -t; reports on each photo."""
     if invocation.dry_run:
         show(preview_enroll(invocation.config, paths, bank), invocation)
     result = enroll_workflow(invocation.config, paths, bank, observer_for(invocation))

@@ -23,7 +23,7 @@ _SHOWN = 50
 
 @with_settings(PEOPLE, MODELS)
 def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Count everyone in the index of OUT: who, how long, where, with whom; a table and a page to choose from."""
+    """List everyone in scanned videos: how long, where, with whom; makes a page with pictures to choose from."""
     if invocation.dry_run:
         show(preview_people(invocation.config, out, "people"), invocation)
     tell(people_workflow(invocation.config, out, observer_for(invocation)), invocation)

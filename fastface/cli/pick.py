@@ -32,7 +32,7 @@ def pick(
     census: Annotated[str, typer.Option(help="The census that the numbers are of; the page names it.")] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Make chosen persons a target: a bank, spans, clips and crops as with photos. Several are taken for one."""
+    """Export spans, clips and crops of persons that people listed; or correct who is who."""
     chosen, called = list(persons or ()), name
     if selection is not None:
         more = _read_selection(selection)

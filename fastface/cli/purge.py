@@ -13,7 +13,7 @@ __all__ = ["purge"]
 
 @with_settings()
 def purge(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Remove embeddings, faces of photos, crops, snapshots and persons of OUT; tables, clips and the log stay."""
+    """Remove faces, embeddings, crops, snapshots and persons from an output folder; tables, clips and the log stay."""
     done = purge_workflow(out, pretend=invocation.dry_run)
     if invocation.json:
         as_json(asdict(done))

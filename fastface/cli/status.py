@@ -12,7 +12,7 @@ __all__ = ["status"]
 
 @with_settings()
 def status(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """What is done, running, failed and left in OUT; may be asked while a run is going on."""
+    """Show what is done, running, failed and left in an output folder, also while a run is going on."""
     found = read_status(out)
     if invocation.json:
         as_json(asdict(found))

@@ -5,13 +5,13 @@ Order of precedence: defaults < profile < file < environment (`FASTFACE_SECTION_
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from fastface.config.faults import fault_line
+from fastface.config.faults import Origin, fault_line, suggestion
 from fastface.config.pictures import BodyConfig, CurateConfig
 from fastface.config.sections import (
     ExportConfig,
@@ -59,6 +59,7 @@ def load_config(
     file: Path | None = None,
     environment: Mapping[str, str] = os.environ,
     flags: Mapping[str, Mapping[str, object]] | None = None,
+    typed: Mapping[tuple[str, str], str] | None = None,
 ) -> Config:
     """The settings in force.
 
@@ -67,32 +68,96 @@ def load_config(
         file: A TOML file of the user.
         environment: Where `FASTFACE_SECTION__KEY` and `FASTFACE_MODELS` are looked up.
         flags: {section: {key: value}} of the command line; values may be text.
+        typed: {(section, key): the option and value as the user typed them}, for messages.
 
     Raises:
         ConfigError: Lists every unknown key and every value out of range, each with where it came from.
     """
-    layers: list[Mapping[str, Any]] = [_environment_layer(environment), flags or {}]
-    if file is not None:
-        layers.insert(0, _toml_layer(file))
-    if profile is not None:
-        layers.insert(0, _toml_layer(_profile_path(profile)))
     merged: dict[str, Any] = {}
-    for layer in layers:
+    origins: dict[tuple[str, str], Origin] = {}
+    for name, layer in _layers(profile, file, environment, flags or {}):
         for section, keys in layer.items():
             known = merged.get(section, {})
             # What is no section is kept as it is, for the validation to name.
             both = isinstance(keys, Mapping) and isinstance(known, Mapping)
             merged[section] = {**known, **keys} if both else known if isinstance(keys, Mapping) else keys
+            for key in keys if isinstance(keys, Mapping) else ("",):
+                origins[section, key] = _origin(name, section, key, environment, typed or {})
     try:
-        return Config.model_validate(merged)
+        config = Config.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError([fault_line(detail) for detail in error.errors()]) from error
+        faults = [_fault(detail, origins) for detail in error.errors()]
+        raise ConfigError([*_unknown_variables(environment), *faults]) from error
+    if unknown := _unknown_variables(environment):
+        raise ConfigError(unknown)
+    return config
+
+
+def _layers(
+    profile: str | None, file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Mapping[str, object]]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(name of the source, its settings), the weakest first."""
+    if profile is not None:
+        path = _profile_path(profile)
+        yield str(path), _toml_layer(path)
+    if file is not None:
+        yield str(file), _toml_layer(file)
+    yield _ENVIRONMENT, _environment_layer(environment)
+    yield _FLAGS, flags
+
+
+_ENVIRONMENT, _FLAGS = "environment", "flags"
+
+
+def _origin(
+    source: str, section: str, key: str, environment: Mapping[str, str], typed: Mapping[tuple[str, str], str]
+) -> Origin:
+    if source == _FLAGS:
+        return Origin(typed=typed.get((section, key), ""))
+    if source != _ENVIRONMENT:
+        return Origin(file=source)
+    name = f"FASTFACE_{section}__{key}".upper()
+    if name not in environment and (section, key) == ("models", "dir"):
+        name = "FASTFACE_MODELS"
+    return Origin(typed=f"{name}={environment.get(name, '')}")
+
+
+def _fault(detail: Mapping[str, Any], origins: Mapping[tuple[str, str], Origin]) -> str:
+    section, key = (*map(str, detail["loc"]), "")[:2]
+    origin = origins.get((section, key))
+    if origin is None and key == "" and detail["type"] == "extra_forbidden":  # an unknown section: by its first key
+        origin = next((found for (name, _), found in origins.items() if name == section), None)
+    return fault_line(detail, origin or Origin(), _known_keys())
+
+
+def _known_keys() -> dict[str, list[str]]:
+    """{section: its keys, as users write them}."""
+    sections = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {
+        name: [field.alias or key for key, field in section.model_fields.items()]  # type: ignore[union-attr]
+        for name, section in sections.items()
+    }
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable that looks like one of fastface's and is none."""
+    settings = [f"FASTFACE_{section}__{key}".upper() for section, keys in _known_keys().items() for key in keys]
+    return [
+        f"{name}: unknown environment variable{suggestion(name, [*_VARIABLES, *settings])}"
+        for name in sorted(environment)
+        if name.startswith("FASTFACE_") and "__" not in name and name not in (*_VARIABLES, *_INTERNAL_VARIABLES)
+    ]
+
+
+_VARIABLES = ("FASTFACE_MODELS",)
+_INTERNAL_VARIABLES = ("FASTFACE_FAILPOINT", "FASTFACE_FAILPOINT_LOG", "FASTFACE_TEST_SEED")
+"""Those of the tests."""
 
 
 def _profile_path(profile: str) -> Path:
     names = sorted(path.stem for path in profiles_folder().glob("*.toml"))
     if profile not in names:
-        raise ConfigError(f"--profile {profile!r} is unknown; there are: {', '.join(names) or 'none'}")
+        raise ConfigError(f"--profile {profile}: unknown; there are: {', '.join(names) or 'none'}")
     return profiles_folder() / f"{profile}.toml"
 
 
@@ -100,7 +165,7 @@ def _toml_layer(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {str(path)!r}: {error.strerror}") from error
+        raise ConfigError(f"cannot read the settings file {str(path)!r}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from error
 

@@ -92,7 +92,7 @@ class ScanConfig(Section):
     @model_validator(mode="after")
     def _one_sampling(self) -> Self:
         if self.every_frame and self.keyframes:
-            raise ValueError("every_frame and keyframes exclude each other")
+            raise ValueError("every_frame and keyframes exclude each other: give one of them")
         return self
 
 
@@ -128,7 +128,7 @@ class MatchConfig(Section):
     @model_validator(mode="after")
     def _tracks_for_their_faces(self) -> Self:
         if self.min_faces > 1 and not self.tracks:
-            raise ValueError("min_faces counts the faces of a track, and tracks is off")
+            raise ValueError("min_faces counts the faces of a track, so it needs tracks on")
         return self
 
 
