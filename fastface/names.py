@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-__all__ = ["counted", "safe_name", "shortened", "text_cell", "valid_text"]
+__all__ = ["clean_text", "counted", "is_shown", "safe_name", "shortened", "text_cell", "valid_text"]
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
@@ -13,6 +13,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MARKED = re.compile(r"-[0-9a-f]{8}")
 _MARK_BYTES = 9
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_JOINED = re.compile(r"(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")
+"""Zero-width joiners between two characters beyond ASCII: emoji, and scripts such as Persian, are written with them."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -29,8 +31,8 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
         max_bytes: Longest result in bytes, at least 16.
     """
     kept = text
-    if not text.isprintable() or not _FORBIDDEN.isdisjoint(text):
-        kept = "".join(character if _allowed(character) else "_" for character in text)
+    if not is_shown(text) or not _FORBIDDEN.isdisjoint(text):
+        kept = "".join("_" if character in _FORBIDDEN else character for character in clean_text(text))
     kept = kept.lstrip(".-~ ").rstrip(". ")
     if _RESERVED.fullmatch(kept):
         kept = f"_{kept}"
@@ -52,8 +54,18 @@ def text_cell(text: str) -> str:
     return f"'{valid}" if valid.startswith(_FORMULA_STARTS) else valid
 
 
-def _allowed(character: str) -> bool:
-    return character.isprintable() and character not in _FORBIDDEN
+def is_shown(text: str) -> bool:
+    """Whether all characters are visible, or join two visible ones beyond ASCII, as in a family of emoji."""
+    return text.isprintable() or _JOINED.sub("", text).isprintable()
+
+
+def clean_text(text: str) -> str:
+    """A name as a person wrote it, on one line: what cannot be shown is `_`, and no space stands at an end."""
+    if is_shown(text):
+        return text.strip()
+    joiners = {match.start() for match in _JOINED.finditer(text)}
+    shown = "".join(c if c.isprintable() or place in joiners else "_" for place, c in enumerate(text))
+    return shown.strip()
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -61,9 +73,9 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 video`, `2 videos`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`1 video`, `2 videos`; with a plural that is not regular, `2 near misses`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
 
 
 def shortened(lines: Sequence[str], most: int) -> list[str]:

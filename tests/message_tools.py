@@ -80,7 +80,9 @@ def document(messages: list[Message]) -> str:
 def _texts(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(tree):
-        if not isinstance(node, ast.JoinedStr | ast.Constant) or isinstance(parents.get(node), ast.JoinedStr | ast.FormattedValue):
+        if not isinstance(node, ast.JoinedStr | ast.Constant) or isinstance(
+            parents.get(node), ast.JoinedStr | ast.FormattedValue
+        ):
             continue
         text = _text_of(node)
         if text is None or _is_docstring(node, parents):
@@ -107,7 +109,9 @@ def _name(value: ast.expr) -> str:
             return value.id
         case ast.Attribute():
             return value.attr
-        case ast.Call(func=ast.Name(id="str" | "repr" | "len" | "int" | "float" | "valid_text" | "plain"), args=[inner, *_]):
+        case ast.Call(
+            func=ast.Name(id="str" | "repr" | "len" | "int" | "float" | "valid_text" | "plain"), args=[inner, *_]
+        ):
             return _name(inner)
         case ast.Call(func=ast.Name(id="counted"), args=[_, ast.Constant(value=str(noun))]):
             return f"n {noun}s"
@@ -146,7 +150,11 @@ def _is_prose(text: str, kind: str) -> bool:
     if _FOREIGN.search(text) or not re.search("[a-zA-Z]{2}", text):
         return False
     words = re.findall(r"[a-zA-Z]{2,}", re.sub(r"\{[^}]*\}", "", text))
-    return bool(words) if kind in ("Tables", "Help") else len(words) >= (1 if kind == "Errors" else 2) and " " in text.strip()
+    return (
+        bool(words)
+        if kind in ("Tables", "Help")
+        else len(words) >= (1 if kind == "Errors" else 2) and " " in text.strip()
+    )
 
 
 if __name__ == "__main__":

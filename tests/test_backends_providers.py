@@ -77,7 +77,7 @@ def made(folder: Path) -> Path:
 
 
 def test_a_card_that_computes_wrongly_is_found_out(libraries: Path, tmp_path: Path) -> None:
-    assert "Fake card computes wrongly through onnxruntime" in on_card(libraries, f"{HERE}:probed", tmp_path)
+    assert "Fake card gives wrong results with onnxruntime" in on_card(libraries, f"{HERE}:probed", tmp_path)
 
 
 # ── where networks run ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,10 +233,10 @@ def test_a_card_with_too_little_memory_computes_in_parts(libraries: Path, tmp_pa
     assert on_card(libraries, f"{HERE}:halved", tmp_path) == [True, [8]]
     assert on_card(libraries, f"{HERE}:halved", tmp_path, BYTES=12 << 20) == [True, [4]]
     told = on_card(libraries, f"{HERE}:halved", tmp_path, BYTES=1 << 20)
-    assert told.startswith("Fake card has too little free memory for one picture of (512, 512, 3): ")
+    assert told.startswith("Fake card has too little free memory for one frame of (512, 512, 3): ")
     assert told.endswith(
         "Status Message: Failed to allocate memory for requested buffer of size 786432; "
-        "give fewer --workers, or end what else uses the card"
+        "use fewer --workers, or end other programs on the card"
     )
 
 

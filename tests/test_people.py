@@ -619,7 +619,7 @@ def test_a_name_of_two_is_nobodys(out: Path, command: Command) -> None:
     nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
     assert command("pick", "2", "--name", "Jo", *nothing).returncode == 0
     (line,) = errors(command("pick", "3", "--name", "Jo", *nothing), 2, 1)
-    assert line.endswith("2 is called 'Jo': choose it too to make them one, or another name")
+    assert line.endswith("2 is called 'Jo': add it to make both one person, or choose another name")
     with open_existing(str(out / ".fastface" / "identities.sqlite")) as store:  # as two folders' stores may have it
         store.name(next(one.number for one in store.identities() if one.count == 11), "Jo")
     assert command("people", "-o", out, "-q").returncode == 0
@@ -719,7 +719,7 @@ def test_corrections_of_pictures_follow_them_when_others_come_between(command: C
 
 
 def test_damaged_notes_are_told_and_kept(out: Path, command: Command) -> None:
-    for name, hint in (("corrections.json", "mend it or remove it"), ("people.json", "run fastface people")):
+    for name, hint in (("corrections.json", "repair it or remove it"), ("people.json", "run fastface people")):
         path = out / ".fastface" / name
         kept = path.read_bytes() if path.exists() else None
         path.write_text("{")
@@ -866,7 +866,7 @@ def test_two_who_have_names_are_one_only_by_a_name(out: Path, command: Command) 
     for number, name in (("1", "Ada"), ("2", "Bo")):
         assert command("pick", number, "--name", name, *nothing).returncode == 0
     (line,) = errors(command("pick", "Ada", "Bo", *nothing), 2, 1)
-    assert line.endswith("they are called Ada and Bo: say with --name what they are called as one person")
+    assert line.endswith("they are called Ada and Bo: choose one name with --name")
     (line,) = errors(command("pick", "Ada", "Bo", "--merge", "-o", out, "-q"), 2, 1)
     assert line.endswith("fastface pick 1 2 --name NAME makes them one")
     done = command("pick", "Ada", "person 3", "Bo", "--name", "All", *nothing[:-1])
@@ -877,7 +877,7 @@ def test_two_who_have_names_are_one_only_by_a_name(out: Path, command: Command) 
 def test_the_rejected_come_back_when_they_are_asked_for(out: Path, command: Command) -> None:
     before = listed(census(command, out))
     done = command("pick", "2", "--reject", "-o", out)
-    assert "person 2 is listed no more" in done.stderr
+    assert "person 2 is no longer listed" in done.stderr
     assert listed(census(command, out)) == [before[0], *before[2:]]
     assert command("pick", "--restore", "-o", out, "-q").returncode == 0
     assert listed(census(command, out)) == before

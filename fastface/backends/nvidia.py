@@ -101,7 +101,7 @@ def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_dr
             f"mend it: pip uninstall -y onnxruntime onnxruntime-gpu && {install}"
         )
     if "onnxruntime-gpu" not in installed:
-        return f"the installed onnxruntime is the CPU's; mend it: pip uninstall -y onnxruntime && {install}"
+        return f"the installed onnxruntime is the CPU's; to fix it: pip uninstall -y onnxruntime && {install}"
     return None
 
 

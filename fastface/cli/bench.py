@@ -9,7 +9,8 @@ from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Inputs
 from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
-from fastface.cli.report import as_json, say, show
+from fastface.cli.report import MOST_ROWS, as_json, say, show
+from fastface.cli.report import console as stdout
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.workflows import bench as workflow
@@ -31,13 +32,18 @@ def bench(
     invocation: Invocation,
     inputs: Inputs = None,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Gets bench.csv, bench.png, bench.html.")] = OUT_FOLDER
-    / "bench",
-    batches: Annotated[str, typer.Option(help="Frames a batch, as 1,4,8,16; 0 is what fastface chooses.")] = "1,4,8",
-    workers: Annotated[str, typer.Option(help="Inference processes.")] = "1,2",
-    decoders: Annotated[str, typer.Option(help="Decoder processes.")] = "1,2",
-    backends: Annotated[str, typer.Option(help="Devices, as openvino,cuda.")] = "auto",
-    write_profile: Annotated[Path | None, typer.Option(help="A TOML file of the best combination, for -c.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for bench.csv, bench.png and bench.html.")
+    ] = OUT_FOLDER / "bench",
+    batches: Annotated[
+        str, typer.Option(help="Frames per batch to try, as 1,4,8,16; 0 is the usual choice.")
+    ] = "1,4,8",
+    workers: Annotated[str, typer.Option(help="Numbers of inference processes to try.")] = "1,2",
+    decoders: Annotated[str, typer.Option(help="Numbers of decoder processes to try.")] = "1,2",
+    backends: Annotated[str, typer.Option(help="Devices to try, as openvino,cuda.")] = "auto",
+    write_profile: Annotated[
+        Path | None, typer.Option(help="Write the best combination to this TOML file, for -c.")
+    ] = None,
 ) -> None:
     """Measure which numbers of processes and frames per batch scan fastest on this machine."""
     devices = backends.split(",")
@@ -63,7 +69,7 @@ def bench(
         rows = [dict(zip(COLUMNS, cells(measurement), strict=True)) for measurement in measured]
         as_json({"measurements": rows, "report": str(out / "bench.html")})
     elif not invocation.quiet:
-        Console(soft_wrap=True, highlight=False).print(_table(measured, best))
+        stdout().print(_table(measured, best))
         say(f"fastest: {', '.join(described(best.combination))}: {best.frames_per_second:.1f} frames a second")
         if best.seconds < _FEW_SECONDS:
             say(f"measured for {best.seconds:.0f} seconds only: a longer video gives figures that hold")
@@ -79,7 +85,8 @@ def _numbers(name: str, text: str) -> list[int]:
 
 def _table(measured: list[Measurement], best: Measurement) -> Table:
     table = Table(*(column.replace("_", " ") for column in _SHOWN))
-    for measurement in measured:
+    fastest = sorted(measured, key=lambda one: -one.frames_per_second)
+    for measurement in fastest[:MOST_ROWS]:
         row = dict(zip(COLUMNS, cells(measurement), strict=True))
         table.add_row(*(row[column] for column in _SHOWN), style="bold green" if measurement is best else None)
     return table

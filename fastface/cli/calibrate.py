@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Targets, or_samples
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
-from fastface.cli.report import as_json, observer_for, say, show
+from fastface.cli.report import as_json, console, observer_for, say, show
 from fastface.gallery.calibration import Rate
+from fastface.names import counted
 from fastface.workflows.calibrate import CHART_NAME, Calibration
 from fastface.workflows.calibrate import calibrate as calibrate_workflow
 from fastface.workflows.preview import preview_enroll
@@ -24,10 +24,10 @@ def calibrate(
     invocation: Invocation,
     targets: Targets = None,
     *,
-    index: Annotated[Path | None, typer.Option(help="An output folder: its faces count too.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help=f"Gets {CHART_NAME}.")] = OUT_FOLDER,
+    index: Annotated[Path | None, typer.Option(help="Also use the faces of this output folder.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
     fmr: Annotated[
-        float, typer.Option(min=1e-6, max=0.1, help="Share of comparisons with strangers that may match.")
+        float, typer.Option(min=1e-6, max=0.1, help="Accepted share of false matches among strangers.")
     ] = 1e-3,
 ) -> None:
     """Suggest a threshold and a margin for these persons, with the errors to expect and a chart."""
@@ -42,7 +42,7 @@ def calibrate(
     for remark in result.remarks:
         observer.note(remark)
     if not invocation.quiet:
-        Console(soft_wrap=True, highlight=False).print(_table(result))
+        console().print(_table(result))
         _explain(result)
     say(result.options)
 
@@ -50,7 +50,7 @@ def calibrate(
 def _table(result: Calibration) -> Table:
     limits = {"in use": result.in_use, "suggested": result.suggested}
     columns = [f"{name}\n{pair.threshold:.2f}, {pair.margin:.2f}" for name, pair in limits.items()]
-    table = Table("error\nof comparing", "number", "median\nworst", *columns, "estimate")
+    table = Table("error\nin comparing", "number", "median\nworst", *columns, "estimate")
     for row in result.comparisons:
         worst, error = (row.lowest, "missed") if row.mates else (row.highest, "false match")
         rates = (row.in_use, row.suggested, row.estimated)
@@ -69,11 +69,11 @@ def _percent(share: float) -> str:
 
 def _explain(result: Calibration) -> None:
     for row in result.comparisons:
-        say(f"worst of {row.kind!r}: {row.extreme}")
+        say(f"worst pair of {row.kind!r}: {row.extreme}")
     say(
-        f"{result.persons} persons, {result.photos} photos; the threshold is the smallest that at most"
-        f" {result.wanted:g} of the comparisons with strangers reach, of those counted and of those estimated"
+        f"{counted(result.persons, 'person')}, {counted(result.photos, 'photo')}; the suggested threshold is the"
+        f" smallest with at most a share of {result.wanted:g} false matches among strangers"
     )
-    say("intervals are of 95 %: Wilson's, the rule of three where no error was counted; estimates are an exponential")
-    say("tail, not a count. Photos of one session are more alike than a film will be: then more is missed than here")
+    say("ranges are 95 % intervals; the estimate comes from the shape of the distribution, not from counting")
+    say("photos of one session are more similar than faces in a film: expect more misses in films than shown here")
     say(f"chart: {result.chart}")

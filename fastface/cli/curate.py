@@ -21,10 +21,12 @@ __all__ = ["curate"]
 def curate(
     invocation: Invocation,
     crops: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, globs.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the set; not in a source.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the set; not inside a source.")],
     targets: Annotated[
         list[str] | None,
-        typer.Option("--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; others are left out."),
+        typer.Option(
+            "--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; leave out pictures of others."
+        ),
     ] = None,
 ) -> None:
     """Copy a balanced set out of many crops of a person: no doubles, all framings and poses, a reason for each."""

@@ -52,11 +52,14 @@ def _packs(place: Path) -> dict[str, list[str]]:
 @with_settings()
 def install(
     invocation: Invocation,
-    pack: Annotated[str, typer.Argument(
+    pack: Annotated[
+        str,
+        typer.Argument(
             metavar="PACK",
             help=f"The pack: {', '.join(PACKS)}.",
             autocompletion=lambda incomplete: [name for name in PACKS if name.startswith(incomplete)],
-        ),],
+        ),
+    ],
     accept_license: Annotated[
         bool,
         typer.Option("--accept-license", metavar="", help="Accept the licence: for non-commercial research only."),
@@ -119,10 +122,15 @@ def build(invocation: Invocation) -> None:
 @with_settings(MODELS)
 def export_person_model(
     invocation: Invocation,
-    weights: Annotated[Path, typer.Argument(
+    weights: Annotated[
+        Path,
+        typer.Argument(
             metavar="WEIGHTS", help="YOLO weights, as yolo11n.pt. They may run code: use only files that you trust."
-        ),],
-    size: Annotated[int, typer.Option(metavar="N", help=f"Side of the pictures that the network takes, {SIDES}.")] = 640,
+        ),
+    ],
+    size: Annotated[
+        int, typer.Option(metavar="N", help=f"Side of the pictures that the network takes, {SIDES}.")
+    ] = 640,
 ) -> None:
     """Make a person network from YOLO weights that you have, with ultralytics (AGPL); nothing is downloaded.
 

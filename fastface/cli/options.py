@@ -234,7 +234,9 @@ _COMMON: dict[str, Any] = {
             ],
         ),
     ],
-    "dry_run": Annotated[bool | None, typer.Option("--dry-run", metavar="", help="Say what would be done; do nothing.")],
+    "dry_run": Annotated[
+        bool | None, typer.Option("--dry-run", metavar="", help="Say what would be done; do nothing.")
+    ],
     "json_": Annotated[bool | None, typer.Option("--json", metavar="", help="Print one JSON object and nothing else.")],
     "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", metavar="", help="Print only failures.")],
     "verbose": Annotated[

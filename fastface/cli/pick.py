@@ -21,15 +21,19 @@ __all__ = ["pick"]
 @with_settings(SPANS, EXPORT, LIMITS, MODELS)
 def pick(
     invocation: Invocation,
-    persons: Annotated[list[str] | None, typer.Argument(help="Numbers or names, as people shows them.")] = None,
+    persons: Annotated[
+        list[str] | None, typer.Argument(help="Numbers or names of persons, as listed by people.")
+    ] = None,
     *,
-    name: Annotated[str, typer.Option(help="What the person is called from now on.")] = "",
-    selection: Annotated[Path | None, typer.Option(help="A file that people.html saved.")] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="They are one person; export nothing.")] = False,
-    split: Annotated[bool, typer.Option("--split", help="It is two persons; export nothing.")] = False,
-    reject: Annotated[bool, typer.Option("--reject", help="List them no more; export nothing.")] = False,
-    restore: Annotated[bool, typer.Option("--restore", help="List all again who were rejected; name nobody.")] = False,
-    census: Annotated[str, typer.Option(help="The census that the numbers are of; the page names it.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the person from now on.")] = "",
+    selection: Annotated[Path | None, typer.Option(help="File that people.html saved.")] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="These are one person; exports nothing.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="This is two persons; exports nothing.")] = False,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Do not list these persons any more; exports nothing.")
+    ] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="List all rejected persons again.")] = False,
+    census: Annotated[str, typer.Option(help="The list that the numbers come from, as given by the page.")] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
     """Export spans, clips and crops of persons that people listed; or correct who is who."""
@@ -42,8 +46,8 @@ def pick(
     asked = [correction for correction, is_asked in wanted.items() if is_asked]
     faults = []
     if bool(chosen) == restore:
-        told = "--restore lists all again who were rejected: name nobody"
-        faults = [told if restore else "name at least one person, by its number or name, or give --selection FILE"]
+        told = "--restore lists all rejected persons again: give no number or name with it"
+        faults = [told if restore else "give at least one person, by number or name, or --selection FILE"]
     if len(asked) > 1 or (asked and name):
         faults.append("--merge, --split, --reject, --restore and --name exclude each other")
     if faults:

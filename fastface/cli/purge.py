@@ -26,7 +26,7 @@ def purge(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
             f"(portraits, tables, banks, identities, corrections): {done.bytes_freed / 1e6:.1f} MB"
         )
         for path in done.kept:
-            say(f"not known to the ledger, and kept: {path}")
+            say(f"kept, since fastface did not write it: {path}")
         say(
             f"kept: tables and clips in {out}, banks that enroll wrote, identity stores elsewhere, and {done.log} "
             "(names of videos, no faces)"

@@ -19,7 +19,7 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
         if targets is not None:
             raise ConfigError(f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/")
         observer, folder = observer_for(invocation), out / "demo"
-        observer.note(f"{IN_FOLDER}/ is empty: this is the demo, on a film that fastface draws itself")
+        observer.note(f"{IN_FOLDER}/ is empty, so this is the demo: a film that fastface draws itself")
         if invocation.dry_run:
             show(preview_demo(folder), invocation)
         from fastface.workflows.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
@@ -30,4 +30,3 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, targets, out), invocation)
     finish(run_workflow(invocation.config, inputs, targets, out, observer_for(invocation)), invocation)
-

@@ -61,7 +61,7 @@ def drawn_page(persons: Sequence[Person]) -> Image.Image:
     for column in _COLUMNS:
         pen.write(column, column.heading, _EDGE + _HEADING_HEIGHT // 2, small=True)
     if not persons:
-        pen.write(_NAME, "nobody was found", _EDGE + _HEADING_HEIGHT + _ROW_HEIGHT // 2)
+        pen.write(_NAME, "no person was found", _EDGE + _HEADING_HEIGHT + _ROW_HEIGHT // 2)
     for row, person in enumerate(persons):
         _draw_row(pen, person, _EDGE + _HEADING_HEIGHT + row * _ROW_HEIGHT)
     return sheet

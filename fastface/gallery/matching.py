@@ -259,11 +259,11 @@ def _doubts(
         own = np.flatnonzero(numbers == tracks.number[row])
         alone, _ = claims_for(faces.embedding[own], gallery, np.full(len(own), target[place], np.int32))
         size, lead = int(tracks.faces[row]), float(evidence.lead[row])
-        reason = "nearly enough evidence"
+        reason = "just below the threshold"
         if size < rule.least_faces:
             reason = f"too few faces: {size}"
         elif lead < limits.margin:
-            reason = "another person is nearly as like"
+            reason = "another person is nearly as similar"
         found.append(
             Doubt(
                 target=gallery.targets[int(target[place])].label,

@@ -162,11 +162,11 @@ def _why_nobody(name: str, named: str) -> str:
     if not name or not named:
         return "write NAME=PATH, with a name and a photo or folder"
     if named == EVERYONE_PATH:
-        return "everyone has no name: write '*'"
+        return "'*' takes no name: write -t '*'"
     if fault := _why_not_there(Path(named)):
         return f"neither that nor {named!r} is there: {fault}"
     is_bank = Path(named).suffix.lower() == BANK_SUFFIX and not Path(named).is_dir()
-    return f"a bank has names of its own: write {named!r}" if is_bank else ""
+    return f"a bank already holds names: write {named!r}" if is_bank else ""
 
 
 def _why_not_there(path: Path) -> str:

@@ -98,7 +98,7 @@ class Corrections:
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FaceIndexError(f"cannot read {str(path)!r}: {error}; mend it or remove it") from error
+            raise FaceIndexError(f"cannot read {str(path)!r}: {error}; repair it or remove it") from error
 
     def save(self, path: Path) -> None:
         """Writes the file, for its owner alone.

@@ -76,7 +76,7 @@ def _best_stream(path: Path, container: av.container.InputContainer) -> av.video
         best = container.streams.best("video")
         return best if best in known else known[0]
     if films:
-        raise VideoError(path, "its codec is not known, or its header is damaged")
+        raise VideoError(path, "unknown codec, or a damaged header")
     if all(stream.type == "unknown" for stream in container.streams):
         raise VideoError(path, "not a video: its header is cut or damaged")
     raise VideoError(path, "it has no video stream", state="no_video")

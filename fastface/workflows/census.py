@@ -131,9 +131,9 @@ def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_count_again(desk)}") from error
     if settings is None:
-        raise ConfigError(f"nobody was counted in {str(desk.out.root)!r} yet: {_count_again(desk)}")
+        raise ConfigError(f"no persons are listed in {str(desk.out.root)!r} yet: {_count_again(desk)}")
     if name and name != numbered:
-        raise ConfigError("persons were numbered anew since that page was made: open people.html again")
+        raise ConfigError("the persons have new numbers since that page was made: open people.html again")
     desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
     census = take_census(desk, corrections)
     if name_of(census) != numbered:
@@ -208,7 +208,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     listed, unlisted = person[: len(label)], rest[: len(label)]
     named, identities = known_persons(desk, roll, listed, persons[: len(seen)], centroid[seen], unlisted=unlisted)
     if roll.by_keyframes:
-        desk.observer.note("scanned by keyframes: screen times count only these, and are too small")
+        desk.observer.note("scanned by keyframes only: screen times are too small")
     faces_of = np.bincount(rest[rest != NOBODY], tracks.faces[rest != NOBODY])
     seconds_of = np.bincount(rest[rest != NOBODY], tracks.seconds[rest != NOBODY])
     is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)

@@ -52,10 +52,10 @@ def places_of(census: Census, chosen: Sequence[str]) -> list[int]:
             faults.append(f"{one!r} is the name of {in_words(census, found)}: choose by number")
         elif not found:
             names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
-            known = f"there are 1 to {len(census.persons)}" if census.persons else "nobody is listed"
+            known = f"there are 1 to {len(census.persons)}" if census.persons else "no person is listed"
             faults.append(f"there is no person {one!r}: {known}{names and '; ' + names}")
     if not chosen:
-        faults.append("name at least one person, by its number or name")
+        faults.append("give at least one person, by number or name")
     if faults:
         raise ConfigError(faults)
     return sorted(places)
@@ -75,7 +75,7 @@ def together_note(census: Census, places: Sequence[int]) -> str:
         for other in places[row + 1 :]
         if (seconds := census.persons[one].together.get(census.persons[other].number, 0.0))
     ]
-    return f"{'; '.join(met)}: they are taken for one person all the same" if met else ""
+    return f"{'; '.join(met)}: they are treated as one person all the same" if met else ""
 
 
 def best_tracks(census: Census, rows: _Rows) -> _Rows:

@@ -141,7 +141,7 @@ def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tup
     Raises:
         ConfigError: Only bodies are seen, or the faces before and after any cut are one person's by the settings.
     """
-    alone = f"person {place + 1} is one track, and cannot be split"
+    alone = f"person {place + 1} has a single track and cannot be split"
     threshold = desk.config.people.link_threshold
     assert threshold is not None
     if not len(rows):
@@ -166,7 +166,7 @@ def _became(before: Census, now: Census, place: int) -> str:
     # Where faces tell whose a body is, its stretches may be others now; where they do not, it is its track as a whole.
     labels = np.concatenate([now.label[before.label == place], now.unseen_label[_same(before, now, rows)]])
     places = np.unique(labels[labels >= 0]).tolist()
-    return f"{title} is now {in_words(now, places)}" if places else f"{title} is listed no more"
+    return f"{title} is now {in_words(now, places)}" if places else f"{title} is no longer listed"
 
 
 def _same(before: Census, now: Census, rows: _Rows) -> _Rows:

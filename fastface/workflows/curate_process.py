@@ -72,5 +72,5 @@ def _looked_at(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
             with PillowImage.open(stream, formats=[name for name in _SUFFIXES if name != "MPO"]) as opened:
                 suffix = _SUFFIXES[opened.format or ""]
     except (OSError, KeyError) as error:
-        raise InputError(path, "it changed while it was looked at") from error
+        raise InputError(path, "it changed while it was read") from error
     return Looked(measures, faces, suffix, sha256)

@@ -115,8 +115,8 @@ def require_persons(config: Config) -> None:
     """
     if config.scan.track == "persons" and open_networks(config).person is None:
         raise ModelError(
-            "to follow persons takes a person network: put one into a folder person beside the packs, or name it with "
-            "--person-model"
+            "--track persons needs a person network: put one into a folder 'person' beside the packs, or give "
+            "its file with --person-model"
         )
 
 

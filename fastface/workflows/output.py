@@ -104,7 +104,9 @@ def require_index(out: Path) -> None:
         with Ledger(path, read_only=True) as ledger:
             if any(record.scan_key for record in ledger.videos()):
                 return
-    raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {shlex.quote(str(out))}")
+    raise ConfigError(
+        f"{str(out)!r} holds no scanned videos; scan some first: fastface scan VIDEOS -o {shlex.quote(str(out))}"
+    )
 
 
 def require_free(out: Path) -> None:

@@ -166,7 +166,7 @@ def check_ring(ring: RingShape) -> None:
     try:
         Ring.create(replace(ring, num_slots=1) if is_sure else ring).close()
     except OSError as error:
-        raise SpaceError(f"no shared memory for the ring: {error.strerror}; give a smaller --batch") from error
+        raise SpaceError(f"no shared memory for the frames: {error.strerror}; use a smaller --batch") from error
 
 
 def check_decoder(config: Config) -> None:
@@ -252,7 +252,7 @@ def _check_targets(config: Config, targets: Sequence[str] | None) -> None:
 
 def _check_not_fresh(config: Config) -> None:
     if config.run.fresh:
-        raise ConfigError("run.fresh: find scans nothing, so there is nothing to start over: use run or scan")
+        raise ConfigError("run.fresh: find does not scan, so it cannot start over: use run or scan")
 
 
 def _check_index(out: Path) -> None:
