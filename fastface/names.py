@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-__all__ = ["clean_text", "counted", "is_shown", "safe_name", "shortened", "text_cell", "valid_text"]
+__all__ = ["clean_text", "counted", "file_name", "is_shown", "safe_name", "shortened", "text_cell", "valid_text"]
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
@@ -30,17 +30,30 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
         text: Any string; bytes that were no UTF-8 may stand in it as surrogates, as `os.fsdecode` leaves them.
         max_bytes: Longest result in bytes, at least 16.
     """
-    kept = text
-    if not is_shown(text) or not _FORBIDDEN.isdisjoint(text):
-        kept = "".join("_" if character in _FORBIDDEN else character for character in clean_text(text))
-    kept = kept.lstrip(".-~ ").rstrip(". ")
-    if _RESERVED.fullmatch(kept):
-        kept = f"_{kept}"
+    kept = _without_forbidden(text)
     if kept == text and kept and len(kept.encode()) <= max_bytes and not _MARKED.fullmatch(kept[-_MARK_BYTES:]):
         return kept
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     stem = kept.encode()[: max_bytes - _MARK_BYTES].decode(errors="ignore").rstrip(". ")
     return f"{stem or 'unnamed'}-{digest[: _MARK_BYTES - 1]}"
+
+
+def file_name(text: str, max_bytes: int = 100) -> str:
+    """`safe_name` without a digest where the text is merely cleaned; two texts may give one name.
+
+    For callers that tell equal names apart themselves.
+    """
+    kept = _without_forbidden(text)
+    return kept if kept and len(kept.encode()) <= max_bytes else safe_name(text, max_bytes)
+
+
+def _without_forbidden(text: str) -> str:
+    """The text with `_` for each forbidden character, without what may not stand at an end."""
+    kept = text
+    if not is_shown(text) or not _FORBIDDEN.isdisjoint(text):
+        kept = "".join("_" if character in _FORBIDDEN else character for character in clean_text(text))
+    kept = kept.lstrip(".-~ ").rstrip(". ")
+    return f"_{kept}" if _RESERVED.fullmatch(kept) else kept
 
 
 def valid_text(text: str) -> str:

@@ -121,7 +121,7 @@ def _show(result: RunResult, verbose: bool) -> None:
     _print_rows(shown, *_videos(result))
     if result.command != "scan":
         found = _found(result)
-        shown.print(_found_table(found, result))
+        shown.print(_found_table(found))
         for line in _below_threshold(found, result):
             say(line)
     say(_summary(result))
@@ -216,7 +216,7 @@ def _found(result: RunResult) -> list[_Found]:
     return found + [_Found(label, (), 0, 0, 0.0, None) for label in unseen]
 
 
-def _found_table(found: list[_Found], result: RunResult) -> Table:
+def _found_table(found: list[_Found]) -> Table:
     """A row for each person in each video; for each person alone if these are too many."""
     table = Table("person", "video", "spans", "hits", "seconds", "best similarity")
     table.columns[0].overflow = table.columns[1].overflow = "fold"

@@ -56,11 +56,13 @@ class Sources:
 
 
 def label_of(text: str) -> str:
-    """The label that a file or folder name gives: composed Unicode, safe as a file name.
+    """The label that a file or folder name gives: composed Unicode, safe as a file name but for a full stop at the end.
 
     Two spellings of one name (composed, as Linux keeps it, and decomposed, as macOS does) give one label.
     """
-    return safe_name(unicodedata.normalize("NFC", text))
+    name = unicodedata.normalize("NFC", text)
+    stem = name.removesuffix(".")  # as in Robert Downey Jr.
+    return name if safe_name(stem) == stem else safe_name(name)
 
 
 def collect(paths: Iterable[str | Path]) -> Sources:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -77,7 +77,7 @@ def read_status(out: Path) -> Status:
     )
 
 
-def _share(records: list[VideoRecord], units: dict[str, Iterable[UnitRecord]]) -> float:
+def _share(records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]]) -> float:
     """The scanned share of all videos."""
     progress = ScanProgress(len(records))
     progress.videos = {r.video_id: _progress(r, units.get(r.video_id, ())) for r in records if r.scan_key}
@@ -85,7 +85,7 @@ def _share(records: list[VideoRecord], units: dict[str, Iterable[UnitRecord]]) -
 
 
 def _seconds_left(
-    records: list[VideoRecord], units: dict[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
+    records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
 ) -> float | None:
     """What the rest will take at the speed of the run so far."""
     progress = ScanProgress(len(records), started=0.0)
