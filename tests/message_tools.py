@@ -1,8 +1,8 @@
-"""Collects every text of the package that a person may read, and writes docs/messages.md of them.
+"""Collects every message of the package, and writes docs/messages.md of them.
 
-A text is found by walking the syntax trees: what errors are raised with, what is noted, printed or drawn, help, and
-every other literal of several words, since reasons and remarks are often made far from where they are printed.
-`make messages` writes the file.
+A message is found by walking the syntax trees: what errors are raised with, what is noted and printed, headings of
+tables, and every other literal of several words, since reasons and remarks are often made far from where they are
+printed. Help is collected too, but not written: `--help` shows it. `make messages` writes the file.
 """
 
 import ast
@@ -19,16 +19,26 @@ HEAD = """# Every message of fastface
 Made by `make messages` from the source. `{…}` stands for a value. A test fails while this file is out of date.
 
 """
-KINDS = ("Errors", "Lines that commands print", "Tables", "Help", "Reasons, remarks and other words")
+KINDS = ("Errors", "Lines that commands print", "Tables", "Reasons, remarks and other words")
+HELP = "Help"
 
-_PRINTING = {"note", "say", "echo", "print", "write_line"}
+_PRINTING = {"note", "say", "echo", "print", "_fail"}
 _TABLES = {"Table", "add_column", "add_row"}
-_NO_TEXT = {"compile", "execute", "executescript", "fullmatch", "sub", "match", "search", "fail_point", "strptime"}
-"""Functions with arguments that no person reads: patterns, SQL, names of fail points."""
+_NO_TEXT = {
+    *("compile", "execute", "executescript", "fullmatch", "sub", "match", "search", "fail_point", "strptime", "get"),
+    *("startswith", "endswith", "removeprefix", "partition", "split", "CDLL", "atomic_path", "TypeAdapter"),
+}
+"""Functions with arguments that no person reads: patterns, SQL, names."""
+_NO_TEXT_KEYWORDS = {"style", "overflow", "justify", "mode", "encoding", "errors", "metavar", "options"}
+_OWN_MISTAKES = {"ValueError", "AttributeError", "KeyError", "TypeError", "RuntimeError", "AssertionError"}
+"""Raised for mistakes of a caller in Python, not for users; settings alone use ValueError for what users write."""
+_OUTSIDE = ("cartoon/", "failpoints.py", "timeline.py")
+"""Modules that have nothing to say to users: the drawn film, tests' fail points, arithmetic."""
 _FOREIGN = re.compile(
-    r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|BEGIN|DROP|REPLACE|WITH|ALTER)\b|</|=>|\bvar\(|;\n|\{\n|^[-\w.]+/[-\w.]+$"
+    r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|BEGIN|DROP|REPLACE|WITH|ALTER|WHERE|ORDER)\b|</|=>|\bvar\(|;\n|"
+    r"\{\n|^[-\w.]+/[-\w.]+$|default-src|import sys|\{font:"
 )
-"""SQL, HTML, JavaScript, CSS and media types."""
+"""SQL, HTML, JavaScript, CSS, Python and media types."""
 
 
 @dataclass(frozen=True, order=True)
@@ -53,31 +63,35 @@ def collect() -> list[Message]:
     found: list[Message] = []
     for path in sorted(PACKAGE.rglob("*.py")):
         module = str(path.relative_to(PACKAGE))
+        if module.startswith(_OUTSIDE):
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        found += [Message(kind, module, line, text) for kind, line, text in _texts(tree)]
-    order = {kind: place for place, kind in enumerate(KINDS)}
+        found += [Message(kind, module, line, text) for kind, line, text in _texts(tree, module)]
+    order = {kind: place for place, kind in enumerate((*KINDS, HELP))}
     return sorted(set(found), key=lambda one: (order[one.kind], one.module, one.line, one.text))
 
 
 def document(messages: list[Message]) -> str:
     """The file's text; lines of the source are left out, so that it changes with the words alone."""
     parts = [HEAD]
+    seen: set[str] = set()
     for kind in KINDS:
         parts.append(f"## {kind}\n\n")
         module = ""
         for one in messages:
-            if one.kind != kind:
+            shown = " / ".join(line.strip() for line in one.text.splitlines() if line.strip())
+            if one.kind != kind or shown in seen:
                 continue
+            seen.add(shown)
             if one.module != module:
                 module = one.module
                 parts.append(f"**{module}**\n")
-            shown = " / ".join(line.strip() for line in one.text.splitlines() if line.strip())
             parts.append(f"- {shown.replace('<', '&lt;')}\n")
         parts.append("\n")
     return "".join(parts).rstrip() + "\n"
 
 
-def _texts(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
+def _texts(tree: ast.Module, module: str) -> Iterator[tuple[str, int, str]]:
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.JoinedStr | ast.Constant) or isinstance(
@@ -87,7 +101,7 @@ def _texts(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
         text = _text_of(node)
         if text is None or _is_docstring(node, parents):
             continue
-        kind = _kind(node, parents)
+        kind = _kind(node, parents, is_settings=module.startswith("config/"))
         if kind and _is_prose(text, kind):
             yield kind, node.lineno, text
 
@@ -124,37 +138,41 @@ def _is_docstring(node: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
     return isinstance(parents.get(node), ast.Expr)
 
 
-def _kind(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> str:
+def _kind(node: ast.AST, parents: dict[ast.AST, ast.AST], *, is_settings: bool) -> str:
     """What a literal is used for, by the nearest call around it; empty if no person reads it."""
     child, parent = node, parents.get(node)
+    kind = KINDS[-1]
     while parent is not None and not isinstance(parent, ast.stmt):
-        if isinstance(parent, ast.keyword) and parent.arg in ("help", "description"):
-            return "Help"
-        if isinstance(parent, ast.Subscript) and child is parent.slice:
+        if isinstance(parent, ast.keyword):
+            if parent.arg in ("help", "description"):
+                return HELP
+            if parent.arg in _NO_TEXT_KEYWORDS:
+                return ""
+        if isinstance(parent, ast.Compare) or (isinstance(parent, ast.Subscript) and child is parent.slice):
             return ""
         if isinstance(parent, ast.Call) and child is not parent.func:
             name = parent.func.attr if isinstance(parent.func, ast.Attribute) else getattr(parent.func, "id", "")
-            if name in _NO_TEXT:
-                return ""
-            if name.endswith("Error"):
-                return "Errors"
-            if name in _TABLES:
-                return "Tables"
-            if name in _PRINTING:
-                return "Lines that commands print"
+            if (found := _kind_of_call(name, is_settings=is_settings)) is not None:
+                return found
         child, parent = parent, parents.get(parent)
-    return "Reasons, remarks and other words"
+    return kind
+
+
+def _kind_of_call(name: str, *, is_settings: bool) -> str | None:
+    """What the arguments of a function are used for; None if its name does not say."""
+    if name in _NO_TEXT or (name in _OWN_MISTAKES and not is_settings):
+        return ""
+    if name.endswith("Error"):
+        return KINDS[0]
+    return KINDS[1] if name in _PRINTING else KINDS[2] if name in _TABLES else None
 
 
 def _is_prose(text: str, kind: str) -> bool:
     if _FOREIGN.search(text) or not re.search("[a-zA-Z]{2}", text):
         return False
     words = re.findall(r"[a-zA-Z]{2,}", re.sub(r"\{[^}]*\}", "", text))
-    return (
-        bool(words)
-        if kind in ("Tables", "Help")
-        else len(words) >= (1 if kind == "Errors" else 2) and " " in text.strip()
-    )
+    least = {KINDS[0]: 1, KINDS[2]: 1, HELP: 1}.get(kind, 2)
+    return len(words) >= least and (kind in (KINDS[2], HELP) or " " in text.strip())
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_a_card_that_fails_is_told_in_the_same_words_each_time(libraries: Path, 
     assert first == second
     assert first == (
         "CUDA does not work on Fake card: ONNX Runtime cannot load 'probe.onnx': CUDA failure 700: "
-        "an illegal memory access was encountered ; GPU=0; see what nvidia-smi says"
+        "an illegal memory access was encountered ; GPU=0; see: nvidia-smi"
     )
 
 

@@ -58,7 +58,7 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     except BackendError as error:
         # The folder is another at every check, and one fault must be one line wherever it comes from.
         told = str(error).replace(f"{folder}{os.sep}", "")
-        hint = "; see what nvidia-smi says" if device.is_gpu else ""
+        hint = "; see: nvidia-smi" if device.is_gpu else ""
         raise BackendError(f"{device.provider} does not work on {device.name}: {told}{hint}") from error
     if not np.array_equal(doubled, picture * np.float32(2)):
         raise BackendError(f"{device.name} gives wrong results with {device.versions}")

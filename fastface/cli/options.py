@@ -279,7 +279,7 @@ def _invocation(given: list[tuple[Flag, Any]], common: dict[str, Any]) -> Invoca
         path, separator, value = text.partition("=")
         section, dot, key = path.partition(".")
         if not (separator and dot):
-            raise ConfigError(f"--set {text}: write it as section.key=value, as --set scan.batch=8")
+            raise ConfigError(f"--set {text!r}: write it as section.key=value, as --set scan.batch=8")
         layers.setdefault(section, {})[key] = value
         typed[section, key] = f"-s {text}"
     for flag, value in given:

@@ -82,7 +82,7 @@ def _lines(result: PeopleResult) -> list[str]:
     rest += [f"{result.rejected} of rejected persons"] if result.rejected else []
     lines.append(
         f"{counted(result.faces, 'face')}: {result.listed} of {counted(num_seen, 'listed person')}, {', '.join(rest)}, "
-        f"{result.poor} not clear enough to tell"
+        f"{result.poor} not clear enough"
     )
     if result.passing:
         lines.append(f"{counted(result.passing, 'person')} not listed: the face is never seen, the body only briefly")

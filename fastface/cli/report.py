@@ -146,7 +146,7 @@ def _summary(result: RunResult) -> str:
     faces = sum(video.faces for video in new)
     parts = [f"{counts.inferred} frames searched"]
     parts += [f"{counts.blurred} of them too blurred"] if counts.blurred else []
-    parts += [f"{counts.quarantined} given up"] if counts.quarantined else []
+    parts += [f"{counts.quarantined} skipped after crashes"] if counts.quarantined else []
     is_partly_new = 0 < faces < counts.faces
     parts.append(counted(counts.faces, "face") + (f" ({faces} new)" if is_partly_new else ""))
     parts += [f"{counted(counts.unsharp, 'face')} not sharp enough"] if counts.unsharp else []

@@ -87,7 +87,7 @@ def load_config(
         config = Config.model_validate(merged)
     except ValidationError as error:
         faults = [_fault(detail, origins) for detail in error.errors()]
-        raise ConfigError([*_unknown_variables(environment), *faults]) from error
+        raise ConfigError(list(dict.fromkeys([*_unknown_variables(environment), *faults]))) from error
     if unknown := _unknown_variables(environment):
         raise ConfigError(unknown)
     return config

@@ -166,7 +166,7 @@ def _why_nobody(name: str, named: str) -> str:
     if named == EVERYONE_PATH:
         return "'*' takes no name: write -t '*'"
     if fault := _why_not_there(Path(named)):
-        return f"neither that nor {named!r} is there: {fault}"
+        return f"{named!r}: {fault}"
     is_bank = Path(named).suffix.lower() == BANK_SUFFIX and not Path(named).is_dir()
     return f"a bank already holds names: write {named!r}" if is_bank else ""
 

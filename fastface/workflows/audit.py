@@ -265,7 +265,7 @@ def _population(index: Path, ledger: Ledger, answer: Answer) -> _Population:
         )
     strata = _strata(videos)
     if not strata:
-        raise ConfigError(["no moment can be looked at again", *(one.reason for one in left_out)])
+        raise ConfigError(["no picture of any moment can be made again", *(one.reason for one in left_out)])
     return _Population(tuple(videos), strata, tuple(left_out))
 
 

@@ -183,7 +183,9 @@ def check_decoder(config: Config) -> None:
     if find_spec("PyNvVideoCodec") is None:
         raise BackendError(f"scan.decoder: PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'; {other}")
     if not card_present():
-        raise BackendError(f"scan.decoder: nvdec needs an NVIDIA card and its driver, and there is none here; {other}")
+        raise BackendError(
+            f"scan.decoder: nvdec needs an NVIDIA card and its driver, and this machine has none; {other}"
+        )
     try:
         ctypes.CDLL(_DECODER_LIBRARY)
     except OSError as error:

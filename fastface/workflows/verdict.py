@@ -17,7 +17,7 @@ STATE_WORDS = {
     "partial": "partly read",
     "cancelled": "not reached",
     "unstable": "still being written",
-    "quarantined": "given up",
+    "quarantined": "skipped after crashes",
     "failed": "failed",
 }
 """{state of a video: what people read}, from the best to the worst."""
