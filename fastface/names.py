@@ -13,8 +13,9 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MARKED = re.compile(r"-[0-9a-f]{8}")
 _MARK_BYTES = 9
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_JOINED = re.compile(r"(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")
-"""Zero-width joiners between two characters beyond ASCII: emoji, and scripts such as Persian, are written with them."""
+_JOINERS = "\u200c\u200d"
+_LONE_JOINER = re.compile(rf"(?<![^\x00-\x7f{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\x00-\x7f{_JOINERS}])")
+"""Zero-width joiners that do not stand between two characters beyond ASCII, as those of emoji and of Persian do."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -34,7 +35,7 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
     if kept == text and kept and len(kept.encode()) <= max_bytes and not _MARKED.fullmatch(kept[-_MARK_BYTES:]):
         return kept
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    stem = kept.encode()[: max_bytes - _MARK_BYTES].decode(errors="ignore").rstrip(". ")
+    stem = kept.encode()[: max_bytes - _MARK_BYTES].decode(errors="ignore").rstrip(f". {_JOINERS}")
     return f"{stem or 'unnamed'}-{digest[: _MARK_BYTES - 1]}"
 
 
@@ -69,16 +70,15 @@ def text_cell(text: str) -> str:
 
 def is_shown(text: str) -> bool:
     """Whether all characters are visible, or join two visible ones beyond ASCII, as in a family of emoji."""
-    return text.isprintable() or _JOINED.sub("", text).isprintable()
+    return text.isprintable() or clean_text(text) == text.strip()
 
 
 def clean_text(text: str) -> str:
     """A name as a person wrote it, on one line: what cannot be shown is `_`, and no space stands at an end."""
-    if is_shown(text):
+    if text.isprintable():
         return text.strip()
-    joiners = {match.start() for match in _JOINED.finditer(text)}
-    shown = "".join(c if c.isprintable() or place in joiners else "_" for place, c in enumerate(text))
-    return shown.strip()
+    shown = "".join(c if c.isprintable() or c in _JOINERS else "_" for c in text)
+    return _LONE_JOINER.sub("_", shown).strip()
 
 
 def _escaped(match: re.Match[str]) -> str:

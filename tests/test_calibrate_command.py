@@ -82,7 +82,7 @@ def test_the_index_counts_too_and_known_photos_start_no_process(
 
 
 def test_a_folder_without_an_index_is_a_fault(persons: Path, config: Config, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holds no index"):
+    with pytest.raises(ConfigError, match="holds no scanned videos"):
         calibrate(config, [str(persons)], tmp_path, Observer(), index=tmp_path / "nothing", wanted=1e-3)
 
 

@@ -77,10 +77,10 @@ def test_a_name_cannot_lead_out_of_the_output_folder() -> None:
         ("=y.jpg", "'=y.jpg': write NAME=PATH, with a name and a photo or folder"),
         ("  =y.jpg", "'  =y.jpg': write NAME=PATH, with a name and a photo or folder"),
         ("Ann=", "'Ann=': write NAME=PATH, with a name and a photo or folder"),
-        ("Ann=none.jpg", "'Ann=none.jpg': neither that nor 'none.jpg' is there: no such file or folder"),
-        ("Ann=a\0b", "'Ann=a\\x00b': neither that nor 'a\\x00b' is there: no such file or folder"),
+        ("Ann=none.jpg", "'Ann=none.jpg': 'none.jpg': no such file or folder"),
+        ("Ann=a\0b", "'Ann=a\\x00b': 'a\\x00b': no such file or folder"),
         ("Ann=*", "'Ann=*': '*' takes no name: write -t '*'"),
-        ("Ann=bank.npz", "'Ann=bank.npz': a bank has names of its own: write 'bank.npz'"),
+        ("Ann=bank.npz", "'Ann=bank.npz': a bank already holds names: write 'bank.npz'"),
         ("Ann=empty", "'empty': the folder of 'Ann' is empty"),
     ],
 )
@@ -137,7 +137,7 @@ def test_photos_of_one_person_that_are_refused_by_their_names_are_taken_by_one(
     folder, bank = shared_media / "photos" / "friends_tv" / "Rachel_Green", tmp_path / "bank.npz"
     done = fastface("enroll", folder, "-b", bank, "--models", shared_models)
     assert done.returncode == 2
-    assert "if they are one person: -t NAME=FOLDER" in done.stderr
+    assert "or write -t NAME=FOLDER" in done.stderr
     done = fastface("enroll", f"Rachel={folder}", "-b", bank, "--models", shared_models)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(": 1 person\n")

@@ -121,9 +121,8 @@ def test_all_faults_are_listed_at_once(drawn):
         "'Cat' has no usable photo: people/Cat.png: the face is too blurred: sharpness 4.0, at least 5 is needed",
         "'Dan' has no usable photo: people/Dan.png: 2 faces of similar size: which one is 'Dan'? Crop it",
         "'Eve' has no usable photo: people/Eve.jpg: not a picture, or of a format that is not read",
-        "'Fay', 'Guy' have the same face (people/Fay.png and people/Guy.png: 1.00);"
-        " photos of one person belong in one sub-folder that bears the name;"
-        " if they are one person: -t NAME=FOLDER (of enroll: NAME=FOLDER)",
+        "'Fay', 'Guy' have the same face (people/Fay.png and people/Guy.png: 1.00); if they are one person,"
+        " put the photos into one sub-folder with the name, or write -t NAME=FOLDER (enroll: NAME=FOLDER)",
     ]
 
 
@@ -140,7 +139,7 @@ def test_no_usable_target_is_never_everybody(drawn):
     bad = drawn.photo("Bob.png")
     (drawn.folder / "empty").mkdir()
     for targets in ((), (bad,), (drawn.folder / "empty",), (drawn.folder / "nothing",)):
-        with pytest.raises(ConfigError, match="no usable target"):
+        with pytest.raises(ConfigError, match="no usable photo"):
             drawn.load(*targets, tolerant=True)
 
 
@@ -256,7 +255,7 @@ def test_photos_filed_with_the_wrong_person_are_left_out(drawn):
         drawn.photo(f"p/{name}/bob{number}.png", (mixed(0, 0.9, 0, third), 100))
     gallery, report = drawn.load(drawn.folder / "p")
     assert sources(gallery) == {"Ann": ["1.png", "2.png", "3.png"], "Bob": ["bob2.png", "bob3.png", "bob4.png"]}
-    assert all("shows 'Bob' rather than 'Ann'" in text[0] for text in remarks(report).values())
+    assert all("looks like 'Bob', not like 'Ann'" in text[0] for text in remarks(report).values())
 
 
 @pytest.mark.parametrize(("cosine", "num_faults"), [(0.49, 0), (0.51, 1)])

@@ -37,7 +37,7 @@ def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(cartoon: Cartoon, out
     assert json.loads(fastface("status", "-o", out, "--json").stdout)["states"] == {}
     # Nobody can be looked for any more, and so the answers of before stay.
     (line,) = errors(fastface("find", "-t", cartoon.photos, "-o", out, "-q", "--models", cartoon.models), 2, 1)
-    assert "holds no index" in line
+    assert "holds no scanned videos" in line
     assert all(path.exists() for path in [*clips, *tables])
 
 

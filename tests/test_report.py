@@ -63,8 +63,11 @@ def test_videos_are_at_most_twenty_rows_the_worst_first(capsys: pytest.CaptureFi
     code, out, err = printed(result, capsys)
     table = rows(out, "state")
     assert [row[:2] for row in table[:4]] == [
-        ["broken.mp4", "failed"], ["new.mp4", "still being written"], ["sound.m4a", "audio only"], ["film00.mp4", "done"],
-    ]  # fmt: skip
+        ["broken.mp4", "failed"],
+        ["new.mp4", "still being written"],
+        ["sound.m4a", "audio only"],
+        ["film00.mp4", "done"],
+    ]
     assert len(table) == 20
     assert "and 13 more videos: 13 done; all are in run.json" in out
     assert (code, err) == (

@@ -121,7 +121,7 @@ def test_starting_over_forgets_only_when_the_targets_are_there(
     fixed = ("--models", cartoon.models, "-o", tmp_path, *NO_EXPORTS, "--fresh")
     done = fastface("run", cartoon.films / "film3.mp4", "-t", tmp_path / "nobody.jpg", *fixed)
     assert done.returncode == 2
-    assert "run.fresh" in _find(cartoon, tmp_path, "-s", "run.fresh=true", code=2)
+    assert "--fresh" in _find(cartoon, tmp_path, "-s", "run.fresh=true", code=2)
     _find(cartoon, tmp_path)
     assert run_tools.tables(tmp_path) == before
     done = fastface("run", cartoon.films / "film3.mp4", "-t", cartoon.photos, *fixed)

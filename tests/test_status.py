@@ -39,7 +39,7 @@ def killed(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_videos_that_a_killed_run_did_not_come_to_are_waiting(killed: Path) -> None:
     assert _states(killed) == {"scanning": 1, "waiting": 2}
     told = fastface("status", "-o", killed).stdout.splitlines()
-    assert "not running; 1 scanning, 2 waiting" in told[0]
+    assert "not running, 0% scanned; 3 videos: 2 waiting, 1 in progress" in told[0]
     assert len(told) == 2  # they are counted; a line each would be thousands
 
 
@@ -100,7 +100,7 @@ def test_an_index_in_which_all_wait_is_none(cartoon: Cartoon, tmp_path: Path) ->
     assert fastface("run", cartoon.films, *_given(cartoon, out), "--max-hours", "1e-7").returncode == 3
     assert _states(out) == {"waiting": 3}
     (line,) = errors(fastface("find", *_given(cartoon, out)), 2, 1)
-    assert "holds no index" in line
+    assert "holds no scanned videos" in line
 
 
 def test_the_ledger_notes_who_waits_for_the_last_command_alone(tmp_path: Path) -> None:

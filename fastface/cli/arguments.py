@@ -14,8 +14,8 @@ SAMPLES_FOLDER = "samples"
 OUT_FOLDER = Path("out")
 
 _TARGETS_HELP = (
-    "The persons to find: a photo, a folder (each sub-folder and each loose photo is one person), NAME=PATH (a photo or "
-    "a folder of one person), a bank.npz, or '*' for every face; may be repeated. Default: samples."
+    "The persons to find: a photo, a folder (each sub-folder and each loose photo is one person), NAME=PATH (a photo "
+    "or a folder of one person), a bank.npz, or '*' for every face; may be repeated. Default: samples."
 )
 
 Inputs = Annotated[

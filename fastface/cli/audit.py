@@ -29,7 +29,9 @@ _NOT_DONE = 3
 @with_settings()
 def audit(
     invocation: Invocation,
-    file: Annotated[Path | None, typer.Argument(help="audit.json, as the page saved it.", show_default=False)] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="audit.json, as the page saved it.", show_default=False)
+    ] = None,
     *,
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=5000, help="Number of moments to judge.")] = 200,
     seed: Annotated[

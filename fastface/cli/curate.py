@@ -20,7 +20,7 @@ __all__ = ["curate"]
 @with_settings(CURATE, MATCH, MODELS)
 def curate(
     invocation: Invocation,
-    crops: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, globs.")],
+    crops: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Pictures, folders of pictures, globs.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the set; not inside a source.")],
     targets: Annotated[
         list[str] | None,

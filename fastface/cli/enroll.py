@@ -17,8 +17,8 @@ __all__ = ["enroll"]
 @with_settings(REFERENCES, MATCH, MODELS)
 def enroll(
     invocation: Invocation,
-    paths: Annotated[list[str], typer.Argument(help="Photos, folders of photos, NAME=PATH, banks.")],
-    bank: Annotated[Path, typer.Option("--bank", "-b", help="The bank to write.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PHOTOS", help="Photos, folders of photos, NAME=PATH, banks.")],
+    bank: Annotated[Path, typer.Option("--bank", "-b", metavar="FILE", help="The bank to write, as family.npz.")],
 ) -> None:
     """Make a bank (one file) of photos, to be used with -t; reports on each photo."""
     if invocation.dry_run:

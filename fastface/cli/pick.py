@@ -22,7 +22,7 @@ __all__ = ["pick"]
 def pick(
     invocation: Invocation,
     persons: Annotated[
-        list[str] | None, typer.Argument(help="Numbers or names of persons, as listed by people.")
+        list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names of persons, as listed by people.")
     ] = None,
     *,
     name: Annotated[str, typer.Option(help="Name of the person from now on.")] = "",

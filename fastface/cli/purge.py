@@ -20,11 +20,14 @@ def purge(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
         return
     if not invocation.quiet:
         verb = "would remove" if invocation.dry_run else "removed"
-        say(
-            f"{verb} the faces and embeddings of {counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}, "
-            f"{counted(done.pictures, 'crop and snapshot file')}, {counted(done.persons, 'file')} of persons "
-            f"(portraits, tables, banks, identities, corrections): {done.bytes_freed / 1e6:.1f} MB"
-        )
+        parts = [
+            f"the faces and embeddings of {counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}",
+            f"{counted(done.pictures, 'picture')} in crops/ and snapshots/",
+            f"{counted(done.persons, 'file')} on persons (portraits, tables, banks, names)",
+        ]
+        counts = (done.indexes + done.photos, done.pictures, done.persons)
+        removed = [part for part, count in zip(parts, counts, strict=True) if count]
+        say(f"{verb} {', '.join(removed) or 'nothing'}: {done.bytes_freed / 1e6:.1f} MB")
         for path in done.kept:
             say(f"kept, since fastface did not write it: {path}")
         say(

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from fastface.export.lettering import lettering
 from fastface.export.plans import BoxLabel
+from fastface.lettering import lettering
 from fastface.types import Image
 
 __all__ = ["draw_boxes"]

@@ -133,9 +133,7 @@ def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, 
     if numbers and not first.is_gpu:
         told = ",".join(map(str, numbers))
         raise ConfigError(
-            "; ".join(
-                [f"models.devices: {told} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes]
-            )
+            "; ".join([f"--devices: {told} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes])
         )
     # The provider's name in small letters is that device and nothing else.
     others = (resolve_device(first.provider.lower(), cache, number) for number in numbers[1:])
@@ -162,5 +160,5 @@ def thresholds(config: Config, models: ModelSet) -> Limits:
         default_exit = enter - _EXIT_BELOW_ENTER
     leave = default_exit if leave is None else leave
     if leave > enter:
-        raise ConfigError(f"match.exit_threshold: {leave} is above match.threshold, {enter}")
+        raise ConfigError(f"--exit-threshold: {leave} is above the threshold, {enter}")
     return Limits(enter, leave, config.match.margin)

@@ -20,7 +20,7 @@ from fastface.gallery.sources import label_of
 from fastface.identities.corrections import Corrections
 from fastface.identities.unseen import once_a_frame
 from fastface.index.store import VideoIndex
-from fastface.names import is_shown, safe_name, valid_text
+from fastface.names import is_shown, valid_text
 from fastface.timeline import build_spans
 from fastface.types import Bodies, Faces, Gallery, HitKind, Hits, Person, Target
 from fastface.workflows.census import Census, corrections_path, shown_census
@@ -81,7 +81,7 @@ def pick(
             desk.observer.note(note)
         rows = np.flatnonzero(np.isin(census.label, places))
         gallery = _gallery(census, places, desk.networks.contract, label)
-        bank = f"banks/{safe_name(label)}.npz"
+        bank = f"banks/{label}.npz"
         if len(rows):
             desk.ledger.put_export(bank, "", "{}")
             private_folder(out / "banks")
