@@ -165,7 +165,7 @@ def test_the_providers_take_the_options_and_read_them_as_meant(libraries: Path, 
 
 
 def tensorrt_takes_nothing(folder: str) -> list[str]:
-    """TensorRT's version, and what comes of building an engine where TensorRT takes no part of the network."""
+    """TensorRT's version, and what comes of building an engine where TensorRT cannot run any part of the network."""
     graph = Path(folder) / "probe.onnx"
     write_probe_graph(graph)
     try:
@@ -178,7 +178,7 @@ def tensorrt_takes_nothing(folder: str) -> list[str]:
 def test_a_network_that_tensorrt_leaves_to_cuda_has_no_engine(libraries: Path, tmp_path: Path) -> None:
     version, refused = on_card(libraries, f"{HERE}:tensorrt_takes_nothing", tmp_path)
     assert version == "10.13.3"
-    assert refused == "TensorRT takes no part of 'probe.onnx'"
+    assert refused == "TensorRT cannot run any part of 'probe.onnx'"
 
 
 # ── memory and copies ───────────────────────────────────────────────────────────────────────────────────────────────

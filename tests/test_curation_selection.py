@@ -140,12 +140,12 @@ def test_without_a_target_the_middle_of_the_set_tells_who_is_another() -> None:
     assert compare_with_medoid(people, alike=0.5) == ""
     assert [one.reason != "" for one in people] == [False] * 5 + [True]
     assert [one.remark != "" for one in people] == [False] * 4 + [True, False]
-    assert people[5].reason.startswith("another person than most")
+    assert people[5].reason.startswith("looks like someone else")
 
 
 def test_a_set_of_several_persons_loses_nobody() -> None:
     people = [with_face(f"{axis}{turn}", angle=90, axis=axis) for axis in (1, 2, 3) for turn in range(4)]
-    assert "not of one person" in compare_with_medoid(people, alike=0.5)
+    assert "show several persons" in compare_with_medoid(people, alike=0.5)
     assert all(one.is_open and one.similarity is None and not one.remark for one in people)
 
 

@@ -39,7 +39,7 @@ def test_what_a_run_would_fail_at_is_a_fault_and_says_what_to_do(cartoon: Cartoo
     faults = [line for line in done.stdout.splitlines() if line.startswith("FAULT")]
     assert [line.split(":")[0] for line in faults] == ["FAULT chosen networks", "FAULT output"]
     assert "fastface models install" in faults[0]
-    assert "in the way of a run: 2" in done.stdout
+    assert "2 problems to fix" in done.stdout
     quiet = fastface("doctor", "--models", cartoon.models, "--ring-mb", "1", "-q")
     assert quiet.returncode == 1
     assert "--ring-mb: 1 MiB is too small" in quiet.stdout

@@ -206,7 +206,7 @@ def test_strays_among_real_photos_are_told_by_name(analyser, shared_media, tmp_p
     for (label, _), photo in told.items():
         shown = f"looks like {STRAYS[label][0]!r}, not like {label!r}"
         # Chandler is like enough to one photo of Joey's not to be left out unless he has photos of his own.
-        unlike = "most" if label == "Joey_Tribbiani" else "every"
-        reason = shown if is_enrolled and label == "Joey_Tribbiani" else f"unlike {unlike} other photo"
+        unlike = "most other photos" if label == "Joey_Tribbiani" else "any other photo"
+        reason = shown if is_enrolled and label == "Joey_Tribbiani" else f"not similar to {unlike}"
         assert photo.remarks[0].startswith(reason), photo.remarks
         assert photo.used == (not is_enrolled and label == "Joey_Tribbiani")

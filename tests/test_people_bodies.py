@@ -305,7 +305,7 @@ def test_who_is_never_seen_by_the_face_comes_last_however_they_are_ranked(out: P
 
 
 def test_who_is_hardly_seen_is_told_of_and_not_listed(out: Path, command: Command) -> None:
-    shortly = "not listed: the face is never seen, and the body only shortly"
+    shortly = "not listed: the face is never seen, the body only briefly"
     for least, unlisted in (("2", "1 person "), ("2.7", "2 persons "), ("3", "2 persons "), ("3.1", "3 persons ")):
         done = command("people", "-o", out, "--min-seconds", least)
         assert done.returncode == 0

@@ -105,7 +105,10 @@ def test_what_is_no_person_network_is_refused_in_one_line(models: Path, shared_m
     strange = tiny_yolo(tmp_path / "strange.onnx", "yolox", classes=20)
     for named, told in (
         ("cartoon_detector", r"cartoon_detector\.onnx' is no person network; its graph is that of: detector"),
-        (str(strange), r"strange\.onnx' is no person network; it names no classes, and it has 20 where COCO has 80"),
+        (
+            str(strange),
+            r"strange\.onnx' is no person network; it names no classes, and it has 20 classes, but COCO has 80",
+        ),
         ("none", r"no person network 'none': neither a file nor one of: cartoon_detector, cartoon_recogniser$"),
         (str(tmp_path / "none.onnx"), r"none\.onnx.*No such file"),
     ):

@@ -144,7 +144,7 @@ def test_other_settings_are_told_before_they_cost_a_scan(cartoon: Cartoon, tmp_p
     film = cartoon.films / "film3.mp4"
     _run(cartoon, tmp_path, film)
     assert "again" not in _run(cartoon, tmp_path, film)
-    assert "scanned with other settings" in _run(cartoon, tmp_path, film, FASTFACE_SCAN__SAMPLE_FPS="2")
+    assert "settings or networks have changed" in _run(cartoon, tmp_path, film, FASTFACE_SCAN__SAMPLE_FPS="2")
 
 
 def test_every_picture_of_a_folder_is_looked_at_and_none_becomes_a_clip(cartoon: Cartoon, tmp_path: Path) -> None:
