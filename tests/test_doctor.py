@@ -14,7 +14,7 @@ from fastface.errors import ExportError
 from fastface.workflows import checkup, preflight
 from fastface.workflows.output import OutputFolder
 
-PARTS = ["python", "packages", "runtimes", "processor", "memory", "descriptors", "device cpu", "device cuda",
+PARTS = ["python", "packages", "runtimes", "processor", "memory", "open files", "device cpu", "device cuda",
          "device tensorrt", "device openvino", "networks", "chosen networks", "processes", "ffmpeg", "cache",
          "output"]  # fmt: skip
 

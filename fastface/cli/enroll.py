@@ -30,4 +30,4 @@ def enroll(
     if not invocation.quiet:
         for line in result.report:
             say(line)
-        say(f"wrote {bank}: {counted(len(result.gallery.targets), 'person')}")
+        say(f"written: {bank} ({counted(len(result.gallery.targets), 'person')}); to search for them: -t {bank}")

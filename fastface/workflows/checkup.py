@@ -128,9 +128,9 @@ def _memory() -> Check:
 
 def _descriptors() -> Check:
     try:
-        return Check("descriptors", "fine", raise_descriptors())
+        return Check("open files", "fine", raise_descriptors())
     except ConfigError as error:
-        return Check("descriptors", "fault", str(error))
+        return Check("open files", "fault", str(error))
 
 
 def _card() -> Iterator[Check]:

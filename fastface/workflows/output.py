@@ -142,7 +142,9 @@ def _written_holder(lock: Path) -> int:
 
 
 def _in_use(out: Path, holder: int) -> LockedError:
-    return LockedError(f"{str(out)!r} is in use by another run (process {holder or 'unknown'})")
+    return LockedError(
+        f"{str(out)!r} is in use by another run (process {holder or 'unknown'}); wait for its end, or choose another folder with -o"
+    )
 
 
 def nearest(folder: Path) -> Path:
