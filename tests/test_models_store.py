@@ -183,7 +183,7 @@ def test_verify_tells_each_file(shared_models: Path, det: Path, tmp_path: Path) 
         "yolox_nano.onnx": "unknown",
     }
     assert {check.path.name: check.detail for check in verify(shared_models)}["w600k_mbf.onnx"].endswith(
-        "get the published one: fastface models install buffalo_s --accept-license"
+        "replace it: fastface models install buffalo_s --accept-license"
     )
     (tmp_path / "det_500m.onnx").write_bytes(det.read_bytes()[:-1000])
     (check,) = verify(tmp_path)

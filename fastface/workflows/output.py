@@ -143,7 +143,8 @@ def _written_holder(lock: Path) -> int:
 
 def _in_use(out: Path, holder: int) -> LockedError:
     return LockedError(
-        f"{str(out)!r} is in use by another run (process {holder or 'unknown'}); wait for its end, or choose another folder with -o"
+        f"{str(out)!r} is in use by another run (process {holder or 'unknown'}); "
+        "wait for its end, or choose another folder with -o"
     )
 
 
