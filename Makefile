@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint cons
 OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
-.PHONY: run test env dev bench torture lint constraints clean
+.PHONY: run test env dev bench torture lint messages constraints clean
 
 run: env
 	$(BIN)/fastface run
@@ -30,6 +30,10 @@ lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# docs/messages.md: every message of the package, to be read in one go. A test fails while it is out of date.
+messages: dev
+	$(BIN)/python tests/message_tools.py
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py.

@@ -314,7 +314,7 @@ CUDA = replace(DEVICE, provider="CUDA", precision="float32")
 
 def test_silent_fall_back_to_the_cpu_is_an_error(tmp_path: Path) -> None:
     runtime = FakeRuntime(["CPUExecutionProvider"])
-    with pytest.raises(BackendError, match="CUDA was asked for, but ONNX Runtime took CPUExecutionProvider"):
+    with pytest.raises(BackendError, match="CUDA was wanted, but ONNX Runtime uses CPUExecutionProvider"):
         onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
 
 

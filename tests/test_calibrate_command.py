@@ -45,7 +45,9 @@ def test_few_photos_keep_the_threshold_that_the_risk_gives_and_the_picture_shows
     assert found["options"] == ""
     assert found["suggested"] == found["in_use"]
     (reason,) = found["reasons"]
-    assert reason.startswith("the threshold in use stays, since there is too little to judge it: of 36 comparisons with")
+    assert reason.startswith(
+        "the threshold in use stays, since there is too little to judge it: of 36 comparisons with"
+    )
     mates, strangers = found["comparisons"]
     assert (mates["mates"], mates["count"]) == (True, 3 * PER_PERSON)
     assert (strangers["mates"], strangers["count"]) == (False, 3 * PER_PERSON * 2)
@@ -100,7 +102,7 @@ def test_the_index_counts_too_and_known_photos_start_no_process(
 
 
 def test_a_folder_without_an_index_is_a_fault(persons: Path, config: Config, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holds no index"):
+    with pytest.raises(ConfigError, match="holds no scanned videos"):
         calibrate(config, [str(persons)], tmp_path, Observer(), index=tmp_path / "nothing")
 
 

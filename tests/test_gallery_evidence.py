@@ -122,7 +122,7 @@ def test_a_track_of_too_few_faces_is_a_doubt() -> None:
     assert rows(decided(one_track([towards(0.6, 2)] * 3), rule=replace(RULE, least_faces=3))) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("cosine", "reasons"), [(0.41, []), (0.43, ["nearly enough evidence"])])
+@pytest.mark.parametrize(("cosine", "reasons"), [(0.41, []), (0.43, ["just below the threshold"])])
 def test_what_is_nearly_alike_is_a_doubt(cosine: float, reasons: list[str]) -> None:
     found = decided(one_track([towards(cosine, rest) for rest in (2, 2, 2, 2)]))
     assert rows(found) == []
@@ -137,7 +137,7 @@ def test_two_persons_that_are_as_near_are_a_doubt() -> None:
     found = decided(one_track([towards(0.55, 2, 0.53)] * 3), persons)
     assert (rows(found), rows(found, "Bob")) == ([], [])
     (doubt,) = found.doubts
-    assert (doubt.target, doubt.reason) == ("Ann", "another person is nearly as like")
+    assert (doubt.target, doubt.reason) == ("Ann", "another person is nearly as similar")
     assert doubt.margin == pytest.approx(0.02, abs=1e-3)
 
 

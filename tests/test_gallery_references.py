@@ -115,16 +115,15 @@ def test_all_faults_are_listed_at_once(drawn):
         "target 'nothing.jpg': no such file or folder",
         "target 'empty': the folder is empty",
         "target 'people/Nobody': the folder of 'Nobody' is empty",
-        "--not '*': everyone cannot be a lookalike",
+        "--not '*': '*' cannot be used with --not",
         "'people/bank.npz': not a bank, or a damaged one: File is not a zip file",
         "'Ann' has no usable photo: people/Ann.png: no face found",
         "'Bob' has no usable photo: people/Bob.png: the face is too small: 19 pixels, at least 20 are needed",
         "'Cat' has no usable photo: people/Cat.png: the face is too blurred: sharpness 4.0, at least 5 is needed",
         "'Dan' has no usable photo: people/Dan.png: 2 faces of similar size: which one is 'Dan'? Crop it",
         "'Eve' has no usable photo: people/Eve.jpg: not a picture, or of a format that is not read",
-        "'Fay', 'Guy' have the same face (people/Fay.png and people/Guy.png: 1.00);"
-        " photos of one person belong in one sub-folder that bears the name;"
-        " if they are one person: -t NAME=FOLDER (of enroll: NAME=FOLDER)",
+        "'Fay', 'Guy' have the same face (people/Fay.png and people/Guy.png: 1.00); if they are one person,"
+        " put the photos into one sub-folder with the name, or write -t NAME=FOLDER (enroll: NAME=FOLDER)",
     ]
 
 
@@ -141,7 +140,7 @@ def test_no_usable_target_is_never_everybody(drawn):
     bad = drawn.photo("Bob.png")
     (drawn.folder / "empty").mkdir()
     for targets in ((), (bad,), (drawn.folder / "empty",), (drawn.folder / "nothing",)):
-        with pytest.raises(ConfigError, match="no usable target"):
+        with pytest.raises(ConfigError, match="no usable photo"):
             drawn.load(*targets, tolerant=True)
 
 
@@ -257,7 +256,7 @@ def test_photos_filed_with_the_wrong_person_are_left_out(drawn):
         drawn.photo(f"p/{name}/bob{number}.png", (mixed(0, 0.9, 0, third), 100))
     gallery, report = drawn.load(drawn.folder / "p")
     assert sources(gallery) == {"Ann": ["1.png", "2.png", "3.png"], "Bob": ["bob2.png", "bob3.png", "bob4.png"]}
-    assert all("shows 'Bob' rather than 'Ann'" in text[0] for text in remarks(report).values())
+    assert all("looks like 'Bob', not like 'Ann'" in text[0] for text in remarks(report).values())
 
 
 def shot(face: np.ndarray, seed: int) -> np.ndarray:

@@ -309,8 +309,7 @@ def test_the_terminal_shows_the_same_table(out: Path, command: Command) -> None:
         (line,) = [line for line in done.stdout.splitlines() if line.replace("│", "|").startswith(f"| {cells[0]} ")]
         assert all(cell in line for cell in cells), line
     assert (
-        "76 faces: 74 are those of 4 persons listed, 2 are those of 1 person not listed, 0 too poor to tell"
-        in done.stdout
+        "76 faces: 74 of 4 listed persons, 2 of 1 person not listed (too few faces), 0 not clear enough" in done.stdout
     )
     assert str(out / "people" / "people.html") in done.stdout
 
@@ -426,7 +425,7 @@ def test_the_order_is_the_one_asked_for(out: Path, command: Command) -> None:
     said = census(command, out, "--rank", "coverage")
     assert [faces for _, faces in listed(said)] == [36, 21, 11, 6]
     (line,) = errors(command("people", "-o", out, "--rank", "beauty"), 2, 1)
-    assert "people.rank" in line
+    assert "--rank beauty" in line
 
 
 def test_numbers_are_those_of_the_census_that_was_shown(out: Path, command: Command) -> None:
@@ -626,7 +625,7 @@ def test_a_name_of_two_is_nobodys(out: Path, command: Command) -> None:
     nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
     assert command("pick", "2", "--name", "Jo", *nothing).returncode == 0
     (line,) = errors(command("pick", "3", "--name", "Jo", *nothing), 2, 1)
-    assert line.endswith("2 is called 'Jo': choose it too to make them one, or another name")
+    assert line.endswith("2 is called 'Jo': add it to make both one person, or choose another name")
     with open_existing(str(out / ".fastface" / "identities.sqlite")) as store:  # as two folders' stores may have it
         store.name(next(one.number for one in store.identities() if one.count == 11), "Jo")
     assert command("people", "-o", out, "-q").returncode == 0
@@ -671,7 +670,7 @@ def test_who_is_on_screen_together_can_be_one_by_decree_alone(out: Path, command
 def test_who_is_rejected_is_listed_no_more(out: Path, command: Command) -> None:
     done = command("pick", "2", "--reject", "-o", out)
     assert done.returncode == 0
-    assert ", 21 of rejected persons, 0 too poor to tell" in done.stdout
+    assert ", 21 of rejected persons, 0 not clear enough" in done.stdout
     said = census(command, out)
     assert (listed(said), said["rejected"], said["unlisted"]) == ([("", 36), ("", 11), ("", 6)], 21, [1, 2])
     assert census(command, out, "--min-faces", "1")["rejected"] == 21
@@ -726,7 +725,7 @@ def test_corrections_of_pictures_follow_them_when_others_come_between(command: C
 
 
 def test_damaged_notes_are_told_and_kept(out: Path, command: Command) -> None:
-    for name, hint in (("corrections.json", "mend it or remove it"), ("people.json", "run fastface people")):
+    for name, hint in (("corrections.json", "repair it or remove it"), ("people.json", "run fastface people")):
         path = out / ".fastface" / name
         kept = path.read_bytes() if path.exists() else None
         path.write_text("{")
@@ -761,21 +760,21 @@ _TOLD = {"log.jsonl", "lock", "state.sqlite", "identities.sqlite", "state.sqlite
         (["9"], ["there is no person '9': there are 1 to 4; 1 (Ada)"]),
         (["1", "0", "Eve"], ["there is no person '0'", "there is no person 'Eve'"]),
         (["-1"], None),
-        ([], ["name at least one person"]),
+        ([], ["give at least one person"]),
         (["1", "2", "--merge", "--split"], ["exclude each other"]),
         (["1", "--reject", "--split"], ["exclude each other"]),
         (["1", "2", "--merge", "--name", "Eve"], ["exclude each other"]),
-        (["--merge", "--reject"], ["name at least one person", "exclude each other"]),
+        (["--merge", "--reject"], ["give at least one person", "exclude each other"]),
         (["1", "--merge"], ["at least two persons"]),
         (["1", "1", "Ada", "--merge"], ["at least two persons"]),
-        (["4", "--split"], ["is one track"]),
-        (["1", "--name", "everyone"], ["cannot be called 'everyone'"]),
-        (["1", "--name", " "], ["cannot be called ' '"]),
-        (["1", "--name", "12"], ["cannot be called '12'"]),
-        (["1", "--name", "person 2"], ["cannot be called 'person 2'"]),
-        (["1", "--name", "=1+1\n\x1b[31m"], ["cannot be called '=1+1\\n\\x1b[31m'"]),
-        (["1", "--restore"], ["name nobody"]),
-        (["1", "--undo"], ["name nobody"]),
+        (["4", "--split"], ["has a single track"]),
+        (["1", "--name", "everyone"], ["'everyone' cannot be the name"]),
+        (["1", "--name", " "], ["' ' cannot be the name"]),
+        (["1", "--name", "12"], ["'12' cannot be the name"]),
+        (["1", "--name", "person 2"], ["'person 2' cannot be the name"]),
+        (["1", "--name", "=1+1\n\x1b[31m"], ["'=1+1\\n\\x1b[31m' cannot be the name"]),
+        (["1", "--restore"], ["give no number or name"]),
+        (["1", "--undo"], ["give no number or name"]),
         (["--undo", "--restore"], ["exclude each other"]),
         (["1", "--census", "0123456789ab"], ["open people.html again"]),
         (["1", "--selection", "none.json"], ["--selection"]),
@@ -794,7 +793,7 @@ def test_what_makes_no_sense_is_told_and_changes_nothing(
 @pytest.mark.parametrize("asked", [["people"], ["pick", "1"], ["pick", "1", "--reject"]])
 def test_without_an_index_there_is_nobody(command: Command, tmp_path: Path, asked: list[str]) -> None:
     (line,) = errors(command(*asked, "-o", tmp_path / "out", "-q"), 2, 1)
-    assert "holds no index" in line
+    assert "holds no scanned videos" in line
     assert not (tmp_path / "out" / "people").exists()
 
 
@@ -927,7 +926,7 @@ def test_two_who_have_names_are_one_only_by_a_name(out: Path, command: Command) 
     for number, name in (("1", "Ada"), ("2", "Bo")):
         assert command("pick", number, "--name", name, *nothing).returncode == 0
     (line,) = errors(command("pick", "Ada", "Bo", *nothing), 2, 1)
-    assert line.endswith("they are called Ada and Bo: say with --name what they are called as one person")
+    assert line.endswith("they are called Ada and Bo: choose one name with --name")
     (line,) = errors(command("pick", "Ada", "Bo", "--merge", "-o", out, "-q"), 2, 1)
     assert line.endswith("fastface pick 1 2 --name NAME makes them one")
     done = command("pick", "Ada", "person 3", "Bo", "--name", "All", *nothing[:-1])
@@ -938,7 +937,7 @@ def test_two_who_have_names_are_one_only_by_a_name(out: Path, command: Command) 
 def test_the_rejected_come_back_when_they_are_asked_for(out: Path, command: Command) -> None:
     before = listed(census(command, out))
     done = command("pick", "2", "--reject", "-o", out)
-    assert "person 2 is listed no more" in done.stderr
+    assert "person 2 is no longer listed" in done.stderr
     assert listed(census(command, out)) == [before[0], *before[2:]]
     assert command("pick", "--restore", "-o", out, "-q").returncode == 0
     assert listed(census(command, out)) == before
@@ -976,7 +975,7 @@ def test_an_empty_selection_is_nobody(untouched: Path, command: Command, tmp_pat
     path = tmp_path / "s.json"
     path.write_text('{"schema_version": 1, "people": [], "name": ""}')
     (line,) = errors(command("pick", "--selection", path, "-o", untouched, "-q"), 2, 1)
-    assert "name at least one person" in line
+    assert "give at least one person" in line
 
 
 def test_as_another_process_it_ends_the_same(untouched: Path, pack: Path) -> None:
@@ -1015,7 +1014,7 @@ def test_purge_takes_all_that_is_known_of_persons(picked: Path, command: Command
     assert [path for path in out.rglob("*") if path.suffix in (".npz", ".npy", ".parquet", ".jpg", ".png")] == []
     assert list(state.glob("identities*")) == []
     (line,) = errors(command("people", "-o", out), 2, 1)
-    assert "holds no index" in line
+    assert "holds no scanned videos" in line
 
 
 def test_purge_says_what_it_takes(picked: Path, command: Command, tmp_path: Path) -> None:
@@ -1029,6 +1028,6 @@ def test_purge_says_what_it_takes(picked: Path, command: Command, tmp_path: Path
     done = command("purge", "-o", out, "--yes")
     assert done.returncode == 0
     assert "removed the faces and embeddings of 2 videos" in done.stdout
-    assert f"{len(crops)} crop and snapshot file" in done.stdout
+    assert f"{len(crops)} picture" in done.stdout
     assert f"{len(of_persons)} files of persons" in done.stdout
     assert not (out / "people").exists()

@@ -84,7 +84,7 @@ def test_a_device_that_is_missing_is_told_with_a_photo_that_is(cartoon: Cartoon,
     assert "CUDA needs an NVIDIA card" in lines[0]
     assert "nobody.jpg" in lines[1]
     lines = errors(fastface(*given, *photo, "--models", tmp_path / "empty", "--decoder", "nvdec"), 2, 4)
-    assert "scan.decoder: " in lines[0]
+    assert "--decoder: " in lines[0]
     assert "fastface models install" in lines[3]  # which networks there are is known without the device
     (line,) = errors(fastface(*given, "-t", cartoon.photos, *networks), 4, 1)
     assert "CUDA needs an NVIDIA card" in line
@@ -95,9 +95,9 @@ def test_a_device_that_is_missing_is_told_with_a_photo_that_is(cartoon: Cartoon,
 def test_numbered_cards_that_are_not_there_are_told_with_the_rest(cartoon: Cartoon, tmp_path: Path) -> None:
     given = ("--devices", "0,1", "--models", cartoon.models, "-o", tmp_path / "out")
     (line,) = errors(fastface("run", cartoon.films, "-t", cartoon.photos, *given), 2, 1)
-    assert "models.devices: 0,1 numbers NVIDIA cards" in line
+    assert "--devices: 0,1 numbers NVIDIA cards" in line
     lines = errors(fastface("run", tmp_path / "none.mp4", "-t", tmp_path / "nobody.jpg", *given), 2, 3)
-    assert [part in line for part, line in zip(("none.mp4", "nobody.jpg", "models.devices"), lines, strict=True)]
+    assert [part in line for part, line in zip(("none.mp4", "nobody.jpg", "--devices"), lines, strict=True)]
     assert not (tmp_path / "out").exists()
 
 
@@ -187,7 +187,7 @@ def test_a_system_without_such_memory_is_told(monkeypatch: pytest.MonkeyPatch) -
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(os, "memfd_create", refuse)
-    with pytest.raises(SpaceError, match="no shared memory for the ring: Function not implemented"):
+    with pytest.raises(SpaceError, match="no shared memory for the frames: Function not implemented"):
         preflight.check_ring(RingShape(1, 1 << 20, 1))
 
 
@@ -214,7 +214,7 @@ def test_find_is_told_all_at_once_too(cartoon: Cartoon, ran: Ran, tmp_path: Path
     (tmp_path / "empty").mkdir()
     given = ("find", "-t", tmp_path / "nobody.jpg", "--models", tmp_path / "empty", "-o", tmp_path / "out")
     lines = errors(fastface(*given, "-s", "run.fresh=true"), 2, 4)
-    parts = ("run.fresh", "holds no index", "nobody.jpg", "fastface models install")
+    parts = ("--fresh", "holds no scanned videos", "nobody.jpg", "fastface models install")
     assert all(part in line for part, line in zip(parts, lines, strict=True))
     assert not (tmp_path / "out").exists()
     out = shutil.copytree(ran.out, tmp_path / "out")

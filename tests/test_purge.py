@@ -29,7 +29,7 @@ def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(cartoon: Cartoon, out
     done = fastface("purge", "-o", out, "--yes")
     assert done.returncode == 0, done.stderr
     assert "removed the faces and embeddings of 3 videos" in done.stdout
-    assert f"not known to the ledger, and kept: {out / 'crops' / 'mine.jpg'}" in done.stdout
+    assert f"kept, since fastface did not write it: {out / 'crops' / 'mine.jpg'}" in done.stdout
     log = out / ".fastface" / "log.jsonl"
     assert f"{log} (names of videos, no faces)" in done.stdout
     assert log.exists()
@@ -40,7 +40,7 @@ def test_all_that_is_kept_of_faces_goes_and_the_rest_stays(cartoon: Cartoon, out
     assert json.loads(fastface("status", "-o", out, "--json").stdout)["states"] == {}
     # Nobody can be looked for any more, and so the answers of before stay.
     (line,) = errors(fastface("find", "-t", cartoon.photos, "-o", out, "-q", "--models", cartoon.models), 2, 1)
-    assert "holds no index" in line
+    assert "holds no scanned videos" in line
     assert all(path.exists() for path in [*clips, *tables])
 
 
@@ -56,7 +56,7 @@ def test_what_would_go_is_told_and_stays(out: Path) -> None:
 
 def test_a_folder_that_is_none_of_ours_or_in_use_is_left_alone(out: Path, tmp_path: Path) -> None:
     (line,) = errors(fastface("purge", "-o", tmp_path, "--yes"), 2, 1)
-    assert "holds no run of fastface" in line
+    assert "is not an output folder of fastface" in line
     with OutputFolder(out).locked():
         before = contents(out / ".fastface" / "index")
         (line,) = errors(fastface("purge", "-o", out, "--yes"), 11, 1)

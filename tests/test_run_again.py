@@ -122,7 +122,7 @@ def test_starting_over_forgets_only_when_the_targets_are_there(
     fixed = ("--models", cartoon.models, "-o", tmp_path, *NO_EXPORTS, "--fresh")
     done = fastface("run", cartoon.films / "film3.mp4", "-t", tmp_path / "nobody.jpg", *fixed)
     assert done.returncode == 2
-    assert "run.fresh" in _find(cartoon, tmp_path, "-s", "run.fresh=true", code=2)
+    assert "--fresh" in _find(cartoon, tmp_path, "-s", "run.fresh=true", code=2)
     _find(cartoon, tmp_path)
     assert run_tools.tables(tmp_path) == before
     done = fastface("run", cartoon.films / "film3.mp4", "-t", cartoon.photos, *fixed)
@@ -145,7 +145,7 @@ def test_other_settings_are_told_before_they_cost_a_scan(cartoon: Cartoon, tmp_p
     film = cartoon.films / "film3.mp4"
     _run(cartoon, tmp_path, film)
     assert "again" not in _run(cartoon, tmp_path, film)
-    assert "scanned with other settings" in _run(cartoon, tmp_path, film, FASTFACE_SCAN__SAMPLE_FPS="2")
+    assert "settings or networks have changed" in _run(cartoon, tmp_path, film, FASTFACE_SCAN__SAMPLE_FPS="2")
 
 
 def test_every_picture_of_a_folder_is_looked_at_and_none_becomes_a_clip(cartoon: Cartoon, tmp_path: Path) -> None:

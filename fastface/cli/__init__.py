@@ -23,7 +23,7 @@ def main() -> None:
     try:
         from fastface.cli.app import app  # noqa: PLC0415
 
-        app()
+        sys.exit(app(prog_name="fastface", standalone_mode=False) or 0)
     except InterruptError as error:
         _end(str(error), 128 + error.signal_number)
     except FastfaceError as error:
@@ -40,7 +40,12 @@ def main() -> None:
         # Whoever read our output has gone; nothing more can be told, and Python must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception:  # noqa: BLE001 - the top frame of the command line
+    except Exception as error:  # noqa: BLE001 - the top frame of the command line
+        if hasattr(error, "format_message"):
+            from fastface.cli.usage import usage_line  # noqa: PLC0415
+
+            _tell(usage_line(error))
+            sys.exit(_USAGE)
         traceback.print_exc()
         _end("internal error: please report the lines above", 1)
 
@@ -69,5 +74,5 @@ def _write_anything() -> None:
 
 
 def _tell(text: str) -> None:
-    for line in text.splitlines() or [""]:
+    for line in text.splitlines():
         print(f"fastface: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)  # noqa: T201

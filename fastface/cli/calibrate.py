@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from fastface.cli.arguments import OUT_FOLDER, SAMPLES_FOLDER, Targets
+from fastface.cli.arguments import OUT_FOLDER, Targets, or_samples
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
-from fastface.cli.report import as_json, observer_for, say, show
+from fastface.cli.report import as_json, console, observer_for, say, show
 from fastface.gallery.calibration import Rate
+from fastface.names import counted
 from fastface.workflows.calibrate import CHART_NAME, Calibration, RiskPoint
 from fastface.workflows.calibrate import calibrate as calibrate_workflow
 from fastface.workflows.preview import preview_enroll
@@ -24,11 +24,11 @@ def calibrate(
     invocation: Invocation,
     targets: Targets = None,
     *,
-    index: Annotated[Path | None, typer.Option(help="An output folder: its faces count too.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help=f"Gets {CHART_NAME}.")] = OUT_FOLDER,
+    index: Annotated[Path | None, typer.Option(help="Also use the faces of this output folder.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
 ) -> None:
     """Check the threshold of evidence against these persons and an archive, with the errors to expect, and draw why."""
-    targets = targets or [SAMPLES_FOLDER]
+    targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_enroll(invocation.config, targets, out / CHART_NAME), invocation)
     observer = observer_for(invocation)
@@ -39,7 +39,7 @@ def calibrate(
     for remark in result.remarks:
         observer.note(remark)
     if not invocation.quiet:
-        Console(soft_wrap=True, highlight=False).print(_table(result))
+        console().print(_table(result))
         _explain(result)
     if result.options:
         say(result.options)
@@ -50,7 +50,7 @@ def _table(result: Calibration) -> Table:
     if result.options:
         limits["suggested"] = result.suggested
     columns = [f"{name}\n{pair.threshold:.2f}, {pair.margin:.2f}" for name, pair in limits.items()]
-    table = Table("error\nof comparing", "number", "median\nworst", *columns, "estimate")
+    table = Table("error\nin comparing", "number", "median\nworst", *columns, "estimate")
     for row in result.comparisons:
         worst, error = (row.lowest, "missed") if row.mates else (row.highest, "false match")
         rates = (row.in_use, *([row.suggested] if result.options else []), row.estimated)
@@ -69,11 +69,11 @@ def _percent(share: float) -> str:
 
 def _explain(result: Calibration) -> None:
     for row in result.comparisons:
-        say(f"worst of {row.kind!r}: {row.extreme}")
-    beside = f", {result.tracks} tracks" if result.tracks else ""
+        say(f"worst pair of {row.kind!r}: {row.extreme}")
+    tracks = f", {counted(result.tracks, 'track')}" if result.tracks else ""
     say(
-        f"{result.persons} persons, {result.photos} photos{beside}; the risk is {result.false_tracks:g} false tracks in"
-        f" {result.pairs} comparisons"
+        f"{counted(result.persons, 'person')}, {counted(result.photos, 'photo')}{tracks}; the risk is "
+        f"{result.false_tracks:g} false tracks in {result.pairs} comparisons"
     )
     for point in _shown_points(result):
         here = "" if point.here is None else f", here {point.here.value:.2g} ({_span(point.here)})"

@@ -21,14 +21,16 @@ __all__ = ["curate"]
 @with_settings(CURATE, MATCH, MODELS, remembers="crops")
 def curate(
     invocation: Invocation,
-    crops: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, globs.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the set; not in a source.")],
+    crops: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Pictures, folders of pictures, globs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the set; not inside a source.")],
     targets: Annotated[
         list[str] | None,
-        typer.Option("--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; others are left out."),
+        typer.Option(
+            "--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; leave out pictures of others."
+        ),
     ] = None,
 ) -> None:
-    """Make a balanced set out of crops: doubles out, quotas by framing and pose; copies, and tells why of each."""
+    """Copy a balanced set out of many crops of a person: no doubles, all framings and poses, a reason for each."""
     result = curate_workflow(
         invocation.config,
         crops,

@@ -8,12 +8,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from fastface.config import Config, load_config
+from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError
 from fastface.workflows.remembered import read_remembered
 
@@ -57,28 +57,98 @@ class Flag:
         fields: dict[str, FieldInfo] = section.model_fields  # type: ignore[union-attr]
         return next(f for name, f in fields.items() if self.key in (name, f.alias))
 
+    def typed(self, value: object) -> str:
+        """The option and its value, as the user typed them."""
+        name = self.names[0]
+        if isinstance(value, bool):
+            return name if value else f"--no{name[1:]}"
+        return " ".join(f"{name} {one}" for one in (value if isinstance(value, list) else [value]))
+
     def annotation(self) -> Any:
         """What typer makes the option of."""
-        kind = bool if self.field.annotation is bool else list[str] if self.field.default == () else str
-        help_text = f"{self.field.description} {_bounds(self.field)}".strip()
-        names = [f"{name}/--no{name[1:]}" if kind is bool else name for name in self.names]
-        panel = self.section.capitalize()
-        return Annotated[kind | None, typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False)]
+        field = self.field
+        kind = bool if field.annotation is bool else list[str] if field.default == () else str
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        option = typer.Option(
+            *(f"{name}/--no{name[1:]}" if kind is bool else name for name in self.names),
+            help=f"{field.description} {_bounds(field)}".strip(),
+            metavar="" if kind is bool else _joined(choices) or _kind_of_value(self.key, field),
+            rich_help_panel=None if (self.section, self.key) in _USUAL else _MORE,
+            show_default=False,
+            autocompletion=(lambda incomplete: [one for one in choices if one.startswith(incomplete)])
+            if choices
+            else None,
+        )
+        return Annotated[kind | None, option]
+
+
+def _joined(choices: tuple[str, ...]) -> str:
+    """The choices; with spaces if they are long, so that a narrow terminal breaks between them."""
+    joined = "|".join(choices)
+    return joined if len(joined) <= _MOST_UNBROKEN else joined.replace("|", " | ")
+
+
+_MOST_UNBROKEN = 20
+
+_MORE = "More options (all settings: -s section.key=value)"
+
+_USUAL = {
+    *(("match", key) for key in ("not", "threshold")),
+    *(("scan", key) for key in ("sample_fps", "track")),
+    *(("spans", key) for key in ("pad",)),
+    *(("export", key) for key in ("clips", "crops", "boxes")),
+    *(("people", key) for key in ("min_faces", "top", "rank", "video", "store")),
+    *(("run", key) for key in ("fresh", "until", "max_hours")),
+    *(("models", key) for key in ("dir", "pack", "device")),
+    ("curate", "max"),
+}
+"""Settings that most users need: their options stand first in the help."""
+
+_KINDS_BY_KEY = {
+    "det_size": "auto|WxH",
+    "pad": "BEFORE,AFTER",
+    "until": "HH:MM",
+    "ratio": "W:H,…",
+    "devices": "N,…",
+    "not": "PHOTOS",
+    "store": "FILE|URL",
+    "pack": "NAME",
+    "detector": "FILE|NAME",
+    "recogniser": "FILE|NAME",
+    "person_model": "FILE|NAME",
+}
+
+
+def _kind_of_value(key: str, field: FieldInfo) -> str:
+    """What a user writes for a setting that has no fixed choices."""
+    kind = str(field.annotation)  # a union or an annotated type, as pydantic keeps it
+    by_type = next((shown for name, shown in _KINDS_BY_TYPE.items() if name in kind), "TEXT")
+    return _KINDS_BY_KEY.get(key, by_type)
+
+
+_KINDS_BY_TYPE = {"Path": "PATH", "int": "N", "float": "NUMBER"}
 
 
 def _bounds(field: FieldInfo) -> str:
-    shown = [f"default: {_shown(field.default)}"] if field.default not in (None, (), False) else []
-    low = next((f"{sign} {getattr(m, name)}" for m in field.metadata for name, sign in _LOW if hasattr(m, name)), "")
-    high = next((f"{sign} {getattr(m, name)}" for m in field.metadata for name, sign in _HIGH if hasattr(m, name)), "")
-    shown += [bound for bound in (low, high) if bound]
-    return f"[{', '.join(shown)}]" if shown else ""
+    """The default and the allowed range, in brackets that rich does not take for markup."""
+    is_known = field.default in (None, (), False, "", 0) or "default" in (field.description or "")
+    shown = [] if is_known else [f"default {_shown(field.default)}"]
+    limits = {name: getattr(m, name) for m in field.metadata for name in _SIGNS if hasattr(m, name)}
+    if limits.keys() == {"ge", "le"}:
+        shown.append(f"{limits['ge']} to {limits['le']}")
+    else:
+        shown += [f"{_SIGNS[name]} {limit:g}" for name, limit in limits.items()]
+    return f"({'; '.join(shown)})" if shown else ""
 
 
-_LOW = (("ge", "≥"), ("gt", ">"))
-_HIGH = (("le", "≤"), ("lt", "<"))
+_SIGNS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, float):
+        return f"{default:g}"
     if not isinstance(default, tuple):
         return str(default)
     return ",".join(part if isinstance(part, str) else f"{part:g}" for part in default)
@@ -150,14 +220,33 @@ class Invocation:
 
 
 _COMMON: dict[str, Any] = {
-    "config_file": Annotated[Path | None, typer.Option("--config", "-c", help="A TOML file of settings.")],
-    "set_": Annotated[list[str] | None, typer.Option("--set", "-s", help="section.key=value; repeatable.")],
-    "profile": Annotated[str | None, typer.Option(help="A file of configs/, by name.")],
-    "dry_run": Annotated[bool | None, typer.Option("--dry-run", help="Say what would be done; do nothing.")],
-    "json_": Annotated[bool | None, typer.Option("--json", help="One JSON object on standard output.")],
-    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="Only errors.")],
+    "config_file": Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Read settings from a TOML file.")
+    ],
+    "set_": Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Change any setting; may be repeated."),
+    ],
+    "profile": Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Use a set of settings for one purpose: dataset, faces, fast, highlights.",
+            autocompletion=lambda incomplete: [
+                path.stem for path in sorted(profiles_folder().glob(f"{incomplete}*.toml"))
+            ],
+        ),
+    ],
+    "dry_run": Annotated[
+        bool | None, typer.Option("--dry-run", metavar="", help="Say what would be done; do nothing.")
+    ],
+    "json_": Annotated[bool | None, typer.Option("--json", metavar="", help="Print one JSON object and nothing else.")],
+    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", metavar="", help="Print only failures.")],
     "verbose": Annotated[
-        bool | None, typer.Option("--verbose", "-v", help="Tell where the time goes, and which files were left out.")
+        bool | None,
+        typer.Option(
+            "--verbose", "-v", metavar="", help="Also print how the time was spent, and which files were left out."
+        ),
     ],
 }
 
@@ -204,16 +293,19 @@ def _invocation(
     given: list[tuple[Flag, Any]], common: dict[str, Any], out: Path | None, *, with_export: bool
 ) -> Invocation:
     layers: dict[str, dict[str, object]] = {}
+    typed: dict[tuple[str, str], str] = {}
     for text in common["set_"] or ():
         path, separator, value = text.partition("=")
         section, dot, key = path.partition(".")
         if not (separator and dot):
-            raise ConfigError(f"--set {text!r}: write it as section.key=value")
+            raise ConfigError(f"--set {text!r}: write it as section.key=value, as --set scan.batch=8")
         layers.setdefault(section, {})[key] = value
+        typed[section, key] = f"-s {text}"
     for flag, value in given:
         if value is not None:
             layers.setdefault(flag.section, {})[flag.key] = value
-    sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers}
+            typed[flag.section, flag.key] = flag.typed(value)
+    sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers, "typed": typed}
     config, notes = load_config(**sources), []
     if out is not None and not config.run.fresh:
         # A profile or a file is a recipe of its own: only the networks are remembered beside it.

@@ -22,19 +22,23 @@ __all__ = ["pick"]
 @with_settings(SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def pick(
     invocation: Invocation,
-    persons: Annotated[list[str] | None, typer.Argument(help="Numbers or names, as people shows them.")] = None,
+    persons: Annotated[
+        list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names of persons, as listed by people.")
+    ] = None,
     *,
-    name: Annotated[str, typer.Option(help="What the person is called from now on.")] = "",
-    selection: Annotated[Path | None, typer.Option(help="A file that people.html saved.")] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="They are one person; export nothing.")] = False,
-    split: Annotated[bool, typer.Option("--split", help="It is two persons; export nothing.")] = False,
-    reject: Annotated[bool, typer.Option("--reject", help="List them no more; export nothing.")] = False,
-    restore: Annotated[bool, typer.Option("--restore", help="List all again who were rejected; name nobody.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take back the last correction or name; name nobody.")] = False,
-    census: Annotated[str, typer.Option(help="The census that the numbers are of; the page names it.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the person from now on.")] = "",
+    selection: Annotated[Path | None, typer.Option(help="File that people.html saved.")] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="These are one person; exports nothing.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="This is two persons; exports nothing.")] = False,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Do not list these persons any more; exports nothing.")
+    ] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="List all rejected persons again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back the last correction or name.")] = False,
+    census: Annotated[str, typer.Option(help="The list that the numbers come from, as given by the page.")] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Make chosen persons a target: a bank, spans, clips and crops as with photos. Several are taken for one."""
+    """Export spans, clips and crops of persons that people listed; or correct who is who."""
     chosen, called = list(persons or ()), name
     if selection is not None:
         more = _read_selection(selection)
@@ -45,8 +49,8 @@ def pick(
     faults = []
     if bool(chosen) == (restore or undo):
         alone = "--undo takes back the last correction" if undo else "--restore lists all rejected persons again"
-        missing = "name at least one person, by its number or name, or give --selection FILE"
-        faults = [f"{alone}: name nobody" if chosen else missing]
+        missing = "give at least one person, by number or name, or --selection FILE"
+        faults = [f"{alone}: give no number or name with it" if chosen else missing]
     if len(asked) + undo > 1 or ((asked or undo) and name):
         faults.append("--merge, --split, --reject, --restore, --undo and --name exclude each other")
     if faults:

@@ -27,7 +27,7 @@ def purge(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
-    """Remove embeddings, faces of photos, crops, snapshots and persons of OUT; tables, clips and the log stay."""
+    """Remove faces, embeddings, crops, snapshots and persons from an output folder; tables, clips and the log stay."""
     if out is None:
         raise ConfigError("name the folder to purge: fastface purge -o OUT")
     if not (invocation.dry_run or yes):
@@ -39,7 +39,7 @@ def purge(
     if not invocation.quiet:
         say(_describe("would remove" if invocation.dry_run else "removed", done))
         for path in done.kept:
-            say(f"not known to the ledger, and kept: {path}")
+            say(f"kept, since fastface did not write it: {path}")
         say(
             f"kept: tables and clips in {out}, banks that enroll wrote, identity stores elsewhere, and {done.log} "
             "(names of videos, no faces)"
@@ -47,11 +47,11 @@ def purge(
 
 
 def _describe(verb: str, done: Purge) -> str:
-    return (
-        f"{verb} the faces and embeddings of {counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}, "
-        f"{counted(done.pictures, 'crop and snapshot file')}, {counted(done.persons, 'file')} of persons "
-        f"(portraits, tables, banks, identities, corrections): {done.bytes_freed / 1e6:.1f} MB"
-    )
+    sources = f"{counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}"
+    parts = [f"the faces and embeddings of {sources}"] if done.indexes + done.photos else []
+    parts += [f"{counted(done.pictures, 'picture')} in crops/ and snapshots/"] if done.pictures else []
+    parts += [f"{counted(done.persons, 'file')} on persons (portraits, tables, banks, names)"] if done.persons else []
+    return f"{verb} {', '.join(parts) or 'nothing'}: {done.bytes_freed / 1e6:.1f} MB"
 
 
 def _ask(out: Path, planned: Purge, invocation: Invocation) -> None:

@@ -169,5 +169,5 @@ def _checked(part: Path, planned: Stretch, time_base: Fraction) -> Stretch:
     wanted = float((planned.end_pts - planned.first_pts) * time_base)
     found = (written.end_pts - written.first_pts) / 1_000_000
     if abs(found - wanted) > max(_LEAST_TOLERANCE_SECONDS, wanted * _DURATION_TOLERANCE):
-        raise ExportError(f"ffmpeg wrote a clip of {found:.3f} s where {wanted:.3f} s were asked")
+        raise ExportError(f"ffmpeg wrote a clip of {found:.3f} s instead of {wanted:.3f} s")
     return written

@@ -178,7 +178,7 @@ def shortages(mates: Trials, strangers: Trials) -> list[str]:
     if faces < LEAST_IN_TAIL:
         missing.append(
             f"of {len(strangers)} comparisons with another person the highest twentieth is of {faces} different faces,"
-            f" {LEAST_IN_TAIL} are needed to tell its tail: give more persons and photos, or a larger archive (--index)"
+            f" {LEAST_IN_TAIL} are needed to estimate its tail: give more persons and photos, or a larger archive (--index)"
         )
     return missing
 

@@ -148,7 +148,7 @@ def drop_misfiled(persons: Persons, alike: float) -> None:
             misfiled += [(int(own[row]), persons.labels[other], float(to_other[row].max())) for row in found]
     for row, other_label, similarity in misfiled:
         pick = persons.picks[row]
-        pick.leave_out(f"shows {other_label!r} rather than {pick.label!r} ({similarity:.2f})")
+        pick.leave_out(f"looks like {other_label!r}, not like {pick.label!r} ({similarity:.2f})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +194,15 @@ def _same_face_fault(group: Sequence[str], evidence: str) -> str:
     named = ", ".join(repr(label) for label in group[:_MAX_NAMED])
     more = f" and {len(group) - _MAX_NAMED} more" if len(group) > _MAX_NAMED else ""
     return (
-        f"{named}{more} have the same face ({evidence});"
-        " photos of one person belong in one sub-folder that bears the name;"
-        " if they are one person: -t NAME=FOLDER (of enroll: NAME=FOLDER)"
+        f"{named}{more} have the same face ({evidence}); if they are one person, put the photos into one sub-folder"
+        " with the name, or write -t NAME=FOLDER (enroll: NAME=FOLDER)"
     )
 
 
 def same_pictures(persons: Persons) -> list[str]:
     """A fault for each target whose own photo is also a lookalike's."""
     return [
-        f"{label!r} is a target, and {other!r} of --not is the same picture: nobody could be a hit"
+        f"{label!r} is a target, and {other!r} of --not is the same picture: no face could be a hit"
         for label, other, between, _ in _target_and_lookalike(persons)
         if between.max() >= SAME_PICTURE
     ]
@@ -219,10 +218,11 @@ def like_lookalikes(persons: Persons, alike: float) -> list[str]:
         similarity = float(between.max())
         if similarity >= SAME_PICTURE or not _are_one(between, alike):
             continue
-        own = "" if siblings is None else f", {label!r} has photos of {siblings:.2f} among each other"
+        own = "" if siblings is None else f"; among the photos of {label!r} it is {siblings:.2f}"
         remarks.append(
-            f"{other!r} of --not may be the target {label!r}: similarity {similarity:.2f}, the threshold is"
-            f" {alike:.2f}{own}. A face nearer to {other!r} is no hit: if both are one person, remove it from --not"
+            f"{other!r} of --not may be the wanted person {label!r}: similarity {similarity:.2f}, threshold"
+            f" {alike:.2f}{own}. Faces more similar to {other!r} are no hits: if both are one person, remove it from"
+            " --not"
         )
     return remarks
 

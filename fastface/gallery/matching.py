@@ -260,11 +260,11 @@ def _doubts(
     found = []
     for place, (row, best) in enumerate(zip(rows.tolist(), _best_faces(video, references, rows, target), strict=True)):
         size, lead = int(tracks.faces[row]), float(evidence.lead[row])
-        reason = "nearly enough evidence"
+        reason = "just below the threshold"
         if size < rule.least_faces:
             reason = f"too few faces: {size}"
         elif lead < limits.margin:
-            reason = "another person is nearly as like"
+            reason = "another person is nearly as similar"
         found.append(
             Doubt(
                 target=references.gallery.targets[int(target[place])].label,

@@ -179,7 +179,7 @@ def drop_unlike(picks: Sequence[Pick], alike: float) -> None:
     core = int((~is_unlike).sum())
     has_majority = core * 2 > len(used) or core > _LEAST_CORE
     for row in np.flatnonzero(is_unlike):
-        reason = f"unlike every other photo of {used[row].label!r} (at most {mutual[row].max():.2f})"
+        reason = f"not similar to any other photo of {used[row].label!r} (at most {mutual[row].max():.2f})"
         if core >= _LEAST_CORE and has_majority:
             used[row].leave_out(reason)
         else:
@@ -202,7 +202,7 @@ def tell_minorities(picks: Sequence[Pick], alike: float) -> None:
         if typical < floor:
             nearest = int(mutual[row].argmax())
             used[row].remarks.append(
-                f"unlike most other photos of {used[row].label!r} (median {typical:.2f}), though like"
+                f"not similar to most other photos of {used[row].label!r} (median {typical:.2f}), but to"
                 f" {used[nearest].source!r} ({mutual[row, nearest]:.2f}): are they one person?"
             )
 

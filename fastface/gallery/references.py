@@ -84,9 +84,9 @@ class PhotoReport:
         if self.resampling:
             parts.append(self.resampling)
         if self.sibling_similarity is not None:
-            parts.append(f"siblings {self.sibling_similarity:.2f}")
+            parts.append(f"similarity to own photos {self.sibling_similarity:.2f}")
         if self.other_similarity is not None:
-            parts.append(f"nearest other {self.nearest_other} {self.other_similarity:.2f}")
+            parts.append(f"closest other person: {self.nearest_other} ({self.other_similarity:.2f})")
         return "; ".join([*parts, *self.remarks])
 
 
@@ -167,7 +167,7 @@ def load_gallery(
     wanted, unwanted = collect(targets), collect(lookalikes)
     faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if unwanted.everyone:
-        faults.append("--not '*': everyone cannot be a lookalike")
+        faults.append("--not '*': '*' cannot be used with --not")
     alike = rule.alike
     pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
     num_before = len(faults)
@@ -203,7 +203,7 @@ def load_gallery(
         faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
     if not references and not wanted.everyone:
         if rule.tolerant or not (is_told or unseen):
-            faults.append("no usable target: no photo, folder or bank with a usable face was named")
+            faults.append("no usable photo: no photo, folder or bank with a usable face was given with -t")
         raise ConfigError(faults)
     if faults and not rule.tolerant:
         raise ConfigError(faults)

@@ -60,11 +60,13 @@ class Sources:
 
 
 def label_of(text: str) -> str:
-    """The label that a file or folder name gives: composed Unicode, safe as a file name.
+    """The label that a file or folder name gives: composed Unicode, safe as a file name but for a full stop at the end.
 
     Two spellings of one name (composed, as Linux keeps it, and decomposed, as macOS does) give one label.
     """
-    return safe_name(unicodedata.normalize("NFC", text))
+    name = unicodedata.normalize("NFC", text)
+    stem = name.removesuffix(".")  # as in Robert Downey Jr.
+    return name if safe_name(stem) == stem else safe_name(name)
 
 
 def collect(paths: Iterable[str | Path]) -> Sources:
@@ -175,11 +177,11 @@ def _why_nobody(name: str, named: str) -> str:
     if not name or not named:
         return "write NAME=PATH, with a name and a photo or folder"
     if named == EVERYONE_PATH:
-        return "everyone has no name: write '*'"
+        return "'*' takes no name: write -t '*'"
     if fault := _why_not_there(Path(named)):
-        return f"neither that nor {named!r} is there: {fault}"
+        return f"{named!r}: {fault}"
     is_bank = Path(named).suffix.lower() == BANK_SUFFIX and not Path(named).is_dir()
-    return f"a bank has names of its own: write {named!r}" if is_bank else ""
+    return f"a bank already holds names: write {named!r}" if is_bank else ""
 
 
 def _why_not_there(path: Path) -> str:

@@ -89,7 +89,7 @@ class Corrections:
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FaceIndexError(f"cannot read {str(path)!r}: {error}; mend it or remove it") from error
+            raise FaceIndexError(f"cannot read {str(path)!r}: {error}; repair it or remove it") from error
 
     @classmethod
     def from_object(cls, found: Any) -> Self:

@@ -132,7 +132,7 @@ class Numbering:
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-            told = f"cannot read {str(path)!r}: {error}; remove it and run fastface people: it numbers persons anew"
+            told = f"cannot read {str(path)!r}: {error}; remove it and run fastface people: it gives new numbers"
             raise FaceIndexError(told) from error
 
     def save(self, path: Path) -> None:

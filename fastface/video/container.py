@@ -115,7 +115,7 @@ def _best_stream(path: Path, container: av.container.InputContainer) -> av.video
         long = [stream for stream in known if _is_long(stream)] or known
         return best if best in long else long[0]
     if films:
-        raise VideoError(path, "its codec is not known, or its header is damaged")
+        raise VideoError(path, "unknown codec, or a damaged header")
     if all(stream.type == "unknown" for stream in container.streams):
         raise VideoError(path, "not a video: its header is cut or damaged")
     raise VideoError(path, "it has no video stream", state="no_video")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.errors import ConfigError
-from fastface.names import safe_name
+from fastface.names import file_name
 from fastface.types import VideoInfo
 from fastface.video.magic import starts_like_film
 
@@ -418,7 +418,7 @@ def _names(paths: list[tuple[str, str]]) -> list[str]:
     Names that differ in the case of letters or in the form of accents are the same for some file systems. Those get a
     digest of their absolute path, so that a name does not depend on the order of the inputs.
     """
-    wanted = [safe_name(relative.replace(os.sep, "__")) for relative, _ in paths]
+    wanted = [file_name(relative.replace(os.sep, "__")) for relative, _ in paths]
     counts = Counter(map(folded, wanted))
     taken: set[str] = set()
     names = []

@@ -140,7 +140,7 @@ class NvdecSource(PyavSource):
             NvdecError: The card fails, or meets what it is not sure to decode.
         """
         if unit.sampling.keyframes:
-            raise NvdecError("keyframes alone are left to PyAV: which packets hold one, the two see differently")
+            raise NvdecError("keyframes only: PyAV decodes them, since the card finds other keyframes")
         yield from super().frames(unit)
 
     def _decoded(

@@ -159,7 +159,7 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
 
     Args:
         out: The output folder.
-        count: Moments to ask about.
+        count: Number of moments to judge.
         seed: The same seed, index and answer give the same sample.
         observer: Gets notes of what is left out.
         photos: Photos of targets to show beside the question, as `-t`.
@@ -237,7 +237,7 @@ def score_audit(out: Path, file: Path) -> AuditResult:
 
 def _require_run(out: Path) -> None:
     if not (out / ".fastface" / "state.sqlite").exists():
-        raise ConfigError(f"{str(out)!r} holds no run of fastface")
+        raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
 
 
 def _label(targets: Sequence[str], place: int | None) -> str | None:
@@ -265,7 +265,7 @@ def _population(index: Path, ledger: Ledger, answer: Answer) -> _Population:
         )
     strata = _strata(videos)
     if not strata:
-        raise ConfigError(["no moment can be looked at again", *(one.reason for one in left_out)])
+        raise ConfigError(["no picture of any moment can be made again", *(one.reason for one in left_out)])
     return _Population(tuple(videos), strata, tuple(left_out))
 
 

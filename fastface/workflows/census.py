@@ -138,9 +138,9 @@ def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[
     """
     settings, numbered = _read_shown(desk)
     if settings is None:
-        raise ConfigError(f"nobody was counted in {str(desk.out.root)!r} yet: {_count_again(desk)}")
+        raise ConfigError(f"no persons are listed in {str(desk.out.root)!r} yet: {_count_again(desk)}")
     if name and name != numbered:
-        raise ConfigError("who is who has changed since that page was made: open people.html again")
+        raise ConfigError("the persons have new numbers since that page was made: open people.html again")
     desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
     census = take_census(desk, corrections)
     if name_of(census) != numbered:
@@ -239,7 +239,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     listed, unlisted = person[: len(label)], rest[: len(label)]
     named, identities = known_persons(desk, roll, listed, persons[: len(seen)], centroid[seen], unlisted=unlisted)
     if roll.by_keyframes:
-        desk.observer.note("scanned by keyframes: screen times count only these, and are too small")
+        desk.observer.note("scanned by keyframes only: screen times are too small")
     faces_of = np.bincount(rest[rest != NOBODY], tracks.faces[rest != NOBODY])
     seconds_of = np.bincount(rest[rest != NOBODY], tracks.seconds[rest != NOBODY])
     is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)

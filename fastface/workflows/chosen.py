@@ -64,7 +64,7 @@ def places_of(census: Census, chosen: Sequence[str], *, with_aliases: bool = Fal
         elif not found:
             faults.append(_describe_missing(census, one))
     if not chosen:
-        faults.append("name at least one person, by its number or name")
+        faults.append("give at least one person, by number or name")
     if faults:
         raise ConfigError(faults)
     return sorted(places)
@@ -79,7 +79,7 @@ def _describe_missing(census: Census, one: str) -> str:
     if number in census.assignment.unlisted:
         return f"person {number} is not listed now: it was rejected, or these settings leave it out"
     names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
-    known = f"there are {_ranges(census.assignment.numbers)}" if census.persons else "nobody is listed"
+    known = f"there are {_ranges(census.assignment.numbers)}" if census.persons else "no person is listed"
     return f"there is no person {one!r}: {known}{names and '; ' + names}"
 
 
@@ -108,7 +108,7 @@ def together_note(census: Census, places: Sequence[int]) -> str:
         for other in places[row + 1 :]
         if (seconds := census.persons[one].together.get(census.persons[other].number, 0.0))
     ]
-    return f"{'; '.join(met)}: they are taken for one person all the same" if met else ""
+    return f"{'; '.join(met)}: they are treated as one person all the same" if met else ""
 
 
 def best_tracks(census: Census, rows: _Rows) -> _Rows:

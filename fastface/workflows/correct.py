@@ -203,7 +203,7 @@ def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tup
     Raises:
         ConfigError: Only bodies are seen, or the faces before and after any cut are one person's by the settings.
     """
-    alone = f"person {census.persons[place].number} is one track, and cannot be split"
+    alone = f"person {census.persons[place].number} has a single track and cannot be split"
     threshold = desk.config.people.link_threshold
     assert threshold is not None
     if not len(rows):
@@ -234,7 +234,7 @@ def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
     labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
     places = np.unique(labels[labels >= 0]).tolist()
     if not places:
-        return f"{title} is listed no more"
+        return f"{title} is no longer listed"
     is_same = [now.persons[one].number for one in places] == [number]
     return "" if is_same else f"{title} is now {in_words(now, places)}"
 

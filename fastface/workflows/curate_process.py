@@ -71,5 +71,5 @@ def _looked_at(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
             stream.seek(0)
             suffix = _SUFFIXES[format_of(stream)]
     except (OSError, KeyError) as error:
-        raise InputError(path, "it changed while it was looked at") from error
+        raise InputError(path, "it changed while it was read") from error
     return Looked(measures, faces, suffix, sha256)

@@ -200,7 +200,7 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
     duration = record.info.duration if record.info is not None else None
     cancelled = record.state == "scanning"
     if cancelled:
-        reason = "the run ended before it; the same command without --fresh goes on with it"
+        reason = "not reached before the run ended; run the same command without --fresh to continue"
         record = replace(record, state="cancelled", reason=reason)
     sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
     return VideoOutcome(

@@ -14,6 +14,7 @@ from fastface.export.clips import cut_clip
 from fastface.export.crops import Cut, cut_aligned, cut_body, cut_face, save_picture, scale_crop
 from fastface.export.snapshots import draw_boxes
 from fastface.faces.thumbnails import draw_portrait
+from fastface.names import counted
 from fastface.persons.network import BATCH, PersonNetwork
 from fastface.persons.yolo import PersonDetector, open_person_detector
 from fastface.pipeline.errands import serve_errands
@@ -152,6 +153,6 @@ def _cut(picture: Image, persons: FloatArray | None, crop: CropJob, job: Picture
 
 def _told(num_lost: int, num_unfit: int) -> Iterator[str]:
     if num_lost:
-        yield f"frames that could not be decoded again: {num_lost}"
+        yield f"{counted(num_lost, 'frame')} could not be decoded again"
     if num_unfit:
-        yield f"frames that are too small for the crop's ratio: {num_unfit}"
+        yield f"{counted(num_unfit, 'frame')} too small for the ratio of the crop"

@@ -212,7 +212,7 @@ class Exporter:
                     self._record(wanted, before, result.facts)
                     yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
             if num_left:
-                yield f"time is up: {counted(num_left, 'export')} left; the same command makes them"
+                yield f"time is up: {counted(num_left, 'export')} left; run the same command to make them"
         finally:
             # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
             for wanted, before in unfinished.values():

@@ -31,7 +31,7 @@ from fastface.workflows.verdict import judge
 
 __all__ = ["Filing", "Seen"]
 
-_CHANGED = "the file changed while it was read"
+_CHANGED = "still being written; run again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +187,4 @@ def _change(record: VideoRecord) -> str:
     try:
         return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
     except InputError as error:
-        return f"the file went away while it was read ({error.reason})"
+        return f"the file disappeared while it was read ({error.reason})"

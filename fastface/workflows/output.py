@@ -138,7 +138,9 @@ def require_index(out: Path) -> None:
         with Ledger(path, read_only=True) as ledger:
             if any(record.scan_key for record in ledger.videos()):
                 return
-    raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {shlex.quote(str(out))}")
+    raise ConfigError(
+        f"{str(out)!r} holds no scanned videos; scan some first: fastface scan VIDEOS -o {shlex.quote(str(out))}"
+    )
 
 
 def require_free(out: Path) -> None:
@@ -174,7 +176,10 @@ def _written_holder(lock: Path) -> int:
 
 
 def _in_use(out: Path, holder: int) -> LockedError:
-    return LockedError(f"{str(out)!r} is in use by another run (process {holder or 'unknown'})")
+    return LockedError(
+        f"{str(out)!r} is in use by another run (process {holder or 'unknown'}); "
+        "wait for its end, or choose another folder with -o"
+    )
 
 
 def nearest(folder: Path) -> Path:

@@ -21,7 +21,7 @@ from fastface.gallery.sources import label_of
 from fastface.identities.corrections import Corrections
 from fastface.identities.unseen import once_a_frame
 from fastface.index.store import VideoIndex
-from fastface.names import valid_text
+from fastface.names import is_shown, valid_text
 from fastface.timeline import build_spans
 from fastface.types import Bodies, Faces, Gallery, HitKind, Hits, Person, Target
 from fastface.workflows.census import Census, corrections_path, shown_census, take_census
@@ -102,7 +102,7 @@ def pick(
             if bank in desk.ledger.exports():  # of somebody who had the number before
                 (out / bank).unlink(missing_ok=True)
                 desk.ledger.forget_export(bank)
-            desk.observer.note(f"{label}: the face is never seen, so there is no bank, and nobody is found by it")
+            desk.observer.note(f"{label}: the face is never seen, so no bank was written")
         result.targets = (label,)
         keep_earlier_answer(desk, result.targets)
         answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
@@ -123,8 +123,9 @@ def _check_name(name: str) -> None:
     Raises:
         ConfigError: It is such.
     """
-    if label_of(name) == EVERYONE or is_reserved_name(name) or not name.strip() or not name.isprintable():
-        raise ConfigError(f"a person cannot be called {name!r}")
+    reserved = label_of(name) == EVERYONE or is_reserved_name(name)
+    if reserved or not name.strip() or not is_shown(name):
+        raise ConfigError(f"{name!r} cannot be the name of a person")
 
 
 def _called(census: Census, places: Sequence[int], name: str) -> str:
@@ -135,11 +136,11 @@ def _called(census: Census, places: Sequence[int], name: str) -> str:
     """
     names = sorted({census.persons[place].name for place in places} - {""})
     if len(names) > 1 and not name:
-        raise ConfigError(f"they are called {' and '.join(names)}: say with --name what they are called as one person")
+        raise ConfigError(f"they are called {' and '.join(names)}: choose one name with --name")
     others = [place for place, person in enumerate(census.persons) if person.name == name and place not in places]
     if name and others:
         raise ConfigError(
-            f"{in_words(census, others)} is called {name!r}: choose it too to make them one, or another name"
+            f"{in_words(census, others)} is called {name!r}: add it to make both one person, or choose another name"
         )
     return name or next(iter(names), "")
 
@@ -147,7 +148,9 @@ def _called(census: Census, places: Sequence[int], name: str) -> str:
 def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Corrections) -> None:
     """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called."""
     if name and places[0] >= len(census.identities):
-        desk.observer.note("the name is not kept: nothing but a face tells who it is in another shot")
+        desk.observer.note(
+            "the name is not kept: a person whose face is never seen cannot be recognised in another shot"
+        )
     if len(places) > 1:
         numbers = in_words(census, places)
         joined = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))

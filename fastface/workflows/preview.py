@@ -194,8 +194,8 @@ def _means(config: Config) -> dict[str, tuple[str, ...]]:
     return {
         "networks": (models.names,),
         "device": (describe_device(device),),
-        "precision": (describe_precisions(networks) or f"{device.precision} aimed at: engines are to be built",),
-        "thresholds": (f"{limits.enter:.2f} enter, {limits.exit:.2f} exit, {limits.margin:.2f} margin",),
+        "precision": (describe_precisions(networks) or f"{device.precision} wanted: engines are to be built",),
+        "thresholds": (f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}",),
         "processes": (
             f"{counted(layout.sizes.decoders, 'decoder')}, {counted(layout.sizes.workers, 'worker')}, "
             f"batches of {layout.ring.batch}",

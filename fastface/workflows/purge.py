@@ -68,7 +68,7 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         LockedError: A run is going on in it.
     """
     if not (out / ".fastface" / "state.sqlite").exists():
-        raise ConfigError(f"{str(out)!r} holds no run of fastface")
+        raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
     folder = OutputFolder(out)
     with folder.locked(), Ledger(folder.ledger) as ledger:
         exports = list(ledger.exports())

@@ -111,6 +111,9 @@ class RunResult:
         export_failures: What could not be exported, and why.
         inputs: The videos that the inputs name.
         is_cut_short: Whether closer looks that were wanted were lost, or there was no time left for them.
+        scanned: Names of the videos that this command has scanned, to whatever end.
+        hits: {(video, label): rows of hits.csv}; only those with any.
+        num_near_misses: Rows of review.csv.
         started: When the command began.
         seconds: How long it took.
         phases: Seconds of each part of it.
@@ -129,6 +132,9 @@ class RunResult:
     export_failures: tuple[str, ...] = ()
     inputs: tuple[VideoFile, ...] = ()
     is_cut_short: bool = False
+    scanned: frozenset[str] = frozenset()
+    hits: dict[tuple[str, str], int] = field(default_factory=dict)
+    num_near_misses: int = 0
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
     limits: Limits | None = None

@@ -137,8 +137,7 @@ def reported(desk: Desk, command: str, found: Discovery | None = None) -> Iterat
     if command != "scan" and not desk.config.match.tracks:
         limits = desk.limits
         desk.observer.note(
-            f"thresholds: hits begin at a similarity of {limits.enter:.2f}, go on from {limits.exit:.2f}, "
-            f"and lead by {limits.margin:.2f}"
+            f"threshold {limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}"
         )
     if found is not None:
         result.skipped = found.skipped
@@ -237,10 +236,11 @@ def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunRes
         with result.phase("scan"):
             scanner.run(coordinator)
     finally:
+        result.scanned = frozenset(scanner.finished)
         desk.observer.end()
     desk.interruption.check()
     if desk.interruption.is_over and (left := desk.num_left(result.inputs)):
-        desk.observer.note(f"time is up: {counted(left, 'video')} left; the same command goes on")
+        desk.observer.note(f"Time is up: {counted(left, 'video')} left. Run the same command to continue.")
 
 
 def _hit_counter(desk: Desk, references: ReferenceSet) -> Callable[[Faces], int]:
@@ -268,7 +268,7 @@ def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
     kept = finder.comparable(records)
     if len(kept) < len(records):
         left_out = counted(len(records) - len(kept), "video")
-        desk.observer.note(f"left out, since scanned with another recogniser: {left_out} of earlier runs")
+        desk.observer.note(f"left out {left_out} of earlier runs, scanned with another recogniser")
     return kept
 
 
@@ -281,6 +281,15 @@ class _Tally:
     counts: Counts
     names: PhotoNames | None = None
     doubts: list[tuple[str, Doubt]] = field(default_factory=list)
+    hits: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def count_hits(self, found: Findings) -> None:
+        """Counts the rows that hits.csv gets of each target in a video."""
+        for label, hits in found.hits.items():
+            followed = found.followed.get(label)
+            if len(hits):
+                count = len(hits) + (0 if followed is None else len(followed))
+                self.hits[found.record.video_id, label] = count
 
     def pass_on(self, findings: Iterator[Findings]) -> Iterator[VideoHits]:
         for found in findings:
@@ -291,6 +300,7 @@ class _Tally:
             self.counts.spans += len(found.spans)
             doubts = found.doubts if found.has_rivals else [replace(one, margin=np.nan) for one in found.doubts]
             self.doubts += [(found.record.video_id, doubt) for doubt in doubts]
+            self.count_hits(found)
             yield VideoHits(
                 found.record.video_id,
                 found.faces,
@@ -309,7 +319,9 @@ def _look_closer(
         while units := list(finder.unsure_units(records)):
             if desk.interruption.is_over:
                 result.is_cut_short = True
-                desk.observer.note(f"time is up: {counted(len(units), 'closer look')} left; the same command goes on")
+                desk.observer.note(
+                    f"Time is up: {counted(len(units), 'closer look')} left. Run the same command to continue."
+                )
                 return
             scanner = desk.scanner()
             for info, unit in units:
@@ -337,13 +349,12 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
         for line in shortened(exporter.crop_notes(), _MOST_TALLIES):
             desk.observer.note(line)
     if exports.num_removed:
-        desk.observer.note(
-            f"removed, since no part of this answer: {counted(exports.num_removed, 'file')} of the answer before"
-        )
+        desk.observer.note(f"Removed {counted(exports.num_removed, 'file')} of the previous search")
     if not (desk.config.growth.grow and desk.config.match.tracks):
         forget_growth(root)
     write_spans(root, exports.spans)
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)
+    result.hits, result.num_near_misses = tally.hits, len(tally.doubts)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
     result.export_failures = tuple(exports.failures)

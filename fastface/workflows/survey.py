@@ -21,6 +21,7 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.names import counted
 from fastface.types import Gallery
 from fastface.workflows.desk import Desk
 from fastface.workflows.find import Finder
@@ -132,15 +133,15 @@ def _write_growth(desk: Desk, grower: Grower, gallery: Gallery) -> Gallery:
     write_growth(desk.out.root / _TABLE, evidence)
     num_photos = sum(len(target.embeddings) for target in gallery.targets)
     if evidence:
-        desk.observer.note(f"references: {num_photos} from photos, {len(evidence)} found in the videos ({_TABLE})")
+        desk.observer.note(f"references: {num_photos} from photos, {len(evidence)} found in the videos (see {_TABLE})")
     return grown
 
 
 def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num_targets: int) -> str:
     """One line on the risk of the answer."""
     line = (
-        f"risk: {rule.expected_false:.2g} false tracks expected among {num_tracks} tracks × {num_targets} targets; "
-        f"a track needs evidence of {rule.anywhere:.2f}, {rule.in_film:.2f} in a film with the target, "
-        f"{rule.in_shot:.2f} in a shot with the target"
+        f"threshold {rule.anywhere:.2f} ({rule.in_film:.2f} in a video with the person, {rule.in_shot:.2f} in a shot "
+        f"with the person); expect {rule.expected_false:.2g} false tracks in {counted(num_tracks, 'track')} × "
+        f"{counted(num_targets, 'person')}"
     )
-    return line if usual.is_measured else f"{line}; careful, since this network was not measured"
+    return line if usual.is_measured else f"{line}; these are careful guesses: this network was not measured"

@@ -8,7 +8,20 @@ from fastface.index.records import UnitRecord
 from fastface.video.encryption import ENCRYPTED
 from fastface.video.frame import CANNOT_READ
 
-__all__ = ["MIN_COVERAGE", "Verdict", "judge", "was_unread"]
+__all__ = ["MIN_COVERAGE", "STATE_WORDS", "Verdict", "describe_state", "judge", "was_unread"]
+
+STATE_WORDS = {
+    "done": "done",
+    "waiting": "waiting",
+    "scanning": "in progress",
+    "no_video": "audio only",
+    "partial": "partly read",
+    "cancelled": "not reached",
+    "unstable": "still being written",
+    "quarantined": "skipped after crashes",
+    "failed": "failed",
+}
+"""{state of a video: what people read}, from the best to the worst."""
 
 MIN_COVERAGE = 0.98
 """A video is never `done` if less of its declared duration was decoded."""
@@ -27,6 +40,12 @@ class Verdict:
     state: str
     reason: str
     coverage: float | None
+
+
+def describe_state(state: str, reason: str) -> str:
+    """Return a state with its reason, in words: `failed: no frames`."""
+    words = STATE_WORDS[state]
+    return reason if reason.startswith(words) else f"{words}: {reason}" if reason else words
 
 
 def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
@@ -49,7 +68,7 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     unread = next((unit.unread for unit in units if unit.unread), "")
     if decoded == 0:
         return Verdict("failed", unread or (ENCRYPTED if encrypted else "no frames"), 0.0 if duration else None)
-    reasons = [f"{len(lost)} of {len(units)} stretches lost ({lost[0]})"] if lost else []
+    reasons = [f"{len(lost)} of {len(units)} parts could not be scanned ({lost[0]})"] if lost else []
     if unread:
         reasons.append(unread)
     elif errors > encrypted:
@@ -57,7 +76,7 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     if encrypted:
         reasons.append(f"{encrypted} packets are encrypted, and were not decoded")
     if quarantined:
-        reasons.append(f"{quarantined} frames ended every process that searched them")
+        reasons.append(f"{quarantined} frames crashed every process that searched them")
     if coverage is not None and coverage < MIN_COVERAGE:
         reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
     return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage)
