@@ -306,7 +306,7 @@ def test_a_command_imports_no_other_command_and_a_wrong_name_is_still_answered_w
     assert len(others) == 12
     assert [name for name in sorted(others) if f"'fastface.cli.{name}'" in loaded] == []
     assert "'fastface.cli.find'" in loaded
-    assert "Did you mean 'find'" in fastface("fidn").stderr
+    assert "did you mean 'find'" in fastface("fidn").stderr
 
 
 def test_a_signal_while_a_command_is_loaded_is_told_in_one_line() -> None:
