@@ -45,7 +45,9 @@ def test_few_photos_keep_the_threshold_that_the_risk_gives_and_the_picture_shows
     assert found["options"] == ""
     assert found["suggested"] == found["in_use"]
     (reason,) = found["reasons"]
-    assert reason.startswith("the threshold in use stays, since there is too little to judge it: of 36 comparisons with")
+    assert reason.startswith(
+        "the threshold in use stays, since there is too little to judge it: of 36 comparisons with"
+    )
     mates, strangers = found["comparisons"]
     assert (mates["mates"], mates["count"]) == (True, 3 * PER_PERSON)
     assert (strangers["mates"], strangers["count"]) == (False, 3 * PER_PERSON * 2)
