@@ -88,7 +88,9 @@ def test_every_picture_has_a_row_with_its_reason(cartoon: Cartoon, crops: Path, 
     assert len(kept) >= 4
     assert report["kept"] == len(kept) == len(set(kept.values()))
     assert report["left_out"]["double of another"] == len(doubles)
-    assert report["left_out"]["no face found"] == sum(row["reason"] == "no face found" for row in rows.values()) > 0
+    assert report["left_out"]["no face found"] == sum(
+        row["reason"].startswith("no face found") for row in rows.values()
+    )
     assert sum(report["left_out"].values()) == len(rows) - len(kept)
     for name, row in rows.items():
         if name in kept:

@@ -42,7 +42,9 @@ def test_one_broken_file_is_exit_code_3_and_the_rest_is_done(cartoon: Cartoon, r
 def test_json_is_one_object_and_progress_is_elsewhere(ran: Ran) -> None:
     said, end = json.JSONDecoder().raw_decode(ran.done.stdout)
     assert ran.done.stdout[end:].strip() == ""
-    assert said == ran.report
+    spans = json.loads((ran.out / "spans.json").read_text(encoding="utf-8"))
+    assert spans
+    assert said == {**ran.report, "spans": spans}
     assert "device" in ran.done.stderr
     assert "{" not in ran.done.stderr
 
@@ -106,8 +108,9 @@ def test_counts_add_up_and_agree_with_the_files(cartoon: Cartoon, ran: Ran) -> N
 
 def test_tables_have_the_columns_and_the_order_of_the_contract(ran: Ran) -> None:
     columns = {
-        "spans.csv": "video,target,start,end,first_hit,last_hit,hits,best_similarity,mean_similarity,clip",
-        "hits.csv": "video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by",
+        "spans.csv": "video,target,start,end,first_hit,last_hit,hits,best_similarity,mean_similarity,clip,"
+        "path,clip_start,clip_end,start_hms,end_hms,picture,last_picture",
+        "hits.csv": "video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by,time_hms,picture",
     }
     for name, header in columns.items():
         raw = (ran.out / name).read_bytes()

@@ -31,7 +31,6 @@ __all__ = ["describe_move", "keep_earlier_answer"]
 _SCHEMA_VERSION = 1
 _TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
 _FOLDERS = ("clips", "crops", "snapshots")
-_SINGLES = ("primary_person.npz",)
 _PRIVATE = ("crops", "snapshots")
 _MOST_NAMED = 3
 """Targets that name a folder; of more, their number and a digest do."""
@@ -200,7 +199,7 @@ def _exports_of(desk: Desk, folder: str) -> list[str]:
     paths: Iterable[str] = desk.ledger.exports()
     if folder:
         return [path for path in paths if path.startswith(f"{folder}/")]
-    return [path for path in paths if path.partition("/")[0] in _FOLDERS or path in _SINGLES]
+    return [path for path in paths if path.partition("/")[0] in _FOLDERS]
 
 
 def _placed(name: str, folder: str) -> str:
