@@ -75,7 +75,7 @@ def _first_frame(file: VideoFile, container: Any, stream: Any, max_pixels: int) 
                 break
     except av.error.FFmpegError as error:
         raise VideoError(file.path, f"no frames: {error.strerror or error}") from error
-    why = f"none of its first {read} packets gave one, {failed} failed" if read else "it holds no packet of video"
+    why = f"none of its first {read} packets gave one, {failed} failed" if read else "it contains no video data"
     raise VideoError(file.path, f"no frames: {why}")
 
 
