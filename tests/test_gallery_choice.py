@@ -119,7 +119,7 @@ def test_a_lookalike_that_is_as_like_as_a_photo_of_the_target_is_told_and_used(d
     assert [person.label for person in gallery.lookalikes] == ["same", "sister"]
     # 0.9 × 0.7 and what the last axis adds: sqrt(1 - 0.85) × sqrt(1 - 0.74) = 0.20; the siblings 0.81 - 0.04 + 0.15.
     (remark,) = report.remarks
-    assert remark.startswith("'same' of --not may be the target 'Ann': similarity 0.83, the threshold is 0.50")
+    assert remark.startswith("'same' of --not may be the wanted person 'Ann': similarity 0.83, threshold 0.50")
     assert "among the photos of 'Ann' it is 0.92" in remark
     assert report.warnings[0] == remark
 

@@ -115,7 +115,7 @@ def test_all_faults_are_listed_at_once(drawn):
         "target 'nothing.jpg': no such file or folder",
         "target 'empty': the folder is empty",
         "target 'people/Nobody': the folder of 'Nobody' is empty",
-        "--not '*': '*' cannot be used with --not",
+        "'*' cannot be used with --not",
         "'people/bank.npz': not a bank, or a damaged one: File is not a zip file",
         "'Ann' has no usable photo: people/Ann.png: no face found",
         "'Bob' has no usable photo: people/Bob.png: the face is too small: 19 pixels, at least 20 are needed",

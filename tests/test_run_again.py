@@ -199,7 +199,7 @@ def test_videos_of_another_network_are_left_out_and_said_to_be(
     given = ("-t", photo, "--models", shared_models / "buffalo_s", "-o", out, *NO_EXPORTS)
     done = fastface("run", cartoon.films / "film3.mp4", *given)
     assert done.returncode == 0, done.stderr
-    assert "another recogniser: 1 video of earlier runs" in done.stderr
+    assert "left out 1 video of earlier runs, scanned with another recogniser" in done.stderr
     assert "film2.mp4" not in _hits(out)
     refused = fastface("find", *given)
     assert refused.returncode == 1

@@ -96,7 +96,7 @@ def _show_result(result: AuditResult, invocation: Invocation) -> None:
     if invocation.quiet:
         return
     shares = Table("person", "precision", "recall", "recall of seen faces")
-    times = Table("person", "found, s", "really on screen, s", "error, s")
+    times = Table("person", "found", "really on screen", "error")
     names = [plain(valid_text(label)) for label in result.targets]
     every = [*result.estimates.targets, result.estimates.overall]
     for place, (name, scores) in enumerate(zip([*names, "all"], every, strict=True)):

@@ -129,6 +129,8 @@ def _show(result: RunResult, verbose: bool) -> None:
         shown.print(_found_table(found))
         for line in _below_threshold(found, result):
             say(line)
+        if not result.counts.hits and result.targets:
+            say("no hits: if the persons are there, see review.csv, give more photos with -t, or lower --threshold")
     say(_summary(result))
     if verbose:
         for line in _left_out(result):

@@ -42,10 +42,10 @@ class Origin:
     file: str = ""  # the settings file
 
 
-def suggestion(wrong: str, known: Sequence[str]) -> str:
-    """`; did you mean …?` if a known name is near; empty if none is."""
+def suggestion(wrong: str, known: Sequence[str], prefix: str = "") -> str:
+    """`; did you mean …?` if a known name is near, with a prefix that all share; empty if none is."""
     near = get_close_matches(wrong, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
 
 
 def fault_line(detail: Mapping[str, Any], origin: Origin, known: Mapping[str, Sequence[str]]) -> str:

@@ -163,14 +163,16 @@ def _known_keys() -> dict[str, list[str]]:
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """A line for each variable that looks like one of fastface's and is none."""
-    settings = [f"FASTFACE_{section}__{key}".upper() for section, keys in _known_keys().items() for key in keys]
+    settings = [f"{section}__{key}".upper() for section, keys in _known_keys().items() for key in keys]
+    known = [name.removeprefix(_PREFIX) for name in _VARIABLES] + settings
     return [
-        f"{name}: unknown environment variable{suggestion(name, [*_VARIABLES, *settings])}"
+        f"{name}: unknown environment variable{suggestion(name.removeprefix(_PREFIX), known, _PREFIX)}"
         for name in sorted(environment)
-        if name.startswith("FASTFACE_") and "__" not in name and name not in (*_VARIABLES, *_INTERNAL_VARIABLES)
+        if name.startswith(_PREFIX) and "__" not in name and name not in (*_VARIABLES, *_INTERNAL_VARIABLES)
     ]
 
 
+_PREFIX = "FASTFACE_"
 _VARIABLES = ("FASTFACE_MODELS",)
 _INTERNAL_VARIABLES = ("FASTFACE_FAILPOINT", "FASTFACE_FAILPOINT_LOG", "FASTFACE_TEST_SEED")
 """Those of the tests."""

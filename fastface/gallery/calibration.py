@@ -177,8 +177,8 @@ def shortages(mates: Trials, strangers: Trials) -> list[str]:
     faces = fit_tail(strangers.evidence, strangers.face).count if len(strangers) >= LEAST_STRANGERS else 0
     if faces < LEAST_IN_TAIL:
         missing.append(
-            f"of {len(strangers)} comparisons with another person the highest twentieth is of {faces} different faces,"
-            f" {LEAST_IN_TAIL} are needed to estimate its tail: give more persons and photos, or a larger archive (--index)"
+            f"of {len(strangers)} comparisons with another person the highest twentieth has {faces} different faces,"
+            f" {LEAST_IN_TAIL} are needed: give more persons and photos, or a larger archive (--index)"
         )
     return missing
 

@@ -167,7 +167,7 @@ def load_gallery(
     wanted, unwanted = collect(targets), collect(lookalikes)
     faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if unwanted.everyone:
-        faults.append("--not '*': '*' cannot be used with --not")
+        faults.append("'*' cannot be used with --not")
     alike = rule.alike
     pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
     num_before = len(faults)

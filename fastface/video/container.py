@@ -138,7 +138,7 @@ def _why_invalid(path: Path) -> str:
     if not boxes & _MEDIA_BOXES:
         return "not a video"
     if not boxes & _INDEX_BOXES:
-        return "no index: the file was cut before its moov atom was written"
+        return "no index: the recording was not finished, or the file is cut"
     return "cannot be opened: its header is damaged or encrypted"
 
 

@@ -111,7 +111,7 @@ def _first_frame(file: VideoFile, container: Any, stream: Any, max_pixels: int) 
     if encrypted:
         raise VideoError(file.path, ENCRYPTED)
     _refuse_encrypted(file, container, stream, looks_damaged=True)
-    why = f"none of its first {read} packets gave one, {failed} failed" if read else "it holds no packet of video"
+    why = f"none of its first {read} packets gave one, {failed} failed" if read else "it contains no video data"
     raise VideoError(file.path, f"no frames: {why}")
 
 

@@ -38,6 +38,9 @@ _COHORT_TRACKS = 64
 """Tracks of one video that say how alike strangers are: evenly spread, so that a long film counts no more than others
 and 20,000 targets are compared in seconds."""
 
+_LEAST_SHOWN = 0.001
+"""Expected number of false tracks below which the number itself says nothing more."""
+
 
 def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord]) -> Finder:
     """The finder for a gallery, with thresholds that suit the archive and references out of its films.
@@ -139,9 +142,10 @@ def _write_growth(desk: Desk, grower: Grower, gallery: Gallery) -> Gallery:
 
 def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num_targets: int) -> str:
     """One line on the risk of the answer."""
+    false = f"{rule.expected_false:.2g}" if rule.expected_false >= _LEAST_SHOWN else f"less than {_LEAST_SHOWN}"
     line = (
         f"threshold {rule.anywhere:.2f} ({rule.in_film:.2f} in a video with the person, {rule.in_shot:.2f} in a shot "
-        f"with the person); expect {rule.expected_false:.2g} false tracks in {counted(num_tracks, 'track')} × "
+        f"with the person); expect {false} false tracks in {counted(num_tracks, 'track')} × "
         f"{counted(num_targets, 'person')}"
     )
     return line if usual.is_measured else f"{line}; these are careful guesses: this network was not measured"
