@@ -142,7 +142,7 @@ def test_another_threshold_is_suggested_only_where_the_comparisons_speak_against
     ("mates", "strangers", "words"),
     [
         ([0.6] * 9, drawn(0.07), ["9 photos have another one"]),
-        ([0.6] * 20, drawn(0.07, 1900), ["of 1900 comparisons with another person the highest twentieth is of 95 "]),
+        ([0.6] * 20, drawn(0.07, 1900), ["of 1900 comparisons with another person the highest twentieth has 95 "]),
         ([], trials([]), ["0 photos have", "of 0 comparisons"]),
     ],
 )
