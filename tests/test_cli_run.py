@@ -141,7 +141,9 @@ def test_quiet_prints_nothing_and_ends_with_the_same_code(cartoon: Cartoon, ran:
     out = copy_of_out(ran, tmp_path)
     given = ("--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "none", "-q", "--pad", "0")
     found = fastface("find", "-t", cartoon.photos, *given)
-    assert (found.returncode, found.stdout, found.stderr) == (3, "", "")  # the broken film is still there
+    broken, why = errors(found, 3, 2)  # the broken film is still there
+    assert broken.startswith(f"fastface: {BROKEN}: failed")
+    assert why == "fastface: exit code 3: 1 of 4 videos not done (1 failed)"
     assert found_hits(out) == drawn_hits(cartoon)
     one = fastface("run", ran.films / "film3.mp4", "-t", cartoon.photos, *given)
     assert (one.returncode, one.stdout, one.stderr) == (0, "", "")

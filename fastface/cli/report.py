@@ -72,7 +72,7 @@ def show(preview: Preview, invocation: Invocation) -> Never:
 
 def console() -> Console:
     """Standard output, for tables: as wide as needed where it is no terminal."""
-    return Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    return Console(soft_wrap=True, highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _WIDE)
 
 
 def out_option(result_out: object) -> str:
