@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint cons
 OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
-.PHONY: run test env dev bench torture lint constraints clean
+.PHONY: run test env dev bench torture lint messages constraints clean
 
 run: env
 	$(BIN)/fastface run
@@ -31,9 +31,13 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# docs/messages.md: every message of the package, to be read in one go. A test fails while it is out of date.
+messages: dev
+	$(BIN)/python tests/message_tools.py
+
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py.
-BENCHMARKS := agreement recall levers ring coordinator memory find_scale people_command scaling
+BENCHMARKS := agreement recall shots levers ring coordinator memory find_scale people_command scaling
 bench: dev
 	$(BIN)/python benchmarks/throughput.py --film mixed --write $(if $(PEER),--second-peer $(PEER))
 	$(BIN)/python benchmarks/throughput.py --film sparse --write

@@ -29,6 +29,7 @@ from fastface.gallery.evidence import Cohort, EvidenceModel
 from fastface.gallery.growth import Grower, GrowthRule
 from fastface.gallery.limits import Limits, Pairs, TrackRule
 from fastface.gallery.matching import VideoFaces, match_tracks
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
 from fastface.index.store import VideoIndex
 from fastface.models.catalog import THRESHOLDS
@@ -241,10 +242,11 @@ def draw_photos(person: Person, chance: np.random.Generator) -> Target:
 
 def fitted(gallery: Gallery, usual: ImpostorDistribution, clips: Iterable[Clip]) -> EvidenceModel:
     """Weighs tracks against a gallery, with these clips as the archive."""
-    plain, cohort = EvidenceModel(gallery, usual), Cohort(len(gallery.targets), usual)
+    references, cohort = ReferenceSet(gallery), Cohort(len(gallery.targets), usual)
+    plain = EvidenceModel(references, usual)
     for clip in clips:
         plain.observe(clip.video.tracks.embedding, cohort)
-    return EvidenceModel(gallery, usual, cohort)
+    return plain.refined(references, cohort)
 
 
 def ask(
@@ -261,15 +263,14 @@ def ask(
     rule = TrackRule.from_risk(usual, risk, pairs)
     evidence = model.weigh(tracks.embedding, rule.in_shot)
     decision = decide_tracks(tracks, evidence, rule, MARGIN)
+    references = ReferenceSet(gallery)
     if grow:
-        grower = Grower(gallery, GrowthRule(rule.anywhere, GROWTH_LEAD))
+        grower = Grower(references, GrowthRule(rule.anywhere, GROWTH_LEAD))
         grower.take(clip.name, clip.video.faces, tracks, evidence)
-        gallery, _ = grower.grown()
-        cohort = Cohort(len(gallery.targets), usual)
-        EvidenceModel(gallery, usual).observe(tracks.embedding, cohort)
-        model = EvidenceModel(gallery, usual, cohort)
+        references = ReferenceSet(grower.grown()[0])
+        model = fitted(references.gallery, usual, [clip])
     rule = TrackRule.from_risk(usual, risk, replace(pairs, in_film=decision.in_film, in_shot=decision.in_shot))
-    found = match_tracks(clip.video, gallery, Limits(0.45, 0.4, MARGIN, rule), model)
+    found = match_tracks(clip.video, references, Limits(0.45, 0.4, MARGIN, rule), model)
     rows = []
     for label, hits in found.hits.items():
         spans = build_spans(clip.name, label, hits, pad=(0, 0), merge_gap=1.0, min_span=0.0, duration=None)

@@ -2,17 +2,21 @@
 
     python benchmarks/find_scale.py [--faces 250000,500000,1000000] [--models ../shared/models/buffalo_s] [--write]
 
-Draws an index of random faces (10,000 faces a video, six of a thousand near a target), and asks it for
-20 targets out of a bank, with no clips and crops. Time is that of the whole command; memory is what its processes hold
-at their peak beyond the mapped files of the index (anonymous memory alone).
+Draws an index of random faces (10,000 faces a video, in tracks of ten; each target has three tracks in every fifth
+video), and asks it for 20 targets out of a bank, with no clips and crops, without growth of the references and with it.
+Time is that of the whole command; memory is what its processes hold at their peak beyond the mapped files of the index
+(anonymous memory alone).
 """
 
 import argparse
+import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +24,7 @@ import numpy as np
 from results import machine, write_section
 
 from fastface.config import load_config
+from fastface.cosine import normalized
 from fastface.gallery.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
@@ -35,7 +40,14 @@ NUM_TARGETS = 20
 FACES_A_VIDEO = 10_000
 """About half an hour of five samples a second with a face in each."""
 
-NEAR_SHARE = 0.006
+FACES_A_TRACK = 10
+TRACKS_OF_TARGET = 3
+FIFTH = 5
+"""A target is in every so many-th video."""
+
+NOISE_OF_TRACK, NOISE_OF_FACE = 1.0, 0.6
+"""Length of what is drawn beside a target for each of its tracks, and beside a track for each of its faces: the cosine
+of a track to the photo is then 0.7, and of two faces of a track 0.75, as they are in films."""
 
 
 def main() -> None:
@@ -48,34 +60,70 @@ def main() -> None:
     lines = [
         machine(),
         "",
-        f"`python benchmarks/find_scale.py`: {NUM_TARGETS} targets, medians of {options.repeats}.",
+        f"`python benchmarks/find_scale.py`: {NUM_TARGETS} targets, medians of {options.repeats} (and the least);"
+        f" load average when it began: {os.getloadavg()[0]:.1f}.",
         "",
-        "| faces | videos | hits | seconds, whole command | microseconds a face beyond an index of one video "
-        "| anonymous memory, MB |",
-        "|---|---|---|---|---|---|",
+        "| faces | videos | growth | references | hits | seconds, whole command | CPU seconds "
+        "| microseconds a face beyond an index of one video | anonymous memory, MB |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    least = ask(options, FACES_A_VIDEO)[0]
+    least = {question.grows: question.seconds for question in ask(options, FACES_A_VIDEO)}
     for count in map(int, options.faces.split(",")):
-        seconds, hits, memory = ask(options, count)
-        each = (seconds - least) / (count - FACES_A_VIDEO) * 1e6
-        row = f"| {count} | {count // FACES_A_VIDEO} | {hits} | {seconds:.2f} | {each:.2f} | {memory / 1e6:.0f} |"
-        lines.append(row)
+        for asked in ask(options, count):
+            each = (asked.seconds - least[asked.grows]) / (count - FACES_A_VIDEO) * 1e6
+            lines.append(
+                f"| {count} | {count // FACES_A_VIDEO} | {'on' if asked.grows else 'off'} | {asked.references} "
+                f"| {asked.hits} | {asked.seconds:.2f} ({asked.fastest:.2f}) | {asked.cpu:.2f} | {each:.2f} "
+                f"| {asked.memory / 1e6:.0f} |"
+            )
     text = "\n".join(lines)
     print(text)
     if options.write:
         write_section("Questions to a large index", text)
 
 
-def ask(options: argparse.Namespace, count: int) -> tuple[float, int, int]:
-    """(median seconds, hits, peak of anonymous memory) of a question to an index of so many faces."""
+@dataclass(frozen=True)
+class Question:
+    """What one question to an index gave and took."""
+
+    grows: bool
+    references: int  # photos, and faces out of the films
+    hits: int
+    seconds: float  # median
+    fastest: float
+    cpu: float  # median seconds of CPU
+    memory: int  # peak bytes of anonymous memory
+
+
+def ask(options: argparse.Namespace, count: int) -> list[Question]:
+    """The question to an index of so many faces, without and with growth."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bank = draw_index(folder / "out", folder / "bank.npz", options.models, count)
-        fixed = ["--models", options.models, "-t", bank, "-o", folder / "out", "--clips", "none", "--crops", "none"]
-        command = [Path(sys.executable).with_name("fastface"), "find", *fixed, "-q"]
-        turns = [measure([str(part) for part in command]) for _ in range(options.repeats)]
-        hits = sum(1 for _ in (folder / "out" / "hits.csv").open()) - 1
-        return statistics.median(seconds for seconds, _ in turns), hits, max(memory for _, memory in turns)
+        out = folder / "out"
+        bank = draw_index(out, folder / "bank.npz", options.models, count)
+        fixed = ["--models", options.models, "-t", bank, "-o", out, "--clips", "none", "--crops", "none"]
+        asked = []
+        for flag in ("--no-grow", "--grow"):
+            command = [Path(sys.executable).with_name("fastface"), "find", *fixed, flag, "-q"]
+            turns = [measure([str(part) for part in command]) for _ in range(options.repeats)]
+            growth = out / "bank_growth.csv"
+            question = Question(
+                grows=flag == "--grow",
+                references=NUM_TARGETS + (num_rows(growth) if growth.exists() else 0),
+                hits=num_rows(out / "hits.csv"),
+                seconds=statistics.median(turn.seconds for turn in turns),
+                fastest=min(turn.seconds for turn in turns),
+                cpu=statistics.median(turn.cpu for turn in turns),
+                memory=max(turn.memory for turn in turns),
+            )
+            asked.append(question)
+        return asked
+
+
+def num_rows(table: Path) -> int:
+    """Rows of a table below its header."""
+    with table.open() as lines:
+        return sum(1 for _ in lines) - 1
 
 
 def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
@@ -94,7 +142,8 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
     with Ledger(folder.ledger) as ledger:
         for number in range(count // FACES_A_VIDEO):
             video_id = f"video-{number:04d}.mp4"
-            faces, metadata = draw_faces(chance, targets), {**recipe.metadata, "fingerprint": "drawn"}
+            present = targets[number % FIFTH :: FIFTH]
+            faces, metadata = draw_faces(chance, present), {**recipe.metadata, "fingerprint": "drawn"}
             pts, first = np.unique(faces.pts, return_index=True)
             signature = np.zeros((len(pts), SIGNATURE_SIZE), np.uint8)
             frames = SampledFrames(faces.time[first], pts, np.zeros(len(pts), np.int32), signature)
@@ -107,12 +156,15 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
     return bank
 
 
-def draw_faces(chance: np.random.Generator, targets: np.ndarray) -> Faces:
-    """The faces of one video, in tracks of ten; some near a target."""
-    embedding = unit_rows(chance, FACES_A_VIDEO, targets.shape[1])
-    near = chance.random(FACES_A_VIDEO) < NEAR_SHARE
-    embedding[near] += 0.8 * targets[chance.integers(0, NUM_TARGETS, near.sum())]
-    embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+def draw_faces(chance: np.random.Generator, present: np.ndarray) -> Faces:
+    """The faces of one video, in tracks; some are of the targets that are in it."""
+    dimension = present.shape[1]
+    tracks = unit_rows(chance, FACES_A_VIDEO // FACES_A_TRACK, dimension)
+    own = np.repeat(present, TRACKS_OF_TARGET, axis=0)
+    places = chance.choice(len(tracks), len(own), replace=False)
+    tracks[places] = normalized(own + NOISE_OF_TRACK * tracks[places])
+    looks = np.repeat(tracks, FACES_A_TRACK, axis=0)
+    embedding = normalized(looks + NOISE_OF_FACE * unit_rows(chance, FACES_A_VIDEO, dimension))
     time_of_face = np.arange(FACES_A_VIDEO) / 5
     return Faces(
         time=time_of_face,
@@ -123,7 +175,7 @@ def draw_faces(chance: np.random.Generator, targets: np.ndarray) -> Faces:
         quality=chance.random(FACES_A_VIDEO, np.float32),
         sharpness=chance.random(FACES_A_VIDEO, np.float32),
         yaw=chance.random(FACES_A_VIDEO, np.float32),
-        track=(np.arange(FACES_A_VIDEO) // 10).astype(np.int32),
+        track=(np.arange(FACES_A_VIDEO) // FACES_A_TRACK).astype(np.int32),
         damaged=np.zeros(FACES_A_VIDEO, np.bool_),
         embedding=embedding.astype(np.float16),
     )
@@ -155,9 +207,18 @@ def drawn_info(video_id: str) -> VideoInfo:
     )
 
 
-def measure(command: list[str]) -> tuple[float, int]:
-    """(seconds, peak bytes of anonymous memory of the process and its children)."""
-    began = time.perf_counter()
+@dataclass(frozen=True)
+class Turn:
+    """What one run of a command took."""
+
+    seconds: float
+    cpu: float
+    memory: int
+
+
+def measure(command: list[str]) -> Turn:
+    """Runs a command; its memory is the peak of anonymous bytes of the process and its children."""
+    began, before = time.perf_counter(), children_cpu()
     peak = 0
     with subprocess.Popen(command) as process:
         while process.poll() is None:
@@ -165,7 +226,13 @@ def measure(command: list[str]) -> tuple[float, int]:
             time.sleep(0.02)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return time.perf_counter() - began, peak
+    return Turn(time.perf_counter() - began, children_cpu() - before, peak)
+
+
+def children_cpu() -> float:
+    """Seconds of CPU of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def anonymous_memory(pid: int) -> int:

@@ -200,6 +200,7 @@ def _scan(bench: Bench, film: Path, copies: int, layout: Layout) -> Scan:
     if layout.decoder != "pyav":
         sizes["--decoder"] = layout.decoder
     fixed = ["scan", *inputs, "-o", out, "--models", bench.models, "--device", bench.device, "--every-frame", "-q"]
+    fixed += ["-s", "scan.copies=true"]
     command = [*FASTFACE, *fixed, *(word for pair in sizes.items() for word in pair)]
     ended = run_child(command, bench.budget.left, bench.variables)
     if ended.reason:

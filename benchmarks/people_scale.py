@@ -48,6 +48,7 @@ def drawn(count: int, seed: int = 1) -> tuple[Tracks, np.ndarray]:
         best=number,
         quality=np.full(count, 0.7, np.float32),
         det_score=np.full(count, 0.8, np.float32),
+        plain=ones.astype(np.float32),
         centrality=ones.astype(np.float32),
         embedding=embedding,
     ), person

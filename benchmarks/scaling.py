@@ -128,6 +128,7 @@ def scan(inputs: Path, out: Path, shared: Path, *more: str, keep: bool = False) 
         shutil.rmtree(out, ignore_errors=True)
     models = shared / "models" / "buffalo_s"
     command = [Path(sys.executable).with_name("fastface"), "scan", inputs, "--models", models, "-o", out, "-q", *more]
+    command += ["-s", "scan.copies=true"]
     peak, began = 0, time.perf_counter()
     with subprocess.Popen([str(part) for part in command]) as process:
         while process.poll() is None:

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastface.config import load_config
+from fastface.config import Config, load_config
 from fastface.workflows import enrolment
 from fastface.workflows import people as census
 from fastface.workflows import pick as picking
 from fastface.workflows import run as workflows
 from fastface.workflows.observer import Observer
 from fastface.workflows.people import PeopleResult
+from fastface.workflows.remembered import read_remembered
 from fastface.workflows.results import EnrollResult, RunResult
 
 __all__ = ["EnrollResult", "PeopleResult", "RunResult", "enroll", "find", "people", "pick", "run", "scan"]
@@ -36,7 +37,7 @@ def run(
         InterruptError: A signal stopped it; the same call goes on with it.
         FastfaceError: The run failed; what is committed stays.
     """
-    config = load_config(flags=_sections(settings))
+    config = _load(Path(out), settings, with_export=True)
     return workflows.run(config, _texts(inputs), _texts(targets), Path(out), observer or Observer())
 
 
@@ -44,7 +45,7 @@ def scan(
     inputs: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
 ) -> RunResult:
     """Builds or completes the index of faces only: `fastface scan`. Arguments and errors as `run`."""
-    config = load_config(flags=_sections(settings))
+    config = _load(Path(out), settings, with_export=False)
     return workflows.scan(config, _texts(inputs), Path(out), observer or Observer())
 
 
@@ -52,13 +53,13 @@ def find(
     targets: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
 ) -> RunResult:
     """Asks the index in `out`, and decodes nothing but for exports: `fastface find`. Arguments and errors as `run`."""
-    config = load_config(flags=_sections(settings))
+    config = _load(Path(out), settings, with_export=True)
     return workflows.find(config, _texts(targets), Path(out), observer or Observer())
 
 
 def people(out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings) -> PeopleResult:
     """Counts everyone in the index in `out`, and decodes nothing: `fastface people`. Arguments and errors as `run`."""
-    return census.people(load_config(flags=_sections(settings)), Path(out), observer or Observer())
+    return census.people(_load(Path(out), settings, with_export=False), Path(out), observer or Observer())
 
 
 def pick(
@@ -82,7 +83,7 @@ def pick(
         ConfigError: There is no such person, none was named, or who is who has changed since.
         InterruptError, FastfaceError: As `run`.
     """
-    config = load_config(flags=_sections(settings))
+    config = _load(Path(out), settings, with_export=True)
     named = [persons] if isinstance(persons, int | str) else persons
     return picking.pick(config, [str(person) for person in named], Path(out), observer or Observer(), name=name)
 
@@ -105,6 +106,13 @@ def enroll(paths: Paths, bank: str | Path, *, observer: Observer | None = None, 
 
 def _texts(paths: Paths) -> list[str]:
     return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
+
+
+def _load(out: Path, settings: Mapping[str, Any], *, with_export: bool) -> Config:
+    """The settings, over what the output folder remembers of its last run."""
+    config = load_config(flags=_sections(settings))
+    remembered = {} if config.run.fresh else read_remembered(out, with_export=with_export)
+    return load_config(flags=_sections(settings), remembered=remembered)
 
 
 def _sections(settings: Mapping[str, Any]) -> Mapping[str, Mapping[str, object]]:

@@ -7,7 +7,7 @@ rounded to a multiple of 2⁻²⁶ (an error of less than 1e-6 in a cosine); the
 partial sums of two unit vectors stay below 2, which float64 holds without rounding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 
@@ -19,17 +19,32 @@ from fastface.types import DOUBLE_COSINE, FloatArray
 
 __all__ = [
     "BLOCK_ROWS",
+    "References",
+    "blas_threads",
     "cosine_blocks",
     "cosines",
     "distinct_rows",
     "near_rows",
     "normalized",
     "one_thread",
+    "row_blocks",
     "widened",
 ]
 
 BLOCK_ROWS = 8192
 """Rows of a block: 32 MiB of float64 at 512 components."""
+
+_BLOCK_CELLS = 1 << 23
+"""Cosines of a block: 64 MiB of float64, so that 20,000 references need no more memory than a thousand."""
+
+_BLOCK_COLUMNS = 2048
+"""References that are widened to float64 at a time: 8 MiB at 512 components."""
+
+_NORMALISED_ROWS = 1024
+"""Rows that are widened to float64 at a time: 4 MiB at 512 components."""
+
+_DISTINCT_ROWS = 256
+"""Rows that are compared with each other at a time."""
 
 _REFERENCE_SCALE = 2.0**26
 
@@ -52,31 +67,90 @@ def normalized(embeddings: npt.ArrayLike) -> FloatArray:
     Raises:
         ValueError: A row is not finite, or has no direction.
     """
-    rows = np.asarray(embeddings, np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
-        raise ValueError("an embedding is not finite or has the length zero")
-    unit: FloatArray = (rows / lengths).astype(np.float32)
+    rows = np.asarray(embeddings)
+    unit = np.empty(rows.shape, np.float32)
+    for start in range(0, len(rows), _NORMALISED_ROWS):
+        part = slice(start, start + _NORMALISED_ROWS)
+        wide = rows[part].astype(np.float64)
+        lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+        if not np.isfinite(lengths).all() or (lengths < 1e-6).any():
+            raise ValueError("an embedding is not finite or has the length zero")
+        np.divide(wide, lengths, out=unit[part], casting="same_kind")
     return unit
 
 
-def near_rows(embeddings: npt.NDArray[np.float16], references: FloatArray, floor: float) -> npt.NDArray[np.int64]:
+class References:
+    """References that are compared with many batches of embeddings: their components are rounded once.
+
+    A rounded component is a multiple of 2⁻²⁶ with at most 24 bits, which float32 holds exactly.
+
+    Args:
+        rows: (r, D) float32, L2-normalised; copied.
+    """
+
+    def __init__(self, rows: FloatArray) -> None:
+        self._columns = np.empty((rows.shape[1], len(rows)), np.float32)
+        for start in range(0, len(rows), _BLOCK_COLUMNS):
+            part = slice(start, start + _BLOCK_COLUMNS)
+            self._columns[:, part] = (np.rint(rows[part].astype(np.float64) * _REFERENCE_SCALE) / _REFERENCE_SCALE).T
+
+    def __len__(self) -> int:
+        return self._columns.shape[1]
+
+    def cosines(self, embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+        """(n, r) float32 cosines within −1 and 1, exact to the last bit's rounding.
+
+        Args:
+            embeddings: (n, D) float16, L2-normalised; see `row_blocks` for how many at a time.
+        """
+        wide = embeddings.astype(np.float64)
+        found = np.empty((len(wide), len(self)), np.float32)
+        with one_thread():
+            for part in self._parts():
+                products = wide @ self._columns[:, part].astype(np.float64)
+                products.clip(-1.0, 1.0, out=found[:, part], casting="same_kind")
+        return found
+
+    def nearest(self, embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(n,) the cosine of each of a few embeddings (n, D) to its nearest reference, but for `_SCREEN_SLACK`."""
+        nearest = np.full(len(embeddings), -1.0, np.float32)
+        for part in self._parts():
+            np.maximum(nearest, (embeddings @ self._columns[:, part]).max(axis=1), out=nearest)
+        return nearest
+
+    def _parts(self) -> Iterator[slice]:
+        """Slices of so many references that their products with some rows stay in a core's cache."""
+        for start in range(0, len(self), _BLOCK_COLUMNS):
+            yield slice(start, start + _BLOCK_COLUMNS)
+
+
+def row_blocks(total: int, columns: int) -> Iterator[slice]:
+    """Slices of `total` rows, so small that the cosines with so many references fit into memory."""
+    size = max(1, min(BLOCK_ROWS, _BLOCK_CELLS // max(1, columns)))
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))
+
+
+def near_rows(
+    embeddings: npt.NDArray[np.float16], references: Sequence[References], floor: float
+) -> npt.NDArray[np.int64]:
     """The rows of which a cosine may reach `floor`: a quick look, so that only these need an exact one.
 
     Args:
         embeddings: (n, D) float16, L2-normalised.
-        references: (r, D) float32, L2-normalised.
+        references: Some sets of them.
         floor: Every row with a cosine of at least this is among those returned; few others are.
 
     Returns:
         (k,) row numbers, ascending.
     """
-    columns = np.ascontiguousarray(references.T)
-    nearest = np.empty(len(embeddings), np.float32)
+    nearest = np.full(len(embeddings), -1.0, np.float32)
     with one_thread():
         for start in range(0, len(embeddings), _SCREEN_ROWS):
             rows = slice(start, start + _SCREEN_ROWS)
-            (widened(embeddings[rows]) @ columns).max(axis=1, out=nearest[rows])
+            wide = widened(embeddings[rows])
+            for some in references:
+                np.maximum(nearest[rows], some.nearest(wide), out=nearest[rows])
     return np.flatnonzero(nearest >= np.float32(floor - _SCREEN_SLACK))
 
 
@@ -107,12 +181,9 @@ def cosine_blocks(
     Yields:
         A slice of the rows, and their cosines (rows, r) float32 within −1 and 1, exact to the last bit's rounding.
     """
-    columns = (np.rint(references.astype(np.float64) * _REFERENCE_SCALE) / _REFERENCE_SCALE).T
-    for start in range(0, len(embeddings), BLOCK_ROWS):
-        rows = slice(start, min(start + BLOCK_ROWS, len(embeddings)))
-        with one_thread():
-            products = embeddings[rows].astype(np.float64) @ columns
-        yield rows, products.clip(-1.0, 1.0).astype(np.float32)
+    prepared = References(references)
+    for rows in row_blocks(len(embeddings), len(prepared)):
+        yield rows, prepared.cosines(embeddings[rows])
 
 
 def one_thread() -> AbstractContextManager[object]:
@@ -122,6 +193,11 @@ def one_thread() -> AbstractContextManager[object]:
     """
     limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limit
+
+
+def blas_threads() -> int:
+    """Threads that a BLAS would use for one product, at least one; ask before `one_thread`."""
+    return max((library["num_threads"] for library in _controller().select(user_api="blas").info()), default=1)
 
 
 @cache
@@ -142,12 +218,18 @@ def distinct_rows(embeddings: npt.NDArray[np.float16], known: FloatArray, most: 
         known: (r, D) float32, L2-normalised.
         most: How many are taken at most.
     """
+    least = np.float32(DOUBLE_COSINE)
     taken: list[int] = []
-    for row in range(len(embeddings)):
-        if len(taken) == most:
+    for start in range(0, len(embeddings), _DISTINCT_ROWS):
+        if len(taken) >= most:
             break
-        ((_, similarities),) = cosine_blocks(embeddings[row : row + 1], known)
-        if similarities.max(initial=-1.0) < np.float32(DOUBLE_COSINE):
-            taken.append(row)
-            known = np.concatenate([known, embeddings[row : row + 1].astype(np.float32)])
+        rows = embeddings[start : start + _DISTINCT_ROWS]
+        is_double = np.zeros(len(rows), np.bool_)
+        for others in (known, embeddings[taken].astype(np.float32)):
+            is_double |= References(others).cosines(rows).max(axis=1, initial=-1.0) >= least
+        between = References(rows.astype(np.float32)).cosines(rows) >= least
+        for row in np.flatnonzero(~is_double).tolist():
+            if not is_double[row] and len(taken) < most:
+                taken.append(start + row)
+                is_double |= between[:, row]
     return taken

@@ -153,4 +153,4 @@ class InterruptError(FastfaceError):
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
-        super().__init__(f"stopped by signal {signal_number}; the same command resumes the run")
+        super().__init__("Stopped. Run the same command to continue.")

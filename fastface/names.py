@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-__all__ = ["counted", "safe_name", "shortened", "text_cell", "valid_text"]
+__all__ = ["clean_text", "counted", "file_name", "is_shown", "safe_name", "shortened", "text_cell", "valid_text"]
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
@@ -13,6 +13,9 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MARKED = re.compile(r"-[0-9a-f]{8}")
 _MARK_BYTES = 9
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_JOINERS = "\u200c\u200d"
+_LONE_JOINER = re.compile(rf"(?<![^\x00-\x7f{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\x00-\x7f{_JOINERS}])")
+"""Zero-width joiners that do not stand between two characters beyond ASCII, as those of emoji and of Persian do."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -28,17 +31,30 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
         text: Any string; bytes that were no UTF-8 may stand in it as surrogates, as `os.fsdecode` leaves them.
         max_bytes: Longest result in bytes, at least 16.
     """
-    kept = text
-    if not text.isprintable() or not _FORBIDDEN.isdisjoint(text):
-        kept = "".join(character if _allowed(character) else "_" for character in text)
-    kept = kept.lstrip(".-~ ").rstrip(". ")
-    if _RESERVED.fullmatch(kept):
-        kept = f"_{kept}"
+    kept = _without_forbidden(text)
     if kept == text and kept and len(kept.encode()) <= max_bytes and not _MARKED.fullmatch(kept[-_MARK_BYTES:]):
         return kept
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    stem = kept.encode()[: max_bytes - _MARK_BYTES].decode(errors="ignore").rstrip(". ")
+    stem = kept.encode()[: max_bytes - _MARK_BYTES].decode(errors="ignore").rstrip(f". {_JOINERS}")
     return f"{stem or 'unnamed'}-{digest[: _MARK_BYTES - 1]}"
+
+
+def file_name(text: str, max_bytes: int = 100) -> str:
+    """`safe_name` without a digest where the text is merely cleaned; two texts may give one name.
+
+    For callers that tell equal names apart themselves.
+    """
+    kept = _without_forbidden(text)
+    return kept if kept and len(kept.encode()) <= max_bytes else safe_name(text, max_bytes)
+
+
+def _without_forbidden(text: str) -> str:
+    """The text with `_` for each forbidden character, without what may not stand at an end."""
+    kept = text
+    if not is_shown(text) or not _FORBIDDEN.isdisjoint(text):
+        kept = "".join("_" if character in _FORBIDDEN else character for character in clean_text(text))
+    kept = kept.lstrip(".-~ ").rstrip(". ")
+    return f"_{kept}" if _RESERVED.fullmatch(kept) else kept
 
 
 def valid_text(text: str) -> str:
@@ -52,8 +68,17 @@ def text_cell(text: str) -> str:
     return f"'{valid}" if valid.startswith(_FORMULA_STARTS) else valid
 
 
-def _allowed(character: str) -> bool:
-    return character.isprintable() and character not in _FORBIDDEN
+def is_shown(text: str) -> bool:
+    """Whether all characters are visible, or join two visible ones beyond ASCII, as in a family of emoji."""
+    return text.isprintable() or clean_text(text) == text.strip()
+
+
+def clean_text(text: str) -> str:
+    """A name as a person wrote it, on one line: what cannot be shown is `_`, and no space stands at an end."""
+    if text.isprintable():
+        return text.strip()
+    shown = "".join(c if c.isprintable() or c in _JOINERS else "_" for c in text)
+    return _LONE_JOINER.sub("_", shown).strip()
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -61,9 +86,9 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 video`, `2 videos`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`1 video`, `2 videos`; with a plural that is not regular, `2 near misses`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
 
 
 def shortened(lines: Sequence[str], most: int) -> list[str]:

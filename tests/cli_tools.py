@@ -86,7 +86,8 @@ def found_hits(out: Path) -> Counter[tuple[str, str, str]]:
 
 def spans_without_clips(out: Path) -> list[tuple[str, ...]]:
     rows = run_tools.rows(out / "spans.csv")
-    return [tuple(value for name, value in row.items() if name != "clip") for row in rows]
+    of_clips = {"clip", "clip_start", "clip_end", "path"}
+    return [tuple(value for name, value in row.items() if name not in of_clips) for row in rows]
 
 
 def copy_of_out(ran: Ran, folder: Path) -> Path:

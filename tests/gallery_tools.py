@@ -4,6 +4,7 @@ import numpy as np
 
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.growth import Grower
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.grouping import summarize_tracks
 from fastface.impostors import ImpostorDistribution
 from fastface.types import Faces, Gallery, SampledFrames, Target
@@ -61,4 +62,4 @@ def faces_of(
 def show(grower: Grower, persons: Gallery, video_id: str, faces: Faces) -> None:
     """Gives a grower the faces of one video, with the evidence that its photos make of them."""
     tracks = summarize_tracks(faces, SampledFrames.empty())
-    grower.take(video_id, faces, tracks, EvidenceModel(persons, USUAL).weigh(tracks.embedding, -1.0))
+    grower.take(video_id, faces, tracks, EvidenceModel(ReferenceSet(persons), USUAL).weigh(tracks.embedding, -1.0))

@@ -206,7 +206,7 @@ def test_another_answer_is_refused(out: Path, cartoon: Cartoon, tmp_path: Path) 
 
 def test_what_is_no_answer_is_told(ran: Ran, cartoon: Cartoon, tmp_path: Path) -> None:
     (line,) = errors(fastface("audit", "-o", tmp_path), 2, 1)
-    assert "holds no run" in line
+    assert "is not an output folder" in line
     out = copy_of_out(ran, tmp_path)
     (line,) = errors(fastface("audit", tmp_path / "a.json", "-o", out), 2, 1)
     assert "draw a sample first" in line
@@ -257,5 +257,5 @@ def test_photos_of_targets_stand_in_the_page(out: Path, cartoon: Cartoon) -> Non
 def test_purge_takes_the_audit_along(out: Path, cartoon: Cartoon, tmp_path: Path) -> None:
     assert fastface("audit", _answers(out, cartoon, tmp_path), "-o", out, "-q").returncode == 0
     assert (out / "audit" / "result.json").exists()
-    assert fastface("purge", "-o", out).returncode == 0
+    assert fastface("purge", "-o", out, "--yes").returncode == 0
     assert not (out / "audit").exists()

@@ -190,7 +190,9 @@ def test_card_is_described_by_the_driver(monkeypatch: pytest.MonkeyPatch) -> Non
     assert nvidia.query_card(0) == nvidia.Card("NVIDIA H200", "9.0", "13.1")
 
 
-@pytest.mark.parametrize(("num_cards", "said"), [(0, "shows none"), (1, "the only one is 0"), (2, "numbered 0 to 1")])
+@pytest.mark.parametrize(
+    ("num_cards", "said"), [(0, "shows no card"), (1, "the only one is 0"), (2, "numbered 0 to 1")]
+)
 def test_a_card_that_is_not_there_is_told_with_those_that_are(
     num_cards: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,7 +316,7 @@ CUDA = replace(DEVICE, provider="CUDA", precision="float32")
 
 def test_silent_fall_back_to_the_cpu_is_an_error(tmp_path: Path) -> None:
     runtime = FakeRuntime(["CPUExecutionProvider"])
-    with pytest.raises(BackendError, match="CUDA was asked for, but ONNX Runtime took CPUExecutionProvider"):
+    with pytest.raises(BackendError, match="CUDA was wanted, but ONNX Runtime uses CPUExecutionProvider"):
         onnxruntime_loading.open_on_card(runtime, tmp_path / "x.onnx", CUDA, 1, [])
 
 

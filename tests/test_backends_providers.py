@@ -67,7 +67,7 @@ def test_a_card_that_fails_is_told_in_the_same_words_each_time(libraries: Path, 
     assert first == second
     assert first == (
         "CUDA does not work on Fake card: ONNX Runtime cannot load 'probe.onnx': CUDA failure 700: "
-        "an illegal memory access was encountered ; GPU=0; see what nvidia-smi says"
+        "an illegal memory access was encountered ; GPU=0; see: nvidia-smi"
     )
 
 
@@ -77,7 +77,7 @@ def made(folder: Path) -> Path:
 
 
 def test_a_card_that_computes_wrongly_is_found_out(libraries: Path, tmp_path: Path) -> None:
-    assert "Fake card computes wrongly through onnxruntime" in on_card(libraries, f"{HERE}:probed", tmp_path)
+    assert "Fake card gives wrong results with onnxruntime" in on_card(libraries, f"{HERE}:probed", tmp_path)
 
 
 # ── where networks run ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +165,7 @@ def test_the_providers_take_the_options_and_read_them_as_meant(libraries: Path, 
 
 
 def tensorrt_takes_nothing(folder: str) -> list[str]:
-    """TensorRT's version, and what comes of building an engine where TensorRT takes no part of the network."""
+    """TensorRT's version, and what comes of building an engine where TensorRT cannot run any part of the network."""
     graph = Path(folder) / "probe.onnx"
     write_probe_graph(graph)
     try:
@@ -178,7 +178,7 @@ def tensorrt_takes_nothing(folder: str) -> list[str]:
 def test_a_network_that_tensorrt_leaves_to_cuda_has_no_engine(libraries: Path, tmp_path: Path) -> None:
     version, refused = on_card(libraries, f"{HERE}:tensorrt_takes_nothing", tmp_path)
     assert version == "10.13.3"
-    assert refused == "TensorRT takes no part of 'probe.onnx'"
+    assert refused == "TensorRT cannot run any part of 'probe.onnx'"
 
 
 # ── memory and copies ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,10 +233,10 @@ def test_a_card_with_too_little_memory_computes_in_parts(libraries: Path, tmp_pa
     assert on_card(libraries, f"{HERE}:halved", tmp_path) == [True, [8]]
     assert on_card(libraries, f"{HERE}:halved", tmp_path, BYTES=12 << 20) == [True, [4]]
     told = on_card(libraries, f"{HERE}:halved", tmp_path, BYTES=1 << 20)
-    assert told.startswith("Fake card has too little free memory for one picture of (512, 512, 3): ")
+    assert told.startswith("Fake card has too little free memory for one frame of (512, 512, 3): ")
     assert told.endswith(
         "Status Message: Failed to allocate memory for requested buffer of size 786432; "
-        "give fewer --workers, or end what else uses the card"
+        "use fewer --workers, or end other programs on the card"
     )
 
 

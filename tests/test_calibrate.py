@@ -4,39 +4,36 @@ import math
 
 import numpy as np
 import pytest
-from gallery_tools import axis, faces_of, gallery, mixed, target
+from gallery_tools import USUAL, axis, faces_of, gallery, mixed, target
 
 from fastface.gallery.calibration import (
-    contradictions,
+    choose_threshold,
     counted_rate,
     fit_tail,
-    judged_kinds,
-    shortages,
+    needed_threshold,
     suggest_margin,
-    suggest_threshold,
 )
-from fastface.gallery.photos import Reference
-from fastface.gallery.trials import PhotoTrials, Trials, frame_trials, photo_trials, track_trials, video_trials
-from fastface.types import Faces
+from fastface.gallery.evidence import EvidenceModel
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.trials import PhotoTrials, Trials, join_trials, photo_trials, track_trials
+from fastface.grouping import summarize_tracks
+from fastface.types import Gallery, SampledFrames
 
 EXACT = 2e-3
 """What float16 embeddings leave of a cosine."""
 
 
-def photos(**persons: list[np.ndarray]) -> dict[str, list[Reference]]:
-    return {
-        name: [Reference(f"{name}{row}.jpg", embedding, 100.0, 100.0, 0.9) for row, embedding in enumerate(found)]
-        for name, found in persons.items()
-    }
+def trials(evidence: np.ndarray | list[float]) -> Trials:
+    return Trials(np.array(evidence, np.float32), np.arange(len(evidence)), "x.jpg and Ann")
 
 
-def trials(*cosines: float) -> Trials:
-    return Trials(np.array(cosines, np.float32))
+def compared(persons: Gallery) -> PhotoTrials:
+    references = ReferenceSet(persons)
+    return photo_trials(references, EvidenceModel(references, USUAL))
 
 
-def of_mates(similarity: list[float], lead: list[float]) -> PhotoTrials:
-    nothing = np.empty(0, np.float32)
-    return PhotoTrials(trials(*similarity), np.array(lead, np.float32), trials(*[0.1] * 20), nothing, nothing)
+def of_mates(evidence: list[float], lead: list[float]) -> PhotoTrials:
+    return PhotoTrials(trials(evidence), np.array(lead, np.float32), trials([0.1] * 20))
 
 
 # ── rates ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,103 +89,130 @@ def test_equal_cosines_have_a_tail_that_ends_soon() -> None:
     assert tail.quantile(1e-6) < 0.12
 
 
+def test_a_tail_is_as_sure_as_the_number_of_different_faces_in_it() -> None:
+    drawn = np.random.default_rng(3).exponential(0.05, 2000).astype(np.float32)
+    alone, shared = fit_tail(drawn), fit_tail(drawn, np.arange(2000) // 2000)
+    assert (alone.count, shared.count) == (100, 1)
+    assert alone.quantile(1e-5) == shared.quantile(1e-5)
+    assert shared.rate(0.4).high > 100 * alone.rate(0.4).high
+
+
 # ── the suggestion ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-
-def test_the_threshold_lies_above_every_stranger_that_was_seen() -> None:
-    strangers = trials(*np.linspace(-0.2, 0.1, 99), 0.64)
-    assert suggest_threshold([strangers], 1e-3) >= 0.65
-    many = trials(*np.linspace(-0.2, 0.1, 1999), 0.64)
-    assert suggest_threshold([many], 1e-3) < 0.64  # two of two thousand may
+RATE = 1e-5
 
 
-def test_the_threshold_is_enough_against_each_group() -> None:
-    low, high = trials(*np.linspace(-0.2, 0.1, 100)), trials(*np.linspace(-0.2, 0.3, 100))
-    assert suggest_threshold([low, high], 1e-3) == suggest_threshold([high], 1e-3) > suggest_threshold([low], 1e-3)
+def drawn(scale: float, count: int = 4000, seed: int = 4) -> Trials:
+    """Strangers with an exponential tail: one in 100,000 exceeds `scale` × ln(100,000) = 11.5 × scale."""
+    return trials(np.random.default_rng(seed).exponential(scale, count))
 
 
-def test_a_small_kind_is_judged_with_the_others_only() -> None:
-    kinds = {"many": trials(*[0.1] * 1000), "few": trials(*[0.2] * 30)}
-    judged = judged_kinds(kinds, 1e-3, "all")
-    assert {name: len(found) for name, found in judged.items()} == {"all": 1030, "many": 1000}
-    assert list(judged_kinds({"few": kinds["few"]}, 1e-3, "all")) == ["few"]
+def test_the_needed_threshold_is_the_quantile_of_what_was_drawn() -> None:
+    need = needed_threshold(drawn(0.03), RATE)
+    assert need.value == pytest.approx(-0.03 * math.log(RATE), abs=0.04)
+    assert need.low < need.value < need.high
+    assert need.low == pytest.approx(need.value, abs=0.1)
 
 
 @pytest.mark.parametrize(
-    ("similarity", "lead", "margin"),
+    ("scale", "in_use", "word"),
     [
-        ([0.6] * 10, [0.2] * 10, 0.1),  # any up to 0.2 does: the middle
-        ([0.6] * 10, [0.5] * 10, 0.15),  # no more than 0.3 is looked at
-        ([0.6] * 9 + [0.3], [0.2] * 9 + [0.01], 0.1),  # who is missed anyway says nothing
-        ([0.6] * 9 + [0.5], [0.2] * 9 + [-0.06], 0.13),  # another leads by 0.06: from 0.07 to 0.2
+        (0.03, 0.35, "agree with it"),  # 11.5 × 0.03 = 0.345
+        (0.045, 0.35, "more alike here than usual"),  # 0.52
+        (0.015, 0.35, "less alike here than usual"),  # 0.17
+        (0.07, 0.35, "no threshold separates them"),  # 0.81, and half of the photos reach 0.65
     ],
 )
-def test_the_margin_is_the_middle_of_those_that_separate_best(
-    similarity: list[float], lead: list[float], margin: float
+def test_another_threshold_is_suggested_only_where_the_comparisons_speak_against_the_one_in_use(
+    scale: float, in_use: float, word: str
 ) -> None:
-    assert suggest_margin(of_mates(similarity, lead), 0.45) == pytest.approx(margin)
+    mates = trials([0.65] * 20)
+    threshold, (reason,) = choose_threshold(in_use, mates, drawn(scale), RATE)
+    assert word in reason
+    if "usual" in word:
+        need = needed_threshold(drawn(scale), RATE)
+        assert threshold == (need.value if threshold > in_use else need.high)
+        assert abs(threshold + scale * math.log(RATE)) < 0.1
+    else:
+        assert threshold == in_use
+        assert "the threshold in use stays" in reason
 
 
-def test_too_little_is_said_in_plain_words() -> None:
-    assert shortages(1, None) == ["too little to calibrate with: 1 person with usable photos, 2 are needed"]
-    few = photo_trials(photos(Ann=[axis(0), mixed(0.8)], Bob=[axis(1)]))
-    assert [line.split(":")[1].split(",")[0].strip() for line in shortages(2, few)] == [
-        "2 photos have another one of the same person beside them",
-        "3 comparisons of a photo with another person",
-    ]
-    assert shortages(2, of_mates([0.6] * 10, [0.2] * 10)) == []
+@pytest.mark.parametrize(
+    ("mates", "strangers", "words"),
+    [
+        ([0.6] * 9, drawn(0.07), ["9 photos have another one"]),
+        ([0.6] * 20, drawn(0.07, 1900), ["of 1900 comparisons with another person the highest twentieth has 95 "]),
+        ([], trials([]), ["0 photos have", "of 0 comparisons"]),
+    ],
+)
+def test_too_little_keeps_the_threshold_in_use_and_says_why(
+    mates: list[float], strangers: Trials, words: list[str]
+) -> None:
+    threshold, reasons = choose_threshold(0.36, trials(mates), strangers, RATE)
+    assert threshold == 0.36
+    assert len(reasons) == len(words)
+    assert all(word in reason for word, reason in zip(words, reasons, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "lead", "margin"),
+    [
+        ([0.6] * 10, [0.2] * 10, 0.05),  # any up to 0.2 does: the one in use stays
+        ([0.6] * 10, [0.03] * 10, 0.03),  # the one in use would miss them all
+        ([0.6] * 9 + [0.3], [0.2] * 9 + [0.01], 0.05),  # what is missed anyway says nothing
+        ([0.6] * 9 + [0.5], [0.2] * 9 + [-0.06], 0.07),  # another leads by 0.06: from 0.07 on
+    ],
+)
+def test_the_margin_in_use_stays_unless_another_separates_better(
+    evidence: list[float], lead: list[float], margin: float
+) -> None:
+    assert suggest_margin(of_mates(evidence, lead), 0.45, 0.05) == pytest.approx(margin)
 
 
 # ── what is compared ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_photo_is_compared_with_the_nearest_other_of_each_person() -> None:
-    persons = photos(Ann=[axis(0), mixed(0.8), mixed(0.6)], Bob=[mixed(0.3, 0.9)], Cat=[axis(2), axis(2)])
-    found = photo_trials(persons)
-    # Of 0.8 and 0.6 the last axis takes 0.6 and 0.8: their cosine is 0.48 + 0.48.
-    assert found.mates.similarity.tolist() == pytest.approx([0.8, 0.96, 0.96, 1, 1], abs=1e-6)
-    assert found.lead[0] == pytest.approx(0.8 - 0.3, abs=1e-6)
-    assert found.mates.extreme == "Ann0.jpg"
-    assert len(found.lead) == 5
-    assert len(found.strangers) == 6 * 2
-    assert found.strangers.extreme.startswith("Ann")
-    assert (len(found.same_pairs), len(found.other_pairs)) == (3 + 1, 15 - 4)
-    assert np.sort(found.same_pairs).tolist() == pytest.approx([0.6, 0.8, 0.96, 1], abs=1e-6)
-
-
-def test_two_faces_of_one_frame_are_strangers_once_a_pair_of_tracks() -> None:
-    faces = faces_of(
-        [axis(0), mixed(0.3), axis(0), mixed(0.5), axis(3), mixed(0.9)], [0, 0, 1, 1, 1, 2], [0, 1, 0, 1, -1, 0]
+def test_a_photo_is_weighed_against_the_others_of_its_person_and_against_each_other_person() -> None:
+    persons = gallery(
+        target("Ann", axis(0), mixed(0.8)), target("Bob", mixed(0.3, 0.9)), target("Cat", axis(2), axis(2))
     )
-    found = frame_trials(faces)
-    assert sorted(found.similarity.tolist()) == pytest.approx([0, 0, 0.5], abs=EXACT)
-    assert found.extreme == "two faces at 1.000 s"
-    assert len(frame_trials(Faces.empty(8))) == 0
+    found = compared(persons)
+    assert found.mates.evidence.tolist() == pytest.approx([0.8, 0.8, 1, 1], abs=EXACT)
+    assert found.mates.extreme == "Ann0.jpg"
+    # Of Ann's first photo Bob is 0.3, of her second 0.8 × 0.3 + 0.6 × √(1 − 0.3² − 0.9²).
+    second = 0.24 + 0.6 * math.sqrt(0.1)
+    assert found.lead[:2].tolist() == pytest.approx([0.5, 0.8 - second], abs=EXACT)
+    assert len(found.strangers) == 5 * 2
+    assert found.strangers.evidence.max() == pytest.approx(second, abs=EXACT)
+    assert found.strangers.extreme in ("Ann1.jpg and Bob", "Bob0.jpg and Ann")  # but for the last bit
 
 
-def test_the_ends_of_a_track_are_mates() -> None:
-    faces = faces_of([axis(0), axis(1), mixed(0.7), axis(2), axis(3)], [2, 0, 1, 0, 5], [0, 1, 0, -1, 0])
-    found = track_trials(faces)
-    assert found.similarity.tolist() == pytest.approx([0.0], abs=EXACT)  # from 1 s, mixed(0.7), to 5 s, axis 3
-    assert found.extreme == "a track from 1.000 s on"
-    assert len(track_trials(Faces.empty(8))) == 0
+def test_one_person_with_one_photo_has_nothing_to_compare() -> None:
+    found = compared(gallery(target("Ann", axis(0))))
+    assert (len(found.mates), len(found.strangers), len(found.lead)) == (0, 0, 0)
 
 
-def test_a_track_is_compared_with_all_persons_but_the_nearest() -> None:
-    persons = gallery(target("Ann", axis(0), axis(4)), target("Bob", axis(1)), target("Cat", axis(2)))
-    faces = faces_of([mixed(0.8, 0.1, 0.2), mixed(0.7, 0.3, 0.1), mixed(0, 0.5, 0.4)], [0, 1, 1], [3, 3, -1])
-    found = video_trials(faces, persons)
-    # Of the track, Bob's 0.3 and Cat's 0.2; of the other face, Ann's 0 and Cat's 0.4.
-    assert sorted(found.similarity.tolist()) == pytest.approx([0, 0.2, 0.3, 0.4], abs=EXACT)
-    assert found.extreme == "Cat and a face from 1.000 s on"
-    assert len(video_trials(Faces.empty(8), persons)) == 0
+def test_a_track_is_a_stranger_to_all_but_the_nearest_and_to_who_is_on_screen_beside_it() -> None:
+    persons = gallery(target("Ann", axis(0)), target("Bob", axis(1)))
+    # Ann for a second; beside her a face that is 0.4 like Ann and nothing like Bob; later one that is 0.5 like Bob.
+    faces = faces_of([mixed(0.9, 0.1)] * 2 + [mixed(0.4)] * 2 + [mixed(0.2, 0.5)], [0, 1, 0, 1, 5], [0, 0, 1, 1, 2])
+    tracks = summarize_tracks(faces, SampledFrames.empty())
+    references = ReferenceSet(persons)
+    evidence = EvidenceModel(references, USUAL).by_photos(tracks.embedding)
+    found = track_trials("film", tracks, evidence, np.array([0, -1, -1], np.int32), ["Ann", "Bob"])
+    assert found.found.evidence.tolist() == pytest.approx([0.9], abs=EXACT)
+    pairs = sorted(zip(found.strangers.face.tolist(), found.strangers.evidence.tolist(), strict=True))
+    assert [face for face, _ in pairs] == [0, 1, 1, 2]
+    assert [round(value, 1) for _, value in pairs] == [0.1, 0.0, 0.4, 0.2]
+    assert found.strangers.extreme == "film: Ann and a face from 0.000 s on"
 
 
-def test_strangers_that_are_as_alike_as_mates_are_named() -> None:
-    mates = trials(0.5, 0.6, 0.7)
-    plain, few, blurred = [0.1] * 30, [0.2, 0.3], [0.1] * 29 + [0.99]
-    kinds = {"plain": trials(*plain), "few": trials(*few), "mirror": trials(0.8), "blurred": trials(*blurred)}
-    found = contradictions(kinds, mates, 1e-3)
-    assert list(found) == ["mirror", "blurred"]
-    assert found["mirror"] == pytest.approx(0.8)
-    assert found["blurred"] >= 0.99
+def test_videos_are_joined_with_faces_of_their_own() -> None:
+    first, second = trials([0.1, 0.3]), Trials(np.array([0.2], np.float32), np.array([0]), "second")
+    joined = join_trials([first, second], largest=True)
+    assert (joined.evidence.tolist(), joined.face.tolist(), joined.extreme) == (
+        pytest.approx([0.1, 0.3, 0.2]), [0, 1, 2], "x.jpg and Ann"
+    )  # fmt: skip
+    assert join_trials([first, second], largest=False).extreme == "x.jpg and Ann"
+    assert len(join_trials([], largest=True)) == 0

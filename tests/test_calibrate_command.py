@@ -35,25 +35,44 @@ def config(shared_models: Path) -> Config:
     return load_config(environment={}, flags={"models": {"dir": shared_models / "buffalo_s", "device": "cpu"}})
 
 
-def test_the_suggestion_can_be_pasted_and_is_drawn(persons: Path, shared_models: Path, tmp_path: Path) -> None:
+def test_few_photos_keep_the_threshold_that_the_risk_gives_and_the_picture_shows_why(
+    persons: Path, shared_models: Path, tmp_path: Path
+) -> None:
     pack = shared_models / "buffalo_s"
     done = fastface("calibrate", "-t", persons, "--models", pack, "-o", tmp_path, "--json", "-q")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
-    threshold, margin = found["suggested"]["threshold"], found["suggested"]["margin"]
-    assert found["options"] == f"--threshold {threshold:.2f} --margin {margin:.2f}"
-    assert 0.25 < threshold < 0.6
-    assert 0 <= margin <= 0.3
+    assert found["options"] == ""
+    assert found["suggested"] == found["in_use"]
+    (reason,) = found["reasons"]
+    assert reason.startswith(
+        "the threshold in use stays, since there is too little to judge it: of 36 comparisons with"
+    )
     mates, strangers = found["comparisons"]
     assert (mates["mates"], mates["count"]) == (True, 3 * PER_PERSON)
     assert (strangers["mates"], strangers["count"]) == (False, 3 * PER_PERSON * 2)
-    assert strangers["suggested"]["value"] == 0
-    assert strangers["suggested"]["method"] == "rule of three"
-    assert 0 < strangers["estimated"]["value"] <= found["wanted"]
+    assert strangers["in_use"] == strangers["suggested"]
     assert strangers["estimated"]["method"] == "exponential tail"
+    # At the threshold in use as many false tracks are expected as the risk says: four fifths of it, of any track.
+    assert found["pairs"] == 10_000
+    near = min(found["risk"], key=lambda point: abs(point["threshold"] - found["in_use"]["threshold"]))
+    assert near["usual"] == pytest.approx(0.8 * found["false_tracks"], rel=0.3)
+    expected = [point["usual"] for point in found["risk"]]
+    assert expected == sorted(expected, reverse=True)
     with Image.open(tmp_path / "calibration.png") as chart:
         assert (chart.format, chart.width) == ("PNG", 1000)
         assert len(chart.getcolors(1 << 20) or ()) > 5
+
+
+def test_a_smaller_risk_needs_more_evidence_and_a_threshold_in_the_settings_is_the_one_in_use(
+    persons: Path, shared_models: Path, tmp_path: Path
+) -> None:
+    fixed = ("calibrate", "-t", persons, "--models", shared_models / "buffalo_s", "-o", tmp_path, "--json", "-q")
+    usual, careful, given = (
+        json.loads(fastface(*fixed, *rest).stdout)["in_use"]["threshold"]
+        for rest in ((), ("--false-tracks", "0.001"), ("--threshold", "0.5"))
+    )
+    assert usual < careful < given == 0.5
 
 
 def test_the_index_counts_too_and_known_photos_start_no_process(
@@ -61,34 +80,43 @@ def test_the_index_counts_too_and_known_photos_start_no_process(
 ) -> None:
     scan(config, [str(shared_media / "clips" / "friends.mp4")], tmp_path / "out", Observer())
     targets = [str(persons)]
-    first = calibrate(config, targets, tmp_path, Observer(), index=tmp_path / "out", wanted=1e-3)
+    first = calibrate(config, targets, tmp_path, Observer(), index=tmp_path / "out")
     kinds = {found.kind: found for found in first.comparisons}
     assert list(kinds) == [
-        "photo, own person", "first, last of track", "photo, other person", "two in a frame", "track, not nearest",
-        "all strangers",
+        "photo, own person", "track, person it is given to", "photo, other person", "track, other person"
     ]  # fmt: skip
-    assert kinds["all strangers"].count == sum(
-        kinds[kind].count for kind in ("photo, other person", "two in a frame", "track, not nearest")
-    )
-    assert kinds["all strangers"].highest < first.suggested.threshold
-    assert kinds["two in a frame"].extreme.startswith("friends.mp4: two faces at ")
+    assert first.judged == "track, other person"
+    assert first.tracks >= 20
+    # Of three persons a track is compared with two at least, and with all who are on screen beside it.
+    assert 2 * first.tracks <= kinds["track, other person"].count < 3 * first.tracks
+    assert kinds["track, person it is given to"].lowest > kinds["track, other person"].highest
+    assert kinds["track, other person"].extreme.startswith("friends.mp4: ")
+    assert not (tmp_path / "out" / "bank_growth.csv").exists()
     with Image.open(first.chart) as chart:
-        column = [chart.getpixel((46, y)) for y in range(chart.height)]  # through the squares before the names
+        column = [chart.getpixel((66, y)) for y in range(chart.height)]  # through the squares before the names
     runs = [(colour, len(list(same))) for colour, same in itertools.groupby(column)]
-    # Two kinds of pairs of photos, and all kinds of the table but the sum.
-    assert sum(length > 10 and colour != (255, 255, 255) for colour, length in runs) == 2 + len(kinds) - 1
+    # All kinds of the table, and the two curves of the risk.
+    assert sum(length > 10 and colour != (255, 255, 255) for colour, length in runs) == len(kinds) + 2
     monkeypatch.setattr(Crew, "start", None)  # no process may be started
-    assert calibrate(config, targets, tmp_path, Observer(), index=tmp_path / "out", wanted=1e-3) == first
+    assert calibrate(config, targets, tmp_path, Observer(), index=tmp_path / "out") == first
 
 
 def test_a_folder_without_an_index_is_a_fault(persons: Path, config: Config, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holds no index"):
-        calibrate(config, [str(persons)], tmp_path, Observer(), index=tmp_path / "nothing", wanted=1e-3)
+    with pytest.raises(ConfigError, match="holds no scanned videos"):
+        calibrate(config, [str(persons)], tmp_path, Observer(), index=tmp_path / "nothing")
 
 
-def test_too_little_ends_with_2_and_draws_nothing(shared_media: Path, shared_models: Path, tmp_path: Path) -> None:
-    photos, pack = shared_media / "photos" / "friends", shared_models / "buffalo_s"
-    done = fastface("calibrate", "-t", photos, "--models", pack, "-o", tmp_path / "out", "-q")
+def test_faces_decided_by_themselves_have_no_evidence_of_tracks(persons: Path, tmp_path: Path) -> None:
+    alone = load_config(environment={}, flags={"match": {"tracks": False}})
+    with pytest.raises(ConfigError, match=r"match\.tracks is off"):
+        calibrate(alone, [str(persons)], tmp_path, Observer(), index=None)
+
+
+def test_nothing_to_compare_ends_with_2_and_draws_nothing(
+    shared_media: Path, shared_models: Path, tmp_path: Path
+) -> None:
+    photo, pack = shared_media / "photos" / "friends" / "Ross.png", shared_models / "buffalo_s"
+    done = fastface("calibrate", "-t", photo, "--models", pack, "-o", tmp_path / "out", "-q")
     (line,) = errors(done, 2, 1)
-    assert line.startswith("fastface: too little to calibrate with: 0 photos have another one of the same person")
+    assert line.startswith("fastface: nothing to compare: give several photos of a person")
     assert not (tmp_path / "out").exists()

@@ -52,7 +52,7 @@ def test_scan_then_find_without_the_films_is_run(cartoon: Cartoon, ran: Ran, tmp
     for label in labels(cartoon):
         assert label in found.stdout
     counts = ran.report["counts"]
-    assert f"{counts['hits']} hits, {counts['spans']} spans, 0 clips, 0 crops" in found.stdout
+    assert f"{counts['hits']} hits, {counts['spans']} spans;" in found.stdout
 
 
 def test_a_bank_finds_what_its_photos_find(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_enroll_in_json_is_one_object(cartoon: Cartoon, tmp_path: Path) -> None:
 def test_status_tells_what_is_done_and_what_is_not(ran: Ran) -> None:
     done = fastface("status", "-o", ran.out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not running; 3 done, 1 failed" in done.stdout
+    assert "not running, 100% scanned; 4 videos: 3 done, 1 failed" in done.stdout
     (line,) = (line for line in done.stdout.splitlines() if line.startswith(BROKEN))
     assert "failed" in line
     said = json.loads(fastface("status", "-o", ran.out, "--json").stdout)
@@ -129,7 +129,7 @@ def test_status_changes_nothing_and_asks_what_cannot_be_written(ran: Ran, tmp_pa
     before = contents(out)
     done = fastface("status", "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not running; 3 done, 1 failed" in done.stdout
+    assert "not running, 100% scanned; 4 videos: 3 done, 1 failed" in done.stdout
     assert contents(out) == before
 
 
@@ -237,7 +237,7 @@ def test_the_demo_agrees_with_its_truth(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     _check_demo(tmp_path / "out" / "demo", done.stderr)
-    assert str(Path("out") / "demo" / "run.json") in done.stdout
+    assert re.search(r"^written to out/demo: .*run\.json$", done.stdout, re.MULTILINE)
 
 
 def test_nothing_in_in_video_is_the_demo(tmp_path: Path) -> None:

@@ -87,6 +87,11 @@ def test_every_picture_has_a_row_with_its_reason(cartoon: Cartoon, crops: Path, 
     assert set(persons[2:]) <= set(kept)
     assert len(kept) >= 4
     assert report["kept"] == len(kept) == len(set(kept.values()))
+    assert report["left_out"]["double of another"] == len(doubles)
+    assert report["left_out"]["no face found"] == sum(
+        row["reason"].startswith("no face found") for row in rows.values()
+    )
+    assert sum(report["left_out"].values()) == len(rows) - len(kept)
     for name, row in rows.items():
         if name in kept:
             assert (out / row["name"]).read_bytes() == Path(row["file"]).read_bytes()
@@ -97,11 +102,19 @@ def test_every_picture_has_a_row_with_its_reason(cartoon: Cartoon, crops: Path, 
     assert (contents(crops), digests(crops)) == before
 
 
+def test_what_could_not_begin_leaves_no_folder(cartoon: Cartoon, tmp_path: Path) -> None:
+    for targets, models in (((), tmp_path), (("-t", cartoon.models), cartoon.models)):
+        done = fastface("curate", cartoon.photos, "-o", tmp_path / "new" / "set", "--models", models, *targets)
+        assert done.returncode in (1, 2), done
+        assert not (tmp_path / "new").exists()
+
+
 def test_the_set_is_its_owners_alone_and_the_sheet_shows_it(cartoon: Cartoon, tmp_path: Path) -> None:
     out = tmp_path / "new" / "set"
     done = command(cartoon, cartoon.photos, out)
     assert done.returncode == 0, done.stderr
     assert "kept 4 of 4 files" in done.stdout
+    assert "left out" not in done.stdout
     assert out.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in out.iterdir() if path.is_file()} == {0o600}
     with Image.open(out / "contact.png") as sheet:
@@ -200,7 +213,7 @@ def test_usage_errors_are_told_before_anything_is_written(cartoon: Cartoon, tmp_
     for crops, out in ((source, source), (source, source / "set"), (tmp_path / "none", tmp_path / "set")):
         errors(command(cartoon, crops, out), 2, 1)
     (line,) = errors(command(cartoon, source, tmp_path / "set", "--max", 0), 2, 1)
-    assert "curate.max" in line
+    assert "--max 0: must be at least 1" in line
     assert contents(tmp_path) == before
 
 
@@ -269,7 +282,7 @@ def test_a_picture_that_kills_the_process_loses_only_itself(cartoon: Cartoon, tm
     config = load_config(environment={}, flags={"models": {"dir": cartoon.models, "device": "cpu"}})
     result = curate(config, [str(source)], tmp_path / "set", Observer())
     assert (result.exit_code, len(result.kept)) == (3, 4)
-    assert table(tmp_path / "set")[KILLER]["reason"] == "cannot be looked at: its process was ended (status -11)"
+    assert table(tmp_path / "set")[KILLER]["reason"] == "cannot be read: its process was ended (status -11)"
     assert run_tools.children(os.getpid()) == []
 
 
@@ -313,7 +326,7 @@ def test_photos_of_a_person_make_a_set(shared_models: Path, shared_media: Path, 
     done = fastface("curate", source, "-o", out, "--models", shared_models, "--device", "cpu", "-q", "--max", 12)
     assert done.returncode in {0, 3}, done.stderr
     rows = table(out)
-    assert rows["stranger.jpg"]["reason"].startswith("another person than most")
+    assert rows["stranger.jpg"]["reason"].startswith("looks like someone else")
     reasons = rows["again.jpg"]["reason"], rows[first.name]["reason"]
     assert sum(reason.startswith("double of") for reason in reasons) == 1
     kept = [row for row in rows.values() if row["kept"] == "yes"]

@@ -140,12 +140,12 @@ def test_without_a_target_the_middle_of_the_set_tells_who_is_another() -> None:
     assert compare_with_medoid(people, alike=0.5) == ""
     assert [one.reason != "" for one in people] == [False] * 5 + [True]
     assert [one.remark != "" for one in people] == [False] * 4 + [True, False]
-    assert people[5].reason.startswith("another person than most")
+    assert people[5].reason.startswith("looks like someone else")
 
 
 def test_a_set_of_several_persons_loses_nobody() -> None:
     people = [with_face(f"{axis}{turn}", angle=90, axis=axis) for axis in (1, 2, 3) for turn in range(4)]
-    assert "not of one person" in compare_with_medoid(people, alike=0.5)
+    assert "show several persons" in compare_with_medoid(people, alike=0.5)
     assert all(one.is_open and one.similarity is None and not one.remark for one in people)
 
 
@@ -269,7 +269,7 @@ def test_quotas_by_framing_and_a_limit_on_profiles() -> None:
     assert sum(one.pose == "profile" for one in chosen) <= 20
     left = [one for one in made if not one.is_open]
     assert len(left) == 200
-    profiles = "beyond the quota: the set takes 20 of 40 profiles, and others are better or less alike"
+    profiles = "beyond the quota: the set takes 20 of 40 profiles, and others are better or more different"
     assert sum(one.reason == profiles for one in left) == 20
     halves = [one.reason for one in left if one.framing == "half" and one.reason != profiles]
     assert halves
@@ -348,7 +348,7 @@ def test_the_clean_copy_stays_though_the_marked_one_has_the_higher_score() -> No
     )
     drop_doubles([marked, clean, other], SETTINGS, {0: 1})
     assert names([marked, clean, other]) == ["clean", "other"]
-    assert marked.reason == "double of '/set/clean': the same, without what is laid over this one"
+    assert marked.reason == "double of '/set/clean': the same picture without the text or logo of this one"
 
 
 def test_the_next_is_good_and_unlike_those_chosen() -> None:

@@ -14,7 +14,7 @@ from fastface.config import load_config
 from fastface.workflows import checkup, preflight
 from fastface.workflows.output import OutputFolder
 
-PARTS = ["python", "packages", "runtimes", "processor", "memory", "descriptors", "device cpu", "device cuda",
+PARTS = ["python", "packages", "runtimes", "processor", "memory", "open files", "device cpu", "device cuda",
          "device tensorrt", "device openvino", "networks", "chosen networks", "processes", "ffmpeg", "cache",
          "output"]  # fmt: skip
 
@@ -39,10 +39,10 @@ def test_what_a_run_would_fail_at_is_a_fault_and_says_what_to_do(cartoon: Cartoo
     faults = [line for line in done.stdout.splitlines() if line.startswith("FAULT")]
     assert [line.split(":")[0] for line in faults] == ["FAULT chosen networks", "FAULT output"]
     assert "fastface models install" in faults[0]
-    assert "in the way of a run: 2" in done.stdout
+    assert "2 problems to fix" in done.stdout
     quiet = fastface("doctor", "--models", cartoon.models, "--ring-mb", "1", "-q")
     assert quiet.returncode == 1
-    assert "scan.ring_mb: 1 MiB is too small" in quiet.stdout
+    assert "--ring-mb: 1 MiB is too small" in quiet.stdout
     assert "ok" not in quiet.stdout.split()
 
 
@@ -114,8 +114,8 @@ def test_what_the_settings_ask_for_is_looked_at(cartoon: Cartoon, monkeypatch: p
     done = fastface("doctor", "--models", cartoon.models, "--decoder", "nvdec", "--devices", "0,1")
     assert done.returncode == 1
     faults = [line for line in done.stdout.splitlines() if line.startswith("FAULT")]
-    assert any(line.startswith("FAULT decoder: scan.decoder: ") for line in faults)
-    assert any(line.startswith("FAULT cards: models.devices: 0,1 numbers NVIDIA cards") for line in faults)
+    assert any(line.startswith("FAULT decoder: --decoder: ") for line in faults)
+    assert any(line.startswith("FAULT cards: --devices: 0,1 numbers NVIDIA cards") for line in faults)
     found = states(fastface("doctor", "--models", cartoon.models, "--decoder", "auto", "--json").stdout)
     assert found["decoder"] == "fine"
 

@@ -62,10 +62,11 @@ def test_people_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> N
     write_people_table(tmp_path / "people.csv", reversed(three()))
     assert (tmp_path / "people.csv").read_bytes().decode() == (
         "person,faces,tracks,seconds,first,last,videos,best_quality,crop,name,share,first_video,last_video,"
-        "body_seconds\r\n"
-        "1,511,2,102.750,12.000,3700.000,2,0.8765,people/1/1.jpg,Alice,0.2500,a.mp4,b/long.mkv,0.000\r\n"
-        "2,70,1,14.500,0.500,15.000,1,0.8765,people/2/1.jpg,,0.2500,a.mp4,a.mp4,0.000\r\n"
-        "10,2,1,0.400,7.000,7.400,1,0.8765,,Bob,0.2500,live.mkv,live.mkv,0.000\r\n"
+        "body_seconds,first_hms,last_hms\r\n"
+        "1,511,2,102.750,12.000,3700.000,2,0.8765,people/1/1.jpg,Alice,0.2500,a.mp4,b/long.mkv,0.000,"
+        "0:00:12.000,1:01:40.000\r\n"
+        "2,70,1,14.500,0.500,15.000,1,0.8765,people/2/1.jpg,,0.2500,a.mp4,a.mp4,0.000,0:00:00.500,0:00:15.000\r\n"
+        "10,2,1,0.400,7.000,7.400,1,0.8765,,Bob,0.2500,live.mkv,live.mkv,0.000,0:00:07.000,0:00:07.400\r\n"
     )
 
 
@@ -83,11 +84,11 @@ def test_a_person_whose_face_is_never_seen_has_no_quality(tmp_path: Path) -> Non
 def test_appearances_are_a_row_each_by_person_video_and_start(tmp_path: Path) -> None:
     write_appearances(tmp_path / "a.csv", reversed(three()))
     assert (tmp_path / "a.csv").read_bytes().decode() == (
-        "person,name,video,start,end,faces\r\n"
-        "1,Alice,a.mp4,12.000,14.250,11\r\n"
-        "1,Alice,b/long.mkv,3599.500,3700.000,500\r\n"
-        "2,,a.mp4,0.500,15.000,70\r\n"
-        "10,Bob,live.mkv,7.000,7.400,2\r\n"
+        "person,name,video,start,end,faces,start_hms,end_hms\r\n"
+        "1,Alice,a.mp4,12.000,14.250,11,0:00:12.000,0:00:14.250\r\n"
+        "1,Alice,b/long.mkv,3599.500,3700.000,500,0:59:59.500,1:01:40.000\r\n"
+        "2,,a.mp4,0.500,15.000,70,0:00:00.500,0:00:15.000\r\n"
+        "10,Bob,live.mkv,7.000,7.400,2,0:00:07.000,0:00:07.400\r\n"
     )
 
 
@@ -95,7 +96,8 @@ def test_each_pair_that_is_together_stands_once(tmp_path: Path) -> None:
     more = [*three(), person(11, "", together={1: 0.5, 2: 61.0})]
     write_together(tmp_path / "t.csv", reversed(more))
     assert (tmp_path / "t.csv").read_bytes().decode() == (
-        "person,other,seconds\r\n1,2,2.250\r\n1,11,0.500\r\n2,11,61.000\r\n"
+        "person,other,seconds,person_name,other_name\r\n1,2,2.250,Alice,person 2\r\n1,11,0.500,Alice,person 11\r\n"
+        "2,11,61.000,person 2,person 11\r\n"
     )
 
 

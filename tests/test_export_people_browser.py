@@ -337,5 +337,5 @@ def test_nothing_is_cut_off_at_the_sides(page: Browser, tmp_path: Path, width: i
 
 def test_nobody_is_told(page: Browser, tmp_path: Path) -> None:
     _open(page, tmp_path, [], videos={})
-    assert page.run("document.getElementById('nobody').innerText") == "Nobody was found."
+    assert page.run("document.getElementById('nobody').innerText") == "No person was found."
     assert page.run("[document.getElementById('bar').hidden, document.getElementById('tools').hidden]") == [True, True]

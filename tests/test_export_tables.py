@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from export_tools import make_faces, make_hits
 
+from fastface.export.cells import clock_cell
 from fastface.export.framing import PARTS
 from fastface.export.plans import CropFacts
 from fastface.export.tables import CropRow, CutFacts, SpanRow, VideoHits, write_crops_table, write_hits, write_spans
@@ -29,11 +30,17 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def test_spans_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
-    write_spans(tmp_path, [SpanRow(_span(), "clips/a.mp4/Ross_1.000-3.500.mp4", player_offset=1.704)])
+    cut = CutFacts("copy", 0.33366, 3.50016)
+    album = SpanRow(_span(video="b"), path=Path("/films/b"), pictures=("IMG_1.heic", "IMG_9.heic"))
+    film = SpanRow(_span(), "clips/a.mp4/Ross.mp4", cut, Path("/films/a.mp4"), player_offset=1.704)
+    write_spans(tmp_path, [film, album])
     assert (tmp_path / "spans.csv").read_bytes() == (
         b"video,target,start,end,first_hit,last_hit,hits,best_similarity,mean_similarity,clip,"
-        b"player_start,player_end\r\n"
-        b"a.mp4,Ross,1.000,3.500,2.000,2.467,3,0.7124,0.6500,clips/a.mp4/Ross_1.000-3.500.mp4,2.704,5.204\r\n"
+        b"path,clip_start,clip_end,start_hms,end_hms,picture,last_picture,player_start,player_end\r\n"
+        b"a.mp4,Ross,1.000,3.500,2.000,2.467,3,0.7124,0.6500,clips/a.mp4/Ross.mp4,"
+        b"/films/a.mp4,0.334,3.500,0:00:01.000,0:00:03.500,,,2.704,5.204\r\n"
+        b"b,Ross,1.000,3.500,2.000,2.467,3,0.7124,0.6500,,"
+        b"/films/b,,,0:00:01.000,0:00:03.500,IMG_1.heic,IMG_9.heic,1.000,3.500\r\n"
     )
 
 
@@ -43,11 +50,11 @@ def test_spans_json_has_the_same_values_as_numbers(tmp_path: Path) -> None:
     common = {"video": "a.mp4", "target": "Ross", "hits": 3, "best_similarity": 0.7124, "mean_similarity": 0.65}
     assert json.loads((tmp_path / "spans.json").read_text(encoding="utf-8")) == [
         {**common, "start": 1.0, "end": 3.5, "first_hit": 2.0, "last_hit": 2.467,
-         "clip": None, "player_start": 1.0, "player_end": 3.5,
-         "clip_mode": None, "clip_start": None, "clip_end": None, "clip_left_out": None},
+         "clip": None, "clip_mode": None, "clip_start": None, "clip_end": None, "path": None,
+         "player_start": 1.0, "player_end": 3.5, "clip_left_out": None},
         {**common, "start": 2.0, "end": 4.5, "first_hit": 3.0, "last_hit": 3.467,
-         "clip": "clips/a.mp4/b.mp4", "player_start": 2.0, "player_end": 4.5, "clip_mode": "copy",
-         "clip_start": 0.334, "clip_end": 3.5, "clip_left_out": ["audio stream 2 (unknown codec)"]},
+         "clip": "clips/a.mp4/b.mp4", "clip_mode": "copy", "clip_start": 0.334, "clip_end": 3.5, "path": None,
+         "player_start": 2.0, "player_end": 4.5, "clip_left_out": ["audio stream 2 (unknown codec)"]},
     ]  # fmt: skip
 
 
@@ -92,11 +99,26 @@ def test_hits_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> Non
     hits = {"Ross": make_hits(faces, [0, 1], [0.70004, -0.00001]), "Joey": make_hits(faces, [1], [0.5])}
     assert write_hits(tmp_path / "hits.csv", [VideoHits("a.mp4", faces, hits, player_offset=1.704)]) == 3
     assert (tmp_path / "hits.csv").read_bytes() == (
-        b"video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by,player_time\r\n"
-        b"a.mp4,Ross,0.000,0,0.7000,0.2500,0.7500,0.1000,-1.2,2.0,30.1,40.0,0,face,1.704\r\n"
-        b"a.mp4,Joey,0.200,200,0.5000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face,1.904\r\n"
-        b"a.mp4,Ross,0.200,200,0.0000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face,1.904\r\n"
+        b"video,target,time,pts,similarity,margin,det_score,quality,x1,y1,x2,y2,track,by,time_hms,picture,player_time\r\n"
+        b"a.mp4,Ross,0.000,0,0.7000,0.2500,0.7500,0.1000,-1.2,2.0,30.1,40.0,0,face,0:00:00.000,,1.704\r\n"
+        b"a.mp4,Joey,0.200,200,0.5000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face,0:00:00.200,,1.904\r\n"
+        b"a.mp4,Ross,0.200,200,0.0000,0.2500,0.7500,0.2000,0.0,2.0,3.0,4.0,1,face,0:00:00.200,,1.904\r\n"
     )
+
+
+def test_a_hit_in_an_album_names_its_picture_and_one_target_has_no_margin(tmp_path: Path) -> None:
+    faces = make_faces([0.0, 0.001])
+    names = ("=a.heic", "b.jpg")
+    videos = [VideoHits("album", faces, {"Ross": make_hits(faces, [0, 1])}, pictures=names, has_rivals=False)]
+    write_hits(tmp_path / "hits.csv", videos)
+    told = [(row["pts"], row["picture"], row["margin"]) for row in _read(tmp_path / "hits.csv")]
+    assert told == [("0", "'=a.heic", ""), ("1", "b.jpg", "")]
+
+
+def test_times_are_shown_as_players_show_them() -> None:
+    assert [clock_cell(seconds) for seconds in (0, 59.9996, 3599.5, 360_000.25)] == [
+        "0:00:00.000", "0:01:00.000", "0:59:59.500", "100:00:00.250",
+    ]  # fmt: skip
 
 
 def test_a_target_without_hits_and_a_video_without_hits_are_no_rows(tmp_path: Path) -> None:
@@ -138,14 +160,17 @@ def test_crops_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> No
     parts = {name: number / 8 for number, name in enumerate(PARTS)}
     facts = CropFacts((0, 1, 20, 31), "2:3", (0, 1.5, 20, 31), is_estimate=True, framing="half", score=2, parts=parts)
     late = CropRow("a", "Ross", 10.0, (1, 2.25, 3.04, 4), 0.6, 0.5, "crops/Ross/a_10.000_1.jpg", facts)
-    soon = CropRow("a", "Ross", 9.0, (1, 2, 3, 4), 0.61239, 0.5, "crops/Ross/a_9.000_1.jpg")
+    soon = CropRow(
+        "a", "Ross", 9.0, (1, 2, 3, 4), 0.61239, 0.5, "crops/Ross/a_9.000_1.jpg", path=Path("/a"), picture="b.heic"
+    )
     write_crops_table(tmp_path / "crops.csv", [late, soon])
     assert (tmp_path / "crops.csv").read_bytes() == (
         b"video,target,time,box,similarity,quality,ratio,file,crop,framing,person,estimated,score,"
-        b"growth,cut,side,top,headroom,torso,large,small,aim\r\n"
-        b"a,Ross,9.000,1.0 2.0 3.0 4.0,0.6124,0.5000,1:1,crops/Ross/a_9.000_1.jpg,,,,,,,,,,,,,,\r\n"
+        b"growth,cut,side,top,headroom,torso,large,small,aim,path,time_hms,picture\r\n"
+        b"a,Ross,9.000,1.0 2.0 3.0 4.0,0.6124,0.5000,1:1,crops/Ross/a_9.000_1.jpg,,,,,,,,,,,,,,,"
+        b"/a,0:00:09.000,b.heic\r\n"
         b"a,Ross,10.000,1.0 2.2 3.0 4.0,0.6000,0.5000,2:3,crops/Ross/a_10.000_1.jpg,0 1 20 31,half,0.0 1.5 20.0 31.0,"
-        b"yes,2.0000,0.0000,0.1250,0.2500,0.3750,0.5000,0.6250,0.7500,0.8750,1.0000\r\n"
+        b"yes,2.0000,0.0000,0.1250,0.2500,0.3750,0.5000,0.6250,0.7500,0.8750,1.0000,,0:00:10.000,\r\n"
     )
 
 

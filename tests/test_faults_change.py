@@ -61,7 +61,7 @@ def test_a_file_that_changes_is_told_and_looked_at_again(cartoon: Cartoon, tmp_p
     states = _states(out)
     assert states["film3.mp4"] == ("done", "")
     state, reason = states["film1.mp4"]
-    expected = {"grows": ("unstable", "changed while it was read"), "goes away": ("partial", "went away")}
+    expected = {"grows": ("unstable", "still being written"), "goes away": ("partial", "disappeared")}
     assert state == expected[way][0]
     assert expected[way][1] in reason
     # Back as it was, or grown to its end: the next run looks at it again.
@@ -95,5 +95,5 @@ def test_a_file_that_went_before_it_was_opened_is_a_failure_with_its_reason(cart
         process.wait()
     state, reason = _states(out)["film3.mp4"]
     assert (state, reason) == ("failed", "cannot be read: No such file or directory")
-    assert "was replaced" not in errors
+    assert "was started again" not in errors
     assert _states(out)["film1.mp4"][0] == "done"

@@ -73,6 +73,7 @@ def hostile(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Hosti
     shutil.copyfile(known, _path(photos, b"new\nline [b]\xe9.png"))
     out = films / "out"
     given = ["-t", str(photos), "--models", str(cartoon.models), "-o", str(out), "--pad", "0", "--snapshots"]
+    given += ["-s", "scan.copies=true"]
     command = [*AS_OWNER_ALONE, *run_tools.COMMAND, "run", str(films), *given]
     done = _bytes(command)
     assert (out / "hits.csv").exists(), done.stderr

@@ -28,7 +28,11 @@ def _states(out: Path) -> list[tuple[str, str]]:
     ("failing", "told"),
     [
         pytest.param(8, "cannot be read: Input/output error", id="while it is decoded"),
-        pytest.param(10, "1 of 6 stretches lost (failed: cannot be read: Input/output error)", id="while it is opened"),
+        pytest.param(
+            10,
+            "1 of 6 parts could not be scanned (failed: cannot be read: Input/output error)",
+            id="while it is opened",
+        ),
     ],
 )
 def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path, failing: int, told: str) -> None:
@@ -65,7 +69,7 @@ def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path,
     [
         ("failed: cannot be read: Input/output error", True),
         ("failed: cannot be read: Stale file handle", True),
-        ("quarantined: decoding it ended one process after the other: it was ended (status 9)", False),
+        ("quarantined: decoding it crashed several processes: it was ended (status 9)", False),
         ("failed: its frames of 9000x9000 are above max_pixels, 1", False),
     ],
 )

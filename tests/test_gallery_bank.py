@@ -187,7 +187,7 @@ def test_a_header_that_claims_more_than_is_there_is_refused(path):
 
 def test_other_compressions_are_refused(path):
     with_member(path, "extra.npy", b"", compression=zipfile.ZIP_LZMA)
-    assert refusal(path) == "damaged: compressed as no bank is"
+    assert refusal(path) == "damaged: its compression is not that of a bank"
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -34,7 +34,7 @@ def test_which_of_several_faces_is_meant_can_be_told(drawn, faces, remark):
     # The largest is somebody else's, so that it is left out for another reason.
     assert two.used == (faces == "auto")
     if faces == "largest":
-        assert two.remarks[1].startswith("unlike every other photo of 'Ann' (at most 0.")
+        assert two.remarks[1].startswith("not similar to any other photo of 'Ann' (at most 0.")
     assert len(gallery.targets[0].embeddings) == 3 + (faces == "auto")
 
 
@@ -61,7 +61,7 @@ def test_two_photos_of_a_stranger_in_a_folder_are_told_though_they_are_alike(dra
     assert list(said) == ["stray0.png", "stray1.png"]
     (line,) = said["stray0.png"]
     # The last axis takes up 0.32 of each: 0.1 to each of Ann, and 0.81 - 0.09 + 0.1 to each other.
-    assert line.startswith("unlike most other photos of 'Ann' (median 0.1")
+    assert line.startswith("not similar to most other photos of 'Ann' (median 0.1")
     assert line.endswith("stray1.png' (0.82): are they one person?")
 
 
@@ -119,8 +119,8 @@ def test_a_lookalike_that_is_as_like_as_a_photo_of_the_target_is_told_and_used(d
     assert [person.label for person in gallery.lookalikes] == ["same", "sister"]
     # 0.9 × 0.7 and what the last axis adds: sqrt(1 - 0.85) × sqrt(1 - 0.74) = 0.20; the siblings 0.81 - 0.04 + 0.15.
     (remark,) = report.remarks
-    assert remark.startswith("'same' of --not may be the target 'Ann': similarity 0.83, the threshold is 0.50")
-    assert "'Ann' has photos of 0.92 among each other" in remark
+    assert remark.startswith("'same' of --not may be the wanted person 'Ann': similarity 0.83, threshold 0.50")
+    assert "among the photos of 'Ann' it is 0.92" in remark
     assert report.warnings[0] == remark
 
 
@@ -134,3 +134,14 @@ def test_a_face_that_is_turned_in_its_file_is_told(drawn):
 
     _, report = load_gallery([photo], analyse=analyse, rule=ReferenceRule("c", ALIKE))
     assert remarks(report) == {"Ann.png": ("turned by 180° in the file: the face was turned back",)}
+
+
+def test_two_photos_that_are_hardly_alike_decide_against_a_stranger(drawn):
+    """Turned to the left and to the right she is like herself by little more than half the threshold."""
+    half = ALIKE * 0.6
+    drawn.photo("p/Ann/left.png", (mixed(1.0), 100))
+    drawn.photo("p/Ann/right.png", (mixed(half), 100))
+    drawn.photo("p/Ann/stranger.png", (ZOE, 100))
+    _, report = load_gallery([drawn.folder / "p"], analyse=drawn.analyse, rule=ReferenceRule("c", ALIKE, tolerant=True))
+    used = {photo.source.rsplit("/", 1)[-1]: photo.used for photo in report.photos}
+    assert used == {"left.png": True, "right.png": True, "stranger.png": False}

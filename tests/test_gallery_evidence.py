@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fastface.gallery.evidence import Cohort, EvidenceModel
 from fastface.gallery.limits import Limits, TrackRule
 from fastface.gallery.matching import EVERYONE, Matches, VideoFaces, match, match_tracks
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.grouping import summarize_tracks
 from fastface.impostors import ImpostorDistribution
 from fastface.types import HIT_KINDS, Added, Faces, Gallery, SampledFrames, Target
@@ -57,15 +58,16 @@ def decided(
 ) -> Matches:
     frames = frames or frames_of(0.0)
     video = VideoFaces(faces, summarize_tracks(faces, frames), np.full(len(faces), 0.2))
-    return match_tracks(video, persons, Limits(0.5, 0.4, 0.05, rule), EvidenceModel(persons, usual))
+    references = ReferenceSet(persons)
+    return match_tracks(video, references, Limits(0.5, 0.4, 0.05, rule), EvidenceModel(references, usual))
 
 
 def rows(matches: Matches, label: str = "Ann") -> list[int]:
-    return matches.hits[label].face.tolist()
+    return matches.hits[label].face.tolist() if label in matches.hits else []
 
 
 def kinds(matches: Matches, label: str = "Ann") -> list[str]:
-    return [HIT_KINDS[kind] for kind in matches.hits[label].by.tolist()]
+    return [HIT_KINDS[kind] for kind in matches.hits[label].by.tolist()] if label in matches.hits else []
 
 
 def test_turned_faces_of_a_sure_track_are_hits_and_marked() -> None:
@@ -76,7 +78,7 @@ def test_turned_faces_of_a_sure_track_are_hits_and_marked() -> None:
     np.testing.assert_allclose(found.hits["Ann"].similarity, [0.6, 0.3, 0.6, 0.25, 0.6], atol=1e-3)
     np.testing.assert_allclose(found.hits["Ann"].margin, [1.6, 1.3, 1.6, 1.25, 1.6], atol=1e-3)
     assert found.doubts == ()
-    alone = match(faces, ONLY_ANN, Limits(0.5, 0.4, 0.05), np.full(5, 0.2))
+    alone = match(faces, ReferenceSet(ONLY_ANN), Limits(0.5, 0.4, 0.05), np.full(5, 0.2))
     assert alone["Ann"].face.tolist() == [0, 2, 4]
 
 
@@ -120,7 +122,7 @@ def test_a_track_of_too_few_faces_is_a_doubt() -> None:
     assert rows(decided(one_track([towards(0.6, 2)] * 3), rule=replace(RULE, least_faces=3))) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("cosine", "reasons"), [(0.41, []), (0.43, ["nearly enough evidence"])])
+@pytest.mark.parametrize(("cosine", "reasons"), [(0.41, []), (0.43, ["just below the threshold"])])
 def test_what_is_nearly_alike_is_a_doubt(cosine: float, reasons: list[str]) -> None:
     found = decided(one_track([towards(cosine, rest) for rest in (2, 2, 2, 2)]))
     assert rows(found) == []
@@ -135,7 +137,7 @@ def test_two_persons_that_are_as_near_are_a_doubt() -> None:
     found = decided(one_track([towards(0.55, 2, 0.53)] * 3), persons)
     assert (rows(found), rows(found, "Bob")) == ([], [])
     (doubt,) = found.doubts
-    assert (doubt.target, doubt.reason) == ("Ann", "another person is nearly as like")
+    assert (doubt.target, doubt.reason) == ("Ann", "another person is nearly as similar")
     assert doubt.margin == pytest.approx(0.02, abs=1e-3)
 
 
@@ -175,7 +177,7 @@ def test_many_photos_count_by_their_centroid_or_the_nearest_less_what_chance_giv
     photos = target("Ann", towards(0.8, 2), towards(0.8, 3))
     # The centroid is at 1.6 / √(1.6² + 2 × 0.6²) = 0.8835 to Ann's own axis; the nearest photo at 0.8.
     usual = replace(USUAL, nearest_gain=0.1)
-    model = EvidenceModel(gallery(photos), usual)
+    model = EvidenceModel(ReferenceSet(gallery(photos)), usual)
     own = model.weigh(np.array([ANN], np.float16), -1.0)
     assert own.evidence[0] == pytest.approx(0.8835, abs=1e-3)
     # The photo itself: 0.8 × 0.8835 + 0.6 × 0.6 / √2 / ... = 1 − gain by the nearest, gain = 0.1 × √(2 ln 2).
@@ -189,7 +191,7 @@ def grown(embedding: np.ndarray) -> Target:
 
 
 def test_references_out_of_films_count_less_than_photos_and_add_up_with_them() -> None:
-    found = EvidenceModel(gallery(grown(axis(2))), USUAL).weigh(
+    found = EvidenceModel(ReferenceSet(gallery(grown(axis(2)))), USUAL).weigh(
         np.array([axis(2), towards(0.3, 3), 0.6 * axis(2) + 0.8 * axis(3)], np.float16), -1.0
     )
     # The film's faces share 0.1 whoever they are of: a cosine of 1 counts 0.9, one of 0.6 counts 0.5.
@@ -200,7 +202,7 @@ def test_references_out_of_films_count_less_than_photos_and_add_up_with_them() -
     both = np.array([towards(0.3, 3)], np.float64)
     both[0, 2], both[0, 3] = 0.5, np.sqrt(1 - 0.09 - 0.25)
     for correlation, expected in ((1.0, 0.4), (0.0, 0.495)):
-        model = EvidenceModel(gallery(grown(axis(2))), replace(USUAL, film_correlation=correlation))
+        model = EvidenceModel(ReferenceSet(gallery(grown(axis(2)))), replace(USUAL, film_correlation=correlation))
         assert model.weigh(both.astype(np.float16), -1.0).evidence[0] == pytest.approx(expected, abs=2e-3)
 
 
@@ -215,7 +217,7 @@ def test_an_archive_of_strangers_who_are_like_the_target_lowers_the_evidence() -
     assert offset[1] == pytest.approx(0.0, abs=0.004)
     np.testing.assert_allclose(spread, 1.0, atol=0.03)
     persons = gallery(target("Ann", ANN), target("Bob", BOB))
-    found = EvidenceModel(persons, USUAL, cohort).weigh(np.array([towards(0.6, 2)], np.float16), -1.0)
+    found = EvidenceModel(ReferenceSet(persons), USUAL, cohort).weigh(np.array([towards(0.6, 2)], np.float16), -1.0)
     assert found.evidence[0] == pytest.approx(0.6 - offset[0], abs=0.02)
 
 

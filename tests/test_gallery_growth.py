@@ -7,6 +7,7 @@ import pytest
 from gallery_tools import axis, faces_of, gallery, show, target
 
 from fastface.gallery.growth import Grower, GrowthRule
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.types import Added, Faces, Gallery
 
 DIMENSION = 8
@@ -29,7 +30,7 @@ def track_of(embeddings: list[np.ndarray], **columns: list[float]) -> Faces:
 
 
 def grown(persons: Gallery, *videos: Faces, rule: GrowthRule = RULE) -> tuple[Gallery, tuple[Added, ...]]:
-    grower = Grower(persons, rule)
+    grower = Grower(ReferenceSet(persons), rule)
     for number, found in enumerate(videos):
         show(grower, persons, f"video{number}", found)
     return grower.grown()
@@ -117,7 +118,7 @@ def test_the_order_of_the_videos_does_not_matter() -> None:
     videos = {"a": track_of([near(0.7, 2)] * 3), "b": track_of([near(0.8, 3)] * 3)}
     both = []
     for names in ("ab", "ba"):
-        grower = Grower(ONLY_ANN, RULE)
+        grower = Grower(ReferenceSet(ONLY_ANN), RULE)
         for name in names:
             show(grower, ONLY_ANN, name, videos[name])
         both.append(grower.grown()[1])

@@ -77,10 +77,10 @@ def test_a_name_cannot_lead_out_of_the_output_folder() -> None:
         ("=y.jpg", "'=y.jpg': write NAME=PATH, with a name and a photo or folder"),
         ("  =y.jpg", "'  =y.jpg': write NAME=PATH, with a name and a photo or folder"),
         ("Ann=", "'Ann=': write NAME=PATH, with a name and a photo or folder"),
-        ("Ann=none.jpg", "'Ann=none.jpg': neither that nor 'none.jpg' is there: no such file or folder"),
-        ("Ann=a\0b", "'Ann=a\\x00b': neither that nor 'a\\x00b' is there: no such file or folder"),
-        ("Ann=*", "'Ann=*': everyone has no name: write '*'"),
-        ("Ann=bank.npz", "'Ann=bank.npz': a bank has names of its own: write 'bank.npz'"),
+        ("Ann=none.jpg", "'Ann=none.jpg': 'none.jpg': no such file or folder"),
+        ("Ann=a\0b", "'Ann=a\\x00b': 'a\\x00b': no such file or folder"),
+        ("Ann=*", "'Ann=*': '*' takes no name: write -t '*'"),
+        ("Ann=bank.npz", "'Ann=bank.npz': a bank already holds names: write 'bank.npz'"),
         ("Ann=empty", "'empty': the folder of 'Ann' is empty"),
     ],
 )
@@ -97,7 +97,7 @@ def test_that_there_is_no_usable_target_is_told_where_nothing_else_says_so() -> 
             load_gallery(targets, lookalikes, analyse=lambda path: Faces.empty(8), rule=ReferenceRule("c", 0.5))
         return caught.value.faults
 
-    nobody = "no usable target: no photo, folder or bank with a usable face was named"
+    nobody = "no usable photo: no photo, folder or bank with a usable face was given with -t"
     assert faults("nothing") == ["target 'nothing': no such file or folder"]
     assert faults("loose.jpg") == ["'loose' has no usable photo: loose.jpg: no face found"]
     assert faults("empty") == ["target 'empty': the folder is empty"]
@@ -131,13 +131,12 @@ def test_every_command_takes_it(
     assert "write NAME=PATH" in done.stderr
 
 
-def test_photos_of_one_person_that_are_refused_by_their_names_are_taken_by_one(
-    shared_models: Path, shared_media: Path, tmp_path: Path
-) -> None:
+def test_loose_photos_of_one_person_are_taken_for_one(shared_models: Path, shared_media: Path, tmp_path: Path) -> None:
     folder, bank = shared_media / "photos" / "friends_tv" / "Rachel_Green", tmp_path / "bank.npz"
     done = fastface("enroll", folder, "-b", bank, "--models", shared_models)
-    assert done.returncode == 2
-    assert "if they are one person: -t NAME=FOLDER" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "Rachel_Green: the " in done.stdout and "show one face: taken for one person" in done.stdout
+    assert done.stdout.splitlines()[-1].partition("; ")[0].endswith("(1 person)")
     done = fastface("enroll", f"Rachel={folder}", "-b", bank, "--models", shared_models)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(": 1 person\n")
+    assert done.stdout.splitlines()[-1].partition("; ")[0].endswith("(1 person)")

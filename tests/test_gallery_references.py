@@ -1,5 +1,6 @@
 """Photos and folders → gallery. The faces are drawn by the test: a picture's pixels say which faces it has."""
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -114,16 +115,15 @@ def test_all_faults_are_listed_at_once(drawn):
         "target 'nothing.jpg': no such file or folder",
         "target 'empty': the folder is empty",
         "target 'people/Nobody': the folder of 'Nobody' is empty",
-        "--not '*': everyone cannot be a lookalike",
+        "'*' cannot be used with --not",
         "'people/bank.npz': not a bank, or a damaged one: File is not a zip file",
         "'Ann' has no usable photo: people/Ann.png: no face found",
         "'Bob' has no usable photo: people/Bob.png: the face is too small: 19 pixels, at least 20 are needed",
         "'Cat' has no usable photo: people/Cat.png: the face is too blurred: sharpness 4.0, at least 5 is needed",
         "'Dan' has no usable photo: people/Dan.png: 2 faces of similar size: which one is 'Dan'? Crop it",
         "'Eve' has no usable photo: people/Eve.jpg: not a picture, or of a format that is not read",
-        "'Fay', 'Guy' have the same face (people/Fay.png and people/Guy.png: 1.00);"
-        " photos of one person belong in one sub-folder that bears the name;"
-        " if they are one person: -t NAME=FOLDER (of enroll: NAME=FOLDER)",
+        "'Fay', 'Guy' have the same face (people/Fay.png and people/Guy.png: 1.00); if they are one person,"
+        " put the photos into one sub-folder with the name, or write -t NAME=FOLDER (enroll: NAME=FOLDER)",
     ]
 
 
@@ -140,7 +140,7 @@ def test_no_usable_target_is_never_everybody(drawn):
     bad = drawn.photo("Bob.png")
     (drawn.folder / "empty").mkdir()
     for targets in ((), (bad,), (drawn.folder / "empty",), (drawn.folder / "nothing",)):
-        with pytest.raises(ConfigError, match="no usable target"):
+        with pytest.raises(ConfigError, match="no usable photo"):
             drawn.load(*targets, tolerant=True)
 
 
@@ -256,7 +256,70 @@ def test_photos_filed_with_the_wrong_person_are_left_out(drawn):
         drawn.photo(f"p/{name}/bob{number}.png", (mixed(0, 0.9, 0, third), 100))
     gallery, report = drawn.load(drawn.folder / "p")
     assert sources(gallery) == {"Ann": ["1.png", "2.png", "3.png"], "Bob": ["bob2.png", "bob3.png", "bob4.png"]}
-    assert all("shows 'Bob' rather than 'Ann'" in text[0] for text in remarks(report).values())
+    assert all("looks like 'Bob', not like 'Ann'" in text[0] for text in remarks(report).values())
+
+
+def shot(face: np.ndarray, seed: int) -> np.ndarray:
+    """A photo of a face: no two are the same, all are alike."""
+    found = face + np.random.default_rng(seed).normal(0, 0.1, DIMENSION).astype(np.float32)
+    return found / np.linalg.norm(found)
+
+
+def test_loose_photos_that_agree_are_one_person_named_by_the_folder(drawn):
+    drawn.photo("Ross/1.jpg", (ANN, 100))
+    drawn.photo("Ross/2.jpg", (shot(ANN, 1), 100))
+    drawn.photo("Ross/group.jpg", (BOB, 90), (shot(ANN, 2), 80), (ZOE, 100))  # no face is far larger
+    (drawn.folder / "Ross" / "notes.txt").write_text("from the album")
+    gallery, report = drawn.load(drawn.folder / "Ross")
+    assert sources(gallery) == {"Ross": ["1.jpg", "2.jpg", "group.jpg"]}
+    assert report.remarks == (f"Ross: the photos in '{drawn.folder / 'Ross'}' show one face: taken for one person",)
+    # So it is from within, where the folder has no name as it is written.
+    with contextlib.chdir(drawn.folder / "Ross"):
+        assert list(sources(drawn.load(".")[0])) == ["Ross"]
+
+
+def test_loose_photos_of_different_faces_are_persons(drawn):
+    drawn.photo("people/Ann.jpg", (ANN, 100))
+    drawn.photo("people/Bob.jpg", (BOB, 100))
+    gallery, report = drawn.load(drawn.folder / "people")
+    assert (list(sources(gallery)), report.remarks) == (["Ann", "Bob"], ())
+
+
+def test_many_loose_photos_of_several_persons_are_one_fault_that_says_what_works(drawn):
+    for number in range(60):
+        drawn.photo(f"all/img_{number}.jpg", (shot(axis(number % 5), number), 100))
+    for number in range(60, 66):
+        drawn.photo(f"all/img_{number}.jpg")
+    (fault,) = drawn.faults(drawn.folder / "all")
+    assert fault.startswith("'all': each photo in it stands for a person of its own, but 60 of the 66 show 5 persons")
+    assert "(img_0.jpg = img_10.jpg = img_15.jpg; " in fault
+    assert fault.endswith(f"or, if all are one person: -t all={drawn.folder / 'all'}".replace(f"{drawn.folder}/", ""))
+    # What it says works: each person in a folder, or all under one name.
+    assert list(sources(drawn.load(f"all={drawn.folder / 'all'}", tolerant=True)[0])) == ["all"]
+
+
+def test_persons_a_level_deeper_are_explained(drawn):
+    for name, face in (("Ann", ANN), ("Bob", BOB)):
+        for number in range(2):
+            drawn.photo(f"people/Family/{name}/{number}.jpg", (shot(face, number), 100))
+    (fault,) = drawn.faults(drawn.folder / "people")
+    assert fault == (
+        "'people/Family' holds the folders 'Ann', 'Bob', which show different persons: -t people/Family takes each of"
+        " them for a person, -t Family=people/Family all of them for one"
+    )
+    assert list(sources(drawn.load(drawn.folder / "people" / "Family")[0])) == ["Ann", "Bob"]
+    assert list(sources(drawn.load(f"Family={drawn.folder / 'people' / 'Family'}")[0])) == ["Family"]
+    # Folders of one person, as by year, are that person's.
+    for year, number in ((2019, 3), (2020, 4)):
+        drawn.photo(f"more/Ann/{year}/1.jpg", (shot(ANN, number), 100))
+    assert list(sources(drawn.load(drawn.folder / "more")[0])) == ["Ann"]
+
+
+def test_of_several_faces_the_box_of_the_one_that_was_taken_is_told(drawn):
+    drawn.photo("Ann.jpg", (BOB, 50), (ANN, 100))
+    drawn.photo("Zoe.jpg", (ZOE, 100))
+    _, report = drawn.load(drawn.folder / "Ann.jpg", drawn.folder / "Zoe.jpg")
+    assert [photo.taken_box for photo in report.photos] == [(0.0, 0.0, 100.0, 125.0), None]
 
 
 @pytest.mark.parametrize(("cosine", "num_faults"), [(0.49, 0), (0.51, 1)])
@@ -271,7 +334,7 @@ def test_two_labels_with_one_face_are_a_fault_from_the_threshold(drawn, cosine, 
 def test_a_chain_of_labels_with_one_face_is_one_fault(drawn):
     for number in range(7):
         drawn.photo(f"Bill/{number}.png", (mixed(0.8, 0.05 * number), 100))
-    (fault,) = drawn.faults(drawn.folder / "Bill")
+    (fault,) = drawn.faults(*sorted((drawn.folder / "Bill").iterdir()))
     assert fault.startswith("'0', '1', '2', '3', '4' and 2 more have the same face (Bill/0.png and Bill/1.png: 1.00)")
 
 

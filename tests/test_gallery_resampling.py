@@ -85,7 +85,7 @@ def test_a_bank_says_what_each_reference_was_made_with(tmp_path):
     save_bank(tmp_path / "b.npz", "c", {"Ann": references})
     assert [found.resampling for found in load_bank(tmp_path / "b.npz", "c")["Ann"]] == ["flip", ""]
     _, report = load_gallery([tmp_path / "b.npz"], analyse=None, rule=ReferenceRule("c", 0.5))
-    assert "; flip; siblings" in report.lines[0]
+    assert "; flip; similarity to own photos" in report.lines[0]
     assert "flip" not in report.lines[1]
 
 
@@ -204,9 +204,9 @@ def test_strays_among_real_photos_are_told_by_name(analyser, shared_media, tmp_p
     told = {key: photo for key, photo in told.items() if photo.remarks}
     assert told.keys() == {(label, "stray.jpg") for label in STRAYS}
     for (label, _), photo in told.items():
-        shown = f"shows {STRAYS[label][0]!r} rather than {label!r}"
+        shown = f"looks like {STRAYS[label][0]!r}, not like {label!r}"
         # Chandler is like enough to one photo of Joey's not to be left out unless he has photos of his own.
-        unlike = "most" if label == "Joey_Tribbiani" else "every"
-        reason = shown if is_enrolled and label == "Joey_Tribbiani" else f"unlike {unlike} other photo"
+        unlike = "most other photos" if label == "Joey_Tribbiani" else "any other photo"
+        reason = shown if is_enrolled and label == "Joey_Tribbiani" else f"not similar to {unlike}"
         assert photo.remarks[0].startswith(reason), photo.remarks
         assert photo.used == (not is_enrolled and label == "Joey_Tribbiani")

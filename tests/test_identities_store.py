@@ -18,7 +18,15 @@ import pytest
 
 from fastface.errors import ConfigError, SpaceError, StoreError
 from fastface.identities import register
-from fastface.identities.store import Encounter, Identity, IdentityStore, Sighting, open_existing, open_store
+from fastface.identities.store import (
+    Encounter,
+    Identity,
+    IdentityStore,
+    Membership,
+    Sighting,
+    open_existing,
+    open_store,
+)
 
 D = 64
 THRESHOLD = 0.6
@@ -347,6 +355,24 @@ def test_merged_identities_are_one_person(store: IdentityStore) -> None:
         keep_only(store, source, [])
     assert facts(store) == [(5, "", 1, 1)]
     assert tell(store, axis(2), "z") == 6
+
+
+def test_a_merger_and_a_name_can_be_taken_back(store: IdentityStore) -> None:
+    for place in range(3):
+        tell(store, axis(place), "film", str(place), count=10**place)
+    store.name(1, "Alice")
+    store.name(3, "Bob")
+    groups = store.groups([1, 3])
+    assert store.merge([3, 1]) == 1
+    store.name(1, "Both")
+    assert facts(store) == [(1, "Both", 101, 1), (2, "", 10, 1)]
+    store.regroup(groups)
+    # What is seen of each is told again, as the next census does.
+    for place in range(3):
+        tell(store, axis(place), "film", str(place), count=10**place)
+    assert facts(store) == [(1, "Alice", 1, 1), (2, "", 10, 1), (3, "Bob", 100, 1)]
+    store.regroup([*groups, Membership(77, 77, "nobody")])
+    assert facts(store) == [(1, "Alice", 1, 1), (2, "", 10, 1), (3, "Bob", 100, 1)]
 
 
 def test_opposite_faces_can_be_merged(store: IdentityStore) -> None:

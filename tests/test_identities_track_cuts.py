@@ -49,11 +49,22 @@ def test_many_persons_of_one_track_are_as_many_tracks() -> None:
     assert found.tolist() == np.repeat(np.arange(4), 6).tolist()
 
 
-@pytest.mark.parametrize(("quality", "yaw"), [(0.2, 0), (0.6, 45)])
+@pytest.mark.parametrize(("quality", "yaw"), [(0.2, 0), (0.4, 45)])
 def test_poor_and_turned_faces_contradict_nothing(quality: float, yaw: float) -> None:
     faces = good([ANN] * 6 + [BOB] * 6, quality=quality, yaw=yaw)
     whole = np.zeros(12, np.int32)
     assert cut_contradictions(faces, whole) is whole
+
+
+def test_where_one_look_steps_to_another_the_picture_was_changed() -> None:
+    """Turned portraits that follow each other at one place were one track where the picture around them stayed."""
+    turned = np.array([40] * 5 + [-10] * 5, np.float32)
+    slides = replace(good([ANN] * 5 + [mixed(0.15, 0.98)] * 5), yaw=turned)
+    assert linked(slides) == [0] * 5 + [1] * 5
+    # A head that turns: the samples on the way are like neither.
+    way = [ANN, mixed(0.7), mixed(0.45), mixed(0.2)]
+    turning = replace(good([*[ANN] * 5, *way[1:], *[mixed(0.1)] * 4]), yaw=np.linspace(0, 80, 12).astype(np.float32))
+    assert linked(turning) == [0] * 12
 
 
 def test_one_face_that_errs_takes_no_track_apart() -> None:

@@ -24,7 +24,7 @@ def test_every_video_and_every_note_is_written_down(ran: Ran) -> None:
     assert states[BROKEN] == "failed"
     (broken,) = (line for line in lines if line.get("video") == BROKEN)
     assert broken["reason"]
-    assert any("risk: " in str(line.get("text")) for line in lines)
+    assert any("false tracks in" in str(line.get("text")) for line in lines)
 
 
 def test_a_second_command_is_added_and_what_ended_it_is_told(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def _cyclic(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"), [(_newer, "opset 99"), (_external, "other files"), (_cyclic, "no node before it")]
+    ("edit", "told"), [(_newer, "opset 99"), (_external, "other files"), (_cyclic, "an input that does not exist")]
 )
 def test_networks_that_cannot_be_used_say_why_in_one_line(tmp_path: Path, edit, told: str) -> None:
     path = edited(tiny_scrfd(tmp_path / "x.onnx"), tmp_path / "y.onnx", edit)

@@ -176,9 +176,9 @@ def _end_to_end(path: Path) -> Path:
         (_end_to_end, r"its output \(1, 300, 6\) is neither \(N, 4 \+ classes, 84\).*64x64"),
         (lambda p: tiny_yolo(p, "yolo", names="{0: 'face'}", classes=1), "first class is 'face', not 'person'"),
         (lambda p: tiny_yolo(p, "yolo", names="{0: 'person'}"), "names 1 classes, and its rows have room for 80"),
-        (lambda p: tiny_yolo(p, "yolox", classes=20), "names no classes, and it has 20 where COCO has 80"),
+        (lambda p: tiny_yolo(p, "yolox", classes=20), "names no classes, and it has 20 classes, but COCO has 80"),
         (lambda p: edited(tiny_yolo(p, "yolox"), p, _with_exp), "decodes its boxes itself: export it without"),
-        (lambda p: tiny_yolo(p, "yolox", side=None), "no fixed size: export it with one"),
+        (lambda p: tiny_yolo(p, "yolox", side=None), "without a fixed size: export it with one"),
     ],
 )
 def test_other_networks_are_refused_in_one_line_that_says_what_they_are(tmp_path: Path, make, told: str) -> None:

@@ -111,7 +111,7 @@ def test_detector_alone_completes_a_pack_without_one(det: Path, rec: Path, tmp_p
 
 
 def test_network_of_the_wrong_kind_is_refused(shared_models: Path) -> None:
-    with pytest.raises(ModelError, match=r"w600k_mbf\.onnx' is no detector; by its graph it is: recogniser"):
+    with pytest.raises(ModelError, match=r"w600k_mbf\.onnx' is no detector; its graph is that of: recogniser"):
         find_models(shared_models, None, "w600k_mbf", None, CPU)
 
 
@@ -183,7 +183,7 @@ def test_verify_tells_each_file(shared_models: Path, det: Path, tmp_path: Path) 
         "yolox_nano.onnx": "unknown",
     }
     assert {check.path.name: check.detail for check in verify(shared_models)}["w600k_mbf.onnx"].endswith(
-        "get the published one: fastface models install buffalo_s --accept-license"
+        "replace it: fastface models install buffalo_s --accept-license"
     )
     (tmp_path / "det_500m.onnx").write_bytes(det.read_bytes()[:-1000])
     (check,) = verify(tmp_path)

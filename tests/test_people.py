@@ -203,6 +203,11 @@ def listed(said: dict[str, Any]) -> list[tuple[str, int]]:
     return [(person["name"], person["faces"]) for person in said["persons"]]
 
 
+def numbered(said: dict[str, Any]) -> dict[int, int]:
+    """{number: faces} of the persons that are listed."""
+    return {person["number"]: person["faces"] for person in said["persons"]}
+
+
 def num_faces(out: Path) -> int:
     return sum(pq.read_metadata(path).num_rows for path in out.glob(".fastface/index/*/faces.parquet"))
 
@@ -304,8 +309,7 @@ def test_the_terminal_shows_the_same_table(out: Path, command: Command) -> None:
         (line,) = [line for line in done.stdout.splitlines() if line.replace("│", "|").startswith(f"| {cells[0]} ")]
         assert all(cell in line for cell in cells), line
     assert (
-        "76 faces: 74 are those of 4 persons listed, 2 are those of 1 person not listed, 0 too poor to tell"
-        in done.stdout
+        "76 faces: 74 of 4 listed persons, 2 of 1 person not listed (too few faces), 0 not clear enough" in done.stdout
     )
     assert str(out / "people" / "people.html") in done.stdout
 
@@ -421,14 +425,16 @@ def test_the_order_is_the_one_asked_for(out: Path, command: Command) -> None:
     said = census(command, out, "--rank", "coverage")
     assert [faces for _, faces in listed(said)] == [36, 21, 11, 6]
     (line,) = errors(command("people", "-o", out, "--rank", "beauty"), 2, 1)
-    assert "people.rank" in line
+    assert "--rank beauty" in line
 
 
 def test_numbers_are_those_of_the_census_that_was_shown(out: Path, command: Command) -> None:
     said = census(command, out, "--link-threshold", "0.3", "--top", "2")
     assert ([faces for _, faces in listed(said)], said["unlisted"]) == ([42, 21], [2, 13])
     (line,) = errors(command("pick", "3", "-o", out, "-q"), 2, 1)
-    assert line.endswith("there is no person '3': there are 1 to 2")
+    assert line.endswith("person 3 is not listed now: it was rejected, or these settings leave it out")
+    (line,) = errors(command("pick", "7", "-o", out, "-q"), 2, 1)
+    assert line.endswith("there is no person '7': there are 1 to 2")
     nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
     assert command("pick", "1", *nothing).returncode == 0
     assert len(rows(out / "hits.csv")) == 42
@@ -619,7 +625,7 @@ def test_a_name_of_two_is_nobodys(out: Path, command: Command) -> None:
     nothing = ("-o", out, "--clips", "none", "--crops", "none", "-q")
     assert command("pick", "2", "--name", "Jo", *nothing).returncode == 0
     (line,) = errors(command("pick", "3", "--name", "Jo", *nothing), 2, 1)
-    assert line.endswith("2 is called 'Jo': choose it too to make them one, or another name")
+    assert line.endswith("2 is called 'Jo': add it to make both one person, or choose another name")
     with open_existing(str(out / ".fastface" / "identities.sqlite")) as store:  # as two folders' stores may have it
         store.name(next(one.number for one in store.identities() if one.count == 11), "Jo")
     assert command("people", "-o", out, "-q").returncode == 0
@@ -656,7 +662,7 @@ def test_who_is_on_screen_together_can_be_one_by_decree_alone(out: Path, command
     moments = {(one.film, one.time) for name in ("Ada", "Bo") for one in looks[name]}
     assert said["persons"][0]["seconds"] == pytest.approx(PERIOD * len(moments))
     assert len(moments) < 57
-    assert [(row["person"], row["other"]) for row in rows(out / "people" / "together.csv")] == [("1", "2")]
+    assert [(row["person"], row["other"]) for row in rows(out / "people" / "together.csv")] == [("1", "3")]
     assert command("pick", "1", "--split", "-o", out, "-q").returncode == 0
     assert [faces for _, faces in listed(census(command, out))] == [36, 21, 11, 6]
 
@@ -664,7 +670,7 @@ def test_who_is_on_screen_together_can_be_one_by_decree_alone(out: Path, command
 def test_who_is_rejected_is_listed_no_more(out: Path, command: Command) -> None:
     done = command("pick", "2", "--reject", "-o", out)
     assert done.returncode == 0
-    assert ", 21 of rejected persons, 0 too poor to tell" in done.stdout
+    assert ", 21 of rejected persons, 0 not clear enough" in done.stdout
     said = census(command, out)
     assert (listed(said), said["rejected"], said["unlisted"]) == ([("", 36), ("", 11), ("", 6)], 21, [1, 2])
     assert census(command, out, "--min-faces", "1")["rejected"] == 21
@@ -719,7 +725,7 @@ def test_corrections_of_pictures_follow_them_when_others_come_between(command: C
 
 
 def test_damaged_notes_are_told_and_kept(out: Path, command: Command) -> None:
-    for name, hint in (("corrections.json", "mend it or remove it"), ("people.json", "run fastface people")):
+    for name, hint in (("corrections.json", "repair it or remove it"), ("people.json", "run fastface people")):
         path = out / ".fastface" / name
         kept = path.read_bytes() if path.exists() else None
         path.write_text("{")
@@ -754,20 +760,22 @@ _TOLD = {"log.jsonl", "lock", "state.sqlite", "identities.sqlite", "state.sqlite
         (["9"], ["there is no person '9': there are 1 to 4; 1 (Ada)"]),
         (["1", "0", "Eve"], ["there is no person '0'", "there is no person 'Eve'"]),
         (["-1"], None),
-        ([], ["name at least one person"]),
+        ([], ["give at least one person"]),
         (["1", "2", "--merge", "--split"], ["exclude each other"]),
         (["1", "--reject", "--split"], ["exclude each other"]),
         (["1", "2", "--merge", "--name", "Eve"], ["exclude each other"]),
-        (["--merge", "--reject"], ["name at least one person", "exclude each other"]),
+        (["--merge", "--reject"], ["give at least one person", "exclude each other"]),
         (["1", "--merge"], ["at least two persons"]),
         (["1", "1", "Ada", "--merge"], ["at least two persons"]),
-        (["4", "--split"], ["is one track"]),
-        (["1", "--name", "everyone"], ["cannot be called 'everyone'"]),
-        (["1", "--name", " "], ["cannot be called ' '"]),
-        (["1", "--name", "12"], ["cannot be called '12'"]),
-        (["1", "--name", "person 2"], ["cannot be called 'person 2'"]),
-        (["1", "--name", "=1+1\n\x1b[31m"], ["cannot be called '=1+1\\n\\x1b[31m'"]),
-        (["1", "--restore"], ["name nobody"]),
+        (["4", "--split"], ["has a single track"]),
+        (["1", "--name", "everyone"], ["'everyone' cannot be the name"]),
+        (["1", "--name", " "], ["' ' cannot be the name"]),
+        (["1", "--name", "12"], ["'12' cannot be the name"]),
+        (["1", "--name", "person 2"], ["'person 2' cannot be the name"]),
+        (["1", "--name", "=1+1\n\x1b[31m"], ["'=1+1\\n\\x1b[31m' cannot be the name"]),
+        (["1", "--restore"], ["give no number or name"]),
+        (["1", "--undo"], ["give no number or name"]),
+        (["--undo", "--restore"], ["exclude each other"]),
         (["1", "--census", "0123456789ab"], ["open people.html again"]),
         (["1", "--selection", "none.json"], ["--selection"]),
     ],
@@ -785,7 +793,7 @@ def test_what_makes_no_sense_is_told_and_changes_nothing(
 @pytest.mark.parametrize("asked", [["people"], ["pick", "1"], ["pick", "1", "--reject"]])
 def test_without_an_index_there_is_nobody(command: Command, tmp_path: Path, asked: list[str]) -> None:
     (line,) = errors(command(*asked, "-o", tmp_path / "out", "-q"), 2, 1)
-    assert "holds no index" in line
+    assert "holds no scanned videos" in line
     assert not (tmp_path / "out" / "people").exists()
 
 
@@ -813,15 +821,67 @@ def test_persons_that_were_numbered_anew_are_not_taken_for_those_of_the_page(
         assert line.endswith("open people.html again")
 
 
-def test_after_a_merger_the_same_numbers_mean_nobody(out: Path, command: Command) -> None:
+def test_after_a_merger_the_same_command_means_the_same_person(out: Path, command: Command) -> None:
     asked = ("pick", "4", "3", "--name", "Both", "-o", out, "--clips", "none", "--crops", "none")
     done = command(*asked)
     assert (done.returncode, len(rows(out / "hits.csv"))) == (0, 17)
-    assert "3 and 4 are one person from now on" in done.stderr
-    (line,) = errors(command(*asked, "-q"), 2, 1)
-    assert "who is who has changed" in line
-    assert line.endswith(f"run fastface people -o {out}")
-    assert listed(census(command, out)) == [("", 36), ("", 21), ("Both", 17)]
+    assert "3 and 4 are one person from now on: 3" in done.stderr
+    before = contents(out / "people")
+    done = command(*asked, "-q")
+    assert (done.returncode, len(rows(out / "hits.csv"))) == (0, 17)
+    assert before.keys() == contents(out / "people").keys()
+    said = census(command, out)
+    assert listed(said) == [("", 36), ("", 21), ("Both", 17)]
+    (line,) = errors(command("pick", "4", "--reject", "-o", out, "-q"), 2, 1)
+    assert line.endswith("there is no person '4' now: it is part of person 3")
+    # Taken back, the name and both numbers are as before.
+    done = command("pick", "--undo", "-o", out)
+    assert "taken back: merge 3 4" in done.stderr
+    said = census(command, out)
+    assert numbered(said) == {1: 36, 2: 21, 3: 11, 4: 6}
+    assert listed(said) == [("", 36), ("", 21), ("", 11), ("", 6)]
+    (line,) = errors(command("pick", "--undo", "-o", out, "-q"), 2, 1)
+    assert "no correction to take back" in line
+
+
+def test_numbers_stay_with_their_persons(out: Path, command: Command) -> None:
+    everyone = {1: 36, 2: 21, 3: 11, 4: 6}
+    asked = ("pick", "1", "3", "--merge", "-o", out)
+    assert numbered(json.loads(command(*asked, "--json").stdout)) == {1: 47, 2: 21, 4: 6}
+    again = command(*asked, "--json")
+    assert numbered(json.loads(again.stdout)) == {1: 47, 2: 21, 4: 6}
+    assert "they are one person already: 1; nothing was changed" in again.stderr
+    assert numbered(json.loads(command("pick", "2", "--reject", "-o", out, "--json").stdout)) == {1: 47, 4: 6}
+    (line,) = errors(command("pick", "2", "--reject", "-o", out), 2, 1)
+    assert line.endswith("person 2 is not listed now: it was rejected, or these settings leave it out")
+    assert {row["person"] for row in rows(out / "people" / "people.csv")} == {"1", "4"}
+    # One by one, each is taken back.
+    assert numbered(json.loads(command("pick", "--undo", "-o", out, "--json").stdout)) == {1: 47, 2: 21, 4: 6}
+    assert numbered(json.loads(command("pick", "--undo", "-o", out, "--json").stdout)) == everyone
+    assert numbered(census(command, out, "--rank", "quality")) == everyone
+    assert numbered(census(command, out, "--min-faces", "1")) == {**everyone, 5: 2}
+    assert sum(count for _, count in identities(out / ".fastface" / "identities.sqlite")) == 76
+
+
+def test_numbers_stay_after_another_scan(out: Path, films: Path, command: Command) -> None:
+    before = {person["number"]: person["appearances"][0]["start"] for person in census(command, out)["persons"]}
+    sampled = ("--sample-fps", "12.5", "--fresh", "-q")
+    assert command("scan", films / "one.mp4", films / "two.mp4", "-o", out, *sampled).returncode == 0
+    said = {person["number"]: person for person in census(command, out)["persons"]}
+    assert before.keys() < said.keys(), "the stranger is seen often enough now"
+    assert {number: round(said[number]["appearances"][0]["start"], 1) for number in before} == before
+
+
+@pytest.mark.parametrize("what", ["split", "reject", "name"])
+def test_each_correction_can_be_taken_back(out: Path, command: Command, what: str) -> None:
+    before = census(command, out)
+    asked = ["--name", "Ada", "--clips", "none", "--crops", "none"] if what == "name" else [f"--{what}"]
+    assert command("pick", "1", "-o", out, "-q", *asked).returncode == 0
+    changed = census(command, out)
+    assert (listed(changed), numbered(changed)) != (listed(before), numbered(before))
+    assert command("pick", "--undo", "-o", out, "-q").returncode == 0
+    after = census(command, out)
+    assert (listed(after), numbered(after)) == (listed(before), numbered(before))
 
 
 def test_an_interrupted_pick_has_said_nothing(out: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -866,7 +926,7 @@ def test_two_who_have_names_are_one_only_by_a_name(out: Path, command: Command) 
     for number, name in (("1", "Ada"), ("2", "Bo")):
         assert command("pick", number, "--name", name, *nothing).returncode == 0
     (line,) = errors(command("pick", "Ada", "Bo", *nothing), 2, 1)
-    assert line.endswith("they are called Ada and Bo: say with --name what they are called as one person")
+    assert line.endswith("they are called Ada and Bo: choose one name with --name")
     (line,) = errors(command("pick", "Ada", "Bo", "--merge", "-o", out, "-q"), 2, 1)
     assert line.endswith("fastface pick 1 2 --name NAME makes them one")
     done = command("pick", "Ada", "person 3", "Bo", "--name", "All", *nothing[:-1])
@@ -877,7 +937,7 @@ def test_two_who_have_names_are_one_only_by_a_name(out: Path, command: Command) 
 def test_the_rejected_come_back_when_they_are_asked_for(out: Path, command: Command) -> None:
     before = listed(census(command, out))
     done = command("pick", "2", "--reject", "-o", out)
-    assert "person 2 is listed no more" in done.stderr
+    assert "person 2 is no longer listed" in done.stderr
     assert listed(census(command, out)) == [before[0], *before[2:]]
     assert command("pick", "--restore", "-o", out, "-q").returncode == 0
     assert listed(census(command, out)) == before
@@ -915,7 +975,7 @@ def test_an_empty_selection_is_nobody(untouched: Path, command: Command, tmp_pat
     path = tmp_path / "s.json"
     path.write_text('{"schema_version": 1, "people": [], "name": ""}')
     (line,) = errors(command("pick", "--selection", path, "-o", untouched, "-q"), 2, 1)
-    assert "name at least one person" in line
+    assert "give at least one person" in line
 
 
 def test_as_another_process_it_ends_the_same(untouched: Path, pack: Path) -> None:
@@ -943,7 +1003,7 @@ def test_purge_takes_all_that_is_known_of_persons(picked: Path, command: Command
     told = json.loads(command("purge", "-o", out, "--dry-run", "--json").stdout)
     assert all(path.is_file() for path in doomed)
     sizes = sum(path.stat().st_size for path in doomed)
-    done = command("purge", "-o", out, "--json")
+    done = command("purge", "-o", out, "--yes", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, told)
     assert [path for path in doomed if path.exists()] == []
     assert [path for path in kept if not path.exists()] == []
@@ -954,19 +1014,20 @@ def test_purge_takes_all_that_is_known_of_persons(picked: Path, command: Command
     assert [path for path in out.rglob("*") if path.suffix in (".npz", ".npy", ".parquet", ".jpg", ".png")] == []
     assert list(state.glob("identities*")) == []
     (line,) = errors(command("people", "-o", out), 2, 1)
-    assert "holds no index" in line
+    assert "holds no scanned videos" in line
 
 
 def test_purge_says_what_it_takes(picked: Path, command: Command, tmp_path: Path) -> None:
     out = shutil.copytree(picked, tmp_path / "out")
     crops = [path for name in ("crops", "snapshots") for path in (out / name).rglob("*.jpg")]
     of_persons = [path for name in ("people", "banks") for path in (out / name).rglob("*") if path.is_file()]
-    state = [out / ".fastface" / name for name in ("people.json", "corrections.json")]
+    state = [out / ".fastface" / name for name in ("people.json", "corrections.json", "corrections.undo.jsonl")]
+    state += [out / ".fastface" / "numbers.npz"]
     of_persons += [out / "primary_person.npz", *(out / ".fastface").glob("identities*"), *state]
     of_persons = [path for path in of_persons if path.is_file()]
-    done = command("purge", "-o", out)
+    done = command("purge", "-o", out, "--yes")
     assert done.returncode == 0
     assert "removed the faces and embeddings of 2 videos" in done.stdout
-    assert f"{len(crops)} crop and snapshot file" in done.stdout
+    assert f"{len(crops)} picture" in done.stdout
     assert f"{len(of_persons)} files of persons" in done.stdout
     assert not (out / "people").exists()

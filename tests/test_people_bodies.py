@@ -305,7 +305,7 @@ def test_who_is_never_seen_by_the_face_comes_last_however_they_are_ranked(out: P
 
 
 def test_who_is_hardly_seen_is_told_of_and_not_listed(out: Path, command: Command) -> None:
-    shortly = "not listed: the face is never seen, and the body only shortly"
+    shortly = "not listed: the face is never seen, the body only briefly"
     for least, unlisted in (("2", "1 person "), ("2.7", "2 persons "), ("3", "2 persons "), ("3.1", "3 persons ")):
         done = command("people", "-o", out, "--min-seconds", least)
         assert done.returncode == 0
@@ -433,7 +433,7 @@ def primary(out: Path) -> dict[str, Any]:
 def test_who_has_no_face_is_picked_by_the_body(out: Path, command: Command) -> None:
     done = command("pick", SEEN_8, "-o", out, "--pad", "0", *NOTHING)
     assert done.returncode == 0, done.stderr
-    told = "person 3: the face is never seen, so there is no bank, and nobody is found by it"
+    told = "person 3: the face is never seen, so no bank was written"
     assert told in done.stderr
     expected = ("b.mp4", "person 3", "5.000", "13.000", "5.000", "12.800", "0", "", "")
     assert spans(out) == [expected]
@@ -551,7 +551,7 @@ def test_the_name_of_two_who_have_no_face_is_for_once_too(out: Path, command: Co
 def test_the_name_of_who_has_no_face_is_for_once(out: Path, command: Command) -> None:
     done = command("pick", SEEN_3, "--name", "Di", "-o", out, *NOTHING)
     assert done.returncode == 0
-    assert "the name is not kept: nothing but a face tells who it is in another shot" in done.stderr
+    assert "the name is not kept: a person whose face is never seen cannot be recognised in another shot" in done.stderr
     assert spans(out, "target", "hits") == [("Di", "0")]
     assert [name for name, _ in listed(census(command, out))] == [""] * 5
     done = command("pick", "1", "--name", "Ann", "-o", out, *NOTHING)
@@ -618,7 +618,31 @@ def test_a_body_is_joined_to_a_person_until_it_is_split_off(out: Path, command: 
         assert corrected(command, out, "1", "--split") == EVERYONE
     # Told by a face, and one track of faces: there is nothing more to take off.
     (line,) = errors(command("pick", "2", "--split", "-o", out, "-q"), 2, 1)
-    assert "person 2 is one track, and cannot be split: " in line
+    assert "person 2 has a single track and cannot be split: " in line
+
+
+def test_a_track_that_is_two_persons_is_split_for_good(draw: Draw, command: Command, tmp_path: Path) -> None:
+    out, film = tmp_path / "out", (Passage(ANN, face=((0, 4),)), Passage(BO, face=((4, 9),)))
+    index = VideoIndex(out / ".fastface" / "index", "a.mp4")
+
+    def scan_again() -> None:
+        draw(out, {"a.mp4": film}, bodies=False)
+        index.rewrite_tracks(np.zeros(45, np.int32))  # as where a dissolve led from one to the other
+
+    scan_again()
+    assert command("people", "-o", out, "-q").returncode == 0
+    assert table(out, "people.csv", "faces") == [("45",)]
+    done = command("pick", "1", "--split", "-o", out, "-q")
+    assert done.returncode == 0, done.stderr
+    assert sorted(table(out, "people.csv", "faces")) == [("20",), ("25",)]
+    tracks = index.faces().tracks
+    assert len(set(tracks[:20].tolist())) == len(set(tracks[20:].tolist())) == 1
+    assert tracks[0] != tracks[20]
+    scan_again()
+    assert command("people", "-o", out, "-q").returncode == 0
+    assert sorted(table(out, "people.csv", "faces")) == [("20",), ("25",)]
+    (line,) = errors(command("pick", "1", "--split", "-o", out, "-q"), 2, 1)
+    assert line.endswith("cannot be split: before and after any moment its faces are alike by 1.00 or more")
 
 
 def test_two_without_a_face_are_one_until_they_are_split(out: Path, command: Command) -> None:
@@ -630,7 +654,7 @@ def test_two_without_a_face_are_one_until_they_are_split(out: Path, command: Com
     assert [(total, faces) for total, _, faces in joined] == [(17.8, 16), (12.0, 50)]
     assert corrected(command, out, "1", "--split") == EVERYONE
     (line,) = errors(command("pick", SEEN_8, "--split", "-o", out, "-q"), 2, 1)
-    assert line.endswith("person 3 is one track, and cannot be split")
+    assert line.endswith("person 3 has a single track and cannot be split")
 
 
 @pytest.mark.parametrize(
@@ -679,7 +703,7 @@ def test_what_was_said_of_bodies_outlives_another_scan(out: Path, draw: Draw, co
 def test_who_is_rejected_is_listed_no_more_by_face_or_by_body(out: Path, command: Command) -> None:
     done = command("pick", SEEN_8, "--reject", "-o", out)
     assert done.returncode == 0
-    assert "person 3 is listed no more" in done.stderr
+    assert "person 3 is no longer listed" in done.stderr
     said = census(command, out)
     assert (seconds(said), said["rejected"], said["passing"]) == ([*EVERYONE[:2], *EVERYONE[3:]], 0, 1)
     assert seconds(census(command, out, "--min-seconds", "0.9")) == [*EVERYONE[:2], *EVERYONE[3:], (1.0, 1.0, 0)]

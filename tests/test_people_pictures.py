@@ -88,4 +88,7 @@ def test_where_no_face_is_clear_people_says_what_lists_them(
     scan(shared_media / "clips" / "corridor.mp4", tmp_path, shared_models)
     done = fastface("people", "-o", tmp_path, "--models", shared_models / "buffalo_s")
     assert done.returncode == 0, done.stderr
-    assert "nobody is listed: no face is seen well enough; -s people.clear_score=0.5 asks for less" in done.stdout
+    assert (
+        "no person is listed: no face is clear enough; -s people.clear_score=0.5 accepts less clear faces"
+        in done.stdout
+    )

@@ -104,15 +104,18 @@ def test_one_is_named_by_its_file_or_its_name(models: Path, tmp_path: Path, by_p
 def test_what_is_no_person_network_is_refused_in_one_line(models: Path, shared_models: Path, tmp_path: Path) -> None:
     strange = tiny_yolo(tmp_path / "strange.onnx", "yolox", classes=20)
     for named, told in (
-        ("cartoon_detector", r"cartoon_detector\.onnx' is no person network; by its graph it is: detector"),
-        (str(strange), r"strange\.onnx' is no person network; it names no classes, and it has 20 where COCO has 80"),
+        ("cartoon_detector", r"cartoon_detector\.onnx' is no person network; its graph is that of: detector"),
+        (
+            str(strange),
+            r"strange\.onnx' is no person network; it names no classes, and it has 20 classes, but COCO has 80",
+        ),
         ("none", r"no person network 'none': neither a file nor one of: cartoon_detector, cartoon_recogniser$"),
         (str(tmp_path / "none.onnx"), r"none\.onnx.*No such file"),
     ):
         with pytest.raises(ModelError, match=told) as caught:
             chosen(models, named)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ModelError, match=r"yolox_nano\.onnx' is no detector; by its graph it is: person network"):
+    with pytest.raises(ModelError, match=r"yolox_nano\.onnx' is no detector; its graph is that of: person network"):
         find_models(models, None, str(shared_models / "person/yolox_nano.onnx"), None, CPU)
 
 

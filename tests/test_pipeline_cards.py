@@ -150,7 +150,7 @@ def test_overlapped_answers_are_those_of_one_after_the_other(cartoon: Cartoon, t
         assert set(one.seconds) == set(other.seconds) == {"detect", "align", "embed", "picture", "wait_batch"}
     # No card: the ring cannot be page-locked, which is a note.
     assert len(ready.notes) == 1
-    assert ready.notes[0].startswith("copies to card 0 are slower")
+    assert ready.notes[0].startswith("copying to card 0 is slower")
 
 
 def test_overlapped_bodies_are_those_of_one_after_the_other(

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
-from cli_tools import Ran, errors, fastface
+from cli_tools import Ran, contents, errors, fastface
 from conftest import Cartoon
 
 from fastface.backends.nvidia import card_present
@@ -73,7 +75,7 @@ def test_a_device_that_is_missing_is_told_with_a_photo_that_is(cartoon: Cartoon,
     assert "CUDA needs an NVIDIA card" in lines[0]
     assert "nobody.jpg" in lines[1]
     lines = errors(fastface(*given, *photo, "--models", tmp_path / "empty", "--decoder", "nvdec"), 2, 4)
-    assert "scan.decoder: " in lines[0]
+    assert "--decoder: " in lines[0]
     assert "fastface models install" in lines[3]  # which networks there are is known without the device
     (line,) = errors(fastface(*given, "-t", cartoon.photos, *networks), 4, 1)
     assert "CUDA needs an NVIDIA card" in line
@@ -84,9 +86,9 @@ def test_a_device_that_is_missing_is_told_with_a_photo_that_is(cartoon: Cartoon,
 def test_numbered_cards_that_are_not_there_are_told_with_the_rest(cartoon: Cartoon, tmp_path: Path) -> None:
     given = ("--devices", "0,1", "--models", cartoon.models, "-o", tmp_path / "out")
     (line,) = errors(fastface("run", cartoon.films, "-t", cartoon.photos, *given), 2, 1)
-    assert "models.devices: 0,1 numbers NVIDIA cards" in line
+    assert "--devices: 0,1 numbers NVIDIA cards" in line
     lines = errors(fastface("run", tmp_path / "none.mp4", "-t", tmp_path / "nobody.jpg", *given), 2, 3)
-    assert [part in line for part, line in zip(("none.mp4", "nobody.jpg", "models.devices"), lines, strict=True)]
+    assert [part in line for part, line in zip(("none.mp4", "nobody.jpg", "--devices"), lines, strict=True)]
     assert not (tmp_path / "out").exists()
 
 
@@ -176,7 +178,7 @@ def test_a_system_without_such_memory_is_told(monkeypatch: pytest.MonkeyPatch) -
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(os, "memfd_create", refuse)
-    with pytest.raises(SpaceError, match="no shared memory for the ring: Function not implemented"):
+    with pytest.raises(SpaceError, match="no shared memory for the frames: Function not implemented"):
         preflight.check_ring(RingShape(1, 1 << 20, 1))
 
 
@@ -203,7 +205,7 @@ def test_find_is_told_all_at_once_too(cartoon: Cartoon, ran: Ran, tmp_path: Path
     (tmp_path / "empty").mkdir()
     given = ("find", "-t", tmp_path / "nobody.jpg", "--models", tmp_path / "empty", "-o", tmp_path / "out")
     lines = errors(fastface(*given, "-s", "run.fresh=true"), 2, 4)
-    parts = ("run.fresh", "holds no index", "nobody.jpg", "fastface models install")
+    parts = ("--fresh", "holds no scanned videos", "nobody.jpg", "fastface models install")
     assert all(part in line for part, line in zip(parts, lines, strict=True))
     assert not (tmp_path / "out").exists()
     out = shutil.copytree(ran.out, tmp_path / "out")
@@ -233,3 +235,21 @@ def test_networks_are_opened_only_where_something_is_wrong(
     """Reading large ones takes half a second, and the run does it anyway."""
     monkeypatch.setattr(preflight, "open_networks", lambda *_: pytest.fail("they were opened"))
     preflight.look_ahead(_config(cartoon.models), [str(cartoon.films)], [str(cartoon.photos)], tmp_path / "out")
+
+
+@pytest.mark.parametrize("fault", ["photo", "pack"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_could_not_begin_leaves_nothing(cartoon: Cartoon, tmp_path: Path, fault: str, *, is_there: bool) -> None:
+    blank = tmp_path / "blank.png"
+    assert cv2.imwrite(str(blank), np.zeros((200, 200, 3), np.uint8))
+    out = tmp_path / "new" / "out"
+    if is_there:
+        out.mkdir(parents=True)
+        (out / "mine.txt").write_text("mine")
+    before = contents(tmp_path)
+    photos, models = (cartoon.photos, tmp_path) if fault == "pack" else (blank, cartoon.models)
+    done = fastface("run", cartoon.films, "-t", photos, "--models", models, "-o", out, "-q")
+    assert done.returncode in (1, 2), done.stderr
+    assert ("no pack" in done.stderr) == (fault == "pack")
+    assert ("no face" in done.stderr) == (fault == "photo")
+    assert contents(tmp_path).keys() == before.keys()

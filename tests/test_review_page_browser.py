@@ -90,7 +90,7 @@ def test_the_page_asks_in_words_and_for_nothing_else(page: Browser, tmp_path: Pa
     assert page.run("[...document.querySelectorAll('.question')].map((one) => one.textContent)") == [
         "Is this Alice?",
         "Is this one of them? Which?",
-        "Is one of them on screen too, in no box? Who?",
+        "Is one of them also on screen, outside the boxes? Who?",
         "Is one of these persons on screen? Who?",
     ]
     assert page.run("document.querySelector('.time').textContent") == "1:02:05.3"

@@ -82,7 +82,8 @@ def test_a_moved_video_is_the_same_one_under_its_new_path(cartoon: Cartoon, tmp_
     old.rename(new)
     _run(cartoon, out, new)
     assert (out / ".fastface" / "index" / "film3.mp4" / "faces.parquet").stat().st_mtime_ns == before
-    done = fastface("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out)  # clips of the moved file
+    asked = ("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "copy")
+    done = fastface(*asked)  # clips of the moved file
     assert done.returncode == 0, done.stderr
     assert [path for path in (out / "clips").rglob("*.mp4") if path.is_file()]
 
@@ -121,7 +122,7 @@ def test_starting_over_forgets_only_when_the_targets_are_there(
     fixed = ("--models", cartoon.models, "-o", tmp_path, *NO_EXPORTS, "--fresh")
     done = fastface("run", cartoon.films / "film3.mp4", "-t", tmp_path / "nobody.jpg", *fixed)
     assert done.returncode == 2
-    assert "run.fresh" in _find(cartoon, tmp_path, "-s", "run.fresh=true", code=2)
+    assert "--fresh" in _find(cartoon, tmp_path, "-s", "run.fresh=true", code=2)
     _find(cartoon, tmp_path)
     assert run_tools.tables(tmp_path) == before
     done = fastface("run", cartoon.films / "film3.mp4", "-t", cartoon.photos, *fixed)
@@ -144,7 +145,7 @@ def test_other_settings_are_told_before_they_cost_a_scan(cartoon: Cartoon, tmp_p
     film = cartoon.films / "film3.mp4"
     _run(cartoon, tmp_path, film)
     assert "again" not in _run(cartoon, tmp_path, film)
-    assert "scanned with other settings" in _run(cartoon, tmp_path, film, FASTFACE_SCAN__SAMPLE_FPS="2")
+    assert "settings or networks have changed" in _run(cartoon, tmp_path, film, FASTFACE_SCAN__SAMPLE_FPS="2")
 
 
 def test_every_picture_of_a_folder_is_looked_at_and_none_becomes_a_clip(cartoon: Cartoon, tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_videos_of_another_network_are_left_out_and_said_to_be(
     given = ("-t", photo, "--models", shared_models / "buffalo_s", "-o", out, *NO_EXPORTS)
     done = fastface("run", cartoon.films / "film3.mp4", *given)
     assert done.returncode == 0, done.stderr
-    assert "another recogniser: 1 video of earlier runs" in done.stderr
+    assert "left out 1 video of earlier runs, scanned with another recogniser" in done.stderr
     assert "film2.mp4" not in _hits(out)
     refused = fastface("find", *given)
     assert refused.returncode == 1

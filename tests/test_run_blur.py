@@ -61,7 +61,7 @@ def test_blurred_frames_are_not_searched_and_are_counted(
     counts, table = scanned(cartoon, film, tmp_path / "out", *options.split())
     assert (counts["sampled"], counts["inferred"], counts["quarantined"]) == (200, 200, 0)
     assert counts["blurred"] == len(BLURRED)
-    assert "200 searched (50 too blurred)" in counts["told"]
+    assert "200 frames searched, 50 of them too blurred" in counts["told"]
     sharp = [row for row, frame in enumerate(frames_of(plain)) if frame not in BLURRED]
     for name in ("pts", "x1", "det_score", "embedding"):
         assert table[name] == [plain[name][row] for row in sharp], name

@@ -197,7 +197,7 @@ def test_without_a_person_network_it_is_said_in_one_line_and_nothing_is_begun(
     models.mkdir()
     (models / "buffalo_s").symlink_to(shared_models / "buffalo_s")
     (line,) = errors(fastface("scan", film, "--models", models, "-o", tmp_path / "out", *PERSONS), 1, 1)
-    assert "takes a person network" in line
+    assert "needs a person network" in line
     assert "--person-model" in line
     assert run_tools.ledger_rows(tmp_path / "out", "SELECT * FROM videos") == []
     assert list((tmp_path / "out").rglob("*.parquet")) == []

@@ -215,7 +215,7 @@ def test_the_bound_holds_and_every_track_keeps_one_as_long_as_it_can(
 def test_purge_removes_them(cartoon: Cartoon, index: Path, tmp_path: Path) -> None:
     out = shutil.copytree(out_of(index), tmp_path / "out")
     size = sum(path.stat().st_size for path in (out / ".fastface" / "index").rglob("*.parquet"))
-    done = fastface("purge", "-o", out, "--json")
+    done = fastface("purge", "-o", out, "--yes", "--json")
     assert json.loads(done.stdout)["bytes_freed"] >= size
     assert run_tools.portraits(out) == {}
     assert [path for path in out.rglob("*") if "portraits" in path.name] == []

@@ -35,7 +35,7 @@ def test_each_layer_gives_way_to_the_next(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "mine.toml").write_text("[spans]\nmerge_gap = 11\nmin_span = 11\n[scan]\nbatch = 11\ndecoders = 11\n")
     file = tmp_path / "file.toml"
     file.write_text("[spans]\nmin_span = 12\n[scan]\nbatch = 12\ndecoders = 12\n")
-    environment = {"FASTFACE_SCAN__BATCH": "13", "FASTFACE_SCAN__DECODERS": "13", "OTHER": "x", "FASTFACE_X": "y"}
+    environment = {"FASTFACE_SCAN__BATCH": "13", "FASTFACE_SCAN__DECODERS": "13", "OTHER": "x", "MY_FASTFACE_X": "y"}
     config = load_config(profile="mine", file=file, environment=environment, flags={"scan": {"decoders": "14"}})
     assert (config.spans.merge_gap, config.spans.min_span) == (11, 12)
     assert (config.scan.batch, config.scan.decoders) == (13, 14)
@@ -53,12 +53,12 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     file.write_text("[scan]\nbatch = 1000\nbach = 4\n[match]\nthreshold = nan\n[spam]\nx = 1\n[spans]\npad = [1, -2]\n")
     faults = _faults(file=file, flags={"scan": {"det_size": "641x640"}, "export": {"clips": "best"}})
     for key in ("scan.batch", "scan.bach", "match.threshold", "spam", "spans.pad", "scan.det_size", "export.clips"):
-        assert sum(key in fault for fault in faults) == 1, key
+        assert sum(fault.startswith(key) for fault in faults) == 1, key
     assert len(faults) == 7
     by_key = {fault.split(":")[0]: fault for fault in faults}
     assert "1000" in by_key["scan.batch"]
     assert "64" in by_key["scan.batch"]  # what was given, and what is allowed
-    assert "unknown" in by_key["scan.bach"]
+    assert by_key["scan.bach"] == f"scan.bach: unknown setting; did you mean scan.batch? (in {file})"
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_a_value_out_of_range_is_named(section: str, key: str, value: str) -> No
 @pytest.mark.parametrize(
     ("section", "key", "value", "said"),
     [
-        ("export", "ratio", "100:1", "--ratio 100:1: nobody is framed by that; from 1:4 to 4:1 is allowed"),
-        ("export", "ratio", "1:5", "--ratio 1:5: nobody is framed by that; from 1:4 to 4:1 is allowed"),
-        ("export", "ratio", "41:10", "--ratio 41:10: nobody is framed by that; from 1:4 to 4:1 is allowed"),
-        ("export", "ratio", ",", "no ratio is named; write one or more, as 2:3,1:1"),
-        ("export", "ratio", "", "no ratio is named; write one or more, as 2:3,1:1"),
-        ("spans", "pad", "1,2,3", "'1,2,3' is neither BEFORE,AFTER, as 1,10, nor one number for both"),
-        ("spans", "pad", [1.0], "has a part too few"),
+        ("export", "ratio", "100:1", "must be from 1:4 to 4:1, to frame a person"),
+        ("export", "ratio", "1:5", "must be from 1:4 to 4:1, to frame a person"),
+        ("export", "ratio", "41:10", "must be from 1:4 to 4:1, to frame a person"),
+        ("export", "ratio", ",", "must name at least one ratio, as 2:3,1:1"),
+        ("export", "ratio", "", "must name at least one ratio, as 2:3,1:1"),
+        ("spans", "pad", "1,2,3", "must be BEFORE,AFTER in seconds, as 1,10, or one number for both"),
+        ("spans", "pad", [1.0], "is incomplete: a value is missing"),
         ("scan", "batch", "99", "must be at most 64"),
         ("scan", "batch", "-1", "must be at least 0"),
         ("scan", "batch", "1.5", "must be a whole number"),
@@ -110,7 +110,7 @@ def test_a_value_out_of_range_is_named(section: str, key: str, value: str) -> No
         ("match", "threshold", "nan", "must be a finite number"),
         ("match", "threshold", "high", "must be a number"),
         ("spans", "exact", "perhaps", "must be true or false"),
-        ("export", "crops", "all", "must be 'none', 'face', 'aligned' or 'body'"),
+        ("export", "crops", "all", "must be none, face, aligned or body"),
         ("models", "pack", 7, "must be text"),
         ("models", "devices", "x", "must be a whole number"),
     ],
@@ -195,7 +195,7 @@ def test_a_run_may_last_until_the_next_such_time(
 @pytest.mark.parametrize("wrong", ["25:00", "6", "06:61", "evening", ""])
 def test_what_is_no_time_of_day_is_a_fault(wrong: str) -> None:
     (fault,) = _faults(flags={"run": {"until": wrong}})
-    assert "is no time of day, as 06:30" in fault
+    assert "must be a time of day, as 06:30" in fault
 
 
 @pytest.mark.parametrize(

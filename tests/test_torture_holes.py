@@ -47,6 +47,7 @@ FILMS = {
     "mpeg4.avi": f"{PICTURE} {SOUND} {MPEG4} -c:a mp2",
     "no index.avi": f"{PICTURE} {SOUND} {MPEG4} -c:a mp2",
     "mpeg2.mxf": f"{PICTURE} {SOUND} {MPEG2} -c:a pcm_s16le -ar 48000",
+    "sound.wmv": f"{PICTURE} {SOUND} -c:v wmv2 -q:v 3 -g 25 {ENCODED} -c:a wmav2",
     "b.mkv": f"{PICTURE} {SOUND} {H264} -c:a aac",
     "live.mkv": f"{PICTURE} {H264} -f matroska -live 1",
     "vp8.webm": f"{PICTURE} -c:v libvpx {' '.join(FAST_VP8)} -g 25 {ENCODED}",

@@ -32,6 +32,7 @@ def test_memory_does_not_grow_with_the_number_of_videos(cartoon: Cartoon, tmp_pa
     for number in range(count):
         shutil.copy(small, films / f"{number:05d}.mp4")
     command = [*COMMAND, "scan", str(films), "--models", str(cartoon.models), "-o", str(out), "-q", "--every-frame"]
+    command += ["-s", "scan.copies=true"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     seen: list[tuple[int, int, int, int]] = []
     while process.poll() is None:

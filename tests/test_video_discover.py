@@ -136,6 +136,54 @@ def test_what_would_hang_or_cannot_be_read_is_skipped(root: Path, out: Path) -> 
     }
 
 
+def test_what_is_not_taken_is_counted_by_reason(root: Path, out: Path) -> None:
+    names = ("b/film.mp4", "b/1.jpg", "b/2.png", "c/1.jpg", "c/sub/2.jpg", "c/sub/3.jpg", "d/a.mp3", "d/b.flac")
+    for name in (*names, "e/notes.txt", "e/.DS_Store", "f/@eaDir/film.mp4/SYNOVIDEO_VIDEO.mp4", "f/film.mkv"):
+        touch(root / name)
+    for name in ("g/GX010001.LRV", "g/GX010001.THM", "M4ROOT/CLIP/C0001.MP4", "M4ROOT/SUB/C0001S03.MP4"):
+        touch(root / name)
+    found = discover([root], out)
+    assert ids(found) == ["b__film.mp4", "c__sub", "f__film.mkv", "M4ROOT__CLIP__C0001.MP4"]
+    assert {item.reason: item.count for item in found.left_out} == {
+        "pictures beside videos or folders": 3,
+        "files of sound": 2,
+        "files that are no videos by name": 1,
+        "hidden files and folders": 1,
+        "folders of a NAS, system or camera": 2,
+        "previews of a camera": 2,
+    }
+    listed = {path.name for item in found.left_out for path in item.paths}
+    assert {"1.jpg", "2.png", "a.mp3", "notes.txt", ".DS_Store", "@eaDir", "SUB", "GX010001.LRV"} <= listed
+    assert found.skipped == ()
+
+
+def test_pictures_beside_a_folder_of_previews_are_a_sequence(root: Path, out: Path) -> None:
+    for name in ("1.jpg", "2.jpg", "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg"):
+        touch(root / name)
+    (video,) = discover([root], out).videos
+    assert video == VideoFile(root, "in", sequence=True)
+    assert discover([f"{root}/**/*.jpg"], out).videos[0].path == root / "1.jpg"
+    assert len(discover([f"{root}/**/*.jpg"], out).videos) == 2
+
+
+def test_recorders_files_are_taken_by_name_and_others_by_their_first_bytes(root: Path, out: Path) -> None:
+    by_name = ["a.dav", "b.insv", "c.vro", "d.KUX", "e.ifv", "f.lxf", "g.ty", "h.pva", "i.iv8"]
+    heads = {
+        "film": b"\x1aE\xdf\xa3 Matroska",
+        "film.mp4.part": b"\0\0\0\x20ftypisom",
+        "video.dat": b"RIFF\0\0\0\0CDXAfmt ",
+        "record.tmp": b"G" + bytes(187) + b"G" + bytes(187) + b"G" + bytes(187) + b"G" + bytes(187) + b"G" + bytes(187),
+    }
+    others = {"README": b"# words", "photo.part": b"\0\0\0\x20ftypheic", "x.bin": b"\0" * 4000, "empty": b""}
+    for name in by_name:
+        touch(root / name)
+    for name, head in (*heads.items(), *others.items()):
+        touch(root / name).write_bytes(head)
+    found = discover([root], out)
+    assert sorted(ids(found)) == sorted([*by_name, *heads])
+    assert [(item.reason, item.count) for item in found.left_out] == [("files that are no videos by name", 4)]
+
+
 def test_names_that_are_no_text(root: Path, out: Path) -> None:
     root.mkdir()
     names = [b"caf\xe9\xff.mp4", b"new\nline.mp4", b"n" * 244 + b".mp4"]

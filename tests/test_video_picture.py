@@ -1,11 +1,14 @@
 """Photos as people have them: turned, of other colour spaces, moving, damaged, too large, or no photos at all."""
 
 import os
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,7 +44,7 @@ ODD = [
     ("am_ultraHDR.jpg", (4080, 3072)),
     ("am_white-1x1.jpg", (1, 1)),
     ("tc_animated.gif", (48, 64)),
-    ("tc_animated.heic", "HEI[CF] is not read; convert it"),
+    ("tc_animated.heic", (48, 64)),
     ("tc_bad_huffman.jpg", (768, 1024)),
     ("tc_cmyk.jpg", (720, 1280)),
     ("tc_corrupt.jpg", "damaged"),
@@ -140,6 +143,53 @@ def test_the_first_frame_of_many_is_taken(tmp_path, suffix):
     assert near(read_picture(path)[16, 16], RED)
 
 
+@pytest.mark.parametrize("suffix", ["heic", "avif"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_pictures_of_phones_are_upright(tmp_path, suffix, orientation):
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.new("RGB", (64, 32), (255, 0, 0))
+    stored.paste((0, 0, 255), (0, 0, 64, 16))  # blue above, red below
+    picture = read_picture(saved(tmp_path / f"a.{suffix}", stored, exif=exif.tobytes()))
+    # By the EXIF standard: 3 is turned by 180°, 6 by 90° clockwise, 8 by 90° counter-clockwise.
+    height, width = picture.shape[:2]
+    assert (width, height) == ((64, 32) if orientation in (1, 3) else (32, 64))
+    blue = {1: (4, width // 2), 3: (height - 4, width // 2), 6: (height // 2, width - 4), 8: (height // 2, 4)}
+    assert near(picture[blue[orientation]], BLUE)
+    opposite = height - 1 - blue[orientation][0], width - 1 - blue[orientation][1]
+    assert near(picture[opposite], RED)
+
+
+def test_ten_bits_of_a_heic_are_scaled(tmp_path):
+    pixels = np.zeros((32, 64, 3), np.uint16)
+    pixels[..., 0], pixels[..., 1] = 1023 << 6, 512 << 6
+    heif = pillow_heif.from_bytes(mode="RGB;16", size=(64, 32), data=pixels.tobytes())
+    heif.save(tmp_path / "a.heic", quality=-1, chroma=444)
+    assert pillow_heif.open_heif(tmp_path / "a.heic", convert_hdr_to_8bit=False).info["bit_depth"] == 10
+    assert near(read_picture(tmp_path / "a.heic")[16, 32], (0, 128, 255))
+
+
+def test_the_main_picture_of_a_heic_is_taken(tmp_path):
+    heif = pillow_heif.HeifFile()
+    for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255)):
+        heif.add_from_pillow(Image.new("RGB", (64, 64), colour))
+    heif.save(tmp_path / "many.heic", primary_index=2)
+    assert near(read_picture(tmp_path / "many.heic")[32, 32], BLUE)
+
+
+def test_what_reads_heic_is_loaded_with_the_first_one(tmp_path):
+    code = (
+        "import sys, pathlib\nfrom fastface.video.picture import read_picture\n"
+        "for name in sys.argv[1:]:\n"
+        "    read_picture(pathlib.Path(name))\n    print('pi_heif' in sys.modules, end=' ')"
+    )
+    pillow_heif.register_heif_opener()
+    files = [saved(tmp_path / f"a.{suffix}", quarters()) for suffix in ("jpg", "avif", "heic")]
+    told = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["False", "False", "True"]
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"])
 def test_every_mode_becomes_bgr(tmp_path, mode):
     suffix = "tif"
@@ -160,7 +210,7 @@ def test_the_content_decides_not_the_name(tmp_path):
         (b"hello, this is text\n" * 20, "not a picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "not a picture"),
         (b"\x89PNG\r\n\x1a\n", "damaged|not a picture"),
-        (b"\0\0\0\x18ftypheic" + b"\0" * 40, "HEIC is not read"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 40, "damaged|not a picture"),
     ],
 )
 def test_what_is_no_picture_is_refused(tmp_path, content, reason):
@@ -170,9 +220,10 @@ def test_what_is_no_picture_is_refused(tmp_path, content, reason):
         read_picture(path)
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif", "tif", "bmp"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif", "tif", "bmp", "heic", "avif"])
 def test_half_a_picture_is_refused(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    pillow_heif.register_heif_opener()
     path = saved(tmp_path / f"cut.{suffix}", Image.fromarray(noise))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=r"damaged|not a picture"):

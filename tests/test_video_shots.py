@@ -129,10 +129,10 @@ def test_no_frames_have_no_shots() -> None:
 def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     frames = frames_of([view(place, 50 * n) for place in PLACES[:5] for n in range(6)])
     expected = number_shots(frames).shot
-    changes = shots._changes(frames.signature[:-1], frames.signature[1:])
+    changes = shots.measure_changes(frames.signature[:-1], frames.signature[1:])
     monkeypatch.setattr(shots, "_BLOCK", block)
     assert np.array_equal(number_shots(frames).shot, expected)
-    assert np.array_equal(shots._changes(frames.signature[:-1], frames.signature[1:]), changes)
+    assert np.array_equal(shots.measure_changes(frames.signature[:-1], frames.signature[1:]), changes)
 
 
 def test_the_shot_of_a_face_is_that_of_its_frame() -> None:

@@ -121,7 +121,7 @@ def test_a_build_that_fails_is_an_error_for_tensorrt_and_a_note_for_auto(
     found, _ = ready(config_for(cartoon))
     assert found.device.provider == "CUDA"
     assert said in found.device.notes[-1]
-    assert "TensorRT is passed over" in found.device.notes[-1]
+    assert "TensorRT is not used" in found.device.notes[-1]
 
 
 def test_auto_without_cuda_either_is_the_cpu_and_says_both_reasons(

@@ -103,8 +103,8 @@ def test_a_photo_that_kills_the_process_loses_only_itself(
     assert [target.label for target in gallery.targets] == [first, second]
     left_out = {Path(photo.source).name: photo.remarks for photo in report.photos if not photo.used}
     assert left_out == {
-        KILLER: ("cannot be looked at: its process was ended (status -11)",),
-        CRASHER: ("cannot be looked at: ZeroDivisionError: by design",),
+        KILLER: ("cannot be read: its process was ended (status -11)",),
+        CRASHER: ("cannot be read: ZeroDivisionError: by design",),
     }
     assert sum(photo.used for photo in report.photos) == 2
 
@@ -118,7 +118,7 @@ def test_a_person_with_nothing_but_such_a_photo_is_a_fault_by_name(
     with pytest.raises(ConfigError) as caught:
         enrolled(asked, persons)
     (fault,) = caught.value.faults
-    assert fault.startswith(f"{first.name!r} has no usable photo: {first / KILLER}: cannot be looked at")
+    assert fault.startswith(f"{first.name!r} has no usable photo: {first / KILLER}: cannot be read")
 
 
 def test_a_process_that_ends_whatever_it_is_given_is_given_up(

@@ -8,12 +8,13 @@ import pytest
 from export_tools import make_faces, make_hits
 
 from fastface.config import Config, load_config
+from fastface.errors import ConfigError
 from fastface.index.records import VideoRecord
 from fastface.types import Faces, VideoInfo
 from fastface.workflows.find import Findings
 from fastface.workflows.pictures import plan_pictures
 
-WHOLE, HALF, BEYOND = (500.0, 200.0, 571.0, 300.0), (1244.0, 200.0, 1280.0, 300.0), (1400.0, 200.0, 1471.0, 300.0)
+WHOLE, HALF = (500.0, 200.0, 571.0, 300.0), (1244.0, 200.0, 1280.0, 300.0)
 INFO = VideoInfo(
     path=Path("film.mp4"),
     video_id="film.mp4",
@@ -52,5 +53,36 @@ def test_where_the_size_is_not_known_no_face_is_left_out() -> None:
     faces = make_faces([1.0, 5.0], boxes=[HALF, WHOLE])
     assert planned(faces) == [5.0]
     assert planned(faces, replace(INFO, is_film=False)) == [1.0, 5.0]  # pictures of a folder, each of its own size
-    # A face beyond the frame shows that the film changes its size.
-    assert planned(make_faces([1.0, 5.0], boxes=[HALF, BEYOND])) == [1.0, 5.0]
+    assert planned(faces, replace(INFO, other_sizes=((640, 360),))) == [1.0, 5.0]  # a film that changes its size
+
+
+def test_it_is_said_what_limits_the_number_of_crops() -> None:
+    faces = make_faces([1.0, 1.2, 1.4, 9.0, 20.0], boxes=[WHOLE, WHOLE, WHOLE, HALF, WHOLE])
+    config: Config = load_config(environment={}, flags={"export": {"crops": "body", "min_gap": 1.5, "max_crops": 1}})
+    record = VideoRecord(video_id="film.mp4", path=INFO.path, fingerprint="f", scan_key="k", state="done")
+    hits = {"Ann": make_hits(faces, list(range(len(faces))))}
+    plan = plan_pictures(Findings(record, INFO, faces, hits, (), ()), config, None, Path("out"))
+    assert plan.tallies["Ann"].describe(config.export) == (
+        "5 hits, 1 crop; left out: 2 by --min-gap 1.5, 1 by --max-crops 1, 1 turned, damaged or cut off by the frame"
+    )
+
+
+def test_a_number_of_crops_is_reached_by_nearer_ones_and_no_more() -> None:
+    times = [1.0, 1.2, 1.4, 8.0, 20.0]
+    faces = make_faces(times, boxes=[WHOLE] * 5)
+    assert planned(faces, min_gap=1.5) == [1.4, 8.0, 20.0], "qualities rise"
+    assert planned(faces, min_gap=1.5, count=4) == [1.0, 1.4, 8.0, 20.0], "the farthest from the others"
+    assert planned(faces, min_gap=1.5, count=5) == times
+    assert planned(faces, min_gap=1.5, count=2) == [8.0, 20.0]
+
+
+@pytest.mark.parametrize(("kind", "size", "is_fine"), [("body", "512x768", True), ("face", "512x768", False),
+                                                       ("face", "512x512", True), ("none", "64x32", True)])  # fmt: skip
+def test_a_size_fits_the_kind_of_crops(kind: str, size: str, *, is_fine: bool) -> None:
+    flags = {"export": {"crops": kind, "size": size}}
+    if is_fine:
+        width, height = map(int, size.split("x"))
+        assert load_config(environment={}, flags=flags).export.size == (width, height)
+        return
+    with pytest.raises(ConfigError, match="add --crops body"):
+        load_config(environment={}, flags=flags)

@@ -45,3 +45,13 @@ def test_a_lost_unit_is_partial_and_all_lost_is_their_state() -> None:
 def test_no_frame_at_all_is_a_failure_and_never_an_empty_film() -> None:
     verdict = judge([unit(0, decoded=0, sampled=0, inferred=0, covered=Fraction(0))], Fraction(4))
     assert (verdict.state, verdict.reason) == ("failed", "no frames")
+
+
+def test_encrypted_packets_are_named() -> None:
+    verdict = judge([unit(0), unit(1, decoded=0, sampled=0, inferred=0, errors=100, encrypted=100)], Fraction(8))
+    assert (verdict.state, verdict.reason) == ("partial", "100 packets are encrypted, and were not decoded")
+    verdict = judge([unit(0, errors=103, encrypted=100)], Fraction(4))
+    assert verdict.reason == "3 packets could not be decoded; 100 packets are encrypted, and were not decoded"
+    verdict = judge([unit(0, decoded=0, sampled=0, inferred=0, errors=100, encrypted=100)], Fraction(4))
+    assert verdict.state == "failed"
+    assert verdict.reason.startswith("encrypted")

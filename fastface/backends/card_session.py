@@ -186,8 +186,8 @@ class CardSession:
                     continue
                 if most <= 1:
                     raise BackendError(
-                        f"{self.device.name} has too little free memory for one picture of {batch.shape[1:]}: {error}; "
-                        "give fewer --workers, or end what else uses the card"
+                        f"{self.device.name} has too little free memory for one frame of {batch.shape[1:]}: {error}; "
+                        "use fewer --workers, or end other programs on the card"
                     ) from error
             self._most = most = most // 2
 

@@ -148,7 +148,7 @@ def _build(order: _Order) -> EngineNote:
         _open_built(runtime, order.in_precision(precision))
     files = _num_files(order.in_precision(precision))
     if not files:
-        raise BackendError(f"TensorRT takes no part of {order.graph.name!r}")
+        raise BackendError(f"TensorRT cannot run any part of {order.graph.name!r}")
     note = EngineNote(precision, reason or "", round(monotonic() - began, 1), files)
     write_atomic(order.folder / _NOTE, json.dumps(asdict(note)))
     return note

@@ -92,16 +92,16 @@ def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_dr
         return None
     if not has_driver:
         return (
-            f"{provider} needs an NVIDIA card and its driver, and there is none here; "
+            f"{provider} needs an NVIDIA card and its driver, and this machine has none; "
             "install the driver (in a container: docker run --gpus all), or use --device cpu"
         )
     if len(installed) > 1:
         return (
             "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files; "
-            f"mend it: pip uninstall -y onnxruntime onnxruntime-gpu && {install}"
+            f"to fix it: pip uninstall -y onnxruntime onnxruntime-gpu && {install}"
         )
     if "onnxruntime-gpu" not in installed:
-        return f"the installed onnxruntime is the CPU's; mend it: pip uninstall -y onnxruntime && {install}"
+        return f"the installed onnxruntime is the CPU's; to fix it: pip uninstall -y onnxruntime && {install}"
     return None
 
 
@@ -217,7 +217,7 @@ def require_driver(card: Card, cuda_major: int) -> None:
 
 def _cards_text(count: int) -> str:
     if count == 0:
-        return "the driver shows none (is CUDA_VISIBLE_DEVICES set?)"
+        return "the driver shows no card (is CUDA_VISIBLE_DEVICES set?)"
     return "the only one is 0" if count == 1 else f"they are numbered 0 to {count - 1}"
 
 

@@ -64,14 +64,14 @@ def load_runtime(provider: Provider) -> ModuleType:
     except ImportError as error:
         raise BackendError(
             f"onnxruntime is installed but cannot be loaded ({one_line(error)}); "
-            "mend it: pip install --force-reinstall the package that pip list shows"
+            "to fix it: pip install --force-reinstall the package that pip list shows"
         ) from error
     onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
     if PROVIDER_NAMES[provider] not in onnxruntime.get_available_providers():
         raise BackendError(
             f"onnxruntime {onnxruntime.__version__} was built without {provider}; it has: "
             f"{', '.join(onnxruntime.get_available_providers())}; "
-            "mend it: pip install --force-reinstall 'fastface[gpu]'"
+            "to fix it: pip install --force-reinstall 'fastface[gpu]'"
         )
     if provider != "CPU":
         load_cuda(runtime_cuda_major(onnxruntime), provider)
@@ -120,7 +120,7 @@ def open_inner(
         raise BackendError(f"ONNX Runtime cannot load {str(graph)!r}: {one_line(error)}") from error
     if session.get_providers()[0] != PROVIDER_NAMES[device.provider]:
         raise BackendError(
-            f"{device.provider} was asked for, but ONNX Runtime took {session.get_providers()[0]}; "
+            f"{device.provider} was wanted, but ONNX Runtime uses {session.get_providers()[0]}; "
             "a library of the card is missing or does not match: pip install 'fastface[gpu]' brings those that do"
         )
     return session

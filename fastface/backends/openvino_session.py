@@ -158,7 +158,7 @@ class OpenVinoSession:
         network = self._core.compile_model(model, "CPU", compile_options(self._threads, self._streams, wanted))
         in_force = network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if in_force != _TYPES[wanted]:  # OpenVINO takes any hint, and computes in what the processor has
-            raise BackendError(f"OpenVINO computes in {in_force} where {wanted} was asked for")
+            raise BackendError(f"OpenVINO computes in {in_force} instead of {wanted}")
         return _Compiled(self._openvino, network, self._streams)
 
 

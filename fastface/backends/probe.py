@@ -58,10 +58,10 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     except BackendError as error:
         # The folder is another at every check, and one fault must be one line wherever it comes from.
         told = str(error).replace(f"{folder}{os.sep}", "")
-        hint = "; see what nvidia-smi says" if device.is_gpu else ""
+        hint = "; see: nvidia-smi" if device.is_gpu else ""
         raise BackendError(f"{device.provider} does not work on {device.name}: {told}{hint}") from error
     if not np.array_equal(doubled, picture * np.float32(2)):
-        raise BackendError(f"{device.name} computes wrongly through {device.versions}")
+        raise BackendError(f"{device.name} gives wrong results with {device.versions}")
 
 
 def _opened(device: DeviceInfo, folder: Path) -> Session:
@@ -90,7 +90,7 @@ def _with_those_that_work(device: DeviceInfo) -> DeviceInfo:
         except BackendError as error:
             if precision == "float32" or device.is_gpu:
                 raise
-            note = f"{precision} is passed over: {error}"
+            note = f"{precision} is not used: {error}"
             device = dataclasses.replace(device, notes=(*device.notes, note))
             continue
         return dataclasses.replace(tried, notes=device.notes)

@@ -108,7 +108,7 @@ def aim_at(device: DeviceInfo, precision: Precision | Literal["auto"]) -> Device
     wanted = offered[0] if precision == "auto" else precision
     if wanted not in offered:
         raise BackendError(
-            f"models.precision: {device.name} has no {wanted} through {device.versions} ({device.provider}); "
+            f"--precision: {device.name} has no {wanted} through {device.versions} ({device.provider}); "
             f"there are: auto, {', '.join(offered)}"
         )
     return replace(device, precision=wanted)

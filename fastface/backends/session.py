@@ -20,7 +20,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """What runs the networks. Small and picklable: it is resolved once and sent to every worker.
+    """Device that runs the networks. Small and picklable: it is resolved once and sent to every worker.
 
     Attributes:
         backend: The runtime's package.

@@ -1,14 +1,18 @@
 """The command line: arguments → settings → one call of a workflow → a report and an exit code."""
 
 import io
+import json
 import os
 import signal
 import sys
 import traceback
+from typing import NoReturn
 
 from fastface.errors import FastfaceError, InterruptError
 
 __all__ = ["main"]
+
+_USAGE = 2
 
 
 def main() -> None:
@@ -19,24 +23,47 @@ def main() -> None:
     try:
         from fastface.cli.app import app  # noqa: PLC0415
 
-        app()
+        sys.exit(app(prog_name="fastface", standalone_mode=False) or 0)
     except InterruptError as error:
-        _tell(str(error))
-        sys.exit(128 + error.signal_number)
+        _end(str(error), 128 + error.signal_number)
     except FastfaceError as error:
-        _tell(str(error))
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
     except KeyboardInterrupt:  # before a command is there to end in order
-        _tell("interrupted")
-        sys.exit(128 + signal.SIGINT)
+        _end("interrupted", 128 + signal.SIGINT)
+    except SystemExit as error:
+        if error.code == _USAGE:  # which has been told by what reads the command line
+            _report_error("the command line is wrong: see standard error", _USAGE)
+        if error.code == 128 + signal.SIGINT:  # so typer ends a command that was not there yet
+            _end("interrupted", 128 + signal.SIGINT)
+        raise
     except BrokenPipeError:
         # Whoever read our output has gone; nothing more can be told, and Python must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception:  # noqa: BLE001 - the top frame of the command line
+    except Exception as error:  # noqa: BLE001 - the top frame of the command line
+        if hasattr(error, "format_message"):
+            from fastface.cli.usage import usage_line  # noqa: PLC0415
+
+            _tell(usage_line(error))
+            sys.exit(_USAGE)
         traceback.print_exc()
-        _tell("internal error: please report the lines above")
-        sys.exit(1)
+        _end("internal error: please report the lines above", 1)
+
+
+def _end(text: str, exit_code: int) -> NoReturn:
+    """Says what went wrong, as an object on standard output too where one was asked for, and ends the process."""
+    _tell(text)
+    _report_error(text, exit_code)
+    sys.exit(exit_code)
+
+
+def _report_error(text: str, exit_code: int) -> None:
+    options = sys.argv[1:]
+    options = options[: options.index("--")] if "--" in options else options
+    if "--json" in options:
+        valid = text.encode(errors="backslashreplace").decode()
+        error = {"message": valid, "lines": valid.splitlines(), "exit_code": exit_code}
+        print(json.dumps({"error": error}, indent=2))  # noqa: T201
 
 
 def _write_anything() -> None:
@@ -47,5 +74,5 @@ def _write_anything() -> None:
 
 
 def _tell(text: str) -> None:
-    for line in text.splitlines() or [""]:
+    for line in text.splitlines():
         print(f"fastface: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)  # noqa: T201

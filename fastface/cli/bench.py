@@ -9,15 +9,17 @@ from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Inputs
 from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
-from fastface.cli.report import as_json, say, show
+from fastface.cli.report import MOST_ROWS, as_json, say, show
+from fastface.cli.report import console as stdout
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
-from fastface.workflows.bench import Measurement, bench, combinations_of, described, profile_text
+from fastface.workflows import bench as workflow
+from fastface.workflows.bench import Measurement, combinations_of, described, profile_text
 from fastface.workflows.bench_report import COLUMNS, cells, write_report
 from fastface.workflows.precisions import describe_networks
 from fastface.workflows.preview import preview_bench
 
-__all__ = ["bench_command"]
+__all__ = ["bench"]
 
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
 """What fits eighty columns; all of it is in the report."""
@@ -26,19 +28,24 @@ _FEW_SECONDS = 10.0
 
 
 @with_settings(SAMPLING, MODELS)
-def bench_command(
+def bench(
     invocation: Invocation,
     inputs: Inputs = None,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Gets bench.csv, bench.png, bench.html.")] = OUT_FOLDER
-    / "bench",
-    batches: Annotated[str, typer.Option(help="Frames a batch, as 1,4,8,16; 0 is what fastface chooses.")] = "1,4,8",
-    workers: Annotated[str, typer.Option(help="Inference processes.")] = "1,2",
-    decoders: Annotated[str, typer.Option(help="Decoder processes.")] = "1,2",
-    backends: Annotated[str, typer.Option(help="Devices, as openvino,cuda.")] = "auto",
-    write_profile: Annotated[Path | None, typer.Option(help="A TOML file of the best combination, for -c.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for bench.csv, bench.png and bench.html.")
+    ] = OUT_FOLDER / "bench",
+    batches: Annotated[
+        str, typer.Option(help="Frames per batch to try, as 1,4,8,16; 0 is the usual choice.")
+    ] = "1,4,8",
+    workers: Annotated[str, typer.Option(help="Numbers of inference processes to try.")] = "1,2",
+    decoders: Annotated[str, typer.Option(help="Numbers of decoder processes to try.")] = "1,2",
+    backends: Annotated[str, typer.Option(help="Devices to try, as openvino,cuda.")] = "auto",
+    write_profile: Annotated[
+        Path | None, typer.Option(help="Write the best combination to this TOML file, for -c.")
+    ] = None,
 ) -> None:
-    """Scan the same videos with every combination of processes and batches, and tell which is fastest."""
+    """Measure which numbers of processes and frames per batch scan fastest on this machine."""
     devices = backends.split(",")
     sizes = [
         _numbers(name, text) for name, text in (("decoders", decoders), ("workers", workers), ("batches", batches))
@@ -49,7 +56,7 @@ def bench_command(
     console = Console(stderr=True, highlight=False)
     measured: list[Measurement] = []
     networks = describe_networks(invocation.config)
-    for measurement in bench(invocation.config, inputs or [], combinations):
+    for measurement in workflow.bench(invocation.config, inputs or [], combinations):
         measured.append(measurement)
         write_report(out, measured, networks)  # what comes after may fail
         if not invocation.quiet:
@@ -62,7 +69,7 @@ def bench_command(
         rows = [dict(zip(COLUMNS, cells(measurement), strict=True)) for measurement in measured]
         as_json({"measurements": rows, "report": str(out / "bench.html")})
     elif not invocation.quiet:
-        Console(soft_wrap=True, highlight=False).print(_table(measured, best))
+        stdout().print(_table(measured, best))
         say(f"fastest: {', '.join(described(best.combination))}: {best.frames_per_second:.1f} frames a second")
         if best.seconds < _FEW_SECONDS:
             say(f"measured for {best.seconds:.0f} seconds only: a longer video gives figures that hold")
@@ -78,7 +85,8 @@ def _numbers(name: str, text: str) -> list[int]:
 
 def _table(measured: list[Measurement], best: Measurement) -> Table:
     table = Table(*(column.replace("_", " ") for column in _SHOWN))
-    for measurement in measured:
+    fastest = sorted(measured, key=lambda one: -one.frames_per_second)
+    for measurement in fastest[:MOST_ROWS]:
         row = dict(zip(COLUMNS, cells(measurement), strict=True))
         table.add_row(*(row[column] for column in _SHOWN), style="bold green" if measurement is best else None)
     return table

@@ -5,55 +5,55 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from fastface.cli.arguments import OUT_FOLDER, SAMPLES_FOLDER, Targets
+from fastface.cli.arguments import OUT_FOLDER, Targets, or_samples
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
-from fastface.cli.report import as_json, observer_for, say, show
+from fastface.cli.report import as_json, console, observer_for, say, show
 from fastface.gallery.calibration import Rate
-from fastface.workflows.calibrate import CHART_NAME, Calibration
+from fastface.names import counted
+from fastface.workflows.calibrate import CHART_NAME, Calibration, RiskPoint
 from fastface.workflows.calibrate import calibrate as calibrate_workflow
 from fastface.workflows.preview import preview_enroll
 
 __all__ = ["calibrate"]
 
 
-@with_settings(REFERENCES, MATCH, MODELS)
+@with_settings(REFERENCES, MATCH, MODELS, remembers="models")
 def calibrate(
     invocation: Invocation,
     targets: Targets = None,
     *,
-    index: Annotated[Path | None, typer.Option(help="An output folder: its faces count too.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help=f"Gets {CHART_NAME}.")] = OUT_FOLDER,
-    fmr: Annotated[
-        float, typer.Option(min=1e-6, max=0.1, help="Share of comparisons with strangers that may match.")
-    ] = 1e-3,
+    index: Annotated[Path | None, typer.Option(help="Also use the faces of this output folder.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
 ) -> None:
-    """Suggest a threshold and a margin for these persons, with the errors to expect, and draw why."""
-    targets = targets or [SAMPLES_FOLDER]
+    """Check the threshold of evidence against these persons and an archive, with the errors to expect, and draw why."""
+    targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_enroll(invocation.config, targets, out / CHART_NAME), invocation)
     observer = observer_for(invocation)
-    result = calibrate_workflow(invocation.config, targets, out, observer, index=index, wanted=fmr)
+    result = calibrate_workflow(invocation.config, targets, out, observer, index=index)
     if invocation.json:
         as_json({"options": result.options, **asdict(result), "chart": str(result.chart)})
         return
     for remark in result.remarks:
         observer.note(remark)
     if not invocation.quiet:
-        Console(soft_wrap=True, highlight=False).print(_table(result))
+        console().print(_table(result))
         _explain(result)
-    say(result.options)
+    if result.options:
+        say(result.options)
 
 
 def _table(result: Calibration) -> Table:
-    limits = {"in use": result.in_use, "suggested": result.suggested}
+    limits = {"in use": result.in_use}
+    if result.options:
+        limits["suggested"] = result.suggested
     columns = [f"{name}\n{pair.threshold:.2f}, {pair.margin:.2f}" for name, pair in limits.items()]
-    table = Table("error\nof comparing", "number", "median\nworst", *columns, "estimate")
+    table = Table("error\nin comparing", "number", "median\nworst", *columns, "estimate")
     for row in result.comparisons:
         worst, error = (row.lowest, "missed") if row.mates else (row.highest, "false match")
-        rates = (row.in_use, row.suggested, row.estimated)
+        rates = (row.in_use, *([row.suggested] if result.options else []), row.estimated)
         table.add_row(f"{error}\n{row.kind}", str(row.count), f"{row.median:.2f}\n{worst:.2f}", *map(_shown, rates))
     return table
 
@@ -69,11 +69,27 @@ def _percent(share: float) -> str:
 
 def _explain(result: Calibration) -> None:
     for row in result.comparisons:
-        say(f"worst of {row.kind!r}: {row.extreme}")
+        say(f"worst pair of {row.kind!r}: {row.extreme}")
+    tracks = f", {counted(result.tracks, 'track')}" if result.tracks else ""
     say(
-        f"{result.persons} persons, {result.photos} photos; the threshold is the smallest that at most"
-        f" {result.wanted:g} of the comparisons with strangers reach, of those counted and of those estimated"
+        f"{counted(result.persons, 'person')}, {counted(result.photos, 'photo')}{tracks}; the risk is "
+        f"{result.false_tracks:g} false tracks in {result.pairs} comparisons"
     )
+    for point in _shown_points(result):
+        here = "" if point.here is None else f", here {point.here.value:.2g} ({_span(point.here)})"
+        say(f"threshold {point.threshold:.2f}: {point.usual:.2g} false tracks expected as usual{here}")
     say("intervals are of 95 %: Wilson's, the rule of three where no error was counted; estimates are an exponential")
-    say("tail, not a count. Photos of one session are more alike than a film will be: then more is missed than here")
+    say("tail, not a count. A photo is one face: a track of several is nearer to its person than photos are here")
+    for reason in result.reasons:
+        say(reason)
     say(f"chart: {result.chart}")
+
+
+def _shown_points(result: Calibration) -> list[RiskPoint]:
+    """The curve in steps of 0.05, and the points nearest to the limits."""
+    near = {round(pair.threshold, 2) for pair in (result.in_use, result.suggested)}
+    return [point for point in result.risk if round(point.threshold * 100) % 5 == 0 or point.threshold in near]
+
+
+def _span(rate: Rate) -> str:
+    return f"{rate.low:.2g} to {rate.high:.2g}"

@@ -1,5 +1,6 @@
 """`fastface curate`: crops → a balanced set without doubles."""
 
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,17 +18,19 @@ from fastface.workflows.curate import curate as curate_workflow
 __all__ = ["curate"]
 
 
-@with_settings(CURATE, MATCH, MODELS)
+@with_settings(CURATE, MATCH, MODELS, remembers="crops")
 def curate(
     invocation: Invocation,
-    crops: Annotated[list[str], typer.Argument(help="Pictures, folders of pictures, globs.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the set; not in a source.")],
+    crops: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Pictures, folders of pictures, globs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the set; not inside a source.")],
     targets: Annotated[
         list[str] | None,
-        typer.Option("--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; others are left out."),
+        typer.Option(
+            "--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; leave out pictures of others."
+        ),
     ] = None,
 ) -> None:
-    """Make a balanced set out of crops: doubles out, quotas by framing and pose; copies, and tells why of each."""
+    """Copy a balanced set out of many crops of a person: no doubles, all framings and poses, a reason for each."""
     result = curate_workflow(
         invocation.config,
         crops,
@@ -58,9 +61,23 @@ def _show(result: CurateResult, invocation: Invocation) -> None:
     classes = Counter(f"{candidate.framing}, {candidate.pose}" for candidate in result.kept)
     for name, count in sorted(classes.items()):
         say(f"{count:6} {name}")
+    if tally := _tally(result):
+        say(f"left out: {', '.join(f'{count} {reason}' for reason, count in tally.items())}")
     say(f"{verb} {len(result.kept)} of {counted(len(result.candidates), 'file')}")
     if not invocation.dry_run:
         say(f"see {result.out / 'contact.png'} and {result.out / 'curation.csv'}")
+
+
+def _tally(result: CurateResult) -> dict[str, int]:
+    """{reason: how many were left out for it}, the most frequent first; what tells one picture from another is cut."""
+    reasons = Counter(_kind(one.reason) for one in result.candidates if not one.is_kept)
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _kind(reason: str) -> str:
+    """`double of '/a/b.jpg': the same file` → `double of another`."""
+    what, is_named, _ = re.sub(r":.*", "", reason.replace("\n", " ")).partition(" '")
+    return f"{what} another" if is_named else what
 
 
 def _object(result: CurateResult) -> dict[str, object]:
@@ -68,6 +85,7 @@ def _object(result: CurateResult) -> dict[str, object]:
         "out": str(result.out),
         "kept": len(result.kept),
         "pictures": [_picture(candidate) for candidate in result.candidates],
+        "left_out": _tally(result),
         "faults": list(result.faults),
     }
 

@@ -10,7 +10,7 @@ __all__ = ["demo"]
 
 @with_settings(DEVICE)
 def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
-    """Run the main job on a drawn film with known truth, and compare."""
+    """Search a small drawn film with known truth, to see that everything works; needs no networks and no internet."""
     if invocation.dry_run:
         show(preview_demo(out), invocation)
     from fastface.workflows.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load

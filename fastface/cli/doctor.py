@@ -7,6 +7,7 @@ import typer
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.options import MODELS, SCAN, Invocation, with_settings
 from fastface.cli.report import as_json, say
+from fastface.names import counted
 from fastface.workflows.checkup import Check, examine
 
 __all__ = ["doctor"]
@@ -14,9 +15,9 @@ __all__ = ["doctor"]
 _MARKS = {"fine": "ok   ", "absent": "  –  ", "note": "note ", "fault": "FAULT"}
 
 
-@with_settings(SCAN, MODELS)
+@with_settings(SCAN, MODELS, remembers="models")
 def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Look at machine, libraries, networks, devices, ffmpeg, memory and folders; end with 1 if a run would fail."""
+    """Check whether this machine can run fastface, and say how to fix what is missing."""
     checks: list[Check] = []
     for check in examine(invocation.config, out):
         checks.append(check)
@@ -28,5 +29,5 @@ def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
     if invocation.json:
         as_json({"checks": [asdict(check) for check in checks], "faults": faults})
     elif not invocation.quiet:
-        say("nothing is in the way of a run" if not faults else f"in the way of a run: {faults}")
+        say("no problems found: fastface can run" if not faults else f"{counted(faults, 'problem')} to fix")
     raise typer.Exit(int(faults > 0))

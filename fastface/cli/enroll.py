@@ -17,10 +17,10 @@ __all__ = ["enroll"]
 @with_settings(REFERENCES, MATCH, MODELS)
 def enroll(
     invocation: Invocation,
-    paths: Annotated[list[str], typer.Argument(help="Photos, folders of photos, NAME=PATH, banks.")],
-    bank: Annotated[Path, typer.Option("--bank", "-b", help="The bank to write.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PHOTOS", help="Photos, folders of photos, NAME=PATH, banks.")],
+    bank: Annotated[Path, typer.Option("--bank", "-b", metavar="FILE", help="The bank to write, as family.npz.")],
 ) -> None:
-    """Make a bank of reference embeddings out of photos; reports each photo, refuses bad ones by name."""
+    """Make a bank (one file) of photos, to be used with -t; reports on each photo."""
     if invocation.dry_run:
         show(preview_enroll(invocation.config, paths, bank), invocation)
     result = enroll_workflow(invocation.config, paths, bank, observer_for(invocation))
@@ -30,4 +30,4 @@ def enroll(
     if not invocation.quiet:
         for line in result.report:
             say(line)
-        say(f"wrote {bank}: {counted(len(result.gallery.targets), 'person')}")
+        say(f"written: {bank} ({counted(len(result.gallery.targets), 'person')}); to search for them: -t {bank}")

@@ -1,6 +1,6 @@
 """`fastface find`: ask an index that is there."""
 
-from fastface.cli.arguments import OUT_FOLDER, SAMPLES_FOLDER, Out, Targets
+from fastface.cli.arguments import OUT_FOLDER, Out, Targets, or_samples
 from fastface.cli.options import EXPORT, GROWTH, LIMITS, MATCH, MODELS, REFERENCES, SPANS, Invocation, with_settings
 from fastface.cli.report import finish, observer_for, show
 from fastface.workflows.preview import preview_find
@@ -9,10 +9,10 @@ from fastface.workflows.run import find as find_workflow
 __all__ = ["find"]
 
 
-@with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS)
+@with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
-    """Ask the index in OUT for other targets, or with other settings; nothing is decoded but for exports."""
-    targets = targets or [SAMPLES_FOLDER]
+    """Search scanned videos for other persons, or with other settings, without scanning again."""
+    targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_find(invocation.config, targets, out), invocation)
     finish(find_workflow(invocation.config, targets, out, observer_for(invocation)), invocation)

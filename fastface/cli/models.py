@@ -7,6 +7,7 @@ import typer
 
 from fastface.cli.options import ENGINES, MODELS, Invocation, with_settings
 from fastface.cli.report import as_json, observer_for, say, show
+from fastface.cli.usage import PlainCommand, PlainGroup
 from fastface.models.catalog import PACKS
 from fastface.models.download import install as install_pack
 from fastface.models.packs import verify as verify_pack
@@ -19,13 +20,16 @@ from fastface.workflows.preview import Preview, preview_build, preview_install
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="The networks that are there, and installing others.")
+app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="List, install and check the networks.")
 
 
-@app.command("list")
+@app.command("list", cls=PlainCommand)
 @with_settings(MODELS)
 def list_(invocation: Invocation) -> None:
-    """The packs that are there, and those that can be installed."""
+    """List the installed packs of networks, and those that can be installed.
+
+    Example: fastface models list
+    """
     there = {str(place): _packs(place) for place in places(invocation.config.models.folder)}
     if invocation.json:
         as_json({"places": there, "can_be_installed": list(PACKS)})
@@ -44,16 +48,27 @@ def _packs(place: Path) -> dict[str, list[str]]:
     return {folder.name: sorted(file.name for file in folder.glob("*.onnx")) for folder in folders}
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @with_settings()
 def install(
     invocation: Invocation,
-    pack: Annotated[str, typer.Argument(help="The pack, as buffalo_l.")],
+    pack: Annotated[
+        str,
+        typer.Argument(
+            metavar="PACK",
+            help=f"The pack: {', '.join(PACKS)}.",
+            autocompletion=lambda incomplete: [name for name in PACKS if name.startswith(incomplete)],
+        ),
+    ],
     accept_license: Annotated[
-        bool, typer.Option("--accept-license", help="The weights are for non-commercial research: accept that.")
+        bool,
+        typer.Option("--accept-license", metavar="", help="Accept the licence: for non-commercial research only."),
     ] = False,
 ) -> None:
-    """Download a pack, check its digest, and keep it for all runs."""
+    """Download a pack of networks, check it, and keep it for all runs.
+
+    Example: fastface models install buffalo_l --accept-license
+    """
     if invocation.dry_run:
         show(preview_install(pack), invocation)
     folder = install_pack(pack, accept_license=accept_license)
@@ -63,10 +78,13 @@ def install(
         say(f"installed {folder}")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @with_settings(MODELS)
 def verify(invocation: Invocation) -> None:
-    """Compare the files that are there with the catalogue's digests."""
+    """Check that the installed networks are the published files.
+
+    Example: fastface models verify --models DIR
+    """
     checks = verify_pack(invocation.config.models.folder or data_folder())
     if invocation.json:
         as_json({"files": [{"path": str(c.path), "state": c.state, "detail": c.detail} for c in checks]})
@@ -76,10 +94,13 @@ def verify(invocation: Invocation) -> None:
     raise typer.Exit(int(any(check.state == "damaged" for check in checks)))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @with_settings(MODELS, ENGINES)
 def build(invocation: Invocation) -> None:
-    """Build TensorRT's engines now, so that no run has to: minutes for each network, once."""
+    """Build the TensorRT engines now, so that no run has to wait: minutes for each network, once.
+
+    Example: fastface models build
+    """
     config = invocation.config
     if invocation.dry_run:
         show(preview_build(config), invocation)
@@ -97,14 +118,24 @@ def build(invocation: Invocation) -> None:
         say(f"nothing to build: {device.provider} on {device.name} ({device.versions}) needs no engine")
 
 
-@app.command("export-person")
+@app.command("export-person", cls=PlainCommand)
 @with_settings(MODELS)
 def export_person_model(
     invocation: Invocation,
-    weights: Annotated[Path, typer.Argument(help="A YOLO's weights, as yolo11n.pt; they may run code: trust them.")],
-    size: Annotated[int, typer.Option(help=f"Side of the canvas, {SIDES}.")] = 640,
+    weights: Annotated[
+        Path,
+        typer.Argument(
+            metavar="WEIGHTS", help="YOLO weights, as yolo11n.pt. They may run code: use only files that you trust."
+        ),
+    ],
+    size: Annotated[
+        int, typer.Option(metavar="N", help=f"Side of the pictures that the network takes, {SIDES}.")
+    ] = 640,
 ) -> None:
-    """Export a YOLO that finds persons, once, with ultralytics (AGPL); nothing is downloaded."""
+    """Make a person network from YOLO weights that you have, with ultralytics (AGPL); nothing is downloaded.
+
+    Example: fastface models export-person yolo11n.pt
+    """
     folder = invocation.config.models.folder or data_folder()
     if invocation.dry_run:
         target = exported_path(weights, folder, size)

@@ -8,13 +8,14 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from fastface.config import Config, load_config
+from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError
+from fastface.workflows.remembered import read_remembered
 
 __all__ = [
     "CURATE",
@@ -56,28 +57,98 @@ class Flag:
         fields: dict[str, FieldInfo] = section.model_fields  # type: ignore[union-attr]
         return next(f for name, f in fields.items() if self.key in (name, f.alias))
 
+    def typed(self, value: object) -> str:
+        """The option and its value, as the user typed them."""
+        name = self.names[0]
+        if isinstance(value, bool):
+            return name if value else f"--no{name[1:]}"
+        return " ".join(f"{name} {one}" for one in (value if isinstance(value, list) else [value]))
+
     def annotation(self) -> Any:
         """What typer makes the option of."""
-        kind = bool if self.field.annotation is bool else list[str] if self.field.default == () else str
-        help_text = f"{self.field.description} {_bounds(self.field)}".strip()
-        names = [f"{name}/--no{name[1:]}" if kind is bool else name for name in self.names]
-        panel = self.section.capitalize()
-        return Annotated[kind | None, typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False)]
+        field = self.field
+        kind = bool if field.annotation is bool else list[str] if field.default == () else str
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        option = typer.Option(
+            *(f"{name}/--no{name[1:]}" if kind is bool else name for name in self.names),
+            help=f"{field.description} {_bounds(field)}".strip(),
+            metavar="" if kind is bool else _joined(choices) or _kind_of_value(self.key, field),
+            rich_help_panel=None if (self.section, self.key) in _USUAL else _MORE,
+            show_default=False,
+            autocompletion=(lambda incomplete: [one for one in choices if one.startswith(incomplete)])
+            if choices
+            else None,
+        )
+        return Annotated[kind | None, option]
+
+
+def _joined(choices: tuple[str, ...]) -> str:
+    """The choices; with spaces if they are long, so that a narrow terminal breaks between them."""
+    joined = "|".join(choices)
+    return joined if len(joined) <= _MOST_UNBROKEN else joined.replace("|", " | ")
+
+
+_MOST_UNBROKEN = 20
+
+_MORE = "More options (all settings: -s section.key=value)"
+
+_USUAL = {
+    *(("match", key) for key in ("not", "threshold")),
+    *(("scan", key) for key in ("sample_fps", "track")),
+    *(("spans", key) for key in ("pad",)),
+    *(("export", key) for key in ("clips", "crops", "boxes")),
+    *(("people", key) for key in ("min_faces", "top", "rank", "video", "store")),
+    *(("run", key) for key in ("fresh", "until", "max_hours")),
+    *(("models", key) for key in ("dir", "pack", "device")),
+    ("curate", "max"),
+}
+"""Settings that most users need: their options stand first in the help."""
+
+_KINDS_BY_KEY = {
+    "det_size": "auto|WxH",
+    "pad": "BEFORE,AFTER",
+    "until": "HH:MM",
+    "ratio": "W:H,…",
+    "devices": "N,…",
+    "not": "PHOTOS",
+    "store": "FILE|URL",
+    "pack": "NAME",
+    "detector": "FILE|NAME",
+    "recogniser": "FILE|NAME",
+    "person_model": "FILE|NAME",
+}
+
+
+def _kind_of_value(key: str, field: FieldInfo) -> str:
+    """What a user writes for a setting that has no fixed choices."""
+    kind = str(field.annotation)  # a union or an annotated type, as pydantic keeps it
+    by_type = next((shown for name, shown in _KINDS_BY_TYPE.items() if name in kind), "TEXT")
+    return _KINDS_BY_KEY.get(key, by_type)
+
+
+_KINDS_BY_TYPE = {"Path": "PATH", "int": "N", "float": "NUMBER"}
 
 
 def _bounds(field: FieldInfo) -> str:
-    shown = [f"default: {_shown(field.default)}"] if field.default not in (None, (), False) else []
-    low = next((f"{sign} {getattr(m, name)}" for m in field.metadata for name, sign in _LOW if hasattr(m, name)), "")
-    high = next((f"{sign} {getattr(m, name)}" for m in field.metadata for name, sign in _HIGH if hasattr(m, name)), "")
-    shown += [bound for bound in (low, high) if bound]
-    return f"[{', '.join(shown)}]" if shown else ""
+    """The default and the allowed range, in brackets that rich does not take for markup."""
+    is_known = field.default in (None, (), False, "", 0) or "default" in (field.description or "")
+    shown = [] if is_known else [f"default {_shown(field.default)}"]
+    limits = {name: getattr(m, name) for m in field.metadata for name in _SIGNS if hasattr(m, name)}
+    if limits.keys() == {"ge", "le"}:
+        shown.append(f"{limits['ge']} to {limits['le']}")
+    else:
+        shown += [f"{_SIGNS[name]} {limit:g}" for name, limit in limits.items()]
+    return f"({'; '.join(shown)})" if shown else ""
 
 
-_LOW = (("ge", "≥"), ("gt", ">"))
-_HIGH = (("le", "≤"), ("lt", "<"))
+_SIGNS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, float):
+        return f"{default:g}"
     if not isinstance(default, tuple):
         return str(default)
     return ",".join(part if isinstance(part, str) else f"{part:g}" for part in default)
@@ -98,8 +169,8 @@ REFERENCES = _flags("references", "faces", "flip", "jitter")
 GROWTH = _flags("growth", "grow", "add_threshold", "max_added")
 SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = (
-    *_flags("export", "clips", "crops", "ratio", "min_gap", "max_crops"),
-    *_flags("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes"),
+    *_flags("export", "clips", "crops", "ratio", "min_gap", "max_crops", "count", "size"),
+    *_flags("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "replace"),
 )
 CURATE = _flags("curate", "max")
 PEOPLE = _flags(
@@ -135,8 +206,9 @@ class Invocation:
         config: The settings in force.
         json: Whether standard output is one JSON object and nothing else.
         quiet: Whether nothing but errors is told.
-        verbose: Whether stage times are told.
+        verbose: Whether stage times and files that were left out are listed.
         dry_run: Whether to say what would be done, and do nothing.
+        notes: What the user should know of where settings come from.
     """
 
     config: Config
@@ -144,21 +216,51 @@ class Invocation:
     quiet: bool
     verbose: bool
     dry_run: bool
+    notes: tuple[str, ...] = ()
 
 
 _COMMON: dict[str, Any] = {
-    "config_file": Annotated[Path | None, typer.Option("--config", "-c", help="A TOML file of settings.")],
-    "set_": Annotated[list[str] | None, typer.Option("--set", "-s", help="section.key=value; repeatable.")],
-    "profile": Annotated[str | None, typer.Option(help="A file of configs/, by name.")],
-    "dry_run": Annotated[bool | None, typer.Option("--dry-run", help="Say what would be done; do nothing.")],
-    "json_": Annotated[bool | None, typer.Option("--json", help="One JSON object on standard output.")],
-    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="Only errors.")],
-    "verbose": Annotated[bool | None, typer.Option("--verbose", "-v", help="Tell where the time goes.")],
+    "config_file": Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Read settings from a TOML file.")
+    ],
+    "set_": Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Change any setting; may be repeated."),
+    ],
+    "profile": Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Use a set of settings for one purpose: dataset, faces, fast, highlights.",
+            autocompletion=lambda incomplete: [
+                path.stem for path in sorted(profiles_folder().glob(f"{incomplete}*.toml"))
+            ],
+        ),
+    ],
+    "dry_run": Annotated[
+        bool | None, typer.Option("--dry-run", metavar="", help="Say what would be done; do nothing.")
+    ],
+    "json_": Annotated[bool | None, typer.Option("--json", metavar="", help="Print one JSON object and nothing else.")],
+    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", metavar="", help="Print only failures.")],
+    "verbose": Annotated[
+        bool | None,
+        typer.Option(
+            "--verbose", "-v", metavar="", help="Also print how the time was spent, and which files were left out."
+        ),
+    ],
 }
 
 
-def with_settings(*groups: tuple[Flag, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command the common options and those of the groups; it takes an `Invocation` as its first argument."""
+def with_settings(
+    *groups: tuple[Flag, ...], remembers: Literal["", "models", "export", "crops"] = ""
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the common options and those of the groups; it takes an `Invocation` as its first argument.
+
+    Args:
+        groups: The options.
+        remembers: What the output folder remembers of its last run and the command goes on with: nothing, the networks
+            alone, or settings of export too. Of `crops` it is the networks of the folder that they were made in.
+    """
     flags = [flag for group in groups for flag in group]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -175,7 +277,10 @@ def with_settings(*groups: tuple[Flag, ...]) -> Callable[[Callable[..., None]], 
         def wrapper(**values: Any) -> None:
             common = {name: values.pop(name) for name in _COMMON}
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
-            command(_invocation(given, common), **values)
+            out = values.get("index") or values.get("out")
+            if remembers == "crops":
+                out = _folder_of(values["crops"])
+            command(_invocation(given, common, out if remembers else None, with_export=remembers == "export"), **values)
 
         wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
@@ -184,21 +289,57 @@ def with_settings(*groups: tuple[Flag, ...]) -> Callable[[Callable[..., None]], 
     return decorate
 
 
-def _invocation(given: list[tuple[Flag, Any]], common: dict[str, Any]) -> Invocation:
+def _invocation(
+    given: list[tuple[Flag, Any]], common: dict[str, Any], out: Path | None, *, with_export: bool
+) -> Invocation:
     layers: dict[str, dict[str, object]] = {}
+    typed: dict[tuple[str, str], str] = {}
     for text in common["set_"] or ():
         path, separator, value = text.partition("=")
         section, dot, key = path.partition(".")
         if not (separator and dot):
-            raise ConfigError(f"--set {text!r}: write it as section.key=value")
+            raise ConfigError(f"--set {text!r}: write it as section.key=value, as --set scan.batch=8")
         layers.setdefault(section, {})[key] = value
+        typed[section, key] = f"-s {text}"
     for flag, value in given:
         if value is not None:
             layers.setdefault(flag.section, {})[flag.key] = value
+            typed[flag.section, flag.key] = flag.typed(value)
+    sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers, "typed": typed}
+    config, notes = load_config(**sources), []
+    if out is not None and not config.run.fresh:
+        # A profile or a file is a recipe of its own: only the networks are remembered beside it.
+        is_own = common["profile"] is not None or common["config_file"] is not None
+        remembered = read_remembered(out, with_export=with_export and not is_own)
+        plain, config = config, load_config(**sources, remembered=remembered)
+        notes = (
+            [_describe_remembered(plain, config, out)]
+            if config.model_copy(update={"models": plain.models}) != plain
+            else []
+        )
     return Invocation(
-        config=load_config(profile=common["profile"], file=common["config_file"], flags=layers),
+        config=config,
         json=bool(common["json_"]),
         quiet=bool(common["quiet"]),
         verbose=bool(common["verbose"]),
         dry_run=bool(common["dry_run"]),
+        notes=tuple(notes),
     )
+
+
+def _folder_of(crops: list[str]) -> Path | None:
+    """The output folder that pictures lie in."""
+    places = (place for crop in crops for place in Path(crop).absolute().parents)
+    return next((place for place in places if (place / ".fastface").is_dir()), None)
+
+
+def _describe_remembered(plain: Config, config: Config, out: Path) -> str:
+    """Which settings are those of the last run in OUT, and of no flag."""
+    before, now = plain.model_dump(by_alias=True), config.model_dump(by_alias=True)
+    changed = [
+        f"{section}.{key}={_shown(value)}"
+        for section, keys in now.items()
+        for key, value in keys.items()
+        if section != "models" and value != before[section][key]
+    ]
+    return f"as in the last run in {out}: {', '.join(changed)}"

@@ -12,27 +12,33 @@ from fastface.cli.people import tell
 from fastface.cli.report import finish, observer_for, show
 from fastface.errors import ConfigError
 from fastface.workflows.correct import Correction, correct
+from fastface.workflows.correct import undo as undo_correction
 from fastface.workflows.pick import pick as pick_workflow
 from fastface.workflows.preview import preview_people
 
 __all__ = ["pick"]
 
 
-@with_settings(SPANS, EXPORT, LIMITS, MODELS)
+@with_settings(SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def pick(
     invocation: Invocation,
-    persons: Annotated[list[str] | None, typer.Argument(help="Numbers or names, as people shows them.")] = None,
+    persons: Annotated[
+        list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names of persons, as listed by people.")
+    ] = None,
     *,
-    name: Annotated[str, typer.Option(help="What the person is called from now on.")] = "",
-    selection: Annotated[Path | None, typer.Option(help="A file that people.html saved.")] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="They are one person; export nothing.")] = False,
-    split: Annotated[bool, typer.Option("--split", help="It is two persons; export nothing.")] = False,
-    reject: Annotated[bool, typer.Option("--reject", help="List them no more; export nothing.")] = False,
-    restore: Annotated[bool, typer.Option("--restore", help="List all again who were rejected; name nobody.")] = False,
-    census: Annotated[str, typer.Option(help="The census that the numbers are of; the page names it.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the person from now on.")] = "",
+    selection: Annotated[Path | None, typer.Option(help="File that people.html saved.")] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="These are one person; exports nothing.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="This is two persons; exports nothing.")] = False,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Do not list these persons any more; exports nothing.")
+    ] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="List all rejected persons again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back the last correction or name.")] = False,
+    census: Annotated[str, typer.Option(help="The list that the numbers come from, as given by the page.")] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Make chosen persons a target: a bank, spans, clips and crops as with photos. Several are taken for one."""
+    """Export spans, clips and crops of persons that people listed; or correct who is who."""
     chosen, called = list(persons or ()), name
     if selection is not None:
         more = _read_selection(selection)
@@ -41,17 +47,21 @@ def pick(
     wanted: dict[Correction, bool] = {"merge": merge, "split": split, "reject": reject, "restore": restore}
     asked = [correction for correction, is_asked in wanted.items() if is_asked]
     faults = []
-    if bool(chosen) == restore:
-        told = "--restore lists all again who were rejected: name nobody"
-        faults = [told if restore else "name at least one person, by its number or name, or give --selection FILE"]
-    if len(asked) > 1 or (asked and name):
-        faults.append("--merge, --split, --reject, --restore and --name exclude each other")
+    if bool(chosen) == (restore or undo):
+        alone = "--undo takes back the last correction" if undo else "--restore lists all rejected persons again"
+        missing = "give at least one person, by number or name, or --selection FILE"
+        faults = [f"{alone}: give no number or name with it" if chosen else missing]
+    if len(asked) + undo > 1 or ((asked or undo) and name):
+        faults.append("--merge, --split, --reject, --restore, --undo and --name exclude each other")
     if faults:
         raise ConfigError(faults)
     if invocation.dry_run:
-        exported = () if asked else ("banks", "spans.csv", "clips", "crops")
+        exported = () if asked or undo else ("banks", "spans.csv", "clips", "crops")
         show(preview_people(invocation.config, out, "people", *exported), invocation)
     observer = observer_for(invocation)
+    if undo:
+        tell(undo_correction(invocation.config, out, observer), invocation)
+        return
     if asked:
         tell(correct(invocation.config, chosen, out, observer, asked[0], shown=census), invocation)
         return

@@ -9,9 +9,9 @@ from fastface.workflows.run import scan as scan_workflow
 __all__ = ["scan"]
 
 
-@with_settings(SCAN, RUN, MODELS)
+@with_settings(SCAN, RUN, MODELS, remembers="models")
 def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -> None:
-    """Build or complete the index of faces; look for nobody."""
+    """Find all faces of videos and keep them as an index, to be searched later by find and people."""
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, None, out), invocation)

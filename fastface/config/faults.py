@@ -1,9 +1,11 @@
-"""Faults of settings in words of our own: which setting, what is allowed, what was given."""
+"""Faults of settings in plain words: which setting, what is allowed, what was given, and where."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["fault_line"]
+__all__ = ["Origin", "fault_line", "suggestion"]
 
 _WORDS = {
     "greater_than_equal": "must be at least {ge:g}",
@@ -25,25 +27,60 @@ _WORDS = {
     "tuple_type": "must be a list",
     "too_short": "must have at least {min_length} parts",
     "too_long": "must have at most {max_length} parts",
-    "missing": "has a part too few",
+    "missing": "is incomplete: a value is missing",
     "model_type": "must be a section of settings",
     "model_attributes_type": "must be a section of settings",
 }
 """By the types of errors that pydantic has; what is not among them reads as pydantic has it."""
 
 
-def fault_line(detail: Mapping[str, Any]) -> str:
-    """One line for one fault of pydantic's: the key, what is wrong, the value that was given."""
-    if detail["type"] == "extra_forbidden":
-        return f"{'.'.join(map(str, detail['loc']))}: unknown setting"
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the user wrote a setting."""
+
+    typed: str = ""  # as it was typed: `--threshold 1.5`, `-s scan.batch=99`, `FASTFACE_SCAN__BATCH=99`
+    file: str = ""  # the settings file
+
+
+def suggestion(wrong: str, known: Sequence[str], prefix: str = "") -> str:
+    """`; did you mean …?` if a known name is near, with a prefix that all share; empty if none is."""
+    near = get_close_matches(wrong, known, n=1)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
+
+
+def fault_line(detail: Mapping[str, Any], origin: Origin, known: Mapping[str, Sequence[str]]) -> str:
+    """Return one line for one fault of pydantic's: the key, what is wrong, the value that was given.
+
+    Args:
+        detail: One of `ValidationError.errors()`.
+        origin: Where the setting was written.
+        known: {section: its keys}.
+    """
     # Union members appear in `loc` as type names; keys are what the user wrote.
     keys = [str(part) for part in detail["loc"] if isinstance(part, int) or str(part).replace("_", "").isalnum()]
-    return f"{'.'.join(keys)}: {_reason(detail)} (given: {detail['input']!r})"
+    reason = _unknown(detail["loc"], known) if detail["type"] == "extra_forbidden" else _reason(detail)
+    if origin.typed:
+        return f"{origin.typed}: {reason}"
+    is_value = len(detail["loc"]) > 1 and detail["type"] != "extra_forbidden"
+    facts = [f"given: {detail['input']!r}"] if is_value else []
+    facts += [f"in {origin.file}"] if origin.file else []
+    where = ".".join(keys)
+    return f"{where}: {reason} ({', '.join(facts)})" if facts else f"{where}: {reason}"
+
+
+def _unknown(location: Sequence[object], known: Mapping[str, Sequence[str]]) -> str:
+    """Return that a setting is unknown, and the nearest name or all names."""
+    section, *rest = map(str, location)
+    if not rest:
+        return f"unknown section of settings{suggestion(section, list(known)) or '; there are: ' + ', '.join(known)}"
+    every = [f"{name}.{key}" for name, keys in known.items() for key in keys]
+    near = suggestion(f"{section}.{rest[0]}", every)
+    return f"unknown setting{near or f'; {section} has: ' + ', '.join(known.get(section, ()))}"
 
 
 def _reason(detail: Mapping[str, Any]) -> str:
     words = _WORDS.get(detail["type"])
     if words is not None:
-        return words.format(**detail.get("ctx", {}))
+        return words.format(**detail.get("ctx", {})).replace("'", "")
     message = str(detail["msg"]).removeprefix("Value error, ")
     return f"{message[0].lower()}{message[1:]}"

@@ -1,17 +1,18 @@
 """All settings together, and where they come from.
 
-Order of precedence: defaults < profile < file < environment (`FASTFACE_SECTION__KEY`) < flags.
+Order of precedence: defaults < what OUT remembers of its last run < profile < file < environment
+(`FASTFACE_SECTION__KEY`) < flags.
 """
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from fastface.config.faults import fault_line
+from fastface.config.faults import Origin, fault_line, suggestion
 from fastface.config.pictures import BodyConfig, CurateConfig
 from fastface.config.sections import (
     ExportConfig,
@@ -59,6 +60,8 @@ def load_config(
     file: Path | None = None,
     environment: Mapping[str, str] = os.environ,
     flags: Mapping[str, Mapping[str, object]] | None = None,
+    remembered: Mapping[str, Mapping[str, object]] | None = None,
+    typed: Mapping[tuple[str, str], str] | None = None,
 ) -> Config:
     """The settings in force.
 
@@ -67,32 +70,118 @@ def load_config(
         file: A TOML file of the user.
         environment: Where `FASTFACE_SECTION__KEY` and `FASTFACE_MODELS` are looked up.
         flags: {section: {key: value}} of the command line; values may be text.
+        remembered: {section: {key: value}} of the last run in the output folder.
+        typed: {(section, key): the option and value as the user typed them}, for messages.
 
     Raises:
         ConfigError: Lists every unknown key and every value out of range, each with where it came from.
     """
-    layers: list[Mapping[str, Any]] = [_environment_layer(environment), flags or {}]
-    if file is not None:
-        layers.insert(0, _toml_layer(file))
-    if profile is not None:
-        layers.insert(0, _toml_layer(_profile_path(profile)))
+    known = dict(remembered or {})
     merged: dict[str, Any] = {}
-    for layer in layers:
+    origins: dict[tuple[str, str], Origin] = {}
+    variables = _environment_layer(environment, known.get("models", {}))
+    for name, layer in _layers(profile, file, variables, flags or {}):
         for section, keys in layer.items():
-            known = merged.get(section, {})
-            # What is no section is kept as it is, for the validation to name.
-            both = isinstance(keys, Mapping) and isinstance(known, Mapping)
-            merged[section] = {**known, **keys} if both else known if isinstance(keys, Mapping) else keys
+            merged[section] = _joined(merged.get(section, {}), keys)
+            for key in keys if isinstance(keys, Mapping) else ("",):
+                origins[section, key] = _origin(name, section, key, environment, typed or {})
+    if known:
+        known["models"] = _fitting_models(known.get("models", {}), merged.get("models"))
+        merged = {**known, **{name: _joined(known.get(name, {}), layer) for name, layer in merged.items()}}
     try:
-        return Config.model_validate(merged)
+        config = Config.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError([fault_line(detail) for detail in error.errors()]) from error
+        faults = [_fault(detail, origins) for detail in error.errors()]
+        raise ConfigError(list(dict.fromkeys([*_unknown_variables(environment), *faults]))) from error
+    if unknown := _unknown_variables(environment):
+        raise ConfigError(unknown)
+    return config
+
+
+def _fitting_models(remembered: Mapping[str, Any], given: object) -> Mapping[str, Any]:
+    """What is remembered of networks and fits those that are named now: another folder has packs of its own."""
+    names = given.keys() if isinstance(given, Mapping) else ()
+    dropped = {"pack", "detector", "recogniser", "person_model"} if "dir" in names else set()
+    dropped |= {"detector", "recogniser"} if "pack" in names else set()
+    return {name: value for name, value in remembered.items() if name not in dropped}
+
+
+def _joined(known: object, layer: object) -> object:
+    """A section with what a later layer says of it. What is no section is kept as it is, for the validation to name."""
+    both = isinstance(known, Mapping) and isinstance(layer, Mapping)
+    return {**known, **layer} if both else known if isinstance(layer, Mapping) else layer  # type: ignore[dict-item]
+
+
+def _layers(
+    profile: str | None,
+    file: Path | None,
+    variables: Mapping[str, Any],
+    flags: Mapping[str, Mapping[str, object]],
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(name of the source, its settings), the weakest first."""
+    if profile is not None:
+        path = _profile_path(profile)
+        yield str(path), _toml_layer(path)
+    if file is not None:
+        yield str(file), _toml_layer(file)
+    yield _ENVIRONMENT, variables
+    yield _FLAGS, flags
+
+
+_ENVIRONMENT, _FLAGS = "environment", "flags"
+
+
+def _origin(
+    source: str, section: str, key: str, environment: Mapping[str, str], typed: Mapping[tuple[str, str], str]
+) -> Origin:
+    if source == _FLAGS:
+        return Origin(typed=typed.get((section, key), ""))
+    if source != _ENVIRONMENT:
+        return Origin(file=source)
+    name = f"FASTFACE_{section}__{key}".upper()
+    if name not in environment and (section, key) == ("models", "dir"):
+        name = "FASTFACE_MODELS"
+    return Origin(typed=f"{name}={environment.get(name, '')}")
+
+
+def _fault(detail: Mapping[str, Any], origins: Mapping[tuple[str, str], Origin]) -> str:
+    section, key = (*map(str, detail["loc"]), "")[:2]
+    origin = origins.get((section, key))
+    if origin is None and key == "" and detail["type"] == "extra_forbidden":  # an unknown section: by its first key
+        origin = next((found for (name, _), found in origins.items() if name == section), None)
+    return fault_line(detail, origin or Origin(), _known_keys())
+
+
+def _known_keys() -> dict[str, list[str]]:
+    """{section: its keys, as users write them}."""
+    sections = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {
+        name: [field.alias or key for key, field in section.model_fields.items()]  # type: ignore[union-attr]
+        for name, section in sections.items()
+    }
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable that looks like one of fastface's and is none."""
+    settings = [f"{section}__{key}".upper() for section, keys in _known_keys().items() for key in keys]
+    known = [name.removeprefix(_PREFIX) for name in _VARIABLES] + settings
+    return [
+        f"{name}: unknown environment variable{suggestion(name.removeprefix(_PREFIX), known, _PREFIX)}"
+        for name in sorted(environment)
+        if name.startswith(_PREFIX) and "__" not in name and name not in (*_VARIABLES, *_INTERNAL_VARIABLES)
+    ]
+
+
+_PREFIX = "FASTFACE_"
+_VARIABLES = ("FASTFACE_MODELS",)
+_INTERNAL_VARIABLES = ("FASTFACE_FAILPOINT", "FASTFACE_FAILPOINT_LOG", "FASTFACE_TEST_SEED")
+"""Those of the tests."""
 
 
 def _profile_path(profile: str) -> Path:
     names = sorted(path.stem for path in profiles_folder().glob("*.toml"))
     if profile not in names:
-        raise ConfigError(f"--profile {profile!r} is unknown; there are: {', '.join(names) or 'none'}")
+        raise ConfigError(f"--profile {profile}: unknown; there are: {', '.join(names) or 'none'}")
     return profiles_folder() / f"{profile}.toml"
 
 
@@ -100,14 +189,15 @@ def _toml_layer(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {str(path)!r}: {error.strerror}") from error
+        raise ConfigError(f"cannot read the settings file {str(path)!r}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from error
 
 
-def _environment_layer(environment: Mapping[str, str]) -> Mapping[str, Any]:
+def _environment_layer(environment: Mapping[str, str], remembered: Mapping[str, object]) -> Mapping[str, Any]:
     layer: dict[str, dict[str, object]] = {}
-    if models := environment.get("FASTFACE_MODELS"):
+    # The variable says where networks usually are: an index goes on with those that it was made with.
+    if (models := environment.get("FASTFACE_MODELS")) and "dir" not in remembered:
         layer["models"] = {"dir": models}
     for name, value in environment.items():
         section, separator, key = name.removeprefix("FASTFACE_").lower().partition("__")

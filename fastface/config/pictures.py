@@ -28,14 +28,14 @@ class BodyConfig(Section):
     max_headroom: float = Field(0.12, ge=0, le=1, description="Most room above that, as a share of the crop's height.")
     torso_room: float = Field(1.5, gt=0, le=10, description="Least body below the face, in face heights.")
     largest_face: float = Field(0.42, gt=0, le=1, description="Largest face, as a share of the crop's height.")
-    smallest_face: float = Field(0.18, gt=0, le=1, description="Smallest face, likewise.")
+    smallest_face: float = Field(0.18, gt=0, le=1, description="Smallest face, as a share of the crop's height.")
     shift_down: float = Field(1.1, ge=0, le=10, description="Aim below the face's centre, in face heights.")
 
 
 class CurateConfig(Section):
     """Which pictures make a balanced set. Quotas are shares of `max`; weights and limits are of one picture."""
 
-    max_pictures: int = Field(200, ge=1, le=100_000, alias="max", description="Most pictures that are kept.")
+    max_pictures: int = Field(200, ge=1, le=100_000, alias="max", description="Maximum number of pictures to keep.")
     min_pictures: int = Field(
         20, ge=0, le=100_000, alias="min", description="With fewer, pictures of one moment and cut-off faces stay too."
     )
@@ -69,7 +69,7 @@ class CurateConfig(Section):
     @model_validator(mode="after")
     def _classes_in_order(self) -> Self:
         if not self.half_face <= self.portrait_face <= self.close_up_face:
-            raise ValueError("half_face, portrait_face and close_up_face must not fall")
+            raise ValueError("half_face, portrait_face and close_up_face must rise in this order")
         if self.frontal_yaw > self.profile_yaw:
             raise ValueError(f"frontal_yaw {self.frontal_yaw:g} is above profile_yaw {self.profile_yaw:g}")
         return self

@@ -16,6 +16,7 @@ __all__ = [
     "HashBits",
     "Pad",
     "Paths",
+    "PictureSize",
     "Ratios",
     "Seconds",
     "Section",
@@ -31,14 +32,24 @@ def _det_size(value: object) -> object:
         return value
     parts = str(value).lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        raise ValueError(f"{value!r} is neither auto nor WIDTHxHEIGHT, as 640x384")
+        raise ValueError("must be auto or WIDTHxHEIGHT, as 640x384")
     return int(parts[0]), int(parts[1])
 
 
 def _multiples_of_32(value: Size | Literal["auto"]) -> Size | Literal["auto"]:
     if value != "auto" and any(side % 32 or not 64 <= side <= 4096 for side in value):
-        raise ValueError(f"{value[0]}x{value[1]}: both sides must be multiples of 32 from 64 to 4096")
+        raise ValueError("must have sides that are multiples of 32 from 64 to 4096")
     return value
+
+
+def _picture_size(value: object) -> object:
+    """`WxH`, or nothing."""
+    if value is None or isinstance(value, tuple | list):
+        return value
+    parts = str(value).lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise ValueError(f"{value!r} is not WIDTHxHEIGHT, as 512x768")
+    return int(parts[0]), int(parts[1])
 
 
 def _pair(value: object) -> object:
@@ -49,7 +60,7 @@ def _pair(value: object) -> object:
         return value
     parts = value.split(",")
     if len(parts) > 2:
-        raise ValueError(f"{value!r} is neither BEFORE,AFTER, as 1,10, nor one number for both")
+        raise ValueError("must be BEFORE,AFTER in seconds, as 1,10, or one number for both")
     return parts * 2 if len(parts) == 1 else parts
 
 
@@ -60,7 +71,7 @@ def _clock_time(value: object) -> object:
     try:
         return datetime.strptime(str(value), "%H:%M").time()
     except ValueError as error:
-        raise ValueError(f"{value!r} is no time of day, as 06:30") from error
+        raise ValueError("must be a time of day, as 06:30") from error
 
 
 def _listed(value: object) -> object:
@@ -76,17 +87,16 @@ def _ratio(value: str) -> str:
     """`WIDTH:HEIGHT`."""
     parts = re.fullmatch(r"([0-9]{1,3}):([0-9]{1,3})", value.strip())
     if parts is None or not all(1 <= int(part) <= 100 for part in parts.groups()):
-        raise ValueError(f"{value!r} is not WIDTH:HEIGHT with both from 1 to 100, as 2:3")
+        raise ValueError("must be WIDTH:HEIGHT with both from 1 to 100, as 2:3")
     width, height = int(parts[1]), int(parts[2])
     if max(width, height) > _LARGEST_RATIO * min(width, height):
-        allowed = f"from 1:{_LARGEST_RATIO} to {_LARGEST_RATIO}:1 is allowed"
-        raise ValueError(f"--ratio {value.strip()}: nobody is framed by that; {allowed}")
+        raise ValueError(f"must be from 1:{_LARGEST_RATIO} to {_LARGEST_RATIO}:1, to frame a person")
     return f"{width}:{height}"
 
 
 def _some(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
-        raise ValueError("no ratio is named; write one or more, as 2:3,1:1")
+        raise ValueError("must name at least one ratio, as 2:3,1:1")
     return value
 
 
@@ -102,11 +112,13 @@ def _card_numbers(value: object) -> object:
 
 def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(value)) < len(value):
-        raise ValueError("a card is named twice")
+        raise ValueError("must name each card once")
     return value
 
 
 DetSize = Annotated[Size | Literal["auto"], BeforeValidator(_det_size), AfterValidator(_multiples_of_32)]
+_Pixels = Annotated[int, Field(ge=16, le=4096)]
+PictureSize = Annotated[tuple[_Pixels, _Pixels] | None, BeforeValidator(_picture_size)]
 Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 Cards = Annotated[
     tuple[Annotated[int, Field(ge=0, le=63)], ...], BeforeValidator(_card_numbers), AfterValidator(_distinct)

@@ -86,14 +86,15 @@ def compare_with_medoid(candidates: Sequence[Candidate], alike: float) -> str:
     num_alike = int((similarities >= alike).sum())
     if num_alike < max(_LEAST_CORE, len(candidates) / 2):
         return (
-            "the pictures are not of one person, so nobody is left out; name the person with -t, or curate each apart"
+            "the pictures show several persons, so none is left out; give photos of the person with -t, "
+            "or curate each person apart"
         )
     middle = valid_text(candidates[medoid].source.path.name)
     for candidate, similarity in zip(candidates, similarities.tolist(), strict=True):
         candidate.similarity = similarity
-        remark = f"unlike the middle of the set, {middle!r} (similarity {similarity:.2f})"
+        remark = f"looks like someone else: similarity {similarity:.2f} to the typical picture {middle!r}"
         if similarity < alike * _UNLIKE_SHARE:
-            candidate.reason = f"another person than most: {remark}"
+            candidate.reason = remark
         elif similarity < alike:
             candidate.remark = remark
     return ""

@@ -132,7 +132,7 @@ def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig, overla
     for row in sorted(range(len(candidates)), key=lambda row: (row in overlaid, -candidates[row].score)):
         rows = np.flatnonzero(stays)
         if stays[overlaid.get(row, row)]:
-            found: tuple[int, str] | None = (overlaid[row], "the same, without what is laid over this one")
+            found: tuple[int, str] | None = (overlaid[row], "the same picture without the text or logo of this one")
         else:
             found = _same_picture(likeness, row, rows, settings) or _same_face(likeness, row, rows, settings)
         if found is None:

@@ -164,7 +164,7 @@ def spread(candidates: Sequence[Candidate], count: int, relevance: float) -> lis
 
 def _beyond(quota: int, available: int, named: str) -> str:
     """The reason of what is left out of a class."""
-    return f"beyond the quota: the set takes {quota} of {available} {named}, and others are better or less alike"
+    return f"beyond the quota: the set takes {quota} of {available} {named}, and others are better or more different"
 
 
 def _leave_out(candidates: Sequence[Candidate], chosen: Sequence[Candidate], reason: str) -> None:

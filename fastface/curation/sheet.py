@@ -1,15 +1,18 @@
 """Drawing a page of the contact sheet. Only a child process imports this: it opens pictures."""
 
+import unicodedata
+
 from PIL import Image, ImageDraw, ImageFont
 
 from fastface.curation.pages import COLUMNS, Page, Tile
 from fastface.files import atomic_path
+from fastface.lettering import Font, lettering
 from fastface.video.picture import read_picture
 
 __all__ = ["draw_page"]
 
 _SIDE, _GAP, _EDGE = 160, 10, 16
-_LINE_HEIGHT, _HEADING_HEIGHT = 14, 30
+_LINE_HEIGHT, _HEADING_HEIGHT, _SMALL = 14, 30, 11
 _INK, _FAINT, _PAPER, _GROUND = (20, 20, 20), (110, 110, 110), (255, 255, 255), (235, 235, 235)
 _TILE_HEIGHT = _SIDE + 2 * _LINE_HEIGHT + _GAP
 _ELLIPSIS = "…"
@@ -47,13 +50,20 @@ def _draw_tile(sheet: Image.Image, tile: Tile, place: tuple[int, int]) -> None:
     thumbnail.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     sheet.paste(thumbnail, (left + (_SIDE - thumbnail.width) // 2, top + (_SIDE - thumbnail.height) // 2))
     for row, (line, ink) in enumerate(zip(tile.lines, (_INK, _FAINT), strict=True)):
-        draw.text((left, top + _SIDE + 1 + row * _LINE_HEIGHT), _shortened(draw, line), fill=ink, font=_font(11))
+        font, shown = lettering(line, _SMALL, _plain(line))
+        place = left, top + _SIDE + 1 + row * _LINE_HEIGHT
+        draw.text(place, _shortened(draw, shown, font), fill=ink, font=font)
 
 
-def _shortened(draw: ImageDraw.ImageDraw, text: str) -> str:
+def _plain(text: str) -> str:
+    """What every font can draw of a text: its letters without accents."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii") or "picture"
+
+
+def _shortened(draw: ImageDraw.ImageDraw, text: str, font: Font) -> str:
     """The text as wide as a tile at most: its end is kept, where names of one video differ."""
     kept = text
-    while kept and draw.textlength(kept if kept == text else _ELLIPSIS + kept, font=_font(11)) > _SIDE:
+    while kept and draw.textlength(kept if kept == text else _ELLIPSIS + kept, font=font) > _SIDE:
         kept = kept[1:]
     return kept if kept == text else _ELLIPSIS + kept
 

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import av
 import av.error
+import cv2
+import numpy as np
 from av.video.reformatter import ColorRange
 
 from fastface.errors import ExportError, SpaceError
+from fastface.export.clip_canvas import find_canvas
 from fastface.export.overlay import BoxTrack, boxes_at
 from fastface.export.snapshots import draw_boxes
 from fastface.files import atomic_path
-from fastface.types import VideoInfo
+from fastface.types import Image, Size, VideoInfo
 from fastface.video.colour import matrix_by_size
 from fastface.video.pictures import frames_between
 
@@ -50,7 +53,8 @@ def write_boxed(
         SpaceError: No space is left.
         VideoError: The video cannot be opened, or read to the stretch's end.
     """
-    width, height = (side // 2 * 2 for side in info.size)  # 4:2:0 halves both
+    canvas = find_canvas(info, start, end, alive) or info.size
+    width, height = (side // 2 * 2 for side in canvas)  # 4:2:0 halves both
     if not (width and height):
         raise ExportError(f"frames of {info.size[0]}x{info.size[1]} are too small for H.264")
     count = 0
@@ -66,6 +70,8 @@ def write_boxed(
                 frame_seconds = float(1 / (info.rate or _USUAL_RATE))
                 for time, picture in frames_between(info, start, end, alive):
                     drawn = draw_boxes(picture, boxes_at(tracks, float(time), frame_seconds))
+                    if drawn.shape[1::-1] != canvas:
+                        drawn = _fit(drawn, canvas)
                     frame = av.VideoFrame.from_ndarray(drawn[:height, :width], format="bgr24").reformat(
                         format="yuv420p", dst_colorspace=matrix, dst_color_range="MPEG"
                     )
@@ -79,3 +85,14 @@ def write_boxed(
             raise ExportError(f"cannot write {str(destination)!r}: {error.strerror or error}") from error
         if not count:
             raise ExportError(f"no frame between {start:.3f} and {end:.3f} s could be decoded")
+
+
+def _fit(picture: Image, canvas: Size) -> Image:
+    """A frame of another size, with its own aspect and black around it."""
+    height, width = picture.shape[:2]
+    factor = min(canvas[0] / width, canvas[1] / height)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    left, top = (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
+    fitted = np.zeros((canvas[1], canvas[0], 3), np.uint8)
+    fitted[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return fitted

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastface.files import atomic_path
 
-__all__ = ["Cells", "pixels_cell", "score_cell", "seconds_cell", "write_csv"]
+__all__ = ["Cells", "clock_cell", "pixels_cell", "score_cell", "seconds_cell", "write_csv"]
 
 Cells = Sequence[str | int]
 """One row. Texts that users chose have gone through `names.text_cell`."""
@@ -32,6 +32,13 @@ def write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
 def seconds_cell(value: float) -> str:
     """Seconds with three decimals."""
     return f"{value:z.3f}"
+
+
+def clock_cell(value: float) -> str:
+    """Seconds as `h:mm:ss.mmm`, which players and spreadsheets show."""
+    thousandths = round(max(value, 0.0) * 1000)
+    minutes, rest = divmod(thousandths, 60_000)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
 
 
 def score_cell(value: float) -> str:

@@ -4,12 +4,17 @@ Three sieves, each of which only takes away:
 
 1. Of hits nearer than the gap the best one stays.
 2. Of near-duplicates, wherever in the video they are, the best one stays.
-3. Where a number is asked for, that many are taken which are good and unlike each other: maximal marginal relevance
-   (Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998), λ = 1 − diversity.
+3. Where at most a number is asked for, that many are taken which are good and unlike each other: maximal marginal
+   relevance (Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998), λ = 1 − diversity.
+
+Where so many crops are wanted (`count`) the gap gives way in steps: each hit has the step at which it comes in.
 
 Products of float16 components are multiples of 2⁻⁴⁸ and sums of them over unit vectors stay below 2, which float64
 holds without rounding: a cosine has the same bits on every machine and in every order of the hits.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +22,7 @@ import numpy.typing as npt
 from fastface.config import ExportConfig
 from fastface.types import DOUBLE_COSINE, Faces, Hits
 
-__all__ = ["SAME_SCALE", "SAME_YAW", "choose_hits"]
+__all__ = ["SAME_SCALE", "SAME_YAW", "Choice", "choose_crops", "choose_hits"]
 
 SAME_YAW = 5.0
 """Degrees between two yaws that count as one: half of what the estimate is good to."""
@@ -40,39 +45,94 @@ _Rows = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
 
 
+_GAP_SHARES = (1.0, 0.5, 0.25, 0.0)
+"""Shares of `min_gap` by which hits come in, step by step, where a number of crops is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which hits are worth a crop, and how many each sieve took away.
+
+    Attributes:
+        rows: Rows of the hits, ascending.
+        step: (len(rows),) how far the gap had to give way for each; 0 is not at all.
+        near: Hits that lie too near a better one.
+        alike: Hits that are near-duplicates of a better one.
+        beyond: Hits beyond `max_crops`, or the number that is wanted.
+    """
+
+    rows: _Rows
+    step: _Rows
+    near: int
+    alike: int
+    beyond: int
+
+
 def choose_hits(faces: Faces, hits: Hits, config: ExportConfig) -> _Rows:
+    """The rows of `choose_crops`."""
+    return choose_crops(faces, hits, config).rows
+
+
+def choose_crops(faces: Faces, hits: Hits, config: ExportConfig) -> Choice:
     """Which hits are worth a crop: the best, none alike, any two at least `min_gap` seconds apart.
+
+    With `count` two may be nearer, where there are not as many otherwise; no more than `count` are chosen.
 
     Args:
         faces: The video's faces.
         hits: Hits of one target in them.
-        config: `min_gap`, `max_crops` and `diversity` are taken from it. With `max_crops` the choice is made among the
-            16384 best.
+        config: `min_gap`, `max_crops`, `count` and `diversity` are taken from it. With `max_crops` the choice is made
+            among the 16384 best.
 
     Returns:
-        Rows of `hits`, ascending. Of equally good ones the earlier goes first, then the one further left.
+        Of equally good hits the earlier goes first, then the one further left.
     """
     boxes = faces.boxes[hits.face]
     best_first = np.lexsort((boxes[:, 1], boxes[:, 0], hits.time, -faces.quality[hits.face]))
-    spaced = best_first[_spaced(hits.time[best_first], config.min_gap)]
-    chosen = spaced[_unlike(faces[hits.face[spaced]], _MOST_COMPARED if config.max_crops else 0)]
+    times = hits.time[best_first]
+    taken, step = _spaced(times, config.min_gap), np.zeros(len(hits), np.int64)
+    if config.count:
+        for number, share in enumerate(_GAP_SHARES[1:], 1):
+            more = _spaced(times, config.min_gap * share, taken)
+            step[best_first[more]] = number
+            taken = [*taken, *more]
+    spaced = best_first[taken]
+    most = config.count or (_MOST_COMPARED if config.max_crops else 0)
+    distinct = spaced[_unlike(faces[hits.face[spaced]], most)]
+    chosen = distinct
     if 0 < config.max_crops < len(chosen):
         chosen = chosen[_diverse(faces[hits.face[chosen]], config.max_crops, config.diversity)]
-    return np.sort(chosen)
+    is_cut = config.count > 0 and len(distinct) == config.count
+    rows = np.sort(chosen)
+    return Choice(
+        rows=rows,
+        step=step[rows],
+        near=len(hits) - len(spaced),
+        alike=0 if is_cut else len(spaced) - len(distinct),
+        beyond=len(spaced) - len(chosen) if is_cut else len(distinct) - len(chosen),
+    )
 
 
-def _spaced(times: npt.NDArray[np.float64], gap: float) -> list[int]:
-    """The rows that are taken if each is taken which lies at least `gap` from those taken before it."""
+def _spaced(times: npt.NDArray[np.float64], gap: float, before: Sequence[int] = ()) -> list[int]:
+    """The rows that are taken if each is taken which lies at least `gap` from those taken before it.
+
+    Args:
+        times: (n,) seconds, the best first.
+        gap: Seconds.
+        before: Rows that are taken already; the result has only others.
+    """
     order = np.argsort(times, kind="stable")
     sorted_times = times[order].tolist()
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    is_blocked = bytearray(len(order))
+    is_blocked, is_before = bytearray(len(order)), frozenset(before)
     taken = []
-    for row, at in enumerate(place.tolist()):
-        if is_blocked[at]:
+    places = place.tolist()
+    for row, at in [*((row, places[row]) for row in before), *enumerate(places)]:
+        if is_blocked[at] and row not in is_before:
             continue
-        taken.append(row)
+        if row not in is_before:
+            taken.append(row)
         for others in (range(at, len(order)), range(at - 1, -1, -1)):
             for other in others:
                 if abs(sorted_times[other] - sorted_times[at]) >= gap:

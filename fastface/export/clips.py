@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from fastface.errors import ExportError, SpaceError
+from fastface.export.clip_canvas import find_canvas
 from fastface.export.copying import add_subtitles, add_video, list_lost_subtitles, video_packets
 from fastface.export.cutting import CopyPlan, Shown, plan_copy, shown_by, ticks_of
 from fastface.export.muxing import TimedPacket, copy_metadata, find_timecode, open_clip, write_packets
@@ -135,7 +136,7 @@ def _copy(job: _Job, plan: CopyPlan) -> Clip:
 
     def check(part: Path) -> None:
         if len(_checked(part, written[0], job).sizes) > 1:
-            raise ExportError("its pictures change their size, which a copy does not tell every player")
+            raise ExportError("the picture size changes, so players may not show a copy correctly")
 
     with atomic_path(job.destination, check=check) as part:
         with open_video(info.path) as (source, video), open_clip(part) as clip:
@@ -157,12 +158,13 @@ def _copy(job: _Job, plan: CopyPlan) -> Clip:
 def _encode(job: _Job) -> Clip:
     info = job.info
     written: list[_Written] = []
+    canvas = find_canvas(info, info.time_of(job.first), info.time_of(job.end), job.check_stop)
     with (
         atomic_path(job.destination, check=lambda part: _check(part, written[0], job)) as part,
         closing(frames_from(info, job.first, job.end, job.check_stop)) as frames,
     ):
         with open_clip(part) as clip:
-            video = EncodedVideo(clip, info, frames)
+            video = EncodedVideo(clip, info, frames, canvas)
             sound, left_out = _add_sound(clip, job, video)
             write_packets(clip, (video.packets(), *sound))
         start, end = info.time_of(video.first), info.time_of(video.end)
@@ -181,7 +183,7 @@ def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator
         _describe(clip, video.stream, source, None if info.estimated_times else stream, start)
     clock = find_sound_clock(info, job.end, job.check_stop) if tracks else None
     if clock is None:
-        return [], [*left_out, *(f"{track.name}: its place is not known" for track in tracks)]
+        return [], [*left_out, *(f"{track.name}: no timestamps to align it with the picture" for track in tracks)]
 
     def get_end() -> Fraction:
         # A clip ends with its last frame, which is known as soon as sound can come near it.
@@ -216,9 +218,8 @@ def _checked(part: Path, written: _Written, job: _Job) -> Shown:
     length = written.end - written.start
     if shown.first != 0 or abs(shown.end - length) > tolerance or shown.num_frames != written.num_frames:
         seconds = f"{float(shown.first):.3f} s to {float(shown.end):.3f} s"
-        raise ExportError(
-            f"the clip shows {shown.num_frames} frames from {seconds}, and {float(length):.3f} s were cut"
-        )
+        wanted = f"{written.num_frames} frames in {float(length):.3f} s"
+        raise ExportError(f"the clip has {shown.num_frames} frames from {seconds} instead of {wanted}")
     return shown
 
 

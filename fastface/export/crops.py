@@ -15,9 +15,9 @@ from fastface.export.plans import CropFacts, CropStyle
 from fastface.faces.align import align_picture
 from fastface.files import atomic_path, private_folder
 from fastface.persons.containment import body_of
-from fastface.types import FloatArray, Image
+from fastface.types import FloatArray, Image, Size
 
-__all__ = ["cut_aligned", "cut_body", "cut_face", "save_picture"]
+__all__ = ["cut_aligned", "cut_body", "cut_face", "save_picture", "scale_crop"]
 
 _JPEG_QUALITY = 95
 _IMAGE_DESCRIPTION, _SOFTWARE = 0x010E, 0x0131
@@ -79,6 +79,18 @@ def cut_body(picture: Image, face: Box, persons: FloatArray | None, style: CropS
         parts=framing.parts,
     )
     return picture[top:bottom, left:right], facts
+
+
+def scale_crop(picture: Image, size: Size) -> Image:
+    """A crop of another size.
+
+    Args:
+        picture: (H, W, 3) BGR.
+        size: Width and height that are wanted.
+    """
+    is_smaller = size[0] * size[1] < picture.shape[0] * picture.shape[1]
+    scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LANCZOS4)
+    return scaled.astype(np.uint8, copy=False)
 
 
 def save_picture(path: Path, picture: Image, description: str = "") -> None:

@@ -248,7 +248,7 @@ def planned_packets(container: Any, video: Any, plan: CopyPlan) -> Iterator[Any]
         ExportError: They are not there any more.
     """
     if plan.seek_pts is not None and not seek(container, video, plan.seek_pts):
-        raise ExportError("the file does not seek as it did")
+        raise ExportError("a seek that worked before failed")
     wanted = set(plan.places)
     packets = demux(container, video)
     from_first = dropwhile(lambda packet: (packet.pts, packet.dts, packet.pos) != plan.places[0], packets)
@@ -259,7 +259,7 @@ def planned_packets(container: Any, video: Any, plan: CopyPlan) -> Iterator[Any]
             yield packet
         if not wanted:
             return
-    raise ExportError(f"{len(wanted)} packets are not where they were")
+    raise ExportError(f"{len(wanted)} planned packets were not found")
 
 
 def _is_decodable(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object]) -> bool:
@@ -325,7 +325,7 @@ def shown_by(path: Path, check_stop: Callable[[], object] = lambda: None) -> Sho
     sizes |= {(frame.width, frame.height) for frame in head}
     times = [frame.pts for frame in (*head, *tail) if frame.pts is not None]
     if not head or not times:
-        raise ExportError("the clip shows nothing")
+        raise ExportError("the clip has no frame that can be decoded")
     if sorted(times[: len(head)]) != times[: len(head)]:
         raise ExportError("the frames of the clip are not in order")
     latest = max((frame for frame in (*head, *tail) if frame.pts is not None), key=lambda frame: frame.pts)

@@ -37,7 +37,13 @@ class BoxTrack:
     moments: tuple[Moment, ...]
 
 
-def box_tracks(faces: Faces | Bodies, hits: Mapping[str, Hits], start: float, end: float) -> tuple[BoxTrack, ...]:
+def box_tracks(
+    faces: Faces | Bodies,
+    hits: Mapping[str, Hits],
+    start: float,
+    end: float,
+    colours: Mapping[str, int] | None = None,
+) -> tuple[BoxTrack, ...]:
     """The boxes of every target's hits in a stretch, by label and then by track.
 
     Args:
@@ -45,16 +51,18 @@ def box_tracks(faces: Faces | Bodies, hits: Mapping[str, Hits], start: float, en
         hits: {label: hits}.
         start: Seconds from the first frame.
         end: Exclusive.
+        colours: {label: number of its colour}, 0 for others; None counts the labels.
     """
     found = []
     tracks = faces.tracks
-    for colour, (label, those) in enumerate(sorted(hits.items())):
+    for number, (label, those) in enumerate(sorted(hits.items())):
+        colour = number if colours is None else colours.get(label, 0)
         # A moment before the stretch and one after it, between which a box may be moving.
         reach = _GAP_PERIODS * those.period
         near = those[(those.time >= start - reach) & (those.time < end + reach)]
         numbers = tracks[near.face]
-        for number in np.unique(numbers):
-            found.append(BoxTrack(label, colour, tuple(_moments(faces, near[numbers == number]))))
+        for track in np.unique(numbers):
+            found.append(BoxTrack(label, colour, tuple(_moments(faces, near[numbers == track]))))
     return tuple(found)
 
 

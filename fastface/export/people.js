@@ -264,7 +264,7 @@ function arrange() {
   const [before, after] = [byId("people").children, sorted.map(({ number }) => cards.get(number))];
   if (after.some((card, place) => card !== before[place])) byId("people").replaceChildren(...after);
   byId("shown").textContent = shown === people.size ? counted(shown, "person") : `${shown} of ${people.size} shown`;
-  byId("nobody").textContent = people.size ? "Nobody matches." : "Nobody was found.";
+  byId("nobody").textContent = people.size ? "No person matches." : "No person was found.";
   byId("nobody").hidden = shown > 0;
   showCount();
 }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from fastface.export.people_tables import first_and_last
+from fastface.lettering import Font, lettering
 from fastface.names import counted, valid_text
 from fastface.types.people import Person
 
@@ -23,9 +24,8 @@ _TEXT, _SMALL = 17, 13
 _INK, _FAINT, _RULE = (24, 26, 30), (112, 116, 124), (228, 230, 234)
 _PAPER, _GROUND = (255, 255, 255), (238, 240, 243)
 _ELLIPSIS = "…"
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _DRAWN = "…·"
-"""Besides ASCII. A font of the system would know more signs, and make other bytes on every machine."""
+"""Besides ASCII, in Pillow's own font."""
 _LONGEST = 200
 """Characters of a text that are looked at: no column is that wide."""
 
@@ -61,7 +61,7 @@ def drawn_page(persons: Sequence[Person]) -> Image.Image:
     for column in _COLUMNS:
         pen.write(column, column.heading, _EDGE + _HEADING_HEIGHT // 2, small=True)
     if not persons:
-        pen.write(_NAME, "nobody was found", _EDGE + _HEADING_HEIGHT + _ROW_HEIGHT // 2)
+        pen.write(_NAME, "no person was found", _EDGE + _HEADING_HEIGHT + _ROW_HEIGHT // 2)
     for row, person in enumerate(persons):
         _draw_row(pen, person, _EDGE + _HEADING_HEIGHT + row * _ROW_HEIGHT)
     return sheet
@@ -73,24 +73,34 @@ class _Pen:
     def __init__(self, sheet: Image.Image) -> None:
         self.sheet = sheet
         self._draw = ImageDraw.Draw(sheet)
-        self._fonts = {False: ImageFont.load_default(size=_TEXT), True: ImageFont.load_default(size=_SMALL)}
+        self._fonts: dict[bool, Font] = {
+            False: ImageFont.load_default(size=_TEXT),
+            True: ImageFont.load_default(size=_SMALL),
+        }
 
     def rule(self, top: int) -> None:
         """A line across the sheet."""
         self._draw.line((_EDGE, top, _WIDTH - _EDGE, top), fill=_RULE)
 
-    def write(self, column: _Column, text: str, middle: int, *, small: bool = False, tail: str = "") -> None:
+    def write(
+        self, column: _Column, text: str, middle: int, *, small: bool = False, tail: str = "", instead: str = ""
+    ) -> None:
         """One line, its middle at a height.
 
         What is wider than the column loses its end; with a `tail`, as the name of a video, the tail its beginning.
+        A name that no font of the machine knows is written as `instead`.
         """
         font, line = self._fonts[small], _one_line(text)
-        cuts = (line, _one_line(tail)) if tail else ("", line)
+        if tail:  # its end is what is read
+            font, end = lettering(tail[-_LONGEST:], _SMALL if small else _TEXT, _one_line(tail))
+        elif instead:
+            font, line = lettering(text, _SMALL if small else _TEXT, instead)
+        cuts = (line, end) if tail else ("", line)
         shown = self._fitted(*cuts, column.width, font, from_left=bool(tail))
         place, anchor = (column.left + column.width, "rm") if column.is_number else (column.left, "lm")
         self._draw.text((place, middle), shown, fill=_FAINT if small else _INK, font=font, anchor=anchor)
 
-    def _fitted(self, fixed: str, text: str, width: int, font: _Font, *, from_left: bool) -> str:
+    def _fitted(self, fixed: str, text: str, width: int, font: Font, *, from_left: bool) -> str:
         for length in range(min(len(text), _LONGEST), -1, -1):
             kept = text[len(text) - length :] if from_left else text[:length]
             whole = length == len(text)
@@ -105,7 +115,7 @@ def _draw_row(pen: _Pen, person: Person, top: int) -> None:
     middle = top + _ROW_HEIGHT // 2
     above, below = middle - 11, middle + 13
     pen.write(_NUMBER, str(person.number), middle)
-    pen.write(_NAME, _name(person), above)
+    pen.write(_NAME, person.name or _title(person), above, instead=_title(person))
     pen.write(_NAME, _found(person), below, small=True)
     for place, portrait in enumerate(person.portraits[:_PORTRAITS]):
         corner = (_FACES.left + place * (_SIDE + _GAP), top + (_ROW_HEIGHT - _SIDE) // 2)
@@ -117,10 +127,8 @@ def _draw_row(pen: _Pen, person: Person, top: int) -> None:
     pen.write(_VIDEOS, str(person.videos), middle)
 
 
-def _name(person: Person) -> str:
-    """Its name, if at least a letter or a digit of it can be drawn."""
-    is_drawn = any(character.isalnum() for character in _one_line(person.name))
-    return person.name if is_drawn else f"person {person.number}"
+def _title(person: Person) -> str:
+    return f"person {person.number}"
 
 
 def _found(person: Person) -> str:

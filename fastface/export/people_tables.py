@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from pathlib import Path
 
-from fastface.export.cells import Cells, score_cell, seconds_cell, write_csv
+from fastface.export.cells import Cells, clock_cell, score_cell, seconds_cell, write_csv
 from fastface.names import text_cell
 from fastface.types.people import Appearance, Person
 
@@ -12,10 +12,10 @@ __all__ = ["first_and_last", "write_appearances", "write_people_table", "write_t
 
 _PEOPLE_COLUMNS = (
     "person", "faces", "tracks", "seconds", "first", "last", "videos", "best_quality", "crop",
-    "name", "share", "first_video", "last_video", "body_seconds",
+    "name", "share", "first_video", "last_video", "body_seconds", "first_hms", "last_hms",
 )  # fmt: skip
-_APPEARANCE_COLUMNS = ("person", "name", "video", "start", "end", "faces")
-_TOGETHER_COLUMNS = ("person", "other", "seconds")
+_APPEARANCE_COLUMNS = ("person", "name", "video", "start", "end", "faces", "start_hms", "end_hms")
+_TOGETHER_COLUMNS = ("person", "other", "seconds", "person_name", "other_name")
 
 
 def first_and_last(person: Person) -> tuple[Appearance, Appearance] | None:
@@ -58,13 +58,19 @@ def write_together(path: Path, persons: Iterable[Person]) -> None:
     Raises:
         SpaceError: No space is left.
     """
+    persons = list(persons)
     pairs = {
         (min(person.number, other), max(person.number, other)): seconds
         for person in persons
         for other, seconds in person.together.items()
         if seconds > 0 and other != person.number
     }
-    write_csv(path, _TOGETHER_COLUMNS, ((*pair, seconds_cell(pairs[pair])) for pair in sorted(pairs)))
+    names = {person.number: text_cell(person.title) for person in persons}
+    rows = (
+        (one, other, seconds_cell(seconds), names.get(one, ""), names.get(other, ""))
+        for (one, other), seconds in sorted(pairs.items())
+    )
+    write_csv(path, _TOGETHER_COLUMNS, rows)
 
 
 def _person_cells(person: Person) -> Cells:
@@ -75,9 +81,12 @@ def _person_cells(person: Person) -> Cells:
     counts = (person.number, person.faces, person.tracks, seconds_cell(person.seconds))
     quality = "" if person.is_faceless else score_cell(person.best_quality)
     promised = (*counts, *times, person.videos, quality, crop)
-    return (*promised, text_cell(person.name), score_cell(person.share), *videos, seconds_cell(person.body_seconds))
+    clocks = (clock_cell(ends[0].start), clock_cell(ends[1].end)) if ends else ("", "")
+    more = (text_cell(person.name), score_cell(person.share), *videos, seconds_cell(person.body_seconds), *clocks)
+    return (*promised, *more)
 
 
 def _appearance_cells(person: Person, seen: Appearance) -> Cells:
     names = (text_cell(person.name), text_cell(seen.video_id))
-    return (person.number, *names, seconds_cell(seen.start), seconds_cell(seen.end), seen.faces)
+    times = (seconds_cell(seen.start), seconds_cell(seen.end))
+    return (person.number, *names, *times, seen.faces, clock_cell(seen.start), clock_cell(seen.end))

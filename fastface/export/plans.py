@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from fastface.config import BodyConfig
 from fastface.names import safe_name
+from fastface.types import Size
 
 __all__ = ["BoxLabel", "ClipMode", "CropFacts", "CropKind", "CropStyle", "clip_name"]
 
@@ -38,6 +39,7 @@ class CropStyle:
         size: Side of an aligned crop in pixels; the others keep the frame's pixels.
         ratios: Width to height of a body crop, as `2:3`; the best is taken.
         body: How a body crop is framed.
+        scaled: Width and height that crops are scaled to; None keeps the frame's pixels.
     """
 
     kind: CropKind
@@ -45,6 +47,7 @@ class CropStyle:
     size: int
     ratios: tuple[str, ...]
     body: BodyConfig
+    scaled: Size | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from typing import Any
@@ -30,8 +30,15 @@ _UNSPECIFIED, _LIMITED = 2, 1
 _SRGB = 1, 13
 """Primaries and transfer of pictures of red, green and blue that do not say theirs (ITU-T H.273)."""
 
-PlacedFrame = tuple[int, int, Any]
-"""(pts of the scan, ticks for which it is shown, `av.VideoFrame` or a BGR picture)."""
+
+@dataclass(frozen=True, slots=True)
+class PlacedFrame:
+    """A frame of the scan."""
+
+    pts: int  # of the scan
+    duration: int  # ticks for which it is shown
+    content: Any  # `av.VideoFrame` or a BGR picture
+    info: VideoInfo  # the video as this frame shows it: a film may change its size or turn
 
 
 def frames_from(info: VideoInfo, first: int, end: int, check_stop: Callable[[], object]) -> Generator[PlacedFrame]:
@@ -43,14 +50,16 @@ def frames_from(info: VideoInfo, first: int, end: int, check_stop: Callable[[], 
     unit = Unit(info.video_id, 0, info.time_of(first), None, Sampling(None))
     usual = max(1, round(1 / (info.rate or UNKNOWN_RATE) / info.time_base))
     before: Any = None
-    with closing(open_source(info, _THREADS, check_stop).frames(unit)) as frames:
+    threads = 1 if info.other_sizes else _THREADS  # with more, pixels may change their shape too early
+    with closing(open_source(info, threads, check_stop).frames(unit)) as frames:
         for frame in chain(frames, (None,)):
             if before is not None:
                 # The last frame is not shown through a gap that follows.
                 own = getattr(before.content, "duration", 0) or usual
                 stands = own if frame is None else frame.pts - before.pts
                 is_last = frame is None or frame.pts >= end
-                yield before.pts, min(stands, max(own, usual)) if is_last else stands, before.content
+                stands = min(stands, max(own, usual)) if is_last else stands
+                yield PlacedFrame(before.pts, stands, before.content, before.info or info)
             if frame is None or frame.pts >= end:
                 return
             before = frame
@@ -75,27 +84,28 @@ class EncodedVideo:
         num_frames: Number of frames so far.
     """
 
-    def __init__(self, clip: Any, info: VideoInfo, frames: Iterator[PlacedFrame]) -> None:
+    def __init__(self, clip: Any, info: VideoInfo, frames: Iterator[PlacedFrame], canvas: Size | None) -> None:
         """Add the stream to a clip.
 
         Args:
             clip: The output container.
             info: The video.
             frames: From `frames_from`; the first one is taken at once.
+            canvas: From `find_canvas`: the clip's size, of square pixels; None: the first frame's size and pixels.
 
         Raises:
             ExportError: There is no frame.
         """
         first = next(frames, None)
         if first is None:
-            raise ExportError("no frame of it can be decoded")
-        self.first = self.end = first[0]
+            raise ExportError("no frame of this span can be decoded")
+        self.first = self.end = first.pts
         self.num_frames = 0
         self.is_complete = False
         self._info = info
         self._frames = _progressive(chain((first,), frames)) if info.interlaced else chain((first,), frames)
         self._durations: dict[int, int] = {}
-        self._painter = _Painter(info, first[2])
+        self._painter = _Painter(first, canvas)
         self.stream = self._add_stream(clip)
 
     def _add_stream(self, clip: Any) -> Any:
@@ -106,8 +116,7 @@ class EncodedVideo:
         codec.pix_fmt = "yuv420p"
         # Each frame once, at its own time.
         codec.time_base = stream.time_base = info.time_base
-        aspect = info.pixel_aspect if info.rotation % 180 == 0 else 1 / info.pixel_aspect
-        codec.sample_aspect_ratio = aspect
+        codec.sample_aspect_ratio = painter.pixel_aspect
         colours = painter.colours
         codec.colorspace, codec.color_primaries = colours.matrix, colours.primaries
         codec.color_trc, codec.color_range = colours.transfer, _LIMITED
@@ -115,12 +124,12 @@ class EncodedVideo:
 
     def packets(self) -> Iterator[TimedPacket]:
         """Encode all frames; the first is shown at 0."""
-        for pts, duration, content in self._frames:
-            picture = self._painter.paint(content)
-            picture.pts, picture.time_base = pts - self.first, self._info.time_base
-            self._durations[picture.pts] = duration
+        for placed in self._frames:
+            picture = self._painter.paint(placed)
+            picture.pts, picture.time_base = placed.pts - self.first, self._info.time_base
+            self._durations[picture.pts] = placed.duration
             self.num_frames += 1
-            self.end = pts + duration
+            self.end = placed.pts + placed.duration
             yield from self._timed(self.stream.encode(picture))
         self.is_complete = True
         yield from self._timed(self.stream.encode(None))
@@ -134,46 +143,49 @@ class EncodedVideo:
 class _Painter:
     """Makes frames of one size and one kind of colour, upright, of whatever the film's frames are."""
 
-    def __init__(self, info: VideoInfo, first: Any) -> None:
-        self._info = info
+    def __init__(self, first: PlacedFrame, canvas: Size | None) -> None:
         self._scaler = VideoReformatter()
-        size = _size_of(first)
+        size, info = _size_of(first.content), first.info
         turned = size if info.rotation % 180 == 0 else size[::-1]
-        self.size: Size = (turned[0] + turned[0] % 2, turned[1] + turned[1] % 2)
+        self.size: Size = canvas or (turned[0] + turned[0] % 2, turned[1] + turned[1] % 2)
+        self.pixel_aspect = _upright_aspect(info) if canvas is None else Fraction(1)
         self.colours = self._colours_of(first)
 
-    def _colours_of(self, first: Any) -> _Colours:
+    def _colours_of(self, placed: PlacedFrame) -> _Colours:
+        first = placed.content
         if isinstance(first, np.ndarray) or is_rgb(first):
             own = (2, 2) if isinstance(first, np.ndarray) else (int(first.color_primaries), int(first.color_trc))
             primaries, transfer = (usual if tag == _UNSPECIFIED else tag for tag, usual in zip(own, _SRGB, strict=True))
             return _Colours(matrix_by_size(self.size[1]), primaries, transfer)
         matrix = int(first.colorspace) or _UNSPECIFIED  # 0 is RGB, which these pixels are not
-        if matrix == _UNSPECIFIED and not self._is_plain(first):
+        if matrix == _UNSPECIFIED and not self._is_plain(first, placed.info):
             matrix = yuv_matrix(first)
         return _Colours(matrix, int(first.color_primaries), int(first.color_trc))
 
-    def _is_plain(self, frame: Any) -> bool:
-        is_upright = self._info.rotation == 0 and not self._info.mirrored
+    def _is_plain(self, frame: Any, info: VideoInfo) -> bool:
+        is_upright = info.rotation == 0 and not info.mirrored and info.pixel_aspect == self.pixel_aspect
         is_ready = frame.format.name == "yuv420p" and int(frame.color_range) in (0, _LIMITED)
         return is_upright and is_ready and (frame.width, frame.height) == self.size
 
-    def paint(self, content: Any) -> Any:
+    def paint(self, placed: PlacedFrame) -> Any:
         """Return the frame to encode, with no type of picture asked for."""
+        content, info = placed.content, placed.info
         if isinstance(content, np.ndarray):
             content = av.VideoFrame.from_ndarray(content, format="bgr24")
-        if self._is_plain(content) and self.colours.matrix in (_UNSPECIFIED, int(content.colorspace)):
+        if self._is_plain(content, info) and self.colours.matrix in (_UNSPECIFIED, int(content.colorspace)):
             content.pict_type = 0
             return content
-        return self._turned(self._scaled(content))
+        return self._turned(self._scaled(content, info), info)
 
-    def _scaled(self, frame: Any) -> Any:
-        """Fit the frame into the clip's size before it is turned: a film may change its size."""
-        full = self.size if self._info.rotation % 180 == 0 else self.size[::-1]
-        factor = min(Fraction(full[0], frame.width), Fraction(full[1], frame.height))
-        width, height = (
-            max(2, min(most, round(side * factor / 2) * 2)) for side, most in zip(_size_of(frame), full, strict=True)
-        )
-        if abs(frame.width - full[0]) <= 1 and abs(frame.height - full[1]) <= 1:
+    def _scaled(self, frame: Any, info: VideoInfo) -> Any:
+        """Fit the frame, as it is displayed, into the clip's size before it is turned: a film may change its size."""
+        is_lying = info.rotation % 180 != 0
+        full = self.size[::-1] if is_lying else self.size
+        aspect = _upright_aspect(info) / self.pixel_aspect
+        own = frame.width * (1 / aspect if is_lying else aspect), Fraction(frame.height)
+        factor = min(full[0] / own[0], full[1] / own[1])
+        width, height = (max(2, min(most, round(side * factor / 2) * 2)) for side, most in zip(own, full, strict=True))
+        if abs(own[0] - full[0]) <= 1 and abs(own[1] - full[1]) <= 1:
             width, height = full  # an odd side is stretched by one line
         source, target = self._matrices(frame)
         scaled = self._scaler.reformat(
@@ -195,12 +207,17 @@ class _Painter:
             return source, source if target == _UNSPECIFIED else target
         return source, source  # no swscale is needed for the matrix, and not every one is known to it
 
-    def _turned(self, frame: Any) -> Any:
-        rotation, mirrored = self._info.rotation, self._info.mirrored
+    def _turned(self, frame: Any, info: VideoInfo) -> Any:
+        rotation, mirrored = info.rotation, info.mirrored
         if rotation or mirrored:
             frame = _with_planes(frame, self.size, lambda plane: _turn(plane, rotation, mirrored=mirrored))
         frame.pict_type = 0
         return frame
+
+
+def _upright_aspect(info: VideoInfo) -> Fraction:
+    """Width of a pixel over its height, once the frame is turned."""
+    return info.pixel_aspect if info.rotation % 180 == 0 else 1 / info.pixel_aspect
 
 
 def _size_of(content: Any) -> Size:
@@ -250,14 +267,14 @@ def _progressive(frames: Iterator[PlacedFrame]) -> Iterator[PlacedFrame]:
     kind: tuple[object, ...] = ()
     waiting: deque[PlacedFrame] = deque()
     for placed in frames:
-        content = placed[2]
+        content = placed.content
         if graph is None or kind != (content.width, content.height, content.format.name):
             if graph is not None:
                 yield from _pulled(graph, waiting, None)
             kind = content.width, content.height, content.format.name
             graph = _deinterlacer(content)
         waiting.append(placed)
-        content.pts = placed[0]
+        content.pts = placed.pts
         yield from _pulled(graph, waiting, content)
     if graph is not None:
         yield from _pulled(graph, waiting, None)
@@ -277,5 +294,4 @@ def _pulled(graph: Any, waiting: deque[PlacedFrame], content: Any) -> Iterator[P
     with suppress(av.error.BlockingIOError, av.error.EOFError):
         while True:
             frame = graph.pull()
-            pts, duration, _ = waiting.popleft()
-            yield pts, duration, frame
+            yield replace(waiting.popleft(), content=frame)

@@ -36,8 +36,11 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 def seek(container: InputContainer, video: VideoStream, pts: int) -> bool:
     """Go to a keyframe at or before a time, as far as the container knows; False if FFmpeg refuses.
 
-    It refuses where no keyframe before that time is flagged. The file's position is undefined then.
+    It refuses where no keyframe before that time is flagged. The file's position is undefined then. A container whose
+    times are wrong after a seek is not sought.
     """
+    if container.format.name in video_container.SEEKS_WRONGLY:
+        return False
     try:
         container.seek(pts, stream=video)
     except av.error.FFmpegError:

@@ -2,10 +2,10 @@
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
 from fastface.export.plans import BoxLabel
-from fastface.names import valid_text
+from fastface.lettering import lettering
 from fastface.types import Image
 
 __all__ = ["draw_boxes"]
@@ -24,11 +24,13 @@ def draw_boxes(picture: Image, labels: list[BoxLabel]) -> Image:
     canvas = PillowImage.fromarray(np.ascontiguousarray(picture[:, :, ::-1]))
     draw = ImageDraw.Draw(canvas)
     line = max(2, canvas.height // 300)
-    font = ImageFont.load_default(size=max(_SMALLEST_FONT, canvas.height // 36))
+    size = max(_SMALLEST_FONT, canvas.height // 36)
     for label in labels:
         colour = _COLOURS[label.colour % len(_COLOURS)]
         draw.rectangle(label.box, outline=colour, width=line)
-        text = valid_text(label.text)
+        name, _, similarity = label.text.rpartition(" ")
+        font, shown = lettering(name, size, f"person {label.colour + 1}")
+        text = f"{shown} {similarity}"
         left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
         width, height = right - left + 2 * line, bottom - top + 2 * line
         x = min(max(0.0, label.box[0]), max(0.0, canvas.width - width))

@@ -10,7 +10,7 @@ bytes. Labels are what users named their photos, so in CSV
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.export.cells import Cells, pixels_cell, score_cell, seconds_cell, write_csv
+from fastface.export.cells import Cells, clock_cell, pixels_cell, score_cell, seconds_cell, write_csv
 from fastface.export.framing import PARTS
 from fastface.export.plans import CropFacts
 from fastface.files import atomic_path
@@ -31,6 +31,7 @@ __all__ = [
     "SpanRow",
     "VideoHits",
     "is_growth",
+    "span_object",
     "write_crops_table",
     "write_growth",
     "write_hits",
@@ -40,15 +41,17 @@ __all__ = [
 
 _SPAN_COLUMNS = (
     "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
-    "player_start", "player_end",
+    "path", "clip_start", "clip_end", "start_hms", "end_hms", "picture", "last_picture", "player_start", "player_end",
 )  # fmt: skip
+_NUM_SHARED = 10
+"""The first columns of a span, which spans.json has too."""
 _HIT_COLUMNS = (
     "video", "target", "time", "pts", "similarity", "margin", "det_score", "quality", "x1", "y1", "x2", "y2", "track",
-    "by", "player_time",
+    "by", "time_hms", "picture", "player_time",
 )  # fmt: skip
 _REVIEW_COLUMNS = (
     "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
-    "reason",
+    "reason", "start_hms", "end_hms",
 )  # fmt: skip
 _GROWTH_COLUMNS = (
     "target", "video", "time", "x1", "y1", "x2", "y2", "anchor", "track_evidence", "similarity", "margin",
@@ -56,7 +59,7 @@ _GROWTH_COLUMNS = (
 )  # fmt: skip
 _CROP_COLUMNS = (
     "video", "target", "time", "box", "similarity", "quality", "ratio", "file",
-    "crop", "framing", "person", "estimated", "score", *PARTS,
+    "crop", "framing", "person", "estimated", "score", *PARTS, "path", "time_hms", "picture",
 )  # fmt: skip
 _CHUNK_ROWS = 4096
 """Rows that are Python objects at one time: a run can have millions of hits."""
@@ -89,12 +92,16 @@ class SpanRow:
         span: The span.
         clip: The clip's path relative to the output folder, with `/`; empty where there is none.
         cut: How the clip was cut and where it really begins and ends; None where there is none.
+        path: Where the video is.
+        pictures: Names of the first and the last picture with a hit, in a folder of pictures; empty of films.
         player_offset: Seconds that a player shows when the video's first frame is on the screen.
     """
 
     span: Span
     clip: str = ""
     cut: CutFacts | None = None
+    path: Path | None = None
+    pictures: tuple[str, str] = ("", "")
     player_offset: float = 0.0
 
 
@@ -105,8 +112,10 @@ class VideoHits:
     Attributes:
         video_id: The video.
         faces: The video's faces; `hits` point into it.
-        hits: {label: hits of that target}.
+        hits: {label: hits of that target}; of targets without hits there need be none.
         followed: {label: moments in which it is followed without a face that shows it}; none for some labels.
+        pictures: Names of the pictures, by pts, in a folder of pictures; empty of films.
+        has_rivals: Whether there is another person for a margin to be the lead over.
         player_offset: Seconds that a player shows when the video's first frame is on the screen.
     """
 
@@ -114,6 +123,8 @@ class VideoHits:
     faces: Faces
     hits: Mapping[str, Hits]
     followed: Mapping[str, Hits] = field(default_factory=dict)
+    pictures: Sequence[str] = ()
+    has_rivals: bool = True
     player_offset: float = 0.0
 
 
@@ -130,6 +141,8 @@ class CropRow:
         quality: The face's quality, 0–1.
         file: Path relative to the output folder, with `/`.
         facts: Where it was cut.
+        path: Where the video is.
+        picture: Name of the picture, in a folder of pictures; empty of films.
     """
 
     video_id: str
@@ -140,6 +153,8 @@ class CropRow:
     quality: float
     file: str
     facts: CropFacts = field(default_factory=CropFacts)
+    path: Path | None = None
+    picture: str = ""
 
 
 def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
@@ -156,14 +171,15 @@ def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
     ordered = sorted(rows, key=lambda row: (row.span.video_id, row.span.start, row.span.target, row.span.end))
     write_csv(folder / "spans.csv", _SPAN_COLUMNS, (_span_cells(row) for row in ordered))
     with atomic_path(folder / "spans.json") as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        lines = [json.dumps(_span_object(row), ensure_ascii=False) for row in ordered]
+        lines = [json.dumps(span_object(row), ensure_ascii=False) for row in ordered]
         file.write("[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
 
 
 def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
     """Writes hits.csv, sorted by video, time and target, and returns the number of its rows.
 
-    `by` is `face`, or `track` where only the rest of its track makes the face a hit.
+    `by` is `face`, or `track` where only the rest of its track makes the face a hit. `margin` is empty where there is
+    no other person to compare with.
 
     Args:
         path: The table.
@@ -222,8 +238,13 @@ def _span_cells(row: SpanRow) -> Cells:
     span = row.span
     times = (seconds_cell(time) for time in (span.start, span.end, span.first_hit, span.last_hit))
     scores = ("" if score is None else score_cell(score) for score in (span.best_similarity, span.mean_similarity))
-    names = text_cell(span.video_id), text_cell(span.target)
-    return (*names, *times, span.hits, *scores, text_cell(row.clip), *_player_cells(row))
+    names = (text_cell(span.video_id), text_cell(span.target))
+    shared: list[str | int] = [*names, *times, span.hits, *scores, text_cell(row.clip)]
+    cut = [] if row.cut is None else [row.cut.start, row.cut.end]
+    clips = [seconds_cell(time) for time in cut] or ["", ""]
+    clocks = [clock_cell(time) for time in (span.start, span.end)]
+    added: list[str] = [_path_cell(row.path), *clips, *clocks, *map(text_cell, row.pictures), *_player_cells(row)]
+    return [*shared, *added]
 
 
 def _player_cells(row: SpanRow) -> tuple[str, str]:
@@ -231,26 +252,38 @@ def _player_cells(row: SpanRow) -> tuple[str, str]:
     return seconds_cell(start), seconds_cell(end)
 
 
-def _span_object(row: SpanRow) -> dict[str, Any]:
+def span_object(row: SpanRow) -> dict[str, Any]:
+    """A span as spans.json has it."""
     span = row.span
     times = (float(seconds_cell(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
     known = (span.best_similarity, span.mean_similarity)
     scores = (None if score is None else float(score_cell(score)) for score in known)
     texts = valid_text(span.video_id), valid_text(span.target)
-    player = map(float, _player_cells(row))
-    cells = (*texts, *times, span.hits, *scores, valid_text(row.clip) or None, *player)
-    columns = dict(zip(_SPAN_COLUMNS, cells, strict=True))
+    shared = (*texts, *times, span.hits, *scores, valid_text(row.clip) or None)
+    columns = dict(zip(_SPAN_COLUMNS[:_NUM_SHARED], shared, strict=True))
     cut = row.cut
-    if cut is None:
-        return {**columns, "clip_mode": None, "clip_start": None, "clip_end": None, "clip_left_out": None}
-    bounds = {"clip_start": float(seconds_cell(cut.start)), "clip_end": float(seconds_cell(cut.end))}
-    return {**columns, "clip_mode": cut.mode, **bounds, "clip_left_out": list(cut.left_out)}
+    shown = (cut.mode, float(seconds_cell(cut.start)), float(seconds_cell(cut.end))) if cut else (None, None, None)
+    path = None if row.path is None else valid_text(str(row.path))
+    names = (
+        dict(zip(("picture", "last_picture"), map(valid_text, row.pictures), strict=True)) if any(row.pictures) else {}
+    )
+    player_start, player_end = map(float, _player_cells(row))
+    return {
+        **columns,
+        **dict(zip(("clip_mode", "clip_start", "clip_end"), shown, strict=True)),
+        "path": path,
+        **names,
+        "player_start": player_start,
+        "player_end": player_end,
+        "clip_left_out": None if cut is None else list(cut.left_out),
+    }
 
 
 def _review_cells(video_id: str, doubt: Doubt) -> Cells:
     times = (seconds_cell(time) for time in (doubt.start, doubt.end))
-    scores = (score_cell(score) for score in (doubt.best_similarity, doubt.similarity, doubt.evidence, doubt.margin))
-    return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason)
+    scores = (_known_score(score) for score in (doubt.best_similarity, doubt.similarity, doubt.evidence, doubt.margin))
+    clocks = (clock_cell(doubt.start), clock_cell(doubt.end))
+    return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason, *clocks)
 
 
 def _growth_cells(added: Added) -> Cells:
@@ -277,7 +310,8 @@ def _crop_cells(row: CropRow) -> Cells:
     score = "" if facts.score is None else score_cell(facts.score)
     parts = (score_cell(facts.parts[name]) if name in facts.parts else "" for name in PARTS)
     found = (*names, seconds_cell(row.time), box, *scores, facts.ratio, text_cell(row.file))
-    return (*found, crop, facts.framing, person, estimated, score, *parts)
+    source = (_path_cell(row.path), clock_cell(row.time), text_cell(row.picture))
+    return (*found, crop, facts.framing, person, estimated, score, *parts, *source)
 
 
 def _all_hit_cells(videos: Iterable[VideoHits]) -> Iterator[Cells]:
@@ -311,25 +345,37 @@ def _present(hits: Hits | None) -> list[Hits]:
 
 
 def _chunk_cells(hits: Hits, video: VideoHits) -> Iterator[Cells]:
-    faces = video.faces
+    faces, pictures = video.faces, [text_cell(name) for name in video.pictures]
+    margin = hits.margin if video.has_rivals else np.full(len(hits), np.nan)
     kinds = [HIT_KINDS[kind] for kind in hits.by.tolist()]
     times = _column(hits.time, seconds_cell)
     player_times = _column(hits.time + video.player_offset, seconds_cell)
     face, has_face = np.maximum(hits.face, 0), (hits.face >= 0).tolist()
     columns: list[Iterable[str | int]] = [
-        *(_column(scores, score_cell) for scores in (hits.similarity, hits.margin)),
+        _column(hits.similarity, score_cell),
+        _column(margin, _known_score),
         *(_column(scores[face], score_cell) for scores in (faces.det_score, faces.quality)),
         *(_column(faces.boxes[face, side], pixels_cell) for side in range(4)),
         faces.track[face].tolist(),
     ]
     rows = zip(*columns, strict=True)
     nothing = ("",) * len(columns)
+    clocks = _column(hits.time, clock_cell)
+    names = [pictures[pts] if 0 <= pts < len(pictures) else "" for pts in hits.pts.tolist()]
+    firsts = zip(times, hits.pts.tolist(), strict=True)
+    lasts = zip(kinds, clocks, names, player_times, strict=True)
     return (
-        (time, pts, *(cells if is_face else nothing), kind, player_time)
-        for time, pts, cells, kind, player_time, is_face in zip(
-            times, hits.pts.tolist(), rows, kinds, player_times, has_face, strict=True
-        )
+        (*first, *(cells if is_face else nothing), *last)
+        for first, cells, last, is_face in zip(firsts, rows, lasts, has_face, strict=True)
     )
+
+
+def _known_score(value: float) -> str:
+    return "" if np.isnan(value) else score_cell(value)
+
+
+def _path_cell(path: Path | None) -> str:
+    return "" if path is None else text_cell(str(path))
 
 
 def _column(values: npt.NDArray[np.floating], shown: Callable[[float], str]) -> list[str]:

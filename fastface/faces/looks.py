@@ -2,15 +2,12 @@
 
 SCRFD learned upright faces between 1/64 and 2/3 of its canvas. Measured with det_500m on 28 portraits, each cut so
 that its face has a given share of a square frame: at 60 % of the frame's height it finds 28, at 70 % 19, from 80 % on
-none; on a canvas of half the size it finds all 28 at every share from 60 to 140 %. Of 61 portraits turned by 90 and
-180 degrees the upright look gives a score of 0.3 and more at the face's place for 53 and 45, but the landmarks of an
-upright face. Looking at the same place turned gives 0.72 to 0.9, and a median cosine of 0.95 to the upright portrait.
+none; on a canvas of half the size it finds all 28 at every share from 60 to 140 %. Turned heads: see `faces.turning`.
 
 What is found in a frame depends on that frame alone, so batches, workers and restarts change nothing.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -18,42 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.faces.scrfd import Detections, Detector
+from fastface.faces.turning import CANDIDATE_SCORE, CLEAR_SCORE, NUM_TURNS, turn_back, turn_doubtful, turned
 from fastface.suppression import suppress
 from fastface.types import Image, Looks, Size
 from fastface.video.canvas import PICTURE_CANVAS
 
 __all__ = ["find_in_frames", "find_in_picture", "least_score", "letterbox"]
 
-CLEAR_SCORE = 0.7
-"""Detector score from which a face is taken as it is. Below, it may be a turned head with landmarks in wrong places."""
-
-_CANDIDATE_SCORE = 0.3
-"""Score from which the place of an upright look is looked at turned."""
-
-_TURNED_SCORE = 0.6
-_TURNED_LEAD = 0.05
-"""A turned look replaces an upright one from this score, and with this lead. Lying heads in films reach 0.67 to 0.75;
-of upright faces with scores below `CLEAR_SCORE` none was seen above 0.5 (75 candidates of a film)."""
-
-_SEARCH_SIDE, _SEARCH_SCORE = 96, 0.35
-_EXACT_SIDE = 128
-_CUT_SCALE = 2.0
-"""Sides in pixels of the square cuts around a candidate, `_CUT_SCALE` times its box: three quarter turns side by side,
-a ninth of a canvas, find the turn; one cut at the exact angle gives the landmarks."""
-
-_LEAST_ROLL = 40.0
-"""Degrees by which a head leans from which the upright look fails; below it is as good."""
-
-_LEAST_TURNED_SIDE = 32
-_MOST_TURNED = 2
-"""Smallest side in canvas pixels of a candidate that is looked at turned, and the most of a frame, so that the cost is
-bounded: the best by score."""
-
 _LARGE_SHARE = 0.55
 """Share of the canvas' longer side from which a face is looked at on half the canvas too."""
-
-_QUARTERS = (90, 180, 270)
-_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 _TILE_OVERLAP = 96
 _TILES_LONG = (2, 4, 8)
@@ -72,7 +42,7 @@ _INSIDE = 0.6
 
 def least_score(detector: Detector) -> float:
     """The score from which a place is looked at more closely."""
-    return min(_CANDIDATE_SCORE, detector.det_threshold)
+    return min(CANDIDATE_SCORE, detector.det_threshold)
 
 
 def find_in_frames(
@@ -103,7 +73,7 @@ def find_in_frames(
             found, frame = Detections.concatenate([found, closer]), np.concatenate([frame, missing[place]])
     if looks.turned:
         pictures = [canvas[: content[1], : content[0]] for canvas in canvases[:count]]
-        found = _turn_doubtful(detector, pictures, found, frame, len(canvases))
+        found = turn_doubtful(detector, pictures, found, frame, len(canvases))
     return _settle(detector, found, frame)
 
 
@@ -136,9 +106,11 @@ def find_in_picture(detector: Detector, picture: Image, first: Detections | None
         if num_tiles > _TILES_LONG[0] and not is_small and not may_be_empty:
             break
         found = Detections.concatenate([found, _look_at_tiles(detector, picture, factor)])
-    found = _turn_doubtful(detector, [picture], found, np.zeros(len(found), np.int64), 1)
+    found = turn_doubtful(detector, [picture], found, np.zeros(len(found), np.int64), 1)
     if not (found.det_score >= CLEAR_SCORE).any():
-        found = Detections.concatenate([found, *(_look_turned(detector, picture, quarter) for quarter in _QUARTERS)])
+        found = Detections.concatenate(
+            [found, *(_look_turned(detector, picture, quarters) for quarters in range(1, NUM_TURNS))]
+        )
     found, _ = _settle(detector, found, np.zeros(len(found), np.int64))
     return found[~_is_part(found.boxes)]
 
@@ -167,24 +139,6 @@ def letterbox(picture: Image, side: int, content: int | None = None) -> tuple[Im
 # ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _detect(
-    detector: Detector, canvases: npt.NDArray[np.uint8], batch: int, least: float
-) -> tuple[Detections, npt.NDArray[np.int64]]:
-    """The faces of canvases, in batches of one size if a runtime's arithmetic depends on that size."""
-    if detector.session.per_picture:
-        return detector.detect_all(canvases, least)
-    parts, places = [], []
-    for begin in range(0, len(canvases), batch):
-        some = canvases[begin : begin + batch]
-        full = np.zeros((batch, *canvases.shape[1:]), np.uint8)
-        full[: len(some)] = some
-        found, place = detector.detect_all(full, least)
-        is_real = place < len(some)
-        parts.append(found[is_real])
-        places.append(place[is_real] + begin)
-    return Detections.concatenate(parts), np.concatenate(places)
-
-
 def _frames_to_halve(
     detector: Detector,
     canvases: npt.NDArray[np.uint8],
@@ -211,7 +165,7 @@ def _look_halved(
         half[:height, :width] = cv2.resize(
             canvas[: content[1], : content[0]], (width, height), interpolation=cv2.INTER_AREA
         )
-    found, place = _detect(detector, halved, batch, least)
+    found, place = detector.detect_in_batches(halved, batch, least)
     scale = np.array([content[0] / width, content[1] / height], np.float32)
     return found.scaled(scale), place
 
@@ -261,157 +215,13 @@ def _tile_starts(side: int) -> list[int]:
     return [round(start) for start in np.linspace(0, max(0, side - PICTURE_CANVAS), count)]
 
 
-def _look_turned(detector: Detector, picture: Image, quarter: int) -> Detections:
-    """The clear faces of a picture that is turned clockwise by 90, 180 or 270 degrees, in pixels of the picture."""
-    height, width = picture.shape[:2]
-    turned = np.asarray(cv2.rotate(picture, _TURNS[quarter]), np.uint8)
-    both = [_look_whole(detector, turned, content) for content in (PICTURE_CANVAS, PICTURE_CANVAS // 2)]
+def _look_turned(detector: Detector, picture: Image, quarters: int) -> Detections:
+    """The clear faces of a picture that is turned by so many quarters, in pixels of the picture as it is."""
+    other = turned(picture, quarters)
+    both = [_look_whole(detector, other, content) for content in (PICTURE_CANVAS, PICTURE_CANVAS // 2)]
     found = Detections.concatenate(both)
-    found = found[found.det_score >= CLEAR_SCORE]
-    corners = _turned_back(found.boxes.reshape(-1, 2, 2), quarter, (width, height))
-    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    return Detections(boxes, _turned_back(found.landmarks, quarter, (width, height)), found.det_score)
-
-
-def _turned_back(points: npt.NDArray[np.float32], quarter: int, size: Size) -> npt.NDArray[np.float32]:
-    """Points (…, 2) of a picture that was turned clockwise, in pixels of the picture of that size as it was."""
-    x, y = points[..., 0], points[..., 1]
-    width, height = np.float32(size[0]), np.float32(size[1])
-    back = {90: (y, height - x), 180: (width - x, height - y), 270: (width - y, x)}[quarter]
-    return np.stack(back, axis=-1)
-
-
-# ── doubtful faces, looked at turned ────────────────────────────────────────────────────────────────────────────────
-
-
-def _turn_doubtful(
-    detector: Detector,
-    pictures: list[Image],
-    found: Detections,
-    frame: npt.NDArray[np.int64],
-    batch: int,
-) -> Detections:
-    """The same faces, those that are turned heads with their true landmarks, box and score.
-
-    Args:
-        detector: Finds faces.
-        pictures: (H, W, 3) BGR each.
-        found: Faces in pixels of the pictures.
-        frame: (n,) the number of each one's picture.
-        batch: Cuts that are searched at once, if a runtime's arithmetic depends on it.
-    """
-    rows = _doubtful_rows(found, frame)
-    cuts = [_Cut(pictures[frame[row]], found.boxes[row], angle, _SEARCH_SIDE) for row in rows for angle in _QUARTERS]
-    seen = _look_at_cuts(detector, cuts, len(_QUARTERS), batch)
-    turned: list[int] = []
-    exact: list[_Cut] = []
-    for place, row in enumerate(rows):
-        best = max(seen[3 * place : 3 * place + 3], key=lambda face: face.score)
-        if best.score >= _SEARCH_SCORE:
-            turned.append(int(row))
-            exact.append(_Cut(pictures[frame[row]], found.boxes[row], -best.roll, _EXACT_SIDE))
-    boxes, landmarks, scores = found.boxes.copy(), found.landmarks.copy(), found.det_score.copy()
-    for row, face in zip(turned, _look_at_cuts(detector, exact, 1, batch), strict=True):
-        is_better = face.score >= max(_TURNED_SCORE, scores[row] + _TURNED_LEAD)
-        if is_better and abs(face.roll) >= _LEAST_ROLL:
-            boxes[row], landmarks[row], scores[row] = face.box, face.landmarks, face.score
-    return Detections(boxes, landmarks, scores)
-
-
-def _doubtful_rows(found: Detections, frame: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The rows to look at turned: of each frame those with the highest scores, below a clear one."""
-    sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1)
-    rows = np.flatnonzero((found.det_score < CLEAR_SCORE) & (sides >= _LEAST_TURNED_SIDE))
-    rows = rows[np.lexsort((-found.det_score[rows], frame[rows]))]
-    begins = np.searchsorted(frame[rows], frame[rows])
-    return rows[np.arange(len(rows)) - begins < _MOST_TURNED]
-
-
-@dataclass(frozen=True, slots=True)
-class _CutFace:
-    """The face in the middle of a cut, in pixels of the picture; a score of 0 if there is none."""
-
-    score: float
-    box: npt.NDArray[np.float32]
-    landmarks: npt.NDArray[np.float32]
-
-    @property
-    def roll(self) -> float:
-        """Degrees by which the line of the eyes is turned clockwise, -180 to 180."""
-        eyes = self.landmarks[1] - self.landmarks[0]
-        return float(np.degrees(np.arctan2(eyes[1], eyes[0])))
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A square cut around a box of a picture, turned clockwise by an angle in degrees."""
-
-    picture: Image
-    box: npt.NDArray[np.float32]
-    angle: float
-    side: int
-
-    @property
-    def matrix(self) -> npt.NDArray[np.float64]:
-        """(2, 3) from the picture's pixels to the cut's."""
-        corners = self.box.astype(np.float64).reshape(2, 2)
-        centre, size = corners.mean(axis=0), (corners[1] - corners[0]).max()
-        factor, angle = self.side / (_CUT_SCALE * max(size, 1.0)), np.radians(self.angle)
-        cosine, sine = factor * np.cos(angle), factor * np.sin(angle)
-        linear = np.array([[cosine, -sine], [sine, cosine]])
-        return np.column_stack([linear, self.side / 2 - linear @ centre])
-
-    def pixels(self) -> Image:
-        """(side, side, 3) BGR, black outside of the picture."""
-        matrix = self.matrix
-        shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-        if shrink >= 0.5:
-            return np.asarray(cv2.warpAffine(self.picture, matrix, (self.side, self.side)), np.uint8)
-        # Linear interpolation alone would skip pixels, so what the cut covers is scaled down first.
-        height, width = self.picture.shape[:2]
-        reach = self.side / shrink * np.sqrt(0.5) + 1
-        x, y = (self.box[:2] + self.box[2:]) / 2
-        left, right = (int(np.clip(edge, 0, width)) for edge in (x - reach, x + reach))
-        top, bottom = (int(np.clip(edge, 0, height)) for edge in (y - reach, y + reach))
-        if left == right or top == bottom:
-            return np.zeros((self.side, self.side, 3), np.uint8)
-        size = (max(1, round((right - left) * 2 * shrink)), max(1, round((bottom - top) * 2 * shrink)))
-        part = cv2.resize(self.picture[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
-        matrix[:, 2] += matrix[:, :2] @ (left, top)
-        matrix[:, :2] /= np.array(size) / (right - left, bottom - top)
-        return np.asarray(cv2.warpAffine(part, matrix, (self.side, self.side)), np.uint8)
-
-    def face(self, found: Detections) -> _CutFace:
-        """The face of highest score in the middle of the cut."""
-        middle = self.side / 2
-        centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
-        is_near = (np.abs(centres - middle) < self.side / 5).all(axis=1)
-        if not is_near.any():
-            return _CutFace(0.0, np.zeros(4, np.float32), np.zeros((5, 2), np.float32))
-        row = int(np.flatnonzero(is_near)[0])
-        back = cv2.invertAffineTransform(self.matrix)
-        landmarks = (found.landmarks[row] @ back[:, :2].T + back[:, 2]).astype(np.float32)
-        sides = (found.boxes[row, 2:] - found.boxes[row, :2]) * float(np.hypot(back[0, 0], back[1, 0]))
-        if abs(np.sin(np.radians(self.angle))) > np.sqrt(0.5):
-            sides = sides[::-1]  # the head lies: its box, whose sides are the picture's, does too
-        centre = centres[row] @ back[:, :2].T + back[:, 2]
-        box = np.concatenate([centre - sides / 2, centre + sides / 2]).astype(np.float32)
-        return _CutFace(float(found.det_score[row]), box, landmarks)
-
-
-def _look_at_cuts(detector: Detector, cuts: list[_Cut], across: int, batch: int) -> list[_CutFace]:
-    """The face of each cut. All have one size; so many at a time lie side by side in one canvas."""
-    if not cuts:
-        return []
-    strips = [np.hstack([cut.pixels() for cut in cuts[n : n + across]]) for n in range(0, len(cuts), across)]
-    found, place = _detect(detector, np.stack(strips), batch, _CANDIDATE_SCORE)
-    centres = (found.boxes[:, 0] + found.boxes[:, 2]) / 2
-    faces = []
-    for number, cut in enumerate(cuts):
-        column = number % across
-        inside = found[(place == number // across) & (centres // cut.side == column)]
-        faces.append(cut.face(inside.moved(np.array([-column * cut.side, 0], np.float32))))
-    return faces
+    size = picture.shape[1], picture.shape[0]
+    return turn_back(found[found.det_score >= CLEAR_SCORE], size, quarters)
 
 
 # ── putting looks together ──────────────────────────────────────────────────────────────────────────────────────────

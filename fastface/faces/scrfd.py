@@ -126,3 +126,29 @@ class Detector:
             det_score=np.ascontiguousarray(faces[:, 0]),
         )
         return found, canvas[chosen]
+
+    def detect_in_batches(
+        self, canvases: npt.NDArray[np.uint8], batch: int, least: float | None = None
+    ) -> tuple[Detections, npt.NDArray[np.int64]]:
+        """As `detect_all`, in batches of one size if a runtime's arithmetic depends on that size.
+
+        Args:
+            canvases: As for `detect`; at least one.
+            batch: Canvases of a batch; the last is filled up with black ones.
+            least: As for `detect_all`.
+
+        Raises:
+            BackendError: The runtime failed.
+        """
+        if self.session.per_picture:
+            return self.detect_all(canvases, least)
+        parts, places = [], []
+        for begin in range(0, len(canvases), batch):
+            some = canvases[begin : begin + batch]
+            full = np.zeros((batch, *canvases.shape[1:]), np.uint8)
+            full[: len(some)] = some
+            found, place = self.detect_all(full, least)
+            is_real = place < len(some)
+            parts.append(found[is_real])
+            places.append(place[is_real] + begin)
+        return Detections.concatenate(parts), np.concatenate(places)

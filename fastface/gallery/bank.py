@@ -113,7 +113,7 @@ def load_bank(path: Path, contract: str, dimension: int | None = None) -> dict[s
         if found != contract:
             raise ValueError(
                 f"made with another network (contract {_short(found)}, in use is {_short(contract)}):"
-                " enroll the photos again with this one, or choose that one's pack"
+                " enroll the photos again, or choose the pack of that network with --pack"
             )
         length = arrays["embeddings"].shape[1]
         if dimension not in (None, length):
@@ -144,7 +144,7 @@ def _arrays(path: Path) -> Arrays:
         if sum(info.file_size for info in kept.values()) > _MAX_BYTES:
             raise ValueError(f"unpacks to more than the {_MAX_BYTES >> 20} MiB that a bank may have")
         if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in kept.values()):
-            raise ValueError("damaged: compressed as no bank is")
+            raise ValueError("damaged: its compression is not that of a bank")
         arrays = {name: _array(name, _content(archive, info)) for name, info in kept.items()}
     return {_LOOKS: np.full(arrays["sources"].shape, ""), **arrays}
 

@@ -1,46 +1,51 @@
-"""From known comparisons to a threshold and a margin, with the errors to expect and how sure that is.
+"""From comparisons with a known truth to a threshold of evidence, with the errors to expect and how sure that is.
 
-The words are those of ISO/IEC 19795-1: the false match rate is the share of comparisons of a face with a person whom it
-does not show that reach the threshold; the false non-match rate is the share of comparisons of a face with its own
-person that do not, or that lead by less than the margin.
+The words are those of ISO/IEC 19795-1: the false match rate is the share of comparisons with a person whom a face does
+not show that reach the threshold; the false non-match rate is the share of comparisons with the face's own person that
+do not.
 
 What was counted has an interval by Wilson ("Probable inference, the law of succession, and statistical inference", JASA
 1927); where nothing was counted, the upper end is 3/n ("If nothing goes wrong, is everything all right?", Hanley and
 Lippman-Hand, JAMA 1983). Rates smaller than what can be counted are estimates: the highest twentieth of the
-strangers' cosines is taken as an exponential tail (peaks over a threshold: Coles, "An Introduction to Statistical
+strangers' evidence is taken as an exponential tail (peaks over a threshold: Coles, "An Introduction to Statistical
 Modeling of Extreme Values", 2001, chapter 4, with shape 0). Of 600 comparisons among six persons, two of them alike,
 a free shape went from -0.5 to 0.1 with the share that counts as tail; shape 0 errs to the safe side, as cosines end.
 
-All of it takes comparisons as independent. Those that share a face are not quite, so true intervals are wider.
+Comparisons of one face with several persons are not independent: a tail is as sure as the number of different faces
+in it.
 """
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from fastface.gallery.trials import PhotoTrials, Trials
-from fastface.names import counted
 from fastface.types import FloatArray
 
 __all__ = [
     "LEAST_STRANGERS",
+    "Need",
     "Rate",
     "Tail",
-    "contradictions",
+    "choose_threshold",
     "counted_rate",
     "fit_tail",
-    "judged_kinds",
+    "needed_threshold",
     "shortages",
     "suggest_margin",
-    "suggest_threshold",
 ]
 
-_LEAST_PERSONS = 2
 _LEAST_MATES = 10
+"""Photos with another photo of the same person beside them."""
+
+LEAST_IN_TAIL = 100
+"""Different faces in the tail from which a threshold is suggested: it lies four decades beyond what can be counted, so
+that a tail of 30 faces says only that it is between 0.53 and 0.88."""
+
 LEAST_STRANGERS = 20
-"""Fewer comparisons have no tail that could be told from chance."""
+"""Comparisons from which a tail is fitted at all."""
 
 _Z = 1.959963984540054
 """Standard normal deviate of a 95 % interval."""
@@ -71,22 +76,15 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Cosines of strangers above a floor, taken as exponential.
+    """Evidence of strangers above a floor, taken as exponential."""
 
-    Attributes:
-        floor: Where the tail begins.
-        share: Of all cosines, those above it.
-        count: How many those are.
-        scale: Their mean excess over the floor.
-    """
-
-    floor: float
-    share: float
-    count: int
-    scale: float
+    floor: float  # where the tail begins
+    share: float  # of all comparisons, those above it
+    count: int  # different faces in it
+    scale: float  # mean excess over the floor
 
     def rate(self, threshold: float) -> Rate:
-        """The estimated share of cosines that reach a threshold; no more than `share` can be told.
+        """The estimated share of comparisons that reach a threshold; no more than `share` can be told.
 
         The interval is that of the logarithm, by the delta method: its variance is that of the share, and that of the
         scale, which is scale²/count.
@@ -97,7 +95,7 @@ class Tail:
         return Rate(value, value / spread, min(1.0, value * spread), "exponential tail")
 
     def quantile(self, rate: float) -> float:
-        """The cosine that an estimated share of `rate` reaches; the floor for larger ones."""
+        """The evidence that an estimated share of `rate` reaches; the floor for larger ones."""
         return self.floor + self.scale * max(0.0, math.log(self.share / rate))
 
 
@@ -111,109 +109,119 @@ def counted_rate(errors: int, total: int) -> Rate:
     return Rate(share, max(0.0, centre - half), min(1.0, centre + half), "Wilson")
 
 
-def fit_tail(similarity: FloatArray) -> Tail:
-    """The tail of at least `LEAST_STRANGERS` cosines: the highest twentieth of them, or ten."""
-    ranked = np.sort(similarity.astype(np.float64))
+def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) -> Tail:
+    """The tail of some comparisons, more than ten: the highest twentieth of them, or ten.
+
+    Args:
+        evidence: (n,).
+        face: (n,) number of the face that each comparison is of; None if all are different.
+    """
+    order = np.argsort(evidence, kind="stable")
+    ranked = evidence[order].astype(np.float64)
     count = max(_TAIL_LEAST, math.ceil(len(ranked) * _TAIL_SHARE))
     floor = float(ranked[-count - 1])
-    # Equal cosines have no excess; a tail of no length would claim a certainty that nobody has.
+    # Equal evidence has no excess; a tail of no length would claim a certainty that there is not.
     scale = max(float((ranked[-count:] - floor).mean()), _STEP / 10)
-    return Tail(floor, count / len(ranked), count, scale)
+    different = count if face is None else len(np.unique(face[order[-count:]]))
+    return Tail(floor, count / len(ranked), different, scale)
 
 
-def shortages(num_persons: int, photos: PhotoTrials | None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The threshold that one kind of strangers asks for.
+
+    Attributes:
+        low: The smallest that the comparisons allow, with 95 % confidence.
+        value: What they ask for.
+        high: What they ask for at most, with 95 % confidence.
+        faces: Different faces in the tail.
+        extreme: The closest strangers.
+    """
+
+    low: float
+    value: float
+    high: float
+    faces: int
+    extreme: str
+
+
+def needed_threshold(trials: Trials, rate: float) -> Need:
+    """The threshold that keeps the false match rate, in steps of 0.01.
+
+    Args:
+        trials: Strangers, more than ten comparisons.
+        rate: The share of comparisons that may reach it.
+    """
+    tail = fit_tail(trials.evidence, trials.face)
+    steps = np.arange(round(tail.floor / _STEP), 101) * _STEP
+    found = []
+    for bound in ("low", "value", "high"):
+        reached = [step for step in steps.tolist() if getattr(tail.rate(step), bound) <= rate]
+        found.append(round(min(reached, default=1.0), 2))
+    return Need(found[0], found[1], found[2], tail.count, trials.extreme)
+
+
+def shortages(mates: Trials, strangers: Trials) -> list[str]:
     """What is missing for a suggestion; a line each.
 
     Args:
-        num_persons: With usable photos.
-        photos: Their comparisons; None where there are too few persons for any.
+        mates: Photos and the other photos of their persons.
+        strangers: Comparisons with other persons.
     """
-    if num_persons < _LEAST_PERSONS or photos is None:
-        persons = counted(num_persons, "person")
-        return [f"too little to calibrate with: {persons} with usable photos, {_LEAST_PERSONS} are needed"]
     missing = []
-    if len(photos.mates) < _LEAST_MATES:
+    if len(mates) < _LEAST_MATES:
         missing.append(
-            f"too little to calibrate with: {len(photos.mates)} photos have another one of the same person beside"
-            f" them, {_LEAST_MATES} are needed; give each person a folder of several photos"
+            f"{len(mates)} photos have another one of the same person beside them, {_LEAST_MATES} are needed: give"
+            " each person a folder of several photos"
         )
-    if len(photos.strangers) < LEAST_STRANGERS:
+    faces = fit_tail(strangers.evidence, strangers.face).count if len(strangers) >= LEAST_STRANGERS else 0
+    if faces < LEAST_IN_TAIL:
         missing.append(
-            f"too little to calibrate with: {len(photos.strangers)} comparisons of a photo with another person,"
-            f" {LEAST_STRANGERS} are needed; give more persons or photos"
+            f"of {len(strangers)} comparisons with another person the highest twentieth has {faces} different faces,"
+            f" {LEAST_IN_TAIL} are needed: give more persons and photos, or a larger archive (--index)"
         )
     return missing
 
 
-def judged_kinds(strangers: Mapping[str, Trials], wanted: float, together: str) -> dict[str, Trials]:
-    """The comparisons that the threshold is judged by: all together, and each kind that is large enough by itself.
-
-    The tail of a smaller kind is a dozen comparisons: of 155, the interval of an estimate spanned a factor of 200.
+def choose_threshold(in_use: float, mates: Trials, strangers: Trials, rate: float) -> tuple[float, list[str]]:
+    """The threshold that the comparisons speak for, or the one in use if they do not speak against it, and why.
 
     Args:
-        strangers: Kinds of comparisons; all of them together are at least `LEAST_STRANGERS`.
-        wanted: The false match rate; a kind is large enough if it has as many comparisons as one error may be among.
-        together: The name of all together, where there are several kinds.
+        in_use: The threshold that follows from the risk, or from the settings.
+        mates: Photos and the other photos of their persons.
+        strangers: Comparisons with other persons.
+        rate: The share of comparisons of different persons that may reach it.
     """
-    if len(strangers) == 1:
-        return dict(strangers)
-    everything = max(strangers.values(), key=lambda trials: float(trials.similarity.max()))
-    joined = Trials(np.concatenate([trials.similarity for trials in strangers.values()]), everything.extreme)
-    least = max(LEAST_STRANGERS, 1 / wanted)
-    return {together: joined, **{kind: trials for kind, trials in strangers.items() if len(trials) >= least}}
+    if missing := shortages(mates, strangers):
+        return in_use, [
+            f"the threshold in use stays, since there is too little to judge it: {line}" for line in missing
+        ]
+    need, typical = needed_threshold(strangers, rate), float(np.median(mates.evidence))
+    asked = f"{need.value:.2f} ({need.low:.2f} to {need.high:.2f})"
+    if need.low <= in_use <= need.high:
+        return in_use, [f"the threshold in use stays: the comparisons agree with it, they ask for {asked}"]
+    if need.low > in_use and need.value > typical:
+        return in_use, [
+            f"the threshold in use stays: the comparisons ask for {asked}, and half of the photos reach only"
+            f" {typical:.2f} with their own person, so no threshold separates them; is a person there under two names,"
+            f" or a photo blurred ({need.extreme})?"
+        ]
+    if need.low > in_use:
+        return need.value, [
+            f"other persons are more alike here than usual: the risk needs {asked}, not {in_use:.2f} ({need.extreme})"
+        ]
+    return need.high, [f"other persons are less alike here than usual: {asked} is enough for the risk"]
 
 
-def suggest_threshold(judged: Iterable[Trials], wanted: float) -> float:
-    """The smallest threshold, in steps of 0.01, that is enough against strangers.
-
-    Enough is where no more than the wanted share was seen to reach it, and none more is estimated to.
-
-    Args:
-        judged: Groups of comparisons, each with at least `LEAST_STRANGERS`; it is enough against each of them.
-        wanted: The false match rate.
-    """
-    needed = []
-    for trials in judged:
-        allowed = int(len(trials) * wanted)
-        seen = float(np.sort(trials.similarity)[-1 - allowed])
-        # 0.64 as float32 is a little less than 0.64, and reaches a threshold of 0.64 all the same.
-        needed.append(math.floor(seen / _STEP + 1e-4) * _STEP + _STEP)
-        needed.append(math.ceil(fit_tail(trials.similarity).quantile(wanted) / _STEP - 1e-6) * _STEP)
-    return round(min(max(needed), 1.0), 2)
-
-
-def contradictions(strangers: Mapping[str, Trials], mates: Trials, wanted: float) -> dict[str, float]:
-    """The kinds of strangers that are as alike as mates, each with the threshold that it would need.
-
-    A threshold that more than half of the mates miss is of no use. What asks for one are no strangers: a mirror or a
-    poster shows a person twice in a frame, and blurred faces are alike, whosever they are.
-
-    Args:
-        strangers: Kinds of comparisons.
-        mates: Photos of the persons, compared with other photos of the same person.
-        wanted: The false match rate.
-    """
-    largest = float(np.median(mates.similarity))
-    found = {}
-    for kind, trials in strangers.items():
-        if len(trials) >= LEAST_STRANGERS:
-            needed = suggest_threshold([trials], wanted)
-        else:
-            needed = float(trials.similarity.max(initial=-1))
-        if needed > largest:
-            found[kind] = needed
-    return found
-
-
-def suggest_margin(photos: PhotoTrials, threshold: float) -> float:
-    """The middle of the margins, in steps of 0.01, that separate the photos' own persons from the next ones best.
+def suggest_margin(photos: PhotoTrials, threshold: float, in_use: float) -> float:
+    """The margin in use, if no other separates the photos' own persons from the next ones better.
 
     A margin is too large for a photo whose lead is smaller, and too small for one that another person leads by as much.
+    Of the margins that separate best, in steps of 0.01, the nearest to the one in use is taken.
     """
-    reach, lead = photos.mates.similarity >= threshold, photos.lead
-    wrong = photos.mates.similarity - lead >= threshold
-    margins = np.arange(round(_LARGEST_MARGIN / _STEP) + 1) * _STEP
+    reach, lead = photos.mates.evidence >= threshold, photos.lead
+    wrong = photos.mates.evidence - lead >= threshold
+    margins = np.append(np.arange(round(_LARGEST_MARGIN / _STEP) + 1) * _STEP, in_use).astype(np.float32)
     costs = [(reach & (lead < m)).sum() + _WRONG_WEIGHT * (wrong & (-lead >= m) & (lead < 0)).sum() for m in margins]
     best = margins[np.array(costs) == min(costs)]
-    middle = float(best[0] + best[-1]) / 2
-    return round(math.floor(middle / _STEP + 1e-6) * _STEP, 2)
+    return round(float(best[np.abs(best - in_use).argmin()]), 4)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import cosines
-from fastface.gallery.neighbours import Neighbours, exact_cosines, find_neighbours
+from fastface.gallery.neighbours import Neighbours, find_neighbours
 from fastface.gallery.photos import SAME_PICTURE, Pick, Reference
 from fastface.types import FloatArray
 
@@ -39,6 +39,8 @@ def used_references(persons: Mapping[str, Sequence[Pick]]) -> dict[str, tuple[Re
 
 def stacked(references: Sequence[Reference]) -> FloatArray:
     """(n, D) embeddings."""
+    if len(references) == 1:  # as most are in a bank of thousands
+        return references[0].embedding[None]
     return np.stack([reference.embedding for reference in references])
 
 
@@ -82,15 +84,15 @@ class Persons:
         """{number of the reference object: (label of the other person, cosine)}, for all photos that are used."""
         is_used = self.is_used
         rows = np.flatnonzero(is_used)
-        nearest = self.neighbours.nearest.copy()
+        nearest, similarity = self.neighbours.nearest.copy(), self.neighbours.similarity.copy()
         for row in rows[(nearest[rows] >= 0) & ~is_used[nearest[rows]]]:  # that photo was left out meanwhile
             others = rows[self.person[rows] != self.person[row]]
             near = cosines(self.embeddings[row][None], self.embeddings[others])[0]
             nearest[row] = others[near.argmax()] if len(others) else -1
+            similarity[row] = near.max(initial=-2)
         rows = rows[nearest[rows] >= 0]
-        similarity = exact_cosines(self.embeddings, rows, nearest[rows])
         names = [self.labels[number] for number in self.person[nearest[rows]].tolist()]
-        pairs = zip(rows.tolist(), names, similarity.tolist(), strict=True)
+        pairs = zip(rows.tolist(), names, similarity[rows].tolist(), strict=True)
         return {id(self.picks[row].reference): (name, near) for row, name, near in pairs}
 
 
@@ -146,10 +148,18 @@ def drop_misfiled(persons: Persons, alike: float) -> None:
             misfiled += [(int(own[row]), persons.labels[other], float(to_other[row].max())) for row in found]
     for row, other_label, similarity in misfiled:
         pick = persons.picks[row]
-        pick.leave_out(f"shows {other_label!r} rather than {pick.label!r} ({similarity:.2f})")
+        pick.leave_out(f"looks like {other_label!r}, not like {pick.label!r} ({similarity:.2f})")
 
 
-def same_faces(persons: Persons, alike: float) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class SameFace:
+    """Targets that have one face: their labels, and the fault in words."""
+
+    labels: tuple[str, ...]
+    fault: str
+
+
+def same_faces(persons: Persons, alike: float) -> list[SameFace]:
     """A fault for each set of targets that have one face, with the first pair that is alike as the evidence."""
     groups = {number: [number] for number in range(persons.num_targets)}
     evidence: dict[int, str] = {}
@@ -171,7 +181,8 @@ def same_faces(persons: Persons, alike: float) -> list[str]:
     faults = []
     for group in sorted(joined.values()):
         told = next(evidence[number] for number in group if number in evidence)
-        faults.append(_same_face_fault([persons.labels[number] for number in group], told))
+        labels = [persons.labels[number] for number in group]
+        faults.append(SameFace(tuple(labels), _same_face_fault(labels, told)))
     return faults
 
 
@@ -183,16 +194,15 @@ def _same_face_fault(group: Sequence[str], evidence: str) -> str:
     named = ", ".join(repr(label) for label in group[:_MAX_NAMED])
     more = f" and {len(group) - _MAX_NAMED} more" if len(group) > _MAX_NAMED else ""
     return (
-        f"{named}{more} have the same face ({evidence});"
-        " photos of one person belong in one sub-folder that bears the name;"
-        " if they are one person: -t NAME=FOLDER (of enroll: NAME=FOLDER)"
+        f"{named}{more} have the same face ({evidence}); if they are one person, put the photos into one sub-folder"
+        " with the name, or write -t NAME=FOLDER (enroll: NAME=FOLDER)"
     )
 
 
 def same_pictures(persons: Persons) -> list[str]:
     """A fault for each target whose own photo is also a lookalike's."""
     return [
-        f"{label!r} is a target, and {other!r} of --not is the same picture: nobody could be a hit"
+        f"{label!r} is a target, and {other!r} of --not is the same picture: no face could be a hit"
         for label, other, between, _ in _target_and_lookalike(persons)
         if between.max() >= SAME_PICTURE
     ]
@@ -208,10 +218,11 @@ def like_lookalikes(persons: Persons, alike: float) -> list[str]:
         similarity = float(between.max())
         if similarity >= SAME_PICTURE or not _are_one(between, alike):
             continue
-        own = "" if siblings is None else f", {label!r} has photos of {siblings:.2f} among each other"
+        own = "" if siblings is None else f"; among the photos of {label!r} it is {siblings:.2f}"
         remarks.append(
-            f"{other!r} of --not may be the target {label!r}: similarity {similarity:.2f}, the threshold is"
-            f" {alike:.2f}{own}. A face nearer to {other!r} is no hit: if both are one person, remove it from --not"
+            f"{other!r} of --not may be the wanted person {label!r}: similarity {similarity:.2f}, threshold"
+            f" {alike:.2f}{own}. Faces more similar to {other!r} are no hits: if both are one person, remove it from"
+            " --not"
         )
     return remarks
 

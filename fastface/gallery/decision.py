@@ -58,7 +58,9 @@ def decide_tracks(tracks: FaceTracks, evidence: TrackEvidence, rule: TrackRule, 
         mine = may & (evidence.target == target)
         in_film += total
         _accept(tracks, evidence, owner, mine & (evidence.evidence >= np.float32(rule.in_film)), target)
-        is_near = (tracks.shot >= 0) & np.isin(tracks.shot, np.unique(tracks.shot[owner == target]))
+        shows = np.zeros(int(tracks.shot.max()) + 2, np.bool_)  # by shot; the last entry is of tracks without one
+        shows[tracks.shot[owner == target]] = True
+        is_near = (tracks.shot >= 0) & shows[tracks.shot]
         in_shot += int(is_near.sum())
         _accept(tracks, evidence, owner, mine & is_near & (evidence.evidence >= np.float32(rule.in_shot)), target)
     kind[(owner >= 0) & ~is_sure] = HitKind.CLUSTER

@@ -15,14 +15,17 @@ The evidence is the largest of the three.
 
 import math
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import cosine_blocks, near_rows, normalized
+from fastface.cosine import References, normalized, row_blocks
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
-from fastface.types import FloatArray, Gallery, Rows
+from fastface.types import FloatArray, Rows
 
 __all__ = ["NO_EVIDENCE", "Cohort", "EvidenceModel", "TrackEvidence"]
 
@@ -96,24 +99,32 @@ class EvidenceModel:
     """Weighs tracks against one gallery.
 
     Args:
-        gallery: Targets and lookalikes; at least one.
+        references: Of the gallery's persons; at least one.
         usual: How alike strangers usually are.
         cohort: What the archive says of it; None where it was not asked.
     """
 
-    def __init__(self, gallery: Gallery, usual: ImpostorDistribution, cohort: Cohort | None = None) -> None:
-        persons = [*gallery.targets, *gallery.lookalikes]
-        self.num_targets = len(gallery.targets)
+    def __init__(self, references: ReferenceSet, usual: ImpostorDistribution, cohort: Cohort | None = None) -> None:
         self._usual = usual
-        photos = [person.photo_embeddings for person in persons]
-        self._centroids = normalized(np.stack([_mean(rows) for rows in photos]))
-        self._photos, self._firsts = _joined(photos)
-        self._gains = np.array([usual.gain(len(rows)) for rows in photos], np.float32)
-        self._grown = [number for number, person in enumerate(persons) if person.added]
-        grown = [persons[number].embeddings[len(photos[number]) :] for number in self._grown]
-        self._films, self._film_firsts = _joined(grown) if grown else (self._photos[:0], np.empty(0, np.int64))
-        self._film_gains = np.array([usual.gain(len(rows)) + usual.film_shift for rows in grown], np.float32)
-        nothing = np.zeros(len(persons), np.float32)
+        counts = references.photo_counts()
+        self._gains = _gains(usual, counts)
+        # The centroid of one photo is that photo.
+        self._several = np.flatnonzero(counts > 1)
+        persons = [*references.gallery.targets, *references.gallery.lookalikes]
+        means = [_mean(persons[number].photo_embeddings) for number in self._several.tolist()]
+        self._centroids = References(normalized(np.stack(means)) if means else np.empty((0, 0), np.float32))
+        self._refer(references, cohort)
+
+    def refined(self, references: ReferenceSet, cohort: Cohort | None) -> Self:
+        """The model with what an archive says: the same photos, other references out of films, another cohort."""
+        same = copy(self)
+        same._refer(references, cohort)
+        return same
+
+    def _refer(self, references: ReferenceSet, cohort: Cohort | None) -> None:
+        self._references = references
+        self._film_gains = _gains(self._usual, references.film_counts(), self._usual.film_shift)
+        nothing = np.zeros(references.num_persons, np.float32)
         self._offset, self._spread = (nothing, nothing + 1) if cohort is None else cohort.corrections()
 
     def weigh(self, embeddings: npt.NDArray[np.float16], floor: float) -> TrackEvidence:
@@ -133,18 +144,40 @@ class EvidenceModel:
         )
         if not total:
             return found
-        near = near_rows(embeddings, np.concatenate([self._centroids, self._photos, self._films]), floor)
+        num_targets = self._references.num_targets
+        near = self._references.near(embeddings, floor, [self._centroids])
         for block, by_photos, evidence in self._blocks(embeddings[near]):
             rows, each = near[block], np.arange(len(evidence))
-            found.lookalike[rows] = evidence[:, self.num_targets :].max(axis=1, initial=NO_EVIDENCE)
-            if not self.num_targets:
+            found.lookalike[rows] = evidence[:, num_targets:].max(axis=1, initial=NO_EVIDENCE)
+            if not num_targets:
                 continue
-            best = evidence[:, : self.num_targets].argmax(axis=1)
+            best = evidence[:, :num_targets].argmax(axis=1)
             found.target[rows], found.evidence[rows] = best, evidence[each, best]
             found.by_photos[rows] = by_photos[each, best]
             evidence[each, best] = NO_EVIDENCE
             found.lead[rows] = found.evidence[rows] - np.maximum(evidence.max(axis=1), np.float32(-1))
         return found
+
+    def by_photos(self, embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+        """(t, persons) the evidence of some tracks for every person by the photos alone."""
+        parts = [found for _, found, _ in self._blocks(embeddings)]
+        return np.concatenate(parts) if parts else np.empty((0, self._references.num_persons), np.float32)
+
+    def by_other_photos(self, person: int) -> npt.NDArray[np.float32]:
+        """(k,) the evidence of each of a person's photos for the person by the other photos; none of a single one."""
+        gallery = self._references.gallery
+        photos = (*gallery.targets, *gallery.lookalikes)[person].photo_embeddings
+        if len(photos) < 2:
+            return np.empty(0, np.float32)
+        found = np.empty(len(photos), np.float32)
+        gain = self._usual.gain(len(photos) - 1)
+        for row in range(len(photos)):
+            others = np.delete(photos, row, axis=0)
+            centroid = normalized(_mean(others)[None])
+            found[row] = max(float((centroid @ photos[row]).item()), float((others @ photos[row]).max()) - gain)
+        mean = np.float32(self._usual.mean)
+        corrected: npt.NDArray[np.float32] = mean + (found - mean - self._offset[person]) / self._spread[person]
+        return corrected
 
     def observe(self, embeddings: npt.NDArray[np.float16], cohort: Cohort) -> None:
         """Shows a cohort the evidence of some tracks by the photos of every person."""
@@ -155,30 +188,32 @@ class EvidenceModel:
         self, embeddings: npt.NDArray[np.float16]
     ) -> Iterator[tuple[slice, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
         """Blocks of rows, (rows, persons) evidence by photos, and (rows, persons) evidence by all references."""
-        usual = self._usual
-        references = np.concatenate([self._centroids, self._photos, self._films])
-        num_persons, num_photos = len(self._centroids), len(self._photos)
-        scale = np.float32(1 / math.sqrt(2 + 2 * usual.film_correlation))
-        mean = np.float32(usual.mean)
-        for block, cosines in cosine_blocks(embeddings, references):
-            photos, films = cosines[:, num_persons : num_persons + num_photos], cosines[:, num_persons + num_photos :]
-            nearest = np.maximum.reduceat(photos, self._firsts, axis=1) - self._gains
-            by_photos = np.maximum(cosines[:, :num_persons], nearest)
+        references, several = self._references, self._several
+        scale = np.float32(1 / math.sqrt(2 + 2 * self._usual.film_correlation))
+        mean = np.float32(self._usual.mean)
+        for block in row_blocks(len(embeddings), len(references) + len(self._centroids)):
+            rows = embeddings[block]
+            by_photos = references.photo_cosines(rows)
+            if len(several):
+                by_photos -= self._gains
+                by_photos[:, several] = np.maximum(by_photos[:, several], self._centroids.cosines(rows))
             by_photos = mean + (by_photos - mean - self._offset) / self._spread
             evidence = by_photos.copy()
-            if self._grown:
-                by_films = np.maximum.reduceat(films, self._film_firsts, axis=1) - self._film_gains
-                both = mean + (by_photos[:, self._grown] + by_films - 2 * mean) * scale
-                evidence[:, self._grown] = np.maximum(evidence[:, self._grown], np.maximum(by_films, both))
+            if len(references.films):
+                grown = references.film_persons
+                by_films = references.film_cosines(rows) - self._film_gains
+                both = mean + (by_photos[:, grown] + by_films - 2 * mean) * scale
+                evidence[:, grown] = np.maximum(evidence[:, grown], np.maximum(by_films, both))
             yield block, by_photos, evidence
+
+
+def _gains(usual: ImpostorDistribution, counts: npt.NDArray[np.int64], shift: float = 0.0) -> npt.NDArray[np.float32]:
+    """What the nearest of so many references has by chance, and a shift, for each count."""
+    values, place = np.unique(counts, return_inverse=True)
+    return np.array([usual.gain(count) + shift for count in values.tolist()], np.float32)[place]
 
 
 def _mean(rows: FloatArray) -> npt.NDArray[np.float64]:
     """(D,) the sum of some references; of references that cancel each other out, the first."""
     total: npt.NDArray[np.float64] = rows.sum(axis=0, dtype=np.float64)
     return total if np.linalg.norm(total) > 1e-3 else rows[0].astype(np.float64)
-
-
-def _joined(parts: list[FloatArray]) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """All rows of all parts, and where each part begins."""
-    return np.concatenate(parts), np.cumsum([0, *(len(part) for part in parts[:-1])])

@@ -6,8 +6,7 @@ search finds what is near to those. The photos themselves are anchors: only trac
 never those that are near to what they gave, so that a mistake cannot pull in others.
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +15,8 @@ import numpy.typing as npt
 from fastface.cosine import cosine_blocks, distinct_rows
 from fastface.gallery.claims import claims_for
 from fastface.gallery.evidence import TrackEvidence
-from fastface.types import Added, Faces, FaceTracks, FloatArray, Gallery, Target
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.types import Added, Faces, FaceTracks, Gallery, Rows, Target
 
 __all__ = ["Grower", "GrowthRule"]
 
@@ -52,31 +52,35 @@ class GrowthRule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A face that may join: the `rank`-th best of its video and pose."""
+class _Candidates(Rows):
+    """Faces that may join one target, one row a face."""
 
-    added: Added
+    rank: npt.NDArray[np.int64]  # how many faces of the same video and pose are better, from 1
+    video: npt.NDArray[np.int64]  # number of the video in the order of taking
+    time: npt.NDArray[np.float64]
+    boxes: npt.NDArray[np.float32]
+    quality: npt.NDArray[np.float32]
+    yaw: npt.NDArray[np.float32]
+    anchor: npt.NDArray[np.int64]  # number of the photo that the face's track is nearest to
+    evidence: npt.NDArray[np.float32]  # of the track, by photos
+    similarity: npt.NDArray[np.float32]  # of the face alone, to the nearest photo
+    margin: npt.NDArray[np.float32]  # of the track
     embedding: npt.NDArray[np.float16]
-    rank: int
-
-    @property
-    def order(self) -> tuple[int, float, str, float, tuple[float, ...]]:
-        """What is least joins first: so every video and pose has its turn before one has its second."""
-        return self.rank, -self.added.quality, self.added.video_id, self.added.time, self.added.box
 
 
 class Grower:
     """Takes the faces of one video after the other, then gives the grown gallery.
 
     Args:
-        gallery: Its references are the anchors.
+        references: Of a gallery; the photos are the anchors.
         rule: Which faces may join.
     """
 
-    def __init__(self, gallery: Gallery, rule: GrowthRule) -> None:
-        self._gallery = gallery
+    def __init__(self, references: ReferenceSet, rule: GrowthRule) -> None:
+        self._references = references
         self._rule = rule
-        self._candidates: dict[int, list[_Candidate]] = {number: [] for number in range(len(gallery.targets))}
+        self._videos: list[str] = []
+        self._candidates: dict[int, _Candidates] = {}
 
     def take(self, video_id: str, faces: Faces, tracks: FaceTracks, evidence: TrackEvidence) -> None:
         """Collects the faces of one video that may join; those that would join last are forgotten.
@@ -88,80 +92,108 @@ class Grower:
             evidence: For each track, by the photos alone.
         """
         rule = self._rule
+        self._videos.append(video_id)
         is_sure = (evidence.by_photos >= np.float32(rule.threshold)) & (evidence.lead >= np.float32(rule.margin))
         is_sure &= (tracks.faces >= _LEAST_FACES) & (evidence.target >= 0)
+        if not is_sure.any():
+            return
         of = np.searchsorted(tracks.number, faces.tracks)
-        rows = np.flatnonzero(is_sure[of]) if len(is_sure) else np.empty(0, np.int64)
+        rows = np.flatnonzero(is_sure[of])
         means = tracks.embedding[of[rows]].astype(np.float64)
         likeness = np.einsum("ij,ij->i", faces.embedding[rows].astype(np.float64), means)
         is_good = (likeness >= _LEAST_LIKENESS) & ~faces.damaged[rows]
         rows = rows[is_good & (faces.quality[rows] >= np.float32(rule.quality))]
         owners = evidence.target[of[rows]]
-        similarity, lead = claims_for(faces.embedding[rows], self._gallery, owners)
-        for number, target in enumerate(self._gallery.targets):
-            mine = np.flatnonzero((owners == number) & (lead >= 0))
-            best_first = np.lexsort((faces.time[rows[mine]], -faces.quality[rows[mine]]))
-            ranks = Counter[int]()
-            for one in mine[best_first].tolist():
-                row = int(rows[one])
-                track = int(of[row])
-                pose = int(np.searchsorted(_POSE_EDGES, faces.yaw[row]))
-                ranks[pose] += 1
-                if ranks[pose] > rule.most:
-                    continue
-                x1, y1, x2, y2 = faces.boxes[row].tolist()
-                added = Added(
-                    target=target.label,
-                    video_id=video_id,
-                    time=float(faces.time[row]),
-                    box=(x1, y1, x2, y2),
-                    anchor=target.sources[_nearest(tracks.embedding[track], target.embeddings)],
-                    track_evidence=float(evidence.by_photos[track]),
-                    similarity=float(similarity[one]),
-                    margin=float(evidence.lead[track]),
-                    quality=float(faces.quality[row]),
-                    yaw=float(faces.yaw[row]),
-                )
-                # A copy, since a row of the video's faces would keep all of them in memory.
-                self._candidates[number].append(_Candidate(added, faces.embedding[row].copy(), ranks[pose]))
-            self._candidates[number] = sorted(self._candidates[number], key=_order)[:_KEPT]
+        similarity, lead = claims_for(faces.embedding[rows], self._references, owners)
+        is_own = lead >= 0
+        rows, owners, similarity = rows[is_own], owners[is_own], similarity[is_own]
+        pose = np.searchsorted(_POSE_EDGES, faces.yaw[rows])
+        order = np.lexsort((faces.time[rows], -faces.quality[rows], pose, owners))
+        turn = owners[order] * (len(_POSE_EDGES) + 1) + pose[order]
+        rank = np.arange(len(order)) - np.searchsorted(turn, turn) + 1
+        order, rank = order[rank <= rule.most], rank[rank <= rule.most]
+        rows, owners, track = rows[order], owners[order], of[rows[order]]
+        found = _Candidates(
+            rank=rank,
+            video=np.full(len(rows), len(self._videos) - 1),
+            time=faces.time[rows],
+            boxes=faces.boxes[rows],
+            quality=faces.quality[rows],
+            yaw=faces.yaw[rows],
+            anchor=self._nearest_photos(tracks.embedding, track, owners),
+            evidence=evidence.by_photos[track],
+            similarity=similarity[order],
+            margin=evidence.lead[track],
+            embedding=faces.embedding[rows],  # a copy: a view would keep all faces of the video in memory
+        )
+        for target in np.unique(owners).tolist():
+            self._keep(target, found[owners == target])
+
+    def _nearest_photos(
+        self, embeddings: npt.NDArray[np.float16], track: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.int64]:
+        """(n,) number of the owner's photo that each row's track is nearest to."""
+        nearest = np.zeros(len(track), np.int64)
+        for owner in np.unique(owners).tolist():
+            photos = self._references.gallery.targets[owner].photo_embeddings
+            if len(photos) > 1:
+                rows = np.flatnonzero(owners == owner)
+                own, place = np.unique(track[rows], return_inverse=True)
+                blocks = cosine_blocks(embeddings[own], photos)
+                nearest[rows] = np.concatenate([cosines.argmax(axis=1) for _, cosines in blocks])[place]
+        return nearest
+
+    def _keep(self, target: int, found: _Candidates) -> None:
+        """Remembers candidates of a target; of too many those that would join first."""
+        if target in self._candidates:
+            found = _Candidates.concatenate([self._candidates[target], found])
+        self._candidates[target] = found[self._order(found)[:_KEPT]] if len(found) > _KEPT else found
+
+    def _order(self, found: _Candidates) -> npt.NDArray[np.int64]:
+        """Rows in the order of joining: every video and pose has its turn before one has its second."""
+        names = np.unique(self._videos, return_inverse=True)[1][found.video]
+        return np.lexsort((*found.boxes.T[::-1], found.time, names, -found.quality, found.rank))
 
     def grown(self) -> tuple[Gallery, tuple[Added, ...]]:
         """The gallery with what joined, and the evidence for each, by target and then in the order of joining."""
-        targets, evidence = [], list[Added]()
-        for number, target in enumerate(self._gallery.targets):
-            chosen = _spread(self._candidates[number], target.embeddings, self._rule.most)
-            targets.append(_joined(target, chosen))
-            evidence += [candidate.added for candidate in chosen]
-        return replace(self._gallery, targets=tuple(targets)), tuple(evidence)
+        gallery = self._references.gallery
+        targets, evidence = list(gallery.targets), list[Added]()
+        for number, found in sorted(self._candidates.items()):
+            target = targets[number]
+            ordered = found[self._order(found)]
+            chosen = ordered[np.array(distinct_rows(ordered.embedding, target.embeddings, self._rule.most), np.int64)]
+            added = tuple(self._added(target, chosen))
+            targets[number] = _joined(target, chosen.embedding, added)
+            evidence += added
+        return replace(gallery, targets=tuple(targets)), tuple(evidence)
+
+    def _added(self, target: Target, chosen: _Candidates) -> Iterator[Added]:
+        """What speaks for each candidate."""
+        for row, (video, anchor) in enumerate(zip(chosen.video.tolist(), chosen.anchor.tolist(), strict=True)):
+            x1, y1, x2, y2 = chosen.boxes[row].tolist()
+            yield Added(
+                target=target.label,
+                video_id=self._videos[video],
+                time=float(chosen.time[row]),
+                box=(x1, y1, x2, y2),
+                anchor=target.sources[anchor],
+                track_evidence=float(chosen.evidence[row]),
+                similarity=float(chosen.similarity[row]),
+                margin=float(chosen.margin[row]),
+                quality=float(chosen.quality[row]),
+                yaw=float(chosen.yaw[row]),
+            )
 
 
-def _nearest(embedding: npt.NDArray[np.float16], references: FloatArray) -> int:
-    """Number of the reference that an embedding is nearest to."""
-    ((_, similarities),) = cosine_blocks(embedding[None], references)
-    return int(similarities.argmax())
-
-
-def _order(candidate: _Candidate) -> tuple[int, float, str, float, tuple[float, ...]]:
-    return candidate.order
-
-
-def _spread(candidates: Iterable[_Candidate], anchors: FloatArray, most: int) -> list[_Candidate]:
-    """The first candidates that are no doubles of an anchor or of each other."""
-    ordered = sorted(candidates, key=_order)
-    embeddings = np.array([candidate.embedding for candidate in ordered], np.float16).reshape(-1, anchors.shape[1])
-    return [ordered[row] for row in distinct_rows(embeddings, anchors, most)]
-
-
-def _joined(target: Target, chosen: list[_Candidate]) -> Target:
-    if not chosen:
+def _joined(target: Target, found: npt.NDArray[np.float16], added: tuple[Added, ...]) -> Target:
+    if not added:
         return target
-    embeddings = np.stack([candidate.embedding for candidate in chosen]).astype(np.float32)
+    embeddings = found.astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    names = tuple(f"{one.added.video_id} at {one.added.time:.3f} s" for one in chosen)
+    names = tuple(f"{one.video_id} at {one.time:.3f} s" for one in added)
     return replace(
         target,
         embeddings=np.concatenate([target.embeddings, embeddings]),
         sources=(*target.sources, *names),
-        added=tuple(one.added for one in chosen),
+        added=added,
     )

@@ -5,7 +5,7 @@ from typing import Self
 
 from fastface.impostors import ImpostorDistribution
 
-__all__ = ["Limits", "Pairs", "TrackRule"]
+__all__ = ["Limits", "Pairs", "TrackRule", "allowed_rate", "counted_pairs"]
 
 _SHARE_ANYWHERE, _SHARE_IN_FILM, _SHARE_IN_SHOT = 0.8, 0.1, 0.1
 """How the risk is shared out: most of it to the tracks of which nothing else is known."""
@@ -22,6 +22,16 @@ class Pairs:
     anywhere: int  # every track with every target
     in_film: int = 0  # tracks of a film in which the target surely is, with that target
     in_shot: int = 0  # tracks of a shot in which the target surely is, with that target
+
+
+def counted_pairs(pairs: Pairs) -> int:
+    """Comparisons of any track with any target that the risk is for: those of an archive of some size at least."""
+    return max(pairs.anywhere, _LEAST_PAIRS_ANYWHERE)
+
+
+def allowed_rate(false_tracks: float, pairs: Pairs) -> float:
+    """Share of comparisons of different persons that may reach the threshold for any track."""
+    return _SHARE_ANYWHERE * false_tracks / counted_pairs(pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ class TrackRule:
             false_tracks: Most false tracks that are expected in the whole question, for all targets together.
             pairs: How many comparisons it makes.
         """
-        anywhere = usual.threshold(_SHARE_ANYWHERE * false_tracks / max(pairs.anywhere, _LEAST_PAIRS_ANYWHERE))
+        anywhere = usual.threshold(allowed_rate(false_tracks, pairs))
         in_film = usual.threshold(_SHARE_IN_FILM * false_tracks / max(pairs.in_film, _LEAST_PAIRS_IN_FILM))
         in_shot = usual.threshold(_SHARE_IN_SHOT * false_tracks / max(pairs.in_shot, _LEAST_PAIRS_IN_SHOT))
         in_film = min(in_film, anywhere)

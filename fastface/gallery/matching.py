@@ -12,6 +12,7 @@ from fastface.gallery.claims import Claims, claims_for, claims_of
 from fastface.gallery.decision import TrackDecision, decide_tracks, near_misses
 from fastface.gallery.evidence import EvidenceModel, TrackEvidence
 from fastface.gallery.limits import Limits
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.types import Bodies, Doubt, Faces, FaceTracks, Gallery, HitKind, Hits
 
 __all__ = ["EVERYONE", "Matches", "VideoFaces", "follow_bodies", "match", "match_tracks"]
@@ -48,7 +49,7 @@ class Matches:
     """What is the gallery's in one video.
 
     Attributes:
-        hits: An entry for every target, in the gallery's order, `EVERYONE` last; hits in order of time.
+        hits: An entry for every target that has hits, in the gallery's order, `EVERYONE` last; hits in order of time.
         doubts: Tracks that are no target's, and nearly are; in order of time.
         decision: What became of each track; None where each face was decided by itself.
     """
@@ -67,8 +68,8 @@ class _Owners(NamedTuple):
     by: npt.NDArray[np.int8]
 
 
-def match(faces: Faces, gallery: Gallery, limits: Limits, periods: npt.NDArray[np.float64]) -> dict[str, Hits]:
-    """The hits of every target in one video, each face decided by itself and its neighbours.
+def match(faces: Faces, references: ReferenceSet, limits: Limits, periods: npt.NDArray[np.float64]) -> dict[str, Hits]:
+    """The hits of each target that has some in one video, each face decided by itself and its neighbours.
 
     A face can only be a hit of the target that it is most similar to. Along a track, in order of time, hits begin at a
     face with similarity ≥ `enter` and a lead ≥ `margin` over every other target and lookalike; they go on while the
@@ -80,11 +81,12 @@ def match(faces: Faces, gallery: Gallery, limits: Limits, periods: npt.NDArray[n
 
     Args:
         faces: Faces of one video, in any order; the tracks are linked.
-        gallery: Targets and lookalikes of the same contract as the faces.
+        references: Of targets and lookalikes of the same contract as the faces.
         limits: When a face is a target's; its rule for tracks is not applied.
         periods: (n,) seconds that each face's sample stands for.
     """
-    claims = claims_of(faces.embedding, gallery, limits.exit)
+    gallery = references.gallery
+    claims = claims_of(faces.embedding, references, limits.exit)
     face = np.full(len(faces), HitKind.FACE, np.int8)
     owners = _Owners(_continue_hits(faces, claims, limits), claims.similarity, claims.margin, face)
     hits = _hits_of_targets(faces, gallery, periods, owners)
@@ -93,28 +95,28 @@ def match(faces: Faces, gallery: Gallery, limits: Limits, periods: npt.NDArray[n
     return hits
 
 
-def match_tracks(video: VideoFaces, gallery: Gallery, limits: Limits, model: EvidenceModel) -> Matches:
-    """The hits of every target in one video, decided by whole tracks: see `gallery.decision`.
+def match_tracks(video: VideoFaces, references: ReferenceSet, limits: Limits, model: EvidenceModel) -> Matches:
+    """The hits of each target that has some in one video, decided by whole tracks: see `gallery.decision`.
 
     The faces of a track are hits of its target but those that are another target's or a lookalike's by themselves, and
     those that are unlike the track's best faces.
 
     Args:
         video: What the index holds.
-        gallery: Targets and lookalikes of the same contract as the faces.
+        references: Of targets and lookalikes of the same contract as the faces.
         limits: With a rule for tracks.
         model: Weighs tracks against the gallery.
     """
     rule = limits.tracks
     assert rule is not None
-    faces, tracks = video.faces, video.tracks
+    gallery, faces, tracks = references.gallery, video.faces, video.tracks
     evidence = model.weigh(tracks.embedding, rule.in_shot)
     decision = decide_tracks(tracks, evidence, rule, limits.margin)
-    owners = _owners_of_faces(video, gallery, decision, limits)
+    owners = _owners_of_faces(video, references, decision, limits)
     hits = _hits_of_targets(faces, gallery, video.periods, owners)
     if gallery.everyone:
-        hits[EVERYONE] = _hits_of_everyone(faces, video.periods, ~_are_lookalikes(video, gallery, evidence, limits))
-    doubts = _doubts(video, gallery, evidence, near_misses(evidence, decision, rule), limits)
+        hits[EVERYONE] = _hits_of_everyone(faces, video.periods, ~_are_lookalikes(video, references, evidence, limits))
+    doubts = _doubts(video, references, evidence, near_misses(evidence, decision, rule), limits)
     return Matches(hits, doubts, decision)
 
 
@@ -140,7 +142,7 @@ def _continue_hits(faces: Faces, claims: Claims, limits: Limits) -> npt.NDArray[
     return owner
 
 
-def _owners_of_faces(video: VideoFaces, gallery: Gallery, decision: TrackDecision, limits: Limits) -> _Owners:
+def _owners_of_faces(video: VideoFaces, references: ReferenceSet, decision: TrackDecision, limits: Limits) -> _Owners:
     """Which faces of the tracks that are a target's are hits, and what makes each one."""
     faces, rule = video.faces, limits.tracks
     assert rule is not None
@@ -156,7 +158,7 @@ def _owners_of_faces(video: VideoFaces, gallery: Gallery, decision: TrackDecisio
     if not len(rows):
         return owners
     track, target = place[rows], decision.owner[place[rows]]
-    similarity, lead = claims_for(faces.embedding[rows], gallery, target)
+    similarity, lead = claims_for(faces.embedding[rows], references, target)
     enter = np.float32(rule.anywhere)
     # The face alone says that it is somebody else: it is more like that person, and like enough.
     is_others = (lead < 0) & (similarity - lead >= enter)
@@ -195,12 +197,14 @@ def _are_like_their_track(
 
 
 def _are_lookalikes(
-    video: VideoFaces, gallery: Gallery, evidence: TrackEvidence, limits: Limits
+    video: VideoFaces, references: ReferenceSet, evidence: TrackEvidence, limits: Limits
 ) -> npt.NDArray[np.bool_]:
     """(n,) whether each face, or its track, is like a lookalike."""
     rule = limits.tracks
     assert rule is not None
-    claims = claims_of(video.faces.embedding, gallery, limits.enter)
+    if not references.gallery.lookalikes:
+        return np.zeros(len(video.faces), np.bool_)
+    claims = claims_of(video.faces.embedding, references, limits.enter)
     place = np.searchsorted(video.tracks.number, video.faces.tracks)
     by_track = evidence.lookalike >= np.float32(rule.anywhere)
     found = claims.lookalike >= np.float32(limits.enter)
@@ -244,33 +248,30 @@ def follow_bodies(bodies: Bodies, hits: Mapping[str, Hits], period: float) -> di
 
 
 def _doubts(
-    video: VideoFaces, gallery: Gallery, evidence: TrackEvidence, rows: npt.NDArray[np.int64], limits: Limits
+    video: VideoFaces, references: ReferenceSet, evidence: TrackEvidence, rows: npt.NDArray[np.int64], limits: Limits
 ) -> tuple[Doubt, ...]:
     """The tracks of some rows, for a person to look at, in order of time."""
-    rule, tracks, faces = limits.tracks, video.tracks, video.faces
+    rule, tracks = limits.tracks, video.tracks
     assert rule is not None
     if not len(rows):
         return ()
     target = evidence.target[rows]
-    whole, _ = claims_for(tracks.embedding[rows], gallery, target)
-    numbers = faces.tracks
+    whole = references.own_cosines(tracks.embedding[rows], target)
     found = []
-    for place, row in enumerate(rows.tolist()):
-        own = np.flatnonzero(numbers == tracks.number[row])
-        alone, _ = claims_for(faces.embedding[own], gallery, np.full(len(own), target[place], np.int32))
+    for place, (row, best) in enumerate(zip(rows.tolist(), _best_faces(video, references, rows, target), strict=True)):
         size, lead = int(tracks.faces[row]), float(evidence.lead[row])
-        reason = "nearly enough evidence"
+        reason = "just below the threshold"
         if size < rule.least_faces:
             reason = f"too few faces: {size}"
         elif lead < limits.margin:
-            reason = "another person is nearly as like"
+            reason = "another person is nearly as similar"
         found.append(
             Doubt(
-                target=gallery.targets[int(target[place])].label,
+                target=references.gallery.targets[int(target[place])].label,
                 start=float(tracks.start[row]),
                 end=float(tracks.end[row]),
                 faces=size,
-                best_similarity=float(alone.max()),
+                best_similarity=best,
                 similarity=float(whole[place]),
                 evidence=float(evidence.evidence[row]),
                 margin=lead,
@@ -280,15 +281,37 @@ def _doubts(
     return tuple(sorted(found, key=lambda doubt: (doubt.start, doubt.target, doubt.end)))
 
 
+def _best_faces(
+    video: VideoFaces,
+    references: ReferenceSet,
+    rows: npt.NDArray[np.int64],
+    target: npt.NDArray[np.int32],
+) -> list[float]:
+    """The largest cosine of a face of each of some tracks to the track's target."""
+    numbers = video.tracks.number[rows]
+    order = np.argsort(video.faces.tracks, kind="stable")
+    own = video.faces.tracks[order]
+    first, last = np.searchsorted(own, numbers), np.searchsorted(own, numbers, side="right")
+    faces = np.concatenate([order[start:end] for start, end in zip(first, last, strict=True)])
+    cosines = references.own_cosines(video.faces.embedding[faces], np.repeat(target, last - first))
+    bounds = np.cumsum([0, *(last - first).tolist()])
+    best: list[float] = np.maximum.reduceat(cosines, bounds[:-1]).tolist()
+    return best
+
+
 def _hits_of_targets(
     faces: Faces, gallery: Gallery, periods: npt.NDArray[np.float64], owners: _Owners
 ) -> dict[str, Hits]:
-    hits = {}
+    """The hits of the targets that own faces: of thousands of targets a video shows a few."""
+    if not len(faces):
+        return {}
     order = np.argsort(owners.target, kind="stable")
-    bounds = np.searchsorted(owners.target[order], np.arange(len(gallery.targets) + 1))
-    for number, target in enumerate(gallery.targets):
-        rows = _one_per_frame(faces, owners.similarity, order[bounds[number] : bounds[number + 1]])
-        hits[target.label] = _hits(faces, periods, rows, owners)
+    numbers, firsts = np.unique(owners.target[order], return_index=True)
+    hits = {}
+    for number, rows in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
+        if number >= 0:
+            best = _one_per_frame(faces, owners.similarity, rows)
+            hits[gallery.targets[number].label] = _hits(faces, periods, best, owners)
     return hits
 
 

@@ -1,6 +1,6 @@
 """Photos, folders and banks → gallery, with a report on each photo and one list of all faults."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from fastface.gallery.comparison import (
     stacked,
     used_references,
 )
+from fastface.gallery.loose_photos import describe_mixed, describe_nested, join_loose
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.neighbours import no_check
 from fastface.gallery.photos import (
@@ -38,6 +39,10 @@ from fastface.types import Gallery, Target
 __all__ = ["GalleryReport", "PhotoReport", "ReferenceRule", "load_gallery", "save_gallery"]
 
 
+_MOST_UNUSABLE = 3
+"""Photos without a usable face that are named, of a folder that must be sorted first; more are told after that."""
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoReport:
     """What became of one photo, or of one entry of a bank.
@@ -54,6 +59,7 @@ class PhotoReport:
         nearest_other: The other person, target or lookalike, that it is most alike to; empty without any.
         other_similarity: Cosine to that person's most alike reference; None without any.
         resampling: The looks that its embedding is the mean of, as `flip, jitter 10`; empty for one look.
+        taken_box: x1, y1, x2, y2 of the face in the photo, where it was taken from several; else None.
     """
 
     source: str
@@ -67,6 +73,7 @@ class PhotoReport:
     nearest_other: str = ""
     other_similarity: float | None = None
     resampling: str = ""
+    taken_box: tuple[float, float, float, float] | None = None
 
     @property
     def line(self) -> str:
@@ -77,9 +84,9 @@ class PhotoReport:
         if self.resampling:
             parts.append(self.resampling)
         if self.sibling_similarity is not None:
-            parts.append(f"siblings {self.sibling_similarity:.2f}")
+            parts.append(f"similarity to own photos {self.sibling_similarity:.2f}")
         if self.other_similarity is not None:
-            parts.append(f"nearest other {self.nearest_other} {self.other_similarity:.2f}")
+            parts.append(f"closest other person: {self.nearest_other} ({self.other_similarity:.2f})")
         return "; ".join([*parts, *self.remarks])
 
 
@@ -160,13 +167,19 @@ def load_gallery(
     wanted, unwanted = collect(targets), collect(lookalikes)
     faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if unwanted.everyone:
-        faults.append("--not '*': everyone cannot be a lookalike")
+        faults.append("'*' cannot be used with --not")
     alike = rule.alike
     pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
     num_before = len(faults)
-    persons = _persons(wanted, pick, rule, faults)
+    persons = _persons(wanted, pick, rule, faults, check)
+    wanted, joined = join_loose(wanted, persons, alike)
+    if joined:
+        del faults[num_before:]
+        persons = _persons(wanted, pick, rule, faults, check)
+    nested = describe_nested(wanted, persons, alike)
+    faults.extend(nested)
     is_told = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
-    others = _persons(unwanted, pick, rule, faults)
+    others = _persons(unwanted, pick, rule, faults, check)
     compared = compare_persons(persons, others, alike, check)
     if compared is not None:
         drop_misfiled(compared, alike)
@@ -179,20 +192,25 @@ def load_gallery(
     faults.extend(f"--not {fault}" for fault in _unseen(unwanted, others))
     references, avoided = used_references(persons), used_references(others)
     if compared is not None:
-        faults.extend(same_faces(compared, alike))
+        groups = same_faces(compared, alike)
+        mixed, told = describe_mixed(wanted, [group.labels for group in groups])
+        unusable = [fault for fault in faults if _is_told(fault, told)]
+        shown = unusable if len(unusable) <= _MOST_UNUSABLE else []
+        faults = [fault for fault in faults if fault not in unusable] + mixed + shown
+        faults.extend(group.fault for group in groups if not told.issuperset(group.labels))
         faults.extend(same_pictures(compared))
     if wanted.everyone and EVERYONE in references:
         faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
     if not references and not wanted.everyone:
         if rule.tolerant or not (is_told or unseen):
-            faults.append("no usable target: no photo, folder or bank with a usable face was named")
+            faults.append("no usable photo: no photo, folder or bank with a usable face was given with -t")
         raise ConfigError(faults)
     if faults and not rule.tolerant:
         raise ConfigError(faults)
     gallery = Gallery(_targets(references), _targets(avoided), rule.contract, wanted.everyone)
     nearest = {} if compared is None else compared.nearest()
     photos = (*_reports(persons, nearest), *_reports(others, nearest))
-    remarks = () if compared is None else tuple(like_lookalikes(compared, alike))
+    remarks = (*joined, *(() if compared is None else like_lookalikes(compared, alike)))
     return gallery, GalleryReport(photos, tuple(faults), references, remarks)
 
 
@@ -209,7 +227,11 @@ def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
 
 
 def _persons(
-    sources: Sources, pick: Callable[[Sequence[Photo]], list[Pick]], rule: ReferenceRule, faults: list[str]
+    sources: Sources,
+    pick: Callable[[Sequence[Photo]], list[Pick]],
+    rule: ReferenceRule,
+    faults: list[str],
+    check: Callable[[], None],
 ) -> dict[str, list[Pick]]:
     """Picks of each label, by label: those of photos first, then those of banks."""
     photos: dict[str, list[Photo]] = {}
@@ -217,16 +239,20 @@ def _persons(
         photos.setdefault(photo.label, []).append(photo)
     persons = {label: pick(found) for label, found in photos.items()}
     for path in sources.banks:
+        check()
         try:
             bank = load_bank(path, rule.contract, rule.dimension)
         except ReferenceImageError as error:
             faults.append(valid_text(str(error)))
             continue
+        check()
         for label, references in bank.items():
             persons.setdefault(label, []).extend(Pick(entry.source, label, entry) for entry in references)
     for picks in persons.values():
-        drop_doubles(picks)
-        drop_unlike(picks, rule.alike)
+        check()
+        if len(picks) > 1:
+            drop_doubles(picks)
+            drop_unlike(picks, rule.alike)
     return dict(sorted(persons.items()))
 
 
@@ -235,7 +261,16 @@ def _unusable(picks: Sequence[Pick]) -> str | None:
     if any(pick.reference is not None or not pick.is_meant for pick in picks):
         return None
     reasons = "; ".join(f"{pick.source}: {', '.join(pick.remarks)}" for pick in picks)
-    return f"{picks[0].label!r} has no usable photo: {reasons}"
+    return f"{_no_photo_of(picks[0].label)}{reasons}"
+
+
+def _is_told(fault: str, labels: Collection[str]) -> bool:
+    """Whether a fault says that one of these labels has no usable photo."""
+    return any(fault.startswith(_no_photo_of(label)) for label in labels)
+
+
+def _no_photo_of(label: str) -> str:
+    return f"{label!r} has no usable photo: "
 
 
 def _targets(references: Mapping[str, Sequence[Reference]]) -> tuple[Target, ...]:
@@ -292,4 +327,5 @@ def _report(
         nearest_other=nearest,
         other_similarity=similarity,
         resampling=face.resampling,
+        taken_box=pick.taken_box,
     )

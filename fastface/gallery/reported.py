@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.gallery.claims import claims_for
-from fastface.types import Added, Faces, Gallery, Hits
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.types import Added, Faces, Hits
 
 __all__ = ["without_own_tracks"]
 
 _NO_TRACK = -1
 
 
-def without_own_tracks(video_id: str, faces: Faces, hits: dict[str, Hits], gallery: Gallery) -> dict[str, Hits]:
+def without_own_tracks(video_id: str, faces: Faces, hits: dict[str, Hits], references: ReferenceSet) -> dict[str, Hits]:
     """The same hits, with similarity and margin to the references that are not of the hit's own track.
 
     Photos are of no track, so there is always something to compare with. A margin may fall below 0: then only the
@@ -28,35 +29,43 @@ def without_own_tracks(video_id: str, faces: Faces, hits: dict[str, Hits], galle
         video_id: The video.
         faces: Its faces; the tracks are linked.
         hits: {label: hits of that target}; labels that are no target's are left as they are.
-        gallery: What the hits were found with.
+        references: What the hits were found with.
     """
-    own = _tracks_of_references(video_id, faces, gallery)
+    own = _tracks_of_references(video_id, faces, references)
     if (own == _NO_TRACK).all():
         return hits
-    told = dict(hits)
-    for number, target in enumerate(gallery.targets):
-        found = hits[target.label]
-        numbers = np.full(len(found), number, np.int32)
-        tracks = faces.tracks[found.face], own
-        similarity, margin = claims_for(faces.embedding[found.face], gallery, numbers, tracks)
-        told[target.label] = replace(found, similarity=similarity, margin=margin)
-    return told
-
-
-def _tracks_of_references(video_id: str, faces: Faces, gallery: Gallery) -> npt.NDArray[np.int64]:
-    """(r,) number of the track of this video that each reference is from, -1 of all others; in the gallery's order."""
+    reported = dict(hits)
+    numbers = {label: number for label in hits if (number := references.number_of(label)) is not None}
+    # Only hits of tracks that gave references are compared with fewer references than before.
     tracks = faces.tracks
-    numbers: list[int] = []
-    for person in (*gallery.targets, *gallery.lookalikes):
-        numbers += [_NO_TRACK] * (len(person.embeddings) - len(person.added))
-        for one in person.added:
-            is_here = one.video_id == video_id and len(faces) > 0
-            numbers.append(int(tracks[_row_of(one, faces)]) if is_here else _NO_TRACK)
-    return np.array(numbers, np.int64)
+    rows = {label: np.flatnonzero(np.isin(tracks[hits[label].face], own)) for label in numbers}
+    face = np.concatenate([np.empty(0, np.int64), *(hits[label].face[rows[label]] for label in numbers)])
+    targets = np.repeat(np.array([*numbers.values()], np.int32), [len(found) for found in rows.values()])
+    similarity, margin = claims_for(faces.embedding[face], references, targets, (tracks[face], own))
+    start = 0
+    for label, changed in rows.items():
+        columns = hits[label].similarity.copy(), hits[label].margin.copy()
+        for column, values in zip(columns, (similarity, margin), strict=True):
+            column[changed] = values[start : start + len(changed)]
+        reported[label] = replace(hits[label], similarity=columns[0], margin=columns[1])
+        start += len(changed)
+    return reported
+
+
+def _tracks_of_references(video_id: str, faces: Faces, references: ReferenceSet) -> npt.NDArray[np.int64]:
+    """Number of the track of this video that each reference out of a film is from; -1 of those of other films."""
+    numbers = np.full(len(references.films), _NO_TRACK)
+    added = references.added_of(video_id)
+    if len(faces) and added:
+        tracks = faces.tracks
+        for row, one in added:
+            numbers[row] = tracks[_row_of(one, faces)]
+    return numbers
 
 
 def _row_of(added: Added, faces: Faces) -> int:
     """The face that joined; where a closer look has replaced it, the one nearest in time, then in place."""
     time = np.abs(faces.time - added.time)
-    place = np.abs(faces.boxes - np.array(added.box, np.float32)).sum(axis=1)
-    return int(np.lexsort((place, time))[0])
+    nearest = np.flatnonzero(time == time.min())
+    place = np.abs(faces.boxes[nearest] - np.array(added.box, np.float32)).sum(axis=1)
+    return int(nearest[place.argmin()])

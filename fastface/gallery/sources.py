@@ -46,6 +46,8 @@ class Sources:
         folders: The folders that were named.
         everyone: Whether `'*'` is among them.
         faults: What names nothing: one line each.
+        loose: Of the folders, those that hold two loose photos or more, and no sub-folder.
+        nested: Persons' folders, named by their place, that hold two sub-folders or more, and no loose photo.
     """
 
     photos: tuple[Photo, ...]
@@ -53,14 +55,18 @@ class Sources:
     folders: tuple[Path, ...]
     everyone: bool
     faults: tuple[str, ...]
+    loose: tuple[Path, ...] = ()
+    nested: tuple[Path, ...] = ()
 
 
 def label_of(text: str) -> str:
-    """The label that a file or folder name gives: composed Unicode, safe as a file name.
+    """The label that a file or folder name gives: composed Unicode, safe as a file name but for a full stop at the end.
 
     Two spellings of one name (composed, as Linux keeps it, and decomposed, as macOS does) give one label.
     """
-    return safe_name(unicodedata.normalize("NFC", text))
+    name = unicodedata.normalize("NFC", text)
+    stem = name.removesuffix(".")  # as in Robert Downey Jr.
+    return name if safe_name(stem) == stem else safe_name(name)
 
 
 def collect(paths: Iterable[str | Path]) -> Sources:
@@ -82,6 +88,8 @@ def collect(paths: Iterable[str | Path]) -> Sources:
         folders=tuple(listing.folders),
         everyone=listing.everyone,
         faults=tuple(listing.faults),
+        loose=tuple(dict.fromkeys(listing.loose)),
+        nested=tuple(dict.fromkeys(listing.nested)),
     )
 
 
@@ -94,6 +102,8 @@ class _Listing:
     folders: list[Path] = field(default_factory=list)
     everyone: bool = False
     faults: list[str] = field(default_factory=list)
+    loose: list[Path] = field(default_factory=list)
+    nested: list[Path] = field(default_factory=list)
 
     def add(self, given: str) -> None:
         """One argument."""
@@ -136,11 +146,16 @@ class _Listing:
             return
         if not entries:
             self.faults.append(f"{str(folder)!r}: the folder is empty")
+        files = [path for path in entries if not _is_folder(path)]
+        if len(files) == len(entries) and sum(map(_is_picture, files)) > 1:
+            self.loose.append(folder)
         for path in entries:
             if _is_folder(path):
                 self._add_person(path, path.name)
+                if _is_nested(path):
+                    self.nested.append(path)
             else:
-                self._add_file(path, is_meant=path.suffix.lower() in _PICTURE_SUFFIXES)
+                self._add_file(path, is_meant=_is_picture(path))
 
     def _add_person(self, folder: Path, name: str) -> None:
         """All files under one person's folder. Links to folders are not followed: they may lead in a circle."""
@@ -162,11 +177,11 @@ def _why_nobody(name: str, named: str) -> str:
     if not name or not named:
         return "write NAME=PATH, with a name and a photo or folder"
     if named == EVERYONE_PATH:
-        return "everyone has no name: write '*'"
+        return "'*' takes no name: write -t '*'"
     if fault := _why_not_there(Path(named)):
-        return f"neither that nor {named!r} is there: {fault}"
+        return f"{named!r}: {fault}"
     is_bank = Path(named).suffix.lower() == BANK_SUFFIX and not Path(named).is_dir()
-    return f"a bank has names of its own: write {named!r}" if is_bank else ""
+    return f"a bank already holds names: write {named!r}" if is_bank else ""
 
 
 def _why_not_there(path: Path) -> str:
@@ -186,6 +201,19 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _PICTURE_SUFFIXES
+
+
+def _is_nested(folder: Path) -> bool:
+    """Whether a person's folder holds sub-folders instead of photos."""
+    try:
+        inside = [path for path in folder.iterdir() if not _is_hidden(path.name)]
+    except OSError:
+        return False
+    return sum(map(_is_folder, inside)) > 1 and not any(map(_is_picture, inside))
 
 
 def _is_hidden(name: str) -> bool:

@@ -1,161 +1,133 @@
-"""Comparisons of which the truth is known: faces that are surely of one person, and faces that are surely not.
+"""Comparisons with a known truth: evidence of photos and tracks for their own person, and for other persons.
 
-A face is compared with a person as matching does it: its cosine to the nearest of that person's references. A photo of
-a person stands in turn for a face in a video, and is compared with the person's other photos.
+Evidence is what decides: see `gallery.evidence`. A photo stands for a track of one face, and is weighed against the
+person's other photos, and against all photos of every other person.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import BLOCK_ROWS, cosine_blocks, cosines
-from fastface.gallery.comparison import stacked
-from fastface.gallery.photos import Reference
-from fastface.types import Faces, FloatArray, Gallery
+from fastface.gallery.evidence import EvidenceModel
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.types import FaceTracks, FloatArray
 
-__all__ = ["PhotoTrials", "Trials", "frame_trials", "photo_trials", "track_trials", "video_trials"]
+__all__ = ["PhotoTrials", "TrackTrials", "Trials", "join_trials", "photo_trials", "track_trials"]
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """Comparisons of one kind.
+    """Comparisons of one kind."""
 
-    Attributes:
-        similarity: (n,) float32 cosines.
-        extreme: Which of them speaks most against the kind: the closest strangers, or the mates furthest apart.
-    """
-
-    similarity: FloatArray
-    extreme: str = ""
+    evidence: FloatArray  # (n,)
+    face: npt.NDArray[np.int64]  # (n,) number of the photo or track: comparisons of one are not independent
+    extreme: str = ""  # the one that speaks most against the kind: the closest strangers, or the mates furthest apart
 
     def __len__(self) -> int:
-        return len(self.similarity)
+        return len(self.evidence)
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoTrials:
-    """All that the photos say.
+    """What the photos say."""
 
-    Attributes:
-        mates: A photo and its own person's other photos; of persons with one photo there are none.
-        lead: (n,) float32: how much more like their own person than the next one the mates are; -1 to 2.
-        strangers: A photo and each other person's photos.
-        same_pairs: (p,) float32, each two photos of one person.
-        other_pairs: (q,) float32, each two photos of different persons.
-    """
-
-    mates: Trials
-    lead: FloatArray
-    strangers: Trials
-    same_pairs: FloatArray
-    other_pairs: FloatArray
+    mates: Trials  # a photo and its person's other photos; none of persons with one photo
+    lead: FloatArray  # (n,) of each of the mates over the next person
+    strangers: Trials  # a photo and each other person
 
 
-def photo_trials(references: Mapping[str, Sequence[Reference]]) -> PhotoTrials:
-    """The comparisons among the photos of several persons.
+@dataclass(frozen=True, slots=True)
+class TrackTrials:
+    """What the tracks of an archive say."""
+
+    found: Trials  # a track and the person that it is given to: not known, but decided
+    strangers: Trials  # a track and each person that it is not
+
+
+def photo_trials(references: ReferenceSet, model: EvidenceModel) -> PhotoTrials:
+    """The comparisons among the photos of several targets.
 
     Args:
-        references: Of at least two persons.
+        references: Of at least one target.
+        model: Weighs tracks against them.
     """
-    sources = [reference.source for found in references.values() for reference in found]
-    counts = [len(found) for found in references.values()]
-    person = np.repeat(np.arange(len(counts)), counts)
-    between = cosines(*2 * [np.concatenate([stacked(found) for found in references.values()])])
-    same, upper = person[:, None] == person, np.triu(np.ones(between.shape, bool), 1)
-    photos = np.arange(len(person))
-    alone = between.copy()
-    alone[photos, photos] = -np.inf  # a photo is not compared with itself
-    nearest = np.maximum.reduceat(alone, np.cumsum([0, *counts[:-1]]), axis=1)
-    own = nearest[photos, person]
-    others = nearest.copy()
-    others[photos, person] = -np.inf
+    targets = references.gallery.targets
+    sources = [source for target in targets for source in target.sources[: len(target.photo_embeddings)]]
+    person = np.repeat(np.arange(len(targets)), [len(target.photo_embeddings) for target in targets])
+    embeddings = np.concatenate([target.photo_embeddings for target in targets]).astype(np.float16)
+    evidence = model.by_photos(embeddings)[:, : len(targets)]
+    own = np.concatenate([_padded(model.by_other_photos(number)) for number in range(len(targets))])
     has_mate = np.isfinite(own)
-    furthest = sources[int(np.where(has_mate, own, np.inf).argmin())] if has_mate.any() else ""
-    row, column = divmod(int(np.where(same, -np.inf, between).argmax()), len(person))
-    return PhotoTrials(
-        mates=Trials(own[has_mate], furthest),
-        lead=(own - others.max(axis=1))[has_mate],
-        strangers=Trials(nearest[np.arange(len(counts)) != person[:, None]], f"{sources[row]} and {sources[column]}"),
-        same_pairs=between[same & upper],
-        other_pairs=between[~same & upper],
+    is_other = np.arange(len(targets)) != person[:, None]
+    others = np.where(is_other, evidence, -1).max(axis=1, initial=-1)
+    face, other = np.nonzero(is_other)
+    strangers = evidence[face, other]
+    closest = furthest = ""
+    if len(strangers):
+        row = int(strangers.argmax())
+        closest = f"{sources[face[row]]} and {targets[other[row]].label}"
+    if has_mate.any():
+        furthest = sources[int(np.where(has_mate, own, np.inf).argmin())]
+    mates = Trials(own[has_mate].astype(np.float32), np.flatnonzero(has_mate), furthest)
+    return PhotoTrials(mates, (own - others)[has_mate].astype(np.float32), Trials(strangers, face, closest))
+
+
+def _padded(evidence: FloatArray) -> npt.NDArray[np.float64]:
+    """The evidence of a person's photos; no number for a single photo, which has no other beside it."""
+    return evidence.astype(np.float64) if len(evidence) else np.full(1, np.nan)
+
+
+def track_trials(
+    name: str,
+    tracks: FaceTracks,
+    evidence: npt.NDArray[np.float32],
+    owner: npt.NDArray[np.int32],
+    labels: Sequence[str],
+) -> TrackTrials:
+    """The comparisons of one video's tracks with the targets.
+
+    A track is another person than all but the one that it is most like, who may be its own; and another person than
+    one who is on screen at the same time in another track.
+
+    Args:
+        name: The video.
+        tracks: Its tracks.
+        evidence: (t, persons) by photos: targets first.
+        owner: (t,) number of the target that each track is given to; -1 for none.
+        labels: Of the targets.
+    """
+    number = np.arange(len(tracks))
+    is_other = np.ones((len(tracks), len(labels)), np.bool_)
+    if len(tracks):
+        nearest = evidence.argmax(axis=1)
+        is_target = nearest < len(labels)
+        is_other[number[is_target], nearest[is_target]] = False
+        for row in np.flatnonzero(owner >= 0).tolist():
+            together = (tracks.start <= tracks.end[row]) & (tracks.end >= tracks.start[row]) & (owner != owner[row])
+            is_other[together, owner[row]] = True
+    rows, persons = np.nonzero(is_other)
+    strangers, closest = evidence[rows, persons], ""
+    if len(rows):
+        best = int(strangers.argmax())
+        closest = f"{name}: {labels[persons[best]]} and a face from {tracks.start[rows[best]]:.3f} s on"
+    given = np.flatnonzero(owner >= 0)
+    found, furthest = evidence[given, owner[given]], ""
+    if len(given):
+        furthest = f"{name}: a face from {tracks.start[given[int(found.argmin())]]:.3f} s on"
+    return TrackTrials(Trials(found, given, furthest), Trials(strangers, rows, closest))
+
+
+def join_trials(parts: Sequence[Trials], *, largest: bool) -> Trials:
+    """The comparisons of several videos; the extreme one is that with the largest, or smallest, evidence."""
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        return Trials(np.empty(0, np.float32), np.empty(0, np.int64))
+    extremes = [float(part.evidence.max() if largest else -part.evidence.min()) for part in filled]
+    shifts = np.cumsum([0, *(int(part.face.max()) + 1 for part in filled[:-1])])
+    return Trials(
+        np.concatenate([part.evidence for part in filled]),
+        np.concatenate([part.face + shift for part, shift in zip(filled, shifts.tolist(), strict=True)]),
+        filled[int(np.argmax(extremes))].extreme,
     )
-
-
-def frame_trials(faces: Faces) -> Trials:
-    """Strangers: two faces of one frame. Two tracks that share frames are compared once, where they are most alike.
-
-    A mirror or a photo on the wall shows a person twice; `extreme` tells where to look.
-
-    Args:
-        faces: Of one video.
-    """
-    order = np.lexsort((np.arange(len(faces)), faces.time))
-    time, number = faces.time[order], faces.tracks[order]
-    best: dict[tuple[int, int], tuple[float, float]] = {}
-    for step in range(1, _most_at_once(time)):
-        left = np.flatnonzero(time[step:] == time[:-step])
-        for start in range(0, len(left), BLOCK_ROWS):
-            rows = left[start : start + BLOCK_ROWS]
-            one, other = (faces.embedding[order[side]].astype(np.float64) for side in (rows, rows + step))
-            products = (one * other).sum(axis=1).clip(-1, 1)
-            for row, similarity in zip(rows, products.tolist(), strict=True):
-                pair = sorted((int(number[row]), int(number[row + step])))
-                best[pair[0], pair[1]] = max(best.get((pair[0], pair[1]), (-2.0, 0.0)), (similarity, float(time[row])))
-    closest = max(best.values(), default=None)
-    found = np.array([similarity for similarity, _ in best.values()], np.float32)
-    return Trials(found, "" if closest is None else f"two faces at {closest[1]:.3f} s")
-
-
-def track_trials(faces: Faces) -> Trials:
-    """Mates: the first and the last face of each track.
-
-    Faces were linked for their place and their likeness, and in one shot: this is easier than photos against a film.
-
-    Args:
-        faces: Of one video; the tracks are linked.
-    """
-    order = np.lexsort((faces.time, faces.track))
-    order = order[faces.track[order] >= 0]
-    starts = np.flatnonzero(np.diff(faces.track[order], prepend=-1))
-    ends = [(order[a], order[b - 1]) for a, b in pairwise([*starts.tolist(), len(order)]) if b - a > 1]
-    first, last = np.array(ends, np.int64).reshape(-1, 2).T
-    one, other = (faces.embedding[side].astype(np.float64) for side in (first, last))
-    found = (one * other).sum(axis=1).clip(-1, 1).astype(np.float32)
-    extreme = f"a track from {faces.time[first[found.argmin()]]:.3f} s on" if len(found) else ""
-    return Trials(found, extreme)
-
-
-def video_trials(faces: Faces, gallery: Gallery) -> Trials:
-    """Strangers: the faces of a track and each person but the one that they are most like, who may be their own.
-
-    Who is left out may be a stranger as well, so that these are a little less alike than strangers are.
-
-    Args:
-        faces: Of one video.
-        gallery: At least two persons, of the same contract as the faces.
-    """
-    if not len(faces):
-        return Trials(np.empty(0, np.float32))
-    counts = [len(target.embeddings) for target in gallery.targets]
-    references = np.concatenate([target.embeddings for target in gallery.targets])
-    starts = np.cumsum([0, *counts[:-1]])
-    blocks = cosine_blocks(faces.embedding, references)
-    nearest = np.concatenate([np.maximum.reduceat(block, starts, axis=1) for _, block in blocks])
-    number = faces.tracks
-    order = np.argsort(number, kind="stable")
-    by_track = np.maximum.reduceat(nearest[order], np.flatnonzero(np.diff(number[order], prepend=-1)), axis=0)
-    tracks = np.arange(len(by_track))
-    by_track[tracks, by_track.argmax(axis=1)] = -np.inf
-    track, person = divmod(int(by_track.argmax()), len(counts))
-    begin = faces.time[number == np.unique(number)[track]].min()
-    found = np.sort(by_track, axis=1)[:, 1:].ravel()
-    return Trials(found, f"{gallery.targets[person].label} and a face from {begin:.3f} s on")
-
-
-def _most_at_once(time: npt.NDArray[np.float64]) -> int:
-    """Faces in the fullest frame; times rise."""
-    starts = np.flatnonzero(np.diff(time, prepend=-np.inf))
-    return int(np.diff([*starts, len(time)]).max(initial=0))

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.types import Bodies, Faces
 
-__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "cut_tracks", "look_of"]
+__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "cut_tracks", "look_of", "rejoin_tracks"]
 
 _SCHEMA_VERSION = 1
 
@@ -85,20 +85,27 @@ class Corrections:
             FaceIndexError: It is damaged, or of another version.
         """
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            version = found["schema_version"]
-            if version != _SCHEMA_VERSION:
-                raise FaceIndexError(f"{str(path)!r} is of version {version}, this fastface writes {_SCHEMA_VERSION}")
-            return cls(
-                same=tuple(map(_group, found["same"])),
-                different=tuple((_group(one), _group(other)) for one, other in found["different"]),
-                rejected=tuple(map(_group, found["rejected"])),
-                cuts=tuple((_anchor(**one), _anchor(**other)) for one, other in found.get("cuts", ())),
-            )
+            return cls.from_object(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FaceIndexError(f"cannot read {str(path)!r}: {error}; mend it or remove it") from error
+            raise FaceIndexError(f"cannot read {str(path)!r}: {error}; repair it or remove it") from error
+
+    @classmethod
+    def from_object(cls, found: Any) -> Self:
+        """What `to_object` gave; ValueError, KeyError or TypeError if it is damaged or of another version."""
+        if (version := found["schema_version"]) != _SCHEMA_VERSION:
+            raise ValueError(f"it is of version {version}, this fastface writes {_SCHEMA_VERSION}")
+        return cls(
+            same=tuple(map(_group, found["same"])),
+            different=tuple((_group(one), _group(other)) for one, other in found["different"]),
+            rejected=tuple(map(_group, found["rejected"])),
+            cuts=tuple((_anchor(**one), _anchor(**other)) for one, other in found.get("cuts", ())),
+        )
+
+    def to_object(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {"schema_version": _SCHEMA_VERSION, **asdict(self)}
 
     def save(self, path: Path) -> None:
         """Writes the file, for its owner alone.
@@ -106,8 +113,7 @@ class Corrections:
         Raises:
             SpaceError: No space is left.
         """
-        content = {"schema_version": _SCHEMA_VERSION, **asdict(self)}
-        write_atomic(path, json.dumps(content, indent=1) + "\n", private=True)
+        write_atomic(path, json.dumps(self.to_object(), indent=1) + "\n", private=True)
 
     def merged(self, group: Iterable[Anchor]) -> Self:
         """With a group of tracks that are one person's; that two of its tracks are different is taken back."""
@@ -158,7 +164,7 @@ class Corrections:
     @property
     def anchors(self) -> Iterator[Anchor]:
         """Every face and body that is spoken of, some more than once."""
-        for group in (*self.same, *self.rejected, *(group for pair in self.different for group in pair)):
+        for group in (*self.same, *self.rejected, *(group for pair in self.different for group in pair), *self.cuts):
             yield from group
 
     def by_video(self, *, are_bodies: bool) -> dict[str, list[Anchor]]:
@@ -225,6 +231,18 @@ def cut_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contract:
             continue  # it is no track any more, or was taken apart before
         track = faces.track.copy()
         track[(faces.track == one) & (faces.time > (before.time + after.time) / 2)] = faces.track.max() + 1
+        faces = replace(faces, track=track)
+    return faces
+
+
+def rejoin_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contract: str, is_film: bool) -> Faces:
+    """The faces of a video with those tracks in one piece again that `cut_tracks` took apart. Arguments as there."""
+    for before, after in cuts:
+        one, other = (anchored_track(faces, face, contract=contract, is_film=is_film) for face in (before, after))
+        if one is None or other is None or one == other:
+            continue
+        track = faces.track.copy()
+        track[faces.track == other] = one
         faces = replace(faces, track=track)
     return faces
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastface.errors import ConfigError
 from fastface.identities.looks import Look, Looks
-from fastface.identities.store import Rules, Sighting
+from fastface.identities.store import Membership, Rules, Sighting
 from fastface.types import FloatArray
 
 __all__ = ["LAYOUT", "Draft", "Match", "Parts", "State", "Told", "matched"]
@@ -180,6 +180,23 @@ class Draft:
         )
         self._put(joined)
         return first
+
+    def groups(self, numbers: Iterable[int]) -> list[Membership]:
+        """See `IdentityStore.groups`."""
+        asked = sorted({self._asked(number) for number in numbers})
+        looks = [look for number in asked for look in self._known.of(number)]
+        return [Membership(look.number, look.identity, look.name) for look in looks]
+
+    def regroup(self, groups: Iterable[Membership]) -> None:
+        """See `IdentityStore.regroup`."""
+        for one in groups:
+            look, owner = self._look(one.look), self._look(one.identity)
+            if look is None or owner is None:
+                continue
+            is_apart = one.look == one.identity and not look.is_identity
+            seen = self._own(look.identity) if is_apart else look
+            first, last = seen.first_seen, seen.last_seen
+            self._put(replace(look, identity=one.identity, name=one.name, first_seen=first, last_seen=last))
 
     def _look(self, number: int) -> Look | None:
         return self.looks[number] if number in self.looks else self._known.by_number.get(number)

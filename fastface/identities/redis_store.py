@@ -32,7 +32,7 @@ _CHUNK = 1000
 _LONGEST_PAUSE = 0.1
 
 _HOW = (
-    "it is redis://user:password@host:6379/0, rediss:// likewise or unix:///path/of.sock?db=0, "
+    "write redis://user:password@host:6379/0, rediss://… or unix:///path/of.sock?db=0, "
     "in a name or a password %2F for /, %3F for ?, %23 for #, %40 for @; "
     f"after ? may stand {', '.join(_OPTIONS)}, with & between them"
 )

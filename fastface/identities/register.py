@@ -26,7 +26,7 @@ from fastface.cosine import normalized
 from fastface.errors import StoreError
 from fastface.identities.draft import LAYOUT, Draft, Match, Parts, State, Told, matched
 from fastface.identities.looks import Look, Looks, mean_of
-from fastface.identities.store import Encounter, Identity, Rules, Sighting
+from fastface.identities.store import Encounter, Identity, Membership, Rules, Sighting
 from fastface.names import valid_text
 from fastface.types import FloatArray
 
@@ -116,6 +116,14 @@ class Register(ABC):
     def merge(self, numbers: Collection[int]) -> int:
         """See `IdentityStore`."""
         return self._transact(lambda draft: draft.merge(numbers, self._all_sightings))
+
+    def groups(self, numbers: Collection[int]) -> list[Membership]:
+        """See `IdentityStore`."""
+        return self._transact(lambda draft: draft.groups(numbers))
+
+    def regroup(self, groups: Sequence[Membership]) -> None:
+        """See `IdentityStore`."""
+        self._transact(lambda draft: draft.regroup(groups))
 
     @abstractmethod
     def clear(self) -> None:

@@ -89,7 +89,10 @@ class SqliteStore(Register):
             # What was removed still stands in the log.
             is_held, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_held:
-            raise StoreError(f"{self._shown} is in use, and keeps traces of what was removed: stop that and try again")
+            raise StoreError(
+                f"{self._shown} is in use, so what was removed may still be in the file: "
+                "stop the other program and try again"
+            )
 
     def _make_file(self, *, may_be_new: bool) -> None:
         """Made private before the first byte of an embedding is in it; SQLite gives its log the same mode."""

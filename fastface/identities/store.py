@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fastface.errors import ConfigError
 from fastface.types import FloatArray
 
-__all__ = ["Encounter", "Identity", "IdentityStore", "Rules", "Sighting", "open_existing", "open_store"]
+__all__ = ["Encounter", "Identity", "IdentityStore", "Membership", "Rules", "Sighting", "open_existing", "open_store"]
 
 _SERVERS = ("redis", "rediss", "unix")
 """Schemes of a server's address."""
@@ -83,6 +83,21 @@ class Identity:
     sources: int
     first_seen: float
     last_seen: float
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Which identity a look is of.
+
+    Attributes:
+        look: The number of the look, which was that of an identity of its own once.
+        identity: The number of the identity.
+        name: Of the identity; empty for looks that were merged into it.
+    """
+
+    look: int
+    identity: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +187,16 @@ class IdentityStore(Protocol):
 
         Raises:
             ConfigError: There is no such number, or none was given; names those that there are.
+        """
+
+    def groups(self, numbers: Collection[int]) -> list[Membership]:
+        """What `merge` and `name` would change: which identity each look of these numbers is of, and its name."""
+
+    def regroup(self, groups: Sequence[Membership]) -> None:
+        """Takes back what `merge` and `name` changed since these groups were read.
+
+        Sightings stay with the identity that they were merged into until they are told again. Looks that the store does
+        not hold any more are left out.
         """
 
     def clear(self) -> None:

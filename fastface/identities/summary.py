@@ -1,5 +1,7 @@
 """A video's tracks in one row each, and which of them are on screen together. Pure array code."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,6 +9,10 @@ from fastface.grouping import Groups, group_tracks
 from fastface.types import Faces, FloatArray, Size, Tracks
 
 __all__ = ["centrality", "frame_mates", "summarised"]
+
+_PLAIN_QUALITY = 0.5
+_PLAIN_YAW = 30
+"""On films 19 of 20 such faces have a cosine of 0.6 and more to the mean of their track, others only 0.35."""
 
 _BLOCK_PAIRS = 1 << 20
 
@@ -34,20 +40,21 @@ def summarised(faces: Faces, period: float, video: int, size: Size, best: int = 
         faces=groups.sizes,
         best=rows[firsts],
         quality=faces.quality[rows[firsts]],
-        det_score=_best_scores(faces, groups, best),
+        det_score=_best_mean(faces.det_score, groups, best),
+        plain=_best_mean((faces.quality >= _PLAIN_QUALITY) & (np.abs(faces.yaw) <= _PLAIN_YAW), groups, best),
         centrality=(np.add.reduceat(centrality(faces.boxes, size)[rows], firsts) / groups.sizes).astype(np.float32),
         embedding=groups.mean,
     )
 
 
-def _best_scores(faces: Faces, groups: Groups, best: int) -> npt.NDArray[np.float32]:
-    """(t,) the mean detector score of each track's best faces: a head from behind is now and then taken for a face."""
+def _best_mean(values: npt.NDArray[Any], groups: Groups, best: int) -> npt.NDArray[np.float32]:
+    """(t,) the mean of a value of each track's best faces: a head from behind is now and then taken for a face."""
     rank = np.arange(len(groups.rows)) - groups.firsts[groups.of]
-    top = np.where(rank < best, faces.det_score[groups.rows], 0).astype(np.float64)
-    scores: npt.NDArray[np.float32] = (np.add.reduceat(top, groups.firsts) / np.minimum(groups.sizes, best)).astype(
+    top = np.where(rank < best, values[groups.rows], 0).astype(np.float64)
+    mean: npt.NDArray[np.float32] = (np.add.reduceat(top, groups.firsts) / np.minimum(groups.sizes, best)).astype(
         np.float32
     )
-    return scores
+    return mean
 
 
 def frame_mates(

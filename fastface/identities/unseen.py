@@ -111,6 +111,7 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
         best=np.array(best, np.int64),
         quality=np.zeros(len(firsts), np.float32),
         det_score=score,
+        plain=np.zeros(len(firsts), np.float32),
         centrality=(np.add.reduceat(middle, firsts) / sizes).astype(np.float32),
         embedding=np.empty((len(firsts), 0), np.float16),
     )
@@ -121,15 +122,15 @@ def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
     """(n,) who is told of in the nearest moment of each body's track, the earlier one of two; NOBODY in none."""
     pts = bodies.pts - bodies.pts.min(initial=np.iinfo(np.int64).max)  # some streams count from the epoch
     order = np.lexsort((pts, bodies.track))
-    telling = order[told[order] != NOBODY]
+    plain = order[told[order] != NOBODY]
     # Track and timestamp in one sorted number each: tracks lie further apart than any two moments of one.
     place = bodies.tracks * (2 * int(pts.max(initial=0)) + 1) + pts
-    after = np.searchsorted(place[telling], place, "left")
+    after = np.searchsorted(place[plain], place, "left")
     found = np.full(len(bodies), NOBODY, np.int64)
     nearest = np.full(len(bodies), np.inf)
     for candidate in (after - 1, after):
-        rows = np.flatnonzero((candidate >= 0) & (candidate < len(telling)))
-        other = telling[candidate[rows]]
+        rows = np.flatnonzero((candidate >= 0) & (candidate < len(plain)))
+        other = plain[candidate[rows]]
         away = np.abs(bodies.pts[other] - bodies.pts[rows])
         better = (bodies.track[other] == bodies.track[rows]) & (away < nearest[rows])
         found[rows[better]] = told[other[better]]

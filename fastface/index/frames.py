@@ -36,7 +36,7 @@ def check_frames(found: pa.Schema) -> None:
         FaceIndexError: It has not.
     """
     if found.remove_metadata() != _schema().remove_metadata():
-        raise FaceIndexError(f"frames have other columns than version {SCHEMA_VERSION}; scan again with --fresh")
+        raise FaceIndexError(f"the index of frames is not of version {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def frames_from_table(table: pa.Table) -> SampledFrames:

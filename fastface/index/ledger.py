@@ -195,6 +195,11 @@ class Ledger:
         with self._transaction("forget-export"):
             self._database.execute("DELETE FROM exports WHERE path = ?", (path,))
 
+    def move_export(self, path: str, moved: str) -> None:
+        """A file has another name now."""
+        with self._transaction("move-export"):
+            self._database.execute("UPDATE OR REPLACE exports SET path = ? WHERE path = ?", (moved, path))
+
     def exports(self) -> dict[str, tuple[str, str]]:
         """{path below OUT: (key, facts)} of all files made."""
         rows = self._rows("SELECT path, key, facts FROM exports ORDER BY path")

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from fastface.types import VideoInfo
+from fastface.types import Size, VideoInfo
 
 __all__ = ["UnitRecord", "VideoRecord", "info_from_text", "info_to_text"]
 
@@ -60,6 +60,7 @@ class UnitRecord:
         portraits: Faces of which pictures may be taken; if any, the unit and its video have a file of them.
         bodies: Bodies found; None if they were not looked for, and then there is no file of them.
         errors: Packets that could not be decoded.
+        encrypted: Of these, packets that are encrypted.
         covered: Seconds of video that were decoded.
         decoder: What decoded them; empty for pictures.
         decoder_reason: Why that is not the decoder that was asked for; empty if it is.
@@ -67,6 +68,7 @@ class UnitRecord:
         lost: Why the unit has no result: `state: reason`; empty if it has one.
         keyframes: When the keyframes are shown that were looked at; empty unless it was only they.
         seconds: Time of each stage.
+        sizes: (width, height) as displayed of frames looked at, where that is not the first frame's.
     """
 
     key: str
@@ -86,6 +88,7 @@ class UnitRecord:
     portraits: int = 0
     bodies: int | None = None
     errors: int = 0
+    encrypted: int = 0
     covered: Fraction = Fraction(0)
     decoder: str = ""
     decoder_reason: str = ""
@@ -93,6 +96,7 @@ class UnitRecord:
     lost: str = ""
     keyframes: tuple[Fraction, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    sizes: tuple[Size, ...] = ()
 
     def to_text(self) -> str:
         """JSON."""
@@ -104,11 +108,15 @@ class UnitRecord:
         values = json.loads(text)
         exact = {name: None if values[name] is None else Fraction(values[name]) for name in _UNIT_FRACTIONS}
         keyframes = tuple(map(Fraction, values["keyframes"]))
-        return cls(**{**values, **exact, "keyframes": keyframes})
+        return cls(**{**values, **exact, "keyframes": keyframes, "sizes": _sizes(values["sizes"])})
+
+
+def _sizes(listed: list[list[int]]) -> tuple[Size, ...]:
+    return tuple((width, height) for width, height in listed)
 
 
 _UNIT_FRACTIONS = ("start", "end", "period", "covered")
-_FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration", "player_offset")
+_FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration", "player_offset", "sound_end", "declared")
 
 
 def info_to_text(info: VideoInfo) -> str:
@@ -120,8 +128,9 @@ def info_from_text(text: str) -> VideoInfo:
     """The VideoInfo that `info_to_text` wrote."""
     values: dict[str, Any] = json.loads(text)
     for name in _FRACTIONS:
-        values[name] = None if values[name] is None else Fraction(values[name])
+        values[name] = None if values.get(name) is None else Fraction(values[name])
+    values["other_sizes"] = _sizes(values.get("other_sizes", []))
     for item in fields(VideoInfo):
-        if isinstance(values[item.name], list):
+        if isinstance(values.get(item.name), list):
             values[item.name] = tuple(values[item.name])
     return VideoInfo(**{**values, "path": Path(values["path"])})

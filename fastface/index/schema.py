@@ -54,7 +54,7 @@ def check_schema(found: pa.Schema) -> None:
     """
     embedding = found.field("embedding").type if "embedding" in found.names else None
     if embedding is None or found.remove_metadata() != schema(embedding.list_size).remove_metadata():
-        raise FaceIndexError(f"the index has other columns than version {SCHEMA_VERSION}; scan again with --fresh")
+        raise FaceIndexError(f"the index of faces is not of version {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def embeddings_of(table: pa.Table) -> npt.NDArray[np.float16]:

@@ -34,7 +34,7 @@ def check_tracks(found: pa.Schema) -> None:
     """
     embedding = found.field("embedding").type if "embedding" in found.names else None
     if embedding is None or found.remove_metadata() != _schema(embedding.list_size).remove_metadata():
-        raise FaceIndexError(f"tracks have other columns than version {SCHEMA_VERSION}; scan again with --fresh")
+        raise FaceIndexError(f"the index of tracks is not of version {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def tracks_from_table(table: pa.Table) -> FaceTracks:

@@ -31,7 +31,7 @@ INSIGHTFACE_LICENCE = (
     "InsightFace model weights: for non-commercial research purposes only "
     "(https://github.com/deepinsight/insightface#license)"
 )
-UNKNOWN_LICENCE = "not in fastface's catalogue; ask whoever the weights come from"
+UNKNOWN_LICENCE = "licence unknown: not in fastface's catalogue"
 
 
 @dataclass(frozen=True, slots=True)

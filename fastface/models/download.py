@@ -135,15 +135,22 @@ def _fetch(pack: PublishedPack, path: Path, folder: Path, opener: Opener) -> Pat
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            faults.append(f"{url}: {error}")
+            faults.append(f"{url}: {_cause(error)}")
             continue
         if pack.sha256 in (None, digest):
             return path
         faults.append(f"{url}: its digest is {digest}, published is {pack.sha256}")
     raise ModelError(
-        f"cannot fetch {pack.name}, nothing was installed ({'; '.join(faults)}). "
-        f"Without internet: fetch {pack.urls[0]} elsewhere and unpack it into {folder}"
+        f"cannot download {pack.name}; nothing was installed ({'; '.join(faults)})\n"
+        f"to install it by hand: download {pack.urls[0]} on a machine with internet, put {pack.detector}.onnx and "
+        f"{pack.recogniser}.onnx from it into {str(folder)!r}, and check them: fastface models verify"
     )
+
+
+def _cause(error: Exception) -> str:
+    """What a failed download failed by, without the names of Python's errors."""
+    cause = getattr(error, "reason", error)
+    return str(getattr(cause, "strerror", None) or cause)
 
 
 def _download(url: str, path: Path, pack: PublishedPack, opener: Opener) -> str:

@@ -63,7 +63,7 @@ def find_family(model: Any) -> PersonFamily:
         if any(node.op_type == "Exp" for node in model.graph.node):
             raise ModelError("it is a YOLOX that decodes its boxes itself: export it without --decode_in_inference")
         if None in shape_of(network_inputs(model.graph)[0])[2:]:
-            raise ModelError("it is a YOLOX of no fixed size: export it with one")
+            raise ModelError("it is a YOLOX without a fixed size: export it with one")
         return "yolox"
     raise ModelError(
         f"its output {shape} is neither (N, 4 + classes, {cells}) nor (N, {cells}, 5 + classes), what person "
@@ -116,7 +116,7 @@ def _check_classes(model: Any, count: int) -> None:
     names = _class_names(model)
     if names is None:
         if count != _COCO_CLASSES:
-            raise ModelError(f"it names no classes, and it has {count} where COCO has {_COCO_CLASSES}")
+            raise ModelError(f"it names no classes, and it has {count} classes, but COCO has {_COCO_CLASSES}")
     elif names.get(0) != "person":
         raise ModelError(f"its first class is {names.get(0)!r}, not 'person'")
     elif len(names) != count:

@@ -30,13 +30,15 @@ def parse_graph(path: Path, content: bytes) -> Any:
     try:
         model.ParseFromString(content)
     except DecodeError as error:
-        raise ModelError(f"{str(path)!r} is no whole ONNX file: cut, or of another format; fetch it again") from error
+        raise ModelError(
+            f"{str(path)!r} is not a complete ONNX file: it is cut, or of another format; download it again"
+        ) from error
     if not model.graph.node or not model.graph.output or len(network_inputs(model.graph)) == 0:
-        raise ModelError(f"{str(path)!r} holds no network: cut, or of another format; fetch it again")
+        raise ModelError(f"{str(path)!r} contains no network: it is cut, or of another format; download it again")
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise ModelError(f"{str(path)!r} keeps its weights in other files; export it as one file")
     if not _in_order(model.graph):
-        raise ModelError(f"{str(path)!r} is damaged: a node reads what no node before it makes; fetch it again")
+        raise ModelError(f"{str(path)!r} is damaged: a node has an input that does not exist; download it again")
     newest = onnx.defs.onnx_opset_version()
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if not _LEAST_OPSET <= opset <= newest or model.ir_version > onnx.IR_VERSION:

@@ -186,10 +186,7 @@ def how_to_replace(network: Network) -> str:
     publishing = [name for name, pack in PACKS.items() if network.name in (pack.detector, pack.recogniser)]
     here = network.path.absolute().parent.name
     pack = here if here in publishing else next(iter(publishing), "NAME")
-    return (
-        "unless it was changed on purpose (then leave it), get the published one: "
-        f"fastface models install {pack} --accept-license"
-    )
+    return f"if you did not change it on purpose, replace it: fastface models install {pack} --accept-license"
 
 
 def _published(digest: str) -> KnownNetwork | None:

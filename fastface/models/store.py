@@ -156,7 +156,7 @@ def _named(kind: GraphKind, wanted: str, packs: Sequence[PackFolder], cache_fold
             )
     network = read_network(path, cache_folder)
     if network.kind != kind:
-        found = network.reason or f"by its graph it is: {KIND_WORDS[network.kind]}"
+        found = network.reason or f"its graph is that of: {KIND_WORDS[network.kind]}"
         raise ModelError(f"{str(path)!r} is no {KIND_WORDS[kind]}; {found}")
     return network
 
@@ -192,7 +192,7 @@ def _nothing_found(
     install = f"fastface models install {name if name in PACKS else best} --accept-license"
     advice = f"install one: {install}, or name a folder with --models"
     if passed_over:
-        return f"no usable pack in {looked} ({' | '.join(passed_over)}); {advice}"
+        return f"no usable networks in {looked} ({' | '.join(passed_over)}); {advice}"
     there = ", ".join(pack.name for pack in packs) or "no packs"
     return f"no pack {name!r} in {looked}; there: {there}; {advice}" if name else f"no pack in {looked}; {advice}"
 

@@ -325,7 +325,7 @@ class Coordinator:
 
     def _retry_unit(self, work: UnitWork, blame: int, reason: str) -> None:
         if work.blame + blame >= QUARANTINE_BLAME:
-            self._lose(work, "quarantined", f"decoding it ended one process after the other: {reason}")
+            self._lose(work, "quarantined", f"decoding it crashed several processes: {reason}")
             return
         self._retract(work)
         unit = replace(work.unit, decoder="pyav")  # a card's library may have ended the process; samples are the same
@@ -336,7 +336,7 @@ class Coordinator:
         if probe.blame < QUARANTINE_BLAME:
             self._probes.appendleft(probe)
         else:
-            told = f"opening it ended one process after the other: {reason}"
+            told = f"opening it crashed several processes: {reason}"
             self._events.append(VideoRefused(probe.file, "quarantined", told))
 
     def _lose(self, work: UnitWork, state: str, reason: str) -> None:

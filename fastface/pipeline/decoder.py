@@ -202,6 +202,7 @@ class _UnitJob:
     def _lay_out(self, info: VideoInfo) -> None:
         """Says how frames are written from now on."""
         settings = self._decoder._settings
+        self._shown = info
         self._geometry = geometry_for(info, settings.det_size)
         self._writer = PlaneWriter(info, self._geometry, self._seconds)
         assert capacity(settings.ring, self._geometry) > 0, self._geometry  # slots are made for the canvas
@@ -237,12 +238,11 @@ class _UnitJob:
         decoder, work = self._decoder, self._task.work
         while decoder._connection.poll():
             decoder.obey(decoder._connection.recv(), work)
-        if isinstance(frame.content, np.ndarray) and frame.content.shape[1::-1] != self._geometry.display:
-            # Pictures of a sequence have sizes of their own; a batch has one.
+        if (shown := self._info_of(frame)) != self._shown:
+            # Pictures of a sequence have sizes of their own, and some films change theirs; a batch has one.
             if self._batch is not None:
                 self._send_batch(self._batch)
-            size = frame.content.shape[1], frame.content.shape[0]
-            self._lay_out(replace(self._task.info, size=size, coded_size=size))
+            self._lay_out(shown)
         if self._batch is None:
             started = perf_counter()
             self._batch = _Batch(decoder.next_grant(work), decoder._ring, self._geometry, self._writer)
@@ -250,6 +250,15 @@ class _UnitJob:
         self._batch.add(frame, faces_due=self._face_clock.is_due(frame), bodies_due=self._body_clock.is_due(frame))
         if self._batch.full:
             self._send_batch(self._batch)
+
+    def _info_of(self, frame: SampledFrame) -> VideoInfo:
+        """The video as a frame shows it."""
+        if not isinstance(frame.content, np.ndarray):
+            return frame.info or self._task.info
+        size = frame.content.shape[1], frame.content.shape[0]
+        if size == self._shown.size:
+            return self._shown
+        return replace(self._task.info, size=size, coded_size=size)
 
     def _send_batch(self, batch: _Batch) -> None:
         grant = batch.grant

@@ -88,7 +88,7 @@ def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSetting
     """
     work = Overlapped(ring, settings)
     reason = page_lock(ring.address, ring.shape.total_bytes, settings.device.device_id)
-    notes = (f"copies to card {settings.device.device_id} are slower than they could be: {reason}",) if reason else ()
+    notes = (f"copying to card {settings.device.device_id} is slower than it could be: {reason}",) if reason else ()
     connection.send(Ready(settings.device, notes))
     bell = os.eventfd(0)
     running: deque[Future[Inferred]] = deque()

@@ -37,13 +37,13 @@ function clock(seconds) {
 function ask(item) {
   const name = isYesNo(item) ? named(wanted(item)) : "";
   if (item.isFace) return name ? ["Is this ", name, "?"] : ["Is this one of them? Which?"];
-  if (item.role === "beside") return name ? ["Is ", name, " on screen too, in no box?"] : ["Is one of them on screen too, in no box? Who?"];
+  if (item.role === "beside") return name ? ["Is ", name, " also on screen, outside the boxes?"] : ["Is one of them also on screen, outside the boxes? Who?"];
   return name ? ["Is ", name, " on screen?"] : ["Is one of these persons on screen? Who?"];
 }
 
 function hint(item) {
   if (item.isFace) return "The face in the box.";
-  if (isMany(item)) return isYesNo(item) ? "From behind counts too." : "From behind counts too. Several are possible: their numbers, then y.";
+  if (isMany(item)) return isYesNo(item) ? "Persons seen from behind count too." : "Persons seen from behind count too. Several are possible: type their numbers, then y.";
   return "";
 }
 

@@ -120,7 +120,7 @@ def read_sample(path: Path, draw: str) -> AuditSample:
         ConfigError: It is not there, or damaged.
     """
     if not path.exists():
-        raise ConfigError(f"{str(path)!r} is not there: draw a sample first, with: {draw}")
+        raise ConfigError(f"{str(path)!r} does not exist; draw a sample first: {draw}")
     return _read(path, AuditSample, f"is damaged; draw a new sample, with: {draw}")
 
 

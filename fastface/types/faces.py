@@ -1,8 +1,8 @@
 """Faces as a struct of arrays."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,18 +24,19 @@ FloatArray = npt.NDArray[np.float32]
 class Rows:
     """A struct of arrays, one row an item: filter by mask or index, concatenate. For frozen dataclasses of arrays."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
     def __len__(self) -> int:
-        first = fields(self)[0]  # type: ignore[arg-type]
-        return len(getattr(self, first.name))
+        return len(getattr(self, next(iter(self.__dataclass_fields__))))
 
     def __getitem__(self, key: npt.NDArray[Any] | slice) -> Self:
-        return replace(self, **{f.name: getattr(self, f.name)[key] for f in fields(self)})  # type: ignore[type-var, arg-type]
+        return type(self)(*(getattr(self, name)[key] for name in self.__dataclass_fields__))
 
     @classmethod
     def concatenate(cls, parts: Iterable[Self]) -> Self:
         """All rows of all parts, in order. At least one part is needed, since it gives the dtypes."""
         kept = list(parts)
-        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in kept]) for f in fields(kept[0])})  # type: ignore[arg-type]
+        return cls(*(np.concatenate([getattr(p, name) for p in kept]) for name in kept[0].__dataclass_fields__))
 
 
 @dataclass(frozen=True, slots=True)

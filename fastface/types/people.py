@@ -28,6 +28,7 @@ class Tracks(Rows):
         best: (t,) int64, the row in the video's faces, or bodies, of the best one.
         quality: (t,) float32, of that face; 0 of bodies.
         det_score: (t,) float32, the mean of its best faces, or the largest of its bodies.
+        plain: (t,) float32, the share of its best faces that are of good quality and frontal, 0 to 1; 0 of bodies.
         centrality: (t,) float32, how near the middle of the frame its boxes are on average: 1 in it, 0 in a corner.
         embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality; none of bodies.
     """
@@ -41,6 +42,7 @@ class Tracks(Rows):
     best: npt.NDArray[np.int64]
     quality: npt.NDArray[np.float32]
     det_score: npt.NDArray[np.float32]
+    plain: npt.NDArray[np.float32]
     centrality: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float16]
 
@@ -66,6 +68,7 @@ class Tracks(Rows):
             best=np.empty(0, np.int64),
             quality=np.empty(0, np.float32),
             det_score=np.empty(0, np.float32),
+            plain=np.empty(0, np.float32),
             centrality=np.empty(0, np.float32),
             embedding=np.empty((0, dimension), np.float16),
         )
@@ -108,7 +111,7 @@ class Person:
     """One person of the census.
 
     Attributes:
-        number: From 1 on, by rank.
+        number: From 1 on, by rank in the first census; it stays with the person in every later one.
         name: As the user gave it; empty while nobody did.
         faces: How many faces.
         tracks: How many tracks.

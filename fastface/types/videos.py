@@ -27,7 +27,7 @@ class VideoInfo:
     Attributes:
         path: The file, or the pattern of an image sequence.
         video_id: The input's relative path made safe for a folder name; unique in a run.
-        size: (width, height) as displayed: after rotation and pixel aspect ratio.
+        size: (width, height) of the first frame as displayed: after rotation and pixel aspect ratio.
         coded_size: (width, height) as decoded.
         rotation: Degrees clockwise by which a decoded frame is turned for display: 0, 90, 180 or 270.
         mirrored: Whether the display matrix also mirrors the frame, left to right, before it is turned.
@@ -36,7 +36,8 @@ class VideoInfo:
         time_base: Seconds of one pts tick.
         rate: Average frames a second from the header; None where the header has none.
         start_pts: pts of the first frame; every time counts from it.
-        duration: Seconds from the header; None where the header has none.
+        duration: Seconds of picture that there should be, from the header; where it has none, None until all of it was
+            read, then what was read.
         codec: The codec's short name.
         pixel_format: The decoder's pixel format.
         estimated_times: Whether frames have no timestamps, or the clock is set back in the middle, so that times are
@@ -45,9 +46,16 @@ class VideoInfo:
             then has the decoding time of the packet that brought it out of the decoder, in order of output.
         player_offset: Seconds from a player's zero, which is where the file's first stream starts, to the first frame:
             sound or another stream may start before it. A player, and `ffmpeg -ss`, count from there.
+        is_counted: Whether no frame has a timestamp that holds: each is shown 1 / `rate` after the one before it.
+        is_rate_assumed: Whether they are counted at a rate that no header gives.
         max_pixels: Width × height of the largest frame that is decoded, since a film may change its size.
         is_film: Whether its frames follow each other. Pictures of a folder need not: each may be of another size, and
             shows a moment of its own.
+        sound_end: Seconds from the first frame to the end of the sound, where the picture ends clearly before it.
+        other_sizes: (width, height) as displayed of later frames of other sizes; known once the video is scanned. Boxes
+            and landmarks lie in the pixels of their own frame.
+        num_other_films: Streams of video in the file beside the one that is searched.
+        declared: Seconds that the header declares, where the file is shorter and yet all there.
     """
 
     path: Path
@@ -69,6 +77,12 @@ class VideoInfo:
     player_offset: Fraction = Fraction(0)
     max_pixels: int = 2**31 - 1
     is_film: bool = True
+    is_counted: bool = False
+    is_rate_assumed: bool = False
+    sound_end: Fraction | None = None
+    declared: Fraction | None = None
+    other_sizes: tuple[Size, ...] = ()
+    num_other_films: int = 0
 
     def time_of(self, pts: int) -> Fraction:
         """Seconds from the first frame."""

@@ -16,11 +16,13 @@ class Account:
 
     Attributes:
         errors: Packets or frames that could not be decoded, or only with damage.
+        encrypted: Of these, packets that are encrypted.
         unread: Why the disk or the share did not give all of the file; empty if it did.
     """
 
     def __init__(self, info: VideoInfo, unit: Unit) -> None:
         self.errors = 0
+        self.encrypted = 0
         self.unread = ""
         self._info = info
         self._unit = unit
@@ -33,6 +35,15 @@ class Account:
         self._errors_at_keyframe = 0
         self._complete = False
         self._frame_seconds = 1 / (info.rate or UNKNOWN_RATE)
+
+    def begin_again(self) -> None:
+        """The unit is read from another place in the file; what was met on the way to it does not count."""
+        self.errors, self.encrypted, self.unread, self._passed = 0, 0, "", None
+
+    def meet_encrypted(self) -> None:
+        """A packet was read that no one can decode without its key."""
+        self.encrypted += 1
+        self.errors += 1
 
     def failed(self) -> None:
         """A packet could not be read or decoded."""
@@ -82,7 +93,13 @@ class Account:
         if self._unit.end is not None:
             until = self._unit.end if self._complete else min(until, self._unit.end)
         covered = max(Fraction(0), until - self._unit.start - self._lost)
-        return UnitReport(decoded=self._decoded, errors=self.errors, covered=covered, unread=self.unread)
+        return UnitReport(
+            decoded=self._decoded,
+            errors=self.errors,
+            encrypted=self.encrypted,
+            covered=covered,
+            unread=self.unread,
+        )
 
     def _ends(self) -> Iterator[Fraction]:
         """Until when the unit was seen, by what was decoded and by what was read."""

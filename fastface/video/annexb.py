@@ -1,7 +1,8 @@
 """Find holes of zeros in a raw H.264 or HEVC stream.
 
-Such a stream has no chain: what was cut out of it, or overwritten with other bytes, no header shows. Zeros do, since
-three bytes of zero stand before a start code alone (ITU-T H.264, 7.4.1 and annex B; H.265 likewise).
+Such a stream has no chain. What was cut out of it, or overwritten with other bytes, the references of its pictures show
+(`missing_references`), if any refers to what is gone. Zeros always show, since three bytes of zero stand before a start
+code alone (ITU-T H.264, 7.4.1 and annex B; H.265 likewise).
 """
 
 import re

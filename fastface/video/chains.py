@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from fastface.video import annexb, ebml, nut, transport
+from fastface.video import annexb, asf, ebml, nut, transport
 from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.heads import Heads
 
@@ -223,4 +223,5 @@ _WALKS: dict[bytes, Callable[[Heads], bool]] = {
     bytes([*_START_CODE, _PACK]): _is_program_chain,
     b"OggS": _is_ogg_chain,
     nut.FILE_ID: nut.is_chain,
+    asf.FILE_ID: asf.is_chain,
 }

@@ -15,23 +15,30 @@ import av.video.stream
 from fastface.errors import VideoError
 from fastface.video.frame import CANNOT_READ
 
-__all__ = ["demux", "open_video"]
+__all__ = ["MP4_FAMILY", "SEEKS_WRONGLY", "count_films", "demux", "demux_all", "is_fragmented", "open_video"]
 
-"""How the reason of a `VideoError` begins if the file, and not what is in it, is at fault: another time it may do."""
+MP4_FAMILY = "mov"
+"""How FFmpeg's name of the format begins that MP4, QuickTime and 3GP are."""
 
 # Demuxers that open other files (hls, concat, dash, image2 …) or that take any text for a film (tty, subtitles) are
 # not among these.
 _FORMATS = (
-    "3dostr,aa,amv,apng,asf,asf_o,av1,avi,avs,avs2,avs3,bink,cavsvideo,cdxl,dirac,dnxhd,dv,dxa,film_cpk,flic,flv,gif,"
-    "gxf,h261,h263,h264,hevc,hnm,idf,ingenient,ipmovie,ivf,ivr,live_flv,lvf,m4v,matroska,webm,mgsts,mjpeg,mjpeg_2000,"
-    "mlv,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,mpjpeg,mtv,mvi,mxf,mxg,nc,nsv,nut,nuv,obu,ogg,r3d,rawvideo,rl2,"
-    "rm,roq,rpl,rsd,smk,swf,thp,tiertexseq,tmv,txd,vc1,vc1test,vivo,vmd,vvc,wc3movie,wsvqa,wtv,wv,xmv,yop,"
-    "yuv4mpegpipe,mp3,aac,flac,wav,w64,aiff"
+    "3dostr,aa,amv,apng,apv,asf,asf_o,av1,avi,avs,avs2,avs3,bink,cavsvideo,cdxl,cine,dhav,dirac,dnxhd,dv,dxa,evc,"
+    "film_cpk,filmstrip,flic,flv,frm,gif,gxf,h261,h263,h264,hevc,hnm,hxvs,idf,ifv,ingenient,ipmovie,iv8,ivf,ivr,"
+    "kux,live_flv,lmlm4,luodat,lvf,lxf,m4v,matroska,webm,mgsts,mjpeg,mjpeg_2000,mlv,moflex,mov,mp4,m4a,"
+    "3gp,3g2,mj2,mpeg,mpegts,mpegvideo,mpjpeg,msnwctcp,mtv,mvi,mxf,mxg,nc,nsv,nut,nuv,obu,ogg,pmp,pva,r3d,"
+    "rawvideo,rl2,rm,roq,rpl,rsd,ser,simbiosis_imx,smjpeg,smk,swf,thp,tiertexseq,tmv,txd,ty,usm,vc1,vc1test,vivo,"
+    "vmd,vvc,wc3movie,webm,wsvqa,wtv,wv,xmv,yop,yuv4mpegpipe,mp3,aac,flac,wav,w64,aiff"
 )
 _MEDIA_BOXES = frozenset([b"ftyp", b"mdat", b"moov", b"moof", b"wide", b"skip", b"free"])
 _INDEX_BOXES = frozenset([b"moov", b"moof"])
 _MAX_BOXES = 64
+SEEKS_WRONGLY = frozenset({"dhav"})
+"""Formats in which FFmpeg loses the time when it seeks: that of Dahua's is counted on from the place it left."""
+
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+_MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})
+"""FFmpeg takes a bare stream of JPEG pictures for one picture, of which none is a video but by its name."""
 
 
 @contextmanager
@@ -45,9 +52,11 @@ def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.vid
         VideoError: With the state that the video ends in.
     """
     _check_regular(path)
+    is_motion_jpeg = path.suffix.lower() in _MOTION_JPEG
+    options = {**_OPTIONS, "format_whitelist": f"{_FORMATS},jpeg_pipe"} if is_motion_jpeg else _OPTIONS
     try:
         # `file:` keeps a name such as `concat:x` or `-y.mp4` a name; metadata may be in any encoding.
-        container = av.open("file:" + os.fspath(path.absolute()), options=_OPTIONS, metadata_errors="replace")
+        container = av.open("file:" + os.fspath(path.absolute()), options=options, metadata_errors="replace")
     except av.error.InvalidDataError as error:
         raise VideoError(path, _why_invalid(path)) from error
     except (av.error.FFmpegError, ValueError, OSError) as error:
@@ -68,15 +77,45 @@ def demux(container: av.container.InputContainer, stream: av.video.stream.VideoS
         return
 
 
+def demux_all(container: av.container.InputContainer) -> Iterator[Any]:
+    """The packets of all streams, as `demux`."""
+    try:
+        yield from container.demux()
+    except IndexError:
+        return
+
+
+def is_fragmented(path: Path) -> bool:
+    """Whether an MP4 consists of fragments, as live streams and browsers write it."""
+    return b"moof" in _boxes(path)
+
+
+def count_films(container: av.container.InputContainer) -> int:
+    """How many streams of video there are that are no pictures of a cover, a preview or a map of depths."""
+    return sum(stream.codec_context is not None and _is_long(stream) for stream in _films(container))
+
+
+def _films(container: av.container.InputContainer) -> list[av.video.stream.VideoStream]:
+    flags = av.stream.Disposition
+    pictures = flags.attached_pic | flags.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & pictures]
+
+
+def _is_long(stream: av.video.stream.VideoStream) -> bool:
+    """Whether a stream is more than one picture, as far as its header says: a drone's cover is a stream like others."""
+    return stream.frames != 1
+
+
 def _best_stream(path: Path, container: av.container.InputContainer) -> av.video.stream.VideoStream:
-    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    films = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    films = _films(container)
     known = [stream for stream in films if stream.codec_context is not None]
     if known:
         best = container.streams.best("video")
-        return best if best in known else known[0]
+        # FFmpeg takes a large cover for the film, where a camera does not mark it as one.
+        long = [stream for stream in known if _is_long(stream)] or known
+        return best if best in long else long[0]
     if films:
-        raise VideoError(path, "its codec is not known, or its header is damaged")
+        raise VideoError(path, "unknown codec, or a damaged header")
     if all(stream.type == "unknown" for stream in container.streams):
         raise VideoError(path, "not a video: its header is cut or damaged")
     raise VideoError(path, "it has no video stream", state="no_video")
@@ -99,7 +138,7 @@ def _why_invalid(path: Path) -> str:
     if not boxes & _MEDIA_BOXES:
         return "not a video"
     if not boxes & _INDEX_BOXES:
-        return "no index: the file was cut before its moov atom was written"
+        return "no index: the recording was not finished, or the file is cut"
     return "cannot be opened: its header is damaged or encrypted"
 
 

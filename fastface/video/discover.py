@@ -12,51 +12,92 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.errors import ConfigError
-from fastface.names import safe_name
+from fastface.names import file_name
+from fastface.types import VideoInfo
+from fastface.video.magic import starts_like_film
 
-__all__ = ["Discovery", "Skipped", "VideoFile", "discover", "folded", "is_sequence", "marked", "sequence_files"]
+__all__ = [
+    "Discovery",
+    "LeftOut",
+    "Skipped",
+    "VideoFile",
+    "discover",
+    "folded",
+    "is_sequence",
+    "marked",
+    "picture_names",
+    "sequence_files",
+]
 
 VIDEO_SUFFIXES = frozenset(
     [
         ".264",
         ".265",
+        ".266",
+        ".360",
         ".3g2",
         ".3gp",
         ".amv",
         ".asf",
+        ".av1",
+        ".avc",
         ".avi",
+        ".cine",
+        ".dav",
+        ".dif",
         ".divx",
         ".dv",
+        ".dvr-ms",
+        ".evo",
+        ".f4p",
         ".f4v",
         ".flv",
         ".gif",
+        ".gxf",
+        ".h261",
+        ".h263",
         ".h264",
         ".h265",
+        ".h266",
         ".hevc",
+        ".hxvs",
+        ".ifv",
+        ".insv",
+        ".iv8",
         ".ivf",
+        ".kux",
+        ".lxf",
         ".m1v",
         ".m2p",
         ".m2t",
         ".m2ts",
         ".m2v",
         ".m4v",
+        ".mj2",
         ".mjpeg",
         ".mjpg",
         ".mk3d",
         ".mkv",
+        ".mlv",
         ".mod",
         ".mov",
         ".mp4",
         ".mpe",
         ".mpeg",
+        ".mpegts",
         ".mpg",
         ".mpv",
+        ".mqv",
         ".mts",
         ".mxf",
+        ".nsv",
         ".nut",
+        ".nuv",
         ".obu",
         ".ogm",
         ".ogv",
+        ".ogx",
+        ".pva",
         ".qt",
         ".rm",
         ".rmvb",
@@ -64,16 +105,91 @@ VIDEO_SUFFIXES = frozenset(
         ".tp",
         ".trp",
         ".ts",
+        ".ty",
+        ".vc1",
+        ".vdr",
+        ".viv",
         ".vob",
+        ".vro",
         ".webm",
+        ".wm",
         ".wmv",
         ".wtv",
+        ".xesc",
+        ".xvid",
         ".y4m",
     ]
 )
 """Of the files of a folder, those with these suffixes are taken. A file that is named itself always is."""
 
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+IMAGE_SUFFIXES = frozenset(
+    [".avif", ".bmp", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
+)
+SEQUENCE_CODEC = "images"
+"""What `VideoInfo.codec` says of pictures."""
+_SNIFFED_SUFFIXES = frozenset(
+    [
+        "",
+        ".!ut",
+        ".bin",
+        ".crdownload",
+        ".dat",
+        ".download",
+        ".drc",
+        ".opdownload",
+        ".part",
+        ".partial",
+        ".ps",
+        ".raw",
+        ".rec",
+        ".tmp",
+    ]
+)
+"""Names that do not say what a file is: its first bytes do. The first: no suffix."""
+
+_SOUND_SUFFIXES = frozenset(
+    [
+        ".aac",
+        ".ac3",
+        ".aif",
+        ".aiff",
+        ".amr",
+        ".ape",
+        ".caf",
+        ".dts",
+        ".flac",
+        ".m4a",
+        ".m4b",
+        ".mka",
+        ".mp2",
+        ".mp3",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".wav",
+        ".wma",
+        ".wv",
+    ]
+)
+_PREVIEW_SUFFIXES = frozenset({".lrf", ".lrv", ".thm"})
+"""Small copies of films and first pictures that cameras of GoPro, DJI and Insta360 write beside them."""
+
+_SYSTEM_FOLDERS = frozenset(
+    {"@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin", "lost+found"}
+    | {"system volume information", "@tmp"}
+)
+"""Folders in which Synology, QNAP, Windows and Linux keep previews and what was deleted; in small letters."""
+
+_CAMERA_FOLDERS = frozenset({("m4root", "sub"), ("m4root", "thmbnl"), ("contents", "proxy"), ("contents", "icon")})
+"""(parent, folder) in which cameras of Sony and Panasonic keep small copies of their films."""
+
+PICTURES, SOUND, OTHERS = "pictures beside videos or folders", "files of sound", "files that are no videos by name"
+HIDDEN, SYSTEM, PREVIEWS = "hidden files and folders", "folders of a NAS, system or camera", "previews of a camera"
+"""Why a file or folder within a folder is not taken."""
+
+_MOST_NAMES = 1000
+"""Names that are kept for each reason."""
+
 _PATTERN = re.compile(r"%0?\d*d")
 _STATE_FOLDER = ".fastface"
 _OWN_OUTPUT = "an output folder of fastface"
@@ -110,11 +226,43 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What folders hold and is not taken, for one reason."""
+
+    reason: str
+    count: int
+    paths: tuple[Path, ...]  # the first of them
+
+
+@dataclass(frozen=True, slots=True)
 class Discovery:
     """The videos in natural order, and what was left out."""
 
     videos: tuple[VideoFile, ...]
     skipped: tuple[Skipped, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class _Found:
+    """What was met on the way to the videos."""
+
+    def __init__(self, exclude: Path) -> None:
+        self.exclude = exclude
+        self.skipped: list[Skipped] = []
+        self._counts = Counter[str]()
+        self._paths: dict[str, list[Path]] = {}
+
+    def skip(self, path: Path, reason: str, *, is_fault: bool = False) -> None:
+        self.skipped.append(Skipped(path, reason, is_fault))
+
+    def leave_out(self, reason: str, folder: Path, names: Sequence[str]) -> None:
+        self._counts[reason] += len(names)
+        kept = self._paths.setdefault(reason, [])
+        kept += (folder / name for name in names[: _MOST_NAMES - len(kept)])
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        return tuple(LeftOut(why, count, tuple(self._paths[why])) for why, count in self._counts.items() if count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,27 +287,27 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     """
     faults: list[str] = []
     candidates: list[_Candidate] = []
-    skipped: list[Skipped] = []
+    found = _Found(exclude.resolve())
     for text in inputs:
         try:
-            candidates += _candidates(str(text), exclude.resolve(), skipped)
+            candidates += _candidates(str(text), found)
         except ConfigError as error:
             faults += error.faults
     if faults:
         raise ConfigError(faults)
-    unique = list(_unique(candidates, skipped))
+    unique = list(_unique(candidates, found))
     names = _names([(candidate.relative, str(candidate.path.absolute())) for candidate in unique])
     videos = [VideoFile(c.path.absolute(), name, c.sequence) for c, name in zip(unique, names, strict=True)]
-    return Discovery(tuple(videos), tuple(skipped))
+    return Discovery(tuple(videos), tuple(found.skipped), found.left_out)
 
 
-def _candidates(text: str, exclude: Path, skipped: list[Skipped], *, in_list: bool = False) -> list[_Candidate]:
+def _candidates(text: str, found: _Found, *, in_list: bool = False) -> list[_Candidate]:
     path = Path(text)
     if text and os.path.lexists(path):
-        return list(_below(path, exclude, skipped)) if path.is_dir() else [_Candidate(path, path.name)]
+        return list(_below(path, found)) if path.is_dir() else [_Candidate(path, path.name)]
     if text.startswith("@") and not in_list:
         lines = _lines(Path(text[1:]))
-        return [found for line in lines for found in _candidates(line, exclude, skipped, in_list=True)]
+        return [candidate for line in lines for candidate in _candidates(line, found, in_list=True)]
     if _PATTERN.search(path.name) and path.parent.is_dir():
         if any(_pattern_files(path)):
             return [_Candidate(path, path.name, sequence=True)]
@@ -168,15 +316,18 @@ def _candidates(text: str, exclude: Path, skipped: list[Skipped], *, in_list: bo
     matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
     if not matches:
         raise ConfigError(f"{text!r}: no such file or folder" + (", or the glob matches nothing" * ("*" in text)))
-    return [found for match in matches for found in _matched(Path(match), exclude, skipped)]
+    return [candidate for match in matches for candidate in _matched(Path(match), found)]
 
 
-def _matched(path: Path, exclude: Path, skipped: list[Skipped]) -> list[_Candidate]:
+def _matched(path: Path, found: _Found) -> list[_Candidate]:
     """What a glob has found: unlike a file that is named, it may lie in an output folder by accident."""
-    if any(_is_output(folder, exclude) for folder in path.absolute().parents):
-        skipped.append(Skipped(path, _OWN_OUTPUT))
+    if any(_is_output(folder, found.exclude) for folder in path.absolute().parents):
+        found.skip(path, _OWN_OUTPUT)
         return []
-    return list(_below(path, exclude, skipped)) if path.is_dir() else [_Candidate(path, path.name)]
+    if any(_is_system(folder) for folder in path.parents):
+        found.leave_out(SYSTEM, path.parent, [path.name])
+        return []
+    return list(_below(path, found)) if path.is_dir() else [_Candidate(path, path.name)]
 
 
 def _is_output(folder: Path, exclude: Path) -> bool:
@@ -191,34 +342,56 @@ def _lines(path: Path) -> list[str]:
     return [os.fsdecode(line) for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
 
 
-def _below(root: Path, exclude: Path, skipped: list[Skipped]) -> Iterator[_Candidate]:
+def _below(root: Path, found: _Found) -> Iterator[_Candidate]:
     """The videos and image sequences of a folder. Links to folders are followed once each."""
     seen: set[tuple[int, int]] = set()
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda e: _unreadable(e, skipped)):
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda e: _unreadable(e, found)):
         here = Path(folder)
         status = here.stat()
         reason = "the same folder as another one" if (status.st_dev, status.st_ino) in seen else ""
-        if reason or _is_output(here, exclude):
-            skipped.append(Skipped(here, reason or _OWN_OUTPUT))
+        if reason or _is_output(here, found.exclude):
+            found.skip(here, reason or _OWN_OUTPUT)
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural)
+        found.leave_out(HIDDEN, here, [name for name in (*folders, *files) if name.startswith(".")])
+        shown = sorted((name for name in folders if not name.startswith(".")), key=_natural)
+        found.leave_out(SYSTEM, here, [name for name in shown if _is_system(here / name)])
+        folders[:] = [name for name in shown if not _is_system(here / name)]
         names = sorted((name for name in files if not name.startswith(".")), key=_natural)
-        videos = [name for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+        videos = [name for name in names if _is_video(here / name)]
         for name in videos:
             yield _Candidate(here / name, os.path.relpath(here / name, root))
         pictures = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
-        if pictures and not videos and not folders:
+        is_sequence = bool(pictures) and not videos and not folders
+        if is_sequence:
             relative = os.path.relpath(here, root)
             yield _Candidate(here, here.resolve().name if relative == "." else relative, sequence=True)
+        _leave_out(here, set(names) - set(videos) - set(pictures if is_sequence else ()), found)
 
 
-def _unreadable(error: OSError, skipped: list[Skipped]) -> None:
-    skipped.append(Skipped(Path(os.fsdecode(error.filename)), f"cannot be read: {error.strerror}", is_fault=True))
+def _is_video(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in VIDEO_SUFFIXES or (suffix in _SNIFFED_SUFFIXES and path.is_file() and starts_like_film(path))
 
 
-def _unique(candidates: list[_Candidate], skipped: list[Skipped]) -> Iterator[_Candidate]:
+def _is_system(folder: Path) -> bool:
+    name = folder.name.lower()
+    return name in _SYSTEM_FOLDERS or (folder.parent.name.lower(), name) in _CAMERA_FOLDERS
+
+
+def _leave_out(folder: Path, names: set[str], found: _Found) -> None:
+    for name in sorted(names, key=_natural):
+        suffix = Path(name).suffix.lower()
+        kinds = ((IMAGE_SUFFIXES, PICTURES), (_SOUND_SUFFIXES, SOUND), (_PREVIEW_SUFFIXES, PREVIEWS))
+        found.leave_out(next((why for suffixes, why in kinds if suffix in suffixes), OTHERS), folder, [name])
+
+
+def _unreadable(error: OSError, found: _Found) -> None:
+    found.skip(Path(os.fsdecode(error.filename)), f"cannot be read: {error.strerror}", is_fault=True)
+
+
+def _unique(candidates: list[_Candidate], found: _Found) -> Iterator[_Candidate]:
     """Regular files, each once however many names it has; pipes and devices would hang whoever opens them."""
     seen: dict[tuple[int, int, str], Path] = {}
     for candidate in candidates:
@@ -226,14 +399,14 @@ def _unique(candidates: list[_Candidate], skipped: list[Skipped]) -> Iterator[_C
         try:
             status = (candidate.path.parent if name else candidate.path).stat()
         except OSError as error:
-            skipped.append(Skipped(candidate.path, f"cannot be read: {error.strerror}", is_fault=True))
+            found.skip(candidate.path, f"cannot be read: {error.strerror}", is_fault=True)
             continue
         if not candidate.sequence and not stat.S_ISREG(status.st_mode):
-            skipped.append(Skipped(candidate.path, "not a regular file"))
+            found.skip(candidate.path, "not a regular file")
             continue
         identity = (status.st_dev, status.st_ino, name)
         if identity in seen:
-            skipped.append(Skipped(candidate.path, f"the same file as {str(seen[identity])!r}"))
+            found.skip(candidate.path, f"the same file as {str(seen[identity])!r}")
             continue
         seen[identity] = candidate.path
         yield candidate
@@ -245,7 +418,7 @@ def _names(paths: list[tuple[str, str]]) -> list[str]:
     Names that differ in the case of letters or in the form of accents are the same for some file systems. Those get a
     digest of their absolute path, so that a name does not depend on the order of the inputs.
     """
-    wanted = [safe_name(relative.replace(os.sep, "__")) for relative, _ in paths]
+    wanted = [file_name(relative.replace(os.sep, "__")) for relative, _ in paths]
     counts = Counter(map(folded, wanted))
     taken: set[str] = set()
     names = []
@@ -288,6 +461,16 @@ def sequence_files(path: Path) -> list[Path]:
         return _pattern_files(path)
     names = (name for file in path.iterdir() if (name := file.name) and file.suffix.lower() in IMAGE_SUFFIXES)
     return [path / name for name in sorted(names, key=_natural)]
+
+
+def picture_names(info: VideoInfo) -> tuple[str, ...]:
+    """Names of the pictures of a sequence, by pts; none of a film, or of a sequence that is gone."""
+    if info.codec != SEQUENCE_CODEC:
+        return ()
+    try:
+        return tuple(path.name for path in sequence_files(info.path))
+    except OSError:
+        return ()
 
 
 def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -6,7 +6,7 @@ without those in it, as VP8's can, nothing else would tell that seconds of the f
 
 from fastface.video.heads import Heads
 
-__all__ = ["is_chain", "read_number"]
+__all__ = ["is_chain", "read_number", "segment_end"]
 
 _EBML = 0x1A45DFA3
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
@@ -54,6 +54,24 @@ def read_number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
     length = 9 - content[0].bit_length()
     value = int.from_bytes(content[:length])
     return (value if keep_marker else value & ((1 << 7 * length) - 1)), length
+
+
+def segment_end(head: bytes) -> int | None:
+    """Place at which the first segment ends by its own word; None: an unknown size, as of a live stream, or no segment.
+
+    Args:
+        head: The first bytes of the file.
+    """
+    place = 0
+    while place < len(head):
+        identity, num_bytes = read_number(head[place:], keep_marker=True)
+        size, num_size_bytes = read_number(head[place + num_bytes :], keep_marker=False)
+        if not num_bytes or not num_size_bytes:
+            return None
+        place += num_bytes + num_size_bytes + size
+        if identity == _SEGMENT:
+            return None if size == (1 << 7 * num_size_bytes) - 1 else place
+    return None
 
 
 class _Cluster:

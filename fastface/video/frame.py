@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
-from fastface.types import Image, Unit
+from fastface.types import Image, Size, Unit, VideoInfo
 
 __all__ = ["CANNOT_READ", "FrameSource", "SampledFrame", "SignOfLife", "UnitReport", "no_sign"]
 
@@ -29,12 +29,14 @@ class SampledFrame:
         time: Seconds from the video's first frame.
         content: The decoder's frame (`av.VideoFrame`), or a BGR picture of an image sequence.
         flagged: Whether the decoder said that it is damaged.
+        info: The video as this frame shows it, where a film changes its size or turn; None for pictures.
     """
 
     pts: int
     time: Fraction
     content: Any | Image
     flagged: bool
+    info: VideoInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +47,25 @@ class UnitReport:
         decoded: Frames of the unit that were decoded.
         sampled: Frames that were handed out.
         errors: Packets or frames that could not be decoded, or only with damage.
+        encrypted: Of these, packets that are encrypted.
         covered: Seconds of the unit that were decoded: gaps without an error are the film's own and count.
         keyframes: When those that were handed out are shown; empty unless only they were asked for.
         decoder: What decoded it, to its end: `pyav` or `nvdec`; empty for pictures.
         decoder_reason: Why that is not the decoder that was asked for; empty if it is.
         unread: Why the disk or the share did not give all of the file; empty if it did.
+        sizes: (width, height) as displayed of frames that were handed out, where that is not the first frame's.
     """
 
     decoded: int = 0
     sampled: int = 0
     errors: int = 0
+    encrypted: int = 0
     covered: Fraction = Fraction(0)
     keyframes: tuple[Fraction, ...] = ()
     decoder: str = ""
     decoder_reason: str = ""
     unread: str = ""
+    sizes: tuple[Size, ...] = ()
 
 
 class FrameSource(Protocol):

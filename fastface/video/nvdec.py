@@ -17,7 +17,7 @@ ends the stream, that timestamps come back as they went in) and its speed.
 import ctypes
 import logging
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,6 +35,7 @@ from fastface.types import Size, Unit, VideoInfo
 from fastface.video.account import Account
 from fastface.video.frame import SampledFrame, SignOfLife, no_sign
 from fastface.video.pyav import PyavSource
+from fastface.video.shape import displayed_size
 from fastface.video.sizes import check_size
 
 __all__ = ["NvdecError", "NvdecSource", "is_installed"]
@@ -139,7 +140,7 @@ class NvdecSource(PyavSource):
             NvdecError: The card fails, or meets what it is not sure to decode.
         """
         if unit.sampling.keyframes:
-            raise NvdecError("keyframes alone are left to PyAV: which packets hold one, the two see differently")
+            raise NvdecError("keyframes only: PyAV decodes them, since the card finds other keyframes")
         yield from super().frames(unit)
 
     def _decoded(
@@ -187,6 +188,12 @@ class NvdecSource(PyavSource):
             if frame.framesize() != size[0] * size[1] * 3 // 2:
                 raise NvdecError(f"the card gives frames of {frame.framesize()} bytes for {size[0]}x{size[1]} pixels")
             yield _CardFrame(pts, *marks.pop(pts), frame, size)
+
+    def _info_of(self, frame: _CardFrame) -> VideoInfo:
+        info = self._info
+        if frame.size == info.coded_size:
+            return info
+        return replace(info, coded_size=frame.size, size=displayed_size(frame.size, info.rotation, info.pixel_aspect))
 
     def _content(self, frame: _CardFrame) -> av.VideoFrame:
         """The frame as PyAV's own decoder would have made it; a copy."""

@@ -20,6 +20,7 @@ __all__ = ["is_set_back", "keep_restarted"]
 _MOOF_BYTES = 1 << 16
 """Of a fragment's box; the time of its first track stands near its beginning."""
 
+_KEPT_SIDE_DATA = ("new_extradata", "encryption_info")
 _SEGMENT, _CLUSTER, _CLUSTER_TIME = 0x18538067, 0x1F43B675, 0xE7
 _EBML_HEAD_BYTES = 12
 
@@ -70,8 +71,9 @@ def _without_mark(packet: Any) -> Any:
     made.update(bytes(packet))
     made.pts, made.dts, made.duration, made.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
     made.stream, made.is_keyframe = packet.stream, packet.is_keyframe
-    if packet.has_sidedata("new_extradata"):
-        made.set_sidedata(packet.get_sidedata("new_extradata"))
+    for name in _KEPT_SIDE_DATA:
+        if packet.has_sidedata(name):
+            made.set_sidedata(packet.get_sidedata(name))
     return made
 
 

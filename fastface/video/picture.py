@@ -14,7 +14,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from fastface.errors import InputError
 from fastface.types import Image
 
-__all__ = ["MAX_PIXELS", "read_picture"]
+__all__ = ["MAX_PIXELS", "format_of", "read_picture"]
 
 MAX_PIXELS = 150_000_000
 """Largest width × height that is read, unless another is given."""
@@ -52,28 +52,22 @@ _DAMAGE = (
 # Some plugins also log what they raise; without a handler that would end up on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-_FOREIGN = {
-    b"heic": "HEIC",
-    b"heix": "HEIC",
-    b"heim": "HEIC",
-    b"heis": "HEIC",
-    b"hevc": "HEIC",
-    b"hevx": "HEIC",
-    b"mif1": "HEIF",
-    b"msf1": "HEIF",
-}
-"""Brands of ISO media files that are pictures which Pillow cannot read."""
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+"""Brands of ISO media files that are pictures which Pillow cannot read by itself."""
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_LONGEST_BRANDS = 256
+"""Bytes of a file's first box that are searched for brands."""
 
 
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
-    """Reads a photo as a viewer would show it: rotated by its EXIF, transparency on white, the first frame of many.
+    """Reads a photo as a viewer would show it: upright, transparency on white, the first or main frame of many.
 
     Args:
-        path: A regular file, or a link to one: JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, JPEG 2000 or PNM.
+        path: A regular file, or a link to one: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 or PNM.
         max_pixels: Largest width × height that is read; JPEGs may have 5/3 of it.
 
     Returns:
-        (H, W, 3) uint8 BGR, contiguous; the caller's own. Pictures of 16 bits keep the upper 8; colour profiles are
+        (H, W, 3) uint8 BGR, contiguous; the caller's own. Of 10 to 16 bits the upper 8 are kept; colour profiles are
         not applied. Pictures of more than 100 megapixels are halved in width and height.
 
     Raises:
@@ -94,14 +88,12 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 def _decoded(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
-    start = stream.read(12)
+    start = stream.read(_LONGEST_BRANDS)
     stream.seek(0)
     if not start:
         raise InputError(path, "empty file")
-    if start[4:8] == b"ftyp" and start[8:12] in _FOREIGN:
-        raise InputError(path, f"{_FOREIGN[start[8:12]]} is not read; convert it to JPEG or PNG")
     try:
-        picture = PillowImage.open(stream, formats=_FORMATS)
+        picture = PillowImage.open(stream, formats=_formats(start))
     except UnidentifiedImageError as error:
         raise InputError(path, "not a picture, or of a format that is not read") from error
     except _DAMAGE as error:
@@ -127,6 +119,41 @@ def _decoded(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
         except _DAMAGE as error:
             raise InputError(path, _reason("damaged or unusual picture", error)) from error
     return np.ascontiguousarray(np.asarray(rgb)[:, :, ::-1])
+
+
+def format_of(stream: BinaryIO) -> str:
+    """What Pillow calls the format of a picture that `read_picture` has read.
+
+    Raises:
+        OSError: It is no such picture any more.
+    """
+    start = stream.read(_LONGEST_BRANDS)
+    stream.seek(0)
+    with PillowImage.open(stream, formats=_formats(start)) as opened:
+        return opened.format or ""
+
+
+def _formats(start: bytes) -> tuple[str, ...]:
+    return (_heif_format(),) if _is_heif(start) else _FORMATS
+
+
+def _is_heif(start: bytes) -> bool:
+    """Whether a file that begins so is HEIC or HEIF, and no AVIF, which may call itself an HEIF in the first place."""
+    if start[4:8] != b"ftyp" or start[8:12] not in _HEIF_BRANDS:
+        return False
+    end = min(len(start), int.from_bytes(start[:4]))
+    return _AVIF_BRANDS.isdisjoint(start[place : place + 4] for place in range(16, end, 4))
+
+
+def _heif_format() -> str:
+    """What Pillow calls HEIF, once it can read it.
+
+    The package is loaded with the first such picture. It decodes the main picture of a file, turned as the file says.
+    """
+    import pi_heif  # noqa: PLC0415 - costs most users start-up time for nothing
+
+    pi_heif.register_heif_opener(thumbnails=False, decode_threads=1)
+    return str(pi_heif.HeifImageFile.format)
 
 
 def _halved(picture: PillowImage.Image) -> PillowImage.Image:

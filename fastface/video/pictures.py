@@ -48,7 +48,7 @@ def frames_at(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_sign) 
             if frame.pts not in wanted:
                 continue
             try:
-                picture = _picture(frame.content, info, scaler)
+                picture = _picture(frame.content, frame.info or info, scaler)
             except av.error.FFmpegError:
                 continue
             yield frame.pts, picture
@@ -84,7 +84,7 @@ def samples_of(
                 continue
             left.discard(cell)
             try:
-                picture = _picture(frame.content, info, scaler)
+                picture = _picture(frame.content, frame.info or info, scaler)
             except av.error.FFmpegError:
                 continue
             yield cell, frame.pts, picture
@@ -112,7 +112,7 @@ def frames_between(
     source = open_source(info, alive=alive)
     for frame in source.frames(unit):
         try:
-            picture = _picture(frame.content, info, scaler)
+            picture = _picture(frame.content, frame.info or info, scaler)
         except av.error.FFmpegError:
             continue
         yield frame.time, picture

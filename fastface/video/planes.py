@@ -29,10 +29,10 @@ _Bytes = npt.NDArray[np.uint8]
 
 
 class PlaneWriter:
-    """Writes the frames of one video into slots.
+    """Writes the frames of one video into slots, as long as they keep one shape.
 
     Args:
-        info: The video.
+        info: The video, as these frames show it.
         geometry: How its frames lie there.
         seconds: {stage: seconds so far}, counted on: `copy` of planes into the slot, `canvas` made of them.
     """
@@ -55,7 +55,7 @@ class PlaneWriter:
         """Writes one frame.
 
         Args:
-            frame: The frame; a later one of another size is scaled to the geometry of the first.
+            frame: The frame, of the size of `info`.
             planes: (plane_bytes,), overwritten with I420 as displayed.
             canvas: (H, W, 3), overwritten with BGR: the picture in the top left corner, black elsewhere.
 

@@ -1,6 +1,5 @@
 """What a video is, before it is decoded: headers, the first frame, and where decoding may begin."""
 
-import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -8,19 +7,25 @@ from typing import Any
 import av.error
 
 from fastface.errors import VideoError
-from fastface.types import Size, VideoInfo
-from fastface.video.container import demux, open_video
+from fastface.types import VideoInfo
+from fastface.video.access_units import only_pictures
+from fastface.video.container import SEEKS_WRONGLY, count_films, demux, open_video
 from fastface.video.cuts import keyframe_stamps
 from fastface.video.discover import VideoFile
+from fastface.video.duration import NO_TIMESTAMPS, check_length, declared_length
+from fastface.video.encryption import ENCRYPTED, find_encryption, is_encrypted, is_scrambled
 from fastface.video.frame import SignOfLife, no_sign
 from fastface.video.ordering import has_wrong_times
 from fastface.video.sequence import probe_sequence
+from fastface.video.shape import displayed_size, orientation_of, pixel_aspect_of
 from fastface.video.sizes import check_size, limit_size, size_of
 
 __all__ = ["Probe", "probe"]
 
 _MAX_PACKETS_TO_FIRST_FRAME = 2000
 _DEFAULT_RATE = Fraction(25)
+_SLOWEST, _FASTEST = Fraction(1, 10), Fraction(1000)
+"""Frames a second that a stream's own header may give; cameras write other numbers where they know none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +54,57 @@ def probe(file: VideoFile, max_pixels: int, alive: SignOfLife = no_sign) -> Prob
     """
     if file.sequence:
         return Probe(probe_sequence(file, max_pixels), ())
+    try:
+        return _probe_file(file, max_pixels, alive)
+    except VideoError as error:
+        if error.state == "failed" and error.reason != ENCRYPTED and _is_stream_scrambled(file):
+            raise VideoError(file.path, ENCRYPTED) from error
+        raise
+
+
+def _is_stream_scrambled(file: VideoFile) -> bool:
+    try:
+        return file.path.is_file() and is_scrambled(file.path)  # opening a pipe would hang
+    except OSError:
+        return False
+
+
+def _probe_file(file: VideoFile, max_pixels: int, alive: SignOfLife) -> Probe:
     with open_video(file.path) as (container, stream):
         codec = stream.codec_context
         check_size(file.path, (codec.width, codec.height), max_pixels)
         limit_size(codec, max_pixels)
         frame = _first_frame(file, container, stream, max_pixels)
+        length = declared_length(file.path, container, stream, frame)
         info = replace(_info(file, container, stream, frame), max_pixels=max_pixels)
         uses_dts = not info.estimated_times and has_wrong_times(file.path, container, stream)
-        is_counted = info.estimated_times or uses_dts
-        stamps = None if is_counted else keyframe_stamps(file.path, container, stream, alive)
+        has_no_pts = info.estimated_times or uses_dts
+        stamps = None if has_no_pts else keyframe_stamps(file.path, container, stream, alive)
+        if stamps and container.format.name in SEEKS_WRONGLY:
+            stamps = []
     if uses_dts:
         info = replace(info, uses_dts=True, start_pts=frame.pts if frame.dts is None else frame.dts)
     if stamps is None:
-        return Probe(replace(info, estimated_times=True), ())
+        # FFmpeg measures the length of some by their first and last times, which tell nothing then.
+        duration = None if length.is_measured else length.picture
+        return Probe(replace(info, duration=duration, estimated_times=True), ())
+    if length.picture is not None and length.is_of_all and not info.estimated_times:
+        length = check_length(info, length.picture, alive)
+    info = replace(info, duration=length.picture, sound_end=length.sound_end, declared=length.declared)
     return Probe(info, tuple(time for time in map(info.time_of, stamps) if time > 0))
 
 
 def _first_frame(file: VideoFile, container: Any, stream: Any, max_pixels: int) -> Any:
-    failed = read = 0
+    failed = read = encrypted = 0
     try:
-        for packet in demux(container, stream):
+        for packet in only_pictures(demux(container, stream), stream):
             read += packet.size > 0
+            if is_encrypted(packet):
+                encrypted += 1
+                continue
             try:
                 for frame in packet.decode():
+                    _refuse_encrypted(file, container, stream, looks_damaged=failed + encrypted > 0)
                     return frame
             except av.error.FFmpegError:
                 check_size(file.path, size_of(packet, stream.codec_context), max_pixels)
@@ -80,37 +113,42 @@ def _first_frame(file: VideoFile, container: Any, stream: Any, max_pixels: int) 
                 break
     except av.error.FFmpegError as error:
         raise VideoError(file.path, f"no frames: {error.strerror or error}") from error
-    why = f"none of its first {read} packets gave one, {failed} failed" if read else "it holds no packet of video"
+    if encrypted:
+        raise VideoError(file.path, ENCRYPTED)
+    _refuse_encrypted(file, container, stream, looks_damaged=True)
+    why = f"none of its first {read} packets gave one, {failed} failed" if read else "it contains no video data"
     raise VideoError(file.path, f"no frames: {why}")
 
 
+def _refuse_encrypted(file: VideoFile, container: Any, stream: Any, *, looks_damaged: bool) -> None:
+    if find_encryption(file.path, container, stream, looks_damaged=looks_damaged):
+        raise VideoError(file.path, ENCRYPTED)
+
+
 def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo:
-    rotation, mirrored = _orientation(frame)
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    aspect = aspect if Fraction(1, 10) <= aspect <= 10 else Fraction(1)
-    width = max(1, round(frame.width * aspect))
-    size: Size = (width, frame.height) if rotation % 180 == 0 else (frame.height, width)
-    estimated = frame.pts is None
-    rate = stream.average_rate or stream.guessed_rate or None
-    if estimated and rate is None:
-        rate = _DEFAULT_RATE
+    rotation, mirrored = orientation_of(frame)
+    aspect = pixel_aspect_of(stream.sample_aspect_ratio)
+    rate = _Rate.of(container, stream, frame)
     return VideoInfo(
         path=file.path,
         video_id=file.video_id,
-        size=size,
+        size=displayed_size((frame.width, frame.height), rotation, aspect),
         coded_size=(frame.width, frame.height),
         rotation=rotation,
         mirrored=mirrored,
         pixel_aspect=aspect,
         interlaced=bool(frame.interlaced_frame),
         time_base=stream.time_base,
-        rate=rate,
-        start_pts=0 if estimated else frame.pts,
-        duration=_duration(container, stream, frame),
+        rate=rate.value,
+        start_pts=0 if rate.is_counted else frame.pts,
+        duration=None,  # see `declared_length`
         codec=stream.codec_context.name,
         pixel_format=frame.format.name,
-        estimated_times=estimated,
+        estimated_times=rate.is_counted,
         player_offset=_player_offset(container, stream, frame),
+        is_counted=rate.is_counted,
+        is_rate_assumed=rate.is_assumed,
+        num_other_films=count_films(container) - 1,
     )
 
 
@@ -126,42 +164,30 @@ def _player_offset(container: Any, stream: Any, frame: Any) -> Fraction:
     return max(Fraction(0), begin - Fraction(container.start_time, 1_000_000))
 
 
-def _orientation(frame: Any) -> tuple[int, bool]:
-    """(degrees clockwise, mirrored first) of the display matrix: rows a b u, c d v; angles in quarter turns."""
-    for data in frame.side_data:
-        if data.type.name != "DISPLAYMATRIX":
-            continue
-        a, b, _, c, d, *_ = memoryview(bytes(data)).cast("i")
-        mirrored = a * d - b * c < 0
-        if mirrored:
-            a, b = -a, -b
-        if abs(a) >= abs(b):
-            return (0 if a >= 0 else 180), mirrored
-        return (90 if b > 0 else 270), mirrored
-    return 0, False
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """Frames a second, and what they are for."""
 
+    value: Fraction | None  # None: the header has none
+    is_counted: bool  # whether frames have no times, so that they are counted at this rate
+    is_assumed: bool = False  # whether they are, and the header has no rate
 
-def _duration(container: Any, stream: Any, frame: Any) -> Fraction | None:
-    """Declared seconds of video: the stream's own word before the container's.
+    @classmethod
+    def of(cls, container: Any, stream: Any, frame: Any) -> "_Rate":
+        """The rate of a stream by its container and, where that has no times, by the codec's own header.
 
-    What comes before the first frame that can be decoded is declared too, and counts as lost.
-    """
-    if stream.duration and stream.duration > 0:
-        return Fraction(stream.duration * stream.time_base)
-    start = Fraction(0)
-    if frame.pts is not None:
-        start = frame.pts * stream.time_base - Fraction(container.start_time or 0, 1_000_000)
-    tagged = _tagged_duration(stream.metadata.get("DURATION", ""))
-    if tagged is not None:
-        # Matroska's tag is the end of the stream's last frame, counted from the container's zero.
-        return max(Fraction(0), tagged - (frame.pts or 0) * stream.time_base) or None
-    if container.duration and container.duration > 0:
-        return max(Fraction(0), Fraction(container.duration, 1_000_000) - max(Fraction(0), start)) or None
-    return None
-
-
-def _tagged_duration(text: str) -> Fraction | None:
-    match = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", text.strip())
-    if match is None:
-        return None
-    return int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+        FFmpeg counts the times of a bare stream at 25 frames a second, or not at all; those of MPEG-1 and MPEG-2 it
+        has from fields that say how long each picture is shown.
+        """
+        name = container.format.name
+        is_bare = bool(container.format.flags & NO_TIMESTAMPS) or name.endswith("_pipe")
+        own = stream.codec_context.framerate
+        is_own = bool(own) and _SLOWEST <= own <= _FASTEST
+        if frame.pts is not None and (not is_bare or name == "mpegvideo"):
+            rates = (stream.average_rate, stream.guessed_rate)
+            average = next((rate for rate in rates if rate and _SLOWEST / 100 <= rate <= _FASTEST), None)
+            return cls(own if is_bare and is_own else average, is_counted=False)
+        if is_own:
+            return cls(own, is_counted=True)
+        average = None if is_bare else stream.average_rate or stream.guessed_rate
+        return cls(average or _DEFAULT_RATE, is_counted=True, is_assumed=not average)

@@ -13,15 +13,19 @@ from typing import Any
 
 import av.error
 
-from fastface.types import Unit, VideoInfo
+from fastface.types import Size, Unit, VideoInfo
+from fastface.video.access_units import only_pictures
 from fastface.video.account import Account
 from fastface.video.chains import is_whole
 from fastface.video.clock import Clock
-from fastface.video.container import demux, open_video
+from fastface.video.container import SEEKS_WRONGLY, demux, open_video
+from fastface.video.encryption import is_encrypted
 from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.holes import Debts, watched
 from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
+from fastface.video.missing_references import MissingReferences
 from fastface.video.parts import keep_restarted
+from fastface.video.shape import FrameShapes
 from fastface.video.sizes import check_size, limit_size, size_of
 
 __all__ = ["PyavSource"]
@@ -59,12 +63,14 @@ class PyavSource:
         self._threads = threads
         self._alive = alive
         self._refreshed: set[int] = set()
+        self._shapes: FrameShapes | None = None
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """The samples of a unit in order of time."""
         last: int | None = None
         sampled = 0
         keyframes: list[Fraction] = []
+        sizes: dict[Size, None] = {}
         for frame in self._samples(unit):
             if last is not None and frame.pts <= last:
                 continue  # of the first attempt
@@ -72,8 +78,10 @@ class PyavSource:
             sampled += 1
             if unit.sampling.keyframes:
                 keyframes.append(frame.time)
+            if frame.info is not None and frame.info.size != self._info.size:
+                sizes[frame.info.size] = None
             yield frame
-        self.report = replace(self.report, sampled=sampled, keyframes=tuple(keyframes))
+        self.report = replace(self.report, sampled=sampled, keyframes=tuple(keyframes), sizes=tuple(sizes))
 
     def _samples(self, unit: Unit) -> Iterator[SampledFrame]:
         """The samples of a unit, with those before a doubt twice: what is in doubt is decoded whole, from its start."""
@@ -102,7 +110,7 @@ class PyavSource:
             time = info.time_of(pts)
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
-            yield SampledFrame(pts, time, self._content(frame), flagged)
+            yield SampledFrame(pts, time, self._content(frame), flagged, self._info_of(frame))
         if end is None and not is_whole(info.path, self._alive):
             account.failed()
         self.report = replace(account.report(), decoder=self.name)
@@ -111,11 +119,11 @@ class PyavSource:
         """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
-            account.errors, account.unread = 0, ""
+            account.begin_again()
             with open_video(self._info.path) as (container, stream):
-                packets = self._packets(container, stream, account)
+                packets = only_pictures(self._packets(container, stream, account), stream, account.passed)
                 if place is not None:
-                    if not _seek(container, stream, place):
+                    if container.format.name in SEEKS_WRONGLY or not _seek(container, stream, place):
                         continue
                     first_packet = next((packet for packet in packets if packet.is_keyframe), None)
                     if first_packet is None and container.format.name.startswith(_EXACT_INDEX):
@@ -137,7 +145,9 @@ class PyavSource:
                 return
 
     def _raw_time(self, frame: Any) -> int | None:
-        """The container's time of a decoded frame, in ticks."""
+        """The container's time of a decoded frame, in ticks; None if frames are counted."""
+        if self._info.is_counted:
+            return None
         time: int | None = frame.dts if self._info.uses_dts else frame.pts
         return time
 
@@ -170,6 +180,7 @@ class PyavSource:
         limit_size(stream.codec_context, self._info.max_pixels)
         stream.codec_context.thread_count = self._threads
         stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
+        self._shapes = FrameShapes(self._info, stream)
 
     def _noted(self, packets: Iterator[Any]) -> Iterator[Any]:
         for packet in packets:
@@ -184,6 +195,11 @@ class PyavSource:
     def _content(self, frame: Any) -> Any:
         """The `av.VideoFrame` of a decoded frame that is a sample."""
         return frame
+
+    def _info_of(self, frame: Any) -> VideoInfo:
+        """The video as a decoded frame shows it."""
+        assert self._shapes is not None
+        return self._shapes.info_of(frame)
 
     def _places(self, start: int) -> Iterator[int | None]:
         """Timestamps to seek to, one after the other until one serves; None: no seek."""
@@ -209,7 +225,10 @@ class PyavSource:
                 for packet in keep_restarted(packets) if self._info.estimated_times else packets:
                     failures = 0
                     self._alive()
-                    yield packet
+                    if is_encrypted(packet):
+                        account.meet_encrypted()
+                    else:
+                        yield packet
             except av.error.EOFError:
                 return
             except OSError as error:
@@ -270,8 +289,9 @@ def _decoded(
     """
     needed_before = True
     debts = Debts(info)
+    missing = MissingReferences(codec)
     keyframe = None
-    for packet, shows_sample, is_late, is_damaged in packets:
+    for packet, shows_sample, is_late, is_marked in packets:
         debts.follow(packet, is_late=is_late)
         # Left out, nothing would tell that a packet was damaged, or builds on one that is missing.
         needed = shows_sample or packet.is_corrupt or debts.is_open
@@ -280,6 +300,7 @@ def _decoded(
             needed_before = needed
         if packet.is_keyframe:
             keyframe = packet
+        is_damaged = is_marked or (packet.size > 0 and missing.are_before(packet))
         if is_damaged:
             account.failed()  # decoders may make a frame of what is left of it, or none, and say nothing of either
         try:

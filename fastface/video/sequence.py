@@ -6,7 +6,7 @@ from fractions import Fraction
 from fastface.errors import InputError, VideoError
 from fastface.types import Unit, VideoInfo
 from fastface.video.canvas import picture_limit
-from fastface.video.discover import VideoFile, sequence_files
+from fastface.video.discover import SEQUENCE_CODEC, VideoFile, sequence_files
 from fastface.video.frame import SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.picture import MAX_PIXELS, read_picture
 
@@ -44,7 +44,7 @@ def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
             rate=SEQUENCE_RATE,
             start_pts=0,
             duration=len(files) / SEQUENCE_RATE,
-            codec="images",
+            codec=SEQUENCE_CODEC,
             pixel_format="bgr24",
             estimated_times=True,
             is_film=not file.path.is_dir(),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fastface.types import FloatArray, SampledFrames
 from fastface.video.signature import FIELDS, SIDE
 
-__all__ = ["number_shots"]
+__all__ = ["CUT", "measure_changes", "number_shots"]
 
 _SHIFTS = tuple((down, right) for down in (-1, 0, 1) for right in (-2, -1, 0, 1, 2))
 
@@ -54,7 +54,7 @@ def number_shots(frames: SampledFrames, *, is_film: bool = True) -> SampledFrame
     """
     if not is_film:
         return replace(frames, shot=np.arange(len(frames), dtype=np.int32))
-    is_cut = _changes(frames.signature[:-1], frames.signature[1:]) >= CUT
+    is_cut = measure_changes(frames.signature[:-1], frames.signature[1:]) >= CUT
     begins = np.concatenate([[0], 1 + np.flatnonzero(is_cut)])[: len(frames)]
     number = np.empty(len(begins), np.int32)
     count = 0
@@ -74,20 +74,28 @@ def _resumed(frames: SampledFrames, begins: npt.NDArray[np.int64]) -> npt.NDArra
         if not is_near.any():
             break
         open_ = np.flatnonzero(is_near & (found[part] < 0))
-        alike = _changes(frames.signature[last[open_]], frames.signature[begins[part[open_]]]) < CUT
+        alike = measure_changes(frames.signature[last[open_]], frames.signature[begins[part[open_]]]) < CUT
         found[part[open_[alike]]] = part[open_[alike]] - back
     return found
 
 
-def _changes(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """(k,) the change between each two signatures: 0 for none, up to 2."""
+def measure_changes(
+    before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], *, least: float = CUT
+) -> npt.NDArray[np.float64]:
+    """(k,) the change between each two signatures: 0 for none, up to 2.
+
+    Args:
+        before: (k, SIGNATURE_SIZE) signatures.
+        after: Likewise.
+        least: Changes that cannot reach this are 0, which saves most of the time.
+    """
     found = np.zeros(len(before))
     for begin in range(0, len(before), _BLOCK):
         # Whole numbers, whose sums below 2²⁴ are exact in whatever order: results depend on no block and no machine.
         left, right = (part[begin : begin + _BLOCK].astype(np.float32) for part in (before, after))
         colours = _colour_distance(left[:, FIELDS:], right[:, FIELDS:])
         # A product of the two is no cut where colours alone cannot bring it there: most frames, at no cost.
-        possible = np.flatnonzero(2 * colours >= CUT)
+        possible = np.flatnonzero(2 * colours >= least)
         shape = (len(possible), SIDE, SIDE, 3)
         fields = left[possible, :FIELDS].reshape(shape), right[possible, :FIELDS].reshape(shape)
         change = colours[possible] * _layout_distance(*fields)

@@ -19,7 +19,7 @@ import numpy as np
 
 from fastface.errors import ConfigError, InputError, SpaceError
 from fastface.files import private_folder, write_atomic
-from fastface.gallery.sources import collect
+from fastface.gallery.sources import collect, label_of
 from fastface.index.ledger import Ledger
 from fastface.names import counted, valid_text
 from fastface.pipeline.crew import Crew
@@ -159,7 +159,7 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
 
     Args:
         out: The output folder.
-        count: Moments to ask about.
+        count: Number of moments to judge.
         seed: The same seed, index and answer give the same sample.
         observer: Gets notes of what is left out.
         photos: Photos of targets to show beside the question, as `-t`.
@@ -237,7 +237,7 @@ def score_audit(out: Path, file: Path) -> AuditResult:
 
 def _require_run(out: Path) -> None:
     if not (out / ".fastface" / "state.sqlite").exists():
-        raise ConfigError(f"{str(out)!r} holds no run of fastface")
+        raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
 
 
 def _label(targets: Sequence[str], place: int | None) -> str | None:
@@ -265,7 +265,7 @@ def _population(index: Path, ledger: Ledger, answer: Answer) -> _Population:
         )
     strata = _strata(videos)
     if not strata:
-        raise ConfigError(["no moment can be looked at again", *(one.reason for one in left_out)])
+        raise ConfigError(["no picture of any moment can be made again", *(one.reason for one in left_out)])
     return _Population(tuple(videos), strata, tuple(left_out))
 
 
@@ -464,7 +464,11 @@ def _thumbnails(
     sources = collect(photos)
     if sources.faults:
         raise ConfigError([f"target {fault}" for fault in sources.faults])
-    jobs = [PhotoJob(targets.index(photo.label), photo.path) for photo in sources.photos if photo.label in targets]
+    # Loose photos of one face were taken for one person, called as their folder.
+    folders = {folder: label_of(folder.absolute().name) for folder in sources.loose}
+    labels = [(photo.path, (photo.label, folders.get(photo.path.parent, ""))) for photo in sources.photos]
+    shown = [(path, next((label for label in both if label in targets), "")) for path, both in labels]
+    jobs = [PhotoJob(targets.index(label), path) for path, label in shown if label]
     firsts = {job.target: job for job in reversed(jobs)}
     found = {shot.place: shot.frame for shot in _shoot(firsts.values(), interrupted)}
     if photos and (missing := [label for place, label in enumerate(targets) if place not in found]):

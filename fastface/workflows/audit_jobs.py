@@ -41,10 +41,11 @@ class CellsJob:
 
 @dataclass(frozen=True, slots=True)
 class PhotoJob:
-    """A small picture of a photo of a target."""
+    """A picture of a photo of a target: a small one or, with a box to draw, a larger one."""
 
     target: int
     path: Path
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ def serve(connection: Connection, _descriptor: int, _settings: object) -> None:
                 shots = samples_of(job.info, job.cells, job.size, alive)
                 return [Shot(cell, pts, _jpeg(picture, _LONGEST)) for cell, pts, picture in shots]
             case PhotoJob():
-                return [Shot(job.target, 0, _jpeg(read_picture(job.path), _THUMBNAIL))]
+                longest, boxes = (_THUMBNAIL, ()) if job.box is None else (_LONGEST, (job.box,))
+                return [Shot(job.target, 0, _jpeg(read_picture(job.path), longest, boxes))]
 
     serve_errands(connection, do)
 

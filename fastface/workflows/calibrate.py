@@ -1,4 +1,4 @@
-"""Photos, and the index of a run → a threshold and a margin, with the errors to expect."""
+"""Photos, and the index of a run → the threshold of evidence for a risk, with the errors to expect."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,21 +12,21 @@ from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.gallery.calibration import (
+    LEAST_STRANGERS,
     Rate,
-    contradictions,
+    choose_threshold,
     counted_rate,
     fit_tail,
-    judged_kinds,
-    shortages,
     suggest_margin,
-    suggest_threshold,
 )
-from fastface.gallery.photos import LEAST_SHARPNESS
-from fastface.gallery.references import GalleryReport
-from fastface.gallery.trials import PhotoTrials, Trials, frame_trials, photo_trials, track_trials, video_trials
-from fastface.index.store import VideoIndex
+from fastface.gallery.decision import decide_tracks
+from fastface.gallery.evidence import EvidenceModel
+from fastface.gallery.limits import Pairs, allowed_rate, counted_pairs
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.trials import PhotoTrials, Trials, join_trials, photo_trials, track_trials
+from fastface.impostors import ImpostorDistribution
 from fastface.types import Gallery
-from fastface.workflows.desk import open_desk
+from fastface.workflows.desk import Desk, open_desk
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.interrupt import interruptible
@@ -34,25 +34,27 @@ from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import thresholds
 from fastface.workflows.observer import Observer
 from fastface.workflows.output import check_writable, require_index
+from fastface.workflows.survey import observe_archive, rule_for
 
-__all__ = ["CHART_NAME", "Calibration", "Comparison", "Limits", "calibrate"]
+__all__ = ["CHART_NAME", "Calibration", "Comparison", "Limits", "RiskPoint", "calibrate"]
 
 CHART_NAME = "calibration.png"
 
 _PHOTO_MATES = "photo, own person"
+_TRACKS_FOUND = "track, person it is given to"
 _PHOTO_STRANGERS = "photo, other person"
-_TRACKS = "first, last of track"
-_FRAMES = "two in a frame"
-_VIDEOS = "track, not nearest"
-_ALL = "all strangers"
+_TRACK_STRANGERS = "track, other person"
+
+_CURVE = (0.15, 0.60, 0.01)
+"""First and last threshold of the risk curve, and its step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Cosines from which a face is a person's: see `MatchConfig`."""
+    """What decides: see `MatchConfig`."""
 
-    threshold: float
-    margin: float
+    threshold: float  # evidence from which any track is a target's
+    margin: float  # minimum lead over every other target and lookalike
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,13 @@ class Comparison:
         kind: What was compared with what.
         mates: Whether both sides are one person's: then errors are misses, else false matches.
         count: Comparisons.
-        lowest: Smallest cosine.
-        median: Of the cosines.
-        highest: Largest cosine.
+        lowest: Smallest evidence.
+        median: Of the evidence.
+        highest: Largest evidence.
         extreme: The comparison that speaks most against what was taken as known.
         in_use: Counted with the limits in use.
         suggested: Counted with those that are suggested.
-        estimated: By the tail, with the suggested threshold; of what the threshold is not judged by, None.
+        estimated: By the tail, with the suggested threshold; None for mates, and where there are too few.
     """
 
     kind: str
@@ -85,128 +87,170 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class RiskPoint:
+    """The false tracks that are expected with one threshold among the comparisons of one question."""
+
+    threshold: float
+    usual: float  # as measured for the network on others' archives
+    here: Rate | None  # as the tail of these comparisons has it; None where there are too few
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What calibrating found.
 
     Attributes:
         persons: With usable photos.
         photos: References of all of them.
-        wanted: The false match rate that the threshold is for.
-        in_use: The limits that the settings, or the network, have.
+        tracks: In the index; 0 without one.
+        false_tracks: The risk: false tracks that may be expected in one question.
+        pairs: Comparisons of one question to the archive, or to one of some size.
+        in_use: The limits of a question with these settings.
         suggested: Those that the comparisons speak for.
+        reasons: Why.
         comparisons: All kinds of which there are any, mates first.
+        judged: The kind of comparisons by which the threshold is judged.
+        risk: Expected false tracks by threshold.
         chart: The picture.
         remarks: What is odd about a photo.
     """
 
     persons: int
     photos: int
-    wanted: float
+    tracks: int
+    false_tracks: float
+    pairs: int
     in_use: Limits
     suggested: Limits
+    reasons: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
+    judged: str
+    risk: tuple[RiskPoint, ...]
     chart: Path
     remarks: tuple[str, ...]
 
     @property
     def options(self) -> str:
-        """The suggestion, to be pasted."""
-        return f"--threshold {self.suggested.threshold:.2f} --margin {self.suggested.margin:.2f}"
+        """What to add to the command line; empty if the limits in use stay."""
+        threshold, margin = self.suggested.threshold, self.suggested.margin
+        changed = [f"--threshold {threshold:.2f}"] * (threshold != self.in_use.threshold)
+        return " ".join([*changed, *[f"--margin {margin:g}"] * (margin != self.in_use.margin)])
 
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """The gallery, and what the index says, by kind."""
+    """The gallery, and what photos and index say."""
 
     gallery: Gallery
-    report: GalleryReport
-    in_use: Limits
-    video_mates: dict[str, Trials]
-    video_strangers: dict[str, Trials]
+    warnings: tuple[str, ...]
+    photos: PhotoTrials
+    found: Trials
+    strangers: dict[str, Trials]
+    usual: ImpostorDistribution
+    num_tracks: int
+
+    @property
+    def pairs(self) -> Pairs:
+        """Comparisons of a question to the archive."""
+        return Pairs(self.num_tracks * len(self.gallery.targets))
+
+    @property
+    def judged_kind(self) -> str:
+        """The kind by which the threshold is judged: tracks, which are what is decided, if they have a tail."""
+        tracks = self.strangers.get(_TRACK_STRANGERS)
+        return _PHOTO_STRANGERS if tracks is None or len(tracks) < LEAST_STRANGERS else _TRACK_STRANGERS
+
+    @property
+    def judged(self) -> Trials:
+        """The comparisons of that kind."""
+        return self.strangers.get(self.judged_kind, self.photos.strangers)
 
 
 def calibrate(
-    config: Config, targets: Sequence[str], out: Path, observer: Observer, *, index: Path | None, wanted: float
+    config: Config, targets: Sequence[str], out: Path, observer: Observer, *, index: Path | None
 ) -> Calibration:
-    """Suggests a threshold and a margin for these persons, and draws why.
+    """Says which threshold of evidence the risk needs for these persons and this archive, and draws why.
 
     Args:
         config: The settings; those of networks, references and matching are used.
         targets: Photos, folders of photos, banks.
         out: The folder that gets the chart.
         observer: Told which networks are used, and what is odd about a photo.
-        index: An output folder, of which the faces in videos count too; None for photos alone.
-        wanted: The false match rate that the threshold is for.
+        index: An output folder, of which the tracks count too; None for photos alone.
 
     Raises:
-        ConfigError: The targets cannot be used, or say too little; there is no index; `out` cannot be written.
+        ConfigError: The targets cannot be used, or there is nothing to compare; tracks are not decided as wholes; there
+            is no index; `out` cannot be written.
         LockedError: A run holds the index.
         BackendError, ModelError: The networks cannot be used.
         InterruptError: The user stopped it.
     """
+    if not config.match.tracks:
+        raise ConfigError("calibrate weighs whole tracks, and match.tracks is off: leave it on")
     check_writable(out)
     with _opened(config, targets, observer, index) as evidence:
-        references = evidence.report.references
-        photos = photo_trials(references) if len(references) > 1 else None
-        missing = shortages(len(references), photos)
-        if missing or photos is None:
-            raise ConfigError(missing)
-        strangers = {_PHOTO_STRANGERS: photos.strangers, **evidence.video_strangers}
-        odd = contradictions(strangers, photos.mates, wanted)
-        judged = judged_kinds({kind: found for kind, found in strangers.items() if kind not in odd}, wanted, _ALL)
-        suggested, remarks = _suggested(judged, odd, evidence.in_use, photos, wanted)
-        remarks += [_why_odd(kind, needed, strangers[kind].extreme) for kind, needed in odd.items()]
-        limits = evidence.in_use, suggested
-        comparisons = [_photo_misses(photos, limits)]
-        comparisons += [_misses(kind, found, limits) for kind, found in evidence.video_mates.items()]
-        comparisons += [_false_matches(kind, found, limits, kind in judged) for kind, found in strangers.items()]
-        if _ALL in judged:
-            comparisons.append(_false_matches(_ALL, judged[_ALL], limits, is_judged=True))
-    result = Calibration(
-        persons=len(references),
-        photos=sum(map(len, references.values())),
-        wanted=wanted,
-        in_use=limits[0],
-        suggested=limits[1],
-        comparisons=tuple(comparisons),
-        chart=out / CHART_NAME,
-        remarks=(*evidence.report.warnings, *remarks),
-    )
+        photos, usual, pairs = evidence.photos, evidence.usual, evidence.pairs
+        if not any(map(len, (photos.mates, *evidence.strangers.values()))):
+            raise ConfigError("nothing to compare: give several photos of a person, or photos of several persons")
+        in_use = Limits(round(rule_for(config, usual, pairs).anywhere, 4), config.match.margin)
+        rate = allowed_rate(config.match.false_tracks, pairs)
+        threshold, reasons = choose_threshold(in_use.threshold, photos.mates, evidence.judged, rate)
+        margin = suggest_margin(photos, threshold, in_use.margin) if threshold != in_use.threshold else in_use.margin
+        suggested = Limits(threshold, margin)
+        limits = in_use, suggested
+        comparisons = [_misses(_PHOTO_MATES, photos.mates, limits)] if len(photos.mates) else []
+        comparisons += [_misses(_TRACKS_FOUND, evidence.found, limits)] if len(evidence.found) else []
+        comparisons += [_false_matches(kind, found, limits) for kind, found in evidence.strangers.items()]
+        result = Calibration(
+            persons=len(evidence.gallery.targets),
+            photos=sum(len(target.embeddings) for target in evidence.gallery.targets),
+            tracks=evidence.num_tracks,
+            false_tracks=config.match.false_tracks,
+            pairs=counted_pairs(pairs),
+            in_use=in_use,
+            suggested=suggested,
+            reasons=tuple(reasons),
+            comparisons=tuple(comparisons),
+            judged=evidence.judged_kind,
+            risk=tuple(_risk(evidence)),
+            chart=out / CHART_NAME,
+            remarks=evidence.warnings,
+        )
     from fastface.workflows.calibrate_chart import draw_chart  # noqa: PLC0415 - Pillow, which all others can spare
 
-    write_atomic(result.chart, draw_chart(result, photos, evidence.video_mates, strangers))
+    mates = {_PHOTO_MATES: photos.mates, _TRACKS_FOUND: evidence.found}
+    write_atomic(result.chart, draw_chart(result, mates, evidence.strangers))
     return result
 
 
-def _suggested(
-    judged: dict[str, Trials], odd: dict[str, float], in_use: Limits, photos: PhotoTrials, wanted: float
-) -> tuple[Limits, list[str]]:
-    """The limits that the comparisons speak for, or those in use where they speak for none, and what is odd."""
-    threshold = 1.0 if _PHOTO_STRANGERS in odd else suggest_threshold(judged.values(), wanted)
-    typical = float(np.median(photos.mates.similarity))
-    if threshold > typical:
-        reason = f"the comparisons support no threshold: half of the photos reach {typical:.2f} with their own person"
-        return in_use, [f"{reason}, and strangers come as near; the limits in use stay"]
-    return Limits(threshold, suggest_margin(photos, threshold)), []
-
-
-def _why_odd(kind: str, needed: float, extreme: str) -> str:
-    return (
-        f"left out of the suggestion: {kind!r} would need a threshold of {needed:.2f}, more than photos of one person"
-        f" reach ({extreme}); blurred faces, or one person twice?"
-    )
+def _risk(evidence: _Evidence) -> Iterator[RiskPoint]:
+    """The risk curve, by the strangers that the threshold is judged by."""
+    pairs, judged = counted_pairs(evidence.pairs), evidence.judged
+    tail = fit_tail(judged.evidence, judged.face) if len(judged) >= LEAST_STRANGERS else None
+    first, last, step = _CURVE
+    for threshold in np.arange(first, last + step / 2, step).round(2).tolist():
+        here = None
+        if tail is not None and threshold >= tail.floor:
+            rate = tail.rate(threshold)
+            here = replace(rate, value=rate.value * pairs, low=rate.low * pairs, high=rate.high * pairs)
+        yield RiskPoint(threshold, evidence.usual.rate(threshold) * pairs, here)
 
 
 @contextmanager
 def _opened(config: Config, targets: Sequence[str], observer: Observer, index: Path | None) -> Iterator[_Evidence]:
-    """The references, and the comparisons of the index while nobody can change it."""
+    """The comparisons of the photos, and of the index while it cannot be changed."""
     if index is None:
         with interruptible() as interruption:
             networks = ready_networks(config, observer.note, interruption)
             observer.header(networks, choose_layout(config.scan, networks.device, len(networks.cards)))
             limits = thresholds(config, networks.models)
             gallery, report = enrol(tuple(targets), config, networks, limits, interruption)
-        yield _Evidence(gallery, report, Limits(limits.enter, limits.margin), {}, {})
+        usual = networks.models.thresholds.impostors
+        references = _references(gallery)
+        photos = photo_trials(references, EvidenceModel(references, usual))
+        nothing = join_trials([], largest=True)
+        strangers = {_PHOTO_STRANGERS: photos.strangers} if len(photos.strangers) else {}
+        yield _Evidence(gallery, report.warnings, photos, nothing, strangers, usual, 0)
         return
     require_index(index)
     with open_desk(config, index, observer, "calibrate") as desk:
@@ -214,68 +258,60 @@ def _opened(config: Config, targets: Sequence[str], observer: Observer, index: P
         gallery, report = enrol(
             tuple(targets), config, desk.networks, desk.limits, desk.interruption, known=desk.out.photos
         )
-        videos = [VideoIndex(desk.out.index, record.video_id) for record in desk.answered()]
-        in_use = Limits(desk.limits.enter, desk.limits.margin)
-        yield _Evidence(gallery, report, in_use, *_video_evidence(videos, gallery, config.people.min_quality))
+        yield _archive_evidence(desk, gallery, report.warnings)
 
 
-def _video_evidence(
-    videos: Sequence[VideoIndex], gallery: Gallery, min_quality: float
-) -> tuple[dict[str, Trials], dict[str, Trials]]:
-    """Mates and strangers of all finished videos whose faces were embedded by the gallery's network.
+def _references(gallery: Gallery) -> ReferenceSet:
+    """The references of the persons to calibrate for.
 
-    Blurred and tiny faces are like each other, whosever they are: only clear ones count.
+    Raises:
+        ConfigError: There is none.
     """
-    found: dict[str, list[Trials]] = {_TRACKS: [], _FRAMES: [], _VIDEOS: []}
-    for video in videos:
-        if not video.faces_path.exists() or video.metadata()["contract"] != gallery.contract:
-            continue
-        faces, name = video.faces(), video.faces_path.parent.name
-        faces = faces[(faces.quality >= min_quality) & (faces.sharpness >= LEAST_SHARPNESS)]
-        found[_TRACKS].append(_named(track_trials(faces), name))
-        found[_FRAMES].append(_named(frame_trials(faces), name))
-        if len(gallery.targets) > 1:
-            found[_VIDEOS].append(_named(video_trials(faces, gallery), name))
-    mates = _joined(found[_TRACKS], largest=False)
-    strangers = {kind: _joined(found[kind], largest=True) for kind in (_FRAMES, _VIDEOS)}
-    return {_TRACKS: mates} if len(mates) else {}, {kind: all_ for kind, all_ in strangers.items() if len(all_)}
+    if not gallery.targets:
+        raise ConfigError("nothing to compare: '*' is no person; give photos of several persons")
+    return ReferenceSet(gallery)
 
 
-def _named(trials: Trials, video: str) -> Trials:
-    return Trials(trials.similarity, f"{video}: {trials.extreme}")
-
-
-def _joined(parts: Sequence[Trials], *, largest: bool) -> Trials:
-    """The comparisons of all videos; the extreme one is of the video that has the largest, or smallest, cosine."""
-    filled = [part for part in parts if len(part)]
-    if not filled:
-        return Trials(np.empty(0, np.float32))
-    extremes = [float(part.similarity.max() if largest else -part.similarity.min()) for part in filled]
-    similarity = np.concatenate([part.similarity for part in filled])
-    return Trials(similarity, filled[int(np.argmax(extremes))].extreme)
-
-
-def _photo_misses(photos: PhotoTrials, limits: tuple[Limits, Limits]) -> Comparison:
-    """Misses of photos, by threshold and margin: their lead over the next person is known."""
-    below = [(photos.mates.similarity < np.float32(pair.threshold)) | (photos.lead < np.float32(pair.margin))
-             for pair in limits]  # fmt: skip
-    return _counted(_PHOTO_MATES, True, photos.mates, below)
+def _archive_evidence(desk: Desk, gallery: Gallery, warnings: tuple[str, ...]) -> _Evidence:
+    """The comparisons of photos, and of all tracks of finished videos that the gallery's network has embedded."""
+    references, usual = _references(gallery), desk.networks.models.thresholds.impostors
+    finder = desk.finder(references, desk.limits)
+    indexes = list(finder.indexes(finder.comparable(desk.answered())))
+    model, _, num_tracks = observe_archive(desk, references, (index for _, index in indexes))
+    rule = rule_for(desk.config, usual, Pairs(num_tracks * references.num_targets))
+    labels = [target.label for target in gallery.targets]
+    videos = []
+    for record, index in indexes:
+        desk.interruption.check()
+        tracks = index.tracks()
+        decision = decide_tracks(tracks, model.weigh(tracks.embedding, rule.in_shot), rule, desk.limits.margin)
+        evidence = model.by_photos(tracks.embedding)
+        videos.append(track_trials(record.video_id, tracks, evidence, decision.owner, labels))
+    photos = photo_trials(references, model)
+    strangers = {
+        _PHOTO_STRANGERS: photos.strangers,
+        _TRACK_STRANGERS: join_trials([video.strangers for video in videos], largest=True),
+    }
+    strangers = {kind: found for kind, found in strangers.items() if len(found)}
+    found = join_trials([video.found for video in videos], largest=False)
+    return _Evidence(gallery, warnings, photos, found, strangers, usual, num_tracks)
 
 
 def _misses(kind: str, trials: Trials, limits: tuple[Limits, Limits]) -> Comparison:
     """Misses by the threshold alone; a margin makes them more."""
-    return _counted(kind, True, trials, [trials.similarity < np.float32(pair.threshold) for pair in limits])
+    return _counted(kind, True, trials, [trials.evidence < np.float32(pair.threshold) for pair in limits])
 
 
-def _false_matches(kind: str, trials: Trials, limits: tuple[Limits, Limits], is_judged: bool) -> Comparison:
+def _false_matches(kind: str, trials: Trials, limits: tuple[Limits, Limits]) -> Comparison:
     """False matches by the threshold alone; a margin makes them fewer."""
-    found = _counted(kind, False, trials, [trials.similarity >= np.float32(pair.threshold) for pair in limits])
-    tail = fit_tail(trials.similarity) if is_judged else None
-    return found if tail is None else replace(found, estimated=tail.rate(limits[1].threshold))
+    found = _counted(kind, False, trials, [trials.evidence >= np.float32(pair.threshold) for pair in limits])
+    if len(trials) < LEAST_STRANGERS:
+        return found
+    return replace(found, estimated=fit_tail(trials.evidence, trials.face).rate(limits[1].threshold))
 
 
 def _counted(kind: str, mates: bool, trials: Trials, errors: Sequence[npt.NDArray[np.bool_]]) -> Comparison:
     """The comparison of a kind; errors with the limits in use, then with the suggested ones."""
-    lowest, median, highest = np.quantile(trials.similarity, (0, 0.5, 1)).tolist()
+    lowest, median, highest = np.quantile(trials.evidence, (0, 0.5, 1)).tolist()
     in_use, suggested = (counted_rate(int(wrong.sum()), len(trials)) for wrong in errors)
     return Comparison(kind, mates, len(trials), lowest, median, highest, trials.extreme, in_use, suggested)

@@ -20,10 +20,12 @@ from fastface.identities.census import NOBODY, Meetings, persons_of, ranked, ren
 from fastface.identities.clustering import STRICTER
 from fastface.identities.corrections import Corrections
 from fastface.identities.neighbours import is_quick
+from fastface.identities.numbering import Assignment, CensusTracks, Numbering
 from fastface.types import Person
 from fastface.workflows.acquaintance import known_persons, threshold_of
 from fastface.workflows.desk import Desk
 from fastface.workflows.linking import linked, rejected, spoken_of
+from fastface.workflows.photo_names import name_by_photos, source_of
 from fastface.workflows.roll import Roll, take_roll
 from fastface.workflows.screen_time import counted_once
 from fastface.workflows.unseen import Unseen, take_unseen
@@ -37,6 +39,8 @@ __all__ = [
     "note_shown",
     "shown_census",
     "take_census",
+    "undo_path",
+    "with_shown_settings",
 ]
 
 MOST_ANCHORS = 32
@@ -64,6 +68,8 @@ class Census:
         poor: Faces of tracks that are too poor to tell whose they are.
         rejected: Faces of persons that the user rejected.
         passing: Persons without a face who are seen too shortly to be listed.
+        tracks: All tracks with the persons that they belong to, for the numbering.
+        assignment: Which number each person has, and what became of other numbers.
     """
 
     roll: Roll
@@ -77,6 +83,8 @@ class Census:
     poor: int
     rejected: int
     passing: int
+    tracks: CensusTracks
+    assignment: Assignment
 
     def stretches_of(self, places: Sequence[int]) -> npt.NDArray[np.int64]:
         """The rows in `unseen` of some persons."""
@@ -88,12 +96,19 @@ def corrections_path(desk: Desk) -> Path:
     return desk.out.state / "corrections.json"
 
 
+def undo_path(desk: Desk) -> Path:
+    """Where the output folder keeps the last corrections, so that they can be taken back."""
+    return desk.out.state / "corrections.undo.jsonl"
+
+
 def note_shown(desk: Desk, census: Census) -> None:
-    """Notes which census the user was shown: its settings, and a digest of who is who.
+    """Notes which census the user was shown: its numbers, its settings, and a digest of who is who.
 
     Raises:
         SpaceError: No space is left.
     """
+    path = _numbers_path(desk)
+    Numbering.load(path).updated(census.tracks, census.assignment).save(path)
     store = desk.config.people.store
     where = store if not store or "://" in store else str(Path(store).absolute())
     settings = desk.config.people.model_dump(mode="json") | {"link_threshold": threshold_of(desk), "store": where}
@@ -121,19 +136,11 @@ def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[
             persons.
         FaceIndexError, StoreError, InterruptError: As `take_census`.
     """
-    try:
-        shown = json.loads(_shown_path(desk).read_text(encoding="utf-8"))
-        is_known = shown["schema_version"] == _SHOWN_VERSION
-        settings = PeopleConfig.model_validate(shown["settings"]) if is_known else None
-        numbered = shown["census"] if is_known else ""
-    except FileNotFoundError:
-        settings = None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_count_again(desk)}") from error
+    settings, numbered = _read_shown(desk)
     if settings is None:
-        raise ConfigError(f"nobody was counted in {str(desk.out.root)!r} yet: {_count_again(desk)}")
+        raise ConfigError(f"no persons are listed in {str(desk.out.root)!r} yet: {_count_again(desk)}")
     if name and name != numbered:
-        raise ConfigError("persons were numbered anew since that page was made: open people.html again")
+        raise ConfigError("the persons have new numbers since that page was made: open people.html again")
     desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
     census = take_census(desk, corrections)
     if name_of(census) != numbered:
@@ -142,6 +149,29 @@ def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[
             f"found: {_count_again(desk)}"
         )
     return desk, census
+
+
+def with_shown_settings(desk: Desk) -> Desk:
+    """The desk with the settings of the census that the user was shown last; its own if there was none.
+
+    Raises:
+        FaceIndexError: The note of it is damaged.
+    """
+    settings, _ = _read_shown(desk)
+    return desk if settings is None else replace(desk, config=desk.config.model_copy(update={"people": settings}))
+
+
+def _read_shown(desk: Desk) -> tuple[PeopleConfig | None, str]:
+    """The settings and the name of the census that the user was shown last; None and nothing if there was none."""
+    try:
+        shown = json.loads(_shown_path(desk).read_text(encoding="utf-8"))
+        if shown["schema_version"] != _SHOWN_VERSION:
+            return None, ""
+        return PeopleConfig.model_validate(shown["settings"]), shown["census"]
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_count_again(desk)}") from error
 
 
 def _count_again(desk: Desk) -> str:
@@ -163,6 +193,7 @@ def name_of(census: Census) -> str:
         *(unseen.video, unseen.number, census.unseen.owner, census.unseen_label),
     ):
         digest.update(column.astype("<i8").tobytes())
+    digest.update(np.array(census.assignment.numbers, "<i8").tobytes())
     return digest.hexdigest()[:_NAME_LENGTH]
 
 
@@ -208,20 +239,60 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     listed, unlisted = person[: len(label)], rest[: len(label)]
     named, identities = known_persons(desk, roll, listed, persons[: len(seen)], centroid[seen], unlisted=unlisted)
     if roll.by_keyframes:
-        desk.observer.note("scanned by keyframes: screen times count only these, and are too small")
+        desk.observer.note("scanned by keyframes only: screen times are too small")
     faces_of = np.bincount(rest[rest != NOBODY], tracks.faces[rest != NOBODY])
     seconds_of = np.bincount(rest[rest != NOBODY], tracks.seconds[rest != NOBODY])
     is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)
+    everyone = _numbering_tracks(desk, roll, unseen, person, centroid[seen])
+    assignment = Numbering.load(_numbers_path(desk)).assign(everyone, threshold_of(desk))
     return Census(
         roll=roll,
         label=listed,
         unseen=unseen,
         unseen_label=person[len(label) :],
-        persons=(*named, *persons[len(seen) :]),
+        persons=name_by_photos(desk, _with_numbers((*named, *persons[len(seen) :]), assignment), everyone),
         centroid=centroid[seen],
         identities=identities,
         unlisted=(int((seconds_of > 0).sum() - is_passing.sum()), int(faces_of.sum())),
         poor=int(roll.tracks.faces[label == NOBODY].sum()),
         rejected=int(tracks.faces[is_rejected].sum()),
         passing=int(is_passing.sum()),
+        tracks=everyone,
+        assignment=assignment,
+    )
+
+
+def _numbers_path(desk: Desk) -> Path:
+    return desk.out.state / "numbers.npz"
+
+
+def _numbering_tracks(
+    desk: Desk, roll: Roll, unseen: Unseen, person: npt.NDArray[np.int64], centroid: npt.NDArray[np.float16]
+) -> CensusTracks:
+    """All tracks of faces, and those body tracks that no face identifies, with the places of their persons."""
+    faces, bodies = roll.tracks, unseen.tracks[np.flatnonzero(unseen.is_faceless)]
+    samples = np.concatenate([faces.faces, np.ones(len(bodies), np.int64)])
+    return CensusTracks(
+        sources=[source_of(record) for record in roll.records],
+        video=np.concatenate([faces.video, bodies.video]).astype(np.int64),
+        is_body=np.arange(len(samples)) >= len(faces),
+        number=np.concatenate([faces.number, bodies.number]),
+        weight=np.maximum(samples, 1),
+        place=np.concatenate([person[: len(faces)], person[len(faces) :][unseen.is_faceless]]),
+        centroid=centroid,
+        contract=desk.networks.contract,
+        num_persons=int(person.max(initial=NOBODY)) + 1,
+    )
+
+
+def _with_numbers(persons: Sequence[Person], assignment: Assignment) -> tuple[Person, ...]:
+    """The persons, numbered by place until now, with their own numbers."""
+    number = dict(enumerate(assignment.numbers, 1))
+    return tuple(
+        replace(
+            person,
+            number=number[person.number],
+            together=dict(sorted((number[other], seconds) for other, seconds in person.together.items())),
+        )
+        for person in persons
     )

@@ -85,8 +85,8 @@ def examine(config: Config, out: Path) -> Iterator[Check]:
     yield from _networks(config)
     yield _processes(config)
     yield _ffmpeg()
-    yield _folder("cache", cache_folder(), check_writable, "set XDG_CACHE_HOME to a place that can be written")
-    yield _folder("output", out, check_out, "name another with -o")
+    yield _folder("cache", cache_folder(), check_writable, "set XDG_CACHE_HOME to a folder that can be written")
+    yield _folder("output", out, check_out, "choose another folder with -o")
 
 
 def _version(distribution: str) -> str:
@@ -120,15 +120,17 @@ def _memory() -> Check:
     free = available_bytes()
     facts = f"{free / 1e9:.1f} GB free"
     if free < _LEAST_MEMORY:
-        return Check("memory", "note", facts, "a run takes 0.7 GB and more; give --batch 1 --decoders 1, or end others")
+        return Check(
+            "memory", "note", facts, "a run needs 0.7 GB or more; use --batch 1 --decoders 1, or end other programs"
+        )
     return Check("memory", "fine", facts)
 
 
 def _descriptors() -> Check:
     try:
-        return Check("descriptors", "fine", raise_descriptors())
+        return Check("open files", "fine", raise_descriptors())
     except ConfigError as error:
-        return Check("descriptors", "fault", str(error))
+        return Check("open files", "fault", str(error))
 
 
 def _card() -> Iterator[Check]:
@@ -136,7 +138,7 @@ def _card() -> Iterator[Check]:
     program = shutil.which("nvidia-smi")
     if not card_present() or program is None:
         if card_present():
-            yield Check("card", "note", "a driver is there, and no nvidia-smi", "install the driver's utilities")
+            yield Check("card", "note", "the driver is installed, but not nvidia-smi", "install the driver's utilities")
         return
     query = [program, "--query-gpu=index,name,memory.total,driver_version,compute_cap", "--format=csv,noheader"]
     try:
@@ -171,7 +173,7 @@ def _cards(config: Config) -> Iterator[Check]:
     try:
         cards = open_networks(config).cards
     except (BackendError, ConfigError) as error:
-        yield Check("cards", "fault", str(error), "nvidia-smi -L numbers those there are")
+        yield Check("cards", "fault", str(error), "nvidia-smi -L lists the cards")
     except ModelError:  # told of the networks; cards are looked at before them
         yield Check("cards", "fine", ",".join(map(str, config.models.devices)))
     else:
@@ -205,7 +207,7 @@ def _networks(config: Config) -> Iterator[Check]:
     yield Check("chosen networks", "note" if models.notes else "fine", facts, "; ".join(models.notes))
     precisions = networks.precisions
     if precisions is None:
-        yield Check("precision", "fine", f"{networks.device.precision} aimed at: engines are to be built")
+        yield Check("precision", "fine", f"{networks.device.precision} wanted: engines are to be built")
         return
     notes = "; ".join(precisions.notes)
     yield Check("precision", "note" if notes else "fine", describe_precisions(networks), notes)
@@ -229,7 +231,7 @@ def _ffmpeg() -> Check:
 
     facts = f"{av.ffmpeg_version_info}, of PyAV {av.__version__}"
     if _ENCODER not in codecs_available:
-        remedy = "install PyAV's wheel (pip install --force-reinstall av), or cut no clips: --clips none"
+        remedy = "install PyAV's wheel (pip install --force-reinstall av), or run without clips: --clips none"
         return Check("ffmpeg", "fault", f"{facts}, without {_ENCODER}", remedy)
     return Check("ffmpeg", "fine", facts)
 

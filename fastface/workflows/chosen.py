@@ -6,13 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import ConfigError
-from fastface.identities.corrections import Anchor, look_of
-from fastface.identities.store import open_existing
+from fastface.identities.correction_log import LoggedCorrection, append_correction
+from fastface.identities.corrections import Anchor, Corrections, look_of
+from fastface.identities.store import Membership, open_existing
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.types import Bodies, Faces, Tracks
 from fastface.workflows.acquaintance import store_of
-from fastface.workflows.census import MOST_ANCHORS, Census
+from fastface.workflows.census import MOST_ANCHORS, Census, name_of, undo_path
 from fastface.workflows.desk import Desk
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "body_anchors",
     "face_anchors",
     "in_words",
+    "log_correction",
     "places_of",
     "renewed",
     "tell_store",
@@ -31,8 +33,13 @@ __all__ = [
 _Rows = npt.NDArray[np.int64]
 
 
-def places_of(census: Census, chosen: Sequence[str]) -> list[int]:
+def places_of(census: Census, chosen: Sequence[str], *, with_aliases: bool = False) -> list[int]:
     """The places of persons named by number, as `3` or `person 3`, or by name; in order.
+
+    Args:
+        census: Everyone.
+        chosen: Numbers and names.
+        with_aliases: Whether the number of a person that is part of another one by now means that one.
 
     Raises:
         ConfigError: There is one that is not there, or a name of several.
@@ -42,6 +49,10 @@ def places_of(census: Census, chosen: Sequence[str]) -> list[int]:
     for place, person in enumerate(census.persons):
         named.setdefault(person.name, []).append(place)
         numbers |= {str(person.number): place, f"person {person.number}": place}
+    if with_aliases:
+        place_of = {person.number: place for place, person in enumerate(census.persons)}
+        for number, now in census.assignment.aliases.items():
+            numbers |= {str(number): place_of[now], f"person {number}": place_of[now]}
     named.pop("", None)
     faults: list[str] = []
     places: set[int] = set()
@@ -51,14 +62,36 @@ def places_of(census: Census, chosen: Sequence[str]) -> list[int]:
         if len(found) > 1:
             faults.append(f"{one!r} is the name of {in_words(census, found)}: choose by number")
         elif not found:
-            names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
-            known = f"there are 1 to {len(census.persons)}" if census.persons else "nobody is listed"
-            faults.append(f"there is no person {one!r}: {known}{names and '; ' + names}")
+            faults.append(_describe_missing(census, one))
     if not chosen:
-        faults.append("name at least one person, by its number or name")
+        faults.append("give at least one person, by number or name")
     if faults:
         raise ConfigError(faults)
     return sorted(places)
+
+
+def _describe_missing(census: Census, one: str) -> str:
+    """What is said of a number or name that no person of the census has."""
+    digits = one.removeprefix("person ")
+    number = int(digits) if digits.isascii() and digits.isdecimal() else 0
+    if now := census.assignment.aliases.get(number):
+        return f"there is no person {one!r} now: it is part of person {now}"
+    if number in census.assignment.unlisted:
+        return f"person {number} is not listed now: it was rejected, or these settings leave it out"
+    names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
+    known = f"there are {_ranges(census.assignment.numbers)}" if census.persons else "no person is listed"
+    return f"there is no person {one!r}: {known}{names and '; ' + names}"
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """`1 to 3, 5`."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges)
 
 
 def in_words(census: Census, places: Sequence[int]) -> str:
@@ -75,7 +108,7 @@ def together_note(census: Census, places: Sequence[int]) -> str:
         for other in places[row + 1 :]
         if (seconds := census.persons[one].together.get(census.persons[other].number, 0.0))
     ]
-    return f"{'; '.join(met)}: they are taken for one person all the same" if met else ""
+    return f"{'; '.join(met)}: they are treated as one person all the same" if met else ""
 
 
 def best_tracks(census: Census, rows: _Rows) -> _Rows:
@@ -152,6 +185,18 @@ def _by_video(
 def _anchor(video_id: str, found: Faces | Bodies, row: int, look: str) -> Anchor:
     x1, y1, x2, y2 = found.boxes[row].tolist()
     return Anchor(video_id, float(found.time[row]), (x1, y1, x2, y2), isinstance(found, Bodies), look)
+
+
+def log_correction(desk: Desk, census: Census, places: Sequence[int], what: str, before: Corrections) -> None:
+    """Logs what is about to be said of some persons, so that `pick --undo` can take it back."""
+    identities = [census.identities[place] for place in places if place < len(census.identities)]
+    groups: tuple[Membership, ...] = ()
+    if identities and what in ("merge", "name"):
+        with open_existing(store_of(desk)) as store:
+            groups = tuple(store.groups(identities))
+    numbers = tuple(census.persons[place].number for place in places)
+    entry = LoggedCorrection(what, numbers, name_of(census), before, store_of(desk), groups)
+    append_correction(undo_path(desk), entry)
 
 
 def tell_store(desk: Desk, census: Census, places: Sequence[int], name: str) -> None:

@@ -11,10 +11,20 @@ import numpy.typing as npt
 from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.identities.clustering import LinkRule, clustered
-from fastface.identities.corrections import Anchor, Corrections
+from fastface.identities.correction_log import read_corrections, write_corrections
+from fastface.identities.corrections import Anchor, Corrections, rejoin_tracks
+from fastface.identities.store import open_existing
 from fastface.identities.track_cuts import best_cut
 from fastface.index.store import VideoIndex
-from fastface.workflows.census import Census, corrections_path, shown_census, take_census
+from fastface.types import Tracks
+from fastface.workflows.census import (
+    Census,
+    corrections_path,
+    shown_census,
+    take_census,
+    undo_path,
+    with_shown_settings,
+)
 from fastface.workflows.chosen import (
     anchor_at,
     anchors_of,
@@ -22,6 +32,7 @@ from fastface.workflows.chosen import (
     body_anchors,
     face_anchors,
     in_words,
+    log_correction,
     places_of,
     renewed,
     tell_store,
@@ -32,7 +43,7 @@ from fastface.workflows.observer import Observer
 from fastface.workflows.people import PeopleResult, publish
 from fastface.workflows.preflight import look_at_index
 
-__all__ = ["Correction", "correct"]
+__all__ = ["Correction", "correct", "undo"]
 
 Correction = Literal["merge", "split", "reject", "restore"]
 
@@ -69,14 +80,66 @@ def correct(
     with open_desk(config, out, observer, "pick") as opened:
         said = Corrections.load(corrections_path(opened))
         desk, before = shown_census(opened, said, shown)
-        said = said.renewed(renewed(desk, before))
-        places = [] if correction == "restore" else places_of(before, chosen)
-        said = _corrected(desk, before, places, said, correction)
-        said.save(corrections_path(desk))
-        census = take_census(desk, said)
+        places = [] if correction == "restore" else places_of(before, chosen, with_aliases=correction == "merge")
+        if correction == "merge" and len(places) == 1 and _are_joined(before, chosen):
+            number = before.persons[places[0]].number
+            desk.observer.note(f"they are one person already: {number}; nothing was changed")
+            return publish(desk, before)
+        corrected = _corrected(desk, before, places, said.renewed(renewed(desk, before)), correction)
+        log_correction(desk, before, places, correction, said)
+        if correction == "merge":
+            tell_store(desk, before, places, "")
+        corrected.save(corrections_path(desk))
+        census = take_census(desk, corrected)
         for place in places:
-            desk.observer.note(_became(before, census, place))
+            if told := _became(before, census, place, corrected):
+                desk.observer.note(told)
         return publish(desk, census)
+
+
+def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
+    """Takes back the last correction, or the last name that `pick` gave, and counts again.
+
+    Raises:
+        ConfigError: There is nothing to take back.
+        FastfaceError: As `people`.
+    """
+    look_at_index(config, out)
+    with open_desk(config, out, observer, "pick") as opened:
+        desk = with_shown_settings(opened)
+        known = read_corrections(undo_path(desk))
+        if not known:
+            raise ConfigError(f"there is no correction to take back in {str(out)!r}")
+        last = known[-1]
+        _rejoin(desk, Corrections.load(corrections_path(desk)), last.before)
+        last.before.save(corrections_path(desk))
+        if last.groups:
+            with open_existing(last.store) as store:
+                store.regroup(last.groups)
+        write_corrections(undo_path(desk), known[:-1])
+        numbers = " ".join(map(str, last.numbers))
+        desk.observer.note(f"taken back: {last.what} {numbers}".rstrip() + f" (of the census {last.census})")
+        return publish(desk, take_census(desk, last.before))
+
+
+def _are_joined(census: Census, chosen: Sequence[str]) -> bool:
+    """Whether a number is among the chosen that is part of another person since an earlier merger."""
+    return any(one.removeprefix("person ") in map(str, census.assignment.aliases) for one in chosen)
+
+
+def _rejoin(desk: Desk, now: Corrections, before: Corrections) -> None:
+    """Joins the tracks in the index again that the user had cut, and does not any more."""
+    gone = [cut for cut in now.cuts if cut not in before.cuts]
+    for record in desk.answered():
+        cuts = [cut for cut in gone if cut[0].video_id == record.video_id]
+        index = VideoIndex(desk.out.index, record.video_id)
+        if not cuts or record.info is None or not index.faces_path.exists():
+            continue
+        faces = index.faces()
+        contract = index.metadata()["contract"]
+        joined = rejoin_tracks(faces, reversed(cuts), contract=contract, is_film=record.info.is_film)
+        if joined is not faces:
+            index.rewrite_tracks(joined.track)
 
 
 def _corrected(
@@ -103,7 +166,6 @@ def _merged(desk: Desk, census: Census, places: Sequence[int], said: Corrections
         raise ConfigError(f"they are called {called}: fastface pick {numbers} --name NAME makes them one")
     if note := together_note(census, places):
         desk.observer.note(note)
-    tell_store(desk, census, places, "")
     return said.merged(anchors_of(desk, census, places))
 
 
@@ -141,7 +203,7 @@ def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tup
     Raises:
         ConfigError: Only bodies are seen, or the faces before and after any cut are one person's by the settings.
     """
-    alone = f"person {place + 1} is one track, and cannot be split"
+    alone = f"person {census.persons[place].number} has a single track and cannot be split"
     threshold = desk.config.people.link_threshold
     assert threshold is not None
     if not len(rows):
@@ -158,22 +220,27 @@ def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tup
     return anchor_at(video_id, faces, cut.before, contract), anchor_at(video_id, faces, cut.after, contract)
 
 
-def _became(before: Census, now: Census, place: int) -> str:
-    """What a person of one census is in the next."""
-    title = before.persons[place].title
+def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
+    """What a person of one census is in the next; empty if it is that person still, with its number."""
+    title, number = before.persons[place].title, before.persons[place].number
     rows = before.stretches_of([place])
     rows = rows[before.unseen.is_faceless[rows]]
     # Where faces tell whose a body is, its stretches may be others now; where they do not, it is its track as a whole.
-    labels = np.concatenate([now.label[before.label == place], now.unseen_label[_same(before, now, rows)]])
+    seen = _same(before.roll.tracks, np.flatnonzero(before.label == place), now.roll.tracks)
+    bodies = _same(before.unseen.tracks, rows, now.unseen.tracks)
+    bodies = bodies[now.unseen.is_faceless[bodies]]
+    anchored = now.roll.anchored
+    cut = [anchored[other] for one, other in said.cuts if anchored.get(one) in seen and other in anchored]
+    labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
     places = np.unique(labels[labels >= 0]).tolist()
-    return f"{title} is now {in_words(now, places)}" if places else f"{title} is listed no more"
+    if not places:
+        return f"{title} is no longer listed"
+    is_same = [now.persons[one].number for one in places] == [number]
+    return "" if is_same else f"{title} is now {in_words(now, places)}"
 
 
-def _same(before: Census, now: Census, rows: _Rows) -> _Rows:
-    """The rows of the body tracks without a face that had these before."""
-    named = set(zip(before.unseen.tracks.video[rows].tolist(), before.unseen.tracks.number[rows].tolist(), strict=True))
-    found = np.flatnonzero(now.unseen.is_faceless)
-    tracks = now.unseen.tracks[found]
-    pairs = zip(tracks.video.tolist(), tracks.number.tolist(), strict=True)
-    kept: _Rows = found[np.array([pair in named for pair in pairs], np.bool_)]
-    return kept
+def _same(before: Tracks, rows: _Rows, now: Tracks) -> _Rows:
+    """The rows of the tracks now that had these rows before: those of the same video and number."""
+    named = set(zip(before.video[rows].tolist(), before.number[rows].tolist(), strict=True))
+    pairs = zip(now.video.tolist(), now.number.tolist(), strict=True)
+    return np.flatnonzero(np.array([pair in named for pair in pairs], np.bool_))

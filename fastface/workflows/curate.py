@@ -17,6 +17,7 @@ from fastface.curation.sources import Source, list_sources
 from fastface.errors import InputError
 from fastface.gallery.claims import claims_of
 from fastface.gallery.limits import Limits
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.types import Gallery
 from fastface.workflows.curate_looking import Looker
 from fastface.workflows.curate_output import SetFolder, locked_set
@@ -145,7 +146,7 @@ def _asked(candidates: Sequence[Candidate], gallery: Gallery, limits: Limits) ->
     """What the targets claim, each face for itself: a picture is no track."""
     parts = [candidate.seen.faces.embedding for candidate in candidates]
     embeddings = np.concatenate(parts) if parts else np.empty((0, 1), np.float16)
-    claims = claims_of(embeddings, gallery, _BELOW_EVERY_COSINE)
+    claims = claims_of(embeddings, ReferenceSet(gallery), _BELOW_EVERY_COSINE)
     if gallery.everyone:
         return Asked(claims.lookalike < limits.enter, np.ones(len(embeddings), np.float32), limits.enter)
     is_person = (claims.similarity >= limits.enter) & (claims.margin >= limits.margin)

@@ -18,7 +18,7 @@ from pathlib import Path
 from fastface.curation.candidates import Candidate
 from fastface.curation.pages import Page, lay_out, page_name
 from fastface.curation.table import write_curation
-from fastface.errors import ConfigError
+from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.files import private_folder, write_atomic
 from fastface.names import safe_name
 from fastface.video.discover import folded, marked
@@ -37,16 +37,22 @@ _Record = dict[str, list[str]]
 
 @contextmanager
 def locked_set(root: Path) -> Iterator[None]:
-    """Makes DIR, if it is not there, for its owner alone, and holds it.
+    """Makes DIR, if it is not there, for its owner alone, and holds it; removes it if the command could not start.
 
     Raises:
         LockedError: Another command holds it.
         ConfigError: It cannot be written.
     """
-    if not root.exists():
+    is_new = not root.exists()
+    folder = OutputFolder(root)
+    if is_new:
         private_folder(root)
-    with OutputFolder(root).locked():
-        yield
+    with folder.locked():
+        try:
+            yield
+        except (ConfigError, ModelError, BackendError):
+            folder.remove_if_made()
+            raise
 
 
 class SetFolder:
@@ -118,7 +124,7 @@ class SetFolder:
         except OSError as error:
             content, reason = b"", f"cannot be copied: {error.strerror}"
         else:
-            reason = "it changed after it was measured"
+            reason = "it changed meanwhile"
         if hashlib.sha256(content).hexdigest() == candidate.seen.sha256:
             write_atomic(path, content, private=True)
         else:

@@ -5,7 +5,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import cv2
-from PIL import Image as PillowImage
 
 from fastface.curation.candidates import Looked
 from fastface.curation.measures import measure
@@ -17,7 +16,7 @@ from fastface.pipeline.analyser import open_analyser
 from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.messages import Alive, WorkerSettings
 from fastface.types import Image
-from fastface.video.picture import read_picture
+from fastface.video.picture import format_of, read_picture
 
 __all__ = ["serve"]
 
@@ -28,6 +27,7 @@ _SUFFIXES = {
     "GIF": ".gif",
     "WEBP": ".webp",
     "AVIF": ".avif",
+    "HEIF": ".heic",
     "BMP": ".bmp",
     "TIFF": ".tif",
     "JPEG2000": ".jp2",
@@ -69,8 +69,7 @@ def _looked_at(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             stream.seek(0)
-            with PillowImage.open(stream, formats=[name for name in _SUFFIXES if name != "MPO"]) as opened:
-                suffix = _SUFFIXES[opened.format or ""]
+            suffix = _SUFFIXES[format_of(stream)]
     except (OSError, KeyError) as error:
-        raise InputError(path, "it changed while it was looked at") from error
+        raise InputError(path, "it changed while it was read") from error
     return Looked(measures, faces, suffix, sha256)

@@ -7,15 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config, ScanConfig
+from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
-from fastface.types import BlurGate, Gallery, Looks, Size
+from fastface.types import BlurGate, Looks, Size
 from fastface.video.discover import VideoFile
 from fastface.workflows.engines import ready_networks
 from fastface.workflows.find import Finder
@@ -24,8 +25,9 @@ from fastface.workflows.journal import journal
 from fastface.workflows.machine import Layout, choose_layout
 from fastface.workflows.networks import Networks, thresholds, usual_canvas
 from fastface.workflows.observer import Observer
-from fastface.workflows.output import OutputFolder
+from fastface.workflows.output import EARLIER, OutputFolder
 from fastface.workflows.recipe import recipe_of
+from fastface.workflows.remarks import describe_video
 from fastface.workflows.results import VideoOutcome
 from fastface.workflows.scan import Scanner
 
@@ -91,10 +93,10 @@ class Desk:
         recipe = recipe_of(self.config.scan, self.networks, VERSION)
         return Scanner(self.out.index, self.ledger, recipe, self.observer)
 
-    def finder(self, gallery: Gallery, limits: Limits, model: EvidenceModel | None = None) -> Finder:
+    def finder(self, references: ReferenceSet, limits: Limits, model: EvidenceModel | None = None) -> Finder:
         """What asks the index for the persons of a gallery; without a model each face is decided by itself."""
         spans = self.config.spans
-        return Finder(self.out, self.ledger, gallery=gallery, limits=limits, spans=spans, model=model)
+        return Finder(self.out, self.ledger, references=references, limits=limits, spans=spans, model=model)
 
     def records(self) -> list[VideoRecord]:
         """The ledger's videos, by name."""
@@ -120,11 +122,13 @@ class Desk:
         return sum(file.video_id in left for file in files)
 
     def forget(self) -> None:
-        """`--fresh`: forgets the index and all that was exported."""
+        """`--fresh`: forgets the index and all that was exported, but for answers to earlier questions."""
         for record in self.ledger.videos():
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
         for path in self.ledger.exports():
+            if path.partition("/")[0] == EARLIER:
+                continue
             (self.out.root / path).unlink(missing_ok=True)
             self.ledger.forget_export(path)
 
@@ -138,8 +142,19 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
         InterruptError: The user stopped the command.
     """
     folder = OutputFolder(out)
+    with folder.locked():
+        try:
+            with _open_desk(config, folder, observer, command) as desk:
+                yield desk
+        except (ConfigError, ModelError, BackendError):
+            if not _is_begun(folder):
+                folder.remove_if_made()
+            raise
+
+
+@contextmanager
+def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[Desk]:
     with (
-        folder.locked(),
         journal(folder.log, observer, VERSION, command) as told,
         interruptible(config.run.seconds_left()) as interruption,
         Ledger(folder.ledger) as ledger,
@@ -156,6 +171,12 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
             interruption=interruption,
         )
         yield desk
+
+
+def _is_begun(folder: OutputFolder) -> bool:
+    """Whether anything was scanned or made: videos that wait to be scanned are nothing yet."""
+    with Ledger(folder.ledger) as ledger:
+        return any(record.scan_key for record in ledger.videos()) or bool(ledger.exports())
 
 
 def _gate(scan: ScanConfig) -> BlurGate | None:
@@ -179,10 +200,9 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
     duration = record.info.duration if record.info is not None else None
     cancelled = record.state == "scanning"
     if cancelled:
-        reason = "the run ended before it; the same command without --fresh goes on with it"
+        reason = "not reached before the run ended; run the same command without --fresh to continue"
         record = replace(record, state="cancelled", reason=reason)
     sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
-    is_film = record.info is None or record.info.is_film
     return VideoOutcome(
         path=record.path,
         id=record.video_id,
@@ -202,15 +222,5 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
         seconds=seconds,
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
-        remark=_no_face_remark(sampled, is_film=is_film) if sampled and not faces and not cancelled else "",
+        remark=describe_video(record, sampled, faces),
     )
-
-
-def _no_face_remark(sampled: int, *, is_film: bool) -> str:
-    """What to say of a video or folder in which frames were searched and not one face was found."""
-    if not is_film:
-        return (
-            f"no face was found in {counted(sampled, 'picture')}; a smaller --det-threshold or scan.min_face finds more"
-        )
-    advice = "try a larger --det-size for small faces, a smaller --det-threshold, or more --sample-fps"
-    return f"no face was found in {counted(sampled, 'frame')}; if there are some, {advice}"

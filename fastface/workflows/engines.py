@@ -57,7 +57,7 @@ def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Netw
     except (BackendError, WorkerError) as error:
         if config.models.device != "auto":
             raise
-        return _settled(config, _without_tensorrt(config, f"TensorRT is passed over: {error}"), note)
+        return _settled(config, _without_tensorrt(config, f"TensorRT is not used: {error}"), note)
     if not built:
         return _settled(config, networks, note)
     for engine in built:

@@ -58,7 +58,7 @@ def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
         reason = f"no face can be cut out of a picture of {width}×{height} pixels; scale it down"
         raise InputError(path, reason) from error
     if not found.is_sure:
-        raise InputError(path, "it cannot be told which way up it is: turn the photo upright and save it")
+        raise InputError(path, "it is unclear which way up it is: turn the photo upright and save it")
     return found.faces
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from fastface.export.boxed import write_boxed
 from fastface.export.clips import cut_clip
-from fastface.export.crops import Cut, cut_aligned, cut_body, cut_face, save_picture
+from fastface.export.crops import Cut, cut_aligned, cut_body, cut_face, save_picture, scale_crop
 from fastface.export.snapshots import draw_boxes
 from fastface.faces.thumbnails import draw_portrait
+from fastface.names import counted
 from fastface.persons.network import BATCH, PersonNetwork
 from fastface.persons.yolo import PersonDetector, open_person_detector
 from fastface.pipeline.errands import serve_errands
@@ -139,15 +140,20 @@ def _searched(
 
 def _cut(picture: Image, persons: FloatArray | None, crop: CropJob, job: PicturesJob) -> Cut | None:
     style = job.style
+    cut: Cut | None
     if style.kind == "body":
-        return cut_body(picture, crop.box, persons, style)
-    if style.kind == "face":
-        return cut_face(picture, crop.box, style)
-    return cut_aligned(picture, np.array(crop.landmarks, np.float32).reshape(5, 2), style)
+        cut = cut_body(picture, crop.box, persons, style)
+    elif style.kind == "face":
+        cut = cut_face(picture, crop.box, style)
+    else:
+        cut = cut_aligned(picture, np.array(crop.landmarks, np.float32).reshape(5, 2), style)
+    if cut is None or style.scaled is None:
+        return cut
+    return scale_crop(cut[0], style.scaled), cut[1]
 
 
 def _told(num_lost: int, num_unfit: int) -> Iterator[str]:
     if num_lost:
-        yield f"frames that could not be decoded again: {num_lost}"
+        yield f"{counted(num_lost, 'frame')} could not be decoded again"
     if num_unfit:
-        yield f"frames that are too small for the crop's ratio: {num_unfit}"
+        yield f"{counted(num_unfit, 'frame')} too small for the ratio of the crop"

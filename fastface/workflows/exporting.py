@@ -20,7 +20,7 @@ from fastface.export.plans import CropFacts, clip_name
 from fastface.export.tables import CropRow, CutFacts, SpanRow
 from fastface.files import private_folder, remove_empty
 from fastface.index.records import VideoRecord
-from fastface.names import counted
+from fastface.names import counted, valid_text
 from fastface.pipeline.crew import Crew
 from fastface.pipeline.errands import Refused, run_errands
 from fastface.pipeline.messages import device_of
@@ -30,7 +30,7 @@ from fastface.workflows.desk import Desk
 from fastface.workflows.export_jobs import BoxedJob, ClipJob, ExportJob, ExportSettings, PicturesJob
 from fastface.workflows.find import Findings
 from fastface.workflows.machine import num_cores
-from fastface.workflows.pictures import plan_pictures
+from fastface.workflows.pictures import CropTally, PicturePlan, plan_pictures
 
 __all__ = ["Exporter", "Exports"]
 
@@ -94,19 +94,53 @@ class Exporter:
         self._interruption = desk.interruption
         self._known = desk.ledger.exports()
         self._wanted: list[_Wanted] = []
-        self._spans: list[tuple[Span, str, float]] = []
+        self._spans: list[SpanRow] = []
         self._crops: list[CropRow] = []
+        self._plans: list[tuple[VideoRecord, PicturePlan]] = []
+        self._tallies: dict[str, CropTally] = {}
 
     def plan(self, found: Findings) -> None:
         """Notes what is wanted of one video; no file is touched yet."""
         for span in found.spans:
-            self._spans.append((span, self._plan_clip(span, found), float(found.info.player_offset)))
+            clip, pictures = self._plan_clip(span, found), _pictures_of(span, found)
+            offset = float(found.info.player_offset)
+            row = SpanRow(span, clip, path=found.record.path, pictures=pictures, player_offset=offset)
+            self._spans.append(row)
             if self._config.export.boxes:
                 self._plan_boxed(span, found)
         plan = plan_pictures(found, self._config, self._networks.person, self._out.root)
+        for label, tally in plan.tallies.items():
+            self._tallies.setdefault(label, CropTally()).add(tally)
+        if self._config.export.count:
+            self._plans.append((found.record, plan))
+        else:
+            self._want_pictures(found.record, plan)
+
+    def _want_pictures(self, record: VideoRecord, plan: PicturePlan) -> None:
         self._crops += plan.crops
         if plan.job is not None:
-            self._want(plan.files, found.record, plan.job)
+            self._want(plan.files, record, plan.job)
+
+    def _choose_counted(self) -> None:
+        """Takes so many crops of each target as are wanted over all videos: those that are nearest to the rules."""
+        ranked: dict[str, list[tuple[tuple[int, float], str]]] = {}
+        for _, plan in self._plans:
+            for row, worth in zip(plan.crops, plan.worth, strict=True):
+                ranked.setdefault(row.target, []).append((worth, row.file))
+        kept: set[str] = set()
+        for label, crops in ranked.items():
+            chosen = sorted(crops)[: self._config.export.count]
+            kept.update(file for _, file in chosen)
+            self._tallies[label].crops = len(chosen)
+            self._tallies[label].beyond += len(crops) - len(chosen)
+        for record, plan in self._plans:
+            self._want_pictures(record, plan.limited_to(kept))
+        self._plans = []
+
+    def crop_notes(self) -> list[str]:
+        """A line a target on what limits the number of its crops."""
+        export = self._config.export
+        return [f"{valid_text(label)}: {tally.describe(export)}" for label, tally in sorted(self._tallies.items())]
 
     def _plan_clip(self, span: Span, found: Findings) -> str:
         mode = self._config.export.clips
@@ -120,7 +154,7 @@ class Exporter:
         if found.info.path.is_dir():
             return
         path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end, '_boxes')}"
-        tracks = box_tracks(found.faces, found.hits, span.start, span.end)
+        tracks = box_tracks(found.faces, found.hits, span.start, span.end, found.colours)
         self._want((path,), found.record, BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
 
     def plan_film(self, record: VideoRecord, info: VideoInfo, tracks: tuple[BoxTrack, ...], end: float) -> None:
@@ -142,6 +176,7 @@ class Exporter:
             InterruptError: The user stopped it; what is made stays.
             SpaceError: No space is left; what is made stays.
         """
+        self._choose_counted()
         num_removed = self._remove_unwanted()
         for name in sorted({path.partition("/")[0] for wanted in self._wanted for path in wanted.paths} - {"clips"}):
             private_folder(self._out.root / name)  # pictures of faces are their owner's alone
@@ -153,7 +188,7 @@ class Exporter:
             self._ledger.doubt_exports(replaced)
         failures = [*changed.values(), *self._make(missing)]
         made = self._made()
-        spans = [_row(span, path, made, offset) for span, path, offset in self._spans]
+        spans = [_with_cut(row, made) for row in self._spans]
         crops = [_cut(row, made[row.file]) for row in self._crops if row.file in made]
         return Exports(spans, crops, failures, num_removed)
 
@@ -179,7 +214,7 @@ class Exporter:
                     self._record(wanted, before, result.facts)
                     yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
             if num_left:
-                yield f"time is up: {counted(num_left, 'export')} left; the same command makes them"
+                yield f"time is up: {counted(num_left, 'export')} left; run the same command to make them"
         finally:
             # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
             for wanted, before in unfinished.values():
@@ -256,11 +291,21 @@ def _cut(row: CropRow, facts: str) -> CropRow:
     return replace(row, facts=CropFacts.from_facts(json.loads(facts)))
 
 
-def _row(span: Span, path: str, made: dict[str, str], offset: float) -> SpanRow:
-    if path not in made:
-        return SpanRow(span, player_offset=offset)
-    facts = json.loads(made[path])
-    return SpanRow(span, path, CutFacts(**{**facts, "left_out": tuple(facts["left_out"])}), offset)
+def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
+    """The span with how its clip was cut, or without a clip where none was made."""
+    if row.clip not in made:
+        return replace(row, clip="", cut=None)
+    facts = json.loads(made[row.clip])
+    return replace(row, cut=CutFacts(**{**facts, "left_out": tuple(facts["left_out"])}))
+
+
+def _pictures_of(span: Span, found: Findings) -> tuple[str, str]:
+    """Names of the first and the last picture with a hit."""
+    rate = found.info.rate
+    if not found.pictures or rate is None:
+        return "", ""
+    first, last = (min(round(time * rate), len(found.pictures) - 1) for time in (span.first_hit, span.last_hit))
+    return found.pictures[first], found.pictures[last]
 
 
 def _key(fingerprint: str, job: Any) -> str:

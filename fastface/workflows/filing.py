@@ -5,6 +5,7 @@ All of it is done in the background, with nothing but what is given: see `workfl
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from fastface.workflows.verdict import judge
 
 __all__ = ["Filing", "Seen"]
 
-_CHANGED = "the file changed while it was read"
+_CHANGED = "still being written; run again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,8 @@ class Filing:
             FaceIndexError: A file of a unit is missing or damaged.
         """
         verdict = judge(units, record.info.duration if record.info else None)
+        if record.info is not None:
+            record = replace(record, info=_completed(record.info, units, is_done=verdict.state == "done"))
         state, reason = verdict.state, verdict.reason
         if change := _change(record):
             # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
@@ -170,9 +173,18 @@ class Filing:
         return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.recipe.portrait_bytes)
 
 
+def _completed(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:
+    """What is known of a video once all of it was read: its other sizes, and its length where none is declared."""
+    others = dict.fromkeys(size for unit in units for size in unit.sizes)
+    duration = info.duration
+    if duration is None and is_done:
+        duration = sum((unit.covered for unit in units), Fraction(0))
+    return replace(info, other_sizes=tuple(others), duration=duration)
+
+
 def _change(record: VideoRecord) -> str:
     """What happened to a file since it was probed; empty if nothing did."""
     try:
         return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
     except InputError as error:
-        return f"the file went away while it was read ({error.reason})"
+        return f"the file disappeared while it was read ({error.reason})"

@@ -1,7 +1,7 @@
 """Index → hits → spans: asks one video at a time; decodes only where exact boundaries are wanted."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.config import SpansConfig
-from fastface.errors import ModelError
+from fastface.errors import InputError, ModelError
 from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.limits import Limits
-from fastface.gallery.matching import Matches, VideoFaces, follow_bodies, match, match_tracks
+from fastface.gallery.matching import EVERYONE, Matches, VideoFaces, follow_bodies, match, match_tracks
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.reported import without_own_tracks
 from fastface.grouping import summarize_tracks
 from fastface.identities.tracks import link_tracks
@@ -30,12 +31,14 @@ from fastface.timeline import (
     split_at,
     subtract,
 )
-from fastface.types import Doubt, Faces, Gallery, Hits, Sampling, Span, Unit, VideoInfo
+from fastface.types import Doubt, Faces, Hits, Sampling, Span, Unit, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
+from fastface.video.discover import picture_names
+from fastface.video.fingerprint import fingerprint
 from fastface.workflows.output import OutputFolder
 from fastface.workflows.recipe import sampling_of
 
-__all__ = ["Finder", "Findings"]
+__all__ = ["Finder", "Findings", "scanned_pictures"]
 
 _REACH = Fraction(2)
 """Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
@@ -58,10 +61,13 @@ class Findings:
         record: The video.
         info: The video's facts.
         faces: All its faces that were looked at; `hits` point into it.
-        hits: {label: hits of that target}.
+        hits: {label: hits of that target} of the targets that have some.
         spans: Of all targets, by start, then label.
         doubts: Tracks that may be a target's, by start.
         followed: {label: moments in which that target is followed without a face that shows it}; none for some labels.
+        pictures: Names of the pictures, by pts, of a folder of pictures that is as it was scanned; else empty.
+        has_rivals: Whether there is another person for a margin to be the lead over.
+        colours: {label: number of the colour of its boxes}, the same in all videos; 0 for others.
     """
 
     record: VideoRecord
@@ -71,6 +77,9 @@ class Findings:
     spans: tuple[Span, ...]
     doubts: tuple[Doubt, ...]
     followed: dict[str, Hits] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
+    has_rivals: bool = True
+    colours: Mapping[str, int] = field(default_factory=dict)
 
 
 class Finder:
@@ -79,7 +88,7 @@ class Finder:
     Args:
         out: The output folder.
         ledger: The open ledger.
-        gallery: Whom to find.
+        references: Of the persons to find.
         limits: When a face, or a track, is a target's.
         spans: How hits become spans.
         model: Weighs tracks against the gallery; None decides each face by itself.
@@ -90,18 +99,21 @@ class Finder:
         out: OutputFolder,
         ledger: Ledger,
         *,
-        gallery: Gallery,
+        references: ReferenceSet,
         limits: Limits,
         spans: SpansConfig,
         model: EvidenceModel | None = None,
     ) -> None:
         self._out = out
         self._ledger = ledger
-        self._gallery = gallery
+        self._references = references
         self._limits = limits
         self._spans = spans
         self._model = model
         self._metadata: dict[str, dict[str, str]] = {}
+        gallery = references.gallery
+        labels = [target.label for target in gallery.targets] + [EVERYONE] * gallery.everyone
+        self._colours = {label: number for number, label in enumerate(sorted(labels))}
 
     @property
     def limits(self) -> Limits:
@@ -132,7 +144,7 @@ class Finder:
             record
             for record in records
             if not self._index(record).faces_path.exists()
-            or self._metadata_of(record)["contract"] == self._gallery.contract
+            or self._metadata_of(record)["contract"] == self._references.gallery.contract
         ]
 
     def unsure_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
@@ -210,23 +222,27 @@ class Finder:
 
     def _match(self, video: VideoFaces) -> Matches:
         if self._model is None or self._limits.tracks is None:
-            return Matches(match(video.faces, self._gallery, self._limits, video.periods))
-        return match_tracks(video, self._gallery, self._limits, self._model)
+            return Matches(match(video.faces, self._references, self._limits, video.periods))
+        return match_tracks(video, self._references, self._limits, self._model)
 
     def _near(self, video: VideoFaces, lenience: float) -> dict[str, npt.NDArray[np.float64]]:
         """{label: times of its hits, and of the faces that nearly are, whatever their tracks say}.
 
         Between samples that are seconds apart a track has one face: what it decides is known after the closer look.
         """
-        alone = match(video.faces, self._gallery, self._limits.lowered(lenience), video.periods)
+        alone = match(video.faces, self._references, self._limits.lowered(lenience), video.periods)
         whole = self._match(video).hits
-        return {label: np.union1d(hits.time, whole[label].time) for label, hits in alone.items()}
+        times: dict[str, list[npt.NDArray[np.float64]]] = {}
+        for found in (alone, whole):
+            for label, hits in found.items():
+                times.setdefault(label, []).append(hits.time)
+        return {label: np.unique(np.concatenate(parts)) for label, parts in times.items()}
 
     def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
         # Frames that an earlier question looked at do not change the answer to this one.
         video = self._video(record, info, exact=self._spans.exact)
         matches = self._match(video)
-        hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._gallery)
+        hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._references)
         followed = self._follow(record, matches.hits)
         duration = None if info.duration is None else float(info.duration)
         spans = [
@@ -243,14 +259,25 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(record, info, video.faces, hits, tuple(spans), matches.doubts, followed)
+        return Findings(
+            record,
+            info,
+            video.faces,
+            hits,
+            tuple(spans),
+            matches.doubts,
+            followed,
+            pictures=scanned_pictures(record, info),
+            has_rivals=self._references.num_persons > 1,
+            colours=self._colours,
+        )
 
     def _follow(self, record: VideoRecord, hits: dict[str, Hits]) -> dict[str, Hits]:
         """The moments in which targets are followed by their bodies, if the scan has found bodies in every sample."""
         units = self._ledger.units(record.video_id).values()
         bodies = None if any(unit.dense for unit in units) else self._index(record).bodies(lean=True)
         period = self._sampling(record).period
-        targets = {target.label: hits[target.label] for target in self._gallery.targets}
+        targets = {label: found for label, found in hits.items() if self._references.number_of(label) is not None}
         return {} if bodies is None or period is None else follow_bodies(bodies, targets, float(period))
 
     def _sampling(self, record: VideoRecord) -> Sampling:
@@ -260,7 +287,7 @@ class Finder:
             ModelError: It was scanned with another recogniser than the gallery was made with.
         """
         metadata = self._metadata_of(record)
-        if metadata["contract"] != self._gallery.contract:
+        if metadata["contract"] != self._references.gallery.contract:
             raise ModelError(
                 f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
                 "cannot be looked for in it: choose that one with --models and --pack, or scan again"
@@ -303,6 +330,15 @@ class Finder:
 
     def _index(self, record: VideoRecord) -> VideoIndex:
         return VideoIndex(self._out.index, record.video_id)
+
+
+def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:
+    """Names of the pictures of a folder, by pts; none of a film, or of a folder that is not as it was scanned."""
+    names = picture_names(info)
+    try:
+        return names if names and fingerprint(record.path) == record.fingerprint else ()
+    except InputError:
+        return ()
 
 
 def _interval(unit: UnitRecord) -> Interval:

@@ -55,9 +55,9 @@ class Journal(Observer):
         self.write("begin", videos=num_videos)
         self._inner.begin(num_videos)
 
-    def video_begun(self, video_id: str, duration: Fraction | None) -> None:
+    def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
         """Not written down."""
-        self._inner.video_begun(video_id, duration)
+        self._inner.video_begun(video_id, duration, done)
 
     def video_kept(self, video_id: str) -> None:
         """Not written down."""
@@ -67,9 +67,9 @@ class Journal(Observer):
         """Not written down."""
         self._inner.moved(video_id, seconds, faces)
 
-    def found(self, hits: int) -> None:
+    def found(self, video_id: str, hits: int) -> None:
         """Not written down."""
-        self._inner.found(hits)
+        self._inner.found(video_id, hits)
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
         """Writes a video's final state."""

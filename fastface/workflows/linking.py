@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from fastface.config import PeopleConfig
 from fastface.cosine import normalized
-from fastface.identities.attaching import attach_unclear
+from fastface.identities.attaching import attach_poor
 from fastface.identities.census import NOBODY
 from fastface.identities.clustering import STRICTER, LinkRule, clustered
 from fastface.identities.corrections import Anchor, Corrections
@@ -47,7 +47,7 @@ def linked(
     together = _pairs(same, roll, place)
     label, centroid = clustered(roll.tracks[kept], rule, apart=apart, together=together)
     if usual.is_measured:
-        label, centroid = attach_unclear(roll.tracks[kept], (label, centroid), rule, apart, usual)
+        label, centroid = attach_poor(roll.tracks[kept], (label, centroid), rule, apart, usual)
     is_known = np.zeros(len(centroid), np.bool_)
     is_known[label[(roll.tracks.det_score[kept] >= settings.clear_score) | is_anchored[kept]]] = True
     number = np.where(is_known, np.cumsum(is_known) - 1, NOBODY)

@@ -73,7 +73,7 @@ def look_at(
     works = any(isinstance(result, seen) for result in found.values())
     again, lost = _one_pass(lost, new_crew(), interrupted, seen, works=works)
     for path, reason in lost.items():
-        again[path] = InputError(path, f"cannot be looked at: {' '.join(reason.split())}")
+        again[path] = InputError(path, f"cannot be read: {' '.join(reason.split())}")
     return found | again
 
 

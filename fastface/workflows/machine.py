@@ -64,7 +64,7 @@ def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> L
     batch = scan.batch or (_BATCH_GPU if device.is_gpu else _BATCH_CPU)
     decoders = scan.decoders or (max(1, cores - 1) if device.is_gpu else max(2, cores // 2))
     if 0 < scan.workers < num_cards:
-        raise ConfigError(f"scan.workers: {scan.workers} is too few for {num_cards} cards: each needs one")
+        raise ConfigError(f"--workers: {scan.workers} is too few for {num_cards} cards: each needs one")
     workers = scan.workers or (_WORKERS_A_CARD * num_cards if device.is_gpu else max(1, cores // _WORKER_THREADS))
     num_slots = 2 * (decoders + workers)
     det_size = None if scan.det_size == "auto" else scan.det_size
@@ -75,7 +75,7 @@ def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> L
     if num_slots < least:
         needed = -(-least * ring.slot_bytes >> 20)
         raise ConfigError(
-            f"scan.ring_mb: {scan.ring_mb} MiB is too small for {decoders} decoders and {workers} workers with batches "
+            f"--ring-mb: {scan.ring_mb} MiB is too small for {decoders} decoders and {workers} workers with batches "
             f"of {batch}; give at least {needed}"
         )
     threads = max(1, min(_WORKER_THREADS, cores // workers))

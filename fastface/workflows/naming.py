@@ -1,22 +1,24 @@
-"""Names of videos in OUT that stay the same from run to run, and are never given to another file."""
+"""Names of videos in OUT that stay the same from run to run, are never given to another file, nor two to one film."""
 
 import os
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from fastface.errors import InputError
 from fastface.index.records import VideoRecord
-from fastface.video.discover import VideoFile, folded, marked
-from fastface.video.fingerprint import fingerprint
+from fastface.video.discover import Skipped, VideoFile, folded, marked
+from fastface.video.fingerprint import content_digest, fingerprint
 
-__all__ = ["settle_names"]
+__all__ = ["drop_copies", "settle_names"]
 
 
 def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> tuple[VideoFile, ...]:
     """The same videos, under names that agree with those that OUT knows.
 
     A path keeps its name. A new path does not get the name of another one, unless that one is gone and this is the
-    same file: then it was moved.
+    same file: then it was moved, or renamed.
 
     Args:
         videos: As they were discovered, with names that differ among each other.
@@ -25,12 +27,86 @@ def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> t
     by_path = {record.path: record for record in known}
     by_name = {folded(record.video_id): record for record in by_path.values()}
     taken = set(by_name)
+    there = {file.path for file in videos}
+    gone = {record.fingerprint: record for record in by_path.values() if _is_gone(record) and record.path not in there}
     settled = []
     for file in videos:
-        name = by_path[file.path].video_id if file.path in by_path else _new_name(file, by_name, taken)
+        name = by_path[file.path].video_id if file.path in by_path else _old_name(file, gone)
+        name = name or _new_name(file, by_name, taken)
         taken.add(folded(name))
         settled.append(replace(file, video_id=name))
     return tuple(settled)
+
+
+def drop_copies(
+    videos: Sequence[VideoFile], known: Iterable[VideoRecord]
+) -> tuple[tuple[VideoFile, ...], tuple[Skipped, ...]]:
+    """The videos without copies of each other and of videos that OUT has searched already, and why each was left out.
+
+    Of copies the one stays that OUT knows, else the first. A copy of a video that lies elsewhere stands for that one.
+
+    Args:
+        videos: As they were discovered.
+        known: The ledger's videos.
+    """
+    records = {record.path: record for record in known}
+    own = {file.path for file in videos}
+    elsewhere = [VideoFile(path, record.video_id) for path, record in records.items() if path not in own]
+    by_size: dict[int, list[VideoFile]] = {}
+    # What OUT knows comes first, so that it is what copies are copies of.
+    for file in sorted([*videos, *elsewhere], key=lambda file: file.path not in records):
+        if not file.sequence and (size := _size(file.path)):
+            by_size.setdefault(size, []).append(file)
+    originals: dict[Path, VideoFile] = {}
+    for files in by_size.values():
+        if len(files) > 1 and any(file.path in own for file in files):
+            for alike in _sampled_alike(files, records):
+                originals |= _copies_of(alike)
+    skipped = [
+        Skipped(file.path, f"the same film as {str(originals[file.path].path)!r}, which is searched once")
+        for file in videos
+        if file.path in originals
+    ]
+    kept = dict.fromkeys(originals.get(file.path, file) for file in videos)
+    return tuple(kept), tuple(skipped)
+
+
+def _sampled_alike(files: Sequence[VideoFile], records: Mapping[Path, VideoRecord]) -> Iterator[list[VideoFile]]:
+    """Files of one size by what three samples of them are; of those that OUT knows the ledger has these."""
+    groups: dict[str, list[VideoFile]] = {}
+    for file in files:
+        try:
+            status = file.path.stat()
+            record = records.get(file.path)
+            is_known = record is not None and record.fingerprint.startswith(f"{status.st_size}-{status.st_mtime_ns}-")
+            found = record.fingerprint if record is not None and is_known else fingerprint(file.path)
+        except (OSError, InputError):
+            continue  # scanning it tells why
+        groups.setdefault(found.rpartition("-")[2], []).append(file)
+    return (group for group in groups.values() if len(group) > 1)
+
+
+def _copies_of(files: Sequence[VideoFile]) -> dict[Path, VideoFile]:
+    """{path of a copy: the first file with the same content} among files of one size."""
+    first: dict[str, VideoFile] = {}
+    copies = {}
+    for file in files:
+        try:
+            original = first.setdefault(content_digest(file.path), file)
+        except InputError:
+            continue  # scanning it tells why
+        if original is not file:
+            copies[file.path] = original
+    return copies
+
+
+def _size(path: Path) -> int:
+    """Bytes of a regular file; 0 of anything else."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _new_name(file: VideoFile, by_name: dict[str, VideoRecord], taken: set[str]) -> str:
@@ -41,6 +117,19 @@ def _new_name(file: VideoFile, by_name: dict[str, VideoRecord], taken: set[str])
             return holder.video_id
         name = marked(name, str(file.path))
     return name
+
+
+def _old_name(file: VideoFile, gone: dict[str, VideoRecord]) -> str:
+    """The name of the video that is gone and was this very file; empty if there is none."""
+    try:
+        found = gone.pop(fingerprint(file.path), None) if gone else None
+    except InputError:
+        return ""
+    return found.video_id if found is not None else ""
+
+
+def _is_gone(record: VideoRecord) -> bool:
+    return bool(record.fingerprint) and not os.path.lexists(record.path)
 
 
 def _was_moved(record: VideoRecord, file: VideoFile) -> bool:

@@ -115,8 +115,8 @@ def require_persons(config: Config) -> None:
     """
     if config.scan.track == "persons" and open_networks(config).person is None:
         raise ModelError(
-            "to follow persons takes a person network: put one into a folder person beside the packs, or name it with "
-            "--person-model"
+            "--track persons needs a person network: put one into a folder 'person' beside the packs, or give "
+            "its file with --person-model"
         )
 
 
@@ -133,9 +133,7 @@ def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, 
     if numbers and not first.is_gpu:
         told = ",".join(map(str, numbers))
         raise ConfigError(
-            "; ".join(
-                [f"models.devices: {told} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes]
-            )
+            "; ".join([f"--devices: {told} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes])
         )
     # The provider's name in small letters is that device and nothing else.
     others = (resolve_device(first.provider.lower(), cache, number) for number in numbers[1:])
@@ -162,5 +160,5 @@ def thresholds(config: Config, models: ModelSet) -> Limits:
         default_exit = enter - _EXIT_BELOW_ENTER
     leave = default_exit if leave is None else leave
     if leave > enter:
-        raise ConfigError(f"match.exit_threshold: {leave} is above match.threshold, {enter}")
+        raise ConfigError(f"--exit-threshold: {leave} is above the threshold, {enter}")
     return Limits(enter, leave, config.match.margin)

@@ -3,9 +3,10 @@
 import fcntl
 import os
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastface.errors import ConfigError, LockedError
@@ -14,6 +15,7 @@ from fastface.index.ledger import Ledger
 from fastface.video.discover import Discovery, discover
 
 __all__ = [
+    "EARLIER",
     "OutputFolder",
     "check_writable",
     "holder_of",
@@ -24,7 +26,10 @@ __all__ = [
 ]
 
 
-_EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots")
+EARLIER = "earlier"
+"""Folder below OUT of the answers to earlier questions."""
+
+_EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots", "targets")
 _MAX_REASONS = 10
 
 
@@ -37,6 +42,8 @@ class OutputFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        state = root / ".fastface"
+        self._made = [path for path in (state, root, *root.parents) if not os.path.lexists(path)]
         try:
             root.mkdir(parents=True, exist_ok=True)
             self.state = private_folder(root / ".fastface")
@@ -60,12 +67,7 @@ class OutputFolder:
         Raises:
             LockedError: Another run holds it.
         """
-        descriptor = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise _in_use(self.root, _written_holder(self.state / "lock")) from error
+        descriptor = self._take_lock()
         try:
             with space_checked(self.state):
                 os.ftruncate(descriptor, 0)
@@ -78,6 +80,37 @@ class OutputFolder:
         finally:
             os.close(descriptor)
 
+    def _take_lock(self) -> int:
+        """The descriptor of the locked file."""
+        path = self.state / "lock"
+        while True:
+            self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                os.close(descriptor)
+                raise _in_use(self.root, _written_holder(path)) from error
+            # Another command may have removed the folder that it had made, after this one opened the file.
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+            os.close(descriptor)
+
+    def remove_if_made(self) -> None:
+        """Removes the folders that this command made, if there is nothing in them but notes of that it began.
+
+        For a command that could not start: nothing was scanned. The caller holds the lock.
+        """
+        if self.state not in self._made:
+            return
+        for path in (self.ledger, self.log, self.state / "lock"):
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
+        shutil.rmtree(self.photos, ignore_errors=True)
+        for folder in (self.index, *self._made):
+            with suppress(OSError):  # something else is in it, or it is gone
+                folder.rmdir()
+
 
 def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
     """The videos that the inputs name; what fastface wrote into `out` is left out.
@@ -88,6 +121,7 @@ def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
     found = discover(inputs, exclude=out)
     if not found.videos:
         reasons = [f"skipped {str(item.path)!r}: {item.reason}" for item in found.skipped[:_MAX_REASONS]]
+        reasons += [f"left out: {item.reason}: {item.count}" for item in found.left_out]
         raise ConfigError([f"no video found in: {', '.join(map(str, inputs))}", *reasons])
     return found
 
@@ -104,7 +138,9 @@ def require_index(out: Path) -> None:
         with Ledger(path, read_only=True) as ledger:
             if any(record.scan_key for record in ledger.videos()):
                 return
-    raise ConfigError(f"{str(out)!r} holds no index; make one with: fastface scan INPUT -o {shlex.quote(str(out))}")
+    raise ConfigError(
+        f"{str(out)!r} holds no scanned videos; scan some first: fastface scan VIDEOS -o {shlex.quote(str(out))}"
+    )
 
 
 def require_free(out: Path) -> None:
@@ -140,7 +176,10 @@ def _written_holder(lock: Path) -> int:
 
 
 def _in_use(out: Path, holder: int) -> LockedError:
-    return LockedError(f"{str(out)!r} is in use by another run (process {holder or 'unknown'})")
+    return LockedError(
+        f"{str(out)!r} is in use by another run (process {holder or 'unknown'}); "
+        "wait for its end, or choose another folder with -o"
+    )
 
 
 def nearest(folder: Path) -> Path:

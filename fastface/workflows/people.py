@@ -104,7 +104,7 @@ def _make_films(desk: Desk, census: Census) -> tuple[str, ...]:
     exports = exporter.make()
     if exports.num_removed:
         removed = counted(exports.num_removed, "preview film")
-        desk.observer.note(f"removed, since the numbers may be others: {removed}; people --video makes new ones")
+        desk.observer.note(f"Removed {removed} with old numbers; people --video makes new ones")
     return tuple(exports.failures)
 
 

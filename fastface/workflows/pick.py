@@ -16,19 +16,31 @@ from fastface.gallery.bank import save_bank
 from fastface.gallery.claims import claims_for
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photos import Reference
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.sources import label_of
 from fastface.identities.corrections import Corrections
 from fastface.identities.unseen import once_a_frame
 from fastface.index.store import VideoIndex
-from fastface.names import valid_text
+from fastface.names import is_shown, valid_text
 from fastface.timeline import build_spans
 from fastface.types import Bodies, Faces, Gallery, HitKind, Hits, Person, Target
-from fastface.workflows.census import Census, corrections_path, shown_census
-from fastface.workflows.chosen import anchors_of, in_words, places_of, renewed, tell_store, together_note
+from fastface.workflows.census import Census, corrections_path, shown_census, take_census
+from fastface.workflows.chosen import (
+    anchors_of,
+    in_words,
+    log_correction,
+    places_of,
+    renewed,
+    tell_store,
+    together_note,
+)
 from fastface.workflows.desk import Desk, open_desk
-from fastface.workflows.find import Findings
+from fastface.workflows.earlier_answers import keep_earlier_answer
+from fastface.workflows.find import Findings, scanned_pictures
 from fastface.workflows.observer import Observer
+from fastface.workflows.people import publish
 from fastface.workflows.people_files import write_people
+from fastface.workflows.photo_names import is_reserved_name
 from fastface.workflows.preflight import look_at_index
 from fastface.workflows.results import RunResult
 from fastface.workflows.run import answer, reported
@@ -73,7 +85,7 @@ def pick(
     with open_desk(config, out, observer, "pick") as opened, reported(opened, "pick") as result:
         corrections = Corrections.load(corrections_path(opened))
         desk, census = shown_census(opened, corrections, shown)
-        places = places_of(census, chosen)
+        places = places_of(census, chosen, with_aliases=True)
         persons = [census.persons[place] for place in places]
         called = _called(census, places, name)
         label = label_of(called or persons[0].title)
@@ -90,8 +102,9 @@ def pick(
             if bank in desk.ledger.exports():  # of somebody who had the number before
                 (out / bank).unlink(missing_ok=True)
                 desk.ledger.forget_export(bank)
-            desk.observer.note(f"{label}: the face is never seen, so there is no bank, and nobody is found by it")
+            desk.observer.note(f"{label}: the face is never seen, so no bank was written")
         result.targets = (label,)
+        keep_earlier_answer(desk, result.targets)
         answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
         found = _findings(desk, census, places, gallery)
         desk.ledger.put_export(_PICKED, "", "{}")
@@ -110,9 +123,9 @@ def _check_name(name: str) -> None:
     Raises:
         ConfigError: It is such.
     """
-    reserved = label_of(name) == EVERYONE or name.isdecimal() or name.removeprefix("person ").isdecimal()
-    if reserved or not name.strip() or not name.isprintable():
-        raise ConfigError(f"a person cannot be called {name!r}")
+    reserved = label_of(name) == EVERYONE or is_reserved_name(name)
+    if reserved or not name.strip() or not is_shown(name):
+        raise ConfigError(f"{name!r} cannot be the name of a person")
 
 
 def _called(census: Census, places: Sequence[int], name: str) -> str:
@@ -123,11 +136,11 @@ def _called(census: Census, places: Sequence[int], name: str) -> str:
     """
     names = sorted({census.persons[place].name for place in places} - {""})
     if len(names) > 1 and not name:
-        raise ConfigError(f"they are called {' and '.join(names)}: say with --name what they are called as one person")
+        raise ConfigError(f"they are called {' and '.join(names)}: choose one name with --name")
     others = [place for place, person in enumerate(census.persons) if person.name == name and place not in places]
     if name and others:
         raise ConfigError(
-            f"{in_words(census, others)} is called {name!r}: choose it too to make them one, or another name"
+            f"{in_words(census, others)} is called {name!r}: add it to make both one person, or choose another name"
         )
     return name or next(iter(names), "")
 
@@ -135,13 +148,21 @@ def _called(census: Census, places: Sequence[int], name: str) -> str:
 def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Corrections) -> None:
     """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called."""
     if name and places[0] >= len(census.identities):
-        desk.observer.note("the name is not kept: nothing but a face tells who it is in another shot")
+        desk.observer.note(
+            "the name is not kept: a person whose face is never seen cannot be recognised in another shot"
+        )
     if len(places) > 1:
-        said = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))
+        numbers = in_words(census, places)
+        joined = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))
+        log_correction(desk, census, places, "merge", said)
         tell_store(desk, census, places, name)  # first: stopped after it, the same command still means the same
-        said.save(corrections_path(desk))
-        desk.observer.note(f"{in_words(census, places)} are one person from now on: fastface people numbers anew")
-    elif name and places[0] < len(census.identities):
+        joined.save(corrections_path(desk))
+        now = take_census(desk, joined)
+        kept = min(census.persons[place].number for place in places)
+        desk.observer.note(f"{numbers} are one person from now on: {kept}; fastface pick --undo takes that back")
+        publish(desk, now)
+    elif name not in ("", census.persons[places[0]].name) and places[0] < len(census.identities):
+        log_correction(desk, census, places, "name", said)
         tell_store(desk, census, places, name)
         persons = list[Person](census.persons)
         persons[places[0]] = replace(persons[places[0]], name=name)
@@ -192,6 +213,7 @@ def _reference(faces: Faces, row: int, video_id: str) -> Reference:
 def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Gallery) -> Iterator[tuple[Findings, Bodies]]:
     """The person's faces in each video as hits, and its bodies where the face is not seen."""
     roll, settings = census.roll, desk.config.spans
+    references = ReferenceSet(gallery)
     (label,) = (target.label for target in gallery.targets)
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
         own = roll.tracks.rows_of(video)
@@ -200,7 +222,7 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
         if record.info is None or not (len(numbers) or len(bodies)):
             continue
         faces = VideoIndex(desk.out.index, record.video_id).faces()
-        hits = _hits(faces, np.flatnonzero(np.isin(faces.tracks, numbers)), facts.period, gallery)
+        hits = _hits(faces, np.flatnonzero(np.isin(faces.tracks, numbers)), facts.period, references)
         bodies = once_a_frame(bodies, faces.pts[hits.face])
         spans = build_spans(
             record.video_id,
@@ -211,7 +233,10 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
             min_span=settings.min_span,
             duration=facts.duration,
         )
-        yield Findings(record, record.info, faces, {label: hits}, spans, ()), bodies
+        pictures = scanned_pictures(record, record.info)
+        has_rivals = len(gallery.targets) + len(gallery.lookalikes) > 1
+        found = Findings(record, record.info, faces, {label: hits}, spans, (), pictures=pictures, has_rivals=has_rivals)
+        yield found, bodies
 
 
 def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bodies:
@@ -225,9 +250,9 @@ def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bo
     return bodies[np.isin(row, census.stretches_of(places))]
 
 
-def _hits(faces: Faces, rows: _Rows, period: float, gallery: Gallery) -> Hits:
+def _hits(faces: Faces, rows: _Rows, period: float, references: ReferenceSet) -> Hits:
     rows = rows[np.argsort(faces.time[rows], kind="stable")]
-    similarity, margin = claims_for(faces.embedding[rows], gallery, np.zeros(len(rows), np.int32))
+    similarity, margin = claims_for(faces.embedding[rows], references, np.zeros(len(rows), np.int32))
     return Hits(
         face=rows,
         time=faces.time[rows],

@@ -85,7 +85,7 @@ def require_agreement(config: Config, name: str, precision: Precision, reason: s
     """
     if config.models.precision == precision:
         raise BackendError(
-            f"models.precision: {name} does not agree with float32 in {precision}: it gives {reason}; "
+            f"--precision: {name} does not agree with float32 in {precision}: it gives {reason}; "
             "--precision auto computes such a network in float32"
         )
 

@@ -162,7 +162,7 @@ def check_ring(ring: RingShape) -> None:
     try:
         Ring.create(replace(ring, num_slots=1) if is_sure else ring).close()
     except OSError as error:
-        raise SpaceError(f"no shared memory for the ring: {error.strerror}; give a smaller --batch") from error
+        raise SpaceError(f"no shared memory for the frames: {error.strerror}; use a smaller --batch") from error
 
 
 def check_decoder(config: Config) -> None:
@@ -177,14 +177,14 @@ def check_decoder(config: Config) -> None:
         return
     other = "or use --decoder pyav"
     if find_spec("PyNvVideoCodec") is None:
-        raise BackendError(f"scan.decoder: PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'; {other}")
+        raise BackendError(f"--decoder: PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'; {other}")
     if not card_present():
-        raise BackendError(f"scan.decoder: nvdec needs an NVIDIA card and its driver, and there is none here; {other}")
+        raise BackendError(f"--decoder: nvdec needs an NVIDIA card and its driver, and this machine has none; {other}")
     try:
         ctypes.CDLL(_DECODER_LIBRARY)
     except OSError as error:
         raise BackendError(
-            f"scan.decoder: the card cannot decode: {error}; "
+            f"--decoder: the card cannot decode: {error}; "
             f"in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility,video; {other}"
         ) from error
 
@@ -235,7 +235,7 @@ def _check_targets(config: Config, targets: Sequence[str] | None) -> None:
 
 def _check_not_fresh(config: Config) -> None:
     if config.run.fresh:
-        raise ConfigError("run.fresh: find scans nothing, so there is nothing to start over: use run or scan")
+        raise ConfigError("--fresh: find does not scan, so it cannot start over: use run or scan")
 
 
 def _check_index(out: Path) -> None:

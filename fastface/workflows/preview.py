@@ -6,11 +6,13 @@ from pathlib import Path
 
 from fastface.config import Config
 from fastface.errors import ConfigError
-from fastface.gallery.sources import Sources, collect
+from fastface.gallery.matching import EVERYONE
+from fastface.gallery.sources import Sources, collect, label_of
 from fastface.models.download import published_pack
 from fastface.models.store import data_folder
 from fastface.names import counted
 from fastface.workflows.bench import Combination, described
+from fastface.workflows.earlier_answers import describe_move
 from fastface.workflows.engines import engine_jobs, preview_networks
 from fastface.workflows.machine import choose_layout
 from fastface.workflows.networks import open_networks, thresholds
@@ -38,6 +40,7 @@ class Preview:
     Attributes:
         videos: Name in OUT, and path.
         skipped: Inputs that are no candidates, and why.
+        left_out: How many files and folders within folders are not taken, by reason.
         targets: Label, and path; banks and `'*'` as they are.
         networks: Pack, detector, recogniser.
         device: What runs them, versions.
@@ -49,6 +52,7 @@ class Preview:
 
     videos: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
@@ -73,9 +77,10 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
     return Preview(
         videos=tuple(f"{file.video_id}: {str(file.path)!r}" for file in found.videos),
         skipped=tuple(f"{str(item.path)!r}: {item.reason}" for item in found.skipped),
+        left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
         targets=() if targets is None else _targets(config, targets),
         **_means(config),
-        output=(repr(str(out)),),
+        output=(repr(str(out)), *(() if targets is None else _moved(config, targets, out))),
     )
 
 
@@ -86,7 +91,8 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
         FastfaceError: As the command itself would, as far as it can be known without decoding.
     """
     look_back(config, targets, out)
-    return Preview(targets=_targets(config, targets), **_means(config), output=(repr(str(out)),))
+    output = (repr(str(out)), *_moved(config, targets, out))
+    return Preview(targets=_targets(config, targets), **_means(config), output=output)
 
 
 def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
@@ -165,6 +171,15 @@ def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
     return (*_named(collect(targets)), *(f"not {line}" for line in _named(collect(config.match.lookalikes))))
 
 
+def _moved(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
+    """What would become of the answer to another question; nothing of banks, whose labels are not read here."""
+    sources = collect(targets)
+    labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
+    labels |= {label_of(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
+    line = "" if sources.banks or config.export.replace else describe_move(out, labels, config)
+    return (line,) if line else ()
+
+
 def _named(sources: Sources) -> list[str]:
     named = [f"{photo.label}: {str(photo.path)!r}" for photo in sources.photos]
     named += [f"bank {str(path)!r}" for path in sources.banks]
@@ -179,8 +194,8 @@ def _means(config: Config) -> dict[str, tuple[str, ...]]:
     return {
         "networks": (models.names,),
         "device": (describe_device(device),),
-        "precision": (describe_precisions(networks) or f"{device.precision} aimed at: engines are to be built",),
-        "thresholds": (f"{limits.enter:.2f} enter, {limits.exit:.2f} exit, {limits.margin:.2f} margin",),
+        "precision": (describe_precisions(networks) or f"{device.precision} wanted: engines are to be built",),
+        "thresholds": (f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}",),
         "processes": (
             f"{counted(layout.sizes.decoders, 'decoder')}, {counted(layout.sizes.workers, 'worker')}, "
             f"batches of {layout.ring.batch}",

@@ -7,14 +7,23 @@ from pathlib import Path
 
 from fastface.errors import ConfigError, FastfaceError
 from fastface.index.ledger import Ledger
-from fastface.workflows.output import OutputFolder
+from fastface.workflows.output import EARLIER, OutputFolder
 
 __all__ = ["Purge", "purge"]
 
-_PICTURES = ("crops/", "snapshots/")
+_PICTURES = ("crops/", "snapshots/", "targets/")
 _PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
 _FOLDERS = (*_PICTURES, "audit/", "people/", "banks/")
-_KNOWLEDGE = ("identities.sqlite", "identities.sqlite-wal", "identities.sqlite-shm", "people.json", "corrections.json")
+_KNOWLEDGE = (
+    "identities.sqlite",
+    "identities.sqlite-wal",
+    "identities.sqlite-shm",
+    "people.json",
+    "corrections.json",
+    "corrections.undo.jsonl",
+    "numbers.npz",
+    "photo_names.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +68,12 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         LockedError: A run is going on in it.
     """
     if not (out / ".fastface" / "state.sqlite").exists():
-        raise ConfigError(f"{str(out)!r} holds no run of fastface")
+        raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
     folder = OutputFolder(out)
     with folder.locked(), Ledger(folder.ledger) as ledger:
         exports = list(ledger.exports())
-        pictures = [path for path in exports if path.startswith(_PICTURES)]
-        persons = [out / path for path in exports if path.startswith(_PERSONS)]
+        pictures = [path for path in exports if _in_answer(path).startswith(_PICTURES)]
+        persons = [out / path for path in exports if _in_answer(path).startswith(_PERSONS)]
         persons += [folder.state / name for name in _KNOWLEDGE]
         persons = [path for path in persons if path.is_file()]
         indexes = [path for path in folder.index.iterdir() if path.is_dir()]
@@ -73,7 +82,7 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
             *_files(folder.index),
             *photos,
             *(out / path for path in pictures),
-            out / "crops" / "crops.csv",
+            *(answer / "crops" / "crops.csv" for answer in _answers(out)),
             *persons,
         ]
         doomed = [path for path in doomed if path.is_file()]
@@ -84,13 +93,14 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
             for record in ledger.videos():
                 ledger.forget_video(record.video_id)
             for name in exports:
-                if name.startswith((*_PICTURES, *_PERSONS)):
+                if _in_answer(name).startswith((*_PICTURES, *_PERSONS)):
                     ledger.forget_export(name)
             for place in (folder.index, folder.photos):
                 shutil.rmtree(place, ignore_errors=True)  # folders alone
             _remove_empty(out)
         gone = set(doomed)
-        kept = [path for name in _FOLDERS for path in _files(out / name) if path not in gone]
+        places = [answer / name for answer in _answers(out) for name in _FOLDERS]
+        kept = [path for place in places for path in _files(place) if path not in gone]
         return Purge(
             indexes=len(indexes),
             photos=len(photos),
@@ -122,9 +132,20 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
+def _in_answer(path: str) -> str:
+    """The path of an export below its answer: that of the last question, or of an earlier one."""
+    return path.split("/", 2)[2] if path.startswith(f"{EARLIER}/") else path
+
+
+def _answers(out: Path) -> list[Path]:
+    """The folders of all answers."""
+    earlier = out / EARLIER
+    return [out, *(sorted(path for path in earlier.iterdir() if path.is_dir()) if earlier.is_dir() else ())]
+
+
 def _remove_empty(out: Path) -> None:
-    for name in _FOLDERS:
-        folders = [path for path in (out / name).rglob("*") if path.is_dir()]
-        for folder in [*sorted(folders, reverse=True), out / name]:
+    for place in [answer / name for answer in _answers(out) for name in _FOLDERS]:
+        folders = [path for path in place.rglob("*") if path.is_dir()]
+        for folder in [*sorted(folders, reverse=True), place]:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()

@@ -17,7 +17,7 @@ from fastface.gallery.limits import Limits
 from fastface.models.packs import Network
 from fastface.names import shortened, valid_text
 from fastface.types import Gallery
-from fastface.video.discover import Skipped, VideoFile
+from fastface.video.discover import LeftOut, Skipped, VideoFile
 from fastface.workflows.networks import Networks
 from fastface.workflows.precisions import network_precisions
 
@@ -40,13 +40,13 @@ class VideoOutcome:
         state: done, partial, no_video, unstable, failed, quarantined or cancelled.
         reason: Why it is not done; else empty.
         coverage: Decoded share of the declared duration; None where none is declared.
-        duration: Declared duration in seconds; None where none is declared.
+        duration: Declared duration in seconds; where none is declared, what was read; None if that is not all.
         sampled: Frames looked at.
         inferred: Frames searched.
         repeated: Of these, frames equal to the one before them, which show the same faces.
         blurred: Of the frames searched, those too blurred to be given to the detector.
         unsharp: Faces left out, since not sharp enough.
-        remark: That no face was found, and what to try; else empty.
+        remark: What a person should know of it all the same, as that no face was found; else empty.
         quarantined: Frames given up.
         faces: Faces found.
         damaged: Faces found in frames that may be damaged; marked in faces.parquet.
@@ -109,9 +109,13 @@ class RunResult:
         remarks: What is odd about photos and persons.
         counts: Totals.
         skipped: Inputs that are no candidates, and why.
+        left_out: What folders hold and is not taken, by reason.
         export_failures: What could not be exported, and why.
         inputs: The videos that the inputs name.
         is_cut_short: Whether closer looks that were wanted were lost, or there was no time left for them.
+        scanned: Names of the videos that this command has scanned, to whatever end.
+        hits: {(video, label): rows of hits.csv}; only those with any.
+        num_near_misses: Rows of review.csv.
         started: When the command began.
         seconds: How long it took.
         phases: Seconds of each part of it.
@@ -126,9 +130,13 @@ class RunResult:
     remarks: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
     skipped: tuple[Skipped, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     export_failures: tuple[str, ...] = ()
     inputs: tuple[VideoFile, ...] = ()
     is_cut_short: bool = False
+    scanned: frozenset[str] = frozenset()
+    hits: dict[tuple[str, str], int] = field(default_factory=dict)
+    num_near_misses: int = 0
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
     limits: Limits | None = None
@@ -198,6 +206,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "remarks": [valid_text(line) for line in shortened(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
         "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
+        "left_out": [{"reason": item.reason, "count": item.count} for item in result.left_out],
         "export_failures": list(result.export_failures),
         "config": _shown_config(config),
     }

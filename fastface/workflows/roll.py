@@ -111,7 +111,7 @@ def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
             continue
         found.append((record, record.info, index))
     if num_waiting := len(desk.records()) - len(desk.answered()):
-        desk.observer.note(f"left out, since not scanned to the end: {counted(num_waiting, 'video')}")
+        desk.observer.note(f"left out {counted(num_waiting, 'video')}, not scanned to the end")
     if num_others:
-        desk.observer.note(f"left out, since scanned with another recogniser: {counted(num_others, 'video')}")
+        desk.observer.note(f"left out {counted(num_others, 'video')}, scanned with another recogniser")
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -13,28 +13,36 @@ from fastface.errors import InterruptError
 from fastface.export.tables import SpanRow, VideoHits, write_crops_table, write_hits, write_review, write_spans
 from fastface.files import private_folder
 from fastface.gallery.matching import match
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
-from fastface.types import Doubt, Faces, Gallery
-from fastface.video.discover import Discovery
+from fastface.types import Doubt, Faces
+from fastface.video.discover import Discovery, VideoFile
 from fastface.workflows.desk import Desk, open_desk
+from fastface.workflows.earlier_answers import keep_earlier_answer
 from fastface.workflows.enrolment import enrol
 from fastface.workflows.exporting import Exporter
 from fastface.workflows.find import Finder, Findings
-from fastface.workflows.naming import settle_names
+from fastface.workflows.naming import drop_copies, settle_names
 from fastface.workflows.observer import Observer
+from fastface.workflows.photo_names import PhotoNames
 from fastface.workflows.preflight import look_ahead, look_back
-from fastface.workflows.results import Counts, RunResult, write_run_json
+from fastface.workflows.remarks import describe_left_out
+from fastface.workflows.remembered import remember_settings
+from fastface.workflows.results import Counts, RunResult, VideoOutcome, write_run_json
 from fastface.workflows.scan import Scanner
 from fastface.workflows.survey import forget_growth, survey
+from fastface.workflows.taken_faces import write_taken_faces
 
 __all__ = ["find", "run", "scan"]
 
 _MOST_REMARKS = 20
 """Remarks on photos that are printed; run.json has more of them."""
-_MOST_FACELESS = 8
-"""Videos without a face that are named one by one; of more, the number is logged."""
+_MOST_REMARKED = 8
+"""Videos whose remarks are logged one by one; of more, the number is logged."""
+_MOST_TALLIES = 30
+"""Targets of whom it is said what limits the number of their crops."""
 
 
 def run(
@@ -63,18 +71,21 @@ def run(
     """
     found = look_ahead(config, inputs, targets, out)
     with open_desk(config, out, observer, command) as desk, reported(desk, "run", found) as result:
-        gallery = None
+        references = None
         with desk.coordinator() as coordinator:
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
-                gallery = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
+                references = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
+                keep_earlier_answer(desk, result.targets)
                 desk.forget()
             scanner = _admit(desk, found, coordinator, result)
-            gallery = gallery or _enrol(desk, targets, result)
-            scanner.watch(_hit_counter(desk, gallery))
+            if references is None:
+                references = _enrol(desk, targets, result)
+            remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=True)
+            scanner.watch(_hit_counter(desk, references))
             _scan(desk, scanner, coordinator, result)
-            records = _comparable(desk, desk.finder(gallery, desk.limits))
-            finder = _finder(desk, gallery, records, result)
+            records = _comparable(desk, desk.finder(references, desk.limits))
+            finder = _finder(desk, references, records, result)
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
     return result
@@ -94,6 +105,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     ):
         if config.run.fresh:
             desk.forget()
+        remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=False)
         _scan(desk, _admit(desk, found, coordinator, result), coordinator, result)
     return result
 
@@ -107,9 +119,9 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
     """
     look_back(config, targets, out)
     with open_desk(config, out, observer, "find") as desk, reported(desk, "find") as result:
-        gallery = _enrol(desk, targets, result)
+        references = _enrol(desk, targets, result)
         records = desk.answered()
-        finder = _finder(desk, gallery, records, result)
+        finder = _finder(desk, references, records, result)
         with desk.coordinator() as coordinator:
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
@@ -125,13 +137,15 @@ def reported(desk: Desk, command: str, found: Discovery | None = None) -> Iterat
     if command != "scan" and not desk.config.match.tracks:
         limits = desk.limits
         desk.observer.note(
-            f"thresholds: hits begin at a similarity of {limits.enter:.2f}, go on from {limits.exit:.2f}, "
-            f"and lead by {limits.margin:.2f}"
+            f"threshold {limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}"
         )
     if found is not None:
         result.skipped = found.skipped
+        result.left_out = found.left_out
         for item in found.skipped:
             desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
+        if found.left_out:
+            desk.observer.note(describe_left_out(found.left_out))
     try:
         yield result
     except InterruptError:
@@ -154,17 +168,27 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
         totals.quarantined += video.quarantined
         totals.faces += video.faces
         totals.embeddings += video.faces
-    remarks = [] if asks_all else [f"{video.id}: {video.remark}" for video in result.videos if video.remark]
-    if len(remarks) > _MOST_FACELESS:
-        remarks = [f"no face was found in {len(remarks)} of {counted(totals.videos, 'video')}: see run.json"]
-    for remark in remarks:
+    for remark in [] if asks_all else _remarks(result.videos):
         desk.observer.note(remark)
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
     write_run_json(result, desk.networks, result.limits or desk.limits, desk.config)
 
 
-def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
+def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
+    """Remarks on videos, one a line; of many videos without a face, their number."""
+    remarked = [video for video in videos if video.remark]
+    if len(remarked) <= _MOST_REMARKED:
+        yield from (f"{video.id}: {video.remark}" for video in remarked)
+        return
+    num_faceless = sum(video.sampled > 0 and not video.faces for video in remarked)
+    if num_faceless:
+        yield f"no face was found in {num_faceless} of {counted(len(videos), 'video')}: see run.json"
+    if len(remarked) > num_faceless:
+        yield f"there are remarks on {counted(len(remarked) - num_faceless, 'other video')}: see run.json"
+
+
+def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> ReferenceSet:
     with result.phase("photos"):
         gallery, report = enrol(
             tuple(targets), desk.config, desk.networks, desk.limits, desk.interruption, known=desk.out.photos
@@ -173,13 +197,22 @@ def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> Gallery:
     result.remarks = report.warnings
     for line in shortened(report.warnings, _MOST_REMARKS):
         desk.observer.note(line)
-    return gallery
+    write_taken_faces(desk, report.photos)
+    return ReferenceSet(gallery)
 
 
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
     """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
     # A video that no run has come to keeps no name: it may be elsewhere by now, and nothing is called by it.
-    videos = settle_names(found.videos, [record for record in desk.records() if record.scan_key])
+    known = [record for record in desk.records() if record.scan_key]
+    files = found.videos
+    if not desk.config.scan.copies:
+        files, copies = drop_copies(files, known)
+        result.skipped += copies
+        for item in copies:
+            desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
+    videos = settle_names(files, known)
+    _tell_renamed(desk, videos, known)
     result.inputs = tuple(videos)
     desk.observer.begin(len(videos))
     scanner = desk.scanner()
@@ -187,31 +220,44 @@ def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunRe
     return scanner
 
 
+def _tell_renamed(desk: Desk, videos: Sequence[VideoFile], known: Sequence[VideoRecord]) -> None:
+    """Says which videos were renamed since they were scanned, since they keep their names in OUT."""
+    before = {record.video_id: record.path for record in known}
+    for file in videos:
+        old = before.get(file.video_id, file.path)
+        if old.name != file.path.name:
+            desk.observer.note(
+                f"{file.video_id}: renamed to {file.path.name!r} since it was scanned; it keeps its name here"
+            )
+
+
 def _scan(desk: Desk, scanner: Scanner, coordinator: Coordinator, result: RunResult) -> None:
     try:
         with result.phase("scan"):
             scanner.run(coordinator)
     finally:
+        result.scanned = frozenset(scanner.finished)
         desk.observer.end()
     desk.interruption.check()
     if desk.interruption.is_over and (left := desk.num_left(result.inputs)):
-        desk.observer.note(f"time is up: {counted(left, 'video')} left; the same command goes on")
+        desk.observer.note(f"Time is up: {counted(left, 'video')} left. Run the same command to continue.")
 
 
-def _hit_counter(desk: Desk, gallery: Gallery) -> Callable[[Faces], int]:
+def _hit_counter(desk: Desk, references: ReferenceSet) -> Callable[[Faces], int]:
     """Counts the hits among faces whose tracks are not linked yet."""
 
     def count(faces: Faces) -> int:
         periods = np.zeros(len(faces))
-        return sum(map(len, match(faces, gallery, desk.limits, periods).values()))
+        return sum(map(len, match(faces, references, desk.limits, periods).values()))
 
     return count
 
 
-def _finder(desk: Desk, gallery: Gallery, records: list[VideoRecord], result: RunResult) -> Finder:
-    """The finder for the gallery and this archive."""
+def _finder(desk: Desk, references: ReferenceSet, records: list[VideoRecord], result: RunResult) -> Finder:
+    """The finder for the gallery and this archive; the answer to another question is kept aside first."""
+    keep_earlier_answer(desk, result.targets)
     with result.phase("survey"):
-        finder = survey(desk, desk.finder(gallery, desk.limits), gallery, records)
+        finder = survey(desk, references, records)
     result.limits = finder.limits
     return finder
 
@@ -222,7 +268,7 @@ def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
     kept = finder.comparable(records)
     if len(kept) < len(records):
         left_out = counted(len(records) - len(kept), "video")
-        desk.observer.note(f"left out, since scanned with another recogniser: {left_out} of earlier runs")
+        desk.observer.note(f"left out {left_out} of earlier runs, scanned with another recogniser")
     return kept
 
 
@@ -230,19 +276,40 @@ def _comparable(desk: Desk, finder: Finder) -> list[VideoRecord]:
 class _Tally:
     """Counts hits and plans exports while the findings stream by, one video in memory at a time."""
 
+    desk: Desk
     exporter: Exporter
     counts: Counts
-    check: Callable[[], None]
+    names: PhotoNames | None = None
     doubts: list[tuple[str, Doubt]] = field(default_factory=list)
+    hits: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def count_hits(self, found: Findings) -> None:
+        """Counts the rows that hits.csv gets of each target in a video."""
+        for label, hits in found.hits.items():
+            followed = found.followed.get(label)
+            if len(hits):
+                count = len(hits) + (0 if followed is None else len(followed))
+                self.hits[found.record.video_id, label] = count
 
     def pass_on(self, findings: Iterator[Findings]) -> Iterator[VideoHits]:
         for found in findings:
-            self.check()
+            self.desk.interruption.check()
             self.exporter.plan(found)
+            if self.names is not None:
+                self.names.add(self.desk, found)
             self.counts.spans += len(found.spans)
-            self.doubts += [(found.record.video_id, doubt) for doubt in found.doubts]
-            offset = float(found.info.player_offset)
-            yield VideoHits(found.record.video_id, found.faces, found.hits, found.followed, offset)
+            doubts = found.doubts if found.has_rivals else [replace(one, margin=np.nan) for one in found.doubts]
+            self.doubts += [(found.record.video_id, doubt) for doubt in doubts]
+            self.count_hits(found)
+            yield VideoHits(
+                found.record.video_id,
+                found.faces,
+                found.hits,
+                found.followed,
+                pictures=found.pictures,
+                has_rivals=found.has_rivals,
+                player_offset=float(found.info.player_offset),
+            )
 
 
 def _look_closer(
@@ -253,7 +320,9 @@ def _look_closer(
         while units := list(finder.unsure_units(records)):
             if desk.interruption.is_over:
                 result.is_cut_short = True
-                desk.observer.note(f"time is up: {counted(len(units), 'closer look')} left; the same command goes on")
+                desk.observer.note(
+                    f"Time is up: {counted(len(units), 'closer look')} left. Run the same command to continue."
+                )
                 return
             scanner = desk.scanner()
             for info, unit in units:
@@ -266,23 +335,31 @@ def _look_closer(
 def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     """Exports what was found, and writes the tables of it."""
     exporter = Exporter(desk)
-    tally = _Tally(exporter, result.counts, desk.interruption.check)
+    names = PhotoNames() if result.command != "pick" else None
+    tally = _Tally(desk, exporter, result.counts, names)
     root = desk.out.root
     with result.phase("match"):
         result.counts.hits = write_hits(root / "hits.csv", tally.pass_on(findings))
         write_review(root / "review.csv", tally.doubts)
+        if names is not None:
+            names.save(desk.out.state)
     with result.phase("exports"):
         exports = exporter.make()
+    # A set of bodies is made to be large: what keeps it small is said.
+    if desk.config.export.crops == "body" or desk.config.export.count:
+        for line in shortened(exporter.crop_notes(), _MOST_TALLIES):
+            desk.observer.note(line)
     if exports.num_removed:
-        desk.observer.note(f"removed, since of the question before: {counted(exports.num_removed, 'file')}")
+        desk.observer.note(f"Removed {counted(exports.num_removed, 'file')} of the previous search")
     if not (desk.config.growth.grow and desk.config.match.tracks):
         forget_growth(root)
     write_spans(root, exports.spans)
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)
+    result.hits, result.num_near_misses = tally.hits, len(tally.doubts)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
     lost = _describe_lost_streams(exports.spans)
-    for line in lost:
+    for line in shortened(lost, _MOST_TALLIES):
         desk.observer.note(line)
     result.remarks = (*result.remarks, *lost)
     result.export_failures = tuple(exports.failures)
@@ -291,4 +368,4 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
 def _describe_lost_streams(spans: Iterable[SpanRow]) -> list[str]:
     """One line a video and stream that is not in its clips."""
     lost = {(row.span.video_id, stream) for row in spans if row.cut is not None for stream in row.cut.left_out}
-    return [f"{video_id}: its clips are without {stream}" for video_id, stream in sorted(lost)]
+    return [f"{video_id}: clips do not contain {stream}" for video_id, stream in sorted(lost)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,10 @@ class Scanner:
         ledger: The open ledger.
         recipe: How the index is made; a video's index by another one is made again.
         observer: Told of all that happens.
+
+    Attributes:
+        num_lost_looks: Closer looks that were wanted and failed.
+        finished: Videos that came to their final state.
     """
 
     def __init__(self, root: Path, ledger: Ledger, recipe: Recipe, observer: Observer) -> None:
@@ -68,6 +73,7 @@ class Scanner:
         self._background: Background
         self._filing = Filing(root, recipe)
         self.num_lost_looks = 0
+        self.finished: set[str] = set()
 
     def watch(self, count_hits: Callable[[Faces], int]) -> None:
         """From now on the observer is told how many hits each committed stretch has."""
@@ -91,9 +97,7 @@ class Scanner:
             coordinator.probe(file)
             is_any = True
         if num_outdated:
-            self._observer.note(
-                f"scanned with other settings or networks, and now again: {counted(num_outdated, 'video')}"
-            )
+            self._observer.note(f"scanning {counted(num_outdated, 'video')} again: settings or networks have changed")
         if is_any:
             coordinator.start()
 
@@ -153,7 +157,7 @@ class Scanner:
             case ChildNote():
                 self._observer.note(f"{event.name}: {event.text}")
             case ChildLost():
-                self._observer.note(f"{event.name} was replaced: {event.reason}")
+                self._observer.note(f"{event.name} failed and was started again: {event.reason}")
 
     def _begin(self, event: VideoProbed, coordinator: Coordinator) -> None:
         video_id = event.file.video_id
@@ -175,7 +179,8 @@ class Scanner:
         committed = {key for key, unit in known_units if not was_unread(unit) and (unit.lost or index.holds(unit))}
         missing = [unit for unit in event.units if unit.key not in committed]
         self._open[video_id] = _Open(record, {unit.key for unit in missing})
-        self._observer.video_begun(video_id, event.info.duration)
+        done = sum((unit.covered for key, unit in known_units if key in committed), Fraction(0))
+        self._observer.video_begun(video_id, event.info.duration, float(done))
         for unit in missing:
             self.schedule(event.info, unit, coordinator)
         if not missing:
@@ -191,6 +196,7 @@ class Scanner:
         VideoIndex(self._root, file.video_id).remove()
         record = VideoRecord(file.video_id, file.path, print_now, self._recipe.key, event.state, event.reason)
         self._ledger.put_video(record)
+        self.finished.add(file.video_id)
         self._observer.video_finished(file.video_id, event.state, event.reason)
 
     def _commit(self, event: UnitScanned) -> None:
@@ -214,15 +220,17 @@ class Scanner:
             portraits=len(event.portraits),
             bodies=len(event.bodies) if self._recipe.has_bodies and not unit.dense else None,
             errors=report.errors,
+            encrypted=report.encrypted,
             covered=report.covered,
             keyframes=report.keyframes,
             decoder=report.decoder,
             decoder_reason=report.decoder_reason,
             unread=report.unread,
+            sizes=report.sizes,
             seconds=event.seconds,
         )
         if self._count_hits is not None:
-            self._observer.found(self._count_hits(event.faces))
+            self._observer.found(unit.video_id, self._count_hits(event.faces))
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.
@@ -243,7 +251,7 @@ class Scanner:
         lost = f"{event.state}: {event.reason}"
         if unit.dense:
             self.num_lost_looks += 1
-            self._observer.note(f"{unit.video_id}: a closer look was lost: {lost}")
+            self._observer.note(f"{unit.video_id}: a closer look failed: {lost}")
         period = unit.sampling.period if unit.dense else None
         record = UnitRecord(unit.key, unit.start, unit.end, dense=unit.dense, period=period, lost=lost)
         self._settle(unit.video_id, record)
@@ -277,4 +285,5 @@ class Scanner:
 
     def _announce(self, ended: VideoRecord) -> None:
         fail_point("scan.dropped")
+        self.finished.add(ended.video_id)
         self._observer.video_finished(ended.video_id, ended.state, ended.reason)

@@ -6,7 +6,7 @@ read before the first one is answered; no pixel is.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,17 @@ from fastface.export.tables import is_growth, write_growth
 from fastface.gallery.decision import decide_tracks
 from fastface.gallery.evidence import Cohort, EvidenceModel
 from fastface.gallery.growth import Grower, GrowthRule
-from fastface.gallery.limits import Limits, Pairs, TrackRule
+from fastface.gallery.limits import Pairs, TrackRule
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.names import counted
 from fastface.types import Gallery
 from fastface.workflows.desk import Desk
 from fastface.workflows.find import Finder
 
-__all__ = ["forget_growth", "survey"]
+__all__ = ["forget_growth", "observe_archive", "rule_for", "survey"]
 
 _TABLE = "bank_growth.csv"
 
@@ -36,61 +38,35 @@ _COHORT_TRACKS = 64
 """Tracks of one video that say how alike strangers are: evenly spread, so that a long film counts no more than others
 and 20,000 targets are compared in seconds."""
 
-_Indexes = list[tuple[VideoRecord, VideoIndex]]
+_LEAST_SHOWN = 0.001
+"""Expected number of false tracks below which the number itself says nothing more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """The parts that the thresholds of one question are made of."""
-
-    gallery: Gallery
-    limits: Limits
-    usual: ImpostorDistribution
-    cohort: Cohort
-    config: Config
-
-    def model(self, gallery: Gallery) -> EvidenceModel:
-        """Weighs tracks against a gallery of the same persons."""
-        return EvidenceModel(gallery, self.usual, self.cohort)
-
-    def rule(self, pairs: Pairs) -> TrackRule:
-        """The thresholds of whole tracks for so many comparisons."""
-        match = self.config.match
-        rule = TrackRule.from_risk(self.usual, match.false_tracks, pairs)
-        if match.threshold is not None:
-            rule = rule.raised_to(self.usual, match.threshold, pairs)
-        return replace(rule, least_faces=match.min_faces, review=match.review)
-
-
-def survey(desk: Desk, finder: Finder, gallery: Gallery, records: Iterable[VideoRecord]) -> Finder:
+def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord]) -> Finder:
     """The finder for a gallery, with thresholds that suit the archive and references out of its films.
 
     Args:
         desk: The command's.
-        finder: Reads the index.
-        gallery: The photos' own.
+        references: The photos' own.
         records: All videos that will be searched.
 
     Raises:
+        InterruptError: The user stopped it.
         SpaceError: No space is left.
     """
     config, usual = desk.config, desk.networks.models.thresholds.impostors
-    if not config.match.tracks or not (gallery.targets or gallery.lookalikes):
-        return desk.finder(gallery, desk.limits)
+    finder = desk.finder(references, desk.limits)
+    if not config.match.tracks or not len(references):
+        return finder
     found = list(finder.indexes(records))
-    plain = EvidenceModel(gallery, usual)
-    cohort = Cohort(len(gallery.targets) + len(gallery.lookalikes), usual)
-    num_tracks = 0
-    for _, index in found:
-        tracks = index.tracks()
-        num_tracks += len(tracks)
-        plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
-    asked = _Survey(gallery, desk.limits, usual, cohort, config)
-    pairs = Pairs(num_tracks * len(gallery.targets))
-    model, rule = asked.model(gallery), asked.rule(pairs)
-    grower = Grower(gallery, _growth_rule(config, rule, desk.limits.margin)) if config.growth.grow else None
+    model, cohort, num_tracks = observe_archive(desk, references, (index for _, index in found))
+    num_targets = references.num_targets
+    pairs = Pairs(num_tracks * num_targets)
+    rule = rule_for(config, usual, pairs)
+    grower = Grower(references, _growth_rule(config, rule, desk.limits.margin)) if config.growth.grow else None
     in_film = in_shot = 0
     for record, index in found:
+        desk.interruption.check()
         tracks = index.tracks()
         evidence = model.weigh(tracks.embedding, rule.in_shot)
         decision = decide_tracks(tracks, evidence, rule, desk.limits.margin)
@@ -98,11 +74,30 @@ def survey(desk: Desk, finder: Finder, gallery: Gallery, records: Iterable[Video
         if grower is not None and (decision.owner >= 0).any():
             grower.take(record.video_id, index.faces(), tracks, evidence)
     if grower is not None:
-        gallery = _write_growth(desk, grower, gallery)
-        model = asked.model(gallery)
-    rule = asked.rule(replace(pairs, in_film=in_film, in_shot=in_shot))
-    desk.observer.note(_describe(rule, usual, num_tracks, len(gallery.targets)))
-    return desk.finder(gallery, replace(desk.limits, tracks=rule), model)
+        references = references.grown(_write_growth(desk, grower, references.gallery))
+        model = model.refined(references, cohort)
+    rule = rule_for(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
+    desk.observer.note(_describe(rule, usual, num_tracks, num_targets))
+    return desk.finder(references, replace(desk.limits, tracks=rule), model)
+
+
+def observe_archive(
+    desk: Desk, references: ReferenceSet, indexes: Iterable[VideoIndex]
+) -> tuple[EvidenceModel, Cohort, int]:
+    """What weighs tracks, with what the archive says of strangers, that itself, and the number of tracks.
+
+    Raises:
+        InterruptError: The user stopped it.
+    """
+    usual = desk.networks.models.thresholds.impostors
+    plain, cohort = EvidenceModel(references, usual), Cohort(references.num_persons, usual)
+    num_tracks = 0
+    for index in indexes:
+        desk.interruption.check()
+        tracks = index.tracks()
+        num_tracks += len(tracks)
+        plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
+    return plain.refined(references, cohort), cohort, num_tracks
 
 
 def forget_growth(root: Path) -> None:
@@ -110,6 +105,14 @@ def forget_growth(root: Path) -> None:
     table = root / _TABLE
     if table.is_file() and is_growth(table):
         table.unlink()
+
+
+def rule_for(config: Config, usual: ImpostorDistribution, pairs: Pairs) -> TrackRule:
+    """The thresholds of whole tracks for so many comparisons."""
+    rule = TrackRule.from_risk(usual, config.match.false_tracks, pairs)
+    if config.match.threshold is not None:
+        rule = rule.raised_to(usual, config.match.threshold, pairs)
+    return replace(rule, least_faces=config.match.min_faces, review=config.match.review)
 
 
 def _spread(count: int) -> np.ndarray:
@@ -133,15 +136,16 @@ def _write_growth(desk: Desk, grower: Grower, gallery: Gallery) -> Gallery:
     write_growth(desk.out.root / _TABLE, evidence)
     num_photos = sum(len(target.embeddings) for target in gallery.targets)
     if evidence:
-        desk.observer.note(f"references: {num_photos} from photos, {len(evidence)} found in the videos ({_TABLE})")
+        desk.observer.note(f"references: {num_photos} from photos, {len(evidence)} found in the videos (see {_TABLE})")
     return grown
 
 
 def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num_targets: int) -> str:
     """One line on the risk of the answer."""
+    false = f"{rule.expected_false:.2g}" if rule.expected_false >= _LEAST_SHOWN else f"less than {_LEAST_SHOWN}"
     line = (
-        f"risk: {rule.expected_false:.2g} false tracks expected among {num_tracks} tracks × {num_targets} targets; "
-        f"a track needs evidence of {rule.anywhere:.2f}, {rule.in_film:.2f} in a film with the target, "
-        f"{rule.in_shot:.2f} in a shot with the target"
+        f"threshold {rule.anywhere:.2f} ({rule.in_film:.2f} in a video with the person, {rule.in_shot:.2f} in a shot "
+        f"with the person); expect {false} false tracks in {counted(num_tracks, 'track')} × "
+        f"{counted(num_targets, 'person')}"
     )
-    return line if usual.is_measured else f"{line}; careful, since this network was not measured"
+    return line if usual.is_measured else f"{line}; these are careful guesses: this network was not measured"

@@ -5,9 +5,23 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fastface.index.records import UnitRecord
+from fastface.video.encryption import ENCRYPTED
 from fastface.video.frame import CANNOT_READ
 
-__all__ = ["MIN_COVERAGE", "Verdict", "judge", "was_unread"]
+__all__ = ["MIN_COVERAGE", "STATE_WORDS", "Verdict", "describe_state", "judge", "was_unread"]
+
+STATE_WORDS = {
+    "done": "done",
+    "waiting": "waiting",
+    "scanning": "in progress",
+    "no_video": "audio only",
+    "partial": "partly read",
+    "cancelled": "not reached",
+    "unstable": "still being written",
+    "quarantined": "skipped after crashes",
+    "failed": "failed",
+}
+"""{state of a video: what people read}, from the best to the worst."""
 
 MIN_COVERAGE = 0.98
 """A video is never `done` if less of its declared duration was decoded."""
@@ -28,6 +42,12 @@ class Verdict:
     coverage: float | None
 
 
+def describe_state(state: str, reason: str) -> str:
+    """Return a state with its reason, in words: `failed: no frames`."""
+    words = STATE_WORDS[state]
+    return reason if reason.startswith(words) else f"{words}: {reason}" if reason else words
+
+
 def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     """The state of a video all of whose units are committed or lost.
 
@@ -38,6 +58,7 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     lost = [unit.lost for unit in units if unit.lost]
     decoded = sum(unit.decoded for unit in units)
     errors = sum(unit.errors for unit in units)
+    encrypted = sum(unit.encrypted for unit in units)
     quarantined = sum(unit.quarantined for unit in units)
     covered = sum((unit.covered for unit in units), Fraction(0))
     coverage = None if not duration else min(1.0, float(covered / duration))
@@ -46,14 +67,16 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
         return Verdict(state, reason, 0.0 if duration else None)
     unread = next((unit.unread for unit in units if unit.unread), "")
     if decoded == 0:
-        return Verdict("failed", unread or "no frames", 0.0 if duration else None)
-    reasons = [f"{len(lost)} of {len(units)} stretches lost ({lost[0]})"] if lost else []
+        return Verdict("failed", unread or (ENCRYPTED if encrypted else "no frames"), 0.0 if duration else None)
+    reasons = [f"{len(lost)} of {len(units)} parts could not be scanned ({lost[0]})"] if lost else []
     if unread:
         reasons.append(unread)
-    elif errors:
-        reasons.append(f"{errors} packets could not be decoded")
+    elif errors > encrypted:
+        reasons.append(f"{errors - encrypted} packets could not be decoded")
+    if encrypted:
+        reasons.append(f"{encrypted} packets are encrypted, and were not decoded")
     if quarantined:
-        reasons.append(f"{quarantined} frames ended every process that searched them")
+        reasons.append(f"{quarantined} frames crashed every process that searched them")
     if coverage is not None and coverage < MIN_COVERAGE:
         reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
     return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage)

@@ -1,0 +1,151 @@
+"""All references of a gallery, prepared once for products with the faces of any number of videos. Pure array code."""
+
+from collections.abc import Iterator, Sequence
+from copy import copy
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.cosine import References, cosine_blocks, near_rows, row_blocks
+from fastface.types import Added, FloatArray, Gallery
+
+__all__ = ["NO_COSINE", "ReferenceSet"]
+
+NO_COSINE = -2.0
+"""Below every cosine."""
+
+_Numbers = npt.NDArray[np.int64]
+
+
+class ReferenceSet:
+    """The references of a gallery's persons: targets, then lookalikes, each with a number.
+
+    Args:
+        gallery: Targets and lookalikes.
+
+    Attributes:
+        gallery: The gallery.
+        num_targets: Persons with smaller numbers are targets.
+        num_persons: Targets and lookalikes.
+        photos: References that are photos, by person.
+        photo_firsts: (persons,) where each person's photos begin; each has one at least.
+        films: References that are faces of films, by person.
+        film_persons: Numbers of the persons that have some, rising.
+        film_firsts: Where those of each of these persons begin.
+    """
+
+    def __init__(self, gallery: Gallery) -> None:
+        self.gallery = gallery
+        self.num_targets = len(gallery.targets)
+        persons = [*gallery.targets, *gallery.lookalikes]
+        self.num_persons = len(persons)
+        self._numbers = {target.label: number for number, target in enumerate(gallery.targets)}
+        photos, self.photo_firsts = _joined([person.photo_embeddings for person in persons])
+        self.photos = References(photos)
+        self._set_films(gallery)
+
+    def grown(self, gallery: Gallery) -> "ReferenceSet":
+        """The same photos, with the references out of films that a gallery of the same persons has."""
+        same = copy(self)
+        same.gallery = gallery
+        same._set_films(gallery)
+        return same
+
+    def _set_films(self, gallery: Gallery) -> None:
+        persons = [*gallery.targets, *gallery.lookalikes]
+        self.film_persons = np.array([number for number, person in enumerate(persons) if person.added], np.int64)
+        grown = [persons[number] for number in self.film_persons.tolist()]
+        films, self.film_firsts = _joined([person.embeddings[-len(person.added) :] for person in grown])
+        self.films = References(films)
+        self._added: dict[str, list[tuple[int, Added]]] = {}
+        for row, one in enumerate(one for person in grown for one in person.added):
+            self._added.setdefault(one.video_id, []).append((row, one))
+
+    def number_of(self, label: str) -> int | None:
+        """Number of the target with a label; None if there is no such target."""
+        return self._numbers.get(label)
+
+    def added_of(self, video_id: str) -> Sequence[tuple[int, Added]]:
+        """The references out of a film: the row in `films`, and where the reference is from."""
+        return self._added.get(video_id, ())
+
+    def __len__(self) -> int:
+        return len(self.photos) + len(self.films)
+
+    def photo_counts(self) -> _Numbers:
+        """(persons,) how many photos each person has."""
+        return np.diff(self.photo_firsts, append=len(self.photos))
+
+    def film_counts(self) -> _Numbers:
+        """How many references out of films each of `film_persons` has."""
+        return np.diff(self.film_firsts, append=len(self.films))
+
+    def near(
+        self, embeddings: npt.NDArray[np.float16], floor: float, others: Sequence[References] = ()
+    ) -> npt.NDArray[np.int64]:
+        """The rows of which a cosine to a reference, or to one of `others`, may reach a floor: see `near_rows`."""
+        return near_rows(embeddings, [self.photos, self.films, *others], floor)
+
+    def photo_cosines(self, embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+        """(n, persons) cosines of some embeddings to the nearest photo of each person."""
+        return _largest(self.photos.cosines(embeddings), self.photo_firsts)
+
+    def film_cosines(
+        self, embeddings: npt.NDArray[np.float16], is_left_out: npt.NDArray[np.bool_] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """(n, film_persons) cosines of some embeddings to the nearest reference out of a film.
+
+        Args:
+            embeddings: (n, D) float16, L2-normalised.
+            is_left_out: (n, films) whether a row is not compared with a reference; None compares all.
+        """
+        found = self.films.cosines(embeddings)
+        if is_left_out is not None:
+            found[is_left_out] = NO_COSINE
+        return _largest(found, self.film_firsts)
+
+    def blocks(
+        self,
+        embeddings: npt.NDArray[np.float16],
+        tracks: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
+    ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+        """Blocks of rows, and (rows, persons) cosines to each person's nearest reference.
+
+        Args:
+            embeddings: (n, D) float16, L2-normalised, of the gallery's contract.
+            tracks: Numbers of the tracks that the embeddings (n,), and the references out of films, are of: embeddings
+                are not compared with references of their own track. None compares all.
+        """
+        for block in row_blocks(len(embeddings), len(self)):
+            rows = embeddings[block]
+            nearest = self.photo_cosines(rows)
+            if len(self.film_persons):
+                is_own = None if tracks is None else tracks[0][block, None] == tracks[1]
+                by_films = self.film_cosines(rows, is_own)
+                nearest[:, self.film_persons] = np.maximum(nearest[:, self.film_persons], by_films)
+            yield block, nearest
+
+    def own_cosines(
+        self, embeddings: npt.NDArray[np.float16], targets: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.float32]:
+        """(n,) cosine of each embedding to the nearest reference of a target, (n,) numbers, and of no other person."""
+        found = np.empty(len(embeddings), np.float32)
+        for target in np.unique(targets).tolist():
+            rows = np.flatnonzero(targets == target)
+            for block, cosines in cosine_blocks(embeddings[rows], self.gallery.targets[target].embeddings):
+                found[rows[block]] = cosines.max(axis=1)
+        return found
+
+
+def _joined(parts: Sequence[FloatArray]) -> tuple[FloatArray, _Numbers]:
+    """All rows of all parts, and where each part begins."""
+    rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+    return rows, np.cumsum([0, *(len(part) for part in parts[:-1])])[: len(parts)].astype(np.int64)
+
+
+def _largest(cosines: npt.NDArray[np.float32], firsts: _Numbers) -> npt.NDArray[np.float32]:
+    """(n, groups) the largest of each group of neighbouring columns; `firsts` says where each begins."""
+    if cosines.shape[1] == len(firsts):
+        return cosines
+    largest: npt.NDArray[np.float32] = np.maximum.reduceat(cosines, firsts, axis=1)
+    return largest

@@ -1,0 +1,101 @@
+"""The shape of a frame as displayed: its size, its turn, the shape of its pixels; and where it changes in mid-stream.
+
+A phone is turned in a call, a broadcast goes over from 4:3 to 16:9, a stream adapts to its line. The first frame's
+shape holds until a frame has another one; faces then lie in that frame's own pixels.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from fastface.types import Size, VideoInfo
+
+__all__ = ["FrameShapes", "displayed_size", "orientation_of", "pixel_aspect_of"]
+
+_MOST_UNSQUARE = 10
+_QUARTER = 90
+
+_Form = tuple[int, int, int, Fraction]
+
+
+class FrameShapes:
+    """Follows the shape of the frames of one pass over a video.
+
+    Args:
+        info: The video, of the shape of its first frame.
+        stream: The stream before it is decoded, an `av.VideoStream`.
+    """
+
+    def __init__(self, info: VideoInfo, stream: Any) -> None:
+        self._first = self._shown = info
+        self._codec = stream.codec_context
+        # A container's word on the shape of pixels holds for all of the stream, whatever the codec says.
+        own = pixel_aspect_of(self._codec.sample_aspect_ratio)
+        self._follows_aspect = own == pixel_aspect_of(stream.sample_aspect_ratio)
+        clockwise = info.rotation if not info.mirrored else None
+        self._form: _Form = (*info.coded_size, -1 if clockwise is None else clockwise, info.pixel_aspect)
+
+    def info_of(self, frame: Any) -> VideoInfo:
+        """The video as a frame shows it: the one that was given, where the frame has its shape.
+
+        Args:
+            frame: An `av.VideoFrame`; of a decoder with many threads, pixels may change their shape a few frames early.
+        """
+        aspect = pixel_aspect_of(self._codec.sample_aspect_ratio) if self._follows_aspect else self._first.pixel_aspect
+        form = (frame.width, frame.height, round(-frame.rotation / _QUARTER) * _QUARTER % 360, aspect)
+        if form != self._form:
+            self._form = form
+            rotation, mirrored = orientation_of(frame)
+            self._shown = self._reshaped((frame.width, frame.height), rotation, mirrored, aspect)
+        return self._shown
+
+    def _reshaped(self, coded: Size, rotation: int, mirrored: bool, aspect: Fraction) -> VideoInfo:
+        first = self._first
+        if (coded, rotation, mirrored, aspect) == (
+            first.coded_size,
+            first.rotation,
+            first.mirrored,
+            first.pixel_aspect,
+        ):
+            return first
+        return replace(
+            first,
+            size=displayed_size(coded, rotation, aspect),
+            coded_size=coded,
+            rotation=rotation,
+            mirrored=mirrored,
+            pixel_aspect=aspect,
+        )
+
+
+def displayed_size(coded: Size, rotation: int, aspect: Fraction) -> Size:
+    """(width, height) as displayed.
+
+    Args:
+        coded: As decoded.
+        rotation: Degrees clockwise by which the frame is turned.
+        aspect: Width of a decoded pixel over its height.
+    """
+    width = max(1, round(coded[0] * aspect))
+    return (width, coded[1]) if rotation % 180 == 0 else (coded[1], width)
+
+
+def pixel_aspect_of(told: Fraction | None) -> Fraction:
+    """Width of a pixel over its height; 1 where nothing is said, or nonsense."""
+    aspect = told or Fraction(1)
+    return aspect if Fraction(1, _MOST_UNSQUARE) <= aspect <= _MOST_UNSQUARE else Fraction(1)
+
+
+def orientation_of(frame: Any) -> tuple[int, bool]:
+    """(degrees clockwise, mirrored first) of the display matrix: rows a b u, c d v; angles in quarter turns."""
+    for data in frame.side_data:
+        if data.type.name != "DISPLAYMATRIX":
+            continue
+        a, b, _, c, d, *_ = memoryview(bytes(data)).cast("i")
+        mirrored = a * d - b * c < 0
+        if mirrored:
+            a, b = -a, -b
+        if abs(a) >= abs(b):
+            return (0 if a >= 0 else 180), mirrored
+        return (90 if b > 0 else 270), mirrored
+    return 0, False

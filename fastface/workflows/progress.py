@@ -1,0 +1,91 @@
+"""How far a scan is, and how long it will take: what progress bars and `status` show. Pure."""
+
+from dataclasses import dataclass, field
+from time import monotonic
+
+__all__ = ["ScanProgress", "VideoProgress", "clock_text"]
+
+_LEAST_SECONDS = 2.0
+"""Of work before the time that is left can be estimated."""
+
+
+def clock_text(seconds: float) -> str:
+    """`1:05` or `2:01:05`."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+@dataclass(slots=True)
+class VideoProgress:
+    """One video that is being scanned, or was in this run."""
+
+    duration: float | None  # seconds; None where the file declares none
+    done: float = 0.0  # seconds that are scanned
+    before: float = 0.0  # of these, seconds that an earlier run scanned
+    faces: int = 0
+    hits: int | None = None  # None where nobody is searched for
+    is_finished: bool = False
+
+    def size(self, usual: float) -> float:
+        """Seconds of the whole video; the usual length where it is not known."""
+        if self.is_finished and self.duration is None:
+            return self.done
+        return max(self.done, usual if self.duration is None else self.duration)
+
+
+@dataclass(slots=True)
+class ScanProgress:
+    """Counts what is scanned, in seconds of video.
+
+    A video that was not opened yet counts as long as the opened ones are in the mean.
+    """
+
+    num_videos: int  # of the whole scan
+    started: float = field(default_factory=monotonic)
+    num_kept: int = 0  # videos that an earlier run had finished
+    videos: dict[str, VideoProgress] = field(default_factory=dict)
+
+    @property
+    def num_finished(self) -> int:
+        """Videos that are finished, by this run or an earlier one."""
+        return self.num_kept + sum(video.is_finished for video in self.videos.values())
+
+    @property
+    def share(self) -> float:
+        """The scanned share of all that this run has to scan, 0–1."""
+        done, total = self._done_and_total()
+        return min(1.0, done / total) if total else float(self.num_finished >= self.num_videos)
+
+    def seconds_left(self, now: float | None = None) -> float | None:
+        """Seconds that the rest will take at the speed so far; None while that cannot be said."""
+        elapsed = (monotonic() if now is None else now) - self.started
+        done, total = self._done_and_total()
+        worked = done - sum(video.before for video in self.videos.values())
+        if elapsed < _LEAST_SECONDS or worked <= 0:
+            return None
+        return max(0.0, total - done) * elapsed / worked
+
+    def speed(self, now: float | None = None) -> float | None:
+        """Seconds of video that are scanned in a second; None while that cannot be said."""
+        elapsed = (monotonic() if now is None else now) - self.started
+        worked = sum(video.done - video.before for video in self.videos.values())
+        return worked / elapsed if elapsed >= _LEAST_SECONDS and worked > 0 else None
+
+    def text(self, now: float | None = None) -> str:
+        """`3 of 12 videos, 4.1 times real time, about 1:20 left`."""
+        parts = [f"{self.num_finished} of {self.num_videos} videos"]
+        if (speed := self.speed(now)) is not None:
+            parts.append(f"{speed:.1f} times real time")
+        left = self.seconds_left(now)
+        if left is not None and self.share < 1:
+            parts.append(f"about {clock_text(left)} left")
+        return ", ".join(parts)
+
+    def _done_and_total(self) -> tuple[float, float]:
+        known = [video.duration for video in self.videos.values() if video.duration]
+        usual = sum(known) / len(known) if known else 1.0
+        sizes = {name: video.size(usual) for name, video in self.videos.items()}
+        done = sum(sizes[name] if video.is_finished else video.done for name, video in self.videos.items())
+        num_unopened = max(0, self.num_videos - self.num_kept - len(self.videos))
+        return done, sum(sizes.values()) + num_unopened * usual

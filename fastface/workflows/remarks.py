@@ -1,0 +1,69 @@
+"""What a person should know of a video that was read whole: where its header and its pictures do not agree."""
+
+from collections.abc import Iterator, Sequence
+
+from fastface.index.records import VideoRecord
+from fastface.names import counted
+from fastface.types import VideoInfo
+from fastface.video.discover import LeftOut
+
+__all__ = ["describe_left_out", "describe_video"]
+
+_MOST_SIZES = 4
+
+
+def describe_video(record: VideoRecord, sampled: int, faces: int) -> str:
+    """Remarks on a video, joined; empty if there are none.
+
+    Args:
+        record: The video.
+        sampled: Frames that were searched.
+        faces: Faces that were found.
+    """
+    remarks = list(_remarks(record.info, record.state)) if record.info is not None else []
+    if sampled and not faces and record.state != "cancelled":
+        remarks.append(_no_face(sampled, is_film=record.info is None or record.info.is_film))
+    return "; ".join(remarks)
+
+
+def _remarks(info: VideoInfo, state: str) -> Iterator[str]:
+    if info.is_rate_assumed:
+        yield (
+            f"times are assumed: it holds neither times nor a frame rate, so {_rate(info)} frames a second are taken; "
+            "put it into an MP4 at its own rate for other times"
+        )
+    elif info.is_counted and info.codec != "images":
+        yield f"times are counted: it holds none, and its header says {_rate(info)} frames a second"
+    if info.num_other_films > 0:
+        others = counted(info.num_other_films, "more stream")
+        yield f"it holds {others} of video, not searched: cut out each to search it"
+    if info.other_sizes:
+        sizes = ", ".join(f"{width}x{height}" for width, height in (info.size, *info.other_sizes)[:_MOST_SIZES])
+        yield f"its picture changes size: {sizes}; boxes are in the pixels of their own frame"
+    if state != "done":
+        return
+    if info.declared is not None and info.duration is not None:
+        yield f"its header declares {float(info.declared):.1f} s, and all of it is {float(info.duration):.1f} s"
+    if info.sound_end is not None and info.duration is not None:
+        yield f"the picture ends at {float(info.duration):.1f} s, the sound goes on to {float(info.sound_end):.1f} s"
+
+
+def _rate(info: VideoInfo) -> str:
+    assert info.rate is not None
+    return f"{float(info.rate):.6g}"
+
+
+def _no_face(sampled: int, *, is_film: bool) -> str:
+    """What to say of a video or folder in which frames were searched and not one face was found."""
+    if not is_film:
+        return (
+            f"no face was found in {counted(sampled, 'picture')}; a smaller --det-threshold or scan.min_face finds more"
+        )
+    advice = "try a larger --det-size for small faces, a smaller --det-threshold, or more --sample-fps"
+    return f"no face was found in {counted(sampled, 'frame')}; if there are some, {advice}"
+
+
+def describe_left_out(left_out: Sequence[LeftOut]) -> str:
+    """One line that counts what folders hold and is not taken, by reason."""
+    counts = "; ".join(f"{item.reason}: {item.count}" for item in left_out)
+    return f"left out of folders (-v lists them; a file that is named itself is always taken): {counts}"

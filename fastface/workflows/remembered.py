@@ -1,0 +1,87 @@
+"""What OUT remembers of its runs, so that later commands need not repeat it: networks, and settings of export.
+
+OUT/.fastface/settings.json: {"schema_version", "models": {…}, "run": {section: {key: value}}}. `run` and `scan` write
+the networks, `run` alone the rest. Settings are remembered as far as they differ from the defaults.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastface.config import Config
+from fastface.errors import FaceIndexError
+from fastface.files import write_atomic
+
+__all__ = ["read_remembered", "remember_settings"]
+
+_SCHEMA_VERSION = 1
+_EXPORT = ("export", "spans", "body")
+_CUSTOM = "custom"
+"""What a pack is called whose networks were named one by one."""
+
+Layer = Mapping[str, Mapping[str, Any]]
+
+
+def remember_settings(state: Path, config: Config, pack: str, *, with_export: bool) -> None:
+    """Writes what later commands need not repeat.
+
+    Args:
+        state: OUT's own folder.
+        config: The settings in force.
+        pack: The pack that was taken.
+        with_export: Whether clips and crops are made by these settings; else what is remembered of them stays.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    wanted = config.models
+    names = {
+        "dir": None if wanted.folder is None else str(wanted.folder.absolute()),
+        "pack": None if pack == _CUSTOM else pack,
+        "detector": _named(wanted.detector),
+        "recogniser": _named(wanted.recogniser),
+        "person_model": _named(wanted.person_model),
+    }
+    models = {name: value for name, value in names.items() if value is not None}
+    export = _read(state).get("run", {})
+    if with_export:
+        settings = config.model_dump(mode="json", exclude_defaults=True, include=set(_EXPORT))
+        settings.get("export", {}).pop("replace", None)
+        export = {section: keys for section, keys in settings.items() if keys}
+    content = {"schema_version": _SCHEMA_VERSION, "models": models, "run": export}
+    write_atomic(state / "settings.json", json.dumps(content, indent=1) + "\n", private=True)
+
+
+def read_remembered(out: Path, *, with_export: bool) -> Layer:
+    """What OUT remembers, as a layer of settings; nothing if there is no run in it.
+
+    A folder of networks that is gone is left out: then they are looked for as without it.
+
+    Raises:
+        FaceIndexError: The file is damaged.
+    """
+    found = _read(out / ".fastface")
+    models = dict(found.get("models", {}))
+    if "dir" in models and not Path(models["dir"]).is_dir():
+        del models["dir"]
+    return {"models": models, **(found.get("run", {}) if with_export else {})}
+
+
+def _read(state: Path) -> dict[str, Any]:
+    path = state / "settings.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        sections = [found["models"], *found["run"].values()]
+        if found["schema_version"] != _SCHEMA_VERSION or not all(isinstance(one, dict) for one in sections):
+            raise ValueError(f"version {found['schema_version']}")
+        return dict(found)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FaceIndexError(f"cannot read {str(path)!r}: {error}; remove it: then nothing is remembered") from error
+
+
+def _named(network: str | None) -> str | None:
+    """A network's file by its whole path, or its name."""
+    return network if network is None or not network.endswith(".onnx") else str(Path(network).absolute())

@@ -1,0 +1,64 @@
+"""What is said of a video that is done, and yet not as its header has it."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from fastface.index.records import VideoRecord
+from fastface.types import VideoInfo
+from fastface.workflows.remarks import describe_video
+
+INFO = VideoInfo(
+    path=Path("v.flv"),
+    video_id="v",
+    size=(640, 360),
+    coded_size=(640, 360),
+    rotation=0,
+    mirrored=False,
+    pixel_aspect=Fraction(1),
+    interlaced=False,
+    time_base=Fraction(1, 1000),
+    rate=Fraction(30),
+    start_pts=0,
+    duration=Fraction(8),
+    codec="h264",
+    pixel_format="yuv420p",
+)
+
+
+def record(info: VideoInfo, state: str = "done") -> VideoRecord:
+    return VideoRecord("v", Path("v.flv"), "", "", state=state, info=info)
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({}, ""),
+        ({"sound_end": Fraction(46, 5)}, "the picture ends at 8.0 s, the sound goes on to 9.2 s"),
+        ({"declared": Fraction(86400)}, "its header declares 86400.0 s, and all of it is 8.0 s"),
+        ({"is_counted": True}, "times are counted: it holds none, and its header says 30 frames a second"),
+        ({"num_other_films": 1}, "it holds 1 more stream of video, not searched: cut out each to search it"),
+        (
+            {"other_sizes": ((360, 640),)},
+            "its picture changes size: 640x360, 360x640; boxes are in the pixels of their own frame",
+        ),
+        (
+            {"is_counted": True, "is_rate_assumed": True},
+            "times are assumed: it holds neither times nor a frame rate, so 30 frames a second are taken; put it into "
+            "an MP4 at its own rate for other times",
+        ),
+    ],
+)
+def test_remarks(facts: dict[str, object], text: str) -> None:
+    info = replace(INFO, **facts)  # type: ignore[arg-type]
+    assert describe_video(record(info), sampled=10, faces=3) == text
+    whole = describe_video(record(info), sampled=10, faces=0)
+    assert whole.startswith(text)
+    assert "no face was found in 10 frames" in whole
+
+
+def test_a_film_that_was_cut_has_its_reason_and_no_second_one() -> None:
+    info = replace(INFO, sound_end=Fraction(9))
+    assert describe_video(record(info, "partial"), sampled=10, faces=3) == ""
