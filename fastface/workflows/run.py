@@ -43,6 +43,8 @@ _MOST_REMARKED = 8
 """Videos whose remarks are logged one by one; of more, the number is logged."""
 _MOST_TALLIES = 30
 """Targets of whom it is said what limits the number of their crops."""
+_MOST_LOST = 30
+"""Streams that clips do not contain which are logged one by one; of more, the number is logged."""
 
 
 def run(
@@ -359,7 +361,7 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     result.hits, result.num_near_misses = tally.hits, len(tally.doubts)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
     lost = _describe_lost_streams(exports.spans)
-    for line in shortened(lost, _MOST_TALLIES):
+    for line in shortened(lost, _MOST_LOST):
         desk.observer.note(line)
     result.remarks = (*result.remarks, *lost)
     result.export_failures = tuple(exports.failures)
