@@ -190,7 +190,9 @@ def test_card_is_described_by_the_driver(monkeypatch: pytest.MonkeyPatch) -> Non
     assert nvidia.query_card(0) == nvidia.Card("NVIDIA H200", "9.0", "13.1")
 
 
-@pytest.mark.parametrize(("num_cards", "said"), [(0, "shows no card"), (1, "the only one is 0"), (2, "numbered 0 to 1")])
+@pytest.mark.parametrize(
+    ("num_cards", "said"), [(0, "shows no card"), (1, "the only one is 0"), (2, "numbered 0 to 1")]
+)
 def test_a_card_that_is_not_there_is_told_with_those_that_are(
     num_cards: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,7 @@ def test_one_fault_is_told_as_it_is(cartoon: Cartoon, tmp_path: Path, monkeypatc
     monkeypatch.setattr(preflight, "find_ffmpeg", no_ffmpeg)
     preflight.look_ahead(config, films, photos, tmp_path / "out")  # no clips, no ffmpeg
     preflight.look_ahead(_config(cartoon.models), films, None, tmp_path / "out")  # a scan cuts none either
-    with pytest.raises(ConfigError, match=r"export\.clips: no ffmpeg found"):
+    with pytest.raises(ConfigError, match="--clips: no ffmpeg found"):
         preflight.look_ahead(_config(cartoon.models), films, photos, tmp_path / "out")
     monkeypatch.setattr(preflight, "_LEAST_SPACE", 1 << 60)
     with pytest.raises(SpaceError, match="no space left for"):
@@ -219,7 +219,7 @@ def test_find_is_told_all_at_once_too(cartoon: Cartoon, ran: Ran, tmp_path: Path
     assert not (tmp_path / "out").exists()
     out = shutil.copytree(ran.out, tmp_path / "out")
     with OutputFolder(out).locked():
-        done = fastface("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out)
+        done = fastface("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out, "-q")
         assert "in use by another run" in errors(done, 11, 1)[0]
 
 
