@@ -1029,5 +1029,5 @@ def test_purge_says_what_it_takes(picked: Path, command: Command, tmp_path: Path
     assert done.returncode == 0
     assert "removed the faces and embeddings of 2 videos" in done.stdout
     assert f"{len(crops)} picture" in done.stdout
-    assert f"{len(of_persons)} files of persons" in done.stdout
+    assert f"{len(of_persons)} files on persons" in done.stdout
     assert not (out / "people").exists()

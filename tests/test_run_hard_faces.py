@@ -109,10 +109,9 @@ def test_twenty_thousand_targets_are_asked_at_once(
     assert fastface("enroll", photos, "-b", own, "--models", shared_models).returncode == 0
     make = faces / "thousands_of_targets" / "mkbank.py"
     subprocess.run([sys.executable, make, own, "20000", bank], check=True)
-    film = faces / "review_hides_half_lost_tracks" / "clip.mp4"
+    film = faces / "square_closeup" / "closeup80.mp4"
     wanted = ("--models", shared_models, "-q")
     assert fastface("scan", film, "-o", out, *wanted).returncode == 0
     done = fastface("find", "-t", bank, "-o", out, *wanted, "--clips", "none", "--crops", "none")
     assert done.returncode == 0, done.stderr
-    assert {row["target"] for row in rows(out / "hits.csv")} <= {path.stem for path in photos.iterdir()}
-    assert {row["target"] for row in rows(out / "hits.csv")} >= {"Monica"}
+    assert {row["target"] for row in rows(out / "hits.csv")} == {"Chandler"}

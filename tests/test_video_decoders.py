@@ -142,7 +142,7 @@ def test_keyframes_alone_are_left_to_pyav(card: ModuleType, tmp_path: Path) -> N
     assert len(samples) == 6
     assert samples == expected
     assert {report.decoder for report in reports} == {"pyav"}
-    assert all(report.decoder_reason.startswith("keyframes alone") for report in reports)
+    assert all(report.decoder_reason.startswith("keyframes only") for report in reports)
 
 
 def test_a_gradual_refresh_is_left_to_pyav(card: ModuleType, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def named(value: object) -> str:
 
 REFUSED = [
     (tools.no_moov, "mp4", "failed", "no index"),
-    (tools.header_cut, "mp4", "failed", "header is damaged"),
+    (tools.header_cut, "mp4", "failed", "a damaged header"),
     (tools.no_frames, "mp4", "failed", "no frames"),
     (tools.empty, "mp4", "failed", "not a video: the file is empty"),
     (tools.one_byte, "mp4", "failed", "not a video"),

@@ -205,7 +205,7 @@ def test_numbered_cards_without_a_card_are_a_fault_of_the_settings(
     machine: dict[str, DeviceInfo], cartoon: Cartoon
 ) -> None:
     machine["auto"] = replace(CPU, notes=("TensorRT is not installed",))
-    with pytest.raises(ConfigError, match=r"models\.devices: 0,1 .*EPYC.*TensorRT is not installed") as caught:
+    with pytest.raises(ConfigError, match=r"--devices: 0,1 .*EPYC.*TensorRT is not installed") as caught:
         open_networks(config_for(cartoon, devices="0,1"))
     assert len(caught.value.faults) == 1
     assert "\n" not in str(caught.value)
@@ -225,7 +225,7 @@ def test_workers_are_counted_over_all_cards(asked: int, cards: int, workers: int
 
 def test_a_card_without_a_worker_is_a_fault() -> None:
     scan = load_config(environment={}, flags={"scan": {"workers": 1}}).scan
-    with pytest.raises(ConfigError, match=r"scan\.workers: 1 is too few for 2 cards"):
+    with pytest.raises(ConfigError, match="--workers: 1 is too few for 2 cards"):
         choose_layout(scan, H200, 2)
 
 

@@ -31,8 +31,6 @@ def main() -> None:
     except KeyboardInterrupt:  # before a command is there to end in order
         _end("interrupted", 128 + signal.SIGINT)
     except SystemExit as error:
-        if error.code == _USAGE:  # which has been told by what reads the command line
-            _report_error("the command line is wrong: see standard error", _USAGE)
         if error.code == 128 + signal.SIGINT:  # so typer ends a command that was not there yet
             _end("interrupted", 128 + signal.SIGINT)
         raise
@@ -44,8 +42,7 @@ def main() -> None:
         if hasattr(error, "format_message"):
             from fastface.cli.usage import usage_line  # noqa: PLC0415
 
-            _tell(usage_line(error))
-            sys.exit(_USAGE)
+            _end(usage_line(error), _USAGE)
         traceback.print_exc()
         _end("internal error: please report the lines above", 1)
 

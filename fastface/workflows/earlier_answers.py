@@ -1,7 +1,7 @@
 """Answers to earlier questions: kept in OUT/earlier/<targets> when another question is asked.
 
-A question is its targets and the kinds of files that are made (clips, crops of a face or a body, …). The same question
-again, or one with more of either, replaces its own answer in place. Another one moves the answer before (tables, clips,
+A question is its targets. The same question again, or one with more targets, replaces its own answer in place: of the
+same persons, files of a kind that is no longer asked for go. Another question moves the answer before (tables, clips,
 crops, snapshots) to a folder of its own, and an answer that was moved away comes back when its question is asked again,
 so that there is one place for each question.
 
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fastface.config import Config
 from fastface.errors import FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, remove_empty, write_atomic
@@ -37,31 +36,16 @@ _MOST_NAMED = 3
 
 _Move = Literal["", "away", "back"]
 
-_USUAL_KINDS = frozenset({"clips", "face crops"})
-"""Kinds of files that a folder's name does not tell."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What was asked, and which kinds of files were made of it."""
+    """What was asked."""
 
     targets: frozenset[str]
-    kinds: frozenset[str]
-
-    @classmethod
-    def of(cls, targets: Collection[str], config: Config) -> "_Question":
-        export = config.export
-        made = {
-            "clips": export.clips != "none",
-            f"{export.crops} crops": export.crops != "none",
-            "snapshots": export.snapshots,
-            "boxes": export.boxes,
-        }
-        return cls(frozenset(targets), frozenset(kind for kind, is_made in made.items() if is_made))
 
     def loses_to(self, other: "_Question") -> bool:
-        """Whether the answer to another question lacks something of this one's."""
-        return not (self.targets <= other.targets and self.kinds <= other.kinds)
+        """Whether the answer to another question lacks a target of this one's."""
+        return not self.targets <= other.targets
 
 
 def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
@@ -76,7 +60,7 @@ def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
         SpaceError: No space is left.
     """
     root, note = desk.out.root, _note_path(desk.out.state)
-    asked = _Question.of(targets, desk.config)
+    asked = _Question(frozenset(targets))
     before, move = _read(note)
     if move == "back":  # was stopped
         _move(desk, _folder(before), "")
@@ -94,10 +78,10 @@ def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
     _write(note, asked, "")
 
 
-def describe_move(out: Path, targets: Collection[str], config: Config) -> str:
+def describe_move(out: Path, targets: Collection[str]) -> str:
     """What would become of the answer that lies in OUT; empty if it is one to the same question, or there is none."""
     before, _ = _read(_note_path(out / ".fastface"))
-    if not before.loses_to(_Question.of(targets, config)):
+    if not before.loses_to(_Question(frozenset(targets))):
         return ""
     return f"the answer before ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
 
@@ -112,9 +96,9 @@ def _read(path: Path) -> tuple[_Question, _Move]:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["schema_version"] != _SCHEMA_VERSION or found["move"] not in ("", "away", "back"):
             raise ValueError(f"version {found['schema_version']}")
-        return _Question(frozenset(map(str, found["targets"])), frozenset(map(str, found["kinds"]))), found["move"]
+        return _Question(frozenset(map(str, found["targets"]))), found["move"]
     except FileNotFoundError:
-        return _Question(frozenset(), frozenset()), ""
+        return _Question(frozenset()), ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FaceIndexError(
             f"cannot read {str(path)!r}: {error}; remove it: then the next answer replaces the one that is there"
@@ -122,20 +106,18 @@ def _read(path: Path) -> tuple[_Question, _Move]:
 
 
 def _write(path: Path, asked: _Question, move: _Move) -> None:
-    names, kinds = sorted(asked.targets), sorted(asked.kinds)
-    content = {"schema_version": _SCHEMA_VERSION, "targets": names, "kinds": kinds, "move": move}
+    content = {"schema_version": _SCHEMA_VERSION, "targets": sorted(asked.targets), "move": move}
     write_atomic(path, json.dumps(content) + "\n", private=True)
 
 
 def _folder(asked: _Question) -> str:
     """Where below OUT the answer to a question is kept; different for different questions."""
     names = sorted(asked.targets)
-    kinds = "" if asked.kinds == _USUAL_KINDS else f" ({', '.join(sorted(asked.kinds)) or 'tables'})"
-    if len(names) <= _MOST_NAMED and not any("+" in name or "(" in name for name in names):
-        return f"{EARLIER}/{safe_name('+'.join(names) + kinds)}"
+    if len(names) <= _MOST_NAMED and not any("+" in name for name in names):
+        return f"{EARLIER}/{safe_name('+'.join(names))}"
     digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
     first = safe_name(names[0], 60) if names else "nobody"
-    return f"{EARLIER}/{first}+{len(names) - 1} more {digest}{kinds}"
+    return f"{EARLIER}/{first}+{len(names) - 1} more {digest}"
 
 
 def _names(targets: Collection[str]) -> str:
@@ -157,6 +139,8 @@ def _move(desk: Desk, source: str, target: str) -> None:
     root = desk.out.root
     for path in _exports_of(desk, source):
         moved = _placed(path.removeprefix(f"{source}/") if source else path, target)
+        if (root / moved).is_dir():  # a folder of the user's has its name: it stays where it is
+            continue
         if os.path.lexists(root / path):
             _rename(root, path, moved, target)
             fail_point("answers.renamed")

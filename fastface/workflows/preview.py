@@ -176,7 +176,7 @@ def _moved(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]
     sources = collect(targets)
     labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
     labels |= {label_of(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
-    line = "" if sources.banks or config.export.replace else describe_move(out, labels, config)
+    line = "" if sources.banks or config.export.replace else describe_move(out, labels)
     return (line,) if line else ()
 
 
