@@ -120,8 +120,11 @@ def test_steps_that_are_the_films_own_are_no_holes(tmp_path: Path, name: str) ->
     tools.ffmpeg(f"{tools.T} {HONEST[name]} {{0}}", path)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        stamps = [frame.pts for frame in container.decode(stream) if frame.key_frame]
-        keyframes = [(stamp - stamps[0]) * stream.time_base for stamp in stamps]
+        # An AVI holds decoding times alone; what FFmpeg gives as pts is early where frames are left out.
+        frames = [
+            (frame.dts if name.endswith(".avi") else frame.pts, frame.key_frame) for frame in container.decode(stream)
+        ]
+        keyframes = [(stamp - frames[0][0]) * stream.time_base for stamp, is_keyframe in frames if is_keyframe]
     assert len(keyframes) >= 1
     for sampling in (KEYFRAMES, FIVE_A_SECOND, tools.EVERY_FRAME):
         for unit_seconds in (60.0, 1.0):

@@ -45,3 +45,12 @@ def test_a_clock_that_is_known_to_be_set_back_goes_on_after_less_than_a_second()
 def test_stamps_always_grow(raw: list[int | None]) -> None:
     found = stamps(raw)
     assert all(earlier < later for earlier, later in pairwise(found))
+
+
+def test_the_last_frames_of_a_film_with_decoding_times_alone_go_on_by_its_steps() -> None:
+    """One that leaves out two of three frames at 25 a second; the decoder gives the last two without a time."""
+    info = replace(INFO, time_base=Fraction(1, 25), rate=Fraction(25), start_pts=6, estimated_times=True, uses_dts=True)
+    clock = Clock(info)
+    assert [clock.stamp(dts) for dts in (6, 9, 12, None, None)] == [6, 9, 12, 15, 18]
+    over_a_gap = Clock(info)
+    assert [over_a_gap.stamp(dts) for dts in (6, 9, 60, None, None)] == [6, 9, 60, 63, 66]

@@ -28,7 +28,10 @@ def test_the_limit_is_98_percent(covered: str, state: str) -> None:
     assert judge([unit(0, covered=Fraction(covered))], Fraction(4)).state == state
 
 
-@pytest.mark.parametrize(("fact", "word"), [({"errors": 1}, "packets"), ({"quarantined": 1, "inferred": 19}, "frames")])
+@pytest.mark.parametrize(
+    ("fact", "word"),
+    [({"errors": 1}, "1 packet could"), ({"quarantined": 1, "inferred": 19}, "searched 1 frame crashed")],
+)
 def test_one_failed_packet_or_frame_is_never_done(fact: dict[str, int], word: str) -> None:
     verdict = judge([unit(0, **fact)], Fraction(4))
     assert verdict.state == "partial"
@@ -49,9 +52,9 @@ def test_no_frame_at_all_is_a_failure_and_never_an_empty_film() -> None:
 
 def test_encrypted_packets_are_named() -> None:
     verdict = judge([unit(0), unit(1, decoded=0, sampled=0, inferred=0, errors=100, encrypted=100)], Fraction(8))
-    assert (verdict.state, verdict.reason) == ("partial", "100 packets are encrypted, and were not decoded")
+    assert (verdict.state, verdict.reason) == ("partial", "100 encrypted packets could not be decoded")
     verdict = judge([unit(0, errors=103, encrypted=100)], Fraction(4))
-    assert verdict.reason == "3 packets could not be decoded; 100 packets are encrypted, and were not decoded"
+    assert verdict.reason == "3 packets could not be decoded; 100 encrypted packets could not be decoded"
     verdict = judge([unit(0, decoded=0, sampled=0, inferred=0, errors=100, encrypted=100)], Fraction(4))
     assert verdict.state == "failed"
     assert verdict.reason.startswith("encrypted")

@@ -153,7 +153,7 @@ def _summary(result: RunResult) -> str:
         split = f"{len(new)} scanned now, {num_known} known from before" if num_known else "all scanned now"
         told += f" ({split})" if new else " (all known from before)"
     faces = sum(video.faces for video in new)
-    parts = [f"{counts.inferred} frames searched"]
+    parts = [f"{counted(counts.inferred, 'frame')} searched"]
     parts += [f"{counts.blurred} of them too blurred"] if counts.blurred else []
     parts += [f"{counts.quarantined} skipped after crashes"] if counts.quarantined else []
     is_partly_new = 0 < faces < counts.faces

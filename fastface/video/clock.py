@@ -1,5 +1,6 @@
 """Timestamps that always grow, out of those that a decoder gives."""
 
+from collections import deque
 from fractions import Fraction
 
 from fastface.types import VideoInfo
@@ -28,6 +29,9 @@ class Clock:
 
     The container's timestamps are kept wherever they grow. Frames without one are counted on by the frame rate. Where
     the clock is set back, as where two recordings were joined, time goes on from the last frame.
+
+    Where decoding times are the clock, the last frames that a decoder holds back have none: they go on by the steps
+    before them, which are longer than the rate says in a film that leaves out frames.
     """
 
     def __init__(self, info: VideoInfo) -> None:
@@ -37,6 +41,8 @@ class Clock:
         self._counted = -1
         self._shift = 0
         self._last: int | None = None
+        self._repeats_steps = info.uses_dts
+        self._steps: deque[int] = deque(maxlen=2)
 
     def stamp(self, raw: int | None) -> int:
         """The pts of the next frame, in ticks of the stream's time base; larger than the one before."""
@@ -44,13 +50,17 @@ class Clock:
             pts = self._count_on()
         else:
             pts = self._grown(raw + self._shift)
+            if self._last is not None:
+                self._steps.append(pts - self._last)
             self._anchor, self._counted = pts, 0
         self._last = pts
         return pts
 
     def _count_on(self) -> int:
         self._counted += 1
-        pts = self._anchor + round(self._counted * self._step)
+        # The smaller of two, since the last may lead over a gap.
+        step = min(self._steps) if self._repeats_steps and self._steps else self._step
+        pts = self._anchor + round(self._counted * step)
         return pts if self._last is None else max(pts, self._last + 1)
 
     def _grown(self, pts: int) -> int:

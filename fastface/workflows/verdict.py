@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fastface.index.records import UnitRecord
+from fastface.names import counted
 from fastface.video.encryption import ENCRYPTED
 from fastface.video.frame import CANNOT_READ
 
@@ -72,11 +73,11 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     if unread:
         reasons.append(unread)
     elif errors > encrypted:
-        reasons.append(f"{errors - encrypted} packets could not be decoded")
+        reasons.append(f"{counted(errors - encrypted, 'packet')} could not be decoded")
     if encrypted:
-        reasons.append(f"{encrypted} packets are encrypted, and were not decoded")
+        reasons.append(f"{counted(encrypted, 'encrypted packet')} could not be decoded")
     if quarantined:
-        reasons.append(f"{quarantined} frames crashed every process that searched them")
+        reasons.append(f"every process that searched {counted(quarantined, 'frame')} crashed")
     if coverage is not None and coverage < MIN_COVERAGE:
         reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
     return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage)
