@@ -66,6 +66,8 @@ $(BIN)/uv:
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
 	$(INSTALL) --compile-bytecode --editable '.[$(EXTRA)]' $(OR_CUDA)
+	# An editable package is not compiled by its installation; where Python may write no bytecode, each process would.
+	$(BIN)/python -m compileall -q fastface
 	touch $@
 
 # insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.

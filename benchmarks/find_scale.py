@@ -106,6 +106,7 @@ def ask(options: argparse.Namespace, count: int) -> list[Question]:
         for flag in ("--no-grow", "--grow"):
             command = [Path(sys.executable).with_name("fastface"), "find", *fixed, flag, "-q"]
             turns = [measure([str(part) for part in command]) for _ in range(options.repeats)]
+            memory = peak_memory([str(part) for part in command])
             growth = out / "bank_growth.csv"
             question = Question(
                 grows=flag == "--grow",
@@ -114,7 +115,7 @@ def ask(options: argparse.Namespace, count: int) -> list[Question]:
                 seconds=statistics.median(turn.seconds for turn in turns),
                 fastest=min(turn.seconds for turn in turns),
                 cpu=statistics.median(turn.cpu for turn in turns),
-                memory=max(turn.memory for turn in turns),
+                memory=memory,
             )
             asked.append(question)
         return asked
@@ -213,12 +214,17 @@ class Turn:
 
     seconds: float
     cpu: float
-    memory: int
 
 
 def measure(command: list[str]) -> Turn:
-    """Runs a command; its memory is the peak of anonymous bytes of the process and its children."""
+    """Runs a command."""
     began, before = time.perf_counter(), children_cpu()
+    subprocess.run(command, check=True)
+    return Turn(time.perf_counter() - began, children_cpu() - before)
+
+
+def peak_memory(command: list[str]) -> int:
+    """Runs a command: the peak of anonymous bytes of the process and its children. Asking for it slows them down."""
     peak = 0
     with subprocess.Popen(command) as process:
         while process.poll() is None:
@@ -226,7 +232,7 @@ def measure(command: list[str]) -> Turn:
             time.sleep(0.02)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Turn(time.perf_counter() - began, children_cpu() - before, peak)
+    return peak
 
 
 def children_cpu() -> float:

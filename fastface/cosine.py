@@ -7,7 +7,8 @@ rounded to a multiple of 2⁻²⁶ (an error of less than 1e-6 in a cosine); the
 partial sums of two unit vectors stay below 2, which float64 holds without rounding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
 
@@ -38,7 +39,7 @@ _BLOCK_CELLS = 1 << 23
 """Cosines of a block: 64 MiB of float64, so that 20,000 references need no more memory than a thousand."""
 
 _BLOCK_COLUMNS = 2048
-"""References that are widened to float64 at a time: 8 MiB at 512 components."""
+"""References that are widened to float64 at a time: 8 MiB at 512 components. So many stay widened."""
 
 _NORMALISED_ROWS = 1024
 """Rows that are widened to float64 at a time: 4 MiB at 512 components."""
@@ -50,6 +51,9 @@ _REFERENCE_SCALE = 2.0**26
 
 _SCREEN_ROWS = 256
 """Half a megabyte of float32 at 512 components: stays in a core's cache."""
+
+_LARGE_CELLS = 1 << 17
+"""Cosines from which the work is shared out among the processors: some milliseconds."""
 
 _SCREEN_SLACK = 1e-3
 """A float32 product of two unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
@@ -93,6 +97,7 @@ class References:
         for start in range(0, len(rows), _BLOCK_COLUMNS):
             part = slice(start, start + _BLOCK_COLUMNS)
             self._columns[:, part] = (np.rint(rows[part].astype(np.float64) * _REFERENCE_SCALE) / _REFERENCE_SCALE).T
+        self._wide = self._columns.astype(np.float64) if len(self) <= _BLOCK_COLUMNS else None
 
     def __len__(self) -> int:
         return self._columns.shape[1]
@@ -105,23 +110,27 @@ class References:
         """
         wide = embeddings.astype(np.float64)
         found = np.empty((len(wide), len(self)), np.float32)
-        with one_thread():
-            for part in self._parts():
-                products = wide @ self._columns[:, part].astype(np.float64)
-                products.clip(-1.0, 1.0, out=found[:, part], casting="same_kind")
+
+        def multiply(part: slice) -> None:
+            columns = self._columns[:, part].astype(np.float64) if self._wide is None else self._wide[:, part]
+            (wide @ columns).clip(-1.0, 1.0, out=found[:, part], casting="same_kind")
+
+        workers = _workers(found.size)
+        columns = max(1, min(_BLOCK_COLUMNS, -(-len(self) // workers)))
+        _share_out(multiply, list(self._parts(columns)), workers)
         return found
 
     def nearest(self, embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(n,) the cosine of each of a few embeddings (n, D) to its nearest reference, but for `_SCREEN_SLACK`."""
         nearest = np.full(len(embeddings), -1.0, np.float32)
-        for part in self._parts():
+        for part in self._parts(_BLOCK_COLUMNS):
             np.maximum(nearest, (embeddings @ self._columns[:, part]).max(axis=1), out=nearest)
         return nearest
 
-    def _parts(self) -> Iterator[slice]:
-        """Slices of so many references that their products with some rows stay in a core's cache."""
-        for start in range(0, len(self), _BLOCK_COLUMNS):
-            yield slice(start, start + _BLOCK_COLUMNS)
+    def _parts(self, columns: int) -> Iterator[slice]:
+        """Slices of so many references."""
+        for start in range(0, len(self), columns):
+            yield slice(start, start + columns)
 
 
 def row_blocks(total: int, columns: int) -> Iterator[slice]:
@@ -145,13 +154,31 @@ def near_rows(
         (k,) row numbers, ascending.
     """
     nearest = np.full(len(embeddings), -1.0, np.float32)
-    with one_thread():
-        for start in range(0, len(embeddings), _SCREEN_ROWS):
-            rows = slice(start, start + _SCREEN_ROWS)
-            wide = widened(embeddings[rows])
-            for some in references:
-                np.maximum(nearest[rows], some.nearest(wide), out=nearest[rows])
+
+    def screen(rows: slice) -> None:
+        wide = widened(embeddings[rows])
+        for some in references:
+            np.maximum(nearest[rows], some.nearest(wide), out=nearest[rows])
+
+    blocks = [slice(start, start + _SCREEN_ROWS) for start in range(0, len(embeddings), _SCREEN_ROWS)]
+    _share_out(screen, blocks, _workers(len(embeddings) * sum(map(len, references))))
     return np.flatnonzero(nearest >= np.float32(floor - _SCREEN_SLACK))
+
+
+def _workers(num_cells: int) -> int:
+    """Threads that so many cosines are worth."""
+    return blas_threads() if num_cells >= _LARGE_CELLS else 1
+
+
+def _share_out(work: Callable[[slice], None], parts: Sequence[slice], workers: int) -> None:
+    """Does each part of some work, in so many threads; each product within one of them."""
+    with one_thread():
+        if workers == 1 or len(parts) < 2:
+            for part in parts:
+                work(part)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(work, parts))
 
 
 def widened(half: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:

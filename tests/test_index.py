@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fastface.cosine import normalized
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
@@ -132,6 +133,25 @@ def test_many_embeddings_are_mapped_and_few_are_not(tmp_path: Path, count: int) 
         matrix.unlink()  # it can be made again
         assert same(index.faces(), faces)
         assert matrix.exists()
+
+
+@pytest.mark.parametrize("count", [0, 199, 200, 450])
+def test_embeddings_of_many_tracks_are_mapped_too(tmp_path: Path, count: int) -> None:
+    index, faces = VideoIndex(tmp_path, "a"), some_faces(count)
+    faces = replace(faces, embedding=normalized(faces.embedding).astype(np.float16))
+    index.write_faces([faces], 8, {}, lambda found: np.arange(len(found), dtype=np.int32))
+    matrix = tmp_path / "a" / "track_embeddings.npy"
+    assert matrix.exists() == (count >= 200)
+    # A track of one face looks like that face.
+    assert np.allclose(index.tracks().embedding, faces.embedding, atol=1e-3)
+    if matrix.exists():
+        assert stat.S_IMODE(matrix.stat().st_mode) == 0o600
+        before = index.tracks().embedding.copy()
+        matrix.unlink()  # it can be made again
+        assert np.array_equal(index.tracks().embedding, before)
+        np.save(matrix, before[:-1])
+        with pytest.raises(FaceIndexError, match="does not belong"):
+            index.tracks()
 
 
 def test_a_matrix_that_is_not_of_the_index_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ OUT/.fastface/index/<video>/frames.parquet          all sampled frames: time, pt
                                                     looks <key>.frames.parquet, without shots
 OUT/.fastface/index/<video>/tracks.parquet          one row a track of its faces, with the mean of the best ones
 OUT/.fastface/index/<video>/embeddings.npy          their embeddings once more, to be mapped; only where they are many
+OUT/.fastface/index/<video>/track_embeddings.npy    those of its tracks, likewise
 OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
 """
 
@@ -43,6 +44,9 @@ _COMPRESSION = {"embedding.list.element": "NONE", **dict.fromkeys(("time", "pts"
 
 _BODY_COMPRESSION = "ZSTD"
 """Most colours of a body are zero: a tenth of the bytes stays."""
+
+_MAPPED_TRACKS_FROM = 200
+"""Tracks from which the same is done of their embeddings, which a question reads three times."""
 
 _MAPPED_FROM = 1000
 """Faces from which the embeddings are kept a second time, as a plain matrix: Parquet takes 2.5 microseconds to decode
@@ -130,6 +134,7 @@ class VideoIndex:
         faces = Faces.concatenate([Faces.empty(dimension), *parts])
         tracked = replace(faces, track=link(faces))
         self._map_path.unlink(missing_ok=True)
+        self._track_map_path.unlink(missing_ok=True)
         if portraits is None:
             self.portraits_path.unlink(missing_ok=True)
         else:
@@ -139,10 +144,13 @@ class VideoIndex:
         else:
             _write_bodies(self.bodies_path, bodies(tracked), metadata)
         frames = self.frames() if self.frames_path.exists() else SampledFrames.empty()
-        _write_tracks(self.tracks_path, summarize_tracks(tracked, frames), metadata)
+        tracks = summarize_tracks(tracked, frames)
+        _write_tracks(self.tracks_path, tracks, metadata)
         _write(self.faces_path, tracked, metadata)
         if len(faces) >= _MAPPED_FROM:
-            self._write_map(faces.embedding)
+            _write_map(self._map_path, faces.embedding)
+        if len(tracks) >= _MAPPED_TRACKS_FROM:
+            _write_map(self._track_map_path, tracks.embedding)
         return len(faces)
 
     def rewrite_tracks(self, track: npt.NDArray[np.int32]) -> None:
@@ -180,25 +188,8 @@ class VideoIndex:
             if count < _MAPPED_FROM:
                 table = file.read()
                 return from_table(table, embeddings_of(table))
-            if not self._map_path.exists():
-                self._write_map(embeddings_of(file.read(columns=["embedding"])))
-            names = file.schema_arrow.names
-            dimension = file.schema_arrow.field("embedding").type.list_size
-            rest = file.read(columns=[name for name in names if name != "embedding"])
-            return from_table(rest, self._mapped((count, dimension)))
-
-    def _write_map(self, embedding: npt.NDArray[np.float16]) -> None:
-        with atomic_path(self._map_path, private=True) as part:
-            np.save(part, embedding, allow_pickle=False)
-
-    def _mapped(self, shape: tuple[int, int]) -> npt.NDArray[np.float16]:
-        try:
-            found = np.load(self._map_path, mmap_mode="r", allow_pickle=False)
-        except (OSError, EOFError, ValueError) as error:
-            raise FaceIndexError(f"cannot read the index {str(self._map_path)!r}: {error}; remove that file") from error
-        if found.shape != shape or found.dtype != np.float16:
-            raise FaceIndexError(f"{str(self._map_path)!r} does not belong to the index beside it; remove that file")
-        return np.asarray(found)
+            rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
+            return from_table(rest, _mapped(self._map_path, file))
 
     def metadata(self) -> dict[str, str]:
         """What the finished index says about where its rows come from.
@@ -261,7 +252,11 @@ class VideoIndex:
             FaceIndexError: The file is missing or damaged.
         """
         with _opened(self.tracks_path, check_tracks) as file:
-            return tracks_from_table(file.read())
+            if file.metadata.num_rows < _MAPPED_TRACKS_FROM:
+                table = file.read()
+                return tracks_from_table(table, embeddings_of(table))
+            rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
+            return tracks_from_table(rest, _mapped(self._track_map_path, file))
 
     def frames(self, *, lean: bool = True) -> SampledFrames:
         """Every sampled frame of the finished video with its shot, in order of time; those of closer looks are apart.
@@ -307,6 +302,10 @@ class VideoIndex:
     def _map_path(self) -> Path:
         return self._folder / "embeddings.npy"
 
+    @property
+    def _track_map_path(self) -> Path:
+        return self._folder / "track_embeddings.npy"
+
     def _unit_path(self, unit: UnitRecord) -> Path:
         return self._folder / ("dense" if unit.dense else "units") / f"{unit.key}.parquet"
 
@@ -318,6 +317,29 @@ class VideoIndex:
 
     def _unit_frames(self, unit: UnitRecord) -> Path:
         return self._unit_path(unit).with_suffix(".frames.parquet")
+
+
+def _write_map(path: Path, embedding: npt.NDArray[np.float16]) -> None:
+    with atomic_path(path, private=True) as part:
+        np.save(part, embedding, allow_pickle=False)
+
+
+def _mapped(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
+    """The embeddings of an index file, mapped from the matrix beside it, which is made if it is not there.
+
+    Raises:
+        FaceIndexError: The matrix is damaged, or another file's.
+    """
+    if not path.exists():
+        _write_map(path, embeddings_of(file.read(columns=["embedding"])))
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise FaceIndexError(f"cannot read the index {str(path)!r}: {error}; remove that file") from error
+    shape = file.metadata.num_rows, file.schema_arrow.field("embedding").type.list_size
+    if found.shape != shape or found.dtype != np.float16:
+        raise FaceIndexError(f"{str(path)!r} does not belong to the index beside it; remove that file")
+    return np.asarray(found)
 
 
 def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:

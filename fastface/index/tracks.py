@@ -1,10 +1,11 @@
 """The tracks of a finished video in the index: `tracks.parquet`, one row a track, with the mean of its best faces."""
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from fastface.errors import FaceIndexError
-from fastface.index.schema import SCHEMA_VERSION, embeddings_of
+from fastface.index.schema import SCHEMA_VERSION
 from fastface.types import FaceTracks
 
 __all__ = ["check_tracks", "tracks_from_table", "tracks_to_table"]
@@ -37,7 +38,12 @@ def check_tracks(found: pa.Schema) -> None:
         raise FaceIndexError(f"the index of tracks is not of version {SCHEMA_VERSION}; scan again with --fresh")
 
 
-def tracks_from_table(table: pa.Table) -> FaceTracks:
-    """The tracks of a table that `check_tracks` has passed."""
+def tracks_from_table(table: pa.Table, embedding: npt.NDArray[np.float16]) -> FaceTracks:
+    """The tracks of a table that `check_tracks` has passed.
+
+    Args:
+        table: All columns but that of the embeddings, which are not looked at.
+        embedding: (t, D) float16.
+    """
     column = {name: np.asarray(table.column(name).combine_chunks().to_numpy()) for name in _COLUMNS}
-    return FaceTracks(**column, embedding=embeddings_of(table))
+    return FaceTracks(**column, embedding=embedding)
