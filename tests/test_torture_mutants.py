@@ -115,6 +115,7 @@ def test_every_mutant_ends_in_a_named_state(
             suffix = chance.choice(sorted(CONTAINERS))
             (films / f"{number:04d}.{suffix}").write_bytes(_mutant(originals[suffix], chance))
         command = [*COMMAND, "scan", str(films), "--models", str(cartoon.models), "-o", str(out), "-q"]
+        command += ["-s", "scan.copies=true"]  # chance makes the same file twice
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=60 + MOST_SECONDS * count, check=False, preexec_fn=_limited
         )
