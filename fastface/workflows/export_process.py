@@ -1,4 +1,4 @@
-"""The process that makes exports: clips by ffmpeg, pictures by one forward decode a video."""
+"""The process that makes exports: clips, and pictures by one forward decode of each video."""
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
