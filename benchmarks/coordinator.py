@@ -26,13 +26,13 @@ from results import machine, write_section
 from fastface.index.ledger import Ledger
 from fastface.pipeline import coordinator as rooms
 from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.crew import Crew, CrewSizes
 from fastface.pipeline.messages import DecoderSettings
+from fastface.pipeline.process_pool import Crew, CrewSizes
 from fastface.pipeline.ring import RingShape
+from fastface.runtime.observer import Observer
+from fastface.runtime.scan_key import Recipe
+from fastface.scan.scanner import Scanner
 from fastface.video.discover import VideoFile
-from fastface.workflows.observer import Observer
-from fastface.workflows.recipe import Recipe
-from fastface.workflows.scan import Scanner
 
 WORKERS = 2
 

@@ -25,7 +25,7 @@ from fastface.pipeline.messages import (
 from fastface.types import SIGNATURE_SIZE, FacePictures, Faces, Geometry, Sampling, Unit
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
-from fastface.video.frame import UnitReport
+from fastface.video.frames.frame import UnitReport
 
 __all__ = ["DIMENSION", "RATE", "SAMPLING", "UNIT_SECONDS", "Drawn", "serve_decoder", "serve_worker"]
 

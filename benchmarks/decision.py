@@ -23,13 +23,13 @@ from results import add_tiny, machine, write_section
 from scipy import stats
 
 import fastface
-from fastface.export.tables import SpanRow, write_spans
+from fastface.export.tables.results import SpanRow, write_spans
 from fastface.gallery.decision import decide_tracks
-from fastface.gallery.evidence import Cohort, EvidenceModel
 from fastface.gallery.growth import Grower, GrowthRule
-from fastface.gallery.limits import Limits, Pairs, TrackRule
 from fastface.gallery.matching import VideoFaces, match_tracks
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.thresholds import Limits, Pairs, TrackRule
+from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.impostors import ImpostorDistribution
 from fastface.index.store import VideoIndex
 from fastface.models.catalog import THRESHOLDS

@@ -25,16 +25,16 @@ from results import machine, write_section
 
 from fastface.config import load_config
 from fastface.cosine import normalized
-from fastface.gallery.photos import Reference
+from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.runtime.context import VERSION
+from fastface.runtime.networks import open_networks
+from fastface.runtime.output_folder import OutputFolder
+from fastface.runtime.scan_key import recipe_of
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target, VideoInfo
-from fastface.workflows.desk import VERSION
-from fastface.workflows.networks import open_networks
-from fastface.workflows.output import OutputFolder
-from fastface.workflows.recipe import recipe_of
 
 NUM_TARGETS = 20
 FACES_A_VIDEO = 10_000

@@ -22,13 +22,13 @@ import av
 import cv2
 import numpy as np
 
-from fastface.cartoon.film import Encoding, draw_film
-from fastface.cartoon.scripts import random_script
+from fastface.demo.film import Encoding, draw_film
+from fastface.demo.scripts import random_script
 from fastface.errors import InputError
 from fastface.types import DecoderName, Sampling, Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 from fastface.video.plan import plan_units
 from fastface.video.probe import Probe, probe
 

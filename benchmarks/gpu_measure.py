@@ -25,15 +25,15 @@ import cv2
 import numpy as np
 
 from fastface.backends import DeviceInfo, Session, open_session, resolve_device
-from fastface.cartoon.film import draw_photo
-from fastface.cartoon.scripts import random_script
+from fastface.demo.film import draw_photo
+from fastface.demo.scripts import random_script
 from fastface.errors import BackendError, FastfaceError, InputError, ModelError
 from fastface.faces.align import align_picture
 from fastface.faces.scrfd import Detections, Detector
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.models.packs import PackFolder
 from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 
 CANVAS = (640, 384)
 """Width and height of the canvas of a video of 16:9, as the pipeline has it."""

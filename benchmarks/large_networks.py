@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from fastface.cartoon.onnx_writer import NetworkWriter, float_tensor
+from fastface.demo.onnx_writer import NetworkWriter, float_tensor
 from fastface.files import write_atomic
 from fastface.models.graph_edit import infer_shapes
 

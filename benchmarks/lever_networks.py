@@ -20,12 +20,12 @@ from lever_samples import BATCH, Lever, Samples, milliseconds, open_graph, take_
 from fastface.backends.onnxruntime_session import describe as describe_onnxruntime
 from fastface.backends.openvino_session import compile_options
 from fastface.faces.scrfd import Detector
+from fastface.models.dynamic_shapes import free_batch, free_resizes
 from fastface.models.graph_edit import FLOAT, UINT8, GraphEditor, infer_shapes, network_inputs, tensor_info
-from fastface.models.graph_free import free_batch, free_resizes
 from fastface.models.graph_input import PICTURES, attach_picture_input
 from fastface.models.graph_read import parse_graph
 from fastface.models.graph_recogniser import normalises_itself
-from fastface.workflows.machine import num_cores
+from fastface.runtime.resources import num_cores
 
 __all__ = ["bfloat16_levers", "network_levers"]
 

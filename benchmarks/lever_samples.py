@@ -15,15 +15,15 @@ from fastface.backends import DeviceInfo, Session, ShapeRange, open_session
 from fastface.config import load_config
 from fastface.faces.align import align_planes
 from fastface.faces.scrfd import Detector
+from fastface.runtime.networks import Networks, open_networks
+from fastface.runtime.resources import num_cores
 from fastface.types import Geometry, Sampling, Unit, VideoInfo
-from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frame import SampledFrame
-from fastface.video.planes import PlaneWriter
+from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.frame import SampledFrame
+from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import Probe, probe
-from fastface.workflows.machine import num_cores
-from fastface.workflows.networks import Networks, open_networks
 
 __all__ = ["BATCH", "Lever", "Samples", "milliseconds", "open_graph", "samples_of", "take_turns"]
 

@@ -17,14 +17,14 @@ from lever_samples import Lever
 from ring import worker_settings
 
 from fastface.faces.analyse import FaceAnalyser
-from fastface.pipeline import inference
+from fastface.pipeline.inference.worker_loop import worker_loop as inference
 from fastface.pipeline.messages import Infer
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Sampling, Unit
-from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.planes import PlaneWriter
+from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import probe
 
 __all__ = ["SLIDE_SECONDS", "slide_levers"]

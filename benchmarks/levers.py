@@ -28,7 +28,7 @@ from results import add_tiny, machine, write_section
 from fastface.types import Sampling, Unit, VideoInfo
 from fastface.video.container import open_video
 from fastface.video.decode import open_source
-from fastface.video.planes import PlaneWriter
+from fastface.video.frames.planes import PlaneWriter
 
 FIVE_A_SECOND = Sampling(Fraction(1, 5))
 GROUPS = ("decode", "slides", "networks", "eight")

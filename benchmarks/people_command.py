@@ -23,11 +23,11 @@ from fastface.config import load_config
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.runtime.context import VERSION
+from fastface.runtime.networks import open_networks
+from fastface.runtime.output_folder import OutputFolder
+from fastface.runtime.scan_key import recipe_of
 from fastface.types import SIGNATURE_SIZE, Faces, SampledFrames
-from fastface.workflows.desk import VERSION
-from fastface.workflows.networks import open_networks
-from fastface.workflows.output import OutputFolder
-from fastface.workflows.recipe import recipe_of
 
 TRACKS_A_VIDEO = 400
 FACES_A_TRACK = 5

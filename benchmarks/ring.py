@@ -32,17 +32,17 @@ from films import TINY_SHARE, mixed_film, run_ffmpeg
 from results import add_tiny, machine, write_section
 
 from fastface.config import load_config
-from fastface.pipeline.inference import open_analyser
+from fastface.pipeline.inference.worker_loop import open_analyser
 from fastface.pipeline.messages import Filled, Grant, Infer, Inferred, WorkerSettings
 from fastface.pipeline.ring import Ring, RingShape
+from fastface.runtime.networks import open_networks
+from fastface.runtime.resources import choose_layout
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Unit
-from fastface.video.canvas import USUAL_CANVAS, geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.planes import PlaneWriter
+from fastface.video.frames.canvas import USUAL_CANVAS, geometry_for
+from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import probe
-from fastface.workflows.machine import choose_layout
-from fastface.workflows.networks import open_networks
 
 TARGET = 0.05
 """The share that the ring may cost."""

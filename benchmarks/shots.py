@@ -16,8 +16,8 @@ import numpy as np
 from results import add_tiny, machine, write_section
 
 from fastface.types import Sampling
-from fastface.video.shots import CUT, measure_changes
-from fastface.video.signature import signature_of
+from fastface.video.frames.shots import CUT, measure_changes
+from fastface.video.frames.signature import signature_of
 
 CUTS = {
     "azvi_billhyland.mp4": (),

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fastface.commands import enroll as enrolment
+from fastface.commands import people as census
+from fastface.commands import pick as picking
+from fastface.commands import run as workflows
+from fastface.commands.people import PeopleResult
 from fastface.config import Config, load_config
-from fastface.workflows import enrolment
-from fastface.workflows import people as census
-from fastface.workflows import pick as picking
-from fastface.workflows import run as workflows
-from fastface.workflows.observer import Observer
-from fastface.workflows.people import PeopleResult
-from fastface.workflows.remembered import read_remembered
-from fastface.workflows.results import EnrollResult, RunResult
+from fastface.runtime.observer import Observer
+from fastface.runtime.run_report import EnrollResult, RunResult
+from fastface.runtime.saved_settings import read_remembered
 
 __all__ = ["EnrollResult", "PeopleResult", "RunResult", "enroll", "find", "people", "pick", "run", "scan"]
 

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fastface.backends import DeviceInfo, Session, ShapeRange, onnxruntime_session, open_session, openvino_session
-from fastface.backends.card_session import CardSession
+from fastface.backends.cuda_session import CardSession
 from fastface.backends.onnxruntime_loading import open_inner
 from fastface.backends.session import Precision
 

@@ -22,7 +22,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from fastface.backends import ShapeRange
-from fastface.backends.card_session import CardSession
+from fastface.backends.cuda_session import CardSession
 from fastface.backends.onnxruntime_session import describe, open_session
 
 SHAPE = (4, 8, 8, 3)

@@ -14,7 +14,7 @@ from typing import Any
 import run_tools
 from conftest import Cartoon
 
-from fastface.cartoon.film import expected_hits
+from fastface.demo.film import expected_hits
 
 BROKEN = "broken.mp4"
 DURATIONS = {"film1.mp4": 12.0, "film2.mp4": 8.0, "film3.mp4": 4.0}

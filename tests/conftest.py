@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import cv2
 import pytest
 
-from fastface.cartoon.film import Encoding, draw_film, draw_photo
-from fastface.cartoon.networks import write_pack
-from fastface.cartoon.script import Script
-from fastface.cartoon.scripts import random_script
+from fastface.demo.film import Encoding, draw_film, draw_photo
+from fastface.demo.networks import write_pack
+from fastface.demo.script import Script
+from fastface.demo.scripts import random_script
 
 if TYPE_CHECKING:
     from cli_tools import Ran

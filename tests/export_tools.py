@@ -8,7 +8,7 @@ import av
 import cv2
 import numpy as np
 
-from fastface.cartoon.film import read_barcode
+from fastface.demo.film import read_barcode
 from fastface.types import Faces, Hits
 
 

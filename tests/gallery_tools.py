@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.growth import Grower
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.track_voting import EvidenceModel
 from fastface.grouping import summarize_tracks
 from fastface.impostors import ImpostorDistribution
 from fastface.types import Faces, Gallery, SampledFrames, Target

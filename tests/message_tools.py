@@ -32,7 +32,7 @@ _NO_TEXT = {
 _NO_TEXT_KEYWORDS = {"style", "overflow", "justify", "mode", "encoding", "errors", "metavar", "options"}
 _OWN_MISTAKES = {"ValueError", "AttributeError", "KeyError", "TypeError", "RuntimeError", "AssertionError"}
 """Raised for mistakes of a caller in Python, not for users; settings alone use ValueError for what users write."""
-_OUTSIDE = ("cartoon/", "failpoints.py", "timeline.py")
+_OUTSIDE = ("demo/", "failpoints.py", "timeline.py")
 """Modules that have nothing to say to users: the drawn film, tests' fail points, arithmetic."""
 _FOREIGN = re.compile(
     r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|BEGIN|DROP|REPLACE|WITH|ALTER|WHERE|ORDER)\b|</|=>|\bvar\(|;\n|"

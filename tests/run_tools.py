@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from conftest import Cartoon
 
-from fastface.cartoon.film import expected_hits
+from fastface.demo.film import expected_hits
 
 COMMAND = [sys.executable, "-c", "from fastface.cli import main; main()"]
 DEADLINE_SECONDS = 120

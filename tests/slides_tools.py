@@ -10,7 +10,7 @@ import numpy as np
 from media_tools import ffmpeg_command
 
 from fastface.types import Faces
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 
 SIZE = (640, 360)
 FACE_HEIGHT = 150

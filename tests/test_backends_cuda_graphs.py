@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from card_tools import SHAPE, copying_session, events, noise, on_card
 
-from fastface.backends import card_session
+from fastface.backends import cuda_session as card_session
 
 HERE = "test_backends_cuda_graphs"
 

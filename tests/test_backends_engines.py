@@ -14,7 +14,7 @@ import pytest
 from backends_tools import SMALL, noise, write_small_graph
 
 from fastface.backends import DeviceInfo, ShapeRange, build_engine, engine_note, engines, onnxruntime_session
-from fastface.backends.card_session import CardSession
+from fastface.backends.cuda_session import CardSession
 from fastface.backends.onnxruntime_loading import open_inner
 from fastface.errors import BackendError
 

@@ -11,9 +11,9 @@ import run_tools
 from conftest import Cartoon
 from PIL import Image
 
+from fastface.commands.bench import Combination, Measurement, combinations_of, profile_text
+from fastface.commands.bench_report import COLUMNS, write_report
 from fastface.config import load_config
-from fastface.workflows.bench import Combination, Measurement, combinations_of, profile_text
-from fastface.workflows.bench_report import COLUMNS, write_report
 
 
 def _measurement(rate: float, batch: int = 4) -> Measurement:

@@ -13,8 +13,8 @@ from fastface.gallery.calibration import (
     needed_threshold,
     suggest_margin,
 )
-from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.track_voting import EvidenceModel
 from fastface.gallery.trials import PhotoTrials, Trials, join_trials, photo_trials, track_trials
 from fastface.grouping import summarize_tracks
 from fastface.types import Gallery, SampledFrames

@@ -9,12 +9,12 @@ import pytest
 from cli_tools import errors, fastface
 from PIL import Image
 
+from fastface.commands.calibrate import calibrate
+from fastface.commands.run import scan
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
-from fastface.pipeline.crew import Crew
-from fastface.workflows.calibrate import calibrate
-from fastface.workflows.observer import Observer
-from fastface.workflows.run import scan
+from fastface.pipeline.process_pool import Crew
+from fastface.runtime.observer import Observer
 
 PER_PERSON = 6
 

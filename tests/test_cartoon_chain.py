@@ -9,22 +9,22 @@ import pytest
 from backends_tools import CPU_DEVICES, openvino_in
 
 from fastface.backends import DeviceInfo, ShapeRange, open_session
-from fastface.cartoon.film import Encoding, draw_film, draw_photo, expected_hits
-from fastface.cartoon.networks import write_pack
-from fastface.cartoon.persons import DISGUISE_SIMILARITY, Disguise, Person
-from fastface.cartoon.recogniser import DIMENSION
-from fastface.cartoon.script import Appearance, Script
-from fastface.cartoon.scripts import demo_script, random_script
+from fastface.demo.film import Encoding, draw_film, draw_photo, expected_hits
+from fastface.demo.networks import write_pack
+from fastface.demo.persons import DISGUISE_SIMILARITY, Disguise, Person
+from fastface.demo.recogniser import DIMENSION
+from fastface.demo.script import Appearance, Script
+from fastface.demo.scripts import demo_script, random_script
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.types import Faces, Sampling, Size
-from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
+from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.planes import PlaneWriter
 from fastface.video.plan import plan_units
-from fastface.video.planes import PlaneWriter
 from fastface.video.probe import probe
 
 BATCH = 8

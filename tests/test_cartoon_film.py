@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from cartoon_tools import decoded
 
-from fastface.cartoon.backdrops import Backdrop
-from fastface.cartoon.film import Encoding, draw_film, expected_hits, film_frames, read_barcode
-from fastface.cartoon.persons import ADA, BO, Person
-from fastface.cartoon.script import Appearance, Scene, Script
-from fastface.cartoon.scripts import demo_script, random_script
+from fastface.demo.backdrops import Backdrop
+from fastface.demo.film import Encoding, draw_film, expected_hits, film_frames, read_barcode
+from fastface.demo.persons import ADA, BO, Person
+from fastface.demo.script import Appearance, Scene, Script
+from fastface.demo.scripts import demo_script, random_script
 
 NTSC = Fraction(30000, 1001)
 

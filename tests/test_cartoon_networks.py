@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from cartoon_tools import RUNTIMES, decoded, plain_onnxruntime
 
-from fastface.cartoon.detector import DET_SCORE
-from fastface.cartoon.film import Encoding, draw_film, draw_photo
-from fastface.cartoon.networks import write_pack
-from fastface.cartoon.persons import ADA, BO, DISGUISE_SIMILARITY, NUM_PERSONS, Disguise, person
-from fastface.cartoon.recogniser import aligned_point, codebook
-from fastface.cartoon.script import Appearance, Scene, Script, Sighting
-from fastface.cartoon.scripts import random_script
+from fastface.demo.detector import DET_SCORE
+from fastface.demo.film import Encoding, draw_film, draw_photo
+from fastface.demo.networks import write_pack
+from fastface.demo.persons import ADA, BO, DISGUISE_SIMILARITY, NUM_PERSONS, Disguise, person
+from fastface.demo.recogniser import aligned_point, codebook
+from fastface.demo.script import Appearance, Scene, Script, Sighting
+from fastface.demo.scripts import random_script
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_recogniser
 
 TEMPLATE = np.array(

@@ -29,8 +29,8 @@ from cli_tools import (
 )
 from conftest import Cartoon
 
-from fastface.cartoon.film import expected_hits
-from fastface.cartoon.scripts import demo_script
+from fastface.demo.film import expected_hits
+from fastface.demo.scripts import demo_script
 
 
 def test_scan_then_find_without_the_films_is_run(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_status_of_a_folder_that_is_closed_to_the_user_is_one_line(ran: Ran, tmp
     out = copy_of_out(ran, tmp_path)
     code = f"""
 import os, pathlib
-from fastface.workflows.status import read_status
+from fastface.commands.status import read_status
 os.chdir({str(tmp_path)!r})
 os.setuid(65534)
 try:

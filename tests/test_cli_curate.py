@@ -20,14 +20,15 @@ from cli_tools import contents, errors, fastface
 from conftest import Cartoon
 from PIL import Image
 
+from fastface.commands.curate import curate
 from fastface.config import load_config
+from fastface.curation import photo_reader as curate_looking
+from fastface.curation import reader_process as curate_process
 from fastface.errors import WorkerError
-from fastface.pipeline.crew import Crew
 from fastface.pipeline.messages import WorkerSettings
-from fastface.workflows import curate_looking, curate_process
-from fastface.workflows.curate import curate
-from fastface.workflows.observer import Observer
-from fastface.workflows.output import OutputFolder
+from fastface.pipeline.process_pool import Crew
+from fastface.runtime.observer import Observer
+from fastface.runtime.output_folder import OutputFolder
 
 KILLER = "killer.png"
 

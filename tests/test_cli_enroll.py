@@ -9,11 +9,11 @@ import pytest
 from cli_tools import Ran, copy_of_out, errors, fastface, labels
 from conftest import Cartoon
 
+from fastface.commands import enroll as enrolment
 from fastface.config import load_config
-from fastface.pipeline.crew import Crew
+from fastface.pipeline.process_pool import Crew
+from fastface.runtime.networks import open_networks, thresholds
 from fastface.types import Gallery
-from fastface.workflows import enrolment
-from fastface.workflows.networks import open_networks, thresholds
 
 SEVERAL = "00000017.jpg"
 """A photo of Joey Tribbiani in which a second face is cut off by the edge."""

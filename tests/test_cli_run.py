@@ -26,7 +26,7 @@ from cli_tools import (
 )
 from conftest import Cartoon
 
-from fastface.cartoon.film import expected_hits
+from fastface.demo.film import expected_hits
 
 
 def test_one_broken_file_is_exit_code_3_and_the_rest_is_done(cartoon: Cartoon, ran: Ran) -> None:

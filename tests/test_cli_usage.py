@@ -305,7 +305,7 @@ def test_a_command_imports_no_other_command_and_a_wrong_name_is_still_answered_w
     others = {command.split()[0] for command in OPTIONS} - {"find"}
     assert len(others) == 12
     assert [name for name in sorted(others) if f"'fastface.cli.{name}'" in loaded] == []
-    assert "'fastface.cli.find'" in loaded
+    assert "'fastface.cli.commands.find'" in loaded
     assert "did you mean 'find'" in fastface("fidn").stderr
 
 

@@ -13,8 +13,8 @@ import pytest
 from clip_tools import FRAME, SECONDS, beeps_of, draw_numbered_film, frames_of
 from media_tools import FAST_VP8, ffmpeg
 
-from fastface.export.clips import cut_clip
-from fastface.export.plans import ClipMode
+from fastface.export.clips.clips import cut_clip
+from fastface.export.plan import ClipMode
 from fastface.video.discover import VideoFile
 from fastface.video.probe import probe
 

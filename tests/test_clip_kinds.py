@@ -13,12 +13,12 @@ import pytest
 from clip_tools import FRAME, beeps_of, draw_numbered_film, frames_of
 from media_tools import ffmpeg
 
-from fastface.export.boxed import write_boxed
-from fastface.export.clips import Clip, cut_clip
+from fastface.export.clips.clips import Clip, cut_clip
+from fastface.export.clips.overlay_video import write_boxed
 from fastface.types import VideoInfo
+from fastface.video.containers.parts import is_set_back
 from fastface.video.discover import VideoFile
-from fastface.video.parts import is_set_back
-from fastface.video.pictures import frames_at
+from fastface.video.frames.display_frames import frames_at
 from fastface.video.probe import probe
 
 START, END = 1.24, 2.72

@@ -11,8 +11,9 @@ from cli_tools import fastface
 from conftest import Cartoon
 
 from fastface.config import load_config
-from fastface.workflows import checkup, preflight
-from fastface.workflows.output import OutputFolder
+from fastface.diagnostics import doctor as checkup
+from fastface.diagnostics import preflight
+from fastface.runtime.output_folder import OutputFolder
 
 PARTS = ["python", "packages", "runtimes", "processor", "memory", "open files", "device cpu", "device cuda",
          "device tensorrt", "device openvino", "networks", "chosen networks", "processes", "ffmpeg", "cache",
@@ -67,7 +68,7 @@ def test_two_runtimes_that_overwrite_each_other_are_a_fault(monkeypatch: pytest.
 def test_descriptors_are_judged_as_a_run_judges_them(soft: int, hard: int, state: str) -> None:
     code = (
         f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
-        "from fastface.workflows.checkup import _descriptors\nfound = _descriptors()\nprint(found.state, found.facts)"
+        "from fastface.diagnostics.doctor import _descriptors\nfound = _descriptors()\nprint(found.state, found.facts)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert (told[0], str(hard) in told) == (state, True)

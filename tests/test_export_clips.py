@@ -11,11 +11,11 @@ import pytest
 from export_tools import has_sound, keyframes, numbered_frames
 from media_tools import FAST_VP8, VORBIS, run_ffmpeg
 
-from fastface.cartoon.film import Encoding, draw_film, read_barcode
-from fastface.cartoon.script import Script
+from fastface.demo.film import Encoding, draw_film, read_barcode
+from fastface.demo.script import Script
 from fastface.errors import ExportError, InterruptError
-from fastface.export.clips import Clip, cut_clip
-from fastface.export.plans import clip_name
+from fastface.export.clips.clips import Clip, cut_clip
+from fastface.export.plan import clip_name
 from fastface.types import Sampling, Unit, VideoInfo
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile

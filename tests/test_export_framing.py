@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fastface.config import BodyConfig, load_config
 from fastface.errors import ConfigError
-from fastface.export.framing import PARTS, Box, Subject, frame_body, framing_class, score_parts
+from fastface.export.crops.framing import PARTS, Box, Subject, frame_body, framing_class, score_parts
 
 BODY = BodyConfig()
 FACE = (400.0, 300.0, 480.0, 400.0)  # 80 wide, 100 tall, centre (440, 350)

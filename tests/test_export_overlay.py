@@ -11,7 +11,7 @@ from media_tools import ffmpeg
 from video_tools import MAX_PIXELS
 
 from fastface.errors import ExportError
-from fastface.export.boxed import write_boxed
+from fastface.export.clips.overlay_video import write_boxed
 from fastface.export.overlay import box_tracks, boxes_at
 from fastface.types import Faces
 from fastface.video.discover import VideoFile

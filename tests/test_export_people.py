@@ -15,14 +15,14 @@ import pytest
 from people_tools import HOSTILE, VIDEOS, person, portrait, three, with_bodies
 from PIL import Image, ImageDraw
 
+from fastface.cli.commands.people import tell
 from fastface.cli.options import Invocation
-from fastface.cli.people import tell
+from fastface.commands.people import PeopleResult
 from fastface.config import Config
-from fastface.export.people_page import write_people_page
-from fastface.export.people_sheet import draw_people_table
-from fastface.export.people_tables import write_appearances, write_people_table, write_together
+from fastface.export.tables.people_page import write_people_page
+from fastface.export.tables.people_sheet import draw_people_table
+from fastface.export.tables.people_tables import write_appearances, write_people_table, write_together
 from fastface.types.people import Person
-from fastface.workflows.people import PeopleResult
 
 
 class Page(HTMLParser):

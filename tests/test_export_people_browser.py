@@ -12,7 +12,7 @@ from browser_tools import CHROMIUM, Browser, browser
 from people_tools import HOSTILE, VIDEOS, person, three, with_bodies
 from PIL import Image
 
-from fastface.export.people_page import write_people_page
+from fastface.export.tables.people_page import write_people_page
 from fastface.types.people import Person
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from gallery_tools import axis, faces_of
 
-from fastface.export.picked import PickedVideo, write_picked
+from fastface.export.selection_npz import PickedVideo, write_picked
 from fastface.types import Bodies, Hits
 
 

@@ -12,9 +12,9 @@ from PIL import Image as PillowImage
 
 from fastface.config import BodyConfig
 from fastface.errors import ExportError
-from fastface.export.crops import cut_aligned, cut_body, cut_face, save_picture
-from fastface.export.plans import BoxLabel, CropFacts, CropStyle
-from fastface.export.snapshots import draw_boxes
+from fastface.export.crops.crops import cut_aligned, cut_body, cut_face, save_picture
+from fastface.export.crops.snapshots import draw_boxes
+from fastface.export.plan import BoxLabel, CropFacts, CropStyle
 from fastface.types import Image
 
 FACE = CropStyle("face", margin=0.25, size=256, ratios=(), body=BodyConfig())

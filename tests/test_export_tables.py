@@ -13,10 +13,18 @@ from pathlib import Path
 import pytest
 from export_tools import make_faces, make_hits
 
-from fastface.export.cells import clock_cell
-from fastface.export.framing import PARTS
-from fastface.export.plans import CropFacts
-from fastface.export.tables import CropRow, CutFacts, SpanRow, VideoHits, write_crops_table, write_hits, write_spans
+from fastface.csv_cells import clock_cell
+from fastface.export.crops.framing import PARTS
+from fastface.export.plan import CropFacts
+from fastface.export.tables.results import (
+    CropRow,
+    CutFacts,
+    SpanRow,
+    VideoHits,
+    write_crops_table,
+    write_hits,
+    write_spans,
+)
 from fastface.types import Hits, Span
 
 

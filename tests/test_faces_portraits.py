@@ -8,7 +8,7 @@ from test_index import some_faces
 
 from fastface.faces.portraits import choose_portraits, portrait_worth
 from fastface.faces.wholeness import head_shares, is_uncut
-from fastface.identities.tracks import link_tracks
+from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Faces
 
 FRAME = (1280, 720)

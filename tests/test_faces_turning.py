@@ -12,7 +12,7 @@ from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detections, Detector
 from fastface.faces.turning import turn_back, turned
 from fastface.models.graph import prepare_detector, prepare_recogniser
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import pytest
 import video_tools
 from export_tools import numbered_frames
 
-from fastface.cartoon.film import Encoding, draw_film
-from fastface.cartoon.script import Script
-from fastface.export.clips import cut_clip
-from fastface.export.plans import ClipMode
+from fastface.demo.film import Encoding, draw_film
+from fastface.demo.script import Script
+from fastface.export.clips.clips import cut_clip
+from fastface.export.plan import ClipMode
 from fastface.video.discover import VideoFile
 from fastface.video.probe import probe
 

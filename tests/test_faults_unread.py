@@ -14,7 +14,7 @@ from conftest import Cartoon
 from run_tools import arguments, run, tables
 
 from fastface.index.records import UnitRecord
-from fastface.workflows.verdict import judge, was_unread
+from fastface.index.video_state import judge, was_unread
 
 READS_BEFORE_UNITS = 6
 """Of film1.mp4 by a decoder: three for the fingerprint, three for the probe. Then each unit of two seconds opens it."""

@@ -11,9 +11,9 @@ from conftest import Cartoon
 from run_tools import rows
 
 from fastface.index.records import VideoRecord
+from fastface.people.person_names import drop_copies, settle_names
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
-from fastface.workflows.naming import drop_copies, settle_names
 
 
 def film(path: Path, content: bytes) -> VideoFile:

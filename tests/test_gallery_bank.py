@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fastface.errors import ReferenceImageError
 from fastface.gallery import bank
 from fastface.gallery.bank import load_bank, save_bank
-from fastface.gallery.photos import Reference
+from fastface.gallery.photo_set.photos import Reference
 
 PERSONS = {
     "Zoë": (Reference("z/1.jpg", axis(0), 100.0, 250.5, 0.875),),

@@ -8,10 +8,10 @@ from gallery_tools import DIMENSION, USUAL, axis, faces_of, gallery, target
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastface.gallery.evidence import Cohort, EvidenceModel
-from fastface.gallery.limits import Limits, TrackRule
 from fastface.gallery.matching import EVERYONE, Matches, VideoFaces, match, match_tracks
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.thresholds import Limits, TrackRule
+from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.grouping import summarize_tracks
 from fastface.impostors import ImpostorDistribution
 from fastface.types import HIT_KINDS, Added, Faces, Gallery, SampledFrames, Target

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from fastface import cosine
-from fastface.gallery.evidence import Cohort, EvidenceModel
 from fastface.gallery.growth import Grower, GrowthRule
-from fastface.gallery.limits import Limits, TrackRule
 from fastface.gallery.matching import Matches, VideoFaces, match, match_tracks
+from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.reported import without_own_tracks
+from fastface.gallery.thresholds import Limits, TrackRule
+from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.grouping import summarize_tracks
 from fastface.impostors import ImpostorDistribution
 from fastface.types import Faces, Gallery, Hits, SampledFrames, Target

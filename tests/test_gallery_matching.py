@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from fastface import cosine
 from fastface.cosine import References, cosine_blocks, near_rows, normalized
-from fastface.gallery.limits import Limits
 from fastface.gallery.matching import EVERYONE, match
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.thresholds import Limits
 from fastface.types import Faces
 
 ANN, BOB = axis(0), axis(1)

@@ -7,8 +7,8 @@ from cli_tools import fastface
 from conftest import Cartoon
 
 from fastface.errors import ConfigError
+from fastface.gallery.photo_set.sources import Sources, collect
 from fastface.gallery.references import ReferenceRule, load_gallery
-from fastface.gallery.sources import Sources, collect
 from fastface.types import Faces
 
 

@@ -12,7 +12,7 @@ from fastface.faces.scrfd import Detector
 from fastface.gallery.references import ReferenceRule, load_gallery
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.types import Faces
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from gallery_tools import DIMENSION, axis, faces_of, mixed
 from PIL import Image
 
 from fastface.errors import ConfigError
+from fastface.gallery.photo_set.sources import collect
 from fastface.gallery.references import ReferenceRule, load_gallery, save_gallery
-from fastface.gallery.sources import collect
 from fastface.types import Faces
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 
 ALIKE = 0.5
 ANN, BOB, ZOE = axis(0), axis(1), axis(2)

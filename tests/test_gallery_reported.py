@@ -7,10 +7,10 @@ import pytest
 from gallery_tools import axis, faces_of, gallery, show, target
 
 from fastface.gallery.growth import Grower, GrowthRule
-from fastface.gallery.limits import Limits
 from fastface.gallery.matching import match
+from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.reported import without_own_tracks
+from fastface.gallery.thresholds import Limits
 from fastface.types import Faces, Gallery, Hits
 
 LIMITS = Limits(enter=0.5, exit=0.4, margin=0.05)

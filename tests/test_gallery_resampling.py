@@ -9,17 +9,17 @@ from faces_tools import PlainSession
 from gallery_tools import axis, mixed
 from PIL import Image
 
+from fastface.enrollment.process import _looks, _resampled
 from fastface.faces.align import align_picture, estimate_transforms
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
 from fastface.gallery.bank import load_bank, save_bank
-from fastface.gallery.photos import Reference
+from fastface.gallery.photo_set.photos import Reference
+from fastface.gallery.photo_set.test_time_augmentation import Resampling, jittered_landmarks, mean_embedding
 from fastface.gallery.references import ReferenceRule, load_gallery
-from fastface.gallery.resampling import Resampling, jittered_landmarks, mean_embedding
 from fastface.models.graph import prepare_detector, prepare_recogniser
-from fastface.video.picture import read_picture
-from fastface.workflows.enrolment_process import _looks, _resampled
+from fastface.video.frames.image_file import read_picture
 
 LANDMARKS = np.array([[38, 52], [74, 52], [56, 72], [42, 92], [71, 92]], np.float32) * 2 + 30
 

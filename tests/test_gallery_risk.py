@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fastface.gallery.limits import Pairs, TrackRule
+from fastface.gallery.thresholds import Pairs, TrackRule
 from fastface.impostors import ImpostorDistribution
 
 USUAL = ImpostorDistribution(0.0, 0.06, 0.1, 0.03, nearest_gain=0.02, film_shift=0.1, film_correlation=0.8)

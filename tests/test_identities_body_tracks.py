@@ -7,7 +7,7 @@ from gallery_tools import DIMENSION, axis, faces_of, mixed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastface.identities.body_tracks import link_bodies
+from fastface.tracking.body_tracks import link_bodies
 from fastface.types import NUM_COLOURS, Bodies, Faces
 
 ANN, BOB = axis(0), axis(1)

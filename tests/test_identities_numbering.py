@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastface.errors import FaceIndexError
-from fastface.identities.numbering import CensusTracks, Numbering
+from fastface.people.clusters.numbering import CensusTracks, Numbering
 
 ALIKE = 0.9
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from fastface.errors import ConfigError, SpaceError, StoreError
-from fastface.identities import register
-from fastface.identities.store import (
+from fastface.people.store import register
+from fastface.people.store.base import (
     Encounter,
     Identity,
     IdentityStore,
@@ -641,8 +641,8 @@ def test_a_full_disk_is_told_and_what_was_told_before_stays(tmp_path: Path) -> N
 
 
 def test_a_file_that_stays_in_use_is_told(tmp_path: Path) -> None:
-    from fastface.identities.sqlite_store import SqliteStore
-    from fastface.identities.store import Rules
+    from fastface.people.store.base import Rules
+    from fastface.people.store.sqlite import SqliteStore
 
     path = tmp_path / "identities.db"
     with SqliteStore(path, Rules("abc", D, THRESHOLD, 30), patience=0.2) as store:
@@ -706,7 +706,7 @@ def test_what_others_change_in_the_middle_is_not_taken_for_damage(
                 interruptions.pop()
                 assert tell(other, axis(1), "a", "1") == 2
 
-        monkeypatch.setattr("fastface.identities.redis_store.fail_point", interrupt)
+        monkeypatch.setattr("fastface.people.store.redis.fail_point", interrupt)
         assert tell(store, axis(2), "a", "2") == 3
         interruptions.append(2)
         keep_only(store, "a", ["0", "2"])

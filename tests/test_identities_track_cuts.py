@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from gallery_tools import axis, faces_of, mixed
 
-from fastface.identities.corrections import Anchor, Corrections, cut_tracks, look_of
-from fastface.identities.track_cuts import best_cut, cut_contradictions
-from fastface.identities.tracks import link_tracks
+from fastface.people.clusters.corrections import Anchor, Corrections, cut_tracks, look_of
+from fastface.tracking.face_tracks import link_tracks
+from fastface.tracking.track_cuts import best_cut, cut_contradictions
 from fastface.types import Faces
 
 ANN, BOB = axis(0), axis(1)

@@ -7,7 +7,7 @@ from gallery_tools import axis, faces_of, mixed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastface.identities.tracks import link_tracks
+from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Faces
 
 ANN, BOB = axis(0), axis(1)

@@ -14,7 +14,7 @@ from fastface.index.records import UnitRecord
 from fastface.index.store import VideoIndex
 from fastface.pipeline.portraits import BODY_GAP, FACE_GAP, PortraitClock
 from fastface.types import FacePictures, Faces, SampledFrames, Sampling, Unit
-from fastface.video.frame import SampledFrame
+from fastface.video.frames.frame import SampledFrame
 
 FRAMES = SampledFrames.empty()
 

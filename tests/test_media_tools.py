@@ -54,8 +54,8 @@ PINNED_FILMS = ["0f5681a197f58285", "9efffdccc1425d41", "b436b0ea49688656"]
 FILMS = """
 import hashlib, json, sys
 from pathlib import Path
-from fastface.cartoon.film import Encoding, draw_film
-from fastface.cartoon.scripts import random_script
+from fastface.demo.film import Encoding, draw_film
+from fastface.demo.scripts import random_script
 
 digests = []
 for name, seed, encoding in (("a.mp4", 1, Encoding(gop=25)), ("b.mkv", 2, Encoding(zoom=2)), ("c.ts", 3, Encoding())):

@@ -8,7 +8,7 @@ import pytest
 from fastface.backends import DeviceInfo
 from fastface.errors import ModelError
 from fastface.models.packs import PackFolder, read_network, verify
-from fastface.models.store import contract_of, find_models, places
+from fastface.models.selection import contract_of, find_models, places
 
 CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
 GPU = DeviceInfo("onnxruntime", "CUDA", "float32", "H200", "onnxruntime 1.31.1")

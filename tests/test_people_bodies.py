@@ -17,18 +17,18 @@ from people_tools import body_portrait, portrait
 from test_index import INFO
 from test_people import Command, census, identities, listed, rows
 
-from fastface.cartoon.film import Encoding, draw_film
-from fastface.cartoon.recogniser import DIMENSION
-from fastface.cartoon.script import Script
 from fastface.config import load_config
+from fastface.demo.film import Encoding, draw_film
+from fastface.demo.recogniser import DIMENSION
+from fastface.demo.script import Script
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.runtime.context import VERSION
+from fastface.runtime.networks import open_networks
+from fastface.runtime.output_folder import OutputFolder
+from fastface.runtime.scan_key import recipe_of
 from fastface.types import NUM_COLOURS, Bodies, FacePictures, Faces, SampledFrames
-from fastface.workflows.desk import VERSION
-from fastface.workflows.networks import open_networks
-from fastface.workflows.output import OutputFolder
-from fastface.workflows.recipe import recipe_of
 
 # Fixtures: a pack of drawn networks, and the command line in this process.
 pack, command = test_people.pack, test_people.command

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastface.commands.people import PeopleResult, people
+from fastface.commands.run import find, scan
 from fastface.config import Config, load_config
-from fastface.identities.census import NOBODY
-from fastface.identities.corrections import Corrections
 from fastface.index.store import VideoIndex
+from fastface.people.census import take_census
+from fastface.people.clusters.corrections import Corrections
+from fastface.people.clusters.person_summaries import NOBODY
+from fastface.runtime.context import open_desk
+from fastface.runtime.observer import Observer
 from fastface.types import Faces
-from fastface.workflows.census import take_census
-from fastface.workflows.desk import open_desk
-from fastface.workflows.observer import Observer
-from fastface.workflows.people import PeopleResult, people
-from fastface.workflows.run import find, scan
 
 FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")
 

@@ -10,7 +10,7 @@ import pytest
 from fastface.persons.bodies import BodyFinder, Instant
 from fastface.persons.colours import colours_of
 from fastface.persons.yolo import PersonDetector, Persons
-from fastface.pipeline.inference import Job, find_bodies
+from fastface.pipeline.inference.worker_loop import Job, find_bodies
 from fastface.pipeline.messages import Infer
 from fastface.types import Bodies, Geometry, Image
 

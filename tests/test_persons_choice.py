@@ -15,9 +15,9 @@ from test_models_graph_person import NAMES, tiny_yolo
 from fastface.backends import DeviceInfo
 from fastface.config import load_config
 from fastface.errors import ConfigError, ModelError
-from fastface.models.store import ModelSet, find_models
+from fastface.models.selection import ModelSet, find_models
 from fastface.persons.export import export_person, exported_path
-from fastface.workflows.networks import Networks, open_networks
+from fastface.runtime.networks import Networks, open_networks
 
 CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
 
@@ -137,7 +137,7 @@ def test_another_process_is_sent_all_that_it_needs_and_onnx_is_read_once(models:
     code = f"""
 import sys
 from fastface.config import load_config
-from fastface.workflows.networks import open_networks
+from fastface.runtime.networks import open_networks
 flags = {{"models": {{"dir": {str(models)!r}, "device": "cpu"}}}}
 person = open_networks(load_config(environment={{}}, flags=flags)).person
 print(person.graph, [name for name in ("onnx", "cv2", "openvino", "onnxruntime", "av") if name in sys.modules])

@@ -19,17 +19,17 @@ from conftest import Cartoon
 from faces_tools import planes_of
 
 from fastface.backends import DeviceInfo, onnxruntime_session
-from fastface.cartoon.film import film_frames
+from fastface.demo.film import film_frames
 from fastface.errors import DeviceLostError
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
 from fastface.persons.network import PersonNetwork
-from fastface.pipeline import overlap
-from fastface.pipeline.crew import Crew, stop_all
 from fastface.pipeline.events import ChildNote
-from fastface.pipeline.inference import serve_in_turn
+from fastface.pipeline.inference.gpu_overlap import serve_overlapped
+from fastface.pipeline.inference.worker_loop import gpu_overlap as overlap
+from fastface.pipeline.inference.worker_loop import serve_in_turn
 from fastface.pipeline.messages import DecoderSettings, Failed, Infer, Inferred, Ready, Stop, WorkerSettings
-from fastface.pipeline.overlap import serve_overlapped
 from fastface.pipeline.process import Child
+from fastface.pipeline.process_pool import Crew, stop_all
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Sampling
 

@@ -17,13 +17,13 @@ from conftest import Cartoon
 from fastface.backends import DeviceInfo
 from fastface.errors import BackendError, ExportError, InterruptError, ModelError, WorkerError
 from fastface.pipeline import coordinator
-from fastface.pipeline import crew as crew_module
+from fastface.pipeline import process_pool as crew_module
 from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.crew import Crew, CrewSizes, Member, stop_all
-from fastface.pipeline.errands import Refused, run_errands, serve_errands
 from fastface.pipeline.messages import Alive, DecoderSettings, Failed, Ready, Stop, WorkerSettings
 from fastface.pipeline.process import Child
+from fastface.pipeline.process_pool import Crew, CrewSizes, Member, stop_all
 from fastface.pipeline.ring import RingShape
+from fastface.pipeline.task_pool import Refused, run_errands, serve_errands
 from fastface.types import Sampling
 from fastface.video.discover import VideoFile
 

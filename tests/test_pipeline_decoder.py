@@ -19,7 +19,7 @@ from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.planes import PlaneWriter
+from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import probe
 
 

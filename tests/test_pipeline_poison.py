@@ -13,12 +13,13 @@ import run_tools
 from conftest import Cartoon, Torture
 from test_pipeline_cards import settings_for
 
-from fastface.cartoon.script import Script
-from fastface.pipeline import inference, overlap
+from fastface.demo.script import Script
 from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.crew import Crew, CrewSizes
 from fastface.pipeline.events import ChildLost, Event, UnitScanned, VideoProbed
+from fastface.pipeline.inference.worker_loop import gpu_overlap as overlap
+from fastface.pipeline.inference.worker_loop import worker_loop as inference
 from fastface.pipeline.messages import DecoderSettings, Infer, WorkerSettings
+from fastface.pipeline.process_pool import Crew, CrewSizes
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Sampling
 from fastface.video.discover import VideoFile

@@ -6,8 +6,8 @@ from collections import deque
 import numpy as np
 import pytest
 
+from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, blame_of, may_lease
 from fastface.pipeline.messages import Filled
-from fastface.pipeline.work import QUARANTINE_BLAME, Batch, blame_of, may_lease
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry
 
 GEOMETRY = Geometry((64, 64), (64, 64), (64, 64), (64, 64))

@@ -16,11 +16,11 @@ from conftest import Cartoon
 
 from fastface.backends.nvidia import card_present
 from fastface.config import Config, load_config
+from fastface.diagnostics import preflight
 from fastface.errors import BackendError, SpaceError
 from fastface.pipeline import ring
 from fastface.pipeline.ring import RingShape
-from fastface.workflows import preflight
-from fastface.workflows.output import OutputFolder, check_writable, nearest
+from fastface.runtime.output_folder import OutputFolder, check_writable, nearest
 
 without_card = pytest.mark.skipif(card_present(), reason="there is a card here")
 
@@ -57,7 +57,7 @@ def test_descriptors_are_taken_as_far_as_they_are_given(soft: int, hard: int, ex
     code = (
         "import resource\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
-        "from fastface.workflows.preflight import raise_descriptors\n"
+        "from fastface.diagnostics.preflight import raise_descriptors\n"
         "try:\n    raise_descriptors()\n    print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
         "except Exception as error:\n    print(error)\n"
     )
@@ -125,7 +125,7 @@ def test_what_another_user_closed_cannot_be_written_and_nothing_is_left(tmp_path
     state.mkdir(parents=True, mode=0o700)
     (tmp_path / "out").chmod(0o777)
     code = (
-        f"import os, pathlib\nfrom fastface.workflows.preflight import check_out\nos.chdir({str(tmp_path)!r})\n"
+        f"import os, pathlib\nfrom fastface.diagnostics.preflight import check_out\nos.chdir({str(tmp_path)!r})\n"
         "os.setuid(65534)\ncheck_out(pathlib.Path('new/out'))\n"
         "try:\n    check_out(pathlib.Path('out'))\nexcept Exception as error:\n    print(type(error).__name__, error)\n"
     )
@@ -218,7 +218,7 @@ def test_looking_ahead_loads_no_codec_and_no_network_library(cartoon: Cartoon, t
     heavy = ("av", "cv2", "onnx", "PIL", "openvino", "onnxruntime")
     code = (
         "import sys, pathlib\nfrom fastface.config import load_config\n"
-        "from fastface.workflows.preflight import look_ahead\n"
+        "from fastface.diagnostics.preflight import look_ahead\n"
         f"config = load_config(flags={{'models': {{'dir': {str(cartoon.models)!r}}}}})\n"
         f"look_ahead(config, [{str(cartoon.films)!r}], [{str(cartoon.photos)!r}], pathlib.Path('out'))\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fastface.workflows.progress import ScanProgress, VideoProgress, clock_text
+from fastface.runtime.progress import ScanProgress, VideoProgress, clock_text
 
 
 def _scan(num_videos: int, **videos: VideoProgress) -> ScanProgress:
@@ -74,7 +74,7 @@ def test_times_are_written_as_clocks(seconds: float, text: str) -> None:
 
 _SCAN = """
 from fractions import Fraction
-from fastface.workflows.observer import BarObserver
+from fastface.runtime.observer import BarObserver
 bars = BarObserver()
 bars.begin(2)
 bars.video_begun("long.mp4", Fraction(60), 0.0)

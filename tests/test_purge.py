@@ -11,7 +11,7 @@ import run_tools
 from cli_tools import Ran, contents, environment, errors, fastface
 from conftest import Cartoon
 
-from fastface.workflows.output import OutputFolder
+from fastface.runtime.output_folder import OutputFolder
 
 
 @pytest.fixture

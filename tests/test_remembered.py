@@ -11,7 +11,7 @@ from run_tools import rows
 
 from fastface import api
 from fastface.config import load_config
-from fastface.workflows.remembered import read_remembered, remember_settings
+from fastface.runtime.saved_settings import read_remembered, remember_settings
 
 EXPORT = ("--crops", "none", "--clips", "precise", "--pad", "0,0.5")
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import typer
 
+from fastface.cli.console import finish
 from fastface.cli.options import Invocation
-from fastface.cli.report import finish
 from fastface.config import Config
-from fastface.export.tables import SpanRow
-from fastface.gallery.limits import Limits, TrackRule
+from fastface.export.tables.results import SpanRow
+from fastface.gallery.thresholds import Limits, TrackRule
+from fastface.runtime.run_report import Counts, RunResult, VideoOutcome
 from fastface.types import Span
 from fastface.video.discover import Skipped
-from fastface.workflows.results import Counts, RunResult, VideoOutcome
 
 LONG = f"{'a very long name of a film ' * 6}Иван 👨\u200d👩\u200d👧.mp4"
 

@@ -11,7 +11,7 @@ from cli_tools import fastface
 from PIL import Image
 
 from fastface.config import BodyConfig
-from fastface.export.framing import PARTS
+from fastface.export.crops.framing import PARTS
 
 CLIPS = {"friends": "friends", "hamilton": "hamilton", "azvi_billhyland": "hyland"}
 """Clip → photos of the persons in it."""

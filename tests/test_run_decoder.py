@@ -10,8 +10,8 @@ from cli_tools import fastface
 from conftest import Cartoon
 
 from fastface.index.records import UnitRecord, VideoRecord
+from fastface.runtime.context import _outcome
 from fastface.video.nvdec import is_installed
-from fastface.workflows.desk import _outcome
 
 FAKE = Path(__file__).parent / "fake_nvdec"
 UNIT = UnitRecord("000000", Fraction(0), None, dense=False, decoder="nvdec")

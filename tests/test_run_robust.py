@@ -14,7 +14,7 @@ import pytest
 from conftest import Cartoon
 from run_tools import alive, arguments, children, kill, leftovers, num_units, rows, run, tables, wait_until
 
-from fastface.cartoon.film import expected_hits
+from fastface.demo.film import expected_hits
 
 NUM_UNITS = 6 + 4 + 2
 """Films of 12, 8 and 4 seconds with a keyframe every second, in units of two seconds."""

@@ -18,7 +18,7 @@ from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
 from fastface.index.store import VideoIndex
 from fastface.models.graph import prepare_detector, prepare_recogniser
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 
 NUM_PHOTOS = 7
 """Of each of six persons."""

@@ -14,11 +14,11 @@ import run_tools
 from cli_tools import DURATIONS, environment, errors, fastface
 from conftest import Cartoon
 
+from fastface.commands.status import read_status
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
+from fastface.runtime.output_folder import OutputFolder
 from fastface.types import VideoInfo
-from fastface.workflows.output import OutputFolder
-from fastface.workflows.status import read_status
 
 NO_EXPORTS = ("--clips", "none", "--crops", "none", "-q")
 

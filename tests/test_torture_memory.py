@@ -11,7 +11,7 @@ from conftest import Cartoon, Torture
 from media_tools import ffmpeg
 from run_tools import COMMAND, children
 
-from fastface.workflows.memory import tree_memory
+from fastface.runtime.memory import tree_memory
 
 MOST_BYTES_A_THOUSAND = 1 << 20
 SETTLED_SHARE = 0.3

@@ -9,7 +9,7 @@ import av
 import pytest
 import video_tools as tools
 
-from fastface.video.chains import is_whole
+from fastface.video.containers.mp4_chains import is_whole
 
 SMALL = "-f lavfi -i testsrc2=size=160x120:rate=25:duration=2 -f lavfi -i sine=duration=2"
 LARGE = "-f lavfi -i testsrc2=size=1280x720:rate=25:duration=1 -f lavfi -i sine=duration=1"

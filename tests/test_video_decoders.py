@@ -16,12 +16,12 @@ from video_tools import EVERY_FRAME, MAX_PIXELS
 
 from fastface.types import DecoderName, Sampling, Unit
 from fastface.video import nvdec
-from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frame import UnitReport
+from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.frame import UnitReport
+from fastface.video.frames.planes import PlaneWriter
 from fastface.video.plan import plan_units
-from fastface.video.planes import PlaneWriter
 from fastface.video.probe import Probe, probe
 
 FAKE = Path(__file__).parent / "fake_nvdec"

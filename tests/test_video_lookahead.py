@@ -16,8 +16,8 @@ from fastface.types import Sampling, Unit, VideoInfo
 from fastface.video import pyav
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frame import UnitReport
-from fastface.video.lookahead import can_skip, marked
+from fastface.video.frames.frame import UnitReport
+from fastface.video.packet_skipping import can_skip, marked
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
 

@@ -16,7 +16,7 @@ from media_tools import run_ffmpeg
 from PIL import Image
 
 from fastface.errors import InputError
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 
 RED, GREEN, BLUE, WHITE = (0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 255)
 """BGR."""
@@ -180,7 +180,7 @@ def test_the_main_picture_of_a_heic_is_taken(tmp_path):
 
 def test_what_reads_heic_is_loaded_with_the_first_one(tmp_path):
     code = (
-        "import sys, pathlib\nfrom fastface.video.picture import read_picture\n"
+        "import sys, pathlib\nfrom fastface.video.frames.image_file import read_picture\n"
         "for name in sys.argv[1:]:\n"
         "    read_picture(pathlib.Path(name))\n    print('pi_heif' in sys.modules, end=' ')"
     )

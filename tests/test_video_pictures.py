@@ -14,7 +14,7 @@ from video_tools import EVERY_FRAME, MAX_PIXELS
 from fastface.types import Unit, VideoInfo
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.pictures import frames_at
+from fastface.video.frames.display_frames import frames_at
 from fastface.video.probe import probe
 
 COLOURS = {"0x3C78C8": (200, 120, 60), "0xC83C28": (40, 60, 200), "0xE0E0E0": (224, 224, 224)}
@@ -109,6 +109,6 @@ def test_a_frame_that_cannot_be_converted_costs_no_other(tmp_path, monkeypatch) 
     # A format that swscale refuses.
     frames[2] = replace(frames[2], content=av.VideoFrame(64, 48, "gray32le"))
     monkeypatch.setattr(source, "frames", lambda _unit: iter(frames))
-    monkeypatch.setattr("fastface.video.pictures.open_source", lambda _info, alive: source)
+    monkeypatch.setattr("fastface.video.frames.display_frames.open_source", lambda _info, alive: source)
     stamps = [frame.pts for frame in frames]
     assert [pts for pts, _ in frames_at(info, stamps)] == [*stamps[:2], *stamps[3:]]

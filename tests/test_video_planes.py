@@ -14,10 +14,10 @@ from test_video_plan import probed
 from video_tools import EVERY_FRAME, MAX_PIXELS
 
 from fastface.types import Geometry, Unit, VideoInfo
-from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.planes import PlaneWriter, split_i420
+from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.planes import PlaneWriter, split_i420
 from fastface.video.probe import probe
 
 BLUE = "0x3C78C8"  # R 60, G 120, B 200

@@ -17,7 +17,7 @@ from media_tools import ffmpeg
 
 from fastface.types import Sampling, VideoInfo
 from fastface.video.discover import VideoFile
-from fastface.video.encryption import ENCRYPTED, is_encrypted
+from fastface.video.integrity.encryption import ENCRYPTED, is_encrypted
 from fastface.video.probe import probe
 
 FIVE = Sampling(Fraction(1, 5))

@@ -10,7 +10,7 @@ import video_tools as tools
 from media_tools import ffmpeg
 
 from fastface.types import Sampling
-from fastface.video.bits import Bits, unescape
+from fastface.video.codecs.bits import Bits, unescape
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.plan import plan_units

@@ -9,12 +9,12 @@ from video_tools import EVERY_FRAME, MAX_PIXELS
 
 from fastface.errors import InputError, VideoError
 from fastface.types import Sampling, Unit
-from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
-from fastface.video.pictures import frames_at
-from fastface.video.planes import PlaneWriter
+from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.display_frames import frames_at
+from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import probe
 
 

@@ -11,15 +11,15 @@ import pytest
 import video_tools as tools
 from media_tools import ffmpeg
 
-from fastface.export.clips import cut_clip
+from fastface.export.clips.clips import cut_clip
 from fastface.types import Sampling, Size, VideoInfo
-from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frame import SampledFrame
-from fastface.video.pictures import frames_at
+from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.display_frames import frames_at
+from fastface.video.frames.frame import SampledFrame
+from fastface.video.frames.planes import PlaneWriter
 from fastface.video.plan import plan_units
-from fastface.video.planes import PlaneWriter
 from fastface.video.probe import probe
 
 UPRIGHT, LYING = (120, 160), (160, 120)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from fastface.types import SIGNATURE_SIZE, SampledFrames
-from fastface.video import shots
-from fastface.video.shots import number_shots
-from fastface.video.signature import signature_of
+from fastface.video.frames import shots
+from fastface.video.frames.shots import number_shots
+from fastface.video.frames.signature import signature_of
 
 SIZE = (640, 360)
 NUM_PLACES = 24

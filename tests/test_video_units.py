@@ -14,7 +14,7 @@ from video_tools import EVERY_FRAME, MAX_PIXELS, ffprobe_times
 from fastface.types import Sampling, Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.pictures import frames_at
+from fastface.video.frames.display_frames import frames_at
 from fastface.video.plan import plan_units
 from fastface.video.probe import Probe, probe
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from fastface.workflows.background import Background
+from fastface.scan.writer_thread import Background
 
 
 def test_what_follows_is_done_in_order_by_the_caller() -> None:

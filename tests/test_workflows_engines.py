@@ -12,18 +12,18 @@ import run_tools
 from conftest import Cartoon
 
 from fastface.backends import DeviceInfo, EngineNote
+from fastface.commands.run import scan
 from fastface.config import Config, load_config
 from fastface.errors import BackendError, ConfigError, InterruptError
 from fastface.pipeline.building import EngineJob
 from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.errands import serve_errands
 from fastface.pipeline.messages import WorkerSettings
-from fastface.workflows import engines, networks
-from fastface.workflows.engines import engine_jobs, ready_networks
-from fastface.workflows.machine import choose_layout
-from fastface.workflows.networks import Networks, open_networks
-from fastface.workflows.observer import Observer
-from fastface.workflows.run import scan
+from fastface.pipeline.task_pool import serve_errands
+from fastface.runtime import engines, networks
+from fastface.runtime.engines import engine_jobs, ready_networks
+from fastface.runtime.networks import Networks, open_networks
+from fastface.runtime.observer import Observer
+from fastface.runtime.resources import choose_layout
 
 H200 = DeviceInfo("onnxruntime", "TensorRT", "float16", "H200", "TensorRT 10.13.3", compute_capability="9.0")
 CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
@@ -177,8 +177,8 @@ def test_workers_alone_capture_cuda_graphs_and_only_if_wanted(
 
 @pytest.mark.usefixtures("machine")
 def test_photos_are_looked_at_with_the_scans_engines(cartoon: Cartoon) -> None:
+    from fastface.enrollment.photo_pool import picture_settings
     from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
-    from fastface.workflows.looking import picture_settings
 
     config = config_for(cartoon)
     found = open_networks(config)

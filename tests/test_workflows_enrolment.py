@@ -14,15 +14,16 @@ import pytest
 import run_tools
 from conftest import Cartoon
 
+from fastface.commands import enroll as enrolment
 from fastface.config import Config, load_config
+from fastface.enrollment import process as enrolment_process
 from fastface.errors import BackendError, ConfigError, InputError, InterruptError, WorkerError
 from fastface.faces.align import TEMPLATE, align_picture
 from fastface.gallery.references import GalleryReport, save_gallery
-from fastface.pipeline.crew import Crew
 from fastface.pipeline.messages import WorkerSettings
+from fastface.pipeline.process_pool import Crew
+from fastface.runtime.networks import Networks, open_networks, thresholds
 from fastface.types import Gallery
-from fastface.workflows import enrolment, enrolment_process
-from fastface.workflows.networks import Networks, open_networks, thresholds
 
 KILLER, CRASHER = "killer.png", "crasher.png"
 

@@ -15,7 +15,7 @@ from conftest import Cartoon
 from export_tools import keyframes
 
 from fastface.config import BodyConfig
-from fastface.export.framing import PARTS
+from fastface.export.crops.framing import PARTS
 
 RATE = 25
 """Frames a second of the drawn films."""

@@ -9,10 +9,10 @@ from export_tools import make_faces, make_hits
 
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
+from fastface.export.crops.plan import plan_pictures
 from fastface.index.records import VideoRecord
+from fastface.search.searcher import Findings
 from fastface.types import Faces, VideoInfo
-from fastface.workflows.find import Findings
-from fastface.workflows.pictures import plan_pictures
 
 WHOLE, HALF = (500.0, 200.0, 571.0, 300.0), (1244.0, 200.0, 1280.0, 300.0)
 INFO = VideoInfo(

@@ -15,11 +15,11 @@ from fastface.config import Config, load_config
 from fastface.errors import BackendError
 from fastface.pipeline.building import EngineJob
 from fastface.pipeline.messages import Precisions, device_of
-from fastface.workflows import networks as networks_module
-from fastface.workflows import precisions
-from fastface.workflows.engines import preview_networks, ready_networks
-from fastface.workflows.networks import open_networks
-from fastface.workflows.precisions import describe_precisions, settle_precisions
+from fastface.runtime import networks as networks_module
+from fastface.runtime import precisions
+from fastface.runtime.engines import preview_networks, ready_networks
+from fastface.runtime.networks import open_networks
+from fastface.runtime.precisions import describe_precisions, settle_precisions
 
 CPU = DeviceInfo("openvino", "CPU", "bfloat16", "EPYC", "openvino 2026.4.1", precisions=("bfloat16", "float32"))
 H200 = DeviceInfo("onnxruntime", "TensorRT", "float16", "H200", "TensorRT 10.13.3", precisions=("float16", "float32"))

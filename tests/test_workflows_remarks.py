@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fastface.index.records import VideoRecord
+from fastface.runtime.remarks import describe_video
 from fastface.types import VideoInfo
-from fastface.workflows.remarks import describe_video
 
 INFO = VideoInfo(
     path=Path("v.flv"),

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from fastface.index.records import UnitRecord
-from fastface.workflows.verdict import judge
+from fastface.index.video_state import judge
 
 
 def unit(index: int, **facts: object) -> UnitRecord:

@@ -11,12 +11,12 @@ from media_tools import ffmpeg
 
 from fastface.errors import VideoError
 from fastface.index.records import UnitRecord
+from fastface.index.video_state import judge
 from fastface.types import DecoderName, Sampling
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
-from fastface.workflows.verdict import judge
 
 MAX_PIXELS = 100_000_000
 X264 = "-c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p"

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastface.backends.card_session import CardSession
+from fastface.backends.cuda_session import CardSession
 from fastface.backends.nvidia import load_tensorrt
 from fastface.backends.onnxruntime_loading import PROVIDER_NAMES, load_runtime, open_inner, open_on_card
 from fastface.backends.precision import LIMITS, disagreement

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.backends.card_session import CardSession
+from fastface.backends.cuda_session import CardSession
 from fastface.backends.engines import open_engine
 from fastface.backends.nvidia import load_tensorrt, query_card, require_driver
 from fastface.backends.onnxruntime_loading import (

@@ -8,7 +8,7 @@ import typer
 from typer.main import get_command, get_group
 
 from fastface.cli.usage import PlainCommand, PlainGroup
-from fastface.workflows.desk import VERSION
+from fastface.runtime.context import VERSION
 
 __all__ = ["COMMANDS", "app"]
 
@@ -56,7 +56,7 @@ class _Commands(PlainGroup):
 def _load(name: str) -> Any:
     place, example = COMMANDS[name]
     module, _, attribute = place.partition(".")
-    found = getattr(import_module(f"fastface.cli.{module}"), attribute)
+    found = getattr(import_module(f"fastface.cli.commands.{module}"), attribute)
     if isinstance(found, typer.Typer):
         group = get_group(found)
         group.name = name

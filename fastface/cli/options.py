@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError
-from fastface.workflows.remembered import read_remembered
+from fastface.runtime.saved_settings import read_remembered
 
 __all__ = [
     "CURATE",

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fastface.curation.pages import COLUMNS, Page, Tile
 from fastface.files import atomic_path
 from fastface.lettering import Font, lettering
-from fastface.video.picture import read_picture
+from fastface.video.frames.image_file import read_picture
 
 __all__ = ["draw_page"]
 

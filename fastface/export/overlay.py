@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastface.export.plans import BoxLabel
+from fastface.export.plan import BoxLabel
 from fastface.types import Bodies, Faces, Hits
 
 __all__ = ["BoxTrack", "box_tracks", "boxes_at"]

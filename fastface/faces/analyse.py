@@ -19,7 +19,7 @@ from fastface.faces.scrfd import Detections, Detector
 from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turned
 from fastface.suppression import suppress
 from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, Looks, Size
-from fastface.video.canvas import PICTURE_CANVAS
+from fastface.video.frames.canvas import PICTURE_CANVAS
 
 __all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "PhotoFaces", "letterbox"]
 

@@ -18,7 +18,7 @@ from fastface.faces.scrfd import Detections, Detector
 from fastface.faces.turning import CANDIDATE_SCORE, CLEAR_SCORE, NUM_TURNS, turn_back, turn_doubtful, turned
 from fastface.suppression import suppress
 from fastface.types import Image, Looks, Size
-from fastface.video.canvas import PICTURE_CANVAS
+from fastface.video.frames.canvas import PICTURE_CANVAS
 
 __all__ = ["find_in_frames", "find_in_picture", "least_score", "letterbox"]
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from fastface.faces.scrfd import Detections, Detector
 from fastface.types import Image
-from fastface.video.canvas import PICTURE_CANVAS
+from fastface.video.frames.canvas import PICTURE_CANVAS
 
 __all__ = [
     "CANDIDATE_SCORE",

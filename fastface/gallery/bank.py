@@ -29,8 +29,8 @@ import numpy.typing as npt
 from fastface.cosine import normalized
 from fastface.errors import ReferenceImageError
 from fastface.files import atomic_path
-from fastface.gallery.photos import Reference
-from fastface.gallery.sources import label_of
+from fastface.gallery.photo_set.photos import Reference
+from fastface.gallery.photo_set.sources import label_of
 from fastface.names import valid_text
 
 __all__ = ["load_bank", "save_bank"]

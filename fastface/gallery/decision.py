@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.gallery.evidence import TrackEvidence
-from fastface.gallery.limits import TrackRule
+from fastface.gallery.thresholds import TrackRule
+from fastface.gallery.track_voting import TrackEvidence
 from fastface.types import FaceTracks, HitKind
 
 __all__ = ["TrackDecision", "decide_tracks", "near_misses"]

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import cosine_blocks, distinct_rows
-from fastface.gallery.claims import claims_for
-from fastface.gallery.evidence import TrackEvidence
+from fastface.gallery.nearest import claims_for
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.track_voting import TrackEvidence
 from fastface.types import Added, Faces, FaceTracks, Gallery, Rows, Target
 
 __all__ = ["Grower", "GrowthRule"]

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import BLOCK_ROWS
-from fastface.gallery.claims import Claims, claims_for, claims_of
 from fastface.gallery.decision import TrackDecision, decide_tracks, near_misses
-from fastface.gallery.evidence import EvidenceModel, TrackEvidence
-from fastface.gallery.limits import Limits
+from fastface.gallery.nearest import Claims, claims_for, claims_of
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.thresholds import Limits
+from fastface.gallery.track_voting import EvidenceModel, TrackEvidence
 from fastface.types import Bodies, Doubt, Faces, FaceTracks, Gallery, HitKind, Hits
 
 __all__ = ["EVERYONE", "Matches", "VideoFaces", "follow_bodies", "match", "match_tracks"]

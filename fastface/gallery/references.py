@@ -10,7 +10,9 @@ import numpy as np
 from fastface.cosine import cosines
 from fastface.errors import ConfigError, ReferenceImageError
 from fastface.gallery.bank import load_bank, save_bank
-from fastface.gallery.comparison import (
+from fastface.gallery.matching import EVERYONE
+from fastface.gallery.neighbours import no_check
+from fastface.gallery.photo_set.duplicates import (
     compare_persons,
     drop_misfiled,
     like_lookalikes,
@@ -19,10 +21,8 @@ from fastface.gallery.comparison import (
     stacked,
     used_references,
 )
-from fastface.gallery.loose_photos import describe_mixed, describe_nested, join_loose
-from fastface.gallery.matching import EVERYONE
-from fastface.gallery.neighbours import no_check
-from fastface.gallery.photos import (
+from fastface.gallery.photo_set.loose_photos import describe_mixed, describe_nested, join_loose
+from fastface.gallery.photo_set.photos import (
     Analyse,
     FaceChoice,
     Pick,
@@ -32,7 +32,7 @@ from fastface.gallery.photos import (
     pick_faces,
     tell_minorities,
 )
-from fastface.gallery.sources import Photo, Sources, collect
+from fastface.gallery.photo_set.sources import Photo, Sources, collect
 from fastface.names import valid_text
 from fastface.types import Gallery, Target
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.gallery.evidence import EvidenceModel
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.track_voting import EvidenceModel
 from fastface.types import FaceTracks, FloatArray
 
 __all__ = ["PhotoTrials", "TrackTrials", "Trials", "join_trials", "photo_trials", "track_trials"]

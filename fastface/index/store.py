@@ -34,7 +34,7 @@ from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
 from fastface.index.tracks import check_tracks, tracks_from_table, tracks_to_table
 from fastface.types import Bodies, FacePictures, Faces, FaceTracks, SampledFrames
-from fastface.video.shots import number_shots
+from fastface.video.frames.shots import number_shots
 
 __all__ = ["VideoIndex"]
 

@@ -23,7 +23,7 @@ from fastface.errors import ModelError
 from fastface.files import space_checked
 from fastface.models.catalog import KNOWN_NETWORKS, PACKS, PublishedPack
 from fastface.models.packs import FileCheck, verify
-from fastface.models.store import data_folder
+from fastface.models.selection import data_folder
 
 __all__ = ["LICENCE_FILE", "Opener", "install", "licence_accepted", "published_pack"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastface.errors import ModelError
+from fastface.models.dynamic_shapes import free_resizes
 from fastface.models.graph_edit import (
     FLOAT,
     SCOPE,
@@ -22,7 +23,6 @@ from fastface.models.graph_edit import (
     network_inputs,
     tensor_info,
 )
-from fastface.models.graph_free import free_resizes
 from fastface.models.graph_input import PICTURES, attach_picture_input
 
 __all__ = ["MAX_ROWS", "HeadLevel", "find_heads", "rewrite_detector"]

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import ModelError
+from fastface.models.dynamic_shapes import free_batch
 from fastface.models.facts import PersonFamily
 from fastface.models.graph_detector import MAX_ROWS
 from fastface.models.graph_edit import (
@@ -31,7 +32,6 @@ from fastface.models.graph_edit import (
     shape_of,
     tensor_info,
 )
-from fastface.models.graph_free import free_batch
 from fastface.models.graph_input import PICTURES
 
 __all__ = ["find_family", "rewrite_person"]

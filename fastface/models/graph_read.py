@@ -7,10 +7,10 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from fastface.errors import ModelError
+from fastface.models.dynamic_shapes import free_resizes
 from fastface.models.facts import GraphFacts
 from fastface.models.graph_detector import find_heads
 from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, shape_of
-from fastface.models.graph_free import free_resizes
 from fastface.models.graph_person import find_family
 from fastface.types import ALIGNED_SIZE
 

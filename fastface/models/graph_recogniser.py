@@ -3,10 +3,10 @@
 from typing import Any
 
 from fastface.errors import ModelError
+from fastface.models.dynamic_shapes import free_batch
 from fastface.models.graph_edit import FLOAT, SCOPE, UINT8, GraphEditor, infer_shapes, network_inputs, tensor_info
-from fastface.models.graph_free import free_batch
 from fastface.models.graph_input import PICTURES, attach_picture_input
-from fastface.models.graph_pairs import split_pairs
+from fastface.models.split_grouped_conv import split_pairs
 from fastface.types import ALIGNED_SIZE
 
 __all__ = ["normalises_itself", "rewrite_recogniser"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from fastface.errors import ConfigError, ModelError
 from fastface.files import atomic_path
 from fastface.models.graph import inspect_graph
-from fastface.models.store import PERSON_FOLDER
+from fastface.models.selection import PERSON_FOLDER
 
 __all__ = ["SIDES", "export_person", "exported_path"]
 

@@ -5,7 +5,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from fastface.backends import DeviceInfo, EngineNote, ShapeRange, build_engine, engine_note
-from fastface.pipeline.errands import serve_errands
+from fastface.pipeline.task_pool import serve_errands
 
 __all__ = ["EngineJob", "serve"]
 

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Self
 
 from fastface.faces.succession import max_gap_seconds
-from fastface.pipeline.crew import Crew, CrewSizes, Member, stop_all
+from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, blame_of, may_lease
 from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, VideoProbed, VideoRefused
 from fastface.pipeline.messages import (
     CancelUnit,
@@ -34,9 +34,9 @@ from fastface.pipeline.messages import (
     UnitRefused,
     WorkerSettings,
 )
+from fastface.pipeline.process_pool import Crew, CrewSizes, Member, stop_all
 from fastface.pipeline.ring import Ring
 from fastface.pipeline.slots import SlotState, SlotTable
-from fastface.pipeline.work import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, blame_of, may_lease
 from fastface.types import Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
@@ -77,7 +77,7 @@ class Coordinator:
         self._period = float(decoder.sampling.period or 0)
         self._interrupted = interrupted
         self.decoders = Crew("decoder", "fastface.pipeline.decoder:serve", sizes.decoders, decoder)
-        self.workers = Crew("worker", "fastface.pipeline.worker:serve", sizes.workers, worker)
+        self.workers = Crew("worker", "fastface.pipeline.inference.process:serve", sizes.workers, worker)
         self._probes: deque[ProbeWork] = deque()
         self._units: deque[UnitWork] = deque()
         self._active: dict[int, UnitWork] = {}

@@ -33,14 +33,14 @@ from fastface.pipeline.portraits import BODY_GAP, FACE_GAP, PortraitClock
 from fastface.pipeline.process import Heartbeat
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry, VideoInfo
-from fastface.video.canvas import geometry_for
 from fastface.video.decode import open_source
 from fastface.video.fingerprint import fingerprint
-from fastface.video.frame import SampledFrame
+from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.frame import SampledFrame
+from fastface.video.frames.planes import PlaneWriter
+from fastface.video.frames.signature import signature_of
 from fastface.video.plan import plan_units
-from fastface.video.planes import PlaneWriter
 from fastface.video.probe import probe
-from fastface.video.signature import signature_of
 
 __all__ = ["serve"]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from fastface.types import Bodies, FacePictures, Faces, SampledFrames, Unit, VideoInfo
 from fastface.video.discover import VideoFile
-from fastface.video.frame import UnitReport
+from fastface.video.frames.frame import UnitReport
 
 __all__ = ["ChildLost", "ChildNote", "Event", "Moved", "UnitLost", "UnitScanned", "VideoProbed", "VideoRefused"]
 

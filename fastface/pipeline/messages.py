@@ -14,7 +14,7 @@ from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
 from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Looks, Sampling, Size, Unit, VideoInfo
 from fastface.video.discover import VideoFile
-from fastface.video.frame import UnitReport
+from fastface.video.frames.frame import UnitReport
 
 Role = Literal["detector", "recogniser", "person"]
 """What a network is for."""

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from fastface.types import Unit, VideoInfo
-from fastface.video.frame import SampledFrame
+from fastface.video.frames.frame import SampledFrame
 
 __all__ = ["BODY_GAP", "FACE_GAP", "PortraitClock"]
 

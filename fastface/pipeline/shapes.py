@@ -2,7 +2,7 @@
 
 from fastface.backends import ShapeRange
 from fastface.types import ALIGNED_SIZE, Size
-from fastface.video.canvas import PICTURE_CANVAS
+from fastface.video.frames.canvas import PICTURE_CANVAS
 
 __all__ = ["GPU_CHUNK", "detector_shapes", "recogniser_shapes"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastface.export.html_page import shown_text, to_json, write_page
+from fastface.export.tables.html_page import shown_text, to_json, write_page
 from fastface.review.audit_files import AuditSample
 
 __all__ = ["MomentPicture", "write_audit_page"]

@@ -13,7 +13,7 @@ import av.error
 import av.video.stream
 
 from fastface.errors import VideoError
-from fastface.video.frame import CANNOT_READ
+from fastface.video.frames.frame import CANNOT_READ
 
 __all__ = ["MP4_FAMILY", "SEEKS_WRONGLY", "count_films", "demux", "demux_all", "is_fragmented", "open_video"]
 

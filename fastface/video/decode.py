@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from fastface.types import Unit, VideoInfo
-from fastface.video.frame import FrameSource, SampledFrame, SignOfLife, UnitReport, no_sign
+from fastface.video.frames.frame import FrameSource, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.nvdec import NvdecError, NvdecSource, is_installed
 from fastface.video.pyav import PyavSource
 from fastface.video.sequence import SequenceSource

@@ -14,7 +14,7 @@ from pathlib import Path
 from fastface.errors import ConfigError
 from fastface.names import file_name
 from fastface.types import VideoInfo
-from fastface.video.magic import starts_like_film
+from fastface.video.containers.magic import starts_like_film
 
 __all__ = [
     "Discovery",

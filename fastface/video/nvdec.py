@@ -32,11 +32,11 @@ import numpy as np
 from av.bitstream import BitStreamFilterContext
 
 from fastface.types import Size, Unit, VideoInfo
-from fastface.video.account import Account
-from fastface.video.frame import SampledFrame, SignOfLife, no_sign
+from fastface.video.decode_stats import Account
+from fastface.video.frames.frame import SampledFrame, SignOfLife, no_sign
+from fastface.video.frames.shape import displayed_size
+from fastface.video.frames.sizes import check_size
 from fastface.video.pyav import PyavSource
-from fastface.video.shape import displayed_size
-from fastface.video.sizes import check_size
 
 __all__ = ["NvdecError", "NvdecSource", "is_installed"]
 

@@ -8,17 +8,17 @@ import av.error
 
 from fastface.errors import VideoError
 from fastface.types import VideoInfo
-from fastface.video.access_units import only_pictures
+from fastface.video.codecs.access_units import only_pictures
+from fastface.video.codecs.ordering import has_wrong_times
 from fastface.video.container import SEEKS_WRONGLY, count_films, demux, open_video
-from fastface.video.cuts import keyframe_stamps
 from fastface.video.discover import VideoFile
-from fastface.video.duration import NO_TIMESTAMPS, check_length, declared_length
-from fastface.video.encryption import ENCRYPTED, find_encryption, is_encrypted, is_scrambled
-from fastface.video.frame import SignOfLife, no_sign
-from fastface.video.ordering import has_wrong_times
+from fastface.video.frames.frame import SignOfLife, no_sign
+from fastface.video.frames.shape import displayed_size, orientation_of, pixel_aspect_of
+from fastface.video.frames.sizes import check_size, limit_size, size_of
+from fastface.video.integrity.duration import NO_TIMESTAMPS, check_length, declared_length
+from fastface.video.integrity.encryption import ENCRYPTED, find_encryption, is_encrypted, is_scrambled
+from fastface.video.keyframe_index import keyframe_stamps
 from fastface.video.sequence import probe_sequence
-from fastface.video.shape import displayed_size, orientation_of, pixel_aspect_of
-from fastface.video.sizes import check_size, limit_size, size_of
 
 __all__ = ["Probe", "probe"]
 

@@ -14,19 +14,19 @@ from typing import Any
 import av.error
 
 from fastface.types import Size, Unit, VideoInfo
-from fastface.video.access_units import only_pictures
-from fastface.video.account import Account
-from fastface.video.chains import is_whole
 from fastface.video.clock import Clock
+from fastface.video.codecs.access_units import only_pictures
+from fastface.video.codecs.missing_references import MissingReferences
 from fastface.video.container import SEEKS_WRONGLY, demux, open_video
-from fastface.video.encryption import is_encrypted
-from fastface.video.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
-from fastface.video.holes import Debts, watched
-from fastface.video.lookahead import InDoubt, can_skip, keyframes, marked
-from fastface.video.missing_references import MissingReferences
-from fastface.video.parts import keep_restarted
-from fastface.video.shape import FrameShapes
-from fastface.video.sizes import check_size, limit_size, size_of
+from fastface.video.containers.mp4_chains import is_whole
+from fastface.video.containers.parts import keep_restarted
+from fastface.video.decode_stats import Account
+from fastface.video.frames.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
+from fastface.video.frames.shape import FrameShapes
+from fastface.video.frames.sizes import check_size, limit_size, size_of
+from fastface.video.integrity.encryption import is_encrypted
+from fastface.video.integrity.gap_detection import Debts, watched
+from fastface.video.packet_skipping import InDoubt, can_skip, keyframes, marked
 
 __all__ = ["PyavSource"]
 

@@ -5,10 +5,10 @@ from fractions import Fraction
 
 from fastface.errors import InputError, VideoError
 from fastface.types import Unit, VideoInfo
-from fastface.video.canvas import picture_limit
 from fastface.video.discover import SEQUENCE_CODEC, VideoFile, sequence_files
-from fastface.video.frame import SampledFrame, SignOfLife, UnitReport, no_sign
-from fastface.video.picture import MAX_PIXELS, read_picture
+from fastface.video.frames.canvas import picture_limit
+from fastface.video.frames.frame import SampledFrame, SignOfLife, UnitReport, no_sign
+from fastface.video.frames.image_file import MAX_PIXELS, read_picture
 
 __all__ = ["SEQUENCE_RATE", "SequenceSource", "probe_sequence"]
 

@@ -1,0 +1,92 @@
+"""`fastface bench`: which processes and batches are fastest on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fastface.cli.arguments import OUT_FOLDER, Inputs
+from fastface.cli.console import MOST_ROWS, as_json, say, show
+from fastface.cli.console import console as stdout
+from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
+from fastface.commands import bench as workflow
+from fastface.commands.bench import Measurement, combinations_of, described, profile_text
+from fastface.commands.bench_report import COLUMNS, cells, write_report
+from fastface.diagnostics.dry_run import preview_bench
+from fastface.errors import ConfigError
+from fastface.files import write_atomic
+from fastface.runtime.precisions import describe_networks
+
+__all__ = ["bench"]
+
+_SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
+"""What fits eighty columns; all of it is in the report."""
+
+_FEW_SECONDS = 10.0
+
+
+@with_settings(SAMPLING, MODELS)
+def bench(
+    invocation: Invocation,
+    inputs: Inputs = None,
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for bench.csv, bench.png and bench.html.")
+    ] = OUT_FOLDER / "bench",
+    batches: Annotated[
+        str, typer.Option(help="Frames per batch to try, as 1,4,8,16; 0 is the usual choice.")
+    ] = "1,4,8",
+    workers: Annotated[str, typer.Option(help="Numbers of inference processes to try.")] = "1,2",
+    decoders: Annotated[str, typer.Option(help="Numbers of decoder processes to try.")] = "1,2",
+    backends: Annotated[str, typer.Option(help="Devices to try, as openvino,cuda.")] = "auto",
+    write_profile: Annotated[
+        Path | None, typer.Option(help="Write the best combination to this TOML file, for -c.")
+    ] = None,
+) -> None:
+    """Measure which numbers of processes and frames per batch scan fastest on this machine."""
+    devices = backends.split(",")
+    sizes = [
+        _numbers(name, text) for name, text in (("decoders", decoders), ("workers", workers), ("batches", batches))
+    ]
+    combinations = combinations_of(devices, *sizes)
+    if invocation.dry_run:
+        show(preview_bench(invocation.config, inputs or [], combinations, out), invocation)
+    console = Console(stderr=True, highlight=False)
+    measured: list[Measurement] = []
+    networks = describe_networks(invocation.config)
+    for measurement in workflow.bench(invocation.config, inputs or [], combinations):
+        measured.append(measurement)
+        write_report(out, measured, networks)  # what comes after may fail
+        if not invocation.quiet:
+            console.print(f"{len(measured)} of {len(combinations)}: {', '.join(cells(measurement)[:4])}: "
+                          f"{measurement.frames_per_second:.1f} frames/s")  # fmt: skip
+    best = max(measured, key=lambda measurement: measurement.frames_per_second)
+    if write_profile is not None:
+        write_atomic(write_profile, profile_text(best))
+    if invocation.json:
+        rows = [dict(zip(COLUMNS, cells(measurement), strict=True)) for measurement in measured]
+        as_json({"measurements": rows, "report": str(out / "bench.html")})
+    elif not invocation.quiet:
+        stdout().print(_table(measured, best))
+        say(f"fastest: {', '.join(described(best.combination))}: {best.frames_per_second:.1f} frames a second")
+        if best.seconds < _FEW_SECONDS:
+            say(f"measured for {best.seconds:.0f} seconds only: a longer video gives figures that hold")
+        say(f"report: {out / 'bench.html'}, {out / 'bench.csv'}, {out / 'bench.png'}")
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--{name} {text!r}: write whole numbers with commas, as 1,4,8") from error
+
+
+def _table(measured: list[Measurement], best: Measurement) -> Table:
+    table = Table(*(column.replace("_", " ") for column in _SHOWN))
+    fastest = sorted(measured, key=lambda one: -one.frames_per_second)
+    for measurement in fastest[:MOST_ROWS]:
+        row = dict(zip(COLUMNS, cells(measurement), strict=True))
+        table.add_row(*(row[column] for column in _SHOWN), style="bold green" if measurement is best else None)
+    return table

@@ -1,0 +1,95 @@
+"""`fastface calibrate`: which threshold and margin suit these persons."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from fastface.cli.arguments import OUT_FOLDER, Targets, or_samples
+from fastface.cli.console import as_json, console, observer_for, say, show
+from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
+from fastface.commands.calibrate import CHART_NAME, Calibration, RiskPoint
+from fastface.commands.calibrate import calibrate as calibrate_workflow
+from fastface.diagnostics.dry_run import preview_enroll
+from fastface.gallery.calibration import Rate
+from fastface.names import counted
+
+__all__ = ["calibrate"]
+
+
+@with_settings(REFERENCES, MATCH, MODELS, remembers="models")
+def calibrate(
+    invocation: Invocation,
+    targets: Targets = None,
+    *,
+    index: Annotated[Path | None, typer.Option(help="Also use the faces of this output folder.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
+) -> None:
+    """Check the threshold of evidence against these persons and an archive, with the errors to expect, and draw why."""
+    targets = or_samples(targets)
+    if invocation.dry_run:
+        show(preview_enroll(invocation.config, targets, out / CHART_NAME), invocation)
+    observer = observer_for(invocation)
+    result = calibrate_workflow(invocation.config, targets, out, observer, index=index)
+    if invocation.json:
+        as_json({"options": result.options, **asdict(result), "chart": str(result.chart)})
+        return
+    for remark in result.remarks:
+        observer.note(remark)
+    if not invocation.quiet:
+        console().print(_table(result))
+        _explain(result)
+    if result.options:
+        say(result.options)
+
+
+def _table(result: Calibration) -> Table:
+    limits = {"in use": result.in_use}
+    if result.options:
+        limits["suggested"] = result.suggested
+    columns = [f"{name}\n{pair.threshold:.2f}, {pair.margin:.2f}" for name, pair in limits.items()]
+    table = Table("error\nin comparing", "number", "median\nworst", *columns, "estimate")
+    for row in result.comparisons:
+        worst, error = (row.lowest, "missed") if row.mates else (row.highest, "false match")
+        rates = (row.in_use, *([row.suggested] if result.options else []), row.estimated)
+        table.add_row(f"{error}\n{row.kind}", str(row.count), f"{row.median:.2f}\n{worst:.2f}", *map(_shown, rates))
+    return table
+
+
+def _shown(rate: Rate | None) -> str:
+    """The rate, and its interval below it."""
+    return "–" if rate is None else f"{_percent(rate.value)}\n{_percent(rate.low).rstrip('%')}–{_percent(rate.high)}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.0995 else f"{share * 100:.2g}%"
+
+
+def _explain(result: Calibration) -> None:
+    for row in result.comparisons:
+        say(f"worst pair of {row.kind!r}: {row.extreme}")
+    tracks = f", {counted(result.tracks, 'track')}" if result.tracks else ""
+    say(
+        f"{counted(result.persons, 'person')}, {counted(result.photos, 'photo')}{tracks}; the risk is "
+        f"{result.false_tracks:g} false tracks in {result.pairs} comparisons"
+    )
+    for point in _shown_points(result):
+        here = "" if point.here is None else f", here {point.here.value:.2g} ({_span(point.here)})"
+        say(f"threshold {point.threshold:.2f}: {point.usual:.2g} false tracks expected as usual{here}")
+    say("intervals are of 95 %: Wilson's, the rule of three where no error was counted; estimates are an exponential")
+    say("tail, not a count. A photo is one face: a track of several is nearer to its person than photos are here")
+    for reason in result.reasons:
+        say(reason)
+    say(f"chart: {result.chart}")
+
+
+def _shown_points(result: Calibration) -> list[RiskPoint]:
+    """The curve in steps of 0.05, and the points nearest to the limits."""
+    near = {round(pair.threshold, 2) for pair in (result.in_use, result.suggested)}
+    return [point for point in result.risk if round(point.threshold * 100) % 5 == 0 or point.threshold in near]
+
+
+def _span(rate: Rate) -> str:
+    return f"{rate.low:.2g} to {rate.high:.2g}"

@@ -1,0 +1,19 @@
+"""`fastface demo`: the main job on a film that fastface draws itself; offline."""
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.console import finish, observer_for, show
+from fastface.cli.options import DEVICE, Invocation, with_settings
+from fastface.diagnostics.dry_run import preview_demo
+
+__all__ = ["demo"]
+
+
+@with_settings(DEVICE)
+def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
+    """Search a small drawn film with known truth, to see that everything works; needs no networks and no internet."""
+    if invocation.dry_run:
+        show(preview_demo(out), invocation)
+    from fastface.commands.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
+
+    wanted = invocation.config.models
+    finish(run_demo(out, observer_for(invocation), wanted.device, wanted.precision), invocation)

@@ -1,0 +1,33 @@
+"""`fastface enroll`: photos → a bank."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastface.cli.console import as_json, observer_for, say, show
+from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
+from fastface.commands.enroll import enroll as enroll_workflow
+from fastface.diagnostics.dry_run import preview_enroll
+from fastface.names import counted
+
+__all__ = ["enroll"]
+
+
+@with_settings(REFERENCES, MATCH, MODELS)
+def enroll(
+    invocation: Invocation,
+    paths: Annotated[list[str], typer.Argument(metavar="PHOTOS", help="Photos, folders of photos, NAME=PATH, banks.")],
+    bank: Annotated[Path, typer.Option("--bank", "-b", metavar="FILE", help="The bank to write, as family.npz.")],
+) -> None:
+    """Make a bank (one file) of photos, to be used with -t; reports on each photo."""
+    if invocation.dry_run:
+        show(preview_enroll(invocation.config, paths, bank), invocation)
+    result = enroll_workflow(invocation.config, paths, bank, observer_for(invocation))
+    if invocation.json:
+        as_json({"bank": str(bank), "targets": [t.label for t in result.gallery.targets], "report": result.report})
+        return
+    if not invocation.quiet:
+        for line in result.report:
+            say(line)
+        say(f"written: {bank} ({counted(len(result.gallery.targets), 'person')}); to search for them: -t {bank}")

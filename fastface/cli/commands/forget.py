@@ -1,0 +1,51 @@
+"""`fastface forget`: videos that are no longer wanted, or gone."""
+
+import shlex
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.console import as_json, say
+from fastface.cli.options import Invocation, with_settings
+from fastface.commands.forget import forget as forget_workflow
+from fastface.errors import ConfigError
+from fastface.names import counted, valid_text
+
+__all__ = ["forget"]
+
+
+@with_settings()
+def forget(
+    invocation: Invocation,
+    videos: Annotated[list[str] | None, typer.Argument(help="Names as in the tables, files, or folders.")] = None,
+    *,
+    gone: Annotated[bool, typer.Option("--gone", help="Also all whose file is not there any more.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Forget without asking.")] = False,
+    out: Out = OUT_FOLDER,
+) -> None:
+    """Forget videos: remove their index, clips, crops and snapshots from OUT. The videos themselves stay."""
+    if not videos and not gone:
+        raise ConfigError("name videos to forget, or --gone for all whose file is not there any more")
+    plan = forget_workflow(out, videos or (), gone=gone, pretend=True)
+    if plan.videos and not (invocation.dry_run or yes):
+        if invocation.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            words = ["fastface", "forget", *(videos or ()), *(["--gone"] if gone else []), "-o", str(out), "--yes"]
+            raise ConfigError(f"nothing was forgotten of {counted(len(plan.videos), 'video')}: {shlex.join(words)}")
+        for path in plan.paths:
+            typer.echo(path, err=True)
+        if not typer.confirm(f"Forget {counted(len(plan.videos), 'video')}?", default=False, err=True):
+            raise ConfigError("nothing was forgotten")
+    if not invocation.dry_run:
+        plan = forget_workflow(out, plan.videos)
+    if invocation.json:
+        as_json(asdict(plan))
+    elif not invocation.quiet:
+        verb = "would forget" if invocation.dry_run else "forgot"
+        for name in plan.videos:
+            say(f"{verb}: {valid_text(name)}")
+        say(f"{verb} {counted(len(plan.videos), 'video')} and {counted(plan.exports, 'file')} made of them")
+        if plan.videos and not invocation.dry_run:
+            say("tables name them until the next question: fastface find")

@@ -1,0 +1,158 @@
+"""`fastface models`: the networks that are there, and installing others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastface.cli.console import as_json, observer_for, say, show
+from fastface.cli.options import ENGINES, MODELS, Invocation, with_settings
+from fastface.cli.usage import PlainCommand, PlainGroup
+from fastface.diagnostics.dry_run import Preview, preview_build, preview_install
+from fastface.models.catalog import PACKS
+from fastface.models.download import install as install_pack
+from fastface.models.packs import verify as verify_pack
+from fastface.models.selection import data_folder, places
+from fastface.persons.export import SIDES, export_person, exported_path
+from fastface.runtime.engines import BuiltEngine, build_engines, engine_jobs
+from fastface.runtime.networks import open_networks
+from fastface.runtime.shutdown import interruptible
+
+__all__ = ["app"]
+
+app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="List, install and check the networks.")
+
+
+@app.command("list", cls=PlainCommand)
+@with_settings(MODELS)
+def list_(invocation: Invocation) -> None:
+    """List the installed packs of networks, and those that can be installed.
+
+    Example: fastface models list
+    """
+    there = {str(place): _packs(place) for place in places(invocation.config.models.folder)}
+    if invocation.json:
+        as_json({"places": there, "can_be_installed": list(PACKS)})
+        return
+    for place, packs in there.items():
+        say(f"{place}:")
+        for name, files in packs.items():
+            say(f"  {name}: {', '.join(files)}")
+    say("can be installed:")
+    for name in PACKS:
+        say(f"  {name}")
+
+
+def _packs(place: Path) -> dict[str, list[str]]:
+    folders = sorted(path for path in (place, *place.glob("*")) if any(path.glob("*.onnx")))
+    return {folder.name: sorted(file.name for file in folder.glob("*.onnx")) for folder in folders}
+
+
+@app.command(cls=PlainCommand)
+@with_settings()
+def install(
+    invocation: Invocation,
+    pack: Annotated[
+        str,
+        typer.Argument(
+            metavar="PACK",
+            help=f"The pack: {', '.join(PACKS)}.",
+            autocompletion=lambda incomplete: [name for name in PACKS if name.startswith(incomplete)],
+        ),
+    ],
+    accept_license: Annotated[
+        bool,
+        typer.Option("--accept-license", metavar="", help="Accept the licence: for non-commercial research only."),
+    ] = False,
+) -> None:
+    """Download a pack of networks, check it, and keep it for all runs.
+
+    Example: fastface models install buffalo_l --accept-license
+    """
+    if invocation.dry_run:
+        show(preview_install(pack), invocation)
+    folder = install_pack(pack, accept_license=accept_license)
+    if invocation.json:
+        as_json({"installed": str(folder)})
+    elif not invocation.quiet:
+        say(f"installed {folder}")
+
+
+@app.command(cls=PlainCommand)
+@with_settings(MODELS)
+def verify(invocation: Invocation) -> None:
+    """Check that the installed networks are the published files.
+
+    Example: fastface models verify --models DIR
+    """
+    checks = verify_pack(invocation.config.models.folder or data_folder())
+    if invocation.json:
+        as_json({"files": [{"path": str(c.path), "state": c.state, "detail": c.detail} for c in checks]})
+    else:
+        for check in checks:
+            say(f"{check.path}: {check.state} {check.detail}".rstrip())
+    raise typer.Exit(int(any(check.state == "damaged" for check in checks)))
+
+
+@app.command(cls=PlainCommand)
+@with_settings(MODELS, ENGINES)
+def build(invocation: Invocation) -> None:
+    """Build the TensorRT engines now, so that no run has to wait: minutes for each network, once.
+
+    Example: fastface models build
+    """
+    config = invocation.config
+    if invocation.dry_run:
+        show(preview_build(config), invocation)
+    with interruptible() as interruption:
+        networks = open_networks(config)
+        built = build_engines(engine_jobs(config, networks), observer_for(invocation).note, interruption)
+    if invocation.json:
+        as_json({"device": networks.device.name, "engines": [_facts(engine) for engine in built]})
+        return
+    for engine in built:
+        state = f"built in {engine.note.seconds:.0f} s" if engine.is_new else "already there"
+        say(f"{engine.job.name}: {state}, {engine.note.precision}, for {engine.job.device.name}")
+    if not built:
+        device = networks.device
+        say(f"nothing to build: {device.provider} on {device.name} ({device.versions}) needs no engine")
+
+
+@app.command("export-person", cls=PlainCommand)
+@with_settings(MODELS)
+def export_person_model(
+    invocation: Invocation,
+    weights: Annotated[
+        Path,
+        typer.Argument(
+            metavar="WEIGHTS", help="YOLO weights, as yolo11n.pt. They may run code: use only files that you trust."
+        ),
+    ],
+    size: Annotated[
+        int, typer.Option(metavar="N", help=f"Side of the pictures that the network takes, {SIDES}.")
+    ] = 640,
+) -> None:
+    """Make a person network from YOLO weights that you have, with ultralytics (AGPL); nothing is downloaded.
+
+    Example: fastface models export-person yolo11n.pt
+    """
+    folder = invocation.config.models.folder or data_folder()
+    if invocation.dry_run:
+        target = exported_path(weights, folder, size)
+        show(Preview(networks=(repr(str(weights)),), output=(repr(str(target)),)), invocation)
+    path = export_person(weights, folder, size)
+    if invocation.json:
+        as_json({"exported": str(path)})
+    elif not invocation.quiet:
+        say(f"exported {path}")
+
+
+def _facts(engine: BuiltEngine) -> dict[str, object]:
+    return {
+        "network": engine.job.name,
+        "card": engine.job.device.name,
+        "precision": engine.note.precision,
+        "reason": engine.note.reason,
+        "seconds": engine.note.seconds,
+        "built": engine.is_new,
+    }

@@ -1,0 +1,91 @@
+"""`fastface people`: everyone in an index."""
+
+from dataclasses import asdict
+
+import typer
+from rich.table import Table
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.console import MOST_ROWS, as_json, console, observer_for, out_option, plain, say, show
+from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
+from fastface.commands.people import PeopleResult
+from fastface.commands.people import people as people_workflow
+from fastface.diagnostics.dry_run import preview_people
+from fastface.names import counted, valid_text
+
+__all__ = ["people", "tell"]
+
+
+@with_settings(PEOPLE, MODELS, remembers="models")
+def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
+    """List everyone in scanned videos: how long, where, with whom; makes a page with pictures to choose from."""
+    if invocation.dry_run:
+        show(preview_people(invocation.config, out, "people"), invocation)
+    tell(people_workflow(invocation.config, out, observer_for(invocation)), invocation)
+
+
+def tell(result: PeopleResult, invocation: Invocation) -> None:
+    """Says what a census has found, and ends the process if something could not be exported."""
+    if invocation.json:
+        as_json(_object(result))
+    elif not invocation.quiet:
+        console().print(_table(result))
+        for line in _lines(result):
+            say(line)
+    for failure in result.export_failures:
+        typer.echo(f"fastface: not exported: {valid_text(failure)}", err=True)
+    if result.export_failures:
+        raise typer.Exit(3)
+
+
+def _object(result: PeopleResult) -> dict[str, object]:
+    values = asdict(result)
+    for person in values["persons"]:
+        person["portraits"] = [portrait["file"] for portrait in person["portraits"]]
+    return {**values, "out": str(result.out), "page": str(result.page)}
+
+
+def _table(result: PeopleResult) -> Table:
+    persons = result.persons[:MOST_ROWS]
+    by_body = any(person.body_seconds for person in persons)
+    # Eighty columns hold one of the two.
+    extra = "by body" if by_body else "tracks"
+    table = Table("person", "name", "screen time", extra, "share", "faces", "videos")
+    table.columns[1].overflow = "fold"
+    table.add_column("first seen", overflow="fold")
+    for person in persons:
+        first = person.appearances[0]
+        table.add_row(
+            str(person.number),
+            plain(person.name),
+            f"{person.seconds:.1f} s",
+            f"{person.body_seconds:.1f} s" if by_body else str(person.tracks),
+            f"{person.share:.0%}",
+            "–" if person.is_faceless else str(person.faces),
+            str(person.videos),
+            f"{plain(first.video_id)} {first.start:.1f} s",
+        )
+    return table
+
+
+def _lines(result: PeopleResult) -> list[str]:
+    persons, faces = result.unlisted
+    lines = []
+    if not result.persons and persons:
+        lines.append("no person is listed: each has too few faces; --min-faces 1 lists them too")
+    elif not result.persons and result.poor:
+        lines.append("no person is listed: no face is clear enough; -s people.clear_score=0.5 accepts less clear faces")
+    if len(result.persons) > MOST_ROWS:
+        lines.append(f"and {len(result.persons) - MOST_ROWS} more: see {result.page}")
+    num_seen = sum(not person.is_faceless for person in result.persons)
+    rest = [f"{faces} of {counted(persons, 'person')} not listed (too few faces)"]
+    rest += [f"{result.rejected} of rejected persons"] if result.rejected else []
+    lines.append(
+        f"{counted(result.faces, 'face')}: {result.listed} of {counted(num_seen, 'listed person')}, {', '.join(rest)}, "
+        f"{result.poor} not clear enough"
+    )
+    if result.passing:
+        lines.append(f"{counted(result.passing, 'person')} not listed: the face is never seen, the body only briefly")
+    lines.append(f"open and choose: {result.page}")
+    lines.append(f"then: fastface pick NUMBER… --name NAME{out_option(result.out)}")
+    return lines

@@ -1,0 +1,92 @@
+"""`fastface pick`: chosen persons of a census as targets, or corrections of who is who."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.commands.people import tell
+from fastface.cli.console import finish, observer_for, show
+from fastface.cli.options import EXPORT, LIMITS, MODELS, SPANS, Invocation, with_settings
+from fastface.commands.correct import Correction, correct
+from fastface.commands.correct import undo as undo_correction
+from fastface.commands.pick import pick as pick_workflow
+from fastface.diagnostics.dry_run import preview_people
+from fastface.errors import ConfigError
+
+__all__ = ["pick"]
+
+
+@with_settings(SPANS, EXPORT, LIMITS, MODELS, remembers="export")
+def pick(
+    invocation: Invocation,
+    persons: Annotated[
+        list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names of persons, as listed by people.")
+    ] = None,
+    *,
+    name: Annotated[str, typer.Option(help="Name of the person from now on.")] = "",
+    selection: Annotated[Path | None, typer.Option(help="File that people.html saved.")] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="These are one person; exports nothing.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="This is two persons; exports nothing.")] = False,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Do not list these persons any more; exports nothing.")
+    ] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="List all rejected persons again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back the last correction or name.")] = False,
+    census: Annotated[str, typer.Option(help="The list that the numbers come from, as given by the page.")] = "",
+    out: Out = OUT_FOLDER,
+) -> None:
+    """Export spans, clips and crops of persons that people listed; or correct who is who."""
+    chosen, called = list(persons or ()), name
+    if selection is not None:
+        more = _read_selection(selection)
+        chosen += map(str, more.people)
+        called, census = name or more.name, census or more.census
+    wanted: dict[Correction, bool] = {"merge": merge, "split": split, "reject": reject, "restore": restore}
+    asked = [correction for correction, is_asked in wanted.items() if is_asked]
+    faults = []
+    if bool(chosen) == (restore or undo):
+        alone = "--undo takes back the last correction" if undo else "--restore lists all rejected persons again"
+        missing = "give at least one person, by number or name, or --selection FILE"
+        faults = [f"{alone}: give no number or name with it" if chosen else missing]
+    if len(asked) + undo > 1 or ((asked or undo) and name):
+        faults.append("--merge, --split, --reject, --restore, --undo and --name exclude each other")
+    if faults:
+        raise ConfigError(faults)
+    if invocation.dry_run:
+        exported = () if asked or undo else ("banks", "spans.csv", "clips", "crops")
+        show(preview_people(invocation.config, out, "people", *exported), invocation)
+    observer = observer_for(invocation)
+    if undo:
+        tell(undo_correction(invocation.config, out, observer), invocation)
+        return
+    if asked:
+        tell(correct(invocation.config, chosen, out, observer, asked[0], shown=census), invocation)
+        return
+    finish(pick_workflow(invocation.config, chosen, out, observer, name=called, shown=census), invocation)
+
+
+class _Selection(BaseModel):
+    """What people.html saves."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    schema_version: Literal[1]
+    people: list[int]
+    name: str = ""
+    census: str = ""
+
+
+def _read_selection(path: Path) -> _Selection:
+    """The persons of a selection, the name, and the census that the numbers are of."""
+    try:
+        return _Selection.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"--selection {str(path)!r}: {error.strerror}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        told = f"{where}: {fault['msg']}" if where else fault["msg"]
+        raise ConfigError(f"--selection {str(path)!r}: not a file that people.html saved ({told})") from error

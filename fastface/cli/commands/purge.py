@@ -1,0 +1,70 @@
+"""`fastface purge`: remove what a run keeps of people's faces."""
+
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastface.cli.console import as_json, say
+from fastface.cli.options import Invocation, with_settings
+from fastface.commands.purge import Purge
+from fastface.commands.purge import purge as purge_workflow
+from fastface.errors import ConfigError
+from fastface.names import counted, valid_text
+
+__all__ = ["purge"]
+
+
+@with_settings()
+def purge(
+    invocation: Invocation,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The output folder; there is no default.", show_default=False)
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+) -> None:
+    """Remove faces, embeddings, crops, snapshots and persons from an output folder; tables, clips and the log stay."""
+    if out is None:
+        raise ConfigError("name the folder to purge: fastface purge -o OUT")
+    if not (invocation.dry_run or yes):
+        _ask(out, purge_workflow(out, pretend=True), invocation)
+    done = purge_workflow(out, pretend=invocation.dry_run)
+    if invocation.json:
+        as_json(asdict(done))
+        return
+    if not invocation.quiet:
+        say(_describe("would remove" if invocation.dry_run else "removed", done))
+        for path in done.kept:
+            say(f"kept, since fastface did not write it: {path}")
+        say(
+            f"kept: tables and clips in {out}, banks that enroll wrote, identity stores elsewhere, and {done.log} "
+            "(names of videos, no faces)"
+        )
+
+
+def _describe(verb: str, done: Purge) -> str:
+    sources = f"{counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}"
+    parts = [f"the faces and embeddings of {sources}"] if done.indexes + done.photos else []
+    parts += [f"{counted(done.pictures, 'picture')} in crops/ and snapshots/"] if done.pictures else []
+    parts += [f"{counted(done.persons, 'file')} on persons (portraits, tables, banks, names)"] if done.persons else []
+    return f"{verb} {', '.join(parts) or 'nothing'}: {done.bytes_freed / 1e6:.1f} MB"
+
+
+def _ask(out: Path, planned: Purge, invocation: Invocation) -> None:
+    """Asks on a terminal before anything is removed.
+
+    Raises:
+        ConfigError: The answer is no, or there is no terminal to ask on.
+    """
+    command = f"fastface purge -o {shlex.quote(str(out))}"
+    if invocation.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(
+            f"nothing was removed: {command} --yes removes without asking, --dry-run lists what would be removed"
+        )
+    typer.echo(valid_text(f"{_describe('this removes', planned)}. Searching again needs a new scan."), err=True)
+    if not typer.confirm(f"Remove it from {valid_text(str(out))}?", default=False, err=True):
+        raise ConfigError("nothing was removed")

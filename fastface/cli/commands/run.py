@@ -1,0 +1,32 @@
+"""`fastface run`: the main job."""
+
+from pathlib import Path
+
+from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out, Targets, holds_anything, or_samples
+from fastface.cli.console import finish, observer_for, show
+from fastface.cli.options import EXPORT, GROWTH, MATCH, MODELS, REFERENCES, RUN, SCAN, SPANS, Invocation, with_settings
+from fastface.commands.run import run as run_workflow
+from fastface.diagnostics.dry_run import preview_demo, preview_run
+from fastface.errors import ConfigError
+
+__all__ = ["run"]
+
+
+@with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS, remembers="export")
+def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
+    """Search videos for the persons on photos; write tables, clips and crops. Without videos it runs the demo."""
+    if inputs is None and not holds_anything(Path(IN_FOLDER)):
+        if targets is not None:
+            raise ConfigError(f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/")
+        observer, folder = observer_for(invocation), out / "demo"
+        observer.note(f"{IN_FOLDER}/ is empty, so this is the demo: a film that fastface draws itself")
+        if invocation.dry_run:
+            show(preview_demo(folder), invocation)
+        from fastface.commands.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
+
+        wanted = invocation.config.models
+        finish(run_demo(folder, observer, wanted.device, wanted.precision), invocation)
+    inputs, targets = inputs or [IN_FOLDER], or_samples(targets)
+    if invocation.dry_run:
+        show(preview_run(invocation.config, inputs, targets, out), invocation)
+    finish(run_workflow(invocation.config, inputs, targets, out, observer_for(invocation)), invocation)

@@ -1,0 +1,323 @@
+"""What a command says at its end: a table for people, or one JSON object."""
+
+import json
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Never
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fastface.cli.arguments import OUT_FOLDER
+from fastface.cli.options import Invocation
+from fastface.diagnostics.dry_run import Preview
+from fastface.export.tables.results import span_object
+from fastface.index.video_state import STATE_WORDS, describe_state
+from fastface.names import counted, is_shown, valid_text
+from fastface.runtime.observer import BarObserver, Observer
+from fastface.runtime.progress import clock_text
+from fastface.runtime.run_report import RunResult, VideoOutcome
+
+__all__ = ["MOST_ROWS", "as_json", "console", "finish", "observer_for", "out_option", "plain", "say", "show"]
+
+MOST_ROWS = 20
+"""Rows of a table in a terminal; files have the others."""
+
+_WIDE = 10_000
+"""Columns of an output that is no terminal: no name is cut."""
+
+_STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "no_video": "dim"}
+
+_STAGES = {
+    "decode": "decoding",
+    "wait_slot": "decoders waiting for the networks",
+    "copy": "copying frames",
+    "canvas": "resizing frames",
+    "detect": "finding faces",
+    "align": "cutting faces out",
+    "embed": "recognising faces",
+    "persons": "finding persons",
+    "picture": "keeping small pictures",
+    "turn": "turning doubtful faces",
+}
+"""{stage of a scan: what it does}"""
+
+
+def observer_for(invocation: Invocation) -> Observer:
+    """Bars and lines on standard error, or nothing."""
+    observer = Observer() if invocation.quiet else BarObserver()
+    for note in invocation.notes:
+        observer.note(note)
+    return observer
+
+
+def say(text: str) -> None:
+    """One line on standard output."""
+    typer.echo(valid_text(text))
+
+
+def show(preview: Preview, invocation: Invocation) -> Never:
+    """Tells what a command would do, and ends the process."""
+    if invocation.json:
+        as_json(asdict(preview))
+    else:
+        for line in preview.lines:
+            say(line)
+    raise typer.Exit
+
+
+def console() -> Console:
+    """Standard output, for tables: as wide as needed where it is no terminal."""
+    return Console(soft_wrap=True, highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _WIDE)
+
+
+def out_option(result_out: object) -> str:
+    """` -o FOLDER` for the next command; empty for the usual folder."""
+    return "" if str(result_out) == str(OUT_FOLDER) else f" -o {shlex.quote(valid_text(str(result_out)))}"
+
+
+def finish(result: RunResult, invocation: Invocation) -> Never:
+    """Tells how the command ended, and ends the process with its exit code."""
+    if invocation.json:
+        report = json.loads((result.out / "run.json").read_text(encoding="utf-8"))
+        as_json({**report, "spans": [span_object(row) for row in result.spans]})
+    elif not invocation.quiet:
+        _show(result, invocation.verbose)
+    if invocation.json or invocation.quiet:  # others saw them in the table, and as they happened
+        for video in result.videos:
+            if video.state != "done":
+                _fail(f"{video.id}: {describe_state(video.state, video.reason)}")
+        for item in result.skipped:
+            if item.is_fault:
+                _fail(f"skipped {str(item.path)!r}: {item.reason}")
+    for failure in result.export_failures:
+        _fail(f"not exported: {failure}")
+    if result.exit_code:
+        _fail(f"exit code {result.exit_code}: {_why_not_clean(result)}")
+    raise typer.Exit(result.exit_code)
+
+
+def _fail(text: str) -> None:
+    print(f"fastface: {valid_text(text)}", file=sys.stderr)  # noqa: T201
+
+
+def _why_not_clean(result: RunResult) -> str:
+    """Why a command that went to its end does not end with 0."""
+    states = Counter(video.state for video in result.videos if video.state != "done")
+    parts = []
+    if states:
+        kinds = ", ".join(f"{states[state]} {words}" for state, words in STATE_WORDS.items() if states[state])
+        parts.append(f"{states.total()} of {counted(len(result.videos), 'video')} not done ({kinds})")
+    if num_closed := sum(item.is_fault for item in result.skipped):
+        parts.append(f"{counted(num_closed, 'input')} not readable")
+    if result.export_failures:
+        parts.append(f"{counted(len(result.export_failures), 'export')} not made")
+    if result.is_cut_short:
+        parts.append("some videos were not searched closely enough")
+    return ", ".join(parts)
+
+
+def _show(result: RunResult, verbose: bool) -> None:
+    shown = console()
+    _print_rows(shown, *_videos(result))
+    if result.command != "scan":
+        found = _found(result)
+        shown.print(_found_table(found))
+        for line in _below_threshold(found, result):
+            say(line)
+        if not result.counts.hits and result.targets:
+            say("no hits: if the persons are there, see review.csv, give more photos with -t, or lower --threshold")
+    say(_summary(result))
+    if verbose:
+        for line in _left_out(result):
+            say(line)
+        shown.print(_phases(result))
+        shown.print(_stages(result))
+    say(f"written to {result.out}: {', '.join(_written(result))}")
+    if result.command == "scan":
+        where = out_option(result.out)
+        say(f"next: fastface people{where}, or: fastface find -t PHOTOS{where}")
+
+
+def _summary(result: RunResult) -> str:
+    """What was searched and found, by this command and in all."""
+    counts = result.counts
+    new = [video for video in result.videos if video.id in result.scanned]
+    told = f"{counted(counts.videos, 'video')}"
+    if result.command in ("run", "scan"):
+        num_known = counts.videos - len(new)
+        split = f"{len(new)} scanned now, {num_known} known from before" if num_known else "all scanned now"
+        told += f" ({split})" if new else " (all known from before)"
+    faces = sum(video.faces for video in new)
+    parts = [f"{counted(counts.inferred, 'frame')} searched"]
+    parts += [f"{counts.blurred} of them too blurred"] if counts.blurred else []
+    parts += [f"{counts.quarantined} skipped after crashes"] if counts.quarantined else []
+    is_partly_new = 0 < faces < counts.faces
+    parts.append(counted(counts.faces, "face") + (f" ({faces} new)" if is_partly_new else ""))
+    parts += [f"{counted(counts.unsharp, 'face')} not sharp enough"] if counts.unsharp else []
+    parts += [counted(counts.hits, "hit"), counted(counts.spans, "span")] if result.command != "scan" else []
+    return f"{told}: {', '.join(parts)}; took {clock_text(result.seconds)}"
+
+
+def _written(result: RunResult) -> list[str]:
+    """The files of the answer, the most wanted first."""
+    if result.command == "scan":
+        return ["run.json", "the index (.fastface)"]
+    counts = result.counts
+    files = ["spans.csv", "hits.csv"]
+    files += [f"clips/ ({counted(counts.clips, 'clip')})"] if counts.clips else []
+    files += [f"crops/ ({counted(counts.crops, 'crop')})"] if counts.crops else []
+    return [*files, f"review.csv ({counted(result.num_near_misses, 'near miss', 'near misses')})", "run.json"]
+
+
+def _print_rows(shown: Console, table: Table, rest: str) -> None:
+    shown.print(table)
+    if rest:
+        say(rest)
+
+
+def _videos(result: RunResult) -> tuple[Table, str]:
+    """The videos, the worst first, and a line on those that do not fit."""
+    table = Table("video", "state", "length", "frames", "faces", "remark")
+    table.columns[0].overflow = table.columns[-1].overflow = "fold"
+    order = {state: -place for place, state in enumerate(STATE_WORDS)}
+    videos = sorted(result.videos, key=lambda video: (order[video.state], not video.remark, video.id))
+    for video in videos[:MOST_ROWS]:
+        colour = _STATE_COLOURS.get(video.state, "red")
+        length = "?" if video.duration is None else f"{video.duration:.1f} s"
+        state = f"[{colour}]{STATE_WORDS[video.state]}[/]"
+        table.add_row(plain(video.id), state, length, str(video.sampled), str(video.faces), plain(_remark(video)))
+    left = Counter(video.state for video in videos[MOST_ROWS:])
+    told = ", ".join(f"{count} {STATE_WORDS[state]}" for state, count in left.items())
+    return table, f"and {len(videos) - MOST_ROWS} more videos: {told}; all are in run.json" if told else ""
+
+
+def _remark(video: VideoOutcome) -> str:
+    """What a person should know of a video, without the words of its state."""
+    return video.remark if video.state == "done" else video.reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found of one target, in one video or in all."""
+
+    label: str
+    videos: tuple[str, ...]
+    spans: int
+    hits: int
+    seconds: float
+    best: float | None  # similarity; None where only the body was seen
+
+
+def _found(result: RunResult) -> list[_Found]:
+    """Each target with each video that it is in, then the targets that are in none."""
+    found = []
+    for (video_id, label), hits in sorted(result.hits.items()):
+        spans = [row.span for row in result.spans if (row.span.video_id, row.span.target) == (video_id, label)]
+        best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
+        seconds = sum(span.end - span.start for span in spans)
+        found.append(_Found(label, (video_id,), len(spans), hits, seconds, best))
+    unseen = sorted(set(result.targets) - {one.label for one in found})
+    return found + [_Found(label, (), 0, 0, 0.0, None) for label in unseen]
+
+
+def _found_table(found: list[_Found]) -> Table:
+    """A row for each person in each video; for each person alone if these are too many."""
+    table = Table("person", "video", "spans", "hits", "seconds", "best similarity")
+    table.columns[0].overflow = table.columns[1].overflow = "fold"
+    by_person = len(found) > MOST_ROWS
+    rows = _by_person(found) if by_person else found
+    for one in rows[:MOST_ROWS]:
+        video = one.videos[0] if len(one.videos) == 1 else counted(len(one.videos), "video") if one.videos else "–"
+        _add_row(table, one.label, video, [one])
+    if len(rows) > MOST_ROWS:
+        num_videos = len({video for one in rows[MOST_ROWS:] for video in one.videos})
+        label = f"and {len(rows) - MOST_ROWS} more persons"
+        _add_row(table, label, counted(num_videos, "video"), rows[MOST_ROWS:])
+    if len(rows) > 1:
+        table.add_section()
+        _add_row(table, "all", counted(len({video for one in rows for video in one.videos}), "video"), rows)
+    return table
+
+
+def _left_out(result: RunResult) -> Iterator[str]:
+    """The files and folders that were not taken, each with the reason; of a great many, the first."""
+    for item in result.left_out:
+        yield from (f"left out: {valid_text(str(path))!r}: {item.reason}" for path in item.paths)
+        if item.count > len(item.paths):
+            yield f"left out: {item.count - len(item.paths)} more: {item.reason}"
+
+
+def _by_person(found: Sequence[_Found]) -> list[_Found]:
+    """One entry for each person, the longest seen first."""
+    persons: dict[str, list[_Found]] = {}
+    for one in found:
+        persons.setdefault(one.label, []).append(one)
+    joined = [
+        _Found(
+            label,
+            tuple(video for one in parts for video in one.videos),
+            sum(one.spans for one in parts),
+            sum(one.hits for one in parts),
+            sum(one.seconds for one in parts),
+            max((one.best for one in parts if one.best is not None), default=None),
+        )
+        for label, parts in persons.items()
+    ]
+    return sorted(joined, key=lambda one: (-one.seconds, one.label))
+
+
+def _add_row(table: Table, label: str, video: str, parts: Sequence[_Found]) -> None:
+    best = max((one.best for one in parts if one.best is not None), default=None)
+    spans, hits = sum(one.spans for one in parts), sum(one.hits for one in parts)
+    seconds = f"{sum(one.seconds for one in parts):.1f}"
+    table.add_row(plain(label), plain(video), str(spans), str(hits), seconds, "–" if best is None else f"{best:.2f}")
+
+
+def _below_threshold(found: Sequence[_Found], result: RunResult) -> list[str]:
+    """Why persons are found although no face of theirs reaches the threshold by itself."""
+    limits = result.limits
+    if limits is None or limits.tracks is None:
+        return []
+    threshold = limits.tracks.anywhere
+    names = sorted({one.label for one in found if one.best is not None and one.best < threshold})
+    if not names:
+        return []
+    who = ", ".join(names[:MOST_ROWS]) + (f" and {len(names) - MOST_ROWS} more" if len(names) > MOST_ROWS else "")
+    return [
+        f"best similarity below the threshold of {threshold:.2f} ({who}): the faces of the track together, "
+        "or others of the video, show who it is (see the column `by` of hits.csv)"
+    ]
+
+
+def _phases(result: RunResult) -> Table:
+    table = Table("part", "seconds")
+    for name, seconds in result.phases.items():
+        table.add_row(name, f"{seconds:.2f}")
+    table.add_row("all", f"{result.seconds:.2f}")
+    return table
+
+
+def _stages(result: RunResult) -> Table:
+    table = Table("step of the scan", "seconds, all processes together")
+    totals: dict[str, float] = {}
+    for video in result.videos:
+        for stage, seconds in video.seconds.items():
+            totals[stage] = totals.get(stage, 0.0) + seconds
+    for stage, seconds in sorted(totals.items(), key=lambda item: -item[1]):
+        table.add_row(_STAGES.get(stage, stage), f"{seconds:.2f}")
+    return table
+
+
+def plain(text: str) -> str:
+    """Text of others, which is neither markup nor control characters."""
+    return valid_text(text if is_shown(text) else ascii(text)).replace("[", r"\[")
+
+
+def as_json(value: object) -> None:
+    """One JSON object on standard output."""
+    say(json.dumps(value, indent=2))

@@ -1,0 +1,246 @@
+"""`fastface pick --merge`, `--split`, `--reject`, `--restore`: what the user says of who is who."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.commands.people import PeopleResult, publish
+from fastface.config import Config
+from fastface.diagnostics.preflight import look_at_index
+from fastface.errors import ConfigError
+from fastface.index.store import VideoIndex
+from fastface.people.census import (
+    Census,
+    corrections_path,
+    shown_census,
+    take_census,
+    undo_path,
+    with_shown_settings,
+)
+from fastface.people.clusters.clustering import LinkRule, clustered
+from fastface.people.clusters.correction_log import read_corrections, write_corrections
+from fastface.people.clusters.corrections import Anchor, Corrections, rejoin_tracks
+from fastface.people.selection import (
+    anchor_at,
+    anchors_of,
+    best_tracks,
+    body_anchors,
+    face_anchors,
+    in_words,
+    log_correction,
+    places_of,
+    renewed,
+    tell_store,
+    together_note,
+)
+from fastface.people.store.base import open_existing
+from fastface.runtime.context import Desk, open_desk
+from fastface.runtime.observer import Observer
+from fastface.tracking.track_cuts import best_cut
+from fastface.types import Tracks
+
+__all__ = ["Correction", "correct", "undo"]
+
+Correction = Literal["merge", "split", "reject", "restore"]
+
+_Rows = npt.NDArray[np.int64]
+
+_SPLIT_STEP = 0.02
+"""What the threshold rises by until a person falls into two."""
+
+
+def correct(
+    config: Config, chosen: Sequence[str], out: Path, observer: Observer, correction: Correction, *, shown: str = ""
+) -> PeopleResult:
+    """Notes what the user says of persons, for this census and all to come, and counts again.
+
+    * merge: they are one.
+    * split: it is two. Bodies that were joined to it by hand are taken off first; else it is cut where its tracks are
+      least alike; a person of one track is cut where the faces before and after are least alike.
+    * reject: nobody wants to see them.
+    * restore: all who were rejected are listed again; nobody is chosen.
+
+    Args:
+        config: The settings; those of the census are the ones that it was taken with.
+        chosen: Numbers or names of persons.
+        out: The output folder.
+        observer: Told of all that happens, and what the persons have become.
+        correction: What is said of them.
+        shown: As for `pick`.
+
+    Raises:
+        ConfigError: There is no such person, too few or differently named ones for a merger, or nothing to split.
+        FastfaceError: As `people`.
+    """
+    look_at_index(config, out)
+    with open_desk(config, out, observer, "pick") as opened:
+        said = Corrections.load(corrections_path(opened))
+        desk, before = shown_census(opened, said, shown)
+        places = [] if correction == "restore" else places_of(before, chosen, with_aliases=correction == "merge")
+        if correction == "merge" and len(places) == 1 and _are_joined(before, chosen):
+            number = before.persons[places[0]].number
+            desk.observer.note(f"they are one person already: {number}; nothing was changed")
+            return publish(desk, before)
+        corrected = _corrected(desk, before, places, said.renewed(renewed(desk, before)), correction)
+        log_correction(desk, before, places, correction, said)
+        if correction == "merge":
+            tell_store(desk, before, places, "")
+        corrected.save(corrections_path(desk))
+        census = take_census(desk, corrected)
+        for place in places:
+            if told := _became(before, census, place, corrected):
+                desk.observer.note(told)
+        return publish(desk, census)
+
+
+def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
+    """Takes back the last correction, or the last name that `pick` gave, and counts again.
+
+    Raises:
+        ConfigError: There is nothing to take back.
+        FastfaceError: As `people`.
+    """
+    look_at_index(config, out)
+    with open_desk(config, out, observer, "pick") as opened:
+        desk = with_shown_settings(opened)
+        known = read_corrections(undo_path(desk))
+        if not known:
+            raise ConfigError(f"there is no correction to take back in {str(out)!r}")
+        last = known[-1]
+        _rejoin(desk, Corrections.load(corrections_path(desk)), last.before)
+        last.before.save(corrections_path(desk))
+        if last.groups:
+            with open_existing(last.store) as store:
+                store.regroup(last.groups)
+        write_corrections(undo_path(desk), known[:-1])
+        numbers = " ".join(map(str, last.numbers))
+        desk.observer.note(f"taken back: {last.what} {numbers}".rstrip() + f" (of the census {last.census})")
+        return publish(desk, take_census(desk, last.before))
+
+
+def _are_joined(census: Census, chosen: Sequence[str]) -> bool:
+    """Whether a number is among the chosen that is part of another person since an earlier merger."""
+    return any(one.removeprefix("person ") in map(str, census.assignment.aliases) for one in chosen)
+
+
+def _rejoin(desk: Desk, now: Corrections, before: Corrections) -> None:
+    """Joins the tracks in the index again that the user had cut, and does not any more."""
+    gone = [cut for cut in now.cuts if cut not in before.cuts]
+    for record in desk.answered():
+        cuts = [cut for cut in gone if cut[0].video_id == record.video_id]
+        index = VideoIndex(desk.out.index, record.video_id)
+        if not cuts or record.info is None or not index.faces_path.exists():
+            continue
+        faces = index.faces()
+        contract = index.metadata()["contract"]
+        joined = rejoin_tracks(faces, reversed(cuts), contract=contract, is_film=record.info.is_film)
+        if joined is not faces:
+            index.rewrite_tracks(joined.track)
+
+
+def _corrected(
+    desk: Desk, census: Census, places: Sequence[int], said: Corrections, correction: Correction
+) -> Corrections:
+    if correction == "restore":
+        return replace(said, rejected=())
+    if correction == "merge":
+        return _merged(desk, census, places, said)
+    for place in places:
+        if correction == "reject":
+            said = said.without(anchors_of(desk, census, [place]))
+        else:
+            said = _split(desk, census, place, said)
+    return said
+
+
+def _merged(desk: Desk, census: Census, places: Sequence[int], said: Corrections) -> Corrections:
+    if len(places) < 2:
+        raise ConfigError("--merge: name at least two persons")
+    if len(names := sorted({census.persons[place].name for place in places} - {""})) > 1:
+        numbers = " ".join(str(census.persons[place].number) for place in places)
+        called = " and ".join(names)
+        raise ConfigError(f"they are called {called}: fastface pick {numbers} --name NAME makes them one")
+    if note := together_note(census, places):
+        desk.observer.note(note)
+    return said.merged(anchors_of(desk, census, places))
+
+
+def _split(desk: Desk, census: Census, place: int, said: Corrections) -> Corrections:
+    """A person taken apart.
+
+    Raises:
+        ConfigError: It is one track of faces that are all alike.
+    """
+    rows = np.flatnonzero(census.label == place)
+    if (bodies := body_anchors(desk, census, [place])) and len(rows) + len(bodies) > 1:
+        return said.parted(bodies)
+    if len(rows) < 2:
+        return said.cut(*_halves_of_track(desk, census, place, rows))
+    one, other = (tuple(face_anchors(desk, census, half).values()) for half in _halves(desk, census, rows))
+    return said.split(one, other)
+
+
+def _halves(desk: Desk, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
+    """The tracks of a person in two: those of its largest part at the lowest threshold at which it falls apart."""
+    none, settings = np.empty((0, 2), np.int64), desk.config.people
+    assert settings.link_threshold is not None
+    label, threshold = np.zeros(len(rows), np.int64), settings.link_threshold
+    while not label.any():
+        threshold += _SPLIT_STEP
+        rule = LinkRule(threshold, settings.clear_score, threshold)
+        label, _ = clustered(census.roll.tracks[rows], rule, apart=none, together=none)
+    largest = int(np.bincount(label).argmax())
+    return best_tracks(census, rows[label == largest]), best_tracks(census, rows[label != largest])
+
+
+def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
+    """The last face of one person and the first face of the other in a person's only track.
+
+    Raises:
+        ConfigError: Only bodies are seen, or the faces before and after any cut are one person's by the settings.
+    """
+    alone = f"person {census.persons[place].number} has a single track and cannot be split"
+    threshold = desk.config.people.link_threshold
+    assert threshold is not None
+    if not len(rows):
+        raise ConfigError(alone)
+    tracks, row = census.roll.tracks, int(rows[0])
+    video_id = census.roll.records[tracks.video[row]].video_id
+    faces = VideoIndex(desk.out.index, video_id).faces()
+    own = np.flatnonzero(faces.tracks == tracks.number[row])
+    cut = best_cut(faces, own[np.argsort(faces.time[own], kind="stable")])
+    if cut is None or cut.cosine >= threshold:
+        alike = "" if cut is None else f": before and after any moment its faces are alike by {cut.cosine:.2f} or more"
+        raise ConfigError(alone + alike)
+    contract = desk.networks.contract
+    return anchor_at(video_id, faces, cut.before, contract), anchor_at(video_id, faces, cut.after, contract)
+
+
+def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
+    """What a person of one census is in the next; empty if it is that person still, with its number."""
+    title, number = before.persons[place].title, before.persons[place].number
+    rows = before.stretches_of([place])
+    rows = rows[before.unseen.is_faceless[rows]]
+    # Where faces tell whose a body is, its stretches may be others now; where they do not, it is its track as a whole.
+    seen = _same(before.roll.tracks, np.flatnonzero(before.label == place), now.roll.tracks)
+    bodies = _same(before.unseen.tracks, rows, now.unseen.tracks)
+    bodies = bodies[now.unseen.is_faceless[bodies]]
+    anchored = now.roll.anchored
+    cut = [anchored[other] for one, other in said.cuts if anchored.get(one) in seen and other in anchored]
+    labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
+    places = np.unique(labels[labels >= 0]).tolist()
+    if not places:
+        return f"{title} is no longer listed"
+    is_same = [now.persons[one].number for one in places] == [number]
+    return "" if is_same else f"{title} is now {in_words(now, places)}"
+
+
+def _same(before: Tracks, rows: _Rows, now: Tracks) -> _Rows:
+    """The rows of the tracks now that had these rows before: those of the same video and number."""
+    named = set(zip(before.video[rows].tolist(), before.number[rows].tolist(), strict=True))
+    pairs = zip(now.video.tolist(), now.number.tolist(), strict=True)
+    return np.flatnonzero(np.array([pair in named for pair in pairs], np.bool_))

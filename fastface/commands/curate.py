@@ -1,0 +1,153 @@
+"""Crops → a balanced set without doubles: looked at, judged, chosen, copied."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fastface.commands.curate_output import SetFolder, locked_set
+from fastface.commands.enroll import enrol
+from fastface.config import Config
+from fastface.curation.candidates import Candidate, score_of
+from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
+from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
+from fastface.curation.overlays import find_overlays
+from fastface.curation.photo_reader import Looker
+from fastface.curation.selection import select
+from fastface.curation.sources import Source, list_sources
+from fastface.errors import InputError
+from fastface.gallery.nearest import claims_of
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.thresholds import Limits
+from fastface.runtime.engines import ready_networks
+from fastface.runtime.networks import thresholds
+from fastface.runtime.observer import Observer
+from fastface.runtime.resources import choose_layout
+from fastface.runtime.run_report import CLEAN, SOME_NOT_DONE
+from fastface.runtime.shutdown import interruptible
+from fastface.types import Gallery
+
+__all__ = ["CurateResult", "curate"]
+
+_BELOW_EVERY_COSINE = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CurateResult:
+    """What `curate` gives.
+
+    Attributes:
+        out: The folder of the set.
+        candidates: Every source, in order of videos and times, with what became of it.
+        faults: What could not be read: a line each.
+    """
+
+    out: Path
+    candidates: tuple[Candidate, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def kept(self) -> list[Candidate]:
+        """The pictures of the set."""
+        return [candidate for candidate in self.candidates if candidate.is_kept]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all clean, 3 some inputs could not be read."""
+        return SOME_NOT_DONE if self.faults else CLEAN
+
+
+def curate(
+    config: Config,
+    crops: Sequence[str],
+    out: Path,
+    observer: Observer,
+    *,
+    targets: Sequence[str] = (),
+    pretend: bool = False,
+) -> CurateResult:
+    """A balanced set out of crops. Sources are only read.
+
+    Args:
+        config: The settings.
+        crops: Files, folders, globs.
+        out: Where the set goes.
+        observer: Told which networks are used, and what is odd.
+        targets: Photos or banks of the person whom the set is of; empty takes the person of most pictures.
+        pretend: Whether to write nothing and only tell.
+
+    Raises:
+        ConfigError: The paths cannot be used as they were given, or a target has no usable photo.
+        BackendError, ModelError: The networks cannot be used.
+        LockedError: Another command holds `out`.
+        SpaceError: No space is left.
+        InterruptError: The user stopped it.
+    """
+    listing = list_sources(crops, out)
+    with interruptible() as interrupted, nullcontext() if pretend else locked_set(out):
+        folder = SetFolder(out)
+        networks = ready_networks(config, observer.note, interrupted)
+        observer.header(networks, choose_layout(config.scan, networks.device, len(networks.cards)))
+        limits = thresholds(config, networks.models)
+        gallery = None
+        if targets:
+            gallery, report = enrol(tuple(targets), config, networks, limits, interrupted)
+            for warning in report.warnings:
+                observer.note(warning)
+        looker = Looker(config, networks, interrupted)
+        candidates = _looked_at(looker, listing.sources)
+        _judge(candidates, config, limits, gallery, observer)
+        chosen = select([one for one in candidates if one.is_open], config.curate)
+        folder.give_names(chosen)
+        for candidate in chosen:
+            candidate.reason = f"chosen: {candidate.framing}, {candidate.pose}"
+        if not pretend:
+            folder.fill(candidates, chosen, looker.draw)
+    faults = (f"{str(one.source.path)!r}: {one.reason}" for one in candidates if one.is_fault)
+    return CurateResult(out, tuple(candidates), (*listing.faults, *faults))
+
+
+def _looked_at(looker: Looker, sources: Sequence[Source]) -> list[Candidate]:
+    found = looker.look_at([source.path for source in sources])
+    candidates = []
+    for source in sources:
+        looked = found[source.path]
+        if isinstance(looked, InputError):
+            candidates.append(Candidate(source, reason=looked.reason, is_fault=source.is_meant))
+        else:
+            candidates.append(Candidate(source, looked))
+    return candidates
+
+
+def _judge(
+    candidates: Sequence[Candidate], config: Config, limits: Limits, gallery: Gallery | None, observer: Observer
+) -> None:
+    """Faces, persons, scenes, scores and doubles: what is open afterwards may be chosen."""
+    readable = [candidate for candidate in candidates if candidate.is_open]
+    if gallery is None:
+        take_largest_faces(readable, config.curate)
+    else:
+        take_asked_faces(readable, _asked(readable, gallery, limits), config.curate)
+    with_face = [candidate for candidate in readable if candidate.face is not None]
+    number_scenes(with_face, config.curate)
+    drop_copies([candidate for candidate in with_face if candidate.is_open])
+    compared = [candidate for candidate in with_face if candidate.is_open]
+    if gallery is None and (note := compare_with_medoid(compared, limits.enter)):
+        observer.note(note)
+    for candidate in with_face:
+        candidate.score = score_of(candidate, config.curate)
+    compared = [candidate for candidate in with_face if candidate.is_open]
+    drop_doubles(compared, config.curate, find_overlays(compared))
+
+
+def _asked(candidates: Sequence[Candidate], gallery: Gallery, limits: Limits) -> Asked:
+    """What the targets claim, each face for itself: a picture is no track."""
+    parts = [candidate.seen.faces.embedding for candidate in candidates]
+    embeddings = np.concatenate(parts) if parts else np.empty((0, 1), np.float16)
+    claims = claims_of(embeddings, ReferenceSet(gallery), _BELOW_EVERY_COSINE)
+    if gallery.everyone:
+        return Asked(claims.lookalike < limits.enter, np.ones(len(embeddings), np.float32), limits.enter)
+    is_person = (claims.similarity >= limits.enter) & (claims.margin >= limits.margin)
+    return Asked(is_person, claims.similarity, limits.enter)

@@ -1,0 +1,162 @@
+"""The folder of a curated set: what goes into it, and what of it may be replaced.
+
+DIR/<picture>…                  copies, byte for byte
+DIR/curation.csv, contact.png   the table; the contact sheet, with contact-2.png and so on
+DIR/.fastface/curation.json     what curate wrote here: {name: SHA-256 of each content that it may have}
+
+Only what the record names, with a content that it names, is ever replaced or removed. A run first adds to the record
+what it is about to write, so that a killed one leaves nothing that the next takes for the user's.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastface.curation.candidates import Candidate
+from fastface.curation.pages import Page, lay_out, page_name
+from fastface.curation.table import write_curation
+from fastface.errors import BackendError, ConfigError, ModelError
+from fastface.files import private_folder, write_atomic
+from fastface.names import safe_name
+from fastface.runtime.output_folder import OutputFolder
+from fastface.video.discover import folded, marked
+
+__all__ = ["SetFolder", "locked_set"]
+
+_TABLE = "curation.csv"
+_OUR_NAMES = re.compile(r"curation\.csv|contact(-\d+)?\.png", re.IGNORECASE)
+_SCHEMA_VERSION = 1
+_ANY = "*"
+"""Stands for the digest of what is not written yet."""
+
+_Record = dict[str, list[str]]
+
+
+@contextmanager
+def locked_set(root: Path) -> Iterator[None]:
+    """Makes DIR, if it is not there, for its owner alone, and holds it; removes it if the command could not start.
+
+    Raises:
+        LockedError: Another command holds it.
+        ConfigError: It cannot be written.
+    """
+    is_new = not root.exists()
+    folder = OutputFolder(root)
+    if is_new:
+        private_folder(root)
+    with folder.locked():
+        try:
+            yield
+        except (ConfigError, ModelError, BackendError):
+            folder.remove_if_made()
+            raise
+
+
+class SetFolder:
+    """DIR, and the record of what curate wrote there. Making one touches nothing.
+
+    Args:
+        root: DIR; it need not be there yet.
+
+    Raises:
+        ConfigError: The record is damaged, or a file of the user's is called as one that curate writes.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._record_path = root / ".fastface" / "curation.json"
+        known = self._read_record()
+        self._ours = {name: digests for name, digests in known.items() if self._is_ours(name, digests)}
+        self._others = sorted(path.name for path in self._entries() if path.name not in self._ours)
+        for name in self._others:
+            if _OUR_NAMES.fullmatch(name):
+                path = str(root / name)
+                raise ConfigError(f"{path!r} is not as curate wrote it and is not replaced; move it, or change -o")
+
+    def give_names(self, chosen: Sequence[Candidate]) -> None:
+        """Names chosen pictures as their sources, with the suffix of what they are; never as another file in DIR."""
+        pages = (page_name(number) for number in range(1, len(chosen) + 2))
+        taken = {folded(name) for name in (_TABLE, *pages, *self._others)}
+        for candidate in chosen:
+            path, suffix = candidate.source.path, candidate.seen.suffix
+            stem = safe_name(path.stem)
+            while folded(stem + suffix) in taken:
+                stem = marked(stem, str(path))
+            candidate.name = stem + suffix
+            taken.add(folded(candidate.name))
+
+    def fill(
+        self, candidates: Sequence[Candidate], chosen: Sequence[Candidate], draw: Callable[[Sequence[Page]], None]
+    ) -> None:
+        """Copies the chosen pictures, writes sheet and table, and removes what an earlier run left. DIR is held.
+
+        A picture that is no longer as it was measured is not kept, with the reason.
+
+        Args:
+            candidates: All, as the table has them.
+            chosen: With names, as the sheet has them.
+            draw: Writes pages.
+
+        Raises:
+            SpaceError: No space is left.
+        """
+        coming: _Record = {candidate.name: [candidate.seen.sha256] for candidate in chosen}
+        coming |= {page.path.name: [_ANY] for page in lay_out(chosen, self._root)} | {_TABLE: [_ANY]}
+        self._write_record({name: self._ours.get(name, []) + coming.get(name, []) for name in {*self._ours, *coming}})
+        for candidate in chosen:
+            self._copy(candidate)
+        kept = [candidate for candidate in chosen if candidate.is_kept]
+        pages = lay_out(kept, self._root)
+        draw(pages)
+        write_curation(self._root / _TABLE, candidates)
+        written = [_TABLE, *(page.path.name for page in pages), *(candidate.name for candidate in kept)]
+        for name in self._ours.keys() - set(written):
+            (self._root / name).unlink(missing_ok=True)
+        self._write_record({name: [_digest(self._root / name)] for name in written})
+
+    def _copy(self, candidate: Candidate) -> None:
+        path = self._root / candidate.name
+        try:
+            content = candidate.source.path.read_bytes()
+        except OSError as error:
+            content, reason = b"", f"cannot be copied: {error.strerror}"
+        else:
+            reason = "it changed meanwhile"
+        if hashlib.sha256(content).hexdigest() == candidate.seen.sha256:
+            write_atomic(path, content, private=True)
+        else:
+            candidate.name, candidate.reason, candidate.is_fault = "", reason, True
+
+    def _entries(self) -> list[Path]:
+        return list(self._root.iterdir()) if self._root.is_dir() else []
+
+    def _is_ours(self, name: str, digests: list[str]) -> bool:
+        path = self._root / name
+        # A name is one component, whoever wrote the record.
+        if Path(name).name != name or path.is_symlink() or not path.is_file():
+            return False
+        return _ANY in digests or _digest(path) in digests
+
+    def _read_record(self) -> _Record:
+        if not self._record_path.exists():
+            return {}
+        try:
+            record = json.loads(self._record_path.read_text(encoding="utf-8"))
+            if record["schema_version"] != _SCHEMA_VERSION:
+                raise ValueError(record["schema_version"])
+            return {str(name): [str(digest) for digest in digests] for name, digests in record["files"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            path = str(self._record_path)
+            raise ConfigError(f"{path!r} is damaged or of another version; choose another -o") from error
+
+    def _write_record(self, files: Mapping[str, Sequence[str]]) -> None:
+        record = {"schema_version": _SCHEMA_VERSION, "files": dict(sorted(files.items()))}
+        write_atomic(self._record_path, json.dumps(record, indent=2) + "\n", private=True)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

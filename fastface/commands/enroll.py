@@ -1,0 +1,162 @@
+"""Photos → gallery. They are looked at in a process of its own: see `enrolment_process`."""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from fastface.config import Config
+from fastface.enrollment.photo_pool import look_at, picture_settings
+from fastface.errors import ConfigError, InputError, InterruptError
+from fastface.gallery.photo_set.sources import collect
+from fastface.gallery.photo_set.test_time_augmentation import Resampling
+from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery, save_gallery
+from fastface.gallery.thresholds import Limits
+from fastface.index.photos import PhotoIndex
+from fastface.pipeline.messages import Role, device_of
+from fastface.pipeline.process_pool import Crew
+from fastface.runtime.engines import ready_networks
+from fastface.runtime.networks import Networks, thresholds
+from fastface.runtime.observer import Observer
+from fastface.runtime.resources import choose_layout
+from fastface.runtime.run_report import EnrollResult
+from fastface.runtime.shutdown import interruptible
+from fastface.types import Faces, Gallery
+from fastface.video.frames.canvas import picture_limit
+
+__all__ = ["enrol", "enroll"]
+
+_SERVE = "fastface.enrollment.process:serve"
+_MIN_FACE = 16
+
+_LOOK = "any turn"
+"""How photos are looked at: what an earlier edition kept of them is looked for again."""
+
+_Found = dict[Path, Faces | InputError]
+
+
+def enrol(
+    targets: tuple[str, ...],
+    config: Config,
+    networks: Networks,
+    limits: Limits,
+    interrupted: Callable[[], int | None],
+    *,
+    known: Path | None = None,
+) -> tuple[Gallery, GalleryReport]:
+    """The gallery of what `-t` and `--not` name, and a report on each photo.
+
+    Photos are opened in a process of their own, one at a time: one that ends it is left out like any other that cannot
+    be used. Banks are arrays, and are read here.
+
+    Args:
+        targets: What `-t` names.
+        config: The settings.
+        networks: Find and embed the faces.
+        limits: From which similarity on two faces are one person's.
+        interrupted: Gives the number of a signal that came.
+        known: A folder for the faces of photos, which need then not be looked at again; None keeps nothing.
+
+    Raises:
+        ConfigError: A target has no usable photo, or two have the same face; lists all such faults.
+        BackendError, ModelError, SpaceError: The networks cannot be used.
+        WorkerError: The process ends whatever photo it is given.
+        InterruptError: The user stopped it.
+    """
+    photos = [*collect(targets).photos, *collect(config.match.lookalikes).photos]
+    found = _found(dict.fromkeys(photo.path for photo in photos), config, networks, interrupted, known)
+
+    def analyse(path: Path) -> Faces:
+        faces = found.get(path, InputError(path, "it was not there when photos were listed"))
+        if isinstance(faces, InputError):
+            raise faces
+        return faces
+
+    return load_gallery(
+        targets,
+        config.match.lookalikes,
+        analyse=analyse,
+        rule=ReferenceRule(
+            contract=networks.contract,
+            alike=limits.enter,
+            faces=config.references.faces,
+            resampling=_resampling(config).name,
+            tolerant=config.match.allow_faults,
+            dimension=networks.dimension,
+        ),
+        check=partial(_check, interrupted),
+    )
+
+
+def _check(interrupted: Callable[[], int | None]) -> None:
+    if (number := interrupted()) is not None:
+        raise InterruptError(number)
+
+
+def _found(
+    paths: Collection[Path],
+    config: Config,
+    networks: Networks,
+    interrupted: Callable[[], int | None],
+    known: Path | None,
+) -> _Found:
+    """The faces of each photo, looked up or looked for."""
+    if known is None:
+        return _look_at(paths, config, networks, interrupted)
+    index = PhotoIndex(known, _recipe(config, networks))
+    keys = {path: index.key(path) for path in paths}
+    looked_up = {path: index.faces(key) for path, key in keys.items()}
+    found: _Found = {path: faces for path, faces in looked_up.items() if faces is not None}
+    seen = _look_at([path for path in paths if path not in found], config, networks, interrupted)
+    for path, result in seen.items():
+        if isinstance(result, Faces) and index.key(path) == keys[path]:  # else it was replaced meanwhile
+            index.put(keys[path], result)
+    return found | seen
+
+
+def _recipe(config: Config, networks: Networks) -> str:
+    """All that the faces of a photo depend on but the photo."""
+    device = networks.device
+    parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider)
+    # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
+    roles: tuple[Role, Role] = ("detector", "recogniser")
+    precisions = (device_of(device, networks.precisions, role).precision for role in roles)
+    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, version("fastface"))
+    return " ".join([*parts, *precisions, *seen])
+
+
+def _resampling(config: Config) -> Resampling:
+    return Resampling(config.references.flip, config.references.jitter)
+
+
+def _look_at(
+    paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
+) -> _Found:
+    limit = picture_limit(config.scan.max_pixels)
+    settings = picture_settings(config, networks, _MIN_FACE), _resampling(config), limit
+    return look_at(paths, lambda: Crew("enrolment", _SERVE, 1, settings), interrupted, Faces)
+
+
+def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:
+    """Photos → a bank.
+
+    Args:
+        config: The settings; thresholds and networks are used.
+        paths: Photos, folders, banks.
+        bank: The file to write.
+        observer: Told which networks are used.
+
+    Raises:
+        ConfigError: A person has no usable photo, or two persons have the same face; lists all such faults.
+        BackendError, ModelError: The networks cannot be used.
+        InterruptError: The user stopped it.
+    """
+    if bank.suffix != ".npz":
+        raise ConfigError(f"--bank {str(bank)!r}: a bank's name ends with .npz")
+    with interruptible() as interruption:
+        networks = ready_networks(config, observer.note, interruption)
+        observer.header(networks, choose_layout(config.scan, networks.device, len(networks.cards)))
+        limits = thresholds(config, networks.models)
+        gallery, report = enrol(tuple(paths), config, networks, limits, interruption)
+    save_gallery(bank, gallery, report)
+    return EnrollResult(bank, gallery, report.lines)

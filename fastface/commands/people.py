@@ -1,0 +1,159 @@
+"""`fastface people`: everyone in an index, as tables, pictures, a page to choose from, and embeddings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import Config
+from fastface.diagnostics.preflight import look_at_index
+from fastface.export.exporter import Exporter
+from fastface.export.overlay import BoxTrack, box_tracks
+from fastface.index.store import VideoIndex
+from fastface.names import counted
+from fastface.people.body_only import read_bodies
+from fastface.people.census import Census, corrections_path, forget_shown, note_shown, take_census
+from fastface.people.clusters.corrections import Corrections
+from fastface.people.clusters.person_summaries import NOBODY
+from fastface.people.clusters.unseen_bodies import SEEN
+from fastface.people.files import write_people
+from fastface.runtime.context import Desk, open_desk
+from fastface.runtime.observer import Observer
+from fastface.types import Bodies, Faces, HitKind, Hits, Person
+
+__all__ = ["PeopleResult", "people", "publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleResult:
+    """What `people` gives. Every face of the index is counted once.
+
+    Attributes:
+        out: The output folder.
+        persons: Those that are listed, by rank.
+        faces: Faces of the index.
+        listed: Of these, faces of listed persons.
+        unlisted: Persons that are not listed, and their faces.
+        poor: Faces that are too poor to tell whose they are.
+        rejected: Faces of persons that the user rejected.
+        passing: Persons whose face is never seen, and who are seen too shortly to be listed.
+        export_failures: Copies of videos that could not be made, and why.
+    """
+
+    out: Path
+    persons: tuple[Person, ...]
+    faces: int
+    listed: int
+    unlisted: tuple[int, int]
+    poor: int
+    rejected: int
+    passing: int
+    export_failures: tuple[str, ...] = ()
+
+    @property
+    def page(self) -> Path:
+        """Everyone to look at and to choose from."""
+        return self.out / "people" / "people.html"
+
+
+def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
+    """Counts everyone in the index of `out`, and writes OUT/people.
+
+    Decodes nothing but for `people.video`, and where the scan had no room for any picture of a person.
+
+    Raises:
+        ConfigError: There is no index in `out`.
+        FaceIndexError, StoreError: The index or the identity store is damaged or cannot be reached.
+        SpaceError, InterruptError, FastfaceError: As `run`.
+    """
+    look_at_index(config, out)
+    with open_desk(config, out, observer, "people") as desk:
+        return publish(desk, take_census(desk, Corrections.load(corrections_path(desk))))
+
+
+def publish(desk: Desk, census: Census) -> PeopleResult:
+    """Writes what a census has found, and notes for `pick` what the user was shown."""
+    forget_shown(desk)
+    persons = write_people(desk, census)
+    note_shown(desk, census)
+    failures = _make_films(desk, census)
+    faces = census.roll.tracks.faces
+    listed = int(faces[census.label != NOBODY].sum())
+    result = PeopleResult(
+        out=desk.out.root,
+        persons=persons,
+        faces=int(faces.sum()),
+        listed=listed,
+        unlisted=census.unlisted,
+        poor=census.poor,
+        rejected=census.rejected,
+        passing=census.passing,
+        export_failures=failures,
+    )
+    assert result.faces == listed + census.unlisted[1] + census.poor + census.rejected, result
+    return result
+
+
+def _make_films(desk: Desk, census: Census) -> tuple[str, ...]:
+    """Makes the previews, or removes those of other numbers; gives what could not be made, and why."""
+    exporter = Exporter(desk, ("previews",))
+    if desk.config.people.video:
+        _plan_films(desk, census, exporter)
+    exports = exporter.make()
+    if exports.num_removed:
+        removed = counted(exports.num_removed, "preview film")
+        desk.observer.note(f"Removed {removed} with old numbers; people --video makes new ones")
+    return tuple(exports.failures)
+
+
+def _plan_films(desk: Desk, census: Census, exporter: Exporter) -> None:
+    """A copy of each video in which somebody is listed."""
+    roll = census.roll
+    for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
+        assert record.info is not None
+        faces = VideoIndex(desk.out.index, record.video_id).faces()
+        tracks = tuple(_boxes(desk, census, video, faces))
+        last = float(faces.time.max(initial=0.0)) + facts.period
+        exporter.plan_film(record, record.info, tracks, facts.duration or last)
+
+
+def _boxes(desk: Desk, census: Census, video: int, faces: Faces) -> Iterator[BoxTrack]:
+    """The boxes of every listed person in a video, with number, name, and the quality of the face.
+
+    Where only the body is seen it is the body's, with its score.
+    """
+    own = census.roll.tracks.rows_of(video)
+    place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
+    yield from box_tracks(faces, _moments(census, video, place, faces, faces.quality), -np.inf, np.inf)
+    read = read_bodies(desk, census.roll, census.unseen, video)
+    if read is not None:
+        bodies, row = read
+        place = np.where(row == SEEN, NOBODY, census.unseen_label[row])
+        moments = _moments(census, video, place, bodies, bodies.person_score)
+        yield from box_tracks(bodies, moments, -np.inf, np.inf)
+
+
+def _moments(
+    census: Census,
+    video: int,
+    place: npt.NDArray[np.int64],
+    seen: Faces | Bodies,
+    score: npt.NDArray[np.float32],
+) -> dict[str, Hits]:
+    """{number and name: rows} of all listed persons, so that one has the same colour wherever it is seen."""
+    period = census.roll.facts[video].period
+    found = {}
+    for number, person in enumerate(census.persons):
+        rows = np.flatnonzero(place == number)
+        found[f"{person.number} {person.name}".strip()] = Hits(
+            face=rows,
+            time=seen.time[rows],
+            pts=seen.pts[rows],
+            period=np.full(len(rows), period),
+            similarity=score[rows],
+            margin=np.zeros(len(rows), np.float32),
+            by=np.full(len(rows), HitKind.FACE, np.int8),
+        )
+    return found

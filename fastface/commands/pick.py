@@ -1,0 +1,277 @@
+"""`fastface pick`: persons of a census as a target."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.commands.people import publish
+from fastface.commands.run import answer, reported
+from fastface.config import Config
+from fastface.cosine import distinct_rows, normalized
+from fastface.diagnostics.preflight import look_at_index
+from fastface.errors import ConfigError
+from fastface.export.selection_npz import PickedVideo, write_picked
+from fastface.files import private_folder
+from fastface.gallery.bank import save_bank
+from fastface.gallery.matching import EVERYONE
+from fastface.gallery.nearest import claims_for
+from fastface.gallery.photo_set.photos import Reference
+from fastface.gallery.photo_set.sources import label_of
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.index.store import VideoIndex
+from fastface.names import is_shown, valid_text
+from fastface.people.body_only import read_bodies
+from fastface.people.census import Census, corrections_path, shown_census, take_census
+from fastface.people.clusters.corrections import Corrections
+from fastface.people.clusters.unseen_bodies import once_a_frame
+from fastface.people.files import write_people
+from fastface.people.photo_names import is_reserved_name
+from fastface.people.selection import (
+    anchors_of,
+    in_words,
+    log_correction,
+    places_of,
+    renewed,
+    tell_store,
+    together_note,
+)
+from fastface.runtime.context import Desk, open_desk
+from fastface.runtime.observer import Observer
+from fastface.runtime.run_report import RunResult
+from fastface.search.earlier_answers import keep_earlier_answer
+from fastface.search.searcher import Findings, scanned_pictures
+from fastface.timeline import build_spans
+from fastface.types import Bodies, Faces, Gallery, HitKind, Hits, Person, Target
+
+__all__ = ["pick"]
+
+_Rows = npt.NDArray[np.int64]
+
+_PICKED = "primary_person.npz"
+
+_MOST_REFERENCES = 64
+"""Faces of a person that become its bank."""
+
+
+def pick(
+    config: Config, chosen: Sequence[str], out: Path, observer: Observer, *, name: str = "", shown: str = ""
+) -> RunResult:
+    """Makes chosen persons one target: bank, spans, hits, clips and crops, as if it had been found by photos.
+
+    The target's hits are the person's faces, all of them and no other's; similarity and margin are those to the means
+    of the persons' tracks. Spans hold also what only the body is seen in. What is said of persons is noted at the end:
+    stopped before, the same command means the same persons.
+
+    Args:
+        config: The settings; those of the census are the ones that it was taken with.
+        chosen: Numbers or names of persons that are one.
+        out: The output folder.
+        observer: Told of all that happens.
+        name: What the person is called from now on; empty keeps the name.
+        shown: The census that the numbers are of, as people.html names it; empty for the last one.
+
+    Raises:
+        ConfigError: There is no such person, nobody can be called so, or who is who has changed since persons were
+            numbered.
+        InterruptError, FastfaceError: As `find`.
+    """
+    look_at_index(config, out)
+    name = valid_text(name)  # as the store keeps it
+    if name:
+        _check_name(name)
+    with open_desk(config, out, observer, "pick") as opened, reported(opened, "pick") as result:
+        corrections = Corrections.load(corrections_path(opened))
+        desk, census = shown_census(opened, corrections, shown)
+        places = places_of(census, chosen, with_aliases=True)
+        persons = [census.persons[place] for place in places]
+        called = _called(census, places, name)
+        label = label_of(called or persons[0].title)
+        if note := together_note(census, places):
+            desk.observer.note(note)
+        rows = np.flatnonzero(np.isin(census.label, places))
+        gallery = _gallery(census, places, desk.networks.contract, label)
+        bank = f"banks/{label}.npz"
+        if len(rows):
+            desk.ledger.put_export(bank, "", "{}")
+            private_folder(out / "banks")
+            save_bank(out / bank, desk.networks.contract, {label: _references(desk, census, rows)})
+        else:
+            if bank in desk.ledger.exports():  # of somebody who had the number before
+                (out / bank).unlink(missing_ok=True)
+                desk.ledger.forget_export(bank)
+            desk.observer.note(f"{label}: the face is never seen, so no bank was written")
+        result.targets = (label,)
+        keep_earlier_answer(desk, result.targets)
+        answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
+        found = _findings(desk, census, places, gallery)
+        desk.ledger.put_export(_PICKED, "", "{}")
+        write_picked(
+            out / _PICKED,
+            label,
+            (PickedVideo(one.record.video_id, one.faces, one.hits[label], bodies) for one, bodies in found),
+        )
+        _note(desk, census, places, name, corrections)
+    return result
+
+
+def _check_name(name: str) -> None:
+    """Refuses what would not be known again as a name.
+
+    Raises:
+        ConfigError: It is such.
+    """
+    reserved = label_of(name) == EVERYONE or is_reserved_name(name)
+    if reserved or not name.strip() or not is_shown(name):
+        raise ConfigError(f"{name!r} cannot be the name of a person")
+
+
+def _called(census: Census, places: Sequence[int], name: str) -> str:
+    """What the person is called; empty if it has no name.
+
+    Raises:
+        ConfigError: The persons have several names, or somebody else has that one.
+    """
+    names = sorted({census.persons[place].name for place in places} - {""})
+    if len(names) > 1 and not name:
+        raise ConfigError(f"they are called {' and '.join(names)}: choose one name with --name")
+    others = [place for place, person in enumerate(census.persons) if person.name == name and place not in places]
+    if name and others:
+        raise ConfigError(
+            f"{in_words(census, others)} is called {name!r}: add it to make both one person, or choose another name"
+        )
+    return name or next(iter(names), "")
+
+
+def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Corrections) -> None:
+    """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called."""
+    if name and places[0] >= len(census.identities):
+        desk.observer.note(
+            "the name is not kept: a person whose face is never seen cannot be recognised in another shot"
+        )
+    if len(places) > 1:
+        numbers = in_words(census, places)
+        joined = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))
+        log_correction(desk, census, places, "merge", said)
+        tell_store(desk, census, places, name)  # first: stopped after it, the same command still means the same
+        joined.save(corrections_path(desk))
+        now = take_census(desk, joined)
+        kept = min(census.persons[place].number for place in places)
+        desk.observer.note(f"{numbers} are one person from now on: {kept}; fastface pick --undo takes that back")
+        publish(desk, now)
+    elif name not in ("", census.persons[places[0]].name) and places[0] < len(census.identities):
+        log_correction(desk, census, places, "name", said)
+        tell_store(desk, census, places, name)
+        persons = list[Person](census.persons)
+        persons[places[0]] = replace(persons[places[0]], name=name)
+        write_people(desk, replace(census, persons=tuple(persons)))
+
+
+def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -> Gallery:
+    """The mean of the persons' tracks as a target, those of all others as whom it must not be taken for."""
+    means = normalized(census.centroid)
+    seen = [place for place in places if place < len(means)]
+    weights = np.array([census.persons[place].faces for place in seen], np.float64)
+    mean = normalized((weights @ means[seen].astype(np.float64))[None]) if seen else means[:0]
+    others = tuple(
+        Target(census.persons[place].title, row[None], (census.persons[place].title,))
+        for place, row in enumerate(means)
+        if place not in places
+    )
+    return Gallery((Target(label, mean, (label,)),), others, contract, False)
+
+
+def _references(desk: Desk, census: Census, rows: _Rows) -> tuple[Reference, ...]:
+    """The best face of each track, the best tracks' first, none that tells the same as one before it."""
+    tracks, records = census.roll.tracks, census.roll.records
+    rows = rows[np.lexsort((rows, -tracks.quality[rows]))][: 8 * _MOST_REFERENCES]
+    found: dict[int, tuple[Reference, npt.NDArray[np.float16]]] = {}
+    for video in np.unique(tracks.video[rows]).tolist():
+        faces = VideoIndex(desk.out.index, records[video].video_id).faces()
+        for row in rows[tracks.video[rows] == video].tolist():
+            face = int(tracks.best[row])
+            found[row] = _reference(faces, face, records[video].video_id), faces.embedding[face]
+    embeddings = np.stack([found[row][1] for row in rows.tolist()])
+    nothing = np.empty((0, embeddings.shape[1]), np.float32)
+    kept = rows[distinct_rows(embeddings, nothing, _MOST_REFERENCES)]
+    return tuple(found[row][0] for row in kept.tolist())
+
+
+def _reference(faces: Faces, row: int, video_id: str) -> Reference:
+    x1, y1, x2, y2 = faces.boxes[row].tolist()
+    return Reference(
+        source=valid_text(f"{video_id} at {faces.time[row]:.3f} s"),
+        embedding=normalized(faces.embedding[row][None])[0],
+        face_size=min(x2 - x1, y2 - y1),
+        sharpness=float(faces.sharpness[row]),
+        det_score=float(faces.det_score[row]),
+    )
+
+
+def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Gallery) -> Iterator[tuple[Findings, Bodies]]:
+    """The person's faces in each video as hits, and its bodies where the face is not seen."""
+    roll, settings = census.roll, desk.config.spans
+    references = ReferenceSet(gallery)
+    (label,) = (target.label for target in gallery.targets)
+    for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
+        own = roll.tracks.rows_of(video)
+        numbers = roll.tracks.number[own][np.isin(census.label[own], places)]
+        bodies = _bodies(desk, census, video, places)
+        if record.info is None or not (len(numbers) or len(bodies)):
+            continue
+        faces = VideoIndex(desk.out.index, record.video_id).faces()
+        hits = _hits(faces, np.flatnonzero(np.isin(faces.tracks, numbers)), facts.period, references)
+        bodies = once_a_frame(bodies, faces.pts[hits.face])
+        spans = build_spans(
+            record.video_id,
+            label,
+            Hits.concatenate([hits, _unseen_hits(bodies, facts.period)]),
+            pad=settings.pad,
+            merge_gap=settings.merge_gap,
+            min_span=settings.min_span,
+            duration=facts.duration,
+        )
+        pictures = scanned_pictures(record, record.info)
+        has_rivals = len(gallery.targets) + len(gallery.lookalikes) > 1
+        found = Findings(record, record.info, faces, {label: hits}, spans, (), pictures=pictures, has_rivals=has_rivals)
+        yield found, bodies
+
+
+def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bodies:
+    """The bodies of some persons in a video, where their faces are not seen."""
+    own = census.unseen.tracks.rows_of(video)
+    if not np.isin(census.unseen_label[own], places).any():
+        return Bodies.empty()
+    read = read_bodies(desk, census.roll, census.unseen, video)
+    assert read is not None, video
+    bodies, row = read
+    return bodies[np.isin(row, census.stretches_of(places))]
+
+
+def _hits(faces: Faces, rows: _Rows, period: float, references: ReferenceSet) -> Hits:
+    rows = rows[np.argsort(faces.time[rows], kind="stable")]
+    similarity, margin = claims_for(faces.embedding[rows], references, np.zeros(len(rows), np.int32))
+    return Hits(
+        face=rows,
+        time=faces.time[rows],
+        pts=faces.pts[rows],
+        period=np.full(len(rows), period),
+        similarity=similarity,
+        margin=margin,
+        by=np.full(len(rows), HitKind.FACE, np.int8),
+    )
+
+
+def _unseen_hits(bodies: Bodies, period: float) -> Hits:
+    """Moments in which only the body is seen, for spans."""
+    return Hits(
+        face=np.full(len(bodies), -1, np.int64),
+        time=bodies.time,
+        pts=bodies.pts,
+        period=np.full(len(bodies), period),
+        similarity=np.full(len(bodies), np.nan, np.float32),
+        margin=np.full(len(bodies), np.nan, np.float32),
+        by=np.full(len(bodies), HitKind.BODY, np.int8),
+    )

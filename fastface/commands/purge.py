@@ -1,0 +1,151 @@
+"""Removing what a run keeps of faces: embeddings, pictures, banks, identities. Tables of hits, clips, the log stay."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastface.errors import ConfigError, FastfaceError
+from fastface.index.ledger import Ledger
+from fastface.runtime.output_folder import EARLIER, OutputFolder
+
+__all__ = ["Purge", "purge"]
+
+_PICTURES = ("crops/", "snapshots/", "targets/")
+_PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
+_FOLDERS = (*_PICTURES, "audit/", "people/", "banks/")
+_KNOWLEDGE = (
+    "identities.sqlite",
+    "identities.sqlite-wal",
+    "identities.sqlite-shm",
+    "people.json",
+    "corrections.json",
+    "corrections.undo.jsonl",
+    "numbers.npz",
+    "photo_names.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """What was removed, or would be.
+
+    Attributes:
+        indexes: Videos whose faces and embeddings were kept.
+        photos: Photos whose faces were kept.
+        pictures: Crops and snapshots.
+        persons: What `people`, `pick` and `audit` made and know: portraits, pages, tables, embeddings, banks,
+            identities.
+        bytes_freed: Size of all that.
+        kept: Files beside them that the ledger does not know, which stay: the user's own, or those of a ledger that is
+            lost.
+        log: The log, which stays: it names videos, and holds nothing of faces.
+    """
+
+    indexes: int
+    photos: int
+    pictures: int
+    persons: int
+    bytes_freed: int
+    kept: tuple[str, ...]
+    log: str
+
+
+def purge(out: Path, *, pretend: bool = False) -> Purge:
+    """Removes embeddings, the faces of photos, crops, snapshots, and all that is known of persons in an output folder.
+
+    Its videos are forgotten. An identity store that lies elsewhere stays, as it is not the folder's alone.
+
+    Spans, hits, clips and the log stay. Banks that `enroll` wrote elsewhere are the user's own.
+
+    Args:
+        out: The output folder.
+        pretend: Whether to remove nothing and only tell.
+
+    Raises:
+        ConfigError: There is no run in `out`.
+        FastfaceError: Something could not be removed; lists it. The rest is gone.
+        LockedError: A run is going on in it.
+    """
+    if not (out / ".fastface" / "state.sqlite").exists():
+        raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
+    folder = OutputFolder(out)
+    with folder.locked(), Ledger(folder.ledger) as ledger:
+        exports = list(ledger.exports())
+        pictures = [path for path in exports if _in_answer(path).startswith(_PICTURES)]
+        persons = [out / path for path in exports if _in_answer(path).startswith(_PERSONS)]
+        persons += [folder.state / name for name in _KNOWLEDGE]
+        persons = [path for path in persons if path.is_file()]
+        indexes = [path for path in folder.index.iterdir() if path.is_dir()]
+        photos = list(_files(folder.photos))
+        doomed = [
+            *_files(folder.index),
+            *photos,
+            *(out / path for path in pictures),
+            *(answer / "crops" / "crops.csv" for answer in _answers(out)),
+            *persons,
+        ]
+        doomed = [path for path in doomed if path.is_file()]
+        freed = sum(path.stat().st_size for path in doomed)
+        if not pretend:
+            _remove(doomed)
+            ledger.put_waiting({})  # at once, since there may be thousands
+            for record in ledger.videos():
+                ledger.forget_video(record.video_id)
+            for name in exports:
+                if _in_answer(name).startswith((*_PICTURES, *_PERSONS)):
+                    ledger.forget_export(name)
+            for place in (folder.index, folder.photos):
+                shutil.rmtree(place, ignore_errors=True)  # folders alone
+            _remove_empty(out)
+        gone = set(doomed)
+        places = [answer / name for answer in _answers(out) for name in _FOLDERS]
+        kept = [path for place in places for path in _files(place) if path not in gone]
+        return Purge(
+            indexes=len(indexes),
+            photos=len(photos),
+            pictures=len(pictures),
+            persons=len(persons),
+            bytes_freed=freed,
+            kept=tuple(sorted(map(str, kept))),
+            log=str(folder.log),
+        )
+
+
+def _remove(files: Iterable[Path]) -> None:
+    """Removes all that can be removed.
+
+    Raises:
+        FastfaceError: Lists what is still there, and why.
+    """
+    kept = []
+    for path in files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            kept.append(f"still there: {str(path)!r}: {error.strerror}")
+    if kept:
+        raise FastfaceError("\n".join(kept))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _in_answer(path: str) -> str:
+    """The path of an export below its answer: that of the last question, or of an earlier one."""
+    return path.split("/", 2)[2] if path.startswith(f"{EARLIER}/") else path
+
+
+def _answers(out: Path) -> list[Path]:
+    """The folders of all answers."""
+    earlier = out / EARLIER
+    return [out, *(sorted(path for path in earlier.iterdir() if path.is_dir()) if earlier.is_dir() else ())]
+
+
+def _remove_empty(out: Path) -> None:
+    for place in [answer / name for answer in _answers(out) for name in _FOLDERS]:
+        folders = [path for path in place.rglob("*") if path.is_dir()]
+        for folder in [*sorted(folders, reverse=True), place]:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()

@@ -1,0 +1,129 @@
+"""What an output folder holds, asked while a run may be going on."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+from fastface.errors import ConfigError
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.video_state import describe_state
+from fastface.names import valid_text
+from fastface.runtime.output_folder import holder_of
+from fastface.runtime.progress import ScanProgress, VideoProgress
+
+__all__ = ["Status", "read_status"]
+
+_MOST_LOG_BYTES = 16 << 20
+"""Of the log's end that is read: some hundred thousand lines, of which one is the begin of the last run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of an output folder.
+
+    Attributes:
+        process: The process that holds it; None if none does.
+        states: How many videos are in each state; `scanning` ones have units left, and no run has come to `waiting`
+            ones, which the last scan was asked for.
+        not_done: A line for each video that a run has come to and that is not done.
+        share: The scanned share of all videos, by their length, 0–1; None if there are none.
+        seconds_left: Estimated time until the scan ends; None if no scan is going on, or if it is too early to tell.
+    """
+
+    process: int | None
+    states: dict[str, int]
+    not_done: tuple[str, ...]
+    share: float | None = None
+    seconds_left: float | None = None
+
+
+def read_status(out: Path) -> Status:
+    """Reads the ledger; waits for nobody and writes nothing.
+
+    Raises:
+        ConfigError: There is nothing of fastface in `out`, or it is closed to this user.
+        FaceIndexError: The ledger is damaged.
+    """
+    path = out / ".fastface" / "state.sqlite"
+    try:
+        if not path.exists():
+            raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
+        holder = holder_of(out)
+        with Ledger(path, read_only=True) as ledger:
+            records = ledger.videos()
+            units = {r.video_id: ledger.units(r.video_id).values() for r in records if r.state == "scanning"}
+        begun, now_done = (None, set()) if holder is None else _last_run(out / ".fastface" / "log.jsonl")
+    except OSError as error:
+        raise ConfigError(f"{str(out)!r} cannot be read: {error.strerror}") from error
+    under_way = "" if holder is not None else "stopped; run the same command to continue"
+    known = [record for record in records if record.scan_key]
+    not_done = [
+        f"{r.video_id}: {describe_state(r.state, valid_text(r.reason) or under_way)}"
+        for r in known
+        if r.state != "done"
+    ]
+    states = Counter(record.state for record in known) + Counter(waiting=len(records) - len(known))
+    return Status(
+        holder,
+        dict(states),
+        tuple(not_done),
+        _share(records, units) if records else None,
+        None if begun is None else _seconds_left(records, units, begun, now_done),
+    )
+
+
+def _share(records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]]) -> float:
+    """The scanned share of all videos."""
+    progress = ScanProgress(len(records))
+    progress.videos = {r.video_id: _progress(r, units.get(r.video_id, ())) for r in records if r.scan_key}
+    return progress.share
+
+
+def _seconds_left(
+    records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
+) -> float | None:
+    """What the rest will take at the speed of the run so far."""
+    progress = ScanProgress(len(records), started=0.0)
+    for record in records:
+        if not record.scan_key:
+            continue
+        if record.state != "scanning" and record.video_id not in now_done:
+            progress.num_kept += 1
+            continue
+        progress.videos[record.video_id] = _progress(record, units.get(record.video_id, ()))
+    return progress.seconds_left((datetime.now(UTC) - begun).total_seconds()) if progress.share < 1 else None
+
+
+def _progress(record: VideoRecord, units: Iterable[UnitRecord]) -> VideoProgress:
+    info = record.info
+    duration = float(info.duration) if info is not None and info.duration is not None else None
+    covered = sum((unit.covered for unit in units if not unit.dense), Fraction(0))
+    return VideoProgress(duration, float(covered), is_finished=record.state != "scanning")
+
+
+def _last_run(log: Path) -> tuple[datetime | None, set[str]]:
+    """When the scan of the last run began, and the videos that it has finished; None before a scan began."""
+    begun: datetime | None = None
+    finished: set[str] = set()
+    with log.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _MOST_LOG_BYTES))
+        lines = file.read().splitlines()
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:  # cut at the begin of what was read, or being written
+            continue
+        match entry.get("event"):
+            case "run":
+                begun, finished = None, set()
+            case "begin":
+                begun = datetime.fromisoformat(entry["time"])
+            case "video":
+                finished.add(entry["video"])
+    return begun, finished

@@ -1,0 +1,50 @@
+"""Pictures → what is in them, by way of a process that any of them may end."""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from fastface.config import Config
+from fastface.curation.candidates import Looked
+from fastface.curation.pages import Page
+from fastface.enrollment.photo_pool import STALL_SECONDS, look_at, picture_settings, refusal
+from fastface.errors import InputError
+from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.task_pool import Refused, run_errands
+from fastface.runtime.networks import Networks
+
+__all__ = ["Looker"]
+
+
+class Looker:
+    """Looks at pictures and draws pages, one at a time, in a child process.
+
+    Args:
+        config: The settings.
+        networks: Find and embed the faces.
+        interrupted: Gives the number of a signal that came.
+    """
+
+    def __init__(self, config: Config, networks: Networks, interrupted: Callable[[], int | None]) -> None:
+        self._settings = picture_settings(config, networks, config.scan.min_face)
+        self._interrupted = interrupted
+
+    def look_at(self, paths: Collection[Path]) -> dict[Path, Looked | InputError]:
+        """What is in each picture, or why it cannot be used; raises as `looking.look_at`."""
+        return look_at(paths, self._crew, self._interrupted, Looked)
+
+    def draw(self, pages: Sequence[Page]) -> None:
+        """Writes the pages of the contact sheet.
+
+        Raises:
+            WorkerError: The process was ended.
+            SpaceError: No space is left.
+            InterruptError: The user stopped it.
+        """
+        with closing(run_errands(self._crew(), pages, self._interrupted, STALL_SECONDS)) as results:
+            for _, result in results:
+                if isinstance(result, Refused):
+                    raise refusal("curation", result)
+
+    def _crew(self) -> Crew:
+        return Crew("curation", "fastface.curation.reader_process:serve", 1, self._settings)

@@ -1,0 +1,75 @@
+"""The process that looks at pictures to be curated, and draws the contact sheet: a hostile picture ends only itself."""
+
+import hashlib
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cv2
+
+from fastface.curation.candidates import Looked
+from fastface.curation.measures import measure
+from fastface.curation.pages import Page
+from fastface.curation.sheet import draw_page
+from fastface.errors import InputError
+from fastface.faces.analyse import FaceAnalyser
+from fastface.pipeline.inference.analyser import open_analyser
+from fastface.pipeline.messages import Alive, WorkerSettings
+from fastface.pipeline.task_pool import serve_errands
+from fastface.types import Image
+from fastface.video.frames.image_file import format_of, read_picture
+
+__all__ = ["serve"]
+
+_SUFFIXES = {
+    "JPEG": ".jpg",
+    "MPO": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "WEBP": ".webp",
+    "AVIF": ".avif",
+    "HEIF": ".heic",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "JPEG2000": ".jp2",
+    "PPM": ".ppm",
+}
+"""By Pillow's name of the format."""
+
+
+def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) -> None:
+    """The life of the curating process; called by `process.child_main` in the child."""
+    cv2.setNumThreads(1)
+    analyser: FaceAnalyser | None = None
+
+    def do(task: Path | Page) -> Looked | InputError | None:
+        nonlocal analyser
+        connection.send(Alive())
+        if isinstance(task, Page):
+            draw_page(task)
+            return None
+        try:
+            picture = read_picture(task)
+            connection.send(Alive())
+            analyser = analyser or open_analyser(settings)  # pictures that cannot be read need no networks
+            return _looked_at(analyser, task, picture)
+        except InputError as error:
+            return error
+
+    serve_errands(connection, do)
+
+
+def _looked_at(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
+    try:
+        measures, faces = measure(picture), analyser.analyse_picture(picture)
+    except cv2.error as error:
+        # OpenCV turns and cuts no picture with a side of 32768 pixels or more.
+        height, width = picture.shape[:2]
+        raise InputError(path, f"a picture of {width}×{height} pixels cannot be measured; scale it down") from error
+    try:
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            stream.seek(0)
+            suffix = _SUFFIXES[format_of(stream)]
+    except (OSError, KeyError) as error:
+        raise InputError(path, "it changed while it was read") from error
+    return Looked(measures, faces, suffix, sha256)

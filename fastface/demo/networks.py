@@ -1,0 +1,24 @@
+"""The cartoon pack: two small real networks, on disk as any other pack lies there."""
+
+from pathlib import Path
+from typing import Final
+
+from fastface.demo.detector import detector_bytes
+from fastface.demo.recogniser import recogniser_bytes
+from fastface.files import write_atomic
+
+__all__ = ["PACK", "write_pack"]
+
+PACK: Final = "cartoon"
+
+
+def write_pack(folder: Path) -> Path:
+    """Writes both networks to `folder/cartoon/`, always the same bytes, and returns that folder.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    pack = folder / PACK
+    write_atomic(pack / "cartoon_detector.onnx", detector_bytes())
+    write_atomic(pack / "cartoon_recogniser.onnx", recogniser_bytes())
+    return pack

@@ -1,0 +1,203 @@
+"""`--dry-run`: what a command would do. Nothing is decoded, and nothing is written to its output folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from fastface.commands.bench import Combination, described
+from fastface.config import Config
+from fastface.diagnostics.preflight import look_ahead, look_at_index, look_back, target_faults
+from fastface.errors import ConfigError
+from fastface.gallery.matching import EVERYONE
+from fastface.gallery.photo_set.sources import Sources, collect, label_of
+from fastface.models.download import published_pack
+from fastface.models.selection import data_folder
+from fastface.names import counted
+from fastface.runtime.engines import engine_jobs, preview_networks
+from fastface.runtime.networks import open_networks, thresholds
+from fastface.runtime.output_folder import inputs_of
+from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
+from fastface.runtime.resources import choose_layout
+from fastface.search.earlier_answers import describe_move
+
+__all__ = [
+    "Preview",
+    "preview_bench",
+    "preview_build",
+    "preview_demo",
+    "preview_enroll",
+    "preview_find",
+    "preview_install",
+    "preview_people",
+    "preview_run",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a command would use and make, in words; empty where that command has none.
+
+    Attributes:
+        videos: Name in OUT, and path.
+        skipped: Inputs that are no candidates, and why.
+        left_out: How many files and folders within folders are not taken, by reason.
+        targets: Label, and path; banks and `'*'` as they are.
+        networks: Pack, detector, recogniser.
+        device: What runs them, versions.
+        precision: Of each network.
+        thresholds: Cosines between which a face is a target's.
+        processes: Decoders, workers, batches.
+        output: What would be written.
+    """
+
+    videos: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    device: tuple[str, ...] = ()
+    precision: tuple[str, ...] = ()
+    thresholds: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """A line a fact."""
+        return [f"{item.name}: {text}" for item in fields(self) for text in getattr(self, item.name)]
+
+
+def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Preview:
+    """What `run` would do; `scan`, where targets are None.
+
+    Raises:
+        FastfaceError: As the command itself would, as far as it can be known without decoding.
+    """
+    found = look_ahead(config, inputs, targets, out)
+    return Preview(
+        videos=tuple(f"{file.video_id}: {str(file.path)!r}" for file in found.videos),
+        skipped=tuple(f"{str(item.path)!r}: {item.reason}" for item in found.skipped),
+        left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
+        targets=() if targets is None else _targets(config, targets),
+        **_means(config),
+        output=(repr(str(out)), *(() if targets is None else _moved(config, targets, out))),
+    )
+
+
+def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
+    """What `find` would do.
+
+    Raises:
+        FastfaceError: As the command itself would, as far as it can be known without decoding.
+    """
+    look_back(config, targets, out)
+    output = (repr(str(out)), *_moved(config, targets, out))
+    return Preview(targets=_targets(config, targets), **_means(config), output=output)
+
+
+def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
+    """What `people` and `pick` would do.
+
+    Args:
+        config: The settings.
+        out: The output folder.
+        wanted: What would be written below it.
+
+    Raises:
+        FastfaceError: As the command itself would, as far as it can be known without reading the index.
+    """
+    look_at_index(config, out)
+    return Preview(**_means(config), output=tuple(repr(str(out / name)) for name in wanted))
+
+
+def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:
+    """What `enroll` would do.
+
+    Raises:
+        ConfigError, ModelError, BackendError: As the command itself would, as far as it can be known without decoding.
+    """
+    return Preview(targets=_targets(config, paths), **_means(config), output=(repr(str(bank)),))
+
+
+def preview_demo(out: Path) -> Preview:
+    """What `demo` would do."""
+    return Preview(videos=("a film that fastface draws itself",), output=(repr(str(out)),))
+
+
+def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combination], out: Path) -> Preview:
+    """What `bench` would do.
+
+    Raises:
+        ConfigError: An input is not there.
+    """
+    videos = tuple(repr(str(file.path)) for file in inputs_of(inputs, out).videos) if inputs else ()
+    return Preview(
+        videos=videos or ("a film that fastface draws itself",),
+        networks=(describe_networks(config),),
+        processes=tuple(", ".join(described(combination)) for combination in combinations),
+        output=(repr(str(out)),),
+    )
+
+
+def preview_build(config: Config) -> Preview:
+    """What `models build` would do.
+
+    Raises:
+        ConfigError, ModelError, BackendError: As the command itself would.
+    """
+    networks = open_networks(config)
+    jobs = engine_jobs(config, networks)
+    states = (f"{job.name}: {'there' if job.built else 'to be built'}, for {job.device.name}" for job in jobs)
+    return Preview(networks=tuple(states), device=(describe_networks(config),), output=(repr(str(networks.cache)),))
+
+
+def preview_install(pack: str) -> Preview:
+    """What `models install` would do.
+
+    Raises:
+        ModelError: There is no such pack.
+    """
+    published = published_pack(pack)
+    return Preview(
+        networks=(f"{pack}: {published.megabytes} MB from {published.urls[0]}", published.licence),
+        output=(repr(str(data_folder() / pack)),),
+    )
+
+
+def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
+    faults = target_faults(config, targets)
+    if faults and not config.match.allow_faults:
+        raise ConfigError(faults)
+    return (*_named(collect(targets)), *(f"not {line}" for line in _named(collect(config.match.lookalikes))))
+
+
+def _moved(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
+    """What would become of the answer to another question; nothing of banks, whose labels are not read here."""
+    sources = collect(targets)
+    labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
+    labels |= {label_of(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
+    line = "" if sources.banks or config.export.replace else describe_move(out, labels)
+    return (line,) if line else ()
+
+
+def _named(sources: Sources) -> list[str]:
+    named = [f"{photo.label}: {str(photo.path)!r}" for photo in sources.photos]
+    named += [f"bank {str(path)!r}" for path in sources.banks]
+    return named + ["every face"] * sources.everyone
+
+
+def _means(config: Config) -> dict[str, tuple[str, ...]]:
+    networks = preview_networks(config)
+    models, device = networks.models, networks.device
+    layout = choose_layout(config.scan, device, len(networks.cards))
+    limits = thresholds(config, models)
+    return {
+        "networks": (models.names,),
+        "device": (describe_device(device),),
+        "precision": (describe_precisions(networks) or f"{device.precision} wanted: engines are to be built",),
+        "thresholds": (f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}",),
+        "processes": (
+            f"{counted(layout.sizes.decoders, 'decoder')}, {counted(layout.sizes.workers, 'worker')}, "
+            f"batches of {layout.ring.batch}",
+        ),
+    }

@@ -1,0 +1,108 @@
+"""Pictures that people give, looked at one at a time in a process that any of them may end."""
+
+from collections.abc import Callable, Collection
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+from fastface import errors
+from fastface.config import Config
+from fastface.errors import FastfaceError, InputError, WorkerError
+from fastface.pipeline.messages import WorkerSettings
+from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.ring import RingShape
+from fastface.pipeline.task_pool import Refused, run_errands
+from fastface.runtime.networks import Networks, usual_canvas
+from fastface.runtime.resources import choose_layout, num_cores
+from fastface.video.frames.canvas import PICTURE_CANVAS
+
+__all__ = ["STALL_SECONDS", "look_at", "picture_settings", "refusal"]
+
+STALL_SECONDS = 900.0
+"""The first picture waits for the networks, which a runtime may have to compile; that takes minutes and is silent."""
+
+_LOSSES_TO_GIVE_UP = 5
+"""Pictures that end the process before any was looked at: then it is the networks that do it."""
+
+Interrupted = Callable[[], int | None]
+Seen = TypeVar("Seen")
+_Seen = dict[Path, Seen | InputError]
+
+
+def picture_settings(config: Config, networks: Networks, min_face: int) -> WorkerSettings:
+    """What a process that looks at pictures needs to know of the networks."""
+    batch, canvas = 1, (PICTURE_CANVAS, PICTURE_CANVAS)
+    if networks.device.is_gpu:
+        # What the scan's engines are built for, so that pictures need none of their own; they lie in its range.
+        batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
+        canvas = usual_canvas(config.scan)
+    return WorkerSettings(
+        ring=RingShape.for_batch(1, batch),
+        canvas=canvas,
+        detector=networks.detector,
+        recogniser=networks.recogniser,
+        dimension=networks.dimension,
+        device=networks.device,
+        threads=num_cores(),
+        cache_folder=networks.cache,
+        det_threshold=config.scan.det_threshold,
+        min_face=min_face,
+        precisions=networks.precisions,
+    )
+
+
+def look_at(
+    paths: Collection[Path], new_crew: Callable[[], Crew], interrupted: Interrupted, seen: type[Seen]
+) -> _Seen[Seen]:
+    """What is in each picture, or why it cannot be used.
+
+    One that ends the process gets a second try: the process may have been killed, as where memory is short.
+
+    Args:
+        paths: The pictures.
+        new_crew: Makes the process, not started yet.
+        interrupted: Gives the number of a signal that came.
+        seen: What the process answers of a picture that it could look at.
+
+    Raises:
+        BackendError, ModelError, SpaceError: The networks cannot be used.
+        WorkerError: The process ends whatever picture it is given.
+        InterruptError: The user stopped it.
+    """
+    found, lost = _one_pass(paths, new_crew(), interrupted, seen)
+    works = any(isinstance(result, seen) for result in found.values())
+    again, lost = _one_pass(lost, new_crew(), interrupted, seen, works=works)
+    for path, reason in lost.items():
+        again[path] = InputError(path, f"cannot be read: {' '.join(reason.split())}")
+    return found | again
+
+
+def _one_pass(
+    paths: Collection[Path], crew: Crew, interrupted: Interrupted, seen: type[Seen], *, works: bool = False
+) -> tuple[_Seen[Seen], dict[Path, str]]:
+    """What was found, and the pictures that ended the process, with how; `works` if one was looked at before."""
+    found: _Seen[Seen] = {}
+    lost: dict[Path, str] = {}
+    with closing(run_errands(crew, paths, interrupted, STALL_SECONDS)) as results:
+        for path, result in results:
+            if not isinstance(result, Refused):
+                found[path] = result
+                works |= isinstance(result, seen)
+                continue
+            lost[path] = result.reason
+            if result.kind != WorkerError.__name__ or (len(lost) == _LOSSES_TO_GIVE_UP and not works):
+                raise refusal(crew.role, result)
+    return found, lost
+
+
+def refusal(role: str, refused: Refused) -> FastfaceError:
+    """The error that an errand ended with.
+
+    Args:
+        role: Of the process.
+        refused: Its answer.
+    """
+    if refused.kind == WorkerError.__name__:
+        return WorkerError(role, None, refused.reason)
+    kind: type[FastfaceError] = getattr(errors, refused.kind, FastfaceError)
+    return FastfaceError(refused.reason) if issubclass(kind, InputError) else kind(refused.reason)

@@ -1,0 +1,85 @@
+"""The process that looks at photos: a hostile one cannot end the run, and the networks' memory goes with it."""
+
+from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fastface.errors import InputError
+from fastface.faces.align import align_picture
+from fastface.faces.analyse import FaceAnalyser
+from fastface.faces.arcface import Recogniser
+from fastface.gallery.photo_set.test_time_augmentation import Resampling, jittered_landmarks, mean_embedding
+from fastface.pipeline.inference.analyser import open_analyser
+from fastface.pipeline.messages import Alive, WorkerSettings
+from fastface.pipeline.task_pool import serve_errands
+from fastface.types import Faces, Image
+from fastface.video.frames.image_file import MAX_PIXELS, read_picture
+
+__all__ = ["serve"]
+
+
+def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettings, Resampling, int]) -> None:
+    """The life of the enrolment process; called by `process.child_main` in the child.
+
+    The settings are those of the networks, the looks at each face, and the largest width × height of a photo.
+    """
+    worker, resampling, max_pixels = settings
+    read = read_picture if max_pixels == MAX_PIXELS else partial(read_picture, max_pixels=max_pixels)
+    cv2.setNumThreads(1)
+    analyser: FaceAnalyser | None = None
+
+    def look(path: Path) -> Faces | InputError:
+        nonlocal analyser
+        try:
+            picture = read(path)
+            connection.send(Alive())
+            analyser = analyser or open_analyser(worker)  # pictures that cannot be read need no networks
+            faces = _faces(analyser, path, picture)
+            if not resampling.name:
+                return faces
+            return _resampled(faces, picture, analyser.recogniser, resampling, connection)
+        except InputError as error:
+            return error
+
+    serve_errands(connection, look)
+
+
+def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
+    try:
+        found = analyser.analyse_photo(picture)
+    except cv2.error as error:
+        # OpenCV 4 turns and cuts no picture with a side of 32768 pixels or more.
+        height, width = picture.shape[:2]
+        reason = f"no face can be cut out of a picture of {width}×{height} pixels; scale it down"
+        raise InputError(path, reason) from error
+    if not found.is_sure:
+        raise InputError(path, "it is unclear which way up it is: turn the photo upright and save it")
+    return found.faces
+
+
+def _resampled(
+    faces: Faces, picture: Image, recogniser: Recogniser, resampling: Resampling, connection: Connection
+) -> Faces:
+    """The faces with the mean embedding of several looks at each; in a crowd that takes minutes, so it tells of life.
+
+    A look that the network cannot embed does not count; where none can be, the first embedding stays.
+    """
+    embedding = faces.embedding.copy()
+    for row, landmarks in enumerate(faces.landmarks):
+        found, valid = recogniser.embed(_looks(picture, landmarks, resampling))
+        if valid.any():
+            embedding[row] = mean_embedding(found[valid])
+        connection.send(Alive())
+    return replace(faces, embedding=embedding)
+
+
+def _looks(picture: Image, landmarks: npt.NDArray[np.float32], resampling: Resampling) -> npt.NDArray[np.uint8]:
+    """(n, 112, 112, 3) BGR: the face as it is, its jittered cuts, then the mirror images of all these."""
+    cuts = np.stack([align_picture(picture, points) for points in jittered_landmarks(landmarks, resampling.jitter)])
+    # Mirrored once it is aligned, as ArcFace's evaluation does: the template's two halves differ by half a pixel.
+    return np.concatenate([cuts, cuts[:, :, ::-1]]) if resampling.flip else cuts

@@ -1,0 +1,235 @@
+"""Cutting clips out of videos.
+
+Two ways:
+
+* `copy` moves packets, so nothing is lost and it is quick. A clip can then begin only where decoding can: it shows the
+  frames from the keyframe at or before the start until the last frame of the span, sometimes with a few later ones that
+  those refer to.
+* `precise` encodes again (H.264, 4:2:0, upright): the frames from the first one at or after the start to the last one
+  before the end, no other. They are the frames that the scan placed there, decoded in the same way, whatever the
+  container says of their times.
+
+A clip is an MP4. Where a copy cannot be made (MP4 holds not the codec, no picture from which decoding can begin is
+shown before the start, the container has no pts) the clip is cut precisely; `Clip.mode` says what was done. All sound
+is kept, as it is where MP4 holds its codec and as AAC elsewhere; a copy also keeps subtitles that are text. Each clip
+is read again, and its beginning and its end are decoded, before it gets its name.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from fastface.errors import ExportError, SpaceError
+from fastface.export.clips.canvas import find_canvas
+from fastface.export.clips.copy import add_subtitles, add_video, list_lost_subtitles, video_packets
+from fastface.export.clips.cutting import CopyPlan, Shown, plan_copy, shown_by, ticks_of
+from fastface.export.clips.muxing import TimedPacket, copy_metadata, find_timecode, open_clip, write_packets
+from fastface.export.clips.precise import EncodedVideo, frames_from
+from fastface.export.clips.reading import open_video
+from fastface.export.clips.sound import add_tracks, list_tracks
+from fastface.export.clips.sound_clock import find_sound_clock
+from fastface.export.plan import ClipMode
+from fastface.files import atomic_path
+from fastface.types import VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+
+__all__ = ["Clip", "cut_clip"]
+
+_FRAME_TOLERANCE = Fraction(3, 2)
+"""Frames by which a clip's bounds may miss the plan: times are rounded twice."""
+
+_LEAST_TOLERANCE = Fraction(1, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A clip that was cut.
+
+    Attributes:
+        path: The file.
+        mode: How it was cut, which can differ from what was asked.
+        start: When its first frame is shown in the video, in seconds from the video's first frame.
+        end: When its last frame ends, the same.
+        num_frames: How many frames it shows.
+        has_audio: Whether it has sound.
+        left_out: Streams of the video that are not in it, and why.
+    """
+
+    path: Path
+    mode: ClipMode
+    start: float
+    end: float
+    num_frames: int
+    has_audio: bool
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What both ways need."""
+
+    info: VideoInfo
+    first: int
+    end: int
+    destination: Path
+    check_stop: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What was put into the file of a clip; times in seconds from the video's first frame."""
+
+    start: Fraction
+    end: Fraction
+    num_frames: int
+    has_audio: bool
+    left_out: tuple[str, ...]
+
+
+def cut_clip(
+    info: VideoInfo,
+    start: float,
+    end: float,
+    destination: Path,
+    mode: ClipMode,
+    *,
+    check_stop: Callable[[], object] = lambda: None,
+) -> Clip:
+    """Cuts one span of a video into a file of its own.
+
+    Args:
+        info: The video.
+        start: Seconds from the video's first frame.
+        end: The same, exclusive.
+        destination: The clip, `*.mp4`; replaced if it is there. Nothing is left of a clip that failed.
+        mode: How to cut.
+        check_stop: Called with each packet; what it raises ends the work and goes on to the caller.
+
+    Raises:
+        ExportError: No frame lies in the span, the video cannot be read, or the clip cannot be written.
+        VideoError: A video cannot be read any more.
+        SpaceError: No space is left.
+    """
+    job = _Job(info, ticks_of(info, start), ticks_of(info, end), destination, check_stop)
+    if mode == "copy":
+        plan = plan_copy(info, job.first, job.end, check_stop)
+        if plan is not None:
+            try:
+                return _copy(job, plan)
+            except SpaceError:
+                raise
+            except ExportError:
+                pass  # what was planned is not what came of it: the other way is always right
+    try:
+        return _encode(job)
+    except ExportError as error:
+        raise ExportError(f"{str(info.path)!r}, {start:.3f} s to {end:.3f} s: {error}") from error
+
+
+def _copy(job: _Job, plan: CopyPlan) -> Clip:
+    info, check_stop = job.info, job.check_stop
+    start, end = info.time_of(plan.first), info.time_of(plan.end)
+    written: list[_Written] = []
+
+    def check(part: Path) -> None:
+        if len(_checked(part, written[0], job).sizes) > 1:
+            raise ExportError("the picture size changes, so players may not show a copy correctly")
+
+    with atomic_path(job.destination, check=check) as part:
+        with open_video(info.path) as (source, video), open_clip(part) as clip:
+            tracks, left_out = list_tracks(source)
+            left_out += list_lost_subtitles(source)
+            stream = add_video(clip, video, info)
+            _describe(clip, stream, source, video, start)
+            clock = find_sound_clock(info, job.end, check_stop)
+            assert clock is not None
+            span = start, lambda: end
+            sound, unread = add_tracks(clip, info, tracks, clock, span, keep_packets=True, check_stop=check_stop)
+            texts = add_subtitles(clip, info, (start, end), check_stop)
+            pictures = video_packets(source, video, plan, stream, check_stop)
+            write_packets(clip, (pictures, *sound, *texts))
+        written.append(_Written(start, end, len(plan.pts), bool(sound), (*left_out, *unread)))
+    return _clip(job, "copy", written[0])
+
+
+def _encode(job: _Job) -> Clip:
+    info = job.info
+    written: list[_Written] = []
+    canvas = find_canvas(info, info.time_of(job.first), info.time_of(job.end), job.check_stop)
+    with (
+        atomic_path(job.destination, check=lambda part: _check(part, written[0], job)) as part,
+        closing(frames_from(info, job.first, job.end, job.check_stop)) as frames,
+    ):
+        with open_clip(part) as clip:
+            video = EncodedVideo(clip, info, frames, canvas)
+            sound, left_out = _add_sound(clip, job, video)
+            write_packets(clip, (video.packets(), *sound))
+        start, end = info.time_of(video.first), info.time_of(video.end)
+        written.append(_Written(start, end, video.num_frames, bool(sound), tuple(left_out)))
+    return _clip(job, "precise", written[0])
+
+
+def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator[TimedPacket]], list[str]]:
+    """Add all sound of the video to a precise clip; return its packets, and what was left out and why."""
+    info = job.info
+    if info.codec == "images":
+        return [], []
+    start = info.time_of(video.first)
+    with open_video(info.path) as (source, stream):
+        tracks, left_out = list_tracks(source)
+        _describe(clip, video.stream, source, None if info.estimated_times else stream, start)
+    clock = find_sound_clock(info, job.end, job.check_stop) if tracks else None
+    if clock is None:
+        return [], [*left_out, *(f"{track.name}: no timestamps to align it with the picture" for track in tracks)]
+
+    def get_end() -> Fraction:
+        # A clip ends with its last frame, which is known as soon as sound can come near it.
+        return info.time_of(video.end if video.is_complete else max(video.end, job.end))
+
+    span = start, get_end
+    sound, unread = add_tracks(clip, info, tracks, clock, span, keep_packets=False, check_stop=job.check_stop)
+    return sound, [*left_out, *unread]
+
+
+def _describe(clip: Any, stream: Any, source: Any, video: Any, start: Fraction) -> None:
+    """Take over what the film is called, and its timecode at the clip's first frame if its frames are counted."""
+    copy_metadata(source, clip)
+    timecode = find_timecode(source, video, start) if video is not None else ""
+    if timecode:
+        stream.metadata["timecode"] = timecode
+
+
+def _check(part: Path, written: _Written, job: _Job) -> None:
+    _checked(part, written, job)
+
+
+def _checked(part: Path, written: _Written, job: _Job) -> Shown:
+    """What the clip shows.
+
+    Raises:
+        ExportError: That is not what was written.
+    """
+    shown = shown_by(part, job.check_stop)
+    frame = 1 / (job.info.rate or UNKNOWN_RATE)
+    tolerance = max(_LEAST_TOLERANCE, frame * _FRAME_TOLERANCE)
+    length = written.end - written.start
+    if shown.first != 0 or abs(shown.end - length) > tolerance or shown.num_frames != written.num_frames:
+        seconds = f"{float(shown.first):.3f} s to {float(shown.end):.3f} s"
+        wanted = f"{written.num_frames} frames in {float(length):.3f} s"
+        raise ExportError(f"the clip has {shown.num_frames} frames from {seconds} instead of {wanted}")
+    return shown
+
+
+def _clip(job: _Job, mode: ClipMode, written: _Written) -> Clip:
+    return Clip(
+        job.destination,
+        mode,
+        float(written.start),
+        float(written.end),
+        written.num_frames,
+        written.has_audio,
+        written.left_out,
+    )

@@ -1,0 +1,327 @@
+"""The sound of a clip: packets as they are where MP4 holds the codec, encoded as AAC elsewhere."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from fastface.export.clips.muxing import TimedPacket
+from fastface.export.clips.reading import demux, open_video, seek_before
+from fastface.export.clips.sound_clock import SoundClock
+from fastface.names import valid_text
+from fastface.types import VideoInfo
+from fastface.video.clock import reset_of
+from fastface.video.containers.parts import keep_restarted
+
+__all__ = ["Track", "add_tracks", "list_tracks"]
+
+SOUND_OF_MP4 = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"})
+_BIT_RATE = 192_000
+_AAC_RATES = frozenset({96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
+_USUAL_RATE = 48000
+_LAYOUTS = {1: "mono", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""By the number of channels; stereo for all others."""
+
+_BREAK = Fraction(1, 100)
+"""Seconds by which sound may miss its place before samples are left out or silence is put in."""
+
+_LEAD = Fraction(1)
+"""Seconds before the clip from which sound is decoded: a decoder's first blocks are not whole."""
+
+_SKEW = Fraction(10)
+"""Seconds by which a file may keep sound behind the pictures of the same moment."""
+
+_Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A stream of sound.
+
+    Attributes:
+        index: Its number in the film.
+        fits: Whether MP4 holds its codec.
+        name: For people: its number, codec and language.
+        language: As the film has it.
+    """
+
+    index: int
+    fits: bool
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The sound of one track from a moment on, in seconds from the video's first frame; `get_end` says until when."""
+
+    info: VideoInfo
+    track: Track
+    clock: SoundClock
+    start: Fraction
+    get_end: Callable[[], Fraction]
+    check_stop: Callable[[], object]
+
+
+def list_tracks(container: Any) -> tuple[list[Track], list[str]]:
+    """Return the streams of sound that can be kept, and the names of those whose codec FFmpeg does not know."""
+    tracks, unknown = [], []
+    for stream in container.streams:
+        if stream.type != "audio":
+            continue
+        language = valid_text(stream.metadata.get("language", ""))
+        codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown codec"
+        name = f"audio stream {stream.index} ({', '.join(filter(None, (codec, language)))})"
+        if stream.codec_context is None or not stream.codec_context.codec.is_decoder:
+            unknown.append(name)
+        else:
+            tracks.append(Track(stream.index, codec in SOUND_OF_MP4, name, language))
+    return tracks, unknown
+
+
+def add_tracks(
+    clip: Any,
+    info: VideoInfo,
+    tracks: list[Track],
+    clock: SoundClock,
+    span: tuple[Fraction, Callable[[], Fraction]],
+    *,
+    keep_packets: bool,
+    check_stop: Callable[[], object],
+) -> tuple[list[Iterator[TimedPacket]], list[str]]:
+    """Add streams of sound to a clip before its first packet is written.
+
+    Args:
+        clip: The output container.
+        info: The video.
+        tracks: Those to keep.
+        clock: Places them.
+        span: First moment, in seconds from the video's first frame, and what returns the end, asked with each packet.
+        keep_packets: Whether packets are kept where MP4 holds their codec.
+        check_stop: Called with each packet; its exceptions pass through.
+
+    Returns:
+        The packets of each new stream, and the names of tracks of which nothing can be decoded. A track that is silent
+        in the span because it has no packets there gets no stream, and is not named.
+    """
+    streams, unread = [], []
+    for track in tracks:
+        request = _Request(info, track, clock, *span, check_stop)
+        if keep_packets and track.fits:
+            packets = _kept(request)
+            first = next(packets, None)
+            if first is not None:
+                streams.append(_add_copied(clip, request, first, packets))
+            continue
+        seen = _Seen()
+        blocks = _decoded(request, seen)
+        block = next(blocks, None)
+        if block is not None:
+            streams.append(_add_encoded(clip, track, block, blocks))
+        elif seen.packets:
+            unread.append(f"{track.name}: no sound can be decoded")
+    return streams, unread
+
+
+def _tag(stream: Any, track: Track) -> None:
+    if track.language:
+        stream.metadata["language"] = track.language
+
+
+def _add_copied(clip: Any, request: _Request, first: Any, rest: Iterator[Any]) -> Iterator[TimedPacket]:
+    """Add a stream of packets as they are."""
+    with open_video(request.info.path) as (container, _):
+        stream = clip.add_stream_from_template(container.streams[request.track.index], opaque=True)
+        _tag(stream, request.track)
+
+    def packets() -> Iterator[TimedPacket]:
+        for packet in chain((first,), rest):
+            packet.stream = stream
+            yield packet.dts * packet.time_base, stream.index, packet
+
+    return packets()
+
+
+def _kept(request: _Request) -> Iterator[Any]:
+    """Packets that sound in the span, with times from its start, in samples; the first may begin before it."""
+    last: int | None = None
+    with _reading(request) as packets:
+        for packet, time in packets:
+            duration = (packet.duration or 0) * packet.time_base
+            if time + duration <= 0:
+                continue
+            if time >= request.get_end() - request.start:
+                return
+            rate = packet.stream.codec_context.sample_rate or _USUAL_RATE
+            pts = round(time * rate)
+            if last is not None and pts <= last:
+                pts = last + 1
+            last = pts
+            packet.time_base = Fraction(1, rate)
+            packet.pts = packet.dts = pts
+            packet.duration = round(duration * rate)
+            yield packet
+
+
+@dataclass(slots=True)
+class _Seen:
+    packets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Samples (channels, count) and the place of the first one, counted from the clip's start."""
+
+    place: int
+    samples: _Samples
+    rate: int
+    layout: str
+
+
+def _decoded(request: _Request, seen: _Seen) -> Iterator[_Block]:
+    """Blocks that follow each other in the span: overlaps are cut, gaps are left."""
+    converter = _Converter()
+    until: int | None = None
+    with _reading(request) as packets:
+        for packet, time in packets:
+            length = request.get_end() - request.start
+            if time >= length:
+                break
+            seen.packets += time >= 0
+            for block in converter.convert(packet, time):
+                first, end = max(0, until or 0), round(length * block.rate)
+                kept = block.samples[:, max(0, first - block.place) : max(0, end - block.place)]
+                if kept.shape[1]:
+                    place = max(block.place, first)
+                    until = place + kept.shape[1]
+                    yield _Block(place, kept, block.rate, block.layout)
+
+
+class _Converter:
+    """Decodes packets of one stream to float samples of one rate and layout."""
+
+    def __init__(self) -> None:
+        self._rate = 0
+        self._layout = ""
+        self._source: tuple[object, ...] = ()
+        self._resampler: Any = None
+        self._expected: Fraction | None = None
+        self._place = 0
+
+    def convert(self, packet: Any, time: Fraction) -> Iterator[_Block]:
+        """The samples of a packet that begins `time` seconds from the clip's start; none of a damaged one."""
+        frames: list[Any] = []
+        with suppress(av.error.FFmpegError):
+            frames = packet.decode()
+        for frame in frames:
+            begin = time
+            if frame.pts is not None and packet.pts is not None:
+                # Decoders hold samples back, or leave out those before the first.
+                begin += frame.pts * frame.time_base - packet.pts * packet.time_base
+            elif self._expected is not None:
+                begin = self._expected
+            yield from self._resample(frame, begin)
+
+    def _resample(self, frame: Any, begin: Fraction) -> Iterator[_Block]:
+        if not self._rate:
+            self._rate = frame.sample_rate if frame.sample_rate in _AAC_RATES else _USUAL_RATE
+            self._layout = _LAYOUTS.get(len(frame.layout.channels), "stereo")
+        source = frame.sample_rate, frame.layout.name, frame.format.name
+        is_broken = self._expected is None or abs(begin - self._expected) > _BREAK
+        if is_broken or source != self._source:
+            self._source = source
+            self._resampler = av.AudioResampler("fltp", self._layout, self._rate)
+            self._place = round(begin * self._rate)
+            self._expected = begin
+        assert self._expected is not None
+        self._expected += Fraction(frame.samples, frame.sample_rate)
+        frame.pts = None
+        for converted in self._resampler.resample(frame):
+            samples = converted.to_ndarray()
+            yield _Block(self._place, samples, self._rate, self._layout)
+            self._place += samples.shape[1]
+
+
+def _add_encoded(clip: Any, track: Track, first: _Block, rest: Iterator[_Block]) -> Iterator[TimedPacket]:
+    """Add a stream of AAC; gaps between blocks become silence, so that no sound moves."""
+    stream = clip.add_stream("aac", rate=first.rate, layout=first.layout, bit_rate=_BIT_RATE)
+    stream.time_base = Fraction(1, first.rate)
+    _tag(stream, track)
+
+    def encoded(place: int, samples: _Samples) -> Iterator[TimedPacket]:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=first.layout)
+        frame.sample_rate, frame.pts, frame.time_base = first.rate, place, Fraction(1, first.rate)
+        yield from packets(stream.encode(frame))
+
+    def packets(made: list[Any]) -> Iterator[TimedPacket]:
+        for packet in made:
+            yield packet.dts * packet.time_base, stream.index, packet
+
+    def all_packets() -> Iterator[TimedPacket]:
+        yield from encoded(first.place, first.samples)
+        until = first.place + first.samples.shape[1]
+        for block in rest:
+            while until < block.place:
+                silence = np.zeros((block.samples.shape[0], min(block.place - until, first.rate)), np.float32)
+                yield from encoded(until, silence)
+                until += silence.shape[1]
+            yield from encoded(block.place, block.samples)
+            until += block.samples.shape[1]
+        yield from packets(stream.encode(None))
+
+    return all_packets()
+
+
+class _reading:  # noqa: N801 - a context manager that is used as a function
+    """Closes the file with the last packet, or before."""
+
+    def __init__(self, request: _Request) -> None:
+        self._packets = _timed_packets(request)
+
+    def __enter__(self) -> Iterator[tuple[Any, Fraction]]:
+        return self._packets
+
+    def __exit__(self, *_: object) -> None:
+        self._packets.close()
+
+
+def _timed_packets(request: _Request) -> Generator[tuple[Any, Fraction]]:
+    """Packets of a track from before the span on, each with its seconds from the span's start."""
+    info, shifts = request.info, request.clock.shifts
+    for is_seeking in (True, False) if request.clock.seeks else (False,):
+        with open_video(info.path) as (container, video):
+            if is_seeking and not seek_before(container, video, info, request.start - _LEAD):
+                continue
+            sound = container.streams[request.track.index]
+            part, last, expected = 0, None, None
+            packets = demux(container, video, sound)
+            for number, packet in enumerate(keep_restarted(packets) if len(shifts) > 1 else packets):
+                request.check_stop()
+                pts = packet.dts if packet.pts is None else packet.pts
+                if pts is None and expected is None:
+                    continue
+                raw = expected if pts is None else pts * packet.time_base
+                assert raw is not None
+                if is_seeking and number == 0 and raw + shifts[0] > request.start - _LEAD / 2:
+                    break  # the seek has landed too late
+                if packet.stream is video:
+                    if len(shifts) == 1 and raw + shifts[0] > request.get_end() + _SKEW:
+                        return
+                    continue
+                if last is not None and raw < last - reset_of(info):
+                    part += 1
+                last, expected = raw, raw + (packet.duration or 0) * packet.time_base
+                if part >= len(shifts):
+                    return
+                time = raw + shifts[part] - request.start
+                if time >= -_LEAD:
+                    yield packet, time
+            else:
+                return

@@ -1,0 +1,214 @@
+"""Which crops and snapshots are wanted of one video's findings, and what they are called."""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, fields, replace
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+
+from fastface.config import Config, ExportConfig
+from fastface.export.crops.choosing import choose_crops
+from fastface.export.jobs import CropJob, PicturesJob, SnapshotJob
+from fastface.export.plan import BoxLabel, CropKind, CropStyle
+from fastface.export.tables.results import CropRow
+from fastface.faces.wholeness import is_uncut
+from fastface.gallery.matching import EVERYONE
+from fastface.names import counted, safe_name
+from fastface.persons.network import PersonNetwork
+from fastface.search.searcher import Findings
+from fastface.types import HitKind, Hits, Size
+
+__all__ = ["CropTally", "PicturePlan", "plan_pictures"]
+
+
+@dataclass(slots=True)
+class CropTally:
+    """Hits of one target, and how many became no crop, by reason."""
+
+    hits: int = 0
+    crops: int = 0
+    unfit: int = 0
+    near: int = 0
+    alike: int = 0
+    beyond: int = 0
+
+    def add(self, other: "CropTally") -> None:
+        """Adds those of another video."""
+        for item in fields(self):
+            setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
+
+    def describe(self, config: ExportConfig) -> str:
+        """`71 hits; left out: 59 by --min-gap 1.5`."""
+        limit = f"--count {config.count}" if config.count else f"--max-crops {config.max_crops}"
+        reasons = {
+            f"by --min-gap {config.min_gap:g}": self.near,
+            f"by {limit}": self.beyond,
+            "turned, damaged or cut off by the frame": self.unfit,
+            "as good as equal to a better one": self.alike,
+        }
+        told = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+        return f"{counted(self.hits, 'hit')}, {counted(self.crops, 'crop')}{told and f'; left out: {told}'}"
+
+
+@dataclass(frozen=True, slots=True)
+class PicturePlan:
+    """The pictures of one video.
+
+    Attributes:
+        job: What makes them; None if there are none.
+        files: Their paths below OUT.
+        crops: Rows of crops.csv.
+        worth: Of each crop: how far the gap had to give way for it, then how bad it is; the least are best.
+        tallies: {label: what was left out, and why}.
+    """
+
+    job: PicturesJob | None
+    files: tuple[str, ...]
+    crops: tuple[CropRow, ...]
+    worth: tuple[tuple[int, float], ...] = ()
+    tallies: dict[str, CropTally] = field(default_factory=dict)
+
+    def limited_to(self, files: Collection[str]) -> "PicturePlan":
+        """The plan without the crops that are not among these files."""
+        left_out = {row.file for row in self.crops} - set(files)
+        if not left_out or self.job is None:
+            return self
+        kept = tuple(file for file in self.files if file not in left_out)
+        rows = tuple(row for row in self.crops if row.file not in left_out)
+        names = {Path(row.file).name for row in rows}
+        crops = tuple(crop for crop in self.job.crops if crop.path.name in names)
+        job = replace(self.job, crops=crops) if kept else None
+        return replace(self, job=job, files=kept, crops=rows)
+
+
+def plan_pictures(found: Findings, config: Config, persons: PersonNetwork | None, root: Path) -> PicturePlan:
+    """Plans all pictures of one video; touches no file.
+
+    Args:
+        found: What was found in it.
+        config: The settings.
+        persons: What finds bodies; None where there is no such network.
+        root: The output folder.
+    """
+    export = config.export
+    planned: list[tuple[CropRow, CropJob, tuple[int, float]]] = []
+    tallies: dict[str, CropTally] = {}
+    if export.crops != "none":
+        for label, hits in sorted((label, hits) for label, hits in found.hits.items() if len(hits)):
+            tallies[label] = CropTally(hits=len(hits))
+            planned += _plan_crops(found, label, hits, export, root, tally=tallies[label])
+    rows, jobs = [row for row, _, _ in planned], [job for _, job, _ in planned]
+    snapshots = _snapshots(found, export, root) if export.snapshots else []
+    files = (*(row.file for row in rows), *(item.path.relative_to(root).as_posix() for item in snapshots))
+    wanted = persons if export.crops == "body" else None
+    job = PicturesJob(found.info, _style(config), wanted, tuple(jobs), tuple(snapshots)) if files else None
+    return PicturePlan(job, files, tuple(rows), tuple(worth for _, _, worth in planned), tallies)
+
+
+def _style(config: Config) -> CropStyle:
+    export = config.export
+    kind: CropKind = "face" if export.crops == "none" else export.crops
+    if export.size is None:
+        return CropStyle(kind, export.crop_margin, export.crop_size, export.ratio, config.body)
+    width, height = export.size
+    common = gcd(width, height)
+    ratios = (f"{width // common}:{height // common}",)
+    return CropStyle(kind, export.crop_margin, width, ratios, config.body, scaled=export.size)
+
+
+def _plan_crops(
+    found: Findings, label: str, hits: Hits, config: ExportConfig, root: Path, *, tally: CropTally
+) -> Iterator[tuple[CropRow, CropJob, tuple[int, float]]]:
+    video_id, faces = found.record.video_id, found.faces
+    if not found.info.is_film:
+        # The times of pictures say nothing: each is a moment of its own.
+        config = config.model_copy(update={"min_gap": 0.0})
+    chosen = _chosen(found, label, hits, config, tally)
+    tally.crops = len(chosen)
+    for number, (row, step) in enumerate(chosen):
+        face, time = int(hits.face[row]), float(hits.time[row])
+        file = f"crops/{safe_name(label)}/{video_id}_{time:.3f}_{number}.{config.crop_format}"
+        x1, y1, x2, y2 = faces.boxes[face].tolist()
+        crop = CropRow(
+            video_id=video_id,
+            target=label,
+            time=time,
+            box=(x1, y1, x2, y2),
+            similarity=float(hits.similarity[row]),
+            quality=float(faces.quality[face]),
+            file=file,
+            path=found.record.path,
+            picture=_picture_at(found, int(faces.pts[face])),
+        )
+        landmarks = tuple(faces.landmarks[face].reshape(-1).tolist())
+        worth = (step, -crop.quality)
+        job = CropJob(int(faces.pts[face]), crop.box, landmarks, root / file, _description(crop))
+        yield crop, job, worth
+
+
+def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig, tally: CropTally) -> list[tuple[int, int]]:
+    """(row, step) of the hits that are worth a crop; of everyone's, each track's by itself: they are many persons."""
+    faces = found.faces
+    # Nobody wants a picture of a turned, blurred or damaged face, or of one half of which the frame cuts off.
+    is_good = (hits.by == HitKind.FACE) & ~faces.damaged[hits.face]
+    if (frame := _frame_of(found)) is not None:
+        is_good &= is_uncut(faces.boxes[hits.face], faces.landmarks[hits.face], frame, config.min_shown)
+    good = np.flatnonzero(is_good)
+    tally.unfit = len(hits) - len(good)
+    tracks = faces.tracks[hits.face[good]] if label == EVERYONE else np.zeros(len(good), np.int64)
+    rows = [good[tracks == track] for track in np.unique(tracks)]
+    chosen: list[tuple[int, int]] = []
+    for part in rows:
+        choice = choose_crops(faces, hits[part], config)
+        tally.near, tally.alike = tally.near + choice.near, tally.alike + choice.alike
+        tally.beyond += choice.beyond
+        chosen += zip(part[choice.rows].tolist(), choice.step.tolist(), strict=True)
+    return sorted(chosen)
+
+
+def _frame_of(found: Findings) -> Size | None:
+    """The size of all frames; None where they have several, as pictures do, and some films."""
+    is_one = found.info.is_film and not found.info.other_sizes
+    return found.info.size if is_one else None
+
+
+def _picture_at(found: Findings, pts: int) -> str:
+    return found.pictures[pts] if 0 <= pts < len(found.pictures) else ""
+
+
+def _description(crop: CropRow) -> str:
+    """What a crop's metadata say of it."""
+    box = [round(side, 1) for side in crop.box]
+    facts: dict[str, object] = {"video": crop.video_id, "time": round(crop.time, 3)}
+    facts |= {"target": crop.target, "box": box} | ({"picture": crop.picture} if crop.picture else {})
+    return json.dumps({**facts, "similarity": round(crop.similarity, 4)})
+
+
+def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
+    """The best moment of each span in which a face is seen, with a box for every hit of that frame."""
+    chosen: dict[int, float] = {}
+    for span in found.spans:
+        hits = found.hits[span.target]
+        inside = hits[(hits.time >= span.first_hit) & (hits.time <= span.last_hit)]
+        if not len(inside):
+            continue
+        best = int(inside.face[inside.similarity.argmax()])
+        chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
+    folder = root / "snapshots" / found.record.video_id
+    return [
+        SnapshotJob(pts, _labels_at(found, pts), folder / f"{time:.3f}.{config.crop_format}")
+        for pts, time in sorted(chosen.items())
+    ]
+
+
+def _labels_at(found: Findings, pts: int) -> tuple[BoxLabel, ...]:
+    labels = []
+    for label, hits in sorted(found.hits.items()):
+        colour = found.colours.get(label, 0)
+        for face, similarity in zip(hits.face.tolist(), hits.similarity.tolist(), strict=True):
+            if int(found.faces.pts[face]) == pts:
+                x1, y1, x2, y2 = found.faces.boxes[face].tolist()
+                labels.append(BoxLabel((x1, y1, x2, y2), f"{label} {similarity:.2f}", colour))
+    return tuple(labels)

@@ -1,0 +1,313 @@
+"""Findings → clips, crops, snapshots: planned here, made in child processes, recorded in the ledger.
+
+A file that is there and was made of the same video, span and settings is kept; a file of an earlier search that is no
+longer wanted is removed; nothing that fastface did not make is touched. A file that was made of something else and
+cannot be made again stays, but no table names it. Nothing is made of a video that is not the scanned one any more.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from fastface.errors import InputError, SpaceError
+from fastface.export.crops.plan import CropTally, PicturePlan, plan_pictures
+from fastface.export.jobs import BoxedJob, ClipJob, ExportJob, ExportSettings, PicturesJob
+from fastface.export.overlay import BoxTrack, box_tracks
+from fastface.export.plan import CropFacts, clip_name
+from fastface.export.tables.results import CropRow, CutFacts, SpanRow
+from fastface.files import private_folder, remove_empty
+from fastface.index.records import VideoRecord
+from fastface.names import counted, valid_text
+from fastface.pipeline.messages import device_of
+from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.task_pool import Refused, run_errands
+from fastface.runtime.context import Desk
+from fastface.runtime.resources import num_cores
+from fastface.search.searcher import Findings
+from fastface.types import Span, VideoInfo
+from fastface.video.fingerprint import fingerprint
+
+__all__ = ["Exporter", "Exports"]
+
+_Stamp = tuple[int, int]
+"""Inode and time of change."""
+
+
+_ON_A_CARD = 2
+"""Export processes that look for persons on a card."""
+
+_NOT_TOLD = "{}"
+"""Facts of a file whose process ended before it could tell any: the file is made again."""
+
+
+@dataclass(slots=True)
+class Exports:
+    """What was exported.
+
+    Attributes:
+        spans: Every span with its clip.
+        crops: Every crop.
+        failures: What could not be made, and why.
+        num_removed: Files of the question before that were removed.
+    """
+
+    spans: list[SpanRow] = field(default_factory=list)
+    crops: list[CropRow] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    num_removed: int = 0
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that are there now."""
+        return sum(bool(row.clip) for row in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Files to be there: who makes them of which video, and the key that says of what."""
+
+    paths: tuple[str, ...]
+    record: VideoRecord
+    key: str
+    job: ExportJob
+
+
+class Exporter:
+    """Plans, makes and records the exports of one command.
+
+    Args:
+        desk: The command's.
+        folders: Those below OUT that the command answers for: what else lies in them goes.
+    """
+
+    def __init__(self, desk: Desk, folders: Collection[str] = ("clips", "crops", "snapshots")) -> None:
+        self._out = desk.out
+        self._folders = folders
+        self._ledger = desk.ledger
+        self._config = desk.config
+        self._networks = desk.networks
+        self._interruption = desk.interruption
+        self._known = desk.ledger.exports()
+        self._wanted: list[_Wanted] = []
+        self._spans: list[SpanRow] = []
+        self._crops: list[CropRow] = []
+        self._plans: list[tuple[VideoRecord, PicturePlan]] = []
+        self._tallies: dict[str, CropTally] = {}
+
+    def plan(self, found: Findings) -> None:
+        """Notes what is wanted of one video; no file is touched yet."""
+        for span in found.spans:
+            clip, pictures = self._plan_clip(span, found), _pictures_of(span, found)
+            offset = float(found.info.player_offset)
+            row = SpanRow(span, clip, path=found.record.path, pictures=pictures, player_offset=offset)
+            self._spans.append(row)
+            if self._config.export.boxes:
+                self._plan_boxed(span, found)
+        plan = plan_pictures(found, self._config, self._networks.person, self._out.root)
+        for label, tally in plan.tallies.items():
+            self._tallies.setdefault(label, CropTally()).add(tally)
+        if self._config.export.count:
+            self._plans.append((found.record, plan))
+        else:
+            self._want_pictures(found.record, plan)
+
+    def _want_pictures(self, record: VideoRecord, plan: PicturePlan) -> None:
+        self._crops += plan.crops
+        if plan.job is not None:
+            self._want(plan.files, record, plan.job)
+
+    def _choose_counted(self) -> None:
+        """Takes so many crops of each target as are wanted over all videos: those that are nearest to the rules."""
+        ranked: dict[str, list[tuple[tuple[int, float], str]]] = {}
+        for _, plan in self._plans:
+            for row, worth in zip(plan.crops, plan.worth, strict=True):
+                ranked.setdefault(row.target, []).append((worth, row.file))
+        kept: set[str] = set()
+        for label, crops in ranked.items():
+            chosen = sorted(crops)[: self._config.export.count]
+            kept.update(file for _, file in chosen)
+            self._tallies[label].crops = len(chosen)
+            self._tallies[label].beyond += len(crops) - len(chosen)
+        for record, plan in self._plans:
+            self._want_pictures(record, plan.limited_to(kept))
+        self._plans = []
+
+    def crop_notes(self) -> list[str]:
+        """A line a target on what limits the number of its crops."""
+        export = self._config.export
+        return [f"{valid_text(label)}: {tally.describe(export)}" for label, tally in sorted(self._tallies.items())]
+
+    def _plan_clip(self, span: Span, found: Findings) -> str:
+        mode = self._config.export.clips
+        if mode == "none" or found.info.path.is_dir():  # a folder of pictures is no film to cut
+            return ""
+        path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end)}"
+        self._want((path,), found.record, ClipJob(found.info, span.start, span.end, self._out.root / path, mode))
+        return path
+
+    def _plan_boxed(self, span: Span, found: Findings) -> None:
+        if found.info.path.is_dir():
+            return
+        path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end, '_boxes')}"
+        tracks = box_tracks(found.faces, found.hits, span.start, span.end, found.colours)
+        self._want((path,), found.record, BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
+
+    def plan_film(self, record: VideoRecord, info: VideoInfo, tracks: tuple[BoxTrack, ...], end: float) -> None:
+        """Notes a copy of a whole video with boxes in it."""
+        if info.path.is_dir() or not tracks:
+            return
+        path = f"previews/{record.video_id}_people.mp4"
+        self._want((path,), record, BoxedJob(info, 0.0, end, tracks, self._out.root / path))
+
+    def _want(self, paths: tuple[str, ...], record: VideoRecord, job: ExportJob) -> None:
+        self._wanted.append(_Wanted(paths, record, _key(record.fingerprint, job), job))
+
+    def make(self) -> Exports:
+        """Makes what is missing and removes what is no longer wanted.
+
+        What there is no time for is left out; the same command makes it later.
+
+        Raises:
+            InterruptError: The user stopped it; what is made stays.
+            SpaceError: No space is left; what is made stays.
+        """
+        self._choose_counted()
+        num_removed = self._remove_unwanted()
+        for name in sorted({path.partition("/")[0] for wanted in self._wanted for path in wanted.paths} - {"clips"}):
+            private_folder(self._out.root / name)  # pictures of faces are their owner's alone
+        missing = [wanted for wanted in self._wanted if not self._is_there(wanted)]
+        changed = _changed({wanted.record.video_id: wanted.record for wanted in missing}.values())
+        missing = [one for one in missing if one.record.video_id not in changed]
+        # Killed in between, a file of this question must not be taken for that of an earlier one under the same name.
+        if replaced := [path for one in missing for path in one.paths if path in self._known]:
+            self._ledger.doubt_exports(replaced)
+        failures = [*changed.values(), *self._make(missing)]
+        made = self._made()
+        spans = [_with_cut(row, made) for row in self._spans]
+        crops = [_cut(row, made[row.file]) for row in self._crops if row.file in made]
+        return Exports(spans, crops, failures, num_removed)
+
+    def _make(self, missing: list[_Wanted]) -> Iterator[str]:
+        """Makes the files of some jobs; yields what could not be made, and why."""
+        unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
+        num_left = len(missing)
+        device = self._networks.device
+        settings = ExportSettings(device_of(device, self._networks.precisions, "person"), 1, self._networks.cache)
+        # Each that looks for persons holds the network, on a card in the card's memory.
+        most = _ON_A_CARD if device.is_gpu and self._config.export.crops == "body" else num_cores()
+        crew = Crew("exporter", "fastface.export.process:serve", min(most, len(missing) or 1), settings)
+        try:
+            tasks = takewhile(self._has_time, (wanted.job for wanted in missing))
+            with closing(run_errands(crew, tasks, self._interruption)) as errands:
+                for job, result in errands:
+                    num_left -= 1
+                    wanted, before = unfinished[id(job)]
+                    if isinstance(result, Refused):
+                        yield _refusal(wanted, result)
+                        continue
+                    del unfinished[id(job)]
+                    self._record(wanted, before, result.facts)
+                    yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
+            if num_left:
+                yield f"time is up: {counted(num_left, 'export')} left; run the same command to make them"
+        finally:
+            # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
+            for wanted, before in unfinished.values():
+                if isinstance(wanted.job, PicturesJob):
+                    self._record(wanted, before, {})
+
+    def _has_time(self, _job: object) -> bool:
+        return not self._interruption.is_over
+
+    def _record(self, wanted: _Wanted, before: dict[str, _Stamp], facts: Mapping[Path, Mapping[str, Any]]) -> None:
+        """Records the files of a job that are other ones than before it."""
+        for path, stamp in self._stamps(wanted).items():
+            if stamp != before.get(path):
+                self._ledger.put_export(path, wanted.key, json.dumps(facts.get(self._out.root / path, {})))
+
+    def _stamps(self, wanted: _Wanted) -> dict[str, _Stamp]:
+        """{path: what tells a file from the one before it} of the job's files that are there."""
+        files = ((path, self._out.root / path) for path in wanted.paths)
+        stats = ((path, file.stat()) for path, file in files if file.exists())
+        return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}
+
+    def _made(self) -> dict[str, str]:
+        """{path: its facts} of the wanted files that are there and current."""
+        keys = {path: wanted.key for wanted in self._wanted for path in wanted.paths}
+        known = self._ledger.exports().items()
+        return {path: facts for path, (key, facts) in known if key == keys.get(path) and self._exists(path)}
+
+    def _exists(self, path: str) -> bool:
+        return (self._out.root / path).exists()
+
+    def _is_there(self, wanted: _Wanted) -> bool:
+        known = (self._known.get(path, ("", _NOT_TOLD)) for path in wanted.paths)
+        is_told = all(key == wanted.key and facts != _NOT_TOLD for key, facts in known)
+        return is_told and all(map(self._exists, wanted.paths))
+
+    def _remove_unwanted(self) -> int:
+        """Removes the files of an earlier question that are none of this one's; gives their number."""
+        wanted = {path for item in self._wanted for path in item.paths}
+        own = (path for path in self._known if path.partition("/")[0] in self._folders)
+        unwanted = sorted(set(own) - wanted)
+        for path in unwanted:
+            if not (self._out.root / path).is_dir():  # a folder of that name is the user's
+                (self._out.root / path).unlink(missing_ok=True)
+            self._ledger.forget_export(path)
+            remove_empty((self._out.root / path).parent, self._out.root)
+        return len(unwanted)
+
+
+def _refusal(wanted: _Wanted, refused: Refused) -> str:
+    """What is said of a job that could not be done.
+
+    Raises:
+        SpaceError: For want of space: then no other can be either.
+    """
+    if refused.kind == "SpaceError":
+        raise SpaceError(refused.reason)
+    return f"{wanted.paths[0]}: {refused.reason}"
+
+
+def _changed(records: Iterable[VideoRecord]) -> dict[str, str]:
+    """{video id: what a person should know and do} of the videos that are not what was scanned."""
+    changed = {}
+    for record in records:
+        try:
+            if fingerprint(record.path) != record.fingerprint:
+                changed[record.video_id] = f"{record.video_id} changed since it was scanned: run again to scan it"
+        except InputError as error:
+            gone = f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}"
+            changed[record.video_id] = f"{gone}: put it back, or run again with where it is now"
+    return changed
+
+
+def _cut(row: CropRow, facts: str) -> CropRow:
+    return replace(row, facts=CropFacts.from_facts(json.loads(facts)))
+
+
+def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
+    """The span with how its clip was cut, or without a clip where none was made."""
+    if row.clip not in made:
+        return replace(row, clip="", cut=None)
+    facts = json.loads(made[row.clip])
+    return replace(row, cut=CutFacts(**{**facts, "left_out": tuple(facts["left_out"])}))
+
+
+def _pictures_of(span: Span, found: Findings) -> tuple[str, str]:
+    """Names of the first and the last picture with a hit."""
+    rate = found.info.rate
+    if not found.pictures or rate is None:
+        return "", ""
+    first, last = (min(round(time * rate), len(found.pictures) - 1) for time in (span.first_hit, span.last_hit))
+    return found.pictures[first], found.pictures[last]
+
+
+def _key(fingerprint: str, job: Any) -> str:
+    """Digest of the video's content and of everything that the job says."""
+    return hashlib.sha256(f"{fingerprint}\n{job!r}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,0 +1,78 @@
+"""The process that makes the pictures of an audit: a hostile video or photo ends only itself."""
+
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+
+import av.logging
+import cv2
+import numpy as np
+
+from fastface.export.frame_jobs import Box, CellsJob, FramesJob, PhotoJob, Shot, Wanted
+from fastface.pipeline.process import Heartbeat
+from fastface.pipeline.task_pool import serve_errands
+from fastface.types import Image
+from fastface.video.frames.display_frames import frames_at, samples_of
+from fastface.video.frames.image_file import read_picture
+
+__all__ = ["serve"]
+
+_LONGEST = 880
+_CLOSE_UP = 260
+_THUMBNAIL = 220
+_JPEG_QUALITY = 82
+_ROOM = 0.6
+"""Room around a face in its close-up, as a share of its size."""
+
+
+def serve(connection: Connection, _descriptor: int, _settings: object) -> None:
+    """The life of the process; called by `process.child_main` in the child."""
+    av.logging.set_level(None)
+    cv2.setNumThreads(1)
+    alive = Heartbeat(connection)
+
+    def do(job: FramesJob | CellsJob | PhotoJob) -> list[Shot]:
+        match job:
+            case FramesJob():
+                return list(_frames(job, alive))
+            case CellsJob():
+                shots = samples_of(job.info, job.cells, job.size, alive)
+                return [Shot(cell, pts, _jpeg(picture, _LONGEST)) for cell, pts, picture in shots]
+            case PhotoJob():
+                longest, boxes = (_THUMBNAIL, ()) if job.box is None else (_LONGEST, (job.box,))
+                return [Shot(job.target, 0, _jpeg(read_picture(job.path), longest, boxes))]
+
+    serve_errands(connection, do)
+
+
+def _frames(job: FramesJob, alive: Heartbeat) -> Iterator[Shot]:
+    wanted: dict[int, list[Wanted]] = {}
+    for one in job.wanted:
+        wanted.setdefault(one.pts, []).append(one)
+    for pts, picture in frames_at(job.info, sorted(wanted), alive):
+        for one in wanted[pts]:
+            close = b"" if one.close is None else _jpeg(_close_up(picture, one.close), _CLOSE_UP)
+            yield Shot(one.number, pts, _jpeg(picture, _LONGEST, one.boxes), close)
+
+
+def _jpeg(picture: Image, longest: int, boxes: Sequence[Box] = ()) -> bytes:
+    """A picture, no larger than `longest`, with boxes in it."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, longest / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture.copy()
+    for box in boxes:
+        x1, y1, x2, y2 = (round(min(max(side * scale, -1e6), 1e6)) for side in box)
+        cv2.rectangle(shown, (x1 - 3, y1 - 3), (x2 + 3, y2 + 3), (20, 20, 20), 5)
+        cv2.rectangle(shown, (x1 - 3, y1 - 3), (x2 + 3, y2 + 3), (60, 200, 255), 2)
+    encoded: bytes = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    return encoded
+
+
+def _close_up(picture: Image, box: Box) -> Image:
+    """A square around a face, as far as the frame reaches."""
+    height, width = picture.shape[:2]
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    half = max(4.0, max(box[2] - box[0], box[3] - box[1]) * (0.5 + _ROOM))
+    left, right = np.clip([round(x - half), round(x + half)], 0, width).tolist()
+    top, bottom = np.clip([round(y - half), round(y + half)], 0, height).tolist()
+    return picture[top:bottom, left:right] if right > left and bottom > top else picture

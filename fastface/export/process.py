@@ -1,0 +1,159 @@
+"""The process that makes exports: clips, and pictures by one forward decode of each video."""
+
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import av.logging
+import cv2
+import numpy as np
+
+from fastface.export.clips.clips import cut_clip
+from fastface.export.clips.overlay_video import write_boxed
+from fastface.export.crops.crops import Cut, cut_aligned, cut_body, cut_face, save_picture, scale_crop
+from fastface.export.crops.snapshots import draw_boxes
+from fastface.export.jobs import (
+    BoxedJob,
+    ClipJob,
+    CropJob,
+    ExportJob,
+    ExportSettings,
+    Made,
+    PicturesJob,
+    PortraitJob,
+    PortraitsJob,
+)
+from fastface.faces.thumbnails import draw_portrait
+from fastface.names import counted
+from fastface.persons.network import BATCH, PersonNetwork
+from fastface.persons.yolo import PersonDetector, open_person_detector
+from fastface.pipeline.process import Heartbeat
+from fastface.pipeline.task_pool import serve_errands
+from fastface.types import FloatArray, Image
+from fastface.video.frames.display_frames import frames_at
+
+__all__ = ["serve"]
+
+_BATCH_PIXELS = 1 << 24
+"""Of the frames that wait for the person network together: 50 MB."""
+
+
+def serve(connection: Connection, _descriptor: int, settings: ExportSettings) -> None:
+    """The life of an export process; called by `process.child_main` in the child."""
+    av.logging.set_level(None)
+    cv2.setNumThreads(1)
+    exporter = _Exporter(settings, Heartbeat(connection))
+    serve_errands(connection, exporter.do)
+
+
+class _Exporter:
+    """Does the errands; opens the person network with the first that needs it."""
+
+    def __init__(self, settings: ExportSettings, alive: Heartbeat) -> None:
+        self._settings = settings
+        self._alive = alive
+        self._detectors: dict[PersonNetwork, PersonDetector] = {}
+
+    def do(self, job: ExportJob | PortraitsJob) -> Made | dict[int, bytes]:
+        """One errand."""
+        match job:
+            case PortraitsJob():
+                return self._portraits(job)
+            case ClipJob():
+                return self._clip(job)
+            case BoxedJob():
+                write_boxed(job.info, job.start, job.end, job.tracks, job.destination, alive=self._alive)
+                return Made({job.destination: {"kind": "boxes"}})
+            case PicturesJob():
+                return self._pictures(job)
+
+    def _clip(self, job: ClipJob) -> Made:
+        clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive)
+        facts = {"mode": clip.mode, "start": clip.start, "end": clip.end, "left_out": clip.left_out}
+        return Made({job.destination: facts})
+
+    def _portraits(self, job: PortraitsJob) -> dict[int, bytes]:
+        wanted: dict[int, list[PortraitJob]] = {}
+        for portrait in job.portraits:
+            wanted.setdefault(portrait.pts, []).append(portrait)
+        return {
+            portrait.number: draw_portrait(picture, np.array(portrait.landmarks, np.float32).reshape(5, 2))
+            for pts, picture in frames_at(job.info, sorted(wanted), self._alive)
+            for portrait in wanted[pts]
+        }
+
+    def _pictures(self, job: PicturesJob) -> Made:
+        crops: dict[int, list[CropJob]] = {}
+        for crop in job.crops:
+            crops.setdefault(crop.pts, []).append(crop)
+        snapshots = {snapshot.pts: snapshot for snapshot in job.snapshots}
+        wanted = {*crops, *snapshots}
+        facts: dict[Path, dict[str, Any]] = {}
+        num_unfit = 0
+        for pts, picture, persons in self._frames(job, sorted(wanted)):
+            wanted.discard(pts)
+            for crop in crops.get(pts, ()):
+                cut = _cut(picture, persons, crop, job)
+                if cut is None:
+                    num_unfit += 1
+                    continue
+                save_picture(crop.path, cut[0], crop.description)
+                facts[crop.path] = cut[1].to_facts()
+            if pts in snapshots:
+                save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
+                facts[snapshots[pts].path] = {"kind": "snapshot"}
+        return Made(facts, tuple(_told(len(wanted), num_unfit)))
+
+    def _frames(self, job: PicturesJob, pts: Sequence[int]) -> Iterator[tuple[int, Image, FloatArray | None]]:
+        """The frames, and the boxes (n, 4) of the persons in each where a network finds them."""
+        frames = frames_at(job.info, pts, self._alive)
+        if job.persons is None:
+            yield from ((number, picture, None) for number, picture in frames)
+            return
+        detector = self._detector(job.persons)
+        most = max(1, min(BATCH, _BATCH_PIXELS // (job.info.size[0] * job.info.size[1])))
+        batch: list[tuple[int, Image]] = []
+        for frame in frames:
+            batch.append(frame)
+            if len(batch) == most:
+                yield from _searched(batch, detector)
+                batch.clear()
+        yield from _searched(batch, detector)
+
+    def _detector(self, network: PersonNetwork) -> PersonDetector:
+        if network not in self._detectors:
+            settings = self._settings
+            self._detectors[network] = open_person_detector(
+                network, settings.device, threads=settings.threads, cache_folder=settings.cache_folder
+            )
+        return self._detectors[network]
+
+
+def _searched(
+    batch: list[tuple[int, Image]], detector: PersonDetector
+) -> Iterator[tuple[int, Image, FloatArray | None]]:
+    found = detector.detect([picture for _, picture in batch])
+    for (pts, picture), persons in zip(batch, found, strict=True):
+        yield pts, picture, persons.boxes
+
+
+def _cut(picture: Image, persons: FloatArray | None, crop: CropJob, job: PicturesJob) -> Cut | None:
+    style = job.style
+    cut: Cut | None
+    if style.kind == "body":
+        cut = cut_body(picture, crop.box, persons, style)
+    elif style.kind == "face":
+        cut = cut_face(picture, crop.box, style)
+    else:
+        cut = cut_aligned(picture, np.array(crop.landmarks, np.float32).reshape(5, 2), style)
+    if cut is None or style.scaled is None:
+        return cut
+    return scale_crop(cut[0], style.scaled), cut[1]
+
+
+def _told(num_lost: int, num_unfit: int) -> Iterator[str]:
+    if num_lost:
+        yield f"{counted(num_lost, 'frame')} could not be decoded again"
+    if num_unfit:
+        yield f"{counted(num_unfit, 'frame')} too small for the ratio of the crop"

@@ -1,0 +1,94 @@
+"""people.html: the persons of a census as a page to look at and to choose from, whole in one file.
+
+Template, style and script are people.html, people.css and people.js beside this module; see `html_page`.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastface.export.tables.html_page import shown_text, to_json, write_page
+from fastface.types.people import Person
+
+__all__ = ["write_people_page"]
+
+_PORTRAITS = 6
+"""Pictures of a person: five hundred persons are some 20 MB then."""
+
+
+def write_people_page(
+    path: Path,
+    persons: Sequence[Person],
+    *,
+    videos: Mapping[str, float | None],
+    out: str,
+    census: str,
+    others: tuple[int, int],
+) -> None:
+    """Writes the page: whole or not at all, for its owner's eyes only.
+
+    Args:
+        path: The page.
+        persons: In the order in which they are shown at first.
+        videos: {video id: its duration in seconds, None if it is not known}, all that were looked at.
+        out: What the user gave as `-o`, for the command that the page puts together.
+        census: Names the census, so that an old page is told from a new one.
+        others: How many persons, and how many faces, are not among `persons`.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    # OUT is not made valid: the command must name the very bytes, which the script writes as \xe9.
+    write_page(
+        path,
+        __package__,
+        "people",
+        facts=to_json({"out": out, "census": census, **_facts(persons, videos, others)}),
+        portraits="\n".join(_portraits(persons)),
+    )
+
+
+def _facts(persons: Sequence[Person], videos: Mapping[str, float | None], others: tuple[int, int]) -> dict[str, Any]:
+    seen = {appearance.video_id for person in persons for appearance in person.appearances}
+    names = sorted(seen | videos.keys())
+    place = {name: number for number, name in enumerate(names)}
+    return {
+        "others": others,
+        "videos": [[shown_text(name), videos.get(name)] for name in names],
+        "people": [_person(person, place) for person in persons],
+    }
+
+
+def _person(person: Person, place: Mapping[str, int]) -> dict[str, Any]:
+    appearances = sorted((place[seen.video_id], seen.start, seen.end, seen.faces) for seen in person.appearances)
+    together = sorted(person.together.items(), key=lambda pair: (-pair[1], pair[0]))
+    return {
+        "number": person.number,
+        "name": shown_text(person.name),
+        "faces": person.faces,
+        "seconds": _rounded(person.seconds),
+        "bodySeconds": _rounded(person.body_seconds),
+        "share": _rounded(person.share),
+        "videos": person.videos,
+        "appearances": [[video, _rounded(start), _rounded(end), faces] for video, start, end, faces in appearances],
+        "together": [[number, _rounded(seconds)] for number, seconds in together if seconds > 0],
+    }
+
+
+def _portraits(persons: Sequence[Person]) -> Iterator[str]:
+    """One element a person, so that the page reads only those of whom it shows."""
+    for person in persons:
+        pictures = [
+            {
+                "jpeg": base64.b64encode(portrait.jpeg).decode("ascii"),
+                "video": shown_text(portrait.video_id),
+                "time": _rounded(portrait.time),
+            }
+            for portrait in person.portraits[:_PORTRAITS]
+        ]
+        yield f'<script type="application/json" id="portraits-{person.number:d}">{to_json(pictures)}</script>'
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6)

@@ -1,0 +1,382 @@
+r"""The tables of a run: spans.csv, spans.json, hits.csv, review.csv, crops.csv.
+
+CSV is RFC 4180: UTF-8, header first, lines end with CR LF, a field with a comma, a quote or a line break stands in
+quotes. Numbers have a fixed count of decimals and `.` as their point whatever the locale, so equal results are equal
+bytes. Labels are what users named their photos, so in CSV
+
+* a byte that is no UTF-8 reads `\xe9`;
+* a label that a spreadsheet would run as a formula (it begins with `= + - @` or a tab or carriage return) gets an
+  apostrophe in front, as OWASP's "CSV Injection" advises. spans.json has every label as it is.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.csv_cells import Cells, clock_cell, pixels_cell, score_cell, seconds_cell, write_csv
+from fastface.export.crops.framing import PARTS
+from fastface.export.plan import CropFacts
+from fastface.files import atomic_path
+from fastface.names import text_cell, valid_text
+from fastface.types import HIT_KINDS, Added, Doubt, Faces, Hits, Span
+
+__all__ = [
+    "CropRow",
+    "CutFacts",
+    "SpanRow",
+    "VideoHits",
+    "is_growth",
+    "span_object",
+    "write_crops_table",
+    "write_growth",
+    "write_hits",
+    "write_review",
+    "write_spans",
+]
+
+_SPAN_COLUMNS = (
+    "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
+    "path", "clip_start", "clip_end", "start_hms", "end_hms", "picture", "last_picture", "player_start", "player_end",
+)  # fmt: skip
+_NUM_SHARED = 10
+"""The first columns of a span, which spans.json has too."""
+_HIT_COLUMNS = (
+    "video", "target", "time", "pts", "similarity", "margin", "det_score", "quality", "x1", "y1", "x2", "y2", "track",
+    "by", "time_hms", "picture", "player_time",
+)  # fmt: skip
+_REVIEW_COLUMNS = (
+    "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
+    "reason", "start_hms", "end_hms",
+)  # fmt: skip
+_GROWTH_COLUMNS = (
+    "target", "video", "time", "x1", "y1", "x2", "y2", "anchor", "track_evidence", "similarity", "margin",
+    "quality", "yaw",
+)  # fmt: skip
+_CROP_COLUMNS = (
+    "video", "target", "time", "box", "similarity", "quality", "ratio", "file",
+    "crop", "framing", "person", "estimated", "score", *PARTS, "path", "time_hms", "picture",
+)  # fmt: skip
+_CHUNK_ROWS = 4096
+"""Rows that are Python objects at one time: a run can have millions of hits."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutFacts:
+    """How a clip was cut.
+
+    A copied clip begins at the keyframe before its span.
+
+    Attributes:
+        mode: `copy` or `precise`.
+        start: Seconds from the video's first frame.
+        end: The same.
+        left_out: Streams of the video that are not in the clip, and why.
+    """
+
+    mode: str
+    start: float
+    end: float
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRow:
+    """A span and the clip that was cut from it.
+
+    Attributes:
+        span: The span.
+        clip: The clip's path relative to the output folder, with `/`; empty where there is none.
+        cut: How the clip was cut and where it really begins and ends; None where there is none.
+        path: Where the video is.
+        pictures: Names of the first and the last picture with a hit, in a folder of pictures; empty of films.
+        player_offset: Seconds that a player shows when the video's first frame is on the screen.
+    """
+
+    span: Span
+    clip: str = ""
+    cut: CutFacts | None = None
+    path: Path | None = None
+    pictures: tuple[str, str] = ("", "")
+    player_offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoHits:
+    """All hits of one video.
+
+    Attributes:
+        video_id: The video.
+        faces: The video's faces; `hits` point into it.
+        hits: {label: hits of that target}; of targets without hits there need be none.
+        followed: {label: moments in which it is followed without a face that shows it}; none for some labels.
+        pictures: Names of the pictures, by pts, in a folder of pictures; empty of films.
+        has_rivals: Whether there is another person for a margin to be the lead over.
+        player_offset: Seconds that a player shows when the video's first frame is on the screen.
+    """
+
+    video_id: str
+    faces: Faces
+    hits: Mapping[str, Hits]
+    followed: Mapping[str, Hits] = field(default_factory=dict)
+    pictures: Sequence[str] = ()
+    has_rivals: bool = True
+    player_offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CropRow:
+    """A crop that was written.
+
+    Attributes:
+        video_id: The video.
+        target: The target's label.
+        time: Seconds from the first frame.
+        box: The face's x1, y1, x2, y2 in pixels of the frame as displayed.
+        similarity: Cosine to the target's nearest reference.
+        quality: The face's quality, 0–1.
+        file: Path relative to the output folder, with `/`.
+        facts: Where it was cut.
+        path: Where the video is.
+        picture: Name of the picture, in a folder of pictures; empty of films.
+    """
+
+    video_id: str
+    target: str
+    time: float
+    box: tuple[float, float, float, float]
+    similarity: float
+    quality: float
+    file: str
+    facts: CropFacts = field(default_factory=CropFacts)
+    path: Path | None = None
+    picture: str = ""
+
+
+def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
+    """Writes spans.csv and spans.json, sorted by video, start and target.
+
+    spans.json is an array of one object a span with the keys and the rounded values of spans.csv, and `clip_mode`,
+    `clip_start`, `clip_end`, `clip_left_out`: how the clip was cut, what it really shows, and which streams of the
+    video are not in it. Without a clip these are null. `player_start` and `player_end` are the span's times on the
+    clock of a player, which begins with the file's first stream.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    ordered = sorted(rows, key=lambda row: (row.span.video_id, row.span.start, row.span.target, row.span.end))
+    write_csv(folder / "spans.csv", _SPAN_COLUMNS, (_span_cells(row) for row in ordered))
+    with atomic_path(folder / "spans.json") as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        lines = [json.dumps(span_object(row), ensure_ascii=False) for row in ordered]
+        file.write("[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
+
+
+def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
+    """Writes hits.csv, sorted by video, time and target, and returns the number of its rows.
+
+    `by` is `face`, or `track` where only the rest of its track makes the face a hit. `margin` is empty where there is
+    no other person to compare with.
+
+    Args:
+        path: The table.
+        videos: In order of `video_id`; taken one at a time, so a generator holds one video in memory.
+
+    Raises:
+        ValueError: The videos are not in order; no table is written.
+        SpaceError: No space is left.
+    """
+    return write_csv(path, _HIT_COLUMNS, _all_hit_cells(videos))
+
+
+def write_review(path: Path, rows: Iterable[tuple[str, Doubt]]) -> None:
+    """Writes review.csv: what may be a target and was not taken for one, sorted by video, start and target.
+
+    Args:
+        path: The table.
+        rows: (video id, doubt).
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    ordered = sorted(rows, key=lambda row: (row[0], row[1].start, row[1].target, row[1].end))
+    write_csv(path, _REVIEW_COLUMNS, (_review_cells(*row) for row in ordered))
+
+
+def write_growth(path: Path, rows: Iterable[Added]) -> None:
+    """Writes bank_growth.csv: the faces that became references, and what speaks for each; in the order of the rows.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    write_csv(path, _GROWTH_COLUMNS, map(_growth_cells, rows))
+
+
+def is_growth(path: Path) -> bool:
+    """Whether a file is a table that `write_growth` wrote, by its first line."""
+    with path.open("rb") as file:
+        return file.readline() == (",".join(_GROWTH_COLUMNS) + "\r\n").encode()
+
+
+def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
+    """Writes crops.csv, sorted by video, time, target and file.
+
+    `box` (the face), `crop` and `person` are `x1 y1 x2 y2` in one field. `score` and the parts after it, before their
+    weights, are those of `export.framing`; of other crops than of bodies they are empty, and so is `person`.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    ordered = sorted(rows, key=lambda row: (row.video_id, row.time, row.target, row.file))
+    write_csv(path, _CROP_COLUMNS, (_crop_cells(row) for row in ordered))
+
+
+def _span_cells(row: SpanRow) -> Cells:
+    span = row.span
+    times = (seconds_cell(time) for time in (span.start, span.end, span.first_hit, span.last_hit))
+    scores = ("" if score is None else score_cell(score) for score in (span.best_similarity, span.mean_similarity))
+    names = (text_cell(span.video_id), text_cell(span.target))
+    shared: list[str | int] = [*names, *times, span.hits, *scores, text_cell(row.clip)]
+    cut = [] if row.cut is None else [row.cut.start, row.cut.end]
+    clips = [seconds_cell(time) for time in cut] or ["", ""]
+    clocks = [clock_cell(time) for time in (span.start, span.end)]
+    added: list[str] = [_path_cell(row.path), *clips, *clocks, *map(text_cell, row.pictures), *_player_cells(row)]
+    return [*shared, *added]
+
+
+def _player_cells(row: SpanRow) -> tuple[str, str]:
+    start, end = row.span.start + row.player_offset, row.span.end + row.player_offset
+    return seconds_cell(start), seconds_cell(end)
+
+
+def span_object(row: SpanRow) -> dict[str, Any]:
+    """A span as spans.json has it."""
+    span = row.span
+    times = (float(seconds_cell(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
+    known = (span.best_similarity, span.mean_similarity)
+    scores = (None if score is None else float(score_cell(score)) for score in known)
+    texts = valid_text(span.video_id), valid_text(span.target)
+    shared = (*texts, *times, span.hits, *scores, valid_text(row.clip) or None)
+    columns = dict(zip(_SPAN_COLUMNS[:_NUM_SHARED], shared, strict=True))
+    cut = row.cut
+    shown = (cut.mode, float(seconds_cell(cut.start)), float(seconds_cell(cut.end))) if cut else (None, None, None)
+    path = None if row.path is None else valid_text(str(row.path))
+    names = (
+        dict(zip(("picture", "last_picture"), map(valid_text, row.pictures), strict=True)) if any(row.pictures) else {}
+    )
+    player_start, player_end = map(float, _player_cells(row))
+    return {
+        **columns,
+        **dict(zip(("clip_mode", "clip_start", "clip_end"), shown, strict=True)),
+        "path": path,
+        **names,
+        "player_start": player_start,
+        "player_end": player_end,
+        "clip_left_out": None if cut is None else list(cut.left_out),
+    }
+
+
+def _review_cells(video_id: str, doubt: Doubt) -> Cells:
+    times = (seconds_cell(time) for time in (doubt.start, doubt.end))
+    scores = (_known_score(score) for score in (doubt.best_similarity, doubt.similarity, doubt.evidence, doubt.margin))
+    clocks = (clock_cell(doubt.start), clock_cell(doubt.end))
+    return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason, *clocks)
+
+
+def _growth_cells(added: Added) -> Cells:
+    scores = (score_cell(score) for score in (added.track_evidence, added.similarity, added.margin, added.quality))
+    return (
+        text_cell(added.target),
+        text_cell(added.video_id),
+        seconds_cell(added.time),
+        *map(pixels_cell, added.box),
+        text_cell(added.anchor),
+        *scores,
+        pixels_cell(added.yaw),
+    )
+
+
+def _crop_cells(row: CropRow) -> Cells:
+    box = " ".join(pixels_cell(side) for side in row.box)
+    scores = (score_cell(row.similarity), score_cell(row.quality))
+    names = (text_cell(row.video_id), text_cell(row.target))
+    facts = row.facts
+    crop = " ".join(map(str, facts.crop or ()))
+    person = " ".join(map(pixels_cell, facts.person or ()))
+    estimated = "" if facts.person is None else "yes" if facts.is_estimate else "no"
+    score = "" if facts.score is None else score_cell(facts.score)
+    parts = (score_cell(facts.parts[name]) if name in facts.parts else "" for name in PARTS)
+    found = (*names, seconds_cell(row.time), box, *scores, facts.ratio, text_cell(row.file))
+    source = (_path_cell(row.path), clock_cell(row.time), text_cell(row.picture))
+    return (*found, crop, facts.framing, person, estimated, score, *parts, *source)
+
+
+def _all_hit_cells(videos: Iterable[VideoHits]) -> Iterator[Cells]:
+    previous = ""
+    for video in videos:
+        if video.video_id <= previous:
+            raise ValueError(f"videos are not in order: {video.video_id!r} after {previous!r}")
+        previous = video.video_id
+        yield from _hit_cells(video)
+
+
+def _hit_cells(video: VideoHits) -> Iterator[Cells]:
+    labels = [label for label in sorted(video.hits) if len(video.hits[label])]
+    if not labels:
+        return
+    parts = [Hits.concatenate([video.hits[label], *_present(video.followed.get(label))]) for label in labels]
+    hits = Hits.concatenate(parts)
+    of_label = np.repeat(np.arange(len(labels)), [len(part) for part in parts])
+    order = np.lexsort((hits.face, of_label, hits.time))
+    video_cell = text_cell(video.video_id)
+    label_cells = [text_cell(label) for label in labels]
+    for start in range(0, len(order), _CHUNK_ROWS):
+        chosen = order[start : start + _CHUNK_ROWS]
+        names = [label_cells[label] for label in of_label[chosen]]
+        for name, cells in zip(names, _chunk_cells(hits[chosen], video), strict=True):
+            yield (video_cell, name, *cells)
+
+
+def _present(hits: Hits | None) -> list[Hits]:
+    return [] if hits is None else [hits]
+
+
+def _chunk_cells(hits: Hits, video: VideoHits) -> Iterator[Cells]:
+    faces, pictures = video.faces, [text_cell(name) for name in video.pictures]
+    margin = hits.margin if video.has_rivals else np.full(len(hits), np.nan)
+    kinds = [HIT_KINDS[kind] for kind in hits.by.tolist()]
+    times = _column(hits.time, seconds_cell)
+    player_times = _column(hits.time + video.player_offset, seconds_cell)
+    face, has_face = np.maximum(hits.face, 0), (hits.face >= 0).tolist()
+    columns: list[Iterable[str | int]] = [
+        _column(hits.similarity, score_cell),
+        _column(margin, _known_score),
+        *(_column(scores[face], score_cell) for scores in (faces.det_score, faces.quality)),
+        *(_column(faces.boxes[face, side], pixels_cell) for side in range(4)),
+        faces.track[face].tolist(),
+    ]
+    rows = zip(*columns, strict=True)
+    nothing = ("",) * len(columns)
+    clocks = _column(hits.time, clock_cell)
+    names = [pictures[pts] if 0 <= pts < len(pictures) else "" for pts in hits.pts.tolist()]
+    firsts = zip(times, hits.pts.tolist(), strict=True)
+    lasts = zip(kinds, clocks, names, player_times, strict=True)
+    return (
+        (*first, *(cells if is_face else nothing), *last)
+        for first, cells, last, is_face in zip(firsts, rows, lasts, has_face, strict=True)
+    )
+
+
+def _known_score(value: float) -> str:
+    return "" if np.isnan(value) else score_cell(value)
+
+
+def _path_cell(path: Path | None) -> str:
+    return "" if path is None else text_cell(str(path))
+
+
+def _column(values: npt.NDArray[np.floating], shown: Callable[[float], str]) -> list[str]:
+    return [shown(value) for value in values.tolist()]

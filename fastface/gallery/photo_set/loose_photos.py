@@ -1,0 +1,134 @@
+"""Folders that do not follow "a sub-folder is a person": photos of one person lie loose, or persons lie a level deeper.
+
+What a folder means is told by its faces: loose photos that agree are one person, named by the folder.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fastface.cosine import cosines
+from fastface.gallery.photo_set.photos import Pick
+from fastface.gallery.photo_set.sources import Photo, Sources, label_of
+from fastface.names import counted, valid_text
+from fastface.types import FloatArray
+
+__all__ = ["describe_mixed", "describe_nested", "join_loose"]
+
+_ONE_PERSON_SHARE = 0.75
+"""Of the match threshold: half of all pairs of one person's photos reach it; see `gallery.comparison`."""
+_UNLIKE_SHARE = 0.5
+"""Share of the match threshold below which faces are of different persons; see `gallery.photos`."""
+_EXAMPLES = 3
+
+
+def join_loose(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: float) -> tuple[Sources, list[str]]:
+    """The sources with the loose photos of a folder under one label, where all their faces agree.
+
+    Args:
+        sources: What was named.
+        picks_of: The photos of each label, each loose photo under its own.
+        alike: Cosine from which two faces are one person's.
+
+    Returns:
+        The sources, and a remark on each folder that was taken for one person.
+    """
+    remarks = []
+    for folder in sources.loose:
+        photos = _photos_in(sources, folder)
+        faces = _faces(photos, picks_of)
+        label = label_of(folder.absolute().name)
+        is_taken = any(photo.label == label for photo in sources.photos if photo not in photos)
+        if len(faces) < 2 or is_taken or not _are_one(faces, alike):
+            continue
+        joined = {photo: replace(photo, label=label) for photo in photos}
+        sources = replace(sources, photos=tuple(joined.get(photo, photo) for photo in sources.photos))
+        told = f"the photos in {str(folder)!r} show one face"
+        remarks.append(f"{label}: {told}: taken for one person")
+    return sources, remarks
+
+
+def describe_mixed(sources: Sources, groups: Sequence[Sequence[str]]) -> tuple[list[str], set[str]]:
+    """A fault for each folder of loose photos of several persons, several photos each.
+
+    Args:
+        sources: What was named.
+        groups: Labels that have one face, by face.
+
+    Returns:
+        The faults, and the labels that they speak of.
+    """
+    faults: list[str] = []
+    told: set[str] = set()
+    for folder in sources.loose:
+        photos = {photo.label: photo.path.name for photo in _photos_in(sources, folder)}
+        own = [group for group in groups if all(label in photos for label in group)]
+        if not own:
+            continue
+        examples = "; ".join(" = ".join(photos[label] for label in group[:_EXAMPLES]) for group in own[:_EXAMPLES])
+        num_alike = sum(map(len, own))
+        name, here = label_of(folder.absolute().name), valid_text(str(folder))
+        told.update(photos)
+        faults.append(
+            f"{here!r}: each photo in it stands for a person of its own, but {num_alike} of the {len(photos)} show"
+            f" {counted(len(own), 'person')} ({examples}{'; …' if len(own) > _EXAMPLES else ''})."
+            f" Put the photos of each person into a folder: {shlex.quote(f'{here}/NAME/')};"
+            f" or, if all are one person: {shlex.join(['-t', f'{name}={here}'])}"
+        )
+    return faults, told
+
+
+def describe_nested(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: float) -> list[str]:
+    """A fault for each person's folder whose sub-folders show different persons."""
+    faults = []
+    for folder in sources.nested:
+        label = label_of(folder.name)
+        parts: dict[str, list[FloatArray]] = {}
+        for pick in picks_of.get(label, ()):
+            path = Path(pick.source)
+            if pick.candidates and path.is_relative_to(folder):
+                part = path.relative_to(folder).parts[0]
+                parts.setdefault(part, []).append(pick.candidates[0].face.embedding)
+        names = sorted(parts)
+        is_mixed = any(
+            np.median(cosines(np.stack(parts[one]), np.stack(parts[other]))) < alike * _UNLIKE_SHARE
+            for place, one in enumerate(names)
+            for other in names[place + 1 :]
+        )
+        if is_mixed:
+            here = valid_text(str(folder))
+            inside = ", ".join(repr(name) for name in names[:_EXAMPLES]) + (", …" if len(names) > _EXAMPLES else "")
+            faults.append(
+                f"{here!r} holds the folders {inside}, which show different persons:"
+                f" {shlex.join(['-t', here])} takes each of them for a person,"
+                f" {shlex.join(['-t', f'{label}={here}'])} all of them for one"
+            )
+    return faults
+
+
+def _photos_in(sources: Sources, folder: Path) -> list[Photo]:
+    return [photo for photo in sources.photos if photo.path.parent == folder]
+
+
+def _faces(photos: Sequence[Photo], picks_of: Mapping[str, Sequence[Pick]]) -> FloatArray:
+    """(n, D) the references of loose photos."""
+    paths = {valid_text(str(photo.path)) for photo in photos}
+    labels = dict.fromkeys(photo.label for photo in photos)
+    found = [
+        pick.reference.embedding
+        for label in labels
+        for pick in picks_of.get(label, ())
+        if pick.reference is not None and pick.source in paths
+    ]
+    return np.stack(found) if found else np.empty((0, 0), np.float32)
+
+
+def _are_one(faces: FloatArray, alike: float) -> bool:
+    """Whether each face is like another one, and most are like most."""
+    between = cosines(faces, faces)
+    pairs = between[np.triu_indices(len(faces), 1)]
+    np.fill_diagonal(between, -1)
+    return bool(between.max(axis=1).min() >= alike and np.median(pairs) >= alike * _ONE_PERSON_SHARE)

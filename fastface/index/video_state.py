@@ -1,0 +1,88 @@
+"""The state that a video ends in, out of what its units saw. Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fastface.index.records import UnitRecord
+from fastface.names import counted
+from fastface.video.frames.frame import CANNOT_READ
+from fastface.video.integrity.encryption import ENCRYPTED
+
+__all__ = ["MIN_COVERAGE", "STATE_WORDS", "Verdict", "describe_state", "judge", "was_unread"]
+
+STATE_WORDS = {
+    "done": "done",
+    "waiting": "waiting",
+    "scanning": "in progress",
+    "no_video": "audio only",
+    "partial": "partly read",
+    "cancelled": "not reached",
+    "unstable": "still being written",
+    "quarantined": "skipped after crashes",
+    "failed": "failed",
+}
+"""{state of a video: what people read}, from the best to the worst."""
+
+MIN_COVERAGE = 0.98
+"""A video is never `done` if less of its declared duration was decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A final state.
+
+    Attributes:
+        state: As the run's report has it.
+        reason: Why it is not `done`; empty if it is.
+        coverage: How much of the declared duration was decoded; None: none is declared.
+    """
+
+    state: str
+    reason: str
+    coverage: float | None
+
+
+def describe_state(state: str, reason: str) -> str:
+    """Return a state with its reason, in words: `failed: no frames`."""
+    words = STATE_WORDS[state]
+    return reason if reason.startswith(words) else f"{words}: {reason}" if reason else words
+
+
+def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
+    """The state of a video all of whose units are committed or lost.
+
+    Args:
+        units: Its units, those of exact boundaries left out.
+        duration: The declared duration in seconds; None if there is none.
+    """
+    lost = [unit.lost for unit in units if unit.lost]
+    decoded = sum(unit.decoded for unit in units)
+    errors = sum(unit.errors for unit in units)
+    encrypted = sum(unit.encrypted for unit in units)
+    quarantined = sum(unit.quarantined for unit in units)
+    covered = sum((unit.covered for unit in units), Fraction(0))
+    coverage = None if not duration else min(1.0, float(covered / duration))
+    if lost and len(lost) == len(units):
+        state, _, reason = lost[0].partition(": ")
+        return Verdict(state, reason, 0.0 if duration else None)
+    unread = next((unit.unread for unit in units if unit.unread), "")
+    if decoded == 0:
+        return Verdict("failed", unread or (ENCRYPTED if encrypted else "no frames"), 0.0 if duration else None)
+    reasons = [f"{len(lost)} of {len(units)} parts could not be scanned ({lost[0]})"] if lost else []
+    if unread:
+        reasons.append(unread)
+    elif errors > encrypted:
+        reasons.append(f"{counted(errors - encrypted, 'packet')} could not be decoded")
+    if encrypted:
+        reasons.append(f"{counted(encrypted, 'encrypted packet')} could not be decoded")
+    if quarantined:
+        reasons.append(f"every process that searched {counted(quarantined, 'frame')} crashed")
+    if coverage is not None and coverage < MIN_COVERAGE:
+        reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
+    return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage)
+
+
+def was_unread(unit: UnitRecord) -> bool:
+    """Whether the disk or the share did not give all of a unit, so that another run may do better."""
+    return bool(unit.unread) or unit.lost.partition(": ")[2].startswith(CANNOT_READ)

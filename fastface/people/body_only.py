@@ -1,0 +1,165 @@
+"""The index → persons while their faces are not seen, of the videos in which bodies were looked for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.index.store import VideoIndex
+from fastface.names import counted
+from fastface.people.clusters.corrections import Anchor, Corrections, anchored_track
+from fastface.people.clusters.person_summaries import NOBODY, Meetings
+from fastface.people.clusters.statistics import frame_mates
+from fastface.people.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
+from fastface.people.track_table import Roll
+from fastface.runtime.context import Desk
+from fastface.types import Bodies, Faces, Tracks
+
+__all__ = ["Unseen", "read_bodies", "take_unseen"]
+
+_Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """All stretches of an index in which only the body of somebody is seen.
+
+    Attributes:
+        tracks: By video, then body track.
+        owner: (u,) whose: a cluster of tracks of faces or, numbered on from these, one without a face.
+        is_faceless: (u,) whether no face on its body track tells whose it is.
+        meetings: Of these tracks with each other and with those of faces: rows count on from the roll's.
+        anchored: {body of the corrections: its row}.
+        cluster: (t,) of each track of the roll, as it was told whose bodies are whose.
+    """
+
+    tracks: Tracks
+    owner: _Rows
+    is_faceless: npt.NDArray[np.bool_]
+    meetings: Meetings
+    anchored: dict[Anchor, int]
+    cluster: _Rows
+
+
+def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections) -> Unseen:
+    """Reads all bodies of the index, one video at a time.
+
+    Args:
+        desk: The command's.
+        roll: All tracks of faces.
+        cluster: (t,) of each; NOBODY of those too poor to tell.
+        corrections: What was said of bodies.
+
+    Raises:
+        FaceIndexError: The index is damaged.
+        InterruptError: The user stopped it.
+    """
+    anchors = corrections.by_video(are_bodies=True)
+    parts, owner = [Tracks.empty(0)], [np.empty(0, np.int64)]
+    pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
+    anchored, count, num_read = dict[Anchor, int](), 0, 0
+    for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
+        desk.interruption.check()
+        spoken_of = anchors.get(facts.video_id, ())
+        read = _read(desk, roll, cluster, video, lean=not spoken_of)
+        if read is None:
+            continue
+        num_read += 1
+        bodies, faces, found = read
+        mates, frames = _mates(bodies, faces, found, roll.tracks.rows_of(video).start, len(roll.tracks) + count)
+        pairs.append(mates)
+        seconds.append(frames * np.float64(facts.period))
+        for anchor in spoken_of:
+            number = anchored_track(bodies, anchor, is_film=record.info is None or record.info.is_film)
+            rows = np.flatnonzero((found.tracks.number == number) & (found.owner == NOBODY))
+            anchored.update((anchor, count + row) for row in rows.tolist())
+        parts.append(found.tracks)
+        owner.append(found.owner)
+        count += len(found.tracks)
+    if 0 < num_read < len(roll.facts):
+        desk.observer.note(
+            f"persons were followed in {num_read} of {counted(len(roll.facts), 'video')}; "
+            "in the others they count only while the face is seen"
+        )
+    tracks = Tracks.concatenate(parts)
+    meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
+    first = int(cluster.max(initial=NOBODY)) + 1
+    seen = {anchor: int(cluster[row]) for anchor, row in roll.anchored.items()}
+    told = np.concatenate(owner)
+    joined = _joined(_named(told, first), first, anchored, seen, corrections)
+    return Unseen(tracks, joined, told == NOBODY, meetings, anchored, cluster)
+
+
+def read_bodies(
+    desk: Desk, roll: Roll, unseen: Unseen, video: int, *, lean: bool = True
+) -> tuple[Bodies, _Rows] | None:
+    """The bodies of a video, and (n,) the row of each in `unseen`; SEEN where a body tells nothing.
+
+    None if bodies were not looked for in it. `lean` is as of `VideoIndex.bodies`.
+
+    Raises:
+        FaceIndexError: The index is damaged.
+    """
+    read = _read(desk, roll, unseen.cluster, video, lean=lean)
+    if read is None:
+        return None
+    bodies, _, found = read
+    return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.tracks.rows_of(video).start)
+
+
+def _read(desk: Desk, roll: Roll, cluster: _Rows, video: int, *, lean: bool) -> tuple[Bodies, Faces, Stretches] | None:
+    record, facts, own = roll.records[video], roll.facts[video], roll.tracks.rows_of(video)
+    index = VideoIndex(desk.out.index, record.video_id)
+    bodies = index.bodies(lean=lean)
+    if bodies is None:
+        return None
+    assert record.info is not None
+    faces = index.faces()
+    of_faces = cluster[own][np.searchsorted(roll.tracks.number[own], faces.tracks)]
+    found = stretches(
+        bodies,
+        owners(bodies, faces, of_faces),
+        period=facts.period,
+        video=video,
+        size=record.info.size,
+    )
+    return bodies, faces, found
+
+
+def _mates(bodies: Bodies, faces: Faces, found: Stretches, first_face: int, first_body: int) -> tuple[_Rows, _Rows]:
+    """Every two tracks that are on screen together, at least one of them of bodies, and in how many frames."""
+    telling = np.flatnonzero(found.of != SEEN)
+    _, face_row = np.unique(faces.tracks, return_inverse=True)
+    rows = np.concatenate([first_face + face_row.ravel(), first_body + found.of[telling]])
+    pairs, frames = frame_mates(np.concatenate([faces.pts, bodies.pts[telling]]), rows)
+    kept = pairs[:, 1] >= first_body
+    return pairs[kept], frames[kept]
+
+
+def _named(owner: _Rows, first: int) -> _Rows:
+    """(u,) the owners; each body track that is nobody's known gets a number of its own, from `first` on."""
+    rows = np.flatnonzero(owner == NOBODY)
+    named = owner.copy()
+    named[rows] = first + np.arange(len(rows))
+    return named
+
+
+def _joined(owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], said: Corrections) -> _Rows:
+    """(u,) the owners, after what the user said of bodies that are one person's.
+
+    Args:
+        owner: From `_named`.
+        first: Likewise.
+        unseen: {body that was spoken of: its row}.
+        seen: {face that was spoken of: its cluster}.
+        said: What was said.
+    """
+    joined = owner.copy()
+    for group in said.same:
+        rows = [unseen[anchor] for anchor in group if anchor in unseen]
+        known = {seen[anchor] for anchor in group if anchor in seen} - {NOBODY}
+        if rows:
+            together = {*known, *joined[rows].tolist()}
+            # A cluster of faces has a smaller number than any without: bodies become its.
+            joined[(owner >= first) & np.isin(joined, list(together))] = min(together)
+    return joined

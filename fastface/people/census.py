@@ -1,0 +1,298 @@
+"""The index → everyone in it: tracks of all videos, linked into persons, with what the user and the store know of them.
+
+Nothing is decoded. One video's faces are in memory at a time; of a track there stay a row and an embedding.
+"""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import PeopleConfig
+from fastface.errors import ConfigError, FaceIndexError
+from fastface.files import write_atomic
+from fastface.people.body_only import Unseen, take_unseen
+from fastface.people.clusters.clustering import STRICTER
+from fastface.people.clusters.corrections import Corrections
+from fastface.people.clusters.neighbours import is_quick
+from fastface.people.clusters.numbering import Assignment, CensusTracks, Numbering
+from fastface.people.clusters.person_summaries import NOBODY, Meetings, persons_of, ranked, renumbered
+from fastface.people.identity_matching import known_persons, threshold_of
+from fastface.people.photo_names import name_by_photos, source_of
+from fastface.people.screen_time import counted_once
+from fastface.people.track_clustering import linked, rejected, spoken_of
+from fastface.people.track_table import Roll, take_roll
+from fastface.runtime.context import Desk
+from fastface.types import Person
+
+__all__ = [
+    "MOST_ANCHORS",
+    "Census",
+    "corrections_path",
+    "forget_shown",
+    "name_of",
+    "note_shown",
+    "shown_census",
+    "take_census",
+    "undo_path",
+    "with_shown_settings",
+]
+
+MOST_ANCHORS = 32
+"""Tracks of a person that a correction names: its best ones."""
+
+_SHOWN_VERSION = 2
+
+_NAME_LENGTH = 12
+"""Hexadecimal digits of a digest that name a census."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Everyone.
+
+    Attributes:
+        roll: All tracks.
+        label: (t,) the place of each track's person, NOBODY for none.
+        unseen: Stretches in which only bodies are seen.
+        unseen_label: (u,) as `label`, of these.
+        persons: Those that are listed, by rank, the ones without a face last; without portraits.
+        centroid: (p, D) float16, L2-normalised, of each that has a face.
+        identities: The number of each of these in the store.
+        unlisted: Persons that are not listed, and their faces.
+        poor: Faces of tracks that are too poor to tell whose they are.
+        rejected: Faces of persons that the user rejected.
+        passing: Persons without a face who are seen too shortly to be listed.
+        tracks: All tracks with the persons that they belong to, for the numbering.
+        assignment: Which number each person has, and what became of other numbers.
+    """
+
+    roll: Roll
+    label: npt.NDArray[np.int64]
+    unseen: Unseen
+    unseen_label: npt.NDArray[np.int64]
+    persons: tuple[Person, ...]
+    centroid: npt.NDArray[np.float16]
+    identities: tuple[int, ...]
+    unlisted: tuple[int, int]
+    poor: int
+    rejected: int
+    passing: int
+    tracks: CensusTracks
+    assignment: Assignment
+
+    def stretches_of(self, places: Sequence[int]) -> npt.NDArray[np.int64]:
+        """The rows in `unseen` of some persons."""
+        return np.flatnonzero(np.isin(self.unseen_label, places))
+
+
+def corrections_path(desk: Desk) -> Path:
+    """Where the output folder keeps what the user said of who is who."""
+    return desk.out.state / "corrections.json"
+
+
+def undo_path(desk: Desk) -> Path:
+    """Where the output folder keeps the last corrections, so that they can be taken back."""
+    return desk.out.state / "corrections.undo.jsonl"
+
+
+def note_shown(desk: Desk, census: Census) -> None:
+    """Notes which census the user was shown: its numbers, its settings, and a digest of who is who.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    path = _numbers_path(desk)
+    Numbering.load(path).updated(census.tracks, census.assignment).save(path)
+    store = desk.config.people.store
+    where = store if not store or "://" in store else str(Path(store).absolute())
+    settings = desk.config.people.model_dump(mode="json") | {"link_threshold": threshold_of(desk), "store": where}
+    content = {"schema_version": _SHOWN_VERSION, "settings": settings, "census": name_of(census)}
+    write_atomic(_shown_path(desk), json.dumps(content, indent=1) + "\n", private=True)
+
+
+def forget_shown(desk: Desk) -> None:
+    """Before files of another census are written: a number must not mean a person of the one before."""
+    _shown_path(desk).unlink(missing_ok=True)
+
+
+def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[Desk, Census]:
+    """The census that the user was shown last, and the desk with its settings.
+
+    It is taken again: the index, the settings and the corrections make it, and nothing else.
+
+    Args:
+        desk: The command's.
+        corrections: What the user said.
+        name: Of the census that is meant, if that is known: see `name_of`.
+
+    Raises:
+        ConfigError: There was none, or another one, or it would be another one by now: numbers would mean other
+            persons.
+        FaceIndexError, StoreError, InterruptError: As `take_census`.
+    """
+    settings, numbered = _read_shown(desk)
+    if settings is None:
+        raise ConfigError(f"no persons are listed in {str(desk.out.root)!r} yet: {_count_again(desk)}")
+    if name and name != numbered:
+        raise ConfigError("the persons have new numbers since that page was made: open people.html again")
+    desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
+    census = take_census(desk, corrections)
+    if name_of(census) != numbered:
+        raise ConfigError(
+            "who is who has changed since persons were numbered, by a scan, a correction, or in how neighbours are "
+            f"found: {_count_again(desk)}"
+        )
+    return desk, census
+
+
+def with_shown_settings(desk: Desk) -> Desk:
+    """The desk with the settings of the census that the user was shown last; its own if there was none.
+
+    Raises:
+        FaceIndexError: The note of it is damaged.
+    """
+    settings, _ = _read_shown(desk)
+    return desk if settings is None else replace(desk, config=desk.config.model_copy(update={"people": settings}))
+
+
+def _read_shown(desk: Desk) -> tuple[PeopleConfig | None, str]:
+    """The settings and the name of the census that the user was shown last; None and nothing if there was none."""
+    try:
+        shown = json.loads(_shown_path(desk).read_text(encoding="utf-8"))
+        if shown["schema_version"] != _SHOWN_VERSION:
+            return None, ""
+        return PeopleConfig.model_validate(shown["settings"]), shown["census"]
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_count_again(desk)}") from error
+
+
+def _count_again(desk: Desk) -> str:
+    return f"run fastface people -o {shlex.quote(str(desk.out.root))}"
+
+
+def _shown_path(desk: Desk) -> Path:
+    return desk.out.state / "people.json"
+
+
+def name_of(census: Census) -> str:
+    """What a census is called: a digest of which track is whose, and by which number."""
+    digest = hashlib.sha256()
+    for record, facts in zip(census.roll.records, census.roll.facts, strict=True):
+        digest.update(f"{facts.video_id}\n{record.fingerprint}\n".encode("utf-8", "surrogatepass"))
+    tracks, unseen = census.roll.tracks, census.unseen.tracks
+    for column in (
+        *(tracks.video, tracks.number, census.label),
+        *(unseen.video, unseen.number, census.unseen.owner, census.unseen_label),
+    ):
+        digest.update(column.astype("<i8").tobytes())
+    digest.update(np.array(census.assignment.numbers, "<i8").tobytes())
+    return digest.hexdigest()[:_NAME_LENGTH]
+
+
+def take_census(desk: Desk, corrections: Corrections) -> Census:
+    """Counts everyone in the index.
+
+    Raises:
+        FaceIndexError: The index is damaged.
+        StoreError: The identity store cannot be used.
+        InterruptError: The user stopped it.
+    """
+    settings = desk.config.people
+    roll = take_roll(desk, corrections)
+    if not is_quick(len(roll.tracks)):
+        desk.observer.note(
+            f"{len(roll.tracks)} tracks: each is compared with each, which takes hours; "
+            "minutes with: pip install 'fastface[scale]'"
+        )
+    label, centroid = linked(roll, corrections, settings, threshold_of(desk), desk.networks.models.thresholds.impostors)
+    unseen = take_unseen(desk, roll, label, corrections)
+    meetings = Meetings(
+        np.concatenate([roll.meetings.pairs, unseen.meetings.pairs]),
+        np.concatenate([roll.meetings.seconds, unseen.meetings.seconds]),
+    )
+    whose = np.concatenate([label, unseen.owner])
+    tracks = counted_once(desk, roll, unseen, whose, meetings)
+    unwanted = rejected(corrections, roll, label, centroid, threshold_of(desk) + STRICTER)
+    owners = unseen.owner[spoken_of(corrections, unseen.anchored)]
+    is_rejected = np.isin(whose, [*unwanted, *owners[owners >= len(centroid)].tolist()])
+    kept = np.where(is_rejected, NOBODY, whose)
+    order = ranked(
+        tracks,
+        kept,
+        settings.rank,
+        min_faces=settings.min_faces,
+        min_seconds=settings.min_seconds,
+        top=settings.top,
+    )
+    person = renumbered(kept, order)
+    persons = persons_of(tracks, person, roll.facts, meetings, settings.join_gap)
+    seen = order[order < len(centroid)]
+    rest = np.where(person == NOBODY, kept, NOBODY)
+    listed, unlisted = person[: len(label)], rest[: len(label)]
+    named, identities = known_persons(desk, roll, listed, persons[: len(seen)], centroid[seen], unlisted=unlisted)
+    if roll.by_keyframes:
+        desk.observer.note("scanned by keyframes only: screen times are too small")
+    faces_of = np.bincount(rest[rest != NOBODY], tracks.faces[rest != NOBODY])
+    seconds_of = np.bincount(rest[rest != NOBODY], tracks.seconds[rest != NOBODY])
+    is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)
+    everyone = _numbering_tracks(desk, roll, unseen, person, centroid[seen])
+    assignment = Numbering.load(_numbers_path(desk)).assign(everyone, threshold_of(desk))
+    return Census(
+        roll=roll,
+        label=listed,
+        unseen=unseen,
+        unseen_label=person[len(label) :],
+        persons=name_by_photos(desk, _with_numbers((*named, *persons[len(seen) :]), assignment), everyone),
+        centroid=centroid[seen],
+        identities=identities,
+        unlisted=(int((seconds_of > 0).sum() - is_passing.sum()), int(faces_of.sum())),
+        poor=int(roll.tracks.faces[label == NOBODY].sum()),
+        rejected=int(tracks.faces[is_rejected].sum()),
+        passing=int(is_passing.sum()),
+        tracks=everyone,
+        assignment=assignment,
+    )
+
+
+def _numbers_path(desk: Desk) -> Path:
+    return desk.out.state / "numbers.npz"
+
+
+def _numbering_tracks(
+    desk: Desk, roll: Roll, unseen: Unseen, person: npt.NDArray[np.int64], centroid: npt.NDArray[np.float16]
+) -> CensusTracks:
+    """All tracks of faces, and those body tracks that no face identifies, with the places of their persons."""
+    faces, bodies = roll.tracks, unseen.tracks[np.flatnonzero(unseen.is_faceless)]
+    samples = np.concatenate([faces.faces, np.ones(len(bodies), np.int64)])
+    return CensusTracks(
+        sources=[source_of(record) for record in roll.records],
+        video=np.concatenate([faces.video, bodies.video]).astype(np.int64),
+        is_body=np.arange(len(samples)) >= len(faces),
+        number=np.concatenate([faces.number, bodies.number]),
+        weight=np.maximum(samples, 1),
+        place=np.concatenate([person[: len(faces)], person[len(faces) :][unseen.is_faceless]]),
+        centroid=centroid,
+        contract=desk.networks.contract,
+        num_persons=int(person.max(initial=NOBODY)) + 1,
+    )
+
+
+def _with_numbers(persons: Sequence[Person], assignment: Assignment) -> tuple[Person, ...]:
+    """The persons, numbered by place until now, with their own numbers."""
+    number = dict(enumerate(assignment.numbers, 1))
+    return tuple(
+        replace(
+            person,
+            number=number[person.number],
+            together=dict(sorted((number[other], seconds) for other, seconds in person.together.items())),
+        )
+        for person in persons
+    )

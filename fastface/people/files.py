@@ -1,0 +1,221 @@
+"""OUT/people: the files of a census.
+
+people.csv, appearances.csv, together.csv, people.html, table.png …, embeddings.npz, and <number>/…jpg for each person.
+Those of an earlier census that are none of this one go; what fastface did not write stays.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.export.tables.people_page import write_people_page
+from fastface.export.tables.people_sheet import draw_people_table, table_names
+from fastface.export.tables.people_tables import write_appearances, write_people_table, write_together
+from fastface.files import atomic_path, private_folder, remove_empty, write_atomic
+from fastface.index.portraits import rows_of
+from fastface.index.store import VideoIndex
+from fastface.names import safe_name
+from fastface.people.body_only import read_bodies
+from fastface.people.census import Census, name_of
+from fastface.people.clusters.person_summaries import NOBODY
+from fastface.people.clusters.unseen_bodies import SEEN
+from fastface.people.thumbnail_fallback import decode_portraits
+from fastface.runtime.context import Desk
+from fastface.types import FacePictures, Person, Portrait
+
+__all__ = ["write_people"]
+
+_Rows = npt.NDArray[np.int64]
+
+_FOLDER = "people"
+
+_SINGLES = ("people.csv", "appearances.csv", "together.csv", "people.html", "embeddings.npz")
+
+_ON_PAGE = 2000
+"""Persons that a page and pictures are made of: some 60 MB. More than that nobody looks through."""
+_ON_TABLE = 500
+"""Persons in table.png and its next pages, twenty a page."""
+
+_NAME_BYTES = 80
+
+
+def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
+    """Writes all of it, and gives the persons with their portraits.
+
+    Raises:
+        SpaceError: No space is left.
+        FaceIndexError: The index is damaged.
+    """
+    root = desk.out.root
+    folder = private_folder(root / _FOLDER)
+    known = [path for path in desk.ledger.exports() if path.partition("/")[0] == _FOLDER]
+    persons = _pictured(desk, census)
+    wanted = {portrait.file: portrait.jpeg for person in persons for portrait in person.portraits}
+    pages = [folder / name for name in table_names(len(persons[:_ON_TABLE]))]
+    made = {*wanted, *(f"{_FOLDER}/{name}" for name in _SINGLES), *map(desk.out.relative, pages)}
+    # Before the files: what a killed run leaves is then known, and purged or replaced by the next one.
+    for path in sorted(made):
+        desk.ledger.put_export(path, "", "{}")
+    for path, jpeg in wanted.items():
+        private_folder((root / path).parent)
+        if not _holds(root / path, jpeg):
+            write_atomic(root / path, jpeg, private=True)
+    write_people_table(folder / "people.csv", persons)
+    write_appearances(folder / "appearances.csv", persons)
+    write_together(folder / "together.csv", persons)
+    write_people_page(
+        folder / "people.html",
+        persons[:_ON_PAGE],
+        videos={facts.video_id: facts.duration for facts in census.roll.facts},
+        out=str(root),
+        census=name_of(census),
+        others=_others(census),
+    )
+    draw_people_table(folder, persons[:_ON_TABLE])
+    _write_embeddings(folder / "embeddings.npz", census, desk.networks.contract)
+    if len(persons) > _ON_TABLE:
+        desk.observer.note(
+            f"{len(persons)} persons: the first {_ON_TABLE} are in table.png, the first {_ON_PAGE} in people.html and "
+            "with pictures, all in the tables"
+        )
+    for path in sorted(set(known) - made):
+        (root / path).unlink(missing_ok=True)
+        desk.ledger.forget_export(path)
+        remove_empty((root / path).parent, folder)
+    return persons
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A picture that a person may be shown by."""
+
+    worth: float
+    rank: int
+    quality: float
+    video_id: str
+    time: float
+    track: int
+    jpeg: bytes
+
+    @property
+    def order(self) -> tuple[int, int, float, str, float, int]:
+        """Rises from the best: those without a fault, of these first one of each track, the best track's first."""
+        return -int(self.worth), self.rank, -self.worth, self.video_id, self.time, self.track
+
+
+def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
+    """The persons with the best pictures that the scan has kept of them: of faces, else of bodies, else decoded now."""
+    most, persons = desk.config.people.portraits, census.persons[:_ON_PAGE]
+    found: list[list[_Candidate]] = [[] for _ in persons]
+    for pictures_of in (_faces_of, _bodies_of):
+        bare = np.array([place for place, candidates in enumerate(found) if not candidates], np.int64)
+        for video in range(len(census.roll.records)):
+            for place, candidate in pictures_of(desk, census, video, bare):
+                found[place].append(candidate)
+                if len(found[place]) > 4 * most:
+                    found[place] = _best(found[place], most)
+    bare = np.array([place for place, candidates in enumerate(found) if not candidates], np.int64)
+    for late, jpeg in decode_portraits(desk, census, bare):
+        video_id = census.roll.records[late.video].video_id
+        found[late.place].append(_Candidate(late.worth, 0, late.quality, video_id, late.time, late.track, jpeg))
+    pictured = tuple(
+        replace(person, portraits=tuple(_portraits(person.number, _best(candidates, most))))
+        for person, candidates in zip(persons, found, strict=True)
+    )
+    return pictured + census.persons[_ON_PAGE:]
+
+
+def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
+    """The best pictures of a person; a face with a fault only where there is none with fewer, as in each track."""
+    best = heapq.nsmallest(most, candidates, key=attrgetter("order"))
+    return [candidate for candidate in best if int(candidate.worth) == int(best[0].worth)]
+
+
+def _faces_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
+    """(place of the person, picture) of each picture of a wanted person's face in a video."""
+    own = census.roll.tracks.rows_of(video)
+    video_id = census.roll.records[video].video_id
+    index = VideoIndex(desk.out.index, video_id)
+    pictures = index.portraits() if np.isin(census.label[own], wanted).any() else FacePictures.empty()
+    if not len(pictures):
+        return
+    faces = index.faces()
+    rows = rows_of(pictures, faces)
+    track, time = faces.tracks[rows], faces.time[rows]
+    place = census.label[own][np.searchsorted(census.roll.tracks.number[own], track)]
+    for rank, row in _by_rank(track, time, pictures.worth, np.flatnonzero(np.isin(place, wanted))):
+        worth, quality = float(pictures.worth[row]), float(pictures.quality[row])
+        candidate = _Candidate(worth, rank, quality, video_id, float(time[row]), int(track[row]), pictures.jpeg[row])
+        yield int(place[row]), candidate
+
+
+def _bodies_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
+    """Likewise of each picture of a wanted person's body."""
+    if not np.isin(census.unseen_label[census.unseen.tracks.rows_of(video)], wanted).any():
+        return
+    read = read_bodies(desk, census.roll, census.unseen, video, lean=False)
+    assert read is not None, video
+    bodies, row_of = read
+    place = np.where(row_of == SEEN, NOBODY, census.unseen_label[row_of])
+    pictured = np.array([jpeg is not None for jpeg in bodies.jpeg], np.bool_)
+    rows = np.flatnonzero(pictured & np.isin(place, wanted))
+    video_id = census.roll.records[video].video_id
+    for rank, row in _by_rank(bodies.tracks, bodies.time, bodies.person_score, rows):
+        when, track = float(bodies.time[row]), int(bodies.track[row])
+        candidate = _Candidate(0.0, rank, 0.0, video_id, when, track, bodies.jpeg[row])
+        yield int(place[row]), candidate
+
+
+def _by_rank(
+    track: _Rows, time: npt.NDArray[np.float64], worth: npt.NDArray[np.float32], rows: _Rows
+) -> Iterator[tuple[int, int]]:
+    """(place among those of its track, row) of some pictures, the best of a track first."""
+    order = rows[np.lexsort((time[rows], -worth[rows], track[rows]))]
+    firsts = np.searchsorted(track[order], track[order], "left")
+    yield from zip((np.arange(len(order)) - firsts).tolist(), order.tolist(), strict=True)
+
+
+def _portraits(number: int, candidates: Iterable[_Candidate]) -> Iterator[Portrait]:
+    for place, candidate in enumerate(candidates):
+        name = f"{safe_name(candidate.video_id, _NAME_BYTES)}_{candidate.time:.3f}_{place}.jpg"
+        yield Portrait(
+            file=f"{_FOLDER}/{number}/{name}",
+            video_id=candidate.video_id,
+            time=candidate.time,
+            quality=candidate.quality,
+            jpeg=candidate.jpeg,
+        )
+
+
+def _write_embeddings(path: Path, census: Census, contract: str) -> None:
+    """The centroids of all persons with a face, for other tools. Nothing is pickled."""
+    seen = [person for person in census.persons if not person.is_faceless]
+    with atomic_path(path, private=True) as part, part.open("wb") as file:
+        np.savez(
+            file,
+            schema_version=np.int64(1),
+            contract=np.array(contract),
+            person=np.array([person.number for person in seen], np.int64),
+            name=np.array([person.name for person in seen], np.str_),
+            identity=np.array(census.identities, np.int64),
+            faces=np.array([person.faces for person in seen], np.int64),
+            embedding=census.centroid.astype(np.float32),
+        )
+
+
+def _others(census: Census) -> tuple[int, int]:
+    """Persons who are not on the page, and their faces."""
+    beyond = census.persons[_ON_PAGE:]
+    return census.unlisted[0] + len(beyond), census.unlisted[1] + sum(person.faces for person in beyond)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False

@@ -1,0 +1,154 @@
+"""Names that photos give: the tracks that questions found to be a target's, so that `people` names their person.
+
+OUT/.fastface/photo_names.json: {label: {source: [track, …]}}, a source for each video that was asked. A name that
+`pick` gave goes first.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.errors import FaceIndexError
+from fastface.files import write_atomic
+from fastface.gallery.matching import EVERYONE
+from fastface.index.records import VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.people.clusters.numbering import CensusTracks, track_keys
+from fastface.runtime.context import Desk
+from fastface.search.searcher import Findings
+from fastface.types import Faces, Person
+
+__all__ = ["PhotoNames", "is_reserved_name", "name_by_photos", "source_of"]
+
+_SCHEMA_VERSION = 1
+
+_LEAST_SHARE = 0.5
+"""Of a track's faces that are hits, for the track to be the target's; of a person's faces, for the person to be."""
+
+_Integers = npt.NDArray[np.int64]
+
+
+def source_of(record: VideoRecord) -> str:
+    """What names a video's content and how it was scanned: while it is the same, so are the numbers of tracks."""
+    return f"{record.fingerprint} {record.scan_key}"
+
+
+def is_reserved_name(name: str) -> bool:
+    """Whether a name would not be known again as one: it is a number, or stands for every face."""
+    return name == EVERYONE or name.isdecimal() or name.removeprefix("person ").isdecimal()
+
+
+@dataclass(slots=True)
+class PhotoNames:
+    """Collects the tracks of the targets of one question while its findings stream by."""
+
+    tracks: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+
+    def add(self, desk: Desk, found: Findings) -> None:
+        """Notes whose tracks are in one video."""
+        source = source_of(found.record)
+        index_faces = _index_faces(desk, found)
+        for label, hits in found.hits.items():
+            if is_reserved_name(label):
+                continue
+            faces = hits.face if index_faces is None else _rows_in(index_faces, found.faces, hits.face)
+            own = found.faces if index_faces is None else index_faces
+            self.tracks.setdefault(label, {})[source] = _whole_tracks(own.tracks, faces)
+
+    def save(self, state: Path) -> None:
+        """Adds what was found to what earlier questions found; of a target that was asked for again, only the new."""
+        if self.tracks:
+            # The newest first: of two names that fit as well, it is taken.
+            others = {label: sources for label, sources in _read(state).items() if label not in self.tracks}
+            content = {"schema_version": _SCHEMA_VERSION, "names": {**self.tracks, **others}}
+            write_atomic(state / "photo_names.json", json.dumps(content) + "\n", private=True)
+
+
+def name_by_photos(desk: Desk, persons: Sequence[Person], tracks: CensusTracks) -> tuple[Person, ...]:
+    """The persons, those without a name called as the photos say whose tracks most of their faces are in.
+
+    Raises:
+        FaceIndexError: The file is damaged.
+    """
+    named = _read(desk.out.state)
+    shares = np.zeros((len(named), len(persons)))
+    for row, sources in enumerate(named.values()):
+        shares[row] = _shares(sources, tracks, len(persons))
+    names = list(named)
+    best = shares.argmax(axis=0) if names else np.zeros(len(persons), np.int64)
+    called = tuple(
+        replace(person, name=names[best[place]])
+        if names and not person.name and shares[best[place], place] >= _LEAST_SHARE
+        else person
+        for place, person in enumerate(persons)
+    )
+    for name in names:
+        numbers = [
+            str(now.number) for before, now in zip(persons, called, strict=True) if before != now and now.name == name
+        ]
+        if len(numbers) > 1:
+            desk.observer.note(
+                f"{' and '.join(numbers)} are {name} by the photos: "
+                f"fastface pick {' '.join(numbers)} --merge makes them one person"
+            )
+    return called
+
+
+def _read(state: Path) -> dict[str, dict[str, list[int]]]:
+    path = state / "photo_names.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["schema_version"] != _SCHEMA_VERSION:
+            raise ValueError(f"version {found['schema_version']}")
+        return {
+            str(label): {str(source): [int(track) for track in tracks] for source, tracks in sources.items()}
+            for label, sources in found["names"].items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FaceIndexError(f"cannot read {str(path)!r}: {error}; remove it: then photos name no person") from error
+
+
+def _shares(sources: Mapping[str, Sequence[int]], tracks: CensusTracks, num_persons: int) -> npt.NDArray[np.float64]:
+    """(p,) share of each person's faces, in the videos that were asked, that are in a target's tracks."""
+    places = [place for place, source in enumerate(tracks.sources) if source in sources]
+    wanted = [(place, number) for place in places for number in sources[tracks.sources[place]]]
+    video, number = np.array(wanted, np.int64).reshape(-1, 2).T
+    rows = np.flatnonzero(np.isin(tracks.video, places) & ~tracks.is_body & (tracks.place >= 0))
+    keys = track_keys(tracks.video[rows], tracks.is_body[rows], tracks.number[rows])
+    is_found = np.isin(keys, track_keys(video, np.zeros(len(video), np.bool_), number))
+    asked = np.bincount(tracks.place[rows], tracks.weight[rows], num_persons)
+    found = np.bincount(tracks.place[rows[is_found]], tracks.weight[rows[is_found]], num_persons)
+    shares: npt.NDArray[np.float64] = found / np.maximum(asked, 1)
+    return shares
+
+
+def _index_faces(desk: Desk, found: Findings) -> Faces | None:
+    """The faces of the index, where closer looks have changed faces and tracks of the findings; else None."""
+    units = desk.ledger.units(found.record.video_id).values()
+    if not any(unit.dense and not unit.lost for unit in units):
+        return None
+    return VideoIndex(desk.out.index, found.record.video_id).faces()
+
+
+def _rows_in(index_faces: Faces, faces: Faces, rows: _Integers) -> _Integers:
+    """The rows of the index of some faces: the same box at the same time."""
+    known = {key: row for row, key in enumerate(_keys(index_faces))}
+    keys = _keys(faces[rows])
+    return np.array([known[key] for key in keys if key in known], np.int64)
+
+
+def _keys(faces: Faces) -> list[tuple[int, float, float]]:
+    return list(zip(faces.pts.tolist(), faces.boxes[:, 0].tolist(), faces.boxes[:, 1].tolist(), strict=True))
+
+
+def _whole_tracks(tracks: _Integers, rows: _Integers) -> list[int]:
+    """The tracks of which enough faces are hits, rising."""
+    numbers, counts = np.unique(tracks[rows], return_counts=True)
+    sizes = np.array([(tracks == number).sum() for number in numbers.tolist()], np.int64)
+    return numbers[counts >= _LEAST_SHARE * sizes].tolist() if len(numbers) else []

@@ -1,0 +1,210 @@
+"""Persons of a census that the user names: which they are, how they are remembered, and what the store is told."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.errors import ConfigError
+from fastface.index.store import VideoIndex
+from fastface.names import valid_text
+from fastface.people.census import MOST_ANCHORS, Census, name_of, undo_path
+from fastface.people.clusters.correction_log import LoggedCorrection, append_correction
+from fastface.people.clusters.corrections import Anchor, Corrections, look_of
+from fastface.people.identity_matching import store_of
+from fastface.people.store.base import Membership, open_existing
+from fastface.runtime.context import Desk
+from fastface.types import Bodies, Faces, Tracks
+
+__all__ = [
+    "anchor_at",
+    "anchors_of",
+    "best_tracks",
+    "body_anchors",
+    "face_anchors",
+    "in_words",
+    "log_correction",
+    "places_of",
+    "renewed",
+    "tell_store",
+    "together_note",
+]
+
+_Rows = npt.NDArray[np.int64]
+
+
+def places_of(census: Census, chosen: Sequence[str], *, with_aliases: bool = False) -> list[int]:
+    """The places of persons named by number, as `3` or `person 3`, or by name; in order.
+
+    Args:
+        census: Everyone.
+        chosen: Numbers and names.
+        with_aliases: Whether the number of a person that is part of another one by now means that one.
+
+    Raises:
+        ConfigError: There is one that is not there, or a name of several.
+    """
+    named: dict[str, list[int]] = {}
+    numbers: dict[str, int] = {}
+    for place, person in enumerate(census.persons):
+        named.setdefault(person.name, []).append(place)
+        numbers |= {str(person.number): place, f"person {person.number}": place}
+    if with_aliases:
+        place_of = {person.number: place for place, person in enumerate(census.persons)}
+        for number, now in census.assignment.aliases.items():
+            numbers |= {str(number): place_of[now], f"person {number}": place_of[now]}
+    named.pop("", None)
+    faults: list[str] = []
+    places: set[int] = set()
+    for one in map(valid_text, chosen):  # as the store keeps names
+        found = [numbers[one]] if one in numbers else named.get(one, [])
+        places.update(found)
+        if len(found) > 1:
+            faults.append(f"{one!r} is the name of {in_words(census, found)}: choose by number")
+        elif not found:
+            faults.append(_describe_missing(census, one))
+    if not chosen:
+        faults.append("give at least one person, by number or name")
+    if faults:
+        raise ConfigError(faults)
+    return sorted(places)
+
+
+def _describe_missing(census: Census, one: str) -> str:
+    """What is said of a number or name that no person of the census has."""
+    digits = one.removeprefix("person ")
+    number = int(digits) if digits.isascii() and digits.isdecimal() else 0
+    if now := census.assignment.aliases.get(number):
+        return f"there is no person {one!r} now: it is part of person {now}"
+    if number in census.assignment.unlisted:
+        return f"person {number} is not listed now: it was rejected, or these settings leave it out"
+    names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
+    known = f"there are {_ranges(census.assignment.numbers)}" if census.persons else "no person is listed"
+    return f"there is no person {one!r}: {known}{names and '; ' + names}"
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """`1 to 3, 5`."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges)
+
+
+def in_words(census: Census, places: Sequence[int]) -> str:
+    """`2 and 5`: the numbers of some persons."""
+    numbers = [str(census.persons[place].number) for place in places]
+    return " and ".join([", ".join(numbers[:-1]), numbers[-1]] if len(numbers) > 1 else numbers)
+
+
+def together_note(census: Census, places: Sequence[int]) -> str:
+    """That some of them are seen at once, and so are hardly one person; empty if they are not."""
+    met = [
+        f"{census.persons[one].number} and {census.persons[other].number} are on screen together for {seconds:.1f} s"
+        for row, one in enumerate(places)
+        for other in places[row + 1 :]
+        if (seconds := census.persons[one].together.get(census.persons[other].number, 0.0))
+    ]
+    return f"{'; '.join(met)}: they are treated as one person all the same" if met else ""
+
+
+def best_tracks(census: Census, rows: _Rows) -> _Rows:
+    """The rows of the best tracks, so many as a correction names."""
+    return rows[np.lexsort((rows, -census.roll.tracks.quality[rows]))][:MOST_ANCHORS]
+
+
+def anchors_of(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
+    """What stands for some persons: the best face of each of their best tracks, the best body of those without one."""
+    each = [best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
+    return (*face_anchors(desk, census, np.concatenate(each)).values(), *body_anchors(desk, census, places))
+
+
+def renewed(desk: Desk, census: Census) -> dict[Anchor, Anchor]:
+    """{face or body that was spoken of: the one that its track is named by now}.
+
+    After another scan these differ, and what is said next would not take back what was said of the same track before.
+    """
+    faces, bodies = census.roll.anchored, census.unseen.anchored
+    faces_now = face_anchors(desk, census, _unique(faces.values()))
+    bodies_now = _bodies_at(desk, census, _unique(bodies.values()))
+    of_bodies = {anchor: bodies_now[row] for anchor, row in bodies.items()}
+    return {anchor: faces_now[row] for anchor, row in faces.items()} | of_bodies
+
+
+def _unique(rows: Iterable[int]) -> _Rows:
+    return np.unique(np.array(list(rows), np.int64))
+
+
+def face_anchors(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
+    """{row of a track of faces: its best face}."""
+    found = dict[int, Anchor]()
+    for video_id, index, own in _by_video(desk, census, census.roll.tracks, rows):
+        faces = index.faces()
+        for row, face in own:
+            found[row] = anchor_at(video_id, faces, face, desk.networks.contract)
+    return found
+
+
+def anchor_at(video_id: str, faces: Faces, face: int, contract: str) -> Anchor:
+    """The anchor at one face of a video; the recogniser's contract says whose embedding it keeps."""
+    return _anchor(video_id, faces, face, look_of(faces.embedding[face], contract))
+
+
+def body_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
+    """The best body of each body track of some persons that no face told whose it is."""
+    rows = census.stretches_of(places)
+    return tuple(_bodies_at(desk, census, rows[census.unseen.is_faceless[rows]]).values())
+
+
+def _bodies_at(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
+    found = dict[int, Anchor]()
+    for video_id, index, own in _by_video(desk, census, census.unseen.tracks, rows):
+        bodies = index.bodies()
+        assert bodies is not None, video_id
+        found |= {row: _anchor(video_id, bodies, body, look_of(bodies.colours[body])) for row, body in own}
+    return found
+
+
+def _by_video(
+    desk: Desk, census: Census, tracks: Tracks, rows: _Rows
+) -> Iterator[tuple[str, VideoIndex, list[tuple[int, int]]]]:
+    """Each video of some tracks, with (row, its best face or body) of those in it."""
+    for video in np.unique(tracks.video[rows]).tolist():
+        own = rows[tracks.video[rows] == video]
+        video_id = census.roll.records[video].video_id
+        yield (
+            video_id,
+            VideoIndex(desk.out.index, video_id),
+            list(zip(own.tolist(), tracks.best[own].tolist(), strict=True)),
+        )
+
+
+def _anchor(video_id: str, found: Faces | Bodies, row: int, look: str) -> Anchor:
+    x1, y1, x2, y2 = found.boxes[row].tolist()
+    return Anchor(video_id, float(found.time[row]), (x1, y1, x2, y2), isinstance(found, Bodies), look)
+
+
+def log_correction(desk: Desk, census: Census, places: Sequence[int], what: str, before: Corrections) -> None:
+    """Logs what is about to be said of some persons, so that `pick --undo` can take it back."""
+    identities = [census.identities[place] for place in places if place < len(census.identities)]
+    groups: tuple[Membership, ...] = ()
+    if identities and what in ("merge", "name"):
+        with open_existing(store_of(desk)) as store:
+            groups = tuple(store.groups(identities))
+    numbers = tuple(census.persons[place].number for place in places)
+    entry = LoggedCorrection(what, numbers, name_of(census), before, store_of(desk), groups)
+    append_correction(undo_path(desk), entry)
+
+
+def tell_store(desk: Desk, census: Census, places: Sequence[int], name: str) -> None:
+    """Tells the store that some persons are one, and what it is called; it knows only those who have a face."""
+    identities = [census.identities[place] for place in places if place < len(census.identities)]
+    if not identities:
+        return
+    with open_existing(store_of(desk)) as store:
+        number = store.merge(identities) if len(identities) > 1 else identities[0]
+        if name:
+            store.name(number, name)

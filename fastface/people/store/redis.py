@@ -1,0 +1,211 @@
+"""A store of identities on a Redis server: for processes of several machines.
+
+It is kept in four keys that begin with the store's prefix, see `register`; no other key is ever read or written.
+A change is made upon what was read, and the server takes it only if nobody was faster: else it is made again.
+
+How long it lasts is the server's matter: one that shall forget nothing needs its append-only file switched on, and no
+policy that evicts keys.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
+
+from fastface.errors import ConfigError, FastfaceError, SpaceError, StoreError
+from fastface.failpoints import fail_point
+from fastface.people.store.base import Rules
+from fastface.people.store.register import PATIENCE_SECONDS, Register, parts_to_text
+from fastface.people.store.transaction import Draft
+
+__all__ = ["RedisStore"]
+
+_PREFIX = "fastface:identities:"
+_OPTIONS = ("prefix", "db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_CONNECT_SECONDS = 5.0
+_CALL_SECONDS = 15.0
+_CHUNK = 1000
+"""Looks that are read in one call: 2 MB at 512 components, so that a call is short on any line."""
+_LONGEST_PAUSE = 0.1
+
+_HOW = (
+    "write redis://user:password@host:6379/0, rediss://… or unix:///path/of.sock?db=0, "
+    "in a name or a password %2F for /, %3F for ?, %23 for #, %40 for @; "
+    f"after ? may stand {', '.join(_OPTIONS)}, with & between them"
+)
+
+_Answer = TypeVar("_Answer")
+
+
+class RedisStore(Register):
+    """See `IdentityStore`.
+
+    Args:
+        address: As `open_store` takes it.
+        rules: How faces are compared; None takes the store as it is.
+        patience: Seconds within which a change must have been faster than those of others.
+
+    Raises:
+        StoreError, SpaceError, ConfigError: As `open_store`.
+    """
+
+    def __init__(self, address: str, rules: Rules | None, *, patience: float = PATIENCE_SECONDS) -> None:
+        parts, options = _split(address)
+        super().__init__(_shown(parts), rules)
+        self._patience = patience
+        self._secrets = {options.get("password"), parts.password, unquote(parts.password or "")} - {None, ""}
+        prefix = options.pop("prefix", _PREFIX)
+        if not prefix:
+            raise ConfigError(f"a store on {self._shown} needs a prefix for its keys, as {_PREFIX!r}")
+        self._key = {name: f"{prefix}{name}" for name in ("state", "looks", "changes", "sightings")}
+        self._redis = _package()
+        self._client = self._client_of(f"{address.partition('?')[0]}?{urlencode(options)}")
+        self._pipe: Any = None
+        """Of the transaction that is going on."""
+        with ExitStack() as unless_ready:
+            unless_ready.callback(self._close)
+            self._transact(Draft.begin if rules is not None else lambda _: None)
+            unless_ready.pop_all()
+
+    def clear(self) -> None:
+        """See `IdentityStore`. The four keys go in one step; whoever is in the middle of a change makes it again."""
+        with self._translated():
+            self._client.delete(*self._key.values())
+
+    def _client_of(self, address: str) -> Any:
+        retry = import_module("redis.retry").Retry(import_module("redis.backoff").NoBackoff(), 0)
+        try:
+            return self._redis.Redis.from_url(
+                address, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_CALL_SECONDS, retry=retry
+            )
+        except ValueError:
+            # Its text may hold a part of the password.
+            raise ConfigError(f"cannot read the address of {self._shown}: {_HOW}") from None
+
+    def _close(self) -> None:
+        self._client.close()
+
+    def _transact(self, change: Callable[[Draft], _Answer]) -> _Answer:
+        deadline = time.monotonic() + self._patience
+        pause = 0.001
+        while True:
+            with self._translated(), self._client.pipeline() as self._pipe:
+                try:
+                    return self._attempt(change)
+                except self._redis.WatchError:  # others were faster, or the connection was lost
+                    pass
+            if time.monotonic() > deadline:
+                raise StoreError(f"{self._shown} was in use by others for {self._patience:g} seconds: try again")
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - so that two do not meet again
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _attempt(self, change: Callable[[Draft], _Answer]) -> _Answer:
+        pipe, key = self._pipe, self._key["state"]
+        pipe.watch(key)
+        try:
+            fields = {_text(field): _text(value) for field, value in pipe.hgetall(key).items()}
+            fail_point("identities.begin")
+            draft = self._drafted(fields)
+            answer = change(draft)
+        except FastfaceError:
+            self._execute()  # what does not fit together may be of two states of the store
+            raise
+        if draft.is_changed:
+            pipe.multi()
+            self._write(draft)
+            fail_point("identities.commit")
+            pipe.execute()
+            fail_point("identities.committed")
+        else:
+            self._execute()
+        self._done(draft)
+        return answer
+
+    def _execute(self) -> None:
+        """Changes nothing, and raises if others did since the transaction began."""
+        self._pipe.multi()
+        self._pipe.hget(self._key["state"], "version")
+        self._pipe.execute()
+
+    def _write(self, draft: Draft) -> None:
+        version = draft.state.version + 1
+        for number, look in draft.looks.items():
+            if look is None:
+                self._pipe.hdel(self._key["looks"], number)
+            else:
+                self._pipe.hset(self._key["looks"], number, look.to_bytes())
+            self._pipe.zadd(self._key["changes"], {str(number): version})
+        for source, parts in draft.sightings.items():
+            if parts:
+                self._pipe.hset(self._key["sightings"], source, parts_to_text(parts))
+            else:
+                self._pipe.hdel(self._key["sightings"], source)
+        self._pipe.hset(self._key["state"], mapping={**draft.state.to_fields(), "version": str(version)})
+
+    def _read_changes(self, version: int) -> Iterator[tuple[int, bytes | None]]:
+        numbers = [int(number) for number in self._pipe.zrangebyscore(self._key["changes"], f"({version}", "+inf")]
+        for start in range(0, len(numbers), _CHUNK):
+            chunk = numbers[start : start + _CHUNK]
+            yield from zip(chunk, self._pipe.hmget(self._key["looks"], chunk), strict=True)
+
+    def _read_parts(self, source: str) -> str | bytes | None:
+        parts: bytes | None = self._pipe.hget(self._key["sightings"], source)
+        return parts
+
+    def _read_sightings(self) -> Iterator[tuple[str, str | bytes]]:
+        for source, parts in self._pipe.hgetall(self._key["sightings"]).items():
+            yield _text(source), parts
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The causes are not kept: a server may repeat the password in what it says."""
+        try:
+            yield
+        except self._redis.exceptions.OutOfMemoryError as error:
+            raise SpaceError(f"no space left on {self._shown}: {self._said(error)}") from None
+        except (self._redis.RedisError, OSError) as error:
+            raise StoreError(f"cannot use {self._shown}: {self._said(error)}") from None
+
+    def _said(self, error: Exception) -> str:
+        said = " ".join(str(error).split())
+        for secret in self._secrets:
+            said = said.replace(str(secret), "…")
+        return said
+
+
+def _package() -> Any:
+    try:
+        return import_module("redis")
+    except ImportError as error:
+        raise ConfigError("a store on a Redis server needs a package: pip install 'fastface[redis]'") from error
+
+
+def _split(address: str) -> tuple[SplitResult, dict[str, str]]:
+    """An address and its options. What is wrong with it is not repeated: a part of the password may be in it."""
+    try:
+        parts = urlsplit(address)
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        _ = parts.port
+    except ValueError:
+        raise ConfigError(f"cannot read the address of the Redis server: {_HOW}") from None
+    database = parts.path.removeprefix("/")
+    is_server = bool(parts.hostname) and (not database or database.isdecimal())
+    is_socket = bool(database)
+    is_whole = is_socket if parts.scheme == "unix" else is_server
+    if not is_whole or parts.fragment or not options.keys() <= set(_OPTIONS):
+        raise ConfigError(f"cannot read the address of the Redis server: {_HOW}")
+    return parts, options
+
+
+def _shown(parts: SplitResult) -> str:
+    """An address without its secrets."""
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}"
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or 6379}{parts.path}"
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

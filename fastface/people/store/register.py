@@ -1,0 +1,276 @@
+"""What every store of identities does, wherever it is kept: matching, counting, naming, merging.
+
+A place to keep it holds four things, and gives them back as they were put there:
+
+    state     {field: text}, see `State`; its version rises by one with every change, which makes it the store's lock
+    looks     {number: bytes}, see `Look`
+    changes   {number: version of the store at which the look was last put or removed}
+    sightings {source: JSON {part: [number of the identity, faces]}}
+
+So each process has all looks in memory, and before every call reads those that others changed since its last one.
+"""
+
+import json
+import math
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.cosine import normalized
+from fastface.errors import StoreError
+from fastface.names import valid_text
+from fastface.people.store.base import Encounter, Identity, Membership, Rules, Sighting
+from fastface.people.store.stored_embedding import Look, Looks, mean_of
+from fastface.people.store.transaction import LAYOUT, Draft, Match, Parts, State, Told, matched
+from fastface.types import FloatArray
+
+__all__ = ["PATIENCE_SECONDS", "Register", "parts_to_text"]
+
+PATIENCE_SECONDS = 30.0
+"""How long a call waits for those of others."""
+
+_TRIES = 5
+_FEW = 64
+"""Persons who are compared with all looks in a fraction of a second."""
+
+_Answer = TypeVar("_Answer")
+
+
+class Register(ABC):
+    """A store but for the place where it is kept, which its subclasses are.
+
+    Args:
+        shown: What messages call it.
+        rules: How faces are compared; None takes a store as it is, and matches nothing.
+    """
+
+    def __init__(self, shown: str, rules: Rules | None) -> None:
+        self._shown = shown
+        self._rules = rules
+        self._state: State | None = None
+        """That of the looks in memory."""
+        self._looks = Looks(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def match_or_add(self, embedding: npt.ArrayLike, sighting: Sighting, *, seen: float) -> int:
+        """See `IdentityStore`."""
+        (number,) = self.tell([Encounter(embedding, (sighting,))], seen=seen)
+        return number
+
+    def tell(
+        self,
+        persons: Sequence[Encounter],
+        *,
+        seen: float,
+        sure: float = 1.0,
+        kept: Mapping[str, Collection[str]] | None = None,
+    ) -> list[int]:
+        """See `IdentityStore`."""
+        rules = self._rules
+        if rules is None:
+            raise ValueError("the store was opened without saying how faces are compared")
+        if not math.isfinite(seen):
+            raise ValueError(f"seen at {seen}")
+        faces = np.array([_unit(person.embedding, rules.dimension) for person in persons], np.float32)
+        told = Told(
+            faces=faces.reshape(len(persons), rules.dimension),
+            least=np.array([rules.threshold if one.least is None else one.least for one in persons], np.float64),
+            sightings=[[_valid(sighting) for sighting in person.sightings] for person in persons],
+            kept={valid_text(source): {valid_text(part) for part in parts} for source, parts in (kept or {}).items()},
+            seen=float(seen),
+            sure=sure,
+        )
+        return self._told(rules, told)
+
+    def _told(self, rules: Rules, told: Told) -> list[int]:
+        """Compares many persons before the change, which keeps others waiting; again if others were faster.
+
+        Few are compared within it, and many too where others are always faster.
+        """
+        for _ in range(_TRIES if len(told.faces) > _FEW else 0):
+            state = self._transact(lambda draft: draft.state)
+            tell = partial(_tell_at, state=state, rules=rules, told=told, matches=matched(self._looks, told))
+            if (numbers := self._transact(tell)) is not None:
+                return numbers
+        return self._transact(lambda draft: draft.tell(rules, told, matched(self._looks, told)))
+
+    def identities(self) -> list[Identity]:
+        """See `IdentityStore`."""
+        return self._transact(lambda _: self._listed())
+
+    def name(self, number: int, name: str) -> None:
+        """See `IdentityStore`."""
+        self._transact(lambda draft: draft.rename(number, valid_text(name)))
+
+    def merge(self, numbers: Collection[int]) -> int:
+        """See `IdentityStore`."""
+        return self._transact(lambda draft: draft.merge(numbers, self._all_sightings))
+
+    def groups(self, numbers: Collection[int]) -> list[Membership]:
+        """See `IdentityStore`."""
+        return self._transact(lambda draft: draft.groups(numbers))
+
+    def regroup(self, groups: Sequence[Membership]) -> None:
+        """See `IdentityStore`."""
+        self._transact(lambda draft: draft.regroup(groups))
+
+    @abstractmethod
+    def clear(self) -> None:
+        """See `IdentityStore`."""
+
+    @abstractmethod
+    def _close(self) -> None: ...
+
+    @abstractmethod
+    def _transact(self, change: Callable[[Draft], _Answer]) -> _Answer:
+        """Makes a change and writes it, alone among all processes; `change` may be called several times.
+
+        Between the two lie `_drafted` and, after the commit, `_done`.
+        """
+
+    @abstractmethod
+    def _read_changes(self, version: int) -> Iterator[tuple[int, bytes | None]]:
+        """Looks that were put after a version, by number; None for one that is gone."""
+
+    @abstractmethod
+    def _read_parts(self, source: str) -> str | bytes | None:
+        """The sightings of a source, None if there are none."""
+
+    @abstractmethod
+    def _read_sightings(self) -> Iterator[tuple[str, str | bytes]]:
+        """The sightings of all sources."""
+
+    def _drafted(self, fields: Mapping[str, str]) -> Draft:
+        """Reads what others changed.
+
+        Args:
+            fields: The store's state; empty if it is new.
+        """
+        state = self._checked(fields) if fields else self._new_state()
+        known = self._state
+        if known is None or known.generation != state.generation or known.version > state.version:
+            self._looks = Looks(state.dimension)
+            known = replace(state, version=0)
+        if known.version < state.version:
+            self._read_looks(known.version)
+        self._state = state
+        return Draft(state, self._looks, self._parts)
+
+    def _done(self, draft: Draft) -> None:
+        """What is committed is known."""
+        if not draft.is_changed:
+            return
+        self._state = replace(draft.state, version=draft.state.version + 1)
+        for number, look in draft.looks.items():
+            if look is None:
+                self._looks.drop(number)
+            else:
+                self._looks.put(look)
+
+    def _checked(self, fields: Mapping[str, str]) -> State:
+        try:
+            state = State.from_fields(fields)
+        except (KeyError, ValueError, TypeError) as error:
+            raise self._damaged(error) from error
+        if state.layout != LAYOUT:
+            raise StoreError(f"{self._shown} is of version {state.layout}, this fastface writes version {LAYOUT}")
+        rules = self._rules
+        if rules is not None and (state.contract, state.dimension) != (rules.contract, rules.dimension):
+            raise StoreError(
+                f"{self._shown} belongs to another network (contract {state.contract[:16]!r} with {state.dimension} "
+                f"components, in use is {rules.contract[:16]!r} with {rules.dimension}): use that network again, or "
+                "another store"
+            )
+        return state
+
+    def _new_state(self) -> State:
+        contract, dimension = ("", 0) if self._rules is None else (self._rules.contract, self._rules.dimension)
+        return State(LAYOUT, secrets.token_hex(8), contract, dimension)
+
+    def _read_looks(self, version: int) -> None:
+        for number, content in self._read_changes(version):
+            if content is None:
+                self._looks.drop(number)
+                continue
+            try:
+                self._looks.put(Look.from_bytes(number, content, self._looks.dimension))
+            except (ValueError, TypeError, AttributeError) as error:
+                raise self._damaged(error) from error
+
+    def _parts(self, source: str) -> Parts:
+        text = self._read_parts(source)
+        return {} if text is None else self._parts_from(text)
+
+    def _all_sightings(self) -> Iterator[tuple[str, Parts]]:
+        for source, text in self._read_sightings():
+            yield source, self._parts_from(text)
+
+    def _parts_from(self, text: str | bytes) -> Parts:
+        try:
+            parts = {part: (int(number), int(count)) for part, (number, count) in json.loads(text).items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._damaged(error) from error
+        for number, _ in parts.values():
+            look = self._looks.by_number.get(number)
+            if look is None or not look.is_identity:
+                raise self._damaged(f"a sighting is of {number}, which is no identity")
+        return parts
+
+    def _damaged(self, why: object) -> StoreError:
+        return StoreError(
+            f"{self._shown} cannot be read as a store of identities ({why}): name another or, if it is a damaged one, "
+            "put a copy in its place"
+        )
+
+    def _listed(self) -> list[Identity]:
+        """An identity of each look that is one; its centroid is the mean of all looks of it."""
+        members: dict[int, list[Look]] = {}
+        for _, look in sorted(self._looks.by_number.items()):
+            members.setdefault(look.identity, []).append(look)
+        return [
+            Identity(
+                own.number,
+                own.name,
+                mean_of(looks),
+                sum(look.refinements for look in looks),
+                own.count,
+                own.sources,
+                own.first_seen,
+                own.last_seen,
+            )
+            for looks in members.values()
+            for own in looks[:1]
+        ]
+
+
+def _tell_at(draft: Draft, state: State, rules: Rules, told: Told, matches: Sequence[Match | None]) -> list[int] | None:
+    """Tells, if the store is still as it was when persons were compared; else None."""
+    return draft.tell(rules, told, matches) if draft.state == state else None
+
+
+def _unit(embedding: npt.ArrayLike, dimension: int) -> FloatArray:
+    face = np.asarray(embedding, np.float32)
+    if face.shape != (dimension,):
+        raise ValueError(f"an embedding of the shape {face.shape}, not ({dimension},)")
+    unit: FloatArray = normalized(face[np.newaxis])[0]
+    return unit
+
+
+def _valid(sighting: Sighting) -> Sighting:
+    return Sighting(valid_text(sighting.source), valid_text(sighting.part), sighting.count)
+
+
+def parts_to_text(parts: Parts) -> str:
+    """JSON of one source's sightings."""
+    return json.dumps(parts)

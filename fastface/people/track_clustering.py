@@ -1,0 +1,100 @@
+"""Tracks of faces → clusters, as the settings and the user's corrections have it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import PeopleConfig
+from fastface.cosine import normalized
+from fastface.impostors import ImpostorDistribution
+from fastface.people.clusters.attaching import attach_poor
+from fastface.people.clusters.clustering import STRICTER, LinkRule, clustered
+from fastface.people.clusters.corrections import Anchor, Corrections
+from fastface.people.clusters.person_summaries import NOBODY
+from fastface.people.track_table import Roll
+
+__all__ = ["linked", "rejected", "spoken_of"]
+
+
+def linked(
+    roll: Roll,
+    corrections: Corrections,
+    settings: PeopleConfig,
+    threshold: float,
+    usual: ImpostorDistribution,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
+    """(t,) the cluster of each track, NOBODY for those too poor, or without a clear face; (c, D) float16 centroids.
+
+    Args:
+        roll: All tracks of faces.
+        corrections: What the user said.
+        settings: How tracks become persons.
+        threshold: Cosine from which two groups of tracks are one person's.
+        usual: How alike different persons are.
+    """
+    is_anchored = np.zeros(len(roll.tracks), np.bool_)
+    is_anchored[list(roll.anchored.values())] = True
+    kept = np.flatnonzero((roll.tracks.quality >= settings.min_quality) | is_anchored)
+    place = np.full(len(roll.tracks), NOBODY, np.int64)
+    place[kept] = np.arange(len(kept))
+    different = [(one, other) for pair in corrections.different for one in pair[0] for other in pair[1]]
+    known = ([anchor for anchor in group if anchor in roll.anchored] for group in corrections.same)
+    same = [(group[0], other) for group in known for other in group[1:]]
+    apart = np.concatenate([place[roll.meetings.pairs], _pairs(different, roll, place)])
+    apart = apart[(apart != NOBODY).all(axis=1)]
+    rule = LinkRule(threshold, settings.clear_score, threshold + STRICTER)
+    together = _pairs(same, roll, place)
+    label, centroid = clustered(roll.tracks[kept], rule, apart=apart, together=together)
+    if usual.is_measured:
+        label, centroid = attach_poor(roll.tracks[kept], (label, centroid), rule, apart, usual)
+    is_known = np.zeros(len(centroid), np.bool_)
+    is_known[label[(roll.tracks.det_score[kept] >= settings.clear_score) | is_anchored[kept]]] = True
+    number = np.where(is_known, np.cumsum(is_known) - 1, NOBODY)
+    whole = np.full(len(roll.tracks), NOBODY, np.int64)
+    whole[kept] = number[label]
+    return whole, centroid[is_known]
+
+
+def _pairs(anchors: Sequence[tuple[Anchor, Anchor]], roll: Roll, place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(k, 2) places of the tracks of those pairs that are still there."""
+    rows = [(roll.anchored.get(one), roll.anchored.get(other)) for one, other in anchors]
+    known = [pair for pair in rows if None not in pair]
+    return place[np.array(known, np.int64).reshape(-1, 2)]
+
+
+def rejected(
+    corrections: Corrections, roll: Roll, label: npt.NDArray[np.int64], centroid: npt.NDArray[np.float16], sure: float
+) -> set[int]:
+    """The clusters of rejected tracks: not those in which a few of them have come to many others since.
+
+    Whoever was rejected is still she with many more tracks; then those that were spoken of are surely like all of them.
+
+    Args:
+        corrections: What the user said.
+        roll: All tracks of faces.
+        label: (t,) from `linked`.
+        centroid: (c, D), likewise.
+        sure: Cosine from which two groups of tracks surely are one person's.
+    """
+    rows = spoken_of(corrections, roll.anchored)
+    sizes = np.bincount(label[label != NOBODY])
+    found: set[int] = set()
+    for cluster in np.unique(label[rows][label[rows] != NOBODY]).tolist():
+        own = rows[label[rows] == cluster]
+        mean = normalized(roll.tracks.embedding[own].astype(np.float64).sum(axis=0, keepdims=True))
+        is_like = float((mean @ centroid[cluster].astype(np.float32)).item()) >= sure
+        if sizes[cluster] <= 2 * len(own) or is_like:
+            found.add(cluster)
+    return found
+
+
+def spoken_of(corrections: Corrections, anchored: dict[Anchor, int]) -> npt.NDArray[np.int64]:
+    """The rows of what was rejected, rising.
+
+    Args:
+        corrections: What the user said.
+        anchored: {face or body: its row}.
+    """
+    rows = {anchored[anchor] for group in corrections.rejected for anchor in group if anchor in anchored}
+    return np.array(sorted(rows), np.int64)

@@ -1,0 +1,117 @@
+"""All tracks of an index, from every video that the recogniser in use has embedded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastface.index.records import VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.names import counted
+from fastface.people.clusters.corrections import Anchor, Corrections, anchored_track, cut_tracks
+from fastface.people.clusters.person_summaries import Meetings, VideoFacts
+from fastface.people.clusters.statistics import frame_mates, summarised
+from fastface.runtime.context import Desk
+from fastface.runtime.scan_key import sampling_of
+from fastface.types import Faces, Tracks, VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+
+__all__ = ["Roll", "take_roll"]
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """All tracks of an index.
+
+    Attributes:
+        records: The videos.
+        facts: Of each.
+        tracks: By video, then number.
+        meetings: Tracks that are on screen together.
+        anchored: {face of the corrections: row of its track}.
+        by_keyframes: Whether some videos were looked at by keyframes alone.
+    """
+
+    records: tuple[VideoRecord, ...]
+    facts: tuple[VideoFacts, ...]
+    tracks: Tracks
+    meetings: Meetings
+    anchored: dict[Anchor, int]
+    by_keyframes: bool
+
+
+def take_roll(desk: Desk, corrections: Corrections) -> Roll:
+    """Reads all tracks of the index, one video at a time.
+
+    Args:
+        desk: The command's.
+        corrections: Their faces are looked up.
+
+    Raises:
+        FaceIndexError: The index is damaged.
+        InterruptError: The user stopped it.
+    """
+    anchors = corrections.by_video(are_bodies=False)
+    records: list[VideoRecord] = []
+    facts: list[VideoFacts] = []
+    parts, anchored = [Tracks.empty(desk.networks.dimension)], dict[Anchor, int]()
+    pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
+    count, by_keyframes = 0, False
+    for record, info, index in _videos_of(desk):
+        desk.interruption.check()
+        faces = _cut(index, corrections, info, desk.networks.contract)
+        period, is_sparse = _period(index, info)
+        by_keyframes |= is_sparse
+        tracks = summarised(faces, period, len(records), info.size)
+        mates, frames = frame_mates(faces.pts, faces.tracks)
+        pairs.append(count + np.searchsorted(tracks.number, mates))
+        seconds.append(frames * np.float64(period))
+        for anchor in anchors.get(record.video_id, ()):
+            number = anchored_track(faces, anchor, contract=desk.networks.contract, is_film=info.is_film)
+            if number is not None:
+                anchored[anchor] = count + int(np.searchsorted(tracks.number, number))
+        records.append(record)
+        facts.append(VideoFacts(record.video_id, None if info.duration is None else float(info.duration), period))
+        parts.append(tracks)
+        count += len(tracks)
+    meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
+    return Roll(tuple(records), tuple(facts), Tracks.concatenate(parts), meetings, anchored, by_keyframes)
+
+
+def _cut(index: VideoIndex, corrections: Corrections, info: VideoInfo, contract: str) -> Faces:
+    """The faces of a video; tracks that the user said are two persons' are taken apart in the index, if they are not.
+
+    The index is made again by another scan, and what the user said is kept: so it is done here, before every census.
+    """
+    faces = index.faces()
+    cuts = [cut for cut in corrections.cuts if cut[0].video_id == info.video_id]
+    cut = cut_tracks(faces, cuts, contract=contract, is_film=info.is_film)
+    if cut is not faces:
+        index.rewrite_tracks(cut.track)
+    return cut
+
+
+def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
+    """Seconds that a face of a video stands for, and whether only keyframes were looked at."""
+    sampling = sampling_of(index.metadata())
+    frame = 1 / (info.rate or UNKNOWN_RATE)
+    # Every picture of a folder is looked at, and no frame is shown for less than its own time.
+    period = max(sampling.period or 0, frame) if info.is_film else frame
+    return float(period), sampling.keyframes
+
+
+def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
+    """The finished videos with an index of the recogniser in use; tells of those of another."""
+    found, num_others = [], 0
+    for record in desk.answered():
+        index = VideoIndex(desk.out.index, record.video_id)
+        if record.info is None or not index.faces_path.exists():
+            continue
+        if index.metadata()["contract"] != desk.networks.contract:
+            num_others += 1
+            continue
+        found.append((record, record.info, index))
+    if num_waiting := len(desk.records()) - len(desk.answered()):
+        desk.observer.note(f"left out {counted(num_waiting, 'video')}, not scanned to the end")
+    if num_others:
+        desk.observer.note(f"left out {counted(num_others, 'video')}, scanned with another recogniser")
+    return found

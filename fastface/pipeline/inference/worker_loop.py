@@ -1,0 +1,233 @@
+"""The inference process: filled slots → detections → aligned faces → embeddings → small arrays.
+
+On a CPU one batch is computed after the other. On a card the next batch's faces are detected while those of the one
+before are aligned and embedded: see `pipeline.overlap`.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from time import perf_counter
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.faces.analyse import FaceAnalyser, FoundFaces
+from fastface.faces.blur import is_blurred
+from fastface.failpoints import fail_point
+from fastface.persons.bodies import BodyFinder, Instant
+from fastface.pipeline.inference.analyser import open_analyser, open_body_finder, warm_up
+from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.portrait_taker import PortraitTaker
+from fastface.pipeline.ring import Ring
+from fastface.types import BlurGate, Bodies, FacePictures, Faces
+
+__all__ = ["Job", "answer", "describe", "detect", "find_bodies", "serve_in_turn", "unpack"]
+
+_Pixels = npt.NDArray[np.uint8]
+
+_STRIDE = 997
+"""Bytes from one sample of a picture to the next; no common divisor with the width of any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task with its pixels.
+
+    Attributes:
+        task: What is asked.
+        runs: The frames, those together that are equal, without the blurred ones: the first of each is computed.
+        canvases: (m, H, W, 3) what the detector sees; those after the first `len(runs)` only fill the batch up.
+        planes: (len(runs), plane_bytes).
+    """
+
+    task: Infer
+    runs: list[range]
+    canvases: _Pixels
+    planes: _Pixels
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that are not too blurred."""
+        return sum(map(len, self.runs))
+
+
+def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
+    """Answers every batch before the next is looked at, until told to stop."""
+    analyser = open_analyser(settings)
+    warm_up(analyser.detector, settings)
+    warm_up(analyser.recogniser, settings)
+    finder = open_body_finder(settings)
+    pictures = PortraitTaker()
+    connection.send(Ready(settings.device))
+    waiting = perf_counter()
+    while not isinstance(message := connection.recv(), Stop):
+        started = perf_counter()
+        job = unpack(ring, message, per_picture=analyser.detector.session.per_picture, gate=settings.gate)
+        reply = _infer(analyser, finder, pictures, job, waited=started - waiting)
+        waiting = perf_counter()
+        fail_point("worker.inferred")
+        connection.send(reply)
+        fail_point("worker.told")
+
+
+def _infer(
+    analyser: FaceAnalyser, finder: BodyFinder | None, pictures: PortraitTaker, job: Job, waited: float
+) -> Inferred:
+    before = dict(analyser.seconds)
+    faces, unsharp = describe(analyser, job, detect(analyser, job))
+    seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
+    bodies = find_bodies(finder, job, seconds)
+    return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp, bodies, pictures=pictures)
+
+
+def unpack(
+    ring: Ring, task: Infer, *, per_picture: bool, gate: BlurGate | None = None, skip_repeats: bool = True
+) -> Job:
+    """A task's pixels: views of the ring, but where they must be put together.
+
+    Args:
+        ring: Holds the task's slot.
+        task: The frames.
+        per_picture: Whether the detector computes each picture by itself.
+        gate: Says which frames are too blurred; None: none is.
+        skip_repeats: Whether a frame equal to the one before it is left out.
+    """
+    canvases, planes = ring.batch(task.slot, task.geometry)
+    span = slice(task.first, task.first + task.count)
+    repeats = _repeats(planes[span], canvases[span]) if skip_repeats else np.zeros(task.count - 1, np.bool_)
+    begins = [task.first, *(task.first + 1 + np.flatnonzero(~repeats)).tolist()]
+    runs = [range(*run) for run in pairwise([*begins, task.first + task.count])]
+    if gate is not None:
+        runs = [run for run in runs if not is_blurred(canvases[run[0]], task.geometry.content, gate)]
+        begins = [run[0] for run in runs]
+    return Job(task, runs, _batch(canvases, begins, per_picture=per_picture), _rows(planes, begins))
+
+
+def detect(analyser: FaceAnalyser, job: Job) -> FoundFaces:
+    """The faces of the frames of a task, in pixels of their canvases.
+
+    Raises:
+        BackendError: The detector failed.
+    """
+    if job.task.is_film:
+        return analyser.detect(job.canvases, len(job.runs), job.task.geometry.content)
+    return analyser.detect_pictures(job.canvases, job.planes, job.task.geometry)
+
+
+def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> tuple[Faces, int]:
+    """The faces of all frames of a task, of those that repeat the one before too, and how many were not sharp enough.
+
+    Raises:
+        BackendError: The recogniser failed.
+    """
+    task, begins = job.task, [run[0] for run in job.runs]
+    pts, times = [task.pts[n] for n in begins], [task.times[n] for n in begins]
+    faces = analyser.describe(found, job.planes, task.geometry, pts, times)
+    unsharp = sum(analyser.unsharp[task.pts[run[0]]] * len(run) for run in job.runs)
+    if len(begins) == job.num_frames:
+        return faces, unsharp
+    return _repeated(faces, Faces.empty(faces.embedding.shape[1]), job.runs, task), unsharp
+
+
+def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) -> Bodies:
+    """The bodies of all frames of a task, where they are wanted; `seconds` gets the time of it.
+
+    Raises:
+        BackendError: The person network failed.
+    """
+    task = job.task
+    if finder is None or not task.bodies:
+        return Bodies.empty()
+    before = finder.seconds
+    moments = [
+        Instant(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.bodies_due for frame in run))
+        for run in job.runs
+    ]
+    bodies = finder.find(job.canvases[: len(moments)], task.geometry, moments)
+    seconds["persons"] = finder.seconds - before
+    if len(moments) == job.num_frames:
+        return bodies
+    bodies = _repeated(bodies, Bodies.empty(), job.runs, task)
+    # Which frames are equal is seen within a task only, so pictures must not depend on it.
+    is_pictured = np.isin(bodies.pts, [task.pts[frame] for frame in task.bodies_due])
+    jpeg = bodies.jpeg.copy()
+    jpeg[~is_pictured] = None
+    return replace(bodies, jpeg=jpeg)
+
+
+def answer(
+    job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodies: Bodies, *, pictures: PortraitTaker
+) -> Inferred:
+    """What is told of a task: its faces, and pictures of those that are to be pictured.
+
+    Args:
+        job: The task.
+        faces: From `describe`.
+        seconds: Time of each stage so far.
+        unsharp: Likewise.
+        bodies: From `find_bodies`.
+        pictures: Takes the pictures; the same for all tasks of the process, in order.
+    """
+    started = perf_counter()
+    portraits = pictures.take(job.task, job.runs, job.planes, faces) if job.task.portraits else FacePictures.empty()
+    seconds["picture"] = perf_counter() - started
+    return Inferred(
+        batch=job.task.batch,
+        first=job.task.first,
+        faces=faces,
+        seconds=seconds,
+        repeated=job.num_frames - len(job.runs),
+        portraits=portraits,
+        blurred=job.task.count - job.num_frames,
+        unsharp=unsharp,
+        bodies=bodies,
+    )
+
+
+def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixels:
+    """The wanted canvases, filled up to the slot's capacity where pictures are not computed one by one.
+
+    A runtime computes a picture otherwise in a batch of one than in a batch of four, by rounding. With every batch of
+    the same size each frame sees the same arithmetic, whatever was killed and done again.
+    """
+    if per_picture or len(wanted) in (0, len(canvases)):
+        return _rows(canvases, wanted)
+    full = np.zeros_like(canvases)
+    full[: len(wanted)] = canvases[wanted]
+    return full
+
+
+def _rows(pixels: _Pixels, wanted: list[int]) -> _Pixels:
+    """Some rows; a view where they are neighbours."""
+    if not wanted:
+        return pixels[:0]
+    if wanted[-1] - wanted[0] == len(wanted) - 1:
+        return pixels[wanted[0] : wanted[-1] + 1]
+    return pixels[wanted]
+
+
+def _repeats(planes: _Pixels, canvases: _Pixels) -> npt.NDArray[np.bool_]:
+    """(n − 1,) whether each frame but the first is the one before it, to the last bit: a slide, a still camera."""
+    # A few thousand bytes tell nearly all pictures apart.
+    samples = planes[:, ::_STRIDE]
+    same: npt.NDArray[np.bool_] = (samples[1:] == samples[:-1]).all(axis=1)
+    for place in np.flatnonzero(same):
+        pair = slice(place, place + 2)
+        same[place] = np.array_equal(*planes[pair]) and np.array_equal(*canvases[pair])
+    return same
+
+
+_Kind = TypeVar("_Kind", Faces, Bodies)
+
+
+def _repeated(found: _Kind, nothing: _Kind, runs: list[range], task: Infer) -> _Kind:
+    """What is in the first frame of each run of equal frames, once for every frame of the run."""
+    parts = [nothing]
+    for run in runs:
+        seen = found[found.pts == task.pts[run[0]]]
+        for place in run:
+            pts = np.full(len(seen), task.pts[place], np.int64)
+            parts.append(replace(seen, pts=pts, time=np.full(len(seen), float(task.times[place]))))
+    return nothing.concatenate(parts)

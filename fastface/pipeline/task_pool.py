@@ -1,0 +1,121 @@
+"""Errands: tasks that are each done by one call in a child process, so that hostile input cannot end the run.
+
+Used for all that touches foreign files outside the scan: reading photos, cutting clips, writing crops. A child that
+dies loses only the errand it was on; it is replaced, and the errand is reported as lost.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, count
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from fastface.errors import DeviceLostError, FastfaceError, InterruptError
+from fastface.pipeline.messages import Failed, Ready, Stop
+from fastface.pipeline.process_pool import Crew, Member, stop_all
+
+__all__ = ["Errand", "Refused", "run_errands", "serve_errands"]
+
+_STALL_SECONDS = 300.0
+_STOP_SECONDS = 3.0
+_TICK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A numbered task on its way to a child, or its result on the way back."""
+
+    number: int
+    content: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An errand without a result: the child said why, or died."""
+
+    reason: str
+    kind: str = "WorkerError"
+
+
+def serve_errands(connection: Connection, do: Callable[[Any], Any]) -> None:
+    """The life of a child that does errands: `do(task)` gives the result, or raises a FastfaceError."""
+    connection.send(Ready())
+    while not isinstance(message := connection.recv(), Stop):
+        try:
+            result = do(message.content)
+        except DeviceLostError:
+            raise  # only another process can go on
+        except FastfaceError as error:
+            result = Refused(str(error), type(error).__name__)
+        connection.send(Errand(message.number, result))
+
+
+def run_errands(
+    crew: Crew, tasks: Iterable[Any], interrupted: Callable[[], int | None], stall_seconds: float = _STALL_SECONDS
+) -> Generator[tuple[Any, Any], None, None]:
+    """Does all tasks, `crew`-size at a time, and yields (task, result or `Refused`) as they are done.
+
+    Whoever may stop listening before the end closes it, so that the children are stopped.
+
+    Args:
+        crew: The children, not started yet.
+        tasks: Each is sent to one child. They are taken one by one, when a child is free.
+        interrupted: Asked twice a second; gives the number of a signal that came.
+        stall_seconds: Longest time that a child says nothing of its errand before it is ended.
+
+    Raises:
+        InterruptError: `interrupted()` gave a signal number.
+        BackendError, ModelError, WorkerError: The children cannot start on this machine.
+    """
+    errands = map(Errand, count(), tasks)
+    if (first := next(errands, None)) is None:
+        return
+    waiting = chain((first,), errands)
+    try:
+        crew.start()
+        is_all_given = False
+        while not is_all_given or any(member.tasks for member in crew.members):
+            if signal_number := interrupted():
+                raise InterruptError(signal_number)
+            is_all_given = is_all_given or _hand_out(crew, waiting)
+            yield from _listen(crew, stall_seconds)
+    finally:
+        stop_all(crew.members, _STOP_SECONDS)
+        crew.members.clear()
+
+
+def _hand_out(crew: Crew, waiting: Iterator[Errand]) -> bool:
+    """Gives each free child an errand; whether there are no more."""
+    for member in crew.members:
+        if member.ready and not member.tasks:
+            errand = next(waiting, None)
+            if errand is None:
+                return True
+            member.tasks.append(errand)
+            member.child.send(errand)
+    return False
+
+
+def _listen(crew: Crew, stall_seconds: float) -> Iterator[tuple[Any, Any]]:
+    speakers = {member.child.connection: member for member in crew.members}
+    for connection in wait(list(speakers), _TICK_SECONDS):
+        member = speakers[connection]  # type: ignore[index]
+        message = member.heard_message()
+        match message:
+            case None:
+                yield from _lost(crew, member)
+            case Ready():
+                crew.is_ready(member)
+            case Failed():
+                member.last_words = message
+            case Errand():
+                yield member.tasks.popleft().content, message.content  # type: ignore[attr-defined]
+    for member in crew.members:
+        member.end_if_stalled(stall_seconds)
+
+
+def _lost(crew: Crew, member: Member) -> Iterator[tuple[Any, Any]]:
+    status = crew.replace(member)
+    reason = member.last_words.reason if member.last_words else f"its process was ended (status {status})"
+    for errand in member.tasks:
+        yield errand.content, Refused(reason)  # type: ignore[attr-defined]

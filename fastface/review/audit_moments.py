@@ -1,0 +1,361 @@
+"""The moments of the last answer: hits, near misses, other faces, and samples, of every video that was asked.
+
+Moments are the samples of the scan. Frames that `--exact` looked at between two samples refine the bounds of spans and
+are left out. Times are those of frames, so that a moment can be decoded again.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.csv_cells import pixels_cell
+from fastface.errors import ConfigError, FaceIndexError
+from fastface.gallery.matching import EVERYONE
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.names import text_cell
+from fastface.review.sampling import Role
+from fastface.runtime.scan_key import sampling_of
+from fastface.tracking.face_tracks import link_tracks
+from fastface.types import Faces, VideoInfo
+from fastface.types.faces import Rows
+from fastface.video.clock import UNKNOWN_RATE
+
+__all__ = ["Answer", "EmptyCells", "Moments", "VideoMoments", "read_answer", "read_moments"]
+
+
+Key = tuple[Role, str, int | None]
+"""Role, kind and target of a stratum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments(Rows):
+    """Moments of one video: (n,) pts, (n,) seconds, (n, 4) boxes with NaN where there is none."""
+
+    pts: npt.NDArray[np.int64]
+    time: npt.NDArray[np.float64]
+    boxes: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class HitRow:
+    """A row of hits.csv."""
+
+    target: int
+    kind: str
+    pts: int
+    time: float
+    box: tuple[str, ...]  # four cells; empty where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class NearRow:
+    """A row of review.csv."""
+
+    target: int
+    start: float
+    end: float
+    faces: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The last answer of an output folder.
+
+    Attributes:
+        targets: The labels, without `everyone`.
+        hits: {video: its hits}.
+        near: {video: its near misses}.
+        recogniser: Name of the network that embedded the faces.
+        digest: Names the answer and the index that it was asked of.
+    """
+
+    targets: tuple[str, ...]
+    hits: Mapping[str, Sequence[HitRow]]
+    near: Mapping[str, Sequence[NearRow]]
+    recogniser: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyCells:
+    """The cells of a video's sampling grid in which no face and no hit is.
+
+    Attributes:
+        size: Seconds of a cell.
+        count: Cells of the whole grid.
+        taken: (k,) those with a face or a hit, rising.
+        moments: Samples without a face; where films have fewer frames than cells, less than the free cells.
+    """
+
+    size: Fraction
+    count: int
+    taken: npt.NDArray[np.int64]
+    moments: int
+
+    @property
+    def num_free(self) -> int:
+        """Cells that may be drawn; one without a frame of its own is none."""
+        return self.count - len(self.taken)
+
+    def cell(self, place: int) -> int:
+        """The free cell at a place, counted from 0."""
+        free_before = self.taken - np.arange(len(self.taken))
+        return place + int(np.searchsorted(free_before, place, side="right"))
+
+
+@dataclass(frozen=True, slots=True)
+class VideoMoments:
+    """All moments of one video.
+
+    Attributes:
+        record: The video.
+        info: Its facts.
+        period: Seconds that a moment stands for.
+        parts: {(role, kind, target): moments} of hits, near misses, faces, and samples beside faces.
+        empty: The samples without a face.
+        seen: All faces and hits, for boxes to be drawn.
+        targets_at: {pts: places of the targets that are hits there}.
+    """
+
+    record: VideoRecord
+    info: VideoInfo
+    period: float
+    parts: Mapping[Key, Moments]
+    empty: EmptyCells
+    seen: Moments
+    targets_at: Mapping[int, frozenset[int]] = field(default_factory=dict)
+
+    @property
+    def num_samples(self) -> int:
+        """Samples with and without faces."""
+        return self.empty.moments + len(np.unique(self.seen.pts))
+
+
+def read_answer(out: Path, ledger: Ledger) -> Answer:
+    """Reads run.json, hits.csv and review.csv.
+
+    Raises:
+        ConfigError: There is no answer in `out`, or none that an audit can ask about.
+    """
+    ask = f"ask again, with: fastface find -t PHOTOS -o {out}"
+    try:
+        report = json.loads((out / "run.json").read_bytes())
+        texts = {name: (out / f"{name}.csv").read_bytes() for name in ("hits", "review")}
+        command, labels = report["command"], tuple(map(str, report["targets"]))
+        num_hits, recogniser = report["counts"]["hits"], str(report["models"]["recogniser"]["name"])
+    except OSError as error:
+        raise ConfigError(f"{str(out)!r} holds no answer: {error.filename}: {error.strerror}; {ask}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{str(out / 'run.json')!r} is damaged; {ask}") from error
+    if command == "scan":
+        raise ConfigError(f"{str(out)!r} was scanned after the last answer; {ask}")
+    targets = tuple(label for label in labels if label != EVERYONE)
+    if not targets:
+        raise ConfigError(
+            f"the last answer of {str(out)!r} is about no chosen person, so no moment can be judged; {ask}"
+        )
+    places = {text_cell(label): place for place, label in enumerate(targets)}
+    try:
+        all_hits = list(_rows(texts["hits"]))
+        if len(all_hits) != num_hits:
+            raise ConfigError(f"run.json and hits.csv of {str(out)!r} are of different answers; {ask}")
+        hits, near = _hit_rows(all_hits, places), _near_rows(_rows(texts["review"]), places)
+    except (KeyError, ValueError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(
+            f"the tables of {str(out)!r} are damaged, or of another answer than run.json; {ask}"
+        ) from error
+    digest = hashlib.sha256()
+    digest.update(json.dumps(labels).encode())
+    for text in texts.values():
+        digest.update(hashlib.sha256(text).digest())
+    for record in ledger.videos():
+        units = [(unit.key, unit.sampled, unit.faces) for unit in ledger.units(record.video_id).values()]
+        facts = [record.video_id, record.fingerprint, record.scan_key, record.state, units]
+        digest.update(repr(facts).encode("utf-8", "surrogatepass"))
+    return Answer(targets, hits, near, recogniser, digest.hexdigest()[:32])
+
+
+def _rows(text: bytes) -> Iterable[dict[str, str]]:
+    return csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""))
+
+
+def _hit_rows(rows: Iterable[dict[str, str]], places: Mapping[str, int]) -> dict[str, list[HitRow]]:
+    found: dict[str, list[HitRow]] = defaultdict(list)
+    for row in rows:
+        if row["target"] == EVERYONE and EVERYONE not in places:
+            continue
+        box = tuple(row[side] for side in ("x1", "y1", "x2", "y2"))
+        one = HitRow(places[row["target"]], row["by"], int(row["pts"]), float(row["time"]), box if all(box) else ())
+        found[row["video"]].append(one)
+    return found
+
+
+def _near_rows(rows: Iterable[dict[str, str]], places: Mapping[str, int]) -> dict[str, list[NearRow]]:
+    found: dict[str, list[NearRow]] = defaultdict(list)
+    for row in rows:
+        one = NearRow(places[row["target"]], float(row["start"]), float(row["end"]), int(row["faces"]))
+        found[row["video"]].append(one)
+    return found
+
+
+def read_moments(root: Path, ledger: Ledger, answer: Answer) -> list[VideoMoments]:
+    """Reads the moments of every video that was asked, by name.
+
+    Raises:
+        FaceIndexError: The index is damaged, or other than the answer.
+    """
+    found = []
+    for record in ledger.videos():
+        index = VideoIndex(root, record.video_id)
+        if record.state == "scanning" or record.info is None or not index.faces_path.exists():
+            continue
+        metadata = index.metadata()
+        if metadata["recogniser"] != answer.recogniser:  # it was left out of the answer
+            continue
+        units = list(ledger.units(record.video_id).values())
+        found.append(_video_moments(record, record.info, index, units, answer))
+    if unknown := set(answer.hits) - {text_cell(one.record.video_id) for one in found}:
+        raise FaceIndexError(
+            f"hits.csv names {min(unknown)!r}, which is not in the index: ask again with fastface find"
+        )
+    return found
+
+
+def _video_moments(
+    record: VideoRecord, info: VideoInfo, index: VideoIndex, units: Sequence[UnitRecord], answer: Answer
+) -> VideoMoments:
+    sampling = sampling_of(index.metadata())
+    frame = 1 / (info.rate or UNKNOWN_RATE)
+    size = sampling.period if sampling.period is not None and info.is_film else frame
+    faces = _sampled_faces(index, units, sampling.period, is_film=info.is_film)
+    name = text_cell(record.video_id)
+    hits = _on_samples(answer.hits.get(name, ()), faces, units)
+    owner, faceless = _match_hits(hits, faces)
+    near = _near_faces(answer.near.get(name, ()), faces, owner, float(size))
+    all_faces = Moments(faces.pts, faces.time, faces.boxes)
+    parts: dict[Key, Moments] = {}
+    for key in sorted({(hit.kind, hit.target) for hit in hits}):
+        parts["hit", *key] = _hit_moments([hit for hit in hits if (hit.kind, hit.target) == key])
+    for target in np.unique(near[near >= 0]).tolist():
+        parts["near", "", target] = all_faces[near == target]
+    rest = ~owner & (near < 0)
+    if rest.any():
+        parts["face", "", None] = all_faces[rest]
+    seen = Moments.concatenate([all_faces, _hit_moments(faceless)])
+    targets_at: dict[int, set[int]] = defaultdict(set)
+    for hit in hits:
+        targets_at[hit.pts].add(hit.target)
+    _, first = np.unique(seen.pts, return_index=True)
+    samples = seen[first]
+    is_open = np.array([len(targets_at.get(pts, ())) < len(answer.targets) for pts in samples.pts.tolist()], np.bool_)
+    if is_open.any():
+        parts["beside", "", None] = replace(samples[is_open], boxes=_no_boxes(int(is_open.sum())))
+    empty = _empty_cells(info, units, samples, size, by_keyframes=sampling.keyframes)
+    frozen = {pts: frozenset(targets) for pts, targets in targets_at.items()}
+    return VideoMoments(record, info, float(max(size, frame)), parts, empty, seen, frozen)
+
+
+def _sampled_faces(index: VideoIndex, units: Sequence[UnitRecord], period: Fraction | None, *, is_film: bool) -> Faces:
+    """The faces of the samples; where only keyframes were, with those of stretches that were looked at more closely."""
+    faces = index.faces()
+    closer = [unit for unit in units if unit.dense and not unit.lost and period is not None and unit.period == period]
+    if closer:
+        inside = _is_inside(faces.time, closer)
+        assert period is not None
+        faces = Faces.concatenate([faces[~inside], *index.unit_faces(closer)])
+        faces = faces[np.argsort(faces.pts, kind="stable")]
+        shot = index.frames_with(closer, is_film=is_film).shot_at(faces.pts)
+        faces = replace(faces, track=link_tracks(faces, shot, float(period), is_film=is_film))
+    return faces.without_embeddings()
+
+
+def _is_inside(times: npt.NDArray[np.float64], units: Iterable[UnitRecord]) -> npt.NDArray[np.bool_]:
+    inside = np.zeros(len(times), np.bool_)
+    for unit in units:
+        end = np.inf if unit.end is None else float(unit.end)
+        inside |= (times >= float(unit.start)) & (times < end)
+    return inside
+
+
+def _on_samples(hits: Sequence[HitRow], faces: Faces, units: Sequence[UnitRecord]) -> list[HitRow]:
+    """The hits without those of frames between two samples."""
+    every_frame = [unit for unit in units if unit.dense and unit.period is None and not unit.lost]
+    if not every_frame:
+        return list(hits)
+    between = _is_inside(np.array([hit.time for hit in hits], np.float64), every_frame)
+    samples = set(faces.pts.tolist())
+    return [hit for hit, is_between in zip(hits, between.tolist(), strict=True) if not is_between or hit.pts in samples]
+
+
+def _match_hits(hits: Sequence[HitRow], faces: Faces) -> tuple[npt.NDArray[np.bool_], list[HitRow]]:
+    """(n,) whether a face is a hit, by its frame and by its box as hits.csv has it; and the hits that are no face."""
+    boxes = {(hit.pts, hit.box) for hit in hits}
+    near = np.flatnonzero(np.isin(faces.pts, [hit.pts for hit in hits]))
+    cells = (tuple(map(pixels_cell, box)) for box in faces.boxes[near].tolist())
+    names = list(zip(faces.pts[near].tolist(), cells, strict=True))
+    owner = np.zeros(len(faces), np.bool_)
+    owner[near] = [name in boxes for name in names]
+    with_face = set(names)
+    return owner, [hit for hit in hits if (hit.pts, hit.box) not in with_face]
+
+
+def _near_faces(
+    rows: Sequence[NearRow], faces: Faces, owner: npt.NDArray[np.bool_], size: float
+) -> npt.NDArray[np.int64]:
+    """(n,) the target that a face is a near miss of; -1 of others.
+
+    review.csv names a track by its first and last time and its faces. Where several tracks fit as well, all are taken:
+    in which stratum a face is changes how likely it is drawn, and not what is estimated.
+    """
+    near = np.full(len(faces), -1, np.int64)
+    if not rows:
+        return near
+    numbers, place, counts = np.unique(faces.tracks, return_inverse=True, return_counts=True)
+    first, last = np.full(len(numbers), np.inf), np.full(len(numbers), -np.inf)
+    np.minimum.at(first, place, faces.time)
+    np.maximum.at(last, place, faces.time)
+    for row in rows:
+        fits = (np.abs(first - row.start) <= size + 1e-3) & (np.abs(last - row.end) <= size + 1e-3)
+        if fits.any():
+            difference = np.where(fits, np.abs(counts - row.faces), np.iinfo(np.int64).max)
+            best = np.flatnonzero(difference == difference.min())
+            near[np.isin(place, best) & ~owner & (near < 0)] = row.target
+    return near
+
+
+def _hit_moments(hits: Sequence[HitRow]) -> Moments:
+    boxes = _no_boxes(len(hits))
+    for row, hit in enumerate(hits):
+        if hit.box:
+            boxes[row] = [float(side) for side in hit.box]
+    return Moments(np.array([hit.pts for hit in hits], np.int64), np.array([hit.time for hit in hits]), boxes)
+
+
+def _no_boxes(count: int) -> npt.NDArray[np.float32]:
+    return np.full((count, 4), np.nan, np.float32)
+
+
+def _empty_cells(
+    info: VideoInfo, units: Sequence[UnitRecord], samples: Moments, size: Fraction, *, by_keyframes: bool
+) -> EmptyCells:
+    cells = [int(info.time_of(pts) // size) for pts in samples.pts.tolist()]
+    taken = np.unique(np.array(cells, np.int64))
+    scanned = [unit for unit in units if not unit.dense]
+    length = info.duration or sum((unit.covered for unit in scanned), Fraction(0))
+    count = max(-(-length // size), int(taken[-1]) + 1 if len(taken) else 0)
+    if by_keyframes:  # what lies between them was not looked at, and is part of the film
+        moments = min(count, int(length * (info.rate or UNKNOWN_RATE))) - len(taken)
+    else:
+        moments = sum(unit.sampled for unit in scanned) - len(samples)
+    return EmptyCells(size, count, taken, max(0, min(moments, count - len(taken))))

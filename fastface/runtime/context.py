@@ -1,0 +1,226 @@
+"""What every command that works on an output folder holds while it works: settings, lock, ledger, networks."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from fastface.config import Config, ScanConfig
+from fastface.errors import BackendError, ConfigError, ModelError
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.thresholds import Limits
+from fastface.gallery.track_voting import EvidenceModel
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.pipeline.coordinator import Coordinator
+from fastface.pipeline.messages import DecoderSettings, WorkerSettings
+from fastface.runtime.engines import ready_networks
+from fastface.runtime.event_log import journal
+from fastface.runtime.networks import Networks, thresholds, usual_canvas
+from fastface.runtime.observer import Observer
+from fastface.runtime.output_folder import EARLIER, OutputFolder
+from fastface.runtime.remarks import describe_video
+from fastface.runtime.resources import Layout, choose_layout
+from fastface.runtime.run_report import VideoOutcome
+from fastface.runtime.scan_key import recipe_of
+from fastface.runtime.shutdown import Interruption, interruptible
+from fastface.scan.scanner import Scanner
+from fastface.search.searcher import Finder
+from fastface.types import BlurGate, Looks, Size
+from fastface.video.discover import VideoFile
+
+__all__ = ["VERSION", "Desk", "open_desk"]
+
+VERSION = version("fastface")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One command's hold on one output folder."""
+
+    config: Config
+    out: OutputFolder
+    ledger: Ledger
+    networks: Networks
+    limits: Limits
+    layout: Layout
+    observer: Observer
+    interruption: Interruption
+
+    @contextmanager
+    def coordinator(self) -> Iterator[Coordinator]:
+        """The processes of a scan. None is started before there is work."""
+        scan, networks, layout = self.config.scan, self.networks, self.layout
+        det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
+        decoder = DecoderSettings(
+            ring=layout.ring,
+            det_size=det_size,
+            sampling=scan.sampling,
+            unit_seconds=scan.unit_seconds,
+            max_pixels=scan.max_pixels,
+            threads=layout.decoder_threads,
+            portraits=scan.portrait_mb > 0,
+            cards=tuple(card.device_id for card in networks.cards),
+        )
+        # Photos and exports come a few at a time: only a scan has batches enough.
+        cards = tuple(replace(card, captures=self.config.models.cuda_graphs) for card in networks.cards)
+        worker = WorkerSettings(
+            ring=layout.ring,
+            canvas=usual_canvas(scan),
+            detector=networks.detector,
+            recogniser=networks.recogniser,
+            dimension=networks.dimension,
+            device=cards[0],
+            threads=layout.worker_threads,
+            cache_folder=networks.cache,
+            det_threshold=scan.lowest_score,
+            clear_score=scan.det_threshold,
+            min_face=scan.min_face,
+            min_sharpness=scan.min_sharpness,
+            gate=_gate(scan),
+            persons=networks.person if scan.track == "persons" else None,
+            cards=cards,
+            looks=Looks(scan.close_ups, scan.turned_faces),
+            precisions=networks.precisions,
+        )
+        with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
+            yield coordinator
+
+    def scanner(self) -> Scanner:
+        """What brings videos into the index."""
+        recipe = recipe_of(self.config.scan, self.networks, VERSION)
+        return Scanner(self.out.index, self.ledger, recipe, self.observer)
+
+    def finder(self, references: ReferenceSet, limits: Limits, model: EvidenceModel | None = None) -> Finder:
+        """What asks the index for the persons of a gallery; without a model each face is decided by itself."""
+        spans = self.config.spans
+        return Finder(self.out, self.ledger, references=references, limits=limits, spans=spans, model=model)
+
+    def records(self) -> list[VideoRecord]:
+        """The ledger's videos, by name."""
+        return self.ledger.videos()
+
+    def answered(self) -> list[VideoRecord]:
+        """Those of them whose index is whole and current."""
+        return [record for record in self.records() if record.state != "scanning"]
+
+    def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
+        """How each video ended, as the ledger has it."""
+        return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
+
+    def outcomes_of(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
+        """How each of these videos ended, by name; a video that nobody came to is there too."""
+        known = {record.video_id: record for record in self.records()}
+        unseen = (VideoRecord(file.video_id, file.path, "", "") for file in files)
+        return self.outcomes([known.get(record.video_id, record) for record in sorted(unseen, key=_name)])
+
+    def num_left(self, files: Iterable[VideoFile]) -> int:
+        """How many of these videos are not scanned to their end."""
+        left = {record.video_id for record in self.records() if record.state == "scanning"}
+        return sum(file.video_id in left for file in files)
+
+    def forget(self) -> None:
+        """`--fresh`: forgets the index and all that was exported, but for answers to earlier questions."""
+        for record in self.ledger.videos():
+            self.ledger.forget_video(record.video_id)
+            VideoIndex(self.out.index, record.video_id).remove()
+        for path in self.ledger.exports():
+            if path.partition("/")[0] == EARLIER:
+                continue
+            (self.out.root / path).unlink(missing_ok=True)
+            self.ledger.forget_export(path)
+
+
+@contextmanager
+def open_desk(config: Config, out: Path, observer: Observer, command: str) -> Iterator[Desk]:
+    """Locks OUT and opens everything, in the order in which it is cheapest to fail.
+
+    Raises:
+        ConfigError, ModelError, BackendError, LockedError: Something cannot be used; nothing was started.
+        InterruptError: The user stopped the command.
+    """
+    folder = OutputFolder(out)
+    with folder.locked():
+        try:
+            with _open_desk(config, folder, observer, command) as desk:
+                yield desk
+        except (ConfigError, ModelError, BackendError):
+            if not _is_begun(folder):
+                folder.remove_if_made()
+            raise
+
+
+@contextmanager
+def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[Desk]:
+    with (
+        journal(folder.log, observer, VERSION, command) as told,
+        interruptible(config.run.seconds_left()) as interruption,
+        Ledger(folder.ledger) as ledger,
+    ):
+        networks = ready_networks(config, told.note, interruption)
+        desk = Desk(
+            config=config,
+            out=folder,
+            ledger=ledger,
+            networks=networks,
+            limits=thresholds(config, networks.models),
+            layout=choose_layout(config.scan, networks.device, len(networks.cards)),
+            observer=told,
+            interruption=interruption,
+        )
+        yield desk
+
+
+def _is_begun(folder: OutputFolder) -> bool:
+    """Whether anything was scanned or made: videos that wait to be scanned are nothing yet."""
+    with Ledger(folder.ledger) as ledger:
+        return any(record.scan_key for record in ledger.videos()) or bool(ledger.exports())
+
+
+def _gate(scan: ScanConfig) -> BlurGate | None:
+    if scan.blur_gate == "none":
+        return None
+    is_whole = scan.blur_gate == "global"
+    return (
+        BlurGate(scan.blur_threshold) if is_whole else BlurGate(scan.blur_threshold, scan.blur_tiles, scan.blur_share)
+    )
+
+
+def _name(record: VideoRecord) -> str:
+    return record.video_id
+
+
+def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
+    seconds: dict[str, float] = {}
+    for unit in units:
+        for stage, spent in unit.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent
+    duration = record.info.duration if record.info is not None else None
+    cancelled = record.state == "scanning"
+    if cancelled:
+        reason = "not reached before the run ended; run the same command without --fresh to continue"
+        record = replace(record, state="cancelled", reason=reason)
+    sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
+    return VideoOutcome(
+        path=record.path,
+        id=record.video_id,
+        state=record.state,
+        reason=record.reason,
+        coverage=record.coverage,
+        duration=None if duration is None else float(duration),
+        player_offset=0.0 if record.info is None else float(record.info.player_offset),
+        sampled=sampled,
+        inferred=sum(unit.inferred for unit in units),
+        repeated=sum(unit.repeated for unit in units),
+        blurred=sum(unit.blurred for unit in units),
+        unsharp=sum(unit.unsharp for unit in units),
+        quarantined=sum(unit.quarantined for unit in units),
+        faces=faces,
+        damaged=sum(unit.damaged for unit in units),
+        seconds=seconds,
+        decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
+        decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
+        remark=describe_video(record, sampled, faces),
+    )

@@ -1,0 +1,119 @@
+"""What happened in an output folder, over all its runs: OUT/.fastface/log.jsonl, one JSON object a line.
+
+`time` (UTC) and `event` are in every line: `run` (a command begins: its name, version and process), `begin` (a scan
+begins, with the number of its videos), `note` (a line that was told), `video` (a video has its final state, with the
+reason in words), `end` (of the command, with what ended it).
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+from fastface.errors import ConfigError, FastfaceError, SpaceError
+from fastface.files import space_checked
+from fastface.names import valid_text
+from fastface.runtime.networks import Networks
+from fastface.runtime.observer import Observer
+from fastface.runtime.resources import Layout
+
+__all__ = ["Journal", "journal"]
+
+
+class Journal(Observer):
+    """Writes down what is worth it, and tells all of it to another observer.
+
+    Args:
+        descriptor: The open file; each line is one write to its end.
+        path: The file, for messages.
+        inner: Who is told.
+
+    Raises:
+        SpaceError: By every call that writes: no space is left.
+    """
+
+    def __init__(self, descriptor: int, path: Path, inner: Observer) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._inner = inner
+
+    def write(self, event: str, **facts: object) -> None:
+        """Writes one line."""
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
+        with space_checked(self._path):
+            os.write(self._descriptor, f"{json.dumps(line)}\n".encode())
+
+    def header(self, networks: Networks, layout: Layout) -> None:
+        """Not written down: run.json has it."""
+        self._inner.header(networks, layout)
+
+    def begin(self, num_videos: int) -> None:
+        """Writes how many videos there are."""
+        self.write("begin", videos=num_videos)
+        self._inner.begin(num_videos)
+
+    def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
+        """Not written down."""
+        self._inner.video_begun(video_id, duration, done)
+
+    def video_kept(self, video_id: str) -> None:
+        """Not written down."""
+        self._inner.video_kept(video_id)
+
+    def moved(self, video_id: str, seconds: float, faces: int) -> None:
+        """Not written down."""
+        self._inner.moved(video_id, seconds, faces)
+
+    def found(self, video_id: str, hits: int) -> None:
+        """Not written down."""
+        self._inner.found(video_id, hits)
+
+    def video_finished(self, video_id: str, state: str, reason: str) -> None:
+        """Writes a video's final state."""
+        self.write("video", video=valid_text(video_id), state=state, reason=valid_text(reason))
+        self._inner.video_finished(video_id, state, reason)
+
+    def note(self, text: str) -> None:
+        """Writes a line that is told."""
+        self.write("note", text=valid_text(text))
+        self._inner.note(text)
+
+    def end(self) -> None:
+        """Not written down: the command's own end is."""
+        self._inner.end()
+
+
+@contextmanager
+def journal(path: Path, inner: Observer, version: str, command: str) -> Iterator[Journal]:
+    """The journal of one command, from its begin to its end; made if it is not there (0600).
+
+    Args:
+        path: The file.
+        inner: Who else is told.
+        version: Of fastface.
+        command: Which of fastface's begins.
+
+    Raises:
+        SpaceError: No space is left.
+        ConfigError: The file cannot be written.
+    """
+    try:
+        with space_checked(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}; remove it") from error
+    try:
+        kept = Journal(descriptor, path, inner)
+        kept.write("run", command=command, version=version, process=os.getpid())
+        try:
+            yield kept
+        except FastfaceError as error:
+            with suppress(SpaceError):  # then it is that which ended the command
+                kept.write("end", reason=valid_text(str(error)))
+            raise
+        kept.write("end", reason="")
+    finally:
+        os.close(descriptor)

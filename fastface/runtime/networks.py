@@ -1,0 +1,164 @@
+"""Which networks on which device: settings → a device that works, a pack, rewritten graphs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from fastface.backends import DeviceInfo, aim_at, resolve_device
+from fastface.config import Config, ScanConfig
+from fastface.errors import ConfigError, ModelError
+from fastface.gallery.thresholds import Limits
+from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
+from fastface.models.packs import Network
+from fastface.models.selection import ModelSet, contract_of, find_models
+from fastface.persons.network import PersonNetwork
+from fastface.pipeline.messages import Precisions
+from fastface.types import Size
+from fastface.video.frames.canvas import USUAL_CANVAS
+
+__all__ = [
+    "Networks",
+    "cache_folder",
+    "open_networks",
+    "require_persons",
+    "thresholds",
+    "usual_canvas",
+]
+
+_FREE_PERSON_CANVAS = (640, 640)
+"""Canvas of a person network that takes any: what YOLO is trained with."""
+
+_EXIT_BELOW_ENTER = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Everything that a worker is told about the networks.
+
+    Attributes:
+        cards: What runs them: the cards that workers are dealt to, or the one processor.
+        models: The pack and files that were chosen.
+        detector: The rewritten detector graph.
+        recogniser: The rewritten recogniser graph.
+        dimension: Components of an embedding.
+        contract: Digest of recogniser and preprocessing: what embeddings can be compared under.
+        cache: Where rewritten and compiled networks are kept.
+        person: The person network, rewritten; None where there is none.
+        precisions: In which precision each computes; None until that is settled: see `workflows.precisions`.
+    """
+
+    cards: tuple[DeviceInfo, ...]
+    models: ModelSet
+    detector: Path
+    recogniser: Path
+    dimension: int
+    contract: str
+    cache: Path
+    person: PersonNetwork | None = None
+    precisions: Precisions | None = None
+
+    @property
+    def device(self) -> DeviceInfo:
+        """The first of the cards, or the processor."""
+        return self.cards[0]
+
+
+def cache_folder() -> Path:
+    """Where rewritten graphs and compiled networks are kept: one place for all runs of a user, since it is costly."""
+    return platformdirs.user_cache_path("fastface")
+
+
+def open_networks(config: Config, device: str | None = None) -> Networks:
+    """Finds the device and the pack, and rewrites the graphs if that was not done before.
+
+    Args:
+        config: The settings.
+        device: Instead of the settings' device.
+
+    Raises:
+        BackendError: The asked device is not available, or does not compute in the asked precision.
+        ModelError: No usable pack was found.
+        ConfigError: Cards are numbered, and there is none, or they are not what runs the networks.
+    """
+    cache = cache_folder()
+    cards = _resolve_cards(config, device or config.models.device, cache)
+    models = find_models(
+        config.models.folder,
+        pack=config.models.pack,
+        detector=config.models.detector,
+        recogniser=config.models.recogniser,
+        person=config.models.person_model,
+        device=cards[0],
+        cache_folder=cache,
+    )
+    dimension = models.recogniser.dimension
+    assert dimension is not None, models.recogniser
+    return Networks(
+        cards=cards,
+        models=models,
+        detector=prepare_detector(models.detector.path, cache),
+        recogniser=prepare_recogniser(models.recogniser.path, cache),
+        dimension=dimension,
+        contract=contract_of(models.recogniser),
+        cache=cache,
+        person=None if models.person is None else _prepared_person(models.person, cache),
+    )
+
+
+def require_persons(config: Config) -> None:
+    """Makes sure that there is a person network if persons are to be followed.
+
+    Raises:
+        ModelError: There is none.
+        BackendError, ConfigError: As `open_networks`.
+    """
+    if config.scan.track == "persons" and open_networks(config).person is None:
+        raise ModelError(
+            "--track persons needs a person network: put one into a folder 'person' beside the packs, or give "
+            "its file with --person-model"
+        )
+
+
+def _prepared_person(network: Network, cache: Path) -> PersonNetwork:
+    facts = inspect_graph(network.path, cache)
+    assert facts.family is not None, facts
+    return PersonNetwork(prepare_person(network.path, cache), facts.family, facts.input_size or _FREE_PERSON_CANVAS)
+
+
+def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, ...]:
+    """The device, or the numbered cards; all of one provider, each with the precision aimed at."""
+    numbers = config.models.devices
+    first = resolve_device(name, cache, numbers[0] if numbers else 0)
+    if numbers and not first.is_gpu:
+        told = ",".join(map(str, numbers))
+        raise ConfigError(
+            "; ".join([f"--devices: {told} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes])
+        )
+    # The provider's name in small letters is that device and nothing else.
+    others = (resolve_device(first.provider.lower(), cache, number) for number in numbers[1:])
+    return tuple(aim_at(card, config.models.precision) for card in (first, *others))
+
+
+def usual_canvas(scan: ScanConfig) -> Size:
+    """The detector's canvas of a video of 16:9."""
+    return USUAL_CANVAS if scan.det_size == "auto" else scan.det_size
+
+
+def thresholds(config: Config, models: ModelSet) -> Limits:
+    """The thresholds of single faces: of the settings, or those that the catalog has for the recogniser.
+
+    The rule for whole tracks needs the archive: see `workflows.survey`.
+
+    Raises:
+        ConfigError: The exit threshold is above the threshold.
+    """
+    enter, leave = config.match.threshold, config.match.exit_threshold
+    if enter is None:
+        enter, default_exit = models.thresholds.enter, models.thresholds.exit
+    else:
+        default_exit = enter - _EXIT_BELOW_ENTER
+    leave = default_exit if leave is None else leave
+    if leave > enter:
+        raise ConfigError(f"--exit-threshold: {leave} is above the threshold, {enter}")
+    return Limits(enter, leave, config.match.margin)

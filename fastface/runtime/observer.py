@@ -1,0 +1,177 @@
+"""Who is told how a run goes: progress bars on a terminal, lines in a log, nobody."""
+
+import os
+import shutil
+import sys
+from fractions import Fraction
+from time import monotonic
+from typing import Any
+
+from tqdm import tqdm
+
+from fastface.index.video_state import describe_state
+from fastface.names import counted
+from fastface.runtime.networks import Networks
+from fastface.runtime.precisions import describe_device, describe_precisions
+from fastface.runtime.progress import ScanProgress, VideoProgress
+from fastface.runtime.resources import Layout
+
+__all__ = ["BarObserver", "Observer"]
+
+_BAR = "{desc} {percentage:3.0f}% |{bar}| {unit}"
+_NO_BAR = "{desc} {unit}"
+"""Of a video without a known length."""
+_LONGEST_NAME = 40
+_LINE_SECONDS = 60.0
+"""Between two lines on progress where there is no terminal."""
+
+
+def _screen() -> dict[str, Any]:
+    """What tqdm must know of the terminal.
+
+    Some terminals, as those of recorders, do not say how large they are; tqdm would draw nothing on them.
+    """
+    if 0 not in os.get_terminal_size(sys.stderr.fileno()):
+        return {"dynamic_ncols": True}
+    columns, rows = shutil.get_terminal_size()
+    return {"ncols": columns, "nrows": rows}
+
+
+class Observer:
+    """What a workflow tells, told to nobody. All calls come from the main process, between turns of the event loop."""
+
+    def header(self, networks: Networks, layout: Layout) -> None:
+        """What the command works with."""
+
+    def begin(self, num_videos: int) -> None:
+        """The scan of so many videos begins."""
+
+    def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
+        """A video is being scanned; an earlier run has done so many seconds of it."""
+
+    def video_kept(self, video_id: str) -> None:
+        """A video is in the index already."""
+
+    def moved(self, video_id: str, seconds: float, faces: int) -> None:
+        """So many more seconds of a video were scanned, and so many faces found in them."""
+
+    def found(self, video_id: str, hits: int) -> None:
+        """So many more hits were found in a video. A few more may come when whole tracks are looked at."""
+
+    def video_finished(self, video_id: str, state: str, reason: str) -> None:
+        """A video has its final state."""
+
+    def note(self, text: str) -> None:
+        """Something that a person may want to know."""
+
+    def end(self) -> None:
+        """The scan is over."""
+
+
+class BarObserver(Observer):
+    """Bars on standard error: one for the whole scan, one a video being scanned.
+
+    Where standard error is no terminal, a line now and then says how far the scan is.
+    """
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._progress = ScanProgress(0)
+        self._total: tqdm[None] | None = None
+        self._bars: dict[str, tqdm[None]] = {}
+        self._next_line = monotonic() + _LINE_SECONDS
+        self._screen = _screen() if self._terminal else {}
+
+    def header(self, networks: Networks, layout: Layout) -> None:
+        """Says device, versions, networks with the precision of each, and processes."""
+        device, models, sizes = networks.device, networks.models, layout.sizes
+        for note in (*device.notes, *models.notes):
+            self.note(note)
+        self.note(f"device: {describe_device(device)}")
+        if len(networks.cards) > 1:
+            cards = ", ".join(f"{card.device_id} ({card.name})" for card in networks.cards)
+            self.note(f"cards: {cards}; workers are dealt to them in turn")
+        self.note(f"networks: {models.names} ({models.licence})")
+        self.note(f"precision: {describe_precisions(networks)}")
+        ring = layout.ring.total_bytes >> 20
+        self.note(
+            f"processes: {counted(sizes.decoders, 'decoder')}, {counted(sizes.workers, 'worker')}, "
+            f"batches of {layout.ring.batch}, ring {ring} MiB"
+        )
+
+    def begin(self, num_videos: int) -> None:
+        """Opens the bar of the whole scan."""
+        self._progress = ScanProgress(num_videos)
+        self._total = tqdm(
+            total=1.0, desc="all", unit="", disable=not self._terminal, position=0, bar_format=_BAR, **self._screen
+        )
+        self._show()
+
+    def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
+        """Opens the bar of a video."""
+        total = None if duration is None else float(duration)
+        self._progress.videos[video_id] = VideoProgress(total, done, before=done)
+        self._bars[video_id] = tqdm(
+            total=total,
+            initial=done,
+            desc=video_id if len(video_id) <= _LONGEST_NAME else f"{video_id[: _LONGEST_NAME - 1]}…",
+            unit="",
+            leave=False,
+            disable=not self._terminal,
+            bar_format=_BAR if total else _NO_BAR,
+            **self._screen,
+        )
+
+    def video_kept(self, video_id: str) -> None:  # noqa: ARG002 - the bar counts, it does not name
+        """Counts a video that is in the index already."""
+        self._progress.num_kept += 1
+
+    def moved(self, video_id: str, seconds: float, faces: int) -> None:
+        """Moves a video's bar, whichever of its units was decoded."""
+        video, bar = self._progress.videos.get(video_id), self._bars.get(video_id)
+        if video is None or bar is None:
+            return
+        video.done += seconds
+        video.faces += faces
+        counts = [counted(video.faces, "face")] + ([] if video.hits is None else [counted(video.hits, "hit")])
+        length = "" if video.duration is None else f" of {video.duration:.0f}"
+        bar.unit = f"{video.done:.0f}{length} s, {', '.join(counts)}"
+        bar.update(seconds if bar.total is None else min(seconds, bar.total - bar.n))
+        self._show()
+
+    def found(self, video_id: str, hits: int) -> None:
+        """Counts hits, shown with the next move of the bar."""
+        video = self._progress.videos.get(video_id)
+        if video is not None:
+            video.hits = (video.hits or 0) + hits
+
+    def video_finished(self, video_id: str, state: str, reason: str) -> None:
+        """Closes a video's bar; a state other than `done` stays on the screen."""
+        self._progress.videos.setdefault(video_id, VideoProgress(None)).is_finished = True
+        bar = self._bars.pop(video_id, None)
+        if bar is not None:
+            bar.close()
+        if state != "done":
+            self.note(f"{video_id}: {describe_state(state, reason)}")
+        self._show()
+
+    def note(self, text: str) -> None:
+        """Writes a line above the bars."""
+        tqdm.write(text, file=sys.stderr)
+
+    def end(self) -> None:
+        """Closes all bars."""
+        for bar in self._bars.values():
+            bar.close()
+        if self._total is not None:
+            self._total.close()
+
+    def _show(self) -> None:
+        """Moves the bar of the whole scan, or writes its line when it is time."""
+        progress = self._progress
+        if self._terminal and self._total is not None:
+            self._total.unit = progress.text()
+            self._total.update(progress.share - self._total.n)
+        elif monotonic() >= self._next_line:
+            self._next_line = monotonic() + _LINE_SECONDS
+            self.note(f"{progress.share:.0%} scanned: {progress.text()}")

@@ -1,0 +1,143 @@
+"""In which precision each network computes: settled once in the main process, before any other process is started."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from fastface.backends import DeviceInfo, Precision, aim_at, judge_precision, resolve_device
+from fastface.config import Config
+from fastface.errors import BackendError, ModelError
+from fastface.pipeline.building import EngineJob
+from fastface.pipeline.messages import Precisions
+from fastface.runtime.networks import Networks, cache_folder, open_networks, usual_canvas
+from fastface.types import ALIGNED_SIZE
+
+__all__ = [
+    "describe_device",
+    "describe_networks",
+    "describe_precisions",
+    "engine_precisions",
+    "network_precisions",
+    "require_agreement",
+    "settle_precisions",
+    "uses_persons",
+]
+
+_Named = tuple[str, Path, tuple[int, int]]  # the network's name, its graph, (height, width) of its usual picture
+
+
+def uses_persons(config: Config, networks: Networks) -> bool:
+    """Whether these settings need the person network, and there is one."""
+    return networks.person is not None and (config.export.crops == "body" or config.scan.track == "persons")
+
+
+def settle_precisions(config: Config, networks: Networks) -> Networks:
+    """The networks with the precision of each, as every process will use it.
+
+    On a processor that has a lower precision, a network is tried in it once, and the verdict is kept. TensorRT's
+    networks are tried when their engines are built; one without an engine has no precision yet, and counts as aimed at.
+
+    Args:
+        config: The settings.
+        networks: From `open_networks`; with TensorRT, their engines have been built, or this is only a preview.
+
+    Raises:
+        BackendError: A network does not agree with float32 in the precision that the settings name, or computes in
+            none.
+    """
+    if networks.device.provider == "TensorRT":
+        return networks
+    width, height = usual_canvas(config.scan)
+    parts: dict[str, _Named] = {
+        "detector": (networks.models.detector.name, networks.detector, (height, width)),
+        "recogniser": (networks.models.recogniser.name, networks.recogniser, (ALIGNED_SIZE, ALIGNED_SIZE)),
+    }
+    if uses_persons(config, networks) and networks.person is not None and networks.models.person is not None:
+        width, height = networks.person.canvas
+        parts["person"] = (networks.models.person.name, networks.person.graph, (height, width))
+    reasons = {
+        role: judge_precision(graph, networks.device, size, networks.cache) for role, (_, graph, size) in parts.items()
+    }
+    settled = {role: _settle(config, networks, parts[role][0], reason) for role, reason in reasons.items()}
+    notes = tuple(
+        f"{parts[role][0]}: {networks.device.precision} gives {reason}; float32 is used, which is slower"
+        for role, reason in reasons.items()
+        if reason
+    )
+    precisions = Precisions(settled["detector"], settled["recogniser"], settled.get("person"), notes)
+    return replace(networks, precisions=precisions)
+
+
+def _settle(config: Config, networks: Networks, name: str, reason: str) -> Precision:
+    if not reason:
+        return networks.device.precision
+    require_agreement(config, name, networks.device.precision, reason)
+    return "float32"
+
+
+def require_agreement(config: Config, name: str, precision: Precision, reason: str) -> None:
+    """Refuse a network that does not bear a precision, if the settings name that precision.
+
+    A precision that is named is as strict as a device that is named: nothing takes its place in silence.
+
+    Raises:
+        BackendError: The settings name it.
+    """
+    if config.models.precision == precision:
+        raise BackendError(
+            f"--precision: {name} does not agree with float32 in {precision}: it gives {reason}; "
+            "--precision auto computes such a network in float32"
+        )
+
+
+def engine_precisions(networks: Networks, found: Iterable[tuple[EngineJob, Precision]]) -> Networks:
+    """The networks with the precisions of their engines; float32 if one of several cards has it."""
+    by_graph: dict[Path, set[Precision]] = {}
+    for job, precision in found:
+        by_graph.setdefault(job.graph, set()).add(precision)
+    slowest: dict[Path, Precision] = {
+        graph: "float32" if "float32" in precisions else next(iter(precisions))
+        for graph, precisions in by_graph.items()
+    }
+    aimed = networks.device.precision
+    person = slowest.get(networks.person.graph) if networks.person is not None else None
+    precisions = Precisions(slowest.get(networks.detector, aimed), slowest.get(networks.recogniser, aimed), person)
+    return replace(networks, precisions=precisions)
+
+
+def network_precisions(networks: Networks) -> dict[str, Precision]:
+    """{name of a network that is used: its precision}."""
+    models, precisions = networks.models, networks.precisions
+    if precisions is None:
+        return {}
+    found = {models.detector.name: precisions.detector, models.recogniser.name: precisions.recogniser}
+    if models.person is not None and precisions.person is not None:
+        found[models.person.name] = precisions.person
+    return found
+
+
+def describe_precisions(networks: Networks) -> str:
+    """The precision of each network in words, as `det_500m float32, w600k_mbf bfloat16`."""
+    return ", ".join(f"{name} {precision}" for name, precision in network_precisions(networks).items())
+
+
+def describe_device(device: DeviceInfo) -> str:
+    """What computes, without a precision: that belongs to each network."""
+    return f"{device.name}, {device.versions}, {device.provider}"
+
+
+def describe_networks(config: Config) -> str:
+    """One line: the device that `auto` or a name means, and the networks; "drawn" where there is no pack.
+
+    Raises:
+        BackendError: The asked device is not available, or does not compute in the asked precision.
+    """
+    cards = config.models.devices
+    device = resolve_device(config.models.device, cache_folder(), cards[0] if cards else 0)
+    device = aim_at(device, config.models.precision)
+    try:
+        networks = settle_precisions(config, open_networks(config))
+    except ModelError:
+        return f"{describe_device(device)}; drawn networks"
+    precisions = describe_precisions(networks) or f"{networks.device.precision} aimed at"
+    return f"{describe_device(device)}; {networks.models.names}; {precisions}"

@@ -1,0 +1,82 @@
+"""How many processes, how large a batch, how much shared memory: chosen for the machine unless the user says."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastface.backends import DeviceInfo
+from fastface.config import ScanConfig
+from fastface.errors import ConfigError
+from fastface.pipeline.process_pool import CrewSizes
+from fastface.pipeline.ring import RingShape
+
+__all__ = ["Layout", "choose_layout", "num_cores"]
+
+_BATCH_CPU = 4
+_BATCH_GPU = 32
+_WORKER_THREADS = 2
+_WORKERS_A_CARD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Processes and memory of a scan.
+
+    Attributes:
+        ring: Slots and batch.
+        sizes: Decoders and workers.
+        decoder_threads: Threads of a decoder.
+        worker_threads: CPU threads of a worker's networks.
+    """
+
+    ring: RingShape
+    sizes: CrewSizes
+    decoder_threads: int
+    worker_threads: int
+
+
+def num_cores() -> int:
+    """CPU cores that this process may use, after affinity and a container's quota."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> Layout:
+    """The layout of a scan on this machine.
+
+    On a CPU a worker has two threads: two workers of one thread each were no faster and needed 170 MB more. Decoders
+    and workers together may have more threads than there are cores: whoever is behind gets them. On cards there are
+    two workers each: one copies and aligns while the other computes.
+
+    Args:
+        scan: The settings; `workers` counts all, which are dealt to the cards in turn.
+        device: What computes.
+        num_cards: How many of it there are.
+
+    Raises:
+        ConfigError: The ring is too small for the processes, or a card would get no worker.
+    """
+    cores = num_cores()
+    batch = scan.batch or (_BATCH_GPU if device.is_gpu else _BATCH_CPU)
+    decoders = scan.decoders or (max(1, cores - 1) if device.is_gpu else max(2, cores // 2))
+    if 0 < scan.workers < num_cards:
+        raise ConfigError(f"--workers: {scan.workers} is too few for {num_cards} cards: each needs one")
+    workers = scan.workers or (_WORKERS_A_CARD * num_cards if device.is_gpu else max(1, cores // _WORKER_THREADS))
+    num_slots = 2 * (decoders + workers)
+    det_size = None if scan.det_size == "auto" else scan.det_size
+    if scan.ring_mb:
+        num_slots = (scan.ring_mb << 20) // RingShape.for_batch(1, batch, det_size).slot_bytes
+    least = decoders + workers
+    ring = RingShape.for_batch(num_slots, batch, det_size)
+    if num_slots < least:
+        needed = -(-least * ring.slot_bytes >> 20)
+        raise ConfigError(
+            f"--ring-mb: {scan.ring_mb} MiB is too small for {decoders} decoders and {workers} workers with batches "
+            f"of {batch}; give at least {needed}"
+        )
+    threads = max(1, min(_WORKER_THREADS, cores // workers))
+    return Layout(ring, CrewSizes(decoders, workers), decoder_threads=1, worker_threads=threads)

@@ -1,0 +1,190 @@
+"""What is written of a scanned unit and of a finished video: tracks, pictures, the files of the index.
+
+All of it is done in the background, with nothing but what is given: see `workflows.background`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.errors import InputError
+from fastface.faces.portraits import choose_portraits
+from fastface.faces.succession import max_gap_seconds
+from fastface.failpoints import fail_point
+from fastface.index.bodies import with_best_pictures
+from fastface.index.portraits import best_of_tracks, rows_of
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.index.video_state import judge
+from fastface.pipeline.events import UnitScanned
+from fastface.runtime.scan_key import Recipe
+from fastface.tracking.body_tracks import link_bodies
+from fastface.tracking.face_tracks import link_tracks
+from fastface.types import Bodies, FacePictures, Faces, SampledFrames, VideoInfo
+from fastface.video.fingerprint import fingerprint
+from fastface.video.frames.shots import number_shots
+
+__all__ = ["Filing", "Seen"]
+
+_CHANGED = "still being written; run again later"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the units of a video have found, in order."""
+
+    faces: list[Faces]
+    portraits: list[FacePictures]
+    bodies: list[Bodies]
+    frames: list[SampledFrames]
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """Writes into the index folder `root` as the recipe says."""
+
+    root: Path
+    recipe: Recipe
+
+    def settle_faces(self, event: UnitScanned, info: VideoInfo | None) -> UnitScanned:
+        """Drops the faces that no clear face of their track vouches for (the two thresholds of ByteTrack, 2022).
+
+        Of the pictures those stay that are the same for any batches and processes.
+
+        Args:
+            event: The unit, with all faces that reach `scan.weak_threshold`.
+            info: The video; None for a closer look at one that is finished.
+        """
+        event = replace(event, portraits=self.portraits_of(event, info))
+        faces, clear = event.faces, np.float32(self.recipe.clear_score)
+        if (faces.det_score >= clear).all():
+            return event
+        frames = number_shots(event.frames, is_film=info is None or info.is_film)
+        track = self._linked(info, frames, faces)
+        best = np.zeros(track.max(initial=-1) + 1, np.float32)
+        np.maximum.at(best, track, faces.det_score)
+        kept = best[track] >= clear
+        pictured = kept[rows_of(event.portraits, faces)] if len(event.portraits) else slice(0)
+        return replace(event, faces=faces[kept], portraits=event.portraits[pictured])
+
+    def write_unit(self, event: UnitScanned, record: UnitRecord, info: VideoInfo | None) -> None:
+        """Writes what a unit has found.
+
+        Args:
+            event: The unit.
+            record: What the ledger will say of it.
+            info: The video; None for a closer look at one that is finished.
+
+        Raises:
+            SpaceError, ConfigError: It cannot be written.
+        """
+        kept, bodies = event.portraits, None
+        frames = number_shots(event.frames, is_film=info is None or info.is_film)
+        if len(kept):
+            kept = best_of_tracks(kept, replace(event.faces, track=self._linked(info, frames, event.faces)))
+        if record.bodies is not None:
+            bodies = with_best_pictures(self._linked_bodies(info, frames, event.bodies, event.faces))
+        index = VideoIndex(self.root, event.unit.video_id)
+        index.write_unit(record, event.faces, self.recipe.metadata, kept, bodies=bodies, frames=event.frames)
+
+    def portraits_of(self, event: UnitScanned, info: VideoInfo | None) -> FacePictures:
+        """The pictures of a unit's faces that are the same for any batches and processes.
+
+        Args:
+            event: The unit.
+            info: The video; None for a closer look, of which there are no pictures.
+        """
+        if not len(event.portraits) or info is None:
+            return FacePictures.empty()
+        rows, faces = rows_of(event.portraits, event.faces), event.faces
+        worth = np.full(len(faces), -1, np.float32)
+        worth[rows] = event.portraits.worth
+        max_gap = max_gap_seconds(self.recipe.period, is_film=info.is_film)
+        chosen = choose_portraits(faces, worth, np.isin(faces.pts, event.due), max_gap)
+        kept = event.portraits[chosen[rows]]
+        assert kept.taken.all(), event.unit
+        return kept
+
+    def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> Seen:
+        """What the units of a video have found that are not lost.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+        """
+        index, whole = VideoIndex(self.root, video_id), [unit for unit in units if not unit.lost]
+        portraits, bodies = index.unit_portraits(whole), index.unit_bodies(whole)
+        return Seen(index.unit_faces(whole), portraits, bodies, index.unit_frames(whole))
+
+    def write_video(self, record: VideoRecord, units: Sequence[UnitRecord], read: Callable[[], Seen]) -> VideoRecord:
+        """Writes what all units of a video have found; gives the record with the video's final state.
+
+        Args:
+            record: The video as it was probed.
+            units: All its units.
+            read: Gives what they have found.
+
+        Raises:
+            SpaceError, ConfigError: It cannot be written.
+            FaceIndexError: A file of a unit is missing or damaged.
+        """
+        verdict = judge(units, record.info.duration if record.info else None)
+        if record.info is not None:
+            record = replace(record, info=_completed(record.info, units, is_done=verdict.state == "done"))
+        state, reason = verdict.state, verdict.reason
+        if change := _change(record):
+            # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
+            record = replace(record, fingerprint="")
+            state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
+            reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
+        fail_point("scan.merge")
+        seen, recipe = read(), self.recipe
+        portraits = FacePictures.concatenate([FacePictures.empty(), *seen.portraits])
+        bodies = Bodies.concatenate([Bodies.empty(), *seen.bodies])
+        info, metadata = record.info, {**recipe.metadata, "fingerprint": record.fingerprint}
+        frames = SampledFrames.concatenate([SampledFrames.empty(), *seen.frames])
+        frames = number_shots(frames, is_film=info is None or info.is_film)
+        index = VideoIndex(self.root, record.video_id)
+        index.write_frames(frames, metadata)
+        index.write_faces(
+            seen.faces,
+            recipe.dimension,
+            metadata,
+            partial(self._linked, info, frames),
+            partial(best_of_tracks, portraits, most_bytes=recipe.portrait_bytes) if len(portraits) else None,
+            bodies=partial(self._finished_bodies, info, frames, bodies) if recipe.has_bodies else None,
+        )
+        fail_point("scan.merged")
+        return replace(record, state=state, reason=reason, coverage=verdict.coverage)
+
+    def _linked(self, info: VideoInfo | None, frames: SampledFrames, faces: Faces) -> npt.NDArray[np.int32]:
+        shot = frames.shot_at(faces.pts)
+        return link_tracks(faces, shot, self.recipe.period, is_film=info is None or info.is_film)
+
+    def _linked_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
+        shot = frames.shot_at(bodies.pts)
+        return link_bodies(bodies, shot, faces, self.recipe.period, is_film=info is None or info.is_film)
+
+    def _finished_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
+        return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.recipe.portrait_bytes)
+
+
+def _completed(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:
+    """What is known of a video once all of it was read: its other sizes, and its length where none is declared."""
+    others = dict.fromkeys(size for unit in units for size in unit.sizes)
+    duration = info.duration
+    if duration is None and is_done:
+        duration = sum((unit.covered for unit in units), Fraction(0))
+    return replace(info, other_sizes=tuple(others), duration=duration)
+
+
+def _change(record: VideoRecord) -> str:
+    """What happened to a file since it was probed; empty if nothing did."""
+    try:
+        return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
+    except InputError as error:
+        return f"the file disappeared while it was read ({error.reason})"

@@ -1,0 +1,289 @@
+"""Videos → index: admits videos, takes the coordinator's events, commits units, finishes videos."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+from fastface.errors import InputError
+from fastface.failpoints import fail_point
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.index.video_state import was_unread
+from fastface.names import counted
+from fastface.pipeline.coordinator import Coordinator
+from fastface.pipeline.events import (
+    ChildLost,
+    ChildNote,
+    Event,
+    Moved,
+    UnitLost,
+    UnitScanned,
+    VideoProbed,
+    VideoRefused,
+)
+from fastface.runtime.observer import Observer
+from fastface.runtime.scan_key import Recipe
+from fastface.scan.index_writer import Filing, Seen
+from fastface.scan.writer_thread import Background
+from fastface.types import Faces, Unit, VideoInfo
+from fastface.video.discover import VideoFile
+from fastface.video.fingerprint import fingerprint
+from fastface.video.frames.frame import UnitReport
+
+__all__ = ["Scanner"]
+
+
+_TRIED_AGAIN = ("scanning", "failed", "quarantined")
+"""States that another run may better: what ended it may have been the machine's and not the file's."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A video that is being scanned."""
+
+    record: VideoRecord
+    missing: set[str]
+
+
+class Scanner:
+    """Builds or completes the index of videos.
+
+    Args:
+        root: The index folder.
+        ledger: The open ledger.
+        recipe: How the index is made; a video's index by another one is made again.
+        observer: Told of all that happens.
+
+    Attributes:
+        num_lost_looks: Closer looks that were wanted and failed.
+        finished: Videos that came to their final state.
+    """
+
+    def __init__(self, root: Path, ledger: Ledger, recipe: Recipe, observer: Observer) -> None:
+        self._root = root
+        self._ledger = ledger
+        self._recipe = recipe
+        self._observer = observer
+        self._open: dict[str, _Open] = {}
+        self._count_hits: Callable[[Faces], int] | None = None
+        self._told: set[str] = set()
+        self._background: Background
+        self._filing = Filing(root, recipe)
+        self.num_lost_looks = 0
+        self.finished: set[str] = set()
+
+    def watch(self, count_hits: Callable[[Faces], int]) -> None:
+        """From now on the observer is told how many hits each committed stretch has."""
+        self._count_hits = count_hits
+
+    def admit(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
+        """Gives the coordinator what is not in the index yet, and starts its processes if that is anything."""
+        num_outdated, is_any = 0, False
+        files = tuple(files)
+        self._ledger.put_waiting({file.video_id: file.path for file in files})
+        for file in files:
+            if self._up_to_date(file):
+                VideoIndex(self._root, file.video_id).drop_units()  # a killed run may not have come to it
+                self._observer.video_kept(file.video_id)
+                continue
+            record = self._ledger.video(file.video_id)
+            num_outdated += record is not None and record.scan_key not in ("", self._recipe.key)
+            if record is not None and record.state != "scanning":
+                # What is known of it is no answer any more, even if nobody comes to it in this run.
+                self._ledger.put_video(replace(record, state="scanning", path=file.path))
+            coordinator.probe(file)
+            is_any = True
+        if num_outdated:
+            self._observer.note(f"scanning {counted(num_outdated, 'video')} again: settings or networks have changed")
+        if is_any:
+            coordinator.start()
+
+    def schedule(self, info: VideoInfo, unit: Unit, coordinator: Coordinator) -> None:
+        """Asks for a unit, to be decoded as the recipe says."""
+        coordinator.schedule(info, replace(unit, decoder=self._recipe.decoder))
+
+    def run(self, coordinator: Coordinator) -> None:
+        """Scans all that was admitted or scheduled; every file has its final state in the ledger afterwards."""
+        with Background() as self._background:
+            for event in coordinator.events():
+                self._take(event, coordinator)
+                self._background.settle()
+            self._background.settle(0)
+
+    def _up_to_date(self, file: VideoFile) -> bool:
+        record = self._ledger.video(file.video_id)
+        if record is None or not self._recipe.serves(record.scan_key) or record.state in _TRIED_AGAIN:
+            return False
+        if record.info is not None and not self._is_whole(file.video_id):
+            return False
+        try:
+            is_same = fingerprint(file.path) == record.fingerprint
+        except InputError:
+            return False
+        if record.state == "partial" and any(map(was_unread, self._ledger.units(file.video_id).values())):
+            return False
+        if is_same and file.path != record.path:
+            info = record.info and replace(record.info, path=file.path)
+            self._ledger.put_video(replace(record, path=file.path, info=info))
+        return is_same
+
+    def _is_whole(self, video_id: str) -> bool:
+        """Whether all files of a finished video's index are there."""
+        index = VideoIndex(self._root, video_id)
+        if not (index.faces_path.exists() and index.frames_path.exists()):
+            return False
+        units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
+        has_pictures = index.portraits_path.exists() or not any(unit.portraits for unit in units)
+        return has_pictures and (index.bodies_path.exists() or not self._recipe.has_bodies)
+
+    def _take(self, event: Event, coordinator: Coordinator) -> None:
+        fail_point(f"scan.{type(event).__name__}")
+        match event:
+            case VideoProbed():
+                self._begin(event, coordinator)
+            case VideoRefused():
+                self._refuse(event)
+            case UnitScanned():
+                video = self._open.get(event.unit.video_id)
+                drop = partial(self._filing.settle_faces, event, video.record.info if video else None)
+                self._background.do(drop, self._commit)
+            case UnitLost():
+                self._lose(event)
+            case Moved():
+                self._observer.moved(event.unit.video_id, event.seconds, event.faces)
+            case ChildNote():
+                self._observer.note(f"{event.name}: {event.text}")
+            case ChildLost():
+                self._observer.note(f"{event.name} failed and was started again: {event.reason}")
+
+    def _begin(self, event: VideoProbed, coordinator: Coordinator) -> None:
+        video_id = event.file.video_id
+        index = VideoIndex(self._root, video_id)
+        record = VideoRecord(
+            video_id=video_id,
+            path=event.file.path,
+            fingerprint=event.fingerprint,
+            scan_key=self._recipe.key,
+            info=event.info,
+            num_units=len(event.units),
+        )
+        known = self._ledger.video(video_id)
+        if known is None or replace(known, state="scanning", info=event.info, path=record.path) != record:
+            self._ledger.forget_video(video_id)
+            index.remove()
+        self._ledger.put_video(record)
+        known_units = self._ledger.units(video_id).items()
+        committed = {key for key, unit in known_units if not was_unread(unit) and (unit.lost or index.holds(unit))}
+        missing = [unit for unit in event.units if unit.key not in committed]
+        self._open[video_id] = _Open(record, {unit.key for unit in missing})
+        done = sum((unit.covered for key, unit in known_units if key in committed), Fraction(0))
+        self._observer.video_begun(video_id, event.info.duration, float(done))
+        for unit in missing:
+            self.schedule(event.info, unit, coordinator)
+        if not missing:
+            self._merge(video_id)
+
+    def _refuse(self, event: VideoRefused) -> None:
+        file = event.file
+        try:
+            print_now = fingerprint(file.path)
+        except InputError:
+            print_now = ""
+        self._ledger.forget_video(file.video_id)
+        VideoIndex(self._root, file.video_id).remove()
+        record = VideoRecord(file.video_id, file.path, print_now, self._recipe.key, event.state, event.reason)
+        self._ledger.put_video(record)
+        self.finished.add(file.video_id)
+        self._observer.video_finished(file.video_id, event.state, event.reason)
+
+    def _commit(self, event: UnitScanned) -> None:
+        unit, report = event.unit, event.report
+        self._tell(unit, report)
+        record = UnitRecord(
+            key=unit.key,
+            start=unit.start,
+            end=unit.end,
+            dense=unit.dense,
+            period=unit.sampling.period if unit.dense else None,
+            decoded=report.decoded,
+            sampled=report.sampled,
+            inferred=event.inferred,
+            repeated=event.repeated,
+            blurred=event.blurred,
+            unsharp=event.unsharp,
+            quarantined=event.quarantined,
+            faces=len(event.faces),
+            damaged=int(event.faces.damaged.sum()),
+            portraits=len(event.portraits),
+            bodies=len(event.bodies) if self._recipe.has_bodies and not unit.dense else None,
+            errors=report.errors,
+            encrypted=report.encrypted,
+            covered=report.covered,
+            keyframes=report.keyframes,
+            decoder=report.decoder,
+            decoder_reason=report.decoder_reason,
+            unread=report.unread,
+            sizes=report.sizes,
+            seconds=event.seconds,
+        )
+        if self._count_hits is not None:
+            self._observer.found(unit.video_id, self._count_hits(event.faces))
+        video = self._open.get(unit.video_id)
+        if video is not None and video.record.num_units == 1:
+            # Its faces are the video's: a file of their own would cost a short video as much as all else.
+            seen = Seen([event.faces], [event.portraits], [event.bodies], [event.frames])
+            self._finish(unit.video_id, [record], lambda: seen, last=record)
+            return
+        write = partial(self._filing.write_unit, event, record, video.record.info if video else None)
+        self._background.do(write, lambda _: self._settle(unit.video_id, record))
+
+    def _tell(self, unit: Unit, report: UnitReport) -> None:
+        """Says once of each reason why another decoder was taken than the one that was asked for."""
+        if report.decoder_reason and report.decoder_reason not in self._told:
+            self._told.add(report.decoder_reason)
+            self._observer.note(f"{unit.video_id}: decoded by {report.decoder}: {report.decoder_reason}")
+
+    def _lose(self, event: UnitLost) -> None:
+        unit = event.unit
+        lost = f"{event.state}: {event.reason}"
+        if unit.dense:
+            self.num_lost_looks += 1
+            self._observer.note(f"{unit.video_id}: a closer look failed: {lost}")
+        period = unit.sampling.period if unit.dense else None
+        record = UnitRecord(unit.key, unit.start, unit.end, dense=unit.dense, period=period, lost=lost)
+        self._settle(unit.video_id, record)
+
+    def _settle(self, video_id: str, record: UnitRecord) -> None:
+        self._ledger.put_unit(video_id, record)
+        video = self._open.get(video_id)
+        if video is None:
+            return  # a stretch for exact boundaries: its video is finished
+        video.missing.discard(record.key)
+        if not video.missing:
+            self._merge(video_id)
+
+    def _merge(self, video_id: str) -> None:
+        """Finishes a video all of whose units are in the ledger."""
+        units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
+        self._finish(video_id, units, partial(self._filing.read_units, video_id, units))
+
+    def _finish(
+        self, video_id: str, units: list[UnitRecord], read: Callable[[], Seen], last: UnitRecord | None = None
+    ) -> None:
+        """Writes what all units of a video have seen; `last` is the one that the ledger does not have yet."""
+        record = self._open.pop(video_id).record
+        write = partial(self._filing.write_video, record, units, read)
+        self._background.do(write, lambda ended: self._conclude(ended, last))
+
+    def _conclude(self, ended: VideoRecord, last: UnitRecord | None) -> None:
+        self._ledger.put_video(ended, last)
+        fail_point("scan.finished")
+        self._background.do(VideoIndex(self._root, ended.video_id).drop_units, lambda _: self._announce(ended))
+
+    def _announce(self, ended: VideoRecord) -> None:
+        fail_point("scan.dropped")
+        self.finished.add(ended.video_id)
+        self._observer.video_finished(ended.video_id, ended.state, ended.reason)

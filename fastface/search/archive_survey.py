@@ -1,0 +1,151 @@
+"""Ask the whole archive before it is searched: how alike strangers are, what becomes a reference, what the risk is.
+
+The threshold of a question follows from the number of its comparisons, from what the archive's own tracks say of each
+target (`gallery.evidence.Cohort`), and from the films in which the targets surely are. So the tracks of all videos are
+read before the first one is answered; no pixel is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fastface.config import Config
+from fastface.export.tables.results import is_growth, write_growth
+from fastface.gallery.decision import decide_tracks
+from fastface.gallery.growth import Grower, GrowthRule
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.thresholds import Pairs, TrackRule
+from fastface.gallery.track_voting import Cohort, EvidenceModel
+from fastface.impostors import ImpostorDistribution
+from fastface.index.records import VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.names import counted
+from fastface.runtime.context import Desk
+from fastface.search.searcher import Finder
+from fastface.types import Gallery
+
+__all__ = ["forget_growth", "observe_archive", "rule_for", "survey"]
+
+_TABLE = "bank_growth.csv"
+
+_LEAD = 0.2
+"""Lead over every other person that a track needs to give references. Measured on films with ten targets: strangers'
+tracks lead by at most 0.09, those of targets by 0.28 and more."""
+
+_COHORT_TRACKS = 64
+"""Tracks of one video that say how alike strangers are: evenly spread, so that a long film counts no more than others
+and 20,000 targets are compared in seconds."""
+
+_LEAST_SHOWN = 0.001
+"""Expected number of false tracks below which the number itself says nothing more."""
+
+
+def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord]) -> Finder:
+    """The finder for a gallery, with thresholds that suit the archive and references out of its films.
+
+    Args:
+        desk: The command's.
+        references: The photos' own.
+        records: All videos that will be searched.
+
+    Raises:
+        InterruptError: The user stopped it.
+        SpaceError: No space is left.
+    """
+    config, usual = desk.config, desk.networks.models.thresholds.impostors
+    finder = desk.finder(references, desk.limits)
+    if not config.match.tracks or not len(references):
+        return finder
+    found = list(finder.indexes(records))
+    model, cohort, num_tracks = observe_archive(desk, references, (index for _, index in found))
+    num_targets = references.num_targets
+    pairs = Pairs(num_tracks * num_targets)
+    rule = rule_for(config, usual, pairs)
+    grower = Grower(references, _growth_rule(config, rule, desk.limits.margin)) if config.growth.grow else None
+    in_film = in_shot = 0
+    for record, index in found:
+        desk.interruption.check()
+        tracks = index.tracks()
+        evidence = model.weigh(tracks.embedding, rule.in_shot)
+        decision = decide_tracks(tracks, evidence, rule, desk.limits.margin)
+        in_film, in_shot = in_film + decision.in_film, in_shot + decision.in_shot
+        if grower is not None and (decision.owner >= 0).any():
+            grower.take(record.video_id, index.faces(), tracks, evidence)
+    if grower is not None:
+        references = references.grown(_write_growth(desk, grower, references.gallery))
+        model = model.refined(references, cohort)
+    rule = rule_for(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
+    desk.observer.note(_describe(rule, usual, num_tracks, num_targets))
+    return desk.finder(references, replace(desk.limits, tracks=rule), model)
+
+
+def observe_archive(
+    desk: Desk, references: ReferenceSet, indexes: Iterable[VideoIndex]
+) -> tuple[EvidenceModel, Cohort, int]:
+    """What weighs tracks, with what the archive says of strangers, that itself, and the number of tracks.
+
+    Raises:
+        InterruptError: The user stopped it.
+    """
+    usual = desk.networks.models.thresholds.impostors
+    plain, cohort = EvidenceModel(references, usual), Cohort(references.num_persons, usual)
+    num_tracks = 0
+    for index in indexes:
+        desk.interruption.check()
+        tracks = index.tracks()
+        num_tracks += len(tracks)
+        plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
+    return plain.refined(references, cohort), cohort, num_tracks
+
+
+def forget_growth(root: Path) -> None:
+    """Removes the evidence of an earlier question, which is answered no more; a file that is another's stays."""
+    table = root / _TABLE
+    if table.is_file() and is_growth(table):
+        table.unlink()
+
+
+def rule_for(config: Config, usual: ImpostorDistribution, pairs: Pairs) -> TrackRule:
+    """The thresholds of whole tracks for so many comparisons."""
+    rule = TrackRule.from_risk(usual, config.match.false_tracks, pairs)
+    if config.match.threshold is not None:
+        rule = rule.raised_to(usual, config.match.threshold, pairs)
+    return replace(rule, least_faces=config.match.min_faces, review=config.match.review)
+
+
+def _spread(count: int) -> np.ndarray:
+    """Rows of at most `_COHORT_TRACKS` tracks, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, _COHORT_TRACKS)).astype(np.int64)) if count else np.arange(0)
+
+
+def _growth_rule(config: Config, rule: TrackRule, margin: float) -> GrowthRule:
+    settings = config.growth
+    return GrowthRule(
+        threshold=rule.anywhere if settings.add_threshold is None else settings.add_threshold,
+        margin=max(_LEAD, margin),
+        quality=settings.add_quality,
+        most=settings.max_added,
+    )
+
+
+def _write_growth(desk: Desk, grower: Grower, gallery: Gallery) -> Gallery:
+    """The grown gallery; the evidence for each new reference goes to bank_growth.csv."""
+    grown, evidence = grower.grown()
+    write_growth(desk.out.root / _TABLE, evidence)
+    num_photos = sum(len(target.embeddings) for target in gallery.targets)
+    if evidence:
+        desk.observer.note(f"references: {num_photos} from photos, {len(evidence)} found in the videos (see {_TABLE})")
+    return grown
+
+
+def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num_targets: int) -> str:
+    """One line on the risk of the answer."""
+    false = f"{rule.expected_false:.2g}" if rule.expected_false >= _LEAST_SHOWN else f"less than {_LEAST_SHOWN}"
+    line = (
+        f"threshold {rule.anywhere:.2f} ({rule.in_film:.2f} in a video with the person, {rule.in_shot:.2f} in a shot "
+        f"with the person); expect {false} false tracks in {counted(num_tracks, 'track')} × "
+        f"{counted(num_targets, 'person')}"
+    )
+    return line if usual.is_measured else f"{line}; these are careful guesses: this network was not measured"

@@ -1,0 +1,190 @@
+"""Answers to earlier questions: kept in OUT/earlier/<targets> when another question is asked.
+
+A question is its targets. The same question again, or one with more targets, replaces its own answer in place: of the
+same persons, files of a kind that is no longer asked for go. Another question moves the answer before (tables, clips,
+crops, snapshots) to a folder of its own, and an answer that was moved away comes back when its question is asked again,
+so that there is one place for each question.
+
+OUT/.fastface/answer.json says whose answer lies in OUT, and whether it is being moved. It is written before the first
+file moves and after the last, and a file moves by its name alone, so a killed command goes on where it stopped.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fastface.errors import FaceIndexError
+from fastface.failpoints import fail_point
+from fastface.files import private_folder, remove_empty, write_atomic
+from fastface.names import counted, safe_name, valid_text
+from fastface.runtime.context import Desk
+from fastface.runtime.output_folder import EARLIER
+
+__all__ = ["describe_move", "keep_earlier_answer"]
+
+_SCHEMA_VERSION = 1
+_TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
+_FOLDERS = ("clips", "crops", "snapshots")
+_PRIVATE = ("crops", "snapshots")
+_MOST_NAMED = 3
+"""Targets that name a folder; of more, their number and a digest do."""
+
+_Move = Literal["", "away", "back"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked."""
+
+    targets: frozenset[str]
+
+    def loses_to(self, other: "_Question") -> bool:
+        """Whether the answer to another question lacks a target of this one's."""
+        return not self.targets <= other.targets
+
+
+def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
+    """Makes OUT ready for the answer to a question, before anything of it is written.
+
+    Args:
+        desk: The command's.
+        targets: Labels that are asked for.
+
+    Raises:
+        FaceIndexError: The note of whose answer lies in OUT is damaged.
+        SpaceError: No space is left.
+    """
+    root, note = desk.out.root, _note_path(desk.out.state)
+    asked = _Question(frozenset(targets))
+    before, move = _read(note)
+    if move == "back":  # was stopped
+        _move(desk, _folder(before), "")
+    if before.loses_to(asked) and not desk.config.export.replace:
+        away = _folder(before)
+        if move != "away":
+            _remove(desk, away)
+            _write(note, before, "away")
+        _move(desk, "", away)
+        desk.observer.note(f"kept: {_describe(desk, before, away)}; --replace removes it instead")
+    back = _folder(asked)
+    if (root / back).is_dir():
+        _write(note, asked, "back")
+        _move(desk, back, "")
+    _write(note, asked, "")
+
+
+def describe_move(out: Path, targets: Collection[str]) -> str:
+    """What would become of the answer that lies in OUT; empty if it is one to the same question, or there is none."""
+    before, _ = _read(_note_path(out / ".fastface"))
+    if not before.loses_to(_Question(frozenset(targets))):
+        return ""
+    return f"the answer before ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
+
+
+def _note_path(state: Path) -> Path:
+    return state / "answer.json"
+
+
+def _read(path: Path) -> tuple[_Question, _Move]:
+    """The question whose answer lies in OUT, and which way it is being moved."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["schema_version"] != _SCHEMA_VERSION or found["move"] not in ("", "away", "back"):
+            raise ValueError(f"version {found['schema_version']}")
+        return _Question(frozenset(map(str, found["targets"]))), found["move"]
+    except FileNotFoundError:
+        return _Question(frozenset()), ""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FaceIndexError(
+            f"cannot read {str(path)!r}: {error}; remove it: then the next answer replaces the one that is there"
+        ) from error
+
+
+def _write(path: Path, asked: _Question, move: _Move) -> None:
+    content = {"schema_version": _SCHEMA_VERSION, "targets": sorted(asked.targets), "move": move}
+    write_atomic(path, json.dumps(content) + "\n", private=True)
+
+
+def _folder(asked: _Question) -> str:
+    """Where below OUT the answer to a question is kept; different for different questions."""
+    names = sorted(asked.targets)
+    if len(names) <= _MOST_NAMED and not any("+" in name for name in names):
+        return f"{EARLIER}/{safe_name('+'.join(names))}"
+    digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    first = safe_name(names[0], 60) if names else "nobody"
+    return f"{EARLIER}/{first}+{len(names) - 1} more {digest}"
+
+
+def _names(targets: Collection[str]) -> str:
+    names = [valid_text(name) for name in sorted(targets)]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _describe(desk: Desk, before: _Question, folder: str) -> str:
+    exports = [path.removeprefix(f"{folder}/") for path in desk.ledger.exports() if path.startswith(f"{folder}/")]
+    counts = {noun: sum(path.startswith(f"{noun}s/") for path in exports) for noun in ("clip", "crop", "snapshot")}
+    files = ", ".join(counted(count, noun) for noun, count in counts.items() if count)
+    where = shlex.quote(str(desk.out.root / folder))
+    return f"the answer before, on {_names(before.targets)} ({files or 'tables'}), is in {where}"
+
+
+def _move(desk: Desk, source: str, target: str) -> None:
+    """Moves an answer from one folder below OUT to another; what is there already, by a stopped move, stays."""
+    root = desk.out.root
+    for path in _exports_of(desk, source):
+        moved = _placed(path.removeprefix(f"{source}/") if source else path, target)
+        if (root / moved).is_dir():  # a folder of the user's has its name: it stays where it is
+            continue
+        if os.path.lexists(root / path):
+            _rename(root, path, moved, target)
+            fail_point("answers.renamed")
+        if os.path.lexists(root / moved):
+            desk.ledger.move_export(path, moved)
+        else:
+            desk.ledger.forget_export(path)
+    for name in _TABLES:
+        if (root / _placed(name, source)).is_file():
+            _rename(root, _placed(name, source), _placed(name, target), target)
+            fail_point("answers.table")
+    if source:
+        remove_empty(root / source, root)
+
+
+def _rename(root: Path, path: str, moved: str, target: str) -> None:
+    """Renames a file; folders of pictures of faces are their owner's alone."""
+    folder = moved.removeprefix(f"{target}/").partition("/")[0]
+    if folder in _PRIVATE:
+        private_folder(root / _placed(folder, target))
+    (root / moved).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).replace(root / moved)
+    remove_empty((root / path).parent, root)
+
+
+def _remove(desk: Desk, folder: str) -> None:
+    """Removes an older answer to the same question; files that fastface did not make stay."""
+    root = desk.out.root
+    for path in _exports_of(desk, folder):
+        (root / path).unlink(missing_ok=True)
+        desk.ledger.forget_export(path)
+        remove_empty((root / path).parent, root)
+    for name in _TABLES:
+        (root / _placed(name, folder)).unlink(missing_ok=True)
+        remove_empty((root / _placed(name, folder)).parent, root)
+
+
+def _exports_of(desk: Desk, folder: str) -> list[str]:
+    """The exports of the answer in a folder below OUT."""
+    paths: Iterable[str] = desk.ledger.exports()
+    if folder:
+        return [path for path in paths if path.startswith(f"{folder}/")]
+    return [path for path in paths if path.partition("/")[0] in _FOLDERS]
+
+
+def _placed(name: str, folder: str) -> str:
+    return f"{folder}/{name}" if folder else name

@@ -1,0 +1,359 @@
+"""Index → hits → spans: asks one video at a time; decodes only where exact boundaries are wanted."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from fastface.config import SpansConfig
+from fastface.errors import InputError, ModelError
+from fastface.gallery.matching import EVERYONE, Matches, VideoFaces, follow_bodies, match, match_tracks
+from fastface.gallery.own_tracks import without_own_tracks
+from fastface.gallery.reference_set import ReferenceSet
+from fastface.gallery.thresholds import Limits
+from fastface.gallery.track_voting import EvidenceModel
+from fastface.grouping import summarize_tracks
+from fastface.index.ledger import Ledger
+from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.store import VideoIndex
+from fastface.runtime.output_folder import OutputFolder
+from fastface.runtime.scan_key import sampling_of
+from fastface.timeline import (
+    Interval,
+    boundary_windows,
+    build_spans,
+    cell_of,
+    group_hits,
+    inner_cells,
+    merge,
+    split_at,
+    subtract,
+)
+from fastface.tracking.face_tracks import link_tracks
+from fastface.types import Doubt, Faces, Hits, Sampling, Span, Unit, VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+from fastface.video.discover import picture_names
+from fastface.video.fingerprint import fingerprint
+
+__all__ = ["Finder", "Findings", "scanned_pictures"]
+
+_REACH = Fraction(2)
+"""Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
+
+_LEAST_STRETCH = Fraction(1)
+"""Seconds that are worth opening a video for in one more decoder."""
+
+_NEAR_KEYFRAMES = 0.2
+"""As `_NEAR`, for keyframes: the only picture of a shot may show a turned or blurred face."""
+
+_NEAR = 0.1
+"""How far below the thresholds a sample's similarity may lie for its neighbourhood to be looked at frame by frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found in one video.
+
+    Attributes:
+        record: The video.
+        info: The video's facts.
+        faces: All its faces that were looked at; `hits` point into it.
+        hits: {label: hits of that target} of the targets that have some.
+        spans: Of all targets, by start, then label.
+        doubts: Tracks that may be a target's, by start.
+        followed: {label: moments in which that target is followed without a face that shows it}; none for some labels.
+        pictures: Names of the pictures, by pts, of a folder of pictures that is as it was scanned; else empty.
+        has_rivals: Whether there is another person for a margin to be the lead over.
+        colours: {label: number of the colour of its boxes}, the same in all videos; 0 for others.
+    """
+
+    record: VideoRecord
+    info: VideoInfo
+    faces: Faces
+    hits: dict[str, Hits]
+    spans: tuple[Span, ...]
+    doubts: tuple[Doubt, ...]
+    followed: dict[str, Hits] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
+    has_rivals: bool = True
+    colours: Mapping[str, int] = field(default_factory=dict)
+
+
+class Finder:
+    """Asks the index for the targets of one gallery.
+
+    Args:
+        out: The output folder.
+        ledger: The open ledger.
+        references: Of the persons to find.
+        limits: When a face, or a track, is a target's.
+        spans: How hits become spans.
+        model: Weighs tracks against the gallery; None decides each face by itself.
+    """
+
+    def __init__(
+        self,
+        out: OutputFolder,
+        ledger: Ledger,
+        *,
+        references: ReferenceSet,
+        limits: Limits,
+        spans: SpansConfig,
+        model: EvidenceModel | None = None,
+    ) -> None:
+        self._out = out
+        self._ledger = ledger
+        self._references = references
+        self._limits = limits
+        self._spans = spans
+        self._model = model
+        self._metadata: dict[str, dict[str, str]] = {}
+        gallery = references.gallery
+        labels = [target.label for target in gallery.targets] + [EVERYONE] * gallery.everyone
+        self._colours = {label: number for number, label in enumerate(sorted(labels))}
+
+    @property
+    def limits(self) -> Limits:
+        """The thresholds that the index is asked with."""
+        return self._limits
+
+    def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
+        """What is found in each video that has an index, one at a time."""
+        for record in records:
+            if record.info is not None and self._index(record).faces_path.exists():
+                yield self._find(record, record.info)
+
+    def indexes(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, VideoIndex]]:
+        """The index of each video that has one; closer looks for earlier questions are to be left out of it.
+
+        Raises:
+            ModelError: A video was scanned with another recogniser than the gallery was made with.
+        """
+        for record in records:
+            index = self._index(record)
+            if record.info is not None and index.faces_path.exists():
+                self._sampling(record)
+                yield record, index
+
+    def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
+        """The videos without those whose faces were embedded by another network than the gallery's."""
+        return [
+            record
+            for record in records
+            if not self._index(record).faces_path.exists()
+            or self._metadata_of(record)["contract"] == self._references.gallery.contract
+        ]
+
+    def unsure_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
+        """The stretches that must be looked at more closely before the answer stands; to be asked until there are none.
+
+        Where only keyframes were looked at: what is near one that shows a target, or nearly, and goes on beside it.
+        With `--exact`: the frames around each boundary.
+        """
+        for record in records:
+            if record.info is None or not self._index(record).faces_path.exists():
+                continue
+            sampling = self._sampling(record)
+            if sampling.keyframes:
+                units = self._missing(record, Sampling(sampling.period), self._near_keyframes(record, record.info))
+                if units:
+                    yield from ((record.info, unit) for unit in units)
+                    continue
+            if self._spans.exact and sampling.period is not None:
+                units = self._missing(record, Sampling(None), self._unsure(record, record.info, sampling.period))
+                yield from ((record.info, unit) for unit in units)
+
+    def _missing(self, record: VideoRecord, sampling: Sampling, wanted: Iterable[Interval]) -> list[Unit]:
+        """What of the wanted stretches was not looked at with a sampling; what was lost is not tried again.
+
+        A stretch is cut at keyframes, where decoding can begin, so that several decoders share it.
+        """
+        units = self._ledger.units(record.video_id).values()
+        looked_at = [_interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
+        stretches = split_at(subtract(wanted, looked_at), self._keyframe_edges(record), _LEAST_STRETCH)
+        return [Unit(record.video_id, -1, start, end, sampling) for start, end in stretches]
+
+    def _keyframe_edges(self, record: VideoRecord) -> list[Fraction]:
+        """Where decoding can begin with no frame too many, on the sampling grid; none where all frames are sampled."""
+        period = self._sampling(record).period
+        if period is None:
+            return []
+        units = self._ledger.units(record.video_id).values()
+        return sorted({-(-time // period) * period for unit in units for time in unit.keyframes})
+
+    def _near_keyframes(self, record: VideoRecord, info: VideoInfo) -> tuple[Interval, ...]:
+        """The cells within reach of every sample that is a hit, or nearly one: each round reaches on from the last.
+
+        A stretch goes on to the next keyframe if that is not far: what the next round may want is then decoded without
+        all that lies between the keyframe before and this stretch's end.
+        """
+        sampling = self._sampling(record)
+        assert sampling.period is not None
+        near = self._near(self._video(record, info, exact=False), lenience=_NEAR_KEYFRAMES)
+        cells = int(_REACH / sampling.period) + 1
+        times = np.unique(np.concatenate([np.empty(0), *near.values()])).tolist()
+        windows = []
+        for time in times:
+            cell = cell_of(time, sampling.period)
+            windows.append((max(0, cell - cells) * sampling.period, (cell + cells + 1) * sampling.period))
+        edges = self._keyframe_edges(record)
+        reached = [(start, _next(edges, end, _REACH)) for start, end in merge(windows)]
+        return tuple(window for window in merge(reached) if info.duration is None or window[0] < info.duration)
+
+    def _unsure(self, record: VideoRecord, info: VideoInfo, period: Fraction) -> tuple[Interval, ...]:
+        """The cells in which a span may begin or end: beside each sample that is a hit, or nearly one, of a target.
+
+        Nearly, since a face whose similarity wavers about the threshold is over it in frames between two samples that
+        are not. Cells inside a group of hits are left out: whatever is in them, the group stays one.
+        """
+        # The samples alone, without what was looked at before: else each search would go farther than the last.
+        video = self._video(record, info, exact=False)
+        sure = self._match(video).hits
+        windows: list[Interval] = []
+        for label, times in self._near(video, lenience=_NEAR).items():
+            wanted = boundary_windows([(time, time) for time in times.tolist()], period)
+            groups = group_hits(sure[label], self._spans.merge_gap) if label in sure else ()
+            inside = [(float(group.time[0]), float(group.time[-1])) for group in groups]
+            windows += subtract(wanted, inner_cells(inside, period))
+        return merge(windows)
+
+    def _match(self, video: VideoFaces) -> Matches:
+        if self._model is None or self._limits.tracks is None:
+            return Matches(match(video.faces, self._references, self._limits, video.periods))
+        return match_tracks(video, self._references, self._limits, self._model)
+
+    def _near(self, video: VideoFaces, lenience: float) -> dict[str, npt.NDArray[np.float64]]:
+        """{label: times of its hits, and of the faces that nearly are, whatever their tracks say}.
+
+        Between samples that are seconds apart a track has one face: what it decides is known after the closer look.
+        """
+        alone = match(video.faces, self._references, self._limits.lowered(lenience), video.periods)
+        whole = self._match(video).hits
+        times: dict[str, list[npt.NDArray[np.float64]]] = {}
+        for found in (alone, whole):
+            for label, hits in found.items():
+                times.setdefault(label, []).append(hits.time)
+        return {label: np.unique(np.concatenate(parts)) for label, parts in times.items()}
+
+    def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
+        # Frames that an earlier question looked at do not change the answer to this one.
+        video = self._video(record, info, exact=self._spans.exact)
+        matches = self._match(video)
+        hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._references)
+        followed = self._follow(record, matches.hits)
+        duration = None if info.duration is None else float(info.duration)
+        spans = [
+            span
+            for label, found in hits.items()
+            for span in build_spans(
+                record.video_id,
+                label,
+                Hits.concatenate([found, followed[label]]) if label in followed else found,
+                pad=self._spans.pad,
+                merge_gap=self._spans.merge_gap,
+                min_span=self._spans.min_span,
+                duration=duration,
+            )
+        ]
+        spans.sort(key=lambda span: (span.start, span.target))
+        return Findings(
+            record,
+            info,
+            video.faces,
+            hits,
+            tuple(spans),
+            matches.doubts,
+            followed,
+            pictures=scanned_pictures(record, info),
+            has_rivals=self._references.num_persons > 1,
+            colours=self._colours,
+        )
+
+    def _follow(self, record: VideoRecord, hits: dict[str, Hits]) -> dict[str, Hits]:
+        """The moments in which targets are followed by their bodies, if the scan has found bodies in every sample."""
+        units = self._ledger.units(record.video_id).values()
+        bodies = None if any(unit.dense for unit in units) else self._index(record).bodies(lean=True)
+        period = self._sampling(record).period
+        targets = {label: found for label, found in hits.items() if self._references.number_of(label) is not None}
+        return {} if bodies is None or period is None else follow_bodies(bodies, targets, float(period))
+
+    def _sampling(self, record: VideoRecord) -> Sampling:
+        """The sampling that the video was scanned with.
+
+        Raises:
+            ModelError: It was scanned with another recogniser than the gallery was made with.
+        """
+        metadata = self._metadata_of(record)
+        if metadata["contract"] != self._references.gallery.contract:
+            raise ModelError(
+                f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
+                "cannot be looked for in it: choose that one with --models and --pack, or scan again"
+            )
+        return sampling_of(metadata)
+
+    def _metadata_of(self, record: VideoRecord) -> dict[str, str]:
+        if record.video_id not in self._metadata:
+            self._metadata[record.video_id] = self._index(record).metadata()
+        return self._metadata[record.video_id]
+
+    def _video(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> VideoFaces:
+        """What the index holds of a video; `exact` with stretches of every frame."""
+        index, sampling = self._index(record), self._sampling(record)
+        faces = index.faces()
+        frame = float(1 / (info.rate or UNKNOWN_RATE))
+        if sampling.period is None:
+            return VideoFaces(faces, index.tracks(), np.full(len(faces), frame))
+        period = float(sampling.period)
+        periods = np.full(len(faces), period)
+        dense = [unit for unit in self._ledger.units(record.video_id).values() if unit.dense and not unit.lost]
+        # What was looked at more closely replaces what was seen there before; every frame comes last.
+        for closeness, seconds in ((sampling.period, period), (None, frame)):
+            units = [unit for unit in dense if unit.period == closeness and (exact or unit.period is not None)]
+            if not units:
+                continue
+            outside = ~_inside(faces.time, [_interval(unit) for unit in units])
+            closer = index.unit_faces(units)
+            faces = Faces.concatenate([faces[outside], *closer])
+            periods = np.concatenate([periods[outside], *(np.full(len(part), seconds) for part in closer)])
+        if not dense:
+            return VideoFaces(faces, index.tracks(), periods)
+        order = np.argsort(faces.pts, kind="stable")
+        faces, periods = faces[order], periods[order]
+        used = [unit for unit in dense if exact or unit.period is not None]
+        frames = index.frames_with(used, is_film=info.is_film)
+        shot = frames.shot_at(faces.pts)
+        faces = replace(faces, track=link_tracks(faces, shot, period, is_film=info.is_film))
+        return VideoFaces(faces, summarize_tracks(faces, frames), periods)
+
+    def _index(self, record: VideoRecord) -> VideoIndex:
+        return VideoIndex(self._out.index, record.video_id)
+
+
+def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:
+    """Names of the pictures of a folder, by pts; none of a film, or of a folder that is not as it was scanned."""
+    names = picture_names(info)
+    try:
+        return names if names and fingerprint(record.path) == record.fingerprint else ()
+    except InputError:
+        return ()
+
+
+def _interval(unit: UnitRecord) -> Interval:
+    assert unit.end is not None
+    return unit.start, unit.end
+
+
+def _next(edges: Sequence[Fraction], end: Fraction, reach: Fraction) -> Fraction:
+    """The first of the sorted edges at or after an end, if it is within reach of it; else the end."""
+    place = bisect_left(edges, end)
+    return edges[place] if place < len(edges) and edges[place] <= end + reach else end
+
+
+def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.NDArray[np.bool_]:
+    bounds = np.array([(float(start), float(end)) for start, end in merge(windows)])
+    last_begun = np.searchsorted(bounds[:, 0], times, side="right") - 1
+    inside: npt.NDArray[np.bool_] = (last_begun >= 0) & (times < bounds[last_begun, 1])
+    return inside

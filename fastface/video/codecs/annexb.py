@@ -1,0 +1,36 @@
+"""Find holes of zeros in a raw H.264 or HEVC stream.
+
+Such a stream has no chain. What was cut out of it, or overwritten with other bytes, the references of its pictures show
+(`missing_references`), if any refers to what is gone. Zeros always show, since three bytes of zero stand before a start
+code alone (ITU-T H.264, 7.4.1 and annex B; H.265 likewise).
+"""
+
+import re
+
+from fastface.video.containers.heads import Heads
+
+__all__ = ["is_chain", "is_raw_stream"]
+
+_PARAMETERS = {b"\x09", b"\x07", b"\x27", b"\x47", b"\x67", b"\x40", b"\x46"}
+"""What follows the first start code: a delimiter or parameters of a sequence, of H.264 or of HEVC."""
+
+_FORBIDDEN = re.compile(rb"\x00\x00(?:\x00+[\x02-\xff]|\x02)")
+_START = re.compile(rb"\x00{2,3}\x01")
+_CHUNK_BYTES = 1 << 20
+
+
+def is_raw_stream(head: bytes) -> bool:
+    """Whether a file that begins so is one."""
+    match = _START.match(head)
+    return match is not None and head[match.end() : match.end() + 1] in _PARAMETERS
+
+
+def is_chain(heads: Heads) -> bool:
+    """Whether no zeros end within a unit of the stream; those at the end of the file are not looked at."""
+    place = 0
+    while len(content := heads.read(place, _CHUNK_BYTES)) > 3:
+        if _FORBIDDEN.search(content):
+            return False
+        # Zeros may go on in the next chunk.
+        place += len(content) - 3
+    return True

@@ -1,0 +1,91 @@
+"""Whether a Matroska or WebM file hangs together.
+
+FFmpeg looks for the next cluster after a hole and says nothing of it. Where the frames after the hole can be decoded
+without those in it, as VP8's can, nothing else would tell that seconds of the film are lost.
+"""
+
+from fastface.video.containers.heads import Heads
+
+__all__ = ["is_chain", "read_number", "segment_end"]
+
+_EBML = 0x1A45DFA3
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
+_IN_SEGMENT = {0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367}
+"""SeekHead, Info, Tracks, Cues, Attachments, Chapters, Tags."""
+_IN_CLUSTER = {0xE7, 0xA3, 0xA0, 0xAB, 0xA7, 0x5854, 0xAF}
+"""Timestamp, SimpleBlock, BlockGroup, PrevSize, Position, SilentTracks, EncryptedBlock."""
+_ANYWHERE = {0xEC, 0xBF}
+"""Void, CRC-32."""
+_OUTSIDE = frozenset({_EBML, _SEGMENT, _CLUSTER, *_IN_SEGMENT})
+_KNOWN = frozenset({*_OUTSIDE, *_IN_CLUSTER, *_ANYWHERE})
+
+_HEAD_BYTES = 12
+
+
+def is_chain(heads: Heads) -> bool:
+    """Whether each element of a Matroska file begins where the one before it ends (RFC 8794).
+
+    An end that is missing is not looked for: the declared duration tells of that. Only headers are read, about a
+    hundred for each second of film, and all of what an element that goes beyond the file's end leaves.
+    """
+    place, cluster = 0, _Cluster()
+    while head := heads.read(place, _HEAD_BYTES):
+        identity, num_bytes = read_number(head, keep_marker=True)
+        if place == 0 and identity != _EBML:
+            return True
+        size, num_size_bytes = read_number(head[num_bytes:], keep_marker=False)
+        if len(head) < _HEAD_BYTES and len(head) < num_bytes + max(1, num_size_bytes):
+            return True  # cut within a header
+        inside = identity in (_SEGMENT, _CLUSTER)
+        if not inside and (identity not in _KNOWN or num_size_bytes == 0):
+            return False
+        content = place + num_bytes + num_size_bytes
+        is_unknown = size == (1 << 7 * num_size_bytes) - 1
+        if not cluster.takes(identity, place, None if is_unknown else content + size):
+            return False
+        last, place = content, content + (0 if inside else size)
+    return place <= heads.num_bytes or not heads.contains(last, _CLUSTER.to_bytes(4))
+
+
+def read_number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
+    """(value, bytes) of a number of variable length: as many zero bits come first as bytes follow; 0 bytes: none."""
+    if not content or content[0] == 0:
+        return 0, 0
+    length = 9 - content[0].bit_length()
+    value = int.from_bytes(content[:length])
+    return (value if keep_marker else value & ((1 << 7 * length) - 1)), length
+
+
+def segment_end(head: bytes) -> int | None:
+    """Place at which the first segment ends by its own word; None: an unknown size, as of a live stream, or no segment.
+
+    Args:
+        head: The first bytes of the file.
+    """
+    place = 0
+    while place < len(head):
+        identity, num_bytes = read_number(head[place:], keep_marker=True)
+        size, num_size_bytes = read_number(head[place + num_bytes :], keep_marker=False)
+        if not num_bytes or not num_size_bytes:
+            return None
+        place += num_bytes + num_size_bytes + size
+        if identity == _SEGMENT:
+            return None if size == (1 << 7 * num_size_bytes) - 1 else place
+    return None
+
+
+class _Cluster:
+    """Where the cluster that is being read ends: what is in it ends there too, and what follows begins there."""
+
+    def __init__(self) -> None:
+        self._end: int | None = None
+
+    def takes(self, identity: int, begin: int, end: int | None) -> bool:
+        """Whether an element may lie at [begin, end) bytes; None: its end is not told."""
+        if self._end is not None and begin == self._end:
+            self._end = None
+        if self._end is not None and (identity in _OUTSIDE or end is None or end > self._end):
+            return False
+        if identity == _CLUSTER:
+            self._end = end
+        return True

@@ -1,0 +1,111 @@
+"""The account of one unit: frames, errors, and the seconds that were decoded."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from fastface.types import Unit, VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+from fastface.video.frames.frame import UnitReport
+
+__all__ = ["Account"]
+
+
+class Account:
+    """Counts what a unit came to.
+
+    Attributes:
+        errors: Packets or frames that could not be decoded, or only with damage.
+        encrypted: Of these, packets that are encrypted.
+        unread: Why the disk or the share did not give all of the file; empty if it did.
+    """
+
+    def __init__(self, info: VideoInfo, unit: Unit) -> None:
+        self.errors = 0
+        self.encrypted = 0
+        self.unread = ""
+        self._info = info
+        self._unit = unit
+        self._decoded = 0
+        self._last: int | None = None
+        self._passed: int | None = None
+        self._last_duration = 0
+        self._lost = Fraction(0)
+        self._errors_at_last = 0
+        self._errors_at_keyframe = 0
+        self._complete = False
+        self._frame_seconds = 1 / (info.rate or UNKNOWN_RATE)
+
+    def begin_again(self) -> None:
+        """The unit is read from another place in the file; what was met on the way to it does not count."""
+        self.errors, self.encrypted, self.unread, self._passed = 0, 0, "", None
+
+    def meet_encrypted(self) -> None:
+        """A packet was read that no one can decode without its key."""
+        self.encrypted += 1
+        self.errors += 1
+
+    def failed(self) -> None:
+        """A packet could not be read or decoded."""
+        self.errors += 1
+
+    def passed(self, pts: int) -> None:
+        """A packet was read that need not be decoded."""
+        self._passed = pts if self._passed is None else max(self._passed, pts)
+
+    def take(self, frame: Any, pts: int) -> bool:
+        """A frame of the unit was decoded.
+
+        Returns:
+            Whether it may be damaged: the decoder says so, or a packet failed since the last keyframe, which the
+            frames after it build on.
+        """
+        if self.errors > self._errors_at_last:
+            self._lose_gap(self._info.time_of(pts))
+        self._decoded += 1
+        self._last = pts
+        self._last_duration = frame.duration
+        damaged = bool(frame.is_corrupt)
+        if damaged:
+            self.errors += 1
+        elif frame.key_frame:
+            self._errors_at_keyframe = self.errors
+        self._errors_at_last = self.errors
+        return damaged or self.errors > self._errors_at_keyframe
+
+    def reached_end(self) -> None:
+        """A frame after the unit was decoded."""
+        assert self._unit.end is not None
+        if self.errors > self._errors_at_last:
+            self._lose_gap(self._unit.end)
+        self._complete = True
+
+    def _lose_gap(self, time: Fraction) -> None:
+        """A gap with an error in it is lost; one without is the film's own."""
+        before = self._unit.start
+        if self._last is not None:
+            before = self._info.time_of(self._last) + self._frame_seconds
+        self._lost += max(Fraction(0), time - before)
+
+    def report(self) -> UnitReport:
+        """The unit's account; which of its frames were handed out is not known here."""
+        until = max(self._ends(), default=self._unit.start)
+        if self._unit.end is not None:
+            until = self._unit.end if self._complete else min(until, self._unit.end)
+        covered = max(Fraction(0), until - self._unit.start - self._lost)
+        return UnitReport(
+            decoded=self._decoded,
+            errors=self.errors,
+            encrypted=self.encrypted,
+            covered=covered,
+            unread=self.unread,
+        )
+
+    def _ends(self) -> Iterator[Fraction]:
+        """Until when the unit was seen, by what was decoded and by what was read."""
+        if self._last is not None:
+            # The last picture of a slide show stands for longer than an average frame.
+            stands = max(self._frame_seconds, self._last_duration * self._info.time_base)
+            yield self._info.time_of(self._last) + stands
+        if self._passed is not None:
+            yield self._info.time_of(self._passed) + self._frame_seconds

@@ -1,0 +1,202 @@
+"""How long the picture of a file is: what its header declares, checked against the file's own last packets.
+
+Some headers count the picture alone. Others (FLV, ASF, Matroska without tags …) give one length for all streams, or
+one that counts from a clock's zero long before the file begins. Read as the picture's length, such a number makes a
+whole file look cut. Where the last packet of any stream lies at the declared end, nothing was cut off: the picture
+ends where its own last packet ends.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av.error
+
+from fastface.types import VideoInfo
+from fastface.video.clock import UNKNOWN_RATE
+from fastface.video.container import MP4_FAMILY, demux_all, is_fragmented, open_video
+from fastface.video.containers.flv import last_packets
+from fastface.video.frames.frame import SignOfLife
+from fastface.video.integrity.completeness import duration_of_cut_asf, has_all_bytes
+
+__all__ = ["NO_TIMESTAMPS", "Length", "check_length", "declared_length"]
+
+_MEASURED = ("mpegts", "mpeg", "ogg")
+_PICTURE_ALONE = (MP4_FAMILY, "avi", "mxf", "gxf", *_MEASURED)
+"""Formats whose `stream.duration` is the picture's own."""
+
+_SEEK_TO_END = ("matroska", "asf", "nut")
+"""Formats whose last packets are found without reading those before them, and have right times then."""
+
+NO_TIMESTAMPS = 0x80
+"""FFmpeg's AVFMT_NOTIMESTAMPS, of formats that are a codec's bare stream."""
+
+_BEYOND = 1 << 56
+_TOLERANCE_SHARE = Fraction(1, 50)
+_MOST_TOLERANCE = Fraction(1)
+_LEAST_TOLERANCE = Fraction(1, 10)
+"""A header rounds its length, and may or may not count the last packet's own duration."""
+
+_MOST_INDEX_BYTES = 16 << 20
+_WORTH_SAYING = Fraction(1, 2)
+_MICROSECOND = Fraction(1, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a film is, in seconds from its first frame."""
+
+    picture: Fraction | None = None  # until its last frame ends; None: unknown
+    sound_end: Fraction | None = None  # where the sound ends, if that is clearly later
+    declared: Fraction | None = None  # what the header says, if all of the file is there and it is not so long
+    is_measured: bool = False  # whether FFmpeg has it from the first and last times in the file
+    is_of_all: bool = False  # whether `picture` is a header's length of all streams, which `check_length` checks
+
+
+def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> Length:
+    """What headers say of a film's length.
+
+    What comes before the first frame that can be decoded is declared too, and counts as lost.
+
+    Args:
+        path: The file.
+        container: The file, open.
+        stream: Its video stream.
+        frame: The first frame that can be decoded.
+    """
+    if container.format.flags & NO_TIMESTAMPS:
+        return Length()  # what FFmpeg gives is a guess by the bit rate
+    start = Fraction(0) if frame.pts is None else frame.pts * stream.time_base
+    before = max(Fraction(0), start - (container.start_time or 0) * _MICROSECOND)
+    longest = max(Fraction(0), (container.duration or 0) * _MICROSECOND - before)
+    tagged = _parse_tag(stream.metadata.get("DURATION", "")) if container.format.name.startswith("matroska") else None
+    if tagged is not None and tagged > start:
+        # Matroska's tag is the end of the stream's last frame, counted from the container's zero.
+        return Length(tagged - start, _later(longest, tagged - start))
+    if stream.duration and stream.duration > 0 and container.format.name.startswith(_PICTURE_ALONE):
+        own = Fraction(stream.duration * stream.time_base) - _repeats_at_end(path, container, stream)
+        clock = _clock_of_fragments(path, container, stream)
+        is_measured = container.format.name in _MEASURED
+        return Length(own - clock) if own > clock > 0 else Length(own, _later(longest, own), is_measured=is_measured)
+    if longest:
+        return Length(longest, is_of_all=True)
+    return Length(duration_of_cut_asf(path), is_of_all=True) if container.format.name == "asf" else Length()
+
+
+def check_length(info: VideoInfo, declared: Fraction, alive: SignOfLife) -> Length:
+    """Compare a length that is declared for all streams with the file's last packets.
+
+    Args:
+        info: The video; its clock goes only forwards.
+        declared: What its header says.
+        alive: Called with each packet that is read.
+    """
+    ends = _find_ends(info, alive)
+    start = info.start_pts * info.time_base
+    if ends.picture is None or ends.picture <= start:
+        return Length(declared)
+    picture, last = ends.picture - start, max(ends.picture, *ends.others, Fraction(0)) - start
+    sound = _later(last, picture)
+    # Counted from the clock's zero, before the file begins: the declared end is that of the picture, or of the sound.
+    is_by_clock = start > 0 and picture - _tolerance(last) <= declared - start <= last + _tolerance(last)
+    if last >= declared - _tolerance(declared) or is_by_clock:
+        return Length(picture, sound)
+    if has_all_bytes(info.path):
+        return Length(picture, sound, declared)
+    return Length(declared - start if declared / 2 < start < declared else declared)
+
+
+def _later(end: Fraction, picture: Fraction) -> Fraction | None:
+    """The end, where it is so much later than the picture's that a person should know: not by a packet or two."""
+    return end if end - picture > max(_WORTH_SAYING, end * _TOLERANCE_SHARE) else None
+
+
+def _tolerance(length: Fraction) -> Fraction:
+    return max(_LEAST_TOLERANCE, min(_MOST_TOLERANCE, length * _TOLERANCE_SHARE))
+
+
+@dataclass(slots=True)
+class _Ends:
+    """Where the last packets end, in seconds of the file's clock."""
+
+    picture: Fraction | None = None
+    others: list[Fraction] = field(default_factory=list)
+
+    def take(self, packets: Iterable[Any], index: int, usual: Fraction, alive: SignOfLife) -> None:
+        latest: dict[int, Fraction] = {}
+        for packet in packets:
+            alive()
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if stamp is None or not packet.size:
+                continue
+            number = packet.stream_index
+            length = Fraction((packet.duration or 0) * packet.time_base)
+            if number == index:
+                length = min(length, usual) if length else usual
+            end = stamp * packet.time_base + length
+            latest[number] = max(end, latest.get(number, end))
+        self.picture = latest.pop(index, None)
+        self.others = list(latest.values())
+
+
+def _find_ends(info: VideoInfo, alive: SignOfLife) -> _Ends:
+    usual = 1 / (info.rate or UNKNOWN_RATE)
+    with open_video(info.path) as (container, stream):
+        if container.format.name == "flv" and (found := last_packets(info.path, alive)):
+            return _Ends(found[0] + usual, [found[1]])
+    ends = _Ends()
+    for seeks in (True, False):
+        with open_video(info.path) as (container, stream):
+            try:
+                if seeks and not container.format.name.startswith(_SEEK_TO_END):
+                    continue
+                if seeks:
+                    container.seek(_BEYOND, stream=stream, backward=True)
+                ends.take(demux_all(container), stream.index, usual, alive)
+            except av.error.FFmpegError:
+                continue
+        if ends.picture is not None:
+            break
+    return ends
+
+
+def _clock_of_fragments(path: Path, container: Any, stream: Any) -> Fraction:
+    """Where the clock of a fragmented MP4 begins: FFmpeg declares where it ends, as after a stream joined late."""
+    entries: Any = stream.index_entries if container.format.name.startswith(MP4_FAMILY) else ()
+    if not len(entries) or entries[0].timestamp <= 0 or not is_fragmented(path):
+        return Fraction(0)
+    return Fraction(entries[0].timestamp * stream.time_base)
+
+
+def _repeats_at_end(path: Path, container: Any, stream: Any) -> Fraction:
+    """Seconds for which the last picture of an AVI is repeated: by chunks of no bytes, of which FFmpeg gives no packet.
+
+    They stand in the old index, at the end of the file: for each chunk its name, flags, place and size.
+    """
+    if container.format.name != "avi" or len(stream.index_entries) >= stream.frames:
+        return Fraction(0)
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - _MOST_INDEX_BYTES))
+        content = file.read()
+    begin = content.rfind(b"idx1")
+    size = int.from_bytes(content[begin + 4 : begin + 8], "little") if begin >= 0 else 0
+    names = (b"%02ddc" % stream.index, b"%02ddb" % stream.index)
+    count = 0
+    for place in range(begin + 8 + size - 16, begin + 7, -16):
+        if content[place : place + 4] in names:
+            if content[place + 12 : place + 16] != bytes(4):
+                break
+            count += 1
+    return Fraction(count * stream.time_base)
+
+
+def _parse_tag(text: str) -> Fraction | None:
+    match = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", text.strip())
+    if match is None:
+        return None
+    return int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])

@@ -1,0 +1,93 @@
+"""Where decoding may begin: keyframes, out of a container's index or of its packets, without decoding."""
+
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av.error
+
+from fastface.video.container import demux, open_video
+from fastface.video.containers.parts import is_set_back
+from fastface.video.frames.frame import SignOfLife
+
+__all__ = ["keyframe_stamps"]
+
+_BEYOND = 1 << 56
+_SEEKS = 4
+"""Places at which a program stream is entered to see that its times stay the same."""
+
+_PACKETS_TO_A_KEYFRAME = 1000
+_INDEXED = ("mov", "matroska", "avi")
+"""Containers with an index of their keyframes, of use while their clock goes only forwards. The others are read through
+once, a few hundred times faster than they are decoded, and so show whether their clock goes only forwards."""
+
+
+def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
+    """Where keyframes are, about: an index may hold decoding times. Whoever seeks looks where the seek has landed.
+
+    Args:
+        path: The file.
+        container: The file, open; its position may be changed.
+        stream: Its video stream.
+        alive: Called with each packet, where the file must be read through.
+
+    Returns:
+        Ascending timestamps in the stream's time base; empty where there is no index; None where the clock is set
+        back somewhere, or a seek changes the times, so that they are known only by reading from the beginning.
+    """
+    if container.format.name.startswith(_INDEXED) and not is_set_back(path, alive):
+        return _indexed(container, stream)
+    return _scanned(path, alive)
+
+
+def _indexed(container: Any, stream: Any) -> list[int]:
+    if container.format.name.startswith("matroska"):
+        # Its index lies at the end of the file and is read at the first seek.
+        try:
+            container.seek(_BEYOND, stream=stream, backward=True)
+        except av.error.FFmpegError:
+            return []
+    entries = stream.index_entries
+    stamps = sorted({entry.timestamp for entry in entries if entry.is_keyframe})
+    # Frames may be decoded before the time at which they are shown: the first entry belongs to the first frame.
+    delay = max(0, (stream.start_time or 0) - stamps[0]) if stamps else 0
+    return [stamp + delay for stamp in stamps]
+
+
+def _scanned(path: Path, alive: SignOfLife) -> list[int] | None:
+    stamps: set[int] = set()
+    last: int | None = None
+    with open_video(path) as (container, stream):
+        try:
+            for packet in demux(container, stream):
+                alive()
+                if packet.dts is None:
+                    continue
+                if last is not None and packet.dts < last:
+                    return None
+                last = packet.dts
+                if packet.is_keyframe and packet.pts is not None:
+                    stamps.add(packet.pts)
+        except av.error.FFmpegError:
+            return []
+        found = sorted(stamps)
+        is_seekable = container.format.name != "mpeg" or _is_same_after_seeks(container, stream, found)
+    return found if is_seekable else None
+
+
+def _is_same_after_seeks(container: Any, stream: Any, stamps: list[int]) -> bool:
+    """Whether keyframes of a program stream have the times after a seek that they have without one.
+
+    It says the times of a few pictures only. Entered in the middle, the others are counted from the first whole one
+    that FFmpeg finds, which can be half a picture off (ISO 13818-1, 2.7.5).
+    """
+    known = set(stamps)
+    for stamp in stamps[1 :: max(1, len(stamps) // _SEEKS)]:
+        with suppress(av.error.FFmpegError):
+            container.seek(stamp, stream=stream)
+            packets = islice(demux(container, stream), _PACKETS_TO_A_KEYFRAME)
+            first = next((packet for packet in packets if packet.is_keyframe), None)
+            if first is not None and first.pts is not None and first.pts not in known:
+                return False
+    return True
