@@ -23,7 +23,7 @@ from results import add_tiny, machine, write_section
 from scipy import stats
 
 import fastface
-from fastface.export.tables.results import SpanRow, write_spans
+from fastface.export.tables.results import write_spans
 from fastface.gallery.decision import decide_tracks
 from fastface.gallery.growth import Grower, GrowthRule
 from fastface.gallery.matching import VideoFaces, match_tracks
@@ -34,7 +34,7 @@ from fastface.impostors import ImpostorDistribution
 from fastface.index.store import VideoIndex
 from fastface.models.catalog import THRESHOLDS
 from fastface.timeline import build_spans
-from fastface.types import Gallery, Target
+from fastface.types import Gallery, SpanRow, Target
 
 CAST: dict[str, tuple[str, ...]] = {
     "friends": ("friends", "friends_tv"),

@@ -11,8 +11,7 @@ import run_tools
 from conftest import Cartoon
 from PIL import Image
 
-from fastface.commands.bench import Combination, Measurement, combinations_of, profile_text
-from fastface.commands.bench_report import COLUMNS, write_report
+from fastface.commands.bench import COLUMNS, Combination, Measurement, combinations_of, profile_text, write_report
 from fastface.config import load_config
 
 

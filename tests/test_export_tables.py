@@ -16,16 +16,8 @@ from export_tools import make_faces, make_hits
 from fastface.csv_cells import clock_cell
 from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
-from fastface.export.tables.results import (
-    CropRow,
-    CutFacts,
-    SpanRow,
-    VideoHits,
-    write_crops_table,
-    write_hits,
-    write_spans,
-)
-from fastface.types import Hits, Span
+from fastface.export.tables.results import CropRow, VideoHits, write_crops_table, write_hits, write_spans
+from fastface.types import CutFacts, Hits, Span, SpanRow
 
 
 def _span(video: str = "a.mp4", target: str = "Ross", start: float = 1.0) -> Span:

@@ -10,10 +10,9 @@ import typer
 from fastface.cli.console import finish
 from fastface.cli.options import Invocation
 from fastface.config import Config
-from fastface.export.tables.results import SpanRow
 from fastface.gallery.thresholds import Limits, TrackRule
 from fastface.runtime.run_report import Counts, RunResult, VideoOutcome
-from fastface.types import Span
+from fastface.types import Span, SpanRow
 from fastface.video.discover import Skipped
 
 LONG = f"{'a very long name of a film ' * 6}Иван 👨\u200d👩\u200d👧.mp4"

@@ -14,8 +14,8 @@ __all__ = ["COMMANDS", "app"]
 
 COMMANDS = {
     "run": ("run.run", "fastface run videos/ -t photos/ -o out"),
-    "scan": ("scan.scan", "fastface scan videos/ -o out"),
-    "find": ("find.find", "fastface find -t photos/Bob.jpg -o out"),
+    "scan": ("run.scan", "fastface scan videos/ -o out"),
+    "find": ("run.find", "fastface find -t photos/Bob.jpg -o out"),
     "people": ("people.people", "fastface people -o out"),
     "pick": ("pick.pick", "fastface pick 3 7 --name Alice -o out"),
     "enroll": ("enroll.enroll", "fastface enroll photos/ -b family.npz"),

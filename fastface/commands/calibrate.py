@@ -34,6 +34,7 @@ from fastface.runtime.output_folder import check_writable, require_index
 from fastface.runtime.resources import choose_layout
 from fastface.runtime.shutdown import interruptible
 from fastface.search.archive_survey import observe_archive, rule_for
+from fastface.search.searcher import open_finder
 from fastface.types import Gallery
 
 __all__ = ["CHART_NAME", "Calibration", "Comparison", "Limits", "RiskPoint", "calibrate"]
@@ -275,7 +276,7 @@ def _references(gallery: Gallery) -> ReferenceSet:
 def _archive_evidence(desk: Desk, gallery: Gallery, warnings: tuple[str, ...]) -> _Evidence:
     """The comparisons of photos, and of all tracks of finished videos that the gallery's network has embedded."""
     references, usual = _references(gallery), desk.networks.models.thresholds.impostors
-    finder = desk.finder(references, desk.limits)
+    finder = open_finder(desk, references, desk.limits)
     indexes = list(finder.indexes(finder.comparable(desk.answered())))
     model, _, num_tracks = observe_archive(desk, references, (index for _, index in indexes))
     rule = rule_for(desk.config, usual, Pairs(num_tracks * references.num_targets))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fastface.commands.curate_output import SetFolder, locked_set
 from fastface.commands.enroll import enrol
 from fastface.config import Config
 from fastface.curation.candidates import Candidate, score_of
@@ -16,6 +15,7 @@ from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
 from fastface.curation.overlays import find_overlays
 from fastface.curation.photo_reader import Looker
 from fastface.curation.selection import select
+from fastface.curation.set_folder import SetFolder, locked_set
 from fastface.curation.sources import Source, list_sources
 from fastface.errors import InputError
 from fastface.gallery.nearest import claims_of

@@ -13,7 +13,7 @@ from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import InterruptError
 from fastface.export.exporter import Exporter
-from fastface.export.tables.results import SpanRow, VideoHits, write_crops_table, write_hits, write_review, write_spans
+from fastface.export.tables.results import VideoHits, write_crops_table, write_hits, write_review, write_spans
 from fastface.export.taken_faces import write_taken_faces
 from fastface.files import private_folder
 from fastface.gallery.matching import match
@@ -28,11 +28,12 @@ from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import Counts, RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
-from fastface.scan.scanner import Scanner
+from fastface.scan.processes import open_coordinator
+from fastface.scan.scanner import Scanner, open_scanner
 from fastface.search.archive_survey import forget_growth, survey
 from fastface.search.earlier_answers import keep_earlier_answer
-from fastface.search.searcher import Finder, Findings
-from fastface.types import Doubt, Faces
+from fastface.search.searcher import Finder, Findings, open_finder
+from fastface.types import Doubt, Faces, SpanRow
 from fastface.video.discover import Discovery, VideoFile
 
 __all__ = ["find", "run", "scan"]
@@ -74,7 +75,7 @@ def run(
     found = look_ahead(config, inputs, targets, out)
     with open_desk(config, out, observer, command) as desk, reported(desk, "run", found) as result:
         references = None
-        with desk.coordinator() as coordinator:
+        with open_coordinator(desk) as coordinator:
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
                 references = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
@@ -86,7 +87,7 @@ def run(
             remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=True)
             scanner.watch(_hit_counter(desk, references))
             _scan(desk, scanner, coordinator, result)
-            records = _comparable(desk, desk.finder(references, desk.limits))
+            records = _comparable(desk, open_finder(desk, references, desk.limits))
             finder = _finder(desk, references, records, result)
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
@@ -103,7 +104,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     with (
         open_desk(config, out, observer, "scan") as desk,
         reported(desk, "scan", found) as result,
-        desk.coordinator() as coordinator,
+        open_coordinator(desk) as coordinator,
     ):
         if config.run.fresh:
             desk.forget()
@@ -124,7 +125,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         references = _enrol(desk, targets, result)
         records = desk.answered()
         finder = _finder(desk, references, records, result)
-        with desk.coordinator() as coordinator:
+        with open_coordinator(desk) as coordinator:
             _look_closer(desk, finder, records, coordinator, result)
         answer(desk, finder.findings(records), result)
     return result
@@ -217,7 +218,7 @@ def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunRe
     _tell_renamed(desk, videos, known)
     result.inputs = tuple(videos)
     desk.observer.begin(len(videos))
-    scanner = desk.scanner()
+    scanner = open_scanner(desk)
     scanner.admit(videos, coordinator)
     return scanner
 
@@ -326,7 +327,7 @@ def _look_closer(
                     f"Time is up: {counted(len(units), 'closer look')} left. Run the same command to continue."
                 )
                 return
-            scanner = desk.scanner()
+            scanner = open_scanner(desk)
             for info, unit in units:
                 scanner.schedule(info, unit, coordinator)
             scanner.run(coordinator)

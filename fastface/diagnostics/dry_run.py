@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from fastface.commands.bench import Combination, described
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_at_index, look_back, target_faults
 from fastface.errors import ConfigError
@@ -15,14 +14,12 @@ from fastface.models.selection import data_folder
 from fastface.names import counted
 from fastface.runtime.engines import engine_jobs, preview_networks
 from fastface.runtime.networks import open_networks, thresholds
-from fastface.runtime.output_folder import inputs_of
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
 from fastface.runtime.resources import choose_layout
 from fastface.search.earlier_answers import describe_move
 
 __all__ = [
     "Preview",
-    "preview_bench",
     "preview_build",
     "preview_demo",
     "preview_enroll",
@@ -122,21 +119,6 @@ def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:
 def preview_demo(out: Path) -> Preview:
     """What `demo` would do."""
     return Preview(videos=("a film that fastface draws itself",), output=(repr(str(out)),))
-
-
-def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combination], out: Path) -> Preview:
-    """What `bench` would do.
-
-    Raises:
-        ConfigError: An input is not there.
-    """
-    videos = tuple(repr(str(file.path)) for file in inputs_of(inputs, out).videos) if inputs else ()
-    return Preview(
-        videos=videos or ("a film that fastface draws itself",),
-        networks=(describe_networks(config),),
-        processes=tuple(", ".join(described(combination)) for combination in combinations),
-        output=(repr(str(out)),),
-    )
 
 
 def preview_build(config: Config) -> Preview:

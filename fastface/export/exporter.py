@@ -19,7 +19,7 @@ from fastface.export.crops.plan import CropTally, PicturePlan, plan_pictures
 from fastface.export.jobs import BoxedJob, ClipJob, ExportJob, ExportSettings, PicturesJob
 from fastface.export.overlay import BoxTrack, box_tracks
 from fastface.export.plan import CropFacts, clip_name
-from fastface.export.tables.results import CropRow, CutFacts, SpanRow
+from fastface.export.tables.results import CropRow
 from fastface.files import private_folder, remove_empty
 from fastface.index.records import VideoRecord
 from fastface.names import counted, valid_text
@@ -29,7 +29,7 @@ from fastface.pipeline.task_pool import Refused, run_errands
 from fastface.runtime.context import Desk
 from fastface.runtime.resources import num_cores
 from fastface.search.searcher import Findings
-from fastface.types import Span, VideoInfo
+from fastface.types import CutFacts, Span, SpanRow, VideoInfo
 from fastface.video.fingerprint import fingerprint
 
 __all__ = ["Exporter", "Exports"]

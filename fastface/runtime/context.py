@@ -6,29 +6,21 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from fastface.config import Config, ScanConfig
+from fastface.config import Config
 from fastface.errors import BackendError, ConfigError, ModelError
-from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import Limits
-from fastface.gallery.track_voting import EvidenceModel
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.messages import DecoderSettings, WorkerSettings
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.event_log import journal
-from fastface.runtime.networks import Networks, thresholds, usual_canvas
+from fastface.runtime.networks import Networks, thresholds
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 from fastface.runtime.remarks import describe_video
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.runtime.run_report import VideoOutcome
-from fastface.runtime.scan_key import recipe_of
 from fastface.runtime.shutdown import Interruption, interruptible
-from fastface.scan.scanner import Scanner
-from fastface.search.searcher import Finder
-from fastface.types import BlurGate, Looks, Size
 from fastface.video.discover import VideoFile
 
 __all__ = ["VERSION", "Desk", "open_desk"]
@@ -48,55 +40,6 @@ class Desk:
     layout: Layout
     observer: Observer
     interruption: Interruption
-
-    @contextmanager
-    def coordinator(self) -> Iterator[Coordinator]:
-        """The processes of a scan. None is started before there is work."""
-        scan, networks, layout = self.config.scan, self.networks, self.layout
-        det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
-        decoder = DecoderSettings(
-            ring=layout.ring,
-            det_size=det_size,
-            sampling=scan.sampling,
-            unit_seconds=scan.unit_seconds,
-            max_pixels=scan.max_pixels,
-            threads=layout.decoder_threads,
-            portraits=scan.portrait_mb > 0,
-            cards=tuple(card.device_id for card in networks.cards),
-        )
-        # Photos and exports come a few at a time: only a scan has batches enough.
-        cards = tuple(replace(card, captures=self.config.models.cuda_graphs) for card in networks.cards)
-        worker = WorkerSettings(
-            ring=layout.ring,
-            canvas=usual_canvas(scan),
-            detector=networks.detector,
-            recogniser=networks.recogniser,
-            dimension=networks.dimension,
-            device=cards[0],
-            threads=layout.worker_threads,
-            cache_folder=networks.cache,
-            det_threshold=scan.lowest_score,
-            clear_score=scan.det_threshold,
-            min_face=scan.min_face,
-            min_sharpness=scan.min_sharpness,
-            gate=_gate(scan),
-            persons=networks.person if scan.track == "persons" else None,
-            cards=cards,
-            looks=Looks(scan.close_ups, scan.turned_faces),
-            precisions=networks.precisions,
-        )
-        with Coordinator(decoder, worker, layout.sizes, self.interruption.wants_end) as coordinator:
-            yield coordinator
-
-    def scanner(self) -> Scanner:
-        """What brings videos into the index."""
-        recipe = recipe_of(self.config.scan, self.networks, VERSION)
-        return Scanner(self.out.index, self.ledger, recipe, self.observer)
-
-    def finder(self, references: ReferenceSet, limits: Limits, model: EvidenceModel | None = None) -> Finder:
-        """What asks the index for the persons of a gallery; without a model each face is decided by itself."""
-        spans = self.config.spans
-        return Finder(self.out, self.ledger, references=references, limits=limits, spans=spans, model=model)
 
     def records(self) -> list[VideoRecord]:
         """The ledger's videos, by name."""
@@ -177,15 +120,6 @@ def _is_begun(folder: OutputFolder) -> bool:
     """Whether anything was scanned or made: videos that wait to be scanned are nothing yet."""
     with Ledger(folder.ledger) as ledger:
         return any(record.scan_key for record in ledger.videos()) or bool(ledger.exports())
-
-
-def _gate(scan: ScanConfig) -> BlurGate | None:
-    if scan.blur_gate == "none":
-        return None
-    is_whole = scan.blur_gate == "global"
-    return (
-        BlurGate(scan.blur_threshold) if is_whole else BlurGate(scan.blur_threshold, scan.blur_tiles, scan.blur_share)
-    )
 
 
 def _name(record: VideoRecord) -> str:

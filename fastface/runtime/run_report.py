@@ -11,14 +11,13 @@ from time import monotonic
 from typing import Any
 
 from fastface.config import Config
-from fastface.export.tables.results import SpanRow
 from fastface.files import write_atomic
 from fastface.gallery.thresholds import Limits
 from fastface.models.packs import Network
 from fastface.names import shortened, valid_text
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import network_precisions
-from fastface.types import Gallery
+from fastface.types import Gallery, SpanRow
 from fastface.video.discover import LeftOut, Skipped, VideoFile
 
 __all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]

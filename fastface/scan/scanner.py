@@ -24,8 +24,9 @@ from fastface.pipeline.events import (
     VideoProbed,
     VideoRefused,
 )
+from fastface.runtime.context import VERSION, Desk
 from fastface.runtime.observer import Observer
-from fastface.runtime.scan_key import Recipe
+from fastface.runtime.scan_key import Recipe, recipe_of
 from fastface.scan.index_writer import Filing, Seen
 from fastface.scan.writer_thread import Background
 from fastface.types import Faces, Unit, VideoInfo
@@ -33,7 +34,7 @@ from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.frame import UnitReport
 
-__all__ = ["Scanner"]
+__all__ = ["Scanner", "open_scanner"]
 
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
@@ -287,3 +288,9 @@ class Scanner:
         fail_point("scan.dropped")
         self.finished.add(ended.video_id)
         self._observer.video_finished(ended.video_id, ended.state, ended.reason)
+
+
+def open_scanner(desk: Desk) -> Scanner:
+    """A scanner with a command's settings, networks and output folder."""
+    recipe = recipe_of(desk.config.scan, desk.networks, VERSION)
+    return Scanner(desk.out.index, desk.ledger, recipe, desk.observer)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from fastface.config import Config
-from fastface.export.tables.results import is_growth, write_growth
 from fastface.gallery.decision import decide_tracks
 from fastface.gallery.growth import Grower, GrowthRule
 from fastface.gallery.reference_set import ReferenceSet
@@ -23,7 +22,8 @@ from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import counted
 from fastface.runtime.context import Desk
-from fastface.search.searcher import Finder
+from fastface.search.growth_table import is_growth, write_growth
+from fastface.search.searcher import Finder, open_finder
 from fastface.types import Gallery
 
 __all__ = ["forget_growth", "observe_archive", "rule_for", "survey"]
@@ -55,7 +55,7 @@ def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord])
         SpaceError: No space is left.
     """
     config, usual = desk.config, desk.networks.models.thresholds.impostors
-    finder = desk.finder(references, desk.limits)
+    finder = open_finder(desk, references, desk.limits)
     if not config.match.tracks or not len(references):
         return finder
     found = list(finder.indexes(records))
@@ -78,7 +78,7 @@ def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord])
         model = model.refined(references, cohort)
     rule = rule_for(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
     desk.observer.note(_describe(rule, usual, num_tracks, num_targets))
-    return desk.finder(references, replace(desk.limits, tracks=rule), model)
+    return open_finder(desk, references, replace(desk.limits, tracks=rule), model)
 
 
 def observe_archive(

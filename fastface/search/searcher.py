@@ -19,6 +19,7 @@ from fastface.grouping import summarize_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.runtime.context import Desk
 from fastface.runtime.output_folder import OutputFolder
 from fastface.runtime.scan_key import sampling_of
 from fastface.timeline import (
@@ -38,7 +39,7 @@ from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.discover import picture_names
 from fastface.video.fingerprint import fingerprint
 
-__all__ = ["Finder", "Findings", "scanned_pictures"]
+__all__ = ["Finder", "Findings", "open_finder", "scanned_pictures"]
 
 _REACH = Fraction(2)
 """Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
@@ -357,3 +358,9 @@ def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.
     last_begun = np.searchsorted(bounds[:, 0], times, side="right") - 1
     inside: npt.NDArray[np.bool_] = (last_begun >= 0) & (times < bounds[last_begun, 1])
     return inside
+
+
+def open_finder(desk: Desk, references: ReferenceSet, limits: Limits, model: EvidenceModel | None = None) -> Finder:
+    """A finder over a command's output folder; without a model each face is decided by itself."""
+    spans = desk.config.spans
+    return Finder(desk.out, desk.ledger, references=references, limits=limits, spans=spans, model=model)

@@ -1,6 +1,18 @@
 """The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
 
-from fastface.types.answers import HIT_KINDS, Added, Doubt, FramingClass, Gallery, HitKind, Hits, Span, Target
+from fastface.types.answers import (
+    HIT_KINDS,
+    Added,
+    CutFacts,
+    Doubt,
+    FramingClass,
+    Gallery,
+    HitKind,
+    Hits,
+    Span,
+    SpanRow,
+    Target,
+)
 from fastface.types.bodies import NUM_COLOURS, Bodies
 from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, PROFILE_YAW, FacePictures, Faces, FloatArray, Rows
 from fastface.types.frames import SIGNATURE_SIZE, SampledFrames
@@ -22,6 +34,7 @@ __all__ = [
     "Appearance",
     "BlurGate",
     "Bodies",
+    "CutFacts",
     "DecoderName",
     "Doubt",
     "FacePictures",
@@ -43,6 +56,7 @@ __all__ = [
     "Sampling",
     "Size",
     "Span",
+    "SpanRow",
     "Target",
     "Tracks",
     "Unit",

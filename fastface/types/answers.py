@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,19 @@ import numpy.typing as npt
 
 from fastface.types.faces import FloatArray, Rows
 
-__all__ = ["HIT_KINDS", "Added", "Doubt", "FramingClass", "Gallery", "HitKind", "Hits", "Span", "Target"]
+__all__ = [
+    "HIT_KINDS",
+    "Added",
+    "CutFacts",
+    "Doubt",
+    "FramingClass",
+    "Gallery",
+    "HitKind",
+    "Hits",
+    "Span",
+    "SpanRow",
+    "Target",
+]
 
 FramingClass = Literal["close-up", "portrait", "half", "full"]
 """How much of a person a picture shows, from the head to all of it."""
@@ -178,3 +191,43 @@ class Span:
     hits: int
     best_similarity: float | None
     mean_similarity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CutFacts:
+    """How a clip was cut.
+
+    A copied clip begins at the keyframe before its span.
+
+    Attributes:
+        mode: `copy` or `precise`.
+        start: Seconds from the video's first frame.
+        end: The same.
+        left_out: Streams of the video that are not in the clip, and why.
+    """
+
+    mode: str
+    start: float
+    end: float
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRow:
+    """A span and the clip that was cut from it.
+
+    Attributes:
+        span: The span.
+        clip: The clip's path relative to the output folder, with `/`; empty where there is none.
+        cut: How the clip was cut and where it really begins and ends; None where there is none.
+        path: Where the video is.
+        pictures: Names of the first and the last picture with a hit, in a folder of pictures; empty of films.
+        player_offset: Seconds that a player shows when the video's first frame is on the screen.
+    """
+
+    span: Span
+    clip: str = ""
+    cut: CutFacts | None = None
+    path: Path | None = None
+    pictures: tuple[str, str] = ("", "")
+    player_offset: float = 0.0

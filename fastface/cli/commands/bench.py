@@ -12,9 +12,16 @@ from fastface.cli.console import MOST_ROWS, as_json, say, show
 from fastface.cli.console import console as stdout
 from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
 from fastface.commands import bench as workflow
-from fastface.commands.bench import Measurement, combinations_of, described, profile_text
-from fastface.commands.bench_report import COLUMNS, cells, write_report
-from fastface.diagnostics.dry_run import preview_bench
+from fastface.commands.bench import (
+    COLUMNS,
+    Measurement,
+    cells,
+    combinations_of,
+    described,
+    preview_bench,
+    profile_text,
+    write_report,
+)
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.runtime.precisions import describe_networks

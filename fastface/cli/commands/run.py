@@ -1,15 +1,29 @@
-"""`fastface run`: the main job."""
+"""`fastface run`, the main job, and its two halves: `scan` builds the index, `find` searches it."""
 
 from pathlib import Path
 
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out, Targets, holds_anything, or_samples
 from fastface.cli.console import finish, observer_for, show
-from fastface.cli.options import EXPORT, GROWTH, MATCH, MODELS, REFERENCES, RUN, SCAN, SPANS, Invocation, with_settings
+from fastface.cli.options import (
+    EXPORT,
+    GROWTH,
+    LIMITS,
+    MATCH,
+    MODELS,
+    REFERENCES,
+    RUN,
+    SCAN,
+    SPANS,
+    Invocation,
+    with_settings,
+)
+from fastface.commands.run import find as find_workflow
 from fastface.commands.run import run as run_workflow
-from fastface.diagnostics.dry_run import preview_demo, preview_run
+from fastface.commands.run import scan as scan_workflow
+from fastface.diagnostics.dry_run import preview_demo, preview_find, preview_run
 from fastface.errors import ConfigError
 
-__all__ = ["run"]
+__all__ = ["find", "run", "scan"]
 
 
 @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS, remembers="export")
@@ -30,3 +44,21 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, targets, out), invocation)
     finish(run_workflow(invocation.config, inputs, targets, out, observer_for(invocation)), invocation)
+
+
+@with_settings(SCAN, RUN, MODELS, remembers="models")
+def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -> None:
+    """Find all faces of videos and keep them as an index, to be searched later by find and people."""
+    inputs = inputs or [IN_FOLDER]
+    if invocation.dry_run:
+        show(preview_run(invocation.config, inputs, None, out), invocation)
+    finish(scan_workflow(invocation.config, inputs, out, observer_for(invocation)), invocation)
+
+
+@with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
+def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
+    """Search scanned videos for other persons, or with other settings, without scanning again."""
+    targets = or_samples(targets)
+    if invocation.dry_run:
+        show(preview_find(invocation.config, targets, out), invocation)
+    finish(find_workflow(invocation.config, targets, out, observer_for(invocation)), invocation)

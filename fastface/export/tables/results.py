@@ -23,17 +23,13 @@ from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
 from fastface.files import atomic_path
 from fastface.names import text_cell, valid_text
-from fastface.types import HIT_KINDS, Added, Doubt, Faces, Hits, Span
+from fastface.types import HIT_KINDS, Doubt, Faces, Hits, SpanRow
 
 __all__ = [
     "CropRow",
-    "CutFacts",
-    "SpanRow",
     "VideoHits",
-    "is_growth",
     "span_object",
     "write_crops_table",
-    "write_growth",
     "write_hits",
     "write_review",
     "write_spans",
@@ -53,56 +49,12 @@ _REVIEW_COLUMNS = (
     "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
     "reason", "start_hms", "end_hms",
 )  # fmt: skip
-_GROWTH_COLUMNS = (
-    "target", "video", "time", "x1", "y1", "x2", "y2", "anchor", "track_evidence", "similarity", "margin",
-    "quality", "yaw",
-)  # fmt: skip
 _CROP_COLUMNS = (
     "video", "target", "time", "box", "similarity", "quality", "ratio", "file",
     "crop", "framing", "person", "estimated", "score", *PARTS, "path", "time_hms", "picture",
 )  # fmt: skip
 _CHUNK_ROWS = 4096
 """Rows that are Python objects at one time: a run can have millions of hits."""
-
-
-@dataclass(frozen=True, slots=True)
-class CutFacts:
-    """How a clip was cut.
-
-    A copied clip begins at the keyframe before its span.
-
-    Attributes:
-        mode: `copy` or `precise`.
-        start: Seconds from the video's first frame.
-        end: The same.
-        left_out: Streams of the video that are not in the clip, and why.
-    """
-
-    mode: str
-    start: float
-    end: float
-    left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SpanRow:
-    """A span and the clip that was cut from it.
-
-    Attributes:
-        span: The span.
-        clip: The clip's path relative to the output folder, with `/`; empty where there is none.
-        cut: How the clip was cut and where it really begins and ends; None where there is none.
-        path: Where the video is.
-        pictures: Names of the first and the last picture with a hit, in a folder of pictures; empty of films.
-        player_offset: Seconds that a player shows when the video's first frame is on the screen.
-    """
-
-    span: Span
-    clip: str = ""
-    cut: CutFacts | None = None
-    path: Path | None = None
-    pictures: tuple[str, str] = ("", "")
-    player_offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,21 +158,6 @@ def write_review(path: Path, rows: Iterable[tuple[str, Doubt]]) -> None:
     write_csv(path, _REVIEW_COLUMNS, (_review_cells(*row) for row in ordered))
 
 
-def write_growth(path: Path, rows: Iterable[Added]) -> None:
-    """Writes bank_growth.csv: the faces that became references, and what speaks for each; in the order of the rows.
-
-    Raises:
-        SpaceError: No space is left.
-    """
-    write_csv(path, _GROWTH_COLUMNS, map(_growth_cells, rows))
-
-
-def is_growth(path: Path) -> bool:
-    """Whether a file is a table that `write_growth` wrote, by its first line."""
-    with path.open("rb") as file:
-        return file.readline() == (",".join(_GROWTH_COLUMNS) + "\r\n").encode()
-
-
 def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
     """Writes crops.csv, sorted by video, time, target and file.
 
@@ -284,19 +221,6 @@ def _review_cells(video_id: str, doubt: Doubt) -> Cells:
     scores = (_known_score(score) for score in (doubt.best_similarity, doubt.similarity, doubt.evidence, doubt.margin))
     clocks = (clock_cell(doubt.start), clock_cell(doubt.end))
     return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason, *clocks)
-
-
-def _growth_cells(added: Added) -> Cells:
-    scores = (score_cell(score) for score in (added.track_evidence, added.similarity, added.margin, added.quality))
-    return (
-        text_cell(added.target),
-        text_cell(added.video_id),
-        seconds_cell(added.time),
-        *map(pixels_cell, added.box),
-        text_cell(added.anchor),
-        *scores,
-        pixels_cell(added.yaw),
-    )
 
 
 def _crop_cells(row: CropRow) -> Cells:

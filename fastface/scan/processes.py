@@ -1,0 +1,63 @@
+"""The processes of a scan, started as the settings and the machine want them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from fastface.config import ScanConfig
+from fastface.pipeline.coordinator import Coordinator
+from fastface.pipeline.messages import DecoderSettings, WorkerSettings
+from fastface.runtime.context import Desk
+from fastface.runtime.networks import usual_canvas
+from fastface.types import BlurGate, Looks, Size
+
+__all__ = ["open_coordinator"]
+
+
+@contextmanager
+def open_coordinator(desk: Desk) -> Iterator[Coordinator]:
+    """The processes of a scan. None is started before there is work."""
+    scan, networks, layout = desk.config.scan, desk.networks, desk.layout
+    det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
+    decoder = DecoderSettings(
+        ring=layout.ring,
+        det_size=det_size,
+        sampling=scan.sampling,
+        unit_seconds=scan.unit_seconds,
+        max_pixels=scan.max_pixels,
+        threads=layout.decoder_threads,
+        portraits=scan.portrait_mb > 0,
+        cards=tuple(card.device_id for card in networks.cards),
+    )
+    # Photos and exports come a few at a time: only a scan has batches enough.
+    cards = tuple(replace(card, captures=desk.config.models.cuda_graphs) for card in networks.cards)
+    worker = WorkerSettings(
+        ring=layout.ring,
+        canvas=usual_canvas(scan),
+        detector=networks.detector,
+        recogniser=networks.recogniser,
+        dimension=networks.dimension,
+        device=cards[0],
+        threads=layout.worker_threads,
+        cache_folder=networks.cache,
+        det_threshold=scan.lowest_score,
+        clear_score=scan.det_threshold,
+        min_face=scan.min_face,
+        min_sharpness=scan.min_sharpness,
+        gate=_gate(scan),
+        persons=networks.person if scan.track == "persons" else None,
+        cards=cards,
+        looks=Looks(scan.close_ups, scan.turned_faces),
+        precisions=networks.precisions,
+    )
+    with Coordinator(decoder, worker, layout.sizes, desk.interruption.wants_end) as coordinator:
+        yield coordinator
+
+
+def _gate(scan: ScanConfig) -> BlurGate | None:
+    if scan.blur_gate == "none":
+        return None
+    is_whole = scan.blur_gate == "global"
+    return (
+        BlurGate(scan.blur_threshold) if is_whole else BlurGate(scan.blur_threshold, scan.blur_tiles, scan.blur_share)
+    )
