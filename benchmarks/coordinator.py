@@ -24,6 +24,7 @@ from coordinator_crew import DIMENSION, RATE, SAMPLING, UNIT_SECONDS, Drawn
 from results import machine, write_section
 
 from fastface.index.ledger import Ledger
+from fastface.indexing.scanner import Scanner
 from fastface.pipeline import coordinator as rooms
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings
@@ -31,7 +32,6 @@ from fastface.pipeline.process_pool import Crew, CrewSizes
 from fastface.pipeline.ring import RingShape
 from fastface.runtime.observer import Observer
 from fastface.runtime.scan_key import Recipe
-from fastface.scan.scanner import Scanner
 from fastface.video.discover import VideoFile
 
 WORKERS = 2

@@ -14,8 +14,8 @@ from time import perf_counter
 import numpy as np
 from results import machine, write_section
 
-from fastface.people.clusters import neighbours
-from fastface.people.clusters.clustering import LinkRule, clustered
+from fastface.census.clusters import neighbours
+from fastface.census.clusters.clustering import LinkRule, clustered
 from fastface.types import Tracks
 
 DIMENSION = 512

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastface.config import ExportConfig
+from fastface.export.crops import choosing
 from fastface.export.crops.choosing import SAME_SCALE, SAME_YAW, choose_hits
-from fastface.export.crops.crops import choosing
 from fastface.faces.wholeness import shown_shares
 from fastface.types import DOUBLE_COSINE, Faces
 

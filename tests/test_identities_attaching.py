@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fastface.census.clusters.attaching import attach_poor
+from fastface.census.clusters.clustering import LinkRule, clustered
 from fastface.models.catalog import THRESHOLDS
-from fastface.people.clusters.attaching import attach_poor
-from fastface.people.clusters.clustering import LinkRule, clustered
 from fastface.types import Tracks
 
 USUAL = THRESHOLDS["w600k_mbf"].impostors

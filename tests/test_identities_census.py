@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastface.people.clusters.person_summaries import NOBODY, Meetings, VideoFacts, persons_of, ranked, renumbered
+from fastface.census.clusters.person_summaries import NOBODY, Meetings, VideoFacts, persons_of, ranked, renumbered
 from fastface.types import Tracks
 
 NOBODY_MEETS = Meetings(np.empty((0, 2), np.int64), np.empty(0))

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastface.people.clusters import neighbours as neighbours_module
-from fastface.people.clusters import statistics as summary
-from fastface.people.clusters.clustering import LinkRule, clustered
-from fastface.people.clusters.neighbours import NUM_NEIGHBOURS, compared, neighbours
-from fastface.people.clusters.statistics import frame_mates, summarised
+from fastface.census.clusters import neighbours as neighbours_module
+from fastface.census.clusters import statistics as summary
+from fastface.census.clusters.clustering import LinkRule, clustered
+from fastface.census.clusters.neighbours import NUM_NEIGHBOURS, compared, neighbours
+from fastface.census.clusters.statistics import frame_mates, summarised
 from fastface.types import Faces, Tracks
 
 RULE = LinkRule(threshold=0.5, clear_score=0.6, strict_threshold=0.65)
@@ -243,7 +243,7 @@ def test_centroids_are_the_same_to_the_last_bit_whatever_is_added_first(monkeypa
     rows = middle / np.linalg.norm(middle) + rng.normal(size=(count, dimension)) * 0.4 / np.sqrt(dimension)
     tracks = tracks_of(rows, rng.random(count))
     chain = [(one, one + 1) for one in range(count - 1)]  # one person by decree, in one step
-    monkeypatch.setattr("fastface.people.clusters.clustering._BLOCK_ROWS", 57)
+    monkeypatch.setattr("fastface.census.clusters.clustering._BLOCK_ROWS", 57)
     found = set()
     for _ in range(3):
         order = rng.permutation(count)

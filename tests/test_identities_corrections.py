@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from people_tools import HOSTILE
 
+from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track, look_of
 from fastface.errors import FaceIndexError
-from fastface.people.clusters.corrections import Anchor, Corrections, anchored_track, look_of
 from fastface.types import NUM_COLOURS, Bodies
 
 BOX = (100.0, 50.0, 180.0, 150.0)

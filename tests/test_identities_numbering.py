@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastface.census.clusters.numbering import CensusTracks, Numbering
 from fastface.errors import FaceIndexError
-from fastface.people.clusters.numbering import CensusTracks, Numbering
 
 ALIKE = 0.9
 

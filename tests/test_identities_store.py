@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastface.errors import ConfigError, SpaceError, StoreError
-from fastface.people.store import register
-from fastface.people.store.base import (
+from fastface.census.store import register
+from fastface.census.store.base import (
     Encounter,
     Identity,
     IdentityStore,
@@ -27,6 +26,7 @@ from fastface.people.store.base import (
     open_existing,
     open_store,
 )
+from fastface.errors import ConfigError, SpaceError, StoreError
 
 D = 64
 THRESHOLD = 0.6
@@ -641,8 +641,8 @@ def test_a_full_disk_is_told_and_what_was_told_before_stays(tmp_path: Path) -> N
 
 
 def test_a_file_that_stays_in_use_is_told(tmp_path: Path) -> None:
-    from fastface.people.store.base import Rules
-    from fastface.people.store.sqlite import SqliteStore
+    from fastface.census.store.base import Rules
+    from fastface.census.store.sqlite import SqliteStore
 
     path = tmp_path / "identities.db"
     with SqliteStore(path, Rules("abc", D, THRESHOLD, 30), patience=0.2) as store:
@@ -706,7 +706,7 @@ def test_what_others_change_in_the_middle_is_not_taken_for_damage(
                 interruptions.pop()
                 assert tell(other, axis(1), "a", "1") == 2
 
-        monkeypatch.setattr("fastface.people.store.redis.fail_point", interrupt)
+        monkeypatch.setattr("fastface.census.store.redis.fail_point", interrupt)
         assert tell(store, axis(2), "a", "2") == 3
         interruptions.append(2)
         keep_only(store, "a", ["0", "2"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gallery_tools import axis, faces_of, mixed
 
-from fastface.people.clusters.corrections import Anchor, Corrections, cut_tracks, look_of
+from fastface.census.clusters.corrections import Anchor, Corrections, cut_tracks, look_of
 from fastface.tracking.face_tracks import link_tracks
 from fastface.tracking.track_cuts import best_cut, cut_contradictions
 from fastface.types import Faces

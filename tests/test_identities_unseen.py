@@ -9,8 +9,8 @@ from gallery_tools import axis, faces_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastface.people.clusters.person_summaries import NOBODY
-from fastface.people.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
+from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
 from fastface.types import NUM_COLOURS, Bodies, Faces
 
 ANN, BO = 0, 1

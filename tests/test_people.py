@@ -22,13 +22,13 @@ import pyarrow.parquet as pq
 import pytest
 from cli_tools import contents, environment, errors, fastface
 
+from fastface.census.store.base import open_existing
 from fastface.cli import main
 from fastface.demo.film import Encoding, draw_film
 from fastface.demo.networks import write_pack
 from fastface.demo.persons import ADA, BO, CLEO, STRANGER, Disguise
 from fastface.demo.script import Appearance, Script, Sighting
 from fastface.errors import InterruptError
-from fastface.people.store.base import open_existing
 
 RATE, STEP, PERIOD = 25, 5, 0.2
 LEFT, MIDDLE, RIGHT = (120, 176), (320, 176), (528, 176)
@@ -906,7 +906,7 @@ def test_a_pick_that_is_stopped_while_it_notes_what_was_said_can_be_repeated(
 
     asked = ("pick", "1", "4", "--name", "Ada", "-o", out, "-q", "--clips", "none", "--crops", "none")
     with monkeypatch.context() as patched:
-        patched.setattr("fastface.people.clusters.corrections.Corrections.save", interrupted)
+        patched.setattr("fastface.census.clusters.corrections.Corrections.save", interrupted)
         assert command(*asked).returncode == 130
     assert command(*asked).returncode == 0
     assert listed(census(command, out)) == [("Ada", 42), ("", 21), ("", 11)]

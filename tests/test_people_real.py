@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastface.census.census import take_census
+from fastface.census.clusters.corrections import Corrections
+from fastface.census.clusters.person_summaries import NOBODY
 from fastface.commands.people import PeopleResult, people
 from fastface.commands.run import find, scan
 from fastface.config import Config, load_config
 from fastface.index.store import VideoIndex
-from fastface.people.census import take_census
-from fastface.people.clusters.corrections import Corrections
-from fastface.people.clusters.person_summaries import NOBODY
 from fastface.runtime.context import open_desk
 from fastface.runtime.observer import Observer
 from fastface.types import Faces

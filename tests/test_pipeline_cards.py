@@ -24,8 +24,8 @@ from fastface.errors import DeviceLostError
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.events import ChildNote
+from fastface.pipeline.inference import gpu_overlap as overlap
 from fastface.pipeline.inference.gpu_overlap import serve_overlapped
-from fastface.pipeline.inference.worker_loop import gpu_overlap as overlap
 from fastface.pipeline.inference.worker_loop import serve_in_turn
 from fastface.pipeline.messages import DecoderSettings, Failed, Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.process import Child

@@ -16,7 +16,7 @@ from test_pipeline_cards import settings_for
 from fastface.demo.script import Script
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import ChildLost, Event, UnitScanned, VideoProbed
-from fastface.pipeline.inference.worker_loop import gpu_overlap as overlap
+from fastface.pipeline.inference import gpu_overlap as overlap
 from fastface.pipeline.inference.worker_loop import worker_loop as inference
 from fastface.pipeline.messages import DecoderSettings, Infer, WorkerSettings
 from fastface.pipeline.process_pool import Crew, CrewSizes

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from fastface.scan.writer_thread import Background
+from fastface.indexing.writer_thread import Background
 
 
 def test_what_follows_is_done_in_order_by_the_caller() -> None:

@@ -8,12 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastface.commands.people import PeopleResult, publish
-from fastface.config import Config
-from fastface.diagnostics.preflight import look_at_index
-from fastface.errors import ConfigError
-from fastface.index.store import VideoIndex
-from fastface.people.census import (
+from fastface.census.census import (
     Census,
     corrections_path,
     shown_census,
@@ -21,10 +16,10 @@ from fastface.people.census import (
     undo_path,
     with_shown_settings,
 )
-from fastface.people.clusters.clustering import LinkRule, clustered
-from fastface.people.clusters.correction_log import read_corrections, write_corrections
-from fastface.people.clusters.corrections import Anchor, Corrections, rejoin_tracks
-from fastface.people.selection import (
+from fastface.census.clusters.clustering import LinkRule, clustered
+from fastface.census.clusters.correction_log import read_corrections, write_corrections
+from fastface.census.clusters.corrections import Anchor, Corrections, rejoin_tracks
+from fastface.census.selection import (
     anchor_at,
     anchors_of,
     best_tracks,
@@ -37,7 +32,12 @@ from fastface.people.selection import (
     tell_store,
     together_note,
 )
-from fastface.people.store.base import open_existing
+from fastface.census.store.base import open_existing
+from fastface.commands.people import PeopleResult, publish
+from fastface.config import Config
+from fastface.diagnostics.preflight import look_at_index
+from fastface.errors import ConfigError
+from fastface.index.store import VideoIndex
 from fastface.runtime.context import Desk, open_desk
 from fastface.runtime.observer import Observer
 from fastface.tracking.track_cuts import best_cut

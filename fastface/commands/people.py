@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.body_only import read_bodies
+from fastface.census.census import Census, corrections_path, forget_shown, note_shown, take_census
+from fastface.census.clusters.corrections import Corrections
+from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.unseen_bodies import SEEN
+from fastface.census.files import write_people
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_at_index
 from fastface.export.exporter import Exporter
 from fastface.export.overlay import BoxTrack, box_tracks
 from fastface.index.store import VideoIndex
 from fastface.names import counted
-from fastface.people.body_only import read_bodies
-from fastface.people.census import Census, corrections_path, forget_shown, note_shown, take_census
-from fastface.people.clusters.corrections import Corrections
-from fastface.people.clusters.person_summaries import NOBODY
-from fastface.people.clusters.unseen_bodies import SEEN
-from fastface.people.files import write_people
 from fastface.runtime.context import Desk, open_desk
 from fastface.runtime.observer import Observer
 from fastface.types import Bodies, Faces, HitKind, Hits, Person

@@ -7,6 +7,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.body_only import read_bodies
+from fastface.census.census import Census, corrections_path, shown_census, take_census
+from fastface.census.clusters.corrections import Corrections
+from fastface.census.clusters.unseen_bodies import once_a_frame
+from fastface.census.files import write_people
+from fastface.census.photo_names import is_reserved_name
+from fastface.census.selection import (
+    anchors_of,
+    in_words,
+    log_correction,
+    places_of,
+    renewed,
+    tell_store,
+    together_note,
+)
 from fastface.commands.people import publish
 from fastface.commands.run import answer, reported
 from fastface.config import Config
@@ -23,21 +38,6 @@ from fastface.gallery.photo_set.sources import label_of
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.store import VideoIndex
 from fastface.names import is_shown, valid_text
-from fastface.people.body_only import read_bodies
-from fastface.people.census import Census, corrections_path, shown_census, take_census
-from fastface.people.clusters.corrections import Corrections
-from fastface.people.clusters.unseen_bodies import once_a_frame
-from fastface.people.files import write_people
-from fastface.people.photo_names import is_reserved_name
-from fastface.people.selection import (
-    anchors_of,
-    in_words,
-    log_correction,
-    places_of,
-    renewed,
-    tell_store,
-    together_note,
-)
 from fastface.runtime.context import Desk, open_desk
 from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import RunResult

@@ -8,6 +8,8 @@ from time import monotonic
 
 import numpy as np
 
+from fastface.census.person_names import drop_copies, settle_names
+from fastface.census.photo_names import PhotoNames
 from fastface.commands.enroll import enrol
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
@@ -19,17 +21,15 @@ from fastface.files import private_folder
 from fastface.gallery.matching import match
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
+from fastface.indexing.processes import open_coordinator
+from fastface.indexing.scanner import Scanner, open_scanner
 from fastface.names import counted, shortened
-from fastface.people.person_names import drop_copies, settle_names
-from fastface.people.photo_names import PhotoNames
 from fastface.pipeline.coordinator import Coordinator
 from fastface.runtime.context import Desk, open_desk
 from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import Counts, RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
-from fastface.scan.processes import open_coordinator
-from fastface.scan.scanner import Scanner, open_scanner
 from fastface.search.archive_survey import forget_growth, survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.searcher import Finder, Findings, open_finder

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track, cut_tracks
+from fastface.census.clusters.person_summaries import Meetings, VideoFacts
+from fastface.census.clusters.statistics import frame_mates, summarised
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import counted
-from fastface.people.clusters.corrections import Anchor, Corrections, anchored_track, cut_tracks
-from fastface.people.clusters.person_summaries import Meetings, VideoFacts
-from fastface.people.clusters.statistics import frame_mates, summarised
 from fastface.runtime.context import Desk
 from fastface.runtime.scan_key import sampling_of
 from fastface.types import Faces, Tracks, VideoInfo

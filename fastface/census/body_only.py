@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track
+from fastface.census.clusters.person_summaries import NOBODY, Meetings
+from fastface.census.clusters.statistics import frame_mates
+from fastface.census.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
+from fastface.census.track_table import Roll
 from fastface.index.store import VideoIndex
 from fastface.names import counted
-from fastface.people.clusters.corrections import Anchor, Corrections, anchored_track
-from fastface.people.clusters.person_summaries import NOBODY, Meetings
-from fastface.people.clusters.statistics import frame_mates
-from fastface.people.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
-from fastface.people.track_table import Roll
 from fastface.runtime.context import Desk
 from fastface.types import Bodies, Faces, Tracks
 

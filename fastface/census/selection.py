@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.census import MOST_ANCHORS, Census, name_of, undo_path
+from fastface.census.clusters.correction_log import LoggedCorrection, append_correction
+from fastface.census.clusters.corrections import Anchor, Corrections, look_of
+from fastface.census.identity_matching import store_of
+from fastface.census.store.base import Membership, open_existing
 from fastface.errors import ConfigError
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
-from fastface.people.census import MOST_ANCHORS, Census, name_of, undo_path
-from fastface.people.clusters.correction_log import LoggedCorrection, append_correction
-from fastface.people.clusters.corrections import Anchor, Corrections, look_of
-from fastface.people.identity_matching import store_of
-from fastface.people.store.base import Membership, open_existing
 from fastface.runtime.context import Desk
 from fastface.types import Bodies, Faces, Tracks
 

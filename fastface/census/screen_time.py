@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.body_only import Unseen, read_bodies
+from fastface.census.clusters.person_summaries import NOBODY, Meetings
+from fastface.census.clusters.unseen_bodies import SEEN
+from fastface.census.track_table import Roll
 from fastface.index.store import VideoIndex
-from fastface.people.body_only import Unseen, read_bodies
-from fastface.people.clusters.person_summaries import NOBODY, Meetings
-from fastface.people.clusters.unseen_bodies import SEEN
-from fastface.people.track_table import Roll
 from fastface.runtime.context import Desk
 from fastface.types import Tracks
 

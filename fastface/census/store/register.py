@@ -22,12 +22,12 @@ from typing import Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.store.base import Encounter, Identity, Membership, Rules, Sighting
+from fastface.census.store.stored_embedding import Look, Looks, mean_of
+from fastface.census.store.transaction import LAYOUT, Draft, Match, Parts, State, Told, matched
 from fastface.cosine import normalized
 from fastface.errors import StoreError
 from fastface.names import valid_text
-from fastface.people.store.base import Encounter, Identity, Membership, Rules, Sighting
-from fastface.people.store.stored_embedding import Look, Looks, mean_of
-from fastface.people.store.transaction import LAYOUT, Draft, Match, Parts, State, Told, matched
 from fastface.types import FloatArray
 
 __all__ = ["PATIENCE_SECONDS", "Register", "parts_to_text"]

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.clusters.attaching import attach_poor
+from fastface.census.clusters.clustering import STRICTER, LinkRule, clustered
+from fastface.census.clusters.corrections import Anchor, Corrections
+from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.track_table import Roll
 from fastface.config import PeopleConfig
 from fastface.cosine import normalized
 from fastface.impostors import ImpostorDistribution
-from fastface.people.clusters.attaching import attach_poor
-from fastface.people.clusters.clustering import STRICTER, LinkRule, clustered
-from fastface.people.clusters.corrections import Anchor, Corrections
-from fastface.people.clusters.person_summaries import NOBODY
-from fastface.people.track_table import Roll
 
 __all__ = ["linked", "rejected", "spoken_of"]
 

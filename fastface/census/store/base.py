@@ -244,11 +244,11 @@ def open_existing(where: str) -> IdentityStore:
 def _opened(where: str, rules: Rules | None) -> IdentityStore:
     scheme, is_address, _ = where.partition("://")
     if not is_address:
-        from fastface.people.store.sqlite import SqliteStore  # noqa: PLC0415 - it takes the nouns from here
+        from fastface.census.store.sqlite import SqliteStore  # noqa: PLC0415 - it takes the nouns from here
 
         return SqliteStore(Path(where), rules)
     if scheme in _SERVERS:
-        from fastface.people.store.redis import RedisStore  # noqa: PLC0415 - as above
+        from fastface.census.store.redis import RedisStore  # noqa: PLC0415 - as above
 
         return RedisStore(where, rules)
     # Not the whole address: there may be a password in it.

@@ -12,6 +12,8 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import was_unread
+from fastface.indexing.index_writer import Filing, Seen
+from fastface.indexing.writer_thread import Background
 from fastface.names import counted
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import (
@@ -27,8 +29,6 @@ from fastface.pipeline.events import (
 from fastface.runtime.context import VERSION, Desk
 from fastface.runtime.observer import Observer
 from fastface.runtime.scan_key import Recipe, recipe_of
-from fastface.scan.index_writer import Filing, Seen
-from fastface.scan.writer_thread import Background
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint

@@ -15,11 +15,11 @@ from importlib import import_module
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
+from fastface.census.store.base import Rules
+from fastface.census.store.register import PATIENCE_SECONDS, Register, parts_to_text
+from fastface.census.store.transaction import Draft
 from fastface.errors import ConfigError, FastfaceError, SpaceError, StoreError
 from fastface.failpoints import fail_point
-from fastface.people.store.base import Rules
-from fastface.people.store.register import PATIENCE_SECONDS, Register, parts_to_text
-from fastface.people.store.transaction import Draft
 
 __all__ = ["RedisStore"]
 

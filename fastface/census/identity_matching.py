@@ -7,12 +7,12 @@ from time import time
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.clusters.clustering import STRICTER
+from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.store.base import Encounter, Sighting, open_store
+from fastface.census.track_table import Roll
 from fastface.index.records import VideoRecord
 from fastface.names import valid_text
-from fastface.people.clusters.clustering import STRICTER
-from fastface.people.clusters.person_summaries import NOBODY
-from fastface.people.store.base import Encounter, Sighting, open_store
-from fastface.people.track_table import Roll
 from fastface.runtime.context import Desk
 from fastface.types import Person, Tracks
 

@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.store.base import Membership, Rules, Sighting
+from fastface.census.store.stored_embedding import Look, Looks
 from fastface.errors import ConfigError
-from fastface.people.store.base import Membership, Rules, Sighting
-from fastface.people.store.stored_embedding import Look, Looks
 from fastface.types import FloatArray
 
 __all__ = ["LAYOUT", "Draft", "Match", "Parts", "State", "Told", "matched"]

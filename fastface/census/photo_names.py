@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.clusters.numbering import CensusTracks, track_keys
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.gallery.matching import EVERYONE
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.people.clusters.numbering import CensusTracks, track_keys
 from fastface.runtime.context import Desk
 from fastface.search.searcher import Findings
 from fastface.types import Faces, Person

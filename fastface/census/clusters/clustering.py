@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.people.clusters.neighbours import compared, neighbours
+from fastface.census.clusters.neighbours import compared, neighbours
 from fastface.types import Tracks
 
 __all__ = ["STRICTER", "LinkRule", "clustered"]

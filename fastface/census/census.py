@@ -13,20 +13,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.body_only import Unseen, take_unseen
+from fastface.census.clusters.clustering import STRICTER
+from fastface.census.clusters.corrections import Corrections
+from fastface.census.clusters.neighbours import is_quick
+from fastface.census.clusters.numbering import Assignment, CensusTracks, Numbering
+from fastface.census.clusters.person_summaries import NOBODY, Meetings, persons_of, ranked, renumbered
+from fastface.census.identity_matching import known_persons, threshold_of
+from fastface.census.photo_names import name_by_photos, source_of
+from fastface.census.screen_time import counted_once
+from fastface.census.track_clustering import linked, rejected, spoken_of
+from fastface.census.track_table import Roll, take_roll
 from fastface.config import PeopleConfig
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.files import write_atomic
-from fastface.people.body_only import Unseen, take_unseen
-from fastface.people.clusters.clustering import STRICTER
-from fastface.people.clusters.corrections import Corrections
-from fastface.people.clusters.neighbours import is_quick
-from fastface.people.clusters.numbering import Assignment, CensusTracks, Numbering
-from fastface.people.clusters.person_summaries import NOBODY, Meetings, persons_of, ranked, renumbered
-from fastface.people.identity_matching import known_persons, threshold_of
-from fastface.people.photo_names import name_by_photos, source_of
-from fastface.people.screen_time import counted_once
-from fastface.people.track_clustering import linked, rejected, spoken_of
-from fastface.people.track_table import Roll, take_roll
 from fastface.runtime.context import Desk
 from fastface.types import Person
 

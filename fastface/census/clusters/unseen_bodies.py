@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.people.clusters.person_summaries import NOBODY
-from fastface.people.clusters.statistics import centrality
+from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.statistics import centrality
 from fastface.types import Bodies, Faces, Size, Tracks
 
 __all__ = ["SEEN", "Stretches", "once_a_frame", "owners", "stretches"]

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.clusters.clustering import LinkRule
 from fastface.impostors import ImpostorDistribution
-from fastface.people.clusters.clustering import LinkRule
 from fastface.types import Tracks
 
 __all__ = ["attach_poor"]

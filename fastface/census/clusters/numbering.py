@@ -17,10 +17,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.clusters.person_summaries import NOBODY
 from fastface.cosine import normalized
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path
-from fastface.people.clusters.person_summaries import NOBODY
 
 __all__ = ["Assignment", "CensusTracks", "Numbering", "track_keys"]
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fastface.census.clusters.corrections import Corrections
+from fastface.census.store.base import Membership
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
-from fastface.people.clusters.corrections import Corrections
-from fastface.people.store.base import Membership
 
 __all__ = ["LoggedCorrection", "append_correction", "read_corrections", "write_corrections"]
 

@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from fastface.census.store.base import Rules
+from fastface.census.store.register import PATIENCE_SECONDS, Register, parts_to_text
+from fastface.census.store.transaction import Draft
 from fastface.errors import SpaceError, StoreError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, space_checked
-from fastface.people.store.base import Rules
-from fastface.people.store.register import PATIENCE_SECONDS, Register, parts_to_text
-from fastface.people.store.transaction import Draft
 
 __all__ = ["SqliteStore"]
 

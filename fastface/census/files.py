@@ -13,6 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.body_only import read_bodies
+from fastface.census.census import Census, name_of
+from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.unseen_bodies import SEEN
+from fastface.census.thumbnail_fallback import decode_portraits
 from fastface.export.tables.people_page import write_people_page
 from fastface.export.tables.people_sheet import draw_people_table, table_names
 from fastface.export.tables.people_tables import write_appearances, write_people_table, write_together
@@ -20,11 +25,6 @@ from fastface.files import atomic_path, private_folder, remove_empty, write_atom
 from fastface.index.portraits import rows_of
 from fastface.index.store import VideoIndex
 from fastface.names import safe_name
-from fastface.people.body_only import read_bodies
-from fastface.people.census import Census, name_of
-from fastface.people.clusters.person_summaries import NOBODY
-from fastface.people.clusters.unseen_bodies import SEEN
-from fastface.people.thumbnail_fallback import decode_portraits
 from fastface.runtime.context import Desk
 from fastface.types import FacePictures, Person, Portrait
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fastface.census.census import Census
 from fastface.errors import InputError
 from fastface.export.jobs import ExportSettings, PortraitJob, PortraitsJob
 from fastface.faces.portraits import portrait_worth
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import counted
-from fastface.people.census import Census
 from fastface.pipeline.process_pool import Crew
 from fastface.pipeline.task_pool import Refused, run_errands
 from fastface.runtime.context import Desk
