@@ -18,8 +18,8 @@ REFUSED = {
 PARTIAL = {
     "am_iibbibb_editlist_videoonly.mp4": "declared",  # 12 frames of a second each, 12.5 s declared
     "am_sample_edit_list_no_sync_frame_before_edit.mp4": "declared",  # what comes before its first keyframe is lost
-    "am_sample_with_invalid_nalu.mp4": "packets",
-    "mp4parse_no_timescale.mp4": "packets",
+    "am_sample_with_invalid_nalu.mp4": "packet",
+    "mp4parse_no_timescale.mp4": "packet",
 }
 OTHER_TIMES = {
     "am_sample_with_fake_auxiliary_tracks.mp4",  # five frames with the same timestamp: they are told apart by ticks
