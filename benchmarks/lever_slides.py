@@ -17,7 +17,7 @@ from lever_samples import Lever
 from ring import worker_settings
 
 from fastface.faces.analyse import FaceAnalyser
-from fastface.pipeline.inference.worker_loop import worker_loop as inference
+from fastface.pipeline.inference import worker_loop as inference
 from fastface.pipeline.messages import Infer
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Sampling, Unit

@@ -17,7 +17,7 @@ from fastface.demo.script import Script
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import ChildLost, Event, UnitScanned, VideoProbed
 from fastface.pipeline.inference import gpu_overlap as overlap
-from fastface.pipeline.inference.worker_loop import worker_loop as inference
+from fastface.pipeline.inference import worker_loop as inference
 from fastface.pipeline.messages import DecoderSettings, Infer, WorkerSettings
 from fastface.pipeline.process_pool import Crew, CrewSizes
 from fastface.pipeline.ring import Ring, RingShape
