@@ -2,9 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-__all__ = ["clean_text", "counted", "file_name", "is_shown", "safe_name", "shortened", "text_cell", "valid_text"]
+__all__ = [
+    "clean_text", "counted", "file_name", "is_shown", "label_name", "safe_name", "shortened", "text_cell", "valid_text",
+]
+    "clean_text",
+    "counted",
+    "file_name",
+    "is_shown",
+    "label_name",
+    "safe_name",
+    "shortened",
+    "text_cell",
+    "valid_text",
+]
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
@@ -37,6 +49,17 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     stem = kept.encode()[: max_bytes - _MARK_BYTES].decode(errors="ignore").rstrip(f". {_JOINERS}")
     return f"{stem or 'unnamed'}-{digest[: _MARK_BYTES - 1]}"
+
+
+def label_name(label: str, labels: Collection[str] = ()) -> str:
+    """`safe_name` of a person, without a digest for a full stop at the end, as in "Robert Downey Jr.".
+
+    Args:
+        label: The person.
+        labels: All persons beside whose files these lie: one who is called the same without the full stop keeps it.
+    """
+    plain = label.removesuffix(".")
+    return plain if safe_name(plain) == plain and plain not in labels else safe_name(label)
 
 
 def file_name(text: str, max_bytes: int = 100) -> str:

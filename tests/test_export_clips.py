@@ -284,8 +284,8 @@ def test_the_user_can_stop_it(tmp_path: Path, sources: Callable[[str], VideoInfo
 
 
 def test_the_clip_of_a_span_has_always_the_same_name() -> None:
-    assert clip_name("Ann", 1.23449, 20.0) == "Ann_1.234-20.000.mp4"
-    assert "/" not in clip_name("../Ann", 0, 1)
+    assert clip_name("Ann", (), 1.23449, 20.0) == "Ann_1.234-20.000.mp4"
+    assert "/" not in clip_name("../Ann", (), 0, 1)
 
 
 @pytest.mark.parametrize("mode", ["copy", "precise"])

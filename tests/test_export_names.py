@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastface.names import clean_text, file_name, is_shown, safe_name, valid_text
+from fastface.names import clean_text, file_name, is_shown, label_name, safe_name, valid_text
 
 NASTY = st.text(st.characters(categories=None) | st.sampled_from("./\\-~ :\x00\n%_aA\udce9"), max_size=300)
 
@@ -55,6 +55,14 @@ def test_a_name_is_one_component_of_a_path(text: str) -> None:
 @given(NASTY, NASTY)
 def test_different_texts_have_different_names(one: str, other: str) -> None:
     assert (safe_name(one) == safe_name(other)) == (one == other)
+
+
+def test_a_full_stop_at_the_end_costs_a_digest_only_beside_a_person_without_it() -> None:
+    assert label_name("Robert Downey Jr.") == label_name("Robert Downey Jr") == "Robert Downey Jr"
+    beside = label_name("Robert Downey Jr.", ["Robert Downey Jr", "Robert Downey Jr."])
+    assert re.fullmatch("Robert Downey Jr-[0-9a-f]{8}", beside)
+    assert label_name("..") == safe_name("..")
+    assert label_name("Jr..") == safe_name("Jr..")
 
 
 def test_a_name_that_was_given_by_safe_name_is_no_one_elses() -> None:

@@ -146,14 +146,14 @@ class Exporter:
         mode = self._config.export.clips
         if mode == "none" or found.info.path.is_dir():  # a folder of pictures is no film to cut
             return ""
-        path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end)}"
+        path = f"clips/{span.video_id}/{clip_name(span.target, found.colours, span.start, span.end)}"
         self._want((path,), found.record, ClipJob(found.info, span.start, span.end, self._out.root / path, mode))
         return path
 
     def _plan_boxed(self, span: Span, found: Findings) -> None:
         if found.info.path.is_dir():
             return
-        path = f"clips/{span.video_id}/{clip_name(span.target, span.start, span.end, '_boxes')}"
+        path = f"clips/{span.video_id}/{clip_name(span.target, found.colours, span.start, span.end, '_boxes')}"
         tracks = box_tracks(found.faces, found.hits, span.start, span.end, found.colours)
         self._want((path,), found.record, BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
 

@@ -1,11 +1,11 @@
 """What is to be exported, before any pixel is touched: names, styles. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from fastface.config import BodyConfig
-from fastface.names import safe_name
+from fastface.names import label_name
 from fastface.types import Size
 
 __all__ = ["BoxLabel", "ClipMode", "CropFacts", "CropKind", "CropStyle", "clip_name"]
@@ -14,9 +14,9 @@ ClipMode = Literal["copy", "precise"]
 CropKind = Literal["face", "aligned", "body"]
 
 
-def clip_name(label: str, start: float, end: float, kind: str = "") -> str:
+def clip_name(label: str, labels: Collection[str], start: float, end: float, kind: str = "") -> str:
     """The file name of the clip of a span, or of another kind of it: the same span has always the same name."""
-    return f"{safe_name(label)}_{start:.3f}-{end:.3f}{kind}.mp4"
+    return f"{label_name(label, labels)}_{start:.3f}-{end:.3f}{kind}.mp4"
 
 
 @dataclass(frozen=True, slots=True)

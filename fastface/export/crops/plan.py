@@ -15,7 +15,7 @@ from fastface.export.plan import BoxLabel, CropKind, CropStyle
 from fastface.export.tables.results import CropRow
 from fastface.faces.wholeness import is_uncut
 from fastface.gallery.matching import EVERYONE
-from fastface.names import counted, safe_name
+from fastface.names import counted, label_name
 from fastface.persons.network import PersonNetwork
 from fastface.search.searcher import Findings
 from fastface.types import HitKind, Hits, Size
@@ -129,7 +129,7 @@ def _plan_crops(
     tally.crops = len(chosen)
     for number, (row, step) in enumerate(chosen):
         face, time = int(hits.face[row]), float(hits.time[row])
-        file = f"crops/{safe_name(label)}/{video_id}_{time:.3f}_{number}.{config.crop_format}"
+        file = f"crops/{label_name(label, found.colours)}/{video_id}_{time:.3f}_{number}.{config.crop_format}"
         x1, y1, x2, y2 = faces.boxes[face].tolist()
         crop = CropRow(
             video_id=video_id,
