@@ -5,8 +5,6 @@ import re
 from collections.abc import Collection, Sequence
 
 __all__ = [
-    "clean_text", "counted", "file_name", "is_shown", "label_name", "safe_name", "shortened", "text_cell", "valid_text",
-]
     "clean_text",
     "counted",
     "file_name",
