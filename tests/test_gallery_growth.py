@@ -1,6 +1,8 @@
 """Which faces of films join a gallery: of tracks that are surely a target's, no doubles, spread. By construction."""
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from gallery_tools import axis, faces_of, gallery, show, target
 
 from fastface.gallery.growth import Grower, GrowthRule
 from fastface.gallery.reference_set import ReferenceSet
+from fastface.search.growth_table import write_growth
 from fastface.types import Added, Faces, Gallery
 
 DIMENSION = 8
@@ -49,6 +52,15 @@ def test_faces_of_a_sure_track_join_with_their_evidence() -> None:
     assert first.track_evidence == pytest.approx(0.7071, abs=1e-3)
     assert first.similarity == pytest.approx(0.5, abs=1e-3)
     assert first.margin == pytest.approx(0.7071, abs=1e-3)
+
+
+def test_where_there_is_no_other_person_the_table_has_no_margin(tmp_path: Path) -> None:
+    table = tmp_path / "bank_growth.csv"
+    _, evidence = grown(ONLY_ANN, track_of([near(0.62, rest) for rest in (2, 3, 4)]))
+    write_growth(table, evidence)
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["target"], row["margin"]) for row in rows] == [("Ann", "")] * 3
 
 
 @pytest.mark.parametrize(("cosine", "count", "joined"), [(0.58, 3, 0), (0.62, 2, 0), (0.62, 3, 1)])

@@ -6,6 +6,7 @@ search finds what is near to those. The photos themselves are anchors: only trac
 never those that are near to what they gave, so that a mistake cannot pull in others.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -168,7 +169,8 @@ class Grower:
         return replace(gallery, targets=tuple(targets)), tuple(evidence)
 
     def _added(self, target: Target, chosen: _Candidates) -> Iterator[Added]:
-        """What speaks for each candidate."""
+        """What speaks for each candidate; nothing leads where there is no other person."""
+        has_rivals = self._references.num_persons > 1
         for row, (video, anchor) in enumerate(zip(chosen.video.tolist(), chosen.anchor.tolist(), strict=True)):
             x1, y1, x2, y2 = chosen.boxes[row].tolist()
             yield Added(
@@ -179,7 +181,7 @@ class Grower:
                 anchor=target.sources[anchor],
                 track_evidence=float(chosen.evidence[row]),
                 similarity=float(chosen.similarity[row]),
-                margin=float(chosen.margin[row]),
+                margin=float(chosen.margin[row]) if has_rivals else math.nan,
                 quality=float(chosen.quality[row]),
                 yaw=float(chosen.yaw[row]),
             )

@@ -1,5 +1,6 @@
 """Which faces are whose: decided by whole tracks, or by each face and its neighbours. Pure array code."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -274,7 +275,7 @@ def _doubts(
                 best_similarity=best,
                 similarity=float(whole[place]),
                 evidence=float(evidence.evidence[row]),
-                margin=lead,
+                margin=lead if references.num_persons > 1 else math.nan,
                 reason=reason,
             )
         )

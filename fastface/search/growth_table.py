@@ -1,5 +1,6 @@
 """bank_growth.csv: the faces of the videos that became references, and the evidence for each."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def is_growth(path: Path) -> bool:
 
 
 def _growth_cells(added: Added) -> Cells:
-    scores = (score_cell(score) for score in (added.track_evidence, added.similarity, added.margin, added.quality))
+    margin = "" if math.isnan(added.margin) else score_cell(added.margin)
+    scores = (score_cell(added.track_evidence), score_cell(added.similarity), margin, score_cell(added.quality))
     return (
         text_cell(added.target),
         text_cell(added.video_id),

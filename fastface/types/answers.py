@@ -57,7 +57,7 @@ class Added:
         anchor: Name of the photo that its track is nearest to.
         track_evidence: What its track's best faces and the photos amount to; see `gallery.evidence`.
         similarity: Cosine of the face alone to the target's nearest photo.
-        margin: Lead of that evidence over the nearest other target or lookalike.
+        margin: Lead of that evidence over the nearest other target or lookalike; NaN where there is none.
         quality: 0–1.
         yaw: Degrees.
     """
