@@ -10,8 +10,8 @@ from cli_tools import Ran, errors, fastface
 from conftest import Cartoon
 from run_tools import rows
 
-from fastface.census.person_names import drop_copies, settle_names
 from fastface.index.records import VideoRecord
+from fastface.indexing.video_names import drop_copies, settle_names
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 

@@ -8,7 +8,6 @@ from time import monotonic
 
 import numpy as np
 
-from fastface.census.person_names import drop_copies, settle_names
 from fastface.census.photo_names import PhotoNames
 from fastface.commands.enroll import enrol
 from fastface.config import Config
@@ -23,6 +22,7 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.scanner import Scanner, open_scanner
+from fastface.indexing.video_names import drop_copies, settle_names
 from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
 from fastface.runtime.context import Desk, open_desk
