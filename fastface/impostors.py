@@ -44,7 +44,7 @@ class ImpostorDistribution:
         return self.tail_start + self.tail_scale * math.log(_TAIL_SHARE / min(rate, _TAIL_SHARE))
 
     def gain(self, references: int) -> float:
-        """What the nearest of so many references has over their centroid, on average, by chance alone.
+        """Return the expected lead of the nearest of so many references over their centroid, by chance alone.
 
         The largest of k independent normal numbers grows as √(2 ln k).
         """

@@ -87,7 +87,7 @@ def _font_files() -> tuple[Path, ...]:
 
 @lru_cache(maxsize=20_000)
 def _is_known(font: Font, sign: str) -> bool:
-    """Whether a font draws a sign as it is written."""
+    """Return whether a font draws a sign as it is written."""
     if sign.isspace():
         return True
     if unicodedata.bidirectional(sign) in ("R", "AL") and not (features.check("raqm") and features.check("fribidi")):

@@ -90,7 +90,7 @@ def text_cell(text: str) -> str:
 
 
 def is_shown(text: str) -> bool:
-    """Whether all characters are visible, or join two visible ones beyond ASCII, as in a family of emoji."""
+    """Return whether all characters are visible, or join two visible ones beyond ASCII, as in a family of emoji."""
     return text.isprintable() or clean_text(text) == text.strip()
 
 

@@ -52,14 +52,14 @@ def merge(intervals: Iterable[Interval], gap: Fraction = Fraction(0)) -> tuple[I
 
 
 def clamp(intervals: Iterable[Interval], bounds: tuple[Fraction, Fraction | None] = EVERYTHING) -> tuple[Interval, ...]:
-    """What lies inside the bounds, in the order given; `None` as the upper bound is no bound."""
+    """Clip intervals to the bounds, in the order given; `None` as the upper bound is no bound."""
     low, high = bounds
     cut = ((max(start, low), end if high is None else min(end, high)) for start, end in intervals)
     return tuple((start, end) for start, end in cut if start < end)
 
 
 def subtract(intervals: Iterable[Interval], taken: Iterable[Interval]) -> tuple[Interval, ...]:
-    """What of `intervals` is in none of `taken`: sorted and merged."""
+    """Subtract `taken` from `intervals`; return sorted and merged intervals."""
     holes = merge(taken)
     left: list[Interval] = []
     for begin, end in merge(intervals):
@@ -162,7 +162,7 @@ def _span(video_id: str, target: str, start: float, end: float, hits: Hits) -> S
 def boundary_windows(
     groups: Iterable[tuple[float, float]], period: Fraction, duration: Fraction | None = None
 ) -> tuple[Interval, ...]:
-    """Where to look at every frame so that the boundaries of groups of sampled hits are known to the frame.
+    """Return the stretches to search at every frame so that the bounds of groups of sampled hits are exact.
 
     A sample is the first frame of its cell [kP, (k+1)P). All frames between a group's first hit, in cell k, and the
     sample before it lie in cell k − 1; all frames between its last hit, in cell m, and the sample after it lie in cell

@@ -1,4 +1,4 @@
-"""What a failure on a card means, told from ONNX Runtime's message: there are no error codes in Python.
+"""Classify failures of a card by ONNX Runtime's messages: Python gets no error codes.
 
 ONNX Runtime words them as `CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; …`, and its arena as
 `Failed to allocate memory for requested buffer of size …`; TensorRT, cuDNN and cuBLAS have words of their own.
@@ -29,10 +29,10 @@ _LOST = re.compile(
 
 
 def is_out_of_memory(message: str) -> bool:
-    """Whether the card had too little free memory: fewer pictures at once may fit."""
+    """Return whether the card had too little free memory: fewer pictures at once may fit."""
     return bool(_OUT_OF_MEMORY.search(message)) and not is_card_lost(message)
 
 
 def is_card_lost(message: str) -> bool:
-    """Whether the process's hold on the card is broken for good ("sticky"): only another process can go on."""
+    """Return whether the process's hold on the card is broken for good ("sticky"): only another process can go on."""
     return bool(_LOST.search(message))

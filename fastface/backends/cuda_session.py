@@ -39,7 +39,7 @@ _Batch = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where buffers lie, and the way there and back."""
+    """Memory on one device, and the copies to and from it."""
 
     memory: str
     card: int

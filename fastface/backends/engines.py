@@ -33,7 +33,7 @@ _NOTE = "built.json"
 
 @dataclass(frozen=True, slots=True)
 class EngineNote:
-    """What is known of a built engine.
+    """Facts about a built engine.
 
     Attributes:
         precision: In force: the one aimed at, or float32 where that did not agree with it.
@@ -60,7 +60,7 @@ class _Order:
 
     @property
     def folder(self) -> Path:
-        """Where the engine lies."""
+        """Folder of the engine."""
         return engine_folder(self.cache_folder, self.graph.read_bytes(), self.device, self.shapes)
 
     def in_precision(self, precision: Precision) -> "_Order":
@@ -166,7 +166,7 @@ def _open_built(runtime: ModuleType, order: _Order) -> CardSession:
 
 
 def _difference(runtime: ModuleType, order: _Order, session: CardSession) -> str | None:
-    """What of the engine's outputs is too far from float32 on the CPU."""
+    """Compare the engine's outputs with float32 on the CPU and describe those that are too far off."""
     from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures  # noqa: PLC0415 - OpenCV takes its time
 
     count, height, width = order.shapes.usual[:3]

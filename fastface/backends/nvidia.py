@@ -1,4 +1,4 @@
-"""What an NVIDIA card needs: the driver, the right packages, their libraries. Says in one line what is missing."""
+"""Check what an NVIDIA card needs: driver, packages, libraries. Describe in one line what is missing."""
 
 import ctypes
 from collections.abc import Callable, Iterable, Mapping
@@ -55,7 +55,7 @@ class Card:
 
 
 def card_present() -> bool:
-    """Whether the machine has an NVIDIA driver, on Linux or in WSL."""
+    """Return whether the machine has an NVIDIA driver, on Linux or in WSL."""
     return any(Path(file).exists() for file in _DRIVER_FILES)
 
 

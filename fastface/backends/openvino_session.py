@@ -98,7 +98,7 @@ class _Compiled:
 
 
 def _outputs(request: Any) -> list[Tensor]:
-    """What a request has computed. It writes its next outputs into the same memory, so this is a copy."""
+    """Copy the outputs of a request: it writes its next outputs into the same memory."""
     request.wait()
     return [tensor.data.copy() for tensor in request.output_tensors]
 
@@ -190,6 +190,6 @@ def _import_openvino() -> ModuleType:
 
 
 def _first_line(error: RuntimeError) -> str:
-    """What failed, without the addresses in OpenVINO's own sources that come first."""
+    """Return the error without the addresses in OpenVINO's own sources that come first."""
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")]
     return lines[0].strip() if lines else str(error)

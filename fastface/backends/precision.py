@@ -28,7 +28,7 @@ _LEAST_LENGTH = 1e-30
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far results of a lower precision may be from float32."""
+    """Limits for the difference between a lower precision and float32."""
 
     min_cosine: float  # of an embedding with its float32 self
     band: float  # a score moves by less; a detection nearer to the threshold may appear or vanish
@@ -127,7 +127,7 @@ def _rule(rows: Tensor) -> tuple[float, float]:
 
 
 def disagreement(exact: Sequence[Tensor], quick: Sequence[Tensor], limits: Limits) -> str | None:
-    """What is too far from float32, in words; None where all is near enough.
+    """Describe the results that are too far from float32; None if all are near enough.
 
     An output (N, D) holds embeddings, one (N, K, C) with C ≥ 5 detections: score, box, landmarks. Another output is
     compared value by value, as scores are.
@@ -189,7 +189,7 @@ def _far_pair(pairs: Pairs, limits: Limits) -> str | None:
 
 
 def _far_value(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
-    """Of values that are no detections, or of scores of which none is near the threshold."""
+    """Return the largest difference of values that are no detections, or of scores far from the threshold."""
     largest = max(1.0, float(np.abs(exact).max(initial=0)))
     most = float(np.abs(exact - quick).max(initial=0)) / largest
     return f"a value {most:.3f} of the largest off" if most > limits.band else None

@@ -41,7 +41,7 @@ def profile_text(input_name: str, shape: tuple[int, ...]) -> str:
 
 
 def engine_folder(cache_folder: Path, graph: bytes, device: DeviceInfo, shapes: ShapeRange) -> Path:
-    """Where the engines of a network lie; another for everything that an engine depends on.
+    """Return the folder of a network's engines; it depends on everything that an engine depends on.
 
     Args:
         cache_folder: The cache.

@@ -1,4 +1,4 @@
-"""Which runtimes there are, which one a device name means, and how to open a session on it."""
+"""List the runtimes, choose one by the name of a device, and open sessions on it."""
 
 import functools
 import hashlib
@@ -22,7 +22,7 @@ _NOTE_VERSION = 2
 
 
 class _Runtime(Protocol):
-    """What the module of a runtime offers."""
+    """Functions that the module of a runtime offers."""
 
     def shortfall(self, provider: Provider) -> str | None:
         """One line of what is missing and the remedy, by what is installed alone; None if nothing is."""
@@ -213,7 +213,7 @@ def _noted(candidate: _Candidate, note: Path) -> DeviceInfo | None:
 
 
 def _read_note(note: Path) -> dict[str, Any]:
-    """What a note holds; nothing if there is none, or it is damaged."""
+    """Read a note; return nothing if it is missing or damaged."""
     try:
         known = json.loads(note.read_text(encoding="utf-8"))
     except (OSError, ValueError):

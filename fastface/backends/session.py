@@ -49,7 +49,7 @@ class DeviceInfo:
 
     @property
     def is_gpu(self) -> bool:
-        """Whether a card computes, so that large networks and large batches pay."""
+        """True if a card computes, so that large networks and large batches pay."""
         return self.provider != "CPU"
 
 

@@ -92,12 +92,12 @@ class Census:
 
 
 def corrections_path(desk: Desk) -> Path:
-    """Where the output folder keeps what the user said of who is who."""
+    """Return the file with the user's corrections."""
     return desk.out.state / "corrections.json"
 
 
 def undo_path(desk: Desk) -> Path:
-    """Where the output folder keeps the last corrections, so that they can be taken back."""
+    """Return the file with the last corrections, which can be taken back."""
     return desk.out.state / "corrections.undo.jsonl"
 
 
@@ -183,7 +183,7 @@ def _shown_path(desk: Desk) -> Path:
 
 
 def name_of(census: Census) -> str:
-    """What a census is called: a digest of which track is whose, and by which number."""
+    """Name a census by a digest of its tracks, persons and numbers."""
     digest = hashlib.sha256()
     for record, facts in zip(census.roll.records, census.roll.facts, strict=True):
         digest.update(f"{facts.video_id}\n{record.fingerprint}\n".encode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""Whom of the persons of a census the identity store knows, and what it is told of them."""
+"""Match persons of a census with stored identities and record the new sightings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -88,10 +88,10 @@ def _parts(roll: Roll, unlisted: npt.NDArray[np.int64]) -> dict[str, set[str]]:
 
 
 def _part(first: int) -> str:
-    """What a store calls a person of a video: by the first of its tracks."""
+    """Return the store's name for a person of a video: the number of the first track."""
     return f"track {first}"
 
 
 def _source(record: VideoRecord) -> str:
-    """What a store knows a video by: its content, wherever it lies; its path if it changed while it was read."""
+    """Return the store's name for a video: a digest of its content, or its path if it changed during the scan."""
     return record.fingerprint or valid_text(f"file:{record.path}")

@@ -33,12 +33,12 @@ _Integers = npt.NDArray[np.int64]
 
 
 def source_of(record: VideoRecord) -> str:
-    """What names a video's content and how it was scanned: while it is the same, so are the numbers of tracks."""
+    """Identify a video's content and its scan: while both stay the same, the numbers of tracks do too."""
     return f"{record.fingerprint} {record.scan_key}"
 
 
 def is_reserved_name(name: str) -> bool:
-    """Whether a name would not be known again as one: it is a number, or stands for every face."""
+    """Return whether a name would not be known again as one: it is a number, or stands for every face."""
     return name == EVERYONE or name.isdecimal() or name.removeprefix("person ").isdecimal()
 
 

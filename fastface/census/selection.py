@@ -71,7 +71,7 @@ def places_of(census: Census, chosen: Sequence[str], *, with_aliases: bool = Fal
 
 
 def _describe_missing(census: Census, one: str) -> str:
-    """What is said of a number or name that no person of the census has."""
+    """Explain that no person of the census has a number or name."""
     digits = one.removeprefix("person ")
     number = int(digits) if digits.isascii() and digits.isdecimal() else 0
     if now := census.assignment.aliases.get(number):
@@ -117,7 +117,7 @@ def best_tracks(census: Census, rows: _Rows) -> _Rows:
 
 
 def anchors_of(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
-    """What stands for some persons: the best face of each of their best tracks, the best body of those without one."""
+    """Choose faces that represent persons: the best face of each of their best tracks, else the best body."""
     each = [best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
     return (*face_anchors(desk, census, np.concatenate(each)).values(), *body_anchors(desk, census, places))
 

@@ -33,7 +33,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="The ou
 
 
 def holds_anything(folder: Path) -> bool:
-    """Whether a default folder exists and holds more than its README."""
+    """Return whether a default folder exists and holds more than its README."""
     return folder.is_dir() and any(path.name != "README.md" for path in folder.iterdir())
 
 

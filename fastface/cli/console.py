@@ -1,4 +1,4 @@
-"""What a command says at its end: a table for people, or one JSON object."""
+"""Print the result of a command: a table for people, or one JSON object."""
 
 import json
 import shlex
@@ -144,7 +144,7 @@ def _show(result: RunResult, verbose: bool) -> None:
 
 
 def _summary(result: RunResult) -> str:
-    """What was searched and found, by this command and in all."""
+    """Summarize what this command and all commands have searched and found."""
     counts = result.counts
     new = [video for video in result.videos if video.id in result.scanned]
     told = f"{counted(counts.videos, 'video')}"
@@ -197,13 +197,13 @@ def _videos(result: RunResult) -> tuple[Table, str]:
 
 
 def _remark(video: VideoOutcome) -> str:
-    """What a person should know of a video, without the words of its state."""
+    """Return the remarks on a video, without its state."""
     return video.remark if video.state == "done" else video.reason
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was found of one target, in one video or in all."""
+    """Results of one target, in one video or in all."""
 
     label: str
     videos: tuple[str, ...]

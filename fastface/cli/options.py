@@ -65,7 +65,7 @@ class Flag:
         return " ".join(f"{name} {one}" for one in (value if isinstance(value, list) else [value]))
 
     def annotation(self) -> Any:
-        """What typer makes the option of."""
+        """Type from which typer makes the option."""
         field = self.field
         kind = bool if field.annotation is bool else list[str] if field.default == () else str
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
@@ -120,7 +120,7 @@ _KINDS_BY_KEY = {
 
 
 def _kind_of_value(key: str, field: FieldInfo) -> str:
-    """What a user writes for a setting that has no fixed choices."""
+    """Describe the value of a setting that has no fixed choices."""
     kind = str(field.annotation)  # a union or an annotated type, as pydantic keeps it
     by_type = next((shown for name, shown in _KINDS_BY_TYPE.items() if name in kind), "TEXT")
     return _KINDS_BY_KEY.get(key, by_type)
@@ -200,7 +200,7 @@ MODELS = (
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What all commands are told.
+    """Arguments that all commands share.
 
     Attributes:
         config: The settings in force.
@@ -334,7 +334,7 @@ def _folder_of(crops: list[str]) -> Path | None:
 
 
 def _describe_remembered(plain: Config, config: Config, out: Path) -> str:
-    """Which settings are those of the last run in OUT, and of no flag."""
+    """Describe the settings that come from the last run in OUT and from no flag."""
     before, now = plain.model_dump(by_alias=True), config.model_dump(by_alias=True)
     changed = [
         f"{section}.{key}={_shown(value)}"

@@ -57,7 +57,7 @@ _Interrupted = Callable[[], int | None]
 
 @dataclass(frozen=True, slots=True)
 class AuditPlan:
-    """What an audit asks about.
+    """Sample of an audit.
 
     Attributes:
         page: The page.
@@ -78,7 +78,7 @@ class AuditPlan:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What the answers of an audit say.
+    """Result of an audit: precision, recall and screen time.
 
     Attributes:
         seed: Of the sample.
@@ -481,7 +481,7 @@ def _shoot(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[Shot]:
 
 
 def _answers(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[tuple[Any, list[Shot]]]:
-    """What the picture processes make of each job; nothing of one that could not be done.
+    """Yield the pictures of each job; nothing for a job that failed.
 
     Raises:
         SpaceError: For want of space.

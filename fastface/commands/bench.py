@@ -60,7 +60,7 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a scan with one combination came to.
+    """Measured figures of a scan with one combination.
 
     Attributes:
         combination: The settings.
@@ -201,7 +201,7 @@ def _measured(combination: Combination, result: RunResult, watch: _Watch) -> Mea
 
 
 def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combination], out: Path) -> Preview:
-    """What `bench` would do.
+    """Preview `bench`.
 
     Raises:
         ConfigError: An input is not there.

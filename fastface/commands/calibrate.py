@@ -52,7 +52,7 @@ _CURVE = (0.15, 0.60, 0.01)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What decides: see `MatchConfig`."""
+    """Limits of a decision: see `MatchConfig`."""
 
     threshold: float  # evidence from which any track is a target's
     margin: float  # minimum lead over every other target and lookalike
@@ -98,7 +98,7 @@ class RiskPoint:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What calibrating found.
+    """Result of a calibration.
 
     Attributes:
         persons: With usable photos.
@@ -132,7 +132,7 @@ class Calibration:
 
     @property
     def options(self) -> str:
-        """What to add to the command line; empty if the limits in use stay."""
+        """Options to add to the command line; empty if the limits in use stay."""
         threshold, margin = self.suggested.threshold, self.suggested.margin
         changed = [f"--threshold {threshold:.2f}"] * (threshold != self.in_use.threshold)
         return " ".join([*changed, *[f"--margin {margin:g}"] * (margin != self.in_use.margin)])

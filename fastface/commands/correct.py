@@ -123,7 +123,7 @@ def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
 
 
 def _are_joined(census: Census, chosen: Sequence[str]) -> bool:
-    """Whether a number is among the chosen that is part of another person since an earlier merger."""
+    """Return whether a number is among the chosen that is part of another person since an earlier merger."""
     return any(one.removeprefix("person ") in map(str, census.assignment.aliases) for one in chosen)
 
 
@@ -221,7 +221,7 @@ def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tup
 
 
 def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
-    """What a person of one census is in the next; empty if it is that person still, with its number."""
+    """Return the person of the next census that a person became; empty if number and person are the same."""
     title, number = before.persons[place].title, before.persons[place].number
     rows = before.stretches_of([place])
     rows = rows[before.unseen.is_faceless[rows]]

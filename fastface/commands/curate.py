@@ -36,7 +36,7 @@ _BELOW_EVERY_COSINE = -1.0
 
 @dataclass(frozen=True, slots=True)
 class CurateResult:
-    """What `curate` gives.
+    """Result of `curate`.
 
     Attributes:
         out: The folder of the set.
@@ -143,7 +143,7 @@ def _judge(
 
 
 def _asked(candidates: Sequence[Candidate], gallery: Gallery, limits: Limits) -> Asked:
-    """What the targets claim, each face for itself: a picture is no track."""
+    """Match each face with the targets by itself: a picture is no track."""
     parts = [candidate.seen.faces.embedding for candidate in candidates]
     embeddings = np.concatenate(parts) if parts else np.empty((0, 1), np.float16)
     claims = claims_of(embeddings, ReferenceSet(gallery), _BELOW_EVERY_COSINE)

@@ -19,7 +19,7 @@ __all__ = ["Forgotten", "forget"]
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was forgotten, or would be.
+    """Videos and files that were removed, or would be.
 
     Attributes:
         videos: Names in OUT.
@@ -90,7 +90,7 @@ _CROP = re.compile(r"(?P<video>.+)_\d+\.\d{3}_\d+\.\w+")
 
 
 def _is_export_of(path: str, videos: Collection[str]) -> bool:
-    """Whether a file below OUT was made of one of these videos; those of earlier answers are left alone."""
+    """Return whether a file below OUT was made of one of these videos; those of earlier answers are left alone."""
     folder, _, rest = path.partition("/")
     if folder == EARLIER:
         return False

@@ -28,7 +28,7 @@ __all__ = ["PeopleResult", "people", "publish"]
 
 @dataclass(frozen=True, slots=True)
 class PeopleResult:
-    """What `people` gives. Every face of the index is counted once.
+    """Result of `people`. Every face of the index is counted once.
 
     Attributes:
         out: The output folder.

@@ -129,7 +129,7 @@ def _check_name(name: str) -> None:
 
 
 def _called(census: Census, places: Sequence[int], name: str) -> str:
-    """What the person is called; empty if it has no name.
+    """Return the person's name; empty if there is none.
 
     Raises:
         ConfigError: The persons have several names, or somebody else has that one.

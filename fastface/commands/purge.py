@@ -28,7 +28,7 @@ _KNOWLEDGE = (
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """What was removed, or would be.
+    """Files that were removed, or would be.
 
     Attributes:
         indexes: Videos whose faces and embeddings were kept.

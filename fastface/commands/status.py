@@ -1,4 +1,4 @@
-"""What an output folder holds, asked while a run may be going on."""
+"""Read the state of an output folder, even while a run is going on."""
 
 import json
 from collections import Counter
@@ -87,7 +87,7 @@ def _share(records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]]
 def _seconds_left(
     records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
 ) -> float | None:
-    """What the rest will take at the speed of the run so far."""
+    """Estimate the seconds that the rest takes at the speed of the run so far."""
     progress = ScanProgress(len(records), started=0.0)
     for record in records:
         if not record.scan_key:

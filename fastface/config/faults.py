@@ -36,7 +36,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the user wrote a setting."""
+    """Place where the user wrote a setting."""
 
     typed: str = ""  # as it was typed: `--threshold 1.5`, `-s scan.batch=99`, `FASTFACE_SCAN__BATCH=99`
     file: str = ""  # the settings file

@@ -48,7 +48,7 @@ class Config(Section):
 
 
 def profiles_folder() -> Path:
-    """Where the profiles lie: in the package when installed, beside it in a checkout."""
+    """Return the folder of the profiles: in the package if installed, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
@@ -99,7 +99,7 @@ def load_config(
 
 
 def _fitting_models(remembered: Mapping[str, Any], given: object) -> Mapping[str, Any]:
-    """What is remembered of networks and fits those that are named now: another folder has packs of its own."""
+    """Keep the remembered settings of networks that fit those named now: another folder has packs of its own."""
     names = given.keys() if isinstance(given, Mapping) else ()
     dropped = {"pack", "detector", "recogniser", "person_model"} if "dir" in names else set()
     dropped |= {"detector", "recogniser"} if "pack" in names else set()

@@ -33,7 +33,7 @@ class BodyConfig(Section):
 
 
 class CurateConfig(Section):
-    """Which pictures make a balanced set. Quotas are shares of `max`; weights and limits are of one picture."""
+    """Choice of pictures for a balanced set. Quotas are shares of `max`; weights and limits are of one picture."""
 
     max_pictures: int = Field(200, ge=1, le=100_000, alias="max", description="Maximum number of pictures to keep.")
     min_pictures: int = Field(

@@ -35,7 +35,7 @@ __all__ = [
 
 
 class ScanConfig(Section):
-    """Which frames are looked at, and by how many processes."""
+    """Choice of frames to search, and number of processes."""
 
     sample_fps: float = Field(5.0, ge=0.001, le=240, description="Frames searched in each second of video.")
     every_frame: bool = Field(False, description="Search every frame, whatever --sample-fps says.")
@@ -184,7 +184,7 @@ class SpansConfig(Section):
 
 
 class ExportConfig(Section):
-    """What is made of the spans."""
+    """Files to make of the spans."""
 
     clips: Literal["none", "copy", "precise"] = Field(
         "copy", description="Clips: none, copy (fast, starts at a keyframe), precise (to the frame, re-encoded)."
@@ -229,7 +229,7 @@ class ExportConfig(Section):
 
 
 class PeopleConfig(Section):
-    """Who is in the archive: how tracks become persons, and which of them are listed."""
+    """Linking of tracks to persons, and the persons to list."""
 
     min_faces: int = Field(3, ge=1, le=1_000_000, description="List only persons with at least this many faces.")
     min_seconds: Seconds = Field(2.0, description="Also list persons whose body alone is seen for this many seconds.")
@@ -287,7 +287,7 @@ class RunConfig(Section):
 
 
 class ModelsConfig(Section):
-    """Which networks, on which device."""
+    """Choice of networks and device."""
 
     folder: Path | None = Field(
         None, alias="dir", description="Folder with the networks: a folder of packs, or one pack."

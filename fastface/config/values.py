@@ -134,6 +134,6 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
 
 
 class Section(BaseModel):
-    """What all sections share: immutable, unknown keys refused."""
+    """Base of all sections: immutable, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -37,7 +37,7 @@ _HALF_SHARPNESS = 100.0
 
 @dataclass(frozen=True, slots=True)
 class PictureMeasures:
-    """What is measured of a picture as a whole.
+    """Measures of a picture as a whole.
 
     Attributes:
         size: As displayed.
@@ -64,7 +64,7 @@ class PictureMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a child process found in a file.
+    """Content of a file, as a child process found it.
 
     Attributes:
         measures: Of the picture.
@@ -134,17 +134,17 @@ class Candidate:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still be kept."""
+        """True if it may still be kept."""
         return not self.reason
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is in the set."""
+        """True if it is in the set."""
         return bool(self.name)
 
     @property
     def seen(self) -> Looked:
-        """What was found; of a candidate that could be read."""
+        """Content of the picture; only of a candidate that could be read."""
         assert self.looked is not None, self.source
         return self.looked
 
@@ -199,7 +199,7 @@ def exposure(measures: PictureMeasures) -> float:
 
 
 def score_of(candidate: Candidate, settings: CurateConfig) -> float:
-    """What a picture with a face is chosen by: the weighted sum of four shares, less the penalties.
+    """Score a picture with a face: the weighted sum of four shares, less the penalties.
 
     The shares, each 0–1: similarity to the person, sharpness s of the face as s / (s + 100), exposure, det_score.
     """

@@ -1,4 +1,4 @@
-"""Whose picture it is: the verdict of a gallery, or, without one, how like the set's middle each face is. Pure."""
+"""Identify the person of a picture: by a gallery, or by the likeness to the set's medoid. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _LEAST_CORE = 3
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a gallery says of all faces of all candidates, one row a face, in order of the candidates.
+    """Matches of all faces of all candidates with a gallery, one row a face, in order of the candidates.
 
     Attributes:
         is_person: (n,) whether the face is one of the persons asked for.

@@ -98,7 +98,7 @@ def number_scenes(candidates: Sequence[Candidate], settings: CurateConfig) -> No
 
 
 def drop_copies(candidates: Sequence[Candidate]) -> None:
-    """Of files that are equal byte for byte one stays, whatever scene they are of and whatever the limits are.
+    """Keep one of files that are equal byte for byte, in any scene and with any limits.
 
     It is the first whose video is known, by its name or by a table, else the first: they are the same picture, so
     that no score could tell them apart, and yet one might have been dropped for another picture's sake, and not the
@@ -115,7 +115,7 @@ def drop_copies(candidates: Sequence[Candidate]) -> None:
 
 
 def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig, overlaid: Mapping[int, int]) -> None:
-    """Of pictures that are nearly the same the best stays; the others are out, with the name of that one.
+    """Keep the best of pictures that are nearly the same; mark the others as its doubles.
 
     From the best score down, pictures with something laid over them last, each is compared with those that stay so far.
     So nothing is dropped for the sake of one that is dropped itself.
@@ -145,7 +145,7 @@ def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig, overla
 def _same_picture(
     likeness: Likeness, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
 ) -> tuple[int, str] | None:
-    """Of `rows` the nearest by hash that is a double of `row`, and why it is."""
+    """Find the nearest of `rows` by hash that is a double of `row`, and the reason."""
     distances = np.bitwise_count(likeness.phash[rows] ^ likeness.phash[row])
     is_same_scene = likeness.scene[rows] == likeness.scene[row]
     limits = np.where(is_same_scene, settings.double_distance, settings.double_distance_apart)
@@ -159,7 +159,7 @@ def _same_picture(
 def _same_face(
     likeness: Likeness, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
 ) -> tuple[int, str] | None:
-    """Of `rows` in the scene and pose of `row` the one most like it by face, if it is a double, and why it is."""
+    """Find the most similar face among `rows` of the same scene and pose, if it is a double, and the reason."""
     is_posed = np.abs(likeness.yaw[rows] - likeness.yaw[row]) < _SAME_POSE_DEGREES
     posed = rows[is_posed & (likeness.scene[rows] == likeness.scene[row])]
     if not len(posed):

@@ -1,4 +1,4 @@
-"""What is measured of a picture as a whole: hash, sharpness, exposure, black borders, burnt-in text, a thumbnail.
+"""Measure a picture as a whole: hash, sharpness, exposure, black borders, burnt-in text, a thumbnail.
 
 All but the hash are measured at one size, so that a picture and its enlargement measure alike.
 """
@@ -139,7 +139,7 @@ def _text(grey: _Grey) -> float:
 
 
 def _is_line(strokes: _Grey, box: list[int], height: int) -> bool:
-    """Whether a component (left, top, width, height, area) looks like a line of text."""
+    """Return whether a component (left, top, width, height, area) looks like a line of text."""
     left, top, length, thickness, area = box
     least, most = (share * height for share in _TEXT_HEIGHT)
     if not max(least, _LEAST_LETTERS) <= thickness <= most or length < _TEXT_ASPECT * thickness:

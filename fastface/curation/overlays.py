@@ -34,7 +34,7 @@ _Thumbnail = npt.NDArray[np.uint8]
 
 
 def is_overlaid(picture: _Thumbnail, other: _Thumbnail) -> bool:
-    """Whether a picture is a copy of another one with text or a mark laid over it.
+    """Return whether a picture is a copy of another one with text or a mark laid over it.
 
     Args:
         picture: (n, n) grey, from `measures.measure`.

@@ -1,4 +1,4 @@
-"""Which thumbnail goes where on the contact sheet. Pure."""
+"""Lay out the thumbnails of the contact sheet. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ class Looker:
         self._interrupted = interrupted
 
     def look_at(self, paths: Collection[Path]) -> dict[Path, Looked | InputError]:
-        """What is in each picture, or why it cannot be used; raises as `looking.look_at`."""
+        """Yield the content of each picture, or why it cannot be used; raises as `look_at` of the photo pool."""
         return look_at(paths, self._crew, self._interrupted, Looked)
 
     def draw(self, pages: Sequence[Page]) -> None:

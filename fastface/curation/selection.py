@@ -1,4 +1,4 @@
-"""Which of the candidates make the set: whole faces of different moments, quotas, unlikeness inside a class. Pure."""
+"""Choose the candidates of a set: whole faces of different moments, quotas, diversity inside a class. Pure."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -50,7 +50,7 @@ def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Cand
 
 
 def keep_moments(candidates: Sequence[Candidate], settings: CurateConfig) -> None:
-    """Of each moment of a film the best picture stays, and no face that its picture cuts off.
+    """Keep the best picture of each moment of a film, and no face that its picture cuts off.
 
     If fewer than `min` pictures are left then, others come back: whole faces first, of these those that are farthest in
     time from all that stay, the better of equally far ones.

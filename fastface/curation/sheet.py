@@ -56,7 +56,7 @@ def _draw_tile(sheet: Image.Image, tile: Tile, place: tuple[int, int]) -> None:
 
 
 def _plain(text: str) -> str:
-    """What every font can draw of a text: its letters without accents."""
+    """Reduce a text to letters without accents, which every font can draw."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii") or "picture"
 
 

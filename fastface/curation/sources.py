@@ -1,4 +1,4 @@
-"""What `curate` is given → files, in an order that does not depend on that of the arguments. Opens no picture."""
+"""List the files that `curate` is given, in an order that does not depend on the arguments. Opens no picture."""
 
 import csv
 import glob
@@ -45,13 +45,13 @@ class Source:
 
     @property
     def is_crop(self) -> bool:
-        """Whether its video is known."""
+        """True if its video is known."""
         return self.strand != str(self.path.parent)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What was named.
+    """Files and folders that were named.
 
     Attributes:
         sources: By strand, time and name; each file once.
@@ -131,7 +131,7 @@ def _files(path: Path, closed: list[str]) -> Iterator[tuple[Path, bool]]:
 
 
 def _is_own_table(path: Path) -> bool:
-    """Whether a file is called as a table of fastface's own and begins like it."""
+    """Return whether a file is called as a table of fastface's own and begins like it."""
     start = _OWN_TABLES.get(path.name)
     if start is None or not path.is_file():
         return False
@@ -159,7 +159,7 @@ def _source(path: Path, is_meant: bool) -> Source:
 
 
 def _is_film(video_id: str) -> bool:
-    """Whether a video is a film or a numbered sequence, and no folder of pictures."""
+    """Return whether a video is a film or a numbered sequence, and no folder of pictures."""
     return "%" in video_id or Path(video_id).suffix.lower() in VIDEO_SUFFIXES
 
 

@@ -1,4 +1,4 @@
-"""Where everything in a cartoon face lies: the one place that the pencil and the networks share.
+"""Geometry of a cartoon face, shared by the pencil and the networks.
 
 A face stands on a grid of cells. All measures here are pixels of a face of scale 1 (cells of 8), relative to its
 `centre`, a corner of the grid; a face of scale s is s times as large and its centre lies on multiples of 8 × s. All

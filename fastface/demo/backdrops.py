@@ -1,4 +1,4 @@
-"""What is behind the persons: still pictures of any size, painted once."""
+"""Draw backdrops: still pictures of any size, painted once."""
 
 from enum import StrEnum
 from functools import lru_cache
@@ -13,7 +13,7 @@ __all__ = ["Backdrop", "backdrop"]
 
 
 class Backdrop(StrEnum):
-    """What is behind the persons."""
+    """Backdrop behind the persons."""
 
     TITLE = "title"
     HILLS = "hills"

@@ -39,7 +39,7 @@ HAIR_DARK: Final[Colour] = (24, 20, 22)
 
 
 class Disguise(IntEnum):
-    """What a person wears so as not to be known. Two bits: a moustache, a beard."""
+    """Disguise of a person: two bits, a moustache and a beard."""
 
     NONE = 0
     MOUSTACHE = 1

@@ -91,7 +91,7 @@ def _zone_mean(*zones: Zone) -> npt.NDArray[np.float64]:
 
 
 def aligned_point(x: float, y: float) -> tuple[float, float]:
-    """Where a point of the face, relative to its centre at scale 1, lies in the aligned 112×112 picture.
+    """Map a point of the face, relative to its centre at scale 1, into the aligned 112×112 picture.
 
     The similarity transform that maps the landmarks onto ArcFace's template with the least squared error. With no
     reflection in play that is a linear problem in four unknowns, (a, b, u, v): x' = a x − b y + u, y' = b x + a y + v.

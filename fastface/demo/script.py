@@ -1,4 +1,4 @@
-"""What happens in a cartoon film, and so what must be found in it."""
+"""Describe what happens in a cartoon film, and so what must be found in it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -170,7 +170,7 @@ class Script:
         return picture
 
     def looks_like_before(self, frame: int) -> bool:
-        """Whether nothing but the barcode changed since the frame before, so that its picture can be taken again."""
+        """Return whether only the barcode changed since the frame before, so that its picture can be reused."""
         if frame == 0 or self._backdrops[frame] != self._backdrops[frame - 1]:
             return False
         now, then = self._casts[frame], self._casts[frame - 1]

@@ -1,4 +1,4 @@
-"""What a machine has and lacks for fastface, and what mends it. Nothing is decoded, and nothing is left behind."""
+"""Check what a machine has and lacks for fastface, and what mends it. Decodes nothing, leaves nothing behind."""
 
 import platform
 import shutil
@@ -134,7 +134,7 @@ def _descriptors() -> Check:
 
 
 def _card() -> Iterator[Check]:
-    """What the driver says of the cards, in its own words."""
+    """Describe the cards in the driver's own words."""
     program = shutil.which("nvidia-smi")
     if not card_present() or program is None:
         if card_present():
@@ -237,7 +237,7 @@ def _ffmpeg() -> Check:
 
 
 def _folder(name: str, folder: Path, check: Callable[[Path], None], remedy: str) -> Check:
-    """Whether a folder, or the nearest one above that is there, will do, and its free space."""
+    """Check a folder, or its nearest existing parent, and its free space."""
     faults = [fault for asked in (check, check_space) if (fault := fault_of(partial(asked, folder)))]
     if faults:
         return Check(name, "fault", "; ".join(map(str, faults)), remedy)

@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a command would use and make, in words; empty where that command has none.
+    """Plan of a command: what it would use and make, in words; empty fields do not apply.
 
     Attributes:
         videos: Name in OUT, and path.
@@ -65,7 +65,7 @@ class Preview:
 
 
 def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Preview:
-    """What `run` would do; `scan`, where targets are None.
+    """Preview `run`, or `scan` if targets are None.
 
     Raises:
         FastfaceError: As the command itself would, as far as it can be known without decoding.
@@ -82,7 +82,7 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
 
 
 def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
-    """What `find` would do.
+    """Preview `find`.
 
     Raises:
         FastfaceError: As the command itself would, as far as it can be known without decoding.
@@ -93,7 +93,7 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
 
 
 def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
-    """What `people` and `pick` would do.
+    """Preview `people` and `pick`.
 
     Args:
         config: The settings.
@@ -108,7 +108,7 @@ def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
 
 
 def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:
-    """What `enroll` would do.
+    """Preview `enroll`.
 
     Raises:
         ConfigError, ModelError, BackendError: As the command itself would, as far as it can be known without decoding.
@@ -117,12 +117,12 @@ def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:
 
 
 def preview_demo(out: Path) -> Preview:
-    """What `demo` would do."""
+    """Preview `demo`."""
     return Preview(videos=("a film that fastface draws itself",), output=(repr(str(out)),))
 
 
 def preview_build(config: Config) -> Preview:
-    """What `models build` would do.
+    """Preview `models build`.
 
     Raises:
         ConfigError, ModelError, BackendError: As the command itself would.
@@ -134,7 +134,7 @@ def preview_build(config: Config) -> Preview:
 
 
 def preview_install(pack: str) -> Preview:
-    """What `models install` would do.
+    """Preview `models install`.
 
     Raises:
         ModelError: There is no such pack.
@@ -154,7 +154,7 @@ def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
 
 
 def _moved(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
-    """What would become of the answer to another question; nothing of banks, whose labels are not read here."""
+    """Describe where the answer to another question would go; nothing for banks, whose labels are not read here."""
     sources = collect(targets)
     labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
     labels |= {label_of(folder.absolute().name) for folder in sources.loose}  # if their photos show one face

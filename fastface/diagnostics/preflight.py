@@ -1,4 +1,4 @@
-"""What can be known before anything is decoded: all that stands in the way of a run is told at once.
+"""Check a run before anything is decoded, and report all problems at once.
 
 Nothing is written. `doctor` asks the same functions, so that it and a run never differ.
 """
@@ -123,7 +123,7 @@ def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[C
 
 
 def fault_of(check: Check) -> FastfaceError | None:
-    """What a check raises; None if it does not."""
+    """Run a check and return its error; None if there is none."""
     try:
         check()
     except FastfaceError as error:
@@ -132,7 +132,7 @@ def fault_of(check: Check) -> FastfaceError | None:
 
 
 def target_faults(config: Config, targets: Sequence[str]) -> list[str]:
-    """What of `-t` and `--not` names nothing; a line each."""
+    """List the values of `-t` and `--not` that name nothing; one line each."""
     wanted, unwanted = collect(targets), collect(config.match.lookalikes)
     return [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
 
@@ -244,7 +244,7 @@ def _check_index(out: Path) -> None:
 
 
 def _network_faults(config: Config) -> list[FastfaceError]:
-    """What is wrong with device, networks and thresholds.
+    """List the problems of device, networks and thresholds.
 
     Which networks are missing is known without the device too: then they are looked for as for a processor.
     """

@@ -30,7 +30,7 @@ _Seen = dict[Path, Seen | InputError]
 
 
 def picture_settings(config: Config, networks: Networks, min_face: int) -> WorkerSettings:
-    """What a process that looks at pictures needs to know of the networks."""
+    """Return the settings for a process that reads pictures."""
     batch, canvas = 1, (PICTURE_CANVAS, PICTURE_CANVAS)
     if networks.device.is_gpu:
         # What the scan's engines are built for, so that pictures need none of their own; they lie in its range.
@@ -54,7 +54,7 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
 def look_at(
     paths: Collection[Path], new_crew: Callable[[], Crew], interrupted: Interrupted, seen: type[Seen]
 ) -> _Seen[Seen]:
-    """What is in each picture, or why it cannot be used.
+    """Yield the content of each picture, or why it cannot be used.
 
     One that ends the process gets a second try: the process may have been killed, as where memory is short.
 
@@ -80,7 +80,7 @@ def look_at(
 def _one_pass(
     paths: Collection[Path], crew: Crew, interrupted: Interrupted, seen: type[Seen], *, works: bool = False
 ) -> tuple[_Seen[Seen], dict[Path, str]]:
-    """What was found, and the pictures that ended the process, with how; `works` if one was looked at before."""
+    """Read pictures once; return the results and the pictures that ended the process, with the exit status."""
     found: _Seen[Seen] = {}
     lost: dict[Path, str] = {}
     with closing(run_errands(crew, paths, interrupted, STALL_SECONDS)) as results:

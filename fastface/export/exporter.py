@@ -47,7 +47,7 @@ _NOT_TOLD = "{}"
 
 @dataclass(slots=True)
 class Exports:
-    """What was exported.
+    """Exported files.
 
     Attributes:
         spans: Every span with its clip.
@@ -264,7 +264,7 @@ class Exporter:
 
 
 def _refusal(wanted: _Wanted, refused: Refused) -> str:
-    """What is said of a job that could not be done.
+    """Explain why a job could not be done.
 
     Raises:
         SpaceError: For want of space: then no other can be either.

@@ -1,4 +1,4 @@
-"""What the process that makes the pictures of an audit is asked for, and what it answers."""
+"""Jobs and results of the process that makes the pictures of an audit."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,7 +50,7 @@ class PhotoJob:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What was made of a frame: JPEG of it, and of the face close by.
+    """Pictures of a frame: JPEG of the whole, and of the face.
 
     `place` is the number that was wanted, the cell, or the target.
     """

@@ -104,7 +104,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """What an export process needs to know for all of its life: what runs the person network, if one does."""
+    """Settings of an export process for all of its life, with the person network if there is one."""
 
     device: DeviceInfo
     threads: int

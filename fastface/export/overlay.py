@@ -79,7 +79,7 @@ def _moments(faces: Faces | Bodies, hits: Hits) -> Iterable[Moment]:
 
 
 def boxes_at(tracks: Iterable[BoxTrack], time: float, frame_seconds: float) -> list[BoxLabel]:
-    """What is drawn into the frame that is shown at a time.
+    """Return the boxes to draw into the frame at a time.
 
     Args:
         tracks: From `box_tracks`.

@@ -1,4 +1,4 @@
-"""What is to be exported, before any pixel is touched: names, styles. Pure."""
+"""Plan exports before any pixel is read: names, styles. Pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
@@ -52,7 +52,7 @@ class CropStyle:
 
 @dataclass(frozen=True, slots=True)
 class CropFacts:
-    """Where a crop was cut, which only its frame tells.
+    """Place of a crop, known only after its frame is decoded.
 
     Attributes:
         crop: x1, y1, x2, y2 in whole pixels of the frame as displayed; None of an aligned one.
@@ -78,7 +78,7 @@ class CropFacts:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """What `to_facts` gave; of a crop whose process ended before it could tell, nothing is known."""
+        """Parse the result of `to_facts`; unknown if the process of the crop ended before."""
         if not facts:
             return cls(ratio="")
         crop, person = facts["crop"], facts["person"]

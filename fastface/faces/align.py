@@ -43,7 +43,7 @@ _REACH = 2
 
 
 def alignable(landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Which rows of (n, 5, 2) landmarks have a transform: finite, and not all in one point."""
+    """Find the rows of (n, 5, 2) landmarks that have a transform: finite, and not all in one point."""
     spread = np.ptp(landmarks, axis=1).max(axis=1, initial=0)
     possible: npt.NDArray[np.bool_] = np.isfinite(spread) & (spread > _LEAST_SPREAD)
     return possible
@@ -80,7 +80,7 @@ def estimate_transforms(
 
 
 def _sum(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Of the five points of each face; in an order that does not depend on how many faces there are."""
+    """Sum the five points of each face in an order that does not depend on the number of faces."""
     first, *others = (values[:, point] for point in range(len(TEMPLATE)))
     total: npt.NDArray[np.float64] = sum(others, first)
     return total

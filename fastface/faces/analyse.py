@@ -45,7 +45,7 @@ _NOTHING = Detections(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float
 
 @dataclass(frozen=True, slots=True)
 class FoundFaces:
-    """What the detector found in a batch.
+    """Detections of a batch.
 
     Attributes:
         detections: Faces of all frames, in canvas pixels, by frame and then by falling score.
@@ -351,7 +351,7 @@ def _stacked(aligned: list[Image]) -> npt.NDArray[np.uint8]:
 
 
 def _starts(length: int) -> list[int]:
-    """Where the parts of a side begin: they overlap, and the last one ends with the side."""
+    """Return the starts of the parts of a side: they overlap, and the last one ends with the side."""
     last = max(0, length - PICTURE_CANVAS)
     return sorted({*range(0, last, PICTURE_CANVAS - _OVERLAP), last})
 

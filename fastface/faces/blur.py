@@ -1,4 +1,4 @@
-"""Whether a frame is too blurred to look for faces in: a gate before the network. Off unless it is asked for."""
+"""Reject frames that are too blurred to search, before the network. Off by default."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ _LEAST_TILE = 8
 
 
 def is_blurred(canvas: npt.NDArray[np.uint8], content: Size, gate: BlurGate) -> bool:
-    """Whether too few tiles of a frame are sharp.
+    """Return whether too few tiles of a frame are sharp.
 
     Measured is the variance of the Laplacian of the luma (Pech-Pacheco et al., ICPR 2000), as the detector sees it.
 

@@ -1,4 +1,4 @@
-"""Which faces are pictured while they are scanned, and what a picture is worth. Pure; `faces.thumbnails` draws them.
+"""Choose the faces to picture during a scan, and rate the pictures. Pure; `faces.thumbnails` draws them.
 
 What a face is worth depends on its frame alone. Which faces are pictured depends on their frame and the one before, so
 that the first face of a track always is: see `choose_portraits`.
@@ -28,7 +28,7 @@ first; of as many, a blur is milder than a turned head, and that than a face tha
 
 
 def portrait_worth(faces: Faces, frame: Size) -> npt.NDArray[np.float32]:
-    """What a picture of each face is worth: first that it is whole, facing and sharp, then its quality.
+    """Rate the picture of each face: first whole, facing and sharp, then by quality.
 
     The whole part is the class: 7 for a face without a fault, 0 for one that is cut off, a profile, and blurred. The
     rest is the face's quality times the share of the head that the frame shows.
@@ -49,7 +49,7 @@ def portrait_worth(faces: Faces, frame: Size) -> npt.NDArray[np.float32]:
 def choose_portraits(
     faces: Faces, worth: npt.NDArray[np.float32], due: npt.NDArray[np.bool_], max_gap: float
 ) -> npt.NDArray[np.bool_]:
-    """Which faces are pictured: those that do not go on from an equally good one, and the best of frames that are due.
+    """Choose the faces to picture: those that do not continue an equally good one, and the best of due frames.
 
     Args:
         faces: Faces of one unit or of a part of it, in order of time. Of a part, all faces of its first frame with any

@@ -1,4 +1,4 @@
-"""Whether two faces can be one person's in two samples of one shot. Pure array code.
+"""Decide if two faces can be one person's in two samples of one shot. Pure array code.
 
 They can if the boxes overlap and the embeddings do not contradict, or if the embeddings agree and the face has moved
 no further than about its own size. `identities.tracks` links tracks by this rule, within shots.
@@ -61,7 +61,7 @@ def is_telling(faces: Faces) -> npt.NDArray[np.bool_]:
 def judge_pairs(
     faces: Faces, earlier: _Numbers, later: _Numbers, is_sure: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.bool_], _Floats]:
-    """Whether each pair of rows can be one person's, and how good that link would be.
+    """Decide if each pair of rows can be one person's, and rate that link.
 
     Args:
         faces: Faces of one video.
@@ -85,7 +85,7 @@ def judge_pairs(
 
 
 def overlaps(left: _Floats, right: _Floats) -> tuple[_Floats, _Floats, _Floats]:
-    """Of each pair of boxes: IoU, distance of the centres in mean sizes, ratio of the larger size to the smaller.
+    """Compare each pair of boxes: IoU, distance of the centres in mean sizes, ratio of larger to smaller size.
 
     A box's size is the root of its area.
 
@@ -106,7 +106,7 @@ def overlaps(left: _Floats, right: _Floats) -> tuple[_Floats, _Floats, _Floats]:
 
 
 def is_continued(faces: Faces, worth: npt.NDArray[np.float32], max_gap: float) -> npt.NDArray[np.bool_]:
-    """Which faces surely go on from an equally good one of the sample before.
+    """Find the faces that surely continue an equally good one of the sample before.
 
     "Surely" means that neither face could be linked to any other of the two samples, and that they are as alike as only
     one person's are, so that no cut lies between. Such a pair is always in one track, so the first face of every track

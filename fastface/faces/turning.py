@@ -107,7 +107,7 @@ class TurnScores:
 
     @property
     def is_sure(self) -> bool:
-        """Whether no other turn comes near."""
+        """True if no other turn comes near."""
         return self.is_seen and self.lead >= _SURE
 
 
@@ -117,7 +117,7 @@ def turned(picture: Image, quarters: int) -> Image:
 
 
 def turn_back(found: Detections, size: tuple[int, int], quarters: int) -> Detections:
-    """What was found in a turned picture, in pixels of the picture as it is.
+    """Map results of a turned picture back to pixels of the original.
 
     Args:
         found: Boxes and landmarks in pixels of `turned(picture, quarters)`.
@@ -180,7 +180,7 @@ def _scores_at(picture: Image, side: int, detect: Callable[[Image], Detections])
 
 
 def is_leaning(upright: Detections, other: Detections) -> bool:
-    """Whether the largest face of a picture only leans, and has the same landmarks whichever way up the picture is.
+    """Return whether the largest face of a picture only leans: its landmarks are the same for each turn.
 
     Args:
         upright: At least one face, of the picture as it is.

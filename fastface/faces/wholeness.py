@@ -1,4 +1,4 @@
-"""Which faces are whole: the one definition for portraits, crops and curated sets. Pure geometry.
+"""Decide which faces are whole: the one definition for portraits, crops and curated sets. Pure geometry.
 
 A face is whole if the frame shows enough of it, all five landmarks lie in the frame, and the head is not turned so far
 that half of the face is hidden.
@@ -71,7 +71,7 @@ def head_shares(boxes: FloatArray, frame: Size) -> _Floats:
 
 
 def is_uncut(boxes: FloatArray, landmarks: FloatArray, frame: Size, least: float = LEAST_SHOWN) -> _Flags:
-    """Which faces the frame does not cut off: enough of each is shown, and all of its landmarks are.
+    """Find the faces that the frame does not cut off: enough of each is visible, and all of its landmarks are.
 
     Args:
         boxes: (n, 4) x1, y1, x2, y2 in pixels of the frame.
@@ -87,7 +87,7 @@ def is_uncut(boxes: FloatArray, landmarks: FloatArray, frame: Size, least: float
 
 
 def is_facing(yaw: FloatArray) -> _Flags:
-    """Which heads, turned by `yaw` degrees, are no profiles."""
+    """Find the heads, turned by `yaw` degrees, that are no profiles."""
     facing: _Flags = np.abs(yaw) < PROFILE_YAW
     return facing
 

@@ -162,7 +162,7 @@ def needed_threshold(trials: Trials, rate: float) -> Need:
 
 
 def shortages(mates: Trials, strangers: Trials) -> list[str]:
-    """What is missing for a suggestion; a line each.
+    """List what is missing for a suggestion; one line each.
 
     Args:
         mates: Photos and the other photos of their persons.

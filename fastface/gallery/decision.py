@@ -24,7 +24,7 @@ __all__ = ["TrackDecision", "decide_tracks", "near_misses"]
 
 @dataclass(frozen=True, slots=True)
 class TrackDecision:
-    """What became of t tracks.
+    """Decisions on t tracks.
 
     Attributes:
         owner: (t,) int32, number of the target that each track is; -1 for none.

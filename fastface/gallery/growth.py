@@ -37,7 +37,7 @@ _LEAST_LIKENESS = 0.4
 
 @dataclass(frozen=True, slots=True)
 class GrowthRule:
-    """Which faces may join.
+    """Rule for faces that may join a gallery.
 
     Attributes:
         threshold: Minimum evidence of a track by the photos alone.
@@ -169,7 +169,7 @@ class Grower:
         return replace(gallery, targets=tuple(targets)), tuple(evidence)
 
     def _added(self, target: Target, chosen: _Candidates) -> Iterator[Added]:
-        """What speaks for each candidate; nothing leads where there is no other person."""
+        """Yield the evidence for each candidate; the margin is NaN if there is no other person."""
         has_rivals = self._references.num_persons > 1
         for row, (video, anchor) in enumerate(zip(chosen.video.tolist(), chosen.anchor.tolist(), strict=True)):
             x1, y1, x2, y2 = chosen.boxes[row].tolist()

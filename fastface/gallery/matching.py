@@ -1,4 +1,4 @@
-"""Which faces are whose: decided by whole tracks, or by each face and its neighbours. Pure array code."""
+"""Match faces with a gallery, by whole tracks or by each face and its neighbours. Pure array code."""
 
 import math
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ rates, for which rounding would decide."""
 
 @dataclass(frozen=True, slots=True)
 class VideoFaces:
-    """What the index holds of one video.
+    """Faces and tracks of one video.
 
     Attributes:
         faces: All faces; the tracks are linked.
@@ -47,7 +47,7 @@ class VideoFaces:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What is the gallery's in one video.
+    """Matches of a gallery in one video.
 
     Attributes:
         hits: An entry for every target that has hits, in the gallery's order, `EVERYONE` last; hits in order of time.
@@ -144,7 +144,7 @@ def _continue_hits(faces: Faces, claims: Claims, limits: Limits) -> npt.NDArray[
 
 
 def _owners_of_faces(video: VideoFaces, references: ReferenceSet, decision: TrackDecision, limits: Limits) -> _Owners:
-    """Which faces of the tracks that are a target's are hits, and what makes each one."""
+    """Find the hits among the faces of matched tracks, and the kind of each hit."""
     faces, rule = video.faces, limits.tracks
     assert rule is not None
     total = len(faces)
@@ -325,7 +325,7 @@ def _hits_of_everyone(faces: Faces, periods: npt.NDArray[np.float64], is_hit: np
 def _one_per_frame(
     faces: Faces, similarity: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Of the rows, the best one of each frame."""
+    """Keep the best row of each frame."""
     ranked = rows[np.lexsort((rows, -faces.det_score[rows], -similarity[rows], faces.time[rows]))]
     first = np.ones(len(ranked), bool)
     first[1:] = faces.time[ranked[1:]] != faces.time[ranked[:-1]]

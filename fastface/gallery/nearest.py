@@ -1,4 +1,4 @@
-"""Whom an embedding is nearest to among the persons of a gallery, and by how much. Pure array code."""
+"""Find the nearest person of a gallery for each embedding, and the margin. Pure array code."""
 
 from dataclasses import dataclass
 
@@ -66,7 +66,7 @@ def claims_for(
     targets: npt.NDArray[np.int32],
     tracks: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """What certain targets claim, whether or not they are the nearest.
+    """Match faces with certain targets, even if another is nearer.
 
     Args:
         embeddings: (n, D) float16, L2-normalised, of the gallery's contract.

@@ -34,7 +34,7 @@ def no_check() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """What each of n references is like among the references of other persons.
+    """Similarity of each of n references to the references of other persons.
 
     Attributes:
         nearest: (n,) row of the most alike reference of another person; -1 if there is no other person.
@@ -131,7 +131,7 @@ class _Tile:
 
 @dataclass(frozen=True, slots=True)
 class _References:
-    """What the tiles are made of, shared by all threads."""
+    """Data of the tiles, shared by all threads."""
 
     embeddings: FloatArray  # (n, D)
     columns: FloatArray  # (D, n), the same

@@ -1,4 +1,4 @@
-"""What is told of the hits of a gallery that grew out of the same film: nobody is compared with himself. Pure.
+"""Recompute the similarity of hits without references from their own tracks: no face is compared with itself. Pure.
 
 A face that became a reference is like itself, and the faces beside it in its track are nearly so: a similarity of 1 to
 such a reference says nothing. Whose a face is, is decided with all references; what is told of it leaves out those of

@@ -45,7 +45,7 @@ _MOST_UNUSABLE = 3
 
 @dataclass(frozen=True, slots=True)
 class PhotoReport:
-    """What became of one photo, or of one entry of a bank.
+    """Verdict on one photo, or on one entry of a bank.
 
     Attributes:
         source: The photo.
@@ -92,7 +92,7 @@ class PhotoReport:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRule:
-    """What makes a face a reference of a person.
+    """Rule for the face of a photo that becomes a reference.
 
     Attributes:
         contract: Of the recogniser that embeds the photos.
@@ -265,7 +265,7 @@ def _unusable(picks: Sequence[Pick]) -> str | None:
 
 
 def _is_told(fault: str, labels: Collection[str]) -> bool:
-    """Whether a fault says that one of these labels has no usable photo."""
+    """Return whether a fault says that one of these labels has no usable photo."""
     return any(fault.startswith(_no_photo_of(label)) for label in labels)
 
 

@@ -62,7 +62,7 @@ class TrackEvidence(Rows):
 
 
 class Cohort:
-    """What the archive's own tracks say of how alike strangers are to each person of a gallery.
+    """Distribution of similarities of the archive's own tracks to each person of a gallery.
 
     Nearly all tracks of an archive are not a given person's. Where these are more like the person than strangers
     usually are (a poor photo, one of a frequent look), the evidence is lowered to the usual distribution (the z-norm of
@@ -208,7 +208,7 @@ class EvidenceModel:
 
 
 def _gains(usual: ImpostorDistribution, counts: npt.NDArray[np.int64], shift: float = 0.0) -> npt.NDArray[np.float32]:
-    """What the nearest of so many references has by chance, and a shift, for each count."""
+    """Return the expected gain of the nearest of so many references by chance, plus a shift, for each count."""
     values, place = np.unique(counts, return_inverse=True)
     return np.array([usual.gain(count) + shift for count in values.tolist()], np.float32)[place]
 

@@ -31,7 +31,7 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class PhotoTrials:
-    """What the photos say."""
+    """Comparisons of photos."""
 
     mates: Trials  # a photo and its person's other photos; none of persons with one photo
     lead: FloatArray  # (n,) of each of the mates over the next person
@@ -40,7 +40,7 @@ class PhotoTrials:
 
 @dataclass(frozen=True, slots=True)
 class TrackTrials:
-    """What the tracks of an archive say."""
+    """Comparisons of an archive's tracks."""
 
     found: Trials  # a track and the person that it is given to: not known, but decided
     strangers: Trials  # a track and each person that it is not

@@ -93,7 +93,7 @@ class Ledger:
     # ── videos ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def video(self, video_id: str) -> VideoRecord | None:
-        """What is known of a video; None if nothing is."""
+        """Return the record of a video; None if there is none."""
         rows = list(self._videos("WHERE video_id = ?", video_id))
         return rows[0] if rows else None
 
@@ -207,7 +207,7 @@ class Ledger:
 
     @contextmanager
     def _synced(self) -> Iterator[None]:
-        """What is committed meanwhile, and all before it, outlives a power cut."""
+        """Sync commits of this block, and all before it, so that they outlive a power cut."""
         with self._translated():
             self._database.execute("PRAGMA synchronous=FULL")
         try:

@@ -32,7 +32,7 @@ class PhotoIndex:
         self._recipe = recipe
 
     def faces(self, key: str | None) -> Faces | None:
-        """What was found in the photo of a key; None if it was not looked at."""
+        """Return the faces in the photo of a key; None if it was not read."""
         if key is None or not (path := self._path(key)).exists():
             return None
         try:

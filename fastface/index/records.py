@@ -1,4 +1,4 @@
-"""What the ledger knows of a video and of a unit, and how that is written as text."""
+"""Records of videos and units in the ledger, and their form as text."""
 
 import json
 from dataclasses import asdict, dataclass, field, fields

@@ -172,7 +172,7 @@ class VideoIndex:
         shutil.rmtree(self._folder / "units", ignore_errors=True)
 
     def holds(self, unit: UnitRecord) -> bool:
-        """Whether the files of a committed unit are there."""
+        """Return whether the files of a committed unit are there."""
         pictures = not unit.portraits or self._unit_portraits(unit).exists()
         bodies = unit.bodies is None or self._unit_bodies(unit).exists()
         return self._unit_path(unit).exists() and self._unit_frames(unit).exists() and pictures and bodies
@@ -192,7 +192,7 @@ class VideoIndex:
             return from_table(rest, _mapped(self._map_path, file))
 
     def metadata(self) -> dict[str, str]:
-        """What the finished index says about where its rows come from.
+        """Return the finished index's metadata on the origin of its rows.
 
         Raises:
             FaceIndexError: The file is missing or damaged.

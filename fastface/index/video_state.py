@@ -84,5 +84,5 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
 
 
 def was_unread(unit: UnitRecord) -> bool:
-    """Whether the disk or the share did not give all of a unit, so that another run may do better."""
+    """Return whether the disk or the share did not give all of a unit, so that another run may do better."""
     return bool(unit.unread) or unit.lost.partition(": ")[2].startswith(CANNOT_READ)

@@ -1,4 +1,4 @@
-"""What is written of a scanned unit and of a finished video: tracks, pictures, the files of the index.
+"""Write the index files of finished units and videos: tracks, pictures, tables.
 
 All of it is done in the background, with nothing but what is given: see `workflows.background`.
 """
@@ -36,7 +36,7 @@ _CHANGED = "still being written; run again later"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the units of a video have found, in order."""
+    """Results of a video's units, in order."""
 
     faces: list[Faces]
     portraits: list[FacePictures]
@@ -111,7 +111,7 @@ class Filing:
         return kept
 
     def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> Seen:
-        """What the units of a video have found that are not lost.
+        """Read the results of a video's units that are not lost.
 
         Raises:
             FaceIndexError: A file is missing or damaged.
@@ -174,7 +174,7 @@ class Filing:
 
 
 def _completed(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:
-    """What is known of a video once all of it was read: its other sizes, and its length where none is declared."""
+    """Add what is known once all of a video was read: its other sizes, and its length if none is declared."""
     others = dict.fromkeys(size for unit in units for size in unit.sizes)
     duration = info.duration
     if duration is None and is_done:
@@ -183,7 +183,7 @@ def _completed(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -
 
 
 def _change(record: VideoRecord) -> str:
-    """What happened to a file since it was probed; empty if nothing did."""
+    """Describe the change of a file since it was probed; empty if there is none."""
     try:
         return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
     except InputError as error:

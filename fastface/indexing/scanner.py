@@ -132,7 +132,7 @@ class Scanner:
         return is_same
 
     def _is_whole(self, video_id: str) -> bool:
-        """Whether all files of a finished video's index are there."""
+        """Return whether all files of a finished video's index are there."""
         index = VideoIndex(self._root, video_id)
         if not (index.faces_path.exists() and index.frames_path.exists()):
             return False

@@ -88,7 +88,7 @@ class PublishedPack:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Where the archive is, best first."""
+        """Addresses of the archive, best first."""
         return f"{_RELEASE}/{self.name}.zip", f"{_MIRROR}/{self.name}.zip"
 
 

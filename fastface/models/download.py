@@ -85,7 +85,7 @@ def published_pack(name: str) -> PublishedPack:
 
 
 def licence_accepted(destination: Path, pack: PublishedPack) -> bool:
-    """Whether the pack's licence was accepted for this or another pack in a folder of packs."""
+    """Return whether the pack's licence was accepted for this or another pack in a folder of packs."""
     return any(pack.licence in path.read_text(errors="replace") for path in destination.glob(f"*/{LICENCE_FILE}"))
 
 
@@ -113,7 +113,7 @@ def _is_whole(folder: Path, pack: PublishedPack) -> bool:
 
 
 def _as_published(check: FileCheck | None) -> bool:
-    """Whether a file is the published one, or at least readable where no digest of it is known."""
+    """Return whether a file is the published one, or at least readable where no digest of it is known."""
     if check is None:
         return False
     return check.state == "ok" or (check.state == "unknown" and KNOWN_NETWORKS[check.path.stem].sha256 is None)
@@ -148,7 +148,7 @@ def _fetch(pack: PublishedPack, path: Path, folder: Path, opener: Opener) -> Pat
 
 
 def _cause(error: Exception) -> str:
-    """What a failed download failed by, without the names of Python's errors."""
+    """Describe the cause of a failed download without the names of Python's errors."""
     cause = getattr(error, "reason", error)
     return str(getattr(cause, "strerror", None) or cause)
 
@@ -193,7 +193,7 @@ def _unpack(pack: PublishedPack, archive: Path, folder: Path) -> None:
 
 
 def _is_safe(entry: zipfile.ZipInfo) -> bool:
-    """Whether an entry is a plain file of bearable size, inside the archive. Its folder is dropped in any case."""
+    """Return whether an entry is a plain file of acceptable size inside the archive. Its folder is dropped."""
     path = PurePosixPath(entry.filename)
     return (
         not entry.is_dir()

@@ -1,4 +1,4 @@
-"""What a graph tells of itself, noted by the file's content: ONNX takes a fifth of a second to load and to ask."""
+"""Facts about a graph, noted by the file's content: reading ONNX takes a fifth of a second."""
 
 import json
 from contextlib import suppress
@@ -29,7 +29,7 @@ _VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class GraphFacts:
-    """What a graph tells of itself.
+    """Facts about a graph.
 
     Attributes:
         kind: What the network is for.

@@ -175,5 +175,5 @@ class GraphEditor:
 
 
 def tensor_info(name: str, dtype: int, shape: Sequence[int | str]) -> Any:
-    """What a graph input or output declares; text in `shape` names a free side."""
+    """Return type and shape of a graph's input or output; text in `shape` names a free side."""
     return helper.make_tensor_value_info(name, dtype, list(shape))

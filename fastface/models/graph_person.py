@@ -108,7 +108,7 @@ def _output_shape(model: Any, batch: int) -> Shape:
 
 
 def _check_classes(model: Any, count: int) -> None:
-    """Whether the first class is the person: by the names that an export carries, else by COCO's number of classes.
+    """Return whether the first class is the person, by the export's names, else by COCO's number of classes.
 
     Raises:
         ModelError: It is not; says what was found.

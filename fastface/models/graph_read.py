@@ -50,7 +50,7 @@ def parse_graph(path: Path, content: bytes) -> Any:
 
 
 def _in_order(graph: Any) -> bool:
-    """Whether each node reads only what is known before it, as ONNX asks; so there are no cycles either."""
+    """Return whether each node reads only what is known before it, as ONNX asks; so there are no cycles either."""
     known = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
     for node in graph.node:
         if not known.issuperset(node.input):

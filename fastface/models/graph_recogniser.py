@@ -21,7 +21,7 @@ _LEAST_MEAN = 64.0
 
 
 def normalises_itself(editor: GraphEditor, input_name: str) -> bool:
-    """Whether the network subtracts the mean itself, as the exports of MXNet do."""
+    """Return whether the network subtracts the mean itself, as the exports of MXNet do."""
     consumers = editor.consumers(input_name)
     if len(consumers) != 1 or consumers[0].op_type != "Sub":
         return False

@@ -1,4 +1,4 @@
-"""What a folder holds: which networks, of which kind, and whether they are the published files."""
+"""Recognize the networks of a folder: their kinds, and if they are the published files."""
 
 import hashlib
 from collections.abc import Iterable
@@ -39,14 +39,14 @@ class Network:
 
     @property
     def differs(self) -> bool:
-        """Whether the file has a published network's name but not its content: converted or damaged, or another's."""
+        """True if the file has a published network's name but not its content: converted or damaged, or another's."""
         known = KNOWN_NETWORKS.get(self.name)
         return known is not None and known.sha256 is not None and not self.verified
 
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """What `verify` found of one file.
+    """Result of `verify` for one file.
 
     Attributes:
         path: The file.
@@ -182,7 +182,7 @@ def _check(path: Path) -> FileCheck:
 
 
 def how_to_replace(network: Network) -> str:
-    """What to do about a network that `differs`, in one line."""
+    """Explain in one line how to replace a network that `differs`."""
     publishing = [name for name, pack in PACKS.items() if network.name in (pack.detector, pack.recogniser)]
     here = network.path.absolute().parent.name
     pack = here if here in publishing else next(iter(publishing), "NAME")

@@ -1,4 +1,4 @@
-"""Which networks a run takes, out of the packs that are on this machine."""
+"""Choose the networks of a run out of the packs on this machine."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -62,12 +62,12 @@ class ModelSet:
 
 
 def data_folder() -> Path:
-    """Where `install` puts packs unless told otherwise."""
+    """Return the folder into which `install` puts packs by default."""
     return user_data_path("fastface") / "models"
 
 
 def places(folder: Path | None) -> tuple[Path, ...]:
-    """Where packs are looked for: the folder that the user gave, else fastface's own and insightface's cache."""
+    """Return the folders to search for packs: the user's, else fastface's own and insightface's cache."""
     return (folder,) if folder is not None else (data_folder(), Path.home() / ".insightface" / "models")
 
 
@@ -131,7 +131,7 @@ def find_models(
 
 
 def contract_of(recogniser: Network) -> str:
-    """What embeddings must have in common to be compared: the network's file and the preprocessing, as a digest."""
+    """Digest what embeddings must share to be compared: the network's file and the preprocessing."""
     return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING}".encode()).hexdigest()
 
 
@@ -187,7 +187,7 @@ def _choose_pack(
 def _nothing_found(
     name: str | None, packs: Sequence[PackFolder], passed_over: Sequence[str], where: Sequence[Path], best: str
 ) -> str:
-    """Where was looked, what is there, and what installs one."""
+    """Describe the folders that were searched, their content, and the command that installs a pack."""
     looked = ", ".join(map(str, where))
     install = f"fastface models install {name if name in PACKS else best} --accept-license"
     advice = f"install one: {install}, or name a folder with --models"

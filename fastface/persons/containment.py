@@ -1,4 +1,4 @@
-"""Whose body a face is on: the person box that holds it, else an estimate from the face alone. Pure.
+"""Match faces with bodies: the person box that holds the face, else an estimate from the face. Pure.
 
 And the other way round: of all faces of a frame, which is on which body.
 """
@@ -39,7 +39,7 @@ class Body:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether no person box holds the face, and the body is estimated from the face alone."""
+        """True if no person box holds the face, and the body is estimated from the face alone."""
         return self.person is None
 
 

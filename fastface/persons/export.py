@@ -27,7 +27,7 @@ _TIMEOUT_SECONDS = 900
 
 
 def exported_path(weights: Path, folder: Path, size: int) -> Path:
-    """Where `export_person` puts the network.
+    """Return the file to which `export_person` writes the network.
 
     Args:
         weights: As for `export_person`.
@@ -77,7 +77,7 @@ def export_person(weights: Path, folder: Path, size: int) -> Path:
 
 
 def _exported(weights: Path, size: int) -> Path:
-    """What the exporting process made.
+    """Return the file that the exporting process made.
 
     Raises:
         ModelError: It failed; says what it said last.

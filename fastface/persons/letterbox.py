@@ -20,7 +20,7 @@ _HALF_DOWN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a picture lies in its canvas: canvas = picture × factor + (left, top), in pixels.
+    """Place of a picture in its canvas: canvas = picture × factor + (left, top), in pixels.
 
     Attributes:
         factor: Canvas pixels a pixel of the picture.

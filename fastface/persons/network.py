@@ -1,4 +1,4 @@
-"""What a process is told of the network that finds persons."""
+"""Settings of the person network for a process."""
 
 from dataclasses import dataclass
 from pathlib import Path

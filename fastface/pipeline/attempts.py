@@ -1,4 +1,4 @@
-"""What is to be done, what is being done, and by whom it was tried: the coordinator's own books."""
+"""Track the coordinator's work: waiting, in progress, and the processes that tried it."""
 
 import signal
 from collections import Counter, deque
@@ -24,7 +24,7 @@ _KILLS = (-signal.SIGKILL, -signal.SIGTERM)
 
 
 def blame_of(status: int, stalled: bool) -> int:
-    """How far a process's end speaks against the work that it was on.
+    """Rate how far a process's exit speaks against the work that it did.
 
     Args:
         status: Exit status, negative for a signal. A kill comes from outside, as from a user or a system short of
@@ -35,7 +35,7 @@ def blame_of(status: int, stalled: bool) -> int:
 
 
 def may_lease(tasks: Collection[object], batch: "Batch", ahead: int) -> bool:
-    """Whether a worker that holds these batches may get another.
+    """Return whether a worker that holds these batches may get another.
 
     Workers may look at all their batches at once, and one that dies says not over which. So a batch that a worker died
     with is handed out alone: a second death is then its own.
@@ -115,7 +115,7 @@ class UnitWork:
 
     @property
     def complete(self) -> bool:
-        """Whether every batch is back."""
+        """True if every batch is back."""
         return self.decoded is not None and len(self.faces) == self.decoded.batches
 
     def add(self, batch: "Batch") -> None:
@@ -139,7 +139,7 @@ class UnitWork:
         self.unsharp += message.unsharp
 
     def result(self, dimension: int) -> UnitScanned:
-        """What the `complete` unit came to, for embeddings of so many components."""
+        """Result of the `complete` unit, for embeddings of so many components."""
         assert self.decoded is not None, self.unit
         report = self.decoded.report
         assert report.sampled == self.inferred + self.quarantined, (self.unit, report, self.inferred)
@@ -210,7 +210,7 @@ class Batch:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing of it is left to search."""
+        """True if nothing of it is left to search."""
         return not self.todo
 
     def worker_died(self, blame: int, dimension: int) -> None:

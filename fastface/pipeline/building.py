@@ -32,7 +32,7 @@ class EngineJob:
 
     @property
     def built(self) -> EngineNote | None:
-        """What is known of the engine if it is there."""
+        """Return the facts about an engine if it exists."""
         return engine_note(self.graph, self.device, cache_folder=self.cache_folder, shapes=self.shapes)
 
 

@@ -1,4 +1,4 @@
-"""What the coordinator tells whoever runs it. Its `events()` is one stream of these, in the order they happened."""
+"""Events of the coordinator: `events()` yields them in the order in which they happened."""
 
 from dataclasses import dataclass, field
 
@@ -96,7 +96,7 @@ class ChildLost:
 
 @dataclass(frozen=True, slots=True)
 class ChildNote:
-    """What a child said of itself when it had started."""
+    """Note of a child at its start."""
 
     name: str
     text: str

@@ -1,4 +1,4 @@
-"""What the coordinator and its children say to each other. Frames never cross a pipe: they lie in the ring.
+"""Messages between the coordinator and its children. Frames never cross a pipe: they lie in the ring.
 
 Small pictures of faces do, as JPEG: a few kilobytes a batch, beside embeddings of a kilobyte a face.
 
@@ -24,7 +24,7 @@ Role = Literal["detector", "recogniser", "person"]
 
 @dataclass(frozen=True, slots=True)
 class DecoderSettings:
-    """What a decoder needs to know for all of its life.
+    """Settings of a decoder for all of its life.
 
     `card` is the number of the card that decodes, where one does; of several, `cards`, decoders are dealt to them in
     turn. `portraits`: whether faces are to be pictured.
@@ -57,7 +57,7 @@ class Precisions:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What an inference worker needs to know for all of its life.
+    """Settings of an inference worker for all of its life.
 
     Graphs are the rewritten ones; `canvas` is the detector's usual size, which it gets ready for before work comes.
     Where there are several `cards`, workers are dealt to them in turn; `device` is then the first. Without a `gate` no
@@ -200,7 +200,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What the video is, and the units that it is worked off in."""
+    """Facts of a video, and the units into which it is split."""
 
     file: VideoFile
     info: VideoInfo

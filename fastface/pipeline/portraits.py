@@ -1,4 +1,4 @@
-"""Which frames are due for pictures: a rule of time alone, so that batches, workers and decoders do not matter."""
+"""Choose the frames that are due for pictures by time alone, independent of batches, workers and decoders."""
 
 from fractions import Fraction
 
@@ -38,7 +38,7 @@ class PortraitClock:
         self._done: tuple[Fraction, int] | None = None
 
     def is_due(self, frame: SampledFrame) -> bool:
-        """Whether this sample is due; asked of each sample in order."""
+        """Return whether this sample is due; asked of each sample in order."""
         if not self._is_on or frame.flagged:
             return False
         gap = self._gap if frame.time < self._start + _LONG_AFTER else _LONG_GAP

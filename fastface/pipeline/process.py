@@ -105,7 +105,7 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether the process has not ended yet."""
+        """True if the process has not ended yet."""
         return self._process.poll() is None
 
 

@@ -127,7 +127,7 @@ class Ring:
 
     @property
     def address(self) -> int:
-        """Where the memory begins in this process."""
+        """Address of the memory in this process."""
         return int(self._bytes.ctypes.data)
 
     def batch(self, slot: int, geometry: Geometry) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

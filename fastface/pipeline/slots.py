@@ -16,7 +16,7 @@ __all__ = ["SlotState", "SlotTable"]
 
 
 class SlotState(Enum):
-    """What a slot is in."""
+    """State of a slot."""
 
     FREE = "free"
     GRANTED = "granted"

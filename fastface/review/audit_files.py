@@ -71,7 +71,7 @@ class LeftOut(_Strict):
 
 
 class AuditSample(_Strict):
-    """What was drawn, of which answer."""
+    """Sample of an audit, and the answer that it is drawn from."""
 
     schema_version: Literal[1] = 1
     answer: str  # digest of the answer and the index
@@ -90,7 +90,7 @@ class AuditSample(_Strict):
 
 
 class AuditAnswer(_Strict):
-    """What the user said of one moment: which targets it shows, or that it cannot be seen."""
+    """Answer of the user on one moment: the targets in it, or unsure."""
 
     id: str
     persons: tuple[int, ...] = ()  # numbers of targets, from 1, as the page shows them

@@ -57,7 +57,7 @@ class ScreenTime:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How far to believe the answer about one target, or about all.
+    """Estimates for one target, or for all.
 
     Attributes:
         precision: Share of the reported seconds that is right; None if none is reported, or no hit was answered.

@@ -1,4 +1,4 @@
-"""Which moments an audit asks about: strata, how many of each, and which. Pure.
+"""Draw the moments of an audit: strata, sizes, and the sample. Pure.
 
 A stratum is a set of moments whose answers are likely alike. Half of the sample goes to what the answer reports, half
 to where it may have missed somebody; within each half in proportion to the square root of a stratum's moments (M. D.

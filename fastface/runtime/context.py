@@ -1,4 +1,4 @@
-"""What every command that works on an output folder holds while it works: settings, lock, ledger, networks."""
+"""Context of a command on an output folder: settings, lock, ledger, networks."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -117,7 +117,7 @@ def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command
 
 
 def _is_begun(folder: OutputFolder) -> bool:
-    """Whether anything was scanned or made: videos that wait to be scanned are nothing yet."""
+    """Return whether anything was scanned or made: videos that wait to be scanned are nothing yet."""
     with Ledger(folder.ledger) as ledger:
         return any(record.scan_key for record in ledger.videos()) or bool(ledger.exports())
 

@@ -1,4 +1,4 @@
-"""What happened in an output folder, over all its runs: OUT/.fastface/log.jsonl, one JSON object a line.
+"""Log of an output folder over all its runs: OUT/.fastface/log.jsonl, one JSON object a line.
 
 `time` (UTC) and `event` are in every line: `run` (a command begins: its name, version and process), `begin` (a scan
 begins, with the number of its videos), `note` (a line that was told), `video` (a video has its final state, with the

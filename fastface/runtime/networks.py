@@ -1,4 +1,4 @@
-"""Which networks on which device: settings → a device that works, a pack, rewritten graphs."""
+"""Resolve settings to a device that works, a pack and rewritten graphs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ class Networks:
 
 
 def cache_folder() -> Path:
-    """Where rewritten graphs and compiled networks are kept: one place for all runs of a user, since it is costly."""
+    """Return the cache folder for rewritten graphs and compiled networks, shared by all runs of a user."""
     return platformdirs.user_cache_path("fastface")
 
 

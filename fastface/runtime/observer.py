@@ -1,4 +1,4 @@
-"""Who is told how a run goes: progress bars on a terminal, lines in a log, nobody."""
+"""Report the progress of a run: bars on a terminal, lines in a log, or nothing."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ _LINE_SECONDS = 60.0
 
 
 def _screen() -> dict[str, Any]:
-    """What tqdm must know of the terminal.
+    """Return tqdm's options for the terminal.
 
     Some terminals, as those of recorders, do not say how large they are; tqdm would draw nothing on them.
     """
@@ -38,10 +38,10 @@ def _screen() -> dict[str, Any]:
 
 
 class Observer:
-    """What a workflow tells, told to nobody. All calls come from the main process, between turns of the event loop."""
+    """Receiver of a workflow's reports that ignores them. All calls come from the main process, in the event loop."""
 
     def header(self, networks: Networks, layout: Layout) -> None:
-        """What the command works with."""
+        """Report the device, networks and processes of the command."""
 
     def begin(self, num_videos: int) -> None:
         """The scan of so many videos begins."""

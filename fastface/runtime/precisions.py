@@ -27,7 +27,7 @@ _Named = tuple[str, Path, tuple[int, int]]  # the network's name, its graph, (he
 
 
 def uses_persons(config: Config, networks: Networks) -> bool:
-    """Whether these settings need the person network, and there is one."""
+    """Return whether these settings need the person network, and there is one."""
     return networks.person is not None and (config.export.crops == "body" or config.scan.track == "persons")
 
 
@@ -122,7 +122,7 @@ def describe_precisions(networks: Networks) -> str:
 
 
 def describe_device(device: DeviceInfo) -> str:
-    """What computes, without a precision: that belongs to each network."""
+    """Describe the device without a precision, which belongs to each network."""
     return f"{device.name}, {device.versions}, {device.provider}"
 
 

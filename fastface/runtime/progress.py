@@ -1,4 +1,4 @@
-"""How far a scan is, and how long it will take: what progress bars and `status` show. Pure."""
+"""Compute the progress of a scan and the time left, for progress bars and `status`. Pure."""
 
 from dataclasses import dataclass, field
 from time import monotonic

@@ -1,4 +1,4 @@
-"""What a person should know of a video that was read whole: where its header and its pictures do not agree."""
+"""Remark on a video that was read whole, if its header and its pictures disagree."""
 
 from collections.abc import Iterator, Sequence
 
@@ -54,7 +54,7 @@ def _rate(info: VideoInfo) -> str:
 
 
 def _no_face(sampled: int, *, is_film: bool) -> str:
-    """What to say of a video or folder in which frames were searched and not one face was found."""
+    """Remark on a video or folder in which no face was found."""
     if not is_film:
         return (
             f"no face was found in {counted(sampled, 'picture')}; a smaller --det-threshold or scan.min_face finds more"

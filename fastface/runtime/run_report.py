@@ -1,4 +1,4 @@
-"""What a command gives back: typed for Python, and as the run's report in run.json."""
+"""Results of the commands: typed for Python, and as the report in run.json."""
 
 import json
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ class Counts:
 
 @dataclass(slots=True)
 class RunResult:
-    """What `run`, `scan` and `find` give.
+    """Result of `run`, `scan` and `find`.
 
     Attributes:
         command: Which of them.
@@ -161,7 +161,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class EnrollResult:
-    """What `enroll` gives: the gallery, as it was written to `bank`, and a line about each photo."""
+    """Result of `enroll`: the gallery, as it was written to `bank`, and a line about each photo."""
 
     bank: Path
     gallery: Gallery

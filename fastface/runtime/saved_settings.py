@@ -1,4 +1,4 @@
-"""What OUT remembers of its runs, so that later commands need not repeat it: networks, and settings of export.
+"""Settings that OUT remembers for later commands: networks and exports.
 
 OUT/.fastface/settings.json: {"schema_version", "models": {…}, "run": {section: {key: value}}}. `run` and `scan` write
 the networks, `run` alone the rest. Settings are remembered as far as they differ from the defaults.
@@ -54,7 +54,7 @@ def remember_settings(state: Path, config: Config, pack: str, *, with_export: bo
 
 
 def read_remembered(out: Path, *, with_export: bool) -> Layer:
-    """What OUT remembers, as a layer of settings; nothing if there is no run in it.
+    """Read the remembered settings of OUT as a layer; empty if there is no run in it.
 
     A folder of networks that is gone is left out: then they are looked for as without it.
 

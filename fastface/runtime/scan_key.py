@@ -44,7 +44,7 @@ class Recipe:
     clear_score: float = 0.0
 
     def serves(self, key: str) -> bool:
-        """Whether an index that was made by the recipe of a key has all that this one has."""
+        """Return whether an index that was made by the recipe of a key has all that this one has."""
         return key == self.key or (not self.has_bodies and key.partition(_WITH)[0] == self.key)
 
 

@@ -1,4 +1,4 @@
-"""What ends a run early: the time that it was given, or a signal.
+"""End a run early: at its time limit, or at a signal.
 
 The first Ctrl-C finishes what is in flight, the second stops at once.
 """
@@ -17,7 +17,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Whether the user wants the run to end. Call it: the signal's number, or None.
+    """End of a run on request. Call it for the signal's number, or None.
 
     Args:
         seconds: How long the run may last; None for as long as it takes.
@@ -33,11 +33,11 @@ class Interruption:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time that the run was given is up."""
+        """True if the time that the run was given is up."""
         return self._deadline is not None and monotonic() >= self._deadline
 
     def wants_end(self) -> bool:
-        """Whether no more work should be begun, for either reason."""
+        """Return whether no more work should be begun, for either reason."""
         return self._number is not None or self.is_over
 
     def check(self) -> None:

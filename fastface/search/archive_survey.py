@@ -84,7 +84,7 @@ def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord])
 def observe_archive(
     desk: Desk, references: ReferenceSet, indexes: Iterable[VideoIndex]
 ) -> tuple[EvidenceModel, Cohort, int]:
-    """What weighs tracks, with what the archive says of strangers, that itself, and the number of tracks.
+    """Return the model that weighs tracks, the archive's own distribution, and the number of tracks.
 
     Raises:
         InterruptError: The user stopped it.

@@ -39,12 +39,12 @@ _Move = Literal["", "away", "back"]
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What was asked."""
+    """Question of an answer."""
 
     targets: frozenset[str]
 
     def loses_to(self, other: "_Question") -> bool:
-        """Whether the answer to another question lacks a target of this one's."""
+        """Return whether the answer to another question lacks a target of this one's."""
         return not self.targets <= other.targets
 
 
@@ -79,7 +79,7 @@ def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
 
 
 def describe_move(out: Path, targets: Collection[str]) -> str:
-    """What would become of the answer that lies in OUT; empty if it is one to the same question, or there is none."""
+    """Describe where the answer in OUT would go; empty if it answers the same question, or there is none."""
     before, _ = _read(_note_path(out / ".fastface"))
     if not before.loses_to(_Question(frozenset(targets))):
         return ""
@@ -111,7 +111,7 @@ def _write(path: Path, asked: _Question, move: _Move) -> None:
 
 
 def _folder(asked: _Question) -> str:
-    """Where below OUT the answer to a question is kept; different for different questions."""
+    """Return the folder below OUT for the answer to a question; different for different questions."""
     names = sorted(asked.targets)
     if len(names) <= _MOST_NAMED and not any("+" in name for name in names):
         return f"{EARLIER}/{safe_name('+'.join(names))}"

@@ -26,7 +26,7 @@ def write_growth(path: Path, rows: Iterable[Added]) -> None:
 
 
 def is_growth(path: Path) -> bool:
-    """Whether a file is a table that `write_growth` wrote, by its first line."""
+    """Return whether a file is a table that `write_growth` wrote, by its first line."""
     with path.open("rb") as file:
         return file.readline() == (",".join(_GROWTH_COLUMNS) + "\r\n").encode()
 

@@ -56,7 +56,7 @@ _NEAR = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found in one video.
+    """Findings of one video.
 
     Attributes:
         record: The video.
@@ -122,7 +122,7 @@ class Finder:
         return self._limits
 
     def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
-        """What is found in each video that has an index, one at a time."""
+        """Yield the findings of each video that has an index, one at a time."""
         for record in records:
             if record.info is not None and self._index(record).faces_path.exists():
                 yield self._find(record, record.info)
@@ -168,7 +168,7 @@ class Finder:
                 yield from ((record.info, unit) for unit in units)
 
     def _missing(self, record: VideoRecord, sampling: Sampling, wanted: Iterable[Interval]) -> list[Unit]:
-        """What of the wanted stretches was not looked at with a sampling; what was lost is not tried again.
+        """List the parts of the wanted stretches that were not scanned with a sampling; lost ones are not tried again.
 
         A stretch is cut at keyframes, where decoding can begin, so that several decoders share it.
         """
@@ -178,7 +178,7 @@ class Finder:
         return [Unit(record.video_id, -1, start, end, sampling) for start, end in stretches]
 
     def _keyframe_edges(self, record: VideoRecord) -> list[Fraction]:
-        """Where decoding can begin with no frame too many, on the sampling grid; none where all frames are sampled."""
+        """Return the times at which decoding can begin on the sampling grid; none if all frames are sampled."""
         period = self._sampling(record).period
         if period is None:
             return []
@@ -301,7 +301,7 @@ class Finder:
         return self._metadata[record.video_id]
 
     def _video(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> VideoFaces:
-        """What the index holds of a video; `exact` with stretches of every frame."""
+        """Read a video's faces and tracks; with `exact` also the stretches of every frame."""
         index, sampling = self._index(record), self._sampling(record)
         faces = index.faces()
         frame = float(1 / (info.rate or UNKNOWN_RATE))

@@ -1,4 +1,4 @@
-"""Where the faces of a track say that it is two persons. Pure array code.
+"""Split tracks whose faces are of two persons. Pure array code.
 
 Links between neighbours cannot see it: a dissolve leads from one face to another by small steps, and two persons who
 cross may be confused for one blurred sample. Over several good frontal faces embeddings do not err so far.

@@ -1,4 +1,4 @@
-"""Whom to find, and what was found."""
+"""Targets, hits and spans."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -29,7 +29,7 @@ FramingClass = Literal["close-up", "portrait", "half", "full"]
 
 
 class HitKind(IntEnum):
-    """What makes a hit one."""
+    """Reason for a hit."""
 
     FACE = 0
     """The face alone is like the target."""

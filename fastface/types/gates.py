@@ -1,4 +1,4 @@
-"""What is left out before a network sees it."""
+"""Gates that reject frames before a network."""
 
 from dataclasses import dataclass
 

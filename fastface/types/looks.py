@@ -1,4 +1,4 @@
-"""Which further looks the frames of films get: see `faces.looks`."""
+"""Further looks at the frames of films: see `faces.looks`."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ LOOKS_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Which further looks the frames of films get. Pictures get all."""
+    """Further looks at the frames of films. Pictures get all."""
 
     close_ups: bool = True  # on half the canvas, where nothing was found
     turned: bool = True  # at the places of doubtful faces, turned

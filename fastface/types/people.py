@@ -140,7 +140,7 @@ class Person:
 
     @property
     def is_faceless(self) -> bool:
-        """Whether the face is never seen, so that nothing tells who it is in another shot."""
+        """True if the face is never seen, so that nothing tells who it is in another shot."""
         return not self.faces
 
     @property

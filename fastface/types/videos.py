@@ -22,7 +22,7 @@ DecoderName = Literal["pyav", "nvdec", "auto"]
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What is known of a video before its frames are decoded.
+    """Facts about a video before its frames are decoded.
 
     Attributes:
         path: The file, or the pattern of an image sequence.
@@ -95,7 +95,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Which frames are looked at.
+    """Choice of frames.
 
     With a period P, time is a grid of cells [kP, (k+1)P) and the first frame of each cell is a sample. So whether a
     frame is a sample does not depend on where decoding began, as long as it began on a cell's edge.
@@ -135,7 +135,7 @@ class Unit:
 
     @property
     def dense(self) -> bool:
-        """Whether it is a stretch that is looked at again, more closely."""
+        """True if it is a stretch that is looked at again, more closely."""
         return self.index < 0
 
     @property

@@ -86,7 +86,7 @@ def demux_all(container: av.container.InputContainer) -> Iterator[Any]:
 
 
 def is_fragmented(path: Path) -> bool:
-    """Whether an MP4 consists of fragments, as live streams and browsers write it."""
+    """Return whether an MP4 consists of fragments, as live streams and browsers write it."""
     return b"moof" in _boxes(path)
 
 
@@ -102,7 +102,7 @@ def _films(container: av.container.InputContainer) -> list[av.video.stream.Video
 
 
 def _is_long(stream: av.video.stream.VideoStream) -> bool:
-    """Whether a stream is more than one picture, as far as its header says: a drone's cover is a stream like others."""
+    """Return whether a stream is more than one picture by its header: a drone's cover is a stream like others."""
     return stream.frames != 1
 
 

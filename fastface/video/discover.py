@@ -227,7 +227,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What folders hold and is not taken, for one reason."""
+    """Content of folders that is left out, for one reason."""
 
     reason: str
     count: int
@@ -244,7 +244,7 @@ class Discovery:
 
 
 class _Found:
-    """What was met on the way to the videos."""
+    """Files found on the way to the videos."""
 
     def __init__(self, exclude: Path) -> None:
         self.exclude = exclude
@@ -320,7 +320,7 @@ def _candidates(text: str, found: _Found, *, in_list: bool = False) -> list[_Can
 
 
 def _matched(path: Path, found: _Found) -> list[_Candidate]:
-    """What a glob has found: unlike a file that is named, it may lie in an output folder by accident."""
+    """Filter the matches of a glob: unlike a named file, they may lie in an output folder by accident."""
     if any(_is_output(folder, found.exclude) for folder in path.absolute().parents):
         found.skip(path, _OWN_OUTPUT)
         return []
@@ -451,7 +451,7 @@ def _pattern_files(pattern: Path) -> list[Path]:
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether a path names an image sequence: a folder, or a `%04d` pattern that no file is called by."""
+    """Return whether a path names an image sequence: a folder, or a `%04d` pattern that no file is called by."""
     return path.is_dir() or (_PATTERN.search(path.name) is not None and not path.exists())
 
 

@@ -1,4 +1,4 @@
-"""What a file was like: another fingerprint means that everything made of the file must be made again."""
+"""Fingerprint of a file: if it changes, everything made of the file must be made again."""
 
 import hashlib
 import stat

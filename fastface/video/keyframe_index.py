@@ -1,4 +1,4 @@
-"""Where decoding may begin: keyframes, out of a container's index or of its packets, without decoding."""
+"""Find the keyframes by a container's index or its packets, without decoding."""
 
 from contextlib import suppress
 from itertools import islice
@@ -24,7 +24,7 @@ once, a few hundred times faster than they are decoded, and so show whether thei
 
 
 def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
-    """Where keyframes are, about: an index may hold decoding times. Whoever seeks looks where the seek has landed.
+    """Return the approximate times of keyframes: an index may hold decoding times. A seek must check where it landed.
 
     Args:
         path: The file.
@@ -77,7 +77,7 @@ def _scanned(path: Path, alive: SignOfLife) -> list[int] | None:
 
 
 def _is_same_after_seeks(container: Any, stream: Any, stamps: list[int]) -> bool:
-    """Whether keyframes of a program stream have the times after a seek that they have without one.
+    """Return whether keyframes of a program stream have the times after a seek that they have without one.
 
     It says the times of a few pictures only. Entered in the middle, the others are counted from the first whole one
     that FFmpeg finds, which can be half a picture off (ISO 13818-1, 2.7.5).

@@ -60,7 +60,7 @@ class NvdecError(Exception):
 
 
 def is_installed() -> bool:
-    """Whether there is a PyNvVideoCodec that could be loaded."""
+    """Return whether there is a PyNvVideoCodec that could be loaded."""
     return find_spec(_MODULE) is not None
 
 
@@ -246,7 +246,7 @@ def _check_packet(packet: Any, codec: str, *, is_first: bool) -> None:
 
 
 def _is_clean(data: bytes) -> bool:
-    """Whether H.264 can be decoded from this access unit on, at once: an IDR picture, or a recovery point of 0 frames.
+    """Return whether H.264 decodes at once from this access unit: an IDR picture, or a recovery point of 0 frames.
 
     With a gradual refresh, the frames until the recovery point are damaged; PyAV leaves them out, the card does not.
     """

@@ -1,4 +1,4 @@
-"""Which packets show samples: told before they are decoded, so that a decoder can leave others out.
+"""Predict which packets show samples before they are decoded, so that a decoder can skip others.
 
 A frame that no other frame refers to (most B-frames) costs its decoder nothing if it is not wanted: libavcodec skips
 it under `skip_frame=NONREF`. Measured on one core: 1080p H.264 at 5 samples a second in 0.5 to 0.6 of the time, 720p
@@ -28,7 +28,7 @@ _LONGEST_REORDERING = 64
 
 
 def can_skip(info: VideoInfo, unit: Unit) -> bool:
-    """Whether frames between samples may be left out."""
+    """Return whether frames between samples may be left out."""
     return unit.sampling.period is not None and info.codec in _SKIPPABLE and not info.estimated_times
 
 

@@ -1,4 +1,4 @@
-"""What a video is, before it is decoded: headers, the first frame, and where decoding may begin."""
+"""Probe a video before it is decoded: headers, the first frame, and the keyframes."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction

@@ -189,7 +189,7 @@ class PyavSource:
             yield packet
 
     def _is_keyframe(self, frame: Any) -> bool:
-        """Whether a frame is one from which decoding may begin: with a gradual refresh, only its packet says so."""
+        """Return whether decoding may begin at a frame: with a gradual refresh, only its packet says so."""
         return frame.key_frame or frame.pts in self._refreshed
 
     def _content(self, frame: Any) -> Any:
@@ -258,7 +258,7 @@ def _indexed_keyframes(stream: Any) -> frozenset[int]:
 
 
 def _declared_until(stream: Any) -> int | None:
-    """Up to which decoding time the container tells itself what is missing, and a long step is the film's own."""
+    """Return the decoding time up to which the container declares gaps: a long step before it is the film's own."""
     container = stream.container.format.name
     if container.startswith("matroska"):
         return _ALL  # its chain of elements shows holes
@@ -267,7 +267,7 @@ def _declared_until(stream: Any) -> int | None:
 
 
 def _counts_times(stream: Any) -> bool:
-    """Whether times are counted packet by packet, as in MXF and in AVI without a whole index: a hole makes no gap."""
+    """Return whether times are counted by packets, as in MXF and in AVI without a whole index: a hole makes no gap."""
     container = stream.container.format.name
     has_index = container != "avi" or len(stream.index_entries) >= stream.frames
     return container == "mxf" or not has_index

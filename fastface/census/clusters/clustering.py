@@ -74,7 +74,7 @@ def clustered(
     apart: _Pairs,
     together: _Pairs,
 ) -> tuple[_Labels, npt.NDArray[np.float16]]:
-    """Whose each track is.
+    """Assign each track to a cluster.
 
     Args:
         tracks: Of any number of videos; their order decides what nothing else does.
@@ -97,7 +97,7 @@ def clustered(
 
 
 class _Clusters:
-    """Which tracks are together now, the centroids, and which clusters may not be joined."""
+    """Clusters of tracks: members, centroids, and the pairs that must not be joined."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class _Clusters:
         return allowed
 
     def less_like(self, leader: _Labels, most: _Cosines) -> _Labels:
-        """Of every two that would be joined and may not be, the one that is less like its most alike."""
+        """Choose, of each pair that must not be joined, the cluster that is less like its nearest neighbour."""
         one, other = self._apart[leader[self._apart[:, 0]] == leader[self._apart[:, 1]]].T
         less: _Labels = np.where(most[one] >= most[other], other, one)
         return less

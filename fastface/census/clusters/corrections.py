@@ -1,4 +1,4 @@
-"""What the user has said of who is who. It outlives every census: it speaks of faces, not of numbers.
+"""Corrections by the user. They outlive every census: they refer to faces, not to numbers.
 
 OUT/.fastface/corrections.json, written by `fastface pick`.
 """
@@ -93,7 +93,7 @@ class Corrections:
 
     @classmethod
     def from_object(cls, found: Any) -> Self:
-        """What `to_object` gave; ValueError, KeyError or TypeError if it is damaged or of another version."""
+        """Parse the result of `to_object`; ValueError, KeyError or TypeError if it is damaged or of another version."""
         if (version := found["schema_version"]) != _SCHEMA_VERSION:
             raise ValueError(f"it is of version {version}, this fastface writes {_SCHEMA_VERSION}")
         return cls(
@@ -177,7 +177,7 @@ class Corrections:
 
 
 def look_of(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str:
-    """What a face or a body is like, as text.
+    """Encode the appearance of a face or a body as text.
 
     Args:
         vector: (D,), the face's embedding or the body's colours.

@@ -35,7 +35,7 @@ _Cosines = npt.NDArray[np.float64]
 
 
 def is_quick(count: int) -> bool:
-    """Whether the neighbours of so many vectors are found in less than hours."""
+    """Return whether the neighbours of so many vectors are found in less than hours."""
     return count <= EXACT_ROWS or _has_faiss()
 
 
@@ -86,7 +86,7 @@ def _exact(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
 
 
 def _largest(block: npt.NDArray[np.float32], floor: float) -> npt.NDArray[np.bool_]:
-    """Where a block has its values from a floor on; of rows with many of them, the largest, of equal ones the first."""
+    """Find the values of a block that reach a floor; keep the largest of long rows, and the first of equal ones."""
     near = block >= floor
     most = NUM_NEIGHBOURS + 1  # one of them may be the vector itself
     many = np.flatnonzero(near.sum(axis=1) > most)

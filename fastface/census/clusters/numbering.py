@@ -66,7 +66,7 @@ class CensusTracks:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Which number each person of a census has.
+    """Numbers of the persons of a census.
 
     Attributes:
         numbers: Of each person, by place.

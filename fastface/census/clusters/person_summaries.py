@@ -19,7 +19,7 @@ NOBODY = -1
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """What the census needs of a video: its name, duration in seconds if declared, and seconds between samples."""
+    """Facts about a video: its name, duration in seconds if declared, and seconds between samples."""
 
     video_id: str
     duration: float | None

@@ -26,7 +26,7 @@ _Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Stretches:
-    """What the bodies of a video tell: a row for each body track and owner, by track and then by owner.
+    """Stretches of bodies in a video: one row for each body track and owner, by track and then by owner.
 
     Attributes:
         tracks: u rows.
@@ -40,7 +40,7 @@ class Stretches:
 
 
 def owners(bodies: Bodies, faces: Faces, cluster: _Rows) -> _Rows:
-    """Whose bodies they are.
+    """Owners of the bodies.
 
     Args:
         bodies: Of one video, tracks linked.
@@ -80,7 +80,7 @@ def once_a_frame(bodies: Bodies, seen: npt.NDArray[np.int64]) -> Bodies:
 
 
 def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: Size) -> Stretches:
-    """What the bodies tell.
+    """Split the bodies into stretches of one owner.
 
     Args:
         bodies: Of one video.

@@ -87,7 +87,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Which identity a look is of.
+    """Link of a look to an identity.
 
     Attributes:
         look: The number of the look, which was that of an identity of its own once.
@@ -190,7 +190,7 @@ class IdentityStore(Protocol):
         """
 
     def groups(self, numbers: Collection[int]) -> list[Membership]:
-        """What `merge` and `name` would change: which identity each look of these numbers is of, and its name."""
+        """Return the looks that `merge` and `name` would change, with identity and name of each."""
 
     def regroup(self, groups: Sequence[Membership]) -> None:
         """Takes back what `merge` and `name` changed since these groups were read.

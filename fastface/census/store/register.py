@@ -1,4 +1,4 @@
-"""What every store of identities does, wherever it is kept: matching, counting, naming, merging.
+"""Implement what all identity stores share: matching, counting, naming, merging.
 
 A place to keep it holds four things, and gives them back as they were put there:
 
@@ -168,7 +168,7 @@ class Register(ABC):
         return Draft(state, self._looks, self._parts)
 
     def _done(self, draft: Draft) -> None:
-        """What is committed is known."""
+        """Adopt the committed state."""
         if not draft.is_changed:
             return
         self._state = replace(draft.state, version=draft.state.version + 1)

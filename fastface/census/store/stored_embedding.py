@@ -1,4 +1,4 @@
-"""What a store knows of faces, in memory: how a face is matched, and how a centroid is refined. Pure array code."""
+"""Match faces with a store's embeddings and refine centroids, in memory. Pure array code."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -51,7 +51,7 @@ class Look:
 
     @property
     def is_identity(self) -> bool:
-        """Whether it is an identity's own look."""
+        """True if it is an identity's own look."""
         return self.number == self.identity
 
     def refined(self, face: FloatArray, limit: int) -> Self:

@@ -56,7 +56,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What `IdentityStore.tell` is told, checked.
+    """Checked arguments of `IdentityStore.tell`.
 
     Attributes:
         faces: (p, D) float32, L2-normalised.
@@ -103,7 +103,7 @@ class Draft:
 
     @property
     def is_changed(self) -> bool:
-        """Whether there is anything to write."""
+        """True if there is anything to write."""
         return bool(self.looks or self.sightings) or self._is_begun
 
     def begin(self) -> None:
@@ -244,7 +244,7 @@ class Draft:
 
 
 def matched(looks: Looks, told: Told) -> list[Match | None]:
-    """Who each person is, if it is anybody whom a store knows."""
+    """Match each person with a stored identity."""
     best = np.full(len(told.faces), -1.0)
     for rows, likeness in looks.likeness(told.faces):
         best[rows] = likeness.max(axis=1, initial=-1.0)

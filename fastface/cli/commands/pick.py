@@ -69,7 +69,7 @@ def pick(
 
 
 class _Selection(BaseModel):
-    """What people.html saves."""
+    """Content of the file that people.html saves."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 

@@ -27,7 +27,7 @@ def status(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
 
 
 def _lines(found: Status, out: str) -> list[str]:
-    """What the folder holds; the first lines of what is not done."""
+    """Describe the folder, and the first videos that are not done."""
     running = "not running" if found.process is None else f"running (process {found.process or 'unknown'})"
     if not found.states:
         return [f"{out}: {running}; no videos: nothing is scanned, or it was purged"]

@@ -69,7 +69,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What both ways need."""
+    """Data that both ways of cutting need."""
 
     info: VideoInfo
     first: int
@@ -80,7 +80,7 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What was put into the file of a clip; times in seconds from the video's first frame."""
+    """Content of a clip's file; times in seconds from the video's first frame."""
 
     start: Fraction
     end: Fraction
@@ -207,7 +207,7 @@ def _check(part: Path, written: _Written, job: _Job) -> None:
 
 
 def _checked(part: Path, written: _Written, job: _Job) -> Shown:
-    """What the clip shows.
+    """Check the clip by decoding it.
 
     Raises:
         ExportError: That is not what was written.

@@ -1,4 +1,4 @@
-"""Where a video can be cut: found in its packets, and checked by decoding where a copied clip would begin.
+"""Find the places where a video can be cut, by its packets and by decoding the start of a copied clip.
 
 A span counts from the first frame; a file counts from wherever it likes (a broadcast from its hour, an edited one from
 below zero). So cuts are made by the stream's own pts, and what a clip must show is known before it is written.
@@ -78,7 +78,7 @@ class CopyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a finished clip shows, as a decoder tells.
+    """Content of a finished clip, as a decoder shows it.
 
     Attributes:
         first: Seconds of the first frame on the clip's own clock.
@@ -167,7 +167,7 @@ def _marks_until(container: Any, video: Any, end: int, check_stop: Callable[[], 
 
 
 def _changes_places(marks: list[_Mark]) -> bool:
-    """Whether pictures are shown in another order than they are decoded."""
+    """Return whether pictures are shown in another order than they are decoded."""
     return any(after.pts <= before.pts for before, after in pairwise(marks))
 
 
@@ -263,7 +263,7 @@ def planned_packets(container: Any, video: Any, plan: CopyPlan) -> Iterator[Any]
 
 
 def _is_decodable(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object]) -> bool:
-    """Whether a decoder that begins with the plan shows its first frames, whole and at their times."""
+    """Return whether a decoder that begins with the plan shows its first frames, whole and at their times."""
     wanted = sorted(plan.pts)[:_CHECKED_FRAMES]
     shown: list[int | None] = []
     with open_video(info.path) as (container, video):

@@ -1,4 +1,4 @@
-"""Where sound belongs on the clock of the scan, which counts from the first frame."""
+"""Place sound on the clock of the scan, which counts from the first frame."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -63,7 +63,7 @@ def find_sound_clock(info: VideoInfo, until: int, check_stop: Callable[[], objec
 
 
 def _lacks_times(info: VideoInfo) -> bool:
-    """Whether the container has no presentation times: those that FFmpeg makes up may begin late."""
+    """Return whether the container has no presentation times: those that FFmpeg makes up may begin late."""
     with open_video(info.path) as (container, _):
         return container.format.name == "avi"
 

@@ -1,4 +1,4 @@
-"""Which hits of a target are worth a picture, by the index alone, before a pixel is decoded. Pure.
+"""Choose the hits of a target that are worth a picture, by the index alone. Pure.
 
 Three sieves, each of which only takes away:
 
@@ -51,7 +51,7 @@ _GAP_SHARES = (1.0, 0.5, 0.25, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which hits are worth a crop, and how many each sieve took away.
+    """Chosen hits, and how many each rule removed.
 
     Attributes:
         rows: Rows of the hits, ascending.
@@ -74,7 +74,7 @@ def choose_hits(faces: Faces, hits: Hits, config: ExportConfig) -> _Rows:
 
 
 def choose_crops(faces: Faces, hits: Hits, config: ExportConfig) -> Choice:
-    """Which hits are worth a crop: the best, none alike, any two at least `min_gap` seconds apart.
+    """Choose the hits for crops: the best, no doubles, any two at least `min_gap` seconds apart.
 
     With `count` two may be nearer, where there are not as many otherwise; no more than `count` are chosen.
 

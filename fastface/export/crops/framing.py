@@ -59,7 +59,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Where a frame is cut.
+    """Crop of a frame.
 
     Attributes:
         box: x1, y1, x2, y2 in whole pixels, inside the frame.
@@ -119,7 +119,7 @@ def framing_class(face_share: float) -> FramingClass:
 
 
 def score_parts(crops: _Crops, subject: Subject, body: BodyConfig) -> _Floats:
-    """What is wrong with each crop; 0 is nothing.
+    """Penalize the faults of each crop; 0 is none.
 
     * `growth`: the crop's area outside the person's box over that box's area; times `estimate_trust` for an estimate.
       The box is stretched to hold the face and cut at the frame's edges.

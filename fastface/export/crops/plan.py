@@ -1,4 +1,4 @@
-"""Which crops and snapshots are wanted of one video's findings, and what they are called."""
+"""Plan the crops and snapshots of one video's findings, and name their files."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -179,7 +179,7 @@ def _picture_at(found: Findings, pts: int) -> str:
 
 
 def _description(crop: CropRow) -> str:
-    """What a crop's metadata say of it."""
+    """Describe a crop for its metadata."""
     box = [round(side, 1) for side in crop.box]
     facts: dict[str, object] = {"video": crop.video_id, "time": round(crop.time, 3)}
     facts |= {"target": crop.target, "box": box} | ({"picture": crop.picture} if crop.picture else {})

@@ -172,7 +172,7 @@ def _thumbnail(jpeg: bytes) -> Image.Image:
 
 
 def _one_line(text: str) -> str:
-    """What Pillow's own font can draw on one line: `é` as `e`, and `·` for what has no sign in ASCII."""
+    """Reduce a text to what Pillow's own font can draw on one line: `é` as `e`, `·` for other signs."""
     return "".join(map(_plain, valid_text(unicodedata.normalize("NFC", text))))
 
 

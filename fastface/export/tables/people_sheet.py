@@ -38,6 +38,6 @@ def draw_people_table(folder: Path, persons: Sequence[Person]) -> list[Path]:
 
 
 def table_names(count: int) -> list[str]:
-    """What the pages of so many persons are called."""
+    """Name the pages of so many persons."""
     num_pages = max(1, -(-count // _ROWS))
     return ["table.png", *(f"table-{number}.png" for number in range(2, num_pages + 1))]

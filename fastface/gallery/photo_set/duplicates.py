@@ -32,7 +32,7 @@ _MAX_NAMED = 5
 
 
 def used_references(persons: Mapping[str, Sequence[Pick]]) -> dict[str, tuple[Reference, ...]]:
-    """What is used of each label, without the labels of which nothing is."""
+    """Return the used references of each label, without labels that have none."""
     used = {label: tuple(p.reference for p in picks if p.reference is not None) for label, picks in persons.items()}
     return {label: references for label, references in used.items() if references}
 

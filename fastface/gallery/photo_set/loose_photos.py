@@ -127,7 +127,7 @@ def _faces(photos: Sequence[Photo], picks_of: Mapping[str, Sequence[Pick]]) -> F
 
 
 def _are_one(faces: FloatArray, alike: float) -> bool:
-    """Whether each face is like another one, and most are like most."""
+    """Return whether each face is like another one, and most are like most."""
     between = cosines(faces, faces)
     pairs = between[np.triu_indices(len(faces), 1)]
     np.fill_diagonal(between, -1)

@@ -242,7 +242,7 @@ def _candidates(source: str, faces: Faces, resampling: str) -> list[Candidate]:
 
 
 def _places(across: FloatArray, is_usable: npt.NDArray[np.bool_]) -> list[str]:
-    """Where each face is among the usable ones, from left to right."""
+    """Rank each face among the usable ones, from left to right."""
     order = [int(row) for row in np.argsort(across, kind="stable") if is_usable[row]]
     names = {1: [""], 2: ["left", "right"], 3: ["left", "middle", "right"]}.get(
         len(order), [f"number {number} from the left" for number in range(1, len(order) + 1)]
@@ -308,7 +308,7 @@ def _is_dominant(candidates: Sequence[Candidate]) -> bool:
 
 
 def _is_collage(candidates: Sequence[Candidate], alike: float) -> bool:
-    """Whether all faces are the largest one's."""
+    """Return whether all faces are the largest one's."""
     embeddings = np.stack([item.face.embedding for item in candidates])
     return bool(cosines(embeddings, embeddings[:1]).min() >= alike)
 

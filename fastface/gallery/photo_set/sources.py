@@ -1,4 +1,4 @@
-"""What `-t` and `--not` name: photos, folders of persons, banks, everyone. Lists files; opens none."""
+"""List what `-t` and `--not` name: photos, folders of persons, banks, everyone. Opens no file."""
 
 import os
 import unicodedata
@@ -38,7 +38,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What was named.
+    """Photos, folders and banks that were named.
 
     Attributes:
         photos: In order of the arguments, then of names; the photos of one label need not be neighbours.
@@ -196,7 +196,7 @@ def _why_not_there(path: Path) -> str:
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether it is one that can be told to be: a link into a closed folder is a file, of which reading tells why."""
+    """Return whether a path is known to be a folder: a link into a closed folder counts as a file."""
     try:
         return path.is_dir()
     except OSError:
@@ -208,7 +208,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _is_nested(folder: Path) -> bool:
-    """Whether a person's folder holds sub-folders instead of photos."""
+    """Return whether a person's folder holds sub-folders instead of photos."""
     try:
         inside = [path for path in folder.iterdir() if not _is_hidden(path.name)]
     except OSError:

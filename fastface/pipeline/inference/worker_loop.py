@@ -160,7 +160,7 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
 def answer(
     job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodies: Bodies, *, pictures: PortraitTaker
 ) -> Inferred:
-    """What is told of a task: its faces, and pictures of those that are to be pictured.
+    """Build the result of a task: its faces, and the pictures that are due.
 
     Args:
         job: The task.
@@ -223,7 +223,7 @@ _Kind = TypeVar("_Kind", Faces, Bodies)
 
 
 def _repeated(found: _Kind, nothing: _Kind, runs: list[range], task: Infer) -> _Kind:
-    """What is in the first frame of each run of equal frames, once for every frame of the run."""
+    """Repeat the result of the first frame of each run of equal frames for every frame of the run."""
     parts = [nothing]
     for run in runs:
         seen = found[found.pts == task.pts[run[0]]]

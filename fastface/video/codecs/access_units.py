@@ -58,7 +58,7 @@ def only_pictures(
 
 
 class _Units:
-    """What the units of a codec are, by their first byte.
+    """Kinds of a codec's units, by their first byte.
 
     Args:
         shift: Bits of the first byte below the unit's type.
@@ -85,7 +85,7 @@ class _Units:
         self._slice = re.compile(_START_CODE + b"[" + re.escape(base) + b"](.)", re.DOTALL)
 
     def classify(self, packet: Any, length_bytes: int) -> _Content:
-        """What a packet holds. One that cannot be read may hold a picture: its decoder must say."""
+        """Classify a packet. One that cannot be parsed may hold a picture: its decoder decides."""
         content = memoryview(packet)
         if not length_bytes:
             return self._classify_marked(content)

@@ -20,13 +20,13 @@ _CHUNK_BYTES = 1 << 20
 
 
 def is_raw_stream(head: bytes) -> bool:
-    """Whether a file that begins so is one."""
+    """Return whether a file that begins so is one."""
     match = _START.match(head)
     return match is not None and head[match.end() : match.end() + 1] in _PARAMETERS
 
 
 def is_chain(heads: Heads) -> bool:
-    """Whether no zeros end within a unit of the stream; those at the end of the file are not looked at."""
+    """Return whether no zeros end within a unit of the stream; those at the end of the file are not looked at."""
     place = 0
     while len(content := heads.read(place, _CHUNK_BYTES)) > 3:
         if _FORBIDDEN.search(content):

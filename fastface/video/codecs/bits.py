@@ -16,7 +16,7 @@ class Bits:
 
     @property
     def is_over(self) -> bool:
-        """Whether more was read than there was."""
+        """True if more was read than there was."""
         return self._left < 0
 
     def take(self, count: int) -> int:

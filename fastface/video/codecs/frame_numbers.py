@@ -16,7 +16,7 @@ _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 
 
 @dataclass(frozen=True, slots=True)
 class _Sequence:
-    """What a sequence's parameters say."""
+    """Parameters of a sequence."""
 
     number_bits: int
     has_gaps: bool
@@ -32,11 +32,11 @@ class FrameNumbers:
         self._last: int | None = None
 
     def is_slice(self, unit: bytes) -> bool:
-        """Whether a unit is a slice of the picture."""
+        """Return whether a unit is a slice of the picture."""
         return unit[0] & 31 in _SLICES
 
     def is_parameters(self, unit: bytes) -> bool:
-        """Whether a unit is a set of parameters."""
+        """Return whether a unit is a set of parameters."""
         return unit[0] & 31 in (_SEQUENCE, _PICTURE)
 
     def take_parameters(self, unit: bytes) -> None:

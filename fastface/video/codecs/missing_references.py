@@ -42,7 +42,7 @@ class MissingReferences:
                     self._headers.take_parameters(unit)
 
     def are_before(self, packet: Any) -> bool:
-        """Whether reference frames are missing between the packet before and this one, which is no keyframe."""
+        """Return whether reference frames are missing between the packet before and this one, which is no keyframe."""
         headers = self._headers
         if headers is None:
             return False

@@ -1,4 +1,4 @@
-"""Whether FFmpeg's presentation times are made up, and wrong: AVI has none, nor has an MP4 whose `ctts` box was lost.
+"""Detect presentation times that FFmpeg makes up wrongly: for AVI, and for MP4 whose `ctts` box was lost.
 
 Where pictures are decoded in another order than they are shown, such times step back as frames come out of the decoder,
 which puts them into the order of display (AVI; MP4 without composition offsets, ISO 14496-12, 8.6.1.3).
@@ -24,7 +24,7 @@ _FRAMES = 48
 
 
 def has_wrong_times(path: Path, container: Any, stream: Any) -> bool:
-    """Whether presentation times are not those of the decoder's order.
+    """Return whether presentation times are not those of the decoder's order.
 
     Only streams that may hold pictures out of order are decoded for it, and only those whose container has no times of
     its own: AVI, and what has one delay between decoding and display for all packets.

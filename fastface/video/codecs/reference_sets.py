@@ -31,7 +31,7 @@ _Set = tuple[list[_Reference], list[_Reference]]
 
 @dataclass(slots=True)
 class _Sequence:
-    """What a sequence's parameters say."""
+    """Parameters of a sequence."""
 
     order_bits: int = 0
     has_colour_planes: bool = False
@@ -41,7 +41,7 @@ class _Sequence:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """What a picture's parameters say."""
+    """Parameters of a picture."""
 
     sequence: int
     has_output_flag: bool
@@ -59,11 +59,11 @@ class ReferenceSets:
         self._is_fresh = True
 
     def is_slice(self, unit: bytes) -> bool:
-        """Whether a unit is a slice of the picture's base layer."""
+        """Return whether a unit is a slice of the picture's base layer."""
         return unit[0] < 64 and not unit[0] & 1 and len(unit) > 2 and not unit[1] >> 3
 
     def is_parameters(self, unit: bytes) -> bool:
-        """Whether a unit is a set of parameters."""
+        """Return whether a unit is a set of parameters."""
         return unit[0] >> 1 in (_SEQUENCE, _PICTURE) and not unit[0] & 1 and len(unit) > 2 and not unit[1] >> 3
 
     def take_parameters(self, unit: bytes) -> None:

@@ -18,7 +18,7 @@ _ENOUGH = 3
 
 
 def is_chain(heads: Heads) -> bool:
-    """Whether each packet begins as the first ones do: with flags of error correction and two bytes of it.
+    """Return whether each packet begins as the first ones do: with flags of error correction and two bytes of it.
 
     An end that is missing is not looked for: the declared duration tells of that.
     """

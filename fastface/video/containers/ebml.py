@@ -1,4 +1,4 @@
-"""Whether a Matroska or WebM file hangs together.
+"""Check that the elements of a Matroska or WebM file follow on each other.
 
 FFmpeg looks for the next cluster after a hole and says nothing of it. Where the frames after the hole can be decoded
 without those in it, as VP8's can, nothing else would tell that seconds of the film are lost.
@@ -23,7 +23,7 @@ _HEAD_BYTES = 12
 
 
 def is_chain(heads: Heads) -> bool:
-    """Whether each element of a Matroska file begins where the one before it ends (RFC 8794).
+    """Return whether each element of a Matroska file begins where the one before it ends (RFC 8794).
 
     An end that is missing is not looked for: the declared duration tells of that. Only headers are read, about a
     hundred for each second of film, and all of what an element that goes beyond the file's end leaves.
@@ -75,13 +75,13 @@ def segment_end(head: bytes) -> int | None:
 
 
 class _Cluster:
-    """Where the cluster that is being read ends: what is in it ends there too, and what follows begins there."""
+    """End of the current cluster: its elements end there, and the next element begins there."""
 
     def __init__(self) -> None:
         self._end: int | None = None
 
     def takes(self, identity: int, begin: int, end: int | None) -> bool:
-        """Whether an element may lie at [begin, end) bytes; None: its end is not told."""
+        """Return whether an element may lie at [begin, end) bytes; None: its end is not told."""
         if self._end is not None and begin == self._end:
             self._end = None
         if self._end is not None and (identity in _OUTSIDE or end is None or end > self._end):

@@ -36,7 +36,7 @@ class Heads:
         return self._chunk[begin : begin + num_bytes]
 
     def contains(self, place: int, name: bytes) -> bool:
-        """Whether a name stands anywhere from a place on, as after a hole that an element's size leads beyond."""
+        """Return whether a name occurs after a place, as after a hole that an element's size leads beyond."""
         while len(content := os.pread(self._descriptor, _SEARCH_BYTES, place)) >= len(name):
             if name in content:
                 return True
@@ -55,6 +55,6 @@ class Heads:
         return place - begin
 
     def is_filled(self, place: int) -> bool:
-        """Whether from a place on there is nothing but the filling of a last block."""
+        """Return whether from a place on there is nothing but the filling of a last block."""
         rest = self.num_bytes - place
         return rest <= _MAX_FILL_BYTES and self.count_zeros(place) == rest

@@ -1,4 +1,4 @@
-"""Whether a file's first bytes are a film's: for files whose names do not say."""
+"""Recognize a film by a file's first bytes, for files whose names do not say."""
 
 import re
 from pathlib import Path
@@ -40,7 +40,7 @@ _TS_LENGTHS = ((188, 0), (192, 4), (204, 0))
 
 
 def starts_like_film(path: Path) -> bool:
-    """Whether a file begins as a film of some container does; False where it cannot be read."""
+    """Return whether a file begins as a film of some container does; False where it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

@@ -48,7 +48,7 @@ _OGG_BEGINS = 0x02
 
 
 def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
-    """Whether a file's elements follow on each other, as far as its container shows it; True for other containers.
+    """Return whether a file's elements follow on each other; True for other containers.
 
     Only the heads of elements are read; of a transport stream, which consists of heads every 188 bytes, all.
 
@@ -107,7 +107,7 @@ def _is_flv_chain(heads: Heads) -> bool:
 
 
 def _has_last_flv_tag(heads: Heads, after: int) -> bool:
-    """Whether the file ends with a whole tag that begins after a place."""
+    """Return whether the file ends with a whole tag that begins after a place."""
     length = int.from_bytes(heads.read(heads.num_bytes - 4, 4))
     begin = heads.num_bytes - 4 - length
     head = heads.read(begin, 4) if begin > after else b""

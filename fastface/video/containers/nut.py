@@ -43,7 +43,7 @@ class _Numbers:
 
 @dataclass(frozen=True, slots=True)
 class _Code:
-    """What a frame's first byte stands for."""
+    """Meaning of a frame's first byte."""
 
     flags: int
     stream: int
@@ -64,7 +64,7 @@ class _Main:
 
 
 def is_chain(heads: Heads) -> bool:
-    """Whether frames and packets follow on each other up to the end."""
+    """Return whether frames and packets follow on each other up to the end."""
     place, main, syncpoint = len(FILE_ID), None, None
     while head := heads.read(place, _HEAD_BYTES):
         if head[0] == ord("N"):

@@ -1,4 +1,4 @@
-"""Whether the clock of a container with an index is set back: recordings joined byte by byte, or a restart.
+"""Detect a clock that is set back in a container with an index: recordings joined byte by byte, or a restart.
 
 FFmpeg reads the parts one after the other, each with its own times, and its index covers the first part only. The times
 of fragments (ISO 14496-12, 8.8.12) and of clusters (RFC 9559, 5.1.3) are read: one every few seconds of film.
@@ -26,7 +26,7 @@ _EBML_HEAD_BYTES = 12
 
 
 def is_set_back(path: Path, alive: SignOfLife) -> bool:
-    """Whether the time of a fragment or of a cluster lies before that of the one in front of it.
+    """Return whether the time of a fragment or of a cluster lies before that of the one in front of it.
 
     Args:
         path: An MP4 or a Matroska file; others have none.

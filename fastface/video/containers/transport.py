@@ -21,20 +21,20 @@ _SEAM_IDENTIFIERS = frozenset({0, 17})
 
 @dataclass(frozen=True, slots=True)
 class _Packets:
-    """Where the packets of a transport stream lie."""
+    """Places of the packets of a transport stream."""
 
     begin: int  # place of the first sync byte
     length: int  # bytes from one sync byte to the next
 
 
 def is_stream(heads: Heads) -> bool:
-    """Whether a file is a transport stream from its beginning on."""
+    """Return whether a file is a transport stream from its beginning on."""
     packets = _find_packets(heads)
     return packets is not None and packets.begin in (0, 4)
 
 
 def _find_packets(heads: Heads, place: int = 0) -> _Packets | None:
-    """Where packets begin at a place or within one packet's length of it; None: nowhere."""
+    """Find packets that begin within one packet's length of a place; None: nowhere."""
     content = heads.read(place, _ENOUGH * max(_LENGTHS) + max(_LENGTHS))
     for begin in range(max(_LENGTHS)):
         for length in _LENGTHS:
@@ -45,7 +45,7 @@ def _find_packets(heads: Heads, place: int = 0) -> _Packets | None:
 
 
 def is_chain(heads: Heads) -> bool:
-    """Whether packets follow on packets up to the end.
+    """Return whether packets follow on packets up to the end.
 
     A recording that was cut within a packet, and another one joined to it, is no hole: it begins with its tables.
     """

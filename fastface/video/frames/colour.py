@@ -1,4 +1,4 @@
-"""What a frame's colour tags mean to swscale, which refuses some of them with an error in the middle of a film."""
+"""Map a frame's colour tags to swscale's, which refuses some of them with an error in the middle of a film."""
 
 from typing import Any
 
@@ -49,5 +49,5 @@ def tone_mapping(frame: Any) -> dict[str, int]:
 
 
 def is_rgb(frame: Any) -> bool:
-    """Whether a frame's pixels are red, green and blue, or colours of a palette: then it has no matrix of its own."""
+    """Return whether a frame's pixels are RGB or of a palette: such frames have no matrix of their own."""
     return bool(frame.format.is_rgb or frame.format.has_palette)

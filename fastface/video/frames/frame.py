@@ -1,4 +1,4 @@
-"""What a source of frames gives: the contract of every decoder."""
+"""Contract of every decoder: the frames that a source yields."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class SampledFrame:
 
 @dataclass(frozen=True, slots=True)
 class UnitReport:
-    """What decoding a unit came to.
+    """Result of decoding a unit.
 
     Attributes:
         decoded: Frames of the unit that were decoded.

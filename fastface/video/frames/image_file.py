@@ -122,7 +122,7 @@ def _decoded(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
 
 
 def format_of(stream: BinaryIO) -> str:
-    """What Pillow calls the format of a picture that `read_picture` has read.
+    """Return Pillow's name for the format of a picture that `read_picture` has read.
 
     Raises:
         OSError: It is no such picture any more.
@@ -138,7 +138,7 @@ def _formats(start: bytes) -> tuple[str, ...]:
 
 
 def _is_heif(start: bytes) -> bool:
-    """Whether a file that begins so is HEIC or HEIF, and no AVIF, which may call itself an HEIF in the first place."""
+    """Return whether a file's first bytes are those of HEIC or HEIF, and not of AVIF."""
     if start[4:8] != b"ftyp" or start[8:12] not in _HEIF_BRANDS:
         return False
     end = min(len(start), int.from_bytes(start[:4]))
@@ -146,7 +146,7 @@ def _is_heif(start: bytes) -> bool:
 
 
 def _heif_format() -> str:
-    """What Pillow calls HEIF, once it can read it.
+    """Return Pillow's name for HEIF, after its plugin is loaded.
 
     The package is loaded with the first such picture. It decodes the main picture of a file, turned as the file says.
     """

@@ -24,7 +24,7 @@ _LEVELS[0, :, 1:] = ((np.arange(256).clip(80, 175) - 80) // 24)[:, None]
 
 
 def signature_of(picture: Image) -> npt.NDArray[np.uint8]:
-    """What a sampled frame looks like, very coarsely.
+    """Compute a coarse signature of a sampled frame.
 
     Args:
         picture: (H, W, 3) BGR, the part of the detector's canvas that shows the frame.

@@ -1,4 +1,4 @@
-"""Whether a file is as long as its own header says: then nothing was cut off, whatever duration it declares."""
+"""Check that a file is as long as its header says: then it was not cut, whatever duration it declares."""
 
 import os
 from fractions import Fraction
@@ -20,7 +20,7 @@ _HEAD_BYTES = 64 << 10
 
 
 def has_all_bytes(path: Path) -> bool:
-    """Whether the size that the header gives is the file's; False where no size is given.
+    """Return whether the size that the header gives is the file's; False where no size is given.
 
     An FLV has no such size. It ends with the length of its last tag, which a file that was cut does not.
     """

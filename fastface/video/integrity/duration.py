@@ -58,7 +58,7 @@ class Length:
 
 
 def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> Length:
-    """What headers say of a film's length.
+    """Read a film's length from its headers.
 
     What comes before the first frame that can be decoded is declared too, and counts as lost.
 
@@ -121,7 +121,7 @@ def _tolerance(length: Fraction) -> Fraction:
 
 @dataclass(slots=True)
 class _Ends:
-    """Where the last packets end, in seconds of the file's clock."""
+    """Ends of the last packets, in seconds of the file's clock."""
 
     picture: Fraction | None = None
     others: list[Fraction] = field(default_factory=list)
@@ -165,7 +165,7 @@ def _find_ends(info: VideoInfo, alive: SignOfLife) -> _Ends:
 
 
 def _clock_of_fragments(path: Path, container: Any, stream: Any) -> Fraction:
-    """Where the clock of a fragmented MP4 begins: FFmpeg declares where it ends, as after a stream joined late."""
+    """Find the start of a fragmented MP4's clock: FFmpeg declares its end, as after a stream joined late."""
     entries: Any = stream.index_entries if container.format.name.startswith(MP4_FAMILY) else ()
     if not len(entries) or entries[0].timestamp <= 0 or not is_fragmented(path):
         return Fraction(0)

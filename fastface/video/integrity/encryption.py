@@ -1,4 +1,4 @@
-"""Whether a video is encrypted: then its packets are noise, of which some decoders make pictures all the same."""
+"""Detect encrypted videos: their packets are noise, of which some decoders still make pictures."""
 
 import os
 import re
@@ -31,7 +31,7 @@ _SHARE = 0.1
 
 
 def is_encrypted(packet: Any) -> bool:
-    """Whether a container says that a packet is encrypted, at least in part.
+    """Return whether a container says that a packet is encrypted, at least in part.
 
     The side data are FFmpeg's `av_encryption_info`: six numbers of 32 bits, the last of them the number of parts;
     the key's identifier and the initial vector, whose lengths are the fourth and the fifth; (clear, encrypted) bytes
@@ -47,7 +47,7 @@ def is_encrypted(packet: Any) -> bool:
 
 
 def find_encryption(path: Path, container: Any, stream: Any, *, looks_damaged: bool) -> bool:
-    """Whether the header says that the whole video is encrypted.
+    """Return whether the header says that the whole video is encrypted.
 
     Args:
         path: The file.
@@ -69,7 +69,7 @@ def find_encryption(path: Path, container: Any, stream: Any, *, looks_damaged: b
 
 
 def is_scrambled(path: Path) -> bool:
-    """Whether packets of an MPEG stream are marked as scrambled (ISO 13818-1, 2.4.3.3 and 2.4.3.7), at a few places."""
+    """Return whether packets of an MPEG stream are marked as scrambled (ISO 13818-1, 2.4.3.3 and 2.4.3.7)."""
     num_bytes = path.stat().st_size
     if _read(path, 0, 1)[:1] == b"\x47":
         return _is_scrambled_transport(path, num_bytes)

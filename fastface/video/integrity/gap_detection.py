@@ -41,7 +41,7 @@ class Steps:
         self._num_packets = 0
 
     def is_late(self, dts: int | None) -> bool:
-        """Whether the next packet comes later than those before it let expect. Not every packet needs a time."""
+        """Return whether the next packet comes later than those before it let expect. Not every packet needs a time."""
         self._num_packets += 1
         if dts is None:
             return False
@@ -75,7 +75,7 @@ def watched(
 
 
 def _is_damaged(waiting: deque[tuple[Any, bool, bool]]) -> bool:
-    """Whether the container calls the first packet damaged for another reason than a seam after it."""
+    """Return whether the container calls the first packet damaged for another reason than a seam after it."""
     packet, *_ = waiting[0]
     if not packet.is_corrupt:
         return False
@@ -108,7 +108,7 @@ class Debts:
             self._owed.add(packet.pts)
 
     def is_broken(self, pts: int | None) -> bool:
-        """Whether a frame that is shown now leaves out one that was owed before it."""
+        """Return whether a frame that is shown now leaves out one that was owed before it."""
         if pts is None or not self._owed:
             return False
         self._owed.discard(pts)
