@@ -29,7 +29,7 @@ def run(
         inputs: Videos, folders, globs.
         targets: Photos, folders of photos, banks, or `"*"` for every face.
         out: The output folder; what is done there already is kept.
-        observer: Told how it goes; None tells nobody.
+        observer: Receives the progress; None discards it.
         settings: Sections of the configuration, as `spans={"pad": (0, 0)}, models={"dir": "models"}`.
 
     Raises:
@@ -76,7 +76,7 @@ def pick(
         persons: Numbers or names, as `people` gives them; several are one person.
         out: The output folder.
         name: What the person is called from now on; empty keeps the name.
-        observer: Told how it goes; None tells nobody.
+        observer: Receives the progress; None discards it.
         settings: As of `run`.
 
     Raises:
@@ -94,7 +94,7 @@ def enroll(paths: Paths, bank: str | Path, *, observer: Observer | None = None, 
     Args:
         paths: Photos, folders of photos, banks.
         bank: The `.npz` to write.
-        observer: Told how it goes; None tells nobody.
+        observer: Receives the progress; None discards it.
         settings: Sections of the configuration.
 
     Raises:

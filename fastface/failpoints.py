@@ -40,7 +40,7 @@ _EVERY = "every"
 
 
 def _planned(plan: str) -> tuple[str, str, int]:
-    """(place, action, visit) of a plan; told when it is read, since a test that misspells it would see nothing fail."""
+    """(place, action, visit) of a plan; checked here, since a misspelt plan would never fail."""
     name, _, how = plan.partition(":")
     action, _, nth = how.partition(":")
     if nth == _EVERY:

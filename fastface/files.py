@@ -38,7 +38,7 @@ def atomic_path(
         check: Called with the written file before the rename; what it raises discards the file.
         private: Whether only the owner may read the file (0600): embeddings, banks and pictures of persons.
         with_next: Whether the name becomes durable only with that of the next file that is written into the folder,
-            without which nobody wants this one: a sync less.
+            which this one depends on: a sync less.
 
     Raises:
         SpaceError: No space is left; nothing was left behind.

@@ -54,7 +54,7 @@ def label_name(label: str, labels: Collection[str] = ()) -> str:
 
     Args:
         label: The person.
-        labels: All persons beside whose files these lie: one who is called the same without the full stop keeps it.
+        labels: All persons beside whose files these lie: a person with the same name without the full stop keeps it.
     """
     plain = label.removesuffix(".")
     return plain if safe_name(plain) == plain and plain not in labels else safe_name(label)

@@ -14,7 +14,7 @@ ANN, BOB = axis(0), axis(1)
 LEFT, RIGHT = (100, 100, 200, 400), (400, 100, 500, 400)
 """Bodies of 100 × 300 pixels, whose size is 173: moved by 54 they overlap too little, by 87 they have moved too far."""
 
-NOBODY = Faces.empty(DIMENSION)
+NO_CLUSTER = Faces.empty(DIMENSION)
 
 
 def clothes(*components: float) -> np.ndarray:
@@ -60,7 +60,7 @@ def one_shot(bodies: Bodies) -> np.ndarray:
     return np.zeros(len(bodies), np.int32)
 
 
-def linked(bodies: Bodies, faces: Faces = NOBODY, period: float = 0.2, shots: list[int] | None = None) -> list[int]:
+def linked(bodies: Bodies, faces: Faces = NO_CLUSTER, period: float = 0.2, shots: list[int] | None = None) -> list[int]:
     shot = one_shot(bodies) if shots is None else np.array(shots, np.int32)
     found = link_bodies(bodies, shot, faces, period)
     assert (found.track.dtype, found.face.dtype) == (np.int32, np.int32)
@@ -222,7 +222,7 @@ def test_the_face_of_a_body_is_the_row_of_the_face_that_is_on_it():
 
 def test_nothing_else_of_the_bodies_is_changed():
     bodies = bodies_of([0.2, 0.0], [LEFT, RIGHT])
-    found = link_bodies(bodies, one_shot(bodies), NOBODY, 0.2)
+    found = link_bodies(bodies, one_shot(bodies), NO_CLUSTER, 0.2)
     for name in set(Bodies.__dataclass_fields__) - {"face", "track"}:
         assert getattr(found, name) is getattr(bodies, name), name
     assert bodies.track.tolist() == [-1, -1]

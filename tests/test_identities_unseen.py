@@ -9,7 +9,7 @@ from gallery_tools import axis, faces_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
 from fastface.types import NUM_COLOURS, Bodies, Faces
 
@@ -80,24 +80,24 @@ def test_timestamps_may_count_from_the_epoch_and_tracks_be_many(scale: int) -> N
     bodies, faces = bodies_of(rows), faces_at(1, 6)
     epoch = 1_700_000_000_000 * scale
     bodies, faces = (replace(one, pts=one.pts * scale + epoch) for one in (bodies, faces))
-    assert owners(bodies, faces, np.array([ANN, BO])).tolist() == [SEEN, ANN, BO, SEEN, NOBODY]
+    assert owners(bodies, faces, np.array([ANN, BO])).tolist() == [SEEN, ANN, BO, SEEN, NO_CLUSTER]
 
 
 def test_a_track_is_told_by_its_own_faces_alone() -> None:
     rows = [(2, 3, NO_FACE), (2, 5, 0), (2, 7, NO_FACE), (2.25, 3, NO_FACE), (99, 5, NO_FACE), (2.25, 7, NO_FACE)]
-    assert owned(rows, [2], [ANN]) == [NOBODY, SEEN, NOBODY, NOBODY, ANN, NOBODY]
+    assert owned(rows, [2], [ANN]) == [NO_CLUSTER, SEEN, NO_CLUSTER, NO_CLUSTER, ANN, NO_CLUSTER]
 
 
 def test_a_face_that_is_too_poor_is_no_face() -> None:
     rows = [(1, 0, 0), (2, 0, NO_FACE), (3, 0, 1), (9, 0, NO_FACE)]
-    assert owned(rows, [1, 3], [NOBODY, BO]) == [BO, BO, SEEN, BO]
-    assert owned(rows, [1, 3], [NOBODY, NOBODY]) == [NOBODY] * 4
+    assert owned(rows, [1, 3], [NO_CLUSTER, BO]) == [BO, BO, SEEN, BO]
+    assert owned(rows, [1, 3], [NO_CLUSTER, NO_CLUSTER]) == [NO_CLUSTER] * 4
 
 
 def test_where_the_face_is_seen_elsewhere_in_the_frame_the_body_tells_nothing() -> None:
     rows = [(1, 0, 0), (2, 0, NO_FACE), (3, 0, NO_FACE), (4, 0, NO_FACE)]
     # At 2 s Ann's face is on nobody's body, at 3 s Bo's is, and at 4 s one that is too poor.
-    assert owned(rows, [1, 2, 3, 4], [ANN, ANN, BO, NOBODY]) == [SEEN, SEEN, ANN, ANN]
+    assert owned(rows, [1, 2, 3, 4], [ANN, ANN, BO, NO_CLUSTER]) == [SEEN, SEEN, ANN, ANN]
     # It is on another body.
     assert owned([*rows, (4, 1, 1)], [1, 4], [ANN, ANN]) == [SEEN, ANN, ANN, SEEN, SEEN]
 
@@ -111,7 +111,7 @@ def test_of_two_bodies_of_one_person_in_a_frame_the_surer_one_counts(
     assert owned([*telling, *both], [1, 3], [ANN, ANN]) == [SEEN, SEEN, *expected]
     # Those of two persons both count, and so do those of nobody known.
     assert owned([*telling, *both], [1, 3], [ANN, BO]) == [SEEN, SEEN, ANN, BO]
-    assert owned(both) == [NOBODY, NOBODY]
+    assert owned(both) == [NO_CLUSTER, NO_CLUSTER]
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ def test_a_track_without_a_face_is_somebody_from_a_mean_score_on(
     scores: tuple[float, float], is_somebody: bool
 ) -> None:
     rows = [(place, 6, NO_FACE, score) for place, score in enumerate(scores)]
-    assert owned(rows) == [NOBODY if is_somebody else SEEN] * 2
+    assert owned(rows) == [NO_CLUSTER if is_somebody else SEEN] * 2
     # Another track's scores say nothing of it.
     sure = [(place, 2, NO_FACE, 1.0) for place in range(9)]
     assert owned([*sure, *rows])[9:] == owned(rows)
-    assert owned([*sure, *rows])[:9] == [NOBODY] * 9
+    assert owned([*sure, *rows])[:9] == [NO_CLUSTER] * 9
 
 
 def test_whoever_shows_a_face_is_somebody_whatever_the_score() -> None:
@@ -135,25 +135,25 @@ def test_whoever_shows_a_face_is_somebody_whatever_the_score() -> None:
 
 def test_no_bodies_and_no_faces() -> None:
     assert owned([]) == []
-    assert owned([], [1, 2], [ANN, NOBODY]) == []
-    assert owned([(1, 0, NO_FACE), (2, 3, NO_FACE)]) == [NOBODY, NOBODY]
+    assert owned([], [1, 2], [ANN, NO_CLUSTER]) == []
+    assert owned([(1, 0, NO_FACE), (2, 3, NO_FACE)]) == [NO_CLUSTER, NO_CLUSTER]
 
 
 def plainly(bodies: Bodies, faces: Faces, cluster: list[int]) -> list[int]:
     """The same said row by row."""
-    told = [NOBODY if face < 0 else cluster[face] for face in bodies.face.tolist()]
+    told = [NO_CLUSTER if face < 0 else cluster[face] for face in bodies.face.tolist()]
     time, track, score = bodies.time.tolist(), bodies.track.tolist(), bodies.person_score.tolist()
-    seen = {(pts, whose) for pts, whose in zip(faces.pts.tolist(), cluster, strict=True) if whose != NOBODY}
+    seen = {(pts, whose) for pts, whose in zip(faces.pts.tolist(), cluster, strict=True) if whose != NO_CLUSTER}
     found = []
     for row in range(len(bodies)):
-        telling = [other for other in range(len(bodies)) if track[other] == track[row] and told[other] != NOBODY]
-        if told[row] != NOBODY:
+        telling = [other for other in range(len(bodies)) if track[other] == track[row] and told[other] != NO_CLUSTER]
+        if told[row] != NO_CLUSTER:
             found.append(SEEN)
         elif telling:
             found.append(told[min(telling, key=lambda other: (abs(time[other] - time[row]), time[other]))])
         else:
             own = [one for one, number in zip(score, track, strict=True) if number == track[row]]
-            found.append(NOBODY if sum(own) / len(own) >= 0.6 else SEEN)
+            found.append(NO_CLUSTER if sum(own) / len(own) >= 0.6 else SEEN)
     kept = []
     for row, whose in enumerate(found):
         frame = bodies.pts[row]
@@ -169,7 +169,7 @@ def test_any_video_is_told_as_row_by_row_and_in_any_order(data: st.DataObject) -
     moments = st.tuples(st.integers(0, 7), st.integers(0, 3))
     places = data.draw(st.lists(moments, unique=True, max_size=16))
     scores = data.draw(st.permutations([0.5 + place / 64 for place in range(len(places))]))
-    people = st.sampled_from([NOBODY, 0, 1, 2])
+    people = st.sampled_from([NO_CLUSTER, 0, 1, 2])
     rows, times, cluster = [], [], []
     for (time, track), score in zip(places, scores, strict=True):
         shown = data.draw(st.booleans())
@@ -207,10 +207,10 @@ def test_a_row_for_each_track_and_owner() -> None:
         (3.0, 5, NO_FACE, 0.7), (1.0, 2, NO_FACE, 0.8), (1.0, 5, NO_FACE, 0.5), (2.0, 5, NO_FACE, 0.9),
         (7.0, 5, NO_FACE, 0.6), (1.25, 2, NO_FACE, 0.9), (4.0, 5, NO_FACE, 1.0), (2.5, 2, NO_FACE, 0.85),
     ]  # fmt: skip
-    found = stretched(bodies_of(rows), [BO, NOBODY, ANN, ANN, BO, NOBODY, SEEN, NOBODY])
+    found = stretched(bodies_of(rows), [BO, NO_CLUSTER, ANN, ANN, BO, NO_CLUSTER, SEEN, NO_CLUSTER])
     tracks = found.tracks
     assert len(tracks) == 3
-    assert found.owner.tolist() == [NOBODY, ANN, BO]
+    assert found.owner.tolist() == [NO_CLUSTER, ANN, BO]
     assert found.of.tolist() == [2, 0, 1, 1, 2, 0, SEEN, 0]
     assert tracks.number.tolist() == [2, 5, 5]
     assert tracks.start.tolist() == [1.0, 1.0, 3.0]
@@ -226,7 +226,7 @@ def test_a_row_for_each_track_and_owner() -> None:
 
 def test_what_has_one_number_in_two_tracks_is_two() -> None:
     rows = [(1, 1, NO_FACE), (2, 2, NO_FACE)]
-    for owner in ([ANN, ANN], [ANN, BO], [BO, ANN], [NOBODY, NOBODY]):
+    for owner in ([ANN, ANN], [ANN, BO], [BO, ANN], [NO_CLUSTER, NO_CLUSTER]):
         found = stretched(bodies_of(rows), owner)
         assert (found.tracks.number.tolist(), found.owner.tolist(), found.of.tolist()) == ([1, 2], owner, [0, 1])
 

@@ -11,7 +11,7 @@ import pytest
 
 from fastface.census.census import take_census
 from fastface.census.clusters.corrections import Corrections
-from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.commands.people import PeopleResult, people
 from fastface.commands.run import find, scan
 from fastface.config import Config, load_config
@@ -47,7 +47,7 @@ def whose(config: Config, out: Path) -> dict[str, Whose]:
             own = roll.tracks.video == video
             place = np.searchsorted(roll.tracks.number[own], faces.tracks)
             assert (roll.tracks.number[own][place] == faces.tracks).all()
-            found[record.video_id] = Whose(faces, census.label[own][place] - NOBODY)
+            found[record.video_id] = Whose(faces, census.label[own][place] - NO_CLUSTER)
     return found
 
 

@@ -95,7 +95,7 @@ def open_session(graph: Path, device: DeviceInfo, *, threads: int, cache_folder:
 
 
 def _processor_name() -> str:
-    """The CPU's model, as Linux tells it."""
+    """The CPU's model, as Linux names it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track
-from fastface.census.clusters.person_summaries import NOBODY, Meetings
+from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings
 from fastface.census.clusters.statistics import frame_mates
 from fastface.census.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
 from fastface.census.track_table import Roll
@@ -22,15 +22,15 @@ _Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """All stretches of an index in which only the body of somebody is seen.
+    """All stretches of an index in which only a person's body is visible.
 
     Attributes:
         tracks: By video, then body track.
         owner: (u,) whose: a cluster of tracks of faces or, numbered on from these, one without a face.
-        is_faceless: (u,) whether no face on its body track tells whose it is.
+        is_faceless: (u,) whether no face on its body track identifies the owner.
         meetings: Of these tracks with each other and with those of faces: rows count on from the roll's.
         anchored: {body of the corrections: its row}.
-        cluster: (t,) of each track of the roll, as it was told whose bodies are whose.
+        cluster: (t,) of each track of the roll, as given for the assignment of bodies.
     """
 
     tracks: Tracks
@@ -47,7 +47,7 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
     Args:
         desk: The command's.
         roll: All tracks of faces.
-        cluster: (t,) of each; NOBODY of those too poor to tell.
+        cluster: (t,) of each; NO_CLUSTER of those too poor to tell.
         corrections: What was said of bodies.
 
     Raises:
@@ -71,7 +71,7 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
         seconds.append(frames * np.float64(facts.period))
         for anchor in spoken_of:
             number = anchored_track(bodies, anchor, is_film=record.info is None or record.info.is_film)
-            rows = np.flatnonzero((found.tracks.number == number) & (found.owner == NOBODY))
+            rows = np.flatnonzero((found.tracks.number == number) & (found.owner == NO_CLUSTER))
             anchored.update((anchor, count + row) for row in rows.tolist())
         parts.append(found.tracks)
         owner.append(found.owner)
@@ -83,17 +83,17 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
         )
     tracks = Tracks.concatenate(parts)
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
-    first = int(cluster.max(initial=NOBODY)) + 1
+    first = int(cluster.max(initial=NO_CLUSTER)) + 1
     seen = {anchor: int(cluster[row]) for anchor, row in roll.anchored.items()}
     told = np.concatenate(owner)
     joined = _joined(_named(told, first), first, anchored, seen, corrections)
-    return Unseen(tracks, joined, told == NOBODY, meetings, anchored, cluster)
+    return Unseen(tracks, joined, told == NO_CLUSTER, meetings, anchored, cluster)
 
 
 def read_bodies(
     desk: Desk, roll: Roll, unseen: Unseen, video: int, *, lean: bool = True
 ) -> tuple[Bodies, _Rows] | None:
-    """The bodies of a video, and (n,) the row of each in `unseen`; SEEN where a body tells nothing.
+    """The bodies of a video, and (n,) the row of each in `unseen`; SEEN where a body adds nothing.
 
     None if bodies were not looked for in it. `lean` is as of `VideoIndex.bodies`.
 
@@ -137,8 +137,8 @@ def _mates(bodies: Bodies, faces: Faces, found: Stretches, first_face: int, firs
 
 
 def _named(owner: _Rows, first: int) -> _Rows:
-    """(u,) the owners; each body track that is nobody's known gets a number of its own, from `first` on."""
-    rows = np.flatnonzero(owner == NOBODY)
+    """(u,) the owners; each body track without a known owner gets a number of its own, from `first` on."""
+    rows = np.flatnonzero(owner == NO_CLUSTER)
     named = owner.copy()
     named[rows] = first + np.arange(len(rows))
     return named
@@ -149,7 +149,7 @@ def _joined(owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anch
 
     Args:
         owner: From `_named`.
-        first: Likewise.
+        first: From `_named`.
         unseen: {body that was spoken of: its row}.
         seen: {face that was spoken of: its cluster}.
         said: What was said.
@@ -157,7 +157,7 @@ def _joined(owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anch
     joined = owner.copy()
     for group in said.same:
         rows = [unseen[anchor] for anchor in group if anchor in unseen]
-        known = {seen[anchor] for anchor in group if anchor in seen} - {NOBODY}
+        known = {seen[anchor] for anchor in group if anchor in seen} - {NO_CLUSTER}
         if rows:
             together = {*known, *joined[rows].tolist()}
             # A cluster of faces has a smaller number than any without: bodies become its.

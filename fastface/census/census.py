@@ -18,7 +18,7 @@ from fastface.census.clusters.clustering import STRICTER
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.neighbours import is_quick
 from fastface.census.clusters.numbering import Assignment, CensusTracks, Numbering
-from fastface.census.clusters.person_summaries import NOBODY, Meetings, persons_of, ranked, renumbered
+from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings, persons_of, ranked, renumbered
 from fastface.census.identity_matching import known_persons, threshold_of
 from fastface.census.photo_names import name_by_photos, source_of
 from fastface.census.screen_time import counted_once
@@ -58,7 +58,7 @@ class Census:
 
     Attributes:
         roll: All tracks.
-        label: (t,) the place of each track's person, NOBODY for none.
+        label: (t,) the place of each track's person, NO_CLUSTER for none.
         unseen: Stretches in which only bodies are seen.
         unseen_label: (u,) as `label`, of these.
         persons: Those that are listed, by rank, the ones without a face last; without portraits.
@@ -223,7 +223,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     unwanted = rejected(corrections, roll, label, centroid, threshold_of(desk) + STRICTER)
     owners = unseen.owner[spoken_of(corrections, unseen.anchored)]
     is_rejected = np.isin(whose, [*unwanted, *owners[owners >= len(centroid)].tolist()])
-    kept = np.where(is_rejected, NOBODY, whose)
+    kept = np.where(is_rejected, NO_CLUSTER, whose)
     order = ranked(
         tracks,
         kept,
@@ -235,13 +235,13 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     person = renumbered(kept, order)
     persons = persons_of(tracks, person, roll.facts, meetings, settings.join_gap)
     seen = order[order < len(centroid)]
-    rest = np.where(person == NOBODY, kept, NOBODY)
+    rest = np.where(person == NO_CLUSTER, kept, NO_CLUSTER)
     listed, unlisted = person[: len(label)], rest[: len(label)]
     named, identities = known_persons(desk, roll, listed, persons[: len(seen)], centroid[seen], unlisted=unlisted)
     if roll.by_keyframes:
         desk.observer.note("scanned by keyframes only: screen times are too small")
-    faces_of = np.bincount(rest[rest != NOBODY], tracks.faces[rest != NOBODY])
-    seconds_of = np.bincount(rest[rest != NOBODY], tracks.seconds[rest != NOBODY])
+    faces_of = np.bincount(rest[rest != NO_CLUSTER], tracks.faces[rest != NO_CLUSTER])
+    seconds_of = np.bincount(rest[rest != NO_CLUSTER], tracks.seconds[rest != NO_CLUSTER])
     is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)
     everyone = _numbering_tracks(desk, roll, unseen, person, centroid[seen])
     assignment = Numbering.load(_numbers_path(desk)).assign(everyone, threshold_of(desk))
@@ -254,7 +254,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         centroid=centroid[seen],
         identities=identities,
         unlisted=(int((seconds_of > 0).sum() - is_passing.sum()), int(faces_of.sum())),
-        poor=int(roll.tracks.faces[label == NOBODY].sum()),
+        poor=int(roll.tracks.faces[label == NO_CLUSTER].sum()),
         rejected=int(tracks.faces[is_rejected].sum()),
         passing=int(is_passing.sum()),
         tracks=everyone,
@@ -281,7 +281,7 @@ def _numbering_tracks(
         place=np.concatenate([person[: len(faces)], person[len(faces) :][unseen.is_faceless]]),
         centroid=centroid,
         contract=desk.networks.contract,
-        num_persons=int(person.max(initial=NOBODY)) + 1,
+        num_persons=int(person.max(initial=NO_CLUSTER)) + 1,
     )
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fastface.census.body_only import read_bodies
 from fastface.census.census import Census, name_of
-from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.unseen_bodies import SEEN
 from fastface.census.thumbnail_fallback import decode_portraits
 from fastface.export.tables.people_page import write_people_page
@@ -155,13 +155,13 @@ def _faces_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator
 
 
 def _bodies_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
-    """Likewise of each picture of a wanted person's body."""
+    """Plan each picture of a wanted person's body."""
     if not np.isin(census.unseen_label[census.unseen.tracks.rows_of(video)], wanted).any():
         return
     read = read_bodies(desk, census.roll, census.unseen, video, lean=False)
     assert read is not None, video
     bodies, row_of = read
-    place = np.where(row_of == SEEN, NOBODY, census.unseen_label[row_of])
+    place = np.where(row_of == SEEN, NO_CLUSTER, census.unseen_label[row_of])
     pictured = np.array([jpeg is not None for jpeg in bodies.jpeg], np.bool_)
     rows = np.flatnonzero(pictured & np.isin(place, wanted))
     video_id = census.roll.records[video].video_id

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.clusters.clustering import STRICTER
-from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.store.base import Encounter, Sighting, open_store
 from fastface.census.track_table import Roll
 from fastface.index.records import VideoRecord
@@ -41,7 +41,7 @@ def known_persons(
 ) -> tuple[tuple[Person, ...], tuple[int, ...]]:
     """The persons with the names that the store knows them by, and their numbers in it.
 
-    Those that are most like somebody whom the store knows are told first, so that nobody is taken for another who is
+    Clusters most similar to a stored identity come first, so that no person is taken for another who is
     more like. What it knows of persons that are not listed now stays.
     """
     settings, threshold = desk.config.people, threshold_of(desk)
@@ -78,7 +78,7 @@ def _sightings(roll: Roll, own: Tracks) -> Iterator[Sighting]:
 def _parts(roll: Roll, unlisted: npt.NDArray[np.int64]) -> dict[str, set[str]]:
     """{source: the names that its persons who are not listed have in a store}."""
     parts: dict[str, set[str]] = {_source(record): set() for record in roll.records}
-    rows = np.flatnonzero(unlisted != NOBODY)
+    rows = np.flatnonzero(unlisted != NO_CLUSTER)
     rows = rows[np.lexsort((roll.tracks.number[rows], roll.tracks.video[rows], unlisted[rows]))]
     keys = np.stack([unlisted[rows], roll.tracks.video[rows]], axis=1)
     firsts = rows[np.flatnonzero((np.diff(keys, axis=0, prepend=-1) != 0).any(axis=1))]

@@ -1,4 +1,4 @@
-"""Screen time that counts a frame once, also of a person whom the user put together of several that are in it."""
+"""Screen time that counts a frame once, even if the user merged several persons that are in it."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.body_only import Unseen, read_bodies
-from fastface.census.clusters.person_summaries import NOBODY, Meetings
+from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings
 from fastface.census.clusters.unseen_bodies import SEEN
 from fastface.census.track_table import Roll
 from fastface.index.store import VideoIndex
@@ -37,7 +37,7 @@ def counted_once(desk: Desk, roll: Roll, unseen: Unseen, label: _Rows, meetings:
     """
     tracks = Tracks.concatenate([roll.tracks.without_embeddings(), unseen.tracks])
     both = label[meetings.pairs]
-    rows = np.unique(meetings.pairs[(both[:, 0] == both[:, 1]) & (both[:, 0] != NOBODY)])
+    rows = np.unique(meetings.pairs[(both[:, 0] == both[:, 1]) & (both[:, 0] != NO_CLUSTER)])
     seconds = tracks.seconds.copy()
     for video in np.unique(tracks.video[rows]).tolist():
         frame, row = _frames(desk, roll, unseen, video)
@@ -45,7 +45,7 @@ def counted_once(desk: Desk, roll: Roll, unseen: Unseen, label: _Rows, meetings:
         frame, row = frame[mine], row[mine]
         keys = np.stack([label[row], frame], axis=1)
         order = np.lexsort((row, keys[:, 1], keys[:, 0]))
-        is_first = (np.diff(keys[order], axis=0, prepend=NOBODY - 1) != 0).any(axis=1)
+        is_first = (np.diff(keys[order], axis=0, prepend=NO_CLUSTER - 1) != 0).any(axis=1)
         own = rows[tracks.video[rows] == video]
         frames = np.bincount(row[order[is_first]], minlength=len(tracks))
         seconds[own] = frames[own] * np.float64(roll.facts[video].period)

@@ -1,4 +1,4 @@
-"""Persons of a census that the user names: which they are, how they are remembered, and what the store is told."""
+"""Resolve the persons that the user names, remember them, and record them in the store."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -154,7 +154,7 @@ def anchor_at(video_id: str, faces: Faces, face: int, contract: str) -> Anchor:
 
 
 def body_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
-    """The best body of each body track of some persons that no face told whose it is."""
+    """The best body of each body track of some persons whose owner no face identified."""
     rows = census.stretches_of(places)
     return tuple(_bodies_at(desk, census, rows[census.unseen.is_faceless[rows]]).values())
 
@@ -200,7 +200,7 @@ def log_correction(desk: Desk, census: Census, places: Sequence[int], what: str,
 
 
 def tell_store(desk: Desk, census: Census, places: Sequence[int], name: str) -> None:
-    """Tells the store that some persons are one, and what it is called; it knows only those who have a face."""
+    """Merge and name persons in the store, which holds only persons with a face."""
     identities = [census.identities[place] for place in places if place < len(census.identities)]
     if not identities:
         return

@@ -1,4 +1,4 @@
-"""Portraits of persons of whom the scan could keep no picture: one frame of each is decoded again.
+"""Make portraits of persons without a picture from the scan: decode one frame of each again.
 
 That happens where a video has so many tracks that `scan.portrait_mb` does not hold one picture of each.
 """

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from fastface.census.clusters.attaching import attach_poor
 from fastface.census.clusters.clustering import STRICTER, LinkRule, clustered
 from fastface.census.clusters.corrections import Anchor, Corrections
-from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.track_table import Roll
 from fastface.config import PeopleConfig
 from fastface.cosine import normalized
@@ -24,7 +24,7 @@ def linked(
     threshold: float,
     usual: ImpostorDistribution,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
-    """(t,) the cluster of each track, NOBODY for those too poor, or without a clear face; (c, D) float16 centroids.
+    """(t,) the cluster of each track, NO_CLUSTER for those too poor, or without a clear face; (c, D) float16 centroids.
 
     Args:
         roll: All tracks of faces.
@@ -36,13 +36,13 @@ def linked(
     is_anchored = np.zeros(len(roll.tracks), np.bool_)
     is_anchored[list(roll.anchored.values())] = True
     kept = np.flatnonzero((roll.tracks.quality >= settings.min_quality) | is_anchored)
-    place = np.full(len(roll.tracks), NOBODY, np.int64)
+    place = np.full(len(roll.tracks), NO_CLUSTER, np.int64)
     place[kept] = np.arange(len(kept))
     different = [(one, other) for pair in corrections.different for one in pair[0] for other in pair[1]]
     known = ([anchor for anchor in group if anchor in roll.anchored] for group in corrections.same)
     same = [(group[0], other) for group in known for other in group[1:]]
     apart = np.concatenate([place[roll.meetings.pairs], _pairs(different, roll, place)])
-    apart = apart[(apart != NOBODY).all(axis=1)]
+    apart = apart[(apart != NO_CLUSTER).all(axis=1)]
     rule = LinkRule(threshold, settings.clear_score, threshold + STRICTER)
     together = _pairs(same, roll, place)
     label, centroid = clustered(roll.tracks[kept], rule, apart=apart, together=together)
@@ -50,8 +50,8 @@ def linked(
         label, centroid = attach_poor(roll.tracks[kept], (label, centroid), rule, apart, usual)
     is_known = np.zeros(len(centroid), np.bool_)
     is_known[label[(roll.tracks.det_score[kept] >= settings.clear_score) | is_anchored[kept]]] = True
-    number = np.where(is_known, np.cumsum(is_known) - 1, NOBODY)
-    whole = np.full(len(roll.tracks), NOBODY, np.int64)
+    number = np.where(is_known, np.cumsum(is_known) - 1, NO_CLUSTER)
+    whole = np.full(len(roll.tracks), NO_CLUSTER, np.int64)
     whole[kept] = number[label]
     return whole, centroid[is_known]
 
@@ -68,19 +68,19 @@ def rejected(
 ) -> set[int]:
     """The clusters of rejected tracks: not those in which a few of them have come to many others since.
 
-    Whoever was rejected is still she with many more tracks; then those that were spoken of are surely like all of them.
+    A rejection survives new tracks if the rejected tracks still match the centroid.
 
     Args:
         corrections: What the user said.
         roll: All tracks of faces.
         label: (t,) from `linked`.
-        centroid: (c, D), likewise.
+        centroid: (c, D) float16.
         sure: Cosine from which two groups of tracks surely are one person's.
     """
     rows = spoken_of(corrections, roll.anchored)
-    sizes = np.bincount(label[label != NOBODY])
+    sizes = np.bincount(label[label != NO_CLUSTER])
     found: set[int] = set()
-    for cluster in np.unique(label[rows][label[rows] != NOBODY]).tolist():
+    for cluster in np.unique(label[rows][label[rows] != NO_CLUSTER]).tolist():
         own = rows[label[rows] == cluster]
         mean = normalized(roll.tracks.embedding[own].astype(np.float64).sum(axis=0, keepdims=True))
         is_like = float((mean @ centroid[cluster].astype(np.float32)).item()) >= sure

@@ -100,7 +100,7 @@ def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
 
 
 def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
-    """The finished videos with an index of the recogniser in use; tells of those of another."""
+    """The finished videos with an index of the recogniser in use; notes those of another."""
     found, num_others = [], 0
     for record in desk.answered():
         index = VideoIndex(desk.out.index, record.video_id)

@@ -61,7 +61,7 @@ def say(text: str) -> None:
 
 
 def show(preview: Preview, invocation: Invocation) -> Never:
-    """Tells what a command would do, and ends the process."""
+    """Prints what a command would do, and ends the process."""
     if invocation.json:
         as_json(asdict(preview))
     else:
@@ -81,7 +81,7 @@ def out_option(result_out: object) -> str:
 
 
 def finish(result: RunResult, invocation: Invocation) -> Never:
-    """Tells how the command ended, and ends the process with its exit code."""
+    """Prints how the command ended, and ends the process with its exit code."""
     if invocation.json:
         report = json.loads((result.out / "run.json").read_text(encoding="utf-8"))
         as_json({**report, "spans": [span_object(row) for row in result.spans]})

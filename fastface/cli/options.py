@@ -1,6 +1,6 @@
 """Options of the command line, made from the settings: default, bounds and help stand in `config` alone.
 
-Every option arrives as text and is checked there too, so that all faults are told at once.
+Every option arrives as text and is checked there too, so that all faults are reported at once.
 """
 
 import functools
@@ -205,7 +205,7 @@ class Invocation:
     Attributes:
         config: The settings in force.
         json: Whether standard output is one JSON object and nothing else.
-        quiet: Whether nothing but errors is told.
+        quiet: Whether only errors are printed.
         verbose: Whether stage times and files that were left out are listed.
         dry_run: Whether to say what would be done, and do nothing.
         notes: What the user should know of where settings come from.

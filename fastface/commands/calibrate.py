@@ -176,7 +176,7 @@ def calibrate(
         config: The settings; those of networks, references and matching are used.
         targets: Photos, folders of photos, banks.
         out: The folder that gets the chart.
-        observer: Told which networks are used, and what is odd about a photo.
+        observer: Receives the networks in use and remarks on photos.
         index: An output folder, of which the tracks count too; None for photos alone.
 
     Raises:

@@ -61,14 +61,14 @@ def correct(
     * merge: they are one.
     * split: it is two. Bodies that were joined to it by hand are taken off first; else it is cut where its tracks are
       least alike; a person of one track is cut where the faces before and after are least alike.
-    * reject: nobody wants to see them.
-    * restore: all who were rejected are listed again; nobody is chosen.
+    * reject: they must not be listed.
+    * restore: all who were rejected are listed again; no person is chosen.
 
     Args:
         config: The settings; those of the census are the ones that it was taken with.
         chosen: Numbers or names of persons.
         out: The output folder.
-        observer: Told of all that happens, and what the persons have become.
+        observer: Receives the progress and the new numbers.
         correction: What is said of them.
         shown: As for `pick`.
 

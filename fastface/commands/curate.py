@@ -74,8 +74,8 @@ def curate(
         config: The settings.
         crops: Files, folders, globs.
         out: Where the set goes.
-        observer: Told which networks are used, and what is odd.
-        targets: Photos or banks of the person whom the set is of; empty takes the person of most pictures.
+        observer: Receives the networks in use and remarks.
+        targets: Photos or banks of the person of the set; empty takes the person of most pictures.
         pretend: Whether to write nothing and only tell.
 
     Raises:

@@ -35,7 +35,7 @@ def run_demo(out: Path, observer: Observer, device: str = "auto", precision: str
 
     Args:
         out: Gets `input/` with film, photos and networks, and all the outputs of a run.
-        observer: Told how it goes, and how it compares.
+        observer: Receives the progress and the comparison.
         device: Device that runs the networks.
         precision: Arithmetic of the networks. All other settings are the demo's own.
 

@@ -144,7 +144,7 @@ def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer)
         config: The settings; thresholds and networks are used.
         paths: Photos, folders, banks.
         bank: The file to write.
-        observer: Told which networks are used.
+        observer: Receives the networks in use.
 
     Raises:
         ConfigError: A person has no usable photo, or two persons have the same face; lists all such faults.

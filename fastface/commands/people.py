@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fastface.census.body_only import read_bodies
 from fastface.census.census import Census, corrections_path, forget_shown, note_shown, take_census
 from fastface.census.clusters.corrections import Corrections
-from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.unseen_bodies import SEEN
 from fastface.census.files import write_people
 from fastface.config import Config
@@ -80,7 +80,7 @@ def publish(desk: Desk, census: Census) -> PeopleResult:
     note_shown(desk, census)
     failures = _make_films(desk, census)
     faces = census.roll.tracks.faces
-    listed = int(faces[census.label != NOBODY].sum())
+    listed = int(faces[census.label != NO_CLUSTER].sum())
     result = PeopleResult(
         out=desk.out.root,
         persons=persons,
@@ -109,7 +109,7 @@ def _make_films(desk: Desk, census: Census) -> tuple[str, ...]:
 
 
 def _plan_films(desk: Desk, census: Census, exporter: Exporter) -> None:
-    """A copy of each video in which somebody is listed."""
+    """A copy of each video with a listed person."""
     roll = census.roll
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
         assert record.info is not None
@@ -130,7 +130,7 @@ def _boxes(desk: Desk, census: Census, video: int, faces: Faces) -> Iterator[Box
     read = read_bodies(desk, census.roll, census.unseen, video)
     if read is not None:
         bodies, row = read
-        place = np.where(row == SEEN, NOBODY, census.unseen_label[row])
+        place = np.where(row == SEEN, NO_CLUSTER, census.unseen_label[row])
         moments = _moments(census, video, place, bodies, bodies.person_score)
         yield from box_tracks(bodies, moments, -np.inf, np.inf)
 

@@ -69,12 +69,12 @@ def pick(
         config: The settings; those of the census are the ones that it was taken with.
         chosen: Numbers or names of persons that are one.
         out: The output folder.
-        observer: Told of all that happens.
+        observer: Receives the progress.
         name: What the person is called from now on; empty keeps the name.
         shown: The census that the numbers are of, as people.html names it; empty for the last one.
 
     Raises:
-        ConfigError: There is no such person, nobody can be called so, or who is who has changed since persons were
+        ConfigError: There is no such person, the name is not allowed, or who is who has changed since persons were
             numbered.
         InterruptError, FastfaceError: As `find`.
     """
@@ -132,7 +132,7 @@ def _called(census: Census, places: Sequence[int], name: str) -> str:
     """Return the person's name; empty if there is none.
 
     Raises:
-        ConfigError: The persons have several names, or somebody else has that one.
+        ConfigError: The persons have several names, or another person has that one.
     """
     names = sorted({census.persons[place].name for place in places} - {""})
     if len(names) > 1 and not name:
@@ -170,7 +170,7 @@ def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Co
 
 
 def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -> Gallery:
-    """The mean of the persons' tracks as a target, those of all others as whom it must not be taken for."""
+    """The mean of the persons' tracks as a target, those of all others as lookalikes."""
     means = normalized(census.centroid)
     seen = [place for place in places if place < len(means)]
     weights = np.array([census.persons[place].faces for place in seen], np.float64)
@@ -184,7 +184,7 @@ def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -
 
 
 def _references(desk: Desk, census: Census, rows: _Rows) -> tuple[Reference, ...]:
-    """The best face of each track, the best tracks' first, none that tells the same as one before it."""
+    """The best face of each track, the best tracks' first, without doubles."""
     tracks, records = census.roll.tracks, census.roll.records
     rows = rows[np.lexsort((rows, -tracks.quality[rows]))][: 8 * _MOST_REFERENCES]
     found: dict[int, tuple[Reference, npt.NDArray[np.float16]]] = {}

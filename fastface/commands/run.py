@@ -64,7 +64,7 @@ def run(
         inputs: Videos, folders, globs, lists.
         targets: Photos, folders of photos, banks, or `*`.
         out: The output folder.
-        observer: Told how it goes.
+        observer: Receives the progress.
         command: What the log calls it.
 
     Raises:

@@ -43,7 +43,7 @@ class Status:
 
 
 def read_status(out: Path) -> Status:
-    """Reads the ledger; waits for nobody and writes nothing.
+    """Reads the ledger; does not wait and writes nothing.
 
     Raises:
         ConfigError: There is nothing of fastface in `out`, or it is closed to this user.

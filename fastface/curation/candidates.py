@@ -108,7 +108,7 @@ class Candidate:
         source: The file.
         looked: What was found in it; None where it cannot be used.
         face: The face that it is judged by; None without one.
-        similarity: Cosine to the person; None where nobody was compared.
+        similarity: Cosine to the person; None without a comparison.
         framing: By the face's share of the height.
         pose: By the face's yaw.
         scene: A number that pictures of one scene share; -1 before scenes are known.

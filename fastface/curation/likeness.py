@@ -20,7 +20,7 @@ def cosines_to(embeddings: npt.NDArray[np.float16], reference: npt.NDArray[np.fl
 
     Args:
         embeddings: (n, D) L2-normalised.
-        reference: (D,) likewise.
+        reference: (D,) L2-normalised.
 
     Returns:
         (n,) within -1 and 1. Products of two float16 components are multiples of 2⁻⁴⁸ and their partial sums stay

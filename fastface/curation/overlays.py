@@ -38,7 +38,7 @@ def is_overlaid(picture: _Thumbnail, other: _Thumbnail) -> bool:
 
     Args:
         picture: (n, n) grey, from `measures.measure`.
-        other: (n, n) likewise.
+        other: (n, n), of the other picture.
     """
     signed = picture.astype(np.float32) - other
     difference = np.abs(signed)

@@ -1,4 +1,4 @@
-"""The cartoon film and the photos as files, and when whom the main job must find in them."""
+"""Write the cartoon film and the photos, and list the hits that a search must find."""
 
 import math
 import platform

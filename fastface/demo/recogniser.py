@@ -1,4 +1,4 @@
-"""The network that tells cartoon persons apart, with the input and output of ArcFace.
+"""Network that distinguishes cartoon persons, with the input and output of ArcFace.
 
 Eight questions about the zones of the aligned face are answered with ±1 exactly, and the eight answers choose a row of
 a table: embeddings are known beforehand, without any weights.

@@ -55,7 +55,7 @@ def random_script(seed: int, num_frames: int, *, num_persons: int = 6, mean_fram
 
 
 def _shared_out(codes: list[int]) -> list[list[int]]:
-    """Three hands of persons, so that nobody is at two places at once. 11 is odd, so codes up to 63 stay apart."""
+    """Three hands of persons, so that no person is at two places at once. 11 is odd, so codes up to 63 stay apart."""
     return [[code * 11 % 64 for code in codes[place::3]] for place in range(3)]
 
 

@@ -53,7 +53,7 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
     Args:
         config: The settings.
         inputs: Videos, folders, globs, lists.
-        targets: Photos, folders, banks or `*`; None where nobody is looked for.
+        targets: Photos, folders, banks or `*`; None without a search.
         out: The output folder.
 
     Raises:
@@ -73,7 +73,7 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
 
 
 def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
-    """Makes sure that nothing stands in the way of `find`, likewise.
+    """Makes sure that nothing stands in the way of `find`.
 
     Args:
         config: The settings.
@@ -166,7 +166,7 @@ def check_ring(ring: RingShape) -> None:
 
 
 def check_decoder(config: Config) -> None:
-    """Makes sure that `nvdec`, where it is asked for by name, is there. What it cannot decode is told of each film.
+    """Makes sure that `nvdec`, where it is asked for by name, is there. Each film that it cannot decode gets a remark.
 
     By what is installed alone: a process that asks the driver could not start others safely.
 

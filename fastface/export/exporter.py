@@ -231,7 +231,7 @@ class Exporter:
                 self._ledger.put_export(path, wanted.key, json.dumps(facts.get(self._out.root / path, {})))
 
     def _stamps(self, wanted: _Wanted) -> dict[str, _Stamp]:
-        """{path: what tells a file from the one before it} of the job's files that are there."""
+        """{path: identity of the file on disk} of the job's files that are there."""
         files = ((path, self._out.root / path) for path in wanted.paths)
         stats = ((path, file.stat()) for path, file in files if file.exists())
         return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}

@@ -57,7 +57,7 @@ class CropFacts:
     Attributes:
         crop: x1, y1, x2, y2 in whole pixels of the frame as displayed; None of an aligned one.
         ratio: Width to height, as `2:3`.
-        person: Box of the body, likewise; None where nobody looked for it.
+        person: Box of the body; None without a search for bodies.
         is_estimate: Whether that was not seen, but inferred from the face.
         framing: How much of the person a body crop shows; else empty.
         score: Of a body crop, lower is better; else None.

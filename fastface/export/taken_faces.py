@@ -60,7 +60,7 @@ def write_taken_faces(desk: Desk, reports: Sequence[PhotoReport]) -> None:
 
 
 def _file_name(report: PhotoReport) -> str:
-    """Different for each photo; tells person and photo."""
+    """File name of a photo: person, photo and digest."""
     digest = hashlib.sha256(report.source.encode()).hexdigest()[:6]
     return f"{safe_name(f'{report.label} {Path(report.source).stem} {digest}', _NAME_BYTES)}.jpg"
 

@@ -91,7 +91,7 @@ def overlaps(left: _Floats, right: _Floats) -> tuple[_Floats, _Floats, _Floats]:
 
     Args:
         left: (k, 4) x1, y1, x2, y2.
-        right: Likewise.
+        right: (k, 4) boxes to compare with.
     """
     tiny = np.finfo(np.float64).tiny
     left_sides, right_sides = left[:, 2:] - left[:, :2], right[:, 2:] - right[:, :2]

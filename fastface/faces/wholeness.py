@@ -75,7 +75,7 @@ def is_uncut(boxes: FloatArray, landmarks: FloatArray, frame: Size, least: float
 
     Args:
         boxes: (n, 4) x1, y1, x2, y2 in pixels of the frame.
-        landmarks: (n, 5, 2) likewise.
+        landmarks: (n, 5, 2) in the same pixels.
         frame: Its size.
         least: Share of a face that must be shown; 0 takes all faces.
     """

@@ -1,6 +1,6 @@
 """From comparisons with a known truth to a threshold of evidence, with the errors to expect and how sure that is.
 
-The words are those of ISO/IEC 19795-1: the false match rate is the share of comparisons with a person whom a face does
+The words are those of ISO/IEC 19795-1: the false match rate is the share of comparisons with a person that a face does
 not show that reach the threshold; the false non-match rate is the share of comparisons with the face's own person that
 do not.
 
@@ -84,7 +84,7 @@ class Tail:
     scale: float  # mean excess over the floor
 
     def rate(self, threshold: float) -> Rate:
-        """The estimated share of comparisons that reach a threshold; no more than `share` can be told.
+        """The estimated share of comparisons that reach a threshold; at most `share`.
 
         The interval is that of the logarithm, by the delta method: its variance is that of the share, and that of the
         scale, which is scale²/count.

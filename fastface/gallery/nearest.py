@@ -14,7 +14,7 @@ __all__ = ["Claims", "claims_for", "claims_of"]
 class Claims:
     """For each embedding: the nearest target, its similarity and lead, and the similarity of the nearest lookalike.
 
-    Of embeddings that reach nobody's floor nothing is claimed: target -1, and cosines below every other.
+    Embeddings below the floor of every person match none: target -1, and cosines below every other.
 
     Attributes:
         target: (n,) int32, its number in the gallery.

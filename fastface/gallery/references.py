@@ -149,13 +149,13 @@ def load_gallery(
 ) -> tuple[Gallery, GalleryReport]:
     """Makes a gallery of what `-t` and `--not` name.
 
-    A photo of a person that has others is left out, with a remark, where it shows no usable face, or somebody else.
+    A photo of a person that has others is left out, with a remark, where it shows no usable face, or another person.
     Faults are: a path that names nothing, an empty folder, a damaged or foreign bank, a person without a usable photo,
     and two targets with the same face.
 
     Args:
         targets: Photos, folders, banks, `'*'`.
-        lookalikes: Photos, folders, banks of persons whom the targets must not be taken for.
+        lookalikes: Photos, folders, banks of persons that the targets must not be confused with.
         analyse: Finds and embeds the faces of a photo; called once a photo, and not at all if there are none.
         rule: What makes a face a reference.
         check: Called often while persons are compared; what it raises ends the making.

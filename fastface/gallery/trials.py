@@ -89,7 +89,7 @@ def track_trials(
     """The comparisons of one video's tracks with the targets.
 
     A track is another person than all but the one that it is most like, who may be its own; and another person than
-    one who is on screen at the same time in another track.
+    a person who is on screen at the same time in another track.
 
     Args:
         name: The video.

@@ -186,7 +186,7 @@ class Ledger:
             self._database.execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?)", (path, key, facts))
 
     def doubt_exports(self, paths: Iterable[str]) -> None:
-        """Files are about to be replaced: whatever happens, durably, none of them counts as what it was."""
+        """Files are about to be replaced: whatever happens, durably, none of them counts as unchanged."""
         with self._synced(), self._transaction("doubt-exports"):
             self._database.executemany("UPDATE exports SET key = '' WHERE path = ?", ((path,) for path in paths))
 
@@ -246,8 +246,8 @@ class Ledger:
 def _opened_to_read(path: Path) -> sqlite3.Connection:
     """Reads a ledger without making or changing a file.
 
-    While a run goes on, and after one that was killed, there is a log beside it, which is read too. Without one nobody
-    has written; SQLite is told so, since it would otherwise make that log, or fail where it cannot.
+    While a run goes on, and after one that was killed, there is a log beside it, which is read too. Without one no run
+    has written; `immutable` says so to SQLite, which would otherwise make that log, or fail where it cannot.
     """
     log = path.with_name(f"{path.name}-wal")
     option = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"

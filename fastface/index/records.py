@@ -19,7 +19,7 @@ class VideoRecord:
         video_id: The video's name in OUT.
         path: Where it was found.
         fingerprint: What the file was like; another one means that all must be done again.
-        scan_key: Digest of every setting that the index depends on; likewise.
+        scan_key: Digest of every setting that the index depends on.
         state: `scanning` until finished, then one of the states of the run's report.
         reason: Why it is not `done`; empty if it is.
         coverage: Decoded share of the declared duration, 0–1; None where no duration is declared.

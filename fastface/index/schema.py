@@ -24,7 +24,7 @@ def schema(dimension: int, metadata: dict[str, str] | None = None) -> pa.Schema:
 
     Args:
         dimension: Components of an embedding.
-        metadata: Fingerprint, contract, sampling, version: whatever tells where the rows come from.
+        metadata: Fingerprint, contract, sampling, version: the origin of the rows.
     """
     columns = [("time", pa.float64()), ("pts", pa.int64())]
     columns += [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")]

@@ -1,15 +1,15 @@
 """The index on disk: one folder a video, one Parquet file a committed unit until the video is finished.
 
 OUT/.fastface/index/<video>/units/<key>.parquet     units, as they are committed; none where a video is one unit
-OUT/.fastface/index/<video>/units/<key>.portraits.parquet   pictures of some of their faces, likewise
+OUT/.fastface/index/<video>/units/<key>.portraits.parquet   pictures of some of their faces, until the merge
 OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
 OUT/.fastface/index/<video>/portraits.parquet       pictures of the best faces of each track; none where there is none
-OUT/.fastface/index/<video>/bodies.parquet          all bodies, if they were looked for; of units likewise
+OUT/.fastface/index/<video>/bodies.parquet          all bodies, if the scan searched for bodies; also for units
 OUT/.fastface/index/<video>/frames.parquet          all sampled frames: time, pts, shot, signature; of units and closer
                                                     looks <key>.frames.parquet, without shots
 OUT/.fastface/index/<video>/tracks.parquet          one row a track of its faces, with the mean of the best ones
 OUT/.fastface/index/<video>/embeddings.npy          their embeddings once more, to be mapped; only where they are many
-OUT/.fastface/index/<video>/track_embeddings.npy    those of its tracks, likewise
+OUT/.fastface/index/<video>/track_embeddings.npy    those of its tracks, if they are many
 OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
 """
 
@@ -129,7 +129,7 @@ class VideoIndex:
             metadata: Says where the rows come from.
             link: Numbers the tracks of all faces.
             portraits: Gives, for the faces with their tracks, the pictures of them to keep; None writes no file.
-            bodies: Likewise the bodies of the video.
+            bodies: Returns the bodies of the video.
         """
         faces = Faces.concatenate([Faces.empty(dimension), *parts])
         tracked = replace(faces, track=link(faces))

@@ -56,7 +56,7 @@ class Scanner:
         root: The index folder.
         ledger: The open ledger.
         recipe: How the index is made; a video's index by another one is made again.
-        observer: Told of all that happens.
+        observer: Receives the progress.
 
     Attributes:
         num_lost_looks: Closer looks that were wanted and failed.
@@ -77,7 +77,7 @@ class Scanner:
         self.finished: set[str] = set()
 
     def watch(self, count_hits: Callable[[Faces], int]) -> None:
-        """From now on the observer is told how many hits each committed stretch has."""
+        """Report the number of hits of each committed stretch to the observer from now on."""
         self._count_hits = count_hits
 
     def admit(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:

@@ -1,4 +1,4 @@
-"""Networks as files: what one is, told from its graph, and its rewritten form in a cache.
+"""Recognize networks by their graphs, and keep their rewritten forms in a cache.
 
 Nothing here loads ONNX where the cache has the answer. The rewriting itself is in `graph_detector`,
 `graph_recogniser` and `graph_person`.
@@ -21,7 +21,7 @@ REWRITE_VERSION = 2
 
 
 def inspect_graph(path: Path, cache_folder: Path | None = None) -> GraphFacts:
-    """Tells from inputs, outputs and operations what a network is; file names say nothing.
+    """Recognize a network by inputs, outputs and operations, never by its file name.
 
     Args:
         path: The ONNX file.

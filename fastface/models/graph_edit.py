@@ -54,7 +54,7 @@ def constant_of(graph: Any) -> dict[str, Any]:
 
 
 def infer_shapes(model: Any, input_shape: Sequence[int] | None = None) -> dict[str, Shape]:
-    """The shape of every tensor whose rank can be told, with the input as exported or as given.
+    """The shape of every tensor whose rank is known, with the input as exported or as given.
 
     Args:
         model: Any model with one network input; it is not changed.

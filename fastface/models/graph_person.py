@@ -47,7 +47,7 @@ _COCO_CLASSES = 80
 
 
 def find_family(model: Any) -> PersonFamily:
-    """The family of a person network, told from its output's shape.
+    """Recognize the family of a person network by its output's shape.
 
     Raises:
         ModelError: It is of neither family, or its first class is no person; says what was found.

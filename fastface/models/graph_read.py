@@ -1,4 +1,4 @@
-"""ONNX files read and judged: whether they can be used, and what they are, told from their graphs."""
+"""Read ONNX files, check that they can be used, and recognize them by their graphs."""
 
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def _in_order(graph: Any) -> bool:
 
 
 def judge_graph(model: Any) -> GraphFacts:
-    """Tells from inputs, outputs and operations what a network is; names say nothing."""
+    """Recognize a network by inputs, outputs and operations, never by its name."""
     inputs = network_inputs(model.graph)
     shape = shape_of(inputs[0])
     if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3 or inputs[0].type.tensor_type.elem_type != FLOAT:

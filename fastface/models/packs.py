@@ -23,7 +23,7 @@ class Network:
         name: The file's stem.
         path: The file.
         sha256: Its digest, in hexadecimal.
-        kind: What it is for, told from its graph.
+        kind: Purpose, recognized by its graph.
         dimension: Components of a recogniser's embedding; None for other kinds.
         verified: Whether the digest is a published one.
         reason: Why the kind is unknown; empty otherwise.
@@ -134,7 +134,7 @@ def find_packs(places: Iterable[Path], cache_folder: Path | None = None) -> list
 
 
 def read_network(path: Path, cache_folder: Path | None = None) -> Network:
-    """Digest and kind of a file. A published file is known by its digest; any other is told from its graph.
+    """Digest and kind of a file. A published file is known by its digest; any other by its graph.
 
     Args:
         path: The file.

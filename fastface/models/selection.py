@@ -56,7 +56,7 @@ class ModelSet:
 
     @property
     def names(self) -> str:
-        """The pack and its networks, as a header tells them."""
+        """The pack and its networks, for a header."""
         names = [network.name for network in (self.detector, self.recogniser, self.person) if network is not None]
         return f"{self.pack}: {' + '.join(names)}"
 
@@ -91,9 +91,9 @@ def find_models(
         folder: A folder of packs, or one pack; None looks in the usual places.
         pack: The pack's name; None chooses.
         detector: File, or name (stem) of a file in any pack, instead of the pack's.
-        recogniser: Likewise.
+        recogniser: File or name, in the same form, instead of the pack's recogniser.
         device: What will compute: large packs first on a card, small ones on a CPU.
-        person: Likewise for the person network.
+        person: File or name, in the same form, of the person network.
         cache_folder: Where it is noted what files are; None notes nothing.
 
     Raises:

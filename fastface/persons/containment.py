@@ -48,7 +48,7 @@ def body_of(face: npt.ArrayLike, persons: FloatArray, picture: Size) -> Body:
 
     Args:
         face: x1, y1, x2, y2 in pixels of the picture.
-        persons: (n, 4) boxes of persons, likewise.
+        persons: (n, 4) boxes of persons in the same pixels.
         picture: (width, height).
     """
     person = person_of(face, persons)
@@ -60,11 +60,11 @@ def person_of(face: npt.ArrayLike, persons: FloatArray) -> int | None:
     """The row of the person box that best holds a face; None if none does.
 
     Of several boxes, the one wins in which more of the face is, nearer to the upper middle; and the smaller one, since
-    the box of somebody in front or behind mostly holds the face in passing: share × middle × height / √area.
+    the box of another person in front or behind mostly holds the face in passing: share × middle × height / √area.
 
     Args:
         face: x1, y1, x2, y2; its area is not zero.
-        persons: (n, 4), likewise.
+        persons: (n, 4) in the same pixels.
     """
     fit = _fit(face, persons)
     return int(np.argmax(fit)) if fit.max(initial=-1) >= 0 else None
@@ -73,11 +73,11 @@ def person_of(face: npt.ArrayLike, persons: FloatArray) -> int | None:
 def faces_on(persons: FloatArray, faces: FloatArray) -> npt.NDArray[np.int64]:
     """(n,) the row of the face that is on each person of a frame; -1 without one. A face is on one person at most.
 
-    Best fit first, so that a face behind somebody is not taken for that one's.
+    Best fit first, so that a face behind a person is not assigned to that person.
 
     Args:
         persons: (n, 4) boxes of persons, x1, y1, x2, y2.
-        faces: (m, 4) likewise; no area is zero.
+        faces: (m, 4) in the same pixels; no area is zero.
     """
     fits = np.array([_fit(face, persons) for face in faces]).reshape(len(faces), len(persons))
     found = np.full(len(persons), -1, np.int64)

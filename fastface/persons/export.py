@@ -31,8 +31,8 @@ def exported_path(weights: Path, folder: Path, size: int) -> Path:
 
     Args:
         weights: As for `export_person`.
-        folder: Likewise.
-        size: Likewise.
+        folder: Folder of the export.
+        size: Side of the canvas in pixels.
 
     Raises:
         ConfigError: The size is none of `SIDES`.

@@ -59,7 +59,7 @@ class ProbeWork:
 
 @dataclass(slots=True)
 class UnitWork:
-    """One attempt at a unit. Another attempt has another number, so that late messages of the first are told apart.
+    """One attempt at a unit. Another attempt has another number, so that late messages of the first are recognized.
 
     Attributes:
         number: What messages name the attempt by.
@@ -68,10 +68,10 @@ class UnitWork:
         blame: Of decoders that died of earlier attempts.
         decoded: The decoder's last word; None while it is decoding.
         faces: Faces of each finished batch, by sequence number.
-        portraits: Likewise the pictures of them.
+        portraits: Pictures of the faces, by batch.
         due: Timestamps of the frames of which the best faces are pictured.
-        bodies: Likewise the bodies.
-        frames: Likewise the sampled frames themselves.
+        bodies: Bodies, by batch.
+        frames: Sampled frames, by batch.
         inferred: Frames searched so far.
         quarantined: Frames given up so far.
         repeated: Of the frames searched, those equal to the one before.
@@ -132,7 +132,7 @@ class UnitWork:
         self.quarantined += batch.quarantined
 
     def heard(self, message: Inferred) -> None:
-        """A worker has told of frames of this attempt."""
+        """Record a worker's report on frames of this attempt."""
         self.seconds.update(message.seconds)
         self.repeated += message.repeated
         self.blurred += message.blurred
@@ -193,9 +193,9 @@ class Batch:
         blame: Of workers that died of `todo[0]`, or of the batch that it is a part of.
         parts: Faces found, by first frame.
         portraits: Pictures of them, by first frame, where there are any.
-        bodies: Bodies found, likewise.
+        bodies: Bodies found.
         quarantined: Frames given up.
-        abandoned: Whether nobody wants the result any more: the slot is freed as soon as no worker holds it.
+        abandoned: Whether the result is no longer needed: the slot is freed as soon as no worker holds it.
     """
 
     number: int

@@ -118,7 +118,7 @@ class _Decoder:
         self.is_alive = Heartbeat(connection)
 
     def loop(self) -> None:
-        """Takes work until told to stop."""
+        """Do work until the stop message."""
         while not self._stopped:
             match self._connection.recv():
                 case ProbeVideo() as task:

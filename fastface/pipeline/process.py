@@ -70,7 +70,7 @@ class Child:
         return self._process.pid
 
     def send(self, message: object) -> None:
-        """Sends a message. A child that is gone does not get it: its death is told by `receive`."""
+        """Sends a message. A child that is gone does not get it: `receive` reports its exit."""
         fail_point(f"send.{type(message).__name__}")
         try:
             self.connection.send(message)
@@ -119,7 +119,7 @@ child_main(sys.argv[2:])
 
 
 class Heartbeat:
-    """Called wherever a child's long work gets on; tells the parent so, now and then."""
+    """Report progress of a child's long work to the parent, now and then."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -5,7 +5,7 @@
      └──reclaim────────┘◄──free─────────┘ └──return_lease─┘
 
 A generation number counts how often a slot was freed. A message about an earlier generation is from a process that no
-longer exists or from work that was given up, and is told apart by it.
+longer exists or from work that was given up, and is recognized by it.
 """
 
 from collections import deque
@@ -81,7 +81,7 @@ class SlotTable:
         self._move(slot, SlotState.LEASED, SlotState.READY, None)
 
     def free(self, slot: int) -> None:
-        """Nobody needs the batch any more. Never while a worker that lives may still read it."""
+        """Free a batch that is no longer needed. Never while a worker that lives may still read it."""
         assert self._slots[slot].state in (SlotState.READY, SlotState.LEASED), self._slots[slot]
         self._release(slot)
 

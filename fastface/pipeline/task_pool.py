@@ -55,7 +55,7 @@ def run_errands(
 ) -> Generator[tuple[Any, Any], None, None]:
     """Does all tasks, `crew`-size at a time, and yields (task, result or `Refused`) as they are done.
 
-    Whoever may stop listening before the end closes it, so that the children are stopped.
+    A caller that may stop before the end closes it, so that the children are stopped.
 
     Args:
         crew: The children, not started yet.

@@ -32,7 +32,7 @@ class Answered:
     Attributes:
         stratum: Place of its stratum.
         period: Seconds that it stands for.
-        persons: Places of the targets that it shows: the face, or whoever is on screen.
+        persons: Places of the targets that it shows: the face, or all persons on screen.
     """
 
     stratum: int

@@ -2,7 +2,7 @@
 
 * A share: the score interval of E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
   J. Am. Stat. Assoc. 22 (1927) 209–212.
-* A rare share, as of moments in which somebody was missed: below ten cases the lower limit is that of a Poisson count
+* A rare share, as of moments in which a person was missed: below ten cases the lower limit is that of a Poisson count
   (F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28 (1936) 437–442). Of one to three cases
   Wilson's covers too little: L. D. Brown, T. T. Cai and A. DasGupta, "Interval estimation for a binomial proportion",
   Stat. Sci. 16 (2001) 101–133.
@@ -95,7 +95,7 @@ def wilson(share: float, count: float) -> Estimate:
 
 
 def wilson_rare(share: float, count: float) -> Estimate:
-    """Wilson's interval of a share, with a Poisson count's lower limit where the cases are few; arguments likewise."""
+    """Wilson's interval of a share, with a Poisson count's lower limit if the cases are few; the same arguments."""
     found = wilson(share, count)
     cases = share * count
     if not 0 < cases < len(_RARE) - 1:

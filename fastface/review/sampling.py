@@ -1,7 +1,7 @@
 """Draw the moments of an audit: strata, sizes, and the sample. Pure.
 
 A stratum is a set of moments whose answers are likely alike. Half of the sample goes to what the answer reports, half
-to where it may have missed somebody; within each half in proportion to the square root of a stratum's moments (M. D.
+to where it may have missed a person; within each half in proportion to the square root of a stratum's moments (M. D.
 Bankier, "Power allocations", Am. Stat. 42 (1988) 174–177), so that rare kinds and persons are not lost among frequent
 ones. Each stratum gets five moments at least, or as many as it has; fewer, down to one, where the sample is too small
 for that. What one half cannot use goes to the other.

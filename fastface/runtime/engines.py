@@ -41,7 +41,7 @@ def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Netw
 
     Args:
         config: The settings.
-        note: Told what a person may want to know, before it takes minutes.
+        note: Receives notes before work that takes minutes.
         interrupted: Gives the number of a signal that came.
 
     Raises:

@@ -1,7 +1,7 @@
 """Log of an output folder over all its runs: OUT/.fastface/log.jsonl, one JSON object a line.
 
 `time` (UTC) and `event` are in every line: `run` (a command begins: its name, version and process), `begin` (a scan
-begins, with the number of its videos), `note` (a line that was told), `video` (a video has its final state, with the
+begins, with the number of its videos), `note` (a printed line), `video` (a video has its final state, with the
 reason in words), `end` (of the command, with what ended it).
 """
 
@@ -24,12 +24,12 @@ __all__ = ["Journal", "journal"]
 
 
 class Journal(Observer):
-    """Writes down what is worth it, and tells all of it to another observer.
+    """Log the important events, and pass all of them on to another observer.
 
     Args:
         descriptor: The open file; each line is one write to its end.
         path: The file, for messages.
-        inner: Who is told.
+        inner: The other observer.
 
     Raises:
         SpaceError: By every call that writes: no space is left.
@@ -77,7 +77,7 @@ class Journal(Observer):
         self._inner.video_finished(video_id, state, reason)
 
     def note(self, text: str) -> None:
-        """Writes a line that is told."""
+        """Log a printed line."""
         self.write("note", text=valid_text(text))
         self._inner.note(text)
 
@@ -92,7 +92,7 @@ def journal(path: Path, inner: Observer, version: str, command: str) -> Iterator
 
     Args:
         path: The file.
-        inner: Who else is told.
+        inner: The other observer.
         version: Of fastface.
         command: Which of fastface's begins.
 

@@ -34,7 +34,7 @@ _EXIT_BELOW_ENTER = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """Everything that a worker is told about the networks.
+    """Everything that a worker needs to know about the networks.
 
     Attributes:
         cards: What runs them: the cards that workers are dealt to, or the one processor.

@@ -127,7 +127,7 @@ def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
 
 
 def require_index(out: Path) -> None:
-    """Makes sure that something was scanned into `out`: videos that nobody has come to are no index.
+    """Makes sure that something was scanned into `out`: videos that were not reached are no index.
 
     Raises:
         ConfigError: Nothing was.

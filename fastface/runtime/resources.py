@@ -49,7 +49,7 @@ def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> L
     """The layout of a scan on this machine.
 
     On a CPU a worker has two threads: two workers of one thread each were no faster and needed 170 MB more. Decoders
-    and workers together may have more threads than there are cores: whoever is behind gets them. On cards there are
+    and workers together may have more threads than there are cores: the slower ones get them. On cards there are
     two workers each: one copies and aligns while the other computes.
 
     Args:

@@ -1,7 +1,7 @@
 """Bodies of one person, linked into tracks: by time, place, size and clothes, and by the faces on them.
 
 Two bodies can be one person's a moment later if the boxes overlap and the clothes agree, or, also after the longer gap
-of somebody who was hidden, if the clothes agree more and the body has moved little and is as large. Faces on them that
+of a person who was hidden, if the clothes agree more and the body has moved little and is as large. Faces on them that
 contradict each other are two persons'. Nothing is linked across a change of shot: see `video.shots`. Two bodies of one
 frame never share a track.
 """

@@ -179,7 +179,7 @@ class Span:
         last_hit: Time of the last hit.
         hits: Number of hits that are faces.
         best_similarity: The largest similarity among these; None without any.
-        mean_similarity: The mean similarity of these, likewise.
+        mean_similarity: The mean similarity of the same hits.
     """
 
     video_id: str

@@ -112,7 +112,7 @@ class Person:
 
     Attributes:
         number: From 1 on, by rank in the first census; it stays with the person in every later one.
-        name: As the user gave it; empty while nobody did.
+        name: As the user gave it; empty without one.
         faces: How many faces.
         tracks: How many tracks.
         seconds: Screen time.
@@ -140,7 +140,7 @@ class Person:
 
     @property
     def is_faceless(self) -> bool:
-        """True if the face is never seen, so that nothing tells who it is in another shot."""
+        """True if the face is never seen, so that the person is unknown in another shot."""
         return not self.faces
 
     @property

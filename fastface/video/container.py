@@ -131,7 +131,7 @@ def _check_regular(path: Path) -> None:
 
 
 def _why_invalid(path: Path) -> str:
-    """Tells a film that lost its index, as an interrupted recording or download does, from what never was one."""
+    """Distinguish a film that lost its index, as after an interrupted recording, from other files."""
     if path.stat().st_size == 0:
         return "not a video: the file is empty"
     boxes = _boxes(path)

@@ -61,6 +61,6 @@ class _FileSource:
 
 
 def _closed(source: FrameSource, unit: Unit) -> Generator[SampledFrame]:
-    """The frames of a source whose file is closed as soon as nobody wants more."""
+    """The frames of a source whose file is closed as soon as no more are needed."""
     with closing(source.frames(unit)) as frames:
         yield from frames

@@ -217,7 +217,7 @@ class Skipped:
     Attributes:
         path: The input.
         reason: Why.
-        is_fault: Whether it may hold a video that nobody has seen.
+        is_fault: Whether it may hold a video that was not scanned.
     """
 
     path: Path
@@ -392,7 +392,7 @@ def _unreadable(error: OSError, found: _Found) -> None:
 
 
 def _unique(candidates: list[_Candidate], found: _Found) -> Iterator[_Candidate]:
-    """Regular files, each once however many names it has; pipes and devices would hang whoever opens them."""
+    """Regular files, each once however many names it has; pipes and devices would block the process that opens them."""
     seen: dict[tuple[int, int, str], Path] = {}
     for candidate in candidates:
         name = candidate.path.name if candidate.sequence and not candidate.path.is_dir() else ""

@@ -40,13 +40,13 @@ def marked(
     It is if it is the first one shown in its cell of the sampling grid. That is known once a packet was read that is
     decoded when it is shown, since what is decoded later is shown later. Where timestamps do not allow to tell (some
     are missing, or the clock is set back), every frame from there on is needed. Before what may be a hole in the file,
-    the last few are: one of them may be cut, which only decoding tells.
+    the last few are: one of them may be cut, which only decoding shows.
 
     Args:
         packets: In the order of decoding.
         info: The video.
         unit: One that `can_skip`.
-        declared_until: Up to this decoding time the container tells itself what is missing; None: nowhere.
+        declared_until: Up to this decoding time the container itself declares gaps; None: nowhere.
     """
     ahead = _Ahead(info, unit)
     steps = Steps(info, declared_until)
@@ -79,9 +79,9 @@ def keyframes(
         packets: In the order of decoding.
         info: The video.
         unit: One that `can_skip`.
-        account: Told how far the packets went that were left out.
+        account: Records how far the skipped packets went.
         index: Decoding times of keyframes by the container's index, since a damaged one does not look like a keyframe;
-            and up to which decoding time the container tells itself what is missing, None: nowhere.
+            and up to which decoding time the container itself declares gaps, None: nowhere.
 
     Raises:
         InDoubt: Packets may be missing, or the container calls one damaged, or does not say when a keyframe is shown.

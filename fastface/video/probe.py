@@ -50,7 +50,7 @@ def probe(file: VideoFile, max_pixels: int, alive: SignOfLife = no_sign) -> Prob
         alive: Called with each packet, where a file must be read through.
 
     Raises:
-        VideoError: It cannot be decoded; tells the state that it ends in.
+        VideoError: It cannot be decoded; `state` is its final state.
     """
     if file.sequence:
         return Probe(probe_sequence(file, max_pixels), ())

@@ -68,7 +68,7 @@ class Corrections:
     Attributes:
         same: Groups of tracks that are one person's.
         different: Pairs of groups that are two persons'.
-        rejected: Groups that nobody wants to see listed.
+        rejected: Groups that must not be listed.
         cuts: Tracks that are two persons': (the last face of the one, the first face of the other).
     """
 

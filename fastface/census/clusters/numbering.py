@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.cosine import normalized
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path
@@ -47,7 +47,7 @@ class CensusTracks:
         is_body: (t,) whether it is a track of bodies.
         number: (t,) number of the track in its video.
         weight: (t,) faces or samples of it, at least 1.
-        place: (t,) place of the person in the census; NOBODY for none.
+        place: (t,) place of the person in the census; NO_CLUSTER for none.
         centroid: (p, D) L2-normalised, of the persons with a face, who come first.
         contract: Of the recogniser.
         num_persons: How many persons are listed.
@@ -211,8 +211,8 @@ class Numbering:
     def _heirs(self, tracks: CensusTracks) -> tuple[dict[int, tuple[int, float]], set[int]]:
         """{number: (place of the person with most of its tracks, share of them)}; numbers without a track now."""
         row_of = {source: place for place, source in enumerate(tracks.sources)}
-        video = np.array([row_of.get(source, NOBODY) for source in self.source.tolist()], np.int64)
-        known = np.flatnonzero(video != NOBODY)
+        video = np.array([row_of.get(source, NO_CLUSTER) for source in self.source.tolist()], np.int64)
+        known = np.flatnonzero(video != NO_CLUSTER)
         present = track_keys(tracks.video, tracks.is_body, tracks.number)
         order = np.argsort(present, kind="stable")
         wanted = track_keys(video[known], self.is_body[known], self.track[known])
@@ -224,7 +224,7 @@ class Numbering:
         found = zip(self.owner[rows].tolist(), places.tolist(), self.weight[rows].tolist(), strict=True)
         for number, place, weight in found:
             total[number] = total.get(number, 0) + weight
-            if place != NOBODY:
+            if place != NO_CLUSTER:
                 shares = held.setdefault(number, {})
                 shares[place] = shares.get(place, 0) + weight
         heirs = {}
@@ -258,7 +258,7 @@ def track_keys(video: _Integers, is_body: npt.NDArray[np.bool_], number: _Intege
 def _strongest(tracks: CensusTracks) -> _Integers:
     """The rows of each person's tracks with the most faces."""
     order = np.lexsort((np.arange(len(tracks.place)), -tracks.weight, tracks.place))
-    order = order[tracks.place[order] != NOBODY]
+    order = order[tracks.place[order] != NO_CLUSTER]
     places = tracks.place[order]
     rank = np.arange(len(order)) - np.searchsorted(places, places)
     strongest: _Integers = order[rank < _MOST_TRACKS]

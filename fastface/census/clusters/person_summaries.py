@@ -13,7 +13,7 @@ __all__ = ["Meetings", "VideoFacts", "persons_of", "ranked", "renumbered"]
 
 _Labels = npt.NDArray[np.int64]
 
-NOBODY = -1
+NO_CLUSTER = -1
 """The label of a track that is no person's."""
 
 
@@ -51,7 +51,7 @@ def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_se
 
     Args:
         tracks: Of all videos.
-        label: (t,) cluster of each, numbered from 0 by first track; NOBODY for none.
+        label: (t,) cluster of each, numbered from 0 by first track; NO_CLUSTER for none.
         rank: By what.
         min_faces: Clusters with fewer are not listed,
         min_seconds: unless only their bodies are seen for as long as this.
@@ -77,8 +77,8 @@ def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_se
 
 
 def renumbered(label: _Labels, order: _Labels) -> _Labels:
-    """(t,) the place of each track's cluster in `order`, NOBODY if it is not there."""
-    number = np.full(int(label.max(initial=NOBODY)) + 2, NOBODY, np.int64)  # the last one is nobody's own
+    """(t,) the place of each track's cluster in `order`, NO_CLUSTER if it is not there."""
+    number = np.full(int(label.max(initial=NO_CLUSTER)) + 2, NO_CLUSTER, np.int64)  # the last one is nobody's own
     number[order] = np.arange(len(order))
     numbers: _Labels = number[label]
     return numbers
@@ -96,7 +96,7 @@ def persons_of(
         meetings: Of the tracks.
         join_gap: Seconds between two tracks up to which they are one appearance.
     """
-    count = int(label.max(initial=NOBODY)) + 1
+    count = int(label.max(initial=NO_CLUSTER)) + 1
     order = np.lexsort((tracks.start, tracks.video, label))
     order = order[label[order] >= 0]
     bounds = np.searchsorted(label[order], np.arange(count + 1))

@@ -1,7 +1,7 @@
 """Persons while their faces are not seen: whose body each is, and stretches of it as tracks. Pure array code.
 
 A body is the person's whose face is on it in the nearest moment of its track. A body whose track never shows a face is
-nobody's known. Where a face tells who somebody is, the body tells nothing more, and a person is once in a frame.
+without a known owner. Where a face identifies a person, the body adds nothing, and a person is once in a frame.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.clusters.person_summaries import NOBODY
+from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.statistics import centrality
 from fastface.types import Bodies, Faces, Size, Tracks
 
@@ -30,7 +30,7 @@ class Stretches:
 
     Attributes:
         tracks: u rows.
-        owner: (u,) a cluster, or NOBODY.
+        owner: (u,) a cluster, or NO_CLUSTER.
         of: (n,) the row of each body; SEEN for none.
     """
 
@@ -45,17 +45,17 @@ def owners(bodies: Bodies, faces: Faces, cluster: _Rows) -> _Rows:
     Args:
         bodies: Of one video, tracks linked.
         faces: Of the same video.
-        cluster: (m,) of each face; NOBODY of those too poor to tell.
+        cluster: (m,) of each face; NO_CLUSTER of those too poor to tell.
 
     Returns:
-        (n,) a cluster; NOBODY where the track never shows a face; SEEN.
+        (n,) a cluster; NO_CLUSTER where the track never shows a face; SEEN.
     """
-    told = np.where(bodies.face >= 0, cluster[bodies.face] if len(cluster) else NOBODY, NOBODY)
+    told = np.where(bodies.face >= 0, cluster[bodies.face] if len(cluster) else NO_CLUSTER, NO_CLUSTER)
     owner = _nearest(bodies, told)
-    owner[told != NOBODY] = SEEN
+    owner[told != NO_CLUSTER] = SEEN
     owner[np.isin(bodies.track, _doubtful(bodies, owner))] = SEEN
     # A person is once in a frame: by the face, else by the body that is found most surely.
-    known = cluster != NOBODY
+    known = cluster != NO_CLUSTER
     seen = np.stack([faces.pts[known], cluster[known]], axis=1)
     rows = np.flatnonzero(owner >= 0)
     rows = rows[np.argsort(-bodies.person_score[rows], kind="stable")]
@@ -95,7 +95,7 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
     if not len(rows):
         return Stretches(Tracks.empty(0), np.empty(0, np.int64), of)
     keys = np.stack([bodies.track[rows], owner[rows]], axis=1)
-    firsts = np.flatnonzero((np.diff(keys, axis=0, prepend=NOBODY - 1) != 0).any(axis=1))
+    firsts = np.flatnonzero((np.diff(keys, axis=0, prepend=NO_CLUSTER - 1) != 0).any(axis=1))
     sizes = np.diff(np.append(firsts, len(rows)))
     of[rows] = np.repeat(np.arange(len(firsts)), sizes)
     middle = centrality(bodies.boxes[rows], size)
@@ -119,14 +119,14 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
 
 
 def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
-    """(n,) who is told of in the nearest moment of each body's track, the earlier one of two; NOBODY in none."""
+    """(n,) the owner in the nearest moment of each body's track, the earlier one of two; NO_CLUSTER in none."""
     pts = bodies.pts - bodies.pts.min(initial=np.iinfo(np.int64).max)  # some streams count from the epoch
     order = np.lexsort((pts, bodies.track))
-    plain = order[told[order] != NOBODY]
+    plain = order[told[order] != NO_CLUSTER]
     # Track and timestamp in one sorted number each: tracks lie further apart than any two moments of one.
     place = bodies.tracks * (2 * int(pts.max(initial=0)) + 1) + pts
     after = np.searchsorted(place[plain], place, "left")
-    found = np.full(len(bodies), NOBODY, np.int64)
+    found = np.full(len(bodies), NO_CLUSTER, np.int64)
     nearest = np.full(len(bodies), np.inf)
     for candidate in (after - 1, after):
         rows = np.flatnonzero((candidate >= 0) & (candidate < len(plain)))
@@ -140,7 +140,7 @@ def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
 
 def _doubtful(bodies: Bodies, owner: _Rows) -> _Rows:
     """The tracks without a face that may be no persons."""
-    rows = np.flatnonzero(owner == NOBODY)
+    rows = np.flatnonzero(owner == NO_CLUSTER)
     count = int(bodies.track.max(initial=-1)) + 1
     sizes = np.bincount(bodies.track[rows], minlength=count)
     total = np.bincount(bodies.track[rows], bodies.person_score[rows], count)

@@ -1,8 +1,8 @@
 """Identities that last: who was seen, over all runs and on all machines that share a store.
 
-An identity is a person that the store knows by a face: a number, a centroid, a name once somebody gives one. A sighting
+An identity is a person that the store knows by a face: a number, a centroid, a name if the user gave one. A sighting
 is one person of one source; it belongs to one identity, and however often it is told, it counts once. So the faces of
-an identity are the sum over its sightings, whoever told them and in which order.
+an identity are the sum over its sightings, from any process and in any order.
 
 Two places can hold a store: a SQLite file, for processes of one machine, and a Redis server, for several machines. Both
 do the same, see `register`; embeddings are biometric data, and both are as open as their file or their server is.
@@ -47,12 +47,12 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """A person in one or several sources, who may be somebody whom a store knows.
+    """A person in one or several sources, who may match a stored identity.
 
     Attributes:
         embedding: (D,), of any length but zero: the person's face.
         sightings: Where the person was seen; at least one.
-        least: Cosine from which the person is somebody; None for the store's threshold.
+        least: Cosine from which the person matches; None for the store's threshold.
     """
 
     embedding: npt.ArrayLike
@@ -66,12 +66,12 @@ class Identity:
 
     Attributes:
         number: Positive; never used again while the store lasts.
-        name: Empty while nobody named it.
+        name: Empty without a name.
         centroid: (D,) float32, L2-normalised: the mean of the embeddings.
         refinements: How many embeddings that is the mean of.
         count: Faces, over all sightings.
         sources: Number of different sources.
-        first_seen: Seconds since the epoch, the earliest `seen` that was told of it.
+        first_seen: Seconds since the epoch, the earliest recorded `seen`.
         last_seen: The latest.
     """
 
@@ -145,18 +145,18 @@ class IdentityStore(Protocol):
         """Gives the sightings of different persons to the identities that are most like them, or to new ones.
 
         That is the one with the largest cosine of at least the threshold, at a tie the one with the smallest number.
-        No two of the persons get the same: those who are more like somebody choose first.
+        No two of the persons get the same: persons with the higher similarity choose first.
 
         An identity's centroid c, the mean of r embeddings, becomes norm((r·c + f) / (r + 1)), until r is the refine
-        limit, if the cosine is at least `refine_from`. The same sighting told again replaces its count; it refines
+        limit, if the cosine is at least `refine_from`. The same sighting recorded again replaces its count; it refines
         nothing unless it falls to another identity than before, which it then moves to. An identity without a name
         that loses its last sighting so, goes.
 
         Args:
             persons: Who was seen.
             seen: When, in seconds since the epoch.
-            sure: Cosine from which a person surely is somebody: of several such, the one who is told first chooses.
-            kept: {source: parts} whose other sightings, if they are not told now, are taken back.
+            sure: Cosine from which a person surely matches: of several such, the first one chooses.
+            kept: {source: parts} whose other sightings, if they are not recorded now, are taken back.
 
         Returns:
             The identity's number of each person.
@@ -200,7 +200,7 @@ class IdentityStore(Protocol):
         """
 
     def clear(self) -> None:
-        """Removes all that is in this store, and nothing else. What is told later begins a new one, at number 1."""
+        """Removes all that is in this store, and nothing else. Later records begin a new one, at number 1."""
 
 
 def open_store(

@@ -1,7 +1,7 @@
 """A store of identities on a Redis server: for processes of several machines.
 
 It is kept in four keys that begin with the store's prefix, see `register`; no other key is ever read or written.
-A change is made upon what was read, and the server takes it only if nobody was faster: else it is made again.
+A change is made upon what was read, and the server takes it only if no other client was faster: else it is made again.
 
 How long it lasts is the server's matter: one that shall forget nothing needs its append-only file switched on, and no
 policy that evicts keys.
@@ -71,7 +71,7 @@ class RedisStore(Register):
             unless_ready.pop_all()
 
     def clear(self) -> None:
-        """See `IdentityStore`. The four keys go in one step; whoever is in the middle of a change makes it again."""
+        """See `IdentityStore`. The four keys go in one step; a client in the middle of a change makes it again."""
         with self._translated():
             self._client.delete(*self._key.values())
 

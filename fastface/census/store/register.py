@@ -255,7 +255,7 @@ class Register(ABC):
 
 
 def _tell_at(draft: Draft, state: State, rules: Rules, told: Told, matches: Sequence[Match | None]) -> list[int] | None:
-    """Tells, if the store is still as it was when persons were compared; else None."""
+    """Record, if the store is still as it was when persons were compared; else None."""
     return draft.tell(rules, told, matches) if draft.state == state else None
 
 

@@ -153,7 +153,7 @@ class Looks:
 
     @property
     def identities(self) -> npt.NDArray[np.int64]:
-        """(l,) the identity of each look, likewise."""
+        """(l,) the identity of each look."""
         return self._identities[: len(self._row)]
 
     def likeness(self, faces: FloatArray) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:

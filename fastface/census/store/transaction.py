@@ -1,4 +1,4 @@
-"""One change of a store of identities in the making: who is told, counted, named, merged. Pure: no I/O."""
+"""Transaction of an identity store: sightings, counts, names, mergers. Pure: no I/O."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -60,11 +60,11 @@ class Told:
 
     Attributes:
         faces: (p, D) float32, L2-normalised.
-        least: (p,) cosine from which each person is somebody.
+        least: (p,) cosine from which each person matches.
         sightings: Of each person.
         kept: {source: parts whose sightings stay}; of sources that are not there all stay.
         seen: Seconds since the epoch.
-        sure: Cosine from which a person surely is somebody.
+        sure: Cosine from which a person surely matches.
     """
 
     faces: FloatArray

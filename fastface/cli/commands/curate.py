@@ -69,7 +69,7 @@ def _show(result: CurateResult, invocation: Invocation) -> None:
 
 
 def _tally(result: CurateResult) -> dict[str, int]:
-    """{reason: how many were left out for it}, the most frequent first; what tells one picture from another is cut."""
+    """{reason: how many were left out for it}, the most frequent first; details of single pictures are cut."""
     reasons = Counter(_kind(one.reason) for one in result.candidates if not one.is_kept)
     return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 

@@ -59,7 +59,7 @@ def cut_body(picture: Image, face: Box, persons: FloatArray | None, style: CropS
     Args:
         picture: (H, W, 3) BGR as displayed.
         face: x1, y1, x2, y2 in its pixels.
-        persons: (n, 4) boxes of persons, likewise; None where nobody looked for them.
+        persons: (n, 4) boxes of persons, in the frame; None without a search for persons.
         style: `ratios` and `body` are taken from it.
     """
     size = picture.shape[1], picture.shape[0]

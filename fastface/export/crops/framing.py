@@ -47,7 +47,7 @@ class Subject:
     Attributes:
         frame: (width, height) of the frame as displayed.
         face: The face's box, finite; may reach over the frame's edges.
-        person: The person's box, finite; likewise.
+        person: The person's box, finite, x1, y1, x2, y2.
         person_is_estimate: Whether the person's box was not seen but inferred from the face.
     """
 

@@ -33,7 +33,7 @@ def write_people_page(
         persons: In the order in which they are shown at first.
         videos: {video id: its duration in seconds, None if it is not known}, all that were looked at.
         out: What the user gave as `-o`, for the command that the page puts together.
-        census: Names the census, so that an old page is told from a new one.
+        census: Names the census, so that an old page differs from a new one.
         others: How many persons, and how many faces, are not among `persons`.
 
     Raises:
@@ -77,7 +77,7 @@ def _person(person: Person, place: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _portraits(persons: Sequence[Person]) -> Iterator[str]:
-    """One element a person, so that the page reads only those of whom it shows."""
+    """One element a person, so that the page reads only those of the persons that it shows."""
     for person in persons:
         pictures = [
             {

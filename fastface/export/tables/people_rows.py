@@ -54,7 +54,7 @@ _WIDTH = _VIDEOS.left + _VIDEOS.width + _EDGE
 
 
 def drawn_page(persons: Sequence[Person]) -> Image.Image:
-    """The page of some persons; one that says so if there is nobody."""
+    """The page of some persons; an empty one says so."""
     height = 2 * _EDGE + _HEADING_HEIGHT + max(1, len(persons)) * _ROW_HEIGHT
     sheet = Image.new("RGB", (_WIDTH, height), _PAPER)
     pen = _Pen(sheet)
@@ -186,7 +186,7 @@ def _percent(share: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """`4:05` or `1:04:05`, to the nearest second; `<0:01` tells less than half of one from nothing."""
+    """`4:05` or `1:04:05`, to the nearest second; `<0:01` for less than half a second."""
     if 0 < seconds < 0.5:
         return "<0:01"
     minutes, second = divmod(int(seconds + 0.5), 60)

@@ -22,7 +22,7 @@ def draw_people_table(folder: Path, persons: Sequence[Person]) -> list[Path]:
         persons: In the order of the rows.
 
     Returns:
-        The pages; one that says so if there is nobody.
+        The pages; an empty one says so.
 
     Raises:
         SpaceError: No space is left.

@@ -1,4 +1,4 @@
-"""The tables of a census: people.csv, who is seen where, and who with whom. Their form is that of `export.tables`."""
+"""Tables of a census: people.csv, appearances.csv, together.csv. `export.tables.results` documents their form."""
 
 from collections.abc import Iterable
 from operator import attrgetter

@@ -75,7 +75,7 @@ class Persons:
         return np.array([row for row in range(first, last) if self.picks[row].reference is not None], np.int64)
 
     def person_pairs(self) -> npt.NDArray[np.int64]:
-        """(p, 2) numbers of persons of whom two used photos are alike, in order, each pair once."""
+        """(p, 2) numbers of persons with two similar used photos, in order, each pair once."""
         pairs = self.neighbours.pairs
         pairs = pairs[self.is_used[pairs].all(axis=1)]
         return np.unique(self.person[pairs], axis=0)

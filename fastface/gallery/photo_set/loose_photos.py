@@ -1,6 +1,6 @@
 """Folders that do not follow "a sub-folder is a person": photos of one person lie loose, or persons lie a level deeper.
 
-What a folder means is told by its faces: loose photos that agree are one person, named by the folder.
+The faces of a folder decide what it means: loose photos that agree are one person, named by the folder.
 """
 
 import shlex

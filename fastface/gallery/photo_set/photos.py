@@ -128,8 +128,8 @@ def pick_faces(
 ) -> list[Pick]:
     """One face of each photo of one person.
 
-    A photo's only usable face is taken. Of several, `auto` takes the face of the person whom the person's photos have
-    in common, however small it is, or, if they have nobody in common, the one that is far larger than the others;
+    A photo's only usable face is taken. Of several, `auto` takes the face of the person that the photos have
+    in common, however small it is, or, if they have none in common, the one that is far larger than the others;
     `largest` takes the largest; `only` takes none.
 
     Args:
@@ -166,7 +166,7 @@ def drop_doubles(picks: Sequence[Pick]) -> None:
 
 
 def drop_unlike(picks: Sequence[Pick], alike: float) -> None:
-    """Leaves out photos of one label that show somebody else than the others do.
+    """Leaves out photos of one label that show another person than the others do.
 
     Only where others agree with each other. Where photos disagree and there is no such core, all stay, with a remark.
     """
@@ -189,7 +189,7 @@ def drop_unlike(picks: Sequence[Pick], alike: float) -> None:
 def tell_minorities(picks: Sequence[Pick], alike: float) -> None:
     """A remark on each photo that is like some of the label's others, but unlike at least half of these.
 
-    It stays, for it may be the same person at another age, as well as one of several photos of somebody else.
+    It stays, for it may be the same person at another age, as well as one of several photos of another person.
     """
     used = _used(picks)
     if len(used) < 2:
@@ -268,7 +268,7 @@ def _why_unusable(face: Reference) -> str:
 
 
 def _common_faces(picks: Sequence[Pick], alike: float) -> FloatArray | None:
-    """The faces of the person whom most photos have in common, one of each photo that shows the person.
+    """The faces of the person that most photos have in common, one of each photo that shows the person.
 
     A face's support is how far the most alike face of each other photo is above what strangers reach. The face with
     the largest support is the person's, if another photo has the same person.

@@ -86,7 +86,7 @@ def analyser_of(detector: Detector, recogniser: Recogniser, settings: WorkerSett
 
 
 def warm_up(network: Detector | Recogniser, settings: WorkerSettings) -> None:
-    """Shows a blank batch: runtimes compile a network when a shape first comes, and now nobody waits for it yet."""
+    """Shows a blank batch: runtimes compile a network when a shape first comes, and no request waits for it yet."""
     alone = network.session.per_picture
     if isinstance(network, Recogniser):
         faces = 1 if alone else network.max_chunk

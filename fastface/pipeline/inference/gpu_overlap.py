@@ -80,7 +80,7 @@ class Overlapped:
 
 
 def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
-    """Answers batches until told to stop; two are in work at a time.
+    """Answer batches until the stop message; two are in work at a time.
 
     Raises:
         DeviceLostError: The card is lost to this process.

@@ -54,7 +54,7 @@ class Job:
 
 
 def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
-    """Answers every batch before the next is looked at, until told to stop."""
+    """Answer every batch before the next one, until the stop message."""
     analyser = open_analyser(settings)
     warm_up(analyser.detector, settings)
     warm_up(analyser.recogniser, settings)
@@ -166,7 +166,7 @@ def answer(
         job: The task.
         faces: From `describe`.
         seconds: Time of each stage so far.
-        unsharp: Likewise.
+        unsharp: Faces left out because they are not sharp.
         bodies: From `find_bodies`.
         pictures: Takes the pictures; the same for all tasks of the process, in order.
     """

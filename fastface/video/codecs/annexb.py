@@ -2,7 +2,7 @@
 
 Such a stream has no chain. What was cut out of it, or overwritten with other bytes, the references of its pictures show
 (`missing_references`), if any refers to what is gone. Zeros always show, since three bytes of zero stand before a start
-code alone (ITU-T H.264, 7.4.1 and annex B; H.265 likewise).
+code alone (ITU-T H.264, 7.4.1 and annex B; and H.265).
 """
 
 import re

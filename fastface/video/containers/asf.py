@@ -20,7 +20,7 @@ _ENOUGH = 3
 def is_chain(heads: Heads) -> bool:
     """Return whether each packet begins as the first ones do: with flags of error correction and two bytes of it.
 
-    An end that is missing is not looked for: the declared duration tells of that.
+    An end that is missing is not looked for: the declared duration shows that.
     """
     begin = int.from_bytes(heads.read(16, 8), "little")
     if not 30 <= begin <= _MOST_HEADER_BYTES or heads.read(begin, 16) != _DATA:

@@ -25,7 +25,7 @@ _HEAD_BYTES = 12
 def is_chain(heads: Heads) -> bool:
     """Return whether each element of a Matroska file begins where the one before it ends (RFC 8794).
 
-    An end that is missing is not looked for: the declared duration tells of that. Only headers are read, about a
+    An end that is missing is not looked for: the declared duration shows that. Only headers are read, about a
     hundred for each second of film, and all of what an element that goes beyond the file's end leaves.
     """
     place, cluster = 0, _Cluster()
@@ -81,7 +81,7 @@ class _Cluster:
         self._end: int | None = None
 
     def takes(self, identity: int, begin: int, end: int | None) -> bool:
-        """Return whether an element may lie at [begin, end) bytes; None: its end is not told."""
+        """Return whether an element may lie at [begin, end) bytes; None: its end is unknown."""
         if self._end is not None and begin == self._end:
             self._end = None
         if self._end is not None and (identity in _OUTSIDE or end is None or end > self._end):

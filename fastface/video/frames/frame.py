@@ -17,7 +17,7 @@ SignOfLife = Callable[[], object]
 
 
 def no_sign() -> None:
-    """A sign of life that nobody waits for."""
+    """Sign of life that is ignored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def measure_changes(
 
     Args:
         before: (k, SIGNATURE_SIZE) signatures.
-        after: Likewise.
+        after: (k, SIGNATURE_SIZE) signatures of the frames after them.
         least: Changes that cannot reach this are 0, which saves most of the time.
     """
     found = np.zeros(len(before))

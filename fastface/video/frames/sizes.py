@@ -1,4 +1,4 @@
-"""Frames that are too large to be decoded: told by name before there is memory for them, wherever a film has them."""
+"""Refuse frames that are too large before memory is reserved for them, anywhere in a film."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def limit_size(codec: Any, max_pixels: int) -> None:
 
 
 def size_of(packet: Any, codec: Any) -> Size:
-    """(width, height) of the frames that a decoder has just failed to decode, as far as is told; else (0, 0).
+    """(width, height) of the frames that a decoder has just failed to decode, if known; else (0, 0).
 
     Args:
         packet: The last keyframe it was given: a decoder of several threads fails some packets later.

@@ -30,7 +30,7 @@ class Steps:
 
     Args:
         info: The video.
-        declared_until: Up to this decoding time the container tells itself what is missing; None: nowhere.
+        declared_until: Up to this decoding time the container itself declares gaps; None: nowhere.
     """
 
     def __init__(self, info: VideoInfo, declared_until: int | None) -> None:
