@@ -24,7 +24,7 @@ import numpy as np
 from results import machine, write_section
 
 from fastface.config import load_config
-from fastface.cosine import normalized
+from fastface.cosine import normalize_rows
 from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
@@ -33,7 +33,7 @@ from fastface.index.store import VideoIndex
 from fastface.runtime.context import VERSION
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import recipe_of
+from fastface.runtime.scan_key import build_recipe
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target, VideoInfo
 
 NUM_TARGETS = 20
@@ -138,7 +138,7 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
         person.label: (Reference(f"{n}.jpg", targets[n], 100.0, 500.0, 0.9),) for n, person in enumerate(persons)
     }
     save_gallery(bank, Gallery(persons, (), networks.contract), GalleryReport((), (), references))
-    recipe = recipe_of(config.scan, networks, VERSION)
+    recipe = build_recipe(config.scan, networks, VERSION)
     folder = OutputFolder(out)
     with Ledger(folder.ledger) as ledger:
         for number in range(count // FACES_A_VIDEO):
@@ -163,9 +163,9 @@ def draw_faces(chance: np.random.Generator, present: np.ndarray) -> Faces:
     tracks = unit_rows(chance, FACES_A_VIDEO // FACES_A_TRACK, dimension)
     own = np.repeat(present, TRACKS_OF_TARGET, axis=0)
     places = chance.choice(len(tracks), len(own), replace=False)
-    tracks[places] = normalized(own + NOISE_OF_TRACK * tracks[places])
+    tracks[places] = normalize_rows(own + NOISE_OF_TRACK * tracks[places])
     looks = np.repeat(tracks, FACES_A_TRACK, axis=0)
-    embedding = normalized(looks + NOISE_OF_FACE * unit_rows(chance, FACES_A_VIDEO, dimension))
+    embedding = normalize_rows(looks + NOISE_OF_FACE * unit_rows(chance, FACES_A_VIDEO, dimension))
     time_of_face = np.arange(FACES_A_VIDEO) / 5
     return Faces(
         time=time_of_face,

@@ -20,7 +20,7 @@ from fastface.runtime.resources import num_cores
 from fastface.types import Geometry, Sampling, Unit, VideoInfo
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.frame import SampledFrame
 from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import Probe, probe
@@ -90,7 +90,7 @@ def samples_of(film: Path, models: Path, period: Fraction = Fraction(1)) -> Samp
     networks = open_networks(load_config(flags={"models": {"dir": models, "device": "openvino"}}))
     device = replace(networks.device, precision="float32")
     found = probe(VideoFile(film, film.name), 10**8)
-    geometry = geometry_for(found.info, None)
+    geometry = choose_geometry(found.info, None)
     unit = Unit(film.name, 0, Fraction(0), None, Sampling(period))
     frames = list(open_source(found.info).frames(unit))
     width, height = geometry.canvas

@@ -23,7 +23,7 @@ from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Sampling, Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import probe
 
@@ -53,7 +53,7 @@ def search(film: Path, ring: Ring, analyser: FaceAnalyser) -> tuple[float, float
     Each batch is searched as a worker does it, with the comparison of frames put out and then with it.
     """
     info = probe(VideoFile(film, film.name), 10**8).info
-    geometry = geometry_for(info, None)
+    geometry = choose_geometry(info, None)
     writer = PlaneWriter(info, geometry)
     canvases, planes = ring.batch(0, geometry)
     seconds = [0.0, 0.0]

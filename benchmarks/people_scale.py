@@ -15,7 +15,7 @@ import numpy as np
 from results import machine, write_section
 
 from fastface.census.clusters import neighbours
-from fastface.census.clusters.clustering import LinkRule, clustered
+from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.types import Tracks
 
 DIMENSION = 512
@@ -76,7 +76,7 @@ def main() -> None:
     tracks, person = drawn(options.tracks)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = perf_counter()
-    label, centroid = clustered(tracks, RULE, apart=NONE, together=NONE)
+    label, centroid = cluster_tracks(tracks, RULE, apart=NONE, together=NONE)
     seconds = perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     precision, recall = scores(label, person)

@@ -40,7 +40,7 @@ from fastface.runtime.resources import choose_layout
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.canvas import USUAL_CANVAS, geometry_for
+from fastface.video.frames.canvas import USUAL_CANVAS, choose_geometry
 from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import probe
 
@@ -116,7 +116,7 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
 def copy_seconds(film: Path) -> tuple[float, float]:
     """Seconds a frame of (copying the planes into a ring, making the canvas), by the clock."""
     info = probe(VideoFile(film, film.name), 10**8).info
-    geometry = geometry_for(info, None)
+    geometry = choose_geometry(info, None)
     shape = RingShape.for_batch(8, 4)
     ring = Ring.create(shape)
     writer = PlaneWriter(info, geometry)
@@ -224,7 +224,7 @@ def search_alone(shared: Path, sampling: Sampling, film: Path) -> None:
     settings = worker_settings(shared)
     analyser = open_analyser(settings)
     info = probe(VideoFile(film, film.name), 10**8).info
-    geometry = geometry_for(info, None)
+    geometry = choose_geometry(info, None)
     width, height = geometry.canvas
     canvases = np.empty((settings.ring.batch, height, width, 3), np.uint8)
     planes = np.empty((settings.ring.batch, geometry.plane_bytes), np.uint8)

@@ -17,7 +17,7 @@ from results import add_tiny, machine, write_section
 
 from fastface.types import Sampling
 from fastface.video.frames.shots import CUT, measure_changes
-from fastface.video.frames.signature import signature_of
+from fastface.video.frames.signature import compute_signature
 
 CUTS = {
     "azvi_billhyland.mp4": (),
@@ -42,7 +42,7 @@ def read_signatures(path: Path) -> tuple[list[float], np.ndarray]:
             height = round(640 * frame.height / frame.width / 2) * 2
             picture = frame.reformat(640, height, "bgr24", interpolation="BILINEAR").to_ndarray()
             times.append(float(frame.time))
-            signatures.append(signature_of(picture))
+            signatures.append(compute_signature(picture))
     return times, np.array(signatures)
 
 

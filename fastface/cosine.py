@@ -26,10 +26,10 @@ __all__ = [
     "cosines",
     "distinct_rows",
     "near_rows",
-    "normalized",
+    "normalize_rows",
     "one_thread",
     "row_blocks",
-    "widened",
+    "widen",
 ]
 
 BLOCK_ROWS = 8192
@@ -59,7 +59,7 @@ _SCREEN_SLACK = 1e-3
 """A float32 product of two unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
 
 
-def normalized(embeddings: npt.ArrayLike) -> FloatArray:
+def normalize_rows(embeddings: npt.ArrayLike) -> FloatArray:
     """The rows at length 1.
 
     Args:
@@ -156,7 +156,7 @@ def near_rows(
     nearest = np.full(len(embeddings), -1.0, np.float32)
 
     def screen(rows: slice) -> None:
-        wide = widened(embeddings[rows])
+        wide = widen(embeddings[rows])
         for some in references:
             np.maximum(nearest[rows], some.nearest(wide), out=nearest[rows])
 
@@ -181,7 +181,7 @@ def _share_out(work: Callable[[slice], None], parts: Sequence[slice], workers: i
                 list(pool.map(work, parts))
 
 
-def widened(half: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+def widen(half: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
     """float16 → float32 in a third of the time that NumPy's own conversion takes; of finite numbers only.
 
     Sign, exponent and mantissa are moved to where float32 has them. The exponent is then too small by the difference

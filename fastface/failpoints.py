@@ -39,7 +39,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
 _EVERY = "every"
 
 
-def _planned(plan: str) -> tuple[str, str, int]:
+def _read_plan(plan: str) -> tuple[str, str, int]:
     """(place, action, visit) of a plan; checked here, since a misspelt plan would never fail."""
     name, _, how = plan.partition(":")
     action, _, nth = how.partition(":")
@@ -50,7 +50,7 @@ def _planned(plan: str) -> tuple[str, str, int]:
     return name, action, int(nth or 1)
 
 
-_PLAN = _planned(os.environ["FASTFACE_FAILPOINT"]) if os.environ.get("FASTFACE_FAILPOINT") else None
+_PLAN = _read_plan(os.environ["FASTFACE_FAILPOINT"]) if os.environ.get("FASTFACE_FAILPOINT") else None
 _LOG = os.environ.get("FASTFACE_FAILPOINT_LOG", "")
 _visits: Counter[str] = Counter()
 

@@ -80,7 +80,7 @@ def _without_forbidden(text: str) -> str:
 
 def valid_text(text: str) -> str:
     r"""The text as UTF-8 can hold it: a byte that was no UTF-8 reads `\xe9`, any other lone surrogate `\ud83d`."""
-    return _SURROGATE.sub(_escaped, text)
+    return _SURROGATE.sub(_escape, text)
 
 
 def text_cell(text: str) -> str:
@@ -102,7 +102,7 @@ def clean_text(text: str) -> str:
     return _LONE_JOINER.sub("_", shown).strip()
 
 
-def _escaped(match: re.Match[str]) -> str:
+def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 

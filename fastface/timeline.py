@@ -19,12 +19,12 @@ __all__ = [
     "Interval",
     "boundary_windows",
     "build_spans",
-    "cell_of",
     "clamp",
+    "find_cell",
     "group_hits",
     "inner_cells",
     "merge",
-    "split_at",
+    "split_intervals",
     "subtract",
 ]
 
@@ -75,7 +75,7 @@ def subtract(intervals: Iterable[Interval], taken: Iterable[Interval]) -> tuple[
     return tuple(left)
 
 
-def split_at(intervals: Iterable[Interval], edges: Iterable[Fraction], least: Fraction) -> tuple[Interval, ...]:
+def split_intervals(intervals: Iterable[Interval], edges: Iterable[Fraction], least: Fraction) -> tuple[Interval, ...]:
     """Disjoint intervals, cut at those of `edges` that leave pieces of at least `least` seconds on both sides."""
     ordered = sorted(edges)
     pieces: list[Interval] = []
@@ -178,7 +178,7 @@ def boundary_windows(
     """
     windows: list[Interval] = []
     for first_hit, last_hit in groups:
-        first, last = cell_of(first_hit, period), cell_of(last_hit, period)
+        first, last = find_cell(first_hit, period), find_cell(last_hit, period)
         windows.append(((first - 1) * period, first * period))
         windows.append((last * period, (last + 1) * period))
     return merge(clamp(windows, (Fraction(0), duration)))
@@ -191,9 +191,9 @@ def inner_cells(groups: Iterable[tuple[float, float]], period: Fraction) -> tupl
         groups: (first hit, last hit) in seconds.
         period: Seconds between samples.
     """
-    return merge((cell_of(first, period) * period, cell_of(last, period) * period) for first, last in groups)
+    return merge((find_cell(first, period) * period, find_cell(last, period) * period) for first, last in groups)
 
 
-def cell_of(time: float, period: Fraction) -> int:
+def find_cell(time: float, period: Fraction) -> int:
     """The cell [kP, (k+1)P) of a sample whose time, as a float, may have been rounded to just below its edge."""
     return int((Fraction(time) + _EXACT_TOLERANCE) // period)

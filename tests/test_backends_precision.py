@@ -17,7 +17,16 @@ import pytest
 from backends_tools import CPU_DEVICES, SMALL, noise, open_on, openvino_in, write_small_graph
 from benchmark_tools import emulate
 
-from fastface.backends import DeviceInfo, ShapeRange, aim_at, child, judge_precision, openvino_session, registry, trial
+from fastface.backends import (
+    DeviceInfo,
+    ShapeRange,
+    child,
+    judge_precision,
+    openvino_session,
+    registry,
+    select_device,
+    trial,
+)
 from fastface.backends.openvino_session import compile_options
 from fastface.backends.precision import LIMITS, disagreement, pair_detections
 from fastface.backends.session import Precision
@@ -283,12 +292,12 @@ BFLOAT16 = DeviceInfo("openvino", "CPU", "bfloat16", "EPYC", "openvino 2026.4.1"
 
 @pytest.mark.parametrize(("wanted", "aimed"), [("auto", "bfloat16"), ("bfloat16", "bfloat16"), ("float32", "float32")])
 def test_a_device_aims_at_the_asked_precision(wanted: Any, aimed: str) -> None:
-    assert aim_at(BFLOAT16, wanted).precision == aimed
+    assert select_device(BFLOAT16, wanted).precision == aimed
 
 
 def test_a_precision_that_the_device_lacks_is_an_error_that_lists_those_it_has() -> None:
     with pytest.raises(BackendError, match=r"EPYC has no float16 .*; there are: auto, bfloat16, float32") as caught:
-        aim_at(BFLOAT16, "float16")
+        select_device(BFLOAT16, "float16")
     assert caught.value.exit_code == 4
 
 
@@ -317,7 +326,7 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> Trials:
 
 def verdict(graph: Path, cache: Path, device: DeviceInfo = BFLOAT16, size: tuple[int, int] = (8, 8)) -> str:
     """As a new process would have it."""
-    registry._judged.cache_clear()
+    registry._judge.cache_clear()
     return judge_precision(graph, device, size, cache)
 
 

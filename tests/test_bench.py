@@ -11,7 +11,7 @@ import run_tools
 from conftest import Cartoon
 from PIL import Image
 
-from fastface.commands.bench import COLUMNS, Combination, Measurement, combinations_of, profile_text, write_report
+from fastface.commands.bench import COLUMNS, Combination, Measurement, list_combinations, profile_text, write_report
 from fastface.config import load_config
 
 
@@ -22,7 +22,7 @@ def _measurement(rate: float, batch: int = 4) -> Measurement:
 
 
 def test_combinations_are_all_and_in_order() -> None:
-    made = combinations_of(["a", "b"], [1], [1, 2], [4, 8])
+    made = list_combinations(["a", "b"], [1], [1, 2], [4, 8])
     assert len(made) == 8
     assert made[0] == Combination("a", 1, 1, 4)
     assert made[-1] == Combination("b", 1, 2, 8)

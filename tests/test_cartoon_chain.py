@@ -22,7 +22,7 @@ from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.types import Faces, Sampling, Size
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.planes import PlaneWriter
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
@@ -67,7 +67,7 @@ def analyser(request, tmp_path_factory: pytest.TempPathFactory) -> FaceAnalyser:
 def scanned(path: Path, analyser: FaceAnalyser, period: Fraction | None, det_size: Size | None = None) -> Faces:
     """All faces of a film at the samples, in units of two seconds and batches of eight."""
     found = probe(VideoFile(path, "film"), 10**8)
-    geometry = geometry_for(found.info, det_size)
+    geometry = choose_geometry(found.info, det_size)
     writer = PlaneWriter(found.info, geometry)
     parts = [Faces.empty(DIMENSION)]
     for unit in plan_units(found, Sampling(period), 2.0):

@@ -18,7 +18,7 @@ from fastface.export.clips.overlay_video import write_boxed
 from fastface.types import VideoInfo
 from fastface.video.containers.parts import is_set_back
 from fastface.video.discover import VideoFile
-from fastface.video.frames.display_frames import frames_at
+from fastface.video.frames.display_frames import decode_frames
 from fastface.video.probe import probe
 
 START, END = 1.24, 2.72
@@ -256,7 +256,7 @@ def test_pictures_of_red_green_and_blue_keep_their_colours(tmp_path: Path, lines
         difference = np.abs(shown.to_ndarray().astype(int) - source)
         assert difference.mean() < 2
         assert np.median(difference.max(axis=2)) <= 3
-    ((_, snapshot),) = frames_at(info, [info.start_pts])
+    ((_, snapshot),) = decode_frames(info, [info.start_pts])
     assert np.array_equal(snapshot[:, :, ::-1], source)
 
 

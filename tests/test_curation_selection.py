@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from fastface.config import CurateConfig, load_config
-from fastface.curation.candidates import Candidate, Looked, PictureMeasures, framing_of, pose_of, score_of, take_face
+from fastface.curation.candidates import (
+    Candidate,
+    Looked,
+    PictureMeasures,
+    classify_framing,
+    classify_pose,
+    score_candidate,
+    take_face,
+)
 from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
 from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
 from fastface.curation.selection import deal, keep_moments, select, spread
@@ -79,7 +87,7 @@ def bits(count: int) -> int:
      (0.119, "full"), (0.0, "full")],
 )  # fmt: skip
 def test_framing_goes_by_the_face_share(share: float, framing: str) -> None:
-    assert framing_of(share, SETTINGS) == framing
+    assert classify_framing(share, SETTINGS) == framing
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,7 @@ def test_framing_goes_by_the_face_share(share: float, framing: str) -> None:
      (-90, "profile")],
 )  # fmt: skip
 def test_pose_goes_by_the_yaw(yaw: float, pose: str) -> None:
-    assert pose_of(yaw, SETTINGS) == pose
+    assert classify_pose(yaw, SETTINGS) == pose
 
 
 def test_the_score_is_the_documented_sum() -> None:
@@ -96,7 +104,7 @@ def test_the_score_is_the_documented_sum() -> None:
     take_face(one, 0, SETTINGS)
     one.similarity = 0.6
     by_hand = 0.45 * 0.6 + 0.30 * 0.75 + 0.20 * (0.75 * 0.8) + 0.05 * 0.8 - 0.5 * 0.2 - 0.3 * 0.5
-    assert score_of(one, SETTINGS) == pytest.approx(by_hand, abs=1e-6)
+    assert score_candidate(one, SETTINGS) == pytest.approx(by_hand, abs=1e-6)
 
 
 def test_a_face_that_reaches_over_the_edge_counts_by_what_is_seen() -> None:

@@ -12,7 +12,7 @@ from video_tools import MAX_PIXELS
 
 from fastface.errors import ExportError
 from fastface.export.clips.overlay_video import write_boxed
-from fastface.export.overlay import box_tracks, boxes_at
+from fastface.export.overlay import box_tracks, select_boxes
 from fastface.types import Faces
 from fastface.video.discover import VideoFile
 from fastface.video.probe import probe
@@ -28,10 +28,10 @@ def _faces(times: list[float], lefts: list[float], tracks: list[int]) -> Faces:
 def test_a_box_moves_evenly_between_the_samples_of_its_track() -> None:
     faces = _faces([1.0, 1.2, 1.4], [0, 20, 60], [0, 0, 0])
     tracks = box_tracks(faces, {"Ann": make_hits(faces, [0, 1, 2], [0.5, 0.75, 0.6])}, 0.0, 2.0)
-    (label,) = boxes_at(tracks, 1.05, FRAME)
+    (label,) = select_boxes(tracks, 1.05, FRAME)
     assert label.box == pytest.approx((5, 10, 45, 60))
     assert (label.text, label.colour) == ("Ann 0.50", 0)
-    (label,) = boxes_at(tracks, 1.3, FRAME)
+    (label,) = select_boxes(tracks, 1.3, FRAME)
     assert label.box == pytest.approx((40, 10, 80, 60))
     assert label.text == "Ann 0.75"
 
@@ -40,30 +40,30 @@ def test_a_box_moves_evenly_between_the_samples_of_its_track() -> None:
 def test_there_is_no_box_before_the_first_or_after_the_last_sample(time: float, shown: int) -> None:
     faces = _faces([1.0, 1.2, 1.4], [0, 20, 60], [0, 0, 0])
     tracks = box_tracks(faces, {"Ann": make_hits(faces, [0, 1, 2])}, 0.0, 2.0)
-    assert len(boxes_at(tracks, time, FRAME)) == shown
+    assert len(select_boxes(tracks, time, FRAME)) == shown
 
 
 def test_a_gap_is_bridged_only_where_the_track_bridges_it() -> None:
     faces = _faces([1.0, 1.7, 3.0], [0, 70, 0], [0, 0, 0])  # 0.7 s are three and a half samples
     tracks = box_tracks(faces, {"Ann": make_hits(faces, [0, 1, 2])}, 0.0, 4.0)
-    (label,) = boxes_at(tracks, 1.35, FRAME)
+    (label,) = select_boxes(tracks, 1.35, FRAME)
     assert label.box[0] == pytest.approx(35)
-    assert boxes_at(tracks, 2.0, FRAME) == []
+    assert select_boxes(tracks, 2.0, FRAME) == []
 
 
 def test_two_tracks_of_one_person_are_not_joined_and_targets_have_colours_of_their_own() -> None:
     faces = _faces([1.0, 1.2, 1.0], [0, 100, 200], [0, 1, 2])
     hits = {"Bob": make_hits(faces, [2]), "Ann": make_hits(faces, [0, 1])}
     tracks = box_tracks(faces, hits, 0.0, 2.0)
-    assert [(label.text[:3], label.colour) for label in boxes_at(tracks, 1.0, FRAME)] == [("Ann", 0), ("Bob", 1)]
-    assert boxes_at(tracks, 1.1, FRAME) == []
+    assert [(label.text[:3], label.colour) for label in select_boxes(tracks, 1.0, FRAME)] == [("Ann", 0), ("Bob", 1)]
+    assert select_boxes(tracks, 1.1, FRAME) == []
 
 
 def test_a_box_that_is_moving_where_the_stretch_begins_or_ends_is_there() -> None:
     faces = _faces([0.9, 1.1], [0, 20], [0, 0])
     hits = {"Ann": make_hits(faces, [0, 1])}
     for start, end in ((1.0, 2.0), (0.0, 1.05)):
-        (label,) = boxes_at(box_tracks(faces, hits, start, end), 1.0, FRAME)
+        (label,) = select_boxes(box_tracks(faces, hits, start, end), 1.0, FRAME)
         assert label.box[0] == pytest.approx(10)
 
 

@@ -22,7 +22,7 @@ LIMITS = Limits(0.6, 0.5, 0.05, TrackRule(anywhere=0.55, in_film=0.55, in_shot=0
 
 
 def unit_rows(chance: np.random.Generator, count: int) -> np.ndarray:
-    return cosine.normalized(chance.standard_normal((count, DIMENSION)))
+    return cosine.normalize_rows(chance.standard_normal((count, DIMENSION)))
 
 
 def drawn_bank() -> tuple[Target, ...]:
@@ -32,7 +32,7 @@ def drawn_bank() -> tuple[Target, ...]:
         Target(f"p{n:05d}", row[None], (f"{n}.jpg",)) for n, row in enumerate(unit_rows(chance, NUM_STRANGERS))
     ]
     photos = unit_rows(chance, PRESENT)
-    seen = cosine.normalized(np.repeat(photos, 2, axis=0) + 0.05 * chance.standard_normal((2 * PRESENT, DIMENSION)))
+    seen = cosine.normalize_rows(np.repeat(photos, 2, axis=0) + 0.05 * chance.standard_normal((2 * PRESENT, DIMENSION)))
     present = [Target(f"q{n}", seen[2 * n : 2 * n + 2], ("a.jpg", "b.jpg")) for n in range(PRESENT)]
     return tuple(strangers + present)
 
@@ -55,7 +55,7 @@ def drawn_film(bank: tuple[Target, ...]) -> VideoFaces:
         yaw=np.zeros(count, np.float32),
         track=np.repeat(np.arange(len(persons), dtype=np.int32), 12),
         damaged=np.zeros(count, np.bool_),
-        embedding=cosine.normalized(looks + 0.06 * chance.standard_normal(looks.shape)).astype(np.float16),
+        embedding=cosine.normalize_rows(looks + 0.06 * chance.standard_normal(looks.shape)).astype(np.float16),
     )
     return VideoFaces(faces, summarize_tracks(faces, SampledFrames.empty()), np.full(count, 0.2))
 

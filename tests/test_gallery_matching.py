@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastface import cosine
-from fastface.cosine import References, cosine_blocks, near_rows, normalized
+from fastface.cosine import References, cosine_blocks, near_rows, normalize_rows
 from fastface.gallery.matching import EVERYONE, match
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import Limits
@@ -142,8 +142,8 @@ def test_hits_are_those_of_a_walk_along_each_track(cosines):
 
 def test_a_face_has_the_same_bits_whatever_is_beside_it(monkeypatch):
     generator = np.random.default_rng(1)
-    embeddings = normalized(generator.normal(size=(1000, 512))).astype(np.float16)
-    references = normalized(generator.normal(size=(7, 512)))
+    embeddings = normalize_rows(generator.normal(size=(1000, 512))).astype(np.float16)
+    references = normalize_rows(generator.normal(size=(7, 512)))
 
     def together(block_rows: int, rows: np.ndarray, columns: int = 7) -> np.ndarray:
         monkeypatch.setattr(cosine, "BLOCK_ROWS", block_rows)
@@ -159,8 +159,8 @@ def test_a_face_has_the_same_bits_whatever_is_beside_it(monkeypatch):
 
 def test_cosines_agree_with_plain_double_precision():
     generator = np.random.default_rng(2)
-    embeddings = normalized(generator.normal(size=(50, 512))).astype(np.float16)
-    references = normalized(generator.normal(size=(3, 512)))
+    embeddings = normalize_rows(generator.normal(size=(50, 512))).astype(np.float16)
+    references = normalize_rows(generator.normal(size=(3, 512)))
     ((rows_slice, values),) = cosine_blocks(embeddings, references)
     assert rows_slice == slice(0, 50)
     expected = [
@@ -173,17 +173,17 @@ def test_cosines_agree_with_plain_double_precision():
 @given(st.integers(1, 6))
 def test_normalising_refuses_what_has_no_direction(bad_row):
     embeddings = np.ones((8, 4))
-    np.testing.assert_allclose(normalized(embeddings), 0.5)
+    np.testing.assert_allclose(normalize_rows(embeddings), 0.5)
     for bad in (0.0, np.nan, np.inf):
         embeddings[bad_row] = bad
         with pytest.raises(ValueError, match="not finite or has the length zero"):
-            normalized(embeddings)
+            normalize_rows(embeddings)
 
 
 def test_every_row_that_may_reach_the_floor_is_near_and_few_others():
     chance = np.random.default_rng(3)
-    references = normalized(chance.standard_normal((5, 64)))
-    faces = normalized(chance.standard_normal((9000, 64)) + 2 * references[chance.integers(0, 5, 9000)])
+    references = normalize_rows(chance.standard_normal((5, 64)))
+    faces = normalize_rows(chance.standard_normal((9000, 64)) + 2 * references[chance.integers(0, 5, 9000)])
     embeddings = faces.astype(np.float16)
     embeddings[:100] *= np.float16(1e-3)  # components down to subnormal numbers
     best = (embeddings.astype(np.float64) @ references.T.astype(np.float64)).max(axis=1)
@@ -197,6 +197,6 @@ def test_every_row_that_may_reach_the_floor_is_near_and_few_others():
 def test_every_finite_half_precision_number_is_widened_exactly():
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     halves = halves[np.isfinite(halves)]
-    wide = cosine.widened(halves[None])[0]
+    wide = cosine.widen(halves[None])[0]
     assert wide.dtype == np.float32
     assert np.array_equal(wide, halves.astype(np.float32))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastface.census.clusters.attaching import attach_poor
-from fastface.census.clusters.clustering import LinkRule, clustered
+from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.models.catalog import THRESHOLDS
 from fastface.types import Tracks
 
@@ -38,7 +38,7 @@ def track(
 def labels_of(*parts: Tracks, apart: tuple[tuple[int, int], ...] = ()) -> list[int]:
     tracks = Tracks.concatenate(list(parts))
     pairs = np.array(apart, np.int64).reshape(-1, 2)
-    before = clustered(tracks, RULE, apart=pairs, together=np.empty((0, 2), np.int64))
+    before = cluster_tracks(tracks, RULE, apart=pairs, together=np.empty((0, 2), np.int64))
     label, centroid = attach_poor(tracks, before, RULE, pairs, USUAL)
     assert sorted(set(label.tolist())) == list(range(len(centroid)))
     kept = {tuple(row) for row in before[1].tolist()}

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings, VideoFacts, persons_of, ranked, renumbered
+from fastface.census.clusters.person_summaries import (
+    NO_CLUSTER,
+    Meetings,
+    VideoFacts,
+    ranked,
+    renumber,
+    summarize_persons,
+)
 from fastface.types import Tracks
 
 NO_CLUSTER_MEETS = Meetings(np.empty((0, 2), np.int64), np.empty(0))
@@ -144,9 +151,9 @@ def test_nobody_at_all(rank: str) -> None:
 
 def test_numbers_are_places_in_the_order() -> None:
     label = np.array([0, 2, 1, NO_CLUSTER, 2, 3])
-    assert renumbered(label, np.array([2, 0])).tolist() == [1, 0, NO_CLUSTER, NO_CLUSTER, 0, NO_CLUSTER]
-    assert renumbered(label, np.empty(0, np.int64)).tolist() == [NO_CLUSTER] * 6
-    assert renumbered(np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == []
+    assert renumber(label, np.array([2, 0])).tolist() == [1, 0, NO_CLUSTER, NO_CLUSTER, 0, NO_CLUSTER]
+    assert renumber(label, np.empty(0, np.int64)).tolist() == [NO_CLUSTER] * 6
+    assert renumber(np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == []
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -189,7 +196,7 @@ def test_persons_by_hand() -> None:
         track(3, 4, seconds=1.5, faces=3, quality=0.9),
     )
     meetings = Meetings(np.array([[0, 1], [0, 2], [2, 4], [1, 3]]), np.array([0.5, 1.5, 9.0, 0.25]))
-    one, two = persons_of(found, np.array([1, 0, 0, 1, NO_CLUSTER]), VIDEOS, meetings, 2.0)
+    one, two = summarize_persons(found, np.array([1, 0, 0, 1, NO_CLUSTER]), VIDEOS, meetings, 2.0)
     assert (one.number, one.name, one.title, one.faces, one.tracks, one.videos) == (1, "", "person 1", 10, 2, 2)
     assert (one.seconds, one.share, one.best_quality) == (3.75, 0.075, np.float32(0.8))
     assert [(a.video_id, a.start, a.end, a.faces) for a in one.appearances] == [
@@ -214,7 +221,7 @@ def test_persons_by_hand() -> None:
 )
 def test_tracks_near_each_other_are_one_appearance(gap: float, expected: list[tuple[float, float, int]]) -> None:
     found = tracks(track(5, 6), track(0, 1), track(0.5, 0.6), track(2, 3), track(6.2, 6.4, video=1))
-    (one,) = persons_of(found, np.zeros(5, np.int64), VIDEOS, NO_CLUSTER_MEETS, gap)
+    (one,) = summarize_persons(found, np.zeros(5, np.int64), VIDEOS, NO_CLUSTER_MEETS, gap)
     first = [(a.start, a.end, a.faces) for a in one.appearances if a.video_id == "a.mp4"]
     assert first == expected
     assert [(a.start, round(a.end, 9), a.faces) for a in one.appearances if a.video_id == "b.mp4"] == [(6.2, 6.65, 5)]
@@ -223,13 +230,13 @@ def test_tracks_near_each_other_are_one_appearance(gap: float, expected: list[tu
 
 def test_a_long_track_holds_those_within_it() -> None:
     found = tracks(track(0, 10, faces=3), track(1, 2, faces=4), track(10.5, 11, faces=5))
-    (one,) = persons_of(found, np.zeros(3, np.int64), VIDEOS, NO_CLUSTER_MEETS, 0.0)
+    (one,) = summarize_persons(found, np.zeros(3, np.int64), VIDEOS, NO_CLUSTER_MEETS, 0.0)
     assert [(a.start, a.end, a.faces) for a in one.appearances] == [(0, 11.5, 12)]
 
 
 def test_appearances_never_go_over_from_one_video_to_the_next() -> None:
     found = tracks(track(0, 20, video=0), track(0, 30, video=1), track(0, 1, video=2))
-    (one,) = persons_of(found, np.zeros(3, np.int64), VIDEOS, NO_CLUSTER_MEETS, 1e9)
+    (one,) = summarize_persons(found, np.zeros(3, np.int64), VIDEOS, NO_CLUSTER_MEETS, 1e9)
     assert [(a.video_id, a.start, a.end) for a in one.appearances] == [
         ("a.mp4", 0, 20.5), ("b.mp4", 0, 30.25), ("live", 0, 2),
     ]  # fmt: skip
@@ -237,10 +244,10 @@ def test_appearances_never_go_over_from_one_video_to_the_next() -> None:
 
 def test_the_share_is_at_most_all() -> None:
     found = tracks(track(0, 45, seconds=45), track(0, 6, video=2, seconds=6), track(0, 5, seconds=5))
-    one, two = persons_of(found, np.array([0, 0, 1]), VIDEOS, NO_CLUSTER_MEETS, 0.0)
+    one, two = summarize_persons(found, np.array([0, 0, 1]), VIDEOS, NO_CLUSTER_MEETS, 0.0)
     assert (one.seconds, one.share) == (51, 1.0)  # of 50 seconds that are declared
     assert two.share == 0.1
-    (only,) = persons_of(track(video=2), np.zeros(1, np.int64), VIDEOS[2:] * 3, NO_CLUSTER_MEETS, 0.0)
+    (only,) = summarize_persons(track(video=2), np.zeros(1, np.int64), VIDEOS[2:] * 3, NO_CLUSTER_MEETS, 0.0)
     assert only.share == 0.0  # of nothing that is known
 
 
@@ -249,7 +256,7 @@ def test_who_is_with_whom_is_symmetric_and_leaves_out_oneself_and_nobody() -> No
     label = np.array([0, 1, 2, 0, NO_CLUSTER, 1])
     pairs = np.array([[0, 1], [5, 3], [1, 2], [0, 3], [0, 4], [4, 5], [2, 0]])
     seconds = np.array([1.0, 0.5, 4.0, 100.0, 100.0, 100.0, 0.25])
-    persons = persons_of(found, label, VIDEOS, Meetings(pairs, seconds), 0.0)
+    persons = summarize_persons(found, label, VIDEOS, Meetings(pairs, seconds), 0.0)
     assert [one.together for one in persons] == [{2: 1.5, 3: 0.25}, {1: 1.5, 3: 4.0}, {1: 0.25, 2: 4.0}]
 
 
@@ -262,7 +269,7 @@ def test_seconds_in_which_only_the_body_is_seen_count_and_are_told() -> None:
         track(3, 9, video=1, seconds=6.25, faces=0, quality=0),
         track(0, 9, seconds=9.5, faces=0, quality=0),
     )
-    one, two = persons_of(found, np.array([0, 0, 0, 0, 1, NO_CLUSTER]), VIDEOS, NO_CLUSTER_MEETS, 0.5)
+    one, two = summarize_persons(found, np.array([0, 0, 0, 0, 1, NO_CLUSTER]), VIDEOS, NO_CLUSTER_MEETS, 0.5)
     assert (one.faces, one.tracks, one.videos, one.best_quality) == (8, 2, 2, np.float32(0.6))
     assert (one.seconds, one.body_seconds, one.share, one.is_faceless) == (8.75, 4.75, 0.175, False)
     assert [(a.video_id, a.start, a.end, a.faces) for a in one.appearances] == [
@@ -274,5 +281,5 @@ def test_seconds_in_which_only_the_body_is_seen_count_and_are_told() -> None:
 
 
 def test_no_person_of_no_track() -> None:
-    assert persons_of(Tracks.empty(8), np.empty(0, np.int64), (), NO_CLUSTER_MEETS, 1.0) == []
-    assert persons_of(tracks(track()), np.array([NO_CLUSTER]), VIDEOS, NO_CLUSTER_MEETS, 1.0) == []
+    assert summarize_persons(Tracks.empty(8), np.empty(0, np.int64), (), NO_CLUSTER_MEETS, 1.0) == []
+    assert summarize_persons(tracks(track()), np.array([NO_CLUSTER]), VIDEOS, NO_CLUSTER_MEETS, 1.0) == []

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from fastface.census.clusters import neighbours as neighbours_module
 from fastface.census.clusters import statistics as summary
-from fastface.census.clusters.clustering import LinkRule, clustered
+from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.census.clusters.neighbours import NUM_NEIGHBOURS, compared, neighbours
-from fastface.census.clusters.statistics import frame_mates, summarised
+from fastface.census.clusters.statistics import frame_mates, summarize_video
 from fastface.types import Faces, Tracks
 
 RULE = LinkRule(threshold=0.5, clear_score=0.6, strict_threshold=0.65)
@@ -50,7 +50,7 @@ def pairs_of(pairs: Pairs) -> np.ndarray:
 
 
 def labels_of(tracks: Tracks, apart: Pairs = [], together: Pairs = [], rule: LinkRule = RULE) -> list[int]:  # noqa: B006
-    label, centroid = clustered(tracks, rule, apart=pairs_of(apart), together=pairs_of(together))
+    label, centroid = cluster_tracks(tracks, rule, apart=pairs_of(apart), together=pairs_of(together))
     assert (label.shape, centroid.dtype) == ((len(tracks),), np.float16)
     assert sorted(set(label.tolist())) == list(range(len(centroid)))
     firsts = list(dict.fromkeys(label.tolist()))
@@ -247,11 +247,11 @@ def test_centroids_are_the_same_to_the_last_bit_whatever_is_added_first(monkeypa
     found = set()
     for _ in range(3):
         order = rng.permutation(count)
-        label, centroid = clustered(tracks[order], RULE, apart=NONE, together=pairs_of(chain))
+        label, centroid = cluster_tracks(tracks[order], RULE, apart=NONE, together=pairs_of(chain))
         assert not label.any()
         found.add(centroid.tobytes())
     monkeypatch.undo()
-    label, centroid = clustered(tracks, RULE, apart=NONE, together=NONE)  # in many rounds
+    label, centroid = cluster_tracks(tracks, RULE, apart=NONE, together=NONE)  # in many rounds
     assert not label.any()
     assert found == {centroid.tobytes()}
     sums = (tracks.embedding.astype(np.longdouble) * np.maximum(tracks.quality, 1e-3)[:, None]).sum(axis=0)
@@ -270,10 +270,10 @@ def mixed(first: float, axis: int = 1, dimension: int = 8) -> list[float]:
 
 
 def test_nobody_and_one() -> None:
-    label, centroid = clustered(Tracks.empty(8), RULE, apart=NONE, together=NONE)
+    label, centroid = cluster_tracks(Tracks.empty(8), RULE, apart=NONE, together=NONE)
     assert (label.shape, centroid.shape) == ((0,), (0, 8))
     one = tracks_of(np.array([mixed(0.3)]))
-    label, centroid = clustered(one, RULE, apart=NONE, together=NONE)
+    label, centroid = cluster_tracks(one, RULE, apart=NONE, together=NONE)
     assert label.tolist() == [0]
     assert centroid.tobytes() == one.embedding.tobytes()
 
@@ -423,8 +423,10 @@ def test_by_faiss_the_persons_are_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     assert partition(exact, list(range(count))) == truth
     monkeypatch.setattr(neighbours_module, "EXACT_ROWS", 100)
     asked = []
-    indexed = neighbours_module._indexed
-    monkeypatch.setattr(neighbours_module, "_indexed", lambda *given: asked.append(len(given[0])) or indexed(*given))
+    indexed = neighbours_module._search_index
+    monkeypatch.setattr(
+        neighbours_module, "_search_index", lambda *given: asked.append(len(given[0])) or indexed(*given)
+    )
     assert labels_of(tracks, apart) == exact
     assert asked[0] == count
 
@@ -478,7 +480,7 @@ def members(faces: Faces) -> Iterator[tuple[int, list[int]]]:
 @pytest.mark.parametrize("best", [1, 3, 50])
 def test_a_track_in_one_row_is_what_plain_loops_say(seed: int, best: int) -> None:
     faces = random_faces(np.random.default_rng(seed), 12)
-    tracks = summarised(faces, 0.25, 7, (640, 360), best)
+    tracks = summarize_video(faces, 0.25, 7, (640, 360), best)
     expected = list(members(faces))
     assert tracks.number.tolist() == [number for number, _ in expected]
     assert len(expected) >= 7
@@ -505,11 +507,11 @@ def test_a_face_in_the_middle_is_wholly_central_and_one_in_a_corner_not_at_all()
     boxes = np.array([[300, 160, 340, 200], [-20, -10, 20, 10], [900, 900, 1000, 1000]], np.float32)
     placed = Faces(**{**{name: getattr(faces, name) for name in faces.__dataclass_fields__},
                       "boxes": boxes, "track": np.arange(3, dtype=np.int32)})  # fmt: skip
-    assert summarised(placed, 1.0, 0, (640, 360)).centrality.tolist() == pytest.approx([1, 0, 0], abs=1e-6)
+    assert summarize_video(placed, 1.0, 0, (640, 360)).centrality.tolist() == pytest.approx([1, 0, 0], abs=1e-6)
 
 
 def test_no_face_is_no_track() -> None:
-    tracks = summarised(Faces.empty(16), 0.2, 0, (640, 360))
+    tracks = summarize_video(Faces.empty(16), 0.2, 0, (640, 360))
     assert (len(tracks), tracks.embedding.shape) == (0, (0, 16))
     pairs, frames = frame_mates(np.empty(0, np.int64), np.empty(0, np.int64))
     assert (pairs.shape, frames.shape) == ((0, 2), (0,))

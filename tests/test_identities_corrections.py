@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from people_tools import HOSTILE
 
-from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track, look_of
+from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track, encode_look
 from fastface.errors import FaceIndexError
 from fastface.types import NUM_COLOURS, Bodies
 
@@ -261,13 +261,13 @@ def test_a_face_without_a_track_is_its_own() -> None:
 
 def test_who_is_in_the_place_of_another_by_now_is_not_taken_for_her() -> None:
     faces = faces_of([axis(0), axis(1), axis(2)], [0.0, 0.04, 0.08], tracks=[4, 5, 6], boxes=[BOX] * 3)
-    looks = [look_of(one, "arcface-r50") for one in faces.embedding]
+    looks = [encode_look(one, "arcface-r50") for one in faces.embedding]
     for is_film in (True, False):
         for row, time in enumerate((0.0, 0.04, 0.08)):
             # A picture came before all others.
             moved = Anchor("a", time - 0.04, BOX, look=looks[row])
             assert anchored_track(faces, moved, contract="arcface-r50", is_film=is_film) == 4 + row
-        gone = Anchor("a", 0.0, BOX, look=look_of(axis(7).astype(np.float16), "arcface-r50"))
+        gone = Anchor("a", 0.0, BOX, look=encode_look(axis(7).astype(np.float16), "arcface-r50"))
         assert anchored_track(faces, gone, contract="arcface-r50", is_film=is_film) is None
         # What another recogniser said of her tells nothing.
         assert anchored_track(faces, gone, contract="arcface-r100", is_film=True) == 4
@@ -286,9 +286,9 @@ def test_a_body_in_the_place_of_another_is_told_by_its_clothes() -> None:
     )
     for is_film in (True, False):
         for row in range(3):
-            anchor = Anchor("a", 0.0, BOX, is_body=True, look=look_of(clothes[row]))
+            anchor = Anchor("a", 0.0, BOX, is_body=True, look=encode_look(clothes[row]))
             assert anchored_track(bodies, anchor, is_film=is_film) == 4 + row
-        other = Anchor("a", 0.0, BOX, is_body=True, look=look_of(np.eye(NUM_COLOURS, dtype=np.float16)[5]))
+        other = Anchor("a", 0.0, BOX, is_body=True, look=encode_look(np.eye(NUM_COLOURS, dtype=np.float16)[5]))
         assert anchored_track(bodies, other, is_film=is_film) is None
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gallery_tools import axis, faces_of, mixed
 
-from fastface.census.clusters.corrections import Anchor, Corrections, cut_tracks, look_of
+from fastface.census.clusters.corrections import Anchor, Corrections, cut_tracks, encode_look
 from fastface.tracking.face_tracks import link_tracks
 from fastface.tracking.track_cuts import best_cut, cut_contradictions
 from fastface.types import Faces
@@ -108,7 +108,7 @@ def test_the_best_cut_is_where_persons_change() -> None:
 
 def anchor(faces: Faces, row: int) -> Anchor:
     x1, y1, x2, y2 = faces.boxes[row].tolist()
-    look = look_of(faces.embedding[row], CONTRACT)
+    look = encode_look(faces.embedding[row], CONTRACT)
     return Anchor("a.mp4", float(faces.time[row]), (x1, y1, x2, y2), look=look)
 
 

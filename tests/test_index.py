@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fastface.cosine import normalized
+from fastface.cosine import normalize_rows
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
-from fastface.index.schema import embeddings_of, from_table, to_table
+from fastface.index.schema import from_table, read_embeddings, to_table
 from fastface.index.store import VideoIndex
 from fastface.types import Faces, SampledFrames, VideoInfo
 
@@ -68,7 +68,7 @@ def same(one: Faces, other: Faces) -> bool:
 def test_faces_survive_the_table(count: int) -> None:
     faces = some_faces(count)
     table = to_table(faces)
-    assert same(from_table(table, embeddings_of(table)), faces)
+    assert same(from_table(table, read_embeddings(table)), faces)
 
 
 def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_many_embeddings_are_mapped_and_few_are_not(tmp_path: Path, count: int) 
 @pytest.mark.parametrize("count", [0, 199, 200, 450])
 def test_embeddings_of_many_tracks_are_mapped_too(tmp_path: Path, count: int) -> None:
     index, faces = VideoIndex(tmp_path, "a"), some_faces(count)
-    faces = replace(faces, embedding=normalized(faces.embedding).astype(np.float16))
+    faces = replace(faces, embedding=normalize_rows(faces.embedding).astype(np.float16))
     index.write_faces([faces], 8, {}, lambda found: np.arange(len(found), dtype=np.int32))
     matrix = tmp_path / "a" / "track_embeddings.npy"
     assert matrix.exists() == (count >= 200)

@@ -8,7 +8,7 @@ import pytest
 from fastface.backends import DeviceInfo
 from fastface.errors import ModelError
 from fastface.models.packs import PackFolder, read_network, verify
-from fastface.models.selection import contract_of, find_models, places
+from fastface.models.selection import build_contract, find_models, places
 
 CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
 GPU = DeviceInfo("onnxruntime", "CUDA", "float32", "H200", "onnxruntime 1.31.1")
@@ -166,9 +166,9 @@ def test_of_several_detectors_the_catalogues_is_taken_then_the_first(
 def test_contract_follows_the_file_not_its_name(rec: Path, shared_models: Path, tmp_path: Path) -> None:
     copy = tmp_path / "renamed.onnx"
     shutil.copyfile(rec, copy)
-    contract = contract_of(read_network(rec))
-    assert contract == contract_of(read_network(copy))
-    assert contract != contract_of(read_network(shared_models / "single" / "mobilefacenet.onnx"))
+    contract = build_contract(read_network(rec))
+    assert contract == build_contract(read_network(copy))
+    assert contract != build_contract(read_network(shared_models / "single" / "mobilefacenet.onnx"))
     assert len(contract) == 64
 
 

@@ -27,7 +27,7 @@ from fastface.index.store import VideoIndex
 from fastface.runtime.context import VERSION
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import recipe_of
+from fastface.runtime.scan_key import build_recipe
 from fastface.types import NUM_COLOURS, Bodies, FacePictures, Faces, SampledFrames
 
 # Fixtures: a pack of drawn networks, and the command line in this process.
@@ -180,7 +180,7 @@ def draw(pack: Path, command: Command) -> Draw:
 
     def drawn(out: Path, films: dict[str, tuple[Passage, ...]] = FILMS, *, rate: int = RATE, **more: Any) -> None:
         config = load_config(flags={"models": {"dir": pack}, "scan": {"sample_fps": rate}})
-        recipe, folder = recipe_of(config.scan, open_networks(config), VERSION), OutputFolder(out)
+        recipe, folder = build_recipe(config.scan, open_networks(config), VERSION), OutputFolder(out)
         with Ledger(folder.ledger) as ledger:
             for video_id, film in films.items():
                 write_index(VideoIndex(folder.index, video_id), film, recipe.metadata, rate=rate, **more)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastface.persons.bodies import BodyFinder, Instant
-from fastface.persons.colours import colours_of
+from fastface.persons.colours import describe_colours
 from fastface.persons.yolo import PersonDetector, Persons
 from fastface.pipeline.inference.worker_loop import Job, find_bodies
 from fastface.pipeline.messages import Infer
@@ -76,7 +76,7 @@ def test_bodies_are_by_frame_and_by_score_in_pixels_of_the_displayed_frame() -> 
     }
     for frame, canvas in enumerate(shown):
         pair = slice(2 * frame, 2 * frame + 2)
-        assert (found.colours[pair] == colours_of(canvas[:360], np.array([LEFT, RIGHT], np.float32))).all()
+        assert (found.colours[pair] == describe_colours(canvas[:360], np.array([LEFT, RIGHT], np.float32))).all()
 
 
 def test_what_fills_the_canvas_up_is_not_looked_at() -> None:

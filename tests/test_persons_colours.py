@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fastface.persons.colours import colours_of
+from fastface.persons.colours import describe_colours
 
 RED, GREEN, BLUE, GREY = (30, 30, 200), (30, 160, 30), (200, 60, 30), (100, 100, 100)
 CELL = (10, 7)
@@ -16,7 +16,7 @@ MIDDLE = slice(24, 136)
 
 def colours(picture: np.ndarray, *boxes: tuple[float, ...]) -> np.ndarray:
     """(n, 128) float64."""
-    found = colours_of(picture, np.array(boxes, np.float32).reshape(-1, 4))
+    found = describe_colours(picture, np.array(boxes, np.float32).reshape(-1, 4))
     assert (found.dtype, found.shape) == (np.float16, (len(boxes), 128))
     return found.astype(np.float64)
 

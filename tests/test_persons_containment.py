@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastface.persons.containment import body_of, estimate_body, faces_on, person_of
+from fastface.persons.containment import estimate_body, locate_body, match_faces, match_person
 
 FACE = (100, 100, 140, 150)
 STANDS = (70, 80, 170, 400)
@@ -37,20 +37,20 @@ def boxes(*rows: tuple[float, ...]) -> np.ndarray:
     ],
 )
 def test_the_box_that_holds_a_face_best(persons: list[tuple[float, ...]], expected: int | None) -> None:
-    assert person_of(FACE, boxes(*persons)) == expected
+    assert match_person(FACE, boxes(*persons)) == expected
 
 
 def test_a_child_before_its_mother_keeps_its_own_box() -> None:
     mother, child = (100, 100, 400, 1000), (180, 500, 320, 1000)
     persons = boxes(mother, child)
-    assert person_of((220, 120, 280, 200), persons) == 0
-    assert person_of((225, 510, 275, 570), persons) == 1
+    assert match_person((220, 120, 280, 200), persons) == 0
+    assert match_person((225, 510, 275, 570), persons) == 1
 
 
 def test_a_body_is_its_persons_box_or_is_told_to_be_an_estimate() -> None:
-    found = body_of(FACE, boxes((0, 0, 50, 50), (70, 80, 170, 400)), PICTURE)
+    found = locate_body(FACE, boxes((0, 0, 50, 50), (70, 80, 170, 400)), PICTURE)
     assert (found.person, found.is_estimate, found.box.tolist()) == (1, False, [70, 80, 170, 400])
-    guessed = body_of(FACE, boxes((0, 0, 50, 50)), PICTURE)
+    guessed = locate_body(FACE, boxes((0, 0, 50, 50)), PICTURE)
     assert (guessed.person, guessed.is_estimate) == (None, True)
     assert guessed.box.tolist() == estimate_body(FACE, PICTURE).tolist()
 
@@ -66,7 +66,7 @@ def test_an_estimated_body_ends_at_the_pictures_edges() -> None:
 
 
 def on(persons: list[tuple[float, ...]], faces: list[tuple[float, ...]]) -> list[int]:
-    return faces_on(boxes(*persons), boxes(*faces)).tolist()
+    return match_faces(boxes(*persons), boxes(*faces)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def drawn(sides: list[tuple[int, ...]]) -> np.ndarray:
 
 @given(st.lists(SIDES, max_size=6), SIDES)
 def test_of_a_single_face_both_ways_of_asking_agree(persons: list[tuple[int, ...]], face: tuple[int, ...]) -> None:
-    found, owner = faces_on(drawn(persons), drawn([face])), person_of(drawn([face])[0], drawn(persons))
+    found, owner = match_faces(drawn(persons), drawn([face])), match_person(drawn([face])[0], drawn(persons))
     assert found.tolist() == [0 if row == owner else -1 for row in range(len(persons))]
 
 
@@ -126,11 +126,11 @@ def test_each_pair_is_one_that_holds_and_none_that_could_be_is_left(
     persons: list[tuple[int, ...]], faces: list[tuple[int, ...]]
 ) -> None:
     bodies, seen = drawn(persons), drawn(faces)
-    found = faces_on(bodies, seen).tolist()
+    found = match_faces(bodies, seen).tolist()
     taken = [face for face in found if face >= 0]
     assert len(found) == len(persons)
     assert len(set(taken)) == len(taken)
     for person, face in enumerate(found):
         left = [face] if face >= 0 else sorted(set(range(len(faces))) - set(taken))
-        holds = [person_of(seen[one], bodies[person : person + 1]) is not None for one in left]
+        holds = [match_person(seen[one], bodies[person : person + 1]) is not None for one in left]
         assert all(holds) if face >= 0 else not any(holds)

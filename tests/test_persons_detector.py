@@ -15,7 +15,7 @@ from fastface.backends import DeviceInfo
 from fastface.faces.analyse import letterbox
 from fastface.faces.scrfd import Detector
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person
-from fastface.persons.containment import person_of
+from fastface.persons.containment import match_person
 from fastface.persons.letterbox import place
 from fastface.persons.network import PersonNetwork
 from fastface.persons.yolo import PersonDetector, Persons, open_person_detector
@@ -92,7 +92,7 @@ def test_every_face_lies_in_the_box_of_a_person(detectors, shared_models: Path, 
         boxes = faces.detect(canvas[None])[0].boxes / factor
         boxes = boxes[boxes[:, 3] - boxes[:, 1] >= LEAST_FACE]
         seen += len(boxes)
-        owners = [person_of(box, persons.boxes) for box in boxes]
+        owners = [match_person(box, persons.boxes) for box in boxes]
         assert None not in owners
         assert len(set(owners)) == len(owners)
     assert seen > 15

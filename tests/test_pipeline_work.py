@@ -6,12 +6,12 @@ from collections import deque
 import numpy as np
 import pytest
 
-from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, blame_of, may_lease
+from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, may_lease, rate_blame
 from fastface.pipeline.messages import Filled
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry
 
 GEOMETRY = Geometry((64, 64), (64, 64), (64, 64), (64, 64))
-CRASH = blame_of(-signal.SIGSEGV, stalled=False)
+CRASH = rate_blame(-signal.SIGSEGV, stalled=False)
 
 
 def batch_of(count: int) -> Batch:
@@ -26,7 +26,7 @@ def batch_of(count: int) -> Batch:
     [(-signal.SIGSEGV, False, 3), (1, False, 3), (-signal.SIGKILL, True, 3), (-signal.SIGKILL, False, 12)],
 )
 def test_three_crashes_or_twelve_kills_give_work_up(status: int, stalled: bool, deaths: int) -> None:
-    assert QUARANTINE_BLAME / blame_of(status, stalled) == deaths
+    assert QUARANTINE_BLAME / rate_blame(status, stalled) == deaths
 
 
 def test_a_frame_that_kills_is_given_up_alone() -> None:

@@ -14,7 +14,7 @@ from fastface.timeline import (
     clamp,
     group_hits,
     merge,
-    split_at,
+    split_intervals,
     subtract,
 )
 from fastface.types import Hits, Span
@@ -221,7 +221,7 @@ def test_a_sample_on_its_cells_edge_is_found_there_though_its_time_was_rounded(c
 @given(INTERVALS, st.lists(st.integers(0, 60), max_size=8), st.integers(1, 5))
 def test_split_intervals_are_the_same_seconds_in_pieces_that_pay(intervals, edges, least):
     whole = merge(intervals)
-    pieces = split_at(whole, map(Fraction, edges), Fraction(least))
+    pieces = split_intervals(whole, map(Fraction, edges), Fraction(least))
     assert sum(end - start for start, end in pieces) == sum(end - start for start, end in whole)
     assert cells(pieces) == cells(whole)
     bounds = {edge for interval in whole for edge in interval}
@@ -230,5 +230,5 @@ def test_split_intervals_are_the_same_seconds_in_pieces_that_pay(intervals, edge
 
 
 def test_intervals_are_split_at_edges():
-    pieces = split_at([(Fraction(0), Fraction(10))], map(Fraction, (7, 3, 9, 20)), Fraction(2))
+    pieces = split_intervals([(Fraction(0), Fraction(10))], map(Fraction, (7, 3, 9, 20)), Fraction(2))
     assert pieces == ((0, 3), (3, 7), (7, 10))

@@ -18,7 +18,7 @@ from fastface.types import DecoderName, Sampling, Unit
 from fastface.video import nvdec
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.frame import UnitReport
 from fastface.video.frames.planes import PlaneWriter
 from fastface.video.plan import plan_units
@@ -65,7 +65,7 @@ def drawn(folder: Path, name: str, arguments: str) -> Path:
 
 def decoded(found: Probe, units: tuple[Unit, ...], decoder: DecoderName) -> tuple[Samples, list[UnitReport]]:
     """The samples with their pixels as they lie in the ring, and the report of each unit."""
-    geometry = geometry_for(found.info, None)
+    geometry = choose_geometry(found.info, None)
     writer = PlaneWriter(found.info, geometry)
     planes = np.empty(geometry.plane_bytes, np.uint8)
     canvas = np.empty((geometry.canvas[1], geometry.canvas[0], 3), np.uint8)

@@ -14,7 +14,7 @@ from video_tools import EVERY_FRAME, MAX_PIXELS
 from fastface.types import Unit, VideoInfo
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.display_frames import frames_at
+from fastface.video.frames.display_frames import decode_frames
 from fastface.video.probe import probe
 
 COLOURS = {"0x3C78C8": (200, 120, 60), "0xC83C28": (40, 60, 200), "0xE0E0E0": (224, 224, 224)}
@@ -49,7 +49,7 @@ def test_colours_are_those_that_were_encoded(tmp_path, name: str, colour: str) -
     options, height = TAGGED[name]
     ffmpeg(f"-f lavfi -i color={colour}:size=96x{height}:rate=5:duration=0.4,format=rgb24 -vf {options} {{0}}", path)
     info = facts(path)
-    ((_, picture),) = frames_at(info, [info.start_pts])
+    ((_, picture),) = decode_frames(info, [info.start_pts])
     assert picture.shape == (height, 96, 3)
     assert np.abs(picture.astype(int) - COLOURS[colour]).max() <= 4
 
@@ -61,7 +61,7 @@ def test_high_dynamic_range_is_shown_with_ordinary_colours(tmp_path, transfer: s
     source = "color=0x808080:size=64x64:rate=5:duration=0.4"
     ffmpeg(f"-f lavfi -i {source} -vf format=yuv420p10le -c:v libx265 {tag} {{0}}", path)
     info = facts(path)
-    ((_, picture),) = frames_at(info, [info.start_pts])
+    ((_, picture),) = decode_frames(info, [info.start_pts])
     middle = picture[32, 32].astype(int)
     # Grey stays grey. A PQ code of one half is 92 cd/m² (SMPTE ST 2084); on a screen whose white is 203 cd/m²
     # (ITU-R BT.2408) that is 0.45 of linear light, a bright grey of about 0.72. HLG is shown as it is.
@@ -80,10 +80,10 @@ def test_frames_come_in_order_once_each_and_are_those_of_the_scan(tmp_path) -> N
     }
     stamps = sorted(lumas)
     wanted = [stamps[300], stamps[3], stamps[3], stamps[4], stamps[349], stamps[150]]
-    found = list(frames_at(info, [*wanted, stamps[-1] + 10_000]))
+    found = list(decode_frames(info, [*wanted, stamps[-1] + 10_000]))
     assert [pts for pts, _ in found] == sorted(set(wanted))
     pictures = dict(found)
-    whole = dict(frames_at(info, stamps))
+    whole = dict(decode_frames(info, stamps))
     assert len(whole) == 350
     for pts, picture in pictures.items():
         np.testing.assert_array_equal(picture, whole[pts])
@@ -94,7 +94,7 @@ def test_pictures_are_as_displayed(tmp_path) -> None:
         path = tmp_path / f"{recipe.__name__}.mp4"
         recipe(path)
         info = facts(path)
-        ((_, picture),) = frames_at(info, [info.start_pts])
+        ((_, picture),) = decode_frames(info, [info.start_pts])
         assert picture.shape == shape == (info.size[1], info.size[0], 3)
         assert picture.flags.c_contiguous
 
@@ -111,4 +111,4 @@ def test_a_frame_that_cannot_be_converted_costs_no_other(tmp_path, monkeypatch) 
     monkeypatch.setattr(source, "frames", lambda _unit: iter(frames))
     monkeypatch.setattr("fastface.video.frames.display_frames.open_source", lambda _info, alive: source)
     stamps = [frame.pts for frame in frames]
-    assert [pts for pts, _ in frames_at(info, stamps)] == [*stamps[:2], *stamps[3:]]
+    assert [pts for pts, _ in decode_frames(info, stamps)] == [*stamps[:2], *stamps[3:]]

@@ -16,7 +16,7 @@ from video_tools import EVERY_FRAME, MAX_PIXELS
 from fastface.types import Geometry, Unit, VideoInfo
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.planes import PlaneWriter, split_i420
 from fastface.video.probe import probe
 
@@ -37,7 +37,7 @@ def info_of(width: int, height: int) -> VideoInfo:
 def written(path: Path, det_size=None, index: int = 0) -> tuple[VideoInfo, Geometry, np.ndarray, np.ndarray]:
     """One frame of a file as it lies in the ring, over memory that was not empty."""
     info = probe(VideoFile(path, "v"), MAX_PIXELS).info
-    geometry = geometry_for(info, det_size)
+    geometry = choose_geometry(info, det_size)
     planes = np.full(geometry.plane_bytes, 77, np.uint8)
     canvas = np.full((geometry.canvas[1], geometry.canvas[0], 3), 77, np.uint8)
     writer = PlaneWriter(info, geometry)
@@ -70,21 +70,21 @@ def seen_by_ffmpeg(path: Path, size: tuple[int, int]) -> np.ndarray:
     ],
 )
 def test_the_canvas_follows_the_video(size, canvas, content) -> None:
-    geometry = geometry_for(info_of(*size), None)
+    geometry = choose_geometry(info_of(*size), None)
     assert (geometry.canvas, geometry.content, geometry.display) == (canvas, content, size)
 
 
 def test_a_given_canvas_holds_the_whole_picture() -> None:
-    geometry = geometry_for(info_of(1920, 1080), (640, 640))
+    geometry = choose_geometry(info_of(1920, 1080), (640, 640))
     assert (geometry.canvas, geometry.content) == ((640, 640), (640, 360))
 
 
 def test_frames_over_4096_by_2304_are_stored_smaller() -> None:
-    geometry = geometry_for(info_of(7680, 4320), None)
+    geometry = choose_geometry(info_of(7680, 4320), None)
     # 8K has 3.516 times the pixels: each side is divided by its root, 1.875.
     assert geometry.planes == (4096, 2304)
-    assert geometry_for(info_of(4096, 2304), None).planes == (4096, 2304)
-    assert geometry_for(info_of(321, 241), None).planes == (320, 240)
+    assert choose_geometry(info_of(4096, 2304), None).planes == (4096, 2304)
+    assert choose_geometry(info_of(321, 241), None).planes == (320, 240)
 
 
 FORMATS = {

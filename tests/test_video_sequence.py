@@ -12,8 +12,8 @@ from fastface.types import Sampling, Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
-from fastface.video.frames.canvas import geometry_for
-from fastface.video.frames.display_frames import frames_at
+from fastface.video.frames.canvas import choose_geometry
+from fastface.video.frames.display_frames import decode_frames
 from fastface.video.frames.planes import PlaneWriter
 from fastface.video.probe import probe
 
@@ -71,7 +71,7 @@ def test_a_sign_of_life_comes_with_every_picture(shots: Path) -> None:
 
 def test_another_shape_is_fitted_into_the_first(shots: Path) -> None:
     info = probe(VideoFile(shots, "v", sequence=True), MAX_PIXELS).info
-    geometry = geometry_for(info, None)
+    geometry = choose_geometry(info, None)
     planes = np.empty(geometry.plane_bytes, np.uint8)
     canvas = np.empty((geometry.canvas[1], geometry.canvas[0], 3), np.uint8)
     (frame,) = open_source(info).frames(unit(EVERY_FRAME, 7, 8))
@@ -80,7 +80,7 @@ def test_another_shape_is_fitted_into_the_first(shots: Path) -> None:
     luma = planes[: 64 * 48].reshape(48, 64).astype(int)
     assert np.abs(luma[:31] - 76).max() <= 1
     assert np.abs(luma[33:] - 16).max() <= 1
-    assert [pts for pts, _ in frames_at(info, [2, 7])] == [2, 7]
+    assert [pts for pts, _ in decode_frames(info, [2, 7])] == [2, 7]
 
 
 def test_a_pattern_takes_its_numbers_alone(shots: Path) -> None:

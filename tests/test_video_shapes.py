@@ -15,8 +15,8 @@ from fastface.export.clips.clips import cut_clip
 from fastface.types import Sampling, Size, VideoInfo
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.canvas import geometry_for
-from fastface.video.frames.display_frames import frames_at
+from fastface.video.frames.canvas import choose_geometry
+from fastface.video.frames.display_frames import decode_frames
 from fastface.video.frames.frame import SampledFrame
 from fastface.video.frames.planes import PlaneWriter
 from fastface.video.plan import plan_units
@@ -62,7 +62,7 @@ def _in_ring(samples: Iterator[tuple[VideoInfo, SampledFrame]]) -> list[tuple[Si
     written = []
     for _, frame in samples:
         assert frame.info is not None
-        geometry = geometry_for(frame.info, None)
+        geometry = choose_geometry(frame.info, None)
         planes = np.empty(geometry.plane_bytes, np.uint8)
         canvas = np.empty((*geometry.canvas[::-1], 3), np.uint8)
         PlaneWriter(frame.info, geometry).write(frame, planes, canvas)
@@ -89,7 +89,7 @@ def test_the_sizes_that_a_unit_met_are_reported(turned: Path) -> None:
 
 def test_pictures_of_a_turned_film_have_their_own_size(turned: Path) -> None:
     info = _info(turned)
-    pictures = dict(frames_at(info, [0, 520, 1200, 2000]))
+    pictures = dict(decode_frames(info, [0, 520, 1200, 2000]))
     assert {pts: picture.shape[1::-1] for pts, picture in pictures.items()} == {
         0: UPRIGHT,
         520: UPRIGHT,

@@ -9,7 +9,7 @@ import pytest
 from fastface.types import SIGNATURE_SIZE, SampledFrames
 from fastface.video.frames import shots
 from fastface.video.frames.shots import number_shots
-from fastface.video.frames.signature import signature_of
+from fastface.video.frames.signature import compute_signature
 
 SIZE = (640, 360)
 NUM_PLACES = 24
@@ -38,7 +38,7 @@ def frames_of(pictures: list[np.ndarray], rate: float = 5) -> SampledFrames:
         time=np.arange(count) / rate,
         pts=np.arange(count, dtype=np.int64),
         shot=np.full(count, -1, np.int32),
-        signature=np.array([signature_of(picture) for picture in pictures], np.uint8).reshape(-1, SIGNATURE_SIZE),
+        signature=np.array([compute_signature(picture) for picture in pictures], np.uint8).reshape(-1, SIGNATURE_SIZE),
     )
 
 
@@ -138,16 +138,16 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch, block: int) -> No
 def test_the_shot_of_a_face_is_that_of_its_frame() -> None:
     frames = number_shots(frames_of([view(place) for place in PLACES[:3] for _ in range(2)]))
     frames = replace(frames, pts=frames.pts * 512 + 7)
-    assert frames.shot_at(np.array([7 + 512 * 5, 7, 7 + 512 * 2, 7])).tolist() == [2, 0, 1, 0]
-    assert frames.shot_at(np.empty(0, np.int64)).tolist() == []
+    assert frames.find_shot(np.array([7 + 512 * 5, 7, 7 + 512 * 2, 7])).tolist() == [2, 0, 1, 0]
+    assert frames.find_shot(np.empty(0, np.int64)).tolist() == []
     with pytest.raises(AssertionError, match="not sampled"):
-        frames.shot_at(np.array([8]))
+        frames.find_shot(np.array([8]))
 
 
 def test_a_signature_is_fields_and_colours() -> None:
     picture = np.zeros((360, 640, 3), np.uint8)
     picture[:, 320:] = 255
-    found = signature_of(picture)
+    found = compute_signature(picture)
     assert (found.dtype, found.shape) == (np.uint8, (SIGNATURE_SIZE,))
     fields = found[:192].reshape(8, 8, 3)
     assert (fields[:, :4, 0] == 0).all()
@@ -156,4 +156,4 @@ def test_a_signature_is_fields_and_colours() -> None:
     # Half of the frame is black, half white: two colours, each with the root of a half.
     assert sorted(found[192:][found[192:] > 0].tolist()) == [180, 180]
     for size in ((1, 1, 3), (17, 640, 3), (640, 360, 3)):
-        assert signature_of(np.full(size, 90, np.uint8)).max() == 255
+        assert compute_signature(np.full(size, 90, np.uint8)).max() == 255

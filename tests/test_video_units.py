@@ -14,7 +14,7 @@ from video_tools import EVERY_FRAME, MAX_PIXELS, ffprobe_times
 from fastface.types import Sampling, Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.frames.display_frames import frames_at
+from fastface.video.frames.display_frames import decode_frames
 from fastface.video.plan import plan_units
 from fastface.video.probe import Probe, probe
 
@@ -107,8 +107,8 @@ def test_counted_times_hold_in_the_middle_too(tmp_path) -> None:
     source = open_source(found.info)
     unit = Unit("v", -1, Fraction(5), Fraction(6), EVERY_FRAME)
     assert [frame.time for frame in source.frames(unit)] == [Fraction(n, 25) for n in range(125, 150)]
-    wanted = [found.info.pts_at(Fraction(1)), found.info.pts_at(Fraction(5))]
-    pictures = list(frames_at(found.info, wanted))
+    wanted = [found.info.to_pts(Fraction(1)), found.info.to_pts(Fraction(5))]
+    pictures = list(decode_frames(found.info, wanted))
     assert [pts for pts, _ in pictures] == wanted
     # The second recording is the first again: its frame at 5 s is the first's at 1 s.
     np.testing.assert_array_equal(pictures[0][1], pictures[1][1])

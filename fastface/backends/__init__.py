@@ -2,7 +2,7 @@
 
 from fastface.backends.engines import EngineNote, build_engine, engine_note
 from fastface.backends.nvidia import page_lock
-from fastface.backends.registry import DEVICES, aim_at, judge_precision, open_session, resolve_device
+from fastface.backends.registry import DEVICES, judge_precision, open_session, resolve_device, select_device
 from fastface.backends.session import DeviceInfo, Precision, Session, ShapeRange
 
 __all__ = [
@@ -12,11 +12,11 @@ __all__ = [
     "Precision",
     "Session",
     "ShapeRange",
-    "aim_at",
     "build_engine",
     "engine_note",
     "judge_precision",
     "open_session",
     "page_lock",
     "resolve_device",
+    "select_device",
 ]

@@ -153,7 +153,7 @@ class CardSession:
             quick = _least_seconds(captured.compute, pictures)
         except failures as error:
             if is_card_lost(str(error.__cause__ or error)):
-                raise self._translated(error, usual) from error
+                raise self._translate(error, usual) from error
             self.capture = f"no CUDA graph: {one_line(error)}"
             return
         if not all(map(_are_equal, expected, found)):
@@ -201,9 +201,9 @@ class CardSession:
         try:
             return self._bound_to(batch.shape).compute(np.ascontiguousarray(batch))
         except runtime_errors() as error:
-            raise self._translated(error, batch.shape) from error
+            raise self._translate(error, batch.shape) from error
 
-    def _translated(self, error: Exception, shape: tuple[int, ...]) -> Exception:
+    def _translate(self, error: Exception, shape: tuple[int, ...]) -> Exception:
         message, told = str(error.__cause__ or error), one_line(error)
         if is_out_of_memory(message):
             return _OutOfMemoryError(told)

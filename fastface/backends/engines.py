@@ -100,7 +100,7 @@ def build_engine(
         SpaceError, ConfigError: The note cannot be written.
     """
     order = _Order(graph, device, threads, cache_folder, shapes)
-    with _locked(cache_folder / "tensorrt"):
+    with _hold_lock(cache_folder / "tensorrt"):
         return _note(order) or _build(order)
 
 
@@ -203,7 +203,7 @@ def _input_name(graph: Path) -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _hold_lock(folder: Path) -> Iterator[None]:
     """Holds the lock of all engines and of the timing cache that they share."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

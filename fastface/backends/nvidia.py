@@ -143,11 +143,11 @@ def load_cuda(major: int, provider: Provider) -> None:
     )
     for name in (f"libnvrtc.so.{major}", f"libcufft.so.{major - 1}"):
         with suppress(OSError):  # linked by none, and opened by few networks
-            ctypes.CDLL(_found(name, folders), mode=ctypes.RTLD_GLOBAL)
+            ctypes.CDLL(_find_library(name, folders), mode=ctypes.RTLD_GLOBAL)
     # Each after what it links itself.
     for name in (f"libcudart.so.{major}", f"libcublasLt.so.{major}", f"libcublas.so.{major}", "libcurand.so.10"):
-        require_library(_found(name, folders), f"CUDA {major}", provider)
-    require_library(_found("libcudnn.so.9", folders), "cuDNN 9", provider)
+        require_library(_find_library(name, folders), f"CUDA {major}", provider)
+    require_library(_find_library("libcudnn.so.9", folders), "cuDNN 9", provider)
 
 
 def load_tensorrt() -> str:
@@ -158,11 +158,13 @@ def load_tensorrt() -> str:
     """
     spec = find_spec("tensorrt_libs")
     folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
-    libraries = [require_library(_found(name, folders), "TensorRT 10", "TensorRT") for name in _TENSORRT_LIBRARIES]
+    libraries = [
+        require_library(_find_library(name, folders), "TensorRT 10", "TensorRT") for name in _TENSORRT_LIBRARIES
+    ]
     return tensorrt_version_text(int(libraries[0].getInferLibVersion()))
 
 
-def _found(name: str, folders: Iterable[Path]) -> str:
+def _find_library(name: str, folders: Iterable[Path]) -> str:
     """A library's path in one of the folders; its name, for the system to find, where it is in none."""
     return next((str(folder / name) for folder in folders if (folder / name).is_file()), name)
 

@@ -137,11 +137,11 @@ class OpenVinoSession:
         # OpenVINO reads writeable, contiguous memory in place, and never writes to it; else this copies.
         batch = np.require(batch, requirements=["C", "W"])
         try:
-            return self._compiled_for(batch.shape[1:]).compute(batch)
+            return self._compile_model(batch.shape[1:]).compute(batch)
         except RuntimeError as error:
             raise BackendError(f"OpenVINO failed on a batch of {batch.shape}: {_first_line(error)}") from error
 
-    def _compiled_for(self, size: tuple[int, ...]) -> _Compiled:
+    def _compile_model(self, size: tuple[int, ...]) -> _Compiled:
         compiled = self._compiled.get(size)
         if compiled is None:
             compiled = self._compile(size)

@@ -93,7 +93,7 @@ def pair_detections(exact: Tensor, quick: Tensor, least: float) -> Pairs:
     pairs: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = []
     missed, added = [np.empty((0, columns), np.float32)], [np.empty((0, columns), np.float32)]
     for one, other in zip(exact, quick, strict=True):
-        ours, theirs = _kept(one, least, max_iou), _kept(other, least, max_iou)
+        ours, theirs = _keep_detections(one, least, max_iou), _keep_detections(other, least, max_iou)
         free = np.ones(len(theirs), np.bool_)
         has_pair = np.zeros(len(ours), np.bool_)
         for place, row in enumerate(ours):
@@ -107,7 +107,7 @@ def pair_detections(exact: Tensor, quick: Tensor, least: float) -> Pairs:
     return Pairs(found[:, 0], found[:, 1], np.concatenate(missed), np.concatenate(added))
 
 
-def _kept(rows: Tensor, least: float, max_iou: float) -> npt.NDArray[np.float32]:
+def _keep_detections(rows: Tensor, least: float, max_iou: float) -> npt.NDArray[np.float32]:
     """(n, C) detections by falling score, one an object."""
     rows = rows[rows[:, 0] >= least]
     rows = rows[np.argsort(-rows[:, 0], kind="stable")]

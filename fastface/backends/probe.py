@@ -54,7 +54,7 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     """
     picture = np.arange(np.prod(_SHAPE), dtype=np.uint8).reshape(_SHAPE)
     try:
-        (doubled,) = _opened(device, folder).run(picture)
+        (doubled,) = _open_session(device, folder).run(picture)
     except BackendError as error:
         # The folder is another at every check, and one fault must be one line wherever it comes from.
         told = str(error).replace(f"{folder}{os.sep}", "")
@@ -64,7 +64,7 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
         raise BackendError(f"{device.name} gives wrong results with {device.versions}")
 
 
-def _opened(device: DeviceInfo, folder: Path) -> Session:
+def _open_session(device: DeviceInfo, folder: Path) -> Session:
     graph = folder / "probe.onnx"
     write_probe_graph(graph)
     shapes = ShapeRange(_SHAPE, _SHAPE, _SHAPE)

@@ -15,7 +15,7 @@ from fastface.backends.session import Backend, DeviceInfo, Precision, Provider, 
 from fastface.errors import BackendError, FastfaceError
 from fastface.files import write_atomic
 
-__all__ = ["DEVICES", "aim_at", "judge_precision", "open_session", "resolve_device"]
+__all__ = ["DEVICES", "judge_precision", "open_session", "resolve_device", "select_device"]
 
 _NOTE_VERSION = 2
 """Raised whenever the same device or the same network is judged otherwise, so that old notes are not taken for new."""
@@ -98,7 +98,7 @@ def resolve_device(name: str, cache_folder: Path, card: int = 0) -> DeviceInfo:
     raise BackendError("; ".join(dict.fromkeys(reasons)))
 
 
-def aim_at(device: DeviceInfo, precision: Precision | Literal["auto"]) -> DeviceInfo:
+def select_device(device: DeviceInfo, precision: Precision | Literal["auto"]) -> DeviceInfo:
     """The device with the precision that a setting asks for; `auto` is the fastest that it has.
 
     Raises:
@@ -134,11 +134,11 @@ def judge_precision(graph: Path, device: DeviceInfo, size: tuple[int, int], cach
     digest = hashlib.sha256(graph.read_bytes()).hexdigest()
     facts = (digest, processor_key(_DISTRIBUTIONS[device.backend]), device.precision, *size, _NOTE_VERSION)
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
-    return _judged(graph, device, size, cache_folder / f"precision-{key}.json")
+    return _judge(graph, device, size, cache_folder / f"precision-{key}.json")
 
 
 @functools.cache
-def _judged(graph: Path, device: DeviceInfo, size: tuple[int, int], note: Path) -> str:
+def _judge(graph: Path, device: DeviceInfo, size: tuple[int, int], note: Path) -> str:
     known = _read_note(note)
     if isinstance(reason := known.get("reason"), str):
         return reason
@@ -195,7 +195,7 @@ def _seen_to_work(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
         return _probe(candidate)
     key = processor_key(_DISTRIBUTIONS[candidate.backend])
     note = cache_folder / f"device-{key}-v{_NOTE_VERSION}.json"
-    if known := _noted(candidate, note):
+    if known := _note_answer(candidate, note):
         return known
     device = _probe(candidate)
     with suppress(FastfaceError):  # without the note the next command tries again, and nothing else is lost
@@ -203,7 +203,7 @@ def _seen_to_work(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
     return device
 
 
-def _noted(candidate: _Candidate, note: Path) -> DeviceInfo | None:
+def _note_answer(candidate: _Candidate, note: Path) -> DeviceInfo | None:
     """The device of a note that an earlier check left; None if there is none, or what is there is no such note."""
     try:
         device = _device(_read_note(note))

@@ -33,15 +33,15 @@ def compare(graph: Path, device: DeviceInfo, size: tuple[int, int]) -> str:
     Raises:
         BackendError: The network does not compute in float32.
     """
-    exact = _computed(graph, device, "float32", size)
+    exact = _compute(graph, device, "float32", size)
     try:
-        quick = _computed(graph, device, device.precision, size)
+        quick = _compute(graph, device, device.precision, size)
     except BackendError as error:
         return f"an error: {error}"
     return disagreement(exact, quick, LIMITS[device.precision]) or ""
 
 
-def _computed(graph: Path, device: DeviceInfo, precision: Precision, size: tuple[int, int]) -> tuple[Tensor, ...]:
+def _compute(graph: Path, device: DeviceInfo, precision: Precision, size: tuple[int, int]) -> tuple[Tensor, ...]:
     shape = (NUM_PICTURES, *size, 3)
     with tempfile.TemporaryDirectory(prefix="fastface-trial-") as folder:
         session = _MODULES[device.backend].open_session(

@@ -67,7 +67,7 @@ class _Part:
 def _body(head: _Head) -> Iterator[_Part]:
     """Legs, arms, trunk and neck, in the order of painting."""
     clothes, legs = _CLOTHES[head.look % 5], _CLOTHES[(head.look + 2) % 5]
-    yield _Part(0.0, 0.5, 0.16, 0.25, _mixed(_SKINS[head.look % 5], 0.85), 4)
+    yield _Part(0.0, 0.5, 0.16, 0.25, _mix(_SKINS[head.look % 5], 0.85), 4)
     for side in (-1, 1):
         yield _Part(0.22 * side, 3.4, 0.2, 1.3, legs, 4)
         yield _Part(0.68 * side, 1.5, 0.15, 0.9, clothes, 4)
@@ -77,7 +77,7 @@ def _body(head: _Head) -> Iterator[_Part]:
 def _face(head: _Head) -> Iterator[_Part]:
     """Hair, ears, skin, eyes, brows, nose and mouth, in the order of painting."""
     skin, hair = _SKINS[head.look % 5], _HAIRS[(head.look * 3) % 5]
-    shadow, side = _mixed(skin, 0.83), 0.1 * head.turn
+    shadow, side = _mix(skin, 0.83), 0.1 * head.turn
     lips = skin[0] * 0.55 + 10, skin[1] * 0.5 + 10, skin[2] * 0.75 + 15
     yield _Part(0.0, -0.09, 0.375, 0.50, hair)
     for ear in (-0.33, 0.33):
@@ -87,14 +87,14 @@ def _face(head: _Head) -> Iterator[_Part]:
         yield _Part(eye + side, -0.06, 0.085, 0.055, shadow)
         yield _Part(eye + side, -0.07, 0.0625, 0.034, (225, 228, 230))
         yield _Part(eye + side * 1.15, -0.07, 0.0284, 0.032, (30, 40, 50))
-        yield _Part(eye + side, -0.136, 0.08, 0.017, _mixed(hair, 0.8))
-    yield _Part(side * 1.6, 0.05, 0.034, 0.09, _mixed(skin, 0.94))
+        yield _Part(eye + side, -0.136, 0.08, 0.017, _mix(hair, 0.8))
+    yield _Part(side * 1.6, 0.05, 0.034, 0.09, _mix(skin, 0.94))
     yield _Part(side * 1.6, 0.114, 0.051, 0.02, shadow)
     yield _Part(side * 1.2, 0.227, 0.114, 0.034, lips)
-    yield _Part(side * 1.2, 0.225, 0.09, 0.006, _mixed(lips, 0.6))
+    yield _Part(side * 1.2, 0.225, 0.09, 0.006, _mix(lips, 0.6))
 
 
-def _mixed(colour: _Colour, share: float) -> _Colour:
+def _mix(colour: _Colour, share: float) -> _Colour:
     """A colour with so much of its light."""
     return colour[0] * share, colour[1] * share, colour[2] * share
 

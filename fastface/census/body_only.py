@@ -61,7 +61,7 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
     for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
         desk.interruption.check()
         spoken_of = anchors.get(facts.video_id, ())
-        read = _read(desk, roll, cluster, video, lean=not spoken_of)
+        read = _read_bodies(desk, roll, cluster, video, lean=not spoken_of)
         if read is None:
             continue
         num_read += 1
@@ -86,7 +86,7 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
     first = int(cluster.max(initial=NO_CLUSTER)) + 1
     seen = {anchor: int(cluster[row]) for anchor, row in roll.anchored.items()}
     told = np.concatenate(owner)
-    joined = _joined(_named(told, first), first, anchored, seen, corrections)
+    joined = _join_owners(_name_owners(told, first), first, anchored, seen, corrections)
     return Unseen(tracks, joined, told == NO_CLUSTER, meetings, anchored, cluster)
 
 
@@ -100,14 +100,16 @@ def read_bodies(
     Raises:
         FaceIndexError: The index is damaged.
     """
-    read = _read(desk, roll, unseen.cluster, video, lean=lean)
+    read = _read_bodies(desk, roll, unseen.cluster, video, lean=lean)
     if read is None:
         return None
     bodies, _, found = read
     return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.tracks.rows_of(video).start)
 
 
-def _read(desk: Desk, roll: Roll, cluster: _Rows, video: int, *, lean: bool) -> tuple[Bodies, Faces, Stretches] | None:
+def _read_bodies(
+    desk: Desk, roll: Roll, cluster: _Rows, video: int, *, lean: bool
+) -> tuple[Bodies, Faces, Stretches] | None:
     record, facts, own = roll.records[video], roll.facts[video], roll.tracks.rows_of(video)
     index = VideoIndex(desk.out.index, record.video_id)
     bodies = index.bodies(lean=lean)
@@ -136,7 +138,7 @@ def _mates(bodies: Bodies, faces: Faces, found: Stretches, first_face: int, firs
     return pairs[kept], frames[kept]
 
 
-def _named(owner: _Rows, first: int) -> _Rows:
+def _name_owners(owner: _Rows, first: int) -> _Rows:
     """(u,) the owners; each body track without a known owner gets a number of its own, from `first` on."""
     rows = np.flatnonzero(owner == NO_CLUSTER)
     named = owner.copy()
@@ -144,12 +146,14 @@ def _named(owner: _Rows, first: int) -> _Rows:
     return named
 
 
-def _joined(owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], said: Corrections) -> _Rows:
+def _join_owners(
+    owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], said: Corrections
+) -> _Rows:
     """(u,) the owners, after what the user said of bodies that are one person's.
 
     Args:
-        owner: From `_named`.
-        first: From `_named`.
+        owner: From `_name_owners`.
+        first: From `_name_owners`.
         unseen: {body that was spoken of: its row}.
         seen: {face that was spoken of: its cluster}.
         said: What was said.

@@ -18,8 +18,8 @@ from fastface.census.clusters.clustering import STRICTER
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.neighbours import is_quick
 from fastface.census.clusters.numbering import Assignment, CensusTracks, Numbering
-from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings, persons_of, ranked, renumbered
-from fastface.census.identity_matching import known_persons, threshold_of
+from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings, ranked, renumber, summarize_persons
+from fastface.census.identity_matching import known_persons, pick_threshold
 from fastface.census.photo_names import name_by_photos, source_of
 from fastface.census.screen_time import counted_once
 from fastface.census.track_clustering import linked, rejected, spoken_of
@@ -86,7 +86,7 @@ class Census:
     tracks: CensusTracks
     assignment: Assignment
 
-    def stretches_of(self, places: Sequence[int]) -> npt.NDArray[np.int64]:
+    def list_stretches(self, places: Sequence[int]) -> npt.NDArray[np.int64]:
         """The rows in `unseen` of some persons."""
         return np.flatnonzero(np.isin(self.unseen_label, places))
 
@@ -111,7 +111,10 @@ def note_shown(desk: Desk, census: Census) -> None:
     Numbering.load(path).updated(census.tracks, census.assignment).save(path)
     store = desk.config.people.store
     where = store if not store or "://" in store else str(Path(store).absolute())
-    settings = desk.config.people.model_dump(mode="json") | {"link_threshold": threshold_of(desk), "store": where}
+    settings = desk.config.people.model_dump(mode="json") | {
+        "link_threshold": pick_threshold(desk),
+        "store": where,
+    }
     content = {"schema_version": _SHOWN_VERSION, "settings": settings, "census": name_of(census)}
     write_atomic(_shown_path(desk), json.dumps(content, indent=1) + "\n", private=True)
 
@@ -212,7 +215,9 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
             f"{len(roll.tracks)} tracks: each is compared with each, which takes hours; "
             "minutes with: pip install 'fastface[scale]'"
         )
-    label, centroid = linked(roll, corrections, settings, threshold_of(desk), desk.networks.models.thresholds.impostors)
+    label, centroid = linked(
+        roll, corrections, settings, pick_threshold(desk), desk.networks.models.thresholds.impostors
+    )
     unseen = take_unseen(desk, roll, label, corrections)
     meetings = Meetings(
         np.concatenate([roll.meetings.pairs, unseen.meetings.pairs]),
@@ -220,7 +225,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     )
     whose = np.concatenate([label, unseen.owner])
     tracks = counted_once(desk, roll, unseen, whose, meetings)
-    unwanted = rejected(corrections, roll, label, centroid, threshold_of(desk) + STRICTER)
+    unwanted = rejected(corrections, roll, label, centroid, pick_threshold(desk) + STRICTER)
     owners = unseen.owner[spoken_of(corrections, unseen.anchored)]
     is_rejected = np.isin(whose, [*unwanted, *owners[owners >= len(centroid)].tolist()])
     kept = np.where(is_rejected, NO_CLUSTER, whose)
@@ -232,8 +237,8 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         min_seconds=settings.min_seconds,
         top=settings.top,
     )
-    person = renumbered(kept, order)
-    persons = persons_of(tracks, person, roll.facts, meetings, settings.join_gap)
+    person = renumber(kept, order)
+    persons = summarize_persons(tracks, person, roll.facts, meetings, settings.join_gap)
     seen = order[order < len(centroid)]
     rest = np.where(person == NO_CLUSTER, kept, NO_CLUSTER)
     listed, unlisted = person[: len(label)], rest[: len(label)]
@@ -244,7 +249,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     seconds_of = np.bincount(rest[rest != NO_CLUSTER], tracks.seconds[rest != NO_CLUSTER])
     is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)
     everyone = _numbering_tracks(desk, roll, unseen, person, centroid[seen])
-    assignment = Numbering.load(_numbers_path(desk)).assign(everyone, threshold_of(desk))
+    assignment = Numbering.load(_numbers_path(desk)).assign(everyone, pick_threshold(desk))
     return Census(
         roll=roll,
         label=listed,

@@ -54,7 +54,7 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
     root = desk.out.root
     folder = private_folder(root / _FOLDER)
     known = [path for path in desk.ledger.exports() if path.partition("/")[0] == _FOLDER]
-    persons = _pictured(desk, census)
+    persons = _choose_pictures(desk, census)
     wanted = {portrait.file: portrait.jpeg for person in persons for portrait in person.portraits}
     pages = [folder / name for name in table_names(len(persons[:_ON_TABLE]))]
     made = {*wanted, *(f"{_FOLDER}/{name}" for name in _SINGLES), *map(desk.out.relative, pages)}
@@ -108,11 +108,11 @@ class _Candidate:
         return -int(self.worth), self.rank, -self.worth, self.video_id, self.time, self.track
 
 
-def _pictured(desk: Desk, census: Census) -> tuple[Person, ...]:
+def _choose_pictures(desk: Desk, census: Census) -> tuple[Person, ...]:
     """The persons with the best pictures that the scan has kept of them: of faces, else of bodies, else decoded now."""
     most, persons = desk.config.people.portraits, census.persons[:_ON_PAGE]
     found: list[list[_Candidate]] = [[] for _ in persons]
-    for pictures_of in (_faces_of, _bodies_of):
+    for pictures_of in (_plan_faces, _plan_bodies):
         bare = np.array([place for place, candidates in enumerate(found) if not candidates], np.int64)
         for video in range(len(census.roll.records)):
             for place, candidate in pictures_of(desk, census, video, bare):
@@ -136,7 +136,7 @@ def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
     return [candidate for candidate in best if int(candidate.worth) == int(best[0].worth)]
 
 
-def _faces_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
+def _plan_faces(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
     """(place of the person, picture) of each picture of a wanted person's face in a video."""
     own = census.roll.tracks.rows_of(video)
     video_id = census.roll.records[video].video_id
@@ -154,7 +154,7 @@ def _faces_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator
         yield int(place[row]), candidate
 
 
-def _bodies_of(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
+def _plan_bodies(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
     """Plan each picture of a wanted person's body."""
     if not np.isin(census.unseen_label[census.unseen.tracks.rows_of(video)], wanted).any():
         return

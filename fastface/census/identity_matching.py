@@ -16,15 +16,15 @@ from fastface.names import valid_text
 from fastface.runtime.context import Desk
 from fastface.types import Person, Tracks
 
-__all__ = ["known_persons", "store_of", "threshold_of"]
+__all__ = ["known_persons", "open_context_store", "pick_threshold"]
 
 
-def store_of(desk: Desk) -> str:
+def open_context_store(desk: Desk) -> str:
     """The identity store of the settings, or the output folder's own."""
     return desk.config.people.store or str(desk.out.state / "identities.sqlite")
 
 
-def threshold_of(desk: Desk) -> float:
+def pick_threshold(desk: Desk) -> float:
     """Cosine from which two groups of tracks are one person's."""
     given = desk.config.people.link_threshold
     return desk.limits.enter if given is None else given
@@ -44,7 +44,7 @@ def known_persons(
     Clusters most similar to a stored identity come first, so that no person is taken for another who is
     more like. What it knows of persons that are not listed now stays.
     """
-    settings, threshold = desk.config.people, threshold_of(desk)
+    settings, threshold = desk.config.people, pick_threshold(desk)
     order = np.argsort(label, kind="stable")
     bounds = np.searchsorted(label[order], np.arange(len(persons) + 1))
     encounters = []
@@ -54,7 +54,7 @@ def known_persons(
         least = threshold if is_clear else threshold + STRICTER
         encounters.append(Encounter(centroid[place], tuple(_sightings(roll, own)), least))
     with open_store(
-        store_of(desk),
+        open_context_store(desk),
         contract=desk.networks.contract,
         dimension=desk.networks.dimension,
         threshold=threshold,

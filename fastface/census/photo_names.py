@@ -55,7 +55,7 @@ class PhotoNames:
         for label, hits in found.hits.items():
             if is_reserved_name(label):
                 continue
-            faces = hits.face if index_faces is None else _rows_in(index_faces, found.faces, hits.face)
+            faces = hits.face if index_faces is None else _find_rows(index_faces, found.faces, hits.face)
             own = found.faces if index_faces is None else index_faces
             self.tracks.setdefault(label, {})[source] = _whole_tracks(own.tracks, faces)
 
@@ -63,7 +63,7 @@ class PhotoNames:
         """Adds what was found to what earlier questions found; of a target that was asked for again, only the new."""
         if self.tracks:
             # The newest first: of two names that fit as well, it is taken.
-            others = {label: sources for label, sources in _read(state).items() if label not in self.tracks}
+            others = {label: sources for label, sources in _read_names(state).items() if label not in self.tracks}
             content = {"schema_version": _SCHEMA_VERSION, "names": {**self.tracks, **others}}
             write_atomic(state / "photo_names.json", json.dumps(content) + "\n", private=True)
 
@@ -74,7 +74,7 @@ def name_by_photos(desk: Desk, persons: Sequence[Person], tracks: CensusTracks) 
     Raises:
         FaceIndexError: The file is damaged.
     """
-    named = _read(desk.out.state)
+    named = _read_names(desk.out.state)
     shares = np.zeros((len(named), len(persons)))
     for row, sources in enumerate(named.values()):
         shares[row] = _shares(sources, tracks, len(persons))
@@ -98,7 +98,7 @@ def name_by_photos(desk: Desk, persons: Sequence[Person], tracks: CensusTracks) 
     return called
 
 
-def _read(state: Path) -> dict[str, dict[str, list[int]]]:
+def _read_names(state: Path) -> dict[str, dict[str, list[int]]]:
     path = state / "photo_names.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -136,7 +136,7 @@ def _index_faces(desk: Desk, found: Findings) -> Faces | None:
     return VideoIndex(desk.out.index, found.record.video_id).faces()
 
 
-def _rows_in(index_faces: Faces, faces: Faces, rows: _Integers) -> _Integers:
+def _find_rows(index_faces: Faces, faces: Faces, rows: _Integers) -> _Integers:
     """The rows of the index of some faces: the same box at the same time."""
     known = {key: row for row, key in enumerate(_keys(index_faces))}
     keys = _keys(faces[rows])

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from fastface.census.census import MOST_ANCHORS, Census, name_of, undo_path
 from fastface.census.clusters.correction_log import LoggedCorrection, append_correction
-from fastface.census.clusters.corrections import Anchor, Corrections, look_of
-from fastface.census.identity_matching import store_of
+from fastface.census.clusters.corrections import Anchor, Corrections, encode_look
+from fastface.census.identity_matching import open_context_store
 from fastface.census.store.base import Membership, open_existing
 from fastface.errors import ConfigError
 from fastface.index.store import VideoIndex
@@ -17,14 +17,14 @@ from fastface.runtime.context import Desk
 from fastface.types import Bodies, Faces, Tracks
 
 __all__ = [
-    "anchor_at",
-    "anchors_of",
     "best_tracks",
     "body_anchors",
+    "choose_anchors",
     "face_anchors",
+    "find_places",
     "in_words",
     "log_correction",
-    "places_of",
+    "make_anchor",
     "renewed",
     "tell_store",
     "together_note",
@@ -33,7 +33,7 @@ __all__ = [
 _Rows = npt.NDArray[np.int64]
 
 
-def places_of(census: Census, chosen: Sequence[str], *, with_aliases: bool = False) -> list[int]:
+def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = False) -> list[int]:
     """The places of persons named by number, as `3` or `person 3`, or by name; in order.
 
     Args:
@@ -116,7 +116,7 @@ def best_tracks(census: Census, rows: _Rows) -> _Rows:
     return rows[np.lexsort((rows, -census.roll.tracks.quality[rows]))][:MOST_ANCHORS]
 
 
-def anchors_of(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
+def choose_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
     """Choose faces that represent persons: the best face of each of their best tracks, else the best body."""
     each = [best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
     return (*face_anchors(desk, census, np.concatenate(each)).values(), *body_anchors(desk, census, places))
@@ -129,7 +129,7 @@ def renewed(desk: Desk, census: Census) -> dict[Anchor, Anchor]:
     """
     faces, bodies = census.roll.anchored, census.unseen.anchored
     faces_now = face_anchors(desk, census, _unique(faces.values()))
-    bodies_now = _bodies_at(desk, census, _unique(bodies.values()))
+    bodies_now = _find_bodies(desk, census, _unique(bodies.values()))
     of_bodies = {anchor: bodies_now[row] for anchor, row in bodies.items()}
     return {anchor: faces_now[row] for anchor, row in faces.items()} | of_bodies
 
@@ -144,27 +144,27 @@ def face_anchors(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
     for video_id, index, own in _by_video(desk, census, census.roll.tracks, rows):
         faces = index.faces()
         for row, face in own:
-            found[row] = anchor_at(video_id, faces, face, desk.networks.contract)
+            found[row] = make_anchor(video_id, faces, face, desk.networks.contract)
     return found
 
 
-def anchor_at(video_id: str, faces: Faces, face: int, contract: str) -> Anchor:
+def make_anchor(video_id: str, faces: Faces, face: int, contract: str) -> Anchor:
     """The anchor at one face of a video; the recogniser's contract says whose embedding it keeps."""
-    return _anchor(video_id, faces, face, look_of(faces.embedding[face], contract))
+    return _anchor(video_id, faces, face, encode_look(faces.embedding[face], contract))
 
 
 def body_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
     """The best body of each body track of some persons whose owner no face identified."""
-    rows = census.stretches_of(places)
-    return tuple(_bodies_at(desk, census, rows[census.unseen.is_faceless[rows]]).values())
+    rows = census.list_stretches(places)
+    return tuple(_find_bodies(desk, census, rows[census.unseen.is_faceless[rows]]).values())
 
 
-def _bodies_at(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
+def _find_bodies(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
     found = dict[int, Anchor]()
     for video_id, index, own in _by_video(desk, census, census.unseen.tracks, rows):
         bodies = index.bodies()
         assert bodies is not None, video_id
-        found |= {row: _anchor(video_id, bodies, body, look_of(bodies.colours[body])) for row, body in own}
+        found |= {row: _anchor(video_id, bodies, body, encode_look(bodies.colours[body])) for row, body in own}
     return found
 
 
@@ -192,10 +192,10 @@ def log_correction(desk: Desk, census: Census, places: Sequence[int], what: str,
     identities = [census.identities[place] for place in places if place < len(census.identities)]
     groups: tuple[Membership, ...] = ()
     if identities and what in ("merge", "name"):
-        with open_existing(store_of(desk)) as store:
+        with open_existing(open_context_store(desk)) as store:
             groups = tuple(store.groups(identities))
     numbers = tuple(census.persons[place].number for place in places)
-    entry = LoggedCorrection(what, numbers, name_of(census), before, store_of(desk), groups)
+    entry = LoggedCorrection(what, numbers, name_of(census), before, open_context_store(desk), groups)
     append_correction(undo_path(desk), entry)
 
 
@@ -204,7 +204,7 @@ def tell_store(desk: Desk, census: Census, places: Sequence[int], name: str) -> 
     identities = [census.identities[place] for place in places if place < len(census.identities)]
     if not identities:
         return
-    with open_existing(store_of(desk)) as store:
+    with open_existing(open_context_store(desk)) as store:
         number = store.merge(identities) if len(identities) > 1 else identities[0]
         if name:
             store.name(number, name)

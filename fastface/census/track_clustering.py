@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.clusters.attaching import attach_poor
-from fastface.census.clusters.clustering import STRICTER, LinkRule, clustered
+from fastface.census.clusters.clustering import STRICTER, LinkRule, cluster_tracks
 from fastface.census.clusters.corrections import Anchor, Corrections
 from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.track_table import Roll
 from fastface.config import PeopleConfig
-from fastface.cosine import normalized
+from fastface.cosine import normalize_rows
 from fastface.impostors import ImpostorDistribution
 
 __all__ = ["linked", "rejected", "spoken_of"]
@@ -45,7 +45,7 @@ def linked(
     apart = apart[(apart != NO_CLUSTER).all(axis=1)]
     rule = LinkRule(threshold, settings.clear_score, threshold + STRICTER)
     together = _pairs(same, roll, place)
-    label, centroid = clustered(roll.tracks[kept], rule, apart=apart, together=together)
+    label, centroid = cluster_tracks(roll.tracks[kept], rule, apart=apart, together=together)
     if usual.is_measured:
         label, centroid = attach_poor(roll.tracks[kept], (label, centroid), rule, apart, usual)
     is_known = np.zeros(len(centroid), np.bool_)
@@ -82,7 +82,7 @@ def rejected(
     found: set[int] = set()
     for cluster in np.unique(label[rows][label[rows] != NO_CLUSTER]).tolist():
         own = rows[label[rows] == cluster]
-        mean = normalized(roll.tracks.embedding[own].astype(np.float64).sum(axis=0, keepdims=True))
+        mean = normalize_rows(roll.tracks.embedding[own].astype(np.float64).sum(axis=0, keepdims=True))
         is_like = float((mean @ centroid[cluster].astype(np.float32)).item()) >= sure
         if sizes[cluster] <= 2 * len(own) or is_like:
             found.add(cluster)

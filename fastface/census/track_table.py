@@ -6,12 +6,12 @@ import numpy as np
 
 from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track, cut_tracks
 from fastface.census.clusters.person_summaries import Meetings, VideoFacts
-from fastface.census.clusters.statistics import frame_mates, summarised
+from fastface.census.clusters.statistics import frame_mates, summarize_video
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import counted
 from fastface.runtime.context import Desk
-from fastface.runtime.scan_key import sampling_of
+from fastface.runtime.scan_key import read_sampling
 from fastface.types import Faces, Tracks, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
@@ -56,12 +56,12 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
     parts, anchored = [Tracks.empty(desk.networks.dimension)], dict[Anchor, int]()
     pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
     count, by_keyframes = 0, False
-    for record, info, index in _videos_of(desk):
+    for record, info, index in _list_videos(desk):
         desk.interruption.check()
-        faces = _cut(index, corrections, info, desk.networks.contract)
+        faces = _cut_tracks(index, corrections, info, desk.networks.contract)
         period, is_sparse = _period(index, info)
         by_keyframes |= is_sparse
-        tracks = summarised(faces, period, len(records), info.size)
+        tracks = summarize_video(faces, period, len(records), info.size)
         mates, frames = frame_mates(faces.pts, faces.tracks)
         pairs.append(count + np.searchsorted(tracks.number, mates))
         seconds.append(frames * np.float64(period))
@@ -77,7 +77,7 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
     return Roll(tuple(records), tuple(facts), Tracks.concatenate(parts), meetings, anchored, by_keyframes)
 
 
-def _cut(index: VideoIndex, corrections: Corrections, info: VideoInfo, contract: str) -> Faces:
+def _cut_tracks(index: VideoIndex, corrections: Corrections, info: VideoInfo, contract: str) -> Faces:
     """The faces of a video; tracks that the user said are two persons' are taken apart in the index, if they are not.
 
     The index is made again by another scan, and what the user said is kept: so it is done here, before every census.
@@ -92,14 +92,14 @@ def _cut(index: VideoIndex, corrections: Corrections, info: VideoInfo, contract:
 
 def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
     """Seconds that a face of a video stands for, and whether only keyframes were looked at."""
-    sampling = sampling_of(index.metadata())
+    sampling = read_sampling(index.metadata())
     frame = 1 / (info.rate or UNKNOWN_RATE)
     # Every picture of a folder is looked at, and no frame is shown for less than its own time.
     period = max(sampling.period or 0, frame) if info.is_film else frame
     return float(period), sampling.keyframes
 
 
-def _videos_of(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
+def _list_videos(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
     """The finished videos with an index of the recogniser in use; notes those of another."""
     found, num_others = [], 0
     for record in desk.answered():

@@ -22,7 +22,7 @@ from fastface.runtime.observer import BarObserver, Observer
 from fastface.runtime.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
 
-__all__ = ["MOST_ROWS", "as_json", "console", "finish", "observer_for", "out_option", "plain", "say", "show"]
+__all__ = ["MOST_ROWS", "as_json", "console", "finish", "make_observer", "out_option", "plain", "say", "show"]
 
 MOST_ROWS = 20
 """Rows of a table in a terminal; files have the others."""
@@ -47,7 +47,7 @@ _STAGES = {
 """{stage of a scan: what it does}"""
 
 
-def observer_for(invocation: Invocation) -> Observer:
+def make_observer(invocation: Invocation) -> Observer:
     """Bars and lines on standard error, or nothing."""
     observer = Observer() if invocation.quiet else BarObserver()
     for note in invocation.notes:
@@ -125,7 +125,7 @@ def _show(result: RunResult, verbose: bool) -> None:
     shown = console()
     _print_rows(shown, *_videos(result))
     if result.command != "scan":
-        found = _found(result)
+        found = _summarize_found(result)
         shown.print(_found_table(found))
         for line in _below_threshold(found, result):
             say(line)
@@ -137,7 +137,7 @@ def _show(result: RunResult, verbose: bool) -> None:
             say(line)
         shown.print(_phases(result))
         shown.print(_stages(result))
-    say(f"written to {result.out}: {', '.join(_written(result))}")
+    say(f"written to {result.out}: {', '.join(_describe_written(result))}")
     if result.command == "scan":
         where = out_option(result.out)
         say(f"next: fastface people{where}, or: fastface find -t PHOTOS{where}")
@@ -163,7 +163,7 @@ def _summary(result: RunResult) -> str:
     return f"{told}: {', '.join(parts)}; took {clock_text(result.seconds)}"
 
 
-def _written(result: RunResult) -> list[str]:
+def _describe_written(result: RunResult) -> list[str]:
     """The files of the answer, the most wanted first."""
     if result.command == "scan":
         return ["run.json", "the index (.fastface)"]
@@ -213,7 +213,7 @@ class _Found:
     best: float | None  # similarity; None where only the body was seen
 
 
-def _found(result: RunResult) -> list[_Found]:
+def _summarize_found(result: RunResult) -> list[_Found]:
     """Each target with each video that it is in, then the targets that are in none."""
     found = []
     for (video_id, label), hits in sorted(result.hits.items()):

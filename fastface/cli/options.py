@@ -72,7 +72,7 @@ class Flag:
         option = typer.Option(
             *(f"{name}/--no{name[1:]}" if kind is bool else name for name in self.names),
             help=f"{field.description} {_bounds(field)}".strip(),
-            metavar="" if kind is bool else _joined(choices) or _kind_of_value(self.key, field),
+            metavar="" if kind is bool else _join_help(choices) or _kind_of_value(self.key, field),
             rich_help_panel=None if (self.section, self.key) in _USUAL else _MORE,
             show_default=False,
             autocompletion=(lambda incomplete: [one for one in choices if one.startswith(incomplete)])
@@ -82,7 +82,7 @@ class Flag:
         return Annotated[kind | None, option]
 
 
-def _joined(choices: tuple[str, ...]) -> str:
+def _join_help(choices: tuple[str, ...]) -> str:
     """The choices; with spaces if they are long, so that a narrow terminal breaks between them."""
     joined = "|".join(choices)
     return joined if len(joined) <= _MOST_UNBROKEN else joined.replace("|", " | ")
@@ -132,7 +132,7 @@ _KINDS_BY_TYPE = {"Path": "PATH", "int": "N", "float": "NUMBER"}
 def _bounds(field: FieldInfo) -> str:
     """The default and the allowed range, in brackets that rich does not take for markup."""
     is_known = field.default in (None, (), False, "", 0) or "default" in (field.description or "")
-    shown = [] if is_known else [f"default {_shown(field.default)}"]
+    shown = [] if is_known else [f"default {_format_default(field.default)}"]
     limits = {name: getattr(m, name) for m in field.metadata for name in _SIGNS if hasattr(m, name)}
     if limits.keys() == {"ge", "le"}:
         shown.append(f"{limits['ge']} to {limits['le']}")
@@ -144,7 +144,7 @@ def _bounds(field: FieldInfo) -> str:
 _SIGNS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
-def _shown(default: object) -> str:
+def _format_default(default: object) -> str:
     if isinstance(default, bool):
         return "on" if default else "off"
     if isinstance(default, float):
@@ -279,7 +279,7 @@ def with_settings(
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
             out = values.get("index") or values.get("out")
             if remembers == "crops":
-                out = _folder_of(values["crops"])
+                out = _output_folder(values["crops"])
             command(_invocation(given, common, out if remembers else None, with_export=remembers == "export"), **values)
 
         wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
@@ -327,7 +327,7 @@ def _invocation(
     )
 
 
-def _folder_of(crops: list[str]) -> Path | None:
+def _output_folder(crops: list[str]) -> Path | None:
     """The output folder that pictures lie in."""
     places = (place for crop in crops for place in Path(crop).absolute().parents)
     return next((place for place in places if (place / ".fastface").is_dir()), None)
@@ -337,7 +337,7 @@ def _describe_remembered(plain: Config, config: Config, out: Path) -> str:
     """Describe the settings that come from the last run in OUT and from no flag."""
     before, now = plain.model_dump(by_alias=True), config.model_dump(by_alias=True)
     changed = [
-        f"{section}.{key}={_shown(value)}"
+        f"{section}.{key}={_format_default(value)}"
         for section, keys in now.items()
         for key, value in keys.items()
         if section != "models" and value != before[section][key]

@@ -20,7 +20,7 @@ import numpy as np
 from fastface.errors import ConfigError, InputError, SpaceError
 from fastface.export.frame_jobs import CellsJob, FramesJob, PhotoJob, Shot, Wanted
 from fastface.files import private_folder, write_atomic
-from fastface.gallery.photo_set.sources import collect, label_of
+from fastface.gallery.photo_set.sources import collect, make_label
 from fastface.index.ledger import Ledger
 from fastface.names import counted, valid_text
 from fastface.pipeline.process_pool import Crew
@@ -150,7 +150,7 @@ def plan_audit(out: Path, count: int, seed: int) -> AuditPlan:
         answer = read_answer(out, ledger)
         population = _population(out / ".fastface" / "index", ledger, answer)
     drawn = allocate(population.strata, count)
-    strata = tuple(_drawn(one, number) for one, number in zip(population.strata, drawn, strict=True))
+    strata = tuple(_draw_pictures(one, number) for one, number in zip(population.strata, drawn, strict=True))
     return AuditPlan(out / _PAGE, seed, answer.targets, strata, population.left_out)
 
 
@@ -298,7 +298,7 @@ def _strata(videos: Sequence[VideoMoments]) -> tuple[Stratum, ...]:
     return tuple(strata)
 
 
-def _drawn(stratum: Stratum, number: int) -> DrawnStratum:
+def _draw_pictures(stratum: Stratum, number: int) -> DrawnStratum:
     return DrawnStratum(**asdict(stratum), drawn=number)
 
 
@@ -344,7 +344,7 @@ def _draw(population: _Population, answer: Answer, count: int, seed: int, interr
         answer=answer.digest,
         seed=seed,
         targets=tuple(map(valid_text, answer.targets)),
-        strata=tuple(_drawn(stratum, number) for stratum, number in zip(population.strata, drawn, strict=True)),
+        strata=tuple(_draw_pictures(stratum, number) for stratum, number in zip(population.strata, drawn, strict=True)),
         items=tuple(items),
         left_out=population.left_out,
         lost=sum(numbers) - len(items),
@@ -465,7 +465,7 @@ def _thumbnails(
     if sources.faults:
         raise ConfigError([f"target {fault}" for fault in sources.faults])
     # Loose photos of one face were taken for one person, called as their folder.
-    folders = {folder: label_of(folder.absolute().name) for folder in sources.loose}
+    folders = {folder: make_label(folder.absolute().name) for folder in sources.loose}
     labels = [(photo.path, (photo.label, folders.get(photo.path.parent, ""))) for photo in sources.photos]
     shown = [(path, next((label for label in both if label in targets), "")) for path, both in labels]
     jobs = [PhotoJob(targets.index(label), path) for path, label in shown if label]

@@ -21,7 +21,7 @@ from fastface.names import counted
 from fastface.runtime.memory import tree_memory
 from fastface.runtime.networks import open_networks
 from fastface.runtime.observer import Observer
-from fastface.runtime.output_folder import inputs_of
+from fastface.runtime.output_folder import discover_inputs
 from fastface.runtime.precisions import describe_networks
 from fastface.runtime.run_report import RunResult
 
@@ -32,9 +32,9 @@ __all__ = [
     "Measurement",
     "bench",
     "cells",
-    "combinations_of",
     "described",
     "draw_chart",
+    "list_combinations",
     "preview_bench",
     "profile_text",
     "write_report",
@@ -116,12 +116,12 @@ def bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combinat
     """
     with tempfile.TemporaryDirectory(prefix="fastface-bench-") as folder:
         root = Path(folder)
-        films = list(inputs) or [str(_drawn(root))]
+        films = list(inputs) or [str(_draw_film(root))]
         config = _with_networks(config, root)
         for number, combination in enumerate(combinations):
             watch = _Watch()
-            result = scan(_with(config, combination), films, root / f"out{number}", watch)
-            yield _measured(combination, result, watch)
+            result = scan(_apply(config, combination), films, root / f"out{number}", watch)
+            yield _measure(combination, result, watch)
 
 
 def profile_text(best: Measurement) -> str:
@@ -142,14 +142,14 @@ def described(combination: Combination) -> list[str]:
     return [combination.device, *processes, f"batches of {combination.batch or 'its choice'}"]
 
 
-def combinations_of(
+def list_combinations(
     devices: Sequence[str], decoders: Sequence[int], workers: Sequence[int], batches: Sequence[int]
 ) -> list[Combination]:
     """All combinations, in the order of the arguments."""
     return [Combination(*values) for values in product(devices, decoders, workers, batches)]
 
 
-def _drawn(folder: Path) -> Path:
+def _draw_film(folder: Path) -> Path:
     # Codecs take a tenth of a second to load, which all other commands need not pay.
     from fastface.demo.film import Encoding, draw_film  # noqa: PLC0415
     from fastface.demo.scripts import random_script  # noqa: PLC0415
@@ -172,13 +172,13 @@ def _with_networks(config: Config, folder: Path) -> Config:
     return config
 
 
-def _with(config: Config, combination: Combination) -> Config:
+def _apply(config: Config, combination: Combination) -> Config:
     chosen = {"decoders": combination.decoders, "workers": combination.workers, "batch": combination.batch}
     models = config.models.model_copy(update={"device": combination.device})
     return config.model_copy(update={"scan": config.scan.model_copy(update=chosen), "models": models})
 
 
-def _measured(combination: Combination, result: RunResult, watch: _Watch) -> Measurement:
+def _measure(combination: Combination, result: RunResult, watch: _Watch) -> Measurement:
     if not watch.moves:
         raise FastfaceError(f"no frame of {', '.join(video.id for video in result.videos)} could be searched")
     stages = {stage: sum(video.seconds.get(stage, 0.0) for video in result.videos) for stage in STAGES}
@@ -206,7 +206,7 @@ def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[
     Raises:
         ConfigError: An input is not there.
     """
-    videos = tuple(repr(str(file.path)) for file in inputs_of(inputs, out).videos) if inputs else ()
+    videos = tuple(repr(str(file.path)) for file in discover_inputs(inputs, out).videos) if inputs else ()
     return Preview(
         videos=videos or ("a film that fastface draws itself",),
         networks=(describe_networks(config),),

@@ -33,7 +33,7 @@ from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import check_writable, require_index
 from fastface.runtime.resources import choose_layout
 from fastface.runtime.shutdown import interruptible
-from fastface.search.archive_survey import observe_archive, rule_for
+from fastface.search.archive_survey import build_rule, observe_archive
 from fastface.search.searcher import open_finder
 from fastface.types import Gallery
 
@@ -189,11 +189,11 @@ def calibrate(
     if not config.match.tracks:
         raise ConfigError("calibrate weighs whole tracks, and match.tracks is off: leave it on")
     check_writable(out)
-    with _opened(config, targets, observer, index) as evidence:
+    with _open(config, targets, observer, index) as evidence:
         photos, usual, pairs = evidence.photos, evidence.usual, evidence.pairs
         if not any(map(len, (photos.mates, *evidence.strangers.values()))):
             raise ConfigError("nothing to compare: give several photos of a person, or photos of several persons")
-        in_use = Limits(round(rule_for(config, usual, pairs).anywhere, 4), config.match.margin)
+        in_use = Limits(round(build_rule(config, usual, pairs).anywhere, 4), config.match.margin)
         rate = allowed_rate(config.match.false_tracks, pairs)
         threshold, reasons = choose_threshold(in_use.threshold, photos.mates, evidence.judged, rate)
         margin = suggest_margin(photos, threshold, in_use.margin) if threshold != in_use.threshold else in_use.margin
@@ -238,7 +238,7 @@ def _risk(evidence: _Evidence) -> Iterator[RiskPoint]:
 
 
 @contextmanager
-def _opened(config: Config, targets: Sequence[str], observer: Observer, index: Path | None) -> Iterator[_Evidence]:
+def _open(config: Config, targets: Sequence[str], observer: Observer, index: Path | None) -> Iterator[_Evidence]:
     """The comparisons of the photos, and of the index while it cannot be changed."""
     if index is None:
         with interruptible() as interruption:
@@ -279,7 +279,7 @@ def _archive_evidence(desk: Desk, gallery: Gallery, warnings: tuple[str, ...]) -
     finder = open_finder(desk, references, desk.limits)
     indexes = list(finder.indexes(finder.comparable(desk.answered())))
     model, _, num_tracks = observe_archive(desk, references, (index for _, index in indexes))
-    rule = rule_for(desk.config, usual, Pairs(num_tracks * references.num_targets))
+    rule = build_rule(desk.config, usual, Pairs(num_tracks * references.num_targets))
     labels = [target.label for target in gallery.targets]
     videos = []
     for record, index in indexes:
@@ -300,18 +300,18 @@ def _archive_evidence(desk: Desk, gallery: Gallery, warnings: tuple[str, ...]) -
 
 def _misses(kind: str, trials: Trials, limits: tuple[Limits, Limits]) -> Comparison:
     """Misses by the threshold alone; a margin makes them more."""
-    return _counted(kind, True, trials, [trials.evidence < np.float32(pair.threshold) for pair in limits])
+    return _count(kind, True, trials, [trials.evidence < np.float32(pair.threshold) for pair in limits])
 
 
 def _false_matches(kind: str, trials: Trials, limits: tuple[Limits, Limits]) -> Comparison:
     """False matches by the threshold alone; a margin makes them fewer."""
-    found = _counted(kind, False, trials, [trials.evidence >= np.float32(pair.threshold) for pair in limits])
+    found = _count(kind, False, trials, [trials.evidence >= np.float32(pair.threshold) for pair in limits])
     if len(trials) < LEAST_STRANGERS:
         return found
     return replace(found, estimated=fit_tail(trials.evidence, trials.face).rate(limits[1].threshold))
 
 
-def _counted(kind: str, mates: bool, trials: Trials, errors: Sequence[npt.NDArray[np.bool_]]) -> Comparison:
+def _count(kind: str, mates: bool, trials: Trials, errors: Sequence[npt.NDArray[np.bool_]]) -> Comparison:
     """The comparison of a kind; errors with the limits in use, then with the suggested ones."""
     lowest, median, highest = np.quantile(trials.evidence, (0, 0.5, 1)).tolist()
     in_use, suggested = (counted_rate(int(wrong.sum()), len(trials)) for wrong in errors)

@@ -100,21 +100,21 @@ def _risk(draw: ImageDraw.ImageDraw, font: _Font, top: int, calibration: Calibra
     """The risk curves on a logarithmic scale, and the risk that is asked for."""
     bottom = _axis(draw, font, top)
 
-    def y_of(expected: float) -> float:
+    def scale_y(expected: float) -> float:
         decade = min(max(math.log10(max(expected, 1e-12)), _LEAST_RISK), _MOST_RISK)
         return bottom - (decade - _LEAST_RISK) / (_MOST_RISK - _LEAST_RISK) * (bottom - top)
 
     for decade in range(_LEAST_RISK, _MOST_RISK + 1):
-        y = y_of(10.0**decade)
+        y = scale_y(10.0**decade)
         draw.line((_x(_LOWEST), y, _x(_HIGHEST), y), fill=_GRID)
         draw.text((8, y - 9), f"{10.0**decade:g}", fill=_INK, font=font)
     here = [(_x(point.threshold), point.here) for point in calibration.risk if point.here is not None]
     if here:
-        upper, lower = [(x, y_of(rate.high)) for x, rate in here], [(x, y_of(rate.low)) for x, rate in here]
+        upper, lower = [(x, scale_y(rate.high)) for x, rate in here], [(x, scale_y(rate.low)) for x, rate in here]
         draw.polygon([*upper, *reversed(lower)], fill=_BAND)
-    draw.line([(_x(point.threshold), y_of(point.usual)) for point in calibration.risk], fill=_USUAL, width=3)
-    draw.line([(x, y_of(rate.value)) for x, rate in here], fill=_HERE, width=3)
-    y = y_of(calibration.false_tracks)
+    draw.line([(_x(point.threshold), scale_y(point.usual)) for point in calibration.risk], fill=_USUAL, width=3)
+    draw.line([(x, scale_y(rate.value)) for x, rate in here], fill=_HERE, width=3)
+    y = scale_y(calibration.false_tracks)
     draw.line((_x(_LOWEST), y, _x(_HIGHEST), y), fill=_RISK, width=2)
     text = f"the risk: {calibration.false_tracks:g}"
     draw.text((_x(_HIGHEST) - draw.textlength(text, font=font), y - 20), text, fill=_RISK, font=font)

@@ -16,18 +16,18 @@ from fastface.census.census import (
     undo_path,
     with_shown_settings,
 )
-from fastface.census.clusters.clustering import LinkRule, clustered
+from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.census.clusters.correction_log import read_corrections, write_corrections
 from fastface.census.clusters.corrections import Anchor, Corrections, rejoin_tracks
 from fastface.census.selection import (
-    anchor_at,
-    anchors_of,
     best_tracks,
     body_anchors,
+    choose_anchors,
     face_anchors,
+    find_places,
     in_words,
     log_correction,
-    places_of,
+    make_anchor,
     renewed,
     tell_store,
     together_note,
@@ -80,12 +80,12 @@ def correct(
     with open_desk(config, out, observer, "pick") as opened:
         said = Corrections.load(corrections_path(opened))
         desk, before = shown_census(opened, said, shown)
-        places = [] if correction == "restore" else places_of(before, chosen, with_aliases=correction == "merge")
+        places = [] if correction == "restore" else find_places(before, chosen, with_aliases=correction == "merge")
         if correction == "merge" and len(places) == 1 and _are_joined(before, chosen):
             number = before.persons[places[0]].number
             desk.observer.note(f"they are one person already: {number}; nothing was changed")
             return publish(desk, before)
-        corrected = _corrected(desk, before, places, said.renewed(renewed(desk, before)), correction)
+        corrected = _correct(desk, before, places, said.renewed(renewed(desk, before)), correction)
         log_correction(desk, before, places, correction, said)
         if correction == "merge":
             tell_store(desk, before, places, "")
@@ -142,22 +142,22 @@ def _rejoin(desk: Desk, now: Corrections, before: Corrections) -> None:
             index.rewrite_tracks(joined.track)
 
 
-def _corrected(
+def _correct(
     desk: Desk, census: Census, places: Sequence[int], said: Corrections, correction: Correction
 ) -> Corrections:
     if correction == "restore":
         return replace(said, rejected=())
     if correction == "merge":
-        return _merged(desk, census, places, said)
+        return _merge(desk, census, places, said)
     for place in places:
         if correction == "reject":
-            said = said.without(anchors_of(desk, census, [place]))
+            said = said.without(choose_anchors(desk, census, [place]))
         else:
             said = _split(desk, census, place, said)
     return said
 
 
-def _merged(desk: Desk, census: Census, places: Sequence[int], said: Corrections) -> Corrections:
+def _merge(desk: Desk, census: Census, places: Sequence[int], said: Corrections) -> Corrections:
     if len(places) < 2:
         raise ConfigError("--merge: name at least two persons")
     if len(names := sorted({census.persons[place].name for place in places} - {""})) > 1:
@@ -166,7 +166,7 @@ def _merged(desk: Desk, census: Census, places: Sequence[int], said: Corrections
         raise ConfigError(f"they are called {called}: fastface pick {numbers} --name NAME makes them one")
     if note := together_note(census, places):
         desk.observer.note(note)
-    return said.merged(anchors_of(desk, census, places))
+    return said.merged(choose_anchors(desk, census, places))
 
 
 def _split(desk: Desk, census: Census, place: int, said: Corrections) -> Corrections:
@@ -192,7 +192,7 @@ def _halves(desk: Desk, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
     while not label.any():
         threshold += _SPLIT_STEP
         rule = LinkRule(threshold, settings.clear_score, threshold)
-        label, _ = clustered(census.roll.tracks[rows], rule, apart=none, together=none)
+        label, _ = cluster_tracks(census.roll.tracks[rows], rule, apart=none, together=none)
     largest = int(np.bincount(label).argmax())
     return best_tracks(census, rows[label == largest]), best_tracks(census, rows[label != largest])
 
@@ -217,13 +217,13 @@ def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tup
         alike = "" if cut is None else f": before and after any moment its faces are alike by {cut.cosine:.2f} or more"
         raise ConfigError(alone + alike)
     contract = desk.networks.contract
-    return anchor_at(video_id, faces, cut.before, contract), anchor_at(video_id, faces, cut.after, contract)
+    return make_anchor(video_id, faces, cut.before, contract), make_anchor(video_id, faces, cut.after, contract)
 
 
 def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
     """Return the person of the next census that a person became; empty if number and person are the same."""
     title, number = before.persons[place].title, before.persons[place].number
-    rows = before.stretches_of([place])
+    rows = before.list_stretches([place])
     rows = rows[before.unseen.is_faceless[rows]]
     # Where faces tell whose a body is, its stretches may be others now; where they do not, it is its track as a whole.
     seen = _same(before.roll.tracks, np.flatnonzero(before.label == place), now.roll.tracks)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastface.commands.enroll import enrol
 from fastface.config import Config
-from fastface.curation.candidates import Candidate, score_of
+from fastface.curation.candidates import Candidate, score_candidate
 from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
 from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
 from fastface.curation.overlays import find_overlays
@@ -18,7 +18,7 @@ from fastface.curation.selection import select
 from fastface.curation.set_folder import SetFolder, locked_set
 from fastface.curation.sources import Source, list_sources
 from fastface.errors import InputError
-from fastface.gallery.nearest import claims_of
+from fastface.gallery.nearest import match_nearest
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import Limits
 from fastface.runtime.engines import ready_networks
@@ -97,7 +97,7 @@ def curate(
             for warning in report.warnings:
                 observer.note(warning)
         looker = Looker(config, networks, interrupted)
-        candidates = _looked_at(looker, listing.sources)
+        candidates = _read_pictures(looker, listing.sources)
         _judge(candidates, config, limits, gallery, observer)
         chosen = select([one for one in candidates if one.is_open], config.curate)
         folder.give_names(chosen)
@@ -109,8 +109,8 @@ def curate(
     return CurateResult(out, tuple(candidates), (*listing.faults, *faults))
 
 
-def _looked_at(looker: Looker, sources: Sequence[Source]) -> list[Candidate]:
-    found = looker.look_at([source.path for source in sources])
+def _read_pictures(looker: Looker, sources: Sequence[Source]) -> list[Candidate]:
+    found = looker.read_pictures([source.path for source in sources])
     candidates = []
     for source in sources:
         looked = found[source.path]
@@ -129,7 +129,7 @@ def _judge(
     if gallery is None:
         take_largest_faces(readable, config.curate)
     else:
-        take_asked_faces(readable, _asked(readable, gallery, limits), config.curate)
+        take_asked_faces(readable, _match_targets(readable, gallery, limits), config.curate)
     with_face = [candidate for candidate in readable if candidate.face is not None]
     number_scenes(with_face, config.curate)
     drop_copies([candidate for candidate in with_face if candidate.is_open])
@@ -137,16 +137,16 @@ def _judge(
     if gallery is None and (note := compare_with_medoid(compared, limits.enter)):
         observer.note(note)
     for candidate in with_face:
-        candidate.score = score_of(candidate, config.curate)
+        candidate.score = score_candidate(candidate, config.curate)
     compared = [candidate for candidate in with_face if candidate.is_open]
     drop_doubles(compared, config.curate, find_overlays(compared))
 
 
-def _asked(candidates: Sequence[Candidate], gallery: Gallery, limits: Limits) -> Asked:
+def _match_targets(candidates: Sequence[Candidate], gallery: Gallery, limits: Limits) -> Asked:
     """Match each face with the targets by itself: a picture is no track."""
     parts = [candidate.seen.faces.embedding for candidate in candidates]
     embeddings = np.concatenate(parts) if parts else np.empty((0, 1), np.float16)
-    claims = claims_of(embeddings, ReferenceSet(gallery), _BELOW_EVERY_COSINE)
+    claims = match_nearest(embeddings, ReferenceSet(gallery), _BELOW_EVERY_COSINE)
     if gallery.everyone:
         return Asked(claims.lookalike < limits.enter, np.ones(len(embeddings), np.float32), limits.enter)
     is_person = (claims.similarity >= limits.enter) & (claims.margin >= limits.margin)

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
-from fastface.enrollment.photo_pool import look_at, picture_settings
+from fastface.enrollment.photo_pool import picture_settings, read_pictures
 from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.photo_set.sources import collect
 from fastface.gallery.photo_set.test_time_augmentation import Resampling
@@ -64,7 +64,7 @@ def enrol(
         InterruptError: The user stopped it.
     """
     photos = [*collect(targets).photos, *collect(config.match.lookalikes).photos]
-    found = _found(dict.fromkeys(photo.path for photo in photos), config, networks, interrupted, known)
+    found = _collect_faces(dict.fromkeys(photo.path for photo in photos), config, networks, interrupted, known)
 
     def analyse(path: Path) -> Faces:
         faces = found.get(path, InputError(path, "it was not there when photos were listed"))
@@ -93,7 +93,7 @@ def _check(interrupted: Callable[[], int | None]) -> None:
         raise InterruptError(number)
 
 
-def _found(
+def _collect_faces(
     paths: Collection[Path],
     config: Config,
     networks: Networks,
@@ -102,12 +102,12 @@ def _found(
 ) -> _Found:
     """The faces of each photo, looked up or looked for."""
     if known is None:
-        return _look_at(paths, config, networks, interrupted)
+        return _read_photos(paths, config, networks, interrupted)
     index = PhotoIndex(known, _recipe(config, networks))
     keys = {path: index.key(path) for path in paths}
     looked_up = {path: index.faces(key) for path, key in keys.items()}
     found: _Found = {path: faces for path, faces in looked_up.items() if faces is not None}
-    seen = _look_at([path for path in paths if path not in found], config, networks, interrupted)
+    seen = _read_photos([path for path in paths if path not in found], config, networks, interrupted)
     for path, result in seen.items():
         if isinstance(result, Faces) and index.key(path) == keys[path]:  # else it was replaced meanwhile
             index.put(keys[path], result)
@@ -129,12 +129,12 @@ def _resampling(config: Config) -> Resampling:
     return Resampling(config.references.flip, config.references.jitter)
 
 
-def _look_at(
+def _read_photos(
     paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
 ) -> _Found:
     limit = picture_limit(config.scan.max_pixels)
     settings = picture_settings(config, networks, _MIN_FACE), _resampling(config), limit
-    return look_at(paths, lambda: Crew("enrolment", _SERVE, 1, settings), interrupted, Faces)
+    return read_pictures(paths, lambda: Crew("enrolment", _SERVE, 1, settings), interrupted, Faces)
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:

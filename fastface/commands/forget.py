@@ -53,7 +53,7 @@ def forget(out: Path, named: Sequence[str], *, gone: bool = False, pretend: bool
     with folder.locked(), Ledger(folder.ledger) as ledger:
         records = _chosen(ledger.videos(), named, gone=gone)
         names = {record.video_id for record in records}
-        exports = [path for path in ledger.exports() if _is_export_of(path, names)]
+        exports = [path for path in ledger.exports() if _is_export(path, names)]
         if not pretend:
             for path in exports:
                 (out / path).unlink(missing_ok=True)
@@ -89,7 +89,7 @@ _MOST_NAMED = 10
 _CROP = re.compile(r"(?P<video>.+)_\d+\.\d{3}_\d+\.\w+")
 
 
-def _is_export_of(path: str, videos: Collection[str]) -> bool:
+def _is_export(path: str, videos: Collection[str]) -> bool:
     """Return whether a file below OUT was made of one of these videos; those of earlier answers are left alone."""
     folder, _, rest = path.partition("/")
     if folder == EARLIER:

@@ -14,10 +14,10 @@ from fastface.census.clusters.unseen_bodies import once_a_frame
 from fastface.census.files import write_people
 from fastface.census.photo_names import is_reserved_name
 from fastface.census.selection import (
-    anchors_of,
+    choose_anchors,
+    find_places,
     in_words,
     log_correction,
-    places_of,
     renewed,
     tell_store,
     together_note,
@@ -25,16 +25,16 @@ from fastface.census.selection import (
 from fastface.commands.people import publish
 from fastface.commands.run import answer, reported
 from fastface.config import Config
-from fastface.cosine import distinct_rows, normalized
+from fastface.cosine import distinct_rows, normalize_rows
 from fastface.diagnostics.preflight import look_at_index
 from fastface.errors import ConfigError
 from fastface.export.selection_npz import PickedVideo, write_picked
 from fastface.files import private_folder
 from fastface.gallery.bank import save_bank
 from fastface.gallery.matching import EVERYONE
-from fastface.gallery.nearest import claims_for
+from fastface.gallery.nearest import match_given
 from fastface.gallery.photo_set.photos import Reference
-from fastface.gallery.photo_set.sources import label_of
+from fastface.gallery.photo_set.sources import make_label
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.store import VideoIndex
 from fastface.names import is_shown, valid_text
@@ -85,10 +85,10 @@ def pick(
     with open_desk(config, out, observer, "pick") as opened, reported(opened, "pick") as result:
         corrections = Corrections.load(corrections_path(opened))
         desk, census = shown_census(opened, corrections, shown)
-        places = places_of(census, chosen, with_aliases=True)
+        places = find_places(census, chosen, with_aliases=True)
         persons = [census.persons[place] for place in places]
-        called = _called(census, places, name)
-        label = label_of(called or persons[0].title)
+        called = _resolve_name(census, places, name)
+        label = make_label(called or persons[0].title)
         if note := together_note(census, places):
             desk.observer.note(note)
         rows = np.flatnonzero(np.isin(census.label, places))
@@ -123,12 +123,12 @@ def _check_name(name: str) -> None:
     Raises:
         ConfigError: It is such.
     """
-    reserved = label_of(name) == EVERYONE or is_reserved_name(name)
+    reserved = make_label(name) == EVERYONE or is_reserved_name(name)
     if reserved or not name.strip() or not is_shown(name):
         raise ConfigError(f"{name!r} cannot be the name of a person")
 
 
-def _called(census: Census, places: Sequence[int], name: str) -> str:
+def _resolve_name(census: Census, places: Sequence[int], name: str) -> str:
     """Return the person's name; empty if there is none.
 
     Raises:
@@ -153,7 +153,7 @@ def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Co
         )
     if len(places) > 1:
         numbers = in_words(census, places)
-        joined = said.renewed(renewed(desk, census)).merged(anchors_of(desk, census, places))
+        joined = said.renewed(renewed(desk, census)).merged(choose_anchors(desk, census, places))
         log_correction(desk, census, places, "merge", said)
         tell_store(desk, census, places, name)  # first: stopped after it, the same command still means the same
         joined.save(corrections_path(desk))
@@ -171,10 +171,10 @@ def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Co
 
 def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -> Gallery:
     """The mean of the persons' tracks as a target, those of all others as lookalikes."""
-    means = normalized(census.centroid)
+    means = normalize_rows(census.centroid)
     seen = [place for place in places if place < len(means)]
     weights = np.array([census.persons[place].faces for place in seen], np.float64)
-    mean = normalized((weights @ means[seen].astype(np.float64))[None]) if seen else means[:0]
+    mean = normalize_rows((weights @ means[seen].astype(np.float64))[None]) if seen else means[:0]
     others = tuple(
         Target(census.persons[place].title, row[None], (census.persons[place].title,))
         for place, row in enumerate(means)
@@ -203,7 +203,7 @@ def _reference(faces: Faces, row: int, video_id: str) -> Reference:
     x1, y1, x2, y2 = faces.boxes[row].tolist()
     return Reference(
         source=valid_text(f"{video_id} at {faces.time[row]:.3f} s"),
-        embedding=normalized(faces.embedding[row][None])[0],
+        embedding=normalize_rows(faces.embedding[row][None])[0],
         face_size=min(x2 - x1, y2 - y1),
         sharpness=float(faces.sharpness[row]),
         det_score=float(faces.det_score[row]),
@@ -247,12 +247,12 @@ def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bo
     read = read_bodies(desk, census.roll, census.unseen, video)
     assert read is not None, video
     bodies, row = read
-    return bodies[np.isin(row, census.stretches_of(places))]
+    return bodies[np.isin(row, census.list_stretches(places))]
 
 
 def _hits(faces: Faces, rows: _Rows, period: float, references: ReferenceSet) -> Hits:
     rows = rows[np.argsort(faces.time[rows], kind="stable")]
-    similarity, margin = claims_for(faces.embedding[rows], references, np.zeros(len(rows), np.int32))
+    similarity, margin = match_given(faces.embedding[rows], references, np.zeros(len(rows), np.int32))
     return Hits(
         face=rows,
         time=faces.time[rows],

@@ -159,7 +159,7 @@ def reported(desk: Desk, command: str, found: Discovery | None = None) -> Iterat
 
 def _conclude(desk: Desk, result: RunResult, started: float) -> None:
     asks_all = result.command in ("find", "pick")
-    result.videos = desk.outcomes(desk.records()) if asks_all else desk.outcomes_of(result.inputs)
+    result.videos = desk.outcomes(desk.records()) if asks_all else desk.list_outcomes(result.inputs)
     totals = result.counts
     totals.videos = len(result.videos)
     for video in result.videos:

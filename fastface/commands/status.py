@@ -13,7 +13,7 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.video_state import describe_state
 from fastface.names import valid_text
-from fastface.runtime.output_folder import holder_of
+from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
 
 __all__ = ["Status", "read_status"]
@@ -53,7 +53,7 @@ def read_status(out: Path) -> Status:
     try:
         if not path.exists():
             raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
-        holder = holder_of(out)
+        holder = find_holder(out)
         with Ledger(path, read_only=True) as ledger:
             records = ledger.videos()
             units = {r.video_id: ledger.units(r.video_id).values() for r in records if r.state == "scanning"}

@@ -82,12 +82,12 @@ def load_config(
     variables = _environment_layer(environment, known.get("models", {}))
     for name, layer in _layers(profile, file, variables, flags or {}):
         for section, keys in layer.items():
-            merged[section] = _joined(merged.get(section, {}), keys)
+            merged[section] = _join_layers(merged.get(section, {}), keys)
             for key in keys if isinstance(keys, Mapping) else ("",):
                 origins[section, key] = _origin(name, section, key, environment, typed or {})
     if known:
         known["models"] = _fitting_models(known.get("models", {}), merged.get("models"))
-        merged = {**known, **{name: _joined(known.get(name, {}), layer) for name, layer in merged.items()}}
+        merged = {**known, **{name: _join_layers(known.get(name, {}), layer) for name, layer in merged.items()}}
     try:
         config = Config.model_validate(merged)
     except ValidationError as error:
@@ -106,7 +106,7 @@ def _fitting_models(remembered: Mapping[str, Any], given: object) -> Mapping[str
     return {name: value for name, value in remembered.items() if name not in dropped}
 
 
-def _joined(known: object, layer: object) -> object:
+def _join_layers(known: object, layer: object) -> object:
     """A section with what a later layer says of it. What is no section is kept as it is, for the validation to name."""
     both = isinstance(known, Mapping) and isinstance(layer, Mapping)
     return {**known, **layer} if both else known if isinstance(layer, Mapping) else layer  # type: ignore[dict-item]

@@ -74,7 +74,7 @@ def _clock_time(value: object) -> object:
         raise ValueError("must be a time of day, as 06:30") from error
 
 
-def _listed(value: object) -> object:
+def _to_list(value: object) -> object:
     """A comma-separated list."""
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
@@ -123,14 +123,14 @@ Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 Cards = Annotated[
     tuple[Annotated[int, Field(ge=0, le=63)], ...], BeforeValidator(_card_numbers), AfterValidator(_distinct)
 ]
-Ratios = Annotated[tuple[Annotated[str, AfterValidator(_ratio)], ...], BeforeValidator(_listed), AfterValidator(_some)]
+Ratios = Annotated[tuple[Annotated[str, AfterValidator(_ratio)], ...], BeforeValidator(_to_list), AfterValidator(_some)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Similarity = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 HashBits = Annotated[int, Field(ge=0, le=64)]
 Pad = Annotated[tuple[Seconds, Seconds], BeforeValidator(_pair)]
 ClockTime = Annotated[time | None, BeforeValidator(_clock_time)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list)]
 
 
 class Section(BaseModel):

@@ -18,11 +18,11 @@ __all__ = [
     "Looked",
     "PictureMeasures",
     "Pose",
+    "classify_framing",
+    "classify_pose",
     "exposure",
-    "framing_of",
     "largest_face",
-    "pose_of",
-    "score_of",
+    "score_candidate",
     "take_face",
 ]
 
@@ -173,17 +173,17 @@ def take_face(candidate: Candidate, row: int, settings: CurateConfig) -> None:
         share=(bottom - top) / height,
         is_uncut=bool(is_uncut(faces.boxes[[row]], faces.landmarks[[row]], candidate.seen.measures.size)[0]),
     )
-    candidate.framing = framing_of(candidate.face.share, settings)
-    candidate.pose = pose_of(candidate.face.yaw, settings)
+    candidate.framing = classify_framing(candidate.face.share, settings)
+    candidate.pose = classify_pose(candidate.face.yaw, settings)
 
 
-def framing_of(share: float, settings: CurateConfig) -> FramingClass:
+def classify_framing(share: float, settings: CurateConfig) -> FramingClass:
     """The class of a picture whose face has this share of its height."""
     limits = (settings.close_up_face, settings.portrait_face, settings.half_face)
     return next((name for name, least in zip(FRAMINGS, limits, strict=False) if share >= least), "full")
 
 
-def pose_of(yaw: float, settings: CurateConfig) -> Pose:
+def classify_pose(yaw: float, settings: CurateConfig) -> Pose:
     """The class of a head turned by `yaw` degrees to either side."""
     if abs(yaw) < settings.frontal_yaw:
         return "frontal"
@@ -198,7 +198,7 @@ def exposure(measures: PictureMeasures) -> float:
     return 4 * measures.mean * (1 - measures.mean) * max(0.0, 1 - measures.crushed - measures.blown)
 
 
-def score_of(candidate: Candidate, settings: CurateConfig) -> float:
+def score_candidate(candidate: Candidate, settings: CurateConfig) -> float:
     """Score a picture with a face: the weighted sum of four shares, less the penalties.
 
     The shares, each 0–1: similarity to the person, sharpness s of the face as s / (s + 100), exposure, det_score.

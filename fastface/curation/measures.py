@@ -52,7 +52,7 @@ def measure(picture: Image) -> PictureMeasures:
         cv2.error: A side is longer than OpenCV's resizing takes.
     """
     grey: _Grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
-    small = _fitted(grey)
+    small = _fit(grey)
     top, bottom, left, right = _content(small)
     # Borders have their own measure; counted as shadows they would be punished twice.
     inside = small[top:bottom, left:right] if top < bottom and left < right else small
@@ -88,7 +88,7 @@ def perceptual_hash(grey: _Grey) -> int:
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes())
 
 
-def _fitted(grey: _Grey) -> _Grey:
+def _fit(grey: _Grey) -> _Grey:
     height, width = grey.shape
     factor = _SIDE / max(height, width)
     if factor >= 1:

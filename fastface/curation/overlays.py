@@ -47,7 +47,7 @@ def is_overlaid(picture: _Thumbnail, other: _Thumbnail) -> bool:
     differs = difference >= _DIFFERENT_LEVELS
     if not _LEAST_AREA <= float(differs.mean()) <= _MOST_AREA:
         return False
-    around = _widened(differs)
+    around = _dilate(differs)
     mine, others = (float(_edges(thumbnail)[around].mean()) for thumbnail in (picture, other))
     elsewhere = difference[~around]
     is_copy = not elsewhere.size or float(elsewhere.mean()) <= _SAME_LEVELS
@@ -71,7 +71,7 @@ def find_overlays(candidates: Sequence[Candidate]) -> dict[int, int]:
     return found
 
 
-def _widened(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """The mask and the eight neighbours of each of its pixels."""
     rows = mask.copy()
     rows[1:] |= mask[:-1]

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastface.config import Config
 from fastface.curation.candidates import Looked
 from fastface.curation.pages import Page
-from fastface.enrollment.photo_pool import STALL_SECONDS, look_at, picture_settings, refusal
+from fastface.enrollment.photo_pool import STALL_SECONDS, picture_settings, read_pictures, refusal
 from fastface.errors import InputError
 from fastface.pipeline.process_pool import Crew
 from fastface.pipeline.task_pool import Refused, run_errands
@@ -29,9 +29,9 @@ class Looker:
         self._settings = picture_settings(config, networks, config.scan.min_face)
         self._interrupted = interrupted
 
-    def look_at(self, paths: Collection[Path]) -> dict[Path, Looked | InputError]:
-        """Yield the content of each picture, or why it cannot be used; raises as `look_at` of the photo pool."""
-        return look_at(paths, self._crew, self._interrupted, Looked)
+    def read_pictures(self, paths: Collection[Path]) -> dict[Path, Looked | InputError]:
+        """Yield the content of each picture, or why it cannot be used; raises as `read_pictures` of the photo pool."""
+        return read_pictures(paths, self._crew, self._interrupted, Looked)
 
     def draw(self, pages: Sequence[Page]) -> None:
         """Writes the pages of the contact sheet.

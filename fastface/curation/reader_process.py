@@ -16,7 +16,7 @@ from fastface.pipeline.inference.analyser import open_analyser
 from fastface.pipeline.messages import Alive, WorkerSettings
 from fastface.pipeline.task_pool import serve_errands
 from fastface.types import Image
-from fastface.video.frames.image_file import format_of, read_picture
+from fastface.video.frames.image_file import read_format, read_picture
 
 __all__ = ["serve"]
 
@@ -51,14 +51,14 @@ def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) ->
             picture = read_picture(task)
             connection.send(Alive())
             analyser = analyser or open_analyser(settings)  # pictures that cannot be read need no networks
-            return _looked_at(analyser, task, picture)
+            return _read_picture(analyser, task, picture)
         except InputError as error:
             return error
 
     serve_errands(connection, do)
 
 
-def _looked_at(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
+def _read_picture(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
     try:
         measures, faces = measure(picture), analyser.analyse_picture(picture)
     except cv2.error as error:
@@ -69,7 +69,7 @@ def _looked_at(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             stream.seek(0)
-            suffix = _SUFFIXES[format_of(stream)]
+            suffix = _SUFFIXES[read_format(stream)]
     except (OSError, KeyError) as error:
         raise InputError(path, "it changed while it was read") from error
     return Looked(measures, faces, suffix, sha256)

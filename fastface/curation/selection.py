@@ -117,12 +117,12 @@ def deal(available: Sequence[int], shares: Sequence[float], total: int) -> list[
         weights = {place: shares[place] for place in open_classes}
         if not sum(weights.values()):
             weights = dict.fromkeys(open_classes, 1.0)
-        for place, count in _apportioned(weights, left).items():
+        for place, count in _apportion(weights, left).items():
             dealt[place] = min(available[place], dealt[place] + count)
     return dealt
 
 
-def _apportioned(weights: dict[int, float], total: int) -> dict[int, int]:
+def _apportion(weights: dict[int, float], total: int) -> dict[int, int]:
     """Hamilton's method: whole parts, then one more for the largest remainders."""
     whole = sum(weights.values())
     exact = {place: weight * total / whole for place, weight in weights.items()}

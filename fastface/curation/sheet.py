@@ -52,7 +52,7 @@ def _draw_tile(sheet: Image.Image, tile: Tile, place: tuple[int, int]) -> None:
     for row, (line, ink) in enumerate(zip(tile.lines, (_INK, _FAINT), strict=True)):
         font, shown = lettering(line, _SMALL, _plain(line))
         place = left, top + _SIDE + 1 + row * _LINE_HEIGHT
-        draw.text(place, _shortened(draw, shown, font), fill=ink, font=font)
+        draw.text(place, _shorten(draw, shown, font), fill=ink, font=font)
 
 
 def _plain(text: str) -> str:
@@ -60,7 +60,7 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii") or "picture"
 
 
-def _shortened(draw: ImageDraw.ImageDraw, text: str, font: Font) -> str:
+def _shorten(draw: ImageDraw.ImageDraw, text: str, font: Font) -> str:
     """The text as wide as a tile at most: its end is kept, where names of one video differ."""
     kept = text
     while kept and draw.textlength(kept if kept == text else _ELLIPSIS + kept, font=font) > _SIDE:

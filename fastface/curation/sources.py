@@ -79,7 +79,7 @@ def list_sources(arguments: Sequence[str], out: Path) -> Listing:
     closed: list[str] = []
     found: dict[Path, bool] = {}
     for argument in arguments:
-        paths = _named(argument)
+        paths = _collect_named(argument)
         if not paths:
             faults.append(f"{argument!r}: no such file or folder")
         for path in paths:
@@ -95,7 +95,7 @@ def list_sources(arguments: Sequence[str], out: Path) -> Listing:
     return Listing(tuple(sorted(sources, key=_place)), tuple(closed))
 
 
-def _named(argument: str) -> list[Path]:
+def _collect_named(argument: str) -> list[Path]:
     if argument and os.path.lexists(argument):
         return [Path(argument)]
     # Path.glob takes no absolute pattern.

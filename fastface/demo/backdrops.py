@@ -37,17 +37,17 @@ def _gradient(size: Size, top: Colour, bottom: Colour) -> Image:
     return np.ascontiguousarray(np.broadcast_to(np.rint(rows), (size[1], size[0], 3)).astype(np.uint8))
 
 
-def _at(picture: Image, x: float, y: float) -> tuple[int, int]:
+def _point(picture: Image, x: float, y: float) -> tuple[int, int]:
     """The pixel at a share of the width and of the height."""
     return round(picture.shape[1] * x), round(picture.shape[0] * y)
 
 
 def _disc(picture: Image, x: float, y: float, radius: float, colour: Colour) -> None:
-    cv2.circle(picture, _at(picture, x, y), round(picture.shape[0] * radius), colour, -1, cv2.LINE_AA)
+    cv2.circle(picture, _point(picture, x, y), round(picture.shape[0] * radius), colour, -1, cv2.LINE_AA)
 
 
 def _hill(picture: Image, centre: tuple[float, float], axes: tuple[float, float], colour: Colour) -> None:
-    cv2.ellipse(picture, _at(picture, *centre), _at(picture, *axes), 0, 0, 360, colour, -1, cv2.LINE_AA)
+    cv2.ellipse(picture, _point(picture, *centre), _point(picture, *axes), 0, 0, 360, colour, -1, cv2.LINE_AA)
 
 
 def _cloud(picture: Image, x: float, y: float) -> None:
@@ -67,12 +67,12 @@ def _paint_hills(size: Size) -> Image:
 
 def _paint_room(size: Size) -> Image:
     picture = _gradient(size, (196, 220, 232), (170, 200, 216))
-    cv2.rectangle(picture, _at(picture, 0.06, 0.12), _at(picture, 0.26, 0.56), (240, 250, 250), -1)
-    cv2.rectangle(picture, _at(picture, 0.075, 0.145), _at(picture, 0.245, 0.535), (238, 206, 150), -1)
-    cv2.rectangle(picture, _at(picture, 0.155, 0.12), _at(picture, 0.165, 0.56), (240, 250, 250), -1)
-    cv2.rectangle(picture, _at(picture, 0.76, 0.2), _at(picture, 0.92, 0.44), (70, 110, 140), -1)
-    cv2.rectangle(picture, _at(picture, 0.775, 0.23), _at(picture, 0.905, 0.41), (200, 230, 190), -1)
-    cv2.rectangle(picture, _at(picture, 0, 0.82), _at(picture, 1, 1), (90, 130, 168), -1)
+    cv2.rectangle(picture, _point(picture, 0.06, 0.12), _point(picture, 0.26, 0.56), (240, 250, 250), -1)
+    cv2.rectangle(picture, _point(picture, 0.075, 0.145), _point(picture, 0.245, 0.535), (238, 206, 150), -1)
+    cv2.rectangle(picture, _point(picture, 0.155, 0.12), _point(picture, 0.165, 0.56), (240, 250, 250), -1)
+    cv2.rectangle(picture, _point(picture, 0.76, 0.2), _point(picture, 0.92, 0.44), (70, 110, 140), -1)
+    cv2.rectangle(picture, _point(picture, 0.775, 0.23), _point(picture, 0.905, 0.41), (200, 230, 190), -1)
+    cv2.rectangle(picture, _point(picture, 0, 0.82), _point(picture, 1, 1), (90, 130, 168), -1)
     return picture
 
 
@@ -80,13 +80,19 @@ def _paint_night(size: Size) -> Image:
     picture = _gradient(size, (70, 34, 20), (120, 84, 60))
     stars = np.random.default_rng(7).random((60, 2)) * (1, 0.6)
     for x, y in stars:
-        cv2.circle(picture, _at(picture, float(x), float(y)), 1, (220, 230, 235), -1, cv2.LINE_AA)
+        cv2.circle(picture, _point(picture, float(x), float(y)), 1, (220, 230, 235), -1, cv2.LINE_AA)
     _disc(picture, 0.14, 0.2, 0.09, (200, 240, 246))
     _disc(picture, 0.165, 0.18, 0.08, (82, 44, 28))
     for place, height in enumerate((0.62, 0.48, 0.7, 0.55, 0.66, 0.5, 0.6, 0.72)):
-        cv2.rectangle(picture, _at(picture, place / 8, height), _at(picture, place / 8 + 0.11, 1), (64, 44, 34), -1)
+        cv2.rectangle(
+            picture,
+            _point(picture, place / 8, height),
+            _point(picture, place / 8 + 0.11, 1),
+            (64, 44, 34),
+            -1,
+        )
         for row in range(3):
-            corner = _at(picture, place / 8 + 0.03, height + 0.06 + row * 0.1)
+            corner = _point(picture, place / 8 + 0.03, height + 0.06 + row * 0.1)
             cv2.rectangle(picture, corner, (corner[0] + 10, corner[1] + 12), (110, 200, 230), -1)
     return picture
 
@@ -94,18 +100,18 @@ def _paint_night(size: Size) -> Image:
 def _paint_beach(size: Size) -> Image:
     picture = _gradient(size, (246, 214, 170), (222, 224, 250))
     _disc(picture, 0.5, 0.5, 0.14, (110, 190, 250))
-    cv2.rectangle(picture, _at(picture, 0, 0.5), _at(picture, 1, 0.74), (190, 150, 70), -1)
+    cv2.rectangle(picture, _point(picture, 0, 0.5), _point(picture, 1, 0.74), (190, 150, 70), -1)
     for row in (0.56, 0.63, 0.69):
         for x in np.arange(0.02 + row / 7, 1, 0.16):
             cv2.line(
                 picture,
-                _at(picture, float(x), row),
-                _at(picture, float(x) + 0.06, row),
+                _point(picture, float(x), row),
+                _point(picture, float(x) + 0.06, row),
                 (226, 196, 130),
                 2,
                 cv2.LINE_AA,
             )
-    cv2.rectangle(picture, _at(picture, 0, 0.74), _at(picture, 1, 1), (160, 214, 240), -1)
+    cv2.rectangle(picture, _point(picture, 0, 0.74), _point(picture, 1, 1), (160, 214, 240), -1)
     return picture
 
 

@@ -135,14 +135,14 @@ def film_frames(script: Script, encoding: Encoding = Encoding()) -> Iterator[tup
     for frame in encoding.frames(script):
         if zoomed is None or drawn != frame - 1 or not script.looks_like_before(frame):
             picture = script.draw(frame)
-            zoomed = picture if encoding.zoom == 1 else _zoomed(picture, encoding.zoom)
+            zoomed = picture if encoding.zoom == 1 else _zoom(picture, encoding.zoom)
         drawn = frame
         if script.barcode:
             _draw_barcode(zoomed, frame, BARCODE_HEIGHT * encoding.zoom)
         yield frame, zoomed
 
 
-def _zoomed(picture: Image, zoom: int) -> Image:
+def _zoom(picture: Image, zoom: int) -> Image:
     return np.ascontiguousarray(picture.repeat(zoom, axis=0).repeat(zoom, axis=1))
 
 

@@ -54,7 +54,7 @@ class Appearance:
         if not 0 <= self.start < self.end:
             raise ValueError(f"{self.person.name!r} appears in no frame of [{self.start}, {self.end})")
 
-    def place_at(self, frame: int) -> tuple[int, int]:
+    def place_person(self, frame: int) -> tuple[int, int]:
         """(x, y) of the face's centre in one frame."""
         steps = self.end - 1 - self.start
         if self.to is None or not steps:
@@ -154,19 +154,19 @@ class Script:
     def _is_seen(self, one: Appearance, before: list[Appearance], frame: int) -> bool:
         if one.away:
             return False
-        face = _moved((BOX[0], FACE_TOP, BOX[2], FACE_BOTTOM), one, frame)
+        face = _move((BOX[0], FACE_TOP, BOX[2], FACE_BOTTOM), one, frame)
         for other in before:
-            if any(_overlap(face, _moved(part, other, frame)) for part in (HEAD_REACH, SHOULDER_REACH)):
+            if any(_overlap(face, _move(part, other, frame)) for part in (HEAD_REACH, SHOULDER_REACH)):
                 raise ValueError(f"frame {frame}: {other.person.name!r} stands before {one.person.name!r}")
         # The networks see a face once all of its glasses are in the frame.
         reach = GLASSES_ORIGIN[0] * CELL * one.scale
-        return one.place_at(frame)[0] + reach >= 0 and one.place_at(frame)[0] - reach <= self.size[0]
+        return one.place_person(frame)[0] + reach >= 0 and one.place_person(frame)[0] - reach <= self.size[0]
 
     def draw(self, frame: int) -> Image:
         """One frame without its barcode; the caller's own."""
         picture = backdrop(self._backdrops[frame], self.size).copy()
         for one in self._casts[frame]:
-            sprite(one.person, one.scale, one.disguise, away=one.away).lay_on(picture, one.place_at(frame))
+            sprite(one.person, one.scale, one.disguise, away=one.away).blend_sprite(picture, one.place_person(frame))
         return picture
 
     def looks_like_before(self, frame: int) -> bool:
@@ -174,16 +174,16 @@ class Script:
         if frame == 0 or self._backdrops[frame] != self._backdrops[frame - 1]:
             return False
         now, then = self._casts[frame], self._casts[frame - 1]
-        return now == then and all(one.place_at(frame) == one.place_at(frame - 1) for one in now)
+        return now == then and all(one.place_person(frame) == one.place_person(frame - 1) for one in now)
 
 
 def _sighting(one: Appearance, frame: int) -> Sighting:
-    centre = np.array(one.place_at(frame), np.float32)
-    return Sighting(one.person, one.disguise, _moved(BOX, one, frame), LANDMARKS * one.scale + centre)
+    centre = np.array(one.place_person(frame), np.float32)
+    return Sighting(one.person, one.disguise, _move(BOX, one, frame), LANDMARKS * one.scale + centre)
 
 
-def _moved(zone: tuple[int, int, int, int], one: Appearance, frame: int) -> tuple[int, int, int, int]:
-    x, y = one.place_at(frame)
+def _move(zone: tuple[int, int, int, int], one: Appearance, frame: int) -> tuple[int, int, int, int]:
+    x, y = one.place_person(frame)
     x1, y1, x2, y2 = (part * one.scale for part in zone)
     return x + x1, y + y1, x + x2, y + y2
 

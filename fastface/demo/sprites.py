@@ -37,7 +37,7 @@ class Sprite:
     colour: npt.NDArray[np.float32]
     clear: npt.NDArray[np.float32]
 
-    def lay_on(self, frame: Image, centre: tuple[int, int]) -> None:
+    def blend_sprite(self, frame: Image, centre: tuple[int, int]) -> None:
         """Draws the person into `frame` with the face's centre at `centre`; what lies outside is cut off."""
         x, y = centre[0] + self.origin[0], centre[1] + self.origin[1]
         height, width = self.clear.shape[:2]

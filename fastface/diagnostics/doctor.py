@@ -14,12 +14,12 @@ from fastface.backends import DEVICES, resolve_device
 from fastface.backends.nvidia import card_present, installed_versions
 from fastface.config import Config
 from fastface.diagnostics.preflight import (
+    catch_fault,
     check_decoder,
     check_out,
     check_ring,
     check_space,
-    fault_of,
-    layout_of,
+    plan_layout,
     raise_descriptors,
 )
 from fastface.errors import BackendError, ConfigError, FastfaceError, ModelError
@@ -184,7 +184,7 @@ def _decoder(config: Config) -> Iterator[Check]:
     """The decoder, if another than the usual one is asked for."""
     if config.scan.decoder == "pyav":
         return
-    fault = fault_of(partial(check_decoder, config))
+    fault = catch_fault(partial(check_decoder, config))
     yield Check("decoder", "fault" if fault else "fine", str(fault or config.scan.decoder))
 
 
@@ -215,7 +215,7 @@ def _networks(config: Config) -> Iterator[Check]:
 
 def _processes(config: Config) -> Check:
     try:
-        layout = layout_of(config)
+        layout = plan_layout(config)
         check_ring(layout.ring)
     except FastfaceError as error:
         return Check("processes", "fault", str(error))
@@ -238,7 +238,7 @@ def _ffmpeg() -> Check:
 
 def _folder(name: str, folder: Path, check: Callable[[Path], None], remedy: str) -> Check:
     """Check a folder, or its nearest existing parent, and its free space."""
-    faults = [fault for asked in (check, check_space) if (fault := fault_of(partial(asked, folder)))]
+    faults = [fault for asked in (check, check_space) if (fault := catch_fault(partial(asked, folder)))]
     if faults:
         return Check(name, "fault", "; ".join(map(str, faults)), remedy)
     return Check(name, "fine", f"{str(folder)!r}, {shutil.disk_usage(nearest(folder)).free / 1e9:.1f} GB free")

@@ -8,7 +8,7 @@ from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_at_index, look_back, target_faults
 from fastface.errors import ConfigError
 from fastface.gallery.matching import EVERYONE
-from fastface.gallery.photo_set.sources import Sources, collect, label_of
+from fastface.gallery.photo_set.sources import Sources, collect, make_label
 from fastface.models.download import published_pack
 from fastface.models.selection import data_folder
 from fastface.names import counted
@@ -77,7 +77,7 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
         left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
         targets=() if targets is None else _targets(config, targets),
         **_means(config),
-        output=(repr(str(out)), *(() if targets is None else _moved(config, targets, out))),
+        output=(repr(str(out)), *(() if targets is None else _describe_move(config, targets, out))),
     )
 
 
@@ -88,7 +88,7 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
         FastfaceError: As the command itself would, as far as it can be known without decoding.
     """
     look_back(config, targets, out)
-    output = (repr(str(out)), *_moved(config, targets, out))
+    output = (repr(str(out)), *_describe_move(config, targets, out))
     return Preview(targets=_targets(config, targets), **_means(config), output=output)
 
 
@@ -150,19 +150,19 @@ def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
     faults = target_faults(config, targets)
     if faults and not config.match.allow_faults:
         raise ConfigError(faults)
-    return (*_named(collect(targets)), *(f"not {line}" for line in _named(collect(config.match.lookalikes))))
+    return (*_list_named(collect(targets)), *(f"not {line}" for line in _list_named(collect(config.match.lookalikes))))
 
 
-def _moved(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
+def _describe_move(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
     """Describe where the answer to another question would go; nothing for banks, whose labels are not read here."""
     sources = collect(targets)
     labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
-    labels |= {label_of(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
+    labels |= {make_label(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
     line = "" if sources.banks or config.export.replace else describe_move(out, labels)
     return (line,) if line else ()
 
 
-def _named(sources: Sources) -> list[str]:
+def _list_named(sources: Sources) -> list[str]:
     named = [f"{photo.label}: {str(photo.path)!r}" for photo in sources.photos]
     named += [f"bank {str(path)!r}" for path in sources.banks]
     return named + ["every face"] * sources.everyone

@@ -11,27 +11,27 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from fastface.backends import aim_at, resolve_device
+from fastface.backends import resolve_device, select_device
 from fastface.backends.nvidia import card_present
 from fastface.config import Config
 from fastface.errors import BackendError, ConfigError, FastfaceError, SpaceError
 from fastface.gallery.photo_set.sources import collect
 from fastface.pipeline.ring import Ring, RingShape, available_bytes
 from fastface.runtime.networks import cache_folder, open_networks, require_persons, thresholds
-from fastface.runtime.output_folder import check_writable, inputs_of, nearest, require_free, require_index
+from fastface.runtime.output_folder import check_writable, discover_inputs, nearest, require_free, require_index
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.video.discover import Discovery
 
 __all__ = [
+    "catch_fault",
     "check_decoder",
     "check_out",
     "check_ring",
     "check_space",
-    "fault_of",
-    "layout_of",
     "look_ahead",
     "look_at_index",
     "look_back",
+    "plan_layout",
     "raise_descriptors",
     "target_faults",
 ]
@@ -61,11 +61,11 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
     """
     found: list[Discovery] = []
     checks: list[Check] = [
-        lambda: found.append(inputs_of(inputs, out)),
+        lambda: found.append(discover_inputs(inputs, out)),
         lambda: check_out(out),
         lambda: check_space(out),
         lambda: check_decoder(config),
-        lambda: check_ring(layout_of(config).ring),
+        lambda: check_ring(plan_layout(config).ring),
         lambda: require_persons(config),
     ]
     _check_all(config, targets, checks)
@@ -87,7 +87,7 @@ def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
         lambda: _check_not_fresh(config),
         lambda: _check_index(out),
         lambda: check_space(out),
-        lambda: layout_of(config),
+        lambda: plan_layout(config),
     ]
     _check_all(config, targets, checks)
 
@@ -109,8 +109,8 @@ def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[C
     has more to say of them.
     """
     always: list[Check] = [raise_descriptors]
-    faults = [fault for check in (*checks, *always) if (fault := fault_of(check))]
-    missing = fault_of(lambda: _check_targets(config, targets))
+    faults = [fault for check in (*checks, *always) if (fault := catch_fault(check))]
+    missing = catch_fault(lambda: _check_targets(config, targets))
     # Numbered cards are looked at only as networks are opened.
     later = _network_faults(config) if faults or missing or config.models.devices else []
     if not faults and not later:
@@ -122,7 +122,7 @@ def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[C
     raise ConfigError([line for told in different for line in told.splitlines()]) from first
 
 
-def fault_of(check: Check) -> FastfaceError | None:
+def catch_fault(check: Check) -> FastfaceError | None:
     """Run a check and return its error; None if there is none."""
     try:
         check()
@@ -137,7 +137,7 @@ def target_faults(config: Config, targets: Sequence[str]) -> list[str]:
     return [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
 
 
-def layout_of(config: Config) -> Layout:
+def plan_layout(config: Config) -> Layout:
     """The processes of a run with these settings.
 
     Raises:
@@ -146,7 +146,7 @@ def layout_of(config: Config) -> Layout:
     """
     cards = config.models.devices
     device = resolve_device(config.models.device, cache_folder(), cards[0] if cards else 0)
-    device = aim_at(device, config.models.precision)
+    device = select_device(device, config.models.precision)
     return choose_layout(config.scan, device, len(cards) if cards and device.is_gpu else 1)
 
 
@@ -248,9 +248,9 @@ def _network_faults(config: Config) -> list[FastfaceError]:
 
     Which networks are missing is known without the device too: then they are looked for as for a processor.
     """
-    fault = fault_of(lambda: thresholds(config, open_networks(config).models))
+    fault = catch_fault(lambda: thresholds(config, open_networks(config).models))
     if fault is None:
         return []
     bare = config.model_copy(update={"models": config.models.model_copy(update={"devices": ()})})
-    other = fault_of(lambda: thresholds(bare, open_networks(bare, device="cpu").models))
+    other = catch_fault(lambda: thresholds(bare, open_networks(bare, device="cpu").models))
     return [fault] if other is None or isinstance(other, BackendError) else [fault, other]

@@ -16,7 +16,7 @@ from fastface.runtime.networks import Networks, usual_canvas
 from fastface.runtime.resources import choose_layout, num_cores
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
-__all__ = ["STALL_SECONDS", "look_at", "picture_settings", "refusal"]
+__all__ = ["STALL_SECONDS", "picture_settings", "read_pictures", "refusal"]
 
 STALL_SECONDS = 900.0
 """The first picture waits for the networks, which a runtime may have to compile; that takes minutes and is silent."""
@@ -51,7 +51,7 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
     )
 
 
-def look_at(
+def read_pictures(
     paths: Collection[Path], new_crew: Callable[[], Crew], interrupted: Interrupted, seen: type[Seen]
 ) -> _Seen[Seen]:
     """Yield the content of each picture, or why it cannot be used.

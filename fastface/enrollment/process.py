@@ -42,7 +42,7 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
             faces = _faces(analyser, path, picture)
             if not resampling.name:
                 return faces
-            return _resampled(faces, picture, analyser.recogniser, resampling, connection)
+            return _resample(faces, picture, analyser.recogniser, resampling, connection)
         except InputError as error:
             return error
 
@@ -62,7 +62,7 @@ def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
     return found.faces
 
 
-def _resampled(
+def _resample(
     faces: Faces, picture: Image, recogniser: Recogniser, resampling: Resampling, connection: Connection
 ) -> Faces:
     """The faces with the mean embedding of several looks at each; in a crowd that takes minutes, so it tells of life.

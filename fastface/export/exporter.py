@@ -102,7 +102,7 @@ class Exporter:
     def plan(self, found: Findings) -> None:
         """Notes what is wanted of one video; no file is touched yet."""
         for span in found.spans:
-            clip, pictures = self._plan_clip(span, found), _pictures_of(span, found)
+            clip, pictures = self._plan_clip(span, found), _list_pictures(span, found)
             offset = float(found.info.player_offset)
             row = SpanRow(span, clip, path=found.record.path, pictures=pictures, player_offset=offset)
             self._spans.append(row)
@@ -181,15 +181,15 @@ class Exporter:
         for name in sorted({path.partition("/")[0] for wanted in self._wanted for path in wanted.paths} - {"clips"}):
             private_folder(self._out.root / name)  # pictures of faces are their owner's alone
         missing = [wanted for wanted in self._wanted if not self._is_there(wanted)]
-        changed = _changed({wanted.record.video_id: wanted.record for wanted in missing}.values())
+        changed = _is_changed({wanted.record.video_id: wanted.record for wanted in missing}.values())
         missing = [one for one in missing if one.record.video_id not in changed]
         # Killed in between, a file of this question must not be taken for that of an earlier one under the same name.
         if replaced := [path for one in missing for path in one.paths if path in self._known]:
             self._ledger.doubt_exports(replaced)
         failures = [*changed.values(), *self._make(missing)]
-        made = self._made()
+        made = self._record_made()
         spans = [_with_cut(row, made) for row in self._spans]
-        crops = [_cut(row, made[row.file]) for row in self._crops if row.file in made]
+        crops = [_get_cut(row, made[row.file]) for row in self._crops if row.file in made]
         return Exports(spans, crops, failures, num_removed)
 
     def _make(self, missing: list[_Wanted]) -> Iterator[str]:
@@ -236,7 +236,7 @@ class Exporter:
         stats = ((path, file.stat()) for path, file in files if file.exists())
         return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}
 
-    def _made(self) -> dict[str, str]:
+    def _record_made(self) -> dict[str, str]:
         """{path: its facts} of the wanted files that are there and current."""
         keys = {path: wanted.key for wanted in self._wanted for path in wanted.paths}
         known = self._ledger.exports().items()
@@ -274,7 +274,7 @@ def _refusal(wanted: _Wanted, refused: Refused) -> str:
     return f"{wanted.paths[0]}: {refused.reason}"
 
 
-def _changed(records: Iterable[VideoRecord]) -> dict[str, str]:
+def _is_changed(records: Iterable[VideoRecord]) -> dict[str, str]:
     """{video id: what a person should know and do} of the videos that are not what was scanned."""
     changed = {}
     for record in records:
@@ -287,7 +287,7 @@ def _changed(records: Iterable[VideoRecord]) -> dict[str, str]:
     return changed
 
 
-def _cut(row: CropRow, facts: str) -> CropRow:
+def _get_cut(row: CropRow, facts: str) -> CropRow:
     return replace(row, facts=CropFacts.from_facts(json.loads(facts)))
 
 
@@ -299,7 +299,7 @@ def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
     return replace(row, cut=CutFacts(**{**facts, "left_out": tuple(facts["left_out"])}))
 
 
-def _pictures_of(span: Span, found: Findings) -> tuple[str, str]:
+def _list_pictures(span: Span, found: Findings) -> tuple[str, str]:
     """Names of the first and the last picture with a hit."""
     rate = found.info.rate
     if not found.pictures or rate is None:

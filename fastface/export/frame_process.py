@@ -11,7 +11,7 @@ from fastface.export.frame_jobs import Box, CellsJob, FramesJob, PhotoJob, Shot,
 from fastface.pipeline.process import Heartbeat
 from fastface.pipeline.task_pool import serve_errands
 from fastface.types import Image
-from fastface.video.frames.display_frames import frames_at, samples_of
+from fastface.video.frames.display_frames import decode_frames, samples_of
 from fastface.video.frames.image_file import read_picture
 
 __all__ = ["serve"]
@@ -48,7 +48,7 @@ def _frames(job: FramesJob, alive: Heartbeat) -> Iterator[Shot]:
     wanted: dict[int, list[Wanted]] = {}
     for one in job.wanted:
         wanted.setdefault(one.pts, []).append(one)
-    for pts, picture in frames_at(job.info, sorted(wanted), alive):
+    for pts, picture in decode_frames(job.info, sorted(wanted), alive):
         for one in wanted[pts]:
             close = b"" if one.close is None else _jpeg(_close_up(picture, one.close), _CLOSE_UP)
             yield Shot(one.number, pts, _jpeg(picture, _LONGEST, one.boxes), close)

@@ -13,7 +13,7 @@ import numpy as np
 from fastface.export.plan import BoxLabel
 from fastface.types import Bodies, Faces, Hits
 
-__all__ = ["BoxTrack", "box_tracks", "boxes_at"]
+__all__ = ["BoxTrack", "box_tracks", "select_boxes"]
 
 _GAP_PERIODS = 3.5
 """As far apart as this may two samples of a track be: it bridges two that were missed."""
@@ -78,7 +78,7 @@ def _moments(faces: Faces | Bodies, hits: Hits) -> Iterable[Moment]:
         yield time, period, x1, y1, x2, y2, similarity
 
 
-def boxes_at(tracks: Iterable[BoxTrack], time: float, frame_seconds: float) -> list[BoxLabel]:
+def select_boxes(tracks: Iterable[BoxTrack], time: float, frame_seconds: float) -> list[BoxLabel]:
     """Return the boxes to draw into the frame at a time.
 
     Args:

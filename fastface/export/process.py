@@ -31,7 +31,7 @@ from fastface.persons.yolo import PersonDetector, open_person_detector
 from fastface.pipeline.process import Heartbeat
 from fastface.pipeline.task_pool import serve_errands
 from fastface.types import FloatArray, Image
-from fastface.video.frames.display_frames import frames_at
+from fastface.video.frames.display_frames import decode_frames
 
 __all__ = ["serve"]
 
@@ -79,7 +79,7 @@ class _Exporter:
             wanted.setdefault(portrait.pts, []).append(portrait)
         return {
             portrait.number: draw_portrait(picture, np.array(portrait.landmarks, np.float32).reshape(5, 2))
-            for pts, picture in frames_at(job.info, sorted(wanted), self._alive)
+            for pts, picture in decode_frames(job.info, sorted(wanted), self._alive)
             for portrait in wanted[pts]
         }
 
@@ -94,7 +94,7 @@ class _Exporter:
         for pts, picture, persons in self._frames(job, sorted(wanted)):
             wanted.discard(pts)
             for crop in crops.get(pts, ()):
-                cut = _cut(picture, persons, crop, job)
+                cut = _cut_clip(picture, persons, crop, job)
                 if cut is None:
                     num_unfit += 1
                     continue
@@ -103,11 +103,11 @@ class _Exporter:
             if pts in snapshots:
                 save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
                 facts[snapshots[pts].path] = {"kind": "snapshot"}
-        return Made(facts, tuple(_told(len(wanted), num_unfit)))
+        return Made(facts, tuple(_report(len(wanted), num_unfit)))
 
     def _frames(self, job: PicturesJob, pts: Sequence[int]) -> Iterator[tuple[int, Image, FloatArray | None]]:
         """The frames, and the boxes (n, 4) of the persons in each where a network finds them."""
-        frames = frames_at(job.info, pts, self._alive)
+        frames = decode_frames(job.info, pts, self._alive)
         if job.persons is None:
             yield from ((number, picture, None) for number, picture in frames)
             return
@@ -117,9 +117,9 @@ class _Exporter:
         for frame in frames:
             batch.append(frame)
             if len(batch) == most:
-                yield from _searched(batch, detector)
+                yield from _find_persons(batch, detector)
                 batch.clear()
-        yield from _searched(batch, detector)
+        yield from _find_persons(batch, detector)
 
     def _detector(self, network: PersonNetwork) -> PersonDetector:
         if network not in self._detectors:
@@ -130,7 +130,7 @@ class _Exporter:
         return self._detectors[network]
 
 
-def _searched(
+def _find_persons(
     batch: list[tuple[int, Image]], detector: PersonDetector
 ) -> Iterator[tuple[int, Image, FloatArray | None]]:
     found = detector.detect([picture for _, picture in batch])
@@ -138,7 +138,7 @@ def _searched(
         yield pts, picture, persons.boxes
 
 
-def _cut(picture: Image, persons: FloatArray | None, crop: CropJob, job: PicturesJob) -> Cut | None:
+def _cut_clip(picture: Image, persons: FloatArray | None, crop: CropJob, job: PicturesJob) -> Cut | None:
     style = job.style
     cut: Cut | None
     if style.kind == "body":
@@ -152,7 +152,7 @@ def _cut(picture: Image, persons: FloatArray | None, crop: CropJob, job: Picture
     return scale_crop(cut[0], style.scaled), cut[1]
 
 
-def _told(num_lost: int, num_unfit: int) -> Iterator[str]:
+def _report(num_lost: int, num_unfit: int) -> Iterator[str]:
     if num_lost:
         yield f"{counted(num_lost, 'frame')} could not be decoded again"
     if num_unfit:

@@ -128,12 +128,12 @@ def align_planes(
     """
     transforms = _from_planes(geometry, landmarks)
     regions = _regions(transforms, geometry.planes)
-    _begin_at(transforms, regions[:, :2])
+    _shift_origin(transforms, regions[:, :2])
     aligned = np.zeros((len(landmarks), ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
     for face, frame, transform, region in zip(aligned, frames, transforms, regions.tolist(), strict=True):
         left, top, right, bottom = region
         if left < right and top < bottom:
-            picture = _converted(_planes_of(planes[frame], geometry.planes, region))
+            picture = _convert(_split_planes(planes[frame], geometry.planes, region))
             _warp_converted(picture, transform, face)
     return aligned
 
@@ -167,11 +167,11 @@ def cut_planes(
         right, bottom = right - (right - left) % (2 * times), bottom - (bottom - top) % (2 * times)
         cut = np.zeros((size, size, 3), np.uint8)
         if left < right and top < bottom:
-            parts = _planes_of(planes, geometry.planes, (left, top, right, bottom))
+            parts = _split_planes(planes, geometry.planes, (left, top, right, bottom))
             placed = transform[None].copy()
-            _begin_at(placed, np.array([[left, top]]) + (times - 1) / 2)
+            _shift_origin(placed, np.array([[left, top]]) + (times - 1) / 2)
             placed[:, :, :2] *= times
-            picture = _converted([_averaged(part, times) for part in parts])
+            picture = _convert([_average(part, times) for part in parts])
             _warp_converted(picture, placed[0], cut, cv2.BORDER_REPLICATE)
         yield cut
 
@@ -246,7 +246,7 @@ def _from_planes(geometry: Geometry, landmarks: npt.NDArray[np.floating]) -> npt
     return transforms
 
 
-def _begin_at(transforms: npt.NDArray[np.float64], corners: npt.NDArray[np.number]) -> None:
+def _shift_origin(transforms: npt.NDArray[np.float64], corners: npt.NDArray[np.number]) -> None:
     """Makes (n, 2, 3) transforms of a whole picture those of its parts that begin at (n, 2) corners."""
     transforms[:, :, 2] += transforms[:, :, 0] * corners[:, :1] + transforms[:, :, 1] * corners[:, 1:]
 
@@ -273,7 +273,7 @@ def _corners(transforms: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.f
     return np.stack([x, y], axis=2)
 
 
-def _planes_of(
+def _split_planes(
     planes: npt.NDArray[np.uint8], size: tuple[int, int], region: tuple[int, int, int, int]
 ) -> list[npt.NDArray[np.uint8]]:
     """Y, U and V of one region of an I420 frame: views."""
@@ -285,7 +285,7 @@ def _planes_of(
     return [luma, *chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]]
 
 
-def _averaged(plane: npt.NDArray[np.uint8], times: int) -> npt.NDArray[np.uint8]:
+def _average(plane: npt.NDArray[np.uint8], times: int) -> npt.NDArray[np.uint8]:
     """So many times smaller."""
     if times == 1:
         return plane
@@ -294,7 +294,7 @@ def _averaged(plane: npt.NDArray[np.uint8], times: int) -> npt.NDArray[np.uint8]
     return smaller.astype(np.uint8, copy=False)
 
 
-def _converted(parts: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+def _convert(parts: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
     """Y, U and V as BGRA."""
     # OpenCV converts I420 only as one block whose chroma planes follow the luma, so the region is put together so.
     height, width = parts[0].shape

@@ -119,7 +119,7 @@ class FaceAnalyser:
         """
         if not len(canvases):
             return FoundFaces(_NOTHING, np.empty(0, np.int64))
-        with self._timed("detect"):
+        with self._time("detect"):
             size = content or (canvases.shape[2], canvases.shape[1])
             number = len(canvases) if count is None else count
             return FoundFaces(*find_in_frames(self.detector, canvases, number, size, self.looks))
@@ -141,7 +141,7 @@ class FaceAnalyser:
             return FoundFaces(_NOTHING, np.empty(0, np.int64))
         width, height = geometry.planes
         scale = np.array([width / geometry.content[0], height / geometry.content[1]], np.float32)
-        with self._timed("detect"):
+        with self._time("detect"):
             first, frame = self.detector.detect_all(canvases, least_score(self.detector))
             found = []
             for number, flat in enumerate(planes):
@@ -174,7 +174,7 @@ class FaceAnalyser:
         Raises:
             BackendError: The runtime failed.
         """
-        with self._timed("align"):
+        with self._time("align"):
             real = found.frame < len(pts)
             scale = np.array(geometry.canvas_to_display, np.float32)
             detections, rows = self._usable(found.detections[real], scale)
@@ -191,8 +191,8 @@ class FaceAnalyser:
         Raises:
             BackendError: The runtime failed.
         """
-        with self._timed("detect"):
-            detections = self._detect_in(picture)
+        with self._time("detect"):
+            detections = self._detect(picture)
         return self._faces_of_picture(picture, detections)
 
     def analyse_photo(self, picture: Image) -> PhotoFaces:
@@ -204,13 +204,13 @@ class FaceAnalyser:
         Raises:
             BackendError: The runtime failed.
         """
-        with self._timed("detect"):
+        with self._time("detect"):
             detections, is_sure = self._detect_in_photo(picture)
         return PhotoFaces(self._faces_of_picture(picture, detections), is_sure)
 
     def _faces_of_picture(self, picture: Image, detections: Detections) -> Faces:
-        with self._timed("align"):
-            aligned = _stacked([align_picture(picture, points) for points in detections.landmarks])
+        with self._time("align"):
+            aligned = _stack([align_picture(picture, points) for points in detections.landmarks])
         nothing = np.zeros(len(detections))
         return self._faces(detections, aligned, nothing.astype(np.int64), nothing)
 
@@ -245,8 +245,8 @@ class FaceAnalyser:
         return score_turns(cut, lambda canvas: low.detect(canvas[None])[0])
 
     def _detect_at_scales(self, picture: Image) -> Detections:
-        """As `_detect_in`; where faces are small or none is found, the picture is also looked at in enlarged parts."""
-        found = self._detect_in(picture)
+        """As `_detect`; where faces are small or none is found, the picture is also looked at in enlarged parts."""
+        found = self._detect(picture)
         longer = max(picture.shape[:2])
         for content in _LARGE_CONTENTS:
             if longer < content or _largest_share(found, longer) >= _SMALL_SHARE * 2 * PICTURE_CANVAS / content:
@@ -279,7 +279,7 @@ class FaceAnalyser:
         merged = Detections(merged.boxes[kept], merged.landmarks[kept], merged.det_score[kept])
         return self._usable(merged, np.full(2, 1 / factor, np.float32))[0]
 
-    def _detect_in(self, picture: Image) -> Detections:
+    def _detect(self, picture: Image) -> Detections:
         found = []
         for content in PICTURE_CONTENTS:
             canvas, factor = letterbox(picture, PICTURE_CANVAS, content)
@@ -307,7 +307,7 @@ class FaceAnalyser:
         pts: npt.NDArray[np.int64],
         times: npt.NDArray[np.float64],
     ) -> Faces:
-        with self._timed("align"):
+        with self._time("align"):
             sharp, turned = sharpness(aligned), yaw(detections.landmarks)
             kept = sharp >= self.min_sharpness
             self.unsharp = Counter(pts[~kept].tolist())
@@ -315,7 +315,7 @@ class FaceAnalyser:
                 detections = detections[kept]
                 sharp, turned, aligned = sharp[kept], turned[kept], aligned[kept]
                 pts, times = pts[kept], times[kept]
-        with self._timed("embed"):
+        with self._time("embed"):
             embeddings, valid = self.recogniser.embed(aligned)
         self.unusable += int((~valid).sum())
         faces = Faces(
@@ -334,7 +334,7 @@ class FaceAnalyser:
         return faces if valid.all() else faces[valid]
 
     @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
+    def _time(self, stage: str) -> Iterator[None]:
         begin = time.perf_counter()
         try:
             yield
@@ -346,7 +346,7 @@ def _seconds(times: Sequence[Fraction | float]) -> npt.NDArray[np.float64]:
     return np.array([float(value) for value in times], np.float64)
 
 
-def _stacked(aligned: list[Image]) -> npt.NDArray[np.uint8]:
+def _stack(aligned: list[Image]) -> npt.NDArray[np.uint8]:
     return np.stack(aligned) if aligned else np.empty((0, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
 
 

@@ -30,7 +30,7 @@ def picture_faces(
         geometry: How the planes map onto the displayed frame.
     """
     cuts = cut_planes(planes, geometry, faces.landmarks, SIZE, MARGIN)
-    return FacePictures.of(faces, worth, map(_encoded, cuts))
+    return FacePictures.of(faces, worth, map(_encode, cuts))
 
 
 def draw_portrait(picture: Image, landmarks: npt.NDArray[np.float32]) -> bytes:
@@ -40,8 +40,8 @@ def draw_portrait(picture: Image, landmarks: npt.NDArray[np.float32]) -> bytes:
         picture: (H, W, 3) BGR.
         landmarks: (5, 2) in its pixels.
     """
-    return _encoded(cut_picture(picture, landmarks, SIZE, MARGIN))
+    return _encode(cut_picture(picture, landmarks, SIZE, MARGIN))
 
 
-def _encoded(cut: Image) -> bytes:
+def _encode(cut: Image) -> bytes:
     return cv2.imencode(".jpg", cut, _JPEG)[1].tobytes()

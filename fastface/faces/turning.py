@@ -29,7 +29,7 @@ __all__ = [
     "NUM_TURNS",
     "TurnScores",
     "is_leaning",
-    "roll_of",
+    "measure_roll",
     "score_turns",
     "turn_back",
     "turn_doubtful",
@@ -136,7 +136,7 @@ def _points_back(points: npt.NDArray[np.float32], size: tuple[int, int], quarter
     return np.stack(back, axis=-1)
 
 
-def roll_of(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def measure_roll(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Degrees by which the line of the eyes is turned clockwise, -180 to 180, of landmarks (…, 5, 2)."""
     eyes = landmarks[..., 1, :] - landmarks[..., 0, :]
     degrees: npt.NDArray[np.floating] = np.degrees(np.arctan2(eyes[..., 1], eyes[..., 0]))
@@ -152,7 +152,7 @@ def score_turns(picture: Image, detect: Callable[[Image], Detections]) -> TurnSc
     """
     total = np.zeros(NUM_TURNS)
     for side in _SIDES:
-        total += _scores_at(picture, side, detect)
+        total += _score_turn(picture, side, detect)
         if side == _SIDES[0] and total[0] - total[1:].max() >= _SURE_AT_FIRST:
             return TurnScores(0, _SURE, is_seen=True)
     best = int(total.argmax())
@@ -160,7 +160,7 @@ def score_turns(picture: Image, detect: Callable[[Image], Detections]) -> TurnSc
     return TurnScores(best, float(total[best] - rival), bool(total[best] >= _LEAST_SEEN))
 
 
-def _scores_at(picture: Image, side: int, detect: Callable[[Image], Detections]) -> npt.NDArray[np.float64]:
+def _score_turn(picture: Image, side: int, detect: Callable[[Image], Detections]) -> npt.NDArray[np.float64]:
     """(4,) the best score of each turn."""
     height, width = picture.shape[:2]
     factor = (side - _GAP) / max(width, height)
@@ -190,7 +190,7 @@ def is_leaning(upright: Detections, other: Detections) -> bool:
     largest = int(sides.argmax())
     distances = np.linalg.norm(other.landmarks - upright.landmarks[largest], axis=2).mean(axis=1)
     nearest = int(distances.argmin())
-    degrees = abs(float(roll_of(other.landmarks[nearest])))
+    degrees = abs(float(measure_roll(other.landmarks[nearest])))
     return bool(distances[nearest] < _SAME_LANDMARKS * sides[largest] and degrees <= LARGEST_LEAN)
 
 
@@ -254,7 +254,7 @@ class _CutFace:
     @property
     def roll(self) -> float:
         """Degrees by which the line of the eyes is turned clockwise, -180 to 180."""
-        return float(roll_of(self.landmarks))
+        return float(measure_roll(self.landmarks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import normalized
+from fastface.cosine import normalize_rows
 from fastface.errors import ReferenceImageError
 from fastface.files import atomic_path
 from fastface.gallery.photo_set.photos import Reference
-from fastface.gallery.photo_set.sources import label_of
+from fastface.gallery.photo_set.sources import make_label
 from fastface.names import valid_text
 
 __all__ = ["load_bank", "save_bank"]
@@ -197,8 +197,8 @@ def _check(arrays: Arrays) -> None:
 
 
 def _persons(arrays: Arrays) -> dict[str, tuple[Reference, ...]]:
-    embeddings = normalized(arrays["embeddings"])
-    labels = [label_of(str(label)) for label in arrays["labels"].tolist()]
+    embeddings = normalize_rows(arrays["embeddings"])
+    labels = [make_label(str(label)) for label in arrays["labels"].tolist()]
     columns = [arrays[name].astype(float).tolist() for name in _FACTS]
     texts = [list(map(valid_text, map(str, arrays[name].tolist()))) for name in ("sources", _LOOKS)]
     persons: dict[str, list[Reference]] = {}

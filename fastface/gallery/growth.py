@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import cosine_blocks, distinct_rows
-from fastface.gallery.nearest import claims_for
+from fastface.gallery.nearest import match_given
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.track_voting import TrackEvidence
 from fastface.types import Added, Faces, FaceTracks, Gallery, Rows, Target
@@ -105,7 +105,7 @@ class Grower:
         is_good = (likeness >= _LEAST_LIKENESS) & ~faces.damaged[rows]
         rows = rows[is_good & (faces.quality[rows] >= np.float32(rule.quality))]
         owners = evidence.target[of[rows]]
-        similarity, lead = claims_for(faces.embedding[rows], self._references, owners)
+        similarity, lead = match_given(faces.embedding[rows], self._references, owners)
         is_own = lead >= 0
         rows, owners, similarity = rows[is_own], owners[is_own], similarity[is_own]
         pose = np.searchsorted(_POSE_EDGES, faces.yaw[rows])
@@ -163,12 +163,12 @@ class Grower:
             target = targets[number]
             ordered = found[self._order(found)]
             chosen = ordered[np.array(distinct_rows(ordered.embedding, target.embeddings, self._rule.most), np.int64)]
-            added = tuple(self._added(target, chosen))
-            targets[number] = _joined(target, chosen.embedding, added)
+            added = tuple(self._list_grown(target, chosen))
+            targets[number] = _join(target, chosen.embedding, added)
             evidence += added
         return replace(gallery, targets=tuple(targets)), tuple(evidence)
 
-    def _added(self, target: Target, chosen: _Candidates) -> Iterator[Added]:
+    def _list_grown(self, target: Target, chosen: _Candidates) -> Iterator[Added]:
         """Yield the evidence for each candidate; the margin is NaN if there is no other person."""
         has_rivals = self._references.num_persons > 1
         for row, (video, anchor) in enumerate(zip(chosen.video.tolist(), chosen.anchor.tolist(), strict=True)):
@@ -187,7 +187,7 @@ class Grower:
             )
 
 
-def _joined(target: Target, found: npt.NDArray[np.float16], added: tuple[Added, ...]) -> Target:
+def _join(target: Target, found: npt.NDArray[np.float16], added: tuple[Added, ...]) -> Target:
     if not added:
         return target
     embeddings = found.astype(np.float32)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastface.cosine import BLOCK_ROWS
 from fastface.gallery.decision import TrackDecision, decide_tracks, near_misses
-from fastface.gallery.nearest import Claims, claims_for, claims_of
+from fastface.gallery.nearest import Claims, match_given, match_nearest
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import Limits
 from fastface.gallery.track_voting import EvidenceModel, TrackEvidence
@@ -87,7 +87,7 @@ def match(faces: Faces, references: ReferenceSet, limits: Limits, periods: npt.N
         periods: (n,) seconds that each face's sample stands for.
     """
     gallery = references.gallery
-    claims = claims_of(faces.embedding, references, limits.exit)
+    claims = match_nearest(faces.embedding, references, limits.exit)
     face = np.full(len(faces), HitKind.FACE, np.int8)
     owners = _Owners(_continue_hits(faces, claims, limits), claims.similarity, claims.margin, face)
     hits = _hits_of_targets(faces, gallery, periods, owners)
@@ -159,7 +159,7 @@ def _owners_of_faces(video: VideoFaces, references: ReferenceSet, decision: Trac
     if not len(rows):
         return owners
     track, target = place[rows], decision.owner[place[rows]]
-    similarity, lead = claims_for(faces.embedding[rows], references, target)
+    similarity, lead = match_given(faces.embedding[rows], references, target)
     enter = np.float32(rule.anywhere)
     # The face alone says that it is somebody else: it is more like that person, and like enough.
     is_others = (lead < 0) & (similarity - lead >= enter)
@@ -205,7 +205,7 @@ def _are_lookalikes(
     assert rule is not None
     if not references.gallery.lookalikes:
         return np.zeros(len(video.faces), np.bool_)
-    claims = claims_of(video.faces.embedding, references, limits.enter)
+    claims = match_nearest(video.faces.embedding, references, limits.enter)
     place = np.searchsorted(video.tracks.number, video.faces.tracks)
     by_track = evidence.lookalike >= np.float32(rule.anywhere)
     found = claims.lookalike >= np.float32(limits.enter)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from fastface.gallery.reference_set import NO_COSINE, ReferenceSet
 
-__all__ = ["Claims", "claims_for", "claims_of"]
+__all__ = ["Claims", "match_given", "match_nearest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Claims:
     lookalike: npt.NDArray[np.float32]
 
 
-def claims_of(embeddings: npt.NDArray[np.float16], references: ReferenceSet, floor: float) -> Claims:
+def match_nearest(embeddings: npt.NDArray[np.float16], references: ReferenceSet, floor: float) -> Claims:
     """The claims on every embedding that may reach `floor` with anybody.
 
     Memory grows with the embeddings alone, not with embeddings × targets.
@@ -60,7 +60,7 @@ def claims_of(embeddings: npt.NDArray[np.float16], references: ReferenceSet, flo
     return claims
 
 
-def claims_for(
+def match_given(
     embeddings: npt.NDArray[np.float16],
     references: ReferenceSet,
     targets: npt.NDArray[np.int32],

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fastface.gallery.nearest import claims_for
+from fastface.gallery.nearest import match_given
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.types import Added, Faces, Hits
 
@@ -35,13 +35,13 @@ def without_own_tracks(video_id: str, faces: Faces, hits: dict[str, Hits], refer
     if (own == _NO_TRACK).all():
         return hits
     reported = dict(hits)
-    numbers = {label: number for label in hits if (number := references.number_of(label)) is not None}
+    numbers = {label: number for label in hits if (number := references.find_number(label)) is not None}
     # Only hits of tracks that gave references are compared with fewer references than before.
     tracks = faces.tracks
     rows = {label: np.flatnonzero(np.isin(tracks[hits[label].face], own)) for label in numbers}
     face = np.concatenate([np.empty(0, np.int64), *(hits[label].face[rows[label]] for label in numbers)])
     targets = np.repeat(np.array([*numbers.values()], np.int32), [len(found) for found in rows.values()])
-    similarity, margin = claims_for(faces.embedding[face], references, targets, (tracks[face], own))
+    similarity, margin = match_given(faces.embedding[face], references, targets, (tracks[face], own))
     start = 0
     for label, changed in rows.items():
         columns = hits[label].similarity.copy(), hits[label].margin.copy()
@@ -55,15 +55,15 @@ def without_own_tracks(video_id: str, faces: Faces, hits: dict[str, Hits], refer
 def _tracks_of_references(video_id: str, faces: Faces, references: ReferenceSet) -> npt.NDArray[np.int64]:
     """Number of the track of this video that each reference out of a film is from; -1 of those of other films."""
     numbers = np.full(len(references.films), _NO_TRACK)
-    added = references.added_of(video_id)
+    added = references.list_grown(video_id)
     if len(faces) and added:
         tracks = faces.tracks
         for row, one in added:
-            numbers[row] = tracks[_row_of(one, faces)]
+            numbers[row] = tracks[_find_row(one, faces)]
     return numbers
 
 
-def _row_of(added: Added, faces: Faces) -> int:
+def _find_row(added: Added, faces: Faces) -> int:
     """The face that joined; where a closer look has replaced it, the one nearest in time, then in place."""
     time = np.abs(faces.time - added.time)
     nearest = np.flatnonzero(time == time.min())

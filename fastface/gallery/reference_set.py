@@ -40,7 +40,7 @@ class ReferenceSet:
         persons = [*gallery.targets, *gallery.lookalikes]
         self.num_persons = len(persons)
         self._numbers = {target.label: number for number, target in enumerate(gallery.targets)}
-        photos, self.photo_firsts = _joined([person.photo_embeddings for person in persons])
+        photos, self.photo_firsts = _join([person.photo_embeddings for person in persons])
         self.photos = References(photos)
         self._set_films(gallery)
 
@@ -55,17 +55,17 @@ class ReferenceSet:
         persons = [*gallery.targets, *gallery.lookalikes]
         self.film_persons = np.array([number for number, person in enumerate(persons) if person.added], np.int64)
         grown = [persons[number] for number in self.film_persons.tolist()]
-        films, self.film_firsts = _joined([person.embeddings[-len(person.added) :] for person in grown])
+        films, self.film_firsts = _join([person.embeddings[-len(person.added) :] for person in grown])
         self.films = References(films)
         self._added: dict[str, list[tuple[int, Added]]] = {}
         for row, one in enumerate(one for person in grown for one in person.added):
             self._added.setdefault(one.video_id, []).append((row, one))
 
-    def number_of(self, label: str) -> int | None:
+    def find_number(self, label: str) -> int | None:
         """Number of the target with a label; None if there is no such target."""
         return self._numbers.get(label)
 
-    def added_of(self, video_id: str) -> Sequence[tuple[int, Added]]:
+    def list_grown(self, video_id: str) -> Sequence[tuple[int, Added]]:
         """The references out of a film: the row in `films`, and where the reference is from."""
         return self._added.get(video_id, ())
 
@@ -137,7 +137,7 @@ class ReferenceSet:
         return found
 
 
-def _joined(parts: Sequence[FloatArray]) -> tuple[FloatArray, _Numbers]:
+def _join(parts: Sequence[FloatArray]) -> tuple[FloatArray, _Numbers]:
     """All rows of all parts, and where each part begins."""
     rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
     return rows, np.cumsum([0, *(len(part) for part in parts[:-1])])[: len(parts)].astype(np.int64)

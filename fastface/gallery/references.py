@@ -261,15 +261,15 @@ def _unusable(picks: Sequence[Pick]) -> str | None:
     if any(pick.reference is not None or not pick.is_meant for pick in picks):
         return None
     reasons = "; ".join(f"{pick.source}: {', '.join(pick.remarks)}" for pick in picks)
-    return f"{_no_photo_of(picks[0].label)}{reasons}"
+    return f"{_no_photo_message(picks[0].label)}{reasons}"
 
 
 def _is_told(fault: str, labels: Collection[str]) -> bool:
     """Return whether a fault says that one of these labels has no usable photo."""
-    return any(fault.startswith(_no_photo_of(label)) for label in labels)
+    return any(fault.startswith(_no_photo_message(label)) for label in labels)
 
 
-def _no_photo_of(label: str) -> str:
+def _no_photo_message(label: str) -> str:
     return f"{label!r} has no usable photo: "
 
 

@@ -94,6 +94,6 @@ class Limits:
     margin: float
     tracks: TrackRule | None = None
 
-    def lowered(self, by: float) -> Self:
+    def lower_by(self, by: float) -> Self:
         """The limits for faces that are nearly a target's."""
         return replace(self, enter=self.enter - by, exit=self.exit - by, margin=max(0.0, self.margin - by))

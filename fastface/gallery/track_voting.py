@@ -22,7 +22,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import References, normalized, row_blocks
+from fastface.cosine import References, normalize_rows, row_blocks
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
 from fastface.types import FloatArray, Rows
@@ -112,7 +112,7 @@ class EvidenceModel:
         self._several = np.flatnonzero(counts > 1)
         persons = [*references.gallery.targets, *references.gallery.lookalikes]
         means = [_mean(persons[number].photo_embeddings) for number in self._several.tolist()]
-        self._centroids = References(normalized(np.stack(means)) if means else np.empty((0, 0), np.float32))
+        self._centroids = References(normalize_rows(np.stack(means)) if means else np.empty((0, 0), np.float32))
         self._refer(references, cohort)
 
     def refined(self, references: ReferenceSet, cohort: Cohort | None) -> Self:
@@ -173,7 +173,7 @@ class EvidenceModel:
         gain = self._usual.gain(len(photos) - 1)
         for row in range(len(photos)):
             others = np.delete(photos, row, axis=0)
-            centroid = normalized(_mean(others)[None])
+            centroid = normalize_rows(_mean(others)[None])
             found[row] = max(float((centroid @ photos[row]).item()), float((others @ photos[row]).max()) - gain)
         mean = np.float32(self._usual.mean)
         corrected: npt.NDArray[np.float32] = mean + (found - mean - self._offset[person]) / self._spread[person]

@@ -58,7 +58,7 @@ def photo_trials(references: ReferenceSet, model: EvidenceModel) -> PhotoTrials:
     person = np.repeat(np.arange(len(targets)), [len(target.photo_embeddings) for target in targets])
     embeddings = np.concatenate([target.photo_embeddings for target in targets]).astype(np.float16)
     evidence = model.by_photos(embeddings)[:, : len(targets)]
-    own = np.concatenate([_padded(model.by_other_photos(number)) for number in range(len(targets))])
+    own = np.concatenate([_pad(model.by_other_photos(number)) for number in range(len(targets))])
     has_mate = np.isfinite(own)
     is_other = np.arange(len(targets)) != person[:, None]
     others = np.where(is_other, evidence, -1).max(axis=1, initial=-1)
@@ -74,7 +74,7 @@ def photo_trials(references: ReferenceSet, model: EvidenceModel) -> PhotoTrials:
     return PhotoTrials(mates, (own - others)[has_mate].astype(np.float32), Trials(strangers, face, closest))
 
 
-def _padded(evidence: FloatArray) -> npt.NDArray[np.float64]:
+def _pad(evidence: FloatArray) -> npt.NDArray[np.float64]:
     """The evidence of a person's photos; no number for a single photo, which has no other beside it."""
     return evidence.astype(np.float64) if len(evidence) else np.full(1, np.nan)
 

@@ -58,7 +58,7 @@ class Ledger:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
-        with self._translated():
+        with self._translate():
             self._database = _opened_to_read(path) if read_only else sqlite3.connect(path, isolation_level=None)
             with ExitStack() as unless_ready:
                 unless_ready.callback(self._database.close)
@@ -139,12 +139,12 @@ class Ledger:
 
     def forget_video(self, video_id: str) -> None:
         """Removes a video and its units, durably: its files may be removed or replaced then."""
-        with self._synced(), self._transaction("forget-video"):
+        with self._sync(), self._transaction("forget-video"):
             self._database.execute("DELETE FROM videos WHERE video_id = ?", (video_id,))
             self._database.execute("DELETE FROM units WHERE video_id = ?", (video_id,))
 
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
-        with self._translated():
+        with self._translate():
             return self._database.execute(query, values).fetchall()
 
     def _videos(self, where: str, *values: str) -> Iterator[VideoRecord]:
@@ -187,7 +187,7 @@ class Ledger:
 
     def doubt_exports(self, paths: Iterable[str]) -> None:
         """Files are about to be replaced: whatever happens, durably, none of them counts as unchanged."""
-        with self._synced(), self._transaction("doubt-exports"):
+        with self._sync(), self._transaction("doubt-exports"):
             self._database.executemany("UPDATE exports SET key = '' WHERE path = ?", ((path,) for path in paths))
 
     def forget_export(self, path: str) -> None:
@@ -206,19 +206,19 @@ class Ledger:
         return {path: (key, facts) for path, key, facts in rows}
 
     @contextmanager
-    def _synced(self) -> Iterator[None]:
+    def _sync(self) -> Iterator[None]:
         """Sync commits of this block, and all before it, so that they outlive a power cut."""
-        with self._translated():
+        with self._translate():
             self._database.execute("PRAGMA synchronous=FULL")
         try:
             yield
         finally:
-            with self._translated():
+            with self._translate():
                 self._database.execute("PRAGMA synchronous=NORMAL")
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:
-        with self._translated():
+        with self._translate():
             with self._database:  # commits at the end, or takes back what was begun
                 self._database.execute("BEGIN IMMEDIATE")
                 fail_point(f"ledger.{what}.begin")
@@ -227,7 +227,7 @@ class Ledger:
             fail_point(f"ledger.{what}.committed")
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
-from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
+from fastface.index.schema import check_schema, from_table, read_embeddings, to_table
 from fastface.types import Faces
 
 __all__ = ["PhotoIndex"]
@@ -40,7 +40,7 @@ class PhotoIndex:
             check_schema(table.schema)
         except (OSError, pa.ArrowInvalid, FaceIndexError):
             return None
-        return from_table(table, embeddings_of(table))
+        return from_table(table, read_embeddings(table))
 
     def put(self, key: str | None, faces: Faces) -> None:
         """Keeps what was found in the photo of a key; nothing without one.

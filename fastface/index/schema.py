@@ -12,7 +12,7 @@ import pyarrow as pa
 from fastface.errors import FaceIndexError
 from fastface.types import Faces
 
-__all__ = ["SCHEMA_VERSION", "check_schema", "embeddings_of", "from_table", "schema", "to_table"]
+__all__ = ["SCHEMA_VERSION", "check_schema", "from_table", "read_embeddings", "schema", "to_table"]
 
 SCHEMA_VERSION = 4
 
@@ -57,7 +57,7 @@ def check_schema(found: pa.Schema) -> None:
         raise FaceIndexError(f"the index of faces is not of version {SCHEMA_VERSION}; scan again with --fresh")
 
 
-def embeddings_of(table: pa.Table) -> npt.NDArray[np.float16]:
+def read_embeddings(table: pa.Table) -> npt.NDArray[np.float16]:
     """The embeddings of a table that `check_schema` has passed, (n, D) float16."""
     column = table.column("embedding").combine_chunks()
     return _rows(column, column.type.list_size)

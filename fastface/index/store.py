@@ -31,7 +31,7 @@ from fastface.index.bodies import LEAN_COLUMNS, bodies_from_table, bodies_to_tab
 from fastface.index.frames import LEAN_FRAME_COLUMNS, check_frames, frames_from_table, frames_to_table
 from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
-from fastface.index.schema import check_schema, embeddings_of, from_table, to_table
+from fastface.index.schema import check_schema, from_table, read_embeddings, to_table
 from fastface.index.tracks import check_tracks, tracks_from_table, tracks_to_table
 from fastface.types import Bodies, FacePictures, Faces, FaceTracks, SampledFrames
 from fastface.video.frames.shots import number_shots
@@ -162,9 +162,9 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _opened(self.faces_path) as file:
+        with _open(self.faces_path) as file:
             table = file.read()
-            faces = replace(from_table(table, embeddings_of(table)), track=track)
+            faces = replace(from_table(table, read_embeddings(table)), track=track)
         _write(self.faces_path, faces, self.metadata())
 
     def drop_units(self) -> None:
@@ -183,13 +183,13 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _opened(self.faces_path) as file:
+        with _open(self.faces_path) as file:
             count = file.metadata.num_rows
             if count < _MAPPED_FROM:
                 table = file.read()
-                return from_table(table, embeddings_of(table))
+                return from_table(table, read_embeddings(table))
             rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
-            return from_table(rest, _mapped(self._map_path, file))
+            return from_table(rest, _map(self._map_path, file))
 
     def metadata(self) -> dict[str, str]:
         """Return the finished index's metadata on the origin of its rows.
@@ -197,7 +197,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _opened(self.faces_path) as file:
+        with _open(self.faces_path) as file:
             found = file.schema_arrow.metadata or {}
         return {key.decode(): value.decode() for key, value in found.items()}
 
@@ -207,7 +207,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: A file is missing or damaged.
         """
-        return [_read(self._unit_path(unit)) for unit in units]
+        return [_read_table(self._unit_path(unit)) for unit in units]
 
     def unit_portraits(self, units: Iterable[UnitRecord]) -> list[FacePictures]:
         """The pictures of each unit that has any.
@@ -251,12 +251,12 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _opened(self.tracks_path, check_tracks) as file:
+        with _open(self.tracks_path, check_tracks) as file:
             if file.metadata.num_rows < _MAPPED_TRACKS_FROM:
                 table = file.read()
-                return tracks_from_table(table, embeddings_of(table))
+                return tracks_from_table(table, read_embeddings(table))
             rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
-            return tracks_from_table(rest, _mapped(self._track_map_path, file))
+            return tracks_from_table(rest, _map(self._track_map_path, file))
 
     def frames(self, *, lean: bool = True) -> SampledFrames:
         """Every sampled frame of the finished video with its shot, in order of time; those of closer looks are apart.
@@ -269,7 +269,7 @@ class VideoIndex:
         """
         return _read_frames(self.frames_path, lean=lean)
 
-    def frames_with(self, units: Iterable[UnitRecord], *, is_film: bool) -> SampledFrames:
+    def merge_frames(self, units: Iterable[UnitRecord], *, is_film: bool) -> SampledFrames:
         """Every sampled frame of the finished video and of some closer looks, each once, shots numbered over all.
 
         Args:
@@ -324,14 +324,14 @@ def _write_map(path: Path, embedding: npt.NDArray[np.float16]) -> None:
         np.save(part, embedding, allow_pickle=False)
 
 
-def _mapped(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
+def _map(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
     """The embeddings of an index file, mapped from the matrix beside it, which is made if it is not there.
 
     Raises:
         FaceIndexError: The matrix is damaged, or another file's.
     """
     if not path.exists():
-        _write_map(path, embeddings_of(file.read(columns=["embedding"])))
+        _write_map(path, read_embeddings(file.read(columns=["embedding"])))
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
@@ -380,29 +380,29 @@ def _write_frames(path: Path, frames: SampledFrames, metadata: dict[str, str]) -
         pq.write_table(table, part, compression="ZSTD", use_dictionary=False, write_statistics=False)
 
 
-def _read(path: Path) -> Faces:
-    with _opened(path) as file:
+def _read_table(path: Path) -> Faces:
+    with _open(path) as file:
         table = file.read()
-        return from_table(table, embeddings_of(table))
+        return from_table(table, read_embeddings(table))
 
 
 def _read_bodies(path: Path, *, lean: bool = False) -> Bodies:
-    with _opened(path, check_bodies) as file:
+    with _open(path, check_bodies) as file:
         return bodies_from_table(file.read(columns=LEAN_COLUMNS if lean else None))
 
 
 def _read_frames(path: Path, *, lean: bool) -> SampledFrames:
-    with _opened(path, check_frames) as file:
+    with _open(path, check_frames) as file:
         return frames_from_table(file.read(columns=LEAN_FRAME_COLUMNS if lean else None))
 
 
 def _read_portraits(path: Path) -> FacePictures:
-    with _opened(path, check_portraits) as file:
+    with _open(path, check_portraits) as file:
         return portraits_from_table(file.read())
 
 
 @contextmanager
-def _opened(path: Path, check: Callable[[pa.Schema], None] = check_schema) -> Iterator[pq.ParquetFile]:
+def _open(path: Path, check: Callable[[pa.Schema], None] = check_schema) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
             check(file.schema_arrow)

@@ -65,7 +65,7 @@ class Filing:
         if (faces.det_score >= clear).all():
             return event
         frames = number_shots(event.frames, is_film=info is None or info.is_film)
-        track = self._linked(info, frames, faces)
+        track = self._link(info, frames, faces)
         best = np.zeros(track.max(initial=-1) + 1, np.float32)
         np.maximum.at(best, track, faces.det_score)
         kept = best[track] >= clear
@@ -86,7 +86,7 @@ class Filing:
         kept, bodies = event.portraits, None
         frames = number_shots(event.frames, is_film=info is None or info.is_film)
         if len(kept):
-            kept = best_of_tracks(kept, replace(event.faces, track=self._linked(info, frames, event.faces)))
+            kept = best_of_tracks(kept, replace(event.faces, track=self._link(info, frames, event.faces)))
         if record.bodies is not None:
             bodies = with_best_pictures(self._linked_bodies(info, frames, event.bodies, event.faces))
         index = VideoIndex(self.root, event.unit.video_id)
@@ -134,7 +134,7 @@ class Filing:
         """
         verdict = judge(units, record.info.duration if record.info else None)
         if record.info is not None:
-            record = replace(record, info=_completed(record.info, units, is_done=verdict.state == "done"))
+            record = replace(record, info=_complete(record.info, units, is_done=verdict.state == "done"))
         state, reason = verdict.state, verdict.reason
         if change := _change(record):
             # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
@@ -154,26 +154,26 @@ class Filing:
             seen.faces,
             recipe.dimension,
             metadata,
-            partial(self._linked, info, frames),
+            partial(self._link, info, frames),
             partial(best_of_tracks, portraits, most_bytes=recipe.portrait_bytes) if len(portraits) else None,
             bodies=partial(self._finished_bodies, info, frames, bodies) if recipe.has_bodies else None,
         )
         fail_point("scan.merged")
         return replace(record, state=state, reason=reason, coverage=verdict.coverage)
 
-    def _linked(self, info: VideoInfo | None, frames: SampledFrames, faces: Faces) -> npt.NDArray[np.int32]:
-        shot = frames.shot_at(faces.pts)
+    def _link(self, info: VideoInfo | None, frames: SampledFrames, faces: Faces) -> npt.NDArray[np.int32]:
+        shot = frames.find_shot(faces.pts)
         return link_tracks(faces, shot, self.recipe.period, is_film=info is None or info.is_film)
 
     def _linked_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
-        shot = frames.shot_at(bodies.pts)
+        shot = frames.find_shot(bodies.pts)
         return link_bodies(bodies, shot, faces, self.recipe.period, is_film=info is None or info.is_film)
 
     def _finished_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
         return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.recipe.portrait_bytes)
 
 
-def _completed(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:
+def _complete(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:
     """Add what is known once all of a video was read: its other sizes, and its length if none is declared."""
     others = dict.fromkeys(size for unit in units for size in unit.sizes)
     duration = info.duration

@@ -28,7 +28,7 @@ from fastface.pipeline.events import (
 )
 from fastface.runtime.context import VERSION, Desk
 from fastface.runtime.observer import Observer
-from fastface.runtime.scan_key import Recipe, recipe_of
+from fastface.runtime.scan_key import Recipe, build_recipe
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
@@ -292,5 +292,5 @@ class Scanner:
 
 def open_scanner(desk: Desk) -> Scanner:
     """A scanner with a command's settings, networks and output folder."""
-    recipe = recipe_of(desk.config.scan, desk.networks, VERSION)
+    recipe = build_recipe(desk.config.scan, desk.networks, VERSION)
     return Scanner(desk.out.index, desk.ledger, recipe, desk.observer)

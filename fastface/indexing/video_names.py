@@ -61,7 +61,7 @@ def drop_copies(
     for files in by_size.values():
         if len(files) > 1 and any(file.path in own for file in files):
             for alike in _sampled_alike(files, records):
-                originals |= _copies_of(alike)
+                originals |= _list_copies(alike)
     skipped = [
         Skipped(file.path, f"the same film as {str(originals[file.path].path)!r}, which is searched once")
         for file in videos
@@ -86,7 +86,7 @@ def _sampled_alike(files: Sequence[VideoFile], records: Mapping[Path, VideoRecor
     return (group for group in groups.values() if len(group) > 1)
 
 
-def _copies_of(files: Sequence[VideoFile]) -> dict[Path, VideoFile]:
+def _list_copies(files: Sequence[VideoFile]) -> dict[Path, VideoFile]:
     """{path of a copy: the first file with the same content} among files of one size."""
     first: dict[str, VideoFile] = {}
     copies = {}

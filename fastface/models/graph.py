@@ -30,7 +30,7 @@ def inspect_graph(path: Path, cache_folder: Path | None = None) -> GraphFacts:
     Raises:
         ModelError: The file is no ONNX, is cut, keeps weights in other files, or is newer than this installation.
     """
-    content = _read(path)
+    content = _read_graph(path)
     digest = hashlib.sha256(content).hexdigest()
     if cache_folder is not None and (noted := noted_facts(digest, cache_folder)):
         return noted
@@ -50,7 +50,7 @@ def prepare_detector(path: Path, cache_folder: Path) -> Path:
         SpaceError: No space is left for the cache.
         ConfigError: The cache cannot be written.
     """
-    return _prepared(path, cache_folder, "detector")
+    return _prepare(path, cache_folder, "detector")
 
 
 def prepare_recogniser(path: Path, cache_folder: Path) -> Path:
@@ -61,7 +61,7 @@ def prepare_recogniser(path: Path, cache_folder: Path) -> Path:
         SpaceError: No space is left for the cache.
         ConfigError: The cache cannot be written.
     """
-    return _prepared(path, cache_folder, "recogniser")
+    return _prepare(path, cache_folder, "recogniser")
 
 
 def prepare_person(path: Path, cache_folder: Path) -> Path:
@@ -72,11 +72,11 @@ def prepare_person(path: Path, cache_folder: Path) -> Path:
         SpaceError: No space is left for the cache.
         ConfigError: The cache cannot be written.
     """
-    return _prepared(path, cache_folder, "person")
+    return _prepare(path, cache_folder, "person")
 
 
-def _prepared(path: Path, cache_folder: Path, kind: _Prepared) -> Path:
-    content = _read(path)
+def _prepare(path: Path, cache_folder: Path, kind: _Prepared) -> Path:
+    content = _read_graph(path)
     digest = hashlib.sha256(content).hexdigest()[:16]
     cached = cache_folder / f"{kind}-{digest}-v{REWRITE_VERSION}.onnx"
     if _is_there(cached):
@@ -112,7 +112,7 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> bytes:
+def _read_graph(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

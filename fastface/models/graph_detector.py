@@ -138,7 +138,7 @@ def rewrite_detector(model: Any) -> None:
     editor = GraphEditor(model.graph)
     attach_picture_input(editor, network_inputs(model.graph)[0].name, _SCALE)
     scores, places = _best(editor, levels)
-    editor.add("Concat", scores, _decoded(editor, levels, places), output=DETECTIONS, axis=2)
+    editor.add("Concat", scores, _decode(editor, levels, places), output=DETECTIONS, axis=2)
     editor.finish(
         [tensor_info(PICTURES, UINT8, ("N", "H", "W", 3))],
         [tensor_info(DETECTIONS, FLOAT, ("N", "K", 15))],
@@ -160,13 +160,13 @@ def _best(editor: GraphEditor, levels: Sequence[HeadLevel]) -> tuple[str, str]:
     return editor.add("Reshape", best, editor.constant([0, -1, 1], np.int64)), places
 
 
-def _decoded(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> str:
+def _decode(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> str:
     """Boxes and landmarks (N, K, 14) of the anchors at `places`, in canvas pixels."""
     distances = editor.add("Concat", *(_distances(editor, level) for level in levels), axis=1)
     anchors = editor.add("Gather", editor.add("Concat", *(_anchors(editor, lv) for lv in levels), axis=0), places)
     # Left and top are distances *against* the axes.
     signs = [-1, -1, 1, 1] + [1] * (10 if levels[0].landmarks else 0)
-    picked = editor.add("Mul", _picked(editor, distances, places, len(signs)), editor.constant(signs, np.float32))
+    picked = editor.add("Mul", _pick(editor, distances, places, len(signs)), editor.constant(signs, np.float32))
     in_pixels = editor.add("Mul", picked, _columns(editor, anchors, 2, 3))
     points = editor.add("Reshape", in_pixels, editor.constant([0, 0, -1, 2], np.int64))
     centres = editor.add("Reshape", _columns(editor, anchors, 0, 2), editor.constant([0, 0, 1, 2], np.int64))
@@ -189,7 +189,7 @@ def _distances(editor: GraphEditor, level: HeadLevel) -> str:
     return editor.add("Concat", boxes, _rows(editor, level.landmarks, 10), axis=2)
 
 
-def _picked(editor: GraphEditor, rows: str, places: str, components: int) -> str:
+def _pick(editor: GraphEditor, rows: str, places: str, components: int) -> str:
     """Rows (N, T, C) at places (N, K) → (N, K, C).
 
     One flat `Gather`, since `GatherND` has batches from opset 12 only.
@@ -208,13 +208,13 @@ def _anchors(editor: GraphEditor, level: HeadLevel) -> str:
     grid = editor.add("Concat", editor.add("Slice", grid, begin, end), editor.constant([1], np.int64), axis=0)
     columns = []
     for axis, shape in ((3, [1, -1, 1, 1]), (2, [-1, 1, 1, 1])):
-        cells = editor.add("Range", *_range_of(editor, _side(editor, level.scores, axis), level.stride))
+        cells = editor.add("Range", *_find_range(editor, _side(editor, level.scores, axis), level.stride))
         columns.append(editor.add("Expand", editor.add("Reshape", cells, editor.constant(shape, np.int64)), grid))
     columns.append(editor.add("Expand", editor.constant(level.stride, np.float32), grid))
     return editor.add("Reshape", editor.add("Concat", *columns, axis=3), editor.constant([-1, 3], np.int64))
 
 
-def _range_of(editor: GraphEditor, cells: str, stride: int) -> tuple[str, str, str]:
+def _find_range(editor: GraphEditor, cells: str, stride: int) -> tuple[str, str, str]:
     """Bounds of 0, stride, 2 × stride … for a number of cells."""
     step = editor.constant(stride, np.float32)
     limit = editor.add("Mul", editor.add("Cast", cells, to=FLOAT), step)

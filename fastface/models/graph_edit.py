@@ -18,10 +18,10 @@ __all__ = [
     "UINT8",
     "GraphEditor",
     "Shape",
-    "constant_of",
     "infer_shapes",
     "network_inputs",
-    "shape_of",
+    "read_constant",
+    "read_shape",
     "tensor_info",
 ]
 
@@ -41,7 +41,7 @@ def network_inputs(graph: Any) -> list[Any]:
     return [value for value in graph.input if value.name not in weights]
 
 
-def constant_of(graph: Any) -> dict[str, Any]:
+def read_constant(graph: Any) -> dict[str, Any]:
     """Name → TensorProto of everything that is known without running: weights and `Constant` nodes."""
     known = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
@@ -73,11 +73,11 @@ def infer_shapes(model: Any, input_shape: Sequence[int] | None = None) -> dict[s
     shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
     for value in (*inferred.value_info, *inferred.input, *inferred.output):
         if value.type.tensor_type.HasField("shape"):
-            shapes[value.name] = shape_of(value)
+            shapes[value.name] = read_shape(value)
     return shapes
 
 
-def shape_of(value: Any) -> Shape:
+def read_shape(value: Any) -> Shape:
     """The shape that a graph input or output declares."""
     dimensions = value.type.tensor_type.shape.dim
     return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dimensions)
@@ -92,7 +92,7 @@ class GraphEditor:
 
     def __init__(self, graph: Any) -> None:
         self.graph = graph
-        self._constants = constant_of(graph)
+        self._constants = read_constant(graph)
         self._producers = {name: node for node in graph.node for name in node.output}
         # An editor that worked on the graph before has left names of its own.
         own = (name.rpartition("_")[2] for name in (*self._constants, *self._producers) if name.startswith(SCOPE))
@@ -138,7 +138,7 @@ class GraphEditor:
 
     def finish(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Sets the graph's inputs and outputs and drops every node and weight that no output needs."""
-        kept = self._needed([value.name for value in outputs])
+        kept = self._list_needed([value.name for value in outputs])
         needed = {name for node in kept for name in node.input}
         weights = [tensor for tensor in self.graph.initializer if tensor.name in needed]
         for field, values in (
@@ -151,7 +151,7 @@ class GraphEditor:
             self.graph.ClearField(field)
             getattr(self.graph, field).extend(values)
 
-    def _needed(self, outputs: Sequence[str]) -> list[Any]:
+    def _list_needed(self, outputs: Sequence[str]) -> list[Any]:
         """The nodes behind the outputs, each after those that it reads."""
         order: list[Any] = []
         done: set[str] = set()

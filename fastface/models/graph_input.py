@@ -31,18 +31,18 @@ def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, n
     planes = editor.add("Transpose", pixels, perm=[0, 3, 1, 2])
     consumers = editor.consumers(old_input)
     if normalised:
-        tensor = _swapped(editor, planes)
+        tensor = _swap(editor, planes)
     else:
         centred = editor.add("Sub", planes, editor.constant(_MEAN, np.float32))
         if _fold_into_convolutions(editor, consumers, scale):
             tensor = centred
         else:
             divisor = editor.constant(scale, np.float32)
-            tensor = editor.add("Div", _swapped(editor, centred), divisor)
+            tensor = editor.add("Div", _swap(editor, centred), divisor)
     editor.redirect(old_input, tensor, consumers)
 
 
-def _swapped(editor: GraphEditor, planes: str) -> str:
+def _swap(editor: GraphEditor, planes: str) -> str:
     return editor.add("Gather", planes, editor.constant([2, 1, 0], np.int64), axis=1)
 
 

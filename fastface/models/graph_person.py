@@ -29,7 +29,7 @@ from fastface.models.graph_edit import (
     Shape,
     infer_shapes,
     network_inputs,
-    shape_of,
+    read_shape,
     tensor_info,
 )
 from fastface.models.graph_input import PICTURES
@@ -62,7 +62,7 @@ def find_family(model: Any) -> PersonFamily:
         _check_classes(model, (shape[2] or 0) - 5)
         if any(node.op_type == "Exp" for node in model.graph.node):
             raise ModelError("it is a YOLOX that decodes its boxes itself: export it without --decode_in_inference")
-        if None in shape_of(network_inputs(model.graph)[0])[2:]:
+        if None in read_shape(network_inputs(model.graph)[0])[2:]:
             raise ModelError("it is a YOLOX without a fixed size: export it with one")
         return "yolox"
     raise ModelError(
@@ -85,7 +85,7 @@ def rewrite_person(model: Any) -> None:
     editor = GraphEditor(model.graph)
     source = network_inputs(model.graph)[0]
     canvas = _canvas(model)
-    sides = [side or name for side, name in zip(shape_of(source)[2:], "HW", strict=True)]
+    sides = [side or name for side, name in zip(read_shape(source)[2:], "HW", strict=True)]
     _attach_pictures(editor, source.name, family)
     output = model.graph.output[0].name
     boxes, scores = _rows_of_yolo(editor, output) if family == "yolo" else _rows_of_yolox(editor, output, canvas)
@@ -98,7 +98,7 @@ def rewrite_person(model: Any) -> None:
 
 def _canvas(model: Any) -> tuple[int, int]:
     """(height, width) that the export is fixed to, or that it is looked at."""
-    height, width = shape_of(network_inputs(model.graph)[0])[2:]
+    height, width = read_shape(network_inputs(model.graph)[0])[2:]
     return height or _FREE_SIDE, width or _FREE_SIDE
 
 
@@ -157,17 +157,17 @@ def _attach_pictures(editor: GraphEditor, source: str, family: PersonFamily) -> 
 
 def _rows_of_yolo(editor: GraphEditor, output: str) -> tuple[str, str]:
     """Boxes (N, A, 4) as centre and size in canvas pixels, and person scores (N, A, 1)."""
-    boxes, scores = (_cut(editor, output, begin, end, axis=1) for begin, end in ((0, 4), (4, 5)))
+    boxes, scores = (_cut_output(editor, output, begin, end, axis=1) for begin, end in ((0, 4), (4, 5)))
     return editor.add("Transpose", boxes, perm=[0, 2, 1]), editor.add("Transpose", scores, perm=[0, 2, 1])
 
 
 def _rows_of_yolox(editor: GraphEditor, output: str, canvas: tuple[int, int]) -> tuple[str, str]:
     """As `_rows_of_yolo`."""
     cells, strides = (editor.constant(value, np.float32) for value in _grid(*canvas))
-    centres = editor.add("Add", _cut(editor, output, 0, 2), cells)
-    sizes = editor.add("Exp", _cut(editor, output, 2, 4))
+    centres = editor.add("Add", _cut_output(editor, output, 0, 2), cells)
+    sizes = editor.add("Exp", _cut_output(editor, output, 2, 4))
     boxes = editor.add("Mul", editor.add("Concat", centres, sizes, axis=2), strides)
-    return boxes, editor.add("Mul", _cut(editor, output, 4, 5), _cut(editor, output, 5, 6))
+    return boxes, editor.add("Mul", _cut_output(editor, output, 4, 5), _cut_output(editor, output, 5, 6))
 
 
 def _grid(height: int, width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -183,15 +183,15 @@ def _grid(height: int, width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray
 def _finish_rows(editor: GraphEditor, boxes: str, scores: str) -> None:
     """Makes `PERSONS` (N, K, 5) of the best of all rows, their boxes as corners."""
     # K = min(MAX_ROWS, A): `Min` takes no integers before opset 12, but a slice stops at the end.
-    most = editor.add("Shape", _cut(editor, scores, 0, MAX_ROWS, axis=1))
-    k = _cut(editor, most, 1, 2, axis=0)
+    most = editor.add("Shape", _cut_output(editor, scores, 0, MAX_ROWS, axis=1))
+    k = _cut_output(editor, most, 1, 2, axis=0)
     best, places = editor.add_many("TopK", [scores, k], [f"{SCOPE}best_scores", f"{SCOPE}best_places"], axis=1)
     picked = editor.add("GatherElements", boxes, editor.add("Concat", *[places] * 4, axis=2), axis=1)
-    centres = _cut(editor, picked, 0, 2)
-    halves = editor.add("Mul", _cut(editor, picked, 2, 4), editor.constant(0.5, np.float32))
+    centres = _cut_output(editor, picked, 0, 2)
+    halves = editor.add("Mul", _cut_output(editor, picked, 2, 4), editor.constant(0.5, np.float32))
     first, last = editor.add("Sub", centres, halves), editor.add("Add", centres, halves)
     editor.add("Concat", best, first, last, output=PERSONS, axis=2)
 
 
-def _cut(editor: GraphEditor, tensor: str, begin: int, end: int, axis: int = 2) -> str:
+def _cut_output(editor: GraphEditor, tensor: str, begin: int, end: int, axis: int = 2) -> str:
     return editor.add("Slice", tensor, *(editor.constant([value], np.int64) for value in (begin, end, axis)))

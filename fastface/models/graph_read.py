@@ -10,7 +10,7 @@ from fastface.errors import ModelError
 from fastface.models.dynamic_shapes import free_resizes
 from fastface.models.facts import GraphFacts
 from fastface.models.graph_detector import find_heads
-from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, shape_of
+from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, read_shape
 from fastface.models.graph_person import find_family
 from fastface.types import ALIGNED_SIZE
 
@@ -62,7 +62,7 @@ def _in_order(graph: Any) -> bool:
 def judge_graph(model: Any) -> GraphFacts:
     """Recognize a network by inputs, outputs and operations, never by its name."""
     inputs = network_inputs(model.graph)
-    shape = shape_of(inputs[0])
+    shape = read_shape(inputs[0])
     if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3 or inputs[0].type.tensor_type.elem_type != FLOAT:
         return GraphFacts("unknown", reason=f"its input is no float picture (N, 3, H, W), but {shape}")
     size = (shape[3], shape[2]) if shape[2] and shape[3] else None
@@ -74,7 +74,7 @@ def judge_graph(model: Any) -> GraphFacts:
         return GraphFacts("recogniser", dimension=dimension, input_size=size)
     if len(outputs) == 1:
         return _person_facts(model, size)
-    shapes = ", ".join(str(shape_of(output)) for output in outputs)
+    shapes = ", ".join(str(read_shape(output)) for output in outputs)
     return GraphFacts("unknown", input_size=size, reason=f"its {len(outputs)} outputs are of no known kind: {shapes}")
 
 

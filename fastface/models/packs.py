@@ -144,7 +144,7 @@ def read_network(path: Path, cache_folder: Path | None = None) -> Network:
         ModelError: The file is missing or damaged.
     """
     digest = _digest(path)
-    known = _published(digest)
+    known = _find_published(digest)
     if known is not None:
         return Network(path.stem, path, digest, known.kind, known.dimension, verified=True)
     facts = inspect_graph(path, cache_folder)
@@ -189,7 +189,7 @@ def how_to_replace(network: Network) -> str:
     return f"if you did not change it on purpose, replace it: fastface models install {pack} --accept-license"
 
 
-def _published(digest: str) -> KnownNetwork | None:
+def _find_published(digest: str) -> KnownNetwork | None:
     return next((known for known in KNOWN_NETWORKS.values() if known.sha256 == digest), None)
 
 

@@ -21,7 +21,7 @@ from fastface.models.catalog import (
 from fastface.models.facts import KIND_WORDS, GraphKind
 from fastface.models.packs import Network, PackFolder, find_packs, how_to_replace, read_network
 
-__all__ = ["PERSON_FOLDER", "ModelSet", "contract_of", "data_folder", "find_models", "places"]
+__all__ = ["PERSON_FOLDER", "ModelSet", "build_contract", "data_folder", "find_models", "places"]
 
 PERSON_FOLDER = "person"
 """Name of the folder beside the packs where person networks lie."""
@@ -104,7 +104,7 @@ def find_models(
     chosen: dict[NetworkKind, Network] = {}
     for kind, wanted in zip(_KINDS, (detector, recogniser), strict=True):
         if wanted is not None:
-            chosen[kind] = _named(kind, wanted, packs, cache_folder)
+            chosen[kind] = _find_named(kind, wanted, packs, cache_folder)
     name = "custom"
     notes: list[str] = []
     with_persons = [found for found in packs if found.name == PERSON_FOLDER]
@@ -130,7 +130,7 @@ def find_models(
     )
 
 
-def contract_of(recogniser: Network) -> str:
+def build_contract(recogniser: Network) -> str:
     """Digest what embeddings must share to be compared: the network's file and the preprocessing."""
     return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING}".encode()).hexdigest()
 
@@ -139,11 +139,11 @@ def _person_network(
     wanted: str | None, packs: Sequence[PackFolder], with_persons: Iterable[PackFolder], cache_folder: Path | None
 ) -> Network | None:
     if wanted is not None:
-        return _named("person", wanted, packs, cache_folder)
+        return _find_named("person", wanted, packs, cache_folder)
     return next(filter(None, (pack.choose("person") for pack in with_persons)), None)
 
 
-def _named(kind: GraphKind, wanted: str, packs: Sequence[PackFolder], cache_folder: Path | None) -> Network:
+def _find_named(kind: GraphKind, wanted: str, packs: Sequence[PackFolder], cache_folder: Path | None) -> Network:
     """The network that `--detector`, `--recogniser` or `--person-model` names: a file, or a stem found in any pack."""
     path = Path(wanted)
     if path.suffix != ".onnx":

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.persons.colours import colours_of
+from fastface.persons.colours import describe_colours
 from fastface.persons.yolo import PersonDetector, Persons
 from fastface.types import Bodies, Geometry, Image
 
@@ -76,7 +76,7 @@ def _bodies(picture: Image, persons: Persons, moment: Instant, geometry: Geometr
         pts=np.full(count, moment.pts, np.int64),
         boxes=np.clip(persons.boxes * scale, 0, np.tile(np.array(geometry.display, np.float32), 2)),
         person_score=persons.person_score,
-        colours=colours_of(picture, persons.boxes),
+        colours=describe_colours(picture, persons.boxes),
         face=np.full(count, -1, np.int32),
         track=np.full(count, -1, np.int32),
         jpeg=jpeg,

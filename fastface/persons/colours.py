@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from fastface.types import NUM_COLOURS, Image
 
-__all__ = ["colours_of"]
+__all__ = ["describe_colours"]
 
 _SIDE = 16
 """Each half of a body is averaged to so many rows and columns of pixels."""
@@ -18,7 +18,7 @@ _NARROWER = 0.15
 """Share of a box's width that is left out on either side, since it shows what is behind."""
 
 
-def colours_of(picture: Image, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+def describe_colours(picture: Image, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
     """Colour histograms of the upper and the lower half of each box.
 
     They are square roots of shares, so that the product of two is the mean of the halves' Bhattacharyya coefficients

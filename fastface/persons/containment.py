@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastface.types import FloatArray, Size
 
-__all__ = ["Body", "body_of", "estimate_body", "faces_on", "person_of"]
+__all__ = ["Body", "estimate_body", "locate_body", "match_faces", "match_person"]
 
 LEAST_SHARE = 0.7
 """Smallest share of a face's area in the box of its person. Boxes are cut at the hair and at a tilted head."""
@@ -43,7 +43,7 @@ class Body:
         return self.person is None
 
 
-def body_of(face: npt.ArrayLike, persons: FloatArray, picture: Size) -> Body:
+def locate_body(face: npt.ArrayLike, persons: FloatArray, picture: Size) -> Body:
     """The body of a face: its person's box, else an estimate.
 
     Args:
@@ -51,12 +51,12 @@ def body_of(face: npt.ArrayLike, persons: FloatArray, picture: Size) -> Body:
         persons: (n, 4) boxes of persons in the same pixels.
         picture: (width, height).
     """
-    person = person_of(face, persons)
+    person = match_person(face, persons)
     box = estimate_body(face, picture) if person is None else persons[person]
     return Body(box, person)
 
 
-def person_of(face: npt.ArrayLike, persons: FloatArray) -> int | None:
+def match_person(face: npt.ArrayLike, persons: FloatArray) -> int | None:
     """The row of the person box that best holds a face; None if none does.
 
     Of several boxes, the one wins in which more of the face is, nearer to the upper middle; and the smaller one, since
@@ -70,7 +70,7 @@ def person_of(face: npt.ArrayLike, persons: FloatArray) -> int | None:
     return int(np.argmax(fit)) if fit.max(initial=-1) >= 0 else None
 
 
-def faces_on(persons: FloatArray, faces: FloatArray) -> npt.NDArray[np.int64]:
+def match_faces(persons: FloatArray, faces: FloatArray) -> npt.NDArray[np.int64]:
     """(n,) the row of the face that is on each person of a frame; -1 without one. A face is on one person at most.
 
     Best fit first, so that a face behind a person is not assigned to that person.

@@ -67,7 +67,7 @@ def export_person(weights: Path, folder: Path, size: int) -> Path:
         # The network is written beside its weights, and the user's folder is not the place.
         link = Path(place) / weights.name
         link.symlink_to(weights.absolute())
-        exported = _exported(link, size)
+        exported = _export(link, size)
         facts = inspect_graph(exported)
         if facts.kind != "person":
             raise ModelError(f"{str(weights)!r} is no person network: {facts.reason or facts.kind}")
@@ -76,7 +76,7 @@ def export_person(weights: Path, folder: Path, size: int) -> Path:
     return target
 
 
-def _exported(weights: Path, size: int) -> Path:
+def _export(weights: Path, size: int) -> Path:
     """Return the file that the exporting process made.
 
     Raises:

@@ -88,11 +88,11 @@ class PersonDetector:
         placements = [place(picture, canvas, self.network.family) for picture, canvas in pairs]
         (rows,) = self.session.run(canvases)
         return [
-            self._kept(Persons(placement.in_picture(of_one[:, 1:]), of_one[:, 0]), picture)
+            self._keep(Persons(placement.in_picture(of_one[:, 1:]), of_one[:, 0]), picture)
             for picture, placement, of_one in zip(pictures, placements, rows, strict=True)
         ]
 
-    def _kept(self, candidates: Persons, picture: Image) -> Persons:
+    def _keep(self, candidates: Persons, picture: Image) -> Persons:
         """The rows that show a person, one a person."""
         # NaN compares false, so a row of a broken network is dropped here.
         good = (candidates.person_score >= self.person_threshold) & np.isfinite(candidates.boxes).all(axis=1)

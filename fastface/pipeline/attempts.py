@@ -13,7 +13,7 @@ from fastface.pipeline.messages import Filled, Inferred, UnitDecoded
 from fastface.types import SIGNATURE_SIZE, Bodies, FacePictures, Faces, SampledFrames, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
-__all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "blame_of", "may_lease"]
+__all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "may_lease", "rate_blame"]
 
 _FAULT_BLAME = 4
 _KILL_BLAME = 1
@@ -23,7 +23,7 @@ QUARANTINE_BLAME = 3 * _FAULT_BLAME
 _KILLS = (-signal.SIGKILL, -signal.SIGTERM)
 
 
-def blame_of(status: int, stalled: bool) -> int:
+def rate_blame(status: int, stalled: bool) -> int:
     """Rate how far a process's exit speaks against the work that it did.
 
     Args:
@@ -103,7 +103,7 @@ class UnitWork:
     def __post_init__(self) -> None:
         self.position = float(self.unit.start)
 
-    def decoded_by(self, message: UnitDecoded) -> None:
+    def record_decoded(self, message: UnitDecoded) -> None:
         """The decoder is through."""
         self.decoded = message
         self.seconds.update(message.seconds)
@@ -121,13 +121,13 @@ class UnitWork:
     def add(self, batch: "Batch") -> None:
         """Takes a finished batch."""
         sequence = batch.filled.sequence
-        self.frames[sequence] = _frames_of(batch.filled)
+        self.frames[sequence] = _join_frames(batch.filled)
         self.faces[sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
         if batch.portraits:
-            self.portraits[sequence] = _joined(batch.portraits, FacePictures.empty())
+            self.portraits[sequence] = _join(batch.portraits, FacePictures.empty())
         self.due += [batch.filled.pts[frame] for frame in batch.filled.faces_due]
         if batch.bodies:
-            self.bodies[sequence] = _joined(batch.bodies, Bodies.empty())
+            self.bodies[sequence] = _join(batch.bodies, Bodies.empty())
         self.inferred += len(batch.filled.pts) - batch.quarantined
         self.quarantined += batch.quarantined
 
@@ -145,16 +145,16 @@ class UnitWork:
         assert report.sampled == self.inferred + self.quarantined, (self.unit, report, self.inferred)
         return UnitScanned(
             unit=self.unit,
-            faces=_joined(self.faces, Faces.empty(dimension)),
+            faces=_join(self.faces, Faces.empty(dimension)),
             report=report,
             inferred=self.inferred,
             repeated=self.repeated,
             quarantined=self.quarantined,
             seconds=dict(self.seconds),
-            portraits=_joined(self.portraits, FacePictures.empty()),
+            portraits=_join(self.portraits, FacePictures.empty()),
             due=np.array(sorted(self.due), np.int64),
-            bodies=_joined(self.bodies, Bodies.empty()),
-            frames=_joined(self.frames, SampledFrames.empty()),
+            bodies=_join(self.bodies, Bodies.empty()),
+            frames=_join(self.frames, SampledFrames.empty()),
             blurred=self.blurred,
             unsharp=self.unsharp,
         )
@@ -163,14 +163,14 @@ class UnitWork:
 _Kind = TypeVar("_Kind", Faces, FacePictures, Bodies, SampledFrames)
 
 
-def _joined(parts: dict[int, _Kind], nothing: _Kind) -> _Kind:
+def _join(parts: dict[int, _Kind], nothing: _Kind) -> _Kind:
     """All of them, in order of their numbers."""
     in_order = [nothing]
     in_order.extend(parts[number] for number in sorted(parts))
     return type(nothing).concatenate(in_order)
 
 
-def _frames_of(filled: Filled) -> SampledFrames:
+def _join_frames(filled: Filled) -> SampledFrames:
     """The frames of a batch, searched or given up."""
     return SampledFrames(
         time=np.array(filled.times, np.float64),

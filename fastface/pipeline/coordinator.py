@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Self
 
 from fastface.faces.succession import max_gap_seconds
-from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, blame_of, may_lease
+from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, may_lease, rate_blame
 from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, VideoProbed, VideoRefused
 from fastface.pipeline.messages import (
     CancelUnit,
@@ -237,19 +237,19 @@ class Coordinator:
                 member.tasks.popleft()
                 self._events.append(VideoRefused(message.file, message.state, message.reason))
             case Filled():
-                self._filled(member, message)
+                self._handle_filled(member, message)
             case UnitDecoded() if message.work in self._active:
                 member.tasks.popleft()
                 work = self._active[message.work]
-                work.decoded_by(message)
+                work.record_decoded(message)
                 self._complete(work)
             case UnitRefused() if message.work in self._active:
                 member.tasks.popleft()
                 self._lose(self._active[message.work], message.state, message.reason)
             case Inferred():
-                self._inferred(member, message)
+                self._handle_inferred(member, message)
 
-    def _filled(self, decoder: Member, message: Filled) -> None:
+    def _handle_filled(self, decoder: Member, message: Filled) -> None:
         self._slots.fill(message.slot, message.generation, decoder.name)
         if message.work not in self._active:
             self._slots.free(message.slot)  # it crossed with the cancellation
@@ -258,7 +258,7 @@ class Coordinator:
         self._batches[batch.number] = batch
         self._ready.append(batch)
 
-    def _inferred(self, worker: Member, message: Inferred) -> None:
+    def _handle_inferred(self, worker: Member, message: Inferred) -> None:
         batch = worker.tasks.popleft()
         assert isinstance(batch, Batch)
         assert batch.number == message.batch
@@ -304,7 +304,7 @@ class Coordinator:
         self._slots.reclaim(member.name)
         reason = member.last_words.reason if member.last_words else f"it was ended (status {status})"
         self._events.append(ChildLost(member.name, status, reason))
-        blame = blame_of(status, member.ended_for_stalling)
+        blame = rate_blame(status, member.ended_for_stalling)
         if crew is self.workers:
             self._mourn_worker(member, blame)
         for task in member.tasks:

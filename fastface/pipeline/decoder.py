@@ -35,10 +35,10 @@ from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry, VideoInfo
 from fastface.video.decode import open_source
 from fastface.video.fingerprint import fingerprint
-from fastface.video.frames.canvas import geometry_for
+from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.frame import SampledFrame
 from fastface.video.frames.planes import PlaneWriter
-from fastface.video.frames.signature import signature_of
+from fastface.video.frames.signature import compute_signature
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
 
@@ -99,7 +99,7 @@ class _Batch:
             self.damaged.add(place)
         self._writer.write(frame, self._planes[place], self._canvases[place])
         width, height = self.geometry.content
-        self.signatures.append(signature_of(self._canvases[place][:height, :width]).tobytes())
+        self.signatures.append(compute_signature(self._canvases[place][:height, :width]).tobytes())
         self.pts.append(frame.pts)
         self.times.append(float(frame.time))
 
@@ -203,7 +203,7 @@ class _UnitJob:
         """Says how frames are written from now on."""
         settings = self._decoder._settings
         self._shown = info
-        self._geometry = geometry_for(info, settings.det_size)
+        self._geometry = choose_geometry(info, settings.det_size)
         self._writer = PlaneWriter(info, self._geometry, self._seconds)
         assert capacity(settings.ring, self._geometry) > 0, self._geometry  # slots are made for the canvas
 
@@ -238,7 +238,7 @@ class _UnitJob:
         decoder, work = self._decoder, self._task.work
         while decoder._connection.poll():
             decoder.obey(decoder._connection.recv(), work)
-        if (shown := self._info_of(frame)) != self._shown:
+        if (shown := self._get_info(frame)) != self._shown:
             # Pictures of a sequence have sizes of their own, and some films change theirs; a batch has one.
             if self._batch is not None:
                 self._send_batch(self._batch)
@@ -251,7 +251,7 @@ class _UnitJob:
         if self._batch.full:
             self._send_batch(self._batch)
 
-    def _info_of(self, frame: SampledFrame) -> VideoInfo:
+    def _get_info(self, frame: SampledFrame) -> VideoInfo:
         """The video as a frame shows it."""
         if not isinstance(frame.content, np.ndarray):
             return frame.info or self._task.info

@@ -43,7 +43,7 @@ class PortraitTaker:
             faces: Of all frames, in order.
         """
         if not len(faces):
-            self._last = self._remembered(task, faces, np.empty(0, np.float32))
+            self._last = self._remember(task, faces, np.empty(0, np.float32))
             return FacePictures.empty()
         worth = portrait_worth(faces, task.geometry.display)
         worth[np.isin(faces.pts, [task.pts[frame] for frame in task.damaged])] = -1
@@ -53,7 +53,7 @@ class PortraitTaker:
             rows = np.flatnonzero(chosen & np.isin(faces.pts, [task.pts[frame] for frame in run]))
             if len(rows):  # equal frames have the same pixels
                 portraits.jpeg[rows] = picture_faces(faces[rows], worth[rows], pixels, task.geometry).jpeg
-        self._last = self._remembered(task, faces, worth)
+        self._last = self._remember(task, faces, worth)
         return portraits[worth >= 0]
 
     def _choose(self, task: Infer, faces: Faces, worth: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -71,7 +71,7 @@ class PortraitTaker:
         place = (task.work, task.sequence, task.first)
         return self._last if self._last is not None and self._last.place == place else None
 
-    def _remembered(self, task: Infer, faces: Faces, worth: npt.NDArray[np.float32]) -> _Sample | None:
+    def _remember(self, task: Infer, faces: Faces, worth: npt.NDArray[np.float32]) -> _Sample | None:
         end = task.first + task.count
         is_end = end == len(task.pts)
         place = (task.work, task.sequence + 1, 0) if is_end else (task.work, task.sequence, end)

@@ -121,7 +121,7 @@ def read_sample(path: Path, draw: str) -> AuditSample:
     """
     if not path.exists():
         raise ConfigError(f"{str(path)!r} does not exist; draw a sample first: {draw}")
-    return _read(path, AuditSample, f"is damaged; draw a new sample, with: {draw}")
+    return _read_file(path, AuditSample, f"is damaged; draw a new sample, with: {draw}")
 
 
 def read_answers(path: Path, sample: AuditSample) -> AuditAnswers:
@@ -130,7 +130,7 @@ def read_answers(path: Path, sample: AuditSample) -> AuditAnswers:
     Raises:
         ConfigError: The file cannot be read, is none that the page saved, or does not belong to the sample.
     """
-    found = _read(path, AuditAnswers, "is no file that audit.html saved")
+    found = _read_file(path, AuditAnswers, "is no file that audit.html saved")
     if found.audit != sample.digest:
         raise ConfigError(
             f"{str(path)!r} was saved by the page of another sample or another answer; open audit.html again"
@@ -171,7 +171,7 @@ def _fault(answer: AuditAnswer, item: AuditItem | None, is_double: bool) -> str:
     return ""
 
 
-def _read(path: Path, kind: type[_File], what: str) -> _File:
+def _read_file(path: Path, kind: type[_File], what: str) -> _File:
     try:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:

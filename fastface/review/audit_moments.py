@@ -25,7 +25,7 @@ from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import text_cell
 from fastface.review.sampling import Role
-from fastface.runtime.scan_key import sampling_of
+from fastface.runtime.scan_key import read_sampling
 from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Faces, VideoInfo
 from fastface.types.faces import Rows
@@ -235,7 +235,7 @@ def read_moments(root: Path, ledger: Ledger, answer: Answer) -> list[VideoMoment
 def _video_moments(
     record: VideoRecord, info: VideoInfo, index: VideoIndex, units: Sequence[UnitRecord], answer: Answer
 ) -> VideoMoments:
-    sampling = sampling_of(index.metadata())
+    sampling = read_sampling(index.metadata())
     frame = 1 / (info.rate or UNKNOWN_RATE)
     size = sampling.period if sampling.period is not None and info.is_film else frame
     faces = _sampled_faces(index, units, sampling.period, is_film=info.is_film)
@@ -275,7 +275,7 @@ def _sampled_faces(index: VideoIndex, units: Sequence[UnitRecord], period: Fract
         assert period is not None
         faces = Faces.concatenate([faces[~inside], *index.unit_faces(closer)])
         faces = faces[np.argsort(faces.pts, kind="stable")]
-        shot = index.frames_with(closer, is_film=is_film).shot_at(faces.pts)
+        shot = index.merge_frames(closer, is_film=is_film).find_shot(faces.pts)
         faces = replace(faces, track=link_tracks(faces, shot, float(period), is_film=is_film))
     return faces.without_embeddings()
 

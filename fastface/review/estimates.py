@@ -159,9 +159,9 @@ class _Table:
         )
 
     def _share(self, strata: Sequence[Stratum], value: _Value, *, is_rare: bool = False) -> Estimate:
-        return estimate_share([self._sampled(one, value) for one in strata], is_rare=is_rare)
+        return estimate_share([self._sample(one, value) for one in strata], is_rare=is_rare)
 
-    def _sampled(self, stratum: Stratum, value: _Value) -> Sampled:
+    def _sample(self, stratum: Stratum, value: _Value) -> Sampled:
         answered = self._answered[self._strata.index(stratum)]
         return Sampled(
             moments=stratum.moments,

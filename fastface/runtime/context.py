@@ -53,7 +53,7 @@ class Desk:
         """How each video ended, as the ledger has it."""
         return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
 
-    def outcomes_of(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
+    def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
         """How each of these videos ended, by name; a video that was not reached is included."""
         known = {record.video_id: record for record in self.records()}
         unseen = (VideoRecord(file.video_id, file.path, "", "") for file in files)

@@ -57,9 +57,9 @@ def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Netw
     except (BackendError, WorkerError) as error:
         if config.models.device != "auto":
             raise
-        return _settled(config, _without_tensorrt(config, f"TensorRT is not used: {error}"), note)
+        return _settle(config, _without_tensorrt(config, f"TensorRT is not used: {error}"), note)
     if not built:
-        return _settled(config, networks, note)
+        return _settle(config, networks, note)
     for engine in built:
         if engine.note.reason:
             require_agreement(config, engine.job.name, engine.job.device.precision, engine.note.reason)
@@ -81,7 +81,7 @@ def preview_networks(config: Config) -> Networks:
     return settle_precisions(config, networks)
 
 
-def _settled(config: Config, networks: Networks, note: Note) -> Networks:
+def _settle(config: Config, networks: Networks, note: Note) -> Networks:
     """The networks with their precisions, and a note for each that does not bear the one aimed at."""
     networks = settle_precisions(config, networks)
     for line in networks.precisions.notes if networks.precisions is not None else ():

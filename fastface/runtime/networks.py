@@ -5,13 +5,13 @@ from pathlib import Path
 
 import platformdirs
 
-from fastface.backends import DeviceInfo, aim_at, resolve_device
+from fastface.backends import DeviceInfo, resolve_device, select_device
 from fastface.config import Config, ScanConfig
 from fastface.errors import ConfigError, ModelError
 from fastface.gallery.thresholds import Limits
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
 from fastface.models.packs import Network
-from fastface.models.selection import ModelSet, contract_of, find_models
+from fastface.models.selection import ModelSet, build_contract, find_models
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.messages import Precisions
 from fastface.types import Size
@@ -100,7 +100,7 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         detector=prepare_detector(models.detector.path, cache),
         recogniser=prepare_recogniser(models.recogniser.path, cache),
         dimension=dimension,
-        contract=contract_of(models.recogniser),
+        contract=build_contract(models.recogniser),
         cache=cache,
         person=None if models.person is None else _prepared_person(models.person, cache),
     )
@@ -137,7 +137,7 @@ def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, 
         )
     # The provider's name in small letters is that device and nothing else.
     others = (resolve_device(first.provider.lower(), cache, number) for number in numbers[1:])
-    return tuple(aim_at(card, config.models.precision) for card in (first, *others))
+    return tuple(select_device(card, config.models.precision) for card in (first, *others))
 
 
 def usual_canvas(scan: ScanConfig) -> Size:

@@ -18,8 +18,8 @@ __all__ = [
     "EARLIER",
     "OutputFolder",
     "check_writable",
-    "holder_of",
-    "inputs_of",
+    "discover_inputs",
+    "find_holder",
     "nearest",
     "require_free",
     "require_index",
@@ -112,7 +112,7 @@ class OutputFolder:
                 folder.rmdir()
 
 
-def inputs_of(inputs: Sequence[str], out: Path) -> Discovery:
+def discover_inputs(inputs: Sequence[str], out: Path) -> Discovery:
     """The videos that the inputs name; what fastface wrote into `out` is left out.
 
     Raises:
@@ -149,12 +149,12 @@ def require_free(out: Path) -> None:
     Raises:
         LockedError: One does.
     """
-    holder = holder_of(out)
+    holder = find_holder(out)
     if holder is not None:
         raise _in_use(out, holder)
 
 
-def holder_of(out: Path) -> int | None:
+def find_holder(out: Path) -> int | None:
     """The process whose run holds `out`, 0 if it has not said which it is; None if no run does.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from fastface.backends import DeviceInfo, Precision, aim_at, judge_precision, resolve_device
+from fastface.backends import DeviceInfo, Precision, judge_precision, resolve_device, select_device
 from fastface.config import Config
 from fastface.errors import BackendError, ModelError
 from fastface.pipeline.building import EngineJob
@@ -134,7 +134,7 @@ def describe_networks(config: Config) -> str:
     """
     cards = config.models.devices
     device = resolve_device(config.models.device, cache_folder(), cards[0] if cards else 0)
-    device = aim_at(device, config.models.precision)
+    device = select_device(device, config.models.precision)
     try:
         networks = settle_precisions(config, open_networks(config))
     except ModelError:

@@ -39,12 +39,12 @@ def remember_settings(state: Path, config: Config, pack: str, *, with_export: bo
     names = {
         "dir": None if wanted.folder is None else str(wanted.folder.absolute()),
         "pack": None if pack == _CUSTOM else pack,
-        "detector": _named(wanted.detector),
-        "recogniser": _named(wanted.recogniser),
-        "person_model": _named(wanted.person_model),
+        "detector": _list_names(wanted.detector),
+        "recogniser": _list_names(wanted.recogniser),
+        "person_model": _list_names(wanted.person_model),
     }
     models = {name: value for name, value in names.items() if value is not None}
-    export = _read(state).get("run", {})
+    export = _read_saved(state).get("run", {})
     if with_export:
         settings = config.model_dump(mode="json", exclude_defaults=True, include=set(_EXPORT))
         settings.get("export", {}).pop("replace", None)
@@ -61,14 +61,14 @@ def read_remembered(out: Path, *, with_export: bool) -> Layer:
     Raises:
         FaceIndexError: The file is damaged.
     """
-    found = _read(out / ".fastface")
+    found = _read_saved(out / ".fastface")
     models = dict(found.get("models", {}))
     if "dir" in models and not Path(models["dir"]).is_dir():
         del models["dir"]
     return {"models": models, **(found.get("run", {}) if with_export else {})}
 
 
-def _read(state: Path) -> dict[str, Any]:
+def _read_saved(state: Path) -> dict[str, Any]:
     path = state / "settings.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -82,6 +82,6 @@ def _read(state: Path) -> dict[str, Any]:
         raise FaceIndexError(f"cannot read {str(path)!r}: {error}; remove it: then nothing is remembered") from error
 
 
-def _named(network: str | None) -> str | None:
+def _list_names(network: str | None) -> str | None:
     """A network's file by its whole path, or its name."""
     return network if network is None or not network.endswith(".onnx") else str(Path(network).absolute())

@@ -11,7 +11,7 @@ from fastface.index.schema import SCHEMA_VERSION
 from fastface.runtime.networks import Networks
 from fastface.types import LOOKS_VERSION, DecoderName, Sampling
 
-__all__ = ["Recipe", "recipe_of", "sampling_of"]
+__all__ = ["Recipe", "build_recipe", "read_sampling"]
 
 _WITH = "+"
 """Between the digest of all that faces depend on and that of the person network."""
@@ -48,7 +48,7 @@ class Recipe:
         return key == self.key or (not self.has_bodies and key.partition(_WITH)[0] == self.key)
 
 
-def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
+def build_recipe(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
     """The recipe that the settings, the networks and this version of fastface give."""
     facts = {
         "schema": SCHEMA_VERSION,
@@ -96,7 +96,7 @@ def recipe_of(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
     )
 
 
-def sampling_of(metadata: Mapping[str, str]) -> Sampling:
+def read_sampling(metadata: Mapping[str, str]) -> Sampling:
     """The sampling that an index was made with, by its metadata."""
     sampling = json.loads(metadata["sampling"])
     period = sampling["period"]

@@ -26,7 +26,7 @@ from fastface.search.growth_table import is_growth, write_growth
 from fastface.search.searcher import Finder, open_finder
 from fastface.types import Gallery
 
-__all__ = ["forget_growth", "observe_archive", "rule_for", "survey"]
+__all__ = ["build_rule", "forget_growth", "observe_archive", "survey"]
 
 _TABLE = "bank_growth.csv"
 
@@ -62,7 +62,7 @@ def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord])
     model, cohort, num_tracks = observe_archive(desk, references, (index for _, index in found))
     num_targets = references.num_targets
     pairs = Pairs(num_tracks * num_targets)
-    rule = rule_for(config, usual, pairs)
+    rule = build_rule(config, usual, pairs)
     grower = Grower(references, _growth_rule(config, rule, desk.limits.margin)) if config.growth.grow else None
     in_film = in_shot = 0
     for record, index in found:
@@ -76,7 +76,7 @@ def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord])
     if grower is not None:
         references = references.grown(_write_growth(desk, grower, references.gallery))
         model = model.refined(references, cohort)
-    rule = rule_for(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
+    rule = build_rule(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
     desk.observer.note(_describe(rule, usual, num_tracks, num_targets))
     return open_finder(desk, references, replace(desk.limits, tracks=rule), model)
 
@@ -107,7 +107,7 @@ def forget_growth(root: Path) -> None:
         table.unlink()
 
 
-def rule_for(config: Config, usual: ImpostorDistribution, pairs: Pairs) -> TrackRule:
+def build_rule(config: Config, usual: ImpostorDistribution, pairs: Pairs) -> TrackRule:
     """The thresholds of whole tracks for so many comparisons."""
     rule = TrackRule.from_risk(usual, config.match.false_tracks, pairs)
     if config.match.threshold is not None:

@@ -61,7 +61,7 @@ def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
     """
     root, note = desk.out.root, _note_path(desk.out.state)
     asked = _Question(frozenset(targets))
-    before, move = _read(note)
+    before, move = _read_question(note)
     if move == "back":  # was stopped
         _move(desk, _folder(before), "")
     if before.loses_to(asked) and not desk.config.export.replace:
@@ -80,7 +80,7 @@ def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
 
 def describe_move(out: Path, targets: Collection[str]) -> str:
     """Describe where the answer in OUT would go; empty if it answers the same question, or there is none."""
-    before, _ = _read(_note_path(out / ".fastface"))
+    before, _ = _read_question(_note_path(out / ".fastface"))
     if not before.loses_to(_Question(frozenset(targets))):
         return ""
     return f"the answer before ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
@@ -90,7 +90,7 @@ def _note_path(state: Path) -> Path:
     return state / "answer.json"
 
 
-def _read(path: Path) -> tuple[_Question, _Move]:
+def _read_question(path: Path) -> tuple[_Question, _Move]:
     """The question whose answer lies in OUT, and which way it is being moved."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -137,8 +137,8 @@ def _describe(desk: Desk, before: _Question, folder: str) -> str:
 def _move(desk: Desk, source: str, target: str) -> None:
     """Moves an answer from one folder below OUT to another; what is there already, by a stopped move, stays."""
     root = desk.out.root
-    for path in _exports_of(desk, source):
-        moved = _placed(path.removeprefix(f"{source}/") if source else path, target)
+    for path in _list_exports(desk, source):
+        moved = _place(path.removeprefix(f"{source}/") if source else path, target)
         if (root / moved).is_dir():  # a folder of the user's has its name: it stays where it is
             continue
         if os.path.lexists(root / path):
@@ -149,8 +149,8 @@ def _move(desk: Desk, source: str, target: str) -> None:
         else:
             desk.ledger.forget_export(path)
     for name in _TABLES:
-        if (root / _placed(name, source)).is_file():
-            _rename(root, _placed(name, source), _placed(name, target), target)
+        if (root / _place(name, source)).is_file():
+            _rename(root, _place(name, source), _place(name, target), target)
             fail_point("answers.table")
     if source:
         remove_empty(root / source, root)
@@ -160,7 +160,7 @@ def _rename(root: Path, path: str, moved: str, target: str) -> None:
     """Renames a file; folders of pictures of faces are their owner's alone."""
     folder = moved.removeprefix(f"{target}/").partition("/")[0]
     if folder in _PRIVATE:
-        private_folder(root / _placed(folder, target))
+        private_folder(root / _place(folder, target))
     (root / moved).parent.mkdir(parents=True, exist_ok=True)
     (root / path).replace(root / moved)
     remove_empty((root / path).parent, root)
@@ -169,16 +169,16 @@ def _rename(root: Path, path: str, moved: str, target: str) -> None:
 def _remove(desk: Desk, folder: str) -> None:
     """Removes an older answer to the same question; files that fastface did not make stay."""
     root = desk.out.root
-    for path in _exports_of(desk, folder):
+    for path in _list_exports(desk, folder):
         (root / path).unlink(missing_ok=True)
         desk.ledger.forget_export(path)
         remove_empty((root / path).parent, root)
     for name in _TABLES:
-        (root / _placed(name, folder)).unlink(missing_ok=True)
-        remove_empty((root / _placed(name, folder)).parent, root)
+        (root / _place(name, folder)).unlink(missing_ok=True)
+        remove_empty((root / _place(name, folder)).parent, root)
 
 
-def _exports_of(desk: Desk, folder: str) -> list[str]:
+def _list_exports(desk: Desk, folder: str) -> list[str]:
     """The exports of the answer in a folder below OUT."""
     paths: Iterable[str] = desk.ledger.exports()
     if folder:
@@ -186,5 +186,5 @@ def _exports_of(desk: Desk, folder: str) -> list[str]:
     return [path for path in paths if path.partition("/")[0] in _FOLDERS]
 
 
-def _placed(name: str, folder: str) -> str:
+def _place(name: str, folder: str) -> str:
     return f"{folder}/{name}" if folder else name

@@ -21,16 +21,16 @@ from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import Desk
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import sampling_of
+from fastface.runtime.scan_key import read_sampling
 from fastface.timeline import (
     Interval,
     boundary_windows,
     build_spans,
-    cell_of,
+    find_cell,
     group_hits,
     inner_cells,
     merge,
-    split_at,
+    split_intervals,
     subtract,
 )
 from fastface.tracking.face_tracks import link_tracks
@@ -145,7 +145,7 @@ class Finder:
             record
             for record in records
             if not self._index(record).faces_path.exists()
-            or self._metadata_of(record)["contract"] == self._references.gallery.contract
+            or self._get_metadata(record)["contract"] == self._references.gallery.contract
         ]
 
     def unsure_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
@@ -174,7 +174,7 @@ class Finder:
         """
         units = self._ledger.units(record.video_id).values()
         looked_at = [_interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
-        stretches = split_at(subtract(wanted, looked_at), self._keyframe_edges(record), _LEAST_STRETCH)
+        stretches = split_intervals(subtract(wanted, looked_at), self._keyframe_edges(record), _LEAST_STRETCH)
         return [Unit(record.video_id, -1, start, end, sampling) for start, end in stretches]
 
     def _keyframe_edges(self, record: VideoRecord) -> list[Fraction]:
@@ -198,7 +198,7 @@ class Finder:
         times = np.unique(np.concatenate([np.empty(0), *near.values()])).tolist()
         windows = []
         for time in times:
-            cell = cell_of(time, sampling.period)
+            cell = find_cell(time, sampling.period)
             windows.append((max(0, cell - cells) * sampling.period, (cell + cells + 1) * sampling.period))
         edges = self._keyframe_edges(record)
         reached = [(start, _next(edges, end, _REACH)) for start, end in merge(windows)]
@@ -231,7 +231,7 @@ class Finder:
 
         Between samples that are seconds apart a track has one face: what it decides is known after the closer look.
         """
-        alone = match(video.faces, self._references, self._limits.lowered(lenience), video.periods)
+        alone = match(video.faces, self._references, self._limits.lower_by(lenience), video.periods)
         whole = self._match(video).hits
         times: dict[str, list[npt.NDArray[np.float64]]] = {}
         for found in (alone, whole):
@@ -278,7 +278,7 @@ class Finder:
         units = self._ledger.units(record.video_id).values()
         bodies = None if any(unit.dense for unit in units) else self._index(record).bodies(lean=True)
         period = self._sampling(record).period
-        targets = {label: found for label, found in hits.items() if self._references.number_of(label) is not None}
+        targets = {label: found for label, found in hits.items() if self._references.find_number(label) is not None}
         return {} if bodies is None or period is None else follow_bodies(bodies, targets, float(period))
 
     def _sampling(self, record: VideoRecord) -> Sampling:
@@ -287,15 +287,15 @@ class Finder:
         Raises:
             ModelError: It was scanned with another recogniser than the gallery was made with.
         """
-        metadata = self._metadata_of(record)
+        metadata = self._get_metadata(record)
         if metadata["contract"] != self._references.gallery.contract:
             raise ModelError(
                 f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
                 "cannot be looked for in it: choose that one with --models and --pack, or scan again"
             )
-        return sampling_of(metadata)
+        return read_sampling(metadata)
 
-    def _metadata_of(self, record: VideoRecord) -> dict[str, str]:
+    def _get_metadata(self, record: VideoRecord) -> dict[str, str]:
         if record.video_id not in self._metadata:
             self._metadata[record.video_id] = self._index(record).metadata()
         return self._metadata[record.video_id]
@@ -324,8 +324,8 @@ class Finder:
         order = np.argsort(faces.pts, kind="stable")
         faces, periods = faces[order], periods[order]
         used = [unit for unit in dense if exact or unit.period is not None]
-        frames = index.frames_with(used, is_film=info.is_film)
-        shot = frames.shot_at(faces.pts)
+        frames = index.merge_frames(used, is_film=info.is_film)
+        shot = frames.find_shot(faces.pts)
         faces = replace(faces, track=link_tracks(faces, shot, period, is_film=info.is_film))
         return VideoFaces(faces, summarize_tracks(faces, frames), periods)
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.faces.succession import max_gap_seconds, overlaps
-from fastface.persons.containment import faces_on
-from fastface.tracking.box_linker import Numbers, chained
+from fastface.persons.containment import match_faces
+from fastface.tracking.box_linker import Numbers, link_boxes
 from fastface.types import Bodies, Faces
 
 __all__ = ["link_bodies"]
@@ -48,7 +48,7 @@ def link_bodies(
         period: Seconds between samples where they are sparsest.
         is_film: Whether the frames follow each other. Of pictures that do not, each body is a track of its own.
     """
-    boxes, face = bodies.boxes.astype(np.float64), _faces_of(bodies, faces)
+    boxes, face = bodies.boxes.astype(np.float64), _find_faces(bodies, faces)
     short = max_gap_seconds(period, is_film=True)
 
     def judge(earlier: Numbers, later: Numbers) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
@@ -66,10 +66,10 @@ def link_bodies(
         return may & (cosine >= _MIN_COSINE), iou + like + cosine
 
     max_gap = max(_HIDDEN_SECONDS, short) if is_film else 0.0
-    return replace(bodies, face=face.astype(np.int32), track=chained(bodies.time, bodies.boxes, max_gap, judge))
+    return replace(bodies, face=face.astype(np.int32), track=link_boxes(bodies.time, bodies.boxes, max_gap, judge))
 
 
-def _faces_of(bodies: Bodies, faces: Faces) -> npt.NDArray[np.int64]:
+def _find_faces(bodies: Bodies, faces: Faces) -> npt.NDArray[np.int64]:
     """(n,) the row of the face on each body, -1 without one."""
     found = np.full(len(bodies), -1, np.int64)
     body_rows, face_rows = np.argsort(bodies.pts, kind="stable"), np.argsort(faces.pts, kind="stable")
@@ -78,7 +78,7 @@ def _faces_of(bodies: Bodies, faces: Faces) -> npt.NDArray[np.int64]:
     face_bounds = np.searchsorted(faces.pts[face_rows], np.stack([shared, shared + 1]))
     for body_ends, face_ends in zip(body_bounds.T, face_bounds.T, strict=True):
         own, there = body_rows[slice(*body_ends)], face_rows[slice(*face_ends)]
-        on = faces_on(bodies.boxes[own], faces.boxes[there])
+        on = match_faces(bodies.boxes[own], faces.boxes[there])
         found[own] = np.where(on >= 0, there[on], -1)
     return found
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Judge", "Numbers", "chained"]
+__all__ = ["Judge", "Numbers", "link_boxes"]
 
 _BLOCK_PAIRS = 1 << 18
 
@@ -19,7 +19,7 @@ Judge = Callable[[Numbers, Numbers], tuple[npt.NDArray[np.bool_], npt.NDArray[np
 """(k,) earlier rows, (k,) later rows → whether each pair may be linked, and how good the link would be."""
 
 
-def chained(
+def link_boxes(
     times: npt.NDArray[np.float64], boxes: npt.NDArray[np.float32], max_gap: float, judge: Judge
 ) -> npt.NDArray[np.int32]:
     """Numbers the chains of one video.
@@ -49,7 +49,7 @@ def chained(
                 predecessor[later] = earlier
                 is_open[earlier] = False
     chains = np.empty(len(order), np.int32)
-    chains[order] = _numbered(predecessor)
+    chains[order] = _number(predecessor)
     return chains
 
 
@@ -103,7 +103,7 @@ def _possible(
     return earlier[may], later[may], score[may]
 
 
-def _numbered(predecessor: Numbers) -> list[int]:
+def _number(predecessor: Numbers) -> list[int]:
     """Chain numbers in order of each chain's first box."""
     chains: list[int] = []
     count = 0

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.faces.succession import is_telling, judge_pairs, max_gap_seconds
-from fastface.tracking.box_linker import Numbers, chained
+from fastface.tracking.box_linker import Numbers, link_boxes
 from fastface.tracking.track_cuts import cut_contradictions
 from fastface.types import Faces
 
@@ -38,4 +38,4 @@ def link_tracks(
         return may & (shot[earlier] == shot[later]), score
 
     max_gap = max_gap_seconds(period, is_film=is_film)
-    return cut_contradictions(faces, chained(faces.time, faces.boxes, max_gap, judge))
+    return cut_contradictions(faces, link_boxes(faces.time, faces.boxes, max_gap, judge))

@@ -82,7 +82,7 @@ def cut_contradictions(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArr
             todo += [rows[:place], rows[place:]]
     if np.array_equal(found, tracks):
         return tracks
-    return _numbered(faces, found)
+    return _number(faces, found)
 
 
 def best_cut(faces: Faces, rows: npt.NDArray[np.int64], least: int = 1) -> TrackCut | None:
@@ -149,7 +149,7 @@ def _suspects(faces: Faces, tracks: npt.NDArray[np.int32], good: npt.NDArray[np.
     return np.unique(np.concatenate(found))
 
 
-def _numbered(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def _number(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """The tracks numbered in order of first appearance, then from left to right."""
     order = np.lexsort((*faces.boxes.T[::-1], faces.time))
     _, first, place = np.unique(tracks[order], return_index=True, return_inverse=True)

@@ -32,7 +32,7 @@ class SampledFrames(Rows):
     shot: npt.NDArray[np.int32]
     signature: npt.NDArray[np.uint8]
 
-    def shot_at(self, pts: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    def find_shot(self, pts: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """(k,) int32: the shot of the frame of each pts.
 
         Args:

@@ -88,7 +88,7 @@ class VideoInfo:
         """Seconds from the first frame."""
         return (pts - self.start_pts) * self.time_base
 
-    def pts_at(self, time: Fraction) -> int:
+    def to_pts(self, time: Fraction) -> int:
         """The largest pts that is not after `time` seconds from the first frame."""
         return self.start_pts + int(time // self.time_base)
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from fastface.types import VideoInfo
 
-__all__ = ["UNKNOWN_RATE", "Clock", "reset_of"]
+__all__ = ["UNKNOWN_RATE", "Clock", "find_reset"]
 
 UNKNOWN_RATE = Fraction(25)
 """Frames a second where a file declares none."""
@@ -17,7 +17,7 @@ _KNOWN_RESET_FRAMES = 3
 """The same, in frames, if the packets' decoding times are known to step back."""
 
 
-def reset_of(info: VideoInfo) -> Fraction:
+def find_reset(info: VideoInfo) -> Fraction:
     """Seconds backwards that are a clock set back: less where it is known to be set back somewhere."""
     if not info.estimated_times or info.uses_dts:
         return _RESET
@@ -36,7 +36,7 @@ class Clock:
 
     def __init__(self, info: VideoInfo) -> None:
         self._step = 1 / (info.rate or UNKNOWN_RATE) / info.time_base
-        self._reset = reset_of(info) / info.time_base
+        self._reset = find_reset(info) / info.time_base
         self._anchor = info.start_pts
         self._counted = -1
         self._shift = 0
@@ -47,7 +47,7 @@ class Clock:
     def stamp(self, raw: int | None) -> int:
         """The pts of the next frame, in ticks of the stream's time base; larger than the one before."""
         if raw is None:
-            pts = self._count_on()
+            pts = self._count_frame()
         else:
             pts = self._grown(raw + self._shift)
             if self._last is not None:
@@ -56,7 +56,7 @@ class Clock:
         self._last = pts
         return pts
 
-    def _count_on(self) -> int:
+    def _count_frame(self) -> int:
         self._counted += 1
         # The smaller of two, since the last may lead over a gap.
         step = min(self._steps) if self._repeats_steps and self._steps else self._step

@@ -43,7 +43,7 @@ class _FileSource:
         if unit.decoder == "nvdec" or (unit.decoder == "auto" and is_installed()):
             try:
                 source = NvdecSource(self._info, self._card, self._alive)
-                for frame in _closed(source, unit):
+                for frame in _close(source, unit):
                     last = frame.pts
                     sampled += 1
                     yield frame
@@ -53,14 +53,14 @@ class _FileSource:
                 self.report = source.report
                 return
         rest = PyavSource(self._info, self._threads, self._alive)
-        for frame in _closed(rest, unit):
+        for frame in _close(rest, unit):
             if last is None or frame.pts > last:
                 sampled += 1
                 yield frame
         self.report = replace(rest.report, sampled=sampled, decoder_reason=reason)
 
 
-def _closed(source: FrameSource, unit: Unit) -> Generator[SampledFrame]:
+def _close(source: FrameSource, unit: Unit) -> Generator[SampledFrame]:
     """The frames of a source whose file is closed as soon as no more are needed."""
     with closing(source.frames(unit)) as frames:
         yield from frames

@@ -316,10 +316,10 @@ def _candidates(text: str, found: _Found, *, in_list: bool = False) -> list[_Can
     matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
     if not matches:
         raise ConfigError(f"{text!r}: no such file or folder" + (", or the glob matches nothing" * ("*" in text)))
-    return [candidate for match in matches for candidate in _matched(Path(match), found)]
+    return [candidate for match in matches for candidate in _match(Path(match), found)]
 
 
-def _matched(path: Path, found: _Found) -> list[_Candidate]:
+def _match(path: Path, found: _Found) -> list[_Candidate]:
     """Filter the matches of a glob: unlike a named file, they may lie in an output folder by accident."""
     if any(_is_output(folder, found.exclude) for folder in path.absolute().parents):
         found.skip(path, _OWN_OUTPUT)

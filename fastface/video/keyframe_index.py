@@ -37,11 +37,11 @@ def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) 
         back somewhere, or a seek changes the times, so that they are known only by reading from the beginning.
     """
     if container.format.name.startswith(_INDEXED) and not is_set_back(path, alive):
-        return _indexed(container, stream)
-    return _scanned(path, alive)
+        return _read_index(container, stream)
+    return _scan_packets(path, alive)
 
 
-def _indexed(container: Any, stream: Any) -> list[int]:
+def _read_index(container: Any, stream: Any) -> list[int]:
     if container.format.name.startswith("matroska"):
         # Its index lies at the end of the file and is read at the first seek.
         try:
@@ -55,7 +55,7 @@ def _indexed(container: Any, stream: Any) -> list[int]:
     return [stamp + delay for stamp in stamps]
 
 
-def _scanned(path: Path, alive: SignOfLife) -> list[int] | None:
+def _scan_packets(path: Path, alive: SignOfLife) -> list[int] | None:
     stamps: set[int] = set()
     last: int | None = None
     with open_video(path) as (container, stream):

@@ -143,7 +143,7 @@ class NvdecSource(PyavSource):
             raise NvdecError("keyframes only: PyAV decodes them, since the card finds other keyframes")
         yield from super().frames(unit)
 
-    def _decoded(
+    def _decode(
         self,
         packets: Iterator[Any],
         stream: Any,
@@ -170,15 +170,15 @@ class NvdecSource(PyavSource):
             decoder = nvc.CreateDecoder(
                 gpuid=self._card, codec=getattr(nvc.cudaVideoCodec, _CODECS[codec]), usedevicememory=False
             )
-            for number, packet in enumerate(chain.from_iterable(_filtered(annex_b, packets))):
+            for number, packet in enumerate(chain.from_iterable(_filter(annex_b, packets))):
                 _check_packet(packet, codec, is_first=number == 0)
                 marks[packet.pts] = packet.duration or 0, packet.is_keyframe
-                yield from self._taken(decoder, decoder.Decode(_packet_data(nvc, packet)), marks)
-            yield from self._taken(decoder, decoder.Decode(nvc.PacketData()), marks)
+                yield from self._take(decoder, decoder.Decode(_packet_data(nvc, packet)), marks)
+            yield from self._take(decoder, decoder.Decode(nvc.PacketData()), marks)
         except (*of_card, av.error.FFmpegError) as error:
             raise NvdecError(f"the card failed: {_first_line(error)}") from error
 
-    def _taken(self, decoder: Any, frames: Any, marks: dict[int, tuple[int, bool]]) -> Iterator[_CardFrame]:
+    def _take(self, decoder: Any, frames: Any, marks: dict[int, tuple[int, bool]]) -> Iterator[_CardFrame]:
         for frame in frames:
             pts = frame.getPTS()
             if pts not in marks:
@@ -189,7 +189,7 @@ class NvdecSource(PyavSource):
                 raise NvdecError(f"the card gives frames of {frame.framesize()} bytes for {size[0]}x{size[1]} pixels")
             yield _CardFrame(pts, *marks.pop(pts), frame, size)
 
-    def _info_of(self, frame: _CardFrame) -> VideoInfo:
+    def _get_info(self, frame: _CardFrame) -> VideoInfo:
         info = self._info
         if frame.size == info.coded_size:
             return info
@@ -228,7 +228,7 @@ def _unsuitable(info: VideoInfo) -> str:
     return ""
 
 
-def _filtered(annex_b: Any, packets: Iterator[Any]) -> Iterator[list[Any]]:
+def _filter(annex_b: Any, packets: Iterator[Any]) -> Iterator[list[Any]]:
     """Packets in Annex B; the empty one that ends a stream is taken out."""
     for packet in packets:
         if packet.size:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastface.types import Unit, VideoInfo
 from fastface.video.decode_stats import Account
-from fastface.video.integrity.gap_detection import Steps, watched
+from fastface.video.integrity.gap_detection import Steps, watch_steps
 
 __all__ = ["InDoubt", "can_skip", "keyframes", "marked"]
 
@@ -90,7 +90,7 @@ def keyframes(
     indexed, declared_until = index
     last_cell: int | None = None
     every = ((packet, True) for packet in packets)
-    for packet, _, is_late, is_damaged in watched(every, info, declared_until):
+    for packet, _, is_late, is_damaged in watch_steps(every, info, declared_until):
         if packet.size == 0:
             yield packet
             continue

@@ -13,7 +13,7 @@ from fastface.video.codecs.ordering import has_wrong_times
 from fastface.video.container import SEEKS_WRONGLY, count_films, demux, open_video
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import SignOfLife, no_sign
-from fastface.video.frames.shape import displayed_size, orientation_of, pixel_aspect_of
+from fastface.video.frames.shape import displayed_size, read_orientation, read_pixel_aspect
 from fastface.video.frames.sizes import check_size, limit_size, size_of
 from fastface.video.integrity.duration import NO_TIMESTAMPS, check_length, declared_length
 from fastface.video.integrity.encryption import ENCRYPTED, find_encryption, is_encrypted, is_scrambled
@@ -126,8 +126,8 @@ def _refuse_encrypted(file: VideoFile, container: Any, stream: Any, *, looks_dam
 
 
 def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo:
-    rotation, mirrored = orientation_of(frame)
-    aspect = pixel_aspect_of(stream.sample_aspect_ratio)
+    rotation, mirrored = read_orientation(frame)
+    aspect = read_pixel_aspect(stream.sample_aspect_ratio)
     rate = _Rate.of(container, stream, frame)
     return VideoInfo(
         path=file.path,

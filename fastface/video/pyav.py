@@ -25,7 +25,7 @@ from fastface.video.frames.frame import CANNOT_READ, SampledFrame, SignOfLife, U
 from fastface.video.frames.shape import FrameShapes
 from fastface.video.frames.sizes import check_size, limit_size, size_of
 from fastface.video.integrity.encryption import is_encrypted
-from fastface.video.integrity.gap_detection import Debts, watched
+from fastface.video.integrity.gap_detection import Debts, watch_steps
 from fastface.video.packet_skipping import InDoubt, can_skip, keyframes, marked
 
 __all__ = ["PyavSource"]
@@ -89,7 +89,7 @@ class PyavSource:
             with suppress(InDoubt):
                 yield from self._attempt(unit, self._keyframes_alone)
                 return
-        yield from self._attempt(unit, self._decoded)
+        yield from self._attempt(unit, self._decode)
 
     def _attempt(self, unit: Unit, decode: _Decode) -> Iterator[SampledFrame]:
         info, period = self._info, unit.sampling.period
@@ -110,7 +110,7 @@ class PyavSource:
             time = info.time_of(pts)
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
-            yield SampledFrame(pts, time, self._content(frame), flagged, self._info_of(frame))
+            yield SampledFrame(pts, time, self._content(frame), flagged, self._get_info(frame))
         if end is None and not is_whole(info.path, self._alive):
             account.failed()
         self.report = replace(account.report(), decoder=self.name)
@@ -151,17 +151,17 @@ class PyavSource:
         time: int | None = frame.dts if self._info.uses_dts else frame.pts
         return time
 
-    def _decoded(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
+    def _decode(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
         """The frames of packets, in the order in which they are shown; those that no sample needs may be left out."""
         self._prepare(stream)
         until = _declared_until(stream)
         if unit.sampling.keyframes:
-            needed = _all_needed(self._noted(packets))
+            needed = _all_needed(self._note_error(packets))
         elif can_skip(self._info, unit):
             needed = marked(packets, self._info, unit, until)
         else:
             needed = _all_needed(packets)
-        return _decoded(watched(needed, self._info, until), stream.codec_context, self._info, account)
+        return _decode(watch_steps(needed, self._info, until), stream.codec_context, self._info, account)
 
     def _keyframes_alone(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
         """The keyframes of a unit that `can_skip`; what lies between them is read and not decoded.
@@ -182,7 +182,7 @@ class PyavSource:
         stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
         self._shapes = FrameShapes(self._info, stream)
 
-    def _noted(self, packets: Iterator[Any]) -> Iterator[Any]:
+    def _note_error(self, packets: Iterator[Any]) -> Iterator[Any]:
         for packet in packets:
             if packet.is_keyframe and packet.pts is not None:
                 self._refreshed.add(packet.pts)
@@ -196,7 +196,7 @@ class PyavSource:
         """The `av.VideoFrame` of a decoded frame that is a sample."""
         return frame
 
-    def _info_of(self, frame: Any) -> VideoInfo:
+    def _get_info(self, frame: Any) -> VideoInfo:
         """The video as a decoded frame shows it."""
         assert self._shapes is not None
         return self._shapes.info_of(frame)
@@ -277,10 +277,10 @@ def _all_needed(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
     return ((packet, True) for packet in packets)
 
 
-def _decoded(
+def _decode(
     packets: Iterator[tuple[Any, bool, bool, bool]], codec: Any, info: VideoInfo, account: Account
 ) -> Iterator[Any]:
-    """Frames of `watched` packets that are needed, or that others refer to.
+    """Frames of `watch_steps` packets that are needed, or that others refer to.
 
     A packet that cannot be decoded is counted, and decoding goes on after it.
 

@@ -47,7 +47,7 @@ def attach_poor(
 
     Args:
         tracks: In order of their videos.
-        clusters: (t,) labels and (c, D) centroids, from `clustered`.
+        clusters: (t,) labels and (c, D) centroids, from `cluster_tracks`.
         rule: Says which tracks are clear.
         apart: (k, 2) tracks that are two persons'.
         usual: How alike different persons are.

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from fastface.census.clusters.neighbours import compared, neighbours
 from fastface.types import Tracks
 
-__all__ = ["STRICTER", "LinkRule", "clustered"]
+__all__ = ["STRICTER", "LinkRule", "cluster_tracks"]
 
 _Pairs = npt.NDArray[np.int64]
 _Labels = npt.NDArray[np.int64]
@@ -67,7 +67,7 @@ class LinkRule:
     strict_threshold: float
 
 
-def clustered(
+def cluster_tracks(
     tracks: Tracks,
     rule: LinkRule,
     *,
@@ -89,7 +89,7 @@ def clustered(
     while True:
         before = clusters.count
         pairs, cosines = neighbours(clusters.centroid, rule.threshold * _NEAR)
-        while ((leader := _joined(pairs, cosines, clusters, rule)) != np.arange(clusters.count)).any():
+        while ((leader := _join_pair(pairs, cosines, clusters, rule)) != np.arange(clusters.count)).any():
             pairs, cosines = clusters.join(leader, pairs, cosines)
         if clusters.count == before:
             return clusters.label, clusters.centroid
@@ -190,7 +190,7 @@ class _Clusters:
         return keys
 
 
-def _joined(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: LinkRule) -> _Labels:
+def _join_pair(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: LinkRule) -> _Labels:
     """(c,) the smallest number of the clusters that each is joined with now; its own if it stays as it is.
 
     Joined are every two that are each other's most alike, and whatever is most like one of these and nearly as like as

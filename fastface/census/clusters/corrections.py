@@ -17,7 +17,7 @@ from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.types import Bodies, Faces
 
-__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "cut_tracks", "look_of", "rejoin_tracks"]
+__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "cut_tracks", "encode_look", "rejoin_tracks"]
 
 _SCHEMA_VERSION = 1
 
@@ -47,7 +47,7 @@ class Anchor:
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
         is_body: Whether it is that of a body, whose face is never seen.
-        look: What the face or the body is like, from `look_of`: the name and the time of a video may be those of
+        look: What the face or the body is like, from `encode_look`: the name and the time of a video may be those of
             another by now. Empty where that is not known.
     """
 
@@ -176,7 +176,7 @@ class Corrections:
         return found
 
 
-def look_of(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str:
+def encode_look(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str:
     """Encode the appearance of a face or a body as text.
 
     Args:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import BLOCK_ROWS, one_thread, widened
+from fastface.cosine import BLOCK_ROWS, one_thread, widen
 
 __all__ = ["NUM_NEIGHBOURS", "compared", "is_quick", "neighbours"]
 
@@ -50,7 +50,7 @@ def neighbours(vectors: npt.NDArray[np.float16], floor: float) -> tuple[_Pairs, 
         (k, 2) rows, the smaller first, in order, each pair once; (k,) their cosines.
     """
     by_index = len(vectors) > EXACT_ROWS and _has_faiss()
-    blocks = _indexed(vectors, floor) if by_index else _exact(vectors, floor)
+    blocks = _search_index(vectors, floor) if by_index else _exact(vectors, floor)
     found = [np.empty((0, 2), np.int64), *blocks]
     pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
     cosines = compared(vectors, pairs)
@@ -64,18 +64,18 @@ def compared(vectors: npt.NDArray[np.float16], pairs: _Pairs) -> _Cosines:
     for begin in range(0, len(pairs), BLOCK_ROWS):
         left, right = pairs[begin : begin + BLOCK_ROWS].T
         # A product of two halves is exact in float32, and so is the sum in float64.
-        products = widened(vectors[left]) * widened(vectors[right])
+        products = widen(vectors[left]) * widen(vectors[right])
         cosines[begin : begin + BLOCK_ROWS] = products.sum(axis=1, dtype=np.float64)
     return cosines
 
 
 def _exact(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
     for top in range(0, len(vectors), _ROWS):
-        rows = widened(vectors[top : top + _ROWS])
+        rows = widen(vectors[top : top + _ROWS])
         near_rows, near, cosines = [], [], []
         for left in range(0, len(vectors), _COLUMNS):
             with one_thread():
-                block = rows @ widened(vectors[left : left + _COLUMNS]).T
+                block = rows @ widen(vectors[left : left + _COLUMNS]).T
             row, column = np.nonzero(_largest(block, floor - _SLACK))
             near_rows.append(row)
             near.append(column + left)
@@ -106,7 +106,7 @@ def _most_alike(row: npt.NDArray[np.int64], other: npt.NDArray[np.int64], cosine
     return np.stack([row[kept], other[kept]], axis=1)
 
 
-def _indexed(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
+def _search_index(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
     """As `_exact`, but of each vector only the cells of the space are looked into that it is nearest to."""
     import faiss  # noqa: PLC0415 - an extra
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.clusters.person_summaries import NO_CLUSTER
-from fastface.cosine import normalized
+from fastface.cosine import normalize_rows
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path
 
@@ -239,7 +239,7 @@ class Numbering:
         open_places = [place for place in range(len(tracks.centroid)) if not numbers[place]]
         if not free or not open_places or self.contract != tracks.contract:
             return
-        cosine = normalized(tracks.centroid[open_places]) @ normalized(np.stack([self.look[n] for n in free])).T
+        cosine = normalize_rows(tracks.centroid[open_places]) @ normalize_rows(np.stack([self.look[n] for n in free])).T
         for flat in np.argsort(-cosine, axis=None, kind="stable").tolist():
             row, column = divmod(flat, len(free))
             if cosine[row, column] < threshold:

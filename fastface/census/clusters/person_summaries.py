@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastface.types import Appearance, Person, Rank, Tracks
 
-__all__ = ["Meetings", "VideoFacts", "persons_of", "ranked", "renumbered"]
+__all__ = ["Meetings", "VideoFacts", "ranked", "renumber", "summarize_persons"]
 
 _Labels = npt.NDArray[np.int64]
 
@@ -59,24 +59,24 @@ def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_se
     """
     known = np.flatnonzero(label >= 0)
     of, count = label[known], int(label.max(initial=-1)) + 1
-    faces = _summed(of, tracks.faces[known], count)
-    seconds = _summed(of, tracks.seconds[known], count)
+    faces = _sum_by_person(of, tracks.faces[known], count)
+    seconds = _sum_by_person(of, tracks.seconds[known], count)
     keys: dict[Rank, npt.NDArray[np.float64]] = {
         "seconds": seconds,
         "coverage": _coverage(tracks[known], of, count),
-        "centrality": _summed(of, tracks.centrality[known] * tracks.faces[known], count) / np.maximum(faces, 1),
+        "centrality": _sum_by_person(of, tracks.centrality[known] * tracks.faces[known], count) / np.maximum(faces, 1),
         "quality": _largest(tracks.quality[known], of, count),
     }
     is_faceless = faces == 0
     bodies = known[tracks.faces[known] == 0]
-    by_body = _summed(label[bodies], tracks.seconds[bodies], count).round(9)
+    by_body = _sum_by_person(label[bodies], tracks.seconds[bodies], count).round(9)
     order = np.lexsort((np.arange(count), -seconds.round(9), -keys[rank].round(9), is_faceless))
     is_listed = ((faces >= min_faces) & ~is_faceless) | ((by_body > 0) & (by_body >= min_seconds))
     listed: _Labels = order[is_listed[order]][: top or None]
     return listed
 
 
-def renumbered(label: _Labels, order: _Labels) -> _Labels:
+def renumber(label: _Labels, order: _Labels) -> _Labels:
     """(t,) the place of each track's cluster in `order`, NO_CLUSTER if it is not there."""
     number = np.full(int(label.max(initial=NO_CLUSTER)) + 2, NO_CLUSTER, np.int64)  # the last one is nobody's own
     number[order] = np.arange(len(order))
@@ -84,14 +84,14 @@ def renumbered(label: _Labels, order: _Labels) -> _Labels:
     return numbers
 
 
-def persons_of(
+def summarize_persons(
     tracks: Tracks, label: _Labels, videos: Sequence[VideoFacts], meetings: Meetings, join_gap: float
 ) -> list[Person]:
     """The persons of ranked clusters, without names and portraits.
 
     Args:
         tracks: Of all videos, those of bodies too.
-        label: (t,) from `renumbered`.
+        label: (t,) from `renumber`.
         videos: `tracks.video` are places in it.
         meetings: Of the tracks.
         join_gap: Seconds between two tracks up to which they are one appearance.
@@ -157,10 +157,10 @@ def _coverage(own: Tracks, of: _Labels, count: int) -> npt.NDArray[np.float64]:
     if not len(starts):
         return np.zeros(count)
     reach = np.maximum.reduceat(own.end[order], starts) - np.minimum.reduceat(own.start[order], starts)
-    return _summed(of[order][starts], reach, count)
+    return _sum_by_person(of[order][starts], reach, count)
 
 
-def _summed(of: _Labels, values: npt.NDArray[Any], count: int) -> npt.NDArray[np.float64]:
+def _sum_by_person(of: _Labels, values: npt.NDArray[Any], count: int) -> npt.NDArray[np.float64]:
     return np.bincount(of, values, count).astype(np.float64)
 
 

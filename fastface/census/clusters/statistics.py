@@ -8,7 +8,7 @@ import numpy.typing as npt
 from fastface.grouping import Groups, group_tracks
 from fastface.types import Faces, FloatArray, Size, Tracks
 
-__all__ = ["centrality", "frame_mates", "summarised"]
+__all__ = ["centrality", "frame_mates", "summarize_video"]
 
 _PLAIN_QUALITY = 0.5
 _PLAIN_YAW = 30
@@ -17,7 +17,7 @@ _PLAIN_YAW = 30
 _BLOCK_PAIRS = 1 << 20
 
 
-def summarised(faces: Faces, period: float, video: int, size: Size, best: int = 3) -> Tracks:
+def summarize_video(faces: Faces, period: float, video: int, size: Size, best: int = 3) -> Tracks:
     """The tracks of a video, by number.
 
     Args:

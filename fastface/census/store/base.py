@@ -229,7 +229,7 @@ def open_store(
         SpaceError: No space is left.
         ConfigError: The address is wrong, or a package is missing.
     """
-    return _opened(where, Rules(contract, dimension, threshold, refine_limit, refine_from))
+    return _open(where, Rules(contract, dimension, threshold, refine_limit, refine_from))
 
 
 def open_existing(where: str) -> IdentityStore:
@@ -238,10 +238,10 @@ def open_existing(where: str) -> IdentityStore:
     Raises:
         StoreError, SpaceError, ConfigError: As `open_store`; StoreError also if there is no such file.
     """
-    return _opened(where, None)
+    return _open(where, None)
 
 
-def _opened(where: str, rules: Rules | None) -> IdentityStore:
+def _open(where: str, rules: Rules | None) -> IdentityStore:
     scheme, is_address, _ = where.partition("://")
     if not is_address:
         from fastface.census.store.sqlite import SqliteStore  # noqa: PLC0415 - it takes the nouns from here

@@ -62,7 +62,7 @@ class RedisStore(Register):
             raise ConfigError(f"a store on {self._shown} needs a prefix for its keys, as {_PREFIX!r}")
         self._key = {name: f"{prefix}{name}" for name in ("state", "looks", "changes", "sightings")}
         self._redis = _package()
-        self._client = self._client_of(f"{address.partition('?')[0]}?{urlencode(options)}")
+        self._client = self._connect(f"{address.partition('?')[0]}?{urlencode(options)}")
         self._pipe: Any = None
         """Of the transaction that is going on."""
         with ExitStack() as unless_ready:
@@ -72,10 +72,10 @@ class RedisStore(Register):
 
     def clear(self) -> None:
         """See `IdentityStore`. The four keys go in one step; a client in the middle of a change makes it again."""
-        with self._translated():
+        with self._translate():
             self._client.delete(*self._key.values())
 
-    def _client_of(self, address: str) -> Any:
+    def _connect(self, address: str) -> Any:
         retry = import_module("redis.retry").Retry(import_module("redis.backoff").NoBackoff(), 0)
         try:
             return self._redis.Redis.from_url(
@@ -92,7 +92,7 @@ class RedisStore(Register):
         deadline = time.monotonic() + self._patience
         pause = 0.001
         while True:
-            with self._translated(), self._client.pipeline() as self._pipe:
+            with self._translate(), self._client.pipeline() as self._pipe:
                 try:
                     return self._attempt(change)
                 except self._redis.WatchError:  # others were faster, or the connection was lost
@@ -108,7 +108,7 @@ class RedisStore(Register):
         try:
             fields = {_text(field): _text(value) for field, value in pipe.hgetall(key).items()}
             fail_point("identities.begin")
-            draft = self._drafted(fields)
+            draft = self._draft(fields)
             answer = change(draft)
         except FastfaceError:
             self._execute()  # what does not fit together may be of two states of the store
@@ -160,7 +160,7 @@ class RedisStore(Register):
             yield _text(source), parts
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate(self) -> Iterator[None]:
         """The causes are not kept: a server may repeat the password in what it says."""
         try:
             yield

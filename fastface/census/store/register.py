@@ -25,7 +25,7 @@ import numpy.typing as npt
 from fastface.census.store.base import Encounter, Identity, Membership, Rules, Sighting
 from fastface.census.store.stored_embedding import Look, Looks, mean_of
 from fastface.census.store.transaction import LAYOUT, Draft, Match, Parts, State, Told, matched
-from fastface.cosine import normalized
+from fastface.cosine import normalize_rows
 from fastface.errors import StoreError
 from fastface.names import valid_text
 from fastface.types import FloatArray
@@ -91,23 +91,23 @@ class Register(ABC):
             seen=float(seen),
             sure=sure,
         )
-        return self._told(rules, told)
+        return self._check_told(rules, told)
 
-    def _told(self, rules: Rules, told: Told) -> list[int]:
+    def _check_told(self, rules: Rules, told: Told) -> list[int]:
         """Compares many persons before the change, which keeps others waiting; again if others were faster.
 
         Few are compared within it, and many too where others are always faster.
         """
         for _ in range(_TRIES if len(told.faces) > _FEW else 0):
             state = self._transact(lambda draft: draft.state)
-            tell = partial(_tell_at, state=state, rules=rules, told=told, matches=matched(self._looks, told))
+            tell = partial(_try_tell, state=state, rules=rules, told=told, matches=matched(self._looks, told))
             if (numbers := self._transact(tell)) is not None:
                 return numbers
         return self._transact(lambda draft: draft.tell(rules, told, matched(self._looks, told)))
 
     def identities(self) -> list[Identity]:
         """See `IdentityStore`."""
-        return self._transact(lambda _: self._listed())
+        return self._transact(lambda _: self._list())
 
     def name(self, number: int, name: str) -> None:
         """See `IdentityStore`."""
@@ -136,7 +136,7 @@ class Register(ABC):
     def _transact(self, change: Callable[[Draft], _Answer]) -> _Answer:
         """Makes a change and writes it, alone among all processes; `change` may be called several times.
 
-        Between the two lie `_drafted` and, after the commit, `_done`.
+        Between the two lie `_draft` and, after the commit, `_done`.
         """
 
     @abstractmethod
@@ -151,13 +151,13 @@ class Register(ABC):
     def _read_sightings(self) -> Iterator[tuple[str, str | bytes]]:
         """The sightings of all sources."""
 
-    def _drafted(self, fields: Mapping[str, str]) -> Draft:
+    def _draft(self, fields: Mapping[str, str]) -> Draft:
         """Reads what others changed.
 
         Args:
             fields: The store's state; empty if it is new.
         """
-        state = self._checked(fields) if fields else self._new_state()
+        state = self._check(fields) if fields else self._new_state()
         known = self._state
         if known is None or known.generation != state.generation or known.version > state.version:
             self._looks = Looks(state.dimension)
@@ -178,11 +178,11 @@ class Register(ABC):
             else:
                 self._looks.put(look)
 
-    def _checked(self, fields: Mapping[str, str]) -> State:
+    def _check(self, fields: Mapping[str, str]) -> State:
         try:
             state = State.from_fields(fields)
         except (KeyError, ValueError, TypeError) as error:
-            raise self._damaged(error) from error
+            raise self._raise_damaged(error) from error
         if state.layout != LAYOUT:
             raise StoreError(f"{self._shown} is of version {state.layout}, this fastface writes version {LAYOUT}")
         rules = self._rules
@@ -206,7 +206,7 @@ class Register(ABC):
             try:
                 self._looks.put(Look.from_bytes(number, content, self._looks.dimension))
             except (ValueError, TypeError, AttributeError) as error:
-                raise self._damaged(error) from error
+                raise self._raise_damaged(error) from error
 
     def _parts(self, source: str) -> Parts:
         text = self._read_parts(source)
@@ -220,20 +220,20 @@ class Register(ABC):
         try:
             parts = {part: (int(number), int(count)) for part, (number, count) in json.loads(text).items()}
         except (ValueError, TypeError, AttributeError) as error:
-            raise self._damaged(error) from error
+            raise self._raise_damaged(error) from error
         for number, _ in parts.values():
             look = self._looks.by_number.get(number)
             if look is None or not look.is_identity:
-                raise self._damaged(f"a sighting is of {number}, which is no identity")
+                raise self._raise_damaged(f"a sighting is of {number}, which is no identity")
         return parts
 
-    def _damaged(self, why: object) -> StoreError:
+    def _raise_damaged(self, why: object) -> StoreError:
         return StoreError(
             f"{self._shown} cannot be read as a store of identities ({why}): name another or, if it is a damaged one, "
             "put a copy in its place"
         )
 
-    def _listed(self) -> list[Identity]:
+    def _list(self) -> list[Identity]:
         """An identity of each look that is one; its centroid is the mean of all looks of it."""
         members: dict[int, list[Look]] = {}
         for _, look in sorted(self._looks.by_number.items()):
@@ -254,7 +254,9 @@ class Register(ABC):
         ]
 
 
-def _tell_at(draft: Draft, state: State, rules: Rules, told: Told, matches: Sequence[Match | None]) -> list[int] | None:
+def _try_tell(
+    draft: Draft, state: State, rules: Rules, told: Told, matches: Sequence[Match | None]
+) -> list[int] | None:
     """Record, if the store is still as it was when persons were compared; else None."""
     return draft.tell(rules, told, matches) if draft.state == state else None
 
@@ -263,7 +265,7 @@ def _unit(embedding: npt.ArrayLike, dimension: int) -> FloatArray:
     face = np.asarray(embedding, np.float32)
     if face.shape != (dimension,):
         raise ValueError(f"an embedding of the shape {face.shape}, not ({dimension},)")
-    unit: FloatArray = normalized(face[np.newaxis])[0]
+    unit: FloatArray = normalize_rows(face[np.newaxis])[0]
     return unit
 
 

@@ -67,12 +67,12 @@ class SqliteStore(Register):
         super().__init__(repr(str(path)), rules)
         self._path = path
         self._patience = patience
-        with self._translated():
+        with self._translate():
             self._make_file(may_be_new=rules is not None)
             self._database = sqlite3.connect(path, timeout=patience, isolation_level=None)
         with ExitStack() as unless_ready:
             unless_ready.callback(self._close)
-            with self._translated():
+            with self._translate():
                 self._prepare()
             if rules is not None:
                 self._transact(Draft.begin)
@@ -80,7 +80,7 @@ class SqliteStore(Register):
 
     def clear(self) -> None:
         """See `IdentityStore`. The file stays, with nothing in it: others may have it open."""
-        with self._translated():
+        with self._translate():
             try:
                 self._database.executescript(_CLEARED)
             except sqlite3.Error:
@@ -141,12 +141,12 @@ class SqliteStore(Register):
         self._database.close()
 
     def _transact(self, change: Callable[[Draft], _Answer]) -> _Answer:
-        with self._translated():
+        with self._translate():
             with self._database:  # commits at the end, or takes back what was begun
                 self._database.execute("BEGIN IMMEDIATE")
                 fields = dict(self._database.execute("SELECT field, value FROM state"))
                 fail_point("identities.begin")
-                draft = self._drafted(fields)
+                draft = self._draft(fields)
                 answer = change(draft)
                 if draft.is_changed:
                     self._write(draft)
@@ -180,7 +180,7 @@ class SqliteStore(Register):
         yield from self._database.execute("SELECT source, parts FROM sightings").fetchall()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate(self) -> Iterator[None]:
         try:
             with space_checked(self._path):
                 yield
@@ -188,7 +188,7 @@ class SqliteStore(Register):
             if _code(error) in _FULL:
                 raise SpaceError(f"no space left to write {self._shown}; free some and run it again") from error
             if _kind(error) in _DAMAGED:
-                raise self._damaged(error) from error
+                raise self._raise_damaged(error) from error
             if _kind(error) in _BUSY:
                 reason = f"{self._shown} was in use by others for {self._patience:g} seconds: try again when they end"
                 raise StoreError(reason) from error

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import normalized, one_thread
+from fastface.cosine import normalize_rows, one_thread
 from fastface.types import FloatArray
 
 __all__ = ["Look", "Looks", "mean_of"]
@@ -59,7 +59,7 @@ class Look:
         if self.refinements >= limit:
             return self
         total = self.refinements * self.centroid.astype(np.float64) + face
-        mean = normalized((total / (self.refinements + 1))[np.newaxis])[0]
+        mean = normalize_rows((total / (self.refinements + 1))[np.newaxis])[0]
         return replace(self, centroid=mean, refinements=self.refinements + 1)
 
     def to_bytes(self) -> bytes:
@@ -100,7 +100,7 @@ def mean_of(looks: Iterable[Look]) -> FloatArray:
         return kept[0].centroid
     total = sum(look.refinements * look.centroid.astype(np.float64) for look in kept)
     try:
-        mean: FloatArray = normalized(np.asarray(total)[np.newaxis])[0]
+        mean: FloatArray = normalize_rows(np.asarray(total)[np.newaxis])[0]
     except ValueError:
         return kept[0].centroid
     return mean

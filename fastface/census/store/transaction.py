@@ -114,7 +114,7 @@ class Draft:
         """See `IdentityStore.tell`; `matches` says who each person is: `matched` with the looks of this version."""
         sources = {*told.kept, *(sighting.source for sightings in told.sightings for sighting in sightings)}
         before = {source: self._parts_of(source) for source in sorted(sources)}
-        after = {source: _left(parts, told.kept.get(source)) for source, parts in before.items()}
+        after = {source: _find_leftover(parts, told.kept.get(source)) for source, parts in before.items()}
         numbers = []
         for face, sightings, match in zip(told.faces, told.sightings, matches, strict=True):
             number = match.identity if match else self._add(face, told.seen)
@@ -140,17 +140,17 @@ class Draft:
         for _ in range(times):
             look = look.refined(face, limit)
         if times:
-            self._put(look)
+            self._put_look(look)
 
     def _see(self, number: int, seen: float) -> None:
         own = self._own(number)
         if not own.first_seen <= seen <= own.last_seen:
-            self._put(replace(own, first_seen=min(own.first_seen, seen), last_seen=max(own.last_seen, seen)))
+            self._put_look(replace(own, first_seen=min(own.first_seen, seen), last_seen=max(own.last_seen, seen)))
 
     def rename(self, number: int, name: str) -> None:
         """See `IdentityStore.name`."""
-        own = self._own(self._asked(number))
-        self._put(replace(own, name=name))
+        own = self._own(self._find_asked(number))
+        self._put_look(replace(own, name=name))
         self._drop_if_empty({own.number})
 
     def merge(self, numbers: Iterable[int], sightings: Callable[[], Iterable[tuple[str, Parts]]]) -> int:
@@ -160,7 +160,7 @@ class Draft:
             numbers: The numbers.
             sightings: Reads all sightings, source by source.
         """
-        asked = sorted({self._asked(number) for number in numbers})
+        asked = sorted({self._find_asked(number) for number in numbers})
         if not asked:
             raise ConfigError(f"no identity to merge was given: {self._known_numbers()}")
         first, *others = asked
@@ -171,19 +171,19 @@ class Draft:
             after = {part: (first if number in others else number, n) for part, (number, n) in before.items()}
             self._place(source, before, after)
         for look in [look for number in others for look in self._known.of(number)]:
-            self._put(replace(look, identity=first, name="", count=0, sources=0))
+            self._put_look(replace(look, identity=first, name="", count=0, sources=0))
         joined = replace(
             self._own(first),
             name=next((own.name for own in owns if own.name), ""),
             first_seen=min(own.first_seen for own in owns),
             last_seen=max(own.last_seen for own in owns),
         )
-        self._put(joined)
+        self._put_look(joined)
         return first
 
     def groups(self, numbers: Iterable[int]) -> list[Membership]:
         """See `IdentityStore.groups`."""
-        asked = sorted({self._asked(number) for number in numbers})
+        asked = sorted({self._find_asked(number) for number in numbers})
         looks = [look for number in asked for look in self._known.of(number)]
         return [Membership(look.number, look.identity, look.name) for look in looks]
 
@@ -196,7 +196,7 @@ class Draft:
             is_apart = one.look == one.identity and not look.is_identity
             seen = self._own(look.identity) if is_apart else look
             first, last = seen.first_seen, seen.last_seen
-            self._put(replace(look, identity=one.identity, name=one.name, first_seen=first, last_seen=last))
+            self._put_look(replace(look, identity=one.identity, name=one.name, first_seen=first, last_seen=last))
 
     def _look(self, number: int) -> Look | None:
         return self.looks[number] if number in self.looks else self._known.by_number.get(number)
@@ -206,7 +206,7 @@ class Draft:
         assert look is not None and look.is_identity, number
         return look
 
-    def _asked(self, number: int) -> int:
+    def _find_asked(self, number: int) -> int:
         """The identity that a user means by a number."""
         look = self._look(number)
         if look is None:
@@ -216,13 +216,13 @@ class Draft:
     def _known_numbers(self) -> str:
         return _ranges(look.number for look in self._known.by_number.values() if look.is_identity)
 
-    def _put(self, look: Look) -> None:
+    def _put_look(self, look: Look) -> None:
         self.looks[look.number] = look
 
     def _add(self, face: FloatArray, seen: float) -> int:
         number = self.state.last_number + 1
         self.state = replace(self.state, last_number=number)
-        self._put(Look(number, number, "", face, 1, 0, 0, seen, seen))
+        self._put_look(Look(number, number, "", face, 1, 0, 0, seen, seen))
         return number
 
     def _place(self, source: str, before: Parts, after: Parts) -> None:
@@ -234,7 +234,7 @@ class Draft:
         for number in {number for number, _ in gone.items() ^ come.items()}:
             own, is_more, is_less = self._own(number), number in come, number in gone
             count = own.count + come.get(number, 0) - gone.get(number, 0)
-            self._put(replace(own, count=count, sources=own.sources + is_more - is_less))
+            self._put_look(replace(own, count=count, sources=own.sources + is_more - is_less))
 
     def _drop_if_empty(self, numbers: Iterable[int]) -> None:
         for number in numbers:
@@ -263,7 +263,7 @@ def matched(looks: Looks, told: Told) -> list[Match | None]:
     return found
 
 
-def _left(parts: Parts, kept: Collection[str] | None) -> Parts:
+def _find_leftover(parts: Parts, kept: Collection[str] | None) -> Parts:
     """A copy, without what is not kept."""
     return {part: found for part, found in parts.items() if kept is None or part in kept}
 

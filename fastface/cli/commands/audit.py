@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import MOST_ROWS, as_json, console, observer_for, out_option, plain, say
+from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.audit import AuditPlan, AuditResult, draw_audit, plan_audit, score_audit
 from fastface.names import counted, valid_text
@@ -52,7 +52,7 @@ def audit(
     if invocation.dry_run:
         plan = plan_audit(out, number, seed)
     else:
-        plan = draw_audit(out, number, seed, observer_for(invocation), photos=targets or ())
+        plan = draw_audit(out, number, seed, make_observer(invocation), photos=targets or ())
     _show_plan(plan, invocation, out)
     if plan.left_out or plan.lost:
         reasons = [video.reason for video in plan.left_out]

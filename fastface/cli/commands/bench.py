@@ -16,8 +16,8 @@ from fastface.commands.bench import (
     COLUMNS,
     Measurement,
     cells,
-    combinations_of,
     described,
+    list_combinations,
     preview_bench,
     profile_text,
     write_report,
@@ -57,7 +57,7 @@ def bench(
     sizes = [
         _numbers(name, text) for name, text in (("decoders", decoders), ("workers", workers), ("batches", batches))
     ]
-    combinations = combinations_of(devices, *sizes)
+    combinations = list_combinations(devices, *sizes)
     if invocation.dry_run:
         show(preview_bench(invocation.config, inputs or [], combinations, out), invocation)
     console = Console(stderr=True, highlight=False)

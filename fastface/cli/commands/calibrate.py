@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Targets, or_samples
-from fastface.cli.console import as_json, console, observer_for, say, show
+from fastface.cli.console import as_json, console, make_observer, say, show
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
 from fastface.commands.calibrate import CHART_NAME, Calibration, RiskPoint
 from fastface.commands.calibrate import calibrate as calibrate_workflow
@@ -31,7 +31,7 @@ def calibrate(
     targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_enroll(invocation.config, targets, out / CHART_NAME), invocation)
-    observer = observer_for(invocation)
+    observer = make_observer(invocation)
     result = calibrate_workflow(invocation.config, targets, out, observer, index=index)
     if invocation.json:
         as_json({"options": result.options, **asdict(result), "chart": str(result.chart)})
@@ -54,11 +54,11 @@ def _table(result: Calibration) -> Table:
     for row in result.comparisons:
         worst, error = (row.lowest, "missed") if row.mates else (row.highest, "false match")
         rates = (row.in_use, *([row.suggested] if result.options else []), row.estimated)
-        table.add_row(f"{error}\n{row.kind}", str(row.count), f"{row.median:.2f}\n{worst:.2f}", *map(_shown, rates))
+        table.add_row(f"{error}\n{row.kind}", str(row.count), f"{row.median:.2f}\n{worst:.2f}", *map(_format, rates))
     return table
 
 
-def _shown(rate: Rate | None) -> str:
+def _format(rate: Rate | None) -> str:
     """The rate, and its interval below it."""
     return "–" if rate is None else f"{_percent(rate.value)}\n{_percent(rate.low).rstrip('%')}–{_percent(rate.high)}"
 

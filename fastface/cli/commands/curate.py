@@ -8,7 +8,7 @@ from typing import Annotated, Never
 
 import typer
 
-from fastface.cli.console import as_json, observer_for, say
+from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import CURATE, MATCH, MODELS, Invocation, with_settings
 from fastface.commands.curate import CurateResult
 from fastface.commands.curate import curate as curate_workflow
@@ -35,7 +35,7 @@ def curate(
         invocation.config,
         crops,
         out,
-        observer_for(invocation),
+        make_observer(invocation),
         targets=targets or (),
         pretend=invocation.dry_run,
     )

@@ -1,7 +1,7 @@
 """`fastface demo`: the main job on a film that fastface draws itself; offline."""
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import finish, observer_for, show
+from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import DEVICE, Invocation, with_settings
 from fastface.diagnostics.dry_run import preview_demo
 
@@ -16,4 +16,4 @@ def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
     from fastface.commands.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
 
     wanted = invocation.config.models
-    finish(run_demo(out, observer_for(invocation), wanted.device, wanted.precision), invocation)
+    finish(run_demo(out, make_observer(invocation), wanted.device, wanted.precision), invocation)

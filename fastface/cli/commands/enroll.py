@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli.console import as_json, observer_for, say, show
+from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
 from fastface.commands.enroll import enroll as enroll_workflow
 from fastface.diagnostics.dry_run import preview_enroll
@@ -23,7 +23,7 @@ def enroll(
     """Make a bank (one file) of photos, to be used with -t; reports on each photo."""
     if invocation.dry_run:
         show(preview_enroll(invocation.config, paths, bank), invocation)
-    result = enroll_workflow(invocation.config, paths, bank, observer_for(invocation))
+    result = enroll_workflow(invocation.config, paths, bank, make_observer(invocation))
     if invocation.json:
         as_json({"bank": str(bank), "targets": [t.label for t in result.gallery.targets], "report": result.report})
         return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli.console import as_json, observer_for, say, show
+from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import ENGINES, MODELS, Invocation, with_settings
 from fastface.cli.usage import PlainCommand, PlainGroup
 from fastface.diagnostics.dry_run import Preview, preview_build, preview_install
@@ -106,7 +106,7 @@ def build(invocation: Invocation) -> None:
         show(preview_build(config), invocation)
     with interruptible() as interruption:
         networks = open_networks(config)
-        built = build_engines(engine_jobs(config, networks), observer_for(invocation).note, interruption)
+        built = build_engines(engine_jobs(config, networks), make_observer(invocation).note, interruption)
     if invocation.json:
         as_json({"device": networks.device.name, "engines": [_facts(engine) for engine in built]})
         return

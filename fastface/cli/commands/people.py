@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import MOST_ROWS, as_json, console, observer_for, out_option, plain, say, show
+from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say, show
 from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
 from fastface.commands.people import PeopleResult
 from fastface.commands.people import people as people_workflow
@@ -21,7 +21,7 @@ def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
     """List everyone in scanned videos: how long, where, with whom; makes a page with pictures to choose from."""
     if invocation.dry_run:
         show(preview_people(invocation.config, out, "people"), invocation)
-    tell(people_workflow(invocation.config, out, observer_for(invocation)), invocation)
+    tell(people_workflow(invocation.config, out, make_observer(invocation)), invocation)
 
 
 def tell(result: PeopleResult, invocation: Invocation) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.commands.people import tell
-from fastface.cli.console import finish, observer_for, show
+from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import EXPORT, LIMITS, MODELS, SPANS, Invocation, with_settings
 from fastface.commands.correct import Correction, correct
 from fastface.commands.correct import undo as undo_correction
@@ -58,7 +58,7 @@ def pick(
     if invocation.dry_run:
         exported = () if asked or undo else ("banks", "spans.csv", "clips", "crops")
         show(preview_people(invocation.config, out, "people", *exported), invocation)
-    observer = observer_for(invocation)
+    observer = make_observer(invocation)
     if undo:
         tell(undo_correction(invocation.config, out, observer), invocation)
         return

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out, Targets, holds_anything, or_samples
-from fastface.cli.console import finish, observer_for, show
+from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import (
     EXPORT,
     GROWTH,
@@ -32,7 +32,7 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     if inputs is None and not holds_anything(Path(IN_FOLDER)):
         if targets is not None:
             raise ConfigError(f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/")
-        observer, folder = observer_for(invocation), out / "demo"
+        observer, folder = make_observer(invocation), out / "demo"
         observer.note(f"{IN_FOLDER}/ is empty, so this is the demo: a film that fastface draws itself")
         if invocation.dry_run:
             show(preview_demo(folder), invocation)
@@ -43,7 +43,7 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     inputs, targets = inputs or [IN_FOLDER], or_samples(targets)
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, targets, out), invocation)
-    finish(run_workflow(invocation.config, inputs, targets, out, observer_for(invocation)), invocation)
+    finish(run_workflow(invocation.config, inputs, targets, out, make_observer(invocation)), invocation)
 
 
 @with_settings(SCAN, RUN, MODELS, remembers="models")
@@ -52,7 +52,7 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, None, out), invocation)
-    finish(scan_workflow(invocation.config, inputs, out, observer_for(invocation)), invocation)
+    finish(scan_workflow(invocation.config, inputs, out, make_observer(invocation)), invocation)
 
 
 @with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
@@ -61,4 +61,4 @@ def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER)
     targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_find(invocation.config, targets, out), invocation)
-    finish(find_workflow(invocation.config, targets, out, observer_for(invocation)), invocation)
+    finish(find_workflow(invocation.config, targets, out, make_observer(invocation)), invocation)

@@ -25,7 +25,7 @@ from typing import Any
 from fastface.errors import ExportError, SpaceError
 from fastface.export.clips.canvas import find_canvas
 from fastface.export.clips.copy import add_subtitles, add_video, list_lost_subtitles, video_packets
-from fastface.export.clips.cutting import CopyPlan, Shown, plan_copy, shown_by, ticks_of
+from fastface.export.clips.cutting import CopyPlan, Shown, check_shown, plan_copy, to_ticks
 from fastface.export.clips.muxing import TimedPacket, copy_metadata, find_timecode, open_clip, write_packets
 from fastface.export.clips.precise import EncodedVideo, frames_from
 from fastface.export.clips.reading import open_video
@@ -113,7 +113,7 @@ def cut_clip(
         VideoError: A video cannot be read any more.
         SpaceError: No space is left.
     """
-    job = _Job(info, ticks_of(info, start), ticks_of(info, end), destination, check_stop)
+    job = _Job(info, to_ticks(info, start), to_ticks(info, end), destination, check_stop)
     if mode == "copy":
         plan = plan_copy(info, job.first, job.end, check_stop)
         if plan is not None:
@@ -135,7 +135,7 @@ def _copy(job: _Job, plan: CopyPlan) -> Clip:
     written: list[_Written] = []
 
     def check(part: Path) -> None:
-        if len(_checked(part, written[0], job).sizes) > 1:
+        if len(_verify(part, written[0], job).sizes) > 1:
             raise ExportError("the picture size changes, so players may not show a copy correctly")
 
     with atomic_path(job.destination, check=check) as part:
@@ -203,16 +203,16 @@ def _describe(clip: Any, stream: Any, source: Any, video: Any, start: Fraction) 
 
 
 def _check(part: Path, written: _Written, job: _Job) -> None:
-    _checked(part, written, job)
+    _verify(part, written, job)
 
 
-def _checked(part: Path, written: _Written, job: _Job) -> Shown:
+def _verify(part: Path, written: _Written, job: _Job) -> Shown:
     """Check the clip by decoding it.
 
     Raises:
         ExportError: That is not what was written.
     """
-    shown = shown_by(part, job.check_stop)
+    shown = check_shown(part, job.check_stop)
     frame = 1 / (job.info.rate or UNKNOWN_RATE)
     tolerance = max(_LEAST_TOLERANCE, frame * _FRAME_TOLERANCE)
     length = written.end - written.start

@@ -72,7 +72,7 @@ def add_subtitles(
     """Add the film's subtitles that are text and are shown in the span."""
     added = []
     with open_video(info.path) as (container, _):
-        texts = [stream.index for stream in container.streams.subtitles if _codec_of(stream) in _TEXT_SUBTITLES]
+        texts = [stream.index for stream in container.streams.subtitles if _get_codec(stream) in _TEXT_SUBTITLES]
     for index in texts:
         lines = list(_lines(info, index, span, check_stop))
         if lines:
@@ -84,13 +84,13 @@ def list_lost_subtitles(container: Any) -> list[str]:
     """Names of the streams of subtitles that MP4 cannot hold: pictures, and codecs that FFmpeg does not know."""
     lost = (stream for stream in container.streams if stream.type == "subtitle")
     return [
-        f"subtitle stream {stream.index} ({_codec_of(stream) or 'unknown codec'})"
+        f"subtitle stream {stream.index} ({_get_codec(stream) or 'unknown codec'})"
         for stream in lost
-        if _codec_of(stream) not in _TEXT_SUBTITLES
+        if _get_codec(stream) not in _TEXT_SUBTITLES
     ]
 
 
-def _codec_of(stream: Any) -> str:
+def _get_codec(stream: Any) -> str:
     return stream.codec_context.codec.canonical_name if stream.codec_context is not None else ""
 
 
@@ -112,12 +112,12 @@ def _lines(
             if packet.stream is video:
                 continue
             end = start + (packet.duration or 0) * packet.time_base
-            text = _text_of(packet)
+            text = _get_text(packet)
             if text and end > 0:
                 yield _Line(max(Fraction(0), start), min(end, span[1] - span[0]), text)
 
 
-def _text_of(packet: Any) -> bytes:
+def _get_text(packet: Any) -> bytes:
     try:
         parts = [getattr(part, "dialogue", b"") for part in packet.decode()]
     except (av.error.FFmpegError, ValueError):

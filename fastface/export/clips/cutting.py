@@ -18,7 +18,7 @@ from fastface.errors import ExportError
 from fastface.export.clips.reading import demux, open_video, seek
 from fastface.types import VideoInfo
 
-__all__ = ["CopyPlan", "Shown", "plan_copy", "planned_packets", "shown_by", "ticks_of"]
+__all__ = ["CopyPlan", "Shown", "check_shown", "plan_copy", "planned_packets", "to_ticks"]
 
 _STEPS_BACK_SECONDS = (0, 2, 10, 60)
 """How far before the start a keyframe is looked for; then from the beginning of the file. Containers without an index
@@ -97,7 +97,7 @@ class _NoCopy(Exception):  # noqa: N818 - an answer, not an error
     """Packets alone cannot make this clip."""
 
 
-def ticks_of(info: VideoInfo, time: float) -> int:
+def to_ticks(info: VideoInfo, time: float) -> int:
     """The first pts at or after a time in seconds from the first frame."""
     ticks = Fraction(time) / info.time_base
     nearest = round(ticks)
@@ -135,7 +135,7 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
                 marks = _marks_until(container, video, end, check_stop)
                 if container.format.name == "avi" and _changes_places(marks):
                     return None  # pictures change places, and AVI has no presentation times
-                found = _begun(info, marks, (first, end), seek_pts, check_stop)
+                found = _begin(info, marks, (first, end), seek_pts, check_stop)
             except _NoCopy:
                 return None
         if found is not None:
@@ -171,7 +171,7 @@ def _changes_places(marks: list[_Mark]) -> bool:
     return any(after.pts <= before.pts for before, after in pairwise(marks))
 
 
-def _begun(
+def _begin(
     info: VideoInfo,
     marks: list[_Mark],
     bounds: tuple[int, int],
@@ -209,7 +209,7 @@ def _find_intra(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object
     """Times of the frames from which decoding may begin, as the decoder says: the container's flags are wrong."""
     with open_video(info.path) as (container, video):
         packets = planned_packets(container, video, plan)
-        found = (frame for frame in _decoded(packets, video.codec_context, check_stop) if _is_intra(frame))
+        found = (frame for frame in _decode(packets, video.codec_context, check_stop) if _is_intra(frame))
         try:
             return {frame.pts for frame in found}
         except av.error.FFmpegError:
@@ -268,7 +268,7 @@ def _is_decodable(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], obje
     shown: list[int | None] = []
     with open_video(info.path) as (container, video):
         try:
-            for frame in _decoded(planned_packets(container, video, plan), video.codec_context, check_stop):
+            for frame in _decode(planned_packets(container, video, plan), video.codec_context, check_stop):
                 if not shown and not _is_intra(frame):
                     return False
                 if frame.is_corrupt:
@@ -281,7 +281,7 @@ def _is_decodable(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], obje
     return shown == wanted
 
 
-def _decoded(packets: Iterator[Any], codec: Any, check_stop: Callable[[], object]) -> Iterator[Any]:
+def _decode(packets: Iterator[Any], codec: Any, check_stop: Callable[[], object]) -> Iterator[Any]:
     for packet in packets:
         check_stop()
         yield from codec.decode(packet)
@@ -296,7 +296,7 @@ _INTRA = frozenset({int(av.video.frame.PictureType.I), int(av.video.frame.Pictur
 """Types of pictures that refer to no other; some decoders tell none."""
 
 
-def shown_by(path: Path, check_stop: Callable[[], object] = lambda: None) -> Shown:
+def check_shown(path: Path, check_stop: Callable[[], object] = lambda: None) -> Shown:
     """Return what a finished clip shows: its beginning and its last group of pictures are decoded.
 
     Raises:

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange
 from fastface.errors import ExportError, SpaceError
 from fastface.export.clips.canvas import find_canvas
 from fastface.export.crops.snapshots import draw_boxes
-from fastface.export.overlay import BoxTrack, boxes_at
+from fastface.export.overlay import BoxTrack, select_boxes
 from fastface.files import atomic_path
 from fastface.types import Image, Size, VideoInfo
 from fastface.video.frames.colour import matrix_by_size
@@ -69,7 +69,7 @@ def write_boxed(
                 codec.colorspace, codec.color_range = matrix, ColorRange.MPEG
                 frame_seconds = float(1 / (info.rate or _USUAL_RATE))
                 for time, picture in frames_between(info, start, end, alive):
-                    drawn = draw_boxes(picture, boxes_at(tracks, float(time), frame_seconds))
+                    drawn = draw_boxes(picture, select_boxes(tracks, float(time), frame_seconds))
                     if drawn.shape[1::-1] != canvas:
                         drawn = _fit(drawn, canvas)
                     frame = av.VideoFrame.from_ndarray(drawn[:height, :width], format="bgr24").reformat(

@@ -130,11 +130,11 @@ class EncodedVideo:
             self._durations[picture.pts] = placed.duration
             self.num_frames += 1
             self.end = placed.pts + placed.duration
-            yield from self._timed(self.stream.encode(picture))
+            yield from self._retime(self.stream.encode(picture))
         self.is_complete = True
-        yield from self._timed(self.stream.encode(None))
+        yield from self._retime(self.stream.encode(None))
 
-    def _timed(self, packets: list[Any]) -> Iterator[TimedPacket]:
+    def _retime(self, packets: list[Any]) -> Iterator[TimedPacket]:
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts, packet.duration)
             yield packet.dts * packet.time_base, self.stream.index, packet
@@ -145,13 +145,13 @@ class _Painter:
 
     def __init__(self, first: PlacedFrame, canvas: Size | None) -> None:
         self._scaler = VideoReformatter()
-        size, info = _size_of(first.content), first.info
+        size, info = _get_size(first.content), first.info
         turned = size if info.rotation % 180 == 0 else size[::-1]
         self.size: Size = canvas or (turned[0] + turned[0] % 2, turned[1] + turned[1] % 2)
         self.pixel_aspect = _upright_aspect(info) if canvas is None else Fraction(1)
-        self.colours = self._colours_of(first)
+        self.colours = self._get_colours(first)
 
-    def _colours_of(self, placed: PlacedFrame) -> _Colours:
+    def _get_colours(self, placed: PlacedFrame) -> _Colours:
         first = placed.content
         if isinstance(first, np.ndarray) or is_rgb(first):
             own = (2, 2) if isinstance(first, np.ndarray) else (int(first.color_primaries), int(first.color_trc))
@@ -175,9 +175,9 @@ class _Painter:
         if self._is_plain(content, info) and self.colours.matrix in (_UNSPECIFIED, int(content.colorspace)):
             content.pict_type = 0
             return content
-        return self._turned(self._scaled(content, info), info)
+        return self._rotate(self._scale(content, info), info)
 
-    def _scaled(self, frame: Any, info: VideoInfo) -> Any:
+    def _scale(self, frame: Any, info: VideoInfo) -> Any:
         """Fit the frame, as it is displayed, into the clip's size before it is turned: a film may change its size."""
         is_lying = info.rotation % 180 != 0
         full = self.size[::-1] if is_lying else self.size
@@ -198,7 +198,7 @@ class _Painter:
             dst_color_range="MPEG",
             interpolation="BICUBIC",
         )
-        return _framed(scaled, full)
+        return _frame(scaled, full)
 
     def _matrices(self, frame: Any) -> tuple[int, int]:
         """The matrix by which a frame is read, and that by which it is written."""
@@ -207,7 +207,7 @@ class _Painter:
             return source, source if target == _UNSPECIFIED else target
         return source, source  # no swscale is needed for the matrix, and not every one is known to it
 
-    def _turned(self, frame: Any, info: VideoInfo) -> Any:
+    def _rotate(self, frame: Any, info: VideoInfo) -> Any:
         rotation, mirrored = info.rotation, info.mirrored
         if rotation or mirrored:
             frame = _with_planes(frame, self.size, lambda plane: _turn(plane, rotation, mirrored=mirrored))
@@ -220,7 +220,7 @@ def _upright_aspect(info: VideoInfo) -> Fraction:
     return info.pixel_aspect if info.rotation % 180 == 0 else 1 / info.pixel_aspect
 
 
-def _size_of(content: Any) -> Size:
+def _get_size(content: Any) -> Size:
     if isinstance(content, np.ndarray):
         return content.shape[1], content.shape[0]
     return content.width, content.height
@@ -245,20 +245,20 @@ def _with_planes(frame: Any, size: Size, change: Callable[[Any], Any]) -> Any:
     return made
 
 
-def _framed(frame: Any, size: Size) -> Any:
+def _frame(frame: Any, size: Size) -> Any:
     """The frame in the middle of a black one of `size`."""
     if (frame.width, frame.height) == size:
         return frame
     left, top = (size[0] - frame.width) // 4 * 2, (size[1] - frame.height) // 4 * 2
 
-    def bordered(plane: Any) -> Any:
+    def add_borders(plane: Any) -> Any:
         is_luma = plane.shape[0] == frame.height
         half = 1 if is_luma else 2
         canvas = np.full((size[1] // half, size[0] // half), 16 if is_luma else 128, np.uint8)
         canvas[top // half : top // half + plane.shape[0], left // half : left // half + plane.shape[1]] = plane
         return canvas
 
-    return _with_planes(frame, size, bordered)
+    return _with_planes(frame, size, add_borders)
 
 
 def _progressive(frames: Iterator[PlacedFrame]) -> Iterator[PlacedFrame]:
@@ -270,14 +270,14 @@ def _progressive(frames: Iterator[PlacedFrame]) -> Iterator[PlacedFrame]:
         content = placed.content
         if graph is None or kind != (content.width, content.height, content.format.name):
             if graph is not None:
-                yield from _pulled(graph, waiting, None)
+                yield from _pull(graph, waiting, None)
             kind = content.width, content.height, content.format.name
             graph = _deinterlacer(content)
         waiting.append(placed)
         content.pts = placed.pts
-        yield from _pulled(graph, waiting, content)
+        yield from _pull(graph, waiting, content)
     if graph is not None:
-        yield from _pulled(graph, waiting, None)
+        yield from _pull(graph, waiting, None)
 
 
 def _deinterlacer(content: Any) -> Any:
@@ -289,7 +289,7 @@ def _deinterlacer(content: Any) -> Any:
     return graph
 
 
-def _pulled(graph: Any, waiting: deque[PlacedFrame], content: Any) -> Iterator[PlacedFrame]:
+def _pull(graph: Any, waiting: deque[PlacedFrame], content: Any) -> Iterator[PlacedFrame]:
     graph.push(content)
     with suppress(av.error.BlockingIOError, av.error.EOFError):
         while True:

@@ -50,7 +50,7 @@ def seek(container: InputContainer, video: VideoStream, pts: int) -> bool:
 
 def seek_before(container: InputContainer, video: VideoStream, info: VideoInfo, time: Fraction) -> bool:
     """Go to a keyframe before a time in seconds from the first frame; the beginning needs no seek."""
-    pts = info.pts_at(time)
+    pts = info.to_pts(time)
     return pts <= info.start_pts or seek(container, video, pts)
 
 

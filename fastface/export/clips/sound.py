@@ -17,7 +17,7 @@ from fastface.export.clips.reading import demux, open_video, seek_before
 from fastface.export.clips.sound_clock import SoundClock
 from fastface.names import valid_text
 from fastface.types import VideoInfo
-from fastface.video.clock import reset_of
+from fastface.video.clock import find_reset
 from fastface.video.containers.parts import keep_restarted
 
 __all__ = ["Track", "add_tracks", "list_tracks"]
@@ -115,13 +115,13 @@ def add_tracks(
     for track in tracks:
         request = _Request(info, track, clock, *span, check_stop)
         if keep_packets and track.fits:
-            packets = _kept(request)
+            packets = _keep(request)
             first = next(packets, None)
             if first is not None:
                 streams.append(_add_copied(clip, request, first, packets))
             continue
         seen = _Seen()
-        blocks = _decoded(request, seen)
+        blocks = _decode(request, seen)
         block = next(blocks, None)
         if block is not None:
             streams.append(_add_encoded(clip, track, block, blocks))
@@ -149,7 +149,7 @@ def _add_copied(clip: Any, request: _Request, first: Any, rest: Iterator[Any]) -
     return packets()
 
 
-def _kept(request: _Request) -> Iterator[Any]:
+def _keep(request: _Request) -> Iterator[Any]:
     """Packets that sound in the span, with times from its start, in samples; the first may begin before it."""
     last: int | None = None
     with _reading(request) as packets:
@@ -185,7 +185,7 @@ class _Block:
     layout: str
 
 
-def _decoded(request: _Request, seen: _Seen) -> Iterator[_Block]:
+def _decode(request: _Request, seen: _Seen) -> Iterator[_Block]:
     """Blocks that follow each other in the span: overlaps are cut, gaps are left."""
     converter = _Converter()
     until: int | None = None
@@ -315,7 +315,7 @@ def _timed_packets(request: _Request) -> Generator[tuple[Any, Fraction]]:
                     if len(shifts) == 1 and raw + shifts[0] > request.get_end() + _SKEW:
                         return
                     continue
-                if last is not None and raw < last - reset_of(info):
+                if last is not None and raw < last - find_reset(info):
                     part += 1
                 last, expected = raw, raw + (packet.duration or 0) * packet.time_base
                 if part >= len(shifts):

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastface.export.clips.reading import demux, open_video
 from fastface.types import Sampling, Unit, VideoInfo
-from fastface.video.clock import reset_of
+from fastface.video.clock import find_reset
 from fastface.video.decode import open_source
 
 __all__ = ["SoundClock", "find_sound_clock"]
@@ -55,7 +55,7 @@ def find_sound_clock(info: VideoInfo, until: int, check_stop: Callable[[], objec
             if content.pts is None:
                 return None
             shift = frame.time - content.pts * info.time_base
-            if not shifts or abs(shift - shifts[-1]) >= reset_of(info) / 2:
+            if not shifts or abs(shift - shifts[-1]) >= find_reset(info) / 2:
                 shifts.append(shift)
             if frame.pts >= until:
                 break

@@ -90,10 +90,10 @@ def choose_crops(faces: Faces, hits: Hits, config: ExportConfig) -> Choice:
     boxes = faces.boxes[hits.face]
     best_first = np.lexsort((boxes[:, 1], boxes[:, 0], hits.time, -faces.quality[hits.face]))
     times = hits.time[best_first]
-    taken, step = _spaced(times, config.min_gap), np.zeros(len(hits), np.int64)
+    taken, step = _space_out(times, config.min_gap), np.zeros(len(hits), np.int64)
     if config.count:
         for number, share in enumerate(_GAP_SHARES[1:], 1):
-            more = _spaced(times, config.min_gap * share, taken)
+            more = _space_out(times, config.min_gap * share, taken)
             step[best_first[more]] = number
             taken = [*taken, *more]
     spaced = best_first[taken]
@@ -113,7 +113,7 @@ def choose_crops(faces: Faces, hits: Hits, config: ExportConfig) -> Choice:
     )
 
 
-def _spaced(times: npt.NDArray[np.float64], gap: float, before: Sequence[int] = ()) -> list[int]:
+def _space_out(times: npt.NDArray[np.float64], gap: float, before: Sequence[int] = ()) -> list[int]:
     """The rows that are taken if each is taken which lies at least `gap` from those taken before it.
 
     Args:

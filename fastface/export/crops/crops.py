@@ -14,7 +14,7 @@ from fastface.export.crops.framing import Subject, frame_body
 from fastface.export.plan import CropFacts, CropStyle
 from fastface.faces.align import align_picture
 from fastface.files import atomic_path, private_folder
-from fastface.persons.containment import body_of
+from fastface.persons.containment import locate_body
 from fastface.types import FloatArray, Image, Size
 
 __all__ = ["cut_aligned", "cut_body", "cut_face", "save_picture", "scale_crop"]
@@ -63,7 +63,7 @@ def cut_body(picture: Image, face: Box, persons: FloatArray | None, style: CropS
         style: `ratios` and `body` are taken from it.
     """
     size = picture.shape[1], picture.shape[0]
-    body = body_of(face, np.empty((0, 4), np.float32) if persons is None else persons, size)
+    body = locate_body(face, np.empty((0, 4), np.float32) if persons is None else persons, size)
     x1, y1, x2, y2 = body.box.tolist()
     framing = frame_body(Subject(size, face, (x1, y1, x2, y2), body.is_estimate), style.ratios, style.body)
     if framing is None:

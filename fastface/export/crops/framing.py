@@ -89,7 +89,7 @@ def frame_body(subject: Subject, ratios: Sequence[str], body: BodyConfig) -> Fra
     Returns:
         None where the frame is too small for every ratio.
     """
-    found = [_placements(subject, *_reduced(ratio), body) for ratio in ratios]
+    found = [_placements(subject, *_reduce(ratio), body) for ratio in ratios]
     crops = np.concatenate(found)
     if not len(crops):
         return None
@@ -193,11 +193,11 @@ def _common_area(crops: _Crops, box: Box) -> _Floats:
 
 def _inside(box: Box, frame: Size) -> Box:
     """The part of a box that a frame shows; at least the nearest pixel."""
-    (x1, x2), (y1, y2) = (_clamped(box[axis], box[axis + 2], frame[axis]) for axis in (0, 1))
+    (x1, x2), (y1, y2) = (_clamp(box[axis], box[axis + 2], frame[axis]) for axis in (0, 1))
     return x1, y1, x2, y2
 
 
-def _clamped(low: float, high: float, size: int) -> tuple[float, float]:
+def _clamp(low: float, high: float, size: int) -> tuple[float, float]:
     low, high = min(max(low, 0.0), size), min(max(high, 0.0), size)
     return (low, high) if high > low else (min(floor(low), size - 1), min(floor(low), size - 1) + 1)
 
@@ -208,7 +208,7 @@ def _person_in_frame(subject: Subject) -> Box:
     return _inside((x1, y1, max(face[2], person[2]), max(face[3], person[3])), subject.frame)
 
 
-def _reduced(ratio: str) -> tuple[int, int]:
+def _reduce(ratio: str) -> tuple[int, int]:
     width, height = (int(part) for part in ratio.split(":"))
     common = gcd(width, height)
     return width // common, height // common

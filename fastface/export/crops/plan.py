@@ -140,7 +140,7 @@ def _plan_crops(
             quality=float(faces.quality[face]),
             file=file,
             path=found.record.path,
-            picture=_picture_at(found, int(faces.pts[face])),
+            picture=_get_picture(found, int(faces.pts[face])),
         )
         landmarks = tuple(faces.landmarks[face].reshape(-1).tolist())
         worth = (step, -crop.quality)
@@ -153,7 +153,7 @@ def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig, tally
     faces = found.faces
     # Nobody wants a picture of a turned, blurred or damaged face, or of one half of which the frame cuts off.
     is_good = (hits.by == HitKind.FACE) & ~faces.damaged[hits.face]
-    if (frame := _frame_of(found)) is not None:
+    if (frame := _get_frame(found)) is not None:
         is_good &= is_uncut(faces.boxes[hits.face], faces.landmarks[hits.face], frame, config.min_shown)
     good = np.flatnonzero(is_good)
     tally.unfit = len(hits) - len(good)
@@ -168,13 +168,13 @@ def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig, tally
     return sorted(chosen)
 
 
-def _frame_of(found: Findings) -> Size | None:
+def _get_frame(found: Findings) -> Size | None:
     """The size of all frames; None where they have several, as pictures do, and some films."""
     is_one = found.info.is_film and not found.info.other_sizes
     return found.info.size if is_one else None
 
 
-def _picture_at(found: Findings, pts: int) -> str:
+def _get_picture(found: Findings, pts: int) -> str:
     return found.pictures[pts] if 0 <= pts < len(found.pictures) else ""
 
 
@@ -198,12 +198,12 @@ def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[Snapsh
         chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id
     return [
-        SnapshotJob(pts, _labels_at(found, pts), folder / f"{time:.3f}.{config.crop_format}")
+        SnapshotJob(pts, _list_labels(found, pts), folder / f"{time:.3f}.{config.crop_format}")
         for pts, time in sorted(chosen.items())
     ]
 
 
-def _labels_at(found: Findings, pts: int) -> tuple[BoxLabel, ...]:
+def _list_labels(found: Findings, pts: int) -> tuple[BoxLabel, ...]:
     labels = []
     for label, hits in sorted(found.hits.items()):
         colour = found.colours.get(label, 0)

@@ -67,12 +67,12 @@ def _person(person: Person, place: Mapping[str, int]) -> dict[str, Any]:
         "number": person.number,
         "name": shown_text(person.name),
         "faces": person.faces,
-        "seconds": _rounded(person.seconds),
-        "bodySeconds": _rounded(person.body_seconds),
-        "share": _rounded(person.share),
+        "seconds": _round(person.seconds),
+        "bodySeconds": _round(person.body_seconds),
+        "share": _round(person.share),
         "videos": person.videos,
-        "appearances": [[video, _rounded(start), _rounded(end), faces] for video, start, end, faces in appearances],
-        "together": [[number, _rounded(seconds)] for number, seconds in together if seconds > 0],
+        "appearances": [[video, _round(start), _round(end), faces] for video, start, end, faces in appearances],
+        "together": [[number, _round(seconds)] for number, seconds in together if seconds > 0],
     }
 
 
@@ -83,12 +83,12 @@ def _portraits(persons: Sequence[Person]) -> Iterator[str]:
             {
                 "jpeg": base64.b64encode(portrait.jpeg).decode("ascii"),
                 "video": shown_text(portrait.video_id),
-                "time": _rounded(portrait.time),
+                "time": _round(portrait.time),
             }
             for portrait in person.portraits[:_PORTRAITS]
         ]
         yield f'<script type="application/json" id="portraits-{person.number:d}">{to_json(pictures)}</script>'
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
     return round(float(value), 6)

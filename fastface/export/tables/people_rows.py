@@ -96,11 +96,11 @@ class _Pen:
         elif instead:
             font, line = lettering(text, _SMALL if small else _TEXT, instead)
         cuts = (line, end) if tail else ("", line)
-        shown = self._fitted(*cuts, column.width, font, from_left=bool(tail))
+        shown = self._fit(*cuts, column.width, font, from_left=bool(tail))
         place, anchor = (column.left + column.width, "rm") if column.is_number else (column.left, "lm")
         self._draw.text((place, middle), shown, fill=_FAINT if small else _INK, font=font, anchor=anchor)
 
-    def _fitted(self, fixed: str, text: str, width: int, font: Font, *, from_left: bool) -> str:
+    def _fit(self, fixed: str, text: str, width: int, font: Font, *, from_left: bool) -> str:
         for length in range(min(len(text), _LONGEST), -1, -1):
             kept = text[len(text) - length :] if from_left else text[:length]
             whole = length == len(text)
@@ -116,7 +116,7 @@ def _draw_row(pen: _Pen, person: Person, top: int) -> None:
     above, below = middle - 11, middle + 13
     pen.write(_NUMBER, str(person.number), middle)
     pen.write(_NAME, person.name or _title(person), above, instead=_title(person))
-    pen.write(_NAME, _found(person), below, small=True)
+    pen.write(_NAME, _find_font(person), below, small=True)
     for place, portrait in enumerate(person.portraits[:_PORTRAITS]):
         corner = (_FACES.left + place * (_SIDE + _GAP), top + (_ROW_HEIGHT - _SIDE) // 2)
         pen.sheet.paste(_thumbnail(portrait.jpeg), corner)
@@ -131,7 +131,7 @@ def _title(person: Person) -> str:
     return f"person {person.number}"
 
 
-def _found(person: Person) -> str:
+def _find_font(person: Person) -> str:
     if person.is_faceless:
         return "face not seen"
     return f"{counted(person.faces, 'face')}, {counted(person.tracks, 'track')}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastface.cosine import cosines
 from fastface.gallery.photo_set.photos import Pick
-from fastface.gallery.photo_set.sources import Photo, Sources, label_of
+from fastface.gallery.photo_set.sources import Photo, Sources, make_label
 from fastface.names import counted, valid_text
 from fastface.types import FloatArray
 
@@ -38,9 +38,9 @@ def join_loose(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: 
     """
     remarks = []
     for folder in sources.loose:
-        photos = _photos_in(sources, folder)
+        photos = _list_photos(sources, folder)
         faces = _faces(photos, picks_of)
-        label = label_of(folder.absolute().name)
+        label = make_label(folder.absolute().name)
         is_taken = any(photo.label == label for photo in sources.photos if photo not in photos)
         if len(faces) < 2 or is_taken or not _are_one(faces, alike):
             continue
@@ -64,13 +64,13 @@ def describe_mixed(sources: Sources, groups: Sequence[Sequence[str]]) -> tuple[l
     faults: list[str] = []
     told: set[str] = set()
     for folder in sources.loose:
-        photos = {photo.label: photo.path.name for photo in _photos_in(sources, folder)}
+        photos = {photo.label: photo.path.name for photo in _list_photos(sources, folder)}
         own = [group for group in groups if all(label in photos for label in group)]
         if not own:
             continue
         examples = "; ".join(" = ".join(photos[label] for label in group[:_EXAMPLES]) for group in own[:_EXAMPLES])
         num_alike = sum(map(len, own))
-        name, here = label_of(folder.absolute().name), valid_text(str(folder))
+        name, here = make_label(folder.absolute().name), valid_text(str(folder))
         told.update(photos)
         faults.append(
             f"{here!r}: each photo in it stands for a person of its own, but {num_alike} of the {len(photos)} show"
@@ -85,7 +85,7 @@ def describe_nested(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], al
     """A fault for each person's folder whose sub-folders show different persons."""
     faults = []
     for folder in sources.nested:
-        label = label_of(folder.name)
+        label = make_label(folder.name)
         parts: dict[str, list[FloatArray]] = {}
         for pick in picks_of.get(label, ()):
             path = Path(pick.source)
@@ -109,7 +109,7 @@ def describe_nested(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], al
     return faults
 
 
-def _photos_in(sources: Sources, folder: Path) -> list[Photo]:
+def _list_photos(sources: Sources, folder: Path) -> list[Photo]:
     return [photo for photo in sources.photos if photo.path.parent == folder]
 
 

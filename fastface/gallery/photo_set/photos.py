@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import cosines, normalized
+from fastface.cosine import cosines, normalize_rows
 from fastface.errors import InputError
 from fastface.gallery.photo_set.sources import Photo
 from fastface.names import valid_text
@@ -228,7 +228,7 @@ def _look(photo: Photo, analyse: Analyse, resampling: str) -> Pick:
 
 def _candidates(source: str, faces: Faces, resampling: str) -> list[Candidate]:
     sizes = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(axis=1)
-    embeddings = normalized(faces.embedding)
+    embeddings = normalize_rows(faces.embedding)
     facts = zip(embeddings, sizes, faces.sharpness, faces.det_score, strict=True)
     references = [
         Reference(source, embedding, float(size), float(sharp), float(score), resampling)

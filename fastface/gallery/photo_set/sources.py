@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastface.names import safe_name
 
-__all__ = ["EVERYONE_PATH", "Photo", "Sources", "collect", "label_of"]
+__all__ = ["EVERYONE_PATH", "Photo", "Sources", "collect", "make_label"]
 
 _PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
@@ -59,7 +59,7 @@ class Sources:
     nested: tuple[Path, ...] = ()
 
 
-def label_of(text: str) -> str:
+def make_label(text: str) -> str:
     """The label that a file or folder name gives: composed Unicode, safe as a file name but for a full stop at the end.
 
     Two spellings of one name (composed, as Linux keeps it, and decomposed, as macOS does) give one label.
@@ -130,13 +130,13 @@ class _Listing:
         elif path.is_dir():
             self._add_person(path, name)
         else:
-            self.photos.append(Photo(path, label_of(name), is_meant=True))
+            self.photos.append(Photo(path, make_label(name), is_meant=True))
 
     def _add_file(self, path: Path, *, is_meant: bool) -> None:
         if path.suffix.lower() == BANK_SUFFIX:
             self.banks.append(path)
         else:
-            self.photos.append(Photo(path, label_of(path.stem), is_meant))
+            self.photos.append(Photo(path, make_label(path.stem), is_meant))
 
     def _add_folder(self, folder: Path) -> None:
         try:
@@ -169,7 +169,7 @@ class _Listing:
         self.faults.extend(f"{error.filename!r}: cannot be read: {error.strerror}" for error in closed)
         if not found and not closed:
             self.faults.append(f"{str(folder)!r}: the folder of {name!r} is empty")
-        self.photos.extend(Photo(path, label_of(name), is_meant=True) for path in sorted(found))
+        self.photos.extend(Photo(path, make_label(name), is_meant=True) for path in sorted(found))
 
 
 def _why_nobody(name: str, named: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.cosine import normalized
+from fastface.cosine import normalize_rows
 from fastface.types import FloatArray
 
 __all__ = ["Resampling", "jittered_landmarks", "mean_embedding"]
@@ -76,5 +76,5 @@ def mean_embedding(embeddings: FloatArray) -> FloatArray:
     Raises:
         ValueError: They cancel each other out, which those of one face do not.
     """
-    mean: FloatArray = normalized(embeddings.mean(axis=0, keepdims=True, dtype=np.float64))[0]
+    mean: FloatArray = normalize_rows(embeddings.mean(axis=0, keepdims=True, dtype=np.float64))[0]
     return mean

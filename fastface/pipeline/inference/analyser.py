@@ -12,7 +12,7 @@ from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
 from fastface.types import ALIGNED_SIZE
 
-__all__ = ["analyser_of", "open_analyser", "open_body_finder", "open_detector", "open_recogniser", "warm_up"]
+__all__ = ["make_analyser", "open_analyser", "open_body_finder", "open_detector", "open_recogniser", "warm_up"]
 
 _CPU_CHUNK = 4
 """Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
@@ -77,10 +77,10 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
     Raises:
         BackendError: As `open_detector`.
     """
-    return analyser_of(open_detector(settings), open_recogniser(settings), settings)
+    return make_analyser(open_detector(settings), open_recogniser(settings), settings)
 
 
-def analyser_of(detector: Detector, recogniser: Recogniser, settings: WorkerSettings) -> FaceAnalyser:
+def make_analyser(detector: Detector, recogniser: Recogniser, settings: WorkerSettings) -> FaceAnalyser:
     """Both networks together, with the settings' limits."""
     return FaceAnalyser(detector, recogniser, settings.min_face, settings.min_sharpness, settings.looks)
 

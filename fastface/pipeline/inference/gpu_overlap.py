@@ -19,7 +19,13 @@ from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
 from fastface.failpoints import fail_point
 from fastface.persons.bodies import BodyFinder
-from fastface.pipeline.inference.analyser import analyser_of, open_body_finder, open_detector, open_recogniser, warm_up
+from fastface.pipeline.inference.analyser import (
+    make_analyser,
+    open_body_finder,
+    open_detector,
+    open_recogniser,
+    warm_up,
+)
 from fastface.pipeline.inference.worker_loop import Job, answer, describe, detect, find_bodies, unpack
 from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.portrait_taker import PortraitTaker
@@ -47,7 +53,7 @@ class Overlapped:
         detector = self._detecting.submit(_opened_detector, settings).result()
         recogniser = self._describing.submit(_opened_recogniser, settings).result()
         self._finder: BodyFinder | None = self._describing.submit(open_body_finder, settings).result()
-        self._analyser = analyser_of(detector, recogniser, settings)
+        self._analyser = make_analyser(detector, recogniser, settings)
         self._pictures = PortraitTaker()
         self._gate = settings.gate
         self._idle_since = perf_counter()

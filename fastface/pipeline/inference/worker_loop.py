@@ -38,7 +38,7 @@ class Job:
     Attributes:
         task: What is asked.
         runs: The frames, those together that are equal, without the blurred ones: the first of each is computed.
-        canvases: (m, H, W, 3) what the detector sees; those after the first `len(runs)` only fill the batch up.
+        canvases: (m, H, W, 3) what the detector sees; those after the first `len(runs` only fill the batch up.
         planes: (len(runs), plane_bytes).
     """
 
@@ -128,7 +128,7 @@ def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> tuple[Faces
     unsharp = sum(analyser.unsharp[task.pts[run[0]]] * len(run) for run in job.runs)
     if len(begins) == job.num_frames:
         return faces, unsharp
-    return _repeated(faces, Faces.empty(faces.embedding.shape[1]), job.runs, task), unsharp
+    return _repeat(faces, Faces.empty(faces.embedding.shape[1]), job.runs, task), unsharp
 
 
 def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) -> Bodies:
@@ -149,7 +149,7 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
     seconds["persons"] = finder.seconds - before
     if len(moments) == job.num_frames:
         return bodies
-    bodies = _repeated(bodies, Bodies.empty(), job.runs, task)
+    bodies = _repeat(bodies, Bodies.empty(), job.runs, task)
     # Which frames are equal is seen within a task only, so pictures must not depend on it.
     is_pictured = np.isin(bodies.pts, [task.pts[frame] for frame in task.bodies_due])
     jpeg = bodies.jpeg.copy()
@@ -222,7 +222,7 @@ def _repeats(planes: _Pixels, canvases: _Pixels) -> npt.NDArray[np.bool_]:
 _Kind = TypeVar("_Kind", Faces, Bodies)
 
 
-def _repeated(found: _Kind, nothing: _Kind, runs: list[range], task: Infer) -> _Kind:
+def _repeat(found: _Kind, nothing: _Kind, runs: list[range], task: Infer) -> _Kind:
     """Repeat the result of the first frame of each run of equal frames for every frame of the run."""
     parts = [nothing]
     for run in runs:

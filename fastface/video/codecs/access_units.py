@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 
-__all__ = ["length_bytes_of", "only_pictures", "units_of"]
+__all__ = ["only_pictures", "read_length_bytes", "split_units"]
 
 _HEAD_BYTES = 4096
 """Bytes in which the first slice of a stream of start codes is usually found; else all are read."""
@@ -40,7 +40,7 @@ def only_pictures(
         repeats: Called with the pts of a packet that shows the picture before it for longer.
     """
     units = _UNITS.get(stream.codec_context.name)
-    length_bytes = length_bytes_of(stream.codec_context) if units is not None else 0
+    length_bytes = read_length_bytes(stream.codec_context) if units is not None else 0
     parameters = b""
     for packet in packets:
         if packet.size == 0:
@@ -51,7 +51,7 @@ def only_pictures(
             continue
         content = _Content.PICTURE if units is None else units.classify(packet, length_bytes)
         if content is _Content.PICTURE:
-            yield _joined(parameters, packet) if parameters else packet
+            yield _join(parameters, packet) if parameters else packet
             parameters = b""
         elif content is _Content.PARAMETERS:
             parameters += bytes(packet)
@@ -99,19 +99,19 @@ class _Units:
                 return _Content.PICTURE
             heads.append(bytes(content[place : place + 1]))
             place += size
-        return self._kind_of(heads) if place == end else _Content.PICTURE
+        return self._read_kind(heads) if place == end else _Content.PICTURE
 
     def _classify_marked(self, content: memoryview) -> _Content:
         for part in (content[:_HEAD_BYTES], content):
             for match in self._slice.finditer(part):
                 if self._is_base(0, match[1][0]):
                     return _Content.PICTURE
-        return self._kind_of(_UNIT.findall(content))
+        return self._read_kind(_UNIT.findall(content))
 
     def _is_base(self, first: int, second: int) -> bool:
         return not (self._other_layers and (first & 1 or second & self._other_layers))
 
-    def _kind_of(self, heads: list[bytes]) -> _Content:
+    def _read_kind(self, heads: list[bytes]) -> _Content:
         if not heads or any(head[0] not in self._known for head in heads):
             return _Content.PICTURE
         return _Content.PARAMETERS if any(head[0] in self._parameters for head in heads) else _Content.NOTHING
@@ -127,12 +127,12 @@ _UNITS = {
 }
 
 
-def units_of(packet: Any, length_bytes: int, most_bytes: int) -> Iterator[bytes]:
+def split_units(packet: Any, length_bytes: int, most_bytes: int) -> Iterator[bytes]:
     """The units of a packet of H.264 or HEVC, each with its header and no more than some bytes of it.
 
     Args:
         packet: The packet.
-        length_bytes: From `length_bytes_of`.
+        length_bytes: From `read_length_bytes`.
         most_bytes: Of each unit.
     """
     content = memoryview(packet)
@@ -151,7 +151,7 @@ def units_of(packet: Any, length_bytes: int, most_bytes: int) -> Iterator[bytes]
         place += size
 
 
-def length_bytes_of(codec: Any) -> int:
+def read_length_bytes(codec: Any) -> int:
     """Bytes of the length before each unit, by the header (ISO 14496-15); 0: units begin with start codes."""
     header = bytes(codec.extradata or b"")
     if not header or header[0] != 1:
@@ -160,7 +160,7 @@ def length_bytes_of(codec: Any) -> int:
     return (header[place] & 3) + 1 if len(header) > place else 0
 
 
-def _joined(parameters: bytes, packet: Any) -> Any:
+def _join(parameters: bytes, packet: Any) -> Any:
     """A packet with parameters before its picture."""
     made = av.Packet(parameters + bytes(packet))
     made.stream, made.time_base = packet.stream, packet.time_base

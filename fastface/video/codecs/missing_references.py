@@ -6,7 +6,7 @@ HEVC's pictures do.
 
 from typing import Any
 
-from fastface.video.codecs.access_units import length_bytes_of, units_of
+from fastface.video.codecs.access_units import read_length_bytes, split_units
 from fastface.video.codecs.bits import parameter_sets
 from fastface.video.codecs.frame_numbers import FrameNumbers
 from fastface.video.codecs.reference_sets import ReferenceSets
@@ -35,7 +35,7 @@ class MissingReferences:
         self._num_gaps = 0
         self._length_bytes = 0
         if self._headers is not None:
-            self._length_bytes = length_bytes_of(codec)
+            self._length_bytes = read_length_bytes(codec)
             has_lengths = self._length_bytes > 0
             for unit in parameter_sets(bytes(codec.extradata or b""), codec.name, has_lengths=has_lengths):
                 if self._headers.is_parameters(unit):
@@ -46,9 +46,9 @@ class MissingReferences:
         headers = self._headers
         if headers is None:
             return False
-        for number, unit in enumerate(units_of(packet, self._length_bytes, _HEAD_BYTES)):
+        for number, unit in enumerate(split_units(packet, self._length_bytes, _HEAD_BYTES)):
             if headers.is_parameters(unit):
-                whole = list(units_of(packet, self._length_bytes, _MOST_PARAMETER_BYTES))[number]
+                whole = list(split_units(packet, self._length_bytes, _MOST_PARAMETER_BYTES))[number]
                 headers.take_parameters(whole)
             elif headers.is_slice(unit):
                 is_gap = headers.follow(unit, is_keyframe=packet.is_keyframe)

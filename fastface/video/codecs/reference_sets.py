@@ -94,7 +94,7 @@ class ReferenceSets:
         bits.take(picture.extra_bits)
         bits.number()  # the slice's type
         bits.take(picture.has_output_flag + 2 * sequence.has_colour_planes)
-        order = self._order_of(bits.take(sequence.order_bits), sequence, is_first=is_irap and self._is_fresh)
+        order = self._read_order(bits.take(sequence.order_bits), sequence, is_first=is_irap and self._is_fresh)
         named = _read_slice_set(bits, sequence)
         if bits.is_over:
             return False
@@ -124,7 +124,7 @@ class ReferenceSets:
             self._last_order = order
         return is_lost
 
-    def _order_of(self, low: int, sequence: _Sequence, *, is_first: bool) -> int:
+    def _read_order(self, low: int, sequence: _Sequence, *, is_first: bool) -> int:
         """Place in the order of display (8.3.1)."""
         size = 1 << sequence.order_bits
         if is_first:

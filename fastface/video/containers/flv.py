@@ -67,13 +67,13 @@ def _read_offset(content: bytes, size: int) -> int | None:
         packet = content[0] & 15
         if kind == _COMMAND or packet not in (_CODED_FRAMES, 3):
             return None
-        return _signed(content[5:8]) if packet == _CODED_FRAMES and content[1:5] in _OFFSET_CODECS else 0
+        return _to_signed(content[5:8]) if packet == _CODED_FRAMES and content[1:5] in _OFFSET_CODECS else 0
     if kind == _COMMAND:
         return None
     if content[0] & 15 in _WITH_OFFSETS:
-        return _signed(content[2:5]) if content[1] == _FRAME else None
+        return _to_signed(content[2:5]) if content[1] == _FRAME else None
     return 0
 
 
-def _signed(content: bytes) -> int:
+def _to_signed(content: bytes) -> int:
     return int.from_bytes(content, signed=True)

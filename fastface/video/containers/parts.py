@@ -81,7 +81,7 @@ def _fragment_times(heads: Heads) -> Iterator[tuple[int, int]]:
     """(track, decoding time of its first sample) of each fragment."""
     for place, size, kind in _boxes(heads):
         if kind == b"moof":
-            yield from _times_in(heads.read(place, min(size, _MOOF_BYTES)))
+            yield from _read_times(heads.read(place, min(size, _MOOF_BYTES)))
 
 
 def _boxes(heads: Heads) -> Iterator[tuple[int, int, bytes]]:
@@ -96,7 +96,7 @@ def _boxes(heads: Heads) -> Iterator[tuple[int, int, bytes]]:
         place += size
 
 
-def _times_in(moof: bytes) -> Iterator[tuple[int, int]]:
+def _read_times(moof: bytes) -> Iterator[tuple[int, int]]:
     """The tracks and times of one fragment: `tfhd` names the track, `tfdt` behind it the time."""
     place = moof.find(b"tfhd")
     while place >= 0:

@@ -2,7 +2,7 @@
 
 from fastface.types import Geometry, Size, VideoInfo
 
-__all__ = ["MAX_PLANES", "PICTURE_CANVAS", "USUAL_CANVAS", "geometry_for", "picture_limit"]
+__all__ = ["MAX_PLANES", "PICTURE_CANVAS", "USUAL_CANVAS", "choose_geometry", "picture_limit"]
 
 USUAL_CANVAS: Size = (640, 384)
 """The automatic canvas of a video of 16:9."""
@@ -22,7 +22,7 @@ def picture_limit(max_pixels: int) -> int:
     return max_pixels * 3 // 2
 
 
-def geometry_for(info: VideoInfo, det_size: Size | None) -> Geometry:
+def choose_geometry(info: VideoInfo, det_size: Size | None) -> Geometry:
     """How the frames of a video lie in the ring.
 
     Args:
@@ -33,13 +33,13 @@ def geometry_for(info: VideoInfo, det_size: Size | None) -> Geometry:
     width, height = info.size
     planes_factor = min(1.0, MAX_PLANES[0] * MAX_PLANES[1] / (width * height)) ** 0.5
     planes = (_even(width * planes_factor), _even(height * planes_factor))
-    canvas = det_size or (_canvas_of(width, height) if info.is_film else (PICTURE_CANVAS, PICTURE_CANVAS))
+    canvas = det_size or (_choose_canvas(width, height) if info.is_film else (PICTURE_CANVAS, PICTURE_CANVAS))
     factor = min(canvas[0] / width, canvas[1] / height)
     content = (min(canvas[0], _even(width * factor)), min(canvas[1], _even(height * factor)))
     return Geometry(display=(width, height), planes=planes, canvas=canvas, content=content)
 
 
-def _canvas_of(width: int, height: int) -> Size:
+def _choose_canvas(width: int, height: int) -> Size:
     short = max(1, -(-CANVAS_SIDE * min(width, height) // (32 * max(width, height)))) * 32
     return (CANVAS_SIDE, short) if width >= height else (short, CANVAS_SIDE)
 

@@ -17,14 +17,14 @@ from fastface.video.frames.colour import tone_mapping, yuv_matrix
 from fastface.video.frames.frame import SignOfLife, no_sign
 from fastface.video.frames.planes import as_bytes
 
-__all__ = ["frames_at", "frames_between", "samples_of"]
+__all__ = ["decode_frames", "frames_between", "samples_of"]
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STRETCH_SECONDS = Fraction(20)
 """Wanted frames farther apart than this are decoded in stretches of their own: seeking is cheaper by then."""
 
 
-def frames_at(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_sign) -> Iterator[tuple[int, Image]]:
+def decode_frames(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_sign) -> Iterator[tuple[int, Image]]:
     """The frames with the given timestamps, in one forward pass.
 
     Args:
@@ -66,14 +66,14 @@ def samples_of(
         alive: Called with each packet that is read.
 
     Yields:
-        (cell, pts, picture): as `frames_at`. A cell in which no frame begins is left out.
+        (cell, pts, picture): as `decode_frames`. A cell in which no frame begins is left out.
 
     Raises:
         VideoError: The video cannot be opened any more.
     """
     scaler = VideoReformatter()
     wanted = sorted(set(cells))
-    places = [info.pts_at(cell * size) for cell in wanted]
+    places = [info.to_pts(cell * size) for cell in wanted]
     for stretch in _stretches(info, places):
         first, last = bisect_left(places, stretch[0]), bisect_right(places, stretch[-1])
         left = set(wanted[first:last])
@@ -102,7 +102,7 @@ def frames_between(
         alive: Called with each packet that is read.
 
     Yields:
-        (seconds from the first frame, picture): as `frames_at`.
+        (seconds from the first frame, picture): as `decode_frames`.
 
     Raises:
         VideoError: The video cannot be opened any more, or not be read to the stretch's end.

@@ -14,7 +14,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from fastface.errors import InputError
 from fastface.types import Image
 
-__all__ = ["MAX_PIXELS", "format_of", "read_picture"]
+__all__ = ["MAX_PIXELS", "read_format", "read_picture"]
 
 MAX_PIXELS = 150_000_000
 """Largest width × height that is read, unless another is given."""
@@ -80,14 +80,14 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
         with path.open("rb") as stream, warnings.catch_warnings():
             # Pillow warns of odd metadata and of sizes that are checked here.
             warnings.simplefilter("ignore")
-            return _decoded(path, stream, max_pixels)
+            return _decode(path, stream, max_pixels)
     except OSError as error:
         raise InputError(path, f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise InputError(path, f"not a valid path: {error}") from error
 
 
-def _decoded(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
+def _decode(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
     start = stream.read(_LONGEST_BRANDS)
     stream.seek(0)
     if not start:
@@ -111,7 +111,7 @@ def _decoded(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
                 picture.draft(None, (width // 2, height // 2))
             picture.load()
             if is_halved and not is_jpeg and picture.mode in _REDUCIBLE:
-                rgb = _as_rgb(_upright(_halved(picture)))
+                rgb = _as_rgb(_upright(_halve(picture)))
             elif is_halved and not is_jpeg:
                 rgb = _as_rgb(_upright(picture)).reduce(2)
             else:
@@ -121,7 +121,7 @@ def _decoded(path: Path, stream: BinaryIO, max_pixels: int) -> Image:
     return np.ascontiguousarray(np.asarray(rgb)[:, :, ::-1])
 
 
-def format_of(stream: BinaryIO) -> str:
+def read_format(stream: BinaryIO) -> str:
     """Return Pillow's name for the format of a picture that `read_picture` has read.
 
     Raises:
@@ -156,7 +156,7 @@ def _heif_format() -> str:
     return str(pi_heif.HeifImageFile.format)
 
 
-def _halved(picture: PillowImage.Image) -> PillowImage.Image:
+def _halve(picture: PillowImage.Image) -> PillowImage.Image:
     """A smaller picture with the same metadata; what the larger one took is given back."""
     small = picture.reduce(2)
     small.info = picture.info

@@ -87,7 +87,7 @@ class PlaneWriter:
         width, height = self._geometry.planes
         if self._info.rotation % 180:
             width, height = height, width
-        converted = self._rescaled(frame, width, height)
+        converted = self._rescale(frame, width, height)
         for number, (plane, target) in enumerate(zip(converted.planes, out, strict=True)):
             half = 1 if number == 0 else 2
             rows = _rows(plane, (height // half, width // half))
@@ -100,7 +100,7 @@ class PlaneWriter:
                 rows = as_bytes(cv2.rotate(np.ascontiguousarray(rows), _TURNS[self._info.rotation]))
             target[:] = rows
 
-    def _rescaled(self, frame: Any, width: int, height: int) -> Any:
+    def _rescale(self, frame: Any, width: int, height: int) -> Any:
         matrix = yuv_matrix(frame)
         try:
             return self._scaler.reformat(

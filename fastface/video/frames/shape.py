@@ -10,7 +10,7 @@ from typing import Any
 
 from fastface.types import Size, VideoInfo
 
-__all__ = ["FrameShapes", "displayed_size", "orientation_of", "pixel_aspect_of"]
+__all__ = ["FrameShapes", "displayed_size", "read_orientation", "read_pixel_aspect"]
 
 _MOST_UNSQUARE = 10
 _QUARTER = 90
@@ -30,8 +30,8 @@ class FrameShapes:
         self._first = self._shown = info
         self._codec = stream.codec_context
         # A container's word on the shape of pixels holds for all of the stream, whatever the codec says.
-        own = pixel_aspect_of(self._codec.sample_aspect_ratio)
-        self._follows_aspect = own == pixel_aspect_of(stream.sample_aspect_ratio)
+        own = read_pixel_aspect(self._codec.sample_aspect_ratio)
+        self._follows_aspect = own == read_pixel_aspect(stream.sample_aspect_ratio)
         clockwise = info.rotation if not info.mirrored else None
         self._form: _Form = (*info.coded_size, -1 if clockwise is None else clockwise, info.pixel_aspect)
 
@@ -41,15 +41,17 @@ class FrameShapes:
         Args:
             frame: An `av.VideoFrame`; of a decoder with many threads, pixels may change their shape a few frames early.
         """
-        aspect = pixel_aspect_of(self._codec.sample_aspect_ratio) if self._follows_aspect else self._first.pixel_aspect
+        aspect = (
+            read_pixel_aspect(self._codec.sample_aspect_ratio) if self._follows_aspect else self._first.pixel_aspect
+        )
         form = (frame.width, frame.height, round(-frame.rotation / _QUARTER) * _QUARTER % 360, aspect)
         if form != self._form:
             self._form = form
-            rotation, mirrored = orientation_of(frame)
-            self._shown = self._reshaped((frame.width, frame.height), rotation, mirrored, aspect)
+            rotation, mirrored = read_orientation(frame)
+            self._shown = self._reshape((frame.width, frame.height), rotation, mirrored, aspect)
         return self._shown
 
-    def _reshaped(self, coded: Size, rotation: int, mirrored: bool, aspect: Fraction) -> VideoInfo:
+    def _reshape(self, coded: Size, rotation: int, mirrored: bool, aspect: Fraction) -> VideoInfo:
         first = self._first
         if (coded, rotation, mirrored, aspect) == (
             first.coded_size,
@@ -80,13 +82,13 @@ def displayed_size(coded: Size, rotation: int, aspect: Fraction) -> Size:
     return (width, coded[1]) if rotation % 180 == 0 else (coded[1], width)
 
 
-def pixel_aspect_of(told: Fraction | None) -> Fraction:
+def read_pixel_aspect(told: Fraction | None) -> Fraction:
     """Width of a pixel over its height; 1 where nothing is said, or nonsense."""
     aspect = told or Fraction(1)
     return aspect if Fraction(1, _MOST_UNSQUARE) <= aspect <= _MOST_UNSQUARE else Fraction(1)
 
 
-def orientation_of(frame: Any) -> tuple[int, bool]:
+def read_orientation(frame: Any) -> tuple[int, bool]:
     """(degrees clockwise, mirrored first) of the display matrix: rows a b u, c d v; angles in quarter turns."""
     for data in frame.side_data:
         if data.type.name != "DISPLAYMATRIX":

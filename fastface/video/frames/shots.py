@@ -58,13 +58,13 @@ def number_shots(frames: SampledFrames, *, is_film: bool = True) -> SampledFrame
     begins = np.concatenate([[0], 1 + np.flatnonzero(is_cut)])[: len(frames)]
     number = np.empty(len(begins), np.int32)
     count = 0
-    for part, earlier in enumerate(_resumed(frames, begins).tolist()):
+    for part, earlier in enumerate(_find_resumed(frames, begins).tolist()):
         number[part] = count if earlier < 0 else number[earlier]
         count += earlier < 0
     return replace(frames, shot=np.repeat(number, np.diff(np.append(begins, len(frames)))))
 
 
-def _resumed(frames: SampledFrames, begins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _find_resumed(frames: SampledFrames, begins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """(p,) of each part between two cuts the latest earlier one that it goes on with after a flash; -1 for none."""
     found = np.full(len(begins), -1, np.int64)
     for back in range(2, len(begins)):
@@ -119,7 +119,7 @@ def _layout_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.fl
     """(k,) 1 − the correlation of two pictures' (k, 8, 8, 3) fields at the shift that is best for it, 0–2."""
     distance = np.full(len(before), 2.0)
     for down, right in _SHIFTS:
-        distance = np.minimum(distance, 1 - _correlation(_shifted(before, down, right), _shifted(after, -down, -right)))
+        distance = np.minimum(distance, 1 - _correlation(_shift(before, down, right), _shift(after, -down, -right)))
     return distance
 
 
@@ -131,7 +131,7 @@ def _still_share(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float6
     return found
 
 
-def _shifted(fields: FloatArray, down: int, right: int) -> list[FloatArray]:
+def _shift(fields: FloatArray, down: int, right: int) -> list[FloatArray]:
     """The part of a picture that is still seen once it has moved by so many fields: (k, n) of each channel."""
     rows, columns = (slice(max(0, by), SIDE + min(0, by)) for by in (down, right))
     seen = fields[:, rows, columns]

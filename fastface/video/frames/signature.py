@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from fastface.types import SIGNATURE_SIZE, Image
 
-__all__ = ["FIELDS", "SIDE", "signature_of"]
+__all__ = ["FIELDS", "SIDE", "compute_signature"]
 
 SIDE = 8
 FIELDS = 3 * SIDE * SIDE
@@ -23,7 +23,7 @@ _LEVELS[0, :, 0] = np.arange(256) // 32
 _LEVELS[0, :, 1:] = ((np.arange(256).clip(80, 175) - 80) // 24)[:, None]
 
 
-def signature_of(picture: Image) -> npt.NDArray[np.uint8]:
+def compute_signature(picture: Image) -> npt.NDArray[np.uint8]:
     """Compute a coarse signature of a sampled frame.
 
     Args:

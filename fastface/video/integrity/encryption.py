@@ -59,7 +59,7 @@ def find_encryption(path: Path, container: Any, stream: Any, *, looks_damaged: b
     if "enc_key_id" in stream.metadata or stream.codec_context.codec_tag in _PROTECTED_TAGS:
         return True
     if name == "asf":
-        head = _read(path, 0, _ASF_HEAD_BYTES)
+        head = _read_packets(path, 0, _ASF_HEAD_BYTES)
         return any(identifier in head for identifier in _ASF_ENCRYPTION)
     if name == "mpeg":
         return is_scrambled(path)
@@ -71,11 +71,11 @@ def find_encryption(path: Path, container: Any, stream: Any, *, looks_damaged: b
 def is_scrambled(path: Path) -> bool:
     """Return whether packets of an MPEG stream are marked as scrambled (ISO 13818-1, 2.4.3.3 and 2.4.3.7)."""
     num_bytes = path.stat().st_size
-    if _read(path, 0, 1)[:1] == b"\x47":
+    if _read_packets(path, 0, 1)[:1] == b"\x47":
         return _is_scrambled_transport(path, num_bytes)
     marks: list[bool] = []
     for spot in range(_SPOTS):
-        content = _read(path, num_bytes * spot // _SPOTS, _SPOT_BYTES)
+        content = _read_packets(path, num_bytes * spot // _SPOTS, _SPOT_BYTES)
         marks += [match[1][0] & 0x30 != 0 for match in _VIDEO_PES.finditer(content)]
     return _is_most(marks)
 
@@ -83,7 +83,7 @@ def is_scrambled(path: Path) -> bool:
 def _is_scrambled_transport(path: Path, num_bytes: int) -> bool:
     marks: list[bool] = []
     for spot in range(_SPOTS):
-        content = _read(path, num_bytes * spot // _SPOTS // _TS_BYTES * _TS_BYTES, _SPOT_BYTES)
+        content = _read_packets(path, num_bytes * spot // _SPOTS // _TS_BYTES * _TS_BYTES, _SPOT_BYTES)
         heads = (content[place : place + 4] for place in range(0, len(content) - 4, _TS_BYTES))
         marks += [head[3] & 0xC0 != 0 for head in heads if head[0] == _TS_SYNC and head[3] & 0x10]
     return _is_most(marks)
@@ -97,19 +97,19 @@ def _movie_header(path: Path) -> bytes:
     """The box `moov` of an MP4, or its first part; empty: there is none (ISO 14496-12: 4 bytes size, 4 bytes type)."""
     place, num_bytes = 0, path.stat().st_size
     while place < num_bytes:
-        head = _read(path, place, 16)
+        head = _read_packets(path, place, 16)
         size = int.from_bytes(head[:4])
         if size == 1:
             size = int.from_bytes(head[8:16])
         if head[4:8] == b"moov":
-            return _read(path, place, min(size, _MOST_HEADER_BYTES))
+            return _read_packets(path, place, min(size, _MOST_HEADER_BYTES))
         if size < 8:
             break
         place += size
     return b""
 
 
-def _read(path: Path, place: int, num_bytes: int) -> bytes:
+def _read_packets(path: Path, place: int, num_bytes: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(descriptor, num_bytes, place)

@@ -12,7 +12,7 @@ from typing import Any
 from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
-__all__ = ["Debts", "Steps", "watched"]
+__all__ = ["Debts", "Steps", "watch_steps"]
 
 _MISSING_FRAMES = 1.5
 """Frame lengths by which a packet may be late. Two frames that are not there are more; film shown at 60 fields a second
@@ -54,7 +54,7 @@ class Steps:
         return dts - last > (num_packets + _MISSING_FRAMES) * usual
 
 
-def watched(
+def watch_steps(
     packets: Iterator[tuple[Any, bool]], info: VideoInfo, declared_until: int | None
 ) -> Iterator[tuple[Any, bool, bool, bool]]:
     """(packet, is needed, is late, is damaged) of each (packet, is needed), a few packets behind.
