@@ -9,7 +9,7 @@ from faces_tools import PlainSession
 from gallery_tools import axis, mixed
 from PIL import Image
 
-from fastface.enrollment.process import _looks, _resampled
+from fastface.enrollment.process import _looks, _resample
 from fastface.faces.align import align_picture, estimate_transforms
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
@@ -130,7 +130,7 @@ def test_flip_and_jitter_do_not_hurt(analyser, shared_media):
             person.append(number)
             found[""].append(faces.embedding[0])
             for resampling in (Resampling(flip=True), Resampling(jitter=4)):
-                again = _resampled(faces, picture, analyser.recogniser, resampling, Silent())
+                again = _resample(faces, picture, analyser.recogniser, resampling, Silent())
                 found[resampling.name].append(again.embedding[0])
     assert len(person) >= 25
     plain = separation(np.stack(found.pop("")), np.array(person))
