@@ -17,7 +17,7 @@ _TAIL_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ImpostorDistribution:
-    """Evidence between a track and a person who is another: see `gallery.evidence` for what evidence is.
+    """Evidence between a track and a person who is another: see `gallery.track_voting` for what evidence is.
 
     The figures come from `benchmarks/decision.py`, for one recogniser.
     """

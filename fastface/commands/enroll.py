@@ -1,4 +1,4 @@
-"""Photos → gallery. They are looked at in a process of its own: see `enrolment_process`."""
+"""Photos → gallery. They are looked at in a process of its own: see `enrollment.process`."""
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial

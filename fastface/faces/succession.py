@@ -1,7 +1,7 @@
 """Decide if two faces can be one person's in two samples of one shot. Pure array code.
 
 They can if the boxes overlap and the embeddings do not contradict, or if the embeddings agree and the face has moved
-no further than about its own size. `identities.tracks` links tracks by this rule, within shots.
+no further than about its own size. `tracking.face_tracks` links tracks by this rule, within shots.
 """
 
 from collections.abc import Iterator

@@ -36,7 +36,7 @@ def allowed_rate(false_tracks: float, pairs: Pairs) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TrackRule:
-    """Evidence (see `gallery.evidence`) from which a whole track is a target's."""
+    """Evidence (see `gallery.track_voting`) from which a whole track is a target's."""
 
     anywhere: float  # of any track
     in_film: float  # of a track in a film in which another track is the target's by `anywhere`

@@ -1,6 +1,6 @@
 """Comparisons with a known truth: evidence of photos and tracks for their own person, and for other persons.
 
-Evidence is what decides: see `gallery.evidence`. A photo stands for a track of one face, and is weighed against the
+Evidence is what decides: see `gallery.track_voting`. A photo stands for a track of one face, and is weighed against the
 person's other photos, and against all photos of every other person.
 """
 

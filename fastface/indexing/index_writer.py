@@ -1,6 +1,6 @@
 """Write the index files of finished units and videos: tracks, pictures, tables.
 
-All of it is done in the background, with nothing but what is given: see `workflows.background`.
+All of it is done in the background, with nothing but what is given: see `indexing.writer_thread`.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
 """audit.html: the moments of an audit as a page to answer by keys, whole in one file.
 
-Template, style and script are audit.html, audit.css and audit.js beside this module; see `export.html_page`.
+Template, style and script are audit.html, audit.css and audit.js beside this module; see `export.tables.html_page`.
 """
 
 import base64

@@ -45,7 +45,7 @@ class Networks:
         contract: Digest of recogniser and preprocessing: what embeddings can be compared under.
         cache: Where rewritten and compiled networks are kept.
         person: The person network, rewritten; None where there is none.
-        precisions: In which precision each computes; None until that is settled: see `workflows.precisions`.
+        precisions: In which precision each computes; None until that is settled: see `runtime.precisions`.
     """
 
     cards: tuple[DeviceInfo, ...]
@@ -148,7 +148,7 @@ def usual_canvas(scan: ScanConfig) -> Size:
 def thresholds(config: Config, models: ModelSet) -> Limits:
     """The thresholds of single faces: of the settings, or those that the catalog has for the recogniser.
 
-    The rule for whole tracks needs the archive: see `workflows.survey`.
+    The rule for whole tracks needs the archive: see `search.archive_survey`.
 
     Raises:
         ConfigError: The exit threshold is above the threshold.

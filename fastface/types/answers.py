@@ -55,7 +55,7 @@ class Added:
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
         anchor: Name of the photo that its track is nearest to.
-        track_evidence: What its track's best faces and the photos amount to; see `gallery.evidence`.
+        track_evidence: What its track's best faces and the photos amount to; see `gallery.track_voting`.
         similarity: Cosine of the face alone to the target's nearest photo.
         margin: Lead of that evidence over the nearest other target or lookalike; NaN where there is none.
         quality: 0–1.
@@ -150,7 +150,7 @@ class Doubt:
         faces: Number of its faces.
         best_similarity: The largest cosine of one of its faces to the target.
         similarity: Cosine of its best faces together to the nearest reference.
-        evidence: What all its faces and references together amount to; see `gallery.evidence`.
+        evidence: What all its faces and references together amount to; see `gallery.track_voting`.
         margin: Lead of the evidence over the nearest other target or lookalike.
         reason: Why it is not taken, in words.
     """

@@ -11,7 +11,7 @@ from fastface.types.faces import Rows
 __all__ = ["SIGNATURE_SIZE", "SampledFrames"]
 
 SIGNATURE_SIZE = 320
-"""Components of a signature: three of each of 8 × 8 fields, and 128 colours; see `video.shots`."""
+"""Components of a signature: three of each of 8 × 8 fields, and 128 colours; see `video.frames.shots`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class SampledFrames(Rows):
         pts: (n,) int64, in the stream's time base, rising: `Faces.pts` names a row.
         shot: (n,) int32, a number that the frames of one shot share; -1 before shots are known. Numbers rise, but for a
             flash: that is a shot of its own, after which the one before it goes on.
-        signature: (n, S) uint8, what the frame looks like, very coarsely: see `video.shots`. It has no components
+        signature: (n, S) uint8, what the frame looks like, very coarsely: see `video.frames.shots`. It has no components
             where it was not read.
     """
 

@@ -11,7 +11,7 @@ from fastface.types.faces import Rows
 __all__ = ["Appearance", "Person", "Portrait", "Rank", "Tracks"]
 
 Rank = Literal["seconds", "coverage", "centrality", "quality"]
-"""What persons are ranked by; see `identities.census.ranked`."""
+"""What persons are ranked by; see `people.clusters.person_summaries.ranked`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
     """Writes crops.csv, sorted by video, time, target and file.
 
     `box` (the face), `crop` and `person` are `x1 y1 x2 y2` in one field. `score` and the parts after it, before their
-    weights, are those of `export.framing`; of other crops than of bodies they are empty, and so is `person`.
+    weights, are those of `export.crops.framing`; of other crops than of bodies they are empty, and so is `person`.
 
     Raises:
         SpaceError: No space is left.

@@ -19,9 +19,9 @@ from fastface.types import FloatArray
 __all__ = ["describe_mixed", "describe_nested", "join_loose"]
 
 _ONE_PERSON_SHARE = 0.75
-"""Of the match threshold: half of all pairs of one person's photos reach it; see `gallery.comparison`."""
+"""Of the match threshold: half of all pairs of one person's photos reach it; see `gallery.photo_set.duplicates`."""
 _UNLIKE_SHARE = 0.5
-"""Share of the match threshold below which faces are of different persons; see `gallery.photos`."""
+"""Share of the match threshold below which faces are of different persons; see `gallery.photo_set.photos`."""
 _EXAMPLES = 3
 
 

@@ -1,7 +1,7 @@
 """The inference process: filled slots → detections → aligned faces → embeddings → small arrays.
 
 On a CPU one batch is computed after the other. On a card the next batch's faces are detected while those of the one
-before are aligned and embedded: see `pipeline.overlap`.
+before are aligned and embedded: see `pipeline.inference.gpu_overlap`.
 """
 
 from dataclasses import dataclass, replace
