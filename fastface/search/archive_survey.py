@@ -1,8 +1,8 @@
 """Ask the whole archive before it is searched: how alike strangers are, what becomes a reference, what the risk is.
 
 The threshold of a question follows from the number of its comparisons, from what the archive's own tracks say of each
-target (`gallery.track_voting.Cohort`), and from the films in which the targets surely are. So the tracks of all videos are
-read before the first one is answered; no pixel is.
+target (`gallery.track_voting.Cohort`), and from the films in which the targets surely are. So the tracks of all videos
+are read before the first one is answered; no pixel is.
 """
 
 from collections.abc import Iterable

@@ -2,8 +2,8 @@
 
 Two bodies can be one person's a moment later if the boxes overlap and the clothes agree, or, also after the longer gap
 of a person who was hidden, if the clothes agree more and the body has moved little and is as large. Faces on them that
-contradict each other are two persons'. Nothing is linked across a change of shot: see `video.frames.shots`. Two bodies of one
-frame never share a track.
+contradict each other are two persons'. Nothing is linked across a change of shot: see `video.frames.shots`. Two bodies
+of one frame never share a track.
 """
 
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """Faces of one person over consecutive samples of one shot, linked into tracks. Pure array code.
 
-`faces.succession` says which faces may be linked. Nothing is linked across a change of shot: see `video.frames.shots`. A
-track whose good faces are two persons' is taken apart: see `tracking.track_cuts`.
+`faces.succession` says which faces may be linked. Nothing is linked across a change of shot: see `video.frames.shots`.
+A track whose good faces are two persons' is taken apart: see `tracking.track_cuts`.
 """
 
 import numpy as np

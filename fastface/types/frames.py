@@ -23,8 +23,8 @@ class SampledFrames(Rows):
         pts: (n,) int64, in the stream's time base, rising: `Faces.pts` names a row.
         shot: (n,) int32, a number that the frames of one shot share; -1 before shots are known. Numbers rise, but for a
             flash: that is a shot of its own, after which the one before it goes on.
-        signature: (n, S) uint8, what the frame looks like, very coarsely: see `video.frames.shots`. It has no components
-            where it was not read.
+        signature: (n, S) uint8, what the frame looks like, very coarsely: see `video.frames.shots`. It has no
+            components where it was not read.
     """
 
     time: npt.NDArray[np.float64]
