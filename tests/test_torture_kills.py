@@ -47,7 +47,11 @@ class Tally:
 
 def _crew(pid: int) -> list[int]:
     """Decoders and workers; the process that looks at photos gives each two tries, and ten kills may be more."""
-    return [child for role in ("decoder:serve", "worker:serve") for child in children(pid, f"fastface.pipeline.{role}")]
+    return [
+        child
+        for role in ("decoder:serve", "inference.worker:serve")
+        for child in children(pid, f"fastface.pipeline.{role}")
+    ]
 
 
 def _is_scanning(out: Path) -> bool:

@@ -77,7 +77,7 @@ class Coordinator:
         self._period = float(decoder.sampling.period or 0)
         self._interrupted = interrupted
         self.decoders = Crew("decoder", "fastface.pipeline.decoder:serve", sizes.decoders, decoder)
-        self.workers = Crew("worker", "fastface.pipeline.inference.process:serve", sizes.workers, worker)
+        self.workers = Crew("worker", "fastface.pipeline.inference.worker:serve", sizes.workers, worker)
         self._probes: deque[ProbeWork] = deque()
         self._units: deque[UnitWork] = deque()
         self._active: dict[int, UnitWork] = {}
