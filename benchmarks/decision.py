@@ -246,7 +246,7 @@ def fitted(gallery: Gallery, usual: ImpostorDistribution, clips: Iterable[Clip])
     plain = EvidenceModel(references, usual)
     for clip in clips:
         plain.observe(clip.video.tracks.embedding, cohort)
-    return plain.refined(references, cohort)
+    return plain.with_archive(references, cohort)
 
 
 def ask(

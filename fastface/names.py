@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 
 __all__ = [
     "clean_text",
-    "counted",
     "file_name",
     "is_shown",
     "label_name",
+    "pluralize",
     "safe_name",
-    "shortened",
+    "shorten_lines",
     "text_cell",
     "valid_text",
 ]
@@ -107,11 +107,11 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
+def pluralize(count: int, noun: str, plural: str = "") -> str:
     """`1 video`, `2 videos`; with a plural that is not regular, `2 near misses`."""
     return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
 
 
-def shortened(lines: Sequence[str], most: int) -> list[str]:
+def shorten_lines(lines: Sequence[str], most: int) -> list[str]:
     """The first lines, and how many more there are."""
     return [*lines[:most], *([f"and {len(lines) - most} more"] if len(lines) > most else [])]

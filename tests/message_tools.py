@@ -127,7 +127,7 @@ def _name(value: ast.expr) -> str:
             func=ast.Name(id="str" | "repr" | "len" | "int" | "float" | "valid_text" | "plain"), args=[inner, *_]
         ):
             return _name(inner)
-        case ast.Call(func=ast.Name(id="counted"), args=[_, ast.Constant(value=str(noun))]):
+        case ast.Call(func=ast.Name(id="pluralize"), args=[_, ast.Constant(value=str(noun))]):
             return f"n {noun}s"
         case ast.Call():
             return _name(value.func)

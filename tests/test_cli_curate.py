@@ -235,7 +235,7 @@ def test_a_glob_that_takes_along_the_tables_of_a_run_is_no_fault(cartoon: Cartoo
 
 
 def test_a_folder_in_use_is_exit_code_11(cartoon: Cartoon, tmp_path: Path) -> None:
-    with OutputFolder(tmp_path / "set").locked():
+    with OutputFolder(tmp_path / "set").hold_lock():
         errors(command(cartoon, cartoon.photos, tmp_path / "set"), 11, 1)
 
 

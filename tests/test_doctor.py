@@ -90,7 +90,7 @@ def _one(name: str, out: Path, **settings: dict[str, object]) -> checkup.Check:
 
 
 def test_an_output_folder_that_a_run_holds_is_in_the_way_of_another(tmp_path: Path) -> None:
-    with OutputFolder(tmp_path).locked():
+    with OutputFolder(tmp_path).hold_lock():
         found = _one("output", tmp_path)
     assert found.state == "fault"
     assert "in use by another run" in found.facts

@@ -53,7 +53,7 @@ def portraits(detector: Detector, shared_media: Path) -> list[Portrait]:
             canvas, factor = letterbox(pixels, 640)
             (faces,) = detector.detect(canvas[None])
             if len(faces) == 1 and faces.det_score[0] > 0.75:
-                found.append(Portrait(pixels, faces.scaled(np.full(2, 1 / factor, np.float32))))
+                found.append(Portrait(pixels, faces.scale(np.full(2, 1 / factor, np.float32))))
     assert len(found) >= 6
     return found
 

@@ -65,13 +65,13 @@ def asked(video: VideoFaces, targets: tuple[Target, ...]) -> tuple[dict[str, Hit
     references = ReferenceSet(Gallery(targets, (), "contract"))
     plain, cohort = EvidenceModel(references, USUAL), Cohort(len(targets), USUAL)
     plain.observe(video.tracks.embedding, cohort)
-    model = plain.refined(references, cohort)
+    model = plain.with_archive(references, cohort)
     grower = GalleryGrower(references, GrowthRule(threshold=0.55, margin=0.1))
     grower.take("film", video.faces, video.tracks, model.weigh(video.tracks.embedding, 0.3))
     grown, added = grower.grown()
     assert {one.target for one in added} == {target.label for target in targets if target.label.startswith("q")}
     references = references.grown(grown)
-    found = match_tracks(video, references, LIMITS, model.refined(references, cohort))
+    found = match_tracks(video, references, LIMITS, model.with_archive(references, cohort))
     return without_own_tracks("film", video.faces, found.hits, references), found
 
 

@@ -11,7 +11,7 @@ from fastface.census.clusters.person_summaries import (
     NO_CLUSTER,
     Meetings,
     VideoFacts,
-    ranked,
+    rank_clusters,
     renumber,
     summarize_persons,
 )
@@ -49,7 +49,7 @@ def order_by(
     rank: str, found: Tracks, label: list[int], *, min_faces: int = 1, min_seconds: float = 2, top: int = 0
 ) -> list[int]:
     limits = {"min_faces": min_faces, "min_seconds": min_seconds, "top": top}
-    return ranked(found, np.array(label, np.int64), rank, **limits).tolist()  # type: ignore[arg-type]
+    return rank_clusters(found, np.array(label, np.int64), rank, **limits).tolist()  # type: ignore[arg-type]
 
 
 # ── rank ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -191,7 +191,7 @@ def test_many_persons_are_compared_before_the_change_and_again_if_others_were_fa
     faces = np.linalg.qr(rng.normal(size=(D, D)))[0].astype(np.float32)
     persons = [person(face, ("film", str(k), 1)) for k, face in enumerate(faces)]
     persons += [person(-face, ("film", str(D + k), 1)) for k, face in enumerate(faces[:2])]
-    compared, compare = [], register.matched
+    compared, compare = [], register.match_identities
     with opened(where) as store, opened(where) as other:
 
         def slowly(*given: Any) -> Any:

@@ -72,7 +72,7 @@ def test_without_landmarks_the_mean_face_is_placed_in_the_box(tmp_path: Path) ->
 def test_rows_fall_by_score_and_are_at_most_1024(tmp_path: Path) -> None:
     session = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "x.onnx"), tmp_path))
     for height, width, anchors in ((32, 32, 42), (640, 384, 1024)):
-        (rows,) = session.run(pictures(2, height, width))
+        (rows,) = session.infer(pictures(2, height, width))
         assert rows.shape == (2, anchors, 15)
         assert np.diff(rows[:, :, 0], axis=1).max() <= 1e-6  # ranked before the sigmoid, which rounds
         assert np.ptp(rows[:, :, 0]) > 0.1
@@ -126,12 +126,12 @@ def test_both_runtimes_take_any_batch_and_canvas(shared_models: Path, tmp_path: 
     canvas_fixed = core.compile_model(model, "CPU", settings)
     for count in (1, 3, 8):
         batch = pictures(count, height, width)
-        (expected,) = session.run(batch)
-        single = np.concatenate([session.run(picture[None])[0] for picture in batch])
+        (expected,) = session.infer(batch)
+        single = np.concatenate([session.infer(picture[None])[0] for picture in batch])
         top = slice(0, 8)  # the tail of the ranking holds ties that each runtime breaks its own way
         for found in (free(batch)[0], canvas_fixed(batch)[0], single):
             assert found.shape == expected.shape
             np.testing.assert_allclose(found[:, top], expected[:, top], atol=2e-3)
     if detects:
-        (expected,) = session.run(pictures(2, 32, 64))
+        (expected,) = session.infer(pictures(2, 32, 64))
         np.testing.assert_allclose(free(pictures(2, 32, 64))[0][:, :8], expected[:, :8], atol=2e-3)

@@ -139,7 +139,7 @@ def under_way(tmp_path: Path) -> Iterator[Path]:
     """A folder whose run began 100 s ago: one film is of an earlier run, one done, one half done, one waiting."""
     out = tmp_path / "out"
     folder = OutputFolder(out)
-    with folder.locked(), Ledger(folder.ledger) as ledger:
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         ledger.put_video(_record("before.mp4", "done", 1000))
         ledger.put_video(_record("now.mp4", "done", 60))
         ledger.put_video(_record("half.mp4", "scanning", 80))
@@ -174,7 +174,7 @@ def test_status_is_told_in_words(under_way: Path) -> None:
 
 
 def test_a_purged_folder_has_no_videos(tmp_path: Path) -> None:
-    with OutputFolder(tmp_path).locked(), Ledger(OutputFolder(tmp_path).ledger):
+    with OutputFolder(tmp_path).hold_lock(), Ledger(OutputFolder(tmp_path).ledger):
         pass
     status = read_status(tmp_path)
     assert (status.states, status.share, status.seconds_left) == ({}, None, None)

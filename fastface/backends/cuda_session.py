@@ -141,11 +141,11 @@ class CardSession:
 
         pictures = draw_pictures(*usual[:3])
         batches = [pictures, np.zeros_like(pictures), pictures]
-        expected = [self.run(batch) for batch in batches]
+        expected = [self.infer(batch) for batch in batches]
         if self._most is not None:
             self.capture = f"no CUDA graph: {len(pictures)} pictures at once do not fit the card's memory"
             return
-        plain = _least_seconds(self.run, pictures)
+        plain = _least_seconds(self.infer, pictures)
         failures: tuple[type[Exception], ...] = (BackendError, *runtime_errors())
         try:
             captured = _Bound(self._runtime, open_capturing(), usual, self._place, expected[0])
@@ -167,7 +167,7 @@ class CardSession:
             f"{plain * 1e3:.2f} without"
         )
 
-    def run(self, batch: _Batch) -> tuple[Tensor, ...]:
+    def infer(self, batch: _Batch) -> tuple[Tensor, ...]:
         """See `Session.run`.
 
         Raises:

@@ -72,7 +72,7 @@ class OnnxRuntimeSession:
         self._input_name = str(entry.name)
         self.input_shape = tuple(size if isinstance(size, int) else None for size in entry.shape)
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
+    def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """See `Session.run`."""
         try:
             return tuple(self._inner.run(None, {self._input_name: np.ascontiguousarray(batch)}))

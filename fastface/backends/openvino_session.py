@@ -132,7 +132,7 @@ class OpenVinoSession:
         self.input_shape = tuple(None if size.is_dynamic else int(size.get_length()) for size in dimensions)
         self.device = device
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
+    def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """See `Session.run`. The last pictures stay referenced until the next call with pictures of their size."""
         # OpenVINO reads writeable, contiguous memory in place, and never writes to it; else this copies.
         batch = np.require(batch, requirements=["C", "W"])

@@ -54,7 +54,7 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     """
     picture = np.arange(np.prod(_SHAPE), dtype=np.uint8).reshape(_SHAPE)
     try:
-        (doubled,) = _open_session(device, folder).run(picture)
+        (doubled,) = _open_session(device, folder).infer(picture)
     except BackendError as error:
         # The folder is another at every check, and one fault must be one line wherever it comes from.
         told = str(error).replace(f"{folder}{os.sep}", "")

@@ -83,7 +83,7 @@ class Session(Protocol):
     """Whether each picture of a batch is computed by itself: its bits then do not depend on what is beside it, and a
     batch may have any size at no cost."""
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
+    def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """The network's outputs for one batch.
 
         Args:

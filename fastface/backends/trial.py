@@ -51,7 +51,7 @@ def _compute(graph: Path, device: DeviceInfo, precision: Precision, size: tuple[
             cache_folder=Path(folder),
             shapes=ShapeRange((1, *size, 3), shape, shape),
         )
-        outputs: tuple[Tensor, ...] = session.run(draw_pictures(*shape[:3]))
+        outputs: tuple[Tensor, ...] = session.infer(draw_pictures(*shape[:3]))
         return outputs
 
 

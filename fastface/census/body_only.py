@@ -11,7 +11,7 @@ from fastface.census.clusters.statistics import frame_mates
 from fastface.census.clusters.unseen_bodies import SEEN, BodyStretches, owners, stretches
 from fastface.census.track_table import TrackTable
 from fastface.index.store import VideoIndex
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.runtime.context import RunContext
 from fastface.types import Bodies, Faces, Tracks
 
@@ -66,7 +66,7 @@ def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, correcti
             continue
         num_read += 1
         bodies, faces, found = read
-        mates, frames = _mates(bodies, faces, found, table.tracks.rows_of(video).start, len(table.tracks) + count)
+        mates, frames = _mates(bodies, faces, found, table.tracks.video_rows(video).start, len(table.tracks) + count)
         pairs.append(mates)
         seconds.append(frames * np.float64(facts.period))
         for anchor in spoken_of:
@@ -78,7 +78,7 @@ def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, correcti
         count += len(found.tracks)
     if 0 < num_read < len(table.facts):
         context.observer.note(
-            f"persons were followed in {num_read} of {counted(len(table.facts), 'video')}; "
+            f"persons were followed in {num_read} of {pluralize(len(table.facts), 'video')}; "
             "in the others they count only while the face is seen"
         )
     tracks = Tracks.concatenate(parts)
@@ -104,13 +104,13 @@ def read_bodies(
     if read is None:
         return None
     bodies, _, found = read
-    return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.tracks.rows_of(video).start)
+    return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.tracks.video_rows(video).start)
 
 
 def _read_bodies(
     context: RunContext, table: TrackTable, cluster: _Rows, video: int, *, lean: bool
 ) -> tuple[Bodies, Faces, BodyStretches] | None:
-    record, facts, own = table.records[video], table.facts[video], table.tracks.rows_of(video)
+    record, facts, own = table.records[video], table.facts[video], table.tracks.video_rows(video)
     index = VideoIndex(context.out.index, record.video_id)
     bodies = index.bodies(lean=lean)
     if bodies is None:

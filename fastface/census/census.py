@@ -18,11 +18,11 @@ from fastface.census.clusters.clustering import STRICTER
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.neighbours import is_quick
 from fastface.census.clusters.numbering import Assignment, CensusTracks, Numbering
-from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings, ranked, renumber, summarize_persons
+from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings, rank_clusters, renumber, summarize_persons
 from fastface.census.identity_matching import known_persons, pick_threshold
-from fastface.census.photo_names import name_by_photos, source_of
+from fastface.census.photo_names import name_by_photos, source_key
 from fastface.census.screen_time import counted_once
-from fastface.census.track_clustering import linked, rejected, spoken_of
+from fastface.census.track_clustering import cluster_table, find_rejected, rejected_rows
 from fastface.census.track_table import TrackTable, take_roll
 from fastface.config import PeopleConfig
 from fastface.errors import ConfigError, FaceIndexError
@@ -33,9 +33,9 @@ from fastface.types import Person
 __all__ = [
     "MOST_ANCHORS",
     "Census",
+    "census_digest",
     "corrections_path",
     "forget_shown",
-    "name_of",
     "note_shown",
     "shown_census",
     "take_census",
@@ -108,14 +108,14 @@ def note_shown(context: RunContext, census: Census) -> None:
         SpaceError: No space is left.
     """
     path = _numbers_path(context)
-    Numbering.load(path).updated(census.tracks, census.assignment).save(path)
+    Numbering.load(path).with_census(census.tracks, census.assignment).save(path)
     store = context.config.people.store
     where = store if not store or "://" in store else str(Path(store).absolute())
     settings = context.config.people.model_dump(mode="json") | {
         "link_threshold": pick_threshold(context),
         "store": where,
     }
-    content = {"schema_version": _SHOWN_VERSION, "settings": settings, "census": name_of(census)}
+    content = {"schema_version": _SHOWN_VERSION, "settings": settings, "census": census_digest(census)}
     write_atomic(_shown_path(context), json.dumps(content, indent=1) + "\n", private=True)
 
 
@@ -132,7 +132,7 @@ def shown_census(context: RunContext, corrections: Corrections, name: str = "") 
     Args:
         context: The command's.
         corrections: What the user said.
-        name: Of the census that is meant, if that is known: see `name_of`.
+        name: Of the census that is meant, if that is known: see `census_digest`.
 
     Raises:
         ConfigError: There was none, or another one, or it would be another one by now: numbers would mean other
@@ -146,7 +146,7 @@ def shown_census(context: RunContext, corrections: Corrections, name: str = "") 
         raise ConfigError("the persons have new numbers since that page was made: open people.html again")
     context = replace(context, config=context.config.model_copy(update={"people": settings}))
     census = take_census(context, corrections)
-    if name_of(census) != numbered:
+    if census_digest(census) != numbered:
         raise ConfigError(
             "who is who has changed since persons were numbered, by a scan, a correction, or in how neighbours are "
             f"found: {_count_again(context)}"
@@ -187,7 +187,7 @@ def _shown_path(context: RunContext) -> Path:
     return context.out.state / "people.json"
 
 
-def name_of(census: Census) -> str:
+def census_digest(census: Census) -> str:
     """Name a census by a digest of its tracks, persons and numbers."""
     digest = hashlib.sha256()
     for record, facts in zip(census.table.records, census.table.facts, strict=True):
@@ -217,7 +217,7 @@ def take_census(context: RunContext, corrections: Corrections) -> Census:
             f"{len(table.tracks)} tracks: each is compared with each, which takes hours; "
             "minutes with: pip install 'fastface[scale]'"
         )
-    label, centroid = linked(
+    label, centroid = cluster_table(
         table, corrections, settings, pick_threshold(context), context.networks.models.thresholds.impostors
     )
     unseen = take_unseen(context, table, label, corrections)
@@ -227,11 +227,11 @@ def take_census(context: RunContext, corrections: Corrections) -> Census:
     )
     whose = np.concatenate([label, unseen.owner])
     tracks = counted_once(context, table, unseen, whose, meetings)
-    unwanted = rejected(corrections, table, label, centroid, pick_threshold(context) + STRICTER)
-    owners = unseen.owner[spoken_of(corrections, unseen.anchored)]
+    unwanted = find_rejected(corrections, table, label, centroid, pick_threshold(context) + STRICTER)
+    owners = unseen.owner[rejected_rows(corrections, unseen.anchored)]
     is_rejected = np.isin(whose, [*unwanted, *owners[owners >= len(centroid)].tolist()])
     kept = np.where(is_rejected, NO_CLUSTER, whose)
-    order = ranked(
+    order = rank_clusters(
         tracks,
         kept,
         settings.rank,
@@ -284,7 +284,7 @@ def _numbering_tracks(
     faces, bodies = table.tracks, unseen.tracks[np.flatnonzero(unseen.is_faceless)]
     samples = np.concatenate([faces.faces, np.ones(len(bodies), np.int64)])
     return CensusTracks(
-        sources=[source_of(record) for record in table.records],
+        sources=[source_key(record) for record in table.records],
         video=np.concatenate([faces.video, bodies.video]).astype(np.int64),
         is_body=np.arange(len(samples)) >= len(faces),
         number=np.concatenate([faces.number, bodies.number]),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.body_only import read_bodies
-from fastface.census.census import Census, name_of
+from fastface.census.census import Census, census_digest
 from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.unseen_bodies import SEEN
 from fastface.census.thumbnail_fallback import decode_portraits
@@ -22,7 +22,7 @@ from fastface.export.tables.people_page import write_people_page
 from fastface.export.tables.people_sheet import draw_people_table, table_names
 from fastface.export.tables.people_tables import write_appearances, write_people_table, write_together
 from fastface.files import atomic_path, private_folder, remove_empty, write_atomic
-from fastface.index.portraits import rows_of
+from fastface.index.portraits import portrait_rows
 from fastface.index.store import VideoIndex
 from fastface.names import safe_name
 from fastface.runtime.context import RunContext
@@ -73,7 +73,7 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
         persons[:_ON_PAGE],
         videos={facts.video_id: facts.duration for facts in census.table.facts},
         out=str(root),
-        census=name_of(census),
+        census=census_digest(census),
         others=_others(census),
     )
     draw_people_table(folder, persons[:_ON_TABLE])
@@ -138,14 +138,14 @@ def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
 
 def _plan_faces(context: RunContext, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
     """(place of the person, picture) of each picture of a wanted person's face in a video."""
-    own = census.table.tracks.rows_of(video)
+    own = census.table.tracks.video_rows(video)
     video_id = census.table.records[video].video_id
     index = VideoIndex(context.out.index, video_id)
     pictures = index.portraits() if np.isin(census.label[own], wanted).any() else Thumbnails.empty()
     if not len(pictures):
         return
     faces = index.faces()
-    rows = rows_of(pictures, faces)
+    rows = portrait_rows(pictures, faces)
     track, time = faces.tracks[rows], faces.time[rows]
     place = census.label[own][np.searchsorted(census.table.tracks.number[own], track)]
     for rank, row in _by_rank(track, time, pictures.worth, np.flatnonzero(np.isin(place, wanted))):
@@ -156,7 +156,7 @@ def _plan_faces(context: RunContext, census: Census, video: int, wanted: _Rows) 
 
 def _plan_bodies(context: RunContext, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
     """Plan each picture of a wanted person's body."""
-    if not np.isin(census.unseen_label[census.unseen.tracks.rows_of(video)], wanted).any():
+    if not np.isin(census.unseen_label[census.unseen.tracks.video_rows(video)], wanted).any():
         return
     read = read_bodies(context, census.table, census.unseen, video, lean=False)
     assert read is not None, video

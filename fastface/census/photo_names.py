@@ -22,7 +22,7 @@ from fastface.runtime.context import RunContext
 from fastface.search.searcher import VideoFindings
 from fastface.types import Faces, Person
 
-__all__ = ["PhotoNames", "is_reserved_name", "name_by_photos", "source_of"]
+__all__ = ["PhotoNames", "is_reserved_name", "name_by_photos", "source_key"]
 
 _SCHEMA_VERSION = 1
 
@@ -32,7 +32,7 @@ _LEAST_SHARE = 0.5
 _Integers = npt.NDArray[np.int64]
 
 
-def source_of(record: VideoRecord) -> str:
+def source_key(record: VideoRecord) -> str:
     """Identify a video's content and its scan: while both stay the same, the numbers of tracks do too."""
     return f"{record.fingerprint} {record.scan_key}"
 
@@ -50,7 +50,7 @@ class PhotoNames:
 
     def add(self, context: RunContext, found: VideoFindings) -> None:
         """Notes whose tracks are in one video."""
-        source = source_of(found.record)
+        source = source_key(found.record)
         index_faces = _index_faces(context, found)
         for label, hits in found.hits.items():
             if is_reserved_name(label):

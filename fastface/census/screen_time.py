@@ -57,7 +57,7 @@ def counted_once(
 def _frames(context: RunContext, table: TrackTable, unseen: BodyOnlyStretches, video: int) -> tuple[_Rows, _Rows]:
     """The timestamp of each face and each telling body of a video, and its row among all tracks."""
     faces = VideoIndex(context.out.index, table.records[video].video_id).faces()
-    own = table.tracks.rows_of(video)
+    own = table.tracks.video_rows(video)
     frames = [faces.pts]
     rows = [own.start + np.searchsorted(table.tracks.number[own], faces.tracks)]
     if (read := read_bodies(context, table, unseen, video)) is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.census import MOST_ANCHORS, Census, name_of, undo_path
+from fastface.census.census import MOST_ANCHORS, Census, census_digest, undo_path
 from fastface.census.clusters.correction_log import LoggedCorrection, append_correction
 from fastface.census.clusters.corrections import Anchor, Corrections, encode_look
 from fastface.census.identity_matching import open_context_store
@@ -21,11 +21,11 @@ __all__ = [
     "body_anchors",
     "choose_anchors",
     "face_anchors",
+    "find_current_anchors",
     "find_places",
     "in_words",
     "log_correction",
     "make_anchor",
-    "renewed",
     "tell_store",
     "together_note",
 ]
@@ -122,7 +122,7 @@ def choose_anchors(context: RunContext, census: Census, places: Sequence[int]) -
     return (*face_anchors(context, census, np.concatenate(each)).values(), *body_anchors(context, census, places))
 
 
-def renewed(context: RunContext, census: Census) -> dict[Anchor, Anchor]:
+def find_current_anchors(context: RunContext, census: Census) -> dict[Anchor, Anchor]:
     """{face or body that was spoken of: the one that its track is named by now}.
 
     After another scan these differ, and what is said next would not take back what was said of the same track before.
@@ -195,7 +195,7 @@ def log_correction(context: RunContext, census: Census, places: Sequence[int], w
         with open_existing(open_context_store(context)) as store:
             groups = tuple(store.groups(identities))
     numbers = tuple(census.persons[place].number for place in places)
-    entry = LoggedCorrection(what, numbers, name_of(census), before, open_context_store(context), groups)
+    entry = LoggedCorrection(what, numbers, census_digest(census), before, open_context_store(context), groups)
     append_correction(undo_path(context), entry)
 
 

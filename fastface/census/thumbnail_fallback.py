@@ -16,7 +16,7 @@ from fastface.export.jobs import ExportSettings, PortraitJob, PortraitsJob
 from fastface.faces.portraits import portrait_worth
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.context import RunContext
@@ -70,12 +70,12 @@ def decode_portraits(
     drawn = dict(_draw(context, jobs, reasons)) if jobs else {}
     yield from ((best[place], jpeg) for place, jpeg in sorted(drawn.items()))
     for reason in dict.fromkeys(reasons):
-        context.observer.note(f"{counted(reasons.count(reason), 'person')} without a picture: {reason}")
+        context.observer.note(f"{pluralize(reasons.count(reason), 'person')} without a picture: {reason}")
 
 
 def _best_faces(context: RunContext, census: Census, video: int, places: npt.NDArray[np.int64]) -> Iterator[BestFace]:
     """The best face in a video of each person that is asked for; of equally good ones the first."""
-    own, record = census.table.tracks.rows_of(video), census.table.records[video]
+    own, record = census.table.tracks.video_rows(video), census.table.records[video]
     if not np.isin(census.label[own], places).any():
         return
     assert record.info is not None

@@ -14,10 +14,10 @@ from fastface.config import PeopleConfig
 from fastface.cosine import normalize_rows
 from fastface.impostors import ImpostorDistribution
 
-__all__ = ["linked", "rejected", "spoken_of"]
+__all__ = ["cluster_table", "find_rejected", "rejected_rows"]
 
 
-def linked(
+def cluster_table(
     table: TrackTable,
     corrections: Corrections,
     settings: PeopleConfig,
@@ -65,7 +65,7 @@ def _pairs(
     return place[np.array(known, np.int64).reshape(-1, 2)]
 
 
-def rejected(
+def find_rejected(
     corrections: Corrections,
     table: TrackTable,
     label: npt.NDArray[np.int64],
@@ -79,11 +79,11 @@ def rejected(
     Args:
         corrections: What the user said.
         table: All tracks of faces.
-        label: (t,) from `linked`.
+        label: (t,) from `cluster_table`.
         centroid: (c, D) float16.
         sure: Cosine from which two groups of tracks surely are one person's.
     """
-    rows = spoken_of(corrections, table.anchored)
+    rows = rejected_rows(corrections, table.anchored)
     sizes = np.bincount(label[label != NO_CLUSTER])
     found: set[int] = set()
     for cluster in np.unique(label[rows][label[rows] != NO_CLUSTER]).tolist():
@@ -95,7 +95,7 @@ def rejected(
     return found
 
 
-def spoken_of(corrections: Corrections, anchored: dict[Anchor, int]) -> npt.NDArray[np.int64]:
+def rejected_rows(corrections: Corrections, anchored: dict[Anchor, int]) -> npt.NDArray[np.int64]:
     """The rows of what was rejected, rising.
 
     Args:

@@ -9,7 +9,7 @@ from fastface.census.clusters.person_summaries import Meetings, VideoFacts
 from fastface.census.clusters.statistics import frame_mates, summarize_video
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import read_sampling
 from fastface.types import Faces, Tracks, VideoInfo
@@ -102,7 +102,7 @@ def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
 def _list_videos(context: RunContext) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
     """The finished videos with an index of the recogniser in use; notes those of another."""
     found, num_others = [], 0
-    for record in context.answered():
+    for record in context.answered_records():
         index = VideoIndex(context.out.index, record.video_id)
         if record.info is None or not index.faces_path.exists():
             continue
@@ -110,8 +110,8 @@ def _list_videos(context: RunContext) -> list[tuple[VideoRecord, VideoInfo, Vide
             num_others += 1
             continue
         found.append((record, record.info, index))
-    if num_waiting := len(context.records()) - len(context.answered()):
-        context.observer.note(f"left out {counted(num_waiting, 'video')}, not scanned to the end")
+    if num_waiting := len(context.records()) - len(context.answered_records()):
+        context.observer.note(f"left out {pluralize(num_waiting, 'video')}, not scanned to the end")
     if num_others:
-        context.observer.note(f"left out {counted(num_others, 'video')}, scanned with another recogniser")
+        context.observer.note(f"left out {pluralize(num_others, 'video')}, scanned with another recogniser")
     return found

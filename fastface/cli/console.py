@@ -17,7 +17,7 @@ from fastface.cli.options import Invocation
 from fastface.diagnostics.dry_run import Preview
 from fastface.export.tables.results import span_object
 from fastface.index.video_state import STATE_WORDS, describe_state
-from fastface.names import counted, is_shown, valid_text
+from fastface.names import is_shown, pluralize, valid_text
 from fastface.runtime.observer import BarObserver, Observer
 from fastface.runtime.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
@@ -111,11 +111,11 @@ def _why_not_clean(result: RunResult) -> str:
     parts = []
     if states:
         kinds = ", ".join(f"{states[state]} {words}" for state, words in STATE_WORDS.items() if states[state])
-        parts.append(f"{states.total()} of {counted(len(result.videos), 'video')} not done ({kinds})")
+        parts.append(f"{states.total()} of {pluralize(len(result.videos), 'video')} not done ({kinds})")
     if num_closed := sum(item.is_fault for item in result.skipped):
-        parts.append(f"{counted(num_closed, 'input')} not readable")
+        parts.append(f"{pluralize(num_closed, 'input')} not readable")
     if result.export_failures:
-        parts.append(f"{counted(len(result.export_failures), 'export')} not made")
+        parts.append(f"{pluralize(len(result.export_failures), 'export')} not made")
     if result.is_cut_short:
         parts.append("some videos were not searched closely enough")
     return ", ".join(parts)
@@ -147,19 +147,19 @@ def _summary(result: RunResult) -> str:
     """Summarize what this command and all commands have searched and found."""
     counts = result.counts
     new = [video for video in result.videos if video.id in result.scanned]
-    told = f"{counted(counts.videos, 'video')}"
+    told = f"{pluralize(counts.videos, 'video')}"
     if result.command in ("run", "scan"):
         num_known = counts.videos - len(new)
         split = f"{len(new)} scanned now, {num_known} known from before" if num_known else "all scanned now"
         told += f" ({split})" if new else " (all known from before)"
     faces = sum(video.faces for video in new)
-    parts = [f"{counted(counts.inferred, 'frame')} searched"]
+    parts = [f"{pluralize(counts.inferred, 'frame')} searched"]
     parts += [f"{counts.blurred} of them too blurred"] if counts.blurred else []
     parts += [f"{counts.quarantined} skipped after crashes"] if counts.quarantined else []
     is_partly_new = 0 < faces < counts.faces
-    parts.append(counted(counts.faces, "face") + (f" ({faces} new)" if is_partly_new else ""))
-    parts += [f"{counted(counts.unsharp, 'face')} not sharp enough"] if counts.unsharp else []
-    parts += [counted(counts.hits, "hit"), counted(counts.spans, "span")] if result.command != "scan" else []
+    parts.append(pluralize(counts.faces, "face") + (f" ({faces} new)" if is_partly_new else ""))
+    parts += [f"{pluralize(counts.unsharp, 'face')} not sharp enough"] if counts.unsharp else []
+    parts += [pluralize(counts.hits, "hit"), pluralize(counts.spans, "span")] if result.command != "scan" else []
     return f"{told}: {', '.join(parts)}; took {clock_text(result.seconds)}"
 
 
@@ -169,9 +169,9 @@ def _describe_written(result: RunResult) -> list[str]:
         return ["run.json", "the index (.fastface)"]
     counts = result.counts
     files = ["spans.csv", "hits.csv"]
-    files += [f"clips/ ({counted(counts.clips, 'clip')})"] if counts.clips else []
-    files += [f"crops/ ({counted(counts.crops, 'crop')})"] if counts.crops else []
-    return [*files, f"review.csv ({counted(result.num_near_misses, 'near miss', 'near misses')})", "run.json"]
+    files += [f"clips/ ({pluralize(counts.clips, 'clip')})"] if counts.clips else []
+    files += [f"crops/ ({pluralize(counts.crops, 'crop')})"] if counts.crops else []
+    return [*files, f"review.csv ({pluralize(result.num_near_misses, 'near miss', 'near misses')})", "run.json"]
 
 
 def _print_rows(shown: Console, table: Table, rest: str) -> None:
@@ -232,15 +232,15 @@ def _found_table(found: list[_TargetTotals]) -> Table:
     by_person = len(found) > MOST_ROWS
     rows = _by_person(found) if by_person else found
     for one in rows[:MOST_ROWS]:
-        video = one.videos[0] if len(one.videos) == 1 else counted(len(one.videos), "video") if one.videos else "–"
+        video = one.videos[0] if len(one.videos) == 1 else pluralize(len(one.videos), "video") if one.videos else "–"
         _add_row(table, one.label, video, [one])
     if len(rows) > MOST_ROWS:
         num_videos = len({video for one in rows[MOST_ROWS:] for video in one.videos})
         label = f"and {len(rows) - MOST_ROWS} more persons"
-        _add_row(table, label, counted(num_videos, "video"), rows[MOST_ROWS:])
+        _add_row(table, label, pluralize(num_videos, "video"), rows[MOST_ROWS:])
     if len(rows) > 1:
         table.add_section()
-        _add_row(table, "all", counted(len({video for one in rows for video in one.videos}), "video"), rows)
+        _add_row(table, "all", pluralize(len({video for one in rows for video in one.videos}), "video"), rows)
     return table
 
 

@@ -57,7 +57,7 @@ class Flag:
         fields: dict[str, FieldInfo] = section.model_fields  # type: ignore[union-attr]
         return next(f for name, f in fields.items() if self.key in (name, f.alias))
 
-    def typed(self, value: object) -> str:
+    def as_typed(self, value: object) -> str:
         """The option and its value, as the user typed them."""
         name = self.names[0]
         if isinstance(value, bool):
@@ -304,7 +304,7 @@ def _invocation(
     for flag, value in given:
         if value is not None:
             layers.setdefault(flag.section, {})[flag.key] = value
-            typed[flag.section, flag.key] = flag.typed(value)
+            typed[flag.section, flag.key] = flag.as_typed(value)
     sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers, "typed": typed}
     config, notes = load_config(**sources), []
     if out is not None and not config.run.fresh:

@@ -22,7 +22,7 @@ from fastface.export.frame_jobs import CellsJob, FrameImages, FramePicture, Fram
 from fastface.files import private_folder, write_atomic
 from fastface.gallery.photo_set.sources import collect, make_label
 from fastface.index.ledger import Ledger
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.review.audit_files import (
@@ -40,7 +40,7 @@ from fastface.review.audit_page import MomentPicture, write_audit_page
 from fastface.review.estimates import AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows, stream
 from fastface.runtime.context import VERSION
-from fastface.runtime.event_log import event_log
+from fastface.runtime.event_log import open_event_log
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_free
 from fastface.runtime.resources import num_cores
@@ -173,18 +173,20 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
     _require_run(out)
     folder = OutputFolder(out)
     with (
-        folder.locked(),
-        event_log(folder.log, observer, VERSION, "audit") as noted,
+        folder.hold_lock(),
+        open_event_log(folder.log, observer, VERSION, "audit") as noted,
         interruptible() as interruption,
         Ledger(folder.ledger) as ledger,
     ):
         answer = read_answer(out, ledger)
         population = _population(folder.index, ledger, answer)
         for video in population.left_out:
-            noted.note(f"left out: {video.reason} ({counted(video.hits, 'hit')}, {counted(video.samples, 'sample')})")
+            noted.note(
+                f"left out: {video.reason} ({pluralize(video.hits, 'hit')}, {pluralize(video.samples, 'sample')})"
+            )
         draft = _draw(population, answer, count, seed, interruption)
         if draft.sample.lost:
-            noted.note(f"{counted(draft.sample.lost, 'moment')} could not be decoded again, and are left out")
+            noted.note(f"{pluralize(draft.sample.lost, 'moment')} could not be decoded again, and are left out")
         thumbnails = _thumbnails(photos, answer.targets, noted, interruption)
         private_folder(out / "audit")
         for name in (_PAGE, _SAMPLE, _RESULT):
@@ -208,7 +210,7 @@ def score_audit(out: Path, file: Path) -> AuditResult:
     _require_run(out)
     folder = OutputFolder(out)
     draw = f"fastface audit -o {shlex.quote(str(out))}"
-    with folder.locked(), Ledger(folder.ledger) as ledger:
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         sample = read_sample(out / _SAMPLE, draw)
         answers = read_answers(file, sample)
         if read_answer(out, ledger).digest != sample.answer:
@@ -435,7 +437,7 @@ def _draw_empty(
                     id=item_id(["empty", video.record.video_id, shot.pts]),
                     stratum=place,
                     video=valid_text(video.record.video_id),
-                    time=float(video.info.time_of(shot.pts)),
+                    time=float(video.info.frame_time(shot.pts)),
                     pts=shot.pts,
                     period=video.period,
                     target=None,

@@ -17,7 +17,7 @@ from fastface.config import Config
 from fastface.diagnostics.dry_run import Preview
 from fastface.errors import FastfaceError, ModelError
 from fastface.files import atomic_path, write_atomic
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.runtime.memory import tree_memory
 from fastface.runtime.networks import open_networks
 from fastface.runtime.observer import Observer
@@ -32,7 +32,7 @@ __all__ = [
     "Measurement",
     "bench",
     "cells",
-    "described",
+    "describe_combination",
     "draw_chart",
     "list_combinations",
     "preview_bench",
@@ -94,7 +94,7 @@ class _ThroughputMeter(Observer):
         self.memory_bytes = 0
         self._looked = 0.0
 
-    def moved(self, video_id: str, seconds: float, faces: int) -> None:  # noqa: ARG002 - the observer's signature
+    def add_progress(self, video_id: str, seconds: float, faces: int) -> None:  # noqa: ARG002 - the observer's signature
         """A batch was searched."""
         now = monotonic()
         self.moves.append((now, seconds))
@@ -135,10 +135,10 @@ def profile_text(best: Measurement) -> str:
     )
 
 
-def described(combination: Combination) -> list[str]:
+def describe_combination(combination: Combination) -> list[str]:
     """A combination in words; 0 is what fastface chooses."""
     counts = {"decoder": combination.decoders, "worker": combination.workers}
-    processes = [counted(count, noun) if count else f"{noun}s as it chooses" for noun, count in counts.items()]
+    processes = [pluralize(count, noun) if count else f"{noun}s as it chooses" for noun, count in counts.items()]
     return [combination.device, *processes, f"batches of {combination.batch or 'its choice'}"]
 
 
@@ -210,7 +210,7 @@ def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[
     return Preview(
         videos=videos or ("a film that fastface draws itself",),
         networks=(describe_networks(config),),
-        processes=tuple(", ".join(described(combination)) for combination in combinations),
+        processes=tuple(", ".join(describe_combination(combination)) for combination in combinations),
         output=(repr(str(out)),),
     )
 

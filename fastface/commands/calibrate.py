@@ -277,7 +277,7 @@ def _archive_evidence(context: RunContext, gallery: Gallery, warnings: tuple[str
     """The comparisons of photos, and of all tracks of finished videos that the gallery's network has embedded."""
     references, usual = _references(gallery), context.networks.models.thresholds.impostors
     searcher = open_searcher(context, references, context.limits)
-    indexes = list(searcher.indexes(searcher.comparable(context.answered())))
+    indexes = list(searcher.indexes(searcher.comparable(context.answered_records())))
     model, _, num_tracks = observe_archive(context, references, (index for _, index in indexes))
     rule = build_rule(context.config, usual, ComparisonCounts(num_tracks * references.num_targets))
     labels = [target.label for target in gallery.targets]

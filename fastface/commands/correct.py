@@ -24,11 +24,11 @@ from fastface.census.selection import (
     body_anchors,
     choose_anchors,
     face_anchors,
+    find_current_anchors,
     find_places,
     in_words,
     log_correction,
     make_anchor,
-    renewed,
     tell_store,
     together_note,
 )
@@ -85,7 +85,9 @@ def correct(
             number = before.persons[places[0]].number
             context.observer.note(f"they are one person already: {number}; nothing was changed")
             return publish(context, before)
-        corrected = _correct(context, before, places, said.renewed(renewed(context, before)), correction)
+        corrected = _correct(
+            context, before, places, said.with_anchors(find_current_anchors(context, before)), correction
+        )
         log_correction(context, before, places, correction, said)
         if correction == "merge":
             tell_store(context, before, places, "")
@@ -130,7 +132,7 @@ def _are_joined(census: Census, chosen: Sequence[str]) -> bool:
 def _rejoin(context: RunContext, now: Corrections, before: Corrections) -> None:
     """Joins the tracks in the index again that the user had cut, and does not any more."""
     gone = [cut for cut in now.cuts if cut not in before.cuts]
-    for record in context.answered():
+    for record in context.answered_records():
         cuts = [cut for cut in gone if cut[0].video_id == record.video_id]
         index = VideoIndex(context.out.index, record.video_id)
         if not cuts or record.info is None or not index.faces_path.exists():
@@ -151,7 +153,7 @@ def _correct(
         return _merge(context, census, places, said)
     for place in places:
         if correction == "reject":
-            said = said.without(choose_anchors(context, census, [place]))
+            said = said.with_rejection(choose_anchors(context, census, [place]))
         else:
             said = _split(context, census, place, said)
     return said
@@ -166,7 +168,7 @@ def _merge(context: RunContext, census: Census, places: Sequence[int], said: Cor
         raise ConfigError(f"they are called {called}: fastface pick {numbers} --name NAME makes them one")
     if note := together_note(census, places):
         context.observer.note(note)
-    return said.merged(choose_anchors(context, census, places))
+    return said.with_merge(choose_anchors(context, census, places))
 
 
 def _split(context: RunContext, census: Census, place: int, said: Corrections) -> Corrections:
@@ -177,11 +179,11 @@ def _split(context: RunContext, census: Census, place: int, said: Corrections) -
     """
     rows = np.flatnonzero(census.label == place)
     if (bodies := body_anchors(context, census, [place])) and len(rows) + len(bodies) > 1:
-        return said.parted(bodies)
+        return said.without_links(bodies)
     if len(rows) < 2:
-        return said.cut(*_halves_of_track(context, census, place, rows))
+        return said.with_cut(*_halves_of_track(context, census, place, rows))
     one, other = (tuple(face_anchors(context, census, half).values()) for half in _halves(context, census, rows))
-    return said.split(one, other)
+    return said.with_split(one, other)
 
 
 def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:

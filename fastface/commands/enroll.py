@@ -13,7 +13,7 @@ from fastface.gallery.photo_set.test_time_augmentation import Resampling
 from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery, save_gallery
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.photos import PhotoIndex
-from fastface.pipeline.messages import Role, device_of
+from fastface.pipeline.messages import Role, with_network_precision
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.networks import Networks, thresholds
@@ -110,7 +110,7 @@ def _collect_faces(
     seen = _read_photos([path for path in paths if path not in found], config, networks, interrupted)
     for path, result in seen.items():
         if isinstance(result, Faces) and index.key(path) == keys[path]:  # else it was replaced meanwhile
-            index.put(keys[path], result)
+            index.store(keys[path], result)
     return found | seen
 
 
@@ -120,7 +120,7 @@ def _settings_key(config: Config, networks: Networks) -> str:
     parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider)
     # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
     roles: tuple[Role, Role] = ("detector", "recogniser")
-    precisions = (device_of(device, networks.precisions, role).precision for role in roles)
+    precisions = (with_network_precision(device, networks.precisions, role).precision for role in roles)
     seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, version("fastface"))
     return " ".join([*parts, *precisions, *seen])
 

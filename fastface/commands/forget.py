@@ -50,7 +50,7 @@ def forget(out: Path, named: Sequence[str], *, gone: bool = False, pretend: bool
     if not (out / ".fastface" / "state.sqlite").exists():
         raise ConfigError(f"{str(out)!r} holds no run of fastface")
     folder = OutputFolder(out)
-    with folder.locked(), Ledger(folder.ledger) as ledger:
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         records = _chosen(ledger.videos(), named, gone=gone)
         names = {record.video_id for record in records}
         exports = [path for path in ledger.exports() if _is_export(path, names)]

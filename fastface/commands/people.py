@@ -18,7 +18,7 @@ from fastface.diagnostics.preflight import look_at_index
 from fastface.export.exporter import Exporter
 from fastface.export.overlay import BoxTrack, box_tracks
 from fastface.index.store import VideoIndex
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
 from fastface.types import Bodies, Faces, HitKind, Hits, Person
@@ -103,7 +103,7 @@ def _make_films(context: RunContext, census: Census) -> tuple[str, ...]:
         _plan_films(context, census, exporter)
     exports = exporter.make()
     if exports.num_removed:
-        removed = counted(exports.num_removed, "preview film")
+        removed = pluralize(exports.num_removed, "preview film")
         context.observer.note(f"Removed {removed} with old numbers; people --video makes new ones")
     return tuple(exports.failures)
 
@@ -124,7 +124,7 @@ def _boxes(context: RunContext, census: Census, video: int, faces: Faces) -> Ite
 
     Where only the body is seen it is the body's, with its score.
     """
-    own = census.table.tracks.rows_of(video)
+    own = census.table.tracks.video_rows(video)
     place = census.label[own][np.searchsorted(census.table.tracks.number[own], faces.tracks)]
     yield from box_tracks(faces, _moments(census, video, place, faces, faces.quality), -np.inf, np.inf)
     read = read_bodies(context, census.table, census.unseen, video)

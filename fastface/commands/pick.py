@@ -15,15 +15,15 @@ from fastface.census.files import write_people
 from fastface.census.photo_names import is_reserved_name
 from fastface.census.selection import (
     choose_anchors,
+    find_current_anchors,
     find_places,
     in_words,
     log_correction,
-    renewed,
     tell_store,
     together_note,
 )
 from fastface.commands.people import publish
-from fastface.commands.run import answer, reported
+from fastface.commands.run import answer, write_report
 from fastface.config import Config
 from fastface.cosine import distinct_rows, normalize_rows
 from fastface.diagnostics.preflight import look_at_index
@@ -82,7 +82,7 @@ def pick(
     name = valid_text(name)  # as the store keeps it
     if name:
         _check_name(name)
-    with open_context(config, out, observer, "pick") as opened, reported(opened, "pick") as result:
+    with open_context(config, out, observer, "pick") as opened, write_report(opened, "pick") as result:
         corrections = Corrections.load(corrections_path(opened))
         context, census = shown_census(opened, corrections, shown)
         places = find_places(census, chosen, with_aliases=True)
@@ -153,7 +153,9 @@ def _note(context: RunContext, census: Census, places: Sequence[int], name: str,
         )
     if len(places) > 1:
         numbers = in_words(census, places)
-        joined = said.renewed(renewed(context, census)).merged(choose_anchors(context, census, places))
+        joined = said.with_anchors(find_current_anchors(context, census)).with_merge(
+            choose_anchors(context, census, places)
+        )
         log_correction(context, census, places, "merge", said)
         tell_store(context, census, places, name)  # first: stopped after it, the same command still means the same
         joined.save(corrections_path(context))
@@ -218,7 +220,7 @@ def _findings(
     references = ReferenceSet(gallery)
     (label,) = (target.label for target in gallery.targets)
     for video, (record, facts) in enumerate(zip(table.records, table.facts, strict=True)):
-        own = table.tracks.rows_of(video)
+        own = table.tracks.video_rows(video)
         numbers = table.tracks.number[own][np.isin(census.label[own], places)]
         bodies = _bodies(context, census, video, places)
         if record.info is None or not (len(numbers) or len(bodies)):
@@ -245,7 +247,7 @@ def _findings(
 
 def _bodies(context: RunContext, census: Census, video: int, places: Sequence[int]) -> Bodies:
     """The bodies of some persons in a video, where their faces are not seen."""
-    own = census.unseen.tracks.rows_of(video)
+    own = census.unseen.tracks.video_rows(video)
     if not np.isin(census.unseen_label[own], places).any():
         return Bodies.empty()
     read = read_bodies(context, census.table, census.unseen, video)

@@ -70,7 +70,7 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
     if not (out / ".fastface" / "state.sqlite").exists():
         raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
     folder = OutputFolder(out)
-    with folder.locked(), Ledger(folder.ledger) as ledger:
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         exports = list(ledger.exports())
         pictures = [path for path in exports if _in_answer(path).startswith(_PICTURES)]
         persons = [out / path for path in exports if _in_answer(path).startswith(_PERSONS)]

@@ -23,7 +23,7 @@ from fastface.index.records import VideoRecord
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.scanner import Scanner, open_scanner
 from fastface.indexing.video_names import drop_copies, settle_names
-from fastface.names import counted, shortened
+from fastface.names import pluralize, shorten_lines
 from fastface.pipeline.coordinator import Coordinator
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
@@ -73,7 +73,7 @@ def run(
         FastfaceError: The run failed; what is committed stays.
     """
     found = look_ahead(config, inputs, targets, out)
-    with open_context(config, out, observer, command) as context, reported(context, "run", found) as result:
+    with open_context(config, out, observer, command) as context, write_report(context, "run", found) as result:
         references = None
         with open_coordinator(context) as coordinator:
             if config.run.fresh:
@@ -103,7 +103,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     found = look_ahead(config, inputs, None, out)
     with (
         open_context(config, out, observer, "scan") as context,
-        reported(context, "scan", found) as result,
+        write_report(context, "scan", found) as result,
         open_coordinator(context) as coordinator,
     ):
         if config.run.fresh:
@@ -121,9 +121,9 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         InterruptError, FastfaceError: As `run`.
     """
     look_back(config, targets, out)
-    with open_context(config, out, observer, "find") as context, reported(context, "find") as result:
+    with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
         references = _enrol(context, targets, result)
-        records = context.answered()
+        records = context.answered_records()
         searcher = _searcher(context, references, records, result)
         with open_coordinator(context) as coordinator:
             _look_closer(context, searcher, records, coordinator, result)
@@ -132,7 +132,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
 
 
 @contextmanager
-def reported(context: RunContext, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
+def write_report(context: RunContext, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
     """Writes run.json at the end, of a command that was interrupted too."""
     started = monotonic()
     result = RunResult(command, context.out.root)
@@ -186,9 +186,9 @@ def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
         return
     num_faceless = sum(video.sampled > 0 and not video.faces for video in remarked)
     if num_faceless:
-        yield f"no face was found in {num_faceless} of {counted(len(videos), 'video')}: see run.json"
+        yield f"no face was found in {num_faceless} of {pluralize(len(videos), 'video')}: see run.json"
     if len(remarked) > num_faceless:
-        yield f"there are remarks on {counted(len(remarked) - num_faceless, 'other video')}: see run.json"
+        yield f"there are remarks on {pluralize(len(remarked) - num_faceless, 'other video')}: see run.json"
 
 
 def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> ReferenceSet:
@@ -203,7 +203,7 @@ def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> Re
         )
     result.targets = tuple(target.label for target in gallery.targets)
     result.remarks = report.warnings
-    for line in shortened(report.warnings, _MOST_REMARKS):
+    for line in shorten_lines(report.warnings, _MOST_REMARKS):
         context.observer.note(line)
     write_taken_faces(context, report.photos)
     return ReferenceSet(gallery)
@@ -248,7 +248,7 @@ def _scan(context: RunContext, scanner: Scanner, coordinator: Coordinator, resul
         context.observer.end()
     context.interruption.check()
     if context.interruption.is_over and (left := context.num_left(result.inputs)):
-        context.observer.note(f"Time is up: {counted(left, 'video')} left. Run the same command to continue.")
+        context.observer.note(f"Time is up: {pluralize(left, 'video')} left. Run the same command to continue.")
 
 
 def _hit_counter(context: RunContext, references: ReferenceSet) -> Callable[[Faces], int]:
@@ -272,10 +272,10 @@ def _searcher(context: RunContext, references: ReferenceSet, records: list[Video
 
 def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
     """All videos of OUT, but those of earlier runs whose faces were embedded by another network."""
-    records = context.answered()
+    records = context.answered_records()
     kept = searcher.comparable(records)
     if len(kept) < len(records):
-        left_out = counted(len(records) - len(kept), "video")
+        left_out = pluralize(len(records) - len(kept), "video")
         context.observer.note(f"left out {left_out} of earlier runs, scanned with another recogniser")
     return kept
 
@@ -299,7 +299,7 @@ class _Tally:
                 count = len(hits) + (0 if followed is None else len(followed))
                 self.hits[found.record.video_id, label] = count
 
-    def pass_on(self, findings: Iterator[VideoFindings]) -> Iterator[VideoHits]:
+    def count_findings(self, findings: Iterator[VideoFindings]) -> Iterator[VideoHits]:
         for found in findings:
             self.context.interruption.check()
             self.exporter.plan(found)
@@ -331,7 +331,7 @@ def _look_closer(
             if context.interruption.is_over:
                 result.is_cut_short = True
                 context.observer.note(
-                    f"Time is up: {counted(len(units), 'closer look')} left. Run the same command to continue."
+                    f"Time is up: {pluralize(len(units), 'closer look')} left. Run the same command to continue."
                 )
                 return
             scanner = open_scanner(context)
@@ -349,7 +349,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     tally = _Tally(context, exporter, result.counts, names)
     root = context.out.root
     with result.phase("match"):
-        result.counts.hits = write_hits(root / "hits.csv", tally.pass_on(findings))
+        result.counts.hits = write_hits(root / "hits.csv", tally.count_findings(findings))
         write_review(root / "review.csv", tally.near_misses)
         if names is not None:
             names.save(context.out.state)
@@ -357,10 +357,10 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
         exports = exporter.make()
     # A set of bodies is made to be large: what keeps it small is said.
     if context.config.export.crops == "body" or context.config.export.count:
-        for line in shortened(exporter.crop_notes(), _MOST_TALLIES):
+        for line in shorten_lines(exporter.crop_notes(), _MOST_TALLIES):
             context.observer.note(line)
     if exports.num_removed:
-        context.observer.note(f"Removed {counted(exports.num_removed, 'file')} of the previous search")
+        context.observer.note(f"Removed {pluralize(exports.num_removed, 'file')} of the previous search")
     if not (context.config.growth.grow and context.config.match.tracks):
         forget_growth(root)
     write_spans(root, exports.spans)
@@ -369,7 +369,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     result.hits, result.num_near_misses = tally.hits, len(tally.near_misses)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
     lost = _describe_lost_streams(exports.spans)
-    for line in shortened(lost, _MOST_LOST):
+    for line in shorten_lines(lost, _MOST_LOST):
         context.observer.note(line)
     result.remarks = (*result.remarks, *lost)
     result.export_failures = tuple(exports.failures)

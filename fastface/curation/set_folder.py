@@ -22,7 +22,7 @@ from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.files import private_folder, write_atomic
 from fastface.names import safe_name
 from fastface.runtime.output_folder import OutputFolder
-from fastface.video.discover import folded, marked
+from fastface.video.discover import casefold_name, with_path_digest
 
 __all__ = ["SetFolder", "locked_set"]
 
@@ -47,7 +47,7 @@ def locked_set(root: Path) -> Iterator[None]:
     folder = OutputFolder(root)
     if is_new:
         private_folder(root)
-    with folder.locked():
+    with folder.hold_lock():
         try:
             yield
         except (ConfigError, ModelError, BackendError):
@@ -79,14 +79,14 @@ class SetFolder:
     def give_names(self, chosen: Sequence[Candidate]) -> None:
         """Names chosen pictures as their sources, with the suffix of what they are; never as another file in DIR."""
         pages = (page_name(number) for number in range(1, len(chosen) + 2))
-        taken = {folded(name) for name in (_TABLE, *pages, *self._others)}
+        taken = {casefold_name(name) for name in (_TABLE, *pages, *self._others)}
         for candidate in chosen:
             path, suffix = candidate.source.path, candidate.seen.suffix
             stem = safe_name(path.stem)
-            while folded(stem + suffix) in taken:
-                stem = marked(stem, str(path))
+            while casefold_name(stem + suffix) in taken:
+                stem = with_path_digest(stem, str(path))
             candidate.name = stem + suffix
-            taken.add(folded(candidate.name))
+            taken.add(casefold_name(candidate.name))
 
     def fill(
         self, candidates: Sequence[Candidate], chosen: Sequence[Candidate], draw: Callable[[Sequence[Page]], None]

@@ -25,7 +25,7 @@ from fastface.diagnostics.preflight import (
 from fastface.errors import BackendError, ConfigError, FastfaceError, ModelError
 from fastface.models.packs import verify
 from fastface.models.selection import places
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.pipeline.ring import available_bytes
 from fastface.runtime.engines import preview_networks
 from fastface.runtime.networks import cache_folder, open_networks, require_persons
@@ -220,7 +220,7 @@ def _processes(config: Config) -> Check:
     except FastfaceError as error:
         return Check("processes", "fault", str(error))
     ring, sizes = layout.ring, layout.sizes
-    processes = f"{counted(sizes.decoders, 'decoder')}, {counted(sizes.workers, 'worker')}"
+    processes = f"{pluralize(sizes.decoders, 'decoder')}, {pluralize(sizes.workers, 'worker')}"
     return Check("processes", "fine", f"{processes}, batches of {ring.batch}, ring {ring.total_bytes >> 20} MiB")
 
 

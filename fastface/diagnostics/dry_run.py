@@ -11,7 +11,7 @@ from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photo_set.sources import Sources, collect, make_label
 from fastface.models.download import published_pack
 from fastface.models.selection import data_folder
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.runtime.engines import engine_jobs, preview_networks
 from fastface.runtime.networks import open_networks, thresholds
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
@@ -179,7 +179,7 @@ def _means(config: Config) -> dict[str, tuple[str, ...]]:
         "precision": (describe_precisions(networks) or f"{device.precision} wanted: engines are to be built",),
         "thresholds": (f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}",),
         "processes": (
-            f"{counted(layout.sizes.decoders, 'decoder')}, {counted(layout.sizes.workers, 'worker')}, "
+            f"{pluralize(layout.sizes.decoders, 'decoder')}, {pluralize(layout.sizes.workers, 'worker')}, "
             f"batches of {layout.ring.batch}",
         ),
     }

@@ -22,8 +22,8 @@ from fastface.export.plan import CropFacts, clip_name
 from fastface.export.tables.results import CropRow
 from fastface.files import private_folder, remove_empty
 from fastface.index.records import VideoRecord
-from fastface.names import counted, valid_text
-from fastface.pipeline.messages import device_of
+from fastface.names import pluralize, valid_text
+from fastface.pipeline.messages import with_network_precision
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.context import RunContext
@@ -197,7 +197,9 @@ class Exporter:
         unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
         num_left = len(missing)
         device = self._networks.device
-        settings = ExportSettings(device_of(device, self._networks.precisions, "person"), 1, self._networks.cache)
+        settings = ExportSettings(
+            with_network_precision(device, self._networks.precisions, "person"), 1, self._networks.cache
+        )
         # Each that looks for persons holds the network, on a card in the card's memory.
         most = _ON_A_CARD if device.is_gpu and self._config.export.crops == "body" else num_cores()
         pool = ProcessPool("exporter", "fastface.export.process:serve", min(most, len(missing) or 1), settings)
@@ -214,7 +216,7 @@ class Exporter:
                     self._record(wanted, before, result.facts)
                     yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
             if num_left:
-                yield f"time is up: {counted(num_left, 'export')} left; run the same command to make them"
+                yield f"time is up: {pluralize(num_left, 'export')} left; run the same command to make them"
         finally:
             # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
             for wanted, before in unfinished.values():

@@ -11,7 +11,7 @@ from fastface.export.frame_jobs import Box, CellsJob, FrameImages, FramePicture,
 from fastface.pipeline.process import HeartbeatTimer
 from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import Image
-from fastface.video.frames.display_frames import decode_frames, samples_of
+from fastface.video.frames.display_frames import decode_frames, decode_samples
 from fastface.video.frames.image_file import read_picture
 
 __all__ = ["serve"]
@@ -35,7 +35,7 @@ def serve(connection: Connection, _descriptor: int, _settings: object) -> None:
             case FramesJob():
                 return list(_frames(job, alive))
             case CellsJob():
-                shots = samples_of(job.info, job.cells, job.size, alive)
+                shots = decode_samples(job.info, job.cells, job.size, alive)
                 return [FrameImages(cell, pts, _jpeg(picture, _LONGEST)) for cell, pts, picture in shots]
             case PhotoJob():
                 longest, boxes = (_THUMBNAIL, ()) if job.box is None else (_LONGEST, (job.box,))

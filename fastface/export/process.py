@@ -25,7 +25,7 @@ from fastface.export.jobs import (
     PortraitsJob,
 )
 from fastface.faces.thumbnails import draw_portrait
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.persons.network import BATCH, PersonNetwork
 from fastface.persons.yolo import PersonDetector, open_person_detector
 from fastface.pipeline.process import HeartbeatTimer
@@ -154,6 +154,6 @@ def _cut_clip(picture: Image, persons: FloatArray | None, crop: CropJob, job: Pi
 
 def _report(num_lost: int, num_unfit: int) -> Iterator[str]:
     if num_lost:
-        yield f"{counted(num_lost, 'frame')} could not be decoded again"
+        yield f"{pluralize(num_lost, 'frame')} could not be decoded again"
     if num_unfit:
-        yield f"{counted(num_unfit, 'frame')} too small for the ratio of the crop"
+        yield f"{pluralize(num_unfit, 'frame')} too small for the ratio of the crop"

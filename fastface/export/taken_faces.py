@@ -8,7 +8,7 @@ from pathlib import Path
 from fastface.export.frame_jobs import PhotoJob
 from fastface.files import private_folder, remove_empty, write_atomic
 from fastface.gallery.references import PhotoReport
-from fastface.names import counted, safe_name
+from fastface.names import pluralize, safe_name
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.context import RunContext
@@ -55,7 +55,7 @@ def write_taken_faces(context: RunContext, reports: Sequence[PhotoReport]) -> No
             context.ledger.put_export(path, wanted[path][1], "{}")
     if missing:
         context.observer.note(
-            f"{counted(len(wanted), 'photo')} with several faces: see which was taken in {root / _FOLDER}"
+            f"{pluralize(len(wanted), 'photo')} with several faces: see which was taken in {root / _FOLDER}"
         )
 
 

@@ -44,7 +44,7 @@ class Recogniser:
         begin = 0
         sizes = [len(aligned)] if self.session.per_picture else chunk_sizes(len(aligned), self.max_chunk)
         for size in filter(None, sizes):
-            (raw[begin : begin + size],) = self.session.run(aligned[begin : begin + size])
+            (raw[begin : begin + size],) = self.session.infer(aligned[begin : begin + size])
             begin += size
         return l2_normalise(raw)
 

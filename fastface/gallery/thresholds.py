@@ -96,6 +96,6 @@ class MatchThresholds:
     margin: float
     tracks: TrackRule | None = None
 
-    def lower_by(self, by: float) -> Self:
+    def relax(self, by: float) -> Self:
         """The limits for faces that are nearly a target's."""
         return replace(self, enter=self.enter - by, exit=self.exit - by, margin=max(0.0, self.margin - by))

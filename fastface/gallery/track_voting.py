@@ -115,7 +115,7 @@ class EvidenceModel:
         self._centroids = References(normalize_rows(np.stack(means)) if means else np.empty((0, 0), np.float32))
         self._refer(references, cohort)
 
-    def refined(self, references: ReferenceSet, cohort: Cohort | None) -> Self:
+    def with_archive(self, references: ReferenceSet, cohort: Cohort | None) -> Self:
         """The model with what an archive says: the same photos, other references out of films, another cohort."""
         same = copy(self)
         same._refer(references, cohort)

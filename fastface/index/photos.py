@@ -42,7 +42,7 @@ class PhotoIndex:
             return None
         return from_table(table, read_embeddings(table))
 
-    def put(self, key: str | None, faces: Faces) -> None:
+    def store(self, key: str | None, faces: Faces) -> None:
         """Keeps what was found in the photo of a key; nothing without one.
 
         Raises:

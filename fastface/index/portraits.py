@@ -14,7 +14,14 @@ from fastface.errors import FaceIndexError
 from fastface.index.schema import SCHEMA_VERSION
 from fastface.types import Faces, Thumbnails
 
-__all__ = ["best_of_tracks", "best_rows", "check_portraits", "portraits_from_table", "portraits_to_table", "rows_of"]
+__all__ = [
+    "best_of_tracks",
+    "best_rows",
+    "check_portraits",
+    "portrait_rows",
+    "portraits_from_table",
+    "portraits_to_table",
+]
 
 MOST_A_TRACK = 4
 APART_SECONDS = 1.0
@@ -40,7 +47,7 @@ def best_of_tracks(portraits: Thumbnails, faces: Faces, most_bytes: float = np.i
     Returns:
         Those kept, in the order of the faces.
     """
-    rows = rows_of(portraits, faces)
+    rows = portrait_rows(portraits, faces)
     in_order = np.argsort(rows, kind="stable")
     face, sorted_portraits = rows[in_order], portraits[in_order]
     tracks, worth = faces.tracks[face], sorted_portraits.worth
@@ -76,7 +83,7 @@ def best_rows(
     return np.sort(candidates[fits])
 
 
-def rows_of(portraits: Thumbnails, faces: Faces) -> npt.NDArray[np.int64]:
+def portrait_rows(portraits: Thumbnails, faces: Faces) -> npt.NDArray[np.int64]:
     """(k,) the row of each picture's face."""
     near = np.flatnonzero(np.isin(faces.pts, portraits.pts))
     lefts, tops = faces.boxes[near, 0].tolist(), faces.boxes[near, 1].tolist()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fastface.index.records import UnitRecord
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.video.frames.frame import CANNOT_READ
 from fastface.video.integrity.encryption import ENCRYPTED
 
@@ -73,11 +73,11 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> FinalStat
     if unread:
         reasons.append(unread)
     elif errors > encrypted:
-        reasons.append(f"{counted(errors - encrypted, 'packet')} could not be decoded")
+        reasons.append(f"{pluralize(errors - encrypted, 'packet')} could not be decoded")
     if encrypted:
-        reasons.append(f"{counted(encrypted, 'encrypted packet')} could not be decoded")
+        reasons.append(f"{pluralize(encrypted, 'encrypted packet')} could not be decoded")
     if quarantined:
-        reasons.append(f"every process that searched {counted(quarantined, 'frame')} crashed")
+        reasons.append(f"every process that searched {pluralize(quarantined, 'frame')} crashed")
     if coverage is not None and coverage < MIN_COVERAGE:
         reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
     return FinalState("partial" if reasons else "done", "; ".join(reasons), coverage)

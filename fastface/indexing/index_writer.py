@@ -17,7 +17,7 @@ from fastface.faces.portraits import choose_portraits
 from fastface.faces.succession import max_gap_seconds
 from fastface.failpoints import fail_point
 from fastface.index.bodies import with_best_pictures
-from fastface.index.portraits import best_of_tracks, rows_of
+from fastface.index.portraits import best_of_tracks, portrait_rows
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import judge
@@ -60,7 +60,7 @@ class IndexWriter:
             event: The unit, with all faces that reach `scan.weak_threshold`.
             info: The video; None for a closer look at one that is finished.
         """
-        event = replace(event, portraits=self.portraits_of(event, info))
+        event = replace(event, portraits=self.unit_portraits(event, info))
         faces, clear = event.faces, np.float32(self.settings.clear_score)
         if (faces.det_score >= clear).all():
             return event
@@ -69,7 +69,7 @@ class IndexWriter:
         best = np.zeros(track.max(initial=-1) + 1, np.float32)
         np.maximum.at(best, track, faces.det_score)
         kept = best[track] >= clear
-        pictured = kept[rows_of(event.portraits, faces)] if len(event.portraits) else slice(0)
+        pictured = kept[portrait_rows(event.portraits, faces)] if len(event.portraits) else slice(0)
         return replace(event, faces=faces[kept], portraits=event.portraits[pictured])
 
     def write_unit(self, event: UnitScanned, record: UnitRecord, info: VideoInfo | None) -> None:
@@ -92,7 +92,7 @@ class IndexWriter:
         index = VideoIndex(self.root, event.unit.video_id)
         index.write_unit(record, event.faces, self.settings.metadata, kept, bodies=bodies, frames=event.frames)
 
-    def portraits_of(self, event: UnitScanned, info: VideoInfo | None) -> Thumbnails:
+    def unit_portraits(self, event: UnitScanned, info: VideoInfo | None) -> Thumbnails:
         """The pictures of a unit's faces that are the same for any batches and processes.
 
         Args:
@@ -101,7 +101,7 @@ class IndexWriter:
         """
         if not len(event.portraits) or info is None:
             return Thumbnails.empty()
-        rows, faces = rows_of(event.portraits, event.faces), event.faces
+        rows, faces = portrait_rows(event.portraits, event.faces), event.faces
         worth = np.full(len(faces), -1, np.float32)
         worth[rows] = event.portraits.worth
         max_gap = max_gap_seconds(self.settings.period, is_film=info.is_film)

@@ -14,7 +14,7 @@ from fastface.index.store import VideoIndex
 from fastface.index.video_state import was_unread
 from fastface.indexing.index_writer import IndexWriter, VideoResults
 from fastface.indexing.writer_thread import WriterThread
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import (
     Event,
@@ -98,7 +98,7 @@ class Scanner:
             coordinator.probe(file)
             is_any = True
         if num_outdated:
-            self._observer.note(f"scanning {counted(num_outdated, 'video')} again: settings or networks have changed")
+            self._observer.note(f"scanning {pluralize(num_outdated, 'video')} again: settings or networks have changed")
         if is_any:
             coordinator.start()
 
@@ -154,7 +154,7 @@ class Scanner:
             case UnitLost():
                 self._lose(event)
             case Progress():
-                self._observer.moved(event.unit.video_id, event.seconds, event.faces)
+                self._observer.add_progress(event.unit.video_id, event.seconds, event.faces)
             case ProcessNote():
                 self._observer.note(f"{event.name}: {event.text}")
             case ProcessExited():
@@ -231,7 +231,7 @@ class Scanner:
             seconds=event.seconds,
         )
         if self._count_hits is not None:
-            self._observer.found(unit.video_id, self._count_hits(event.faces))
+            self._observer.add_hits(unit.video_id, self._count_hits(event.faces))
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.

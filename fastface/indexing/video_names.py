@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastface.errors import InputError
 from fastface.index.records import VideoRecord
-from fastface.video.discover import Skipped, VideoFile, folded, marked
+from fastface.video.discover import Skipped, VideoFile, casefold_name, with_path_digest
 from fastface.video.fingerprint import content_digest, fingerprint
 
 __all__ = ["drop_copies", "settle_names"]
@@ -25,7 +25,7 @@ def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> t
         known: The ledger's videos.
     """
     by_path = {record.path: record for record in known}
-    by_name = {folded(record.video_id): record for record in by_path.values()}
+    by_name = {casefold_name(record.video_id): record for record in by_path.values()}
     taken = set(by_name)
     there = {file.path for file in videos}
     gone = {record.fingerprint: record for record in by_path.values() if _is_gone(record) and record.path not in there}
@@ -33,7 +33,7 @@ def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> t
     for file in videos:
         name = by_path[file.path].video_id if file.path in by_path else _old_name(file, gone)
         name = name or _new_name(file, by_name, taken)
-        taken.add(folded(name))
+        taken.add(casefold_name(name))
         settled.append(replace(file, video_id=name))
     return tuple(settled)
 
@@ -111,11 +111,11 @@ def _size(path: Path) -> int:
 
 def _new_name(file: VideoFile, by_name: dict[str, VideoRecord], taken: set[str]) -> str:
     name = file.video_id
-    while folded(name) in taken:
-        holder = by_name.get(folded(name))
+    while casefold_name(name) in taken:
+        holder = by_name.get(casefold_name(name))
         if holder is not None and _was_moved(holder, file):
             return holder.video_id
-        name = marked(name, str(file.path))
+        name = with_path_digest(name, str(file.path))
     return name
 
 

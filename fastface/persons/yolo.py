@@ -86,7 +86,7 @@ class PersonDetector:
         canvases = np.empty((len(pictures), height, width, 3), np.uint8)
         pairs = zip(pictures, canvases, strict=True)
         placements = [place(picture, canvas, self.network.family) for picture, canvas in pairs]
-        (rows,) = self.session.run(canvases)
+        (rows,) = self.session.infer(canvases)
         return [
             self._keep(PersonDetections(placement.in_picture(of_one[:, 1:]), of_one[:, 0]), picture)
             for picture, placement, of_one in zip(pictures, placements, rows, strict=True)

@@ -83,16 +83,16 @@ class WorkerSettings:
     clear_score: float | None = None
     precisions: Precisions | None = None
 
-    def device_of(self, role: Role) -> DeviceInfo:
+    def network_device(self, role: Role) -> DeviceInfo:
         """The device, with the precision of one of the networks."""
-        return device_of(self.device, self.precisions, role)
+        return with_network_precision(self.device, self.precisions, role)
 
     def at(self, place: int) -> "WorkerSettings":
         """The settings of the worker at a place of the crew."""
         return replace(self, device=self.cards[place % len(self.cards)]) if self.cards else self
 
 
-def device_of(device: DeviceInfo, precisions: Precisions | None, role: Role) -> DeviceInfo:
+def with_network_precision(device: DeviceInfo, precisions: Precisions | None, role: Role) -> DeviceInfo:
     """A device with the precision of one of the networks.
 
     TensorRT keeps the one aimed at: it is part of what an engine is found by, and a note beside the engine says in

@@ -349,7 +349,7 @@ def _no_boxes(count: int) -> npt.NDArray[np.float32]:
 def _empty_cells(
     info: VideoInfo, units: Sequence[UnitRecord], samples: Moments, size: Fraction, *, by_keyframes: bool
 ) -> EmptyCells:
-    cells = [int(info.time_of(pts) // size) for pts in samples.pts.tolist()]
+    cells = [int(info.frame_time(pts) // size) for pts in samples.pts.tolist()]
     taken = np.unique(np.array(cells, np.int64))
     scanned = [unit for unit in units if not unit.dense]
     length = info.duration or sum((unit.covered for unit in scanned), Fraction(0))

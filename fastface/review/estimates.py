@@ -135,14 +135,14 @@ class _Table:
         own = [one for one in self._strata if one.role == "hit" and one.target in meant]
         reported = sum(one.seconds for one in own)
         precision = self._share(own, is_right)
-        found = precision.scaled(reported)
+        found = precision.times(reported)
         by_role: dict[Role, list[Stratum]] = {
             role: [one for one in self._strata if one.role == role] for role in _UNFOUND
         }
         # A hit's own target is not missed there; any other may be the one that it shows.
         by_role["hit"] = [one for one in self._strata if one.role == "hit" and meant - {one.target}]
         missed = {
-            role: self._share(part, num_missed, is_rare=True).scaled(sum(one.seconds for one in part))
+            role: self._share(part, num_missed, is_rare=True).times(sum(one.seconds for one in part))
             for role, part in by_role.items()
             if part
         }

@@ -56,7 +56,7 @@ class Estimate:
     low: float
     high: float
 
-    def scaled(self, factor: float) -> Self:
+    def times(self, factor: float) -> Self:
         """The estimate times a number that is known."""
         return type(self)(self.value * factor, self.low * factor, self.high * factor)
 
@@ -134,7 +134,7 @@ def estimate_share(strata: Sequence[AnsweredStratum], *, is_rare: bool = False) 
     sizes = [1 / squares if squares > 0 else math.inf]
     if variance > 0 and len(answered) > 1:  # of one stratum, Kish's is the count itself
         sizes.append(mean * (1 - mean) / variance)
-    return (wilson_rare if is_rare else wilson)(mean, min(sizes)).scaled(largest)
+    return (wilson_rare if is_rare else wilson)(mean, min(sizes)).times(largest)
 
 
 def add_estimates(parts: Sequence[Estimate]) -> Estimate:

@@ -13,7 +13,7 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.event_log import event_log
+from fastface.runtime.event_log import open_event_log
 from fastface.runtime.networks import Networks, thresholds
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import EARLIER, OutputFolder
@@ -45,7 +45,7 @@ class RunContext:
         """The ledger's videos, by name."""
         return self.ledger.videos()
 
-    def answered(self) -> list[VideoRecord]:
+    def answered_records(self) -> list[VideoRecord]:
         """Those of them whose index is whole and current."""
         return [record for record in self.records() if record.state != "scanning"]
 
@@ -85,7 +85,7 @@ def open_context(config: Config, out: Path, observer: Observer, command: str) ->
         InterruptError: The user stopped the command.
     """
     folder = OutputFolder(out)
-    with folder.locked():
+    with folder.hold_lock():
         try:
             with _open_context(config, folder, observer, command) as context:
                 yield context
@@ -98,7 +98,7 @@ def open_context(config: Config, out: Path, observer: Observer, command: str) ->
 @contextmanager
 def _open_context(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[RunContext]:
     with (
-        event_log(folder.log, observer, VERSION, command) as told,
+        open_event_log(folder.log, observer, VERSION, command) as told,
         interruptible(config.run.seconds_left()) as interruption,
         Ledger(folder.ledger) as ledger,
     ):

@@ -20,7 +20,7 @@ from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.resources import Layout
 
-__all__ = ["EventLog", "event_log"]
+__all__ = ["EventLog", "open_event_log"]
 
 
 class EventLog(Observer):
@@ -63,13 +63,13 @@ class EventLog(Observer):
         """Not written down."""
         self._inner.video_kept(video_id)
 
-    def moved(self, video_id: str, seconds: float, faces: int) -> None:
+    def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
         """Not written down."""
-        self._inner.moved(video_id, seconds, faces)
+        self._inner.add_progress(video_id, seconds, faces)
 
-    def found(self, video_id: str, hits: int) -> None:
+    def add_hits(self, video_id: str, hits: int) -> None:
         """Not written down."""
-        self._inner.found(video_id, hits)
+        self._inner.add_hits(video_id, hits)
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
         """Writes a video's final state."""
@@ -87,8 +87,8 @@ class EventLog(Observer):
 
 
 @contextmanager
-def event_log(path: Path, inner: Observer, version: str, command: str) -> Iterator[EventLog]:
-    """The journal of one command, from its begin to its end; made if it is not there (0600).
+def open_event_log(path: Path, inner: Observer, version: str, command: str) -> Iterator[EventLog]:
+    """The event log of one command, from its begin to its end; made if it is not there (0600).
 
     Args:
         path: The file.

@@ -59,7 +59,7 @@ class OutputFolder:
         return path.relative_to(self.root).as_posix()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def hold_lock(self) -> Iterator[None]:
         """Holds OUT for this process, and removes what a killed run left half-written.
 
         The lock is the kernel's: it goes with the process, however that ends.

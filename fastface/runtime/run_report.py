@@ -14,7 +14,7 @@ from fastface.config import Config
 from fastface.files import write_atomic
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.packs import Network
-from fastface.names import shortened, valid_text
+from fastface.names import shorten_lines, valid_text
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import network_precisions
 from fastface.types import Gallery, SpanRow
@@ -202,7 +202,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "thresholds": asdict(limits),
         "counts": asdict(result.counts),
         "targets": [valid_text(label) for label in result.targets],
-        "remarks": [valid_text(line) for line in shortened(result.remarks, _MOST_REMARKS)],
+        "remarks": [valid_text(line) for line in shorten_lines(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
         "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
         "left_out": [{"reason": item.reason, "count": item.count} for item in result.left_out],

@@ -20,7 +20,7 @@ from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.impostors import ImpostorDistribution
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.runtime.context import RunContext
 from fastface.search.growth_table import is_growth, write_growth
 from fastface.search.searcher import Searcher, open_searcher
@@ -77,7 +77,7 @@ def survey(context: RunContext, references: ReferenceSet, records: Iterable[Vide
             grower.take(record.video_id, index.faces(), tracks, evidence)
     if grower is not None:
         references = references.grown(_write_growth(context, grower, references.gallery))
-        model = model.refined(references, cohort)
+        model = model.with_archive(references, cohort)
     rule = build_rule(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
     context.observer.note(_describe(rule, usual, num_tracks, num_targets))
     return open_searcher(context, references, replace(context.limits, tracks=rule), model)
@@ -99,7 +99,7 @@ def observe_archive(
         tracks = index.tracks()
         num_tracks += len(tracks)
         plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
-    return plain.refined(references, cohort), cohort, num_tracks
+    return plain.with_archive(references, cohort), cohort, num_tracks
 
 
 def forget_growth(root: Path) -> None:
@@ -149,7 +149,7 @@ def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num
     false = f"{rule.expected_false:.2g}" if rule.expected_false >= _LEAST_SHOWN else f"less than {_LEAST_SHOWN}"
     line = (
         f"threshold {rule.anywhere:.2f} ({rule.in_film:.2f} in a video with the person, {rule.in_shot:.2f} in a shot "
-        f"with the person); expect {false} false tracks in {counted(num_tracks, 'track')} × "
-        f"{counted(num_targets, 'person')}"
+        f"with the person); expect {false} false tracks in {pluralize(num_tracks, 'track')} × "
+        f"{pluralize(num_targets, 'person')}"
     )
     return line if usual.is_measured else f"{line}; these are careful guesses: this network was not measured"

@@ -21,7 +21,7 @@ from typing import Literal
 from fastface.errors import FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, remove_empty, write_atomic
-from fastface.names import counted, safe_name, valid_text
+from fastface.names import pluralize, safe_name, valid_text
 from fastface.runtime.context import RunContext
 from fastface.runtime.output_folder import EARLIER
 
@@ -129,7 +129,7 @@ def _names(targets: Collection[str]) -> str:
 def _describe(context: RunContext, before: _Question, folder: str) -> str:
     exports = [path.removeprefix(f"{folder}/") for path in context.ledger.exports() if path.startswith(f"{folder}/")]
     counts = {noun: sum(path.startswith(f"{noun}s/") for path in exports) for noun in ("clip", "crop", "snapshot")}
-    files = ", ".join(counted(count, noun) for noun, count in counts.items() if count)
+    files = ", ".join(pluralize(count, noun) for noun, count in counts.items() if count)
     where = shlex.quote(str(context.out.root / folder))
     return f"the answer before, on {_names(before.targets)} ({files or 'tables'}), is in {where}"
 

@@ -231,7 +231,7 @@ class Searcher:
 
         Between samples that are seconds apart a track has one face: what it decides is known after the closer look.
         """
-        alone = match(video.faces, self._references, self._limits.lower_by(lenience), video.periods)
+        alone = match(video.faces, self._references, self._limits.relax(lenience), video.periods)
         whole = self._match(video).hits
         times: dict[str, list[npt.NDArray[np.float64]]] = {}
         for found in (alone, whole):

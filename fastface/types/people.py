@@ -46,7 +46,7 @@ class Tracks(RowTable):
     centrality: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float16]
 
-    def rows_of(self, video: int) -> slice:
+    def video_rows(self, video: int) -> slice:
         """The rows of a video, where tracks are in order of their videos."""
         begin, end = np.searchsorted(self.video, [video, video + 1]).tolist()
         return slice(begin, end)

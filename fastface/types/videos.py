@@ -84,7 +84,7 @@ class VideoInfo:
     other_sizes: tuple[Size, ...] = ()
     num_other_films: int = 0
 
-    def time_of(self, pts: int) -> Fraction:
+    def frame_time(self, pts: int) -> Fraction:
         """Seconds from the first frame."""
         return (pts - self.start_pts) * self.time_base
 

@@ -21,12 +21,12 @@ __all__ = [
     "LeftOut",
     "Skipped",
     "VideoFile",
+    "casefold_name",
     "discover",
-    "folded",
     "is_sequence",
-    "marked",
     "picture_names",
     "sequence_files",
+    "with_path_digest",
 ]
 
 VIDEO_SUFFIXES = frozenset(
@@ -419,24 +419,24 @@ def _names(paths: list[tuple[str, str]]) -> list[str]:
     digest of their absolute path, so that a name does not depend on the order of the inputs.
     """
     wanted = [file_name(relative.replace(os.sep, "__")) for relative, _ in paths]
-    counts = Counter(map(folded, wanted))
+    counts = Counter(map(casefold_name, wanted))
     taken: set[str] = set()
     names = []
     for (_, absolute), name in zip(paths, wanted, strict=True):
-        unique = name if counts[folded(name)] == 1 else marked(name, absolute)
-        while folded(unique) in taken:
-            unique = marked(unique, absolute)
-        taken.add(folded(unique))
+        unique = name if counts[casefold_name(name)] == 1 else with_path_digest(name, absolute)
+        while casefold_name(unique) in taken:
+            unique = with_path_digest(unique, absolute)
+        taken.add(casefold_name(unique))
         names.append(unique)
     return names
 
 
-def folded(name: str) -> str:
+def casefold_name(name: str) -> str:
     """A name without what some file systems do not tell apart."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def marked(name: str, absolute: str) -> str:
+def with_path_digest(name: str, absolute: str) -> str:
     """A name with a digest of the path that it is for."""
     digest = hashlib.sha256("\0".join((name, absolute)).encode("utf-8", "surrogatepass"))
     return f"{name}.{digest.hexdigest()[:8]}"

@@ -13,7 +13,7 @@ from fastface.types import Unit, VideoInfo
 from fastface.video.decode_stats import DecodeStats
 from fastface.video.integrity.gap_detection import PacketSteps, watch_steps
 
-__all__ = ["FullDecodeNeeded", "can_skip", "keyframes", "marked"]
+__all__ = ["FullDecodeNeeded", "can_skip", "keyframes", "mark_needed"]
 
 _SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
 """Codecs of which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
@@ -32,7 +32,7 @@ def can_skip(info: VideoInfo, unit: Unit) -> bool:
     return unit.sampling.period is not None and info.codec in _SKIPPABLE and not info.estimated_times
 
 
-def marked(
+def mark_needed(
     packets: Iterator[Any], info: VideoInfo, unit: Unit, declared_until: int | None
 ) -> Iterator[tuple[Any, bool]]:
     """Packets as they come, each with whether its frame is needed even if no other frame refers to it.
@@ -58,7 +58,7 @@ def marked(
             yield from ((waiting, True) for waiting in ahead.waiting)
             yield from ((rest, True) for rest in packets)
             return
-        yield from ahead.decided()
+        yield from ahead.pop_decided()
     yield from ((waiting, True) for waiting in ahead.waiting)
 
 
@@ -101,8 +101,8 @@ def keyframes(
             if is_keyframe:
                 raise FullDecodeNeeded
             continue
-        account.passed(packet.pts)
-        cell = unit.sampling.cell(info.time_of(packet.pts))
+        account.count_skipped(packet.pts)
+        cell = unit.sampling.cell(info.frame_time(packet.pts))
         if is_keyframe and cell != last_cell:
             last_cell = cell
             yield packet
@@ -133,7 +133,7 @@ class _PacketBuffer:
         self._first_shown[cell] = min(pts, self._first_shown.get(cell, pts))
         return True
 
-    def decided(self) -> Iterator[tuple[Any, bool]]:
+    def pop_decided(self) -> Iterator[tuple[Any, bool]]:
         """The packets before which nothing can be shown any more that was not read."""
         while len(self.waiting) > _KEPT_BACK and self._dts is not None and self.waiting[0].pts <= self._dts:
             packet = self.waiting.popleft()
@@ -147,4 +147,4 @@ class _PacketBuffer:
         self._first_shown = {other: pts for other, pts in self._first_shown.items() if other >= cell}
 
     def _cell(self, pts: int) -> int:
-        return int(self._info.time_of(pts) // self._period)
+        return int(self._info.frame_time(pts) // self._period)

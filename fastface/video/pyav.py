@@ -23,10 +23,10 @@ from fastface.video.containers.parts import keep_restarted
 from fastface.video.decode_stats import DecodeStats
 from fastface.video.frames.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.frames.shape import FrameShapes
-from fastface.video.frames.sizes import check_size, limit_size, size_of
+from fastface.video.frames.sizes import check_size, limit_size, packet_size
 from fastface.video.integrity.encryption import is_encrypted
 from fastface.video.integrity.gap_detection import OwedFrames, watch_steps
-from fastface.video.packet_skipping import FullDecodeNeeded, can_skip, keyframes, marked
+from fastface.video.packet_skipping import FullDecodeNeeded, can_skip, keyframes, mark_needed
 
 __all__ = ["PyavSource"]
 
@@ -107,12 +107,12 @@ class PyavSource:
             flagged = account.take(frame, pts)
             if pts < wanted or (unit.sampling.keyframes and not self._is_keyframe(frame)):
                 continue
-            time = info.time_of(pts)
+            time = info.frame_time(pts)
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
             yield SampledFrame(pts, time, self._content(frame), flagged, self._get_info(frame))
         if end is None and not is_whole(info.path, self._alive):
-            account.failed()
+            account.count_failure()
         self.report = replace(account.report(), decoder=self.name)
 
     def _from(self, unit: Unit, account: DecodeStats, decode: _Decode) -> Iterator[tuple[Any, int]]:
@@ -121,7 +121,7 @@ class PyavSource:
         for place in self._places(start):
             account.begin_again()
             with open_video(self._info.path) as (container, stream):
-                packets = only_pictures(self._packets(container, stream, account), stream, account.passed)
+                packets = only_pictures(self._packets(container, stream, account), stream, account.count_skipped)
                 if place is not None:
                     if container.format.name in SEEKS_WRONGLY or not _seek(container, stream, place):
                         continue
@@ -158,7 +158,7 @@ class PyavSource:
         if unit.sampling.keyframes:
             needed = _all_needed(self._note_error(packets))
         elif can_skip(self._info, unit):
-            needed = marked(packets, self._info, unit, until)
+            needed = mark_needed(packets, self._info, unit, until)
         else:
             needed = _all_needed(packets)
         return _decode(watch_steps(needed, self._info, until), stream.codec_context, self._info, account)
@@ -199,7 +199,7 @@ class PyavSource:
     def _get_info(self, frame: Any) -> VideoInfo:
         """The video as a decoded frame shows it."""
         assert self._shapes is not None
-        return self._shapes.info_of(frame)
+        return self._shapes.frame_info(frame)
 
     def _places(self, start: int) -> Iterator[int | None]:
         """Timestamps to seek to, one after the other until one serves; None: no seek."""
@@ -232,12 +232,12 @@ class PyavSource:
             except av.error.EOFError:
                 return
             except OSError as error:
-                account.failed()
+                account.count_failure()
                 account.unread = f"{CANNOT_READ}: {error.strerror}"
                 return
             except av.error.FFmpegError:
                 failures += 1
-                account.failed()
+                account.count_failure()
             else:
                 return
 
@@ -302,19 +302,19 @@ def _decode(
             keyframe = packet
         is_damaged = is_marked or (packet.size > 0 and missing.are_before(packet))
         if is_damaged:
-            account.failed()  # decoders may make a frame of what is left of it, or none, and say nothing of either
+            account.count_failure()  # decoders may make a frame of the rest, or none, without an error
         try:
             for frame in packet.decode():
                 check_size(info.path, (frame.width, frame.height), info.max_pixels)
                 if debts.is_broken(frame.pts):
-                    account.failed()
+                    account.count_failure()
                 yield frame
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
-            check_size(info.path, size_of(keyframe or packet, codec), info.max_pixels)
+            check_size(info.path, packet_size(keyframe or packet, codec), info.max_pixels)
             if not is_damaged:
-                account.failed()
+                account.count_failure()
 
 
 def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Iterator[Any]:

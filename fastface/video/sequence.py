@@ -74,7 +74,7 @@ class SequenceSource:
         decoded = sampled = errors = 0
         for pts, path in enumerate(sequence_files(self._info.path)):
             self._alive()
-            time = self._info.time_of(pts)
+            time = self._info.frame_time(pts)
             if time < unit.start or (unit.end is not None and time >= unit.end):
                 continue
             decoded += 1

@@ -63,7 +63,7 @@ def attach_poor(
     rank[np.lexsort((-size, ~is_clear, is_poor))] = np.arange(len(centroid))
     found: dict[int, tuple[float, int]] = {}
     for video in np.unique(tracks.video).tolist():
-        here = np.unique(label[tracks.rows_of(video)])
+        here = np.unique(label[tracks.video_rows(video)])
         poor, persons = here[is_poor[here]], here[is_clear[here]]
         pairs = max(len(poor) * len(persons), _LEAST_PAIRS)
         least = usual.threshold(_FALSE_MERGERS / pairs) + usual.film_shift

@@ -186,7 +186,7 @@ class Numbering:
         }
         return Assignment(tuple(numbers), aliases, frozenset(self.is_listed.keys() - heirs.keys() - used))
 
-    def updated(self, tracks: CensusTracks, assignment: Assignment) -> "Numbering":
+    def with_census(self, tracks: CensusTracks, assignment: Assignment) -> "Numbering":
         """With a census that was shown: its numbers belong to its tracks from now on; others keep theirs."""
         listed = set(assignment.numbers)
         rows = _strongest(tracks)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastface.types import Appearance, Person, Rank, Tracks
 
-__all__ = ["Meetings", "VideoFacts", "ranked", "renumber", "summarize_persons"]
+__all__ = ["Meetings", "VideoFacts", "rank_clusters", "renumber", "summarize_persons"]
 
 _Labels = npt.NDArray[np.int64]
 
@@ -39,7 +39,9 @@ class Meetings:
     seconds: npt.NDArray[np.float64]
 
 
-def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_seconds: float, top: int) -> _Labels:
+def rank_clusters(
+    tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_seconds: float, top: int
+) -> _Labels:
     """The clusters that are listed, by rank.
 
     * seconds: screen time.

@@ -54,7 +54,7 @@ class RedisStore(SharedStore):
 
     def __init__(self, address: str, rules: ComparisonRules | None, *, patience: float = PATIENCE_SECONDS) -> None:
         parts, options = _split(address)
-        super().__init__(_shown(parts), rules)
+        super().__init__(_hide_secrets(parts), rules)
         self._patience = patience
         self._secrets = {options.get("password"), parts.password, unquote(parts.password or "")} - {None, ""}
         prefix = options.pop("prefix", _PREFIX)
@@ -200,7 +200,7 @@ def _split(address: str) -> tuple[SplitResult, dict[str, str]]:
     return parts, options
 
 
-def _shown(parts: SplitResult) -> str:
+def _hide_secrets(parts: SplitResult) -> str:
     """An address without its secrets."""
     if parts.scheme == "unix":
         return f"unix://{parts.path}"

@@ -23,8 +23,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.store.base import ComparisonRules, Encounter, Identity, Membership, Sighting
-from fastface.census.store.stored_embedding import StoredEmbedding, StoredEmbeddings, mean_of
-from fastface.census.store.transaction import LAYOUT, Match, Parts, RecordedName, State, StoreTransaction, matched
+from fastface.census.store.stored_embedding import StoredEmbedding, StoredEmbeddings, mean_embedding
+from fastface.census.store.transaction import (
+    LAYOUT,
+    Match,
+    Parts,
+    RecordedName,
+    State,
+    StoreTransaction,
+    match_identities,
+)
 from fastface.cosine import normalize_rows
 from fastface.errors import StoreError
 from fastface.names import valid_text
@@ -100,10 +108,10 @@ class SharedStore(ABC):
         """
         for _ in range(_TRIES if len(told.faces) > _FEW else 0):
             state = self._transact(lambda draft: draft.state)
-            tell = partial(_try_tell, state=state, rules=rules, told=told, matches=matched(self._looks, told))
+            tell = partial(_try_tell, state=state, rules=rules, told=told, matches=match_identities(self._looks, told))
             if (numbers := self._transact(tell)) is not None:
                 return numbers
-        return self._transact(lambda draft: draft.tell(rules, told, matched(self._looks, told)))
+        return self._transact(lambda draft: draft.tell(rules, told, match_identities(self._looks, told)))
 
     def identities(self) -> list[Identity]:
         """See `IdentityStore`."""
@@ -176,7 +184,7 @@ class SharedStore(ABC):
             if look is None:
                 self._looks.drop(number)
             else:
-                self._looks.put(look)
+                self._looks.store(look)
 
     def _check(self, fields: Mapping[str, str]) -> State:
         try:
@@ -204,7 +212,7 @@ class SharedStore(ABC):
                 self._looks.drop(number)
                 continue
             try:
-                self._looks.put(StoredEmbedding.from_bytes(number, content, self._looks.dimension))
+                self._looks.store(StoredEmbedding.from_bytes(number, content, self._looks.dimension))
             except (ValueError, TypeError, AttributeError) as error:
                 raise self._raise_damaged(error) from error
 
@@ -242,7 +250,7 @@ class SharedStore(ABC):
             Identity(
                 own.number,
                 own.name,
-                mean_of(looks),
+                mean_embedding(looks),
                 sum(look.refinements for look in looks),
                 own.count,
                 own.sources,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastface.cosine import normalize_rows, one_thread
 from fastface.types import FloatArray
 
-__all__ = ["StoredEmbedding", "StoredEmbeddings", "mean_of"]
+__all__ = ["StoredEmbedding", "StoredEmbeddings", "mean_embedding"]
 
 _STORED = np.dtype("<f4")
 _MIN_ROOM = 16
@@ -54,7 +54,7 @@ class StoredEmbedding:
         """True if it is an identity's own look."""
         return self.number == self.identity
 
-    def refined(self, face: FloatArray, limit: int) -> Self:
+    def with_embedding(self, face: FloatArray, limit: int) -> Self:
         """With one more embedding in the mean, unless there are as many as `limit` already."""
         if self.refinements >= limit:
             return self
@@ -93,7 +93,7 @@ class StoredEmbedding:
         return cls(number, identity, name, centroid, refinements, count, sources, float(first_seen), float(last_seen))
 
 
-def mean_of(looks: Iterable[StoredEmbedding]) -> FloatArray:
+def mean_embedding(looks: Iterable[StoredEmbedding]) -> FloatArray:
     """(D,) float32, L2-normalised: the mean of all embeddings of several looks; the first one's if they cancel out."""
     kept = list(looks)
     if len(kept) == 1:
@@ -122,7 +122,7 @@ class StoredEmbeddings:
         self._numbers = np.empty(_MIN_ROOM, np.int64)
         self._identities = np.empty(_MIN_ROOM, np.int64)
 
-    def put(self, look: StoredEmbedding) -> None:
+    def store(self, look: StoredEmbedding) -> None:
         """Adds a look, or replaces the one of its number."""
         row = self._row.setdefault(look.number, len(self._row))
         if row == len(self._matrix):

@@ -12,7 +12,7 @@ from fastface.census.store.stored_embedding import StoredEmbedding, StoredEmbedd
 from fastface.errors import ConfigError
 from fastface.types import FloatArray
 
-__all__ = ["LAYOUT", "Match", "Parts", "RecordedName", "State", "StoreTransaction", "matched"]
+__all__ = ["LAYOUT", "Match", "Parts", "RecordedName", "State", "StoreTransaction", "match_identities"]
 
 LAYOUT = 1
 """Version of how a store is laid out."""
@@ -111,7 +111,7 @@ class StoreTransaction:
         self._is_begun = self.state.version == 0
 
     def tell(self, rules: ComparisonRules, told: RecordedName, matches: Sequence[Match | None]) -> list[int]:
-        """See `IdentityStore.tell`; `matches` says who each person is: `matched` with the looks of this version."""
+        """See `IdentityStore.tell`; `matches` is the result of `match_identities` with the looks of this version."""
         sources = {*told.kept, *(sighting.source for sightings in told.sightings for sighting in sightings)}
         before = {source: self._parts_of(source) for source in sorted(sources)}
         after = {source: _find_leftover(parts, told.kept.get(source)) for source, parts in before.items()}
@@ -138,7 +138,7 @@ class StoreTransaction:
         look = self._look(number)
         assert look is not None, number
         for _ in range(times):
-            look = look.refined(face, limit)
+            look = look.with_embedding(face, limit)
         if times:
             self._put_look(look)
 
@@ -243,7 +243,7 @@ class StoreTransaction:
                 self.looks.update(dict.fromkeys((look.number for look in self._known.of(number)), None))
 
 
-def matched(looks: StoredEmbeddings, told: RecordedName) -> list[Match | None]:
+def match_identities(looks: StoredEmbeddings, told: RecordedName) -> list[Match | None]:
     """Match each person with a stored identity."""
     best = np.full(len(told.faces), -1.0)
     for rows, likeness in looks.likeness(told.faces):

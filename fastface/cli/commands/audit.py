@@ -11,7 +11,7 @@ from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.audit import AuditPlan, AuditResult, draw_audit, plan_audit, score_audit
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 from fastface.review.intervals import Estimate
 
 __all__ = ["audit"]
@@ -56,7 +56,7 @@ def audit(
     _show_plan(plan, invocation, out)
     if plan.left_out or plan.lost:
         reasons = [video.reason for video in plan.left_out]
-        reasons += [f"{counted(plan.lost, 'moment')} could not be decoded again"] if plan.lost else []
+        reasons += [f"{pluralize(plan.lost, 'moment')} could not be decoded again"] if plan.lost else []
         typer.echo(valid_text(f"fastface: exit code {_NOT_DONE}: {'; '.join(reasons)}"), err=True)
         raise typer.Exit(_NOT_DONE)
 
@@ -79,7 +79,7 @@ def _show_plan(plan: AuditPlan, invocation: Invocation, out: Path) -> None:
         counts = str(sum(one.moments for one in rest)), f"{sum(one.seconds for one in rest):.1f}"
         table.add_row(f"and {len(rest)} more kinds", "", *counts, str(sum(one.drawn for one in rest)))
     console().print(table)
-    say(f"{counted(sum(one.drawn for one in plan.strata), 'moment')} drawn with --seed {plan.seed}")
+    say(f"{pluralize(sum(one.drawn for one in plan.strata), 'moment')} drawn with --seed {plan.seed}")
     if invocation.dry_run:
         for video in plan.left_out:
             say(f"left out: {video.reason}")
@@ -110,14 +110,14 @@ def _show_result(result: AuditResult, invocation: Invocation) -> None:
     shown.print(shares)
     shown.print(times)
     say(
-        f"{counted(sum(result.answered), 'moment')} answered, {sum(result.unsure)} unsure and "
+        f"{pluralize(sum(result.answered), 'moment')} answered, {sum(result.unsure)} unsure and "
         f"{sum(result.open)} open are left out; ranges are 95 % intervals"
     )
     for stratum, answered in zip(result.strata, result.answered, strict=True):
         if not answered:
             label = "" if stratum.target is None else f" of {result.targets[stratum.target]}"
             kind = _KINDS[stratum.role].format(kind=stratum.kind)
-            say(f"no answer yet about {kind}{label}: {counted(stratum.moments, 'moment')}")
+            say(f"no answer yet about {kind}{label}: {pluralize(stratum.moments, 'moment')}")
     for video in result.left_out:
         say(f"left out: {video.reason}")
     say(f"written: {result.file}")

@@ -16,7 +16,7 @@ from fastface.commands.bench import (
     COLUMNS,
     Measurement,
     cells,
-    described,
+    describe_combination,
     list_combinations,
     preview_bench,
     profile_text,
@@ -77,7 +77,10 @@ def bench(
         as_json({"measurements": rows, "report": str(out / "bench.html")})
     elif not invocation.quiet:
         stdout().print(_table(measured, best))
-        say(f"fastest: {', '.join(described(best.combination))}: {best.frames_per_second:.1f} frames a second")
+        say(
+            f"fastest: {', '.join(describe_combination(best.combination))}: "
+            f"{best.frames_per_second:.1f} frames a second"
+        )
         if best.seconds < _FEW_SECONDS:
             say(f"measured for {best.seconds:.0f} seconds only: a longer video gives figures that hold")
         say(f"report: {out / 'bench.html'}, {out / 'bench.csv'}, {out / 'bench.png'}")

@@ -14,7 +14,7 @@ from fastface.commands.calibrate import CHART_NAME, Calibration, RiskPoint
 from fastface.commands.calibrate import calibrate as calibrate_workflow
 from fastface.diagnostics.dry_run import preview_enroll
 from fastface.gallery.calibration import RateEstimate
-from fastface.names import counted
+from fastface.names import pluralize
 
 __all__ = ["calibrate"]
 
@@ -70,9 +70,9 @@ def _percent(share: float) -> str:
 def _explain(result: Calibration) -> None:
     for row in result.comparisons:
         say(f"worst pair of {row.kind!r}: {row.extreme}")
-    tracks = f", {counted(result.tracks, 'track')}" if result.tracks else ""
+    tracks = f", {pluralize(result.tracks, 'track')}" if result.tracks else ""
     say(
-        f"{counted(result.persons, 'person')}, {counted(result.photos, 'photo')}{tracks}; the risk is "
+        f"{pluralize(result.persons, 'person')}, {pluralize(result.photos, 'photo')}{tracks}; the risk is "
         f"{result.false_tracks:g} false tracks in {result.pairs} comparisons"
     )
     for point in _shown_points(result):

@@ -13,7 +13,7 @@ from fastface.cli.options import CURATE, MATCH, MODELS, Invocation, with_setting
 from fastface.commands.curate import CurateResult
 from fastface.commands.curate import curate as curate_workflow
 from fastface.curation.candidates import Candidate
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 
 __all__ = ["curate"]
 
@@ -63,7 +63,7 @@ def _show(result: CurateResult, invocation: Invocation) -> None:
         say(f"{count:6} {name}")
     if tally := _tally(result):
         say(f"left out: {', '.join(f'{count} {reason}' for reason, count in tally.items())}")
-    say(f"{verb} {len(result.kept)} of {counted(len(result.candidates), 'file')}")
+    say(f"{verb} {len(result.kept)} of {pluralize(len(result.candidates), 'file')}")
     if not invocation.dry_run:
         say(f"see {result.out / 'contact.png'} and {result.out / 'curation.csv'}")
 

@@ -8,7 +8,7 @@ from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.console import as_json, say
 from fastface.cli.options import MODELS, SCAN, Invocation, with_settings
 from fastface.diagnostics.doctor import Check, examine
-from fastface.names import counted
+from fastface.names import pluralize
 
 __all__ = ["doctor"]
 
@@ -29,5 +29,5 @@ def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
     if invocation.json:
         as_json({"checks": [asdict(check) for check in checks], "faults": faults})
     elif not invocation.quiet:
-        say("no problems found: fastface can run" if not faults else f"{counted(faults, 'problem')} to fix")
+        say("no problems found: fastface can run" if not faults else f"{pluralize(faults, 'problem')} to fix")
     raise typer.Exit(int(faults > 0))

@@ -9,7 +9,7 @@ from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
 from fastface.commands.enroll import enroll as enroll_workflow
 from fastface.diagnostics.dry_run import preview_enroll
-from fastface.names import counted
+from fastface.names import pluralize
 
 __all__ = ["enroll"]
 
@@ -30,4 +30,4 @@ def enroll(
     if not invocation.quiet:
         for line in result.report:
             say(line)
-        say(f"written: {bank} ({counted(len(result.gallery.targets), 'person')}); to search for them: -t {bank}")
+        say(f"written: {bank} ({pluralize(len(result.gallery.targets), 'person')}); to search for them: -t {bank}")

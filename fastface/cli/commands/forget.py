@@ -12,7 +12,7 @@ from fastface.cli.console import as_json, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.forget import forget as forget_workflow
 from fastface.errors import ConfigError
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 
 __all__ = ["forget"]
 
@@ -33,10 +33,10 @@ def forget(
     if plan.videos and not (invocation.dry_run or yes):
         if invocation.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             words = ["fastface", "forget", *(videos or ()), *(["--gone"] if gone else []), "-o", str(out), "--yes"]
-            raise ConfigError(f"nothing was forgotten of {counted(len(plan.videos), 'video')}: {shlex.join(words)}")
+            raise ConfigError(f"nothing was forgotten of {pluralize(len(plan.videos), 'video')}: {shlex.join(words)}")
         for path in plan.paths:
             typer.echo(path, err=True)
-        if not typer.confirm(f"Forget {counted(len(plan.videos), 'video')}?", default=False, err=True):
+        if not typer.confirm(f"Forget {pluralize(len(plan.videos), 'video')}?", default=False, err=True):
             raise ConfigError("nothing was forgotten")
     if not invocation.dry_run:
         plan = forget_workflow(out, plan.videos)
@@ -46,6 +46,6 @@ def forget(
         verb = "would forget" if invocation.dry_run else "forgot"
         for name in plan.videos:
             say(f"{verb}: {valid_text(name)}")
-        say(f"{verb} {counted(len(plan.videos), 'video')} and {counted(plan.exports, 'file')} made of them")
+        say(f"{verb} {pluralize(len(plan.videos), 'video')} and {pluralize(plan.exports, 'file')} made of them")
         if plan.videos and not invocation.dry_run:
             say("tables name them until the next question: fastface find")

@@ -11,7 +11,7 @@ from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
 from fastface.commands.people import PeopleResult
 from fastface.commands.people import people as people_workflow
 from fastface.diagnostics.dry_run import preview_people
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 
 __all__ = ["people", "tell"]
 
@@ -78,14 +78,15 @@ def _lines(result: PeopleResult) -> list[str]:
     if len(result.persons) > MOST_ROWS:
         lines.append(f"and {len(result.persons) - MOST_ROWS} more: see {result.page}")
     num_seen = sum(not person.is_faceless for person in result.persons)
-    rest = [f"{faces} of {counted(persons, 'person')} not listed (too few faces)"]
+    rest = [f"{faces} of {pluralize(persons, 'person')} not listed (too few faces)"]
     rest += [f"{result.rejected} of rejected persons"] if result.rejected else []
     lines.append(
-        f"{counted(result.faces, 'face')}: {result.listed} of {counted(num_seen, 'listed person')}, {', '.join(rest)}, "
+        f"{pluralize(result.faces, 'face')}: {result.listed} of {pluralize(num_seen, 'listed person')}, "
+        f"{', '.join(rest)}, "
         f"{result.poor} not clear enough"
     )
     if result.passing:
-        lines.append(f"{counted(result.passing, 'person')} not listed: the face is never seen, the body only briefly")
+        lines.append(f"{pluralize(result.passing, 'person')} not listed: the face is never seen, the body only briefly")
     lines.append(f"open and choose: {result.page}")
     lines.append(f"then: fastface pick NUMBER… --name NAME{out_option(result.out)}")
     return lines

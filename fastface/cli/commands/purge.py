@@ -13,7 +13,7 @@ from fastface.cli.options import Invocation, with_settings
 from fastface.commands.purge import PurgeResult
 from fastface.commands.purge import purge as purge_workflow
 from fastface.errors import ConfigError
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 
 __all__ = ["purge"]
 
@@ -47,10 +47,10 @@ def purge(
 
 
 def _describe(verb: str, done: PurgeResult) -> str:
-    sources = f"{counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}"
+    sources = f"{pluralize(done.indexes, 'video')} and {pluralize(done.photos, 'photo')}"
     parts = [f"the faces and embeddings of {sources}"] if done.indexes + done.photos else []
-    parts += [f"{counted(done.pictures, 'picture')} in crops/ and snapshots/"] if done.pictures else []
-    parts += [f"{counted(done.persons, 'file')} on persons (portraits, tables, banks, names)"] if done.persons else []
+    parts += [f"{pluralize(done.pictures, 'picture')} in crops/ and snapshots/"] if done.pictures else []
+    parts += [f"{pluralize(done.persons, 'file')} on persons (portraits, tables, banks, names)"] if done.persons else []
     return f"{verb} {', '.join(parts) or 'nothing'}: {done.bytes_freed / 1e6:.1f} MB"
 
 

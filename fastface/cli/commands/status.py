@@ -7,7 +7,7 @@ from fastface.cli.console import as_json, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.status import Status, read_status
 from fastface.index.video_state import STATE_WORDS
-from fastface.names import counted, shortened
+from fastface.names import pluralize, shorten_lines
 from fastface.runtime.progress import clock_text
 
 __all__ = ["status"]
@@ -34,5 +34,5 @@ def _lines(found: Status, out: str) -> list[str]:
     counts = [f"{found.states[state]} {words}" for state, words in STATE_WORDS.items() if found.states.get(state)]
     parts = [running, f"{found.share or 0.0:.0%} scanned"]
     parts += [f"about {clock_text(found.seconds_left)} left"] if found.seconds_left is not None else []
-    total = counted(sum(found.states.values()), "video")
-    return [f"{out}: {', '.join(parts)}; {total}: {', '.join(counts)}", *shortened(found.not_done, _MOST_LINES)]
+    total = pluralize(sum(found.states.values()), "video")
+    return [f"{out}: {', '.join(parts)}; {total}: {', '.join(counts)}", *shorten_lines(found.not_done, _MOST_LINES)]

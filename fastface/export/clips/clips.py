@@ -131,7 +131,7 @@ def cut_clip(
 
 def _copy(job: _Job, plan: CopyPlan) -> Clip:
     info, check_stop = job.info, job.check_stop
-    start, end = info.time_of(plan.first), info.time_of(plan.end)
+    start, end = info.frame_time(plan.first), info.frame_time(plan.end)
     written: list[_Written] = []
 
     def check(part: Path) -> None:
@@ -158,7 +158,7 @@ def _copy(job: _Job, plan: CopyPlan) -> Clip:
 def _encode(job: _Job) -> Clip:
     info = job.info
     written: list[_Written] = []
-    canvas = find_canvas(info, info.time_of(job.first), info.time_of(job.end), job.check_stop)
+    canvas = find_canvas(info, info.frame_time(job.first), info.frame_time(job.end), job.check_stop)
     with (
         atomic_path(job.destination, check=lambda part: _check(part, written[0], job)) as part,
         closing(frames_from(info, job.first, job.end, job.check_stop)) as frames,
@@ -167,7 +167,7 @@ def _encode(job: _Job) -> Clip:
             video = EncodedVideo(clip, info, frames, canvas)
             sound, left_out = _add_sound(clip, job, video)
             write_packets(clip, (video.packets(), *sound))
-        start, end = info.time_of(video.first), info.time_of(video.end)
+        start, end = info.frame_time(video.first), info.frame_time(video.end)
         written.append(_Written(start, end, video.num_frames, bool(sound), tuple(left_out)))
     return _clip(job, "precise", written[0])
 
@@ -177,7 +177,7 @@ def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator
     info = job.info
     if info.codec == "images":
         return [], []
-    start = info.time_of(video.first)
+    start = info.frame_time(video.first)
     with open_video(info.path) as (source, stream):
         tracks, left_out = list_tracks(source)
         _describe(clip, video.stream, source, None if info.estimated_times else stream, start)
@@ -187,7 +187,7 @@ def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator
 
     def get_end() -> Fraction:
         # A clip ends with its last frame, which is known as soon as sound can come near it.
-        return info.time_of(video.end if video.is_complete else max(video.end, job.end))
+        return info.frame_time(video.end if video.is_complete else max(video.end, job.end))
 
     span = start, get_end
     sound, unread = add_tracks(clip, info, tracks, clock, span, keep_packets=False, check_stop=job.check_stop)

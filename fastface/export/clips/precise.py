@@ -47,7 +47,7 @@ def frames_from(info: VideoInfo, first: int, end: int, check_stop: Callable[[], 
     Raises:
         VideoError: The file cannot be read any more.
     """
-    unit = Unit(info.video_id, 0, info.time_of(first), None, Sampling(None))
+    unit = Unit(info.video_id, 0, info.frame_time(first), None, Sampling(None))
     usual = max(1, round(1 / (info.rate or UNKNOWN_RATE) / info.time_base))
     before: Any = None
     threads = 1 if info.other_sizes else _THREADS  # with more, pixels may change their shape too early

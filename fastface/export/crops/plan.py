@@ -15,7 +15,7 @@ from fastface.export.plan import BoxLabel, CropKind, CropStyle
 from fastface.export.tables.results import CropRow
 from fastface.faces.wholeness import is_uncut
 from fastface.gallery.matching import EVERYONE
-from fastface.names import counted, label_name
+from fastface.names import label_name, pluralize
 from fastface.persons.network import PersonNetwork
 from fastface.search.searcher import VideoFindings
 from fastface.types import HitKind, Hits, Size
@@ -49,7 +49,7 @@ class CropTally:
             "as good as equal to a better one": self.alike,
         }
         told = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-        return f"{counted(self.hits, 'hit')}, {counted(self.crops, 'crop')}{told and f'; left out: {told}'}"
+        return f"{pluralize(self.hits, 'hit')}, {pluralize(self.crops, 'crop')}{told and f'; left out: {told}'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fastface.export.tables.people_tables import first_and_last
 from fastface.lettering import Font, lettering
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 from fastface.types.people import Person
 
 __all__ = ["drawn_page"]
@@ -134,7 +134,7 @@ def _title(person: Person) -> str:
 def _find_font(person: Person) -> str:
     if person.is_faceless:
         return "face not seen"
-    return f"{counted(person.faces, 'face')}, {counted(person.tracks, 'track')}"
+    return f"{pluralize(person.faces, 'face')}, {pluralize(person.tracks, 'track')}"
 
 
 def _draw_time(pen: _Pen, person: Person, heights: tuple[int, int, int]) -> None:

@@ -18,7 +18,7 @@ __all__ = [
     "like_lookalikes",
     "same_faces",
     "same_pictures",
-    "stacked",
+    "to_matrix",
     "used_references",
 ]
 
@@ -37,7 +37,7 @@ def used_references(persons: Mapping[str, Sequence[Pick]]) -> dict[str, tuple[Re
     return {label: references for label, references in used.items() if references}
 
 
-def stacked(references: Sequence[Reference]) -> FloatArray:
+def to_matrix(references: Sequence[Reference]) -> FloatArray:
     """(n, D) embeddings."""
     if len(references) == 1:  # as most are in a bank of thousands
         return references[0].embedding[None]
@@ -69,7 +69,7 @@ class ReferenceTable:
         """(n,) whether each photo is a reference still."""
         return np.fromiter((pick.reference is not None for pick in self.picks), np.bool_, len(self.picks))
 
-    def rows_of(self, person: int) -> npt.NDArray[np.int64]:
+    def person_rows(self, person: int) -> npt.NDArray[np.int64]:
         """The photos of a person that are references still."""
         first, last = np.searchsorted(self.person, [person, person + 1])
         return np.array([row for row in range(first, last) if self.picks[row].reference is not None], np.int64)
@@ -116,7 +116,7 @@ def compare_persons(
     picks = tuple(pick for _, kept in everyone for pick in kept)
     if not picks:
         return None
-    embeddings = stacked([pick.reference for pick in picks if pick.reference is not None])
+    embeddings = to_matrix([pick.reference for pick in picks if pick.reference is not None])
     person = np.repeat(np.arange(len(everyone)), [len(kept) for _, kept in everyone])
     neighbours = find_neighbours(embeddings, person, alike, check)
     return ReferenceTable(tuple(label for label, _ in everyone), len(used[0]), picks, embeddings, person, neighbours)
@@ -135,12 +135,12 @@ def drop_misfiled(persons: ReferenceTable, alike: float) -> None:
     pairs = persons.person_pairs()
     pairs = pairs[(pairs < persons.num_targets).all(axis=1)]
     for label, other in sorted([*map(tuple, pairs.tolist()), *map(tuple, pairs[:, ::-1].tolist())]):
-        own = persons.rows_of(label)
+        own = persons.person_rows(label)
         if len(own) <= _MISFILED_SIBLINGS:
             continue
         between = cosines(persons.embeddings[own], persons.embeddings[own])
         np.fill_diagonal(between, np.nan)
-        to_other = cosines(persons.embeddings[own], persons.embeddings[persons.rows_of(other)])
+        to_other = cosines(persons.embeddings[own], persons.embeddings[persons.person_rows(other)])
         is_misfiled = (to_other.max(axis=1) >= alike) & (np.median(to_other, axis=1) > np.nanmedian(between, axis=1))
         # Where most photos are like that, both labels are one person, which is for the user to decide.
         if is_misfiled.sum() * 2 <= len(own):
@@ -166,7 +166,7 @@ def same_faces(persons: ReferenceTable, alike: float) -> list[SameFace]:
     for first, second in persons.person_pairs().tolist():
         if second >= persons.num_targets or groups[first] is groups[second]:
             continue
-        own, theirs = persons.rows_of(first), persons.rows_of(second)
+        own, theirs = persons.person_rows(first), persons.person_rows(second)
         between = cosines(persons.embeddings[own], persons.embeddings[theirs])
         if not _are_one(between, alike):
             continue
@@ -232,9 +232,9 @@ def _target_and_lookalike(persons: ReferenceTable) -> list[tuple[str, str, Float
     found = []
     for target, lookalike in persons.person_pairs().tolist():
         if target < persons.num_targets <= lookalike:
-            own = persons.embeddings[persons.rows_of(target)]
+            own = persons.embeddings[persons.person_rows(target)]
             among = cosines(own, own)[np.triu_indices(len(own), 1)]
-            between = cosines(own, persons.embeddings[persons.rows_of(lookalike)])
+            between = cosines(own, persons.embeddings[persons.person_rows(lookalike)])
             siblings = float(np.median(among)) if len(among) else None
             found.append((persons.labels[target], persons.labels[lookalike], between, siblings))
     return found

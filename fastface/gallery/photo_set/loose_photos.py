@@ -13,7 +13,7 @@ import numpy as np
 from fastface.cosine import cosines
 from fastface.gallery.photo_set.photos import Pick
 from fastface.gallery.photo_set.sources import Photo, Sources, make_label
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 from fastface.types import FloatArray
 
 __all__ = ["describe_mixed", "describe_nested", "join_loose"]
@@ -74,7 +74,7 @@ def describe_mixed(sources: Sources, groups: Sequence[Sequence[str]]) -> tuple[l
         told.update(photos)
         faults.append(
             f"{here!r}: each photo in it stands for a person of its own, but {num_alike} of the {len(photos)} show"
-            f" {counted(len(own), 'person')} ({examples}{'; …' if len(own) > _EXAMPLES else ''})."
+            f" {pluralize(len(own), 'person')} ({examples}{'; …' if len(own) > _EXAMPLES else ''})."
             f" Put the photos of each person into a folder: {shlex.quote(f'{here}/NAME/')};"
             f" or, if all are one person: {shlex.join(['-t', f'{name}={here}'])}"
         )

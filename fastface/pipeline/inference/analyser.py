@@ -26,7 +26,7 @@ def open_detector(settings: WorkerSettings) -> Detector:
     """
     session = open_session(
         settings.detector,
-        settings.device_of("detector"),
+        settings.network_device("detector"),
         threads=settings.threads,
         cache_folder=settings.cache_folder,
         shapes=detector_shapes(settings.ring.batch, settings.canvas),
@@ -42,7 +42,7 @@ def open_recogniser(settings: WorkerSettings) -> Recogniser:
     """
     session = open_session(
         settings.recogniser,
-        settings.device_of("recogniser"),
+        settings.network_device("recogniser"),
         threads=settings.threads,
         cache_folder=settings.cache_folder,
         shapes=recogniser_shapes(),
@@ -61,7 +61,7 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
     searcher = BodyFinder(
         open_person_detector(
             settings.persons,
-            settings.device_of("person"),
+            settings.network_device("person"),
             threads=settings.threads,
             cache_folder=settings.cache_folder,
         )

@@ -28,7 +28,7 @@ def is_raw_stream(head: bytes) -> bool:
 def is_chain(heads: ElementHeads) -> bool:
     """Return whether no zeros end within a unit of the stream; those at the end of the file are not looked at."""
     place = 0
-    while len(content := heads.read(place, _CHUNK_BYTES)) > 3:
+    while len(content := heads.read_bytes(place, _CHUNK_BYTES)) > 3:
         if _FORBIDDEN.search(content):
             return False
         # Zeros may go on in the next chunk.

@@ -43,7 +43,7 @@ class Bits:
         self._left -= zeros
         return self.take(zeros + 1) - 1
 
-    def signed(self) -> int:
+    def read_signed(self) -> int:
         """An Exp-Golomb code of a number with a sign."""
         code = self.number()
         return (code + 1) // 2 if code % 2 else -(code // 2)

@@ -103,5 +103,5 @@ def _skip_scaling(bits: Bits, count: int) -> None:
     last = following = 8
     for _ in range(count):
         if following:
-            following = (last + bits.signed()) % 256
+            following = (last + bits.read_signed()) % 256
         last = following or last

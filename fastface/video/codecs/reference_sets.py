@@ -229,6 +229,6 @@ def _skip_scaling(bits: Bits) -> None:
                 bits.number()
                 continue
             if size > 1:
-                bits.signed()
+                bits.read_signed()
             for _ in range(min(64, 1 << (4 + 2 * size))):
-                bits.signed()
+                bits.read_signed()

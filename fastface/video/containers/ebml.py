@@ -29,7 +29,7 @@ def is_chain(heads: ElementHeads) -> bool:
     hundred for each second of film, and all of what an element that goes beyond the file's end leaves.
     """
     place, cluster = 0, _Cluster()
-    while head := heads.read(place, _HEAD_BYTES):
+    while head := heads.read_bytes(place, _HEAD_BYTES):
         identity, num_bytes = read_number(head, keep_marker=True)
         if place == 0 and identity != _EBML:
             return True

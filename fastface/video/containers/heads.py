@@ -24,7 +24,7 @@ class ElementHeads:
         self._alive = alive
         self._begin, self._chunk = 0, b""
 
-    def read(self, place: int, num_bytes: int) -> bytes:
+    def read_bytes(self, place: int, num_bytes: int) -> bytes:
         """Bytes from a place; fewer at the end of the file."""
         begin = place - self._begin
         if not 0 <= begin <= len(self._chunk) - num_bytes:

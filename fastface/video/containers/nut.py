@@ -66,7 +66,7 @@ class _Main:
 def is_chain(heads: ElementHeads) -> bool:
     """Return whether frames and packets follow on each other up to the end."""
     place, main, syncpoint = len(FILE_ID), None, None
-    while head := heads.read(place, _HEAD_BYTES):
+    while head := heads.read_bytes(place, _HEAD_BYTES):
         if head[0] == ord("N"):
             code = int.from_bytes(head[:8])
             if code not in _START_CODES:
@@ -75,7 +75,7 @@ def is_chain(heads: ElementHeads) -> bool:
             size = numbers.next()
             content = place + 8 + numbers.place + (4 if size > _HEADER_CHECKSUM_FROM else 0)
             if code == _MAIN:
-                main = _read_main(heads.read(content, size))
+                main = _read_main(heads.read_bytes(content, size))
             if code == _SYNCPOINT:
                 syncpoint = place
             following = content + size

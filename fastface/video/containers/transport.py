@@ -35,7 +35,7 @@ def is_stream(heads: ElementHeads) -> bool:
 
 def _find_packets(heads: ElementHeads, place: int = 0) -> _Packets | None:
     """Find packets that begin within one packet's length of a place; None: nowhere."""
-    content = heads.read(place, _ENOUGH * max(_LENGTHS) + max(_LENGTHS))
+    content = heads.read_bytes(place, _ENOUGH * max(_LENGTHS) + max(_LENGTHS))
     for begin in range(max(_LENGTHS)):
         for length in _LENGTHS:
             syncs = content[begin : begin + _ENOUGH * length : length]
@@ -64,7 +64,7 @@ def is_chain(heads: ElementHeads) -> bool:
 def _breaks(heads: ElementHeads, packets: _Packets) -> Iterator[int]:
     """Places at which a packet should begin and none does."""
     place, length = packets.begin, packets.length
-    while content := heads.read(place, _CHUNK_PACKETS * length):
+    while content := heads.read_bytes(place, _CHUNK_PACKETS * length):
         syncs = content[::length]
         if syncs.count(_SYNC) < len(syncs):
             wrong = next(index for index, sync in enumerate(syncs) if sync != _SYNC)
@@ -73,5 +73,5 @@ def _breaks(heads: ElementHeads, packets: _Packets) -> Iterator[int]:
 
 
 def _is_table(heads: ElementHeads, place: int) -> bool:
-    head = heads.read(place, 3)
+    head = heads.read_bytes(place, 3)
     return int.from_bytes(head[1:3]) & 0x1FFF in _SEAM_IDENTIFIERS
