@@ -6,8 +6,6 @@ from pathlib import Path
 
 from fastface.files import atomic_path
 
-__all__ = ["Cells", "clock_cell", "pixels_cell", "score_cell", "seconds_cell", "write_csv"]
-
 Cells = Sequence[str | int]
 """One row. Texts that users chose have gone through `names.text_cell`."""
 

@@ -12,8 +12,6 @@ import signal
 from collections import Counter
 from collections.abc import Callable
 
-__all__ = ["ACTIONS", "fail_point"]
-
 
 def _error(number: int) -> Callable[[], None]:
     def fail() -> None:

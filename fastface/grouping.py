@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from fastface.types import Faces, FaceTracks, SampledFrames
 
-__all__ = ["TRACK_FACES", "TrackGroups", "group_tracks", "summarize_tracks"]
-
 TRACK_FACES = 8
 """Faces of a track that make its mean: those of the best quality. More add what is turned or blurred."""
 

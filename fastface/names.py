@@ -4,18 +4,6 @@ import hashlib
 import re
 from collections.abc import Collection, Sequence
 
-__all__ = [
-    "clean_text",
-    "file_name",
-    "is_shown",
-    "label_name",
-    "pluralize",
-    "safe_name",
-    "shorten_lines",
-    "text_cell",
-    "valid_text",
-]
-
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)

@@ -9,8 +9,7 @@ import pytest
 from backends_tools import CPU_DEVICES, SMALL, noise, open_bound, open_on, write_small_graph
 
 from fastface.backends import cuda_session as card_session
-from fastface.backends.cuda_errors import is_card_lost, is_out_of_memory
-from fastface.backends.cuda_session import CardSession
+from fastface.backends.cuda_session import CardSession, is_card_lost, is_out_of_memory
 from fastface.errors import BackendError, DeviceLostError
 
 OUT_OF_MEMORY = (

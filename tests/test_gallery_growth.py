@@ -10,7 +10,7 @@ from gallery_tools import axis, faces_of, gallery, show, target
 
 from fastface.gallery.growth import GalleryGrower, GrowthRule
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.search.growth_table import write_growth
+from fastface.search.archive_survey import write_growth
 from fastface.types import Faces, Gallery, GrownReference
 
 DIMENSION = 8

@@ -12,7 +12,7 @@ from fastface.errors import FaceIndexError
 from fastface.index.portraits import best_of_tracks
 from fastface.index.records import UnitRecord
 from fastface.index.store import VideoIndex
-from fastface.pipeline.portraits import BODY_GAP, FACE_GAP, PortraitClock
+from fastface.pipeline.portrait_taker import BODY_GAP, FACE_GAP, PortraitClock
 from fastface.types import Faces, SampledFrames, Sampling, Thumbnails, Unit
 from fastface.video.frames.frame import SampledFrame
 

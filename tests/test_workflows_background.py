@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from fastface.indexing.writer_thread import WriterThread
+from fastface.indexing.index_writer import WriterThread
 
 
 def test_what_follows_is_done_in_order_by_the_caller() -> None:

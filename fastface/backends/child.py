@@ -12,8 +12,6 @@ from typing import Any
 
 from fastface.errors import BackendError
 
-__all__ = ["ask", "processor_key", "read_answer"]
-
 _TIMEOUT_SECONDS = 180
 """A first start of CUDA on a cold machine compiles kernels; TensorRT builds the probe's engine in some ten seconds."""
 

@@ -26,8 +26,6 @@ from fastface.backends.session import DeviceInfo, Precision, ShapeRange
 from fastface.errors import BackendError
 from fastface.files import write_atomic
 
-__all__ = ["EngineNote", "build_engine", "engine_note", "open_engine"]
-
 _NOTE = "built.json"
 
 

@@ -11,22 +11,6 @@ from pathlib import Path
 from fastface.backends.session import Provider
 from fastface.errors import BackendError
 
-__all__ = [
-    "Card",
-    "Copy",
-    "card_copy",
-    "card_present",
-    "installed_versions",
-    "load_cuda",
-    "load_tensorrt",
-    "missing_packages",
-    "page_lock",
-    "query_card",
-    "require_driver",
-    "require_library",
-    "tensorrt_version_text",
-]
-
 _DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
 _EXTRAS: dict[Provider, str] = {"CUDA": "cuda", "TensorRT": "gpu", "CPU": "cpu"}

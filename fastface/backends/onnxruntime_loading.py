@@ -14,18 +14,6 @@ from fastface.backends.provider_options import cuda_options, session_entries
 from fastface.backends.session import DeviceInfo, Provider
 from fastface.errors import BackendError
 
-__all__ = [
-    "PROVIDER_NAMES",
-    "Providers",
-    "load_runtime",
-    "one_line",
-    "open_inner",
-    "open_on_card",
-    "runtime_cuda_major",
-    "runtime_errors",
-    "shortfall",
-]
-
 PROVIDER_NAMES: dict[Provider, str] = {
     "CPU": "CPUExecutionProvider",
     "CUDA": "CUDAExecutionProvider",

@@ -19,12 +19,9 @@ from fastface.backends.onnxruntime_loading import (
     open_on_card,
     runtime_cuda_major,
     runtime_errors,
-    shortfall,
 )
 from fastface.backends.session import DeviceInfo, Precision, Provider, Session, ShapeRange, Tensor
 from fastface.errors import BackendError
-
-__all__ = ["OnnxRuntimeSession", "describe", "open_session", "shortfall"]
 
 
 def describe(provider: Provider, card: int = 0) -> DeviceInfo:

@@ -24,8 +24,6 @@ import numpy.typing as npt
 from fastface.backends.session import DeviceInfo, Precision, Provider, ShapeRange, Tensor
 from fastface.errors import BackendError
 
-__all__ = ["OpenVinoSession", "compile_options", "describe", "open_session", "shortfall"]
-
 _INSTALL = "install it: pip install openvino"  # the extra cpu would put another onnxruntime over a card's
 _MAX_COMPILED = 12
 """Networks compiled for one size of picture each that are kept; each holds 20 to 100 MB. A film needs up to four:

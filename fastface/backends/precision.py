@@ -9,8 +9,6 @@ import numpy.typing as npt
 from fastface.backends.session import Precision, Tensor
 from fastface.suppression import suppress
 
-__all__ = ["LIMITS", "DetectionPairs", "PrecisionLimits", "disagreement", "pair_detections"]
-
 _FACE = 15
 """Columns of a face's row: score, box, landmarks."""
 

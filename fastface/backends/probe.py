@@ -19,8 +19,6 @@ from fastface.backends import onnxruntime_session, openvino_session
 from fastface.backends.session import DeviceInfo, Session, ShapeRange
 from fastface.errors import BackendError
 
-__all__ = ["check_device", "main", "write_probe_graph"]
-
 _MODULES = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
 _SHAPE = (1, 8, 8, 3)
 

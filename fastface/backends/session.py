@@ -10,8 +10,6 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Backend", "DeviceInfo", "Precision", "Provider", "Session", "ShapeRange", "Tensor"]
-
 Tensor = npt.NDArray[Any]
 Backend = Literal["onnxruntime", "openvino"]
 Provider = Literal["CPU", "CUDA", "TensorRT"]

@@ -17,8 +17,6 @@ from fastface.backends.session import DeviceInfo, Precision, ShapeRange, Tensor
 from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures
 from fastface.errors import BackendError
 
-__all__ = ["compare", "main"]
-
 _MODULES = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
 
 

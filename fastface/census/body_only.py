@@ -15,8 +15,6 @@ from fastface.names import pluralize
 from fastface.runtime.context import RunContext
 from fastface.types import Bodies, Faces, Tracks
 
-__all__ = ["BodyOnlyStretches", "read_bodies", "take_unseen"]
-
 _Rows = npt.NDArray[np.int64]
 
 

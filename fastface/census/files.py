@@ -28,8 +28,6 @@ from fastface.names import safe_name
 from fastface.runtime.context import RunContext
 from fastface.types import Person, Portrait, Thumbnails
 
-__all__ = ["write_people"]
-
 _Rows = npt.NDArray[np.int64]
 
 _FOLDER = "people"

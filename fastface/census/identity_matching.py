@@ -16,8 +16,6 @@ from fastface.names import valid_text
 from fastface.runtime.context import RunContext
 from fastface.types import Person, Tracks
 
-__all__ = ["known_persons", "open_context_store", "pick_threshold"]
-
 
 def open_context_store(context: RunContext) -> str:
     """The identity store of the settings, or the output folder's own."""

@@ -22,8 +22,6 @@ from fastface.runtime.context import RunContext
 from fastface.search.searcher import VideoFindings
 from fastface.types import Faces, Person
 
-__all__ = ["PhotoNames", "is_reserved_name", "name_by_photos", "source_key"]
-
 _SCHEMA_VERSION = 1
 
 _LEAST_SHARE = 0.5

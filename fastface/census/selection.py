@@ -16,20 +16,6 @@ from fastface.names import valid_text
 from fastface.runtime.context import RunContext
 from fastface.types import Bodies, Faces, Tracks
 
-__all__ = [
-    "best_tracks",
-    "body_anchors",
-    "choose_anchors",
-    "face_anchors",
-    "find_current_anchors",
-    "find_places",
-    "in_words",
-    "log_correction",
-    "make_anchor",
-    "tell_store",
-    "together_note",
-]
-
 _Rows = npt.NDArray[np.int64]
 
 

@@ -22,8 +22,6 @@ from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.context import RunContext
 from fastface.video.fingerprint import fingerprint
 
-__all__ = ["BestFace", "decode_portraits"]
-
 
 @dataclass(frozen=True, slots=True)
 class BestFace:

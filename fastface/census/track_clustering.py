@@ -14,8 +14,6 @@ from fastface.config import PeopleConfig
 from fastface.cosine import normalize_rows
 from fastface.impostors import ImpostorDistribution
 
-__all__ = ["cluster_table", "find_rejected", "rejected_rows"]
-
 
 def cluster_table(
     table: TrackTable,

@@ -15,8 +15,6 @@ from fastface.runtime.index_settings import read_sampling
 from fastface.types import Faces, Tracks, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
-__all__ = ["TrackTable", "take_roll"]
-
 
 @dataclass(frozen=True, slots=True)
 class TrackTable:

@@ -10,8 +10,6 @@ from typer.main import get_command, get_group
 from fastface.cli.usage import PlainCommand, PlainGroup
 from fastface.runtime.context import VERSION
 
-__all__ = ["COMMANDS", "app"]
-
 COMMANDS = {
     "run": ("run.run", "fastface run videos/ -t photos/ -o out"),
     "scan": ("run.scan", "fastface scan videos/ -o out"),

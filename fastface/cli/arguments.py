@@ -7,8 +7,6 @@ import typer
 
 from fastface.errors import ConfigError
 
-__all__ = ["IN_FOLDER", "OUT_FOLDER", "SAMPLES_FOLDER", "Inputs", "Out", "Targets", "holds_anything", "or_samples"]
-
 IN_FOLDER = "in_video"
 SAMPLES_FOLDER = "samples"
 OUT_FOLDER = Path("out")

@@ -22,8 +22,6 @@ from fastface.runtime.observer import BarObserver, Observer
 from fastface.runtime.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
 
-__all__ = ["MOST_ROWS", "as_json", "console", "finish", "make_observer", "out_option", "plain", "say", "show"]
-
 MOST_ROWS = 20
 """Rows of a table in a terminal; files have the others."""
 

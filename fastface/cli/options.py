@@ -17,25 +17,6 @@ from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError
 from fastface.runtime.saved_settings import read_remembered
 
-__all__ = [
-    "CURATE",
-    "DEVICE",
-    "ENGINES",
-    "EXPORT",
-    "GROWTH",
-    "LIMITS",
-    "MATCH",
-    "MODELS",
-    "PEOPLE",
-    "REFERENCES",
-    "RUN",
-    "SAMPLING",
-    "SCAN",
-    "SPANS",
-    "Invocation",
-    "with_settings",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Flag:

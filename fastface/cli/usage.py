@@ -6,8 +6,6 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["PlainCommand", "PlainGroup", "usage_line"]
-
 _PATHS_BELONG = {
     "find": "give photos with -t, as: fastface find -t {paths}",
     "calibrate": "give photos with -t, as: fastface calibrate -t {paths}",

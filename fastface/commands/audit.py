@@ -47,8 +47,6 @@ from fastface.runtime.resources import num_cores
 from fastface.runtime.shutdown import interruptible
 from fastface.video.fingerprint import fingerprint
 
-__all__ = ["AuditPlan", "AuditResult", "draw_audit", "plan_audit", "score_audit"]
-
 _PAGE, _SAMPLE, _RESULT = "audit/audit.html", "audit/sample.json", "audit/result.json"
 _PICTURES_A_JOB = 12
 _ROLES = ("hit", "near", "face", "beside", "empty")

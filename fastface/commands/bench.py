@@ -25,21 +25,6 @@ from fastface.runtime.output_folder import discover_inputs
 from fastface.runtime.precisions import describe_networks
 from fastface.runtime.run_report import RunResult
 
-__all__ = [
-    "COLUMNS",
-    "STAGES",
-    "Combination",
-    "Measurement",
-    "bench",
-    "cells",
-    "describe_combination",
-    "draw_chart",
-    "list_combinations",
-    "preview_bench",
-    "profile_text",
-    "write_report",
-]
-
 STAGES = ("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "picture", "wait_batch")
 """Where the time of decoders (the first four) and of workers (the others) goes."""
 

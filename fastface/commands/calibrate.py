@@ -37,8 +37,6 @@ from fastface.search.archive_survey import build_rule, observe_archive
 from fastface.search.searcher import open_searcher
 from fastface.types import Gallery
 
-__all__ = ["CHART_NAME", "Calibration", "Comparison", "DecisionLimits", "RiskPoint", "calibrate"]
-
 CHART_NAME = "calibration.png"
 
 _PHOTO_MATES = "photo, own person"

@@ -43,8 +43,6 @@ from fastface.runtime.observer import Observer
 from fastface.tracking.track_cuts import best_cut
 from fastface.types import Tracks
 
-__all__ = ["Correction", "correct", "undo"]
-
 Correction = Literal["merge", "split", "reject", "restore"]
 
 _Rows = npt.NDArray[np.int64]

@@ -29,8 +29,6 @@ from fastface.runtime.run_report import CLEAN, SOME_NOT_DONE
 from fastface.runtime.shutdown import interruptible
 from fastface.types import Gallery
 
-__all__ = ["CurateResult", "curate"]
-
 _BELOW_EVERY_COSINE = -1.0
 
 

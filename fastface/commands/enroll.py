@@ -24,8 +24,6 @@ from fastface.runtime.shutdown import interruptible
 from fastface.types import Faces, Gallery
 from fastface.video.frames.canvas import picture_limit
 
-__all__ = ["enrol", "enroll"]
-
 _SERVE = "fastface.enrollment.process:serve"
 _MIN_FACE = 16
 

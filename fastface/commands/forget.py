@@ -14,8 +14,6 @@ from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 
-__all__ = ["ForgetResult", "forget"]
-
 
 @dataclass(frozen=True, slots=True)
 class ForgetResult:

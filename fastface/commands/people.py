@@ -23,8 +23,6 @@ from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
 from fastface.types import Bodies, Faces, HitKind, Hits, Person
 
-__all__ = ["PeopleResult", "people", "publish"]
-
 
 @dataclass(frozen=True, slots=True)
 class PeopleResult:

@@ -46,8 +46,6 @@ from fastface.search.searcher import VideoFindings, scanned_pictures
 from fastface.timeline import build_spans
 from fastface.types import Bodies, Faces, Gallery, HitKind, Hits, Person, Target
 
-__all__ = ["pick"]
-
 _Rows = npt.NDArray[np.int64]
 
 _PICKED = "primary_person.npz"

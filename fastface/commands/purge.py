@@ -9,8 +9,6 @@ from fastface.errors import ConfigError, FastfaceError
 from fastface.index.ledger import Ledger
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 
-__all__ = ["PurgeResult", "purge"]
-
 _PICTURES = ("crops/", "snapshots/", "targets/")
 _PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
 _FOLDERS = (*_PICTURES, "audit/", "people/", "banks/")

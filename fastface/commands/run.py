@@ -36,8 +36,6 @@ from fastface.search.searcher import Searcher, VideoFindings, open_searcher
 from fastface.types import Faces, NearMiss, SpanRow
 from fastface.video.discover import Discovery, VideoFile
 
-__all__ = ["find", "run", "scan"]
-
 _MOST_REMARKS = 20
 """Remarks on photos that are printed; run.json has more of them."""
 _MOST_REMARKED = 8

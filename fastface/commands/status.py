@@ -16,8 +16,6 @@ from fastface.names import valid_text
 from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
 
-__all__ = ["Status", "read_status"]
-
 _MOST_LOG_BYTES = 16 << 20
 """Of the log's end that is read: some hundred thousand lines, of which one is the begin of the last run."""
 

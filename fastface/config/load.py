@@ -28,8 +28,6 @@ from fastface.config.sections import (
 from fastface.config.values import Section
 from fastface.errors import ConfigError
 
-__all__ = ["Config", "load_config", "profiles_folder"]
-
 
 class Config(Section):
     """All settings of a run."""

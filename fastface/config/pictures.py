@@ -7,8 +7,6 @@ from pydantic import Field, model_validator
 from fastface.config.values import HashBits, Seconds, Section, Share, Similarity, Weight
 from fastface.types import DOUBLE_COSINE, PROFILE_YAW
 
-__all__ = ["BodyConfig", "CurateConfig"]
-
 
 class BodyConfig(Section):
     """How a body crop is framed: weights of the parts of its score, which is least for the best, and their limits."""

@@ -21,18 +21,6 @@ from fastface.config.values import (
 )
 from fastface.types import DecoderName, Rank, Sampling
 
-__all__ = [
-    "ExportConfig",
-    "GrowthConfig",
-    "MatchConfig",
-    "ModelsConfig",
-    "PeopleConfig",
-    "ReferencesConfig",
-    "RunConfig",
-    "ScanConfig",
-    "SpansConfig",
-]
-
 
 class ScanConfig(Section):
     """Choice of frames to search, and number of processes."""

@@ -9,22 +9,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from fastface.types import Size
 
-__all__ = [
-    "Cards",
-    "ClockTime",
-    "DetSize",
-    "HashBits",
-    "Pad",
-    "Paths",
-    "PictureSize",
-    "Ratios",
-    "Seconds",
-    "Section",
-    "Share",
-    "Similarity",
-    "Weight",
-]
-
 
 def _det_size(value: object) -> object:
     """`auto` or `WxH`, sides multiples of 32."""

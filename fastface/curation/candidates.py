@@ -11,21 +11,6 @@ from fastface.curation.sources import Source
 from fastface.faces.wholeness import is_uncut
 from fastface.types import Faces, FramingClass, Size
 
-__all__ = [
-    "FRAMINGS",
-    "Candidate",
-    "FaceMeasures",
-    "PictureMeasures",
-    "Pose",
-    "ReadPicture",
-    "classify_framing",
-    "classify_pose",
-    "exposure",
-    "largest_face",
-    "score_candidate",
-    "take_face",
-]
-
 Pose = Literal["frontal", "three-quarter", "profile"]
 
 FRAMINGS: tuple[FramingClass, ...] = ("close-up", "portrait", "half", "full")

@@ -11,8 +11,6 @@ from fastface.curation.candidates import Candidate, largest_face, take_face
 from fastface.curation.likeness import cosines_to
 from fastface.names import valid_text
 
-__all__ = ["CandidateMatches", "compare_with_medoid", "take_asked_faces", "take_largest_faces"]
-
 _UNLIKE_SHARE = 0.5
 """Share of the match threshold below which a face is far away from the medoid. Cosines of different persons stay
 below a third of the threshold for nearly all pairs; profiles of the same person may fall below it."""

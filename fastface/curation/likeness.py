@@ -9,8 +9,6 @@ import numpy.typing as npt
 from fastface.config import CurateConfig
 from fastface.curation.candidates import Candidate
 
-__all__ = ["CandidateArrays", "cosines_to", "drop_copies", "drop_doubles", "number_scenes"]
-
 _SAME_POSE_DEGREES = 10.0
 """Yaws that differ by less are one pose: the estimate is good to about that."""
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 from fastface.curation.candidates import PictureMeasures
 from fastface.types import Image
 
-__all__ = ["measure", "perceptual_hash"]
-
 _SIDE = 512
 """Longer side in pixels that larger pictures are scaled down to."""
 

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from fastface.curation.candidates import Candidate
 from fastface.curation.likeness import CandidateArrays
 
-__all__ = ["find_overlays", "is_overlaid"]
-
 _SAME_LEVELS = 4.0
 """Median difference of grey levels up to which two pictures are copies, apart from what is laid over one of them."""
 _DIFFERENT_LEVELS = 10.0

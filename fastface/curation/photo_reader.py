@@ -6,14 +6,12 @@ from pathlib import Path
 
 from fastface.config import Config
 from fastface.curation.candidates import ReadPicture
-from fastface.curation.pages import Page
+from fastface.curation.contact_sheet import Page
 from fastface.enrollment.photo_pool import STALL_SECONDS, picture_settings, read_pictures, refusal
 from fastface.errors import InputError
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.networks import Networks
-
-__all__ = ["PhotoReader"]
 
 
 class PhotoReader:

@@ -7,9 +7,8 @@ from pathlib import Path
 import cv2
 
 from fastface.curation.candidates import ReadPicture
+from fastface.curation.contact_sheet import Page, draw_page
 from fastface.curation.measures import measure
-from fastface.curation.pages import Page
-from fastface.curation.sheet import draw_page
 from fastface.errors import InputError
 from fastface.faces.analyse import FaceAnalyser
 from fastface.pipeline.inference.analyser import open_analyser
@@ -17,8 +16,6 @@ from fastface.pipeline.messages import Heartbeat, WorkerSettings
 from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import Image
 from fastface.video.frames.image_file import read_format, read_picture
-
-__all__ = ["serve"]
 
 _SUFFIXES = {
     "JPEG": ".jpg",

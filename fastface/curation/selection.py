@@ -10,8 +10,6 @@ from fastface.curation.candidates import FRAMINGS, Candidate
 from fastface.curation.likeness import CandidateArrays
 from fastface.types import FramingClass
 
-__all__ = ["deal", "keep_moments", "select", "spread"]
-
 _PLURALS: dict[FramingClass, str] = {
     "close-up": "close-ups",
     "portrait": "portraits",

@@ -13,8 +13,6 @@ from fastface.demo.persons import Disguise, Person
 from fastface.demo.sprites import HEAD_REACH, SHOULDER_REACH, sprite
 from fastface.types import FloatArray, Image, Size
 
-__all__ = ["BARCODE_HEIGHT", "Appearance", "Scene", "Script", "Sighting"]
-
 BARCODE_HEIGHT: Final = 16
 """Pixels at the bottom of a film of scale 1 that a barcode takes."""
 

@@ -33,8 +33,6 @@ from fastface.runtime.output_folder import check_writable, nearest
 from fastface.runtime.precisions import describe_precisions
 from fastface.runtime.resources import num_cores
 
-__all__ = ["Check", "examine"]
-
 _PACKAGES = ("fastface", "numpy", "av", "opencv-python-headless", "onnx", "pyarrow", "pillow")
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "PyNvVideoCodec", "ultralytics")
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")

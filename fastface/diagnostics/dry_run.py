@@ -18,17 +18,6 @@ from fastface.runtime.precisions import describe_device, describe_networks, desc
 from fastface.runtime.resources import choose_layout
 from fastface.search.earlier_answers import describe_move
 
-__all__ = [
-    "Preview",
-    "preview_build",
-    "preview_demo",
-    "preview_enroll",
-    "preview_find",
-    "preview_install",
-    "preview_people",
-    "preview_run",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Preview:

@@ -22,20 +22,6 @@ from fastface.runtime.output_folder import check_writable, discover_inputs, near
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.video.discover import Discovery
 
-__all__ = [
-    "catch_fault",
-    "check_decoder",
-    "check_out",
-    "check_ring",
-    "check_space",
-    "look_ahead",
-    "look_at_index",
-    "look_back",
-    "plan_layout",
-    "raise_descriptors",
-    "target_faults",
-]
-
 _LEAST_SPACE = 256 << 10
 """Bytes below which not even the tables of one film fit."""
 

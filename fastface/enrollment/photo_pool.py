@@ -16,8 +16,6 @@ from fastface.runtime.networks import Networks, usual_canvas
 from fastface.runtime.resources import choose_layout, num_cores
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
-__all__ = ["STALL_SECONDS", "picture_settings", "read_pictures", "refusal"]
-
 STALL_SECONDS = 900.0
 """The first picture waits for the networks, which a runtime may have to compile; that takes minutes and is silent."""
 

@@ -20,8 +20,6 @@ from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import Faces, Image
 from fastface.video.frames.image_file import MAX_PIXELS, read_picture
 
-__all__ = ["serve"]
-
 
 def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettings, Resampling, int]) -> None:
     """The life of the enrolment process; called by `process.child_main` in the child.

@@ -32,8 +32,6 @@ from fastface.search.searcher import VideoFindings
 from fastface.types import ClipCut, Span, SpanRow, VideoInfo
 from fastface.video.fingerprint import fingerprint
 
-__all__ = ["Exporter", "Exports"]
-
 _Stamp = tuple[int, int]
 """Inode and time of change."""
 

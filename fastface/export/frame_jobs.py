@@ -6,8 +6,6 @@ from pathlib import Path
 
 from fastface.types import VideoInfo
 
-__all__ = ["Box", "CellsJob", "FrameImages", "FramePicture", "FramesJob", "PhotoJob"]
-
 Box = tuple[float, float, float, float]
 
 

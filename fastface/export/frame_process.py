@@ -14,8 +14,6 @@ from fastface.types import Image
 from fastface.video.frames.display_frames import decode_frames, decode_samples
 from fastface.video.frames.image_file import read_picture
 
-__all__ = ["serve"]
-
 _LONGEST = 880
 _CLOSE_UP = 260
 _THUMBNAIL = 220

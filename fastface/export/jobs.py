@@ -10,19 +10,6 @@ from fastface.export.plan import BoxLabel, ClipMode, CropStyle
 from fastface.persons.network import PersonNetwork
 from fastface.types import VideoInfo
 
-__all__ = [
-    "BoxedJob",
-    "ClipJob",
-    "CropJob",
-    "ExportJob",
-    "ExportResult",
-    "ExportSettings",
-    "PicturesJob",
-    "PortraitJob",
-    "PortraitsJob",
-    "SnapshotJob",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class ClipJob:

@@ -33,8 +33,6 @@ from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import FloatArray, Image
 from fastface.video.frames.display_frames import decode_frames
 
-__all__ = ["serve"]
-
 _BATCH_PIXELS = 1 << 24
 """Of the frames that wait for the person network together: 50 MB."""
 

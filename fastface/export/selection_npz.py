@@ -24,8 +24,6 @@ from fastface.files import atomic_path
 from fastface.names import valid_text
 from fastface.types import Bodies, Faces, Hits
 
-__all__ = ["PickedVideo", "write_picked"]
-
 
 @dataclass(frozen=True, slots=True)
 class PickedVideo:

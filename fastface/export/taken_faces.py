@@ -13,8 +13,6 @@ from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.context import RunContext
 
-__all__ = ["write_taken_faces"]
-
 _FOLDER = "targets"
 _SERVE = "fastface.export.frame_process:serve"
 _NAME_BYTES = 100

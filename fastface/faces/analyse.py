@@ -21,8 +21,6 @@ from fastface.suppression import suppress
 from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, SecondLooks, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
-__all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "PhotoFaces", "letterbox"]
-
 PICTURE_CONTENTS = (640, 320)
 """Sides that a single picture is scaled to, until a face is found. A face that fills a picture of 640 is larger than
 any that SCRFD learned: of 183 portraits cut at the face's box it found none, and at 320 all of them. Both lie in the

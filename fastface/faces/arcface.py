@@ -6,8 +6,6 @@ import numpy.typing as npt
 from fastface.backends import Session
 from fastface.types import FloatArray
 
-__all__ = ["MAX_CHUNK", "Recogniser", "chunk_sizes", "l2_normalise"]
-
 MAX_CHUNK = 16
 """Most faces that the network sees at once. Larger chunks were no faster on a CPU."""
 

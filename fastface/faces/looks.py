@@ -20,8 +20,6 @@ from fastface.suppression import suppress
 from fastface.types import Image, SecondLooks, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
-__all__ = ["find_in_frames", "find_in_picture", "least_score", "letterbox"]
-
 _LARGE_SHARE = 0.55
 """Share of the canvas' longer side from which a face is looked at on half the canvas too."""
 

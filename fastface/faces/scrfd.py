@@ -15,8 +15,6 @@ import numpy.typing as npt
 from fastface.backends import Session
 from fastface.suppression import suppress
 
-__all__ = ["NMS_IOU", "Detections", "Detector"]
-
 NMS_IOU = 0.4
 """Overlap above which the lower of two boxes goes: insightface's value for SCRFD."""
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from fastface.types import Faces
 
-__all__ = ["is_continued", "is_telling", "judge_pairs", "max_gap_seconds", "overlaps"]
-
 GAP_SAMPLES = 3.5
 GAP_SECONDS = 0.5
 """A track bridges two missed samples, or half a second where samples are denser than that."""

@@ -7,8 +7,6 @@ import numpy.typing as npt
 from fastface.faces.align import cut_picture, cut_planes
 from fastface.types import Faces, Geometry, Image, Thumbnails
 
-__all__ = ["draw_portrait", "picture_faces"]
-
 SIZE = 144
 """Side in pixels."""
 

@@ -22,20 +22,6 @@ from fastface.faces.scrfd import Detections, Detector
 from fastface.types import Image
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
-__all__ = [
-    "CANDIDATE_SCORE",
-    "CLEAR_SCORE",
-    "LARGEST_LEAN",
-    "NUM_TURNS",
-    "TurnScores",
-    "is_leaning",
-    "measure_roll",
-    "score_turns",
-    "turn_back",
-    "turn_doubtful",
-    "turn_picture",
-]
-
 NUM_TURNS = 4
 _SIDES = (160, 96, 128, 224, 320)
 """Sides of the squares in which a picture is shown in all four turns; four of the largest fill the canvas."""

@@ -24,19 +24,6 @@ import numpy.typing as npt
 from fastface.gallery.trials import PhotoTrials, Trials
 from fastface.types import FloatArray
 
-__all__ = [
-    "LEAST_STRANGERS",
-    "ExponentialTail",
-    "RateEstimate",
-    "RequiredThreshold",
-    "choose_threshold",
-    "counted_rate",
-    "fit_tail",
-    "needed_threshold",
-    "shortages",
-    "suggest_margin",
-]
-
 _LEAST_MATES = 10
 """Photos with another photo of the same person beside them."""
 

@@ -19,8 +19,6 @@ from fastface.gallery.thresholds import TrackRule
 from fastface.gallery.track_voting import TrackEvidence
 from fastface.types import FaceTracks, HitKind
 
-__all__ = ["TrackDecision", "decide_tracks", "find_near_misses"]
-
 
 @dataclass(frozen=True, slots=True)
 class TrackDecision:

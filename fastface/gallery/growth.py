@@ -19,8 +19,6 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.track_voting import TrackEvidence
 from fastface.types import Faces, FaceTracks, Gallery, GrownReference, RowTable, Target
 
-__all__ = ["GalleryGrower", "GrowthRule"]
-
 _POSE_EDGES = (-45.0, -15.0, 15.0, 45.0)
 """Degrees of yaw between which faces count as of one pose."""
 

@@ -16,8 +16,6 @@ from fastface.gallery.thresholds import MatchThresholds
 from fastface.gallery.track_voting import EvidenceModel, TrackEvidence
 from fastface.types import Bodies, Faces, FaceTracks, Gallery, HitKind, Hits, NearMiss
 
-__all__ = ["EVERYONE", "Matches", "VideoFaces", "follow_bodies", "match", "match_tracks"]
-
 EVERYONE = "everyone"
 """The label of every face, where the targets are `'*'`."""
 

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from fastface.gallery.reference_set import NO_COSINE, ReferenceSet
 
-__all__ = ["NearestTargets", "match_given", "match_nearest"]
-
 
 @dataclass(frozen=True, slots=True)
 class NearestTargets:

@@ -14,8 +14,6 @@ from fastface.gallery.nearest import match_given
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.types import Faces, GrownReference, Hits
 
-__all__ = ["without_own_tracks"]
-
 _NO_TRACK = -1
 
 

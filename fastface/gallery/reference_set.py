@@ -9,8 +9,6 @@ import numpy.typing as npt
 from fastface.cosine import References, cosine_blocks, near_rows, row_blocks
 from fastface.types import FloatArray, Gallery, GrownReference
 
-__all__ = ["NO_COSINE", "ReferenceSet"]
-
 NO_COSINE = -2.0
 """Below every cosine."""
 

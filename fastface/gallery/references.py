@@ -36,9 +36,6 @@ from fastface.gallery.photo_set.sources import Photo, Sources, collect
 from fastface.names import valid_text
 from fastface.types import Gallery, Target
 
-__all__ = ["GalleryReport", "PhotoReport", "ReferenceRule", "load_gallery", "save_gallery"]
-
-
 _MOST_UNUSABLE = 3
 """Photos without a usable face that are named, of a folder that must be sorted first; more are told after that."""
 

@@ -5,8 +5,6 @@ from typing import Self
 
 from fastface.impostors import ImpostorDistribution
 
-__all__ = ["ComparisonCounts", "MatchThresholds", "TrackRule", "allowed_rate", "counted_pairs"]
-
 _SHARE_ANYWHERE, _SHARE_IN_FILM, _SHARE_IN_SHOT = 0.8, 0.1, 0.1
 """How the risk is shared out: most of it to the tracks of which nothing else is known."""
 

@@ -27,8 +27,6 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
 from fastface.types import FloatArray, RowTable
 
-__all__ = ["NO_EVIDENCE", "Cohort", "EvidenceModel", "TrackEvidence"]
-
 NO_EVIDENCE = -2.0
 """Below every cosine."""
 

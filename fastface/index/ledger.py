@@ -16,8 +16,6 @@ from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
 from fastface.index.records import UnitRecord, VideoRecord, info_from_text, info_to_text
 
-__all__ = ["Ledger"]
-
 _VERSION = 4
 """Of the tables, kept as SQLite's `user_version`; 0 is a new file."""
 

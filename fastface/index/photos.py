@@ -14,8 +14,6 @@ from fastface.files import atomic_path, private_folder
 from fastface.index.schema import check_schema, from_table, read_embeddings, to_table
 from fastface.types import Faces
 
-__all__ = ["PhotoIndex"]
-
 _LARGEST_BYTES = 256 << 20
 
 

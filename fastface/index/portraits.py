@@ -14,15 +14,6 @@ from fastface.errors import FaceIndexError
 from fastface.index.schema import SCHEMA_VERSION
 from fastface.types import Faces, Thumbnails
 
-__all__ = [
-    "best_of_tracks",
-    "best_rows",
-    "check_portraits",
-    "portrait_rows",
-    "portraits_from_table",
-    "portraits_to_table",
-]
-
 MOST_A_TRACK = 4
 APART_SECONDS = 1.0
 """Pictures of one track that are nearer in time show the same."""

@@ -8,8 +8,6 @@ from typing import Any
 
 from fastface.types import Size, VideoInfo
 
-__all__ = ["UnitRecord", "VideoRecord", "info_from_text", "info_to_text"]
-
 
 @dataclass(frozen=True, slots=True)
 class VideoRecord:

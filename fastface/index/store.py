@@ -28,16 +28,20 @@ from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
 from fastface.grouping import summarize_tracks
 from fastface.index.bodies import LEAN_COLUMNS, bodies_from_table, bodies_to_table, check_bodies
-from fastface.index.frames import LEAN_FRAME_COLUMNS, check_frames, frames_from_table, frames_to_table
+from fastface.index.frame_tables import (
+    LEAN_FRAME_COLUMNS,
+    check_frames,
+    check_tracks,
+    frames_from_table,
+    frames_to_table,
+    tracks_from_table,
+    tracks_to_table,
+)
 from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, from_table, read_embeddings, to_table
-from fastface.index.tracks import check_tracks, tracks_from_table, tracks_to_table
 from fastface.types import Bodies, Faces, FaceTracks, SampledFrames, Thumbnails
 from fastface.video.frames.shots import number_shots
-
-__all__ = ["VideoIndex"]
-
 
 _COMPRESSION = {"embedding.list.element": "NONE", **dict.fromkeys(("time", "pts", "track"), "ZSTD")}
 """By column, as Parquet names it; those not named are not compressed."""

@@ -9,8 +9,6 @@ from fastface.names import pluralize
 from fastface.video.frames.frame import CANNOT_READ
 from fastface.video.integrity.encryption import ENCRYPTED
 
-__all__ = ["MIN_COVERAGE", "STATE_WORDS", "FinalState", "describe_state", "judge", "was_unread"]
-
 STATE_WORDS = {
     "done": "done",
     "waiting": "waiting",

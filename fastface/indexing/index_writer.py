@@ -1,13 +1,17 @@
 """Write the index files of finished units and videos: tracks, pictures, tables.
 
-All of it is done in the background, with nothing but what is given: see `indexing.writer_thread`.
+One thread writes files beside the event loop, which would otherwise hear no message meanwhile. The two threads share
+nothing that changes: each job is given all that it needs, and the thread of the loop takes its result.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +32,6 @@ from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, VideoInfo
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.shots import number_shots
-
-__all__ = ["IndexWriter", "VideoResults"]
 
 _CHANGED = "still being written; run again later"
 
@@ -190,3 +192,50 @@ def _change(record: VideoRecord) -> str:
         return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
     except InputError as error:
         return f"the file disappeared while it was read ({error.reason})"
+
+
+_MOST_GIVEN = 2
+"""Pieces that may be given and not settled: each holds what a stretch of video has shown."""
+
+_Result = TypeVar("_Result")
+
+
+class WriterThread:
+    """Does one piece of work after the other. A context manager.
+
+    Where it is left with an error, what has not begun is not done, and the piece in work is waited for.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "background")
+        self._given: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
+        self._is_closing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_closing = True
+        self._thread.shutdown(cancel_futures=True)
+        while self._given:
+            work, then = self._given.popleft()
+            if not work.cancelled() and work.exception() is None:
+                then(work.result())  # what is done should not have to be done again
+
+    def do(self, work: Callable[[], _Result], then: Callable[[_Result], None]) -> None:
+        """Has a piece of work done; `then` is called with its result by `settle`. At the end nothing more is begun."""
+        if not self._is_closing:
+            self._given.append((self._thread.submit(work), then))
+
+    def settle(self, most_given: int = _MOST_GIVEN) -> None:
+        """Does what follows of all that is done, in the order in which it was given.
+
+        Args:
+            most_given: Waits until no more than so many pieces are left; 0 waits for all.
+
+        Raises:
+            Exception: Whatever a piece of work ended with.
+        """
+        while self._given and (len(self._given) > most_given or self._given[0][0].done()):
+            work, then = self._given.popleft()
+            then(work.result())

@@ -11,8 +11,6 @@ from fastface.runtime.context import RunContext
 from fastface.runtime.networks import usual_canvas
 from fastface.types import BlurGate, SecondLooks, Size
 
-__all__ = ["open_coordinator"]
-
 
 @contextmanager
 def open_coordinator(context: RunContext) -> Iterator[Coordinator]:

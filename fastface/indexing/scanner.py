@@ -12,8 +12,7 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import was_unread
-from fastface.indexing.index_writer import IndexWriter, VideoResults
-from fastface.indexing.writer_thread import WriterThread
+from fastface.indexing.index_writer import IndexWriter, VideoResults, WriterThread
 from fastface.names import pluralize
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import (
@@ -33,9 +32,6 @@ from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.frame import UnitReport
-
-__all__ = ["Scanner", "open_scanner"]
-
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
 """States that another run may better: what ended it may have been the machine's and not the file's."""

@@ -11,8 +11,6 @@ from fastface.index.records import VideoRecord
 from fastface.video.discover import Skipped, VideoFile, casefold_name, with_path_digest
 from fastface.video.fingerprint import content_digest, fingerprint
 
-__all__ = ["drop_copies", "settle_names"]
-
 
 def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> tuple[VideoFile, ...]:
     """The same videos, under names that agree with those that OUT knows.

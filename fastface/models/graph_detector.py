@@ -25,8 +25,6 @@ from fastface.models.graph_edit import (
 )
 from fastface.models.graph_input import PICTURES, attach_picture_input
 
-__all__ = ["MAX_ROWS", "HeadLevel", "find_heads", "rewrite_detector"]
-
 MAX_ROWS = 1024
 """Rows K of the output at most. A face lights about five anchors at the usual threshold, so this is two hundred faces
 in one canvas; rows below the threshold are dropped by the caller."""

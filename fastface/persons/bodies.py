@@ -12,8 +12,6 @@ from fastface.persons.colours import describe_colours
 from fastface.persons.yolo import PersonDetections, PersonDetector
 from fastface.types import Bodies, Geometry, Image
 
-__all__ = ["BodyFinder", "FrameTime"]
-
 PICTURE_HEIGHT = 160
 """Most rows of a small picture."""
 

@@ -17,8 +17,6 @@ from fastface.files import atomic_path
 from fastface.models.graph import inspect_graph
 from fastface.models.selection import PERSON_FOLDER
 
-__all__ = ["SIDES", "export_person", "exported_path"]
-
 SIDES = "a multiple of 32 from 64 to 2048"
 """What the canvas' side may be: the largest stride is 32."""
 

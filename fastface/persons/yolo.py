@@ -17,8 +17,6 @@ from fastface.persons.network import BATCH, PersonNetwork
 from fastface.suppression import suppress
 from fastface.types import FloatArray, Image
 
-__all__ = ["NMS_IOU", "PERSON_THRESHOLD", "PersonDetections", "PersonDetector", "open_person_detector"]
-
 PERSON_THRESHOLD = 0.3
 """Smallest score of a person: YOLOX's demonstration has 0.3, ultralytics 0.25."""
 

@@ -13,8 +13,6 @@ from fastface.pipeline.messages import Inferred, SlotFilled, UnitDecoded
 from fastface.types import SIGNATURE_SIZE, Bodies, Faces, SampledFrames, Thumbnails, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
-__all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "may_lease", "rate_blame"]
-
 _FAULT_BLAME = 4
 _KILL_BLAME = 1
 QUARANTINE_BLAME = 3 * _FAULT_BLAME

@@ -7,8 +7,6 @@ from pathlib import Path
 from fastface.backends import DeviceInfo, EngineNote, ShapeRange, build_engine, engine_note
 from fastface.pipeline.task_pool import serve_tasks
 
-__all__ = ["EngineJob", "serve"]
-
 
 @dataclass(frozen=True, slots=True)
 class EngineJob:

@@ -40,8 +40,6 @@ from fastface.pipeline.slots import SlotState, SlotTable
 from fastface.types import Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
-__all__ = ["Coordinator"]
-
 _GRANTS_AHEAD = 2
 _LEASES_AHEAD = 2
 """One in work, one waiting in the pipe: a child never waits for the coordinator's answer."""

@@ -29,7 +29,7 @@ from fastface.pipeline.messages import (
     UnitDecoded,
     UnitRefused,
 )
-from fastface.pipeline.portraits import BODY_GAP, FACE_GAP, PortraitClock
+from fastface.pipeline.portrait_taker import BODY_GAP, FACE_GAP, PortraitClock
 from fastface.pipeline.process import HeartbeatTimer
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry, VideoInfo
@@ -41,8 +41,6 @@ from fastface.video.frames.planes import PlaneWriter
 from fastface.video.frames.signature import compute_signature
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
-
-__all__ = ["serve"]
 
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """The C library's way to give free memory back to the system; not every one has it."""

@@ -9,17 +9,6 @@ from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, Unit, Video
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
 
-__all__ = [
-    "Event",
-    "ProcessExited",
-    "ProcessNote",
-    "Progress",
-    "UnitLost",
-    "UnitScanned",
-    "VideoProbed",
-    "VideoRefused",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class VideoProbed:

@@ -28,8 +28,6 @@ from fastface.errors import DeviceLostError, FastfaceError
 from fastface.failpoints import fail_point
 from fastface.pipeline.messages import Failed, Heartbeat
 
-__all__ = ["Child", "HeartbeatTimer", "die_with_parent"]
-
 _PR_SET_PDEATHSIG = 1
 _HEARTBEAT_SECONDS = 1.0
 _HALF_MESSAGE_SECONDS = 10

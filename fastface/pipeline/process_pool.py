@@ -11,8 +11,6 @@ from fastface.pipeline.events import ProcessNote
 from fastface.pipeline.messages import Failed, Stop
 from fastface.pipeline.process import Child
 
-__all__ = ["DeviceSettings", "PoolSizes", "PooledProcess", "ProcessPool", "stop_all"]
-
 _STARTS_TO_GIVE_UP = 3
 """Members that give up in a row before they are ready: the role cannot work on this machine."""
 

@@ -14,8 +14,6 @@ from fastface.errors import DeviceLostError, FastfaceError, InterruptError
 from fastface.pipeline.messages import Failed, Ready, Stop
 from fastface.pipeline.process_pool import PooledProcess, ProcessPool, stop_all
 
-__all__ = ["Task", "TaskFailed", "run_tasks", "serve_tasks"]
-
 _STALL_SECONDS = 300.0
 _STOP_SECONDS = 3.0
 _TICK_SECONDS = 0.5

@@ -12,18 +12,6 @@ from fastface.errors import ConfigError
 from fastface.review.estimates import AnsweredMoment
 from fastface.review.sampling import Role, Stratum
 
-__all__ = [
-    "AuditAnswers",
-    "AuditItem",
-    "AuditSample",
-    "DrawnStratum",
-    "LeftOut",
-    "answered_moments",
-    "item_id",
-    "read_answers",
-    "read_sample",
-]
-
 _Place = Field(ge=0)
 
 

@@ -31,9 +31,6 @@ from fastface.types import Faces, VideoInfo
 from fastface.types.faces import RowTable
 from fastface.video.clock import UNKNOWN_RATE
 
-__all__ = ["EmptyCells", "LastAnswer", "Moments", "VideoMoments", "read_answer", "read_moments"]
-
-
 Key = tuple[Role, str, int | None]
 """Role, kind and target of a stratum."""
 

@@ -19,8 +19,6 @@ import numpy as np
 from fastface.review.intervals import AnsweredStratum, Estimate, add_estimates, estimate_share, share_of_sum
 from fastface.review.sampling import Role, Stratum
 
-__all__ = ["AnsweredMoment", "AuditEstimates", "Scores", "ScreenTime", "estimate_audit"]
-
 _BY_FACE: tuple[Role, ...] = ("hit", "near", "face")
 _UNFOUND: tuple[Role, ...] = ("near", "face", "beside", "empty")
 

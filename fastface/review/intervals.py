@@ -26,8 +26,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["AnsweredStratum", "Estimate", "add_estimates", "estimate_share", "share_of_sum", "wilson", "wilson_rare"]
-
 _Z = 1.959963984540054
 """Quantile of the normal distribution for intervals of 95 %."""
 

@@ -23,8 +23,6 @@ from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.video.discover import VideoFile
 
-__all__ = ["VERSION", "RunContext", "open_context"]
-
 VERSION = version("fastface")
 
 

@@ -16,8 +16,6 @@ from fastface.runtime.networks import Networks, open_networks, usual_canvas
 from fastface.runtime.precisions import engine_precisions, require_agreement, settle_precisions, uses_persons
 from fastface.runtime.resources import choose_layout, num_cores
 
-__all__ = ["BuiltEngine", "build_engines", "engine_jobs", "preview_networks", "ready_networks"]
-
 _STALL_SECONDS = 4 * 3600.0
 """TensorRT says nothing while it builds: minutes as a rule, an hour on a small card that is busy besides."""
 

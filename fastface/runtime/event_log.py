@@ -20,8 +20,6 @@ from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.resources import Layout
 
-__all__ = ["EventLog", "open_event_log"]
-
 
 class EventLog(Observer):
     """Log the important events, and pass all of them on to another observer.

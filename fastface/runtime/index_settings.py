@@ -11,8 +11,6 @@ from fastface.index.schema import SCHEMA_VERSION
 from fastface.runtime.networks import Networks
 from fastface.types import LOOKS_VERSION, DecoderName, Sampling
 
-__all__ = ["IndexSettings", "build_index_settings", "read_sampling"]
-
 _WITH = "+"
 """Between the digest of all that faces depend on and that of the person network."""
 

@@ -17,15 +17,6 @@ from fastface.pipeline.messages import Precisions
 from fastface.types import Size
 from fastface.video.frames.canvas import USUAL_CANVAS
 
-__all__ = [
-    "Networks",
-    "cache_folder",
-    "open_networks",
-    "require_persons",
-    "thresholds",
-    "usual_canvas",
-]
-
 _FREE_PERSON_CANVAS = (640, 640)
 """Canvas of a person network that takes any: what YOLO is trained with."""
 

@@ -16,8 +16,6 @@ from fastface.runtime.precisions import describe_device, describe_precisions
 from fastface.runtime.progress import ScanProgress, VideoProgress
 from fastface.runtime.resources import Layout
 
-__all__ = ["BarObserver", "Observer"]
-
 _BAR = "{desc} {percentage:3.0f}% |{bar}| {unit}"
 _NO_BAR = "{desc} {unit}"
 """Of a video without a known length."""

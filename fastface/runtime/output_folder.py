@@ -14,18 +14,6 @@ from fastface.files import private_folder, remove_parts, space_checked
 from fastface.index.ledger import Ledger
 from fastface.video.discover import Discovery, discover
 
-__all__ = [
-    "EARLIER",
-    "OutputFolder",
-    "check_writable",
-    "discover_inputs",
-    "find_holder",
-    "nearest",
-    "require_free",
-    "require_index",
-]
-
-
 EARLIER = "earlier"
 """Folder below OUT of the answers to earlier questions."""
 

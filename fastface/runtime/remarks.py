@@ -7,8 +7,6 @@ from fastface.names import pluralize
 from fastface.types import VideoInfo
 from fastface.video.discover import LeftOut
 
-__all__ = ["describe_left_out", "describe_video"]
-
 _MOST_SIZES = 4
 
 

@@ -10,8 +10,6 @@ from fastface.errors import ConfigError
 from fastface.pipeline.process_pool import PoolSizes
 from fastface.pipeline.ring import RingShape
 
-__all__ = ["Layout", "choose_layout", "num_cores"]
-
 _BATCH_CPU = 4
 _BATCH_GPU = 32
 _WORKER_THREADS = 2

@@ -20,8 +20,6 @@ from fastface.runtime.precisions import network_precisions
 from fastface.types import Gallery, SpanRow
 from fastface.video.discover import LeftOut, Skipped, VideoFile
 
-__all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]
-
 RUN_SCHEMA_VERSION = 1
 
 CLEAN, SOME_NOT_DONE = 0, 3

@@ -11,8 +11,6 @@ from types import FrameType
 
 from fastface.errors import InterruptError
 
-__all__ = ["StopRequest", "interruptible"]
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -5,6 +5,7 @@ target (`gallery.track_voting.Cohort`), and from the films in which the targets 
 are read before the first one is answered; no pixel is.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fastface.config import Config
+from fastface.csv_cells import Cells, pixels_cell, score_cell, seconds_cell, write_csv
 from fastface.gallery.decision import decide_tracks
 from fastface.gallery.growth import GalleryGrower, GrowthRule
 from fastface.gallery.reference_set import ReferenceSet
@@ -20,13 +22,10 @@ from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.impostors import ImpostorDistribution
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import pluralize
+from fastface.names import pluralize, text_cell
 from fastface.runtime.context import RunContext
-from fastface.search.growth_table import is_growth, write_growth
 from fastface.search.searcher import Searcher, open_searcher
-from fastface.types import Gallery
-
-__all__ = ["build_rule", "forget_growth", "observe_archive", "survey"]
+from fastface.types import Gallery, GrownReference
 
 _TABLE = "bank_growth.csv"
 
@@ -153,3 +152,38 @@ def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num
         f"{pluralize(num_targets, 'person')}"
     )
     return line if usual.is_measured else f"{line}; these are careful guesses: this network was not measured"
+
+
+_GROWTH_COLUMNS = (
+    "target", "video", "time", "x1", "y1", "x2", "y2", "anchor", "track_evidence", "similarity", "margin",
+    "quality", "yaw",
+)  # fmt: skip
+
+
+def write_growth(path: Path, rows: Iterable[GrownReference]) -> None:
+    """Writes bank_growth.csv: the faces that became references, and what speaks for each; in the order of the rows.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    write_csv(path, _GROWTH_COLUMNS, map(_growth_cells, rows))
+
+
+def is_growth(path: Path) -> bool:
+    """Return whether a file is a table that `write_growth` wrote, by its first line."""
+    with path.open("rb") as file:
+        return file.readline() == (",".join(_GROWTH_COLUMNS) + "\r\n").encode()
+
+
+def _growth_cells(added: GrownReference) -> Cells:
+    margin = "" if math.isnan(added.margin) else score_cell(added.margin)
+    scores = (score_cell(added.track_evidence), score_cell(added.similarity), margin, score_cell(added.quality))
+    return (
+        text_cell(added.target),
+        text_cell(added.video_id),
+        seconds_cell(added.time),
+        *map(pixels_cell, added.box),
+        text_cell(added.anchor),
+        *scores,
+        pixels_cell(added.yaw),
+    )

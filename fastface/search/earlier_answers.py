@@ -25,8 +25,6 @@ from fastface.names import pluralize, safe_name, valid_text
 from fastface.runtime.context import RunContext
 from fastface.runtime.output_folder import EARLIER
 
-__all__ = ["describe_move", "keep_earlier_answer"]
-
 _SCHEMA_VERSION = 1
 _TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
 _FOLDERS = ("clips", "crops", "snapshots")

@@ -39,8 +39,6 @@ from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.discover import picture_names
 from fastface.video.fingerprint import fingerprint
 
-__all__ = ["Searcher", "VideoFindings", "open_searcher", "scanned_pictures"]
-
 _REACH = Fraction(2)
 """Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
 

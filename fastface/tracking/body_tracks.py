@@ -16,8 +16,6 @@ from fastface.persons.containment import match_faces
 from fastface.tracking.box_linker import Numbers, link_boxes
 from fastface.types import Bodies, Faces
 
-__all__ = ["link_bodies"]
-
 _MIN_IOU = 0.3
 _MAX_MOVE = 0.5
 """Distance of the centres in mean body sizes."""

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Judge", "Numbers", "link_boxes"]
-
 _BLOCK_PAIRS = 1 << 18
 
 Numbers = npt.NDArray[np.int64]

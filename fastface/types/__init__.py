@@ -13,14 +13,33 @@ from fastface.types.answers import (
     SpanRow,
     Target,
 )
-from fastface.types.bodies import NUM_COLOURS, Bodies
-from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, PROFILE_YAW, Faces, FloatArray, RowTable, Thumbnails
-from fastface.types.frames import SIGNATURE_SIZE, SampledFrames
-from fastface.types.gates import BlurGate
-from fastface.types.looks import LOOKS_VERSION, SecondLooks
+from fastface.types.faces import (
+    ALIGNED_SIZE,
+    DOUBLE_COSINE,
+    NUM_COLOURS,
+    PROFILE_YAW,
+    Bodies,
+    Faces,
+    FaceTracks,
+    FloatArray,
+    RowTable,
+    Thumbnails,
+)
 from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
-from fastface.types.tracks import FaceTracks
-from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
+from fastface.types.videos import (
+    LOOKS_VERSION,
+    SIGNATURE_SIZE,
+    BlurGate,
+    DecoderName,
+    Geometry,
+    Image,
+    SampledFrames,
+    Sampling,
+    SecondLooks,
+    Size,
+    Unit,
+    VideoInfo,
+)
 
 __all__ = [
     "ALIGNED_SIZE",

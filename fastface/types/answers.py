@@ -10,20 +10,6 @@ import numpy.typing as npt
 
 from fastface.types.faces import FloatArray, RowTable
 
-__all__ = [
-    "HIT_KINDS",
-    "ClipCut",
-    "FramingClass",
-    "Gallery",
-    "GrownReference",
-    "HitKind",
-    "Hits",
-    "NearMiss",
-    "Span",
-    "SpanRow",
-    "Target",
-]
-
 FramingClass = Literal["close-up", "portrait", "half", "full"]
 """How much of a person a picture shows, from the head to all of it."""
 

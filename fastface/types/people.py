@@ -8,8 +8,6 @@ import numpy.typing as npt
 
 from fastface.types.faces import RowTable
 
-__all__ = ["Appearance", "Person", "Portrait", "Rank", "Tracks"]
-
 Rank = Literal["seconds", "coverage", "centrality", "quality"]
 """What persons are ranked by; see `people.clusters.person_summaries.ranked`."""
 

@@ -8,8 +8,6 @@ from fastface.types import Unit, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.frames.frame import UnitReport
 
-__all__ = ["DecodeStats"]
-
 
 class DecodeStats:
     """Counts what a unit came to.

@@ -16,19 +16,6 @@ from fastface.names import file_name
 from fastface.types import VideoInfo
 from fastface.video.containers.magic import starts_like_film
 
-__all__ = [
-    "Discovery",
-    "LeftOut",
-    "Skipped",
-    "VideoFile",
-    "casefold_name",
-    "discover",
-    "is_sequence",
-    "picture_names",
-    "sequence_files",
-    "with_path_digest",
-]
-
 VIDEO_SUFFIXES = frozenset(
     [
         ".264",

@@ -38,8 +38,6 @@ from fastface.video.frames.shape import displayed_size
 from fastface.video.frames.sizes import check_size
 from fastface.video.pyav import PyavSource
 
-__all__ = ["NvdecError", "NvdecSource", "is_installed"]
-
 _MODULE = "PyNvVideoCodec"
 _CODECS = {"h264": "H264", "hevc": "HEVC"}
 """FFmpeg's name → PyNvVideoCodec's. AV1 and VP9 keep parts of their headers beside their packets, or show no frame of

@@ -13,8 +13,6 @@ from fastface.types import Unit, VideoInfo
 from fastface.video.decode_stats import DecodeStats
 from fastface.video.integrity.gap_detection import PacketSteps, watch_steps
 
-__all__ = ["FullDecodeNeeded", "can_skip", "keyframes", "mark_needed"]
-
 _SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
 """Codecs of which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
 

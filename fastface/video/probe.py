@@ -20,8 +20,6 @@ from fastface.video.integrity.encryption import ENCRYPTED, find_encryption, is_e
 from fastface.video.keyframe_index import keyframe_stamps
 from fastface.video.sequence import probe_sequence
 
-__all__ = ["Probe", "probe"]
-
 _MAX_PACKETS_TO_FIRST_FRAME = 2000
 _DEFAULT_RATE = Fraction(25)
 _SLOWEST, _FASTEST = Fraction(1, 10), Fraction(1000)

@@ -28,8 +28,6 @@ from fastface.video.integrity.encryption import is_encrypted
 from fastface.video.integrity.gap_detection import OwedFrames, watch_steps
 from fastface.video.packet_skipping import FullDecodeNeeded, can_skip, keyframes, mark_needed
 
-__all__ = ["PyavSource"]
-
 _MAX_READ_FAILURES = 100
 """A file that cannot be read on so often in a row has ended, whatever it declares."""
 

@@ -10,8 +10,6 @@ from fastface.video.frames.canvas import picture_limit
 from fastface.video.frames.frame import SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.frames.image_file import MAX_PIXELS, read_picture
 
-__all__ = ["SEQUENCE_RATE", "SequenceSource", "probe_sequence"]
-
 SEQUENCE_RATE = Fraction(25)
 """Pictures a second, as ffmpeg reads sequences: they have no times of their own."""
 

@@ -15,8 +15,6 @@ from fastface.census.clusters.clustering import LinkRule
 from fastface.impostors import ImpostorDistribution
 from fastface.types import Tracks
 
-__all__ = ["attach_poor"]
-
 _FALSE_MERGERS = 0.01
 """Expected number of wrong attachments in one film."""
 

@@ -23,8 +23,6 @@ import numpy.typing as npt
 from fastface.census.clusters.neighbours import exact_cosines, neighbours
 from fastface.types import Tracks
 
-__all__ = ["STRICTER", "LinkRule", "cluster_tracks"]
-
 _Pairs = npt.NDArray[np.int64]
 _Labels = npt.NDArray[np.int64]
 _Cosines = npt.NDArray[np.float64]

@@ -17,8 +17,6 @@ from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.types import Bodies, Faces
 
-__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "cut_tracks", "encode_look", "rejoin_tracks"]
-
 _SCHEMA_VERSION = 1
 
 _SAME_FACE_IOU = 0.5

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from fastface.cosine import BLOCK_ROWS, one_thread, widen
 
-__all__ = ["NUM_NEIGHBOURS", "exact_cosines", "is_quick", "neighbours"]
-
 NUM_NEIGHBOURS = 16
 """Candidates of each vector. What is not among them is found in a later round, when the nearest have become one."""
 

@@ -22,8 +22,6 @@ from fastface.cosine import normalize_rows
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path
 
-__all__ = ["Assignment", "CensusTracks", "Numbering", "track_keys"]
-
 _SCHEMA_VERSION = 1
 
 _MOST_TRACKS = 64

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from fastface.types import Appearance, Person, Rank, Tracks
 
-__all__ = ["Meetings", "VideoFacts", "rank_clusters", "renumber", "summarize_persons"]
-
 _Labels = npt.NDArray[np.int64]
 
 NO_CLUSTER = -1

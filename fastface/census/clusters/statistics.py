@@ -8,8 +8,6 @@ import numpy.typing as npt
 from fastface.grouping import TrackGroups, group_tracks
 from fastface.types import Faces, FloatArray, Size, Tracks
 
-__all__ = ["centrality", "frame_mates", "summarize_video"]
-
 _PLAIN_QUALITY = 0.5
 _PLAIN_YAW = 30
 """On films 19 of 20 such faces have a cosine of 0.6 and more to the mean of their track, others only 0.35."""

@@ -13,8 +13,6 @@ from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.statistics import centrality
 from fastface.types import Bodies, Faces, Size, Tracks
 
-__all__ = ["SEEN", "BodyStretches", "once_a_frame", "owners", "stretches"]
-
 SEEN = -2
 """The owner of a body that tells nothing: its person's face is seen in that frame, or another body of it."""
 

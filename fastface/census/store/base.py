@@ -18,17 +18,6 @@ import numpy.typing as npt
 from fastface.errors import ConfigError
 from fastface.types import FloatArray
 
-__all__ = [
-    "ComparisonRules",
-    "Encounter",
-    "Identity",
-    "IdentityStore",
-    "Membership",
-    "Sighting",
-    "open_existing",
-    "open_store",
-]
-
 _SERVERS = ("redis", "rediss", "unix")
 """Schemes of a server's address."""
 

@@ -21,8 +21,6 @@ from fastface.census.store.transaction import StoreTransaction
 from fastface.errors import ConfigError, FastfaceError, SpaceError, StoreError
 from fastface.failpoints import fail_point
 
-__all__ = ["RedisStore"]
-
 _PREFIX = "fastface:identities:"
 _OPTIONS = ("prefix", "db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _CONNECT_SECONDS = 5.0

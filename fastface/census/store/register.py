@@ -38,8 +38,6 @@ from fastface.errors import StoreError
 from fastface.names import valid_text
 from fastface.types import FloatArray
 
-__all__ = ["PATIENCE_SECONDS", "SharedStore", "parts_to_text"]
-
 PATIENCE_SECONDS = 30.0
 """How long a call waits for those of others."""
 

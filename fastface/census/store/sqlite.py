@@ -16,8 +16,6 @@ from fastface.errors import SpaceError, StoreError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, space_checked
 
-__all__ = ["SqliteStore"]
-
 _APPLICATION = 0x66666964
 """`ffid`, kept as SQLite's `application_id`: a file of another program is not touched."""
 

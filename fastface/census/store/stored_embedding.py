@@ -11,8 +11,6 @@ import numpy.typing as npt
 from fastface.cosine import normalize_rows, one_thread
 from fastface.types import FloatArray
 
-__all__ = ["StoredEmbedding", "StoredEmbeddings", "mean_embedding"]
-
 _STORED = np.dtype("<f4")
 _MIN_ROOM = 16
 _BLOCK_FACES = 256

@@ -12,8 +12,6 @@ from fastface.census.store.stored_embedding import StoredEmbedding, StoredEmbedd
 from fastface.errors import ConfigError
 from fastface.types import FloatArray
 
-__all__ = ["LAYOUT", "Match", "Parts", "RecordedName", "State", "StoreTransaction", "match_identities"]
-
 LAYOUT = 1
 """Version of how a store is laid out."""
 

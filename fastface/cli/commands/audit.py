@@ -14,8 +14,6 @@ from fastface.commands.audit import AuditPlan, AuditResult, draw_audit, plan_aud
 from fastface.names import pluralize, valid_text
 from fastface.review.intervals import Estimate
 
-__all__ = ["audit"]
-
 _KINDS = {
     "hit": "hits by {kind}",
     "near": "near misses",

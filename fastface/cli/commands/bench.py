@@ -26,8 +26,6 @@ from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.runtime.precisions import describe_networks
 
-__all__ = ["bench"]
-
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
 """What fits eighty columns; all of it is in the report."""
 

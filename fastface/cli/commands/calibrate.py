@@ -16,8 +16,6 @@ from fastface.diagnostics.dry_run import preview_enroll
 from fastface.gallery.calibration import RateEstimate
 from fastface.names import pluralize
 
-__all__ = ["calibrate"]
-
 
 @with_settings(REFERENCES, MATCH, MODELS, remembers="models")
 def calibrate(

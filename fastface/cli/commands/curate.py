@@ -15,8 +15,6 @@ from fastface.commands.curate import curate as curate_workflow
 from fastface.curation.candidates import Candidate
 from fastface.names import pluralize, valid_text
 
-__all__ = ["curate"]
-
 
 @with_settings(CURATE, MATCH, MODELS, remembers="crops")
 def curate(

@@ -5,8 +5,6 @@ from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import DEVICE, Invocation, with_settings
 from fastface.diagnostics.dry_run import preview_demo
 
-__all__ = ["demo"]
-
 
 @with_settings(DEVICE)
 def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:

@@ -10,8 +10,6 @@ from fastface.cli.options import MODELS, SCAN, Invocation, with_settings
 from fastface.diagnostics.doctor import Check, examine
 from fastface.names import pluralize
 
-__all__ = ["doctor"]
-
 _MARKS = {"fine": "ok   ", "absent": "  –  ", "note": "note ", "fault": "FAULT"}
 
 

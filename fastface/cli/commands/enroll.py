@@ -11,8 +11,6 @@ from fastface.commands.enroll import enroll as enroll_workflow
 from fastface.diagnostics.dry_run import preview_enroll
 from fastface.names import pluralize
 
-__all__ = ["enroll"]
-
 
 @with_settings(REFERENCES, MATCH, MODELS)
 def enroll(

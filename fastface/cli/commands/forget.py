@@ -14,8 +14,6 @@ from fastface.commands.forget import forget as forget_workflow
 from fastface.errors import ConfigError
 from fastface.names import pluralize, valid_text
 
-__all__ = ["forget"]
-
 
 @with_settings()
 def forget(

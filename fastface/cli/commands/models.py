@@ -18,8 +18,6 @@ from fastface.runtime.engines import BuiltEngine, build_engines, engine_jobs
 from fastface.runtime.networks import open_networks
 from fastface.runtime.shutdown import interruptible
 
-__all__ = ["app"]
-
 app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="List, install and check the networks.")
 
 

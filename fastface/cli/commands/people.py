@@ -13,8 +13,6 @@ from fastface.commands.people import people as people_workflow
 from fastface.diagnostics.dry_run import preview_people
 from fastface.names import pluralize, valid_text
 
-__all__ = ["people", "tell"]
-
 
 @with_settings(PEOPLE, MODELS, remembers="models")
 def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:

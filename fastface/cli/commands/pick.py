@@ -16,8 +16,6 @@ from fastface.commands.pick import pick as pick_workflow
 from fastface.diagnostics.dry_run import preview_people
 from fastface.errors import ConfigError
 
-__all__ = ["pick"]
-
 
 @with_settings(SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def pick(

@@ -15,8 +15,6 @@ from fastface.commands.purge import purge as purge_workflow
 from fastface.errors import ConfigError
 from fastface.names import pluralize, valid_text
 
-__all__ = ["purge"]
-
 
 @with_settings()
 def purge(

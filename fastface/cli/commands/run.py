@@ -23,8 +23,6 @@ from fastface.commands.run import scan as scan_workflow
 from fastface.diagnostics.dry_run import preview_demo, preview_find, preview_run
 from fastface.errors import ConfigError
 
-__all__ = ["find", "run", "scan"]
-
 
 @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS, remembers="export")
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:

@@ -10,8 +10,6 @@ from fastface.index.video_state import STATE_WORDS
 from fastface.names import pluralize, shorten_lines
 from fastface.runtime.progress import clock_text
 
-__all__ = ["status"]
-
 _MOST_LINES = 20
 
 

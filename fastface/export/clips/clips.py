@@ -36,8 +36,6 @@ from fastface.files import atomic_path
 from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
-__all__ = ["Clip", "cut_clip"]
-
 _FRAME_TOLERANCE = Fraction(3, 2)
 """Frames by which a clip's bounds may miss the plan: times are rounded twice."""
 

@@ -18,8 +18,6 @@ from fastface.errors import ExportError
 from fastface.export.clips.reading import demux, open_video, seek
 from fastface.types import VideoInfo
 
-__all__ = ["ClipContent", "CopyPlan", "check_shown", "plan_copy", "planned_packets", "to_ticks"]
-
 _STEPS_BACK_SECONDS = (0, 2, 10, 60)
 """How far before the start a keyframe is looked for; then from the beginning of the file. Containers without an index
 (MPEG-TS) are entered in the middle of a group of pictures, so the first try often meets its keyframe too late."""

@@ -21,8 +21,6 @@ from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.decode import open_source
 from fastface.video.frames.colour import is_rgb, matrix_by_size, yuv_matrix
 
-__all__ = ["EncodedVideo", "frames_from"]
-
 _OPTIONS = {"preset": "veryfast", "crf": "18"}
 _THREADS = 2
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}

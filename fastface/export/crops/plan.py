@@ -20,8 +20,6 @@ from fastface.persons.network import PersonNetwork
 from fastface.search.searcher import VideoFindings
 from fastface.types import HitKind, Hits, Size
 
-__all__ = ["CropTally", "PicturePlan", "plan_pictures"]
-
 
 @dataclass(slots=True)
 class CropTally:

@@ -16,8 +16,6 @@ from fastface.lettering import Font, lettering
 from fastface.names import pluralize, valid_text
 from fastface.types.people import Person
 
-__all__ = ["drawn_page"]
-
 _PORTRAITS, _SIDE, _GAP = 6, 88, 6
 _EDGE, _HEADING_HEIGHT, _ROW_HEIGHT = 28, 44, 108
 _TEXT, _SMALL = 17, 13

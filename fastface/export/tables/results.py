@@ -25,16 +25,6 @@ from fastface.files import atomic_path
 from fastface.names import text_cell, valid_text
 from fastface.types import HIT_KINDS, Faces, Hits, NearMiss, SpanRow
 
-__all__ = [
-    "CropRow",
-    "VideoHits",
-    "span_object",
-    "write_crops_table",
-    "write_hits",
-    "write_review",
-    "write_spans",
-]
-
 _SPAN_COLUMNS = (
     "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
     "path", "clip_start", "clip_end", "start_hms", "end_hms", "picture", "last_picture", "player_start", "player_end",

@@ -11,17 +11,6 @@ from fastface.gallery.neighbours import Neighbours, find_neighbours
 from fastface.gallery.photo_set.photos import SAME_PICTURE, Pick, Reference
 from fastface.types import FloatArray
 
-__all__ = [
-    "ReferenceTable",
-    "compare_persons",
-    "drop_misfiled",
-    "like_lookalikes",
-    "same_faces",
-    "same_pictures",
-    "to_matrix",
-    "used_references",
-]
-
 _SAME_PERSON_SHARE = 0.75
 """Two labels are one person if their most alike references reach the match threshold and half of all pairs this share
 of it. Real persons of 12 to 20 photos each: pairs of one person have a median of 1.0 times the threshold and more, and

@@ -16,8 +16,6 @@ from fastface.gallery.photo_set.sources import Photo, Sources, make_label
 from fastface.names import pluralize, valid_text
 from fastface.types import FloatArray
 
-__all__ = ["describe_mixed", "describe_nested", "join_loose"]
-
 _ONE_PERSON_SHARE = 0.75
 """Of the match threshold: half of all pairs of one person's photos reach it; see `gallery.photo_set.duplicates`."""
 _UNLIKE_SHARE = 0.5

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from fastface.names import safe_name
 
-__all__ = ["EVERYONE_PATH", "Photo", "Sources", "collect", "make_label"]
-
 _PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
     | {".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}

@@ -12,8 +12,6 @@ from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
 from fastface.types import ALIGNED_SIZE
 
-__all__ = ["make_analyser", "open_analyser", "open_body_finder", "open_detector", "open_recogniser", "warm_up"]
-
 _CPU_CHUNK = 4
 """Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
 

@@ -31,8 +31,6 @@ from fastface.pipeline.messages import InferFrames, Inferred, Ready, Stop, Worke
 from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.pipeline.ring import Ring
 
-__all__ = ["OverlappedInference", "serve_overlapped"]
-
 
 class OverlappedInference:
     """Two threads that work on two batches. Made and used by one thread, which is a third.

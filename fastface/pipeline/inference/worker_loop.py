@@ -23,8 +23,6 @@ from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.pipeline.ring import Ring
 from fastface.types import BlurGate, Bodies, Faces, Thumbnails
 
-__all__ = ["BatchPixels", "answer", "describe", "detect", "find_bodies", "serve_in_turn", "unpack"]
-
 _Pixels = npt.NDArray[np.uint8]
 
 _STRIDE = 997

@@ -9,8 +9,6 @@ import re
 
 from fastface.video.containers.heads import ElementHeads
 
-__all__ = ["is_chain", "is_raw_stream"]
-
 _PARAMETERS = {b"\x09", b"\x07", b"\x27", b"\x47", b"\x67", b"\x40", b"\x46"}
 """What follows the first start code: a delimiter or parameters of a sequence, of H.264 or of HEVC."""
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-__all__ = ["Bits", "parameter_sets", "unescape"]
-
 _MOST_ZEROS = 32
 
 

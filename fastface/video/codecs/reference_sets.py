@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from fastface.video.codecs.bits import Bits, unescape
 
-__all__ = ["ReferenceSets"]
-
 _SEQUENCE, _PICTURE = 33, 34
 _FIRST_IRAP, _LAST_IRAP = 16, 23
 _IDR, _BLA = (19, 20), (16, 17, 18)

@@ -2,8 +2,6 @@
 
 from fastface.video.containers.heads import ElementHeads
 
-__all__ = ["FILE_ID", "is_chain"]
-
 FILE_ID = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")

@@ -6,8 +6,6 @@ without those in it, as VP8's can, nothing else would tell that seconds of the f
 
 from fastface.video.containers.heads import ElementHeads
 
-__all__ = ["is_chain", "read_number", "segment_end"]
-
 _EBML = 0x1A45DFA3
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 _IN_SEGMENT = {0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367}

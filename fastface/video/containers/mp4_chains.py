@@ -17,8 +17,6 @@ from fastface.video.containers import asf, ebml, nut, transport
 from fastface.video.containers.heads import ElementHeads
 from fastface.video.frames.frame import SignOfLife, no_sign
 
-__all__ = ["is_whole"]
-
 _FLV_TAGS = frozenset({8, 9, 15, 18, 22})
 """Audio, video, two kinds of script data, aggregate (Adobe Flash Video File Format Specification 10.1, E.4.1)."""
 _FLV_FRAMES = (8, 9)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from fastface.video.containers.heads import ElementHeads
 
-__all__ = ["FILE_ID", "is_chain"]
-
 FILE_ID = b"nut/multimedia container\0"
 _MAIN, _SYNCPOINT, _INDEX = 0x4E4D7A561F5F04AD, 0x4E4BE4ADEECA4569, 0x4E58DD672F23E64E
 _START_CODES = frozenset({_MAIN, _SYNCPOINT, _INDEX, 0x4E5311405BF2F9DB, 0x4E49AB68B596BA78})

@@ -15,8 +15,6 @@ from fastface.video.containers.ebml import read_number
 from fastface.video.containers.heads import ElementHeads
 from fastface.video.frames.frame import SignOfLife
 
-__all__ = ["is_set_back", "keep_restarted"]
-
 _MOOF_BYTES = 1 << 16
 """Of a fragment's box; the time of its first track stands near its beginning."""
 

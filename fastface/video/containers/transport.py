@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from fastface.video.containers.heads import ElementHeads
 
-__all__ = ["is_chain", "is_stream"]
-
 _SYNC = 0x47
 _LENGTHS = (188, 192, 204)
 """Plain; after four bytes of a time, as on a Blu-ray disc; before sixteen bytes of error correction."""

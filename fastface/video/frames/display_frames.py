@@ -17,8 +17,6 @@ from fastface.video.frames.colour import tone_mapping, yuv_matrix
 from fastface.video.frames.frame import SignOfLife, no_sign
 from fastface.video.frames.planes import as_bytes
 
-__all__ = ["decode_frames", "decode_samples", "frames_between"]
-
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STRETCH_SECONDS = Fraction(20)
 """Wanted frames farther apart than this are decoded in stretches of their own: seeking is cheaper by then."""

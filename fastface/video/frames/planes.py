@@ -20,8 +20,6 @@ from fastface.types import Geometry, Image, Size, VideoInfo
 from fastface.video.frames.colour import yuv_matrix
 from fastface.video.frames.frame import SampledFrame
 
-__all__ = ["PlaneWriter"]
-
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _LIMITED = (0, 1)
 """Colour ranges: unspecified and MPEG."""

@@ -10,8 +10,6 @@ from typing import Any
 
 from fastface.types import Size, VideoInfo
 
-__all__ = ["FrameShapes", "displayed_size", "read_orientation", "read_pixel_aspect"]
-
 _MOST_UNSQUARE = 10
 _QUARTER = 90
 

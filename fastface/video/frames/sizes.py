@@ -9,8 +9,6 @@ import av.error
 from fastface.errors import VideoError
 from fastface.types import Size
 
-__all__ = ["check_size", "limit_size", "packet_size"]
-
 _FFMPEG_LARGEST = 2**31 - 1
 
 _FFMPEG_ROOM = 64 * 65536

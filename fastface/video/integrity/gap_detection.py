@@ -12,8 +12,6 @@ from typing import Any
 from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
-__all__ = ["OwedFrames", "PacketSteps", "watch_steps"]
-
 _MISSING_FRAMES = 1.5
 """Frame lengths by which a packet may be late. Two frames that are not there are more; film shown at 60 fields a second
 (one frame of two fields, one of three) is less, and so is the jitter of phones."""
