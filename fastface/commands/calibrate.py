@@ -276,7 +276,8 @@ def _archive_evidence(context: RunContext, gallery: Gallery, warnings: tuple[str
     references, usual = _references(gallery), context.networks.models.thresholds.impostors
     searcher = open_searcher(context, references, context.limits)
     indexes = list(searcher.indexes(searcher.comparable(context.answered_records())))
-    model, _, num_tracks = observe_archive(context, references, (index for _, index in indexes))
+    observed = observe_archive(context, references, (index for _, index in indexes))
+    model, num_tracks = observed.model, observed.num_tracks
     rule = build_rule(context.config, usual, ComparisonCounts(num_tracks * references.num_targets))
     labels = [target.label for target in gallery.targets]
     videos = []

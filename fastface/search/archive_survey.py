@@ -7,7 +7,7 @@ are read before the first one is answered; no pixel is.
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,8 @@ def survey(context: RunContext, references: ReferenceSet, records: Iterable[Vide
     if not config.match.tracks or not len(references):
         return searcher
     found = list(searcher.indexes(records))
-    model, cohort, num_tracks = observe_archive(context, references, (index for _, index in found))
+    observed = observe_archive(context, references, (index for _, index in found))
+    model, cohort, num_tracks = observed.model, observed.cohort, observed.num_tracks
     num_targets = references.num_targets
     pairs = ComparisonCounts(num_tracks * num_targets)
     rule = build_rule(config, usual, pairs)
@@ -82,10 +83,17 @@ def survey(context: RunContext, references: ReferenceSet, records: Iterable[Vide
     return open_searcher(context, references, replace(context.limits, tracks=rule), model)
 
 
-def observe_archive(
-    context: RunContext, references: ReferenceSet, indexes: Iterable[VideoIndex]
-) -> tuple[EvidenceModel, Cohort, int]:
-    """Return the model that weighs tracks, the archive's own distribution, and the number of tracks.
+@dataclass(frozen=True, slots=True)
+class ArchiveEvidence:
+    """Evidence of the tracks of an archive."""
+
+    model: EvidenceModel  # weighs a track against each person
+    cohort: Cohort  # similarities of the archive's own tracks
+    num_tracks: int
+
+
+def observe_archive(context: RunContext, references: ReferenceSet, indexes: Iterable[VideoIndex]) -> ArchiveEvidence:
+    """Compare all tracks of an archive with all references.
 
     Raises:
         InterruptError: The user stopped it.
@@ -98,7 +106,7 @@ def observe_archive(
         tracks = index.tracks()
         num_tracks += len(tracks)
         plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
-    return plain.with_archive(references, cohort), cohort, num_tracks
+    return ArchiveEvidence(plain.with_archive(references, cohort), cohort, num_tracks)
 
 
 def forget_growth(root: Path) -> None:

@@ -56,7 +56,7 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
     """
     if settings.persons is None:
         return None
-    searcher = BodyFinder(
+    body_finder = BodyFinder(
         open_person_detector(
             settings.persons,
             settings.network_device("person"),
@@ -65,8 +65,8 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
         )
     )
     width, height = settings.canvas
-    searcher.detector.detect([np.zeros((height, width, 3), np.uint8)] * searcher.detector.batch)
-    return searcher
+    body_finder.detector.detect([np.zeros((height, width, 3), np.uint8)] * body_finder.detector.batch)
+    return body_finder
 
 
 def open_analyser(settings: WorkerSettings) -> FaceAnalyser:

@@ -56,14 +56,14 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
     analyser = open_analyser(settings)
     warm_up(analyser.detector, settings)
     warm_up(analyser.recogniser, settings)
-    searcher = open_body_finder(settings)
+    body_finder = open_body_finder(settings)
     pictures = PortraitTaker()
     connection.send(Ready(settings.device))
     waiting = perf_counter()
     while not isinstance(message := connection.recv(), Stop):
         started = perf_counter()
         job = unpack(ring, message, per_picture=analyser.detector.session.per_picture, gate=settings.gate)
-        reply = _infer(analyser, searcher, pictures, job, waited=started - waiting)
+        reply = _infer(analyser, body_finder, pictures, job, waited=started - waiting)
         waiting = perf_counter()
         fail_point("worker.inferred")
         connection.send(reply)
@@ -71,12 +71,12 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
 
 
 def _infer(
-    analyser: FaceAnalyser, searcher: BodyFinder | None, pictures: PortraitTaker, job: BatchPixels, waited: float
+    analyser: FaceAnalyser, body_finder: BodyFinder | None, pictures: PortraitTaker, job: BatchPixels, waited: float
 ) -> Inferred:
     before = dict(analyser.seconds)
     faces, unsharp = describe(analyser, job, detect(analyser, job))
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
-    bodies = find_bodies(searcher, job, seconds)
+    bodies = find_bodies(body_finder, job, seconds)
     return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp, bodies, pictures=pictures)
 
 
@@ -129,22 +129,22 @@ def describe(analyser: FaceAnalyser, job: BatchPixels, found: FoundFaces) -> tup
     return _repeat(faces, Faces.empty(faces.embedding.shape[1]), job.runs, task), unsharp
 
 
-def find_bodies(searcher: BodyFinder | None, job: BatchPixels, seconds: dict[str, float]) -> Bodies:
+def find_bodies(body_finder: BodyFinder | None, job: BatchPixels, seconds: dict[str, float]) -> Bodies:
     """The bodies of all frames of a task, where they are wanted; `seconds` gets the time of it.
 
     Raises:
         BackendError: The person network failed.
     """
     task = job.task
-    if searcher is None or not task.bodies:
+    if body_finder is None or not task.bodies:
         return Bodies.empty()
-    before = searcher.seconds
+    before = body_finder.seconds
     moments = [
         FrameTime(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.bodies_due for frame in run))
         for run in job.runs
     ]
-    bodies = searcher.find(job.canvases[: len(moments)], task.geometry, moments)
-    seconds["persons"] = searcher.seconds - before
+    bodies = body_finder.find(job.canvases[: len(moments)], task.geometry, moments)
+    seconds["persons"] = body_finder.seconds - before
     if len(moments) == job.num_frames:
         return bodies
     bodies = _repeat(bodies, Bodies.empty(), job.runs, task)
