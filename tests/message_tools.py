@@ -35,8 +35,8 @@ _OWN_MISTAKES = {"ValueError", "AttributeError", "KeyError", "TypeError", "Runti
 _OUTSIDE = ("demo/", "failpoints.py", "timeline.py")
 """Modules that have nothing to say to users: the drawn film, tests' fail points, arithmetic."""
 _FOREIGN = re.compile(
-    r"^\.[A-Z]{2} |^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|BEGIN|DROP|REPLACE|WITH|ALTER|WHERE|ORDER)\b|</|=>|\bvar\(|;\n|"
-    r"\{\n|^[-\w.]+/[-\w.]+$|default-src|import sys|\{font:"
+    r"^\.[A-Z]{2} |^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|BEGIN|DROP|REPLACE|WITH|ALTER|WHERE|ORDER)\b|</|=>|"
+    r"\bvar\(|;\n|\{\n|^[-\w.]+/[-\w.]+$|default-src|import sys|\{font:"
 )
 """Requests of troff, SQL, HTML, JavaScript, CSS, Python and media types."""
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from cli_tools import environment
+from typer.testing import CliRunner
 
+from fastface.cli.app import app
 from fastface.models.catalog import PACKS
 
 PROGRAM = Path(sys.executable).parent / "fastface"
@@ -26,15 +28,8 @@ DEADLINE_SECONDS = 60
 def _complete(line: str, **variables: str) -> list[str]:
     """What bash is offered for the last word of a line."""
     asked = {"_FASTFACE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
-    done = subprocess.run(
-        [PROGRAM],
-        env=environment(**asked, **variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=DEADLINE_SECONDS,
-    )
-    assert done.stderr == ""
+    done = CliRunner().invoke(app, [], prog_name="fastface", env={**asked, **variables})
+    assert done.exit_code == 0
     return done.stdout.split()
 
 
@@ -105,20 +100,14 @@ def test_completion_is_shown_and_installed(shell: str, tmp_path: Path) -> None:
 
 
 class _Terminal:
-    """An interactive bash with completion installed, and a person who types."""
+    """An interactive shell in which a person types."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, shell: str, home: Path) -> None:
         self.shown = ""
         self._screen, inner = pty.openpty()
         os.set_blocking(self._screen, False)
-        path = f"{PROGRAM.parent}:{os.environ['PATH']}"
         self._shell = subprocess.Popen(
-            ["bash", "-i"],
-            stdin=inner,
-            stdout=inner,
-            stderr=inner,
-            start_new_session=True,
-            env={"HOME": str(home), "PATH": path, "TERM": "dumb"},
+            [shell, "-i"], stdin=inner, stdout=inner, stderr=inner, start_new_session=True, env=_login(home)
         )
         os.close(inner)
 
@@ -130,7 +119,7 @@ class _Terminal:
         while text not in self.shown:
             assert time.monotonic() < deadline, f"{text!r} is not in {self.shown!r}"
             try:
-                self.shown += os.read(self._screen, 4096).decode()
+                self.shown += os.read(self._screen, 4096).decode(errors="replace")
             except BlockingIOError:
                 time.sleep(0.02)
         self.shown = self.shown.partition(text)[2]
@@ -141,19 +130,49 @@ class _Terminal:
         os.close(self._screen)
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_completes_a_command_an_option_and_a_choice(tmp_path: Path) -> None:
-    assert _in_shell("bash", "--install-completion", tmp_path).returncode == 0
-    with (tmp_path / ".bashrc").open("a") as file:
+def _login(home: Path) -> dict[str, str]:
+    path = f"{PROGRAM.parent}:{os.environ['PATH']}"
+    return {"HOME": str(home), "ZDOTDIR": str(home), "PATH": path, "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_completes_a_command_an_option_and_a_choice(shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    assert _in_shell(shell, "--install-completion", tmp_path).returncode == 0
+    with (tmp_path / f".{shell}rc").open("a") as file:
         file.write("PS1='ready> '\n")
-    terminal = _Terminal(tmp_path)
+    terminal = _Terminal(shell, tmp_path)
     try:
         terminal.wait_for("ready> ")
-        terminal.type("fastface pe\t")
-        terminal.wait_for("fastface people ")
+        terminal.type("fastface peo\t")
+        if shell == "zsh":  # the first tab of a session only loads the script of typer, with a bell
+            terminal.wait_for("\a")
+            terminal.type("\t")
+        terminal.wait_for("ple ")
         terminal.type("--link\t")
-        terminal.wait_for("--link-threshold ")
+        terminal.wait_for("-threshold ")
         terminal.type("0.5 --rank cent\t")
-        terminal.wait_for("--rank centrality ")
+        terminal.wait_for("rality ")
     finally:
         terminal.close()
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_a_command_an_option_and_a_choice(tmp_path: Path) -> None:
+    assert _in_shell("fish", "--install-completion", tmp_path).returncode == 0
+    for line, offered in (
+        ("fastface peo", "people\tList every person in scanned videos."),
+        ("fastface people --link", "--link-threshold\tMinimum similarity"),
+        ("fastface people --rank cent", "centrality"),
+    ):
+        done = subprocess.run(
+            ["fish", "-c", f"complete -C {line!r}"],
+            env=_login(tmp_path),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=DEADLINE_SECONDS,
+        )
+        (found,) = done.stdout.splitlines()
+        assert found.startswith(offered)

@@ -18,7 +18,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fastface.cli.app import app
-from fastface.cli.man_page import man_page
+from fastface.cli.man_page import format_man_page
 from fastface.config import Config
 
 COMMANDS = (
@@ -234,7 +234,7 @@ def test_the_examples_work_one_after_another(home: Path, cartoon: Cartoon) -> No
 
 
 def test_the_man_page_has_every_command_and_option_and_no_fault(tmp_path: Path) -> None:
-    text = man_page()
+    text = format_man_page()
     (tmp_path / "fastface.1").write_text(text)
     plain = text.replace("\\-", "-")
     for command in COMMANDS:
@@ -252,7 +252,7 @@ def test_the_man_page_has_every_command_and_option_and_no_fault(tmp_path: Path) 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 def test_the_man_page_is_rendered_without_a_warning(tmp_path: Path) -> None:
-    (tmp_path / "fastface.1").write_text(man_page())
+    (tmp_path / "fastface.1").write_text(format_man_page())
     command = ["groff", "-man", "-Tutf8", "-ww", "-P-c", "-P-b", "-P-u", "fastface.1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
@@ -267,4 +267,4 @@ def test_make_writes_the_man_page(tmp_path: Path) -> None:
     assert rule[1] == "$(BIN)/python -m fastface.cli.man_page build/man/fastface.1"
     command = [*rule[1].replace("$(BIN)/python", sys.executable).split()]
     subprocess.run(command, cwd=tmp_path, env=environment(PYTHONPATH=str(root)), check=True, timeout=60)
-    assert (tmp_path / "build" / "man" / "fastface.1").read_text() == man_page()
+    assert (tmp_path / "build" / "man" / "fastface.1").read_text() == format_man_page()

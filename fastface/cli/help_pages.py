@@ -10,7 +10,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Entry", "first_sentence", "list_sections", "page_text", "split_help", "usage_of"]
+__all__ = ["Entry", "cut_to_sentence", "format_page", "format_usage", "list_sections", "split_help"]
 
 _MOST_COLUMNS = 100
 _TERM_COLUMNS = 26
@@ -29,7 +29,7 @@ class Entry:
     remark: str = ""  # `[default: out]`, `[required]`
 
 
-def page_text(command: Any, ctx: Any, *, is_full: bool) -> str:
+def format_page(command: Any, ctx: Any, *, is_full: bool) -> str:
     """The help page of a command.
 
     Args:
@@ -39,15 +39,15 @@ def page_text(command: Any, ctx: Any, *, is_full: bool) -> str:
     """
     columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
     about, example = split_help(command)
-    paragraphs = [_wrap(f"Usage: {usage_of(command, ctx)}", columns), _wrap(about, columns)]
+    paragraphs = [_wrap(f"Usage: {format_usage(command, ctx)}", columns), _wrap(about, columns)]
     for title, entries in list_sections(command, ctx, is_full=is_full).items():
         left = min(_TERM_COLUMNS, max(len(entry.term) for entry in entries))
-        shown = [_entry_text(entry, left, columns, is_full=is_full) for entry in entries]
+        shown = [_format_entry(entry, left, columns, is_full=is_full) for entry in entries]
         paragraphs.append("\n".join([*_wrap(f"{title}:", columns).splitlines(), *shown]))
     return "\n\n".join([*paragraphs, example])
 
 
-def usage_of(command: Any, ctx: Any) -> str:
+def format_usage(command: Any, ctx: Any) -> str:
     """How a command is written: `fastface run [OPTIONS] [VIDEOS]...`."""
     pieces = " ".join(command.collect_usage_pieces(ctx))
     return f"{ctx.command_path} {pieces}".replace("{", "").replace("}", "")  # braces: required, in newer typer
@@ -58,9 +58,9 @@ def list_sections(command: Any, ctx: Any, *, is_full: bool) -> dict[str, list[En
     sections: dict[str, list[Entry]] = {"Arguments": [], "Commands": [], "Options": []}
     for param in command.get_params(ctx):
         if param.param_type_name == "argument":
-            sections["Arguments"].append(_argument(param, ctx))
+            sections["Arguments"].append(_describe_argument(param, ctx))
         elif is_full or param.rich_help_panel is None:
-            sections.setdefault(param.rich_help_panel or "Options", []).append(_option(param, ctx))
+            sections.setdefault(param.rich_help_panel or "Options", []).append(_describe_option(param, ctx))
     if is_full:
         for title, entry in getattr(command.callback, "settings_without_option", ()):
             sections.setdefault(title, []).append(entry)
@@ -76,22 +76,22 @@ def split_help(command: Any) -> tuple[str, str]:
     return about.strip(), f"{_EXAMPLE}{example}"
 
 
-def first_sentence(text: str) -> str:
+def cut_to_sentence(text: str) -> str:
     """The first sentence of a text."""
     return re.split(r"(?<=\.)\s+", text, maxsplit=1)[0]
 
 
-def _argument(param: Any, ctx: Any) -> Entry:
-    return Entry(param.metavar, param.help, _remark(param, ctx))
+def _describe_argument(param: Any, ctx: Any) -> Entry:
+    return Entry(param.metavar, param.help, _format_remark(param, ctx))
 
 
-def _option(param: Any, ctx: Any) -> Entry:
+def _describe_option(param: Any, ctx: Any) -> Entry:
     names = sorted(param.opts, key=len)
     term = ", ".join(names) + "".join(f" / {name}" for name in param.secondary_opts)
-    return Entry(f"{term} {param.metavar or ''}".strip(), param.help, _remark(param, ctx))
+    return Entry(f"{term} {param.metavar or ''}".strip(), param.help, _format_remark(param, ctx))
 
 
-def _remark(param: Any, ctx: Any) -> str:
+def _format_remark(param: Any, ctx: Any) -> str:
     """The default in brackets; empty if there is none, or if the option is a plain switch."""
     if param.required:
         return "[required]"
@@ -100,8 +100,8 @@ def _remark(param: Any, ctx: Any) -> str:
     return "" if is_absent else f"[default: {shown}]"
 
 
-def _entry_text(entry: Entry, left: int, columns: int, *, is_full: bool) -> str:
-    text = entry.text if is_full else first_sentence(entry.text)
+def _format_entry(entry: Entry, left: int, columns: int, *, is_full: bool) -> str:
+    text = entry.text if is_full else cut_to_sentence(entry.text)
     remark = entry.remark.replace(" ", _NO_BREAK)
     lines = _wrap(f"{text} {remark}".strip(), columns - left - 4).replace(_NO_BREAK, " ").splitlines()
     if len(entry.term) > left:

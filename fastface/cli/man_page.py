@@ -10,11 +10,11 @@ from typer import Context
 from typer.main import get_command
 
 from fastface.cli.app import app
-from fastface.cli.help_pages import Entry, list_sections, split_help, usage_of
+from fastface.cli.help_pages import Entry, format_usage, list_sections, split_help
 from fastface.files import write_atomic
 from fastface.runtime.context import VERSION
 
-__all__ = ["man_page"]
+__all__ = ["format_man_page"]
 
 _EXIT_STATUS = {
     "0": "All is done.",
@@ -34,10 +34,10 @@ _NAME = re.compile(r"--[\w-]+|[a-z]+\.\w+|^[A-Z]+")
 """The name in the term of an option, of a setting without one, or of an argument."""
 
 
-def man_page() -> str:
+def format_man_page() -> str:
     """The man page in the language of man(7)."""
     root: Any = get_command(app)
-    commands = list(_commands(root, Context(root, info_name="fastface", **root.context_settings)))
+    commands = list(_walk_commands(root, Context(root, info_name="fastface", **root.context_settings)))
     lines = [
         f'.TH FASTFACE 1 "" "fastface {_escape(VERSION)}"',
         ".nh",  # names are not hyphenated
@@ -45,43 +45,43 @@ def man_page() -> str:
         ".SH NAME",
         r"fastface \- find chosen persons in videos",
         ".SH SYNOPSIS",
-        _escape(usage_of(*commands[0])),
+        _escape(format_usage(*commands[0])),
         ".SH DESCRIPTION",
         _escape(split_help(root)[0]),
         ".SH COMMANDS",
     ]
     seen: set[Entry] = set()
     for command, ctx in commands[1:]:
-        lines += _command_lines(command, ctx, seen)
-    lines += [".SH EXIT STATUS", *_items(_EXIT_STATUS), ".SH ENVIRONMENT", *_items(_ENVIRONMENT)]
+        lines += _format_command(command, ctx, seen)
+    lines += [".SH EXIT STATUS", *_format_items(_EXIT_STATUS), ".SH ENVIRONMENT", *_format_items(_ENVIRONMENT)]
     examples = [split_help(command)[1] for command, _ in commands]
     lines += [".SH EXAMPLES", ".nf", *(_escape(one.partition(": ")[2]) for one in dict.fromkeys(examples)), ".fi"]
     return "\n".join(lines) + "\n"
 
 
-def _commands(command: Any, ctx: Context) -> Iterator[tuple[Any, Context]]:
+def _walk_commands(command: Any, ctx: Context) -> Iterator[tuple[Any, Context]]:
     """A command and those below it, each with its context."""
     yield command, ctx
     for name in command.list_commands(ctx) if hasattr(command, "list_commands") else ():
         below = command.get_command(ctx, name)
-        yield from _commands(below, Context(below, parent=ctx, info_name=name))
+        yield from _walk_commands(below, Context(below, parent=ctx, info_name=name))
 
 
-def _command_lines(command: Any, ctx: Context, seen: set[Entry]) -> Iterator[str]:
+def _format_command(command: Any, ctx: Context, seen: set[Entry]) -> Iterator[str]:
     """The part on a command; options that stand above are only named."""
-    yield from (".SS " + _escape(usage_of(command, ctx)), _escape(split_help(command)[0]))
+    yield from (".SS " + _escape(format_usage(command, ctx)), _escape(split_help(command)[0]))
     known = []
     for title, entries in list_sections(command, ctx, is_full=True).items():
         known += [_NAME.findall(entry.term)[0] for entry in entries if entry in seen]
         new = {entry.term: f"{entry.text} {entry.remark}".strip() for entry in entries if entry not in seen}
         seen.update(entries)
         if new:
-            yield from (".P", rf"\fI{_escape(title)}\fP", *_items(new))
+            yield from (".P", rf"\fI{_escape(title)}\fP", *_format_items(new))
     if known:
         yield from (".P", _escape(f"Also, as above: {', '.join(known)}."))
 
 
-def _items(items: dict[str, str]) -> Iterator[str]:
+def _format_items(items: dict[str, str]) -> Iterator[str]:
     for term, text in items.items():
         yield from (".TP", rf"\fB{_escape(term)}\fP", _escape(text))
 
@@ -95,4 +95,4 @@ def _escape(text: str) -> str:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, man_page())
+    write_atomic(target, format_man_page())

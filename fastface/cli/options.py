@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fastface.cli.help_pages import Entry, page_text
+from fastface.cli.help_pages import Entry, format_page
 from fastface.config import (
     Config,
     SettingHelp,
@@ -109,7 +109,7 @@ def _options(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
     return (*plain, *(Flag(section, key, name) for key, name in renamed.items()))
 
 
-def _with_the_rest(*flags: Flag) -> tuple[Flag, ...]:
+def _complete_sections(*flags: Flag) -> tuple[Flag, ...]:
     """These settings, and those of their sections that have no option: `--help-all` lists them with `-s`."""
     known = {(flag.section, flag.key) for flag in flags}
     rest = [one for one in list_settings() if one.section in {flag.section for flag in flags}]
@@ -120,24 +120,24 @@ SAMPLING = (
     *_options("scan", "sample_fps", "every_frame", "keyframes", "det_size"),
     *_options("scan", "det_threshold", "weak_threshold", "min_face"),
 )
-SCAN = _with_the_rest(
+SCAN = _complete_sections(
     *SAMPLING, *_options("scan", "track", "blur_gate", "decoder", "batch", "decoders", "workers", "ring_mb")
 )
-MATCH = _with_the_rest(
+MATCH = _complete_sections(
     *_options("match", "false_tracks", "threshold", "exit_threshold", "margin", "not", "allow_faults")
 )
 REFERENCES = _options("references", "faces", "flip", "jitter")
-GROWTH = _with_the_rest(*_options("growth", "grow", "add_threshold", "max_added"))
+GROWTH = _complete_sections(*_options("growth", "grow", "add_threshold", "max_added"))
 SPANS = _options("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = (
-    *_with_the_rest(
+    *_complete_sections(
         *_options("export", "clips", "crops", "ratio", "min_gap", "max_crops", "count", "size"),
         *_options("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "replace"),
     ),
     *(Flag(one.section, one.key, "") for one in list_settings() if one.section == "body"),
 )
-CURATE = _with_the_rest(*_options("curate", "max"))
-PEOPLE = _with_the_rest(
+CURATE = _complete_sections(*_options("curate", "max"))
+PEOPLE = _complete_sections(
     *_options("people", "min_faces", "min_seconds", "link_threshold", "top", "rank", "min_quality"),
     *_options("people", "portraits", "video", "store", "refine_limit"),
 )
@@ -145,7 +145,7 @@ LIMITS = _options("run", "until", "max_hours")
 RUN = (*_options("run", "fresh"), *LIMITS)
 DEVICE = _options("models", "device", "precision")
 ENGINES = _options("scan", "batch", "det_size")
-MODELS = _with_the_rest(
+MODELS = _complete_sections(
     *_options("models", "pack", "detector", "recogniser", "person_model", "devices", dir="--models"), *DEVICE
 )
 
@@ -173,7 +173,7 @@ class Invocation:
 
 def _print_full_help(ctx: typer.Context, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        typer.echo(page_text(ctx.command, ctx, is_full=True))
+        typer.echo(format_page(ctx.command, ctx, is_full=True))
         raise typer.Exit
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from fastface.cli.help_pages import first_sentence, page_text, split_help
+from fastface.cli.help_pages import cut_to_sentence, format_page, split_help
 
 __all__ = ["PlainCommand", "PlainGroup", "usage_line"]
 
@@ -30,11 +30,11 @@ class PlainGroup(TyperGroup):
 
     def get_help(self, ctx: Any) -> str:
         """The help page."""
-        return page_text(self, ctx, is_full=False)
+        return format_page(self, ctx, is_full=False)
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the signature is click's
         """One line for the list of commands; never cut."""
-        return first_sentence(split_help(self)[0])
+        return cut_to_sentence(split_help(self)[0])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; without any, print the help."""
@@ -49,11 +49,11 @@ class PlainCommand(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         """The help page."""
-        return page_text(self, ctx, is_full=False)
+        return format_page(self, ctx, is_full=False)
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the signature is click's
         """One line for the list of commands; never cut."""
-        return first_sentence(split_help(self)[0])
+        return cut_to_sentence(split_help(self)[0])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; refuse those that are too many with the right way to write them."""

@@ -38,7 +38,7 @@ class SettingHelp:
 def list_settings() -> Iterator[SettingHelp]:
     """All settings, by section."""
     for section in Config.model_fields:
-        for name, field in _section(section).model_fields.items():
+        for name, field in _find_section(section).model_fields.items():
             yield explain_setting(section, field.alias or name)
 
 
@@ -49,12 +49,12 @@ def explain_setting(section: str, key: str) -> SettingHelp:
         section: Name of its section.
         key: Its name in files and after `-s`.
     """
-    model = _section(section)
+    model = _find_section(section)
     field = next(field for name, field in model.model_fields.items() if (field.alias or name) == key)
-    kind = next(kind for kind in _members(field.annotation) if kind is not NoneType)
+    kind = next(kind for kind in _list_members(field.annotation) if kind is not NoneType)
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     shown = [one for one in field.metadata if isinstance(one, Shown)]
-    value = next((one.value for one in shown if one.value), "") or "|".join(choices) or _type_word(kind)
+    value = next((one.value for one in shown if one.value), "") or "|".join(choices) or _name_type(kind)
     default = next((one.default for one in shown if one.default), "") or format_value(field.default)
     return SettingHelp(
         section=section,
@@ -63,7 +63,7 @@ def explain_setting(section: str, key: str) -> SettingHelp:
         value=value,
         choices=choices,
         default=default,
-        text=" ".join(filter(None, (field.description, _bounds(field)))),
+        text=" ".join(filter(None, (field.description, _format_bounds(field)))),
         kind="switch" if kind is bool else "list" if field.default == () else "value",
         is_usual=any(one.is_usual for one in shown),
     )
@@ -75,26 +75,26 @@ def list_profiles() -> Mapping[str, str]:
     return {path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in files}
 
 
-def _section(name: str) -> type[Section]:
+def _find_section(name: str) -> type[Section]:
     model = Config.model_fields[name].annotation
     assert isinstance(model, type)
     assert issubclass(model, Section)
     return model
 
 
-def _members(annotation: Any) -> tuple[Any, ...]:
+def _list_members(annotation: Any) -> tuple[Any, ...]:
     """The types of a union, else the type itself."""
     return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
-def _type_word(kind: Any) -> str:
+def _name_type(kind: Any) -> str:
     """What to write for a value of a type that says no more."""
     return {bool: "on|off", int: "N", float: "NUMBER"}[getattr(kind, "__origin__", kind)]
 
 
-def _bounds(field: FieldInfo) -> str:
+def _format_bounds(field: FieldInfo) -> str:
     """The allowed range as a sentence; empty if there is none."""
-    members = [one for member in _members(field.annotation) for one in getattr(member, "__metadata__", ())]
+    members = [one for member in _list_members(field.annotation) for one in getattr(member, "__metadata__", ())]
     metadata = [*field.metadata, *(one for member in members for one in getattr(member, "metadata", ()))]
     limits = {name: getattr(one, name) for one in metadata for name in _SIGNS if hasattr(one, name)}
     if limits.keys() == {"ge", "le"}:
