@@ -16,7 +16,9 @@ class BodyConfig(Section):
     growth: Weight = Field(
         1.0, description="Weight of the area outside the person's box. The unit is the area of the box."
     )
-    estimate_trust: Share = Field(0.5, description="Share of that weight if the person's box is only estimated.")
+    estimate_trust: Share = Field(
+        0.5, description="Share of body.growth that counts if the person's box is only estimated."
+    )
     cut: Weight = Field(30.0, description="Weight of the share of the face that the crop cuts off.")
     side: Weight = Field(3.0, description="Weight of a face near the left or right edge.")
     top: Weight = Field(3.0, description="Weight of a face near the top edge.")

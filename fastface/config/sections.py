@@ -160,12 +160,12 @@ class MatchConfig(Section):
     tracks: bool = Field(True, description="Decide about a track by all its faces. off decides about each face alone.")
     min_faces: int = Field(1, ge=1, le=1000, description="Minimum number of faces in a track.")
     review: float = Field(
-        0.08, ge=0, le=1, description="Also list tracks in review.csv that are below the threshold by at most this."
+        0.08, ge=0, le=1, description="Distance below the threshold within which tracks are listed in review.csv."
     )
     allow_faults: bool = Field(
         False,
-        description="Continue in spite of bad photos. They are bad if a person has no usable photo, or if two persons "
-        "have the same face.",
+        description="Continue in spite of faulty photos. Photos are faulty if a person has no usable one, or if two "
+        "persons have the same face.",
     )
     lookalikes: Annotated[Paths, Shown(default="none", is_usual=True)] = Field(
         (),
@@ -193,7 +193,7 @@ class ReferencesConfig(Section):
         0,
         ge=0,
         le=100,
-        description="Number of copies of each photo to use too. Each copy is slightly turned, scaled and moved.",
+        description="Number of changed copies of each photo to add. Each copy is slightly turned, scaled and moved.",
     )
 
 
@@ -265,7 +265,7 @@ class ExportConfig(Section):
     )
     replace: bool = Field(
         False,
-        description="Delete the results of an earlier search for others. By default they are moved to OUT/earlier.",
+        description="Delete the results of the earlier search. By default they are moved to OUT/earlier.",
     )
 
     @model_validator(mode="after")

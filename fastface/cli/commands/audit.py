@@ -49,7 +49,7 @@ def audit(
     ] = None,
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Measure precision and recall of the last search. Answer the questions in the page, then give its FILE.
+    """Measure precision and recall of the last search. Answer the page's questions, then give its FILE.
 
     Example: fastface audit -o out
     """

@@ -23,7 +23,7 @@ __all__ = ["pick"]
 def pick(
     invocation: Invocation,
     persons: Annotated[
-        list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names of persons, as people listed them.")
+        list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names in the list of persons.")
     ] = None,
     *,
     name: Annotated[str, typer.Option(metavar="NAME", help="Give the person this name.")] = "",
@@ -47,7 +47,7 @@ def pick(
     ] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Export chosen persons of the list from people, or correct the list.
+    """Export chosen persons, or correct the list of persons. The list is that of the command people.
 
     Example: fastface pick 3 --name Alice -o out
     """

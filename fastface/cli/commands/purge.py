@@ -22,7 +22,7 @@ __all__ = ["purge"]
 def purge(
     invocation: Invocation,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Output folder. It must be named.")
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Output folder; there is no default.")
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,

@@ -17,7 +17,7 @@ _MOST_LINES = 20
 
 @with_settings()
 def status(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Show the videos that are done, running, failed and left. This works during a run too.
+    """Show which videos are done, running, failed or left. This works during a run too.
 
     Example: fastface status -o out
     """
