@@ -31,9 +31,9 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import VERSION
+from fastface.runtime.index_settings import build_recipe
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import build_recipe
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target, VideoInfo
 
 NUM_TARGETS = 20

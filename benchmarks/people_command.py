@@ -24,9 +24,9 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import VERSION
+from fastface.runtime.index_settings import build_recipe
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import build_recipe
 from fastface.types import SIGNATURE_SIZE, Faces, SampledFrames
 
 TRACKS_A_VIDEO = 400
