@@ -77,7 +77,7 @@ class Flag:
         is_switch = setting.kind == "switch"
         option = typer.Option(
             f"{self.name}/--no{self.name[1:]}" if is_switch else self.name,
-            help=setting.text,
+            help=setting.full_text,
             metavar="" if is_switch else setting.value,
             rich_help_panel=None if setting.is_usual else setting.topic,
             show_default=setting.default,
@@ -263,7 +263,7 @@ def with_settings(
         wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
         wrapper.settings_without_option = [  # type: ignore[attr-defined]
-            (one.topic, Entry(f"-s {one.path}={one.value}", one.text, f"[default: {one.default}]"))
+            (one.topic, Entry(f"-s {one.path}={one.value}", one.full_text, f"[default: {one.default}]"))
             for one in without_option
         ]
         return wrapper

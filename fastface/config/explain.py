@@ -26,8 +26,14 @@ class SettingHelp:
     choices: tuple[str, ...]  # all values, if the setting has no others
     default: str
     text: str  # what the setting does; the first sentence says it alone
+    bounds: str  # the allowed range as a sentence; empty if there is none
     kind: Literal["switch", "value", "list"]
     is_usual: bool  # whether the short help lists its option
+
+    @property
+    def full_text(self) -> str:
+        """What the setting does, with its bounds."""
+        return f"{self.text} {self.bounds}".strip()
 
     @property
     def path(self) -> str:
@@ -63,7 +69,8 @@ def explain_setting(section: str, key: str) -> SettingHelp:
         value=value,
         choices=choices,
         default=default,
-        text=" ".join(filter(None, (field.description, _format_bounds(field)))),
+        text=field.description or "",
+        bounds=_format_bounds(field),
         kind="switch" if kind is bool else "list" if field.default == () else "value",
         is_usual=any(one.is_usual for one in shown),
     )

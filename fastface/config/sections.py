@@ -321,7 +321,9 @@ class PeopleConfig(Section):
 class RunConfig(Section):
     """Start and end of a run."""
 
-    fresh: Annotated[bool, Shown(is_usual=True)] = Field(False, description="Scan all videos again.")
+    fresh: Annotated[bool, Shown(is_usual=True)] = Field(
+        False, description="Delete the index and the exports, then scan again."
+    )
     until: Annotated[ClockTime, Shown(default="no end", is_usual=True)] = Field(
         None, description="Stop at this time of day. The same command continues later."
     )

@@ -22,7 +22,10 @@ __all__ = ["curate"]
 def curate(
     invocation: Invocation,
     crops: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Pictures, folders of pictures, or globs.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="New folder for the set.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FOLDER", help="New folder for the set. It must not lie inside a source."),
+    ],
     targets: Annotated[
         list[str] | None,
         typer.Option(
