@@ -4,8 +4,8 @@
 
 First, piece by piece: the copy of the planes into a ring (the canvas beside them is made in any design and is not
 counted), and the messages of a batch (`Grant`, `SlotFilled`, `InferFrames`, `Inferred`) between three processes, with
-as many faces as a batch of the film has. Messages are counted in CPU seconds, the copy by the clock of the one thread that
-copies. Both times the counts of a real `fastface scan` of the mixed film, as shares of that scan's CPU seconds (all
+as many faces as a batch of the film has. Messages are counted in CPU seconds, the copy by the clock of its one thread.
+Both times the counts of a real `fastface scan` of the mixed film, as shares of that scan's CPU seconds (all
 processes; the start, a film of one second, taken off both).
 
 Second, as a whole: the same film searched by one process without a ring (frames → planes and canvases in plain arrays
