@@ -13,7 +13,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint cons
 OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
-.PHONY: run test env dev bench torture lint messages constraints clean
+.PHONY: run test env dev bench torture lint man messages constraints clean
 
 run: env
 	$(BIN)/fastface run
@@ -30,6 +30,10 @@ lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# build/man/fastface.1, from the help of the commands; read it with: man -l build/man/fastface.1
+man: env
+	$(BIN)/python -m fastface.cli.man_page build/man/fastface.1
 
 # docs/messages.md: every message of the package, to be read in one go. A test fails while it is out of date.
 messages: dev

@@ -28,22 +28,29 @@ _NOT_DONE = 3
 def audit(
     invocation: Invocation,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="audit.json, as the page saved it.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="audit.json with your answers, as the page saved it.")
     ] = None,
     *,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, max=5000, help="Number of moments to judge.")] = 200,
+    number: Annotated[
+        int,
+        typer.Option(
+            "--number", "-n", metavar="N", min=1, max=5000, help="Number of moments to judge. From 1 to 5000."
+        ),
+    ] = 200,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the random choice; the same seed gives the same moments.")
+        int,
+        typer.Option(metavar="N", min=0, help="Seed of the random choice. The same seed gives the same moments."),
     ] = 0,
     targets: Annotated[
         list[str] | None,
-        typer.Option(
-            "--targets", "-t", help="Photos of the persons, to be shown beside the questions.", show_default=False
-        ),
+        typer.Option("--targets", "-t", metavar="PHOTOS", help="Photos of the persons to show beside the questions."),
     ] = None,
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Draw moments of the last search to judge in a page; with FILE, compute precision and recall from your answers."""
+    """Measure precision and recall of the last search. Answer the page's questions, then give its FILE.
+
+    Example: fastface audit -o out
+    """
     if file is not None:
         _show_result(score_audit(out, file), invocation)
         return

@@ -22,10 +22,15 @@ def calibrate(
     invocation: Invocation,
     targets: Targets = None,
     *,
-    index: Annotated[Path | None, typer.Option(help="Also use the faces of this output folder.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
+    index: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also use the faces of this output folder.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
 ) -> None:
-    """Check the threshold of evidence against these persons and an archive, with the errors to expect, and draw why."""
+    """Suggest a threshold and a margin for your photos. Print the errors to expect, and draw a chart of them.
+
+    Example: fastface calibrate -t photos/ --index out
+    """
     targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_enroll(invocation.config, targets, out / CHART_NAME), invocation)

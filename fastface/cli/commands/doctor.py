@@ -15,7 +15,10 @@ _MARKS = {"fine": "ok   ", "absent": "  –  ", "note": "note ", "fault": "FAULT
 
 @with_settings(SCAN, MODELS, remembers="models")
 def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Check whether this machine can run fastface, and say how to fix what is missing."""
+    """Check whether this machine can run fastface. Print how to fix what is missing.
+
+    Example: fastface doctor -o out
+    """
     checks: list[Check] = []
     for check in examine(invocation.config, out):
         checks.append(check)

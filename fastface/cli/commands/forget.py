@@ -18,13 +18,18 @@ from fastface.names import pluralize, valid_text
 @with_settings()
 def forget(
     invocation: Invocation,
-    videos: Annotated[list[str] | None, typer.Argument(help="Names as in the tables, files, or folders.")] = None,
+    videos: Annotated[
+        list[str] | None, typer.Argument(metavar="VIDEOS", help="Videos, folders, or names of videos in the tables.")
+    ] = None,
     *,
-    gone: Annotated[bool, typer.Option("--gone", help="Also all whose file is not there any more.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Forget without asking.")] = False,
+    gone: Annotated[bool, typer.Option("--gone", help="Also forget all videos whose file is gone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Forget videos: remove their index, clips, crops and snapshots from OUT. The videos themselves stay."""
+    """Delete the index, clips, crops and snapshots of videos. The videos themselves stay.
+
+    Example: fastface forget videos/old.mp4 -o out
+    """
     if not videos and not gone:
         raise ConfigError("name videos to forget, or --gone for all whose file is not there any more")
     plan = forget_workflow(out, videos or (), gone=gone, pretend=True)

@@ -16,7 +16,10 @@ from fastface.names import pluralize, valid_text
 
 @with_settings(PEOPLE, MODELS, remembers="models")
 def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """List everyone in scanned videos: how long, where, with whom; makes a page with pictures to choose from."""
+    """List every person in scanned videos. Write a table, and a page with pictures to choose from.
+
+    Example: fastface people -o out
+    """
     if invocation.dry_run:
         show(preview_people(invocation.config, out, "people"), invocation)
     tell(people_workflow(invocation.config, out, make_observer(invocation)), invocation)

@@ -20,12 +20,15 @@ from fastface.names import pluralize, valid_text
 def purge(
     invocation: Invocation,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The output folder; there is no default.", show_default=False)
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Output folder; there is no default.")
     ] = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,
 ) -> None:
-    """Remove faces, embeddings, crops, snapshots and persons from an output folder; tables, clips and the log stay."""
+    """Delete all data on faces from an output folder. Tables, clips and the log stay.
+
+    Example: fastface purge -o out --dry-run
+    """
     if out is None:
         raise ConfigError("name the folder to purge: fastface purge -o OUT")
     if not (invocation.dry_run or yes):

@@ -15,7 +15,10 @@ _MOST_LINES = 20
 
 @with_settings()
 def status(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Show what is done, running, failed and left in an output folder, also while a run is going on."""
+    """Show which videos are done, running, failed or left. This works during a run too.
+
+    Example: fastface status -o out
+    """
     found = read_status(out)
     if invocation.json:
         as_json(asdict(found))
