@@ -1,10 +1,14 @@
 # `make run` and `make test` are the two commands of the README; both build .venv first.
 PYTHON ?= python3
-# The GPU runtime where there is an NVIDIA card; `make env EXTRA=cpu` to choose.
-EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 VENV := .venv
 BIN := $(VENV)/bin
+# Exactly one of these is installed: their packages overwrite each other.
+RUNTIMES := cpu cuda gpu
+INSTALLED_RUNTIME = $(patsubst $(VENV)/.installed-%,%,$(firstword $(wildcard $(RUNTIMES:%=$(VENV)/.installed-%))))
+# The runtime that is installed; in a new environment the card's if there is an NVIDIA card. `make env EXTRA=cpu` chooses.
+EXTRA ?= $(or $(INSTALLED_RUNTIME),$(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu))
 STAMP := $(VENV)/.installed-$(EXTRA)
+OTHER_STAMPS := $(if $(filter $(RUNTIMES),$(EXTRA)),$(wildcard $(patsubst %,$(VENV)/.installed-%,$(filter-out $(EXTRA),$(RUNTIMES)))))
 DEV_STAMP := $(VENV)/.installed-dev
 INSIGHTFACE := insightface==2.1
 # The very versions that the tests ran with: a later one of a package may be another package.
@@ -65,6 +69,8 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
+	$(if $(OTHER_STAMPS),$(BIN)/uv pip uninstall --quiet --python $(BIN)/python onnxruntime onnxruntime-gpu)
+	$(if $(OTHER_STAMPS),rm $(OTHER_STAMPS))
 	$(INSTALL) --compile-bytecode --editable '.[$(EXTRA)]' $(OR_CUDA)
 	# An editable package is not compiled by its installation; where Python may write no bytecode, each process would.
 	$(BIN)/python -m compileall -q fastface

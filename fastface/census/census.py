@@ -25,6 +25,7 @@ from fastface.census.screen_time import counted_once
 from fastface.census.track_clustering import linked, rejected, spoken_of
 from fastface.census.track_table import Roll, take_roll
 from fastface.config import PeopleConfig
+from fastface.distribution import describe_install
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.files import write_atomic
 from fastface.runtime.context import Desk
@@ -213,7 +214,7 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     if not is_quick(len(roll.tracks)):
         desk.observer.note(
             f"{len(roll.tracks)} tracks: each is compared with each, which takes hours; "
-            "minutes with: pip install 'fastface[scale]'"
+            f"FAISS makes it minutes; {describe_install('scale')}"
         )
     label, centroid = linked(
         roll, corrections, settings, pick_threshold(desk), desk.networks.models.thresholds.impostors

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+from fastface.distribution import VERSION
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.index.ledger import Ledger
@@ -26,7 +27,7 @@ from fastface.pipeline.events import (
     VideoProbed,
     VideoRefused,
 )
-from fastface.runtime.context import VERSION, Desk
+from fastface.runtime.context import Desk
 from fastface.runtime.observer import Observer
 from fastface.runtime.scan_key import Recipe, build_recipe
 from fastface.types import Faces, Unit, VideoInfo

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
+from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.thresholds import Limits
 from fastface.index.ledger import Ledger
@@ -23,9 +23,7 @@ from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import Interruption, interruptible
 from fastface.video.discover import VideoFile
 
-__all__ = ["VERSION", "Desk", "open_desk"]
-
-VERSION = version("fastface")
+__all__ = ["Desk", "open_desk"]
 
 
 @dataclass(frozen=True, slots=True)
