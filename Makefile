@@ -1,4 +1,4 @@
-# `make run` and `make test` are the two commands of the README; both build .venv first.
+# `make run` and `make test` are all that a fresh clone needs; both build .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint cons
 OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
-.PHONY: run test env dev bench torture lint messages constraints clean
+.PHONY: run test env dev bench torture lint messages settings constraints clean
 
 run: env
 	$(BIN)/fastface run
@@ -38,6 +38,10 @@ lint: dev
 # docs/messages.md: every message of the package, to be read in one go. A test fails while it is out of date.
 messages: dev
 	$(BIN)/python tests/message_tools.py
+
+# docs/settings.md: every setting with its default, bounds and option. A test fails while it is out of date.
+settings: dev
+	$(BIN)/python tests/setting_tools.py
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py.
