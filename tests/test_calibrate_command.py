@@ -13,7 +13,7 @@ from fastface.commands.calibrate import calibrate
 from fastface.commands.run import scan
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.observer import Observer
 
 PER_PERSON = 6
@@ -97,7 +97,7 @@ def test_the_index_counts_too_and_known_photos_start_no_process(
     runs = [(colour, len(list(same))) for colour, same in itertools.groupby(column)]
     # All kinds of the table, and the two curves of the risk.
     assert sum(length > 10 and colour != (255, 255, 255) for colour, length in runs) == len(kinds) + 2
-    monkeypatch.setattr(Crew, "start", None)  # no process may be started
+    monkeypatch.setattr(ProcessPool, "start", None)  # no process may be started
     assert calibrate(config, targets, tmp_path, Observer(), index=tmp_path / "out") == first
 
 

@@ -26,7 +26,7 @@ from fastface.curation import photo_reader as curate_looking
 from fastface.curation import reader_process as curate_process
 from fastface.errors import WorkerError
 from fastface.pipeline.messages import WorkerSettings
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder
 
@@ -269,11 +269,11 @@ def hostile(connection: Connection, descriptor: int, settings: WorkerSettings) -
 
 @pytest.fixture
 def served_by_hostile(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crew(role: str, _serve: str, size: int, settings: object) -> Crew:
-        return Crew(role, f"{Path(__file__).stem}:hostile", size, settings)
+    def pool(role: str, _serve: str, size: int, settings: object) -> ProcessPool:
+        return ProcessPool(role, f"{Path(__file__).stem}:hostile", size, settings)
 
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    monkeypatch.setattr(curate_looking, "Crew", crew)
+    monkeypatch.setattr(curate_looking, "ProcessPool", pool)
 
 
 @pytest.mark.usefixtures("served_by_hostile")

@@ -197,6 +197,22 @@ def test_the_first_screen_is_short_and_its_picture_small() -> None:
     assert all(system in first for system in ("Linux", "Windows", "WSL2", "macOS"))
 
 
+def test_files_of_the_source_that_documents_name_exist() -> None:
+    named = {(document_tools.page_name(page), path) for page in pages() if page.name not in document_tools.GENERATED
+             for path in re.findall(r"`([\w/]+/\w+\.py)`", page.read_text(encoding="utf-8"))}  # fmt: skip
+    assert len(named) > 20
+    assert [
+        one for one in sorted(named) if not any((root / one[1]).is_file() for root in (ROOT, ROOT / "fastface"))
+    ] == []
+
+
+def test_shares_of_hits_are_those_of_the_results() -> None:
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    told = {found for page in pages() for found in re.findall(r"\d+ of \d+ hits", page.read_text(encoding="utf-8"))}
+    assert told
+    assert [one for one in told if one not in results] == []
+
+
 # ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

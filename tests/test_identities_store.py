@@ -641,11 +641,11 @@ def test_a_full_disk_is_told_and_what_was_told_before_stays(tmp_path: Path) -> N
 
 
 def test_a_file_that_stays_in_use_is_told(tmp_path: Path) -> None:
-    from fastface.census.store.base import Rules
+    from fastface.census.store.base import ComparisonRules
     from fastface.census.store.sqlite import SqliteStore
 
     path = tmp_path / "identities.db"
-    with SqliteStore(path, Rules("abc", D, THRESHOLD, 30), patience=0.2) as store:
+    with SqliteStore(path, ComparisonRules("abc", D, THRESHOLD, 30), patience=0.2) as store:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match=r"in use by others for 0\.2 seconds"):

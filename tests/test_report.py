@@ -10,7 +10,7 @@ import typer
 from fastface.cli.console import finish
 from fastface.cli.options import Invocation
 from fastface.config import Config
-from fastface.gallery.thresholds import Limits, TrackRule
+from fastface.gallery.thresholds import MatchThresholds, TrackRule
 from fastface.runtime.run_report import Counts, RunResult, VideoOutcome
 from fastface.types import Span, SpanRow
 from fastface.video.discover import Skipped
@@ -135,7 +135,7 @@ def test_many_persons_are_twenty_rows_and_their_sum(capsys: pytest.CaptureFixtur
 
 
 def test_a_similarity_below_the_threshold_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    limits = Limits(0.4, 0.35, 0.05, TrackRule(0.42, 0.35, 0.3, 0.01))
+    limits = MatchThresholds(0.4, 0.35, 0.05, TrackRule(0.42, 0.35, 0.3, 0.01))
     spans = (span("a.mp4", "Ann", 0.41), span("a.mp4", "Bob", 0.43))
     hits = {("a.mp4", "Ann"): 3, ("a.mp4", "Bob"): 3}
     result = RunResult("find", Path("out"), (video("a.mp4"),), spans, ("Ann", "Bob"), limits=limits, hits=hits)

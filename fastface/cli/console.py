@@ -202,7 +202,7 @@ def _remark(video: VideoOutcome) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _TargetTotals:
     """Results of one target, in one video or in all."""
 
     label: str
@@ -213,19 +213,19 @@ class _Found:
     best: float | None  # similarity; None where only the body was seen
 
 
-def _summarize_found(result: RunResult) -> list[_Found]:
+def _summarize_found(result: RunResult) -> list[_TargetTotals]:
     """Each target with each video that it is in, then the targets that are in none."""
     found = []
     for (video_id, label), hits in sorted(result.hits.items()):
         spans = [row.span for row in result.spans if (row.span.video_id, row.span.target) == (video_id, label)]
         best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
         seconds = sum(span.end - span.start for span in spans)
-        found.append(_Found(label, (video_id,), len(spans), hits, seconds, best))
+        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best))
     unseen = sorted(set(result.targets) - {one.label for one in found})
-    return found + [_Found(label, (), 0, 0, 0.0, None) for label in unseen]
+    return found + [_TargetTotals(label, (), 0, 0, 0.0, None) for label in unseen]
 
 
-def _found_table(found: list[_Found]) -> Table:
+def _found_table(found: list[_TargetTotals]) -> Table:
     """A row for each person in each video; for each person alone if these are too many."""
     table = Table("person", "video", "spans", "hits", "seconds", "best similarity")
     table.columns[0].overflow = table.columns[1].overflow = "fold"
@@ -252,13 +252,13 @@ def _left_out(result: RunResult) -> Iterator[str]:
             yield f"left out: {item.count - len(item.paths)} more: {item.reason}"
 
 
-def _by_person(found: Sequence[_Found]) -> list[_Found]:
+def _by_person(found: Sequence[_TargetTotals]) -> list[_TargetTotals]:
     """One entry for each person, the longest seen first."""
-    persons: dict[str, list[_Found]] = {}
+    persons: dict[str, list[_TargetTotals]] = {}
     for one in found:
         persons.setdefault(one.label, []).append(one)
     joined = [
-        _Found(
+        _TargetTotals(
             label,
             tuple(video for one in parts for video in one.videos),
             sum(one.spans for one in parts),
@@ -271,14 +271,14 @@ def _by_person(found: Sequence[_Found]) -> list[_Found]:
     return sorted(joined, key=lambda one: (-one.seconds, one.label))
 
 
-def _add_row(table: Table, label: str, video: str, parts: Sequence[_Found]) -> None:
+def _add_row(table: Table, label: str, video: str, parts: Sequence[_TargetTotals]) -> None:
     best = max((one.best for one in parts if one.best is not None), default=None)
     spans, hits = sum(one.spans for one in parts), sum(one.hits for one in parts)
     seconds = f"{sum(one.seconds for one in parts):.1f}"
     table.add_row(plain(label), plain(video), str(spans), str(hits), seconds, "–" if best is None else f"{best:.2f}")
 
 
-def _below_threshold(found: Sequence[_Found], result: RunResult) -> list[str]:
+def _below_threshold(found: Sequence[_TargetTotals], result: RunResult) -> list[str]:
     """Why persons are found although no face of theirs reaches the threshold by itself."""
     limits = result.limits
     if limits is None or limits.tracks is None:

@@ -19,13 +19,13 @@ import numpy as np
 
 from fastface.distribution import VERSION
 from fastface.errors import ConfigError, InputError, SpaceError
-from fastface.export.frame_jobs import CellsJob, FramesJob, PhotoJob, Shot, Wanted
+from fastface.export.frame_jobs import CellsJob, FrameImages, FramePicture, FramesJob, PhotoJob
 from fastface.files import private_folder, write_atomic
 from fastface.gallery.photo_set.sources import collect, make_label
 from fastface.index.ledger import Ledger
 from fastface.names import counted, valid_text
-from fastface.pipeline.process_pool import Crew
-from fastface.pipeline.task_pool import Refused, run_errands
+from fastface.pipeline.process_pool import ProcessPool
+from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.review.audit_files import (
     AuditItem,
     AuditSample,
@@ -36,11 +36,11 @@ from fastface.review.audit_files import (
     read_answers,
     read_sample,
 )
-from fastface.review.audit_moments import Answer, Moments, VideoMoments, read_answer, read_moments
+from fastface.review.audit_moments import LastAnswer, Moments, VideoMoments, read_answer, read_moments
 from fastface.review.audit_page import MomentPicture, write_audit_page
 from fastface.review.estimates import AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows, stream
-from fastface.runtime.event_log import journal
+from fastface.runtime.event_log import event_log
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_free
 from fastface.runtime.resources import num_cores
@@ -174,7 +174,7 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
     folder = OutputFolder(out)
     with (
         folder.locked(),
-        journal(folder.log, observer, VERSION, "audit") as noted,
+        event_log(folder.log, observer, VERSION, "audit") as noted,
         interruptible() as interruption,
         Ledger(folder.ledger) as ledger,
     ):
@@ -247,7 +247,7 @@ def _label(targets: Sequence[str], place: int | None) -> str | None:
 # ── what may be drawn ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _population(index: Path, ledger: Ledger, answer: Answer) -> _Population:
+def _population(index: Path, ledger: Ledger, answer: LastAnswer) -> _Population:
     """All moments of videos that can be decoded again.
 
     Raises:
@@ -322,7 +322,7 @@ class _Chosen:
     boxes: tuple[tuple[float, float, float, float], ...]
 
 
-def _draw(population: _Population, answer: Answer, count: int, seed: int, interrupted: _Interrupted) -> _Draft:
+def _draw(population: _Population, answer: LastAnswer, count: int, seed: int, interrupted: _Interrupted) -> _Draft:
     numbers = allocate(population.strata, count)
     chosen = [
         one
@@ -399,7 +399,8 @@ def _frame_jobs(chosen: Sequence[_Chosen]) -> Iterator[FramesJob]:
 
 def _frames_job(chosen: Sequence[_Chosen], numbers: Sequence[int]) -> FramesJob:
     wanted = (
-        Wanted(number, chosen[number].item.pts, chosen[number].boxes, chosen[number].item.box) for number in numbers
+        FramePicture(number, chosen[number].item.pts, chosen[number].boxes, chosen[number].item.box)
+        for number in numbers
     )
     return FramesJob(chosen[numbers[0]].video.info, tuple(wanted))
 
@@ -476,20 +477,20 @@ def _thumbnails(
     return found
 
 
-def _shoot(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[Shot]:
+def _shoot(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[FrameImages]:
     return (shot for _, shots in _answers(jobs, interrupted) for shot in shots)
 
 
-def _answers(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[tuple[Any, list[Shot]]]:
+def _answers(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[tuple[Any, list[FrameImages]]]:
     """Yield the pictures of each job; nothing for a job that failed.
 
     Raises:
         SpaceError: For want of space.
     """
-    crew = Crew("auditor", "fastface.export.frame_process:serve", num_cores(), None)
-    with closing(run_errands(crew, jobs, interrupted)) as results:
+    pool = ProcessPool("auditor", "fastface.export.frame_process:serve", num_cores(), None)
+    with closing(run_tasks(pool, jobs, interrupted)) as results:
         for job, result in results:
-            if isinstance(result, Refused):
+            if isinstance(result, TaskFailed):
                 if result.kind == SpaceError.__name__:
                     raise SpaceError(result.reason)
                 continue

@@ -85,7 +85,7 @@ class Measurement:
     memory_bytes: int
 
 
-class _Watch(Observer):
+class _ThroughputMeter(Observer):
     """Notes when frames were searched, how much of the videos they were, and the memory meanwhile."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combinat
         films = list(inputs) or [str(_draw_film(root))]
         config = _with_networks(config, root)
         for number, combination in enumerate(combinations):
-            watch = _Watch()
+            watch = _ThroughputMeter()
             result = scan(_apply(config, combination), films, root / f"out{number}", watch)
             yield _measure(combination, result, watch)
 
@@ -178,7 +178,7 @@ def _apply(config: Config, combination: Combination) -> Config:
     return config.model_copy(update={"scan": config.scan.model_copy(update=chosen), "models": models})
 
 
-def _measure(combination: Combination, result: RunResult, watch: _Watch) -> Measurement:
+def _measure(combination: Combination, result: RunResult, watch: _ThroughputMeter) -> Measurement:
     if not watch.moves:
         raise FastfaceError(f"no frame of {', '.join(video.id for video in result.videos)} could be searched")
     stages = {stage: sum(video.seconds.get(stage, 0.0) for video in result.videos) for stage in STAGES}

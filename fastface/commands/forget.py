@@ -14,11 +14,11 @@ from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 
-__all__ = ["Forgotten", "forget"]
+__all__ = ["ForgetResult", "forget"]
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgetResult:
     """Videos and files that were removed, or would be.
 
     Attributes:
@@ -32,7 +32,7 @@ class Forgotten:
     exports: int
 
 
-def forget(out: Path, named: Sequence[str], *, gone: bool = False, pretend: bool = False) -> Forgotten:
+def forget(out: Path, named: Sequence[str], *, gone: bool = False, pretend: bool = False) -> ForgetResult:
     """Removes videos from an output folder. The videos themselves are not touched.
 
     Tables keep their rows until the next question; answers to earlier questions stay as they are.
@@ -63,7 +63,7 @@ def forget(out: Path, named: Sequence[str], *, gone: bool = False, pretend: bool
                 ledger.forget_video(record.video_id)
                 VideoIndex(folder.index, record.video_id).remove()
     paths = tuple(valid_text(str(record.path)) for record in records)
-    return Forgotten(tuple(sorted(names)), paths, len(exports))
+    return ForgetResult(tuple(sorted(names)), paths, len(exports))
 
 
 def _chosen(records: Sequence[VideoRecord], named: Sequence[str], *, gone: bool) -> list[VideoRecord]:

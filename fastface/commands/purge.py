@@ -9,7 +9,7 @@ from fastface.errors import ConfigError, FastfaceError
 from fastface.index.ledger import Ledger
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 
-__all__ = ["Purge", "purge"]
+__all__ = ["PurgeResult", "purge"]
 
 _PICTURES = ("crops/", "snapshots/", "targets/")
 _PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
@@ -27,7 +27,7 @@ _KNOWLEDGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Purge:
+class PurgeResult:
     """Files that were removed, or would be.
 
     Attributes:
@@ -51,7 +51,7 @@ class Purge:
     log: str
 
 
-def purge(out: Path, *, pretend: bool = False) -> Purge:
+def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
     """Removes embeddings, the faces of photos, crops, snapshots, and all that is known of persons in an output folder.
 
     Its videos are forgotten. An identity store that lies elsewhere stays, as it is not the folder's alone.
@@ -101,7 +101,7 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
         gone = set(doomed)
         places = [answer / name for answer in _answers(out) for name in _FOLDERS]
         kept = [path for place in places for path in _files(place) if path not in gone]
-        return Purge(
+        return PurgeResult(
             indexes=len(indexes),
             photos=len(photos),
             pictures=len(pictures),

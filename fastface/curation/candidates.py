@@ -15,9 +15,9 @@ __all__ = [
     "FRAMINGS",
     "Candidate",
     "FaceMeasures",
-    "Looked",
     "PictureMeasures",
     "Pose",
+    "ReadPicture",
     "classify_framing",
     "classify_pose",
     "exposure",
@@ -63,7 +63,7 @@ class PictureMeasures:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class ReadPicture:
     """Content of a file, as a child process found it.
 
     Attributes:
@@ -120,7 +120,7 @@ class Candidate:
     """
 
     source: Source
-    looked: Looked | None = None
+    looked: ReadPicture | None = None
     face: FaceMeasures | None = None
     similarity: float | None = None
     framing: FramingClass = "full"
@@ -143,7 +143,7 @@ class Candidate:
         return bool(self.name)
 
     @property
-    def seen(self) -> Looked:
+    def seen(self) -> ReadPicture:
         """Content of the picture; only of a candidate that could be read."""
         assert self.looked is not None, self.source
         return self.looked

@@ -15,8 +15,8 @@ __all__ = [
     "ClipJob",
     "CropJob",
     "ExportJob",
+    "ExportResult",
     "ExportSettings",
-    "Made",
     "PicturesJob",
     "PortraitJob",
     "PortraitsJob",
@@ -95,7 +95,7 @@ class PortraitsJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ExportResult:
     """An errand's result: facts worth keeping, by file, and what could not be made."""
 
     facts: dict[Path, dict[str, Any]] = field(default_factory=dict)

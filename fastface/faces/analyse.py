@@ -18,7 +18,7 @@ from fastface.faces.quality import quality, sharpness, yaw
 from fastface.faces.scrfd import Detections, Detector
 from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turned
 from fastface.suppression import suppress
-from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, Looks, Size
+from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, SecondLooks, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 __all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "PhotoFaces", "letterbox"]
@@ -84,7 +84,7 @@ class FaceAnalyser:
         recogniser: Recogniser,
         min_face: float,
         min_sharpness: float = 0.0,
-        looks: Looks | None = None,
+        looks: SecondLooks | None = None,
     ) -> None:
         """Takes both networks.
 
@@ -95,7 +95,7 @@ class FaceAnalyser:
             min_sharpness: Least sharpness of a face: others are left out before they are embedded.
             looks: Which looks at a film's frames follow the first; None: none.
         """
-        self.looks = looks or Looks(close_ups=False, turned=False)
+        self.looks = looks or SecondLooks(close_ups=False, turned=False)
         self.detector = detector
         self.recogniser = recogniser
         self.min_face = min_face

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fastface.faces.scrfd import Detections, Detector
 from fastface.faces.turning import CANDIDATE_SCORE, CLEAR_SCORE, NUM_TURNS, turn_back, turn_doubtful, turned
 from fastface.suppression import suppress
-from fastface.types import Image, Looks, Size
+from fastface.types import Image, SecondLooks, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 __all__ = ["find_in_frames", "find_in_picture", "least_score", "letterbox"]
@@ -46,7 +46,7 @@ def least_score(detector: Detector) -> float:
 
 
 def find_in_frames(
-    detector: Detector, canvases: npt.NDArray[np.uint8], count: int, content: Size, looks: Looks
+    detector: Detector, canvases: npt.NDArray[np.uint8], count: int, content: Size, looks: SecondLooks
 ) -> tuple[Detections, npt.NDArray[np.int64]]:
     """The faces of a film's frames.
 

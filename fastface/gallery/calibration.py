@@ -26,9 +26,9 @@ from fastface.types import FloatArray
 
 __all__ = [
     "LEAST_STRANGERS",
-    "Need",
-    "Rate",
-    "Tail",
+    "ExponentialTail",
+    "RateEstimate",
+    "RequiredThreshold",
     "choose_threshold",
     "counted_rate",
     "fit_tail",
@@ -58,7 +58,7 @@ _WRONG_WEIGHT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateEstimate:
     """A share between 0 and 1, with its 95 % interval.
 
     Attributes:
@@ -75,7 +75,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class ExponentialTail:
     """Evidence of strangers above a floor, taken as exponential."""
 
     floor: float  # where the tail begins
@@ -83,7 +83,7 @@ class Tail:
     count: int  # different faces in it
     scale: float  # mean excess over the floor
 
-    def rate(self, threshold: float) -> Rate:
+    def rate(self, threshold: float) -> RateEstimate:
         """The estimated share of comparisons that reach a threshold; at most `share`.
 
         The interval is that of the logarithm, by the delta method: its variance is that of the share, and that of the
@@ -92,24 +92,24 @@ class Tail:
         reach = max(0.0, threshold - self.floor) / self.scale
         value = self.share * math.exp(-reach)
         spread = math.exp(_Z * math.sqrt((1 - self.share) / self.count + reach**2 / self.count))
-        return Rate(value, value / spread, min(1.0, value * spread), "exponential tail")
+        return RateEstimate(value, value / spread, min(1.0, value * spread), "exponential tail")
 
     def quantile(self, rate: float) -> float:
         """The evidence that an estimated share of `rate` reaches; the floor for larger ones."""
         return self.floor + self.scale * max(0.0, math.log(self.share / rate))
 
 
-def counted_rate(errors: int, total: int) -> Rate:
+def counted_rate(errors: int, total: int) -> RateEstimate:
     """The rate of errors that were counted among `total` comparisons, at least one."""
     if not errors:
-        return Rate(0.0, 0.0, min(1.0, 3 / total), "rule of three")
+        return RateEstimate(0.0, 0.0, min(1.0, 3 / total), "rule of three")
     share, square = errors / total, _Z**2
     centre = (share + square / (2 * total)) / (1 + square / total)
     half = _Z * math.sqrt(share * (1 - share) / total + square / (4 * total**2)) / (1 + square / total)
-    return Rate(share, max(0.0, centre - half), min(1.0, centre + half), "Wilson")
+    return RateEstimate(share, max(0.0, centre - half), min(1.0, centre + half), "Wilson")
 
 
-def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) -> Tail:
+def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) -> ExponentialTail:
     """The tail of some comparisons, more than ten: the highest twentieth of them, or ten.
 
     Args:
@@ -123,11 +123,11 @@ def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) ->
     # Equal evidence has no excess; a tail of no length would claim a certainty that there is not.
     scale = max(float((ranked[-count:] - floor).mean()), _STEP / 10)
     different = count if face is None else len(np.unique(face[order[-count:]]))
-    return Tail(floor, count / len(ranked), different, scale)
+    return ExponentialTail(floor, count / len(ranked), different, scale)
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequiredThreshold:
     """The threshold that one kind of strangers asks for.
 
     Attributes:
@@ -145,7 +145,7 @@ class Need:
     extreme: str
 
 
-def needed_threshold(trials: Trials, rate: float) -> Need:
+def needed_threshold(trials: Trials, rate: float) -> RequiredThreshold:
     """The threshold that keeps the false match rate, in steps of 0.01.
 
     Args:
@@ -158,7 +158,7 @@ def needed_threshold(trials: Trials, rate: float) -> Need:
     for bound in ("low", "value", "high"):
         reached = [step for step in steps.tolist() if getattr(tail.rate(step), bound) <= rate]
         found.append(round(min(reached, default=1.0), 2))
-    return Need(found[0], found[1], found[2], tail.count, trials.extreme)
+    return RequiredThreshold(found[0], found[1], found[2], tail.count, trials.extreme)
 
 
 def shortages(mates: Trials, strangers: Trials) -> list[str]:

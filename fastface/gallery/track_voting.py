@@ -25,7 +25,7 @@ import numpy.typing as npt
 from fastface.cosine import References, normalize_rows, row_blocks
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
-from fastface.types import FloatArray, Rows
+from fastface.types import FloatArray, RowTable
 
 __all__ = ["NO_EVIDENCE", "Cohort", "EvidenceModel", "TrackEvidence"]
 
@@ -43,7 +43,7 @@ _FIXED_POINT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class TrackEvidence(Rows):
+class TrackEvidence(RowTable):
     """Evidence of t tracks. Of tracks that reach the floor with no target there is none: target -1.
 
     Attributes:

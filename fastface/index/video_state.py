@@ -9,7 +9,7 @@ from fastface.names import counted
 from fastface.video.frames.frame import CANNOT_READ
 from fastface.video.integrity.encryption import ENCRYPTED
 
-__all__ = ["MIN_COVERAGE", "STATE_WORDS", "Verdict", "describe_state", "judge", "was_unread"]
+__all__ = ["MIN_COVERAGE", "STATE_WORDS", "FinalState", "describe_state", "judge", "was_unread"]
 
 STATE_WORDS = {
     "done": "done",
@@ -29,7 +29,7 @@ MIN_COVERAGE = 0.98
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FinalState:
     """A final state.
 
     Attributes:
@@ -49,7 +49,7 @@ def describe_state(state: str, reason: str) -> str:
     return reason if reason.startswith(words) else f"{words}: {reason}" if reason else words
 
 
-def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
+def judge(units: Collection[UnitRecord], duration: Fraction | None) -> FinalState:
     """The state of a video all of whose units are committed or lost.
 
     Args:
@@ -65,10 +65,10 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     coverage = None if not duration else min(1.0, float(covered / duration))
     if lost and len(lost) == len(units):
         state, _, reason = lost[0].partition(": ")
-        return Verdict(state, reason, 0.0 if duration else None)
+        return FinalState(state, reason, 0.0 if duration else None)
     unread = next((unit.unread for unit in units if unit.unread), "")
     if decoded == 0:
-        return Verdict("failed", unread or (ENCRYPTED if encrypted else "no frames"), 0.0 if duration else None)
+        return FinalState("failed", unread or (ENCRYPTED if encrypted else "no frames"), 0.0 if duration else None)
     reasons = [f"{len(lost)} of {len(units)} parts could not be scanned ({lost[0]})"] if lost else []
     if unread:
         reasons.append(unread)
@@ -80,7 +80,7 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
         reasons.append(f"every process that searched {counted(quarantined, 'frame')} crashed")
     if coverage is not None and coverage < MIN_COVERAGE:
         reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
-    return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage)
+    return FinalState("partial" if reasons else "done", "; ".join(reasons), coverage)
 
 
 def was_unread(unit: UnitRecord) -> bool:

@@ -22,34 +22,34 @@ from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import judge
 from fastface.pipeline.events import UnitScanned
-from fastface.runtime.scan_key import Recipe
+from fastface.runtime.index_settings import IndexSettings
 from fastface.tracking.body_tracks import link_bodies
 from fastface.tracking.face_tracks import link_tracks
-from fastface.types import Bodies, FacePictures, Faces, SampledFrames, VideoInfo
+from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, VideoInfo
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.shots import number_shots
 
-__all__ = ["Filing", "Seen"]
+__all__ = ["IndexWriter", "VideoResults"]
 
 _CHANGED = "still being written; run again later"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VideoResults:
     """Results of a video's units, in order."""
 
     faces: list[Faces]
-    portraits: list[FacePictures]
+    portraits: list[Thumbnails]
     bodies: list[Bodies]
     frames: list[SampledFrames]
 
 
 @dataclass(frozen=True, slots=True)
-class Filing:
-    """Writes into the index folder `root` as the recipe says."""
+class IndexWriter:
+    """Writes into the index folder `root` as the settings say."""
 
     root: Path
-    recipe: Recipe
+    settings: IndexSettings
 
     def settle_faces(self, event: UnitScanned, info: VideoInfo | None) -> UnitScanned:
         """Drops the faces that no clear face of their track vouches for (the two thresholds of ByteTrack, 2022).
@@ -61,7 +61,7 @@ class Filing:
             info: The video; None for a closer look at one that is finished.
         """
         event = replace(event, portraits=self.portraits_of(event, info))
-        faces, clear = event.faces, np.float32(self.recipe.clear_score)
+        faces, clear = event.faces, np.float32(self.settings.clear_score)
         if (faces.det_score >= clear).all():
             return event
         frames = number_shots(event.frames, is_film=info is None or info.is_film)
@@ -90,9 +90,9 @@ class Filing:
         if record.bodies is not None:
             bodies = with_best_pictures(self._linked_bodies(info, frames, event.bodies, event.faces))
         index = VideoIndex(self.root, event.unit.video_id)
-        index.write_unit(record, event.faces, self.recipe.metadata, kept, bodies=bodies, frames=event.frames)
+        index.write_unit(record, event.faces, self.settings.metadata, kept, bodies=bodies, frames=event.frames)
 
-    def portraits_of(self, event: UnitScanned, info: VideoInfo | None) -> FacePictures:
+    def portraits_of(self, event: UnitScanned, info: VideoInfo | None) -> Thumbnails:
         """The pictures of a unit's faces that are the same for any batches and processes.
 
         Args:
@@ -100,17 +100,17 @@ class Filing:
             info: The video; None for a closer look, of which there are no pictures.
         """
         if not len(event.portraits) or info is None:
-            return FacePictures.empty()
+            return Thumbnails.empty()
         rows, faces = rows_of(event.portraits, event.faces), event.faces
         worth = np.full(len(faces), -1, np.float32)
         worth[rows] = event.portraits.worth
-        max_gap = max_gap_seconds(self.recipe.period, is_film=info.is_film)
+        max_gap = max_gap_seconds(self.settings.period, is_film=info.is_film)
         chosen = choose_portraits(faces, worth, np.isin(faces.pts, event.due), max_gap)
         kept = event.portraits[chosen[rows]]
         assert kept.taken.all(), event.unit
         return kept
 
-    def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> Seen:
+    def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> VideoResults:
         """Read the results of a video's units that are not lost.
 
         Raises:
@@ -118,9 +118,11 @@ class Filing:
         """
         index, whole = VideoIndex(self.root, video_id), [unit for unit in units if not unit.lost]
         portraits, bodies = index.unit_portraits(whole), index.unit_bodies(whole)
-        return Seen(index.unit_faces(whole), portraits, bodies, index.unit_frames(whole))
+        return VideoResults(index.unit_faces(whole), portraits, bodies, index.unit_frames(whole))
 
-    def write_video(self, record: VideoRecord, units: Sequence[UnitRecord], read: Callable[[], Seen]) -> VideoRecord:
+    def write_video(
+        self, record: VideoRecord, units: Sequence[UnitRecord], read: Callable[[], VideoResults]
+    ) -> VideoRecord:
         """Writes what all units of a video have found; gives the record with the video's final state.
 
         Args:
@@ -142,35 +144,35 @@ class Filing:
             state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
             reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
         fail_point("scan.merge")
-        seen, recipe = read(), self.recipe
-        portraits = FacePictures.concatenate([FacePictures.empty(), *seen.portraits])
+        seen, settings = read(), self.settings
+        portraits = Thumbnails.concatenate([Thumbnails.empty(), *seen.portraits])
         bodies = Bodies.concatenate([Bodies.empty(), *seen.bodies])
-        info, metadata = record.info, {**recipe.metadata, "fingerprint": record.fingerprint}
+        info, metadata = record.info, {**settings.metadata, "fingerprint": record.fingerprint}
         frames = SampledFrames.concatenate([SampledFrames.empty(), *seen.frames])
         frames = number_shots(frames, is_film=info is None or info.is_film)
         index = VideoIndex(self.root, record.video_id)
         index.write_frames(frames, metadata)
         index.write_faces(
             seen.faces,
-            recipe.dimension,
+            settings.dimension,
             metadata,
             partial(self._link, info, frames),
-            partial(best_of_tracks, portraits, most_bytes=recipe.portrait_bytes) if len(portraits) else None,
-            bodies=partial(self._finished_bodies, info, frames, bodies) if recipe.has_bodies else None,
+            partial(best_of_tracks, portraits, most_bytes=settings.portrait_bytes) if len(portraits) else None,
+            bodies=partial(self._finished_bodies, info, frames, bodies) if settings.has_bodies else None,
         )
         fail_point("scan.merged")
         return replace(record, state=state, reason=reason, coverage=verdict.coverage)
 
     def _link(self, info: VideoInfo | None, frames: SampledFrames, faces: Faces) -> npt.NDArray[np.int32]:
         shot = frames.find_shot(faces.pts)
-        return link_tracks(faces, shot, self.recipe.period, is_film=info is None or info.is_film)
+        return link_tracks(faces, shot, self.settings.period, is_film=info is None or info.is_film)
 
     def _linked_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
         shot = frames.find_shot(bodies.pts)
-        return link_bodies(bodies, shot, faces, self.recipe.period, is_film=info is None or info.is_film)
+        return link_bodies(bodies, shot, faces, self.settings.period, is_film=info is None or info.is_film)
 
     def _finished_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
-        return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.recipe.portrait_bytes)
+        return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.settings.portrait_bytes)
 
 
 def _complete(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:

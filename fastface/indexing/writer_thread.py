@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
-__all__ = ["Background"]
+__all__ = ["WriterThread"]
 
 _MOST_GIVEN = 2
 """Pieces that may be given and not settled: each holds what a stretch of video has shown."""
@@ -17,7 +17,7 @@ _MOST_GIVEN = 2
 _Result = TypeVar("_Result")
 
 
-class Background:
+class WriterThread:
     """Does one piece of work after the other. A context manager.
 
     Where it is left with an error, what has not begun is not done, and the piece in work is waited for.

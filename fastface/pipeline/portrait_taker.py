@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from fastface.faces.portraits import choose_portraits, portrait_worth
 from fastface.faces.thumbnails import picture_faces
-from fastface.pipeline.messages import Infer
-from fastface.types import FacePictures, Faces
+from fastface.pipeline.messages import InferFrames
+from fastface.types import Faces, Thumbnails
 
 __all__ = ["PortraitTaker"]
 
@@ -33,7 +33,7 @@ class PortraitTaker:
     def __init__(self) -> None:
         self._last: _Sample | None = None
 
-    def take(self, task: Infer, runs: Sequence[range], planes: npt.NDArray[np.uint8], faces: Faces) -> FacePictures:
+    def take(self, task: InferFrames, runs: Sequence[range], planes: npt.NDArray[np.uint8], faces: Faces) -> Thumbnails:
         """A row for each face of the task's whole frames, with pictures of those that are to be pictured.
 
         Args:
@@ -44,11 +44,11 @@ class PortraitTaker:
         """
         if not len(faces):
             self._last = self._remember(task, faces, np.empty(0, np.float32))
-            return FacePictures.empty()
+            return Thumbnails.empty()
         worth = portrait_worth(faces, task.geometry.display)
         worth[np.isin(faces.pts, [task.pts[frame] for frame in task.damaged])] = -1
         chosen = self._choose(task, faces, worth)
-        portraits = FacePictures.of(faces, worth, [None] * len(faces))
+        portraits = Thumbnails.of(faces, worth, [None] * len(faces))
         for pixels, run in zip(planes, runs, strict=True):
             rows = np.flatnonzero(chosen & np.isin(faces.pts, [task.pts[frame] for frame in run]))
             if len(rows):  # equal frames have the same pixels
@@ -56,7 +56,7 @@ class PortraitTaker:
         self._last = self._remember(task, faces, worth)
         return portraits[worth >= 0]
 
-    def _choose(self, task: Infer, faces: Faces, worth: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    def _choose(self, task: InferFrames, faces: Faces, worth: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         due = np.isin(faces.pts, [task.pts[frame] for frame in task.faces_due])
         before = self._before(task)
         if before is None:
@@ -66,12 +66,12 @@ class PortraitTaker:
         all_worth, all_due = np.concatenate([before.worth, worth]), np.concatenate([np.zeros(count, np.bool_), due])
         return choose_portraits(known, all_worth, all_due, task.max_gap)[count:]
 
-    def _before(self, task: Infer) -> _Sample | None:
+    def _before(self, task: InferFrames) -> _Sample | None:
         """The last sample before the task, if the task goes on where the latest one ended."""
         place = (task.work, task.sequence, task.first)
         return self._last if self._last is not None and self._last.place == place else None
 
-    def _remember(self, task: Infer, faces: Faces, worth: npt.NDArray[np.float32]) -> _Sample | None:
+    def _remember(self, task: InferFrames, faces: Faces, worth: npt.NDArray[np.float32]) -> _Sample | None:
         end = task.first + task.count
         is_end = end == len(task.pts)
         place = (task.work, task.sequence + 1, 0) if is_end else (task.work, task.sequence, end)

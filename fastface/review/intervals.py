@@ -26,7 +26,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Estimate", "Sampled", "add_estimates", "estimate_share", "share_of_sum", "wilson", "wilson_rare"]
+__all__ = ["AnsweredStratum", "Estimate", "add_estimates", "estimate_share", "share_of_sum", "wilson", "wilson_rare"]
 
 _Z = 1.959963984540054
 """Quantile of the normal distribution for intervals of 95 %."""
@@ -62,7 +62,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class AnsweredStratum:
     """The answered moments of one stratum.
 
     Attributes:
@@ -104,7 +104,7 @@ def wilson_rare(share: float, count: float) -> Estimate:
     return Estimate(share, min(found.low, low), found.high)
 
 
-def estimate_share(strata: Sequence[Sampled], *, is_rare: bool = False) -> Estimate:
+def estimate_share(strata: Sequence[AnsweredStratum], *, is_rare: bool = False) -> Estimate:
     """The mean value of all moments of some strata, weighted by the seconds that they stand for.
 
     A stratum without an answer is taken to be like the others; if none has one, nothing is known: 0, from 0 to 1.

@@ -8,36 +8,36 @@ from pathlib import Path
 from fastface.config import Config
 from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.event_log import journal
+from fastface.runtime.event_log import event_log
 from fastface.runtime.networks import Networks, thresholds
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 from fastface.runtime.remarks import describe_video
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.runtime.run_report import VideoOutcome
-from fastface.runtime.shutdown import Interruption, interruptible
+from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.video.discover import VideoFile
 
-__all__ = ["Desk", "open_desk"]
+__all__ = ["RunContext", "open_context"]
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RunContext:
     """One command's hold on one output folder."""
 
     config: Config
     out: OutputFolder
     ledger: Ledger
     networks: Networks
-    limits: Limits
+    limits: MatchThresholds
     layout: Layout
     observer: Observer
-    interruption: Interruption
+    interruption: StopRequest
 
     def records(self) -> list[VideoRecord]:
         """The ledger's videos, by name."""
@@ -75,7 +75,7 @@ class Desk:
 
 
 @contextmanager
-def open_desk(config: Config, out: Path, observer: Observer, command: str) -> Iterator[Desk]:
+def open_context(config: Config, out: Path, observer: Observer, command: str) -> Iterator[RunContext]:
     """Locks OUT and opens everything, in the order in which it is cheapest to fail.
 
     Raises:
@@ -85,8 +85,8 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
     folder = OutputFolder(out)
     with folder.locked():
         try:
-            with _open_desk(config, folder, observer, command) as desk:
-                yield desk
+            with _open_context(config, folder, observer, command) as context:
+                yield context
         except (ConfigError, ModelError, BackendError):
             if not _is_begun(folder):
                 folder.remove_if_made()
@@ -94,14 +94,14 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
 
 
 @contextmanager
-def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[Desk]:
+def _open_context(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[RunContext]:
     with (
-        journal(folder.log, observer, VERSION, command) as told,
+        event_log(folder.log, observer, VERSION, command) as told,
         interruptible(config.run.seconds_left()) as interruption,
         Ledger(folder.ledger) as ledger,
     ):
         networks = ready_networks(config, told.note, interruption)
-        desk = Desk(
+        context = RunContext(
             config=config,
             out=folder,
             ledger=ledger,
@@ -111,7 +111,7 @@ def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command
             observer=told,
             interruption=interruption,
         )
-        yield desk
+        yield context
 
 
 def _is_begun(folder: OutputFolder) -> bool:

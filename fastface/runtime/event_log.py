@@ -20,10 +20,10 @@ from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.resources import Layout
 
-__all__ = ["Journal", "journal"]
+__all__ = ["EventLog", "event_log"]
 
 
-class Journal(Observer):
+class EventLog(Observer):
     """Log the important events, and pass all of them on to another observer.
 
     Args:
@@ -87,7 +87,7 @@ class Journal(Observer):
 
 
 @contextmanager
-def journal(path: Path, inner: Observer, version: str, command: str) -> Iterator[Journal]:
+def event_log(path: Path, inner: Observer, version: str, command: str) -> Iterator[EventLog]:
     """The journal of one command, from its begin to its end; made if it is not there (0600).
 
     Args:
@@ -106,7 +106,7 @@ def journal(path: Path, inner: Observer, version: str, command: str) -> Iterator
     except OSError as error:
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}; remove it") from error
     try:
-        kept = Journal(descriptor, path, inner)
+        kept = EventLog(descriptor, path, inner)
         kept.write("run", command=command, version=version, process=os.getpid())
         try:
             yield kept

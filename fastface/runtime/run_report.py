@@ -12,7 +12,7 @@ from typing import Any
 from fastface.config import Config
 from fastface.distribution import VERSION
 from fastface.files import write_atomic
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.packs import Network
 from fastface.names import shortened, valid_text
 from fastface.runtime.networks import Networks
@@ -138,7 +138,7 @@ class RunResult:
     num_near_misses: int = 0
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
-    limits: Limits | None = None
+    limits: MatchThresholds | None = None
     phases: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -168,7 +168,7 @@ class EnrollResult:
     report: tuple[str, ...]
 
 
-def write_run_json(result: RunResult, networks: Networks, limits: Limits, config: Config) -> None:
+def write_run_json(result: RunResult, networks: Networks, limits: MatchThresholds, config: Config) -> None:
     """Writes OUT/run.json.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastface.csv_cells import Cells, pixels_cell, score_cell, seconds_cell, write_csv
 from fastface.names import text_cell
-from fastface.types import Added
+from fastface.types import GrownReference
 
 __all__ = ["is_growth", "write_growth"]
 
@@ -16,7 +16,7 @@ _GROWTH_COLUMNS = (
 )  # fmt: skip
 
 
-def write_growth(path: Path, rows: Iterable[Added]) -> None:
+def write_growth(path: Path, rows: Iterable[GrownReference]) -> None:
     """Writes bank_growth.csv: the faces that became references, and what speaks for each; in the order of the rows.
 
     Raises:
@@ -31,7 +31,7 @@ def is_growth(path: Path) -> bool:
         return file.readline() == (",".join(_GROWTH_COLUMNS) + "\r\n").encode()
 
 
-def _growth_cells(added: Added) -> Cells:
+def _growth_cells(added: GrownReference) -> Cells:
     margin = "" if math.isnan(added.margin) else score_cell(added.margin)
     scores = (score_cell(added.track_evidence), score_cell(added.similarity), margin, score_cell(added.quality))
     return (

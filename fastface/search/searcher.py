@@ -13,15 +13,15 @@ from fastface.errors import InputError, ModelError
 from fastface.gallery.matching import EVERYONE, Matches, VideoFaces, follow_bodies, match, match_tracks
 from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.gallery.track_voting import EvidenceModel
 from fastface.grouping import summarize_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.runtime.context import Desk
+from fastface.runtime.context import RunContext
+from fastface.runtime.index_settings import read_sampling
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import read_sampling
 from fastface.timeline import (
     Interval,
     boundary_windows,
@@ -34,12 +34,12 @@ from fastface.timeline import (
     subtract,
 )
 from fastface.tracking.face_tracks import link_tracks
-from fastface.types import Doubt, Faces, Hits, Sampling, Span, Unit, VideoInfo
+from fastface.types import Faces, Hits, NearMiss, Sampling, Span, Unit, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.discover import picture_names
 from fastface.video.fingerprint import fingerprint
 
-__all__ = ["Finder", "Findings", "open_finder", "scanned_pictures"]
+__all__ = ["Searcher", "VideoFindings", "open_searcher", "scanned_pictures"]
 
 _REACH = Fraction(2)
 """Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
@@ -55,7 +55,7 @@ _NEAR = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class VideoFindings:
     """Findings of one video.
 
     Attributes:
@@ -64,7 +64,7 @@ class Findings:
         faces: All its faces that were looked at; `hits` point into it.
         hits: {label: hits of that target} of the targets that have some.
         spans: Of all targets, by start, then label.
-        doubts: Tracks that may be a target's, by start.
+        near_misses: Tracks that may be a target's, by start.
         followed: {label: moments in which that target is followed without a face that shows it}; none for some labels.
         pictures: Names of the pictures, by pts, of a folder of pictures that is as it was scanned; else empty.
         has_rivals: Whether there is another person for a margin to be the lead over.
@@ -76,14 +76,14 @@ class Findings:
     faces: Faces
     hits: dict[str, Hits]
     spans: tuple[Span, ...]
-    doubts: tuple[Doubt, ...]
+    near_misses: tuple[NearMiss, ...]
     followed: dict[str, Hits] = field(default_factory=dict)
     pictures: tuple[str, ...] = ()
     has_rivals: bool = True
     colours: Mapping[str, int] = field(default_factory=dict)
 
 
-class Finder:
+class Searcher:
     """Asks the index for the targets of one gallery.
 
     Args:
@@ -101,7 +101,7 @@ class Finder:
         ledger: Ledger,
         *,
         references: ReferenceSet,
-        limits: Limits,
+        limits: MatchThresholds,
         spans: SpansConfig,
         model: EvidenceModel | None = None,
     ) -> None:
@@ -117,11 +117,11 @@ class Finder:
         self._colours = {label: number for number, label in enumerate(sorted(labels))}
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> MatchThresholds:
         """The thresholds that the index is asked with."""
         return self._limits
 
-    def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
+    def findings(self, records: Iterable[VideoRecord]) -> Iterator[VideoFindings]:
         """Yield the findings of each video that has an index, one at a time."""
         for record in records:
             if record.info is not None and self._index(record).faces_path.exists():
@@ -239,7 +239,7 @@ class Finder:
                 times.setdefault(label, []).append(hits.time)
         return {label: np.unique(np.concatenate(parts)) for label, parts in times.items()}
 
-    def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
+    def _find(self, record: VideoRecord, info: VideoInfo) -> VideoFindings:
         # Frames that an earlier question looked at do not change the answer to this one.
         video = self._video(record, info, exact=self._spans.exact)
         matches = self._match(video)
@@ -260,13 +260,13 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(
+        return VideoFindings(
             record,
             info,
             video.faces,
             hits,
             tuple(spans),
-            matches.doubts,
+            matches.near_misses,
             followed,
             pictures=scanned_pictures(record, info),
             has_rivals=self._references.num_persons > 1,
@@ -360,7 +360,9 @@ def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.
     return inside
 
 
-def open_finder(desk: Desk, references: ReferenceSet, limits: Limits, model: EvidenceModel | None = None) -> Finder:
+def open_searcher(
+    context: RunContext, references: ReferenceSet, limits: MatchThresholds, model: EvidenceModel | None = None
+) -> Searcher:
     """A finder over a command's output folder; without a model each face is decided by itself."""
-    spans = desk.config.spans
-    return Finder(desk.out, desk.ledger, references=references, limits=limits, spans=spans, model=model)
+    spans = context.config.spans
+    return Searcher(context.out, context.ledger, references=references, limits=limits, spans=spans, model=model)

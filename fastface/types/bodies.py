@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types.faces import Rows
+from fastface.types.faces import RowTable
 
 __all__ = ["NUM_COLOURS", "Bodies"]
 
@@ -15,7 +15,7 @@ NUM_COLOURS = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Bodies(Rows):
+class Bodies(RowTable):
     """Bodies in one video, one row a person's box in one frame.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ALIGNED_SIZE", "DOUBLE_COSINE", "PROFILE_YAW", "FacePictures", "Faces", "FloatArray", "Rows"]
+__all__ = ["ALIGNED_SIZE", "DOUBLE_COSINE", "PROFILE_YAW", "Faces", "FloatArray", "RowTable", "Thumbnails"]
 
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels: what ArcFace networks take."""
@@ -21,7 +21,7 @@ PROFILE_YAW = 50.0
 FloatArray = npt.NDArray[np.float32]
 
 
-class Rows:
+class RowTable:
     """A struct of arrays, one row an item: filter by mask or index, concatenate. For frozen dataclasses of arrays."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -40,7 +40,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Faces(Rows):
+class Faces(RowTable):
     """Faces of one video, one row a face.
 
     Attributes:
@@ -98,7 +98,7 @@ class Faces(Rows):
 
 
 @dataclass(frozen=True, slots=True)
-class FacePictures(Rows):
+class Thumbnails(RowTable):
     """Small pictures of some of one video's faces, taken while it was scanned; one row a picture.
 
     Not to be confused with `people.Portrait`, which is a picture chosen for a person of the census.

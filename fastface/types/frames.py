@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types.faces import Rows
+from fastface.types.faces import RowTable
 
 __all__ = ["SIGNATURE_SIZE", "SampledFrames"]
 
@@ -15,7 +15,7 @@ SIGNATURE_SIZE = 320
 
 
 @dataclass(frozen=True, slots=True)
-class SampledFrames(Rows):
+class SampledFrames(RowTable):
     """Every sampled frame of one video, whether or not it shows a face; one row a frame, in order of time.
 
     Attributes:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-__all__ = ["LOOKS_VERSION", "Looks"]
+__all__ = ["LOOKS_VERSION", "SecondLooks"]
 
 LOOKS_VERSION = 1
 """Increased with every change of what `faces.looks` finds: an index that was made by another version is made again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class SecondLooks:
     """Further looks at the frames of films. Pictures get all."""
 
     close_ups: bool = True  # on half the canvas, where nothing was found

@@ -6,7 +6,7 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types.faces import Rows
+from fastface.types.faces import RowTable
 
 __all__ = ["Appearance", "Person", "Portrait", "Rank", "Tracks"]
 
@@ -15,7 +15,7 @@ Rank = Literal["seconds", "coverage", "centrality", "quality"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tracks(Rows):
+class Tracks(RowTable):
     """Tracks of any number of videos, one row a track: of faces, or of stretches in which only the body is seen.
 
     Attributes:

@@ -6,13 +6,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types.faces import Rows
+from fastface.types.faces import RowTable
 
 __all__ = ["FaceTracks"]
 
 
 @dataclass(frozen=True, slots=True)
-class FaceTracks(Rows):
+class FaceTracks(RowTable):
     """Tracks of one video, one row a track, in order of their numbers.
 
     Attributes:

@@ -8,10 +8,10 @@ from fastface.types import Unit, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.frames.frame import UnitReport
 
-__all__ = ["Account"]
+__all__ = ["DecodeStats"]
 
 
-class Account:
+class DecodeStats:
     """Counts what a unit came to.
 
     Attributes:

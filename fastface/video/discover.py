@@ -243,7 +243,7 @@ class Discovery:
     left_out: tuple[LeftOut, ...] = ()
 
 
-class _Found:
+class _FoundFiles:
     """Files found on the way to the videos."""
 
     def __init__(self, exclude: Path) -> None:
@@ -287,7 +287,7 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     """
     faults: list[str] = []
     candidates: list[_Candidate] = []
-    found = _Found(exclude.resolve())
+    found = _FoundFiles(exclude.resolve())
     for text in inputs:
         try:
             candidates += _candidates(str(text), found)
@@ -301,7 +301,7 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     return Discovery(tuple(videos), tuple(found.skipped), found.left_out)
 
 
-def _candidates(text: str, found: _Found, *, in_list: bool = False) -> list[_Candidate]:
+def _candidates(text: str, found: _FoundFiles, *, in_list: bool = False) -> list[_Candidate]:
     path = Path(text)
     if text and os.path.lexists(path):
         return list(_below(path, found)) if path.is_dir() else [_Candidate(path, path.name)]
@@ -319,7 +319,7 @@ def _candidates(text: str, found: _Found, *, in_list: bool = False) -> list[_Can
     return [candidate for match in matches for candidate in _match(Path(match), found)]
 
 
-def _match(path: Path, found: _Found) -> list[_Candidate]:
+def _match(path: Path, found: _FoundFiles) -> list[_Candidate]:
     """Filter the matches of a glob: unlike a named file, they may lie in an output folder by accident."""
     if any(_is_output(folder, found.exclude) for folder in path.absolute().parents):
         found.skip(path, _OWN_OUTPUT)
@@ -342,7 +342,7 @@ def _lines(path: Path) -> list[str]:
     return [os.fsdecode(line) for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
 
 
-def _below(root: Path, found: _Found) -> Iterator[_Candidate]:
+def _below(root: Path, found: _FoundFiles) -> Iterator[_Candidate]:
     """The videos and image sequences of a folder. Links to folders are followed once each."""
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda e: _unreadable(e, found)):
@@ -380,18 +380,18 @@ def _is_system(folder: Path) -> bool:
     return name in _SYSTEM_FOLDERS or (folder.parent.name.lower(), name) in _CAMERA_FOLDERS
 
 
-def _leave_out(folder: Path, names: set[str], found: _Found) -> None:
+def _leave_out(folder: Path, names: set[str], found: _FoundFiles) -> None:
     for name in sorted(names, key=_natural):
         suffix = Path(name).suffix.lower()
         kinds = ((IMAGE_SUFFIXES, PICTURES), (_SOUND_SUFFIXES, SOUND), (_PREVIEW_SUFFIXES, PREVIEWS))
         found.leave_out(next((why for suffixes, why in kinds if suffix in suffixes), OTHERS), folder, [name])
 
 
-def _unreadable(error: OSError, found: _Found) -> None:
+def _unreadable(error: OSError, found: _FoundFiles) -> None:
     found.skip(Path(os.fsdecode(error.filename)), f"cannot be read: {error.strerror}", is_fault=True)
 
 
-def _unique(candidates: list[_Candidate], found: _Found) -> Iterator[_Candidate]:
+def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candidate]:
     """Regular files, each once however many names it has; pipes and devices would block the process that opens them."""
     seen: dict[tuple[int, int, str], Path] = {}
     for candidate in candidates:

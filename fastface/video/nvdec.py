@@ -33,7 +33,7 @@ from av.bitstream import BitStreamFilterContext
 
 from fastface.distribution import describe_install
 from fastface.types import Size, Unit, VideoInfo
-from fastface.video.decode_stats import Account
+from fastface.video.decode_stats import DecodeStats
 from fastface.video.frames.frame import SampledFrame, SignOfLife, no_sign
 from fastface.video.frames.shape import displayed_size
 from fastface.video.frames.sizes import check_size
@@ -149,7 +149,7 @@ class NvdecSource(PyavSource):
         packets: Iterator[Any],
         stream: Any,
         unit: Unit,  # noqa: ARG002 - the card decodes every frame
-        account: Account,  # noqa: ARG002 - the card tells of no damage
+        account: DecodeStats,  # noqa: ARG002 - the card tells of no damage
     ) -> Iterator[Any]:
         """Every frame of the packets: the card cannot leave out those that no sample needs.
 

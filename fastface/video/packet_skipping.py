@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from fastface.types import Unit, VideoInfo
-from fastface.video.decode_stats import Account
-from fastface.video.integrity.gap_detection import Steps, watch_steps
+from fastface.video.decode_stats import DecodeStats
+from fastface.video.integrity.gap_detection import PacketSteps, watch_steps
 
-__all__ = ["InDoubt", "can_skip", "keyframes", "marked"]
+__all__ = ["FullDecodeNeeded", "can_skip", "keyframes", "marked"]
 
 _SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
 """Codecs of which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
@@ -48,8 +48,8 @@ def marked(
         unit: One that `can_skip`.
         declared_until: Up to this decoding time the container itself declares gaps; None: nowhere.
     """
-    ahead = _Ahead(info, unit)
-    steps = Steps(info, declared_until)
+    ahead = _PacketBuffer(info, unit)
+    steps = PacketSteps(info, declared_until)
     for packet in packets:
         if steps.is_late(packet.dts):
             yield from ((waiting, True) for waiting in ahead.waiting)
@@ -62,7 +62,7 @@ def marked(
     yield from ((waiting, True) for waiting in ahead.waiting)
 
 
-class InDoubt(Exception):  # noqa: N818 - an answer, not an error
+class FullDecodeNeeded(Exception):  # noqa: N818 - an answer, not an error
     """Keyframes alone do not tell whether all of the film is there: it must be decoded whole."""
 
 
@@ -70,7 +70,7 @@ def keyframes(
     packets: Iterator[Any],
     info: VideoInfo,
     unit: Unit,
-    account: Account,
+    account: DecodeStats,
     index: tuple[Collection[int], int | None],
 ) -> Iterator[Any]:
     """The packet of the first keyframe in each cell, and the empty one that ends the stream.
@@ -84,7 +84,7 @@ def keyframes(
             and up to which decoding time the container itself declares gaps, None: nowhere.
 
     Raises:
-        InDoubt: Packets may be missing, or the container calls one damaged, or does not say when a keyframe is shown.
+        FullDecodeNeeded: Packets may be missing, or the container calls one damaged, or gives a keyframe no time.
     """
     assert unit.sampling.period is not None
     indexed, declared_until = index
@@ -95,11 +95,11 @@ def keyframes(
             yield packet
             continue
         if is_late or is_damaged:
-            raise InDoubt
+            raise FullDecodeNeeded
         is_keyframe = packet.is_keyframe or packet.dts in indexed
         if packet.pts is None:
             if is_keyframe:
-                raise InDoubt
+                raise FullDecodeNeeded
             continue
         account.passed(packet.pts)
         cell = unit.sampling.cell(info.time_of(packet.pts))
@@ -108,7 +108,7 @@ def keyframes(
             yield packet
 
 
-class _Ahead:
+class _PacketBuffer:
     """Packets that were read and not handed on yet."""
 
     def __init__(self, info: VideoInfo, unit: Unit) -> None:

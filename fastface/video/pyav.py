@@ -20,13 +20,13 @@ from fastface.video.codecs.missing_references import MissingReferences
 from fastface.video.container import SEEKS_WRONGLY, demux, open_video
 from fastface.video.containers.mp4_chains import is_whole
 from fastface.video.containers.parts import keep_restarted
-from fastface.video.decode_stats import Account
+from fastface.video.decode_stats import DecodeStats
 from fastface.video.frames.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.frames.shape import FrameShapes
 from fastface.video.frames.sizes import check_size, limit_size, size_of
 from fastface.video.integrity.encryption import is_encrypted
-from fastface.video.integrity.gap_detection import Debts, watch_steps
-from fastface.video.packet_skipping import InDoubt, can_skip, keyframes, marked
+from fastface.video.integrity.gap_detection import OwedFrames, watch_steps
+from fastface.video.packet_skipping import FullDecodeNeeded, can_skip, keyframes, marked
 
 __all__ = ["PyavSource"]
 
@@ -44,7 +44,7 @@ _INDEX_IN_HEADER = ("mov", "avi")
 _ALL = 1 << 62
 """A decoding time that is later than any."""
 
-_Decode = Callable[[Iterator[Any], Any, Unit, Account], Iterator[Any]]
+_Decode = Callable[[Iterator[Any], Any, Unit, DecodeStats], Iterator[Any]]
 """(packets, stream, unit, account) → decoded frames."""
 
 
@@ -86,14 +86,14 @@ class PyavSource:
     def _samples(self, unit: Unit) -> Iterator[SampledFrame]:
         """The samples of a unit, with those before a doubt twice: what is in doubt is decoded whole, from its start."""
         if unit.sampling.keyframes and can_skip(self._info, unit):
-            with suppress(InDoubt):
+            with suppress(FullDecodeNeeded):
                 yield from self._attempt(unit, self._keyframes_alone)
                 return
         yield from self._attempt(unit, self._decode)
 
     def _attempt(self, unit: Unit, decode: _Decode) -> Iterator[SampledFrame]:
         info, period = self._info, unit.sampling.period
-        account = Account(info, unit)
+        account = DecodeStats(info, unit)
         start = info.start_pts + ceil(unit.start / info.time_base)
         end = None if unit.end is None else info.start_pts + ceil(unit.end / info.time_base)
         wanted = start
@@ -115,7 +115,7 @@ class PyavSource:
             account.failed()
         self.report = replace(account.report(), decoder=self.name)
 
-    def _from(self, unit: Unit, account: Account, decode: _Decode) -> Iterator[tuple[Any, int]]:
+    def _from(self, unit: Unit, account: DecodeStats, decode: _Decode) -> Iterator[tuple[Any, int]]:
         """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
@@ -151,7 +151,7 @@ class PyavSource:
         time: int | None = frame.dts if self._info.uses_dts else frame.pts
         return time
 
-    def _decode(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
+    def _decode(self, packets: Iterator[Any], stream: Any, unit: Unit, account: DecodeStats) -> Iterator[Any]:
         """The frames of packets, in the order in which they are shown; those that no sample needs may be left out."""
         self._prepare(stream)
         until = _declared_until(stream)
@@ -163,15 +163,15 @@ class PyavSource:
             needed = _all_needed(packets)
         return _decode(watch_steps(needed, self._info, until), stream.codec_context, self._info, account)
 
-    def _keyframes_alone(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
+    def _keyframes_alone(self, packets: Iterator[Any], stream: Any, unit: Unit, account: DecodeStats) -> Iterator[Any]:
         """The keyframes of a unit that `can_skip`; what lies between them is read and not decoded.
 
         Raises:
-            InDoubt: That will not do.
+            FullDecodeNeeded: That will not do.
         """
         self._prepare(stream)
         if _counts_times(stream):
-            raise InDoubt
+            raise FullDecodeNeeded
         index = _indexed_keyframes(stream), _declared_until(stream)
         alone = keyframes(packets, self._info, unit, account, index)
         return _decoded_alone(alone, stream.codec_context, self._info)
@@ -212,7 +212,7 @@ class PyavSource:
                     yield place
         yield None
 
-    def _packets(self, container: Any, stream: Any, account: Account) -> Iterator[Any]:
+    def _packets(self, container: Any, stream: Any, account: DecodeStats) -> Iterator[Any]:
         """All packets from here; what no packet can be made of is counted, and reading goes on after it.
 
         Where the disk or the share fails, the unit ends: what was read of it counts. Of a file that is only cut or
@@ -278,7 +278,7 @@ def _all_needed(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
 
 
 def _decode(
-    packets: Iterator[tuple[Any, bool, bool, bool]], codec: Any, info: VideoInfo, account: Account
+    packets: Iterator[tuple[Any, bool, bool, bool]], codec: Any, info: VideoInfo, account: DecodeStats
 ) -> Iterator[Any]:
     """Frames of `watch_steps` packets that are needed, or that others refer to.
 
@@ -288,7 +288,7 @@ def _decode(
         VideoError: A frame is larger than `max_pixels`.
     """
     needed_before = True
-    debts = Debts(info)
+    debts = OwedFrames(info)
     missing = MissingReferences(codec)
     keyframe = None
     for packet, shows_sample, is_late, is_marked in packets:
@@ -324,7 +324,7 @@ def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Itera
     them never come out: H.264 and HEVC count a picture's place on from those before it, which were left out here.
 
     Raises:
-        InDoubt: A packet gives no keyframe: it is damaged, or begins a gradual refresh.
+        FullDecodeNeeded: A packet gives no keyframe: it is damaged, or begins a gradual refresh.
         VideoError: A frame is larger than `max_pixels`.
     """
     for packet in packets:
@@ -337,7 +337,7 @@ def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Itera
         codec.flush_buffers()
         whole = [frame for frame in frames if frame.key_frame]
         if not whole:
-            raise InDoubt
+            raise FullDecodeNeeded
         for frame in whole:
             check_size(info.path, (frame.width, frame.height), info.max_pixels)
             yield frame

@@ -13,7 +13,7 @@ from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_set
 from fastface.commands.calibrate import CHART_NAME, Calibration, RiskPoint
 from fastface.commands.calibrate import calibrate as calibrate_workflow
 from fastface.diagnostics.dry_run import preview_enroll
-from fastface.gallery.calibration import Rate
+from fastface.gallery.calibration import RateEstimate
 from fastface.names import counted
 
 __all__ = ["calibrate"]
@@ -58,7 +58,7 @@ def _table(result: Calibration) -> Table:
     return table
 
 
-def _format(rate: Rate | None) -> str:
+def _format(rate: RateEstimate | None) -> str:
     """The rate, and its interval below it."""
     return "–" if rate is None else f"{_percent(rate.value)}\n{_percent(rate.low).rstrip('%')}–{_percent(rate.high)}"
 
@@ -91,5 +91,5 @@ def _shown_points(result: Calibration) -> list[RiskPoint]:
     return [point for point in result.risk if round(point.threshold * 100) % 5 == 0 or point.threshold in near]
 
 
-def _span(rate: Rate) -> str:
+def _span(rate: RateEstimate) -> str:
     return f"{rate.low:.2g} to {rate.high:.2g}"

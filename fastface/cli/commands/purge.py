@@ -10,7 +10,7 @@ import typer
 
 from fastface.cli.console import as_json, say
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.purge import Purge
+from fastface.commands.purge import PurgeResult
 from fastface.commands.purge import purge as purge_workflow
 from fastface.errors import ConfigError
 from fastface.names import counted, valid_text
@@ -46,7 +46,7 @@ def purge(
         )
 
 
-def _describe(verb: str, done: Purge) -> str:
+def _describe(verb: str, done: PurgeResult) -> str:
     sources = f"{counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}"
     parts = [f"the faces and embeddings of {sources}"] if done.indexes + done.photos else []
     parts += [f"{counted(done.pictures, 'picture')} in crops/ and snapshots/"] if done.pictures else []
@@ -54,7 +54,7 @@ def _describe(verb: str, done: Purge) -> str:
     return f"{verb} {', '.join(parts) or 'nothing'}: {done.bytes_freed / 1e6:.1f} MB"
 
 
-def _ask(out: Path, planned: Purge, invocation: Invocation) -> None:
+def _ask(out: Path, planned: PurgeResult, invocation: Invocation) -> None:
     """Asks on a terminal before anything is removed.
 
     Raises:

@@ -25,7 +25,7 @@ from typing import Any
 from fastface.errors import ExportError, SpaceError
 from fastface.export.clips.canvas import find_canvas
 from fastface.export.clips.copy import add_subtitles, add_video, list_lost_subtitles, video_packets
-from fastface.export.clips.cutting import CopyPlan, Shown, check_shown, plan_copy, to_ticks
+from fastface.export.clips.cutting import ClipContent, CopyPlan, check_shown, plan_copy, to_ticks
 from fastface.export.clips.muxing import TimedPacket, copy_metadata, find_timecode, open_clip, write_packets
 from fastface.export.clips.precise import EncodedVideo, frames_from
 from fastface.export.clips.reading import open_video
@@ -206,7 +206,7 @@ def _check(part: Path, written: _Written, job: _Job) -> None:
     _verify(part, written, job)
 
 
-def _verify(part: Path, written: _Written, job: _Job) -> Shown:
+def _verify(part: Path, written: _Written, job: _Job) -> ClipContent:
     """Check the clip by decoding it.
 
     Raises:

@@ -23,7 +23,7 @@ from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
 from fastface.files import atomic_path
 from fastface.names import text_cell, valid_text
-from fastface.types import HIT_KINDS, Doubt, Faces, Hits, SpanRow
+from fastface.types import HIT_KINDS, Faces, Hits, NearMiss, SpanRow
 
 __all__ = [
     "CropRow",
@@ -144,7 +144,7 @@ def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
     return write_csv(path, _HIT_COLUMNS, _all_hit_cells(videos))
 
 
-def write_review(path: Path, rows: Iterable[tuple[str, Doubt]]) -> None:
+def write_review(path: Path, rows: Iterable[tuple[str, NearMiss]]) -> None:
     """Writes review.csv: what may be a target and was not taken for one, sorted by video, start and target.
 
     Args:
@@ -216,11 +216,22 @@ def span_object(row: SpanRow) -> dict[str, Any]:
     }
 
 
-def _review_cells(video_id: str, doubt: Doubt) -> Cells:
-    times = (seconds_cell(time) for time in (doubt.start, doubt.end))
-    scores = (_known_score(score) for score in (doubt.best_similarity, doubt.similarity, doubt.evidence, doubt.margin))
-    clocks = (clock_cell(doubt.start), clock_cell(doubt.end))
-    return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason, *clocks)
+def _review_cells(video_id: str, near_miss: NearMiss) -> Cells:
+    times = (seconds_cell(time) for time in (near_miss.start, near_miss.end))
+    scores = (
+        _known_score(score)
+        for score in (near_miss.best_similarity, near_miss.similarity, near_miss.evidence, near_miss.margin)
+    )
+    clocks = (clock_cell(near_miss.start), clock_cell(near_miss.end))
+    return (
+        text_cell(video_id),
+        text_cell(near_miss.target),
+        *times,
+        near_miss.faces,
+        *scores,
+        near_miss.reason,
+        *clocks,
+    )
 
 
 def _crop_cells(row: CropRow) -> Cells:

@@ -12,7 +12,7 @@ from fastface.gallery.photo_set.photos import SAME_PICTURE, Pick, Reference
 from fastface.types import FloatArray
 
 __all__ = [
-    "Persons",
+    "ReferenceTable",
     "compare_persons",
     "drop_misfiled",
     "like_lookalikes",
@@ -45,7 +45,7 @@ def stacked(references: Sequence[Reference]) -> FloatArray:
 
 
 @dataclass(frozen=True, slots=True)
-class Persons:
+class ReferenceTable:
     """All used references of targets, then lookalikes, compared with each other.
 
     Attributes:
@@ -101,7 +101,7 @@ def compare_persons(
     others: Mapping[str, Sequence[Pick]],
     alike: float,
     check: Callable[[], None],
-) -> Persons | None:
+) -> ReferenceTable | None:
     """Compares all used photos of targets and lookalikes; None if there are none.
 
     Args:
@@ -119,14 +119,14 @@ def compare_persons(
     embeddings = stacked([pick.reference for pick in picks if pick.reference is not None])
     person = np.repeat(np.arange(len(everyone)), [len(kept) for _, kept in everyone])
     neighbours = find_neighbours(embeddings, person, alike, check)
-    return Persons(tuple(label for label, _ in everyone), len(used[0]), picks, embeddings, person, neighbours)
+    return ReferenceTable(tuple(label for label, _ in everyone), len(used[0]), picks, embeddings, person, neighbours)
 
 
 def _used(picks: Sequence[Pick]) -> list[Pick]:
     return [pick for pick in picks if pick.reference is not None]
 
 
-def drop_misfiled(persons: Persons, alike: float) -> None:
+def drop_misfiled(persons: ReferenceTable, alike: float) -> None:
     """Leaves out photos that lie with one target and show another.
 
     Judged against what all persons have before anything is left out, so that the order of labels does not matter.
@@ -159,7 +159,7 @@ class SameFace:
     fault: str
 
 
-def same_faces(persons: Persons, alike: float) -> list[SameFace]:
+def same_faces(persons: ReferenceTable, alike: float) -> list[SameFace]:
     """A fault for each set of targets that have one face, with the first pair that is alike as the evidence."""
     groups = {number: [number] for number in range(persons.num_targets)}
     evidence: dict[int, str] = {}
@@ -199,7 +199,7 @@ def _same_face_fault(group: Sequence[str], evidence: str) -> str:
     )
 
 
-def same_pictures(persons: Persons) -> list[str]:
+def same_pictures(persons: ReferenceTable) -> list[str]:
     """A fault for each target whose own photo is also a lookalike's."""
     return [
         f"{label!r} is a target, and {other!r} of --not is the same picture: no face could be a hit"
@@ -208,7 +208,7 @@ def same_pictures(persons: Persons) -> list[str]:
     ]
 
 
-def like_lookalikes(persons: Persons, alike: float) -> list[str]:
+def like_lookalikes(persons: ReferenceTable, alike: float) -> list[str]:
     """A remark for each target and lookalike that are as alike as photos of one person.
 
     No fault: siblings may be as alike, and are what `--not` is for.
@@ -227,7 +227,7 @@ def like_lookalikes(persons: Persons, alike: float) -> list[str]:
     return remarks
 
 
-def _target_and_lookalike(persons: Persons) -> list[tuple[str, str, FloatArray, float | None]]:
+def _target_and_lookalike(persons: ReferenceTable) -> list[tuple[str, str, FloatArray, float | None]]:
     """Labels of alike targets and lookalikes, cosines of their photos, and the median among the target's own ones."""
     found = []
     for target, lookalike in persons.person_pairs().tolist():

@@ -58,7 +58,7 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
     """
     if settings.persons is None:
         return None
-    finder = BodyFinder(
+    searcher = BodyFinder(
         open_person_detector(
             settings.persons,
             settings.device_of("person"),
@@ -67,8 +67,8 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
         )
     )
     width, height = settings.canvas
-    finder.detector.detect([np.zeros((height, width, 3), np.uint8)] * finder.detector.batch)
-    return finder
+    searcher.detector.detect([np.zeros((height, width, 3), np.uint8)] * searcher.detector.batch)
+    return searcher
 
 
 def open_analyser(settings: WorkerSettings) -> FaceAnalyser:

@@ -7,7 +7,7 @@ code alone (ITU-T H.264, 7.4.1 and annex B; and H.265).
 
 import re
 
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 
 __all__ = ["is_chain", "is_raw_stream"]
 
@@ -25,7 +25,7 @@ def is_raw_stream(head: bytes) -> bool:
     return match is not None and head[match.end() : match.end() + 1] in _PARAMETERS
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether no zeros end within a unit of the stream; those at the end of the file are not looked at."""
     place = 0
     while len(content := heads.read(place, _CHUNK_BYTES)) > 3:

@@ -1,6 +1,6 @@
 """Find holes in an ASF or WMV file: packets of one length follow on each other (ASF specification, 5.2)."""
 
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 
 __all__ = ["FILE_ID", "is_chain"]
 
@@ -17,7 +17,7 @@ _LEAST_LENGTH, _MOST_LENGTH = 92, 96
 _ENOUGH = 3
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether each packet begins as the first ones do: with flags of error correction and two bytes of it.
 
     An end that is missing is not looked for: the declared duration shows that.

@@ -4,7 +4,7 @@ FFmpeg looks for the next cluster after a hole and says nothing of it. Where the
 without those in it, as VP8's can, nothing else would tell that seconds of the film are lost.
 """
 
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 
 __all__ = ["is_chain", "read_number", "segment_end"]
 
@@ -22,7 +22,7 @@ _KNOWN = frozenset({*_OUTSIDE, *_IN_CLUSTER, *_ANYWHERE})
 _HEAD_BYTES = 12
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether each element of a Matroska file begins where the one before it ends (RFC 8794).
 
     An end that is missing is not looked for: the declared duration shows that. Only headers are read, about a

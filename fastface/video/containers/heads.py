@@ -10,7 +10,7 @@ _MAX_FILL_BYTES = 64 << 10
 """Zeros at the end of a file: a disk's or a tape's last block that was filled up. More is what was never written."""
 
 
-class Heads:
+class ElementHeads:
     """Heads of elements, read by the chunk: many elements are small.
 
     Args:

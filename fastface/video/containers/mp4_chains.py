@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fastface.video.codecs import annexb
 from fastface.video.containers import asf, ebml, nut, transport
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 from fastface.video.frames.frame import SignOfLife, no_sign
 
 __all__ = ["is_whole"]
@@ -61,7 +61,7 @@ def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
     except OSError:
         return True  # that it cannot be read is told elsewhere
     try:
-        heads = Heads(descriptor, alive)
+        heads = ElementHeads(descriptor, alive)
         is_chain = _find_walk(heads)
         return is_chain is None or is_chain(heads)
     except OSError:
@@ -70,7 +70,7 @@ def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
         os.close(descriptor)
 
 
-def _find_walk(heads: Heads) -> Callable[[Heads], bool] | None:
+def _find_walk(heads: ElementHeads) -> Callable[[ElementHeads], bool] | None:
     head = heads.read(0, 32)
     if head[:4] == b"RIFF":
         return _is_avi_chain if head[8:12] == b"AVI " else None
@@ -82,7 +82,7 @@ def _find_walk(heads: Heads) -> Callable[[Heads], bool] | None:
     return transport.is_chain if transport.is_stream(heads) else None
 
 
-def _is_flv_chain(heads: Heads) -> bool:
+def _is_flv_chain(heads: ElementHeads) -> bool:
     """Tags, each followed by its own length. Joined files have a file header in between."""
     place, num_tags, stream = 0, 0, b""
     are_lengths_right = True  # some recorders write others, or none, all through
@@ -106,7 +106,7 @@ def _is_flv_chain(heads: Heads) -> bool:
     return True
 
 
-def _has_last_flv_tag(heads: Heads, after: int) -> bool:
+def _has_last_flv_tag(heads: ElementHeads, after: int) -> bool:
     """Return whether the file ends with a whole tag that begins after a place."""
     length = int.from_bytes(heads.read(heads.num_bytes - 4, 4))
     begin = heads.num_bytes - 4 - length
@@ -114,7 +114,7 @@ def _has_last_flv_tag(heads: Heads, after: int) -> bool:
     return bool(head) and head[0] in _FLV_FRAMES and int.from_bytes(head[1:]) + _FLV_TAG_BYTES == length
 
 
-def _is_avi_chain(heads: Heads) -> bool:
+def _is_avi_chain(heads: ElementHeads) -> bool:
     """Chunks of an even length, also those in lists of frames; the sizes of the lists themselves are often wrong."""
     place, is_inside, is_after_index = 0, False, False
     frames = b""
@@ -144,7 +144,7 @@ def _is_avi_chain(heads: Heads) -> bool:
     return True
 
 
-def _is_mxf_chain(heads: Heads) -> bool:
+def _is_mxf_chain(heads: ElementHeads) -> bool:
     """Keys, lengths and values (SMPTE ST 336)."""
     place = 0
     while len(head := heads.read(place, _KLV_HEAD_BYTES)) >= 17:
@@ -161,7 +161,7 @@ def _is_mxf_chain(heads: Heads) -> bool:
     return True
 
 
-def _is_program_chain(heads: Heads) -> bool:
+def _is_program_chain(heads: ElementHeads) -> bool:
     """Packs and packets of an MPEG program stream (ISO 11172-1, ISO 13818-1)."""
     place = 0
     while len(head := heads.read(place, 14)) >= 6:
@@ -189,11 +189,11 @@ def _is_program_chain(heads: Heads) -> bool:
     return True
 
 
-def _follows_end_code(heads: Heads, place: int) -> bool:
+def _follows_end_code(heads: ElementHeads, place: int) -> bool:
     return heads.read(place - 4, 4) == bytes([*_START_CODE, _END_CODE])
 
 
-def _is_ogg_chain(heads: Heads) -> bool:
+def _is_ogg_chain(heads: ElementHeads) -> bool:
     """Pages, numbered one by one in each of their streams (RFC 3533).
 
     Where a live stream was joined late, its headers come first and the pages of that moment next.
@@ -217,7 +217,7 @@ def _is_ogg_chain(heads: Heads) -> bool:
     return True
 
 
-_WALKS: dict[bytes, Callable[[Heads], bool]] = {
+_WALKS: dict[bytes, Callable[[ElementHeads], bool]] = {
     b"\x1aE\xdf\xa3": ebml.is_chain,
     b"FLV": _is_flv_chain,
     _KLV_KEY: _is_mxf_chain,

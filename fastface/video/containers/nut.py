@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 
 __all__ = ["FILE_ID", "is_chain"]
 
@@ -63,7 +63,7 @@ class _Main:
     header_sizes: tuple[int, ...]  # of the bytes that frames leave out
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether frames and packets follow on each other up to the end."""
     place, main, syncpoint = len(FILE_ID), None, None
     while head := heads.read(place, _HEAD_BYTES):

@@ -12,7 +12,7 @@ from typing import Any
 from av.packet import Packet
 
 from fastface.video.containers.ebml import read_number
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 from fastface.video.frames.frame import SignOfLife
 
 __all__ = ["is_set_back", "keep_restarted"]
@@ -37,7 +37,7 @@ def is_set_back(path: Path, alive: SignOfLife) -> bool:
     except OSError:
         return False
     try:
-        heads = Heads(descriptor, alive)
+        heads = ElementHeads(descriptor, alive)
         times = _cluster_times(heads) if heads.read(0, 4) == b"\x1a\x45\xdf\xa3" else _fragment_times(heads)
         last: dict[int, int] = {}
         for track, time in times:
@@ -77,14 +77,14 @@ def _without_mark(packet: Any) -> Any:
     return made
 
 
-def _fragment_times(heads: Heads) -> Iterator[tuple[int, int]]:
+def _fragment_times(heads: ElementHeads) -> Iterator[tuple[int, int]]:
     """(track, decoding time of its first sample) of each fragment."""
     for place, size, kind in _boxes(heads):
         if kind == b"moof":
             yield from _read_times(heads.read(place, min(size, _MOOF_BYTES)))
 
 
-def _boxes(heads: Heads) -> Iterator[tuple[int, int, bytes]]:
+def _boxes(heads: ElementHeads) -> Iterator[tuple[int, int, bytes]]:
     place = 0
     while len(head := heads.read(place, 16)) >= 8:
         size = int.from_bytes(head[:4])
@@ -109,7 +109,7 @@ def _read_times(moof: bytes) -> Iterator[tuple[int, int]]:
         place = following
 
 
-def _cluster_times(heads: Heads) -> Iterator[tuple[int, int]]:
+def _cluster_times(heads: ElementHeads) -> Iterator[tuple[int, int]]:
     """(0, time) of each cluster."""
     place = 0
     while head := heads.read(place, _EBML_HEAD_BYTES):
@@ -127,7 +127,7 @@ def _cluster_times(heads: Heads) -> Iterator[tuple[int, int]]:
         place = content if is_entered or is_unknown else content + size
 
 
-def _time_of_cluster(heads: Heads, content: int) -> Iterator[tuple[int, int]]:
+def _time_of_cluster(heads: ElementHeads, content: int) -> Iterator[tuple[int, int]]:
     """The time stands first in a cluster; a checksum may come before it."""
     for _ in range(3):
         head = heads.read(content, _EBML_HEAD_BYTES)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 
 __all__ = ["is_chain", "is_stream"]
 
@@ -27,13 +27,13 @@ class _Packets:
     length: int  # bytes from one sync byte to the next
 
 
-def is_stream(heads: Heads) -> bool:
+def is_stream(heads: ElementHeads) -> bool:
     """Return whether a file is a transport stream from its beginning on."""
     packets = _find_packets(heads)
     return packets is not None and packets.begin in (0, 4)
 
 
-def _find_packets(heads: Heads, place: int = 0) -> _Packets | None:
+def _find_packets(heads: ElementHeads, place: int = 0) -> _Packets | None:
     """Find packets that begin within one packet's length of a place; None: nowhere."""
     content = heads.read(place, _ENOUGH * max(_LENGTHS) + max(_LENGTHS))
     for begin in range(max(_LENGTHS)):
@@ -44,7 +44,7 @@ def _find_packets(heads: Heads, place: int = 0) -> _Packets | None:
     return None
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether packets follow on packets up to the end.
 
     A recording that was cut within a packet, and another one joined to it, is no hole: it begins with its tables.
@@ -61,7 +61,7 @@ def is_chain(heads: Heads) -> bool:
     return True
 
 
-def _breaks(heads: Heads, packets: _Packets) -> Iterator[int]:
+def _breaks(heads: ElementHeads, packets: _Packets) -> Iterator[int]:
     """Places at which a packet should begin and none does."""
     place, length = packets.begin, packets.length
     while content := heads.read(place, _CHUNK_PACKETS * length):
@@ -72,6 +72,6 @@ def _breaks(heads: Heads, packets: _Packets) -> Iterator[int]:
         place += _CHUNK_PACKETS * length
 
 
-def _is_table(heads: Heads, place: int) -> bool:
+def _is_table(heads: ElementHeads, place: int) -> bool:
     head = heads.read(place, 3)
     return int.from_bytes(head[1:3]) & 0x1FFF in _SEAM_IDENTIFIERS
