@@ -61,6 +61,7 @@ def test_two_runtimes_that_overwrite_each_other_are_a_fault(monkeypatch: pytest.
     monkeypatch.setattr(checkup, "_version", lambda name: both.get(name, ""))
     (found,) = (check for check in checkup.examine(load_config(), tmp_path) if check.name == "runtimes")
     assert found.state == "fault"
+    assert "make clean env EXTRA=cpu" in found.remedy
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in found.remedy
 
 

@@ -21,10 +21,10 @@ from fastface.config import load_config
 from fastface.demo.film import Encoding, draw_film
 from fastface.demo.recogniser import DIMENSION
 from fastface.demo.script import Script
+from fastface.distribution import VERSION
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.runtime.context import VERSION
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder

@@ -187,7 +187,7 @@ def test_nvdec_by_name_needs_module_card_and_library(monkeypatch: pytest.MonkeyP
     for decoder in ("pyav", "auto"):  # auto takes what there is
         preflight.check_decoder(load_config(environment={}, flags={"scan": {"decoder": decoder}}))
     monkeypatch.setattr(preflight, "find_spec", lambda _name: None)
-    with pytest.raises(BackendError, match=r"pip install 'fastface\[nvdec\]'; or use --decoder pyav"):
+    with pytest.raises(BackendError, match=r"pip install '\.\[nvdec\]'; or use --decoder pyav"):
         preflight.check_decoder(config)
     monkeypatch.setattr(preflight, "find_spec", lambda _name: "there")
     monkeypatch.setattr(preflight, "card_present", lambda: False)

@@ -21,7 +21,8 @@ UNIT = UnitRecord("000000", Fraction(0), None, dense=False, decoder="nvdec")
 def test_a_decoder_that_is_not_there_is_told_before_anything_is_decoded(cartoon: Cartoon, tmp_path: Path) -> None:
     done = fastface("scan", cartoon.films, "--models", cartoon.models, "-o", tmp_path / "out", "--decoder", "nvdec")
     assert done.returncode == 4
-    assert "PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'" in done.stderr
+    remedy = "make env EXTRA=nvdec, or pip install '.[nvdec]'"
+    assert f"PyNvVideoCodec is not installed; in fastface's clone: {remedy}" in done.stderr
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a card")

@@ -20,6 +20,7 @@ from fastface.backends.onnxruntime_loading import (
     runtime_cuda_major,
     runtime_errors,
 )
+from fastface.backends.onnxruntime_loading import shortfall as shortfall  # noqa: PLC0414 - registry calls it here
 from fastface.backends.session import DeviceInfo, Precision, Provider, Session, ShapeRange, Tensor
 from fastface.errors import BackendError
 

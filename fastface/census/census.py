@@ -25,6 +25,7 @@ from fastface.census.photo_names import name_by_photos, source_key
 from fastface.census.track_clustering import cluster_table, find_rejected, rejected_rows
 from fastface.census.track_table import TrackTable, take_roll
 from fastface.config import PeopleConfig
+from fastface.distribution import describe_install
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.files import write_atomic
 from fastface.index.store import VideoIndex
@@ -203,7 +204,7 @@ def take_census(context: RunContext, corrections: Corrections) -> Census:
     if not is_quick(len(table.tracks)):
         context.observer.note(
             f"{len(table.tracks)} tracks: each is compared with each, which takes hours; "
-            "minutes with: pip install 'fastface[scale]'"
+            f"FAISS makes it minutes; {describe_install('scale')}"
         )
     label, centroid = cluster_table(
         table, corrections, settings, pick_threshold(context), context.networks.models.thresholds.impostors

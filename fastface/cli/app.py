@@ -7,7 +7,7 @@ import typer
 from typer.main import get_command, get_group
 
 from fastface.cli.usage import PlainCommand, PlainGroup
-from fastface.runtime.context import VERSION
+from fastface.distribution import VERSION
 
 COMMANDS = {
     "run": "run.run",

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from fastface.distribution import VERSION
 from fastface.errors import ConfigError, InputError, SpaceError
 from fastface.export.frame_jobs import CellsJob, FrameImages, FramePicture, FramesJob, PhotoJob
 from fastface.files import private_folder, write_atomic
@@ -39,7 +40,6 @@ from fastface.review.audit_moments import LastAnswer, Moments, VideoMoments, rea
 from fastface.review.audit_page import MomentPicture, write_audit_page
 from fastface.review.estimates import AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows, stream
-from fastface.runtime.context import VERSION
 from fastface.runtime.event_log import open_event_log
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_free

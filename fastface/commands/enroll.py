@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
+from fastface.distribution import VERSION
 from fastface.enrollment.photo_pool import picture_settings, read_pictures
 from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.photo_set.sources import collect
@@ -119,7 +119,7 @@ def _settings_key(config: Config, networks: Networks) -> str:
     # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
     roles: tuple[Role, Role] = ("detector", "recogniser")
     precisions = (with_network_precision(device, networks.precisions, role).precision for role in roles)
-    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, version("fastface"))
+    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, VERSION)
     return " ".join([*parts, *precisions, *seen])
 
 

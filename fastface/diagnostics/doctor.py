@@ -22,6 +22,7 @@ from fastface.diagnostics.preflight import (
     plan_layout,
     raise_descriptors,
 )
+from fastface.distribution import DISTRIBUTION, describe_install, describe_reinstall
 from fastface.errors import BackendError, ConfigError, FastfaceError, ModelError
 from fastface.models.packs import verify
 from fastface.models.selection import places
@@ -33,7 +34,7 @@ from fastface.runtime.output_folder import check_writable, nearest
 from fastface.runtime.precisions import describe_precisions
 from fastface.runtime.resources import num_cores
 
-_PACKAGES = ("fastface", "numpy", "av", "opencv-python-headless", "onnx", "pyarrow", "pillow")
+_PACKAGES = (DISTRIBUTION, "numpy", "av", "opencv-python-headless", "onnx", "pyarrow", "pillow")
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "PyNvVideoCodec", "ultralytics")
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _LEAST_MEMORY = 2 << 30
@@ -98,10 +99,10 @@ def _runtimes() -> Check:
     found = {name: told for name in _RUNTIMES if (told := _version(name))}
     facts = ", ".join(f"{name} {told}" for name, told in found.items()) or "none"
     if len(installed_versions()) > 1:
-        remedy = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'fastface[cpu]' (or [gpu])"
+        remedy = f"{describe_reinstall('cpu')} (gpu instead of cpu for an NVIDIA card)"
         return Check("runtimes", "fault", f"{facts}: onnxruntime and onnxruntime-gpu overwrite each other", remedy)
     if not {"onnxruntime", "onnxruntime-gpu", "openvino"} & found.keys():
-        return Check("runtimes", "fault", "nothing that runs networks is installed", "pip install 'fastface[cpu]'")
+        return Check("runtimes", "fault", "nothing that runs networks is installed", describe_install("cpu"))
     return Check("runtimes", "fine", facts)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from fastface.backends import resolve_device, select_device
 from fastface.backends.nvidia import card_present
 from fastface.config import Config
+from fastface.distribution import describe_install
 from fastface.errors import BackendError, ConfigError, FastfaceError, SpaceError
 from fastface.gallery.photo_set.sources import collect
 from fastface.pipeline.ring import Ring, RingShape, available_bytes
@@ -163,7 +164,7 @@ def check_decoder(config: Config) -> None:
         return
     other = "or use --decoder pyav"
     if find_spec("PyNvVideoCodec") is None:
-        raise BackendError(f"--decoder: PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'; {other}")
+        raise BackendError(f"--decoder: PyNvVideoCodec is not installed; {describe_install('nvdec')}; {other}")
     if not card_present():
         raise BackendError(f"--decoder: nvdec needs an NVIDIA card and its driver, and this machine has none; {other}")
     try:

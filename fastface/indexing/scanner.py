@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+from fastface.distribution import VERSION
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.index.ledger import Ledger
@@ -25,7 +26,7 @@ from fastface.pipeline.events import (
     VideoProbed,
     VideoRefused,
 )
-from fastface.runtime.context import VERSION, RunContext
+from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.observer import Observer
 from fastface.types import Faces, Unit, VideoInfo

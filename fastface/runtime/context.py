@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
+from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
@@ -22,8 +22,6 @@ from fastface.runtime.resources import Layout, choose_layout
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.video.discover import VideoFile
-
-VERSION = version("fastface")
 
 
 @dataclass(frozen=True, slots=True)

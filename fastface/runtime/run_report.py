@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from fastface.config import Config
+from fastface.distribution import VERSION
 from fastface.files import write_atomic
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.packs import Network
@@ -177,7 +177,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
     report = {
         "schema_version": RUN_SCHEMA_VERSION,
         "command": result.command,
-        "version": version("fastface"),
+        "version": VERSION,
         "started": result.started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(result.seconds, 3),

@@ -31,6 +31,7 @@ import cv2
 import numpy as np
 from av.bitstream import BitStreamFilterContext
 
+from fastface.distribution import describe_install
 from fastface.types import Size, Unit, VideoInfo
 from fastface.video.decode_stats import DecodeStats
 from fastface.video.frames.frame import SampledFrame, SignOfLife, no_sign
@@ -70,7 +71,7 @@ def _library() -> ModuleType:
         NvdecError: It is not there, or there is no card.
     """
     if not is_installed():
-        raise NvdecError("PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'")
+        raise NvdecError(f"PyNvVideoCodec is not installed; {describe_install('nvdec')}")
     _require_card()
     try:
         return import_module(_MODULE)

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 from fastface.census.store.base import ComparisonRules
 from fastface.census.store.register import PATIENCE_SECONDS, SharedStore, parts_to_text
 from fastface.census.store.transaction import StoreTransaction
+from fastface.distribution import describe_install
 from fastface.errors import ConfigError, FastfaceError, SpaceError, StoreError
 from fastface.failpoints import fail_point
 
@@ -178,7 +179,7 @@ def _package() -> Any:
     try:
         return import_module("redis")
     except ImportError as error:
-        raise ConfigError("a store on a Redis server needs a package: pip install 'fastface[redis]'") from error
+        raise ConfigError(f"a store on a Redis server needs a package; {describe_install('redis')}") from error
 
 
 def _split(address: str) -> tuple[SplitResult, dict[str, str]]:
