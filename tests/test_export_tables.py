@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from export_tools import make_faces, make_hits
 from fastface.csv_cells import clock_cell
 from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
-from fastface.export.tables.results import CropRow, VideoHits, write_crops_table, write_hits, write_spans
+from fastface.export.tables.results import CropRow, VideoHits, open_hits_table, write_crops_table, write_spans
 from fastface.types import ClipCut, Hits, Span, SpanRow
 
 
@@ -92,6 +92,14 @@ def test_any_label_stays_valid_and_no_formula(tmp_path: Path, label: str, in_csv
     write_spans(tmp_path, [SpanRow(_span(target=label))])
     assert [row["target"] for row in _read(tmp_path / "spans.csv")] == [in_csv]
     assert json.loads((tmp_path / "spans.json").read_bytes().decode("utf-8"))[0]["target"] == in_json
+
+
+def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
+    """Writes the table, and gives the number of rows that it counted."""
+    with open_hits_table(path) as table:
+        for video in videos:
+            table.add(video)
+    return table.num_rows
 
 
 def test_hits_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -14,7 +14,7 @@ from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import InterruptError
 from fastface.export.exporter import Exporter
-from fastface.export.tables.results import VideoHits, write_crops_table, write_hits, write_review, write_spans
+from fastface.export.tables.results import VideoHits, open_hits_table, write_crops_table, write_review, write_spans
 from fastface.export.taken_faces import write_taken_faces
 from fastface.files import private_folder
 from fastface.gallery.matching import match
@@ -28,7 +28,7 @@ from fastface.pipeline.coordinator import Coordinator
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
-from fastface.runtime.run_report import Counts, RunResult, VideoOutcome, write_run_json
+from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
 from fastface.search.archive_survey import forget_growth, survey
 from fastface.search.earlier_answers import keep_earlier_answer
@@ -278,46 +278,32 @@ def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
     return kept
 
 
-@dataclass(slots=True)
-class _Tally:
-    """Counts hits and plans exports while the findings stream by, one video in memory at a time."""
+def _count_rows(found: VideoFindings) -> dict[tuple[str, str], int]:
+    """Count the rows that hits.csv gets of each target in a video."""
+    rows = {}
+    for label, hits in found.hits.items():
+        followed = found.followed.get(label)
+        if len(hits):
+            rows[found.record.video_id, label] = len(hits) + (0 if followed is None else len(followed))
+    return rows
 
-    context: RunContext
-    exporter: Exporter
-    counts: Counts
-    names: PhotoNames | None = None
-    near_misses: list[tuple[str, NearMiss]] = field(default_factory=list)
-    hits: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def count_hits(self, found: VideoFindings) -> None:
-        """Counts the rows that hits.csv gets of each target in a video."""
-        for label, hits in found.hits.items():
-            followed = found.followed.get(label)
-            if len(hits):
-                count = len(hits) + (0 if followed is None else len(followed))
-                self.hits[found.record.video_id, label] = count
+def _hit_rows(found: VideoFindings) -> VideoHits:
+    return VideoHits(
+        found.record.video_id,
+        found.faces,
+        found.hits,
+        found.followed,
+        pictures=found.pictures,
+        has_rivals=found.has_rivals,
+        player_offset=float(found.info.player_offset),
+    )
 
-    def count_findings(self, findings: Iterator[VideoFindings]) -> Iterator[VideoHits]:
-        for found in findings:
-            self.context.interruption.check()
-            self.exporter.plan(found)
-            if self.names is not None:
-                self.names.add(self.context, found)
-            self.counts.spans += len(found.spans)
-            near_misses = (
-                found.near_misses if found.has_rivals else [replace(one, margin=np.nan) for one in found.near_misses]
-            )
-            self.near_misses += [(found.record.video_id, near_miss) for near_miss in near_misses]
-            self.count_hits(found)
-            yield VideoHits(
-                found.record.video_id,
-                found.faces,
-                found.hits,
-                found.followed,
-                pictures=found.pictures,
-                has_rivals=found.has_rivals,
-                player_offset=float(found.info.player_offset),
-            )
+
+def _near_miss_rows(found: VideoFindings) -> list[tuple[str, NearMiss]]:
+    """Return (video id, near miss) of each; without another person there is no margin."""
+    rows = found.near_misses if found.has_rivals else [replace(one, margin=np.nan) for one in found.near_misses]
+    return [(found.record.video_id, row) for row in rows]
 
 
 def _look_closer(
@@ -344,11 +330,22 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     """Exports what was found, and writes the tables of it."""
     exporter = Exporter(context)
     names = PhotoNames() if result.command != "pick" else None
-    tally = _Tally(context, exporter, result.counts, names)
     root = context.out.root
+    hits: dict[tuple[str, str], int] = {}
+    near_misses: list[tuple[str, NearMiss]] = []
     with result.phase("match"):
-        result.counts.hits = write_hits(root / "hits.csv", tally.count_findings(findings))
-        write_review(root / "review.csv", tally.near_misses)
+        with open_hits_table(root / "hits.csv") as table:
+            for found in findings:  # one video in memory at a time
+                context.interruption.check()
+                table.add(_hit_rows(found))
+                exporter.plan(found)
+                if names is not None:
+                    names.add(context, found)
+                result.counts.spans += len(found.spans)
+                hits |= _count_rows(found)
+                near_misses += _near_miss_rows(found)
+        result.counts.hits = table.num_rows
+        write_review(root / "review.csv", near_misses)
         if names is not None:
             names.save(context.out.state)
     with result.phase("exports"):
@@ -364,7 +361,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     write_spans(root, exports.spans)
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)
-    result.hits, result.num_near_misses = tally.hits, len(tally.near_misses)
+    result.hits, result.num_near_misses = hits, len(near_misses)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
     lost = _describe_lost_streams(exports.spans)
     for line in shorten_lines(lost, _MOST_LOST):
