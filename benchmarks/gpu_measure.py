@@ -243,7 +243,7 @@ def compare_embeddings(exact: Session, quick: Session, batches: list[np.ndarray]
     """Tells the cosines of each face's two embeddings."""
     cosines = []
     for batch in batches:
-        pairs = zip(np.concatenate([exact.run(face[None])[0] for face in batch]), quick.run(batch)[0], strict=True)
+        pairs = zip(np.concatenate([exact.infer(face[None])[0] for face in batch]), quick.infer(batch)[0], strict=True)
         cosines += [float(one @ other / np.linalg.norm(one) / np.linalg.norm(other)) for one, other in pairs]
     tell("embeddings", faces=len(cosines), least=min(cosines), median=float(np.median(cosines)))
 

@@ -72,7 +72,7 @@ def test_real_network_agrees_with_onnx_runtime(opener: Opener, shared_models: Pa
     graph = write_real_graph(shared_models / "buffalo_s" / "w600k_mbf.onnx", tmp_path / "real.onnx")
     shape = (count, 112, 112, 3)
     reference = open_on(CPU_DEVICES["onnxruntime"](), graph, shape, tmp_path)
-    (expected,) = reference.run(noise(shape, seed=count))
+    (expected,) = reference.infer(noise(shape, seed=count))
     session = opener(graph, shape)
     (found,) = session.infer(noise(shape, seed=count))
     assert found.shape == expected.shape == (count, 512)
@@ -135,7 +135,7 @@ def test_same_batch_gives_the_same_bytes(opener: Opener, shared_models: Path, tm
     first = session.infer(noise(shape))[0].tobytes()
     session.infer(noise(shape, seed=9))
     assert session.infer(noise(shape))[0].tobytes() == first
-    assert opener(graph, shape, threads).run(noise(shape))[0].tobytes() == first
+    assert opener(graph, shape, threads).infer(noise(shape))[0].tobytes() == first
 
 
 def test_wrong_shape_is_one_line(opener: Opener, small_graph: Path) -> None:

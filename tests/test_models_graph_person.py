@@ -100,7 +100,7 @@ def test_real_networks_give_what_the_papers_arithmetic_gives(
 def test_rows_of_small_networks_are_exact_for_every_anchor(tmp_path: Path, family: str) -> None:
     path = tiny_yolo(tmp_path / "x.onnx", family)
     batch = np.random.default_rng(1).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
-    (found,) = PlainSession(prepare_person(path, tmp_path)).run(batch)
+    (found,) = PlainSession(prepare_person(path, tmp_path)).infer(batch)
     assert found.shape == (3, CELLS, 5)
     for picture, rows in zip(batch, found, strict=True):
         np.testing.assert_allclose(rows, decoded(path, family, picture), rtol=1e-4, atol=1e-4)
@@ -129,7 +129,7 @@ def test_both_runtimes_agree(shared_models: Path, shared_media: Path, tmp_path: 
         model.reshape([1, side, side, 3])
         alone = openvino.compile_model(model, "CPU", settings)
         batch = canvases_of(shared_media, side)
-        (expected,) = PlainSession(graph).run(batch)
+        (expected,) = PlainSession(graph).infer(batch)
         for found in (free(batch)[0], np.concatenate([alone(picture[None])[0] for picture in batch])):
             assert found.shape == expected.shape
             np.testing.assert_allclose(found[..., 0], expected[..., 0], atol=1e-4)
@@ -141,7 +141,7 @@ def test_exports_of_any_size_are_taken(tmp_path: Path) -> None:
     facts = inspect_graph(path)
     assert (facts.kind, facts.family, facts.input_size) == ("person", "yolo", None)
     picture = np.random.default_rng(2).integers(0, 256, (96, 96, 3), np.uint8)
-    (found,) = PlainSession(prepare_person(path, tmp_path)).run(picture[None])
+    (found,) = PlainSession(prepare_person(path, tmp_path)).infer(picture[None])
     np.testing.assert_allclose(found[0], decoded(path, "yolo", picture), rtol=1e-4, atol=1e-4)
 
 

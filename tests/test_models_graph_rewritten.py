@@ -55,14 +55,14 @@ def test_every_export_style_detects_as_insightface_does(tmp_path: Path, style: s
 @pytest.mark.parametrize("variant", [{"style": "map"}, {"style": "map", "sigmoid": False}, {"sigmoid": False}])
 def test_plain_feature_maps_and_logits_mean_the_same(tmp_path: Path, variant: dict) -> None:
     batch = pictures(2, 64, 64)
-    (expected,) = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "x.onnx"), tmp_path)).run(batch)
-    (found,) = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "y.onnx", **variant), tmp_path)).run(batch)
+    (expected,) = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "x.onnx"), tmp_path)).infer(batch)
+    (found,) = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "y.onnx", **variant), tmp_path)).infer(batch)
     np.testing.assert_array_equal(found, expected)
 
 
 def test_without_landmarks_the_mean_face_is_placed_in_the_box(tmp_path: Path) -> None:
     path = tiny_scrfd(tmp_path / "x.onnx", landmarks=False)
-    (rows,) = PlainSession(prepare_detector(path, tmp_path)).run(pictures(1, 64, 64))
+    (rows,) = PlainSession(prepare_detector(path, tmp_path)).infer(pictures(1, 64, 64))
     (box, points) = rows[0, 0, 1:5], rows[0, 0, 5:].reshape(5, 2)
     width, height = box[2:] - box[:2]
     np.testing.assert_allclose(points[2] - box[:2], [0.5 * width, 0.59 * height], rtol=1e-4)
@@ -93,9 +93,9 @@ def test_a_canvas_fixed_by_the_export_is_freed(shared_models: Path, tmp_path: Pa
                 node.input[3] = f"sizes_{side}"
 
     batch = pictures(2, 96, 160)
-    (expected,) = PlainSession(prepare_detector(source, tmp_path)).run(batch)
+    (expected,) = PlainSession(prepare_detector(source, tmp_path)).infer(batch)
     fixed = edited(source, tmp_path / "fixed.onnx", fix)
-    (found,) = PlainSession(prepare_detector(fixed, tmp_path)).run(batch)
+    (found,) = PlainSession(prepare_detector(fixed, tmp_path)).infer(batch)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
@@ -108,7 +108,7 @@ def test_recognisers_of_every_style_agree_with_their_original(tmp_path: Path, fi
     values = values if normalises else (values - 127.5) / 127.5
     original = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     expected = np.concatenate([original.run(None, {"in": face[None]})[0] for face in values])
-    (found,) = PlainSession(prepare_recogniser(path, tmp_path)).run(batch)
+    (found,) = PlainSession(prepare_recogniser(path, tmp_path)).infer(batch)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
