@@ -72,7 +72,7 @@ def whole(scan: Scan) -> Path:
 
 def test_every_slide_is_a_shot_and_no_track_goes_into_the_next(whole: Path, slides: list[Slide]) -> None:
     index = VideoIndex(whole / ".fastface" / "index", "slides.mp4")
-    frames, faces = index.frame_tables(), index.faces()
+    frames, faces = index.frames(), index.faces()
     second = frames.time.astype(np.int64)
     assert second.max() == len(slides) - 1
     spans = [set(second[frames.shot == shot].tolist()) for shot in np.unique(frames.shot)]

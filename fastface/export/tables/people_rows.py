@@ -1,6 +1,6 @@
 """Drawing a page of table.png: a row for each person.
 
-The portraits are pictures that fastface itself encoded, so the main process may open them; `curation.sheet`, which
+The portraits are pictures that fastface itself encoded, so the main process may open them; `curation.contact_sheet`, which
 opens what users bring, may not.
 """
 
