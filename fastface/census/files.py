@@ -71,7 +71,7 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
     write_people_page(
         folder / "people.html",
         persons[:_ON_PAGE],
-        videos={facts.video_id: facts.duration for facts in census.roll.facts},
+        videos={facts.video_id: facts.duration for facts in census.roll.facts if facts.coverage},
         out=str(root),
         census=name_of(census),
         others=_others(census),

@@ -146,12 +146,15 @@ def _show(result: RunResult, verbose: bool) -> None:
 def _summary(result: RunResult) -> str:
     """Summarize what this command and all commands have searched and found."""
     counts = result.counts
-    new = [video for video in result.videos if video.id in result.scanned]
-    told = f"{counted(counts.videos, 'video')}"
-    if result.command in ("run", "scan"):
-        num_known = counts.videos - len(new)
-        split = f"{len(new)} scanned now, {num_known} known from before" if num_known else "all scanned now"
-        told += f" ({split})" if new else " (all known from before)"
+    searched = [video for video in result.videos if video.is_searched]
+    new = [video for video in searched if video.id in result.scanned]
+    told = f"{counted(len(searched), 'video')} searched"
+    if searched and result.command in ("run", "scan"):
+        when = {"now": len(new), "before": len(searched) - len(new)}
+        split = ", ".join(f"{count} {word}" for word, count in when.items())
+        told += f" ({split})" if all(when.values()) else " (all now)" if new else " (all before)"
+    if num_others := len(result.videos) - len(searched):
+        told += f", {num_others} not searched"
     faces = sum(video.faces for video in new)
     parts = [f"{counted(counts.inferred, 'frame')} searched"]
     parts += [f"{counts.blurred} of them too blurred"] if counts.blurred else []

@@ -163,6 +163,7 @@ def _conclude(desk: Desk, result: RunResult, started: float) -> None:
     totals = result.counts
     totals.videos = len(result.videos)
     for video in result.videos:
+        totals.searched += video.is_searched
         totals.sampled += video.sampled
         totals.inferred += video.inferred
         totals.repeated += video.repeated

@@ -75,12 +75,18 @@ class VideoOutcome:
     remark: str = ""
     player_offset: float = 0.0
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether frames of it were searched and are part of answers: not of one that failed or was not reached."""
+        return self.inferred > 0 and self.state != "cancelled"
+
 
 @dataclass(slots=True)
 class Counts:
     """Totals of a run. `sampled = inferred + quarantined`, always."""
 
-    videos: int = 0
+    videos: int = 0  # all that were asked for
+    searched: int = 0  # of these, videos of which frames were searched
     sampled: int = 0
     inferred: int = 0
     repeated: int = 0
