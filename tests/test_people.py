@@ -496,6 +496,20 @@ def test_spans_clips_and_crops_are_as_with_photos(picked: Path) -> None:
     assert (report["command"], report["targets"], report["counts"]["hits"]) == ("pick", ["Ada"], 36)
 
 
+def test_pick_names_all_that_it_wrote(out: Path, command: Command) -> None:
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    done = command("pick", "1", "--name", "Ada", "-o", out, "--snapshots")
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith(f"written to {out}: "))
+    wrote = {path.relative_to(out) for path in out.rglob("*") if before.get(path) != path.stat().st_mtime_ns}
+    places = {path.parts[0] for path in wrote} - {".fastface"}
+    assert places == {
+        *("spans.csv", "spans.json", "hits.csv", "review.csv", "run.json", "primary_person.npz"),
+        *("banks", "clips", "crops", "snapshots", "people"),
+    }
+    assert [place for place in places if place not in line] == []
+    assert "banks/Ada.npz" in line
+
+
 def test_the_file_for_other_tools_holds_all_faces_and_needs_no_pickle(picked: Path) -> None:
     with np.load(picked / "primary_person.npz", allow_pickle=False) as file:
         found = dict(file)

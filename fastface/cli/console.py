@@ -171,10 +171,11 @@ def _describe_written(result: RunResult) -> list[str]:
     if result.command == "scan":
         return ["run.json", "the index (.fastface)"]
     counts = result.counts
-    files = ["spans.csv", "hits.csv"]
+    files = ["spans.csv", "spans.json", "hits.csv"]
     files += [f"clips/ ({counted(counts.clips, 'clip')})"] if counts.clips else []
     files += [f"crops/ ({counted(counts.crops, 'crop')})"] if counts.crops else []
-    return [*files, f"review.csv ({counted(result.num_near_misses, 'near miss', 'near misses')})", "run.json"]
+    near_misses = counted(result.num_near_misses, "near miss", "near misses")
+    return [*files, *result.more_files, f"review.csv ({near_misses})", "run.json"]
 
 
 def _print_rows(shown: Console, table: Table, rest: str) -> None:

@@ -362,6 +362,8 @@ def answer(desk: Desk, findings: Iterator[Findings], result: RunResult) -> None:
     result.spans = tuple(exports.spans)
     result.hits, result.num_near_misses = tally.hits, len(tally.doubts)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
+    if desk.config.export.snapshots and (root / "snapshots").is_dir():
+        result.more_files += ("snapshots/",)
     lost = _describe_lost_streams(exports.spans)
     for line in shortened(lost, _MOST_LOST):
         desk.observer.note(line)

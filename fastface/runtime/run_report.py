@@ -121,6 +121,7 @@ class RunResult:
         scanned: Names of the videos that this command has scanned, to whatever end.
         hits: {(video, label): rows of hits.csv}; only those with any.
         num_near_misses: Rows of review.csv.
+        more_files: Files and folders below `out` that are written beside the answer: of `pick` the bank, for example.
         started: When the command began.
         seconds: How long it took.
         phases: Seconds of each part of it.
@@ -142,6 +143,7 @@ class RunResult:
     scanned: frozenset[str] = frozenset()
     hits: dict[tuple[str, str], int] = field(default_factory=dict)
     num_near_misses: int = 0
+    more_files: tuple[str, ...] = ()
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
     limits: Limits | None = None
