@@ -120,9 +120,8 @@ def test_hits_of_persons_add_up_to_all(capsys: pytest.CaptureFixture[str]) -> No
         ["all", "2 videos", "2", "14", "5.0", "0.60"],
     ]
     assert (
-        "written to out: spans.csv, spans.json, hits.csv, clips/ (2 clips), crops/ (3 crops), review.csv (1 near miss), "
-        "run.json"
-        in out
+        "written to out: spans.csv, spans.json, hits.csv, clips/ (2 clips), crops/ (3 crops), "
+        "review.csv (1 near miss), run.json" in out
     )
 
 
