@@ -25,7 +25,7 @@ from fastface.indexing.scanner import Scanner, open_scanner
 from fastface.indexing.video_names import drop_copies, settle_names
 from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
-from fastface.runtime.context import Desk, open_desk
+from fastface.runtime.context import Desk, describe_fresh, open_desk
 from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import Counts, RunResult, VideoOutcome, write_run_json
@@ -80,7 +80,7 @@ def run(
                 coordinator.start()  # networks load while photos are read
                 references = _enrol(desk, targets, result)  # nothing is forgotten for targets that are none
                 keep_earlier_answer(desk, result.targets)
-                desk.forget()
+                _start_over(desk, found)
             scanner = _admit(desk, found, coordinator, result)
             if references is None:
                 references = _enrol(desk, targets, result)
@@ -107,7 +107,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
         open_coordinator(desk) as coordinator,
     ):
         if config.run.fresh:
-            desk.forget()
+            _start_over(desk, found)
         remember_settings(desk.out.state, config, desk.networks.models.pack, with_export=False)
         _scan(desk, _admit(desk, found, coordinator, result), coordinator, result)
     return result
@@ -203,6 +203,13 @@ def _enrol(desk: Desk, targets: Sequence[str], result: RunResult) -> ReferenceSe
         desk.observer.note(line)
     write_taken_faces(desk, report.photos)
     return ReferenceSet(gallery)
+
+
+def _start_over(desk: Desk, found: Discovery) -> None:
+    """`--fresh`: says what goes, and forgets it."""
+    if told := describe_fresh(desk.ledger, found.videos):
+        desk.observer.note(told)
+    desk.forget()
 
 
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:

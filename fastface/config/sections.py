@@ -269,7 +269,7 @@ class PeopleConfig(Section):
 class RunConfig(Section):
     """How the run as a whole behaves."""
 
-    fresh: bool = Field(False, description="Start over: scan all videos again.")
+    fresh: bool = Field(False, description="Start over: remove the index and the exports of OUT, then scan again.")
     until: ClockTime = Field(None, description="Stop at this time of day, as 06:30; the same command continues.")
     max_hours: float | None = Field(
         None, gt=0, le=8784, description="Stop after this many hours; the same command continues."

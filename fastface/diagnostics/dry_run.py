@@ -9,14 +9,17 @@ from fastface.diagnostics.preflight import look_ahead, look_at_index, look_back,
 from fastface.errors import ConfigError
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photo_set.sources import Sources, collect, make_label
+from fastface.index.ledger import Ledger
 from fastface.models.download import published_pack
 from fastface.models.selection import data_folder
 from fastface.names import counted
+from fastface.runtime.context import describe_fresh
 from fastface.runtime.engines import engine_jobs, preview_networks
 from fastface.runtime.networks import open_networks, thresholds
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
 from fastface.runtime.resources import choose_layout
 from fastface.search.earlier_answers import describe_move
+from fastface.video.discover import Discovery
 
 __all__ = [
     "Preview",
@@ -77,7 +80,11 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
         left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
         targets=() if targets is None else _targets(config, targets),
         **_means(config),
-        output=(repr(str(out)), *(() if targets is None else _describe_move(config, targets, out))),
+        output=(
+            repr(str(out)),
+            *(() if targets is None else _describe_move(config, targets, out)),
+            *(_describe_fresh(out, found) if config.run.fresh else ()),
+        ),
     )
 
 
@@ -159,6 +166,16 @@ def _describe_move(config: Config, targets: Sequence[str], out: Path) -> tuple[s
     labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
     labels |= {make_label(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
     line = "" if sources.banks or config.export.replace else describe_move(out, labels)
+    return (line,) if line else ()
+
+
+def _describe_fresh(out: Path, found: Discovery) -> tuple[str, ...]:
+    """Describe what `--fresh` would remove."""
+    path = out / ".fastface" / "state.sqlite"
+    if not path.exists():
+        return ()
+    with Ledger(path, read_only=True) as ledger:
+        line = describe_fresh(ledger, found.videos)
     return (line,) if line else ()
 
 

@@ -12,6 +12,7 @@ from fastface.gallery.thresholds import Limits
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.names import counted
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.event_log import journal
 from fastface.runtime.networks import Networks, thresholds
@@ -23,7 +24,7 @@ from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import Interruption, interruptible
 from fastface.video.discover import VideoFile
 
-__all__ = ["VERSION", "Desk", "open_desk"]
+__all__ = ["VERSION", "Desk", "describe_fresh", "open_desk"]
 
 VERSION = version("fastface")
 
@@ -69,11 +70,29 @@ class Desk:
         for record in self.ledger.videos():
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
-        for path in self.ledger.exports():
-            if path.partition("/")[0] == EARLIER:
-                continue
+        for path in _list_exports(self.ledger):
             (self.out.root / path).unlink(missing_ok=True)
             self.ledger.forget_export(path)
+
+
+def describe_fresh(ledger: Ledger, videos: Sequence[VideoFile]) -> str:
+    """Describe what `--fresh` removes and scans again; empty if there is nothing to remove."""
+    known = {record.path for record in ledger.videos() if record.scan_key}
+    num_files = len(_list_exports(ledger))
+    if not known and not num_files:
+        return ""
+    text = (
+        f"--fresh removes the index of {counted(len(known), 'video')} and {counted(num_files, 'exported file')}, "
+        f"then scans {counted(len(videos), 'video')}. "
+    )
+    if num_others := len(known - {file.path for file in videos}):
+        text += f"Not among the inputs, so not scanned again: {counted(num_others, 'video')}. "
+    return f"{text}To keep all and continue, run the same command without --fresh."
+
+
+def _list_exports(ledger: Ledger) -> list[str]:
+    """The exported files, but for those of answers to earlier questions."""
+    return [path for path in ledger.exports() if path.partition("/")[0] != EARLIER]
 
 
 @contextmanager
