@@ -104,3 +104,39 @@ def test_films_that_are_gone_are_forgotten(ran: Ran, out: Path, tmp_path: Path) 
     finally:
         (tmp_path / "elsewhere.mp4").rename(away)
     assert told["videos"] == ["film2.mp4"]
+
+
+def test_a_copy_takes_the_place_of_a_film_that_is_gone(cartoon: Cartoon, tmp_path: Path) -> None:
+    """Of two equal files the first is scanned; when it is deleted its results are those of the other."""
+    films, out = tmp_path / "films", tmp_path / "out"
+    films.mkdir()
+    first = Path(shutil.copy(cartoon.films / "film3.mp4", films / "a.mp4"))
+    copy = Path(shutil.copy(first, films / "b.mp4"))
+    os.utime(copy, (1, 1))  # as `cp` leaves it: of another age
+    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "face")
+    assert fastface("run", films, *given, "-q").returncode == 0
+    before = rows(out / "hits.csv")
+    shutil.rmtree(out / "crops")
+    first.unlink()
+    done = fastface("find", *given)
+    assert done.returncode == 0, done.stderr
+    assert f"a.mp4: '{first}' is gone; its copy '{copy}' takes its place" in done.stderr.splitlines()
+    assert rows(out / "hits.csv") == before
+    assert {row["path"] for row in rows(out / "spans.csv")} == {str(copy)}
+    assert list((out / "crops").rglob("*.jpg")), "they were cut out of the copy"
+    assert json.loads(fastface("forget", "--gone", "-o", out, "--json").stdout)["videos"] == []
+    done = fastface("run", films, *given, "--json")
+    assert done.returncode == 0, done.stderr
+    (video,) = json.loads(done.stdout)["videos"]
+    assert (video["id"], video["path"], video["state"]) == ("a.mp4", str(copy), "done")
+    assert "settings or networks have changed" not in done.stderr
+    assert rows(out / "hits.csv") == before
+    # A copy that is changed is none.
+    copy.write_bytes(copy.read_bytes() + b"more")
+    shutil.copy(copy, first)
+    third = Path(shutil.copy(first, films / "c.mp4"))
+    assert fastface("run", films, *given, "-q").returncode == 0
+    third.write_bytes(b"something else")
+    copy.unlink()
+    first.unlink()
+    assert json.loads(fastface("forget", "--gone", "-o", out, "--json", "--dry-run").stdout)["videos"] == ["a.mp4"]

@@ -273,7 +273,7 @@ def _why_changed(video: VideoMoments) -> str:
     """Says why a video cannot be decoded again; empty if it can."""
     record = video.record
     try:
-        if fingerprint(record.path) == record.fingerprint:
+        if fingerprint(record.path) == record.file_print:
             return ""
     except InputError as error:
         return valid_text(f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}")

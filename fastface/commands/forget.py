@@ -13,6 +13,7 @@ from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.runtime.output_folder import EARLIER, OutputFolder
+from fastface.runtime.stand_ins import find_stand_ins
 
 __all__ = ["Forgotten", "forget"]
 
@@ -51,7 +52,8 @@ def forget(out: Path, named: Sequence[str], *, gone: bool = False, pretend: bool
         raise ConfigError(f"{str(out)!r} holds no run of fastface")
     folder = OutputFolder(out)
     with folder.locked(), Ledger(folder.ledger) as ledger:
-        records = _chosen(ledger.videos(), named, gone=gone)
+        stand_ins = {record.video_id: record for record in find_stand_ins(ledger.videos(), ledger.copies())}
+        records = _chosen([stand_ins.get(one.video_id, one) for one in ledger.videos()], named, gone=gone)
         names = {record.video_id for record in records}
         exports = [path for path in ledger.exports() if _is_export(path, names)]
         if not pretend:
@@ -60,6 +62,7 @@ def forget(out: Path, named: Sequence[str], *, gone: bool = False, pretend: bool
                 ledger.forget_export(path)
                 remove_empty((out / path).parent, out)
             for record in records:
+                ledger.forget_copies(record.fingerprint)
                 ledger.forget_video(record.video_id)
                 VideoIndex(folder.index, record.video_id).remove()
     paths = tuple(valid_text(str(record.path)) for record in records)

@@ -2,11 +2,15 @@
 
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastface.errors import ConfigError, FastfaceError
+from fastface.errors import ConfigError, FastfaceError, SpaceError
 from fastface.index.ledger import Ledger
+from fastface.runtime.context import VERSION
+from fastface.runtime.event_log import journal
+from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 
 __all__ = ["Purge", "purge"]
@@ -91,6 +95,7 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
             _remove(doomed)
             ledger.put_waiting({})  # at once, since there may be thousands
             for record in ledger.videos():
+                ledger.forget_copies(record.fingerprint)
                 ledger.forget_video(record.video_id)
             for name in exports:
                 if _in_answer(name).startswith((*_PICTURES, *_PERSONS)):
@@ -98,6 +103,9 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
             for place in (folder.index, folder.photos):
                 shutil.rmtree(place, ignore_errors=True)  # folders alone
             _remove_empty(out)
+            # At the end, for `status`; a full disk does not keep faces from being removed.
+            with suppress(SpaceError), journal(folder.log, Observer(), VERSION, "purge"):
+                pass
         gone = set(doomed)
         places = [answer / name for answer in _answers(out) for name in _FOLDERS]
         kept = [path for place in places for path in _files(place) if path not in gone]

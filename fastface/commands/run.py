@@ -22,7 +22,7 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.scanner import Scanner, open_scanner
-from fastface.indexing.video_names import drop_copies, settle_names
+from fastface.indexing.video_names import drop_copies, list_waiting, settle_names
 from fastface.names import counted, shortened
 from fastface.pipeline.coordinator import Coordinator
 from fastface.runtime.context import Desk, describe_fresh, open_desk
@@ -30,6 +30,7 @@ from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import Counts, RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
+from fastface.runtime.stand_ins import remember_copies
 from fastface.search.archive_survey import forget_growth, survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.searcher import Finder, Findings, open_finder
@@ -215,11 +216,13 @@ def _start_over(desk: Desk, found: Discovery) -> None:
 def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
     """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
     # A video that no run has come to keeps no name: it may be elsewhere by now, and nothing is called by it.
-    known = [record for record in desk.records() if record.scan_key]
+    records = desk.records()
+    known = [record for record in records if record.scan_key]
     files = found.videos
     if not desk.config.scan.copies:
         files, copies = drop_copies(files, known)
         result.skipped += copies
+        remember_copies(desk.ledger, {item.path: item.original for item in copies if item.original is not None}, known)
         for item in copies:
             desk.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
     videos = settle_names(files, known)
@@ -227,7 +230,7 @@ def _admit(desk: Desk, found: Discovery, coordinator: Coordinator, result: RunRe
     result.inputs = tuple(videos)
     desk.observer.begin(len(videos))
     scanner = open_scanner(desk)
-    scanner.admit(videos, coordinator)
+    scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos))
     return scanner
 
 

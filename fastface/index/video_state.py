@@ -9,7 +9,7 @@ from fastface.names import counted
 from fastface.video.frames.frame import CANNOT_READ
 from fastface.video.integrity.encryption import ENCRYPTED
 
-__all__ = ["MIN_COVERAGE", "STATE_WORDS", "Verdict", "describe_state", "judge", "was_unread"]
+__all__ = ["MIN_COVERAGE", "SEARCHED_STATES", "STATE_WORDS", "Verdict", "describe_state", "judge", "was_unread"]
 
 STATE_WORDS = {
     "done": "done",
@@ -23,6 +23,9 @@ STATE_WORDS = {
     "failed": "failed",
 }
 """{state of a video: what people read}, from the best to the worst."""
+
+SEARCHED_STATES = frozenset({"done", "partial", "unstable"})
+"""States of finished videos that are part of answers."""
 
 MIN_COVERAGE = 0.98
 """A video is never `done` if less of its declared duration was decoded."""

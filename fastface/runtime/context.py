@@ -22,6 +22,7 @@ from fastface.runtime.remarks import describe_video
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import Interruption, interruptible
+from fastface.runtime.stand_ins import put_stand_ins
 from fastface.video.discover import VideoFile
 
 __all__ = ["VERSION", "Desk", "describe_fresh", "open_desk"]
@@ -132,6 +133,8 @@ def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command
             observer=told,
             interruption=interruption,
         )
+        for gone, record in put_stand_ins(ledger):
+            told.note(f"{record.video_id}: {str(gone)!r} is gone; its copy {str(record.path)!r} takes its place")
         yield desk
 
 
