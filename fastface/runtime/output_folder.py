@@ -20,6 +20,8 @@ __all__ = [
     "check_writable",
     "discover_inputs",
     "find_holder",
+    "in_answer",
+    "list_answers",
     "nearest",
     "require_free",
     "require_index",
@@ -110,6 +112,17 @@ class OutputFolder:
         for folder in (self.index, *self._made):
             with suppress(OSError):  # something else is in it, or it is gone
                 folder.rmdir()
+
+
+def in_answer(path: str) -> str:
+    """The path of an export below its answer: that of the last question, or of an earlier one."""
+    return path.split("/", 2)[2] if path.startswith(f"{EARLIER}/") else path
+
+
+def list_answers(out: Path) -> list[Path]:
+    """The folders of all answers in an output folder: the folder itself, and those of earlier questions."""
+    earlier = out / EARLIER
+    return [out, *(sorted(path for path in earlier.iterdir() if path.is_dir()) if earlier.is_dir() else ())]
 
 
 def discover_inputs(inputs: Sequence[str], out: Path) -> Discovery:

@@ -1,7 +1,7 @@
 """Results of the commands: typed for Python, and as the report in run.json."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from fastface.runtime.precisions import network_precisions
 from fastface.types import Gallery, SpanRow
 from fastface.video.discover import LeftOut, Skipped, VideoFile
 
-__all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]
+__all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "forget_in_run_json", "write_run_json"]
 
 RUN_SCHEMA_VERSION = 1
 
@@ -218,6 +218,33 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "config": _shown_config(config),
     }
     write_atomic(result.out / "run.json", json.dumps(report, indent=2) + "\n")
+
+
+def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str, int]) -> None:
+    """Removes videos from a run.json that is there, with what it says of them; its totals become those of the rest.
+
+    Args:
+        path: The file.
+        videos: Names of the videos in OUT.
+        tables: What the tables of the answer hold now, by the names of `Counts`.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    report = json.loads(path.read_text(encoding="utf-8"))
+    rest = [video for video in report["videos"] if video["id"] not in videos]
+    if len(rest) == len(report["videos"]):
+        return
+    report["videos"] = rest
+    sums = ("sampled", "inferred", "repeated", "blurred", "unsharp", "quarantined", "faces")
+    totals = {name: sum(video[name] for video in rest) for name in sums}
+    num_searched = sum(video["inferred"] > 0 and video["state"] != "cancelled" for video in rest)
+    report["counts"] |= {"videos": len(rest), "searched": num_searched, **totals, "embeddings": totals["faces"]}
+    report["counts"] |= tables
+    starts = tuple(start for name in videos for start in (f"{name}: ", f"{name} ", f"clips/{name}/"))
+    for key in ("remarks", "export_failures"):
+        report[key] = [line for line in report[key] if not line.startswith(starts)]
+    write_atomic(path, json.dumps(report, indent=2) + "\n")
 
 
 def _network_object(network: Network, networks: Networks) -> dict[str, object]:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import as_json, say
-from fastface.cli.options import Invocation, with_settings
+from fastface.cli.console import as_json, make_observer, say
+from fastface.cli.options import MODELS, Invocation, with_settings
 from fastface.commands.forget import forget as forget_workflow
 from fastface.errors import ConfigError
 from fastface.names import counted, valid_text
@@ -17,7 +17,7 @@ from fastface.names import counted, valid_text
 __all__ = ["forget"]
 
 
-@with_settings()
+@with_settings(MODELS, remembers="models")
 def forget(
     invocation: Invocation,
     videos: Annotated[list[str] | None, typer.Argument(help="Names as in the tables, files, or folders.")] = None,
@@ -26,10 +26,11 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Forget without asking.")] = False,
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Forget videos: remove their index, clips, crops and snapshots from OUT. The videos themselves stay."""
+    """Forget videos: remove their index, clips, crops, snapshots and rows of tables from OUT. The videos stay."""
     if not videos and not gone:
         raise ConfigError("name videos to forget, or --gone for all whose file is not there any more")
-    plan = forget_workflow(out, videos or (), gone=gone, pretend=True)
+    observer = make_observer(invocation)
+    plan = forget_workflow(invocation.config, out, videos or (), observer, gone=gone, pretend=True)
     if plan.videos and not (invocation.dry_run or yes):
         if invocation.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             words = ["fastface", "forget", *(videos or ()), *(["--gone"] if gone else []), "-o", str(out), "--yes"]
@@ -39,13 +40,14 @@ def forget(
         if not typer.confirm(f"Forget {counted(len(plan.videos), 'video')}?", default=False, err=True):
             raise ConfigError("nothing was forgotten")
     if not invocation.dry_run:
-        plan = forget_workflow(out, plan.videos)
+        plan = forget_workflow(invocation.config, out, plan.videos, observer)
     if invocation.json:
         as_json(asdict(plan))
     elif not invocation.quiet:
         verb = "would forget" if invocation.dry_run else "forgot"
         for name in plan.videos:
             say(f"{verb}: {valid_text(name)}")
-        say(f"{verb} {counted(len(plan.videos), 'video')} and {counted(plan.exports, 'file')} made of them")
-        if plan.videos and not invocation.dry_run:
-            say("tables name them until the next question: fastface find")
+        rows = "" if invocation.dry_run else f" and {counted(plan.rows, 'row')} of tables"
+        say(f"{verb} {counted(len(plan.videos), 'video')}, {counted(plan.exports, 'file')} made of them{rows}")
+        if plan.people:
+            say(plan.people)
