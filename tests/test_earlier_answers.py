@@ -73,8 +73,8 @@ def test_the_same_persons_with_other_files_are_the_same_question(cartoon: Cartoo
 def test_a_dry_run_says_where_the_answer_goes(cartoon: Cartoon, out: Path) -> None:
     photo = cartoon.photos / f"{labels(cartoon)[0]}.png"
     asked = ("find", "-t", photo, "-o", out, "--models", cartoon.models, "--dry-run")
-    assert "the answer before (" in fastface(*asked).stdout
-    assert "the answer before (" not in fastface(*asked, "--replace").stdout
+    assert "the previous answer (" in fastface(*asked).stdout
+    assert "the previous answer (" not in fastface(*asked, "--replace").stdout
     assert not (out / "earlier").exists()
 
 

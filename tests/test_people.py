@@ -850,7 +850,7 @@ def test_after_a_merger_the_same_command_means_the_same_person(out: Path, comman
     assert line.endswith("there is no person '4' now: it is part of person 3")
     # Taken back, the name and both numbers are as before.
     done = command("pick", "--undo", "-o", out)
-    assert "taken back: merge 3 4" in done.stderr
+    assert "took back: merge of 3 and 4 (" in done.stderr
     said = census(command, out)
     assert numbered(said) == {1: 36, 2: 21, 3: 11, 4: 6}
     assert listed(said) == [("", 36), ("", 21), ("", 11), ("", 6)]

@@ -107,6 +107,7 @@ _USUAL = {
 _KINDS_BY_KEY = {
     "det_size": "auto|WxH",
     "pad": "BEFORE,AFTER",
+    "size": "WxH",
     "until": "HH:MM",
     "ratio": "W:H,…",
     "devices": "N,…",

@@ -145,7 +145,7 @@ class MatchConfig(Section):
     @model_validator(mode="after")
     def _tracks_for_their_faces(self) -> Self:
         if self.min_faces > 1 and not self.tracks:
-            raise ValueError("min_faces counts the faces of a track, so it needs tracks on")
+            raise ValueError("min_faces counts the faces of a track: switch tracks on")
         return self
 
 
@@ -217,7 +217,7 @@ class ExportConfig(Section):
     boxes: bool = Field(False, description="Also write a copy of each span with boxes, names and similarities in it.")
     replace: bool = Field(
         False,
-        description="Remove the answer to an earlier question about others, instead of keeping it in OUT/earlier.",
+        description="Remove the previous answer about other persons instead of moving it to OUT/earlier.",
     )
 
     @model_validator(mode="after")

@@ -9,10 +9,11 @@ from fastface.diagnostics.preflight import look_ahead, look_at_index, look_back,
 from fastface.errors import ConfigError
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photo_set.sources import Sources, collect, make_label
+from fastface.gallery.thresholds import Limits
 from fastface.index.ledger import Ledger
 from fastface.models.download import published_pack
 from fastface.models.selection import data_folder
-from fastface.names import counted
+from fastface.names import counted, shortened
 from fastface.runtime.context import describe_fresh
 from fastface.runtime.engines import engine_jobs, preview_networks
 from fastface.runtime.networks import open_networks, thresholds
@@ -31,6 +32,11 @@ __all__ = [
     "preview_people",
     "preview_run",
 ]
+
+
+_HEADINGS = {"videos": "video", "targets": "person", "left_out": "left out"}
+_MOST_LINES = 20
+"""Facts of a kind that are printed; `--json` has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,12 @@ class Preview:
 
     @property
     def lines(self) -> list[str]:
-        """A line a fact."""
-        return [f"{item.name}: {text}" for item in fields(self) for text in getattr(self, item.name)]
+        """A line a fact; of many of a kind the first, and the number of the others."""
+        return [
+            f"{_HEADINGS.get(item.name, item.name)}: {text}"
+            for item in fields(self)
+            for text in shortened(getattr(self, item.name), _MOST_LINES)
+        ]
 
 
 def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Preview:
@@ -180,9 +190,25 @@ def _describe_fresh(out: Path, found: Discovery) -> tuple[str, ...]:
 
 
 def _list_named(sources: Sources) -> list[str]:
-    named = [f"{photo.label}: {str(photo.path)!r}" for photo in sources.photos]
+    photos: dict[str, list[Path]] = {}
+    for photo in sources.photos:
+        photos.setdefault(photo.label, []).append(photo.path)
+    named = [
+        f"{label}: {str(paths[0])!r}" + (f" and {counted(len(paths) - 1, 'more photo')}" if paths[1:] else "")
+        for label, paths in photos.items()
+    ]
     named += [f"bank {str(path)!r}" for path in sources.banks]
     return named + ["every face"] * sources.everyone
+
+
+def _describe_thresholds(config: Config, limits: Limits) -> str:
+    """Describe where the thresholds of a search come from, or which they are."""
+    if not config.match.tracks:
+        return f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}"
+    if config.match.threshold is not None:
+        return f"{config.match.threshold:g} or more, by --threshold; margin {limits.margin:.2f}"
+    false = f"{config.match.false_tracks:g} expected false tracks in all videos"
+    return f"chosen from the index for {false}; margin {limits.margin:.2f}"
 
 
 def _means(config: Config) -> dict[str, tuple[str, ...]]:
@@ -194,7 +220,7 @@ def _means(config: Config) -> dict[str, tuple[str, ...]]:
         "networks": (models.names,),
         "device": (describe_device(device),),
         "precision": (describe_precisions(networks) or f"{device.precision} wanted: engines are to be built",),
-        "thresholds": (f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}",),
+        "thresholds": (_describe_thresholds(config, limits),),
         "processes": (
             f"{counted(layout.sizes.decoders, 'decoder')}, {counted(layout.sizes.workers, 'worker')}, "
             f"batches of {layout.ring.batch}",

@@ -257,7 +257,9 @@ class Ledger:
             # Absent where the module raised the error, and not the library.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
             if code in _FULL:
-                raise SpaceError("no space left to write the state of the run; free some and run it again") from error
+                raise SpaceError(
+                    "no space left to write the state of the run; free some space and run the command again"
+                ) from error
             reason = f"cannot use {str(self._path)!r}: {error}"
             if code & _PRIMARY not in _DAMAGED:
                 raise FaceIndexError(reason) from error

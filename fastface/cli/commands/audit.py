@@ -20,7 +20,7 @@ _KINDS = {
     "hit": "hits by {kind}",
     "near": "near misses",
     "face": "faces of no wanted person",
-    "beside": "moments with faces: is a person there whose face is not seen?",
+    "beside": "moments with faces; a wanted person may be there without a visible face",
     "empty": "moments without a face",
 }
 _NOT_DONE = 3
@@ -30,7 +30,7 @@ _NOT_DONE = 3
 def audit(
     invocation: Invocation,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="audit.json, as the page saved it.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="The file audit.json that the page saved.", show_default=False)
     ] = None,
     *,
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=5000, help="Number of moments to judge.")] = 200,
@@ -40,7 +40,11 @@ def audit(
     targets: Annotated[
         list[str] | None,
         typer.Option(
-            "--targets", "-t", help="Photos of the persons, to be shown beside the questions.", show_default=False
+            "--targets",
+            "-t",
+            metavar="PHOTOS",
+            help="Photos of the persons; the page shows them beside the questions.",
+            show_default=False,
         ),
     ] = None,
     out: Out = OUT_FOLDER,
@@ -85,7 +89,7 @@ def _show_plan(plan: AuditPlan, invocation: Invocation, out: Path) -> None:
             say(f"left out: {video.reason}")
         say(f"would write: {plan.page}")
         return
-    say(f"open this page and answer: {plan.page}")
+    say(f"open this page, answer the questions, and save the answers: {plan.page}")
     say(f"then: fastface audit audit.json{out_option(out)}")
 
 
@@ -110,8 +114,8 @@ def _show_result(result: AuditResult, invocation: Invocation) -> None:
     shown.print(shares)
     shown.print(times)
     say(
-        f"{counted(sum(result.answered), 'moment')} answered, {sum(result.unsure)} unsure and "
-        f"{sum(result.open)} open are left out; ranges are 95 % intervals"
+        f"{counted(sum(result.answered), 'moment')} answered; {sum(result.unsure)} unsure and "
+        f"{sum(result.open)} unanswered moments are left out; ranges are 95 % intervals"
     )
     for stratum, answered in zip(result.strata, result.answered, strict=True):
         if not answered:

@@ -22,15 +22,20 @@ __all__ = ["curate"]
 def curate(
     invocation: Invocation,
     crops: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Pictures, folders of pictures, globs.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the set; not inside a source.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the chosen pictures; not inside a source.")
+    ],
     targets: Annotated[
         list[str] | None,
         typer.Option(
-            "--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; leave out pictures of others."
+            "--targets",
+            "-t",
+            metavar="PHOTOS",
+            help="Photos, NAME=FOLDER or a bank of the person: leave out pictures of other persons.",
         ),
     ] = None,
 ) -> None:
-    """Copy a balanced set out of many crops of a person: no doubles, all framings and poses, a reason for each."""
+    """Copy a balanced set of a person's crops: no doubles, all framings and poses; give a reason for each picture."""
     result = curate_workflow(
         invocation.config,
         crops,

@@ -26,19 +26,23 @@ def pick(
         list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names of persons, as listed by people.")
     ] = None,
     *,
-    name: Annotated[str, typer.Option(help="Name of the person from now on.")] = "",
+    name: Annotated[str, typer.Option(help="Name to give to the person.")] = "",
     selection: Annotated[Path | None, typer.Option(help="File that people.html saved.")] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="These are one person; exports nothing.")] = False,
-    split: Annotated[bool, typer.Option("--split", help="This is two persons; exports nothing.")] = False,
+    merge: Annotated[bool, typer.Option("--merge", help="Merge these persons into one; export nothing.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="Split this person into two; export nothing.")] = False,
     reject: Annotated[
-        bool, typer.Option("--reject", help="Do not list these persons any more; exports nothing.")
+        bool, typer.Option("--reject", help="Leave these persons out of the list; export nothing.")
     ] = False,
-    restore: Annotated[bool, typer.Option("--restore", help="List all rejected persons again.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take back the last correction or name.")] = False,
-    census: Annotated[str, typer.Option(help="The list that the numbers come from, as given by the page.")] = "",
+    restore: Annotated[
+        bool, typer.Option("--restore", help="List all rejected persons again; export nothing.")
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back the last correction or name; export nothing.")
+    ] = False,
+    census: Annotated[str, typer.Option(help="Name of the list that the numbers are from; the page shows it.")] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Export spans, clips and crops of persons that people listed; or correct who is who."""
+    """Export spans, clips and crops of persons that people listed; or correct the list of persons."""
     chosen, called = list(persons or ()), name
     if selection is not None:
         more = _read_selection(selection)
