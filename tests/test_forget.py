@@ -80,7 +80,7 @@ def test_a_film_is_forgotten_with_all_that_was_made_of_it(cartoon: Cartoon, ran:
     assert made
     assert others
     (line,) = errors(fastface("forget", "film3.mp4", "-o", out), 2, 1)
-    assert line.endswith(f"nothing was forgotten of 1 video: fastface forget film3.mp4 -o {out} --yes")
+    assert line.endswith(f"nothing was forgotten; to forget 1 video: fastface forget film3.mp4 -o {out} --yes")
     assert "would forget: film3.mp4" in fastface("forget", ran.films / "film3.mp4", "-o", out, "--dry-run").stdout
     assert all(path.exists() for path in made)
     lines = errors(fastface("forget", "nothing.mp4", "-o", out, "--yes"), 2, 2)

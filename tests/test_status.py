@@ -85,6 +85,8 @@ def test_find_answers_for_what_is_scanned_alone(cartoon: Cartoon, tmp_path: Path
     assert (out / "hits.csv").read_bytes() == hits
     states = {video["id"]: video["state"] for video in json.loads((out / "run.json").read_text())["videos"]}
     assert states == {"film1.mp4": "cancelled", "film2.mp4": "cancelled", "film3.mp4": "done"}
+    reasons = {video["reason"] for video in json.loads((out / "run.json").read_text())["videos"]}
+    assert reasons == {"", "not reached before the run ended; run the same command to continue"}
     purged = fastface("purge", "-o", out, "--yes", "--json")
     assert purged.returncode == 0, purged.stderr
     assert _states(out) == {}

@@ -121,7 +121,8 @@ def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
         FastfaceError: As the command itself would, as far as it can be known without reading the index.
     """
     look_at_index(config, out)
-    return Preview(**_means(config), output=tuple(repr(str(out / name)) for name in wanted))
+    means = {**_means(config), "thresholds": ()}  # who is who is settled already
+    return Preview(**means, output=tuple(repr(str(out / name)) for name in wanted))
 
 
 def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:

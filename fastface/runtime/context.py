@@ -53,7 +53,8 @@ class Desk:
 
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
         """How each video ended, as the ledger has it."""
-        return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
+        fresh = self.config.run.fresh
+        return tuple(_outcome(record, list(self.ledger.units(record.video_id).values()), fresh) for record in records)
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
         """How each of these videos ended, by name; a video that was not reached is included."""
@@ -148,7 +149,7 @@ def _name(record: VideoRecord) -> str:
     return record.video_id
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
+def _outcome(record: VideoRecord, units: list[UnitRecord], fresh: bool) -> VideoOutcome:
     seconds: dict[str, float] = {}
     for unit in units:
         for stage, spent in unit.seconds.items():
@@ -156,7 +157,8 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
     duration = record.info.duration if record.info is not None else None
     cancelled = record.state == "scanning"
     if cancelled:
-        reason = "not reached before the run ended; run the same command without --fresh to continue"
+        command = "the same command without --fresh" if fresh else "the same command"
+        reason = f"not reached before the run ended; run {command} to continue"
         record = replace(record, state="cancelled", reason=reason)
     sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
     return VideoOutcome(

@@ -34,7 +34,9 @@ def forget(
     if plan.videos and not (invocation.dry_run or yes):
         if invocation.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             words = ["fastface", "forget", *(videos or ()), *(["--gone"] if gone else []), "-o", str(out), "--yes"]
-            raise ConfigError(f"nothing was forgotten of {counted(len(plan.videos), 'video')}: {shlex.join(words)}")
+            raise ConfigError(
+                f"nothing was forgotten; to forget {counted(len(plan.videos), 'video')}: {shlex.join(words)}"
+            )
         for path in plan.paths:
             typer.echo(path, err=True)
         if not typer.confirm(f"Forget {counted(len(plan.videos), 'video')}?", default=False, err=True):
@@ -47,7 +49,10 @@ def forget(
         verb = "would forget" if invocation.dry_run else "forgot"
         for name in plan.videos:
             say(f"{verb}: {valid_text(name)}")
-        rows = "" if invocation.dry_run else f" and {counted(plan.rows, 'row')} of tables"
-        say(f"{verb} {counted(len(plan.videos), 'video')}, {counted(plan.exports, 'file')} made of them{rows}")
+        what = counted(len(plan.videos), "video")
+        if invocation.dry_run:
+            say(f"would forget {what} and remove {counted(plan.exports, 'file')}")
+        else:
+            say(f"forgot {what}; removed {counted(plan.exports, 'file')} and {counted(plan.rows, 'row')} of tables")
         if plan.people:
             say(plan.people)

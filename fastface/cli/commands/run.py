@@ -25,13 +25,15 @@ from fastface.errors import ConfigError
 
 __all__ = ["find", "run", "scan"]
 
+_NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
+
 
 @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS, remembers="export")
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Search videos for the persons on photos; write tables, clips and crops. Without videos it runs the demo."""
     if inputs is None and not holds_anything(Path(IN_FOLDER)):
         if targets is not None:
-            raise ConfigError(f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/")
+            raise ConfigError(_NO_VIDEOS)
         observer, folder = make_observer(invocation), out / "demo"
         observer.note(f"{IN_FOLDER}/ is empty, so this is the demo: a film that fastface draws itself")
         if invocation.dry_run:
@@ -49,6 +51,8 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
 @with_settings(SCAN, RUN, MODELS, remembers="models")
 def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -> None:
     """Find all faces of videos and keep them as an index, to be searched later by find and people."""
+    if inputs is None and not holds_anything(Path(IN_FOLDER)):
+        raise ConfigError(_NO_VIDEOS)
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, None, out), invocation)
