@@ -54,7 +54,7 @@ def _describe_scans(found: Status) -> list[str]:
         if scan.end is None:
             end = "running" if found.process is not None and place == 0 else "killed"
         else:
-            end = f"ended early: {scan.end.splitlines()[0]}" if scan.end else "ended"
+            end = f"ended early: {scan.end.splitlines()[0].partition('. ')[0]}" if scan.end else "ended"
         what = f"{counted(scan.videos, 'video')} named, {scan.scanned} scanned"
         what += f", {scan.failed} failed" if scan.failed else ""
         lines.append(f"{_local(scan.started)} {scan.command}: {what}; {end}")

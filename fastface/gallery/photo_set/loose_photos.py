@@ -127,8 +127,8 @@ def describe_nested(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], al
             inside = ", ".join(repr(name) for name in names[:_EXAMPLES]) + (", …" if len(names) > _EXAMPLES else "")
             faults.append(
                 f"{here!r} holds the folders {inside}, which show different persons:"
-                f" {shlex.join(['-t', here])} takes each of them for a person,"
-                f" {shlex.join(['-t', f'{label}={here}'])} all of them for one"
+                f" with {shlex.join(['-t', here])} each folder is one person,"
+                f" with {shlex.join(['-t', f'{label}={here}'])} all are one person"
             )
     return faults
 
