@@ -120,7 +120,7 @@ def test_the_needed_threshold_is_the_quantile_of_what_was_drawn() -> None:
         (0.03, 0.35, "agree with it"),  # 11.5 × 0.03 = 0.345
         (0.045, 0.35, "more similar here than usual"),  # 0.52
         (0.015, 0.35, "less similar here than usual"),  # 0.17
-        (0.07, 0.35, "no threshold separates them"),  # 0.81, and half of the photos reach 0.65
+        (0.07, 0.35, "No threshold separates them"),  # 0.81, and half of the photos reach 0.65
     ],
 )
 def test_another_threshold_is_suggested_only_where_the_comparisons_speak_against_the_one_in_use(

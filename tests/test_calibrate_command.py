@@ -108,7 +108,7 @@ def test_a_folder_without_an_index_is_a_fault(persons: Path, config: Config, tmp
 
 def test_faces_decided_by_themselves_have_no_evidence_of_tracks(persons: Path, tmp_path: Path) -> None:
     alone = load_config(environment={}, flags={"match": {"tracks": False}})
-    with pytest.raises(ConfigError, match=r"match\.tracks is off"):
+    with pytest.raises(ConfigError, match=r"switch match\.tracks on"):
         calibrate(alone, [str(persons)], tmp_path, Observer(), index=None)
 
 

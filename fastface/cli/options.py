@@ -5,7 +5,7 @@ Every option arrives as text and is checked there too, so that all faults are re
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -314,7 +314,7 @@ def _invocation(
     config, notes = load_config(**sources, remembered=remembered), []
     if config.run.fresh:
         config = load_config(**sources)
-    elif told := _describe_remembered(remembered, config):
+    elif told := _describe_remembered(remembered, config, typed):
         notes = [f"as in the last run in {out}: {told}"]
     return Invocation(
         config=config,
@@ -332,14 +332,25 @@ def _output_folder(crops: list[str]) -> Path | None:
     return next((place for place in places if (place / ".fastface").is_dir()), None)
 
 
-def _describe_remembered(remembered: Mapping[str, Mapping[str, object]], config: Config) -> str:
+def _describe_remembered(
+    remembered: Mapping[str, Mapping[str, object]], config: Config, typed: Collection[tuple[str, str]]
+) -> str:
     """Describe the settings that come from the last run in OUT and from no flag; empty if there are none."""
+    if not remembered.keys() - {"models"}:
+        return ""
     usual, now = Config().model_dump(by_alias=True), config.model_dump(by_alias=True)
     before = load_config(environment={}, remembered=remembered).model_dump(by_alias=True)
     kept = [
-        f"{section}.{key}={_format_default(now[section][key])}"
+        f"{section}.{key}={_format_setting(key, now[section][key])}"
         for section, keys in remembered.items()
         for key in keys
-        if section != "models" and now[section][key] == before[section][key] != usual[section][key]
+        if section != "models"
+        and (section, key) not in typed
+        and now[section][key] == before[section][key] != usual[section][key]
     ]
     return ", ".join(kept)
+
+
+def _format_setting(key: str, value: object) -> str:
+    """A value as its option is written."""
+    return "x".join(map(str, value)) if key == "size" and isinstance(value, tuple) else _format_default(value)
