@@ -46,7 +46,7 @@ def test_few_photos_keep_the_threshold_that_the_risk_gives_and_the_picture_shows
     assert found["suggested"] == found["in_use"]
     (reason,) = found["reasons"]
     assert reason.startswith(
-        "the threshold in use stays, since there is too little to judge it: of 36 comparisons with"
+        "keep the threshold in use, since there are too few comparisons to judge it: of 36 comparisons with"
     )
     mates, strangers = found["comparisons"]
     assert (mates["mates"], mates["count"]) == (True, 3 * PER_PERSON)
@@ -108,7 +108,7 @@ def test_a_folder_without_an_index_is_a_fault(persons: Path, config: Config, tmp
 
 def test_faces_decided_by_themselves_have_no_evidence_of_tracks(persons: Path, tmp_path: Path) -> None:
     alone = load_config(environment={}, flags={"match": {"tracks": False}})
-    with pytest.raises(ConfigError, match=r"match\.tracks is off"):
+    with pytest.raises(ConfigError, match=r"switch match\.tracks on"):
         calibrate(alone, [str(persons)], tmp_path, Observer(), index=None)
 
 

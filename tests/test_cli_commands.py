@@ -113,7 +113,7 @@ def test_enroll_in_json_is_one_object(cartoon: Cartoon, tmp_path: Path) -> None:
 def test_status_tells_what_is_done_and_what_is_not(ran: Ran) -> None:
     done = fastface("status", "-o", ran.out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not running, 100% scanned; 4 videos: 3 done, 1 failed" in done.stdout
+    assert "not running, nothing left to scan; 4 videos: 3 done, 1 failed" in done.stdout
     (line,) = (line for line in done.stdout.splitlines() if line.startswith(BROKEN))
     assert "failed" in line
     said = json.loads(fastface("status", "-o", ran.out, "--json").stdout)
@@ -129,7 +129,7 @@ def test_status_changes_nothing_and_asks_what_cannot_be_written(ran: Ran, tmp_pa
     before = contents(out)
     done = fastface("status", "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not running, 100% scanned; 4 videos: 3 done, 1 failed" in done.stdout
+    assert "not running, nothing left to scan; 4 videos: 3 done, 1 failed" in done.stdout
     assert contents(out) == before
 
 

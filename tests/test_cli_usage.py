@@ -316,3 +316,9 @@ def test_a_signal_while_a_command_is_loaded_is_told_in_one_line() -> None:
     code += "app._load = load; cli.sys.argv = ['fastface', 'find']; cli.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (130, "fastface: interrupted")
+
+
+def test_a_scan_without_videos_says_what_is_missing(tmp_path: Path) -> None:
+    (line,) = errors(fastface("scan", folder=tmp_path), 2, 1)
+    assert line == "fastface: no videos to search: name videos or folders, or put videos into in_video/"
+    assert list(tmp_path.iterdir()) == []

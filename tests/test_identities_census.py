@@ -251,6 +251,13 @@ def test_the_share_is_at_most_all() -> None:
     assert only.share == 0.0  # of nothing that is known
 
 
+def test_the_share_is_of_what_was_searched() -> None:
+    """A video that could not be read declares a length, and nobody was looked for in it."""
+    facts = (VIDEOS[0], replace(VIDEOS[1], coverage=0.0), VideoFacts("cut.mp4", 40.0, 0.5, coverage=0.5))
+    (one,) = summarize_persons(tracks(track(0, 10, seconds=10)), np.zeros(1, np.int64), facts, NO_CLUSTER_MEETS, 0.0)
+    assert one.share == 0.25  # of 20 and 20 seconds
+
+
 def test_who_is_with_whom_is_symmetric_and_leaves_out_oneself_and_nobody() -> None:
     found = tracks(*(track() for _ in range(6)))
     label = np.array([0, 1, 2, 0, NO_CLUSTER, 1])

@@ -69,7 +69,7 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
     write_people_page(
         folder / "people.html",
         persons[:_ON_PAGE],
-        videos={facts.video_id: facts.duration for facts in census.table.facts},
+        videos={facts.video_id: facts.duration for facts in census.table.facts if facts.coverage},
         out=str(root),
         census=census_digest(census),
         others=_others(census),

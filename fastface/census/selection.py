@@ -94,7 +94,7 @@ def together_note(census: Census, places: Sequence[int]) -> str:
         for other in places[row + 1 :]
         if (seconds := census.persons[one].together.get(census.persons[other].number, 0.0))
     ]
-    return f"{'; '.join(met)}: they are treated as one person all the same" if met else ""
+    return f"{'; '.join(met)}; merged as requested" if met else ""
 
 
 def best_tracks(census: Census, rows: _Rows) -> _Rows:

@@ -103,7 +103,7 @@ def _obstacle(context: RunContext, record: VideoRecord) -> str:
         return f"{video_id} was scanned without pictures (scan.portrait_mb = 0)"
     room = "scan.portrait_mb holds no more"
     try:
-        if fingerprint(record.path) != record.fingerprint:
+        if fingerprint(record.path) != record.file_print:
             return f"{room}, and {video_id} changed since it was scanned"
     except InputError as error:
         return f"{room}, and {video_id} {error.reason}"

@@ -1,5 +1,6 @@
 """All tracks of an index, from every video that the recogniser in use has embedded."""
 
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,8 @@ def take_roll(context: RunContext, corrections: Corrections) -> TrackTable:
             if number is not None:
                 anchored[anchor] = count + int(np.searchsorted(tracks.number, number))
         records.append(record)
-        facts.append(VideoFacts(record.video_id, None if info.duration is None else float(info.duration), period))
+        duration = None if info.duration is None else float(info.duration)
+        facts.append(VideoFacts(record.video_id, duration, period, _coverage(record)))
         parts.append(tracks)
         count += len(tracks)
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
@@ -97,12 +99,18 @@ def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
     return float(period), sampling.keyframes
 
 
+def _coverage(record: VideoRecord) -> float:
+    """The share of a video that was searched."""
+    return 1.0 if record.state == "done" or record.coverage is None else record.coverage
+
+
 def _list_videos(context: RunContext) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
     """The finished videos with an index of the recogniser in use; notes those of another."""
-    found, num_others = [], 0
+    found, num_others, num_unread = [], 0, 0
     for record in context.answered_records():
         index = VideoIndex(context.out.index, record.video_id)
-        if record.info is None or not index.faces_path.exists():
+        if record.info is None or not index.faces_path.exists() or not _coverage(record):
+            num_unread += 1
             continue
         if index.metadata()["contract"] != context.networks.contract:
             num_others += 1
@@ -110,6 +118,11 @@ def _list_videos(context: RunContext) -> list[tuple[VideoRecord, VideoInfo, Vide
         found.append((record, record.info, index))
     if num_waiting := len(context.records()) - len(context.answered_records()):
         context.observer.note(f"left out {pluralize(num_waiting, 'video')}, not scanned to the end")
+    if num_unread:
+        where = shlex.quote(str(context.out.root))
+        context.observer.note(
+            f"left out {pluralize(num_unread, 'video')} that could not be searched: see fastface status -o {where}"
+        )
     if num_others:
         context.observer.note(f"left out {pluralize(num_others, 'video')}, scanned with another recogniser")
     return found

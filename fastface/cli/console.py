@@ -144,12 +144,15 @@ def _show(result: RunResult, verbose: bool) -> None:
 def _summary(result: RunResult) -> str:
     """Summarize what this command and all commands have searched and found."""
     counts = result.counts
-    new = [video for video in result.videos if video.id in result.scanned]
-    told = f"{pluralize(counts.videos, 'video')}"
-    if result.command in ("run", "scan"):
-        num_known = counts.videos - len(new)
-        split = f"{len(new)} scanned now, {num_known} known from before" if num_known else "all scanned now"
-        told += f" ({split})" if new else " (all known from before)"
+    searched = [video for video in result.videos if video.is_searched]
+    new = [video for video in searched if video.id in result.scanned]
+    told = f"{pluralize(len(searched), 'video')} searched"
+    if searched and result.command in ("run", "scan"):
+        when = {"now": len(new), "before": len(searched) - len(new)}
+        split = ", ".join(f"{count} {word}" for word, count in when.items())
+        told += f" ({split})" if all(when.values()) else " (all now)" if new else " (all before)"
+    if num_others := len(result.videos) - len(searched):
+        told += f", {num_others} not searched"
     faces = sum(video.faces for video in new)
     parts = [f"{pluralize(counts.inferred, 'frame')} searched"]
     parts += [f"{counts.blurred} of them too blurred"] if counts.blurred else []
@@ -166,10 +169,11 @@ def _describe_written(result: RunResult) -> list[str]:
     if result.command == "scan":
         return ["run.json", "the index (.fastface)"]
     counts = result.counts
-    files = ["spans.csv", "hits.csv"]
+    files = ["spans.csv", "spans.json", "hits.csv"]
     files += [f"clips/ ({pluralize(counts.clips, 'clip')})"] if counts.clips else []
     files += [f"crops/ ({pluralize(counts.crops, 'crop')})"] if counts.crops else []
-    return [*files, f"review.csv ({pluralize(result.num_near_misses, 'near miss', 'near misses')})", "run.json"]
+    near_misses = pluralize(result.num_near_misses, "near miss", "near misses")
+    return [*files, *result.more_files, f"review.csv ({near_misses})", "run.json"]
 
 
 def _print_rows(shown: Console, table: Table, rest: str) -> None:

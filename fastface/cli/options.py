@@ -6,7 +6,7 @@ Every option arrives as text and is checked there too, so that all faults are re
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -269,17 +269,15 @@ def _invocation(
             layers.setdefault(flag.section, {})[flag.key] = value
             typed[flag.section, flag.key] = flag.as_typed(value)
     sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers, "typed": typed}
-    config, notes = load_config(**sources), []
-    if out is not None and not config.run.fresh:
-        # A profile or a file is a recipe of its own: only the networks are remembered beside it.
-        is_own = common["profile"] is not None or common["config_file"] is not None
-        remembered = read_remembered(out, with_export=with_export and not is_own)
-        plain, config = config, load_config(**sources, remembered=remembered)
-        notes = (
-            [_describe_remembered(plain, config, out)]
-            if config.model_copy(update={"models": plain.models}) != plain
-            else []
-        )
+    # A profile or a file is a recipe of its own: only the networks are remembered beside it.
+    is_own = common["profile"] is not None or common["config_file"] is not None
+    remembered = {} if out is None else read_remembered(out, with_export=with_export and not is_own)
+    # Flags may need what is remembered to make sense, so all are checked together.
+    config, notes = load_config(**sources, remembered=remembered), []
+    if config.run.fresh:
+        config = load_config(**sources)
+    elif told := _describe_remembered(remembered, config, typed):
+        notes = [f"as in the last run in {out}: {told}"]
     return Invocation(
         config=config,
         json=bool(common["json_"]),
@@ -296,13 +294,25 @@ def _output_folder(crops: list[str]) -> Path | None:
     return next((place for place in places if (place / ".fastface").is_dir()), None)
 
 
-def _describe_remembered(plain: Config, config: Config, out: Path) -> str:
-    """Describe the settings that come from the last run in OUT and from no flag."""
-    before, now = plain.model_dump(by_alias=True), config.model_dump(by_alias=True)
-    changed = [
-        f"{section}.{key}={format_value(value)}"
-        for section, keys in now.items()
-        for key, value in keys.items()
-        if section != "models" and value != before[section][key]
+def _describe_remembered(
+    remembered: Mapping[str, Mapping[str, object]], config: Config, typed: Collection[tuple[str, str]]
+) -> str:
+    """Describe the settings that come from the last run in OUT and from no flag; empty if there are none."""
+    if not remembered.keys() - {"models"}:
+        return ""
+    usual, now = Config().model_dump(by_alias=True), config.model_dump(by_alias=True)
+    before = load_config(environment={}, remembered=remembered).model_dump(by_alias=True)
+    kept = [
+        f"{section}.{key}={_format_setting(key, now[section][key])}"
+        for section, keys in remembered.items()
+        for key in keys
+        if section != "models"
+        and (section, key) not in typed
+        and now[section][key] == before[section][key] != usual[section][key]
     ]
-    return f"as in the last run in {out}: {', '.join(changed)}"
+    return ", ".join(kept)
+
+
+def _format_setting(key: str, value: object) -> str:
+    """A value as its option is written."""
+    return "x".join(map(str, value)) if key == "size" and isinstance(value, tuple) else format_value(value)

@@ -184,7 +184,7 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
             )
         draft = _draw(population, answer, count, seed, interruption)
         if draft.sample.lost:
-            noted.note(f"{pluralize(draft.sample.lost, 'moment')} could not be decoded again, and are left out")
+            noted.note(f"{pluralize(draft.sample.lost, 'moment')} left out, which could not be decoded again")
         thumbnails = _thumbnails(photos, answer.targets, noted, interruption)
         private_folder(out / "audit")
         for name in (_PAGE, _SAMPLE, _RESULT):
@@ -212,7 +212,9 @@ def score_audit(out: Path, file: Path) -> AuditResult:
         sample = read_sample(out / _SAMPLE, draw)
         answers = read_answers(file, sample)
         if read_answer(out, ledger).digest != sample.answer:
-            raise ConfigError(f"the answer or the index of {str(out)!r} changed since the sample was drawn: {draw}")
+            raise ConfigError(
+                f"the answer or the index of {str(out)!r} changed since the sample was drawn; draw a new one: {draw}"
+            )
         stratum_of = {item.id: item.stratum for item in sample.items}
         size = len(sample.strata)
         asked = np.bincount([item.stratum for item in sample.items], minlength=size)
@@ -265,7 +267,7 @@ def _population(index: Path, ledger: Ledger, answer: LastAnswer) -> _Population:
         )
     strata = _strata(videos)
     if not strata:
-        raise ConfigError(["no picture of any moment can be made again", *(one.reason for one in left_out)])
+        raise ConfigError(["no picture of any moment can be made", *(one.reason for one in left_out)])
     return _Population(tuple(videos), strata, tuple(left_out))
 
 
@@ -273,7 +275,7 @@ def _why_changed(video: VideoMoments) -> str:
     """Says why a video cannot be decoded again; empty if it can."""
     record = video.record
     try:
-        if fingerprint(record.path) == record.fingerprint:
+        if fingerprint(record.path) == record.file_print:
             return ""
     except InputError as error:
         return valid_text(f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}")
@@ -473,7 +475,7 @@ def _thumbnails(
     firsts = {job.target: job for job in reversed(jobs)}
     found = {shot.place: shot.frame for shot in _shoot(firsts.values(), interrupted)}
     if photos and (missing := [label for place, label in enumerate(targets) if place not in found]):
-        observer.note(f"no photo to show of: {', '.join(missing)}")
+        observer.note(f"no photo is shown of: {', '.join(missing)}")
     return found
 
 

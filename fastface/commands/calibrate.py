@@ -185,7 +185,7 @@ def calibrate(
         InterruptError: The user stopped it.
     """
     if not config.match.tracks:
-        raise ConfigError("calibrate weighs whole tracks, and match.tracks is off: leave it on")
+        raise ConfigError("calibrate compares whole tracks: switch match.tracks on")
     check_writable(out)
     with _open(config, targets, observer, index) as evidence:
         photos, usual, pairs = evidence.photos, evidence.usual, evidence.pairs

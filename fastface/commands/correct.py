@@ -117,8 +117,8 @@ def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
             with open_existing(last.store) as store:
                 store.regroup(last.groups)
         write_corrections(undo_path(context), known[:-1])
-        numbers = " ".join(map(str, last.numbers))
-        context.observer.note(f"taken back: {last.what} {numbers}".rstrip() + f" (of the census {last.census})")
+        of_whom = f" of {' and '.join(map(str, last.numbers))}" if last.numbers else ""
+        context.observer.note(f"took back: {last.what}{of_whom} (numbers of list {last.census})")
         return publish(context, take_census(context, last.before))
 
 

@@ -96,6 +96,7 @@ def pick(
             context.ledger.put_export(bank, "", "{}")
             private_folder(out / "banks")
             save_bank(out / bank, context.networks.contract, {label: _references(context, census, rows)})
+            result.more_files = (bank,)
         else:
             if bank in context.ledger.exports():  # of somebody who had the number before
                 (out / bank).unlink(missing_ok=True)
@@ -111,7 +112,9 @@ def pick(
             label,
             (PickedVideo(one.record.video_id, one.faces, one.hits[label], bodies) for one, bodies in found),
         )
-        _note(context, census, places, name, corrections)
+        result.more_files += (_PICKED,)
+        if _note(context, census, places, name, corrections):
+            result.more_files += ("people/",)
     return result
 
 
@@ -143,8 +146,12 @@ def _resolve_name(census: Census, places: Sequence[int], name: str) -> str:
     return name or next(iter(names), "")
 
 
-def _note(context: RunContext, census: Census, places: Sequence[int], name: str, said: Corrections) -> None:
-    """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called."""
+def _note(context: RunContext, census: Census, places: Sequence[int], name: str, said: Corrections) -> bool:
+    """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called.
+
+    Returns:
+        Whether the files in OUT/people were written again.
+    """
     if name and places[0] >= len(census.identities):
         context.observer.note(
             "the name is not kept: a person whose face is never seen cannot be recognised in another shot"
@@ -161,12 +168,15 @@ def _note(context: RunContext, census: Census, places: Sequence[int], name: str,
         kept = min(census.persons[place].number for place in places)
         context.observer.note(f"{numbers} are one person from now on: {kept}; fastface pick --undo takes that back")
         publish(context, now)
-    elif name not in ("", census.persons[places[0]].name) and places[0] < len(census.identities):
+        return True
+    if name not in ("", census.persons[places[0]].name) and places[0] < len(census.identities):
         log_correction(context, census, places, "name", said)
         tell_store(context, census, places, name)
         persons = list[Person](census.persons)
         persons[places[0]] = replace(persons[places[0]], name=name)
         write_people(context, replace(census, persons=tuple(persons)))
+        return True
+    return False
 
 
 def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -> Gallery:

@@ -22,14 +22,15 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.scanner import Scanner, open_scanner
-from fastface.indexing.video_names import drop_copies, settle_names
+from fastface.indexing.video_names import drop_copies, list_waiting, settle_names
 from fastface.names import pluralize, shorten_lines
 from fastface.pipeline.coordinator import Coordinator
-from fastface.runtime.context import RunContext, open_context
+from fastface.runtime.context import RunContext, describe_fresh, open_context
 from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
+from fastface.runtime.stand_ins import remember_copies
 from fastface.search.archive_survey import forget_growth, survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.searcher import Searcher, VideoFindings, open_searcher
@@ -78,7 +79,7 @@ def run(
                 coordinator.start()  # networks load while photos are read
                 references = _enrol(context, targets, result)  # nothing is forgotten for targets that are none
                 keep_earlier_answer(context, result.targets)
-                context.forget()
+                _start_over(context, found)
             scanner = _admit(context, found, coordinator, result)
             if references is None:
                 references = _enrol(context, targets, result)
@@ -105,7 +106,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
         open_coordinator(context) as coordinator,
     ):
         if config.run.fresh:
-            context.forget()
+            _start_over(context, found)
         remember_settings(context.out.state, config, context.networks.models.pack, with_export=False)
         _scan(context, _admit(context, found, coordinator, result), coordinator, result)
     return result
@@ -161,6 +162,7 @@ def _conclude(context: RunContext, result: RunResult, started: float) -> None:
     totals = result.counts
     totals.videos = len(result.videos)
     for video in result.videos:
+        totals.searched += video.is_searched
         totals.sampled += video.sampled
         totals.inferred += video.inferred
         totals.repeated += video.repeated
@@ -207,14 +209,25 @@ def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> Re
     return ReferenceSet(gallery)
 
 
+def _start_over(context: RunContext, found: Discovery) -> None:
+    """`--fresh`: says what goes, and forgets it."""
+    if told := describe_fresh(context.ledger, found.videos):
+        context.observer.note(told)
+    context.forget()
+
+
 def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
     """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
     # A video that no run has come to keeps no name: it may be elsewhere by now, and nothing is called by it.
-    known = [record for record in context.records() if record.scan_key]
+    records = context.records()
+    known = [record for record in records if record.scan_key]
     files = found.videos
     if not context.config.scan.copies:
         files, copies = drop_copies(files, known)
         result.skipped += copies
+        remember_copies(
+            context.ledger, {item.path: item.original for item in copies if item.original is not None}, known
+        )
         for item in copies:
             context.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
     videos = settle_names(files, known)
@@ -222,7 +235,7 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
     result.inputs = tuple(videos)
     context.observer.begin(len(videos))
     scanner = open_scanner(context)
-    scanner.admit(videos, coordinator)
+    scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos))
     return scanner
 
 
@@ -363,6 +376,8 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     result.spans = tuple(exports.spans)
     result.hits, result.num_near_misses = hits, len(near_misses)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
+    if context.config.export.snapshots and (root / "snapshots").is_dir():
+        result.more_files += ("snapshots/",)
     lost = _describe_lost_streams(exports.spans)
     for line in shorten_lines(lost, _MOST_LOST):
         context.observer.note(line)

@@ -164,7 +164,7 @@ class MatchConfig(Section):
     @model_validator(mode="after")
     def _tracks_for_their_faces(self) -> Self:
         if self.min_faces > 1 and not self.tracks:
-            raise ValueError("min_faces counts the faces of a track, so it needs tracks on")
+            raise ValueError("min_faces counts the faces of a track: switch tracks on")
         return self
 
 
@@ -258,6 +258,10 @@ class ExportConfig(Section):
 
     @model_validator(mode="after")
     def _check_size(self) -> Self:
+        if self.crops == "none" and (self.size is not None or self.count):
+            raise ValueError(
+                f"{'count' if self.count else 'size'}: no crops are made: add --crops face or --crops body"
+            )
         if self.size is not None and self.crops in ("face", "aligned") and self.size[0] != self.size[1]:
             width, height = self.size
             raise ValueError(f"size: {width}x{height} is no square, and crops of faces are: add --crops body")

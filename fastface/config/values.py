@@ -53,9 +53,17 @@ def _pair(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = value.split(",")
-    if len(parts) > 2:
+    if len(parts) > 2 or not all(map(_is_number, parts)):
         raise ValueError("must be BEFORE,AFTER in seconds, as 1,10, or one number for both")
     return parts * 2 if len(parts) == 1 else parts
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _clock_time(value: object) -> object:

@@ -177,7 +177,7 @@ class SetFolder:
         except OSError as error:
             content, reason = b"", f"cannot be copied: {error.strerror}"
         else:
-            reason = "it changed meanwhile"
+            reason = "it changed while it was copied"
         if hashlib.sha256(content).hexdigest() == candidate.seen.sha256:
             write_atomic(path, content, private=True)
         else:

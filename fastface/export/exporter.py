@@ -281,7 +281,7 @@ def _is_changed(records: Iterable[VideoRecord]) -> dict[str, str]:
     changed = {}
     for record in records:
         try:
-            if fingerprint(record.path) != record.fingerprint:
+            if fingerprint(record.path) != record.file_print:
                 changed[record.video_id] = f"{record.video_id} changed since it was scanned: run again to scan it"
         except InputError as error:
             gone = f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}"

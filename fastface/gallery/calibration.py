@@ -181,23 +181,23 @@ def choose_threshold(in_use: float, mates: Trials, strangers: Trials, rate: floa
     """
     if missing := shortages(mates, strangers):
         return in_use, [
-            f"the threshold in use stays, since there is too little to judge it: {line}" for line in missing
+            f"keep the threshold in use, since there are too few comparisons to judge it: {line}" for line in missing
         ]
     need, typical = needed_threshold(strangers, rate), float(np.median(mates.evidence))
     asked = f"{need.value:.2f} ({need.low:.2f} to {need.high:.2f})"
     if need.low <= in_use <= need.high:
-        return in_use, [f"the threshold in use stays: the comparisons agree with it, they ask for {asked}"]
+        return in_use, [f"keep the threshold in use: the comparisons agree with it; they give {asked}"]
     if need.low > in_use and need.value > typical:
         return in_use, [
-            f"the threshold in use stays: the comparisons ask for {asked}, and half of the photos reach only"
-            f" {typical:.2f} with their own person, so no threshold separates them; is a person there under two names,"
-            f" or a photo blurred ({need.extreme})?"
+            f"keep the threshold in use: the comparisons give {asked}, but half of the photos reach only {typical:.2f}"
+            f" with their own person. No threshold separates them. Look for a person under two names, or a blurred"
+            f" photo: {need.extreme}"
         ]
     if need.low > in_use:
         return need.value, [
-            f"other persons are more alike here than usual: the risk needs {asked}, not {in_use:.2f} ({need.extreme})"
+            f"other persons are more similar here than usual: the risk needs {asked}, not {in_use:.2f} ({need.extreme})"
         ]
-    return need.high, [f"other persons are less alike here than usual: {asked} is enough for the risk"]
+    return need.high, [f"other persons are less similar here than usual: {asked} is enough for the risk"]
 
 
 def suggest_margin(photos: PhotoTrials, threshold: float, in_use: float) -> float:

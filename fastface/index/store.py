@@ -339,10 +339,14 @@ def _map(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
-        raise FaceIndexError(f"cannot read the index {str(path)!r}: {error}; remove that file") from error
+        raise FaceIndexError(
+            f"cannot read the index {str(path)!r}: {error}; remove that file, and it is made again"
+        ) from error
     shape = file.metadata.num_rows, file.schema_arrow.field("embedding").type.list_size
     if found.shape != shape or found.dtype != np.float16:
-        raise FaceIndexError(f"{str(path)!r} does not belong to the index beside it; remove that file")
+        raise FaceIndexError(
+            f"{str(path)!r} does not belong to the index beside it; remove that file, and it is made again"
+        )
     return np.asarray(found)
 
 

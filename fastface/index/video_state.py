@@ -22,6 +22,9 @@ STATE_WORDS = {
 }
 """{state of a video: what people read}, from the best to the worst."""
 
+SEARCHED_STATES = frozenset({"done", "partial", "unstable"})
+"""States of finished videos that are part of answers."""
+
 MIN_COVERAGE = 0.98
 """A video is never `done` if less of its declared duration was decoded."""
 

@@ -77,11 +77,17 @@ class Scanner:
         """Report the number of hits of each committed stretch to the observer from now on."""
         self._count_hits = count_hits
 
-    def admit(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
-        """Gives the coordinator what is not in the index yet, and starts its processes if that is anything."""
+    def admit(self, files: Iterable[VideoFile], coordinator: Coordinator, waiting: Iterable[VideoFile] = ()) -> None:
+        """Gives the coordinator what is not in the index yet, and starts its processes if that is anything.
+
+        Args:
+            files: The videos.
+            coordinator: Scans them.
+            waiting: Videos that earlier scans did not reach; they go on waiting.
+        """
         num_outdated, is_any = 0, False
         files = tuple(files)
-        self._ledger.put_waiting({file.video_id: file.path for file in files})
+        self._ledger.put_waiting({file.video_id: file.path for file in (*waiting, *files)})
         for file in files:
             if self._up_to_date(file):
                 VideoIndex(self._root, file.video_id).drop_units()  # a killed run may not have come to it
@@ -118,7 +124,7 @@ class Scanner:
         if record.info is not None and not self._is_whole(file.video_id):
             return False
         try:
-            is_same = fingerprint(file.path) == record.fingerprint
+            is_same = fingerprint(file.path) == record.file_print
         except InputError:
             return False
         if record.state == "partial" and any(map(was_unread, self._ledger.units(file.video_id).values())):

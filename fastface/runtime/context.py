@@ -12,6 +12,7 @@ from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.names import pluralize
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.event_log import open_event_log
 from fastface.runtime.networks import Networks, thresholds
@@ -21,6 +22,7 @@ from fastface.runtime.remarks import describe_video
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
+from fastface.runtime.stand_ins import put_stand_ins
 from fastface.video.discover import VideoFile
 
 
@@ -47,7 +49,8 @@ class RunContext:
 
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
         """How each video ended, as the ledger has it."""
-        return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
+        fresh = self.config.run.fresh
+        return tuple(_outcome(record, list(self.ledger.units(record.video_id).values()), fresh) for record in records)
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
         """How each of these videos ended, by name; a video that was not reached is included."""
@@ -65,11 +68,29 @@ class RunContext:
         for record in self.ledger.videos():
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
-        for path in self.ledger.exports():
-            if path.partition("/")[0] == EARLIER:
-                continue
+        for path in _list_exports(self.ledger):
             (self.out.root / path).unlink(missing_ok=True)
             self.ledger.forget_export(path)
+
+
+def describe_fresh(ledger: Ledger, videos: Sequence[VideoFile]) -> str:
+    """Describe what `--fresh` removes and scans again; empty if there is nothing to remove."""
+    known = {record.path for record in ledger.videos() if record.scan_key}
+    num_files = len(_list_exports(ledger))
+    if not known and not num_files:
+        return ""
+    text = (
+        f"--fresh removes the index of {pluralize(len(known), 'video')} and {pluralize(num_files, 'exported file')}, "
+        f"then scans {pluralize(len(videos), 'video')}. "
+    )
+    if num_others := len(known - {file.path for file in videos}):
+        text += f"Not among the inputs, so not scanned again: {pluralize(num_others, 'video')}. "
+    return f"{text}To keep all and continue, run the same command without --fresh."
+
+
+def _list_exports(ledger: Ledger) -> list[str]:
+    """The exported files, but for those of answers to earlier questions."""
+    return [path for path in ledger.exports() if path.partition("/")[0] != EARLIER]
 
 
 @contextmanager
@@ -109,6 +130,8 @@ def _open_context(config: Config, folder: OutputFolder, observer: Observer, comm
             observer=told,
             interruption=interruption,
         )
+        for gone, record in put_stand_ins(ledger):
+            told.note(f"{record.video_id}: {str(gone)!r} is gone; its copy {str(record.path)!r} takes its place")
         yield context
 
 
@@ -122,7 +145,7 @@ def _name(record: VideoRecord) -> str:
     return record.video_id
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
+def _outcome(record: VideoRecord, units: list[UnitRecord], fresh: bool) -> VideoOutcome:
     seconds: dict[str, float] = {}
     for unit in units:
         for stage, spent in unit.seconds.items():
@@ -130,7 +153,8 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
     duration = record.info.duration if record.info is not None else None
     cancelled = record.state == "scanning"
     if cancelled:
-        reason = "not reached before the run ended; run the same command without --fresh to continue"
+        command = "the same command without --fresh" if fresh else "the same command"
+        reason = f"not reached before the run ended; run {command} to continue"
         record = replace(record, state="cancelled", reason=reason)
     sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
     return VideoOutcome(

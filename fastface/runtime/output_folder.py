@@ -100,6 +100,17 @@ class OutputFolder:
                 folder.rmdir()
 
 
+def in_answer(path: str) -> str:
+    """The path of an export below its answer: that of the last question, or of an earlier one."""
+    return path.split("/", 2)[2] if path.startswith(f"{EARLIER}/") else path
+
+
+def list_answers(out: Path) -> list[Path]:
+    """The folders of all answers in an output folder: the folder itself, and those of earlier questions."""
+    earlier = out / EARLIER
+    return [out, *(sorted(path for path in earlier.iterdir() if path.is_dir()) if earlier.is_dir() else ())]
+
+
 def discover_inputs(inputs: Sequence[str], out: Path) -> Discovery:
     """The videos that the inputs name; what fastface wrote into `out` is left out.
 

@@ -68,7 +68,7 @@ def keep_earlier_answer(context: RunContext, targets: Collection[str]) -> None:
             _remove(context, away)
             _write(note, before, "away")
         _move(context, "", away)
-        context.observer.note(f"kept: {_describe(context, before, away)}; --replace removes it instead")
+        context.observer.note(f"{_describe(context, before, away)}; --replace removes it instead")
     back = _folder(asked)
     if (root / back).is_dir():
         _write(note, asked, "back")
@@ -81,7 +81,7 @@ def describe_move(out: Path, targets: Collection[str]) -> str:
     before, _ = _read_question(_note_path(out / ".fastface"))
     if not before.loses_to(_Question(frozenset(targets))):
         return ""
-    return f"the answer before ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
+    return f"the previous answer ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
 
 
 def _note_path(state: Path) -> Path:
@@ -129,7 +129,7 @@ def _describe(context: RunContext, before: _Question, folder: str) -> str:
     counts = {noun: sum(path.startswith(f"{noun}s/") for path in exports) for noun in ("clip", "crop", "snapshot")}
     files = ", ".join(pluralize(count, noun) for noun, count in counts.items() if count)
     where = shlex.quote(str(context.out.root / folder))
-    return f"the answer before, on {_names(before.targets)} ({files or 'tables'}), is in {where}"
+    return f"previous answer on {_names(before.targets)} ({files or 'tables'}) moved to {where}"
 
 
 def _move(context: RunContext, source: str, target: str) -> None:

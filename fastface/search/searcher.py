@@ -335,7 +335,7 @@ def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:
     """Names of the pictures of a folder, by pts; none of a film, or of a folder that is not as it was scanned."""
     names = picture_names(info)
     try:
-        return names if names and fingerprint(record.path) == record.fingerprint else ()
+        return names if names and fingerprint(record.path) == record.file_print else ()
     except InputError:
         return ()
 

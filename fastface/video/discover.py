@@ -205,11 +205,13 @@ class Skipped:
         path: The input.
         reason: Why.
         is_fault: Whether it may hold a video that was not scanned.
+        original: The file with the same content that is scanned instead; None if it is no copy.
     """
 
     path: Path
     reason: str
     is_fault: bool = False
+    original: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,7 @@ class SharedStore(ABC):
         for number, _ in parts.values():
             look = self._looks.by_number.get(number)
             if look is None or not look.is_identity:
-                raise self._raise_damaged(f"a sighting is of {number}, which is no identity")
+                raise self._raise_damaged(f"a sighting names identity {number}, which does not exist")
         return parts
 
     def _raise_damaged(self, why: object) -> StoreError:

@@ -184,7 +184,9 @@ class SqliteStore(SharedStore):
                 yield
         except sqlite3.Error as error:
             if _code(error) in _FULL:
-                raise SpaceError(f"no space left to write {self._shown}; free some and run it again") from error
+                raise SpaceError(
+                    f"no space left to write {self._shown}; free some space and run the command again"
+                ) from error
             if _kind(error) in _DAMAGED:
                 raise self._raise_damaged(error) from error
             if _kind(error) in _BUSY:

@@ -18,7 +18,7 @@ _KINDS = {
     "hit": "hits by {kind}",
     "near": "near misses",
     "face": "faces of no wanted person",
-    "beside": "moments with faces: is a person there whose face is not seen?",
+    "beside": "moments with faces; a wanted person may be there without a visible face",
     "empty": "moments without a face",
 }
 _NOT_DONE = 3
@@ -90,7 +90,7 @@ def _show_plan(plan: AuditPlan, invocation: Invocation, out: Path) -> None:
             say(f"left out: {video.reason}")
         say(f"would write: {plan.page}")
         return
-    say(f"open this page and answer: {plan.page}")
+    say(f"open this page, answer the questions, and save the answers: {plan.page}")
     say(f"then: fastface audit audit.json{out_option(out)}")
 
 
@@ -115,8 +115,8 @@ def _show_result(result: AuditResult, invocation: Invocation) -> None:
     shown.print(shares)
     shown.print(times)
     say(
-        f"{pluralize(sum(result.answered), 'moment')} answered, {sum(result.unsure)} unsure and "
-        f"{sum(result.open)} open are left out; ranges are 95 % intervals"
+        f"{pluralize(sum(result.answered), 'moment')} answered; {sum(result.unsure)} unsure and "
+        f"{sum(result.open)} unanswered moments are left out; ranges are 95 % intervals"
     )
     for stratum, answered in zip(result.strata, result.answered, strict=True):
         if not answered:

@@ -16,6 +16,9 @@ from fastface.diagnostics.dry_run import preview_enroll
 from fastface.gallery.calibration import RateEstimate
 from fastface.names import pluralize
 
+_LEAST_SHOWN = 0.001
+"""Of false tracks."""
+
 
 @with_settings(REFERENCES, MATCH, MODELS, remembers="models")
 def calibrate(
@@ -72,17 +75,19 @@ def _percent(share: float) -> str:
 
 def _explain(result: Calibration) -> None:
     for row in result.comparisons:
-        say(f"worst pair of {row.kind!r}: {row.extreme}")
+        say(f"{'least' if row.mates else 'most'} similar of {row.kind!r}: {row.extreme}")
     tracks = f", {pluralize(result.tracks, 'track')}" if result.tracks else ""
     say(
         f"{pluralize(result.persons, 'person')}, {pluralize(result.photos, 'photo')}{tracks}; the risk is "
         f"{result.false_tracks:g} false tracks in {result.pairs} comparisons"
     )
+    table = Table("threshold", "false tracks expected", "by these photos and tracks", "95 % interval")
     for point in _shown_points(result):
-        here = "" if point.here is None else f", here {point.here.value:.2g} ({_span(point.here)})"
-        say(f"threshold {point.threshold:.2f}: {point.usual:.2g} false tracks expected as usual{here}")
-    say("intervals are of 95 %: Wilson's, the rule of three where no error was counted; estimates are an exponential")
-    say("tail, not a count. A photo is one face: a track of several is nearer to its person than photos are here")
+        here = ("–", "–") if point.here is None else (_number(point.here.value), _span(point.here))
+        table.add_row(f"{point.threshold:.2f}", _number(point.usual), *here)
+    console().print(table)
+    say("Intervals cover 95 %; the estimates extrapolate an exponential tail. A track has several faces, so it is more")
+    say("similar to its person than a single photo.")
     for reason in result.reasons:
         say(reason)
     say(f"chart: {result.chart}")
@@ -95,4 +100,9 @@ def _shown_points(result: Calibration) -> list[RiskPoint]:
 
 
 def _span(rate: RateEstimate) -> str:
-    return f"{rate.low:.2g} to {rate.high:.2g}"
+    return f"{_number(rate.low)} to {_number(rate.high)}"
+
+
+def _number(value: float) -> str:
+    """Two digits, without an exponent."""
+    return f"{float(f'{value:.2g}'):.10g}" if value >= _LEAST_SHOWN else f"below {_LEAST_SHOWN}"

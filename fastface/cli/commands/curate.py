@@ -69,7 +69,8 @@ def _show(result: CurateResult, invocation: Invocation) -> None:
     for name, count in sorted(classes.items()):
         say(f"{count:6} {name}")
     if tally := _tally(result):
-        say(f"left out: {', '.join(f'{count} {reason}' for reason, count in tally.items())}")
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.items())
+        say(f"left out {sum(tally.values())}: {reasons}")
     say(f"{verb} {len(result.kept)} of {pluralize(len(result.candidates), 'file')}")
     if not invocation.dry_run:
         say(f"see {result.out / 'contact.png'} and {result.out / 'curation.csv'}")

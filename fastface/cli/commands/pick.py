@@ -66,7 +66,7 @@ def pick(
     if faults:
         raise ConfigError(faults)
     if invocation.dry_run:
-        exported = () if asked or undo else ("banks", "spans.csv", "clips", "crops")
+        exported = () if asked or undo else ("spans.csv", "hits.csv", "clips", "crops", "banks", "primary_person.npz")
         show(preview_people(invocation.config, out, "people", *exported), invocation)
     observer = make_observer(invocation)
     if undo:

@@ -23,6 +23,8 @@ from fastface.commands.run import scan as scan_workflow
 from fastface.diagnostics.dry_run import preview_demo, preview_find, preview_run
 from fastface.errors import ConfigError
 
+_NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
+
 
 @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS, remembers="export")
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
@@ -32,7 +34,7 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     """
     if inputs is None and not holds_anything(Path(IN_FOLDER)):
         if targets is not None:
-            raise ConfigError(f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/")
+            raise ConfigError(_NO_VIDEOS)
         observer, folder = make_observer(invocation), out / "demo"
         observer.note(f"{IN_FOLDER}/ is empty, so this is the demo: a film that fastface draws itself")
         if invocation.dry_run:
@@ -53,6 +55,8 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
 
     Example: fastface scan videos/ -o out
     """
+    if inputs is None and not holds_anything(Path(IN_FOLDER)):
+        raise ConfigError(_NO_VIDEOS)
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, None, out), invocation)

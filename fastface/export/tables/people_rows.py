@@ -1,7 +1,7 @@
 """Drawing a page of table.png: a row for each person.
 
-The portraits are pictures that fastface itself encoded, so the main process may open them; `curation.contact_sheet`, which
-opens what users bring, may not.
+The portraits are pictures that fastface itself encoded, so the main process may open them;
+`curation.contact_sheet`, which opens what users bring, may not.
 """
 
 import io

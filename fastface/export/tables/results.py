@@ -22,7 +22,7 @@ import numpy.typing as npt
 from fastface.csv_cells import Cells, clock_cell, open_csv, pixels_cell, score_cell, seconds_cell, write_csv
 from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
-from fastface.files import atomic_path
+from fastface.files import write_atomic
 from fastface.names import text_cell, valid_text
 from fastface.types import HIT_KINDS, Faces, Hits, NearMiss, SpanRow
 
@@ -113,9 +113,17 @@ def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
     """
     ordered = sorted(rows, key=lambda row: (row.span.video_id, row.span.start, row.span.target, row.span.end))
     write_csv(folder / "spans.csv", _SPAN_COLUMNS, (_span_cells(row) for row in ordered))
-    with atomic_path(folder / "spans.json") as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        lines = [json.dumps(span_object(row), ensure_ascii=False) for row in ordered]
-        file.write("[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
+    write_span_objects(folder / "spans.json", [span_object(row) for row in ordered])
+
+
+def write_span_objects(path: Path, spans: Sequence[Mapping[str, Any]]) -> None:
+    """Writes spans.json, one line a span.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    lines = [json.dumps(span, ensure_ascii=False) for span in spans]
+    write_atomic(path, "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
 
 
 class HitsTable:
