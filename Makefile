@@ -33,7 +33,7 @@ lint: dev
 
 # docs/messages.md: every message of the package, to be read in one go. A test fails while it is out of date.
 messages: dev
-	$(BIN)/python tests/message_tools.py
+	$(BIN)/python tests/support/message_tools.py
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py.
@@ -45,7 +45,7 @@ bench: dev
 
 # Hours: kills, mutants, full disks, in full number; figures go to benchmarks/RELIABILITY.md.
 torture: dev
-	$(BIN)/python -m pytest --torture -p no:xdist $(wildcard tests/test_torture_*.py)
+	$(BIN)/python -m pytest --torture -p no:xdist tests/torture
 
 # After another dependency in pyproject.toml, or to test with the newest versions.
 constraints: dev
@@ -71,7 +71,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
 	touch $@
 
 # insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.
-# The card's ONNX Runtime would overwrite the CPU's, so it lies beside: tests/card_tools.py.
+# The card's ONNX Runtime would overwrite the CPU's, so it lies beside: tests/support/card_tools.py.
 $(DEV_STAMP): pyproject.toml $(STAMP)
 	$(INSTALL) --compile-bytecode --group dev --group parity
 	$(INSTALL) --compile-bytecode --no-deps $(INSIGHTFACE)
