@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fastface.backends import DeviceInfo, Session, ShapeRange, onnxruntime_session, open_session, openvino_session
 from fastface.backends.cuda_session import CardSession
 from fastface.backends.onnxruntime_loading import open_inner
+from fastface.backends.precision import LIMITS, disagreement
 from fastface.backends.session import Precision
 
 SMALL = (2, 32, 48, 3)
@@ -93,3 +94,10 @@ def open_bound(graph: Path, threads: int = 1) -> CardSession:
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def judged(exact: np.ndarray, quick: np.ndarray, precision: Precision = "bfloat16") -> str:
+    return disagreement([exact], [quick], LIMITS[precision]) or ""
+
+
+CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")

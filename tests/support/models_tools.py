@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 ANCHORS = 2
@@ -130,3 +132,33 @@ def tiny_yolo(path: Path, family: str, *, names: str = "", side: int | None = SI
         nodes.append(helper.make_node("Transpose", ["columns"], ["out"], perm=[0, 2, 1]))
     save(path, nodes, weights, (1, 3, side or "h", side or "w"), {"out": 3})
     return edited(path, path, lambda model: model.metadata_props.add(key="names", value=names)) if names else path
+
+
+def original_session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def decoded(path: Path, family: str, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Rows of score and corners of all anchors by falling score, by the arithmetic that the families publish."""
+    session = original_session(path)
+    values = picture.astype(np.float32)
+    if family == "yolo":  # RGB, 0 to 1; centre, size, then a share for each class, a column an anchor
+        values = values[..., ::-1] / np.float32(255)
+    (out,) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(values.transpose(2, 0, 1)[None])})
+    if family == "yolo":
+        x, y, w, h, score = out[0, :5].astype(np.float64)
+    else:  # exp and grid of YOLOX' decode_outputs, one cell after the other
+        side = picture.shape[0]
+        cells = [(c, r, s) for s in (8, 16, 32) for r in range(side // s) for c in range(side // s)]
+        column, row, stride = np.array(cells, np.float64).T
+        dx, dy, log_w, log_h, share, person = out[0, :, :6].astype(np.float64).T
+        x, y, w, h = (dx + column) * stride, (dy + row) * stride, np.exp(log_w) * stride, np.exp(log_h) * stride
+        score = share * person
+    rows = np.stack([score, x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1)
+    return rows[np.argsort(-score, kind="stable")]
+
+
+def pictures(count: int, height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, height, width, 3), np.uint8)

@@ -1,7 +1,5 @@
 """What is measured of a picture, against NumPy, Pillow and arithmetic by hand."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -109,19 +107,6 @@ def written(picture: Grey, place: float) -> Grey:
     at = (width / 2, height * place)
     ImageDraw.Draw(drawn).text(at, "Could this be any more obvious?", (255,) * 3, font, "mt", **outline)
     return np.ascontiguousarray(np.asarray(drawn)[:, :, ::-1])
-
-
-def test_subtitles_of_real_photos(shared_media: Path) -> None:
-    """Of the photos of this person one has a subtitle."""
-    photos = sorted((shared_media / "photos" / "friends_tv" / "Monica_Geller").iterdir())
-    assert len(photos) >= 10
-    texts = {path.name: measure(cv2.cvtColor(np.asarray(opened(path)), cv2.COLOR_RGB2BGR)).text for path in photos}
-    assert [name for name, text in texts.items() if text > 0] == ["00000010.jpg"]
-
-
-def opened(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        return picture.convert("RGB")
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 4000, 3), (4000, 1, 3), (2, 3, 3), (16, 16, 3)])

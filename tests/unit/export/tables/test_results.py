@@ -1,16 +1,13 @@
 """The tables: columns, digits, order and quoting are a contract; equal results are equal bytes."""
 
-import csv
 import json
-import locale
 import os
-import shutil
-import subprocess
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import run_tools
 from export_tools import make_faces, make_hits
 
 from fastface.csv_cells import clock_cell
@@ -22,11 +19,6 @@ from fastface.types import CutFacts, Hits, Span, SpanRow
 
 def _span(video: str = "a.mp4", target: str = "Ross", start: float = 1.0) -> Span:
     return Span(video, target, start, start + 2.5, start + 1, start + 1.4666, 3, 0.71236, 0.65)
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, strict=True))
 
 
 def test_spans_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
@@ -64,7 +56,9 @@ def test_spans_are_sorted_by_video_start_and_target(tmp_path: Path) -> None:
     rows = [SpanRow(_span(video, target, start)) for video, start, target in keys]
     write_spans(tmp_path / "one", rows)
     write_spans(tmp_path / "other", [rows[i] for i in (3, 4, 0, 2, 1)])
-    assert [(r["video"], float(r["start"]), r["target"]) for r in _read(tmp_path / "one" / "spans.csv")] == keys
+    assert [
+        (r["video"], float(r["start"]), r["target"]) for r in run_tools.rows(tmp_path / "one" / "spans.csv")
+    ] == keys
     for name in ("spans.csv", "spans.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
@@ -90,7 +84,7 @@ def test_no_spans_are_a_header_and_an_empty_array(tmp_path: Path) -> None:
 )
 def test_any_label_stays_valid_and_no_formula(tmp_path: Path, label: str, in_csv: str, in_json: str) -> None:
     write_spans(tmp_path, [SpanRow(_span(target=label))])
-    assert [row["target"] for row in _read(tmp_path / "spans.csv")] == [in_csv]
+    assert [row["target"] for row in run_tools.rows(tmp_path / "spans.csv")] == [in_csv]
     assert json.loads((tmp_path / "spans.json").read_bytes().decode("utf-8"))[0]["target"] == in_json
 
 
@@ -111,7 +105,7 @@ def test_a_hit_in_an_album_names_its_picture_and_one_target_has_no_margin(tmp_pa
     names = ("=a.heic", "b.jpg")
     videos = [VideoHits("album", faces, {"Ross": make_hits(faces, [0, 1])}, pictures=names, has_rivals=False)]
     write_hits(tmp_path / "hits.csv", videos)
-    told = [(row["pts"], row["picture"], row["margin"]) for row in _read(tmp_path / "hits.csv")]
+    told = [(row["pts"], row["picture"], row["margin"]) for row in run_tools.rows(tmp_path / "hits.csv")]
     assert told == [("0", "'=a.heic", ""), ("1", "b.jpg", "")]
 
 
@@ -126,7 +120,7 @@ def test_a_target_without_hits_and_a_video_without_hits_are_no_rows(tmp_path: Pa
     none: Hits = make_hits(faces, [])
     videos = [VideoHits("a", faces, {}), VideoHits("b", faces, {"X": none, "Y": make_hits(faces, [0])})]
     assert write_hits(tmp_path / "hits.csv", videos) == 1
-    assert [row["target"] for row in _read(tmp_path / "hits.csv")] == ["Y"]
+    assert [row["target"] for row in run_tools.rows(tmp_path / "hits.csv")] == ["Y"]
 
 
 def test_videos_out_of_order_leave_no_table(tmp_path: Path) -> None:
@@ -149,7 +143,7 @@ def test_many_hits_are_never_all_python_objects(tmp_path: Path) -> None:
     assert write_hits(tmp_path / "hits.csv", videos()) == 3 * count
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    rows = _read(tmp_path / "hits.csv")
+    rows = run_tools.rows(tmp_path / "hits.csv")
     assert len(rows) == 3 * count
     assert rows[-1]["time"] == f"{(count - 1) / 25:.3f}"
     # One video's arrays and a chunk of rows; 30,000 rows of thirteen texts would be 20 MB.
@@ -172,28 +166,3 @@ def test_crops_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> No
         b"a,Ross,10.000,1.0 2.2 3.0 4.0,0.6000,0.5000,2:3,crops/Ross/a_10.000_1.jpg,0 1 20 31,half,0.0 1.5 20.0 31.0,"
         b"yes,2.0000,0.0000,0.1250,0.2500,0.3750,0.5000,0.6250,0.7500,0.8750,1.0000,,0:00:10.000,\r\n"
     )
-
-
-@pytest.fixture
-def german_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A locale whose point is a comma, in force for C code too."""
-    compiled = tmp_path / "locales" / "de_DE.UTF-8"
-    compiled.parent.mkdir()
-    tool = shutil.which("localedef")
-    made = tool and subprocess.run([tool, "-i", "de_DE", "-f", "UTF-8", compiled], capture_output=True, check=False)
-    if not compiled.is_dir():
-        pytest.skip(f"localedef cannot make de_DE here: {made}")
-    monkeypatch.setenv("LOCPATH", str(compiled.parent))
-    before = locale.setlocale(locale.LC_ALL)
-    locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
-    yield
-    locale.setlocale(locale.LC_ALL, before)
-
-
-@pytest.mark.usefixtures("german_locale")
-def test_the_point_is_a_point_in_a_locale_with_commas(tmp_path: Path) -> None:
-    assert f"{1234.5:n}" == "1.234,5"
-    faces = make_faces([1234.5])
-    write_hits(tmp_path / "hits.csv", [VideoHits("a", faces, {"Ross": make_hits(faces, [0])})])
-    (row,) = _read(tmp_path / "hits.csv")
-    assert (row["time"], row["similarity"]) == ("1234.500", "0.5000")
