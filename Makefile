@@ -13,10 +13,14 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint cons
 OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
-.PHONY: run test env dev bench torture lint messages constraints clean
+.PHONY: run check test env dev bench torture lint messages constraints clean
 
 run: env
 	$(BIN)/fastface run
+
+# Before each commit: below a minute on two cores.
+check: lint
+	$(BIN)/python -m pytest -n 2 -q tests/unit
 
 test: dev
 	$(BIN)/python -m pytest -n 2
