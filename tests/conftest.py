@@ -45,8 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 for name in names:
                     item.add_marker(name)
         for fixture in getattr(item, "fixturenames", ()):
-            if name := MARKERS_OF_FIXTURES.get(fixture):
-                item.add_marker(name)
+            if fixture in MARKERS_OF_FIXTURES:
+                item.add_marker(MARKERS_OF_FIXTURES[fixture])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

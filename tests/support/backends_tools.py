@@ -71,7 +71,7 @@ def write_real_graph(source: Path, path: Path) -> Path:
     nodes = list(model.graph.node)
     del model.graph.node[:], model.graph.input[:], model.graph.value_info[:]
     model.graph.node.extend(head + nodes)
-    model.graph.initializer.append(numpy_helper.from_array(np.float32(127.5), "mean_value"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(127.5, np.float32), "mean_value"))
     model.graph.input.append(helper.make_tensor_value_info("picture", TensorProto.UINT8, ["N", 112, 112, 3]))
     output = model.graph.output[0].name
     del model.graph.output[:]

@@ -42,7 +42,8 @@ class Browser:
             answer = self._message()
             if answer.get("id") == number:
                 assert "error" not in answer, (method, answer["error"])
-                return answer["result"]
+                result: dict[str, Any] = answer["result"]
+                return result
             self.events.append(answer)
 
     def open(self, page: Path) -> None:
@@ -64,7 +65,7 @@ class Browser:
 
     @staticmethod
     def _is(event: dict[str, Any], method: str, parameters: dict[str, Any]) -> bool:
-        return event["method"] == method and parameters.items() <= event["params"].items()
+        return bool(event["method"] == method) and parameters.items() <= event["params"].items()
 
     def press(self, key: str, text: str) -> None:
         """Presses and releases a key on whatever has the focus."""
@@ -90,7 +91,8 @@ class Browser:
             assert chunk, "the browser ended"
             self._rest += chunk
         one, self._rest = self._rest.split(b"\0", 1)
-        return json.loads(one)
+        message: dict[str, Any] = json.loads(one)
+        return message
 
 
 @contextmanager

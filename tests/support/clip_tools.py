@@ -39,11 +39,16 @@ def read_number(picture: np.ndarray) -> int:
     return int("".join(map(str, bits[1:15])), 2)
 
 
+def _seconds(time: float | None) -> float:
+    assert time is not None
+    return time
+
+
 def frames_of(path: Path) -> list[tuple[float, int]]:
     """(seconds, number) of each frame that a player shows."""
     with av.open(str(path)) as container:
         return [
-            (float(frame.time), read_number(frame.to_ndarray(format="gray"))) for frame in container.decode(video=0)
+            (_seconds(frame.time), read_number(frame.to_ndarray(format="gray"))) for frame in container.decode(video=0)
         ]
 
 
@@ -51,13 +56,14 @@ def beeps_of(path: Path, stream: int = 0) -> list[float]:
     """When sound begins after silence, in seconds on the clip's clock."""
     with av.open(str(path)) as container:
         blocks = [
-            (float(block.time), block.to_ndarray(), block.sample_rate) for block in container.decode(audio=stream)
+            (_seconds(block.time), block.to_ndarray(), block.sample_rate) for block in container.decode(audio=stream)
         ]
-    loud, last = [], -1.0
+    loud: list[float] = []
+    last = -1.0
     for begin, samples, rate in blocks:
         level = np.abs(samples.astype(np.float64) / (1 if samples.dtype.kind == "f" else 32768)).max(axis=0)
         for place in np.flatnonzero(level > _LOUD):
-            time = begin + place / rate
+            time = float(begin + place / rate)
             if time - last > 0.3:
                 loud.append(time)
             last = time

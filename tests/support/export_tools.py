@@ -53,12 +53,16 @@ def numbered_frames(path: Path, *, from_first: bool = True) -> list[tuple[Fracti
     """
     with av.open(str(path.absolute())) as container:
         frames = list(container.decode(video=0))
-        period = 1 / container.streams.video[0].average_rate
-    numbers = [read_barcode(cv2.cvtColor(f.to_ndarray(format="yuv420p"), cv2.COLOR_YUV2BGR_I420)) for f in frames]
-    if frames[0].pts is None:
-        return [(i * period, number) for i, number in enumerate(numbers)]
-    zero = frames[0].pts * frames[0].time_base if from_first else Fraction(0)
-    return [(frame.pts * frame.time_base - zero, number) for frame, number in zip(frames, numbers, strict=True)]
+        rate = container.streams.video[0].average_rate
+    planes = [frame.to_ndarray(format="yuv420p") for frame in frames]
+    numbers = [read_barcode(np.asarray(cv2.cvtColor(one, cv2.COLOR_YUV2BGR_I420), np.uint8)) for one in planes]
+    times = [None if frame.pts is None else frame.pts * (frame.time_base or Fraction(1)) for frame in frames]
+    first = times[0]
+    if first is None:
+        assert rate is not None
+        return [(i / rate, number) for i, number in enumerate(numbers)]
+    known = [time for time in times if time is not None]
+    return [(time - (first if from_first else 0), number) for time, number in zip(known, numbers, strict=True)]
 
 
 def keyframes(path: Path) -> set[Fraction]:
@@ -81,4 +85,5 @@ def _landmarks(boxes: np.ndarray) -> np.ndarray:
     """Eyes, nose and mouth corners where a face that fills its box has them."""
     places = np.array([(0.34, 0.46), (0.66, 0.46), (0.5, 0.64), (0.37, 0.82), (0.63, 0.82)], np.float32)
     sides = (boxes[:, 2:] - boxes[:, :2])[:, None]
-    return (boxes[:, None, :2] + places * sides).astype(np.float32)
+    landmarks: np.ndarray = (boxes[:, None, :2] + places * sides).astype(np.float32)
+    return landmarks

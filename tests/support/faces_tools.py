@@ -1,6 +1,7 @@
 """Sessions and frames for the tests of networks and faces."""
 
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -47,10 +48,10 @@ class FixedSession:
 def frames_of(path: Path, positions: tuple[int, ...]) -> list[npt.NDArray[np.uint8]]:
     """BGR frames of a clip by their number, decoded by OpenCV."""
     capture = cv2.VideoCapture(str(path))
-    frames = []
+    frames: list[npt.NDArray[np.uint8]] = []
     for number in range(max(positions) + 1):
         if number in positions:
-            frames.append(capture.read()[1])
+            frames.append(cast("npt.NDArray[np.uint8]", capture.read()[1]))
         else:
             capture.grab()
     capture.release()
@@ -60,4 +61,4 @@ def frames_of(path: Path, positions: tuple[int, ...]) -> list[npt.NDArray[np.uin
 
 def planes_of(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """A picture of even sides as flat I420."""
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8).reshape(-1)

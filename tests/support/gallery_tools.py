@@ -17,7 +17,8 @@ USUAL = ImpostorDistribution(0.0, 0.06, 0.1, 0.03, nearest_gain=0.0, film_shift=
 
 def axis(number: int) -> np.ndarray:
     """(D,) float32 unit vector."""
-    return np.eye(DIMENSION, dtype=np.float32)[number]
+    vector: np.ndarray = np.eye(DIMENSION, dtype=np.float32)[number]
+    return vector
 
 
 def mixed(*components: float) -> np.ndarray:

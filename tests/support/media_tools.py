@@ -42,7 +42,7 @@ def ffmpeg_command(words: Sequence[Word]) -> list[Word]:
     while options:
         word = options.pop(0)
         if isinstance(word, str) and word in _ENCODERS:
-            given[word] = f"{options.pop(0)}:"
+            given[word] = f"{os.fsdecode(options.pop(0))}:"
             continue
         if word == "-i":
             kept += _INPUT

@@ -112,7 +112,7 @@ def _text_of(node: ast.expr) -> str | None:
         return node.value if isinstance(node.value, str) else None
     assert isinstance(node, ast.JoinedStr)
     return "".join(
-        part.value if isinstance(part, ast.Constant) else f"{{{_name(part.value)}}}" for part in node.values
+        str(part.value) if isinstance(part, ast.Constant) else f"{{{_name(part.value)}}}" for part in node.values
         if isinstance(part, ast.Constant | ast.FormattedValue)
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ RANKS = {"old": 2, "new": 3, "map": 4}
 
 
 def save(
-    path: Path, nodes: list[Any], weights: dict[str, np.ndarray], shape: tuple, outputs: dict[str, int | None]
+    path: Path, nodes: list[Any], weights: dict[str, np.ndarray], shape: tuple[Any, ...], outputs: dict[str, int | None]
 ) -> Path:
     """Writes a network of one input `in`; `outputs` maps each output's name to its rank, None if undeclared."""
     used = {name for node in nodes for name in node.input}
@@ -44,10 +44,11 @@ def tiny_scrfd(path: Path, *, style: str = "old", landmarks: bool = True, sigmoi
         sigmoid: Whether the export holds the scores' sigmoid.
     """
     rng = np.random.default_rng(7)
-    weights = {"old_1": [-1, 1], "old_4": [-1, 4], "old_10": [-1, 10]}
-    weights |= {"new_1": [0, -1, 1], "new_4": [0, -1, 4], "new_10": [0, -1, 10]}
-    weights = {name: np.array(value, np.int64) for name, value in weights.items()}
-    nodes, outputs, source = [], {1: [], 4: [], 10: []}, "in"
+    targets = {"old_1": [-1, 1], "old_4": [-1, 4], "old_10": [-1, 10]}
+    targets |= {"new_1": [0, -1, 1], "new_4": [0, -1, 4], "new_10": [0, -1, 10]}
+    weights: dict[str, np.ndarray] = {name: np.array(value, np.int64) for name, value in targets.items()}
+    outputs: dict[int, list[str]] = {1: [], 4: [], 10: []}
+    nodes, source = [], "in"
     for stride, kernel, channels in ((8, 8, 3), (16, 2, 8), (32, 2, 8)):
         feature = f"feature_{stride}"
         weights[f"w_{stride}"] = rng.normal(0, 0.5 / kernel, (8, channels, kernel, kernel)).astype(np.float32)
@@ -72,14 +73,14 @@ def tiny_scrfd(path: Path, *, style: str = "old", landmarks: bool = True, sigmoi
         nodes,
         weights,
         (batch, 3, "h", "w"),
-        dict.fromkeys([*outputs[1], *outputs[4], *outputs[10]], RANKS[style]),
+        {name: RANKS[style] for size in (1, 4, 10) for name in outputs[size]},
     )
 
 
 def tiny_arcface(path: Path, dimension: int = 64, *, fixed: bool = True, normalises: bool = False) -> Path:
     """One convolution over the whole face and a reshape, with or without a fixed batch or a normalisation inside."""
     rng = np.random.default_rng(3)
-    weights = {
+    weights: dict[str, np.ndarray] = {
         "mean": np.array(127.5, np.float32),
         "factor": np.array(1 / 127.5, np.float32),
         "w": rng.normal(0, 0.01, (dimension, 3, 112, 112)).astype(np.float32),

@@ -1,5 +1,6 @@
 """Photos whose pixels say which faces they show."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ from gallery_tools import DIMENSION, axis, faces_of
 from PIL import Image
 
 from fastface.errors import ConfigError
-from fastface.gallery.references import ReferenceRule, load_gallery
-from fastface.types import Faces
+from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery
+from fastface.types import Faces, Gallery
 from fastface.video.frames.image_file import read_picture
 
 ALIKE = 0.5
@@ -43,17 +44,19 @@ class Drawn:
         found.sharpness[:] = sharpness
         return found
 
-    def load(self, *targets: str | Path, lookalikes=(), tolerant=False):
+    def load(
+        self, *targets: str | Path, lookalikes: Sequence[str | Path] = (), tolerant: bool = False
+    ) -> tuple[Gallery, GalleryReport]:
         return load_gallery(
             targets, lookalikes, analyse=self.analyse, rule=ReferenceRule("c", ALIKE, tolerant=tolerant)
         )
 
-    def faults(self, *targets: str | Path, lookalikes=()) -> list[str]:
+    def faults(self, *targets: str | Path, lookalikes: Sequence[str | Path] = ()) -> list[str]:
         with pytest.raises(ConfigError) as caught:
             self.load(*targets, lookalikes=lookalikes)
         assert caught.value.exit_code == 2
         return [fault.replace(f"{self.folder}/", "") for fault in caught.value.faults]
 
 
-def remarks(report) -> dict[str, tuple[str, ...]]:
+def remarks(report: GalleryReport) -> dict[str, tuple[str, ...]]:
     return {Path(photo.source).name: photo.remarks for photo in report.photos if photo.remarks}
