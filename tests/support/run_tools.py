@@ -58,7 +58,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def children(pid: int, role: str = "") -> list[int]:
-    """Living child processes of a process, of one role (part of their command line) or all."""
+    """Living child processes of a process, of one role (part of their command line) or all but the command server."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -66,7 +66,7 @@ def children(pid: int, role: str = "") -> list[int]:
             command = (folder / "cmdline").read_bytes().decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(status[1]) == pid and status[0] != "Z" and role in command:
+        if int(status[1]) == pid and status[0] != "Z" and role in command and "command_server.py" not in command:
             found.append(int(folder.name))
     return sorted(found)
 
