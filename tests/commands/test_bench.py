@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import run_tools
 from cartoon_tools import Cartoon
+from cli_tools import (
+    fastface,
+)
 from PIL import Image
 
 from fastface.commands.bench import COLUMNS, Combination, Measurement, list_combinations, profile_text, write_report
@@ -76,3 +79,11 @@ def test_what_is_no_list_of_numbers_is_told(option: str, tmp_path: Path) -> None
     done = run_tools.finish([*run_tools.COMMAND, "bench", "-o", str(tmp_path), option, "1,x"])
     assert done.returncode == 2
     assert option in done.stderr
+
+
+def test_bench_in_json_is_one_object(cartoon: Cartoon, tmp_path: Path) -> None:
+    one = ("--batches", "1", "--workers", "1", "--decoders", "1")
+    film = cartoon.films / "film3.mp4"
+    done = fastface("bench", film, "--models", cartoon.models, *one, "-o", tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout), dict)

@@ -1,13 +1,22 @@
 """`fastface enroll` and `-t` with references of several looks, and with photos of several faces."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from cartoon_tools import Cartoon
-from cli_tools import Ran, copy_of_out, errors, fastface, labels
+from cli_tools import (
+    Ran,
+    copy_of_out,
+    errors,
+    fastface,
+    labels,
+    spans_without_clips,
+)
 
 from fastface.commands import enroll as enrolment
 from fastface.config import load_config
@@ -94,3 +103,58 @@ def test_what_is_out_of_range_is_refused(cartoon: Cartoon, tmp_path: Path, optio
     done = fastface("enroll", cartoon.photos, "-b", tmp_path / "b.npz", "--models", cartoon.models, option, value)
     (line,) = errors(done, 2, 1)
     assert line == f"fastface: {option} {value}: must be {fault}"
+
+
+def test_a_bank_finds_what_its_photos_find(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
+    bank = tmp_path / "family.npz"
+    made = fastface("enroll", cartoon.photos, "-b", bank, "--models", cartoon.models)
+    assert made.returncode == 0, made.stderr
+    for photo in cartoon.photos.iterdir():
+        assert str(photo) in made.stdout  # each photo has its line
+    assert bank.stat().st_mode & 0o777 == 0o600
+    with np.load(bank, allow_pickle=False) as arrays:
+        assert arrays.files
+    out = copy_of_out(ran, tmp_path)
+    given = ("--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "none", "--pad", "0")
+    done = fastface("run", ran.films, "-t", bank, *given)
+    assert done.returncode == 3
+    assert (out / "hits.csv").read_bytes() == (ran.out / "hits.csv").read_bytes()
+    assert spans_without_clips(out) == spans_without_clips(ran.out)
+
+
+def test_enroll_names_every_bad_photo_and_writes_no_bank(cartoon: Cartoon, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(cartoon.photos, photos)
+    assert cv2.imwrite(str(photos / "nobody.png"), np.full((400, 400, 3), 128, np.uint8))
+    (photos / "text.png").write_text("no picture")
+    shutil.copy(photos / f"{labels(cartoon)[0]}.png", photos / "twin.png")  # one face, two names
+    bank = tmp_path / "family.npz"
+    done = fastface("enroll", photos, "-b", bank, "--models", cartoon.models, "-q")
+    assert (done.returncode, done.stdout) == (2, "")
+    for name in ("nobody", "text", "twin"):
+        assert name in done.stderr
+    assert not bank.exists()
+
+
+def test_enroll_of_nothing_does_not_speak_of_options_that_it_has_not(cartoon: Cartoon, tmp_path: Path) -> None:
+    done = fastface("enroll", "nosuch", "-b", "bank.npz", "--models", cartoon.models, "-q", folder=tmp_path)
+    assert errors(done, 2, 1) == ["fastface: target 'nosuch': no such file or folder"]
+
+
+def test_enroll_into_a_place_that_cannot_be_written_is_one_line(cartoon: Cartoon, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    bank = tmp_path / "file" / "bank.npz"
+    done = fastface("enroll", cartoon.photos, "-b", bank, "--models", cartoon.models, "-q")
+    (line,) = errors(done, 2, 1)
+    assert str(bank) in line
+    assert "Not a directory" in line or "File exists" in line
+
+
+def test_enroll_in_json_is_one_object(cartoon: Cartoon, tmp_path: Path) -> None:
+    bank = tmp_path / "family.npz"
+    done = fastface("enroll", cartoon.photos, "-b", bank, "--models", cartoon.models, "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["bank"] == str(bank)
+    assert said["targets"] == labels(cartoon)
+    assert len(said["report"]) == 4

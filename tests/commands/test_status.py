@@ -1,9 +1,11 @@
 """What `status` tells of a run that did not come to all its videos, and that nothing else takes them for answered."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -12,7 +14,16 @@ from pathlib import Path
 import pytest
 import run_tools
 from cartoon_tools import Cartoon
-from cli_tools import DURATIONS, environment, errors, fastface
+from cli_tools import (
+    BROKEN,
+    DURATIONS,
+    Ran,
+    contents,
+    copy_of_out,
+    environment,
+    errors,
+    fastface,
+)
 
 from fastface.commands.status import read_status
 from fastface.index.ledger import Ledger
@@ -180,3 +191,44 @@ def test_a_purged_folder_has_no_videos(tmp_path: Path) -> None:
     assert (status.states, status.share, status.seconds_left) == ({}, None, None)
     (line,) = fastface("status", "-o", tmp_path).stdout.splitlines()
     assert line == f"{tmp_path}: not running; no videos: nothing is scanned, or it was purged"
+
+
+def test_status_tells_what_is_done_and_what_is_not(ran: Ran) -> None:
+    done = fastface("status", "-o", ran.out)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not running, 100% scanned; 4 videos: 3 done, 1 failed" in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith(BROKEN))
+    assert "failed" in line
+    said = json.loads(fastface("status", "-o", ran.out, "--json").stdout)
+    assert said["states"] == {"done": 3, "failed": 1}
+    assert said["process"] is None
+    assert said["not_done"] == [line]
+
+
+def test_status_changes_nothing_and_asks_what_cannot_be_written(ran: Ran, tmp_path: Path) -> None:
+    out = copy_of_out(ran, tmp_path)
+    (out / ".fastface" / "state.sqlite").chmod(0o444)
+    (out / ".fastface" / "lock").unlink()
+    before = contents(out)
+    done = fastface("status", "-o", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not running, 100% scanned; 4 videos: 3 done, 1 failed" in done.stdout
+    assert contents(out) == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_status_of_a_folder_that_is_closed_to_the_user_is_one_line(ran: Ran, tmp_path: Path) -> None:
+    out = copy_of_out(ran, tmp_path)
+    code = f"""
+import os, pathlib
+from fastface.commands.status import read_status
+os.chdir({str(tmp_path)!r})
+os.setuid(65534)
+try:
+    read_status(pathlib.Path("out"))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    out.parent.chmod(0o755)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    assert done.stdout == "ConfigError 'out' cannot be read: Permission denied\n"

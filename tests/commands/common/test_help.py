@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_tools import environment, fastface
+from cli_tools import (
+    environment,
+    fastface,
+)
 from typer.testing import CliRunner
 
 from fastface.cli.app import app
@@ -87,3 +90,9 @@ def test_without_a_command_help_is_shown() -> None:
     assert done.returncode == 2
     assert "Start with: fastface run videos/ -t photos/ -o out" in done.stdout
     assert done.stderr == ""
+
+
+def test_python_m_is_not_needed_and_the_installed_command_is_this_one() -> None:
+    command = Path(sys.executable).with_name("fastface")
+    done = subprocess.run([str(command), "--version"], capture_output=True, text=True, check=True, env=environment())
+    assert done.stdout == fastface("--version").stdout
