@@ -83,11 +83,11 @@ class CommandServer:
 
 
 def _read_at_start(environment: dict[str, str]) -> dict[str, str]:
-    """Return the variables that must be there when a process starts: all but those of which the opposite is known."""
+    """Return the variables that must be there when a process starts: all but those known to be read later."""
     return {
         name: value
         for name, value in environment.items()
-        if not name.startswith(_READ_LATER) and name not in _ALSO_READ_LATER
+        if name.startswith("FASTFACE_FAILPOINT") or not (name.startswith(_READ_LATER) or name in _ALSO_READ_LATER)
     }
 
 
