@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 from cartoon_tools import Cartoon
-from cli_tools import Ran, run_with_one_broken
+from cli_tools import Ran, fastface, run_with_one_broken
 from places import SHARED, TESTS
 from torture_tools import Torture
 
@@ -105,7 +105,9 @@ def cartoon(tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
     for name in sorted(persons)[:4]:
         assert cv2.imwrite(str(photos / f"{name}.png"), draw_photo(persons[name]))
     write_pack(root / "models")
-    return Cartoon(films, photos, root / "models", scripts)
+    made = fastface("enroll", photos, "-b", root / "cartoon.npz", "--models", root / "models", "-q")
+    assert made.returncode == 0, made.stderr
+    return Cartoon(films, photos, root / "cartoon.npz", root / "models", scripts)
 
 
 @pytest.fixture(scope="session")

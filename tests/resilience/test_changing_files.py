@@ -5,11 +5,12 @@ import os
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cartoon_tools import Cartoon
-from run_tools import arguments, children, kill, num_units, run, wait_until
+from run_tools import arguments, children, finish, kill, num_units, run, wait_until
 
 NUM_UNITS = 6
 """film1 is 12 seconds long."""
@@ -45,7 +46,7 @@ def test_a_file_that_changes_is_told_and_looked_at_again(cartoon: Cartoon, tmp_p
     films.mkdir()
     for name in ("film1.mp4", "film3.mp4"):
         shutil.copy2(cartoon.films / name, films / name)
-    mine = Cartoon(films, cartoon.photos, cartoon.models, cartoon.scripts)
+    mine = replace(cartoon, films=films)
     film = films / "film1.mp4"
     process = _stopped_in_the_middle(mine, out)
     try:
@@ -67,7 +68,7 @@ def test_a_file_that_changes_is_told_and_looked_at_again(cartoon: Cartoon, tmp_p
     # Back as it was, or grown to its end: the next run looks at it again.
     if way == "goes away":
         (tmp_path / "elsewhere.mp4").rename(film)
-    done = run(mine, out)
+    done = finish(arguments(mine, out))
     assert done.returncode == 0, done.stderr
     assert set(_states(out).values()) == {("done", "")}
     assert run(cartoon, tmp_path / "whole").returncode == 0
@@ -85,7 +86,7 @@ def test_a_file_that_went_before_it_was_opened_is_a_failure_with_its_reason(cart
     films.mkdir()
     for name in ("film1.mp4", "film3.mp4"):
         os.link(shutil.copy2(cartoon.films / name, tmp_path / name), films / name)
-    mine = Cartoon(films, cartoon.photos, cartoon.models, cartoon.scripts)
+    mine = replace(cartoon, films=films)
     process = _stopped_in_the_middle(mine, out)  # one decoder: film3 was not opened yet
     try:
         (films / "film3.mp4").unlink()

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from cartoon_tools import Cartoon
-from run_tools import alive, arguments, children, kill, leftovers, num_units, run, tables, wait_until
+from run_tools import alive, arguments, children, finish, kill, leftovers, num_units, run, tables, wait_until
 
 DRAIN_SECONDS = 8
 """How long the first signal waits for what is in flight, when nothing comes of it."""
@@ -33,7 +33,7 @@ def test_the_second_signal_stops_at_once_and_the_run_resumes(cartoon: Cartoon, t
     assert "Traceback" not in errors
     assert seconds < DRAIN_SECONDS, seconds
     assert not any(alive(pid) for pid in family)
-    assert run(cartoon, out).returncode == 0
+    assert finish(arguments(cartoon, out)).returncode == 0
     assert leftovers(out) == []
     assert run(cartoon, tmp_path / "whole").returncode == 0
     assert tables(out) == tables(tmp_path / "whole")

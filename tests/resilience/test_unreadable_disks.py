@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cartoon_tools import Cartoon
 from cli_tools import fastface
-from run_tools import arguments, run, tables
+from run_tools import arguments, finish, run, tables
 
 from fastface.index.records import UnitRecord
 from fastface.index.video_state import judge, was_unread
@@ -41,7 +41,7 @@ def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path,
     films, out, log = tmp_path / "films", tmp_path / "out", tmp_path / "log"
     films.mkdir()
     film = Path(shutil.copy2(cartoon.films / "film1.mp4", films))
-    mine = Cartoon(films, cartoon.photos, cartoon.models, cartoon.scripts)
+    mine = replace(cartoon, films=films)
     command = arguments(mine, out, "--decoders", "1", "--workers", "1")
     fault = f"read:error=EIO:when={READS_BEFORE_UNITS + failing}"
     traced = [strace, "-f", "-qq", "-P", str(film), "-e", "trace=read", "-e", f"inject={fault}", "-o", str(log)]
@@ -56,7 +56,7 @@ def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path,
     shown = fastface("find", *asked)
     assert "changed since it was scanned" not in shown.stderr
     assert list(out.glob("crops/*/*.jpg"))
-    again = run(mine, out)
+    again = finish(arguments(mine, out))
     assert again.returncode == 0, again.stderr
     assert _states(out) == [("done", "")]
     assert run(mine, tmp_path / "whole").returncode == 0

@@ -7,12 +7,13 @@ import signal
 import sqlite3
 import subprocess
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from cartoon_tools import Cartoon
-from run_tools import alive, arguments, children, kill, leftovers, num_units, rows, run, tables, wait_until
+from run_tools import alive, arguments, children, finish, kill, leftovers, num_units, rows, run, tables, wait_until
 
 from fastface.demo.film import expected_hits
 
@@ -24,7 +25,7 @@ NUM_UNITS = 6 + 4 + 2
 def undisturbed(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run that nothing happened to."""
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    done = run(cartoon, out)
+    done = finish(arguments(cartoon, out))
     assert done.returncode == 0, done.stderr
     return out
 
@@ -126,7 +127,7 @@ def test_a_killed_run_leaves_nothing_and_resumes(
     wait_until(lambda: not any(alive(pid) for pid in family), "the end of all children")
     before = {path: path.stat().st_mtime_ns for path in (out / ".fastface" / "index").rglob("*.parquet")}
     committed = num_units(out)
-    done = run(cartoon, out)
+    done = finish(arguments(cartoon, out))
     assert done.returncode == 0, done.stderr
     assert tables(out) == tables(undisturbed)
     assert leftovers(out) == []
@@ -148,7 +149,7 @@ def test_what_a_user_removed_from_the_index_is_made_again(
             database.execute(
                 "UPDATE videos SET state = 'scanning', reason = '', coverage = NULL WHERE video_id = 'film2.mp4'"
             )
-    done = run(cartoon, out)
+    done = finish(arguments(cartoon, out))
     assert done.returncode == 0, done.stderr
     assert tables(out) == tables(undisturbed)
 
@@ -165,7 +166,7 @@ def test_an_interrupted_run_exits_130_and_resumes(cartoon: Cartoon, undisturbed:
     assert not any(alive(pid) for pid in family)
     states = {video["state"] for video in json.loads((out / "run.json").read_text())["videos"]}
     assert "cancelled" in states
-    done = run(cartoon, out)
+    done = finish(arguments(cartoon, out))
     assert done.returncode == 0, done.stderr
     assert tables(out) == tables(undisturbed)
 
@@ -173,11 +174,10 @@ def test_an_interrupted_run_exits_130_and_resumes(cartoon: Cartoon, undisturbed:
 def test_a_second_run_scans_nothing_and_a_new_threshold_neither(
     cartoon: Cartoon, undisturbed: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    assert run(cartoon, out).returncode == 0
+    out = shutil.copytree(undisturbed, tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in (out / ".fastface" / "index").rglob("*")}
     assert before
-    assert run(cartoon, out).returncode == 0
+    assert finish(arguments(cartoon, out)).returncode == 0
     assert run(cartoon, out, "--margin", "1.5").returncode == 0
     after = {path: path.stat().st_mtime_ns for path in (out / ".fastface" / "index").rglob("*")}
     assert after == before
@@ -192,7 +192,7 @@ def test_one_bad_video_does_not_stop_the_others(cartoon: Cartoon, undisturbed: P
         (films / film.name).symlink_to(film)
     (films / "bad.mp4").write_bytes(b"not a film at all")
     (films / "empty.mkv").write_bytes(b"")
-    other = Cartoon(films, cartoon.photos, cartoon.models, cartoon.scripts)
+    other = replace(cartoon, films=films)
     done = run(other, tmp_path / "out")
     assert done.returncode == 3, done.stderr
     found = tables(tmp_path / "out")
@@ -208,9 +208,10 @@ def test_exact_boundaries_are_those_of_every_frame(cartoon: Cartoon, undisturbed
     out = tmp_path / "out"
     exact = ("--no-every-frame", "--sample-fps", "5", "--exact", "--pad", "0,0", "--merge-gap", "0.3")
     assert run(cartoon, out, *exact).returncode == 0
-    assert run(cartoon, tmp_path / "every", "--pad", "0,0", "--merge-gap", "0.3").returncode == 0
+    every_frame = shutil.copytree(undisturbed, tmp_path / "every")
+    assert run(cartoon, every_frame, "--pad", "0,0", "--merge-gap", "0.3").returncode == 0
     spans = rows(out / "spans.csv")
-    every = rows(tmp_path / "every" / "spans.csv")
+    every = rows(every_frame / "spans.csv")
     # What comes and goes between two samples is not seen; every span that is seen has its exact ends.
     ends = {(row["video"], row["target"], row["start"], row["end"]) for row in every}
     assert len(spans) > 10
@@ -251,9 +252,10 @@ def test_a_video_that_must_be_scanned_again_is_no_answer_until_it_was(
     assert tables(out) == tables(undisturbed)
 
 
-def test_exports_that_there_is_no_time_for_are_made_by_the_next_run(cartoon: Cartoon, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert run(cartoon, out).returncode == 0
+def test_exports_that_there_is_no_time_for_are_made_by_the_next_run(
+    cartoon: Cartoon, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(undisturbed, tmp_path / "out")
     late = run(cartoon, out, "--crops", "face", "--max-hours", "0.0000001")
     assert late.returncode == 3
     assert "time is up: " in late.stderr.lower()

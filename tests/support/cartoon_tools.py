@@ -21,6 +21,7 @@ class Cartoon:
 
     films: Path
     photos: Path
+    bank: Path  # the persons of these photos, enrolled
     models: Path
     scripts: dict[str, Script]
 

@@ -3,18 +3,15 @@
 import json
 import os
 import shutil
-import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import run_tools
 from cartoon_tools import Cartoon
-from command_server import CommandServer
 
 from fastface.demo.film import expected_hits
 
@@ -31,24 +28,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 def fastface(*arguments: object, folder: Path | None = None, **variables: str) -> CompletedProcess[str]:
     """Run a command to its end, in a process of its own."""
-    words, whole = [str(word) for word in arguments], environment(**variables)
-    if _server().can_run(whole):
-        return _server().run(words, folder=folder, environment=whole, timeout=run_tools.DEADLINE_SECONDS)
-    return subprocess.run(
-        [*run_tools.COMMAND, *words],
-        capture_output=True,
-        text=True,
-        timeout=run_tools.DEADLINE_SECONDS,
-        check=False,
-        cwd=folder,
-        env=whole,
-    )
-
-
-@cache
-def _server() -> CommandServer:
-    """One for each process of the tests."""
-    return CommandServer()
+    return run_tools.finish_in(folder, [*run_tools.COMMAND, *map(str, arguments)], environment(**variables))
 
 
 def errors(done: CompletedProcess[str], exit_code: int, num_lines: int) -> list[str]:

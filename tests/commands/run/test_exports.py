@@ -3,6 +3,7 @@
 import json
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -193,11 +194,11 @@ def _own_films(cartoon: Cartoon, folder: Path) -> Cartoon:
     folder.mkdir()
     for name in ("film1.mp4", "film2.mp4"):
         shutil.copy(cartoon.films / name, folder / name)
-    return Cartoon(folder, cartoon.photos, cartoon.models, cartoon.scripts)
+    return replace(cartoon, films=folder)
 
 
 def _find(cartoon: Cartoon, out: Path, *more: str) -> CompletedProcess[str]:
-    command = [*run_tools.COMMAND, "find", "-t", str(cartoon.photos), "-o", str(out)]
+    command = [*run_tools.COMMAND, "find", "-t", str(cartoon.bank), "-o", str(out)]
     return run_tools.finish([*command, "--models", str(cartoon.models), "--pad", "0.2,0.2", "-q", *more])
 
 

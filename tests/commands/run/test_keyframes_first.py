@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -133,7 +134,7 @@ def test_a_film_that_ends_too_soon_is_not_done(cartoon: Cartoon, tmp_path: Path)
     films.mkdir()
     content = (cartoon.films / "film1.mp4").read_bytes()
     (films / "cut.mp4").write_bytes(content[: len(content) * 6 // 10])
-    mine = Cartoon(films, cartoon.photos, cartoon.models, cartoon.scripts)
+    mine = replace(cartoon, films=films)
     done = run(mine, tmp_path / "out", *SPARSE, "--profile", "fast")
     assert done.returncode == 3
     (video,) = json.loads((tmp_path / "out" / "run.json").read_text())["videos"]
