@@ -90,7 +90,7 @@ def test_a_film_is_forgotten_with_all_that_was_made_of_it(cartoon: Cartoon, ran:
     assert not any(path.exists() for path in made)
     assert all(path.exists() for path in others)
     assert not (out / ".fastface" / "index" / "film3.mp4").exists()
-    done = fastface("find", "-t", cartoon.photos, "-o", out, "-q", "--models", cartoon.models)
+    done = fastface("find", "-t", cartoon.bank, "-o", out, "-q", "--models", cartoon.models)
     assert done.returncode == 3, "the broken one is there still"
     assert {row["video"] for row in rows(out / "spans.csv")} == {"film1.mp4", "film2.mp4"}
 

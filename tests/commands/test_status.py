@@ -39,7 +39,7 @@ def _states(out: Path) -> dict[str, int]:
 
 
 def _given(cartoon: Cartoon, out: Path) -> tuple[object, ...]:
-    return ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, *NO_EXPORTS)
+    return ("-t", cartoon.bank, "--models", cartoon.models, "-o", out, *NO_EXPORTS)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_find_answers_for_what_is_scanned_alone(cartoon: Cartoon, tmp_path: Path
 def test_a_question_is_given_an_end_as_a_run_is(cartoon: Cartoon, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert fastface("run", cartoon.films / "film3.mp4", *_given(cartoon, out)).returncode == 0
-    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--exact", "--clips", "copy", "--max-hours")
+    given = ("-t", cartoon.bank, "--models", cartoon.models, "-o", out, "--exact", "--clips", "copy", "--max-hours")
     done = fastface("find", *given, "1e-7")
     assert done.returncode == 3, done.stderr
     assert "time is up" in done.stderr.lower()

@@ -52,7 +52,7 @@ def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path,
     assert state == "partial"
     assert reason.startswith(told)
     # What was found in the rest of it is shown: the film is still the one that was scanned.
-    asked = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "face")
+    asked = ("-t", cartoon.bank, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "face")
     shown = fastface("find", *asked)
     assert "changed since it was scanned" not in shown.stderr
     assert list(out.glob("crops/*/*.jpg"))

@@ -16,14 +16,14 @@ NO_EXPORTS = ("--clips", "none", "--crops", "none")
 
 
 def _run(cartoon: Cartoon, out: Path, *inputs: object, code: int = 0, folder: Path | None = None, **more: str) -> str:
-    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, *NO_EXPORTS)
+    given = ("-t", cartoon.bank, "--models", cartoon.models, "-o", out, *NO_EXPORTS)
     done = fastface("run", *inputs, *given, folder=folder, **more)
     assert done.returncode == code, done.stderr
     return done.stderr
 
 
 def _find(cartoon: Cartoon, out: Path, *more: object, code: int = 0) -> str:
-    done = fastface("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out, *NO_EXPORTS, *more)
+    done = fastface("find", "-t", cartoon.bank, "--models", cartoon.models, "-o", out, *NO_EXPORTS, *more)
     assert done.returncode == code, done.stderr
     return done.stderr
 
@@ -82,7 +82,7 @@ def test_a_moved_video_is_the_same_one_under_its_new_path(cartoon: Cartoon, tmp_
     old.rename(new)
     _run(cartoon, out, new)
     assert (out / ".fastface" / "index" / "film3.mp4" / "faces.parquet").stat().st_mtime_ns == before
-    asked = ("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "copy")
+    asked = ("find", "-t", cartoon.bank, "--models", cartoon.models, "-o", out, "--clips", "copy")
     done = fastface(*asked)  # clips of the moved file
     assert done.returncode == 0, done.stderr
     assert [path for path in (out / "clips").rglob("*.mp4") if path.is_file()]
@@ -98,7 +98,7 @@ def test_another_spelling_of_a_path_is_the_same_video(cartoon: Cartoon, tmp_path
     _run(cartoon, out, tmp_path / "films" / "film3.mp4")
     assert (out / ".fastface" / "index" / "film3.mp4" / "faces.parquet").stat().st_mtime_ns == written
     assert list(_hits(out)) == ["film3.mp4"]
-    done = fastface("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out, folder=Path("/"))
+    done = fastface("find", "-t", cartoon.bank, "--models", cartoon.models, "-o", out, folder=Path("/"))
     assert done.returncode == 0, done.stderr
 
 
@@ -125,7 +125,7 @@ def test_starting_over_forgets_only_when_the_targets_are_there(
     assert "--fresh" in _find(cartoon, tmp_path, "-s", "run.fresh=true", code=2)
     _find(cartoon, tmp_path)
     assert run_tools.tables(tmp_path) == before
-    done = fastface("run", cartoon.films / "film3.mp4", "-t", cartoon.photos, *fixed)
+    done = fastface("run", cartoon.films / "film3.mp4", "-t", cartoon.bank, *fixed)
     assert done.returncode == 0, done.stderr
     assert _hits(tmp_path) == {"film3.mp4": alone["film3.mp4"]}
 

@@ -190,7 +190,7 @@ def test_output_that_nobody_reads_is_no_crash(
     arguments = [*run_tools.COMMAND, *command.split()]
     if name == "find":
         out = copy_of_out(ran, tmp_path)
-        arguments += ["-t", str(cartoon.photos), "--models", str(cartoon.models), "--clips", "none", "--crops", "none"]
+        arguments += ["-t", str(cartoon.bank), "--models", str(cartoon.models), "--clips", "none", "--crops", "none"]
         arguments += ["-o", str(out), "--pad", "0"]
     elif name == "status":
         arguments += ["-o", str(ran.out)]

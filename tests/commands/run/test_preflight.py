@@ -210,7 +210,7 @@ def test_find_is_told_all_at_once_too(cartoon: Cartoon, ran: Ran, tmp_path: Path
     assert not (tmp_path / "out").exists()
     out = shutil.copytree(ran.out, tmp_path / "out")
     with OutputFolder(out).locked():
-        done = fastface("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out, "-q")
+        done = fastface("find", "-t", cartoon.bank, "--models", cartoon.models, "-o", out, "-q")
         assert "in use by another run" in errors(done, 11, 1)[0]
 
 
