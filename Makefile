@@ -17,10 +17,14 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint cons
 OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
-.PHONY: run test env dev bench torture lint man messages settings constraints clean
+.PHONY: run check test env dev bench torture lint man messages settings constraints clean
 
 run: env
 	$(BIN)/fastface run
+
+# Before each commit: below a minute on two cores.
+check: lint
+	$(BIN)/python -m pytest -n 2 -q tests/unit
 
 test: dev
 	$(BIN)/python -m pytest -n 2
@@ -41,11 +45,11 @@ man: env
 
 # docs/messages.md: every message of the package, to be read in one go. A test fails while it is out of date.
 messages: dev
-	$(BIN)/python tests/message_tools.py
+	$(BIN)/python tests/support/message_tools.py
 
 # docs/settings.md: every setting with its default, bounds and option. A test fails while it is out of date.
 settings: dev
-	$(BIN)/python tests/setting_tools.py
+	$(BIN)/python tests/support/setting_tools.py
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py.
@@ -57,7 +61,7 @@ bench: dev
 
 # Hours: kills, mutants, full disks, in full number; figures go to benchmarks/RELIABILITY.md.
 torture: dev
-	$(BIN)/python -m pytest --torture -p no:xdist $(wildcard tests/test_torture_*.py)
+	$(BIN)/python -m pytest --torture -p no:xdist tests/torture
 
 # After another dependency in pyproject.toml, or to test with the newest versions.
 constraints: dev
@@ -85,7 +89,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
 	touch $@
 
 # insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.
-# The card's ONNX Runtime would overwrite the CPU's, so it lies beside: tests/card_tools.py.
+# The card's ONNX Runtime would overwrite the CPU's, so it lies beside: tests/support/card_tools.py.
 $(DEV_STAMP): pyproject.toml $(STAMP)
 	$(INSTALL) --compile-bytecode --group dev --group parity
 	$(INSTALL) --compile-bytecode --no-deps $(INSIGHTFACE)

@@ -1,7 +1,7 @@
 """Does fastface find what insightface's own classes find, one image at a time, on the same frames?
 
     python benchmarks/agreement.py [--shared ../shared] [--precision float32] [--write]
-    PYTHONPATH=tests/bfloat16_machine python benchmarks/agreement.py --precision bfloat16 [--write]
+    PYTHONPATH=tests/support/bfloat16_machine python benchmarks/agreement.py --precision bfloat16 [--write]
 
 The second is for a processor without bfloat16: it emulates one, with a cache of its own.
 
@@ -61,7 +61,7 @@ def main() -> None:
     lines += ["", f"Common: {totals[0]} of {totals[1]} hits of either side ({totals[0] / totals[1]:.2%})."]
     how = f"`python benchmarks/agreement.py --precision {options.precision}`"
     if is_emulated:
-        how = f"`PYTHONPATH=tests/bfloat16_machine` {how}: this processor has no bfloat16, which was emulated."
+        how = f"`PYTHONPATH=tests/support/bfloat16_machine` {how}: this processor has no bfloat16, which was emulated."
     text = "\n".join([machine(), "", how, "", *lines])
     print(text)
     if options.write:

@@ -1,64 +1,56 @@
-"""Fixtures that every room's tests use: where the real networks, clips and photos lie."""
+"""Markers by folder, and the fixtures that tests of several folders use."""
 
 import os
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import pytest
+from cartoon_tools import Cartoon
+from cli_tools import Ran, fastface, run_with_one_broken
+from places import SHARED, TESTS
+from torture_tools import Torture
 
 from fastface.demo.film import Encoding, draw_film, draw_photo
 from fastface.demo.networks import write_pack
-from fastface.demo.script import Script
 from fastface.demo.scripts import random_script
 
-if TYPE_CHECKING:
-    from cli_tools import Ran
+MARKERS_OF_PLACES = {
+    "browser": ("browser", "process"),
+    "commands": ("process", "media"),
+    "contract/test_clips.py": ("media",),
+    "contract/test_decoders.py": ("media",),
+    "contract/test_devices.py": ("process",),
+    "contract/test_identity_stores.py": ("process",),
+    "contract/test_locale.py": ("process",),
+    "gpu": ("gpu", "process"),
+    "media": ("media",),
+    "project": ("process",),
+    "resilience": ("process", "media"),
+    "torture": ("torture", "process", "media"),
+}
+MARKERS_OF_FIXTURES = {
+    "cartoon": "media",
+    "shared_media": "media",
+    "ran": "process",
+    "libraries": "process",
+}
 
-ROOT = Path(__file__).resolve().parent.parent
-RELIABILITY = ROOT / "benchmarks" / "RELIABILITY.md"
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the place of its file and by the fixtures that it uses."""
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        for prefix, names in MARKERS_OF_PLACES.items():
+            if place.is_relative_to(prefix):
+                for name in names:
+                    item.add_marker(name)
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARKERS_OF_FIXTURES:
+                item.add_marker(MARKERS_OF_FIXTURES[fixture])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--torture", action="store_true", help="hours of kills, mutants and full disks, not a share")
-
-
-TOLD_EVERY = 50
-
-
-@dataclass(frozen=True)
-class Torture:
-    """How much of a long test is done: a quick share, or all of it with `--torture`, which also notes the figures.
-
-    Figures are counted by the test; one that fails notes none. Each test has sections of its own, so that any of them
-    can be run alone and leaves those of the others as they are.
-    """
-
-    whole: bool
-    say: Callable[[str], None]
-    """Writes a line to the terminal, past what pytest captures."""
-
-    def count(self, quick: int, whole: int) -> int:
-        return whole if self.whole else quick
-
-    def progress(self, turn: int, how_far: str) -> None:
-        """Tells a line now and then in hours of turns."""
-        if self.whole and turn % TOLD_EVERY == 0:
-            self.say(how_far)
-
-    def note(self, title: str, **figures: object) -> None:
-        """Writes a section of RELIABILITY.md, if the whole was done."""
-        if not self.whole:
-            return
-        sys.path.insert(0, str(ROOT / "benchmarks"))
-        from results import machine, write_section
-
-        table = [f"| {name.replace('_', ' ')} | {value} |" for name, value in figures.items()]
-        write_section(title, "\n".join([machine(), "", "| | |", "|---|---|", *table]), RELIABILITY)
 
 
 @pytest.fixture(scope="session")
@@ -97,16 +89,6 @@ def shared_media() -> Path:
     return _existing(SHARED / "media")
 
 
-@dataclass(frozen=True)
-class Cartoon:
-    """Drawn films with known truth, photos of the persons in them, and the networks that see them."""
-
-    films: Path
-    photos: Path
-    models: Path
-    scripts: dict[str, Script]
-
-
 @pytest.fixture(scope="session")
 def cartoon(tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
     """Three films of chance, of 12, 8 and 4 seconds; photos of four of the six persons in them."""
@@ -123,14 +105,14 @@ def cartoon(tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
     for name in sorted(persons)[:4]:
         assert cv2.imwrite(str(photos / f"{name}.png"), draw_photo(persons[name]))
     write_pack(root / "models")
-    return Cartoon(films, photos, root / "models", scripts)
+    made = fastface("enroll", photos, "-b", root / "cartoon.npz", "--models", root / "models", "-q")
+    assert made.returncode == 0, made.stderr
+    return Cartoon(films, photos, root / "cartoon.npz", root / "models", scripts)
 
 
 @pytest.fixture(scope="session")
-def ran(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> "Ran":
+def ran(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A finished run over the cartoon's films and a broken one; tests that change its output folder copy it."""
-    from cli_tools import run_with_one_broken  # it takes `Cartoon` from here
-
     return run_with_one_broken(cartoon, tmp_path_factory.mktemp("ran"))
 
 

@@ -50,7 +50,9 @@ class RunContext:
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
         """How each video ended, as the ledger has it."""
         fresh = self.config.run.fresh
-        return tuple(_outcome(record, list(self.ledger.units(record.video_id).values()), fresh) for record in records)
+        return tuple(
+            _outcome(record, list(self.ledger.units(record.video_id).values()), fresh=fresh) for record in records
+        )
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
         """How each of these videos ended, by name; a video that was not reached is included."""
@@ -145,7 +147,7 @@ def _name(record: VideoRecord) -> str:
     return record.video_id
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord], fresh: bool) -> VideoOutcome:
+def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> VideoOutcome:
     seconds: dict[str, float] = {}
     for unit in units:
         for stage, spent in unit.seconds.items():

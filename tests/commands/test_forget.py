@@ -1,0 +1,191 @@
+"""Copies of one film count once, a renamed film keeps its results, and a film can be forgotten."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cartoon_tools import Cartoon
+from cli_tools import Ran, errors, fastface
+from run_tools import rows
+
+from fastface.index.records import VideoRecord
+from fastface.indexing.video_names import drop_copies, settle_names
+from fastface.video.discover import VideoFile
+from fastface.video.fingerprint import fingerprint
+
+
+def film(path: Path, content: bytes) -> VideoFile:
+    path.write_bytes(content)
+    return VideoFile(path, path.name)
+
+
+def known(file: VideoFile) -> VideoRecord:
+    return VideoRecord(file.video_id, file.path, fingerprint(file.path), "key", "done")
+
+
+def test_of_copies_the_known_one_or_the_first_is_searched(tmp_path: Path) -> None:
+    content = os.urandom(300_000)
+    damaged = bytearray(content)
+    damaged[150_000:220_000] = bytes(70_000)  # of the same size, and not the same
+    first, copy = film(tmp_path / "b.mp4", content), film(tmp_path / "c.mp4", content)
+    other, old = film(tmp_path / "d.mp4", bytes(damaged)), film(tmp_path / "a.mp4", content)
+    kept, skipped = drop_copies([first, copy, other], [])
+    assert kept == (first, other)
+    assert [(item.path, item.is_fault) for item in skipped] == [(copy.path, False)]
+    assert skipped[0].reason == f"the same film as '{first.path}', which is searched once"
+    assert drop_copies([first, copy, other], [known(copy)])[0] == (copy, other)
+    # One that lies elsewhere, and was searched before, stands for its copies.
+    kept, skipped = drop_copies([first, copy, other], [known(old)])
+    assert (kept, [item.path for item in skipped]) == ((old, other), [first.path, copy.path])
+    # Once that one is gone it stands for none.
+    record = known(old)
+    old.path.unlink()
+    assert drop_copies([first, other], [record]) == ((first, other), ())
+
+
+def test_a_renamed_film_keeps_its_name_in_out(tmp_path: Path) -> None:
+    record = known(film(tmp_path / "a.mp4", b"film"))
+    (tmp_path / "a.mp4").rename(tmp_path / "z.mp4")
+    new = VideoFile(tmp_path / "z.mp4", "z.mp4")
+    assert settle_names([new], [record]) == (VideoFile(new.path, "a.mp4"),)
+    # Its copy beside it is another one, and so is another film.
+    shutil.copy2(new.path, tmp_path / "y.mp4")
+    both = settle_names([new, VideoFile(tmp_path / "y.mp4", "y.mp4")], [record])
+    assert [file.video_id for file in both] == ["a.mp4", "y.mp4"]
+    assert settle_names([film(tmp_path / "x.mp4", b"another")], [record])[0].video_id == "x.mp4"
+
+
+@pytest.fixture
+def out(ran: Ran, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ran.out, tmp_path / "out"))
+
+
+def test_a_copy_is_counted_once_by_the_command(cartoon: Cartoon, ran: Ran, out: Path, tmp_path: Path) -> None:
+    before = json.loads((out / "run.json").read_text())["counts"]["faces"]
+    copy = Path(shutil.copy(ran.films / "film3.mp4", tmp_path / "holiday.mp4"))
+    done = fastface("scan", ran.films, copy, "-o", out, "--models", cartoon.models, "--json")
+    said = json.loads(done.stdout)
+    assert said["counts"]["faces"] == before
+    assert "holiday.mp4" not in [video["id"] for video in said["videos"]]
+    assert f"the same film as '{ran.films / 'film3.mp4'}'" in done.stderr
+
+
+def test_a_film_is_forgotten_with_all_that_was_made_of_it(cartoon: Cartoon, ran: Ran, out: Path) -> None:
+    made = [path for name in ("clips/film3.mp4", "crops") for path in (out / name).rglob("*film3.mp4*")]
+    made += list((out / "clips" / "film3.mp4").iterdir())
+    others = list((out / "clips" / "film1.mp4").iterdir())
+    assert made
+    assert others
+    (line,) = errors(fastface("forget", "film3.mp4", "-o", out), 2, 1)
+    assert line.endswith(f"nothing was forgotten; to forget 1 video: fastface forget film3.mp4 -o {out} --yes")
+    assert "would forget: film3.mp4" in fastface("forget", ran.films / "film3.mp4", "-o", out, "--dry-run").stdout
+    assert all(path.exists() for path in made)
+    lines = errors(fastface("forget", "nothing.mp4", "-o", out, "--yes"), 2, 2)
+    assert "'nothing.mp4' is no video of this folder" in lines[0]
+    tables = [path for path in out.rglob("*.csv") if "video" in path.read_text().splitlines()[0].split(",")]
+    assert {path.name for path in tables} >= {"spans.csv", "hits.csv", "review.csv", "crops.csv", "bank_growth.csv"}
+    rest = {path: [row for row in rows(path) if row["video"] != "film3.mp4"] for path in tables}
+    num_gone = sum(len(rows(path)) - len(rest[path]) for path in tables)
+    told = json.loads(fastface("forget", "film3.mp4", "-o", out, "--yes", "--json").stdout)
+    assert told["videos"] == ["film3.mp4"]
+    assert told["exports"] > 0
+    assert told["rows"] == num_gone > 0
+    assert {path: rows(path) for path in tables} == rest
+    spans = json.loads((out / "spans.json").read_text())
+    assert [span["video"] for span in spans] == [row["video"] for row in rest[out / "spans.csv"]]
+    report = json.loads((out / "run.json").read_text())
+    assert [video["id"] for video in report["videos"]] == ["broken.mp4", "film1.mp4", "film2.mp4"]
+    counts = report["counts"]
+    assert (counts["videos"], counts["searched"]) == (3, 2)
+    assert counts["sampled"] == counts["inferred"] == 5 * (12 + 8)  # five samples a second of the two films
+    assert counts["hits"] == len(rest[out / "hits.csv"])
+    assert counts["spans"] == len(spans)
+    assert counts["clips"] == len(list((out / "clips").glob("*/*.mp4")))
+    assert counts["crops"] == len(list((out / "crops").rglob("*.jpg")))
+    assert not any(path.exists() for path in made)
+    assert all(path.exists() for path in others)
+    assert not (out / ".fastface" / "index" / "film3.mp4").exists()
+    done = fastface("find", "-t", cartoon.bank, "-o", out, "-q", "--models", cartoon.models)
+    assert done.returncode == 3, "the broken one is there still"
+    assert {row["video"] for row in rows(out / "spans.csv")} == {"film1.mp4", "film2.mp4"}
+
+
+def test_persons_and_earlier_answers_lose_a_forgotten_film(cartoon: Cartoon, out: Path) -> None:
+    given = ("-o", out, "--models", cartoon.models, "-q", "--clips", "none")
+    photo = next(iter(sorted(cartoon.photos.iterdir())))
+    assert fastface("find", "-t", photo, *given).returncode == 3
+    assert fastface("people", "-o", out, "-q").returncode == 0
+    first = rows(out / "people" / "people.csv")[0]["person"]
+    assert fastface("pick", first, *given).returncode == 3
+    (earlier,) = (path for path in (out / "earlier").iterdir() if photo.stem not in path.name or "+" in path.name)
+    seen = rows(out / "people" / "appearances.csv")
+    assert any(row["video"] == "film1.mp4" for row in seen)
+    done = fastface("forget", "film1.mp4", "-o", out, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert f"counted the persons in {out / 'people'} again" in done.stdout
+    tables = [path for path in out.rglob("*.csv") if "video" in path.read_text().splitlines()[0].split(",")]
+    assert {path.parent for path in tables} >= {out, out / "people", earlier}
+    assert [path for path in tables if any(row["video"] == "film1.mp4" for row in rows(path))] == []
+    assert not list(out.rglob("*film1.mp4*"))
+    kept = [row for row in seen if row["video"] != "film1.mp4"]
+    assert [row for row in rows(out / "people" / "appearances.csv") if row["person"] in {r["person"] for r in kept}]
+    with np.load(out / "primary_person.npz") as file:
+        assert "film1.mp4" not in file["video"].tolist()
+        assert len(file["video"]) == len(file["box"]) == len(rows(out / "hits.csv"))
+    # Where the networks are gone, the list of persons goes too: it would name what is forgotten.
+    settings = json.loads((out / ".fastface" / "settings.json").read_text())
+    (out / ".fastface" / "settings.json").write_text(json.dumps({**settings, "models": {"pack": "no such pack"}}))
+    done = fastface("forget", "film2.mp4", "-o", out, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "since its persons cannot be counted again: no pack 'no such pack'" in done.stdout
+    assert not (out / "people").exists()
+
+
+def test_films_that_are_gone_are_forgotten(ran: Ran, out: Path, tmp_path: Path) -> None:
+    assert json.loads(fastface("forget", "--gone", "-o", out, "--json").stdout)["videos"] == []
+    away = ran.films / "film2.mp4"
+    away.rename(tmp_path / "elsewhere.mp4")
+    try:
+        told = json.loads(fastface("forget", "--gone", "-o", out, "--json", "--yes").stdout)
+    finally:
+        (tmp_path / "elsewhere.mp4").rename(away)
+    assert told["videos"] == ["film2.mp4"]
+
+
+def test_a_copy_takes_the_place_of_a_film_that_is_gone(cartoon: Cartoon, tmp_path: Path) -> None:
+    """Of two equal files the first is scanned; when it is deleted its results are those of the other."""
+    films, out = tmp_path / "films", tmp_path / "out"
+    films.mkdir()
+    first = Path(shutil.copy(cartoon.films / "film3.mp4", films / "a.mp4"))
+    copy = Path(shutil.copy(first, films / "b.mp4"))
+    os.utime(copy, (1, 1))  # as `cp` leaves it: of another age
+    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "face")
+    assert fastface("run", films, *given, "-q").returncode == 0
+    before = rows(out / "hits.csv")
+    shutil.rmtree(out / "crops")
+    first.unlink()
+    done = fastface("find", *given)
+    assert done.returncode == 0, done.stderr
+    assert f"a.mp4: '{first}' is gone; its copy '{copy}' takes its place" in done.stderr.splitlines()
+    assert rows(out / "hits.csv") == before
+    assert {row["path"] for row in rows(out / "spans.csv")} == {str(copy)}
+    assert list((out / "crops").rglob("*.jpg")), "they were cut out of the copy"
+    assert json.loads(fastface("forget", "--gone", "-o", out, "--json").stdout)["videos"] == []
+    done = fastface("run", films, *given, "--json")
+    assert done.returncode == 0, done.stderr
+    (video,) = json.loads(done.stdout)["videos"]
+    assert (video["id"], video["path"], video["state"]) == ("a.mp4", str(copy), "done")
+    assert "settings or networks have changed" not in done.stderr
+    assert rows(out / "hits.csv") == before
+    # A copy that is changed is none.
+    copy.write_bytes(copy.read_bytes() + b"more")
+    shutil.copy(copy, first)
+    third = Path(shutil.copy(first, films / "c.mp4"))
+    assert fastface("run", films, *given, "-q").returncode == 0
+    third.write_bytes(b"something else")
+    copy.unlink()
+    first.unlink()
+    assert json.loads(fastface("forget", "--gone", "-o", out, "--json", "--dry-run").stdout)["videos"] == ["a.mp4"]

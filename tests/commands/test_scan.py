@@ -1,0 +1,36 @@
+"""`fastface scan`: with `find` after it, it gives what `run` gives."""
+
+import json
+import shutil
+from pathlib import Path
+
+from cartoon_tools import Cartoon
+from cli_tools import (
+    SAMPLED,
+    Ran,
+    fastface,
+    labels,
+    spans_without_clips,
+)
+
+
+def test_scan_then_find_without_the_films_is_run(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
+    films, out = tmp_path / "films", tmp_path / "out"
+    shutil.copytree(ran.films, films)
+    scanned = fastface("scan", films, "--models", cartoon.models, "-o", out, "--json")
+    assert scanned.returncode == 3
+    report = json.loads(scanned.stdout)
+    assert report["command"] == "scan"
+    assert report["counts"]["sampled"] == SAMPLED
+    assert report["counts"]["hits"] == report["counts"]["spans"] == 0
+    assert not [path.name for path in out.iterdir() if path.suffix == ".csv"]
+    shutil.rmtree(films)  # so that nothing can be decoded
+    given = ("--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "none", "--pad", "0")
+    found = fastface("find", "-t", cartoon.photos, *given)
+    assert found.returncode == 3
+    assert (out / "hits.csv").read_bytes() == (ran.out / "hits.csv").read_bytes()
+    assert spans_without_clips(out) == spans_without_clips(ran.out)
+    for label in labels(cartoon):
+        assert label in found.stdout
+    counts = ran.report["counts"]
+    assert f"{counts['hits']} hits, {counts['spans']} spans;" in found.stdout

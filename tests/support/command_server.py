@@ -1,0 +1,137 @@
+"""Start `fastface` commands from a process that has the third-party packages loaded already.
+
+Half of a short command's time is the import of NumPy, PyArrow and pydantic. `CommandServer` keeps one small process
+with these imports and forks it for each command. The command is a process of its own, with its own output, folder,
+environment and exit code; only its imports of third-party packages are done before. Of fastface itself only
+`fastface.cli.app` is imported before, which each command imports first.
+"""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from subprocess import CompletedProcess, TimeoutExpired
+from typing import Any
+
+from places import ROOT
+
+_MESSAGE_BYTES = 1 << 20
+_PRELOADED = ("av", "cv2", "numpy", "PIL.Image", "pyarrow.parquet", "rich.console", "fastface.cli.app")
+_READ_LATER = ("FASTFACE_", "XDG_", "PYTEST_")
+_ALSO_READ_LATER = {"COLUMNS", "HOME", "TERM", "TMPDIR"}
+
+
+class CommandServer:
+    """The client's side: one command at a time, as `subprocess.run` would run it."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MESSAGE_BYTES)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        self._inherited = _read_at_start(dict(os.environ))
+        atexit.register(self.close)
+
+    def can_run(self, environment: dict[str, str]) -> bool:
+        """Return False if a variable differs that Python or a library reads when it starts."""
+        return _read_at_start(environment) == self._inherited
+
+    def run(
+        self, arguments: list[str], *, folder: Path | None, environment: dict[str, str], timeout: float
+    ) -> "CompletedProcess[str]":
+        """Run one command to its end.
+
+        Raises:
+            TimeoutExpired: It took longer; it is killed.
+        """
+        order = {"arguments": arguments, "folder": str(folder or Path.cwd()), "environment": environment}
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            socket.send_fds(self._socket, [json.dumps(order).encode()], [out.fileno(), err.fileno()])
+            self._socket.settimeout(None)
+            pid = self._receive()
+            self._socket.settimeout(timeout)
+            try:
+                status = self._receive()
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                self._socket.settimeout(None)
+                self._receive()
+                raise TimeoutExpired(arguments, timeout) from None
+            texts = [_read_text(file) for file in (out, err)]
+        return CompletedProcess(arguments, status, *texts)
+
+    def close(self) -> None:
+        """End the process."""
+        self._socket.close()
+        self._process.wait(10)
+
+    def _receive(self) -> int:
+        message = self._socket.recv(_MESSAGE_BYTES)
+        assert message, "the command server ended"
+        return int(message)
+
+
+def _read_at_start(environment: dict[str, str]) -> dict[str, str]:
+    """Return the variables that must be there when a process starts: all but those known to be read later."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith("FASTFACE_FAILPOINT") or not (name.startswith(_READ_LATER) or name in _ALSO_READ_LATER)
+    }
+
+
+def _read_text(file: Any) -> str:
+    """All of a file, with the newlines of a text pipe."""
+    file.seek(0)
+    content: bytes = file.read()
+    return content.decode().replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _serve(connection: socket.socket) -> dict[str, Any] | None:
+    """Fork for each order; return the order in the child, and None in the server when the client is gone."""
+    while True:
+        message, descriptors, *_ = socket.recv_fds(connection, _MESSAGE_BYTES, 2)
+        if not message:
+            return None
+        order: dict[str, Any] = json.loads(message)
+        pid = os.fork()
+        if pid == 0:
+            for descriptor, target in zip(descriptors, (1, 2), strict=True):
+                os.dup2(descriptor, target)
+                os.close(descriptor)
+            connection.close()
+            return order
+        for descriptor in descriptors:
+            os.close(descriptor)
+        connection.send(str(pid).encode())
+        connection.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+
+
+def _main() -> None:
+    sys.path[0:1] = [str(ROOT)]
+    for name in _PRELOADED:
+        import_module(name)
+    order = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if order is None:
+        return
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    sys.path[0] = ""  # as under `python -c`
+    sys.argv = ["-c", *order["arguments"]]
+    import_module("fastface.cli").main()
+
+
+if __name__ == "__main__":
+    _main()
