@@ -1,10 +1,14 @@
-# `make run` and `make test` are the two commands of the README; both build .venv first.
+# `make run` and `make test` are all that a fresh clone needs; both build .venv first.
 PYTHON ?= python3
-# The GPU runtime where there is an NVIDIA card; `make env EXTRA=cpu` to choose.
-EXTRA ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 VENV := .venv
 BIN := $(VENV)/bin
+# Exactly one of these is installed: their packages overwrite each other.
+RUNTIMES := cpu cuda gpu
+INSTALLED_RUNTIME = $(patsubst $(VENV)/.installed-%,%,$(firstword $(wildcard $(RUNTIMES:%=$(VENV)/.installed-%))))
+# The runtime that is installed; in a new environment the card's if there is an NVIDIA card. `make env EXTRA=cpu` chooses.
+EXTRA ?= $(or $(INSTALLED_RUNTIME),$(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu))
 STAMP := $(VENV)/.installed-$(EXTRA)
+OTHER_STAMPS := $(if $(filter $(RUNTIMES),$(EXTRA)),$(wildcard $(patsubst %,$(VENV)/.installed-%,$(filter-out $(EXTRA),$(RUNTIMES)))))
 DEV_STAMP := $(VENV)/.installed-dev
 INSIGHTFACE := insightface==2.1
 # The very versions that the tests ran with: a later one of a package may be another package.
@@ -13,7 +17,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint cons
 OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
 	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
 
-.PHONY: run check test env dev bench torture lint messages constraints clean
+.PHONY: run check test env dev bench torture lint man messages settings constraints clean
 
 run: env
 	$(BIN)/fastface run
@@ -36,9 +40,17 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# build/man/fastface.1, from the help of the commands; read it with: man -l build/man/fastface.1
+man: env
+	$(BIN)/python -m fastface.cli.man_page build/man/fastface.1
+
 # docs/messages.md: every message of the package, to be read in one go. A test fails while it is out of date.
 messages: dev
 	$(BIN)/python tests/support/message_tools.py
+
+# docs/settings.md: every setting with its default, bounds and option. A test fails while it is out of date.
+settings: dev
+	$(BIN)/python tests/support/setting_tools.py
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py.
@@ -70,6 +82,8 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
+	$(if $(OTHER_STAMPS),$(BIN)/uv pip uninstall --quiet --python $(BIN)/python onnxruntime onnxruntime-gpu)
+	$(if $(OTHER_STAMPS),rm $(OTHER_STAMPS))
 	$(INSTALL) --compile-bytecode --editable '.[$(EXTRA)]' $(OR_CUDA)
 	# An editable package is not compiled by its installation; where Python may write no bytecode, each process would.
 	$(BIN)/python -m compileall -q fastface

@@ -28,10 +28,10 @@ from fastface.indexing.scanner import Scanner
 from fastface.pipeline import coordinator as rooms
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings
-from fastface.pipeline.process_pool import Crew, CrewSizes
+from fastface.pipeline.process_pool import PoolSizes, ProcessPool
 from fastface.pipeline.ring import RingShape
+from fastface.runtime.index_settings import IndexSettings
 from fastface.runtime.observer import Observer
-from fastface.runtime.scan_key import Recipe
 from fastface.video.discover import VideoFile
 
 WORKERS = 2
@@ -93,16 +93,16 @@ def scan(drawn: Drawn, num_films: int) -> Turn:
     """One scan of drawn films."""
     settings = DecoderSettings(RingShape(16, 1 << 12, drawn.batch), None, SAMPLING, UNIT_SECONDS, 1 << 30, threads=1)
     worker: Any = SimpleNamespace(dimension=DIMENSION)  # all that the coordinator itself asks for
-    recipe = Recipe("drawn", {}, DIMENSION, 0.0, portrait_bytes=8 << 20)
+    recipe = IndexSettings("drawn", {}, DIMENSION, 0.0, portrait_bytes=8 << 20)
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     with tempfile.TemporaryDirectory() as name, Ledger(Path(name) / "ledger.sqlite") as ledger:
         folder = Path(name)
         films = [VideoFile(folder / f"{number}.mp4", f"{number}.mp4") for number in range(num_films)]
         for number, film in enumerate(films):
             film.path.write_bytes(bytes(number))
-        with Coordinator(settings, worker, CrewSizes(2, WORKERS)) as coordinator, _pauses() as pauses:
-            coordinator.decoders = Crew("decoder", "coordinator_crew:serve_decoder", 2, drawn)
-            coordinator.workers = Crew("worker", "coordinator_crew:serve_worker", WORKERS, drawn)
+        with Coordinator(settings, worker, PoolSizes(2, WORKERS)) as coordinator, _pauses() as pauses:
+            coordinator.decoders = ProcessPool("decoder", "coordinator_crew:serve_decoder", 2, drawn)
+            coordinator.workers = ProcessPool("worker", "coordinator_crew:serve_worker", WORKERS, drawn)
             scanner = Scanner(folder / "index", ledger, recipe, Observer())
             scanner.admit(films, coordinator)
             while not all(member.ready for member in coordinator.decoders.members + coordinator.workers.members):

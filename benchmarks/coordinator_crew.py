@@ -12,17 +12,17 @@ from find_scale import drawn_info
 from fastface.faces.portraits import choose_portraits
 from fastface.pipeline.messages import (
     DecodeUnit,
-    Filled,
     Grant,
-    Infer,
+    InferFrames,
     Inferred,
     Probed,
     ProbeVideo,
     Ready,
+    SlotFilled,
     Stop,
     UnitDecoded,
 )
-from fastface.types import SIGNATURE_SIZE, FacePictures, Faces, Geometry, Sampling, Unit
+from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Thumbnails, Unit
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.frame import UnitReport
@@ -96,7 +96,7 @@ def _decoded(connection: Connection, grants: list[Grant], task: DecodeUnit, draw
         times = tuple(number / RATE for number in pts)
         pictured = tuple(place for place, number in enumerate(pts) if number % PICTURED_EVERY == 0)
         given = (grant.slot, grant.generation, GEOMETRY, pts, times, bytes(len(pts) * SIGNATURE_SIZE))
-        filled = Filled(task.work, sequence, *given, faces_due=pictured)
+        filled = SlotFilled(task.work, sequence, *given, faces_due=pictured)
         connection.send(filled)
     frames = last - first
     report = UnitReport(frames, frames, covered=unit.end - unit.start, decoder="pyav")
@@ -121,12 +121,12 @@ def serve_worker(connection: Connection, _descriptor: int, drawn: Drawn) -> None
         due = np.isin(faces.pts, [task.pts[place] for place in task.faces_due])
         worth = 7 + 0.99 * faces.quality
         chosen = choose_portraits(faces, worth, due, task.max_gap)
-        pictures = FacePictures.of(faces, worth, [jpeg if is_chosen else None for is_chosen in chosen.tolist()])
+        pictures = Thumbnails.of(faces, worth, [jpeg if is_chosen else None for is_chosen in chosen.tolist()])
         sleep(max(0.0, free - perf_counter()))
         connection.send(Inferred(task.batch, task.first, faces, {"wait_batch": waited}, 0, portraits=pictures))
 
 
-def _faces(task: Infer, count: int, persons: np.ndarray, chance: np.random.Generator) -> Faces:
+def _faces(task: InferFrames, count: int, persons: np.ndarray, chance: np.random.Generator) -> Faces:
     pts = np.repeat(np.array(task.pts, np.int64), count)
     place = np.tile(np.arange(count), len(task.pts))
     who = (pts // (7 * RATE) * count + place) % len(persons)

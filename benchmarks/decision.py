@@ -25,10 +25,10 @@ from scipy import stats
 import fastface
 from fastface.export.tables.results import write_spans
 from fastface.gallery.decision import decide_tracks
-from fastface.gallery.growth import Grower, GrowthRule
+from fastface.gallery.growth import GalleryGrower, GrowthRule
 from fastface.gallery.matching import VideoFaces, match_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits, Pairs, TrackRule
+from fastface.gallery.thresholds import ComparisonCounts, MatchThresholds, TrackRule
 from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.impostors import ImpostorDistribution
 from fastface.index.store import VideoIndex
@@ -190,7 +190,7 @@ def describe(measured: ImpostorDistribution, in_use: ImpostorDistribution) -> It
     for name in ("mean", "deviation", "tail_start", "tail_scale", "nearest_gain", "film_shift", "film_correlation"):
         yield f"| {name} | {getattr(measured, name):.3f} | {getattr(in_use, name):.3f} |"
     for pairs in (1_000, 100_000, 10_000_000):
-        thresholds = [TrackRule.from_risk(usual, 0.1, Pairs(pairs)).anywhere for usual in (measured, in_use)]
+        thresholds = [TrackRule.from_risk(usual, 0.1, ComparisonCounts(pairs)).anywhere for usual in (measured, in_use)]
         yield f"| threshold of {pairs:,} comparisons | {thresholds[0]:.3f} | {thresholds[1]:.3f} |"
 
 
@@ -213,7 +213,7 @@ def honesty(
         questions, pairs = questions + 1, pairs + count
         model = fitted(gallery, usual, asked)
         for place, risk in enumerate(risks):
-            rule = TrackRule.from_risk(usual, risk, Pairs(count))
+            rule = TrackRule.from_risk(usual, risk, ComparisonCounts(count))
             expected[place] += rule.expected_false
             for clip in asked:
                 evidence = model.weigh(clip.video.tracks.embedding, rule.in_shot)
@@ -246,7 +246,7 @@ def fitted(gallery: Gallery, usual: ImpostorDistribution, clips: Iterable[Clip])
     plain = EvidenceModel(references, usual)
     for clip in clips:
         plain.observe(clip.video.tracks.embedding, cohort)
-    return plain.refined(references, cohort)
+    return plain.with_archive(references, cohort)
 
 
 def ask(
@@ -259,18 +259,18 @@ def ask(
 ) -> list[SpanRow]:
     """The spans of a gallery in one clip, as `find --pad 0,0 --merge-gap 1` gives them."""
     tracks = clip.video.tracks
-    model, pairs = fitted(gallery, usual, [clip]), Pairs(len(tracks) * len(gallery.targets))
+    model, pairs = fitted(gallery, usual, [clip]), ComparisonCounts(len(tracks) * len(gallery.targets))
     rule = TrackRule.from_risk(usual, risk, pairs)
     evidence = model.weigh(tracks.embedding, rule.in_shot)
     decision = decide_tracks(tracks, evidence, rule, MARGIN)
     references = ReferenceSet(gallery)
     if grow:
-        grower = Grower(references, GrowthRule(rule.anywhere, GROWTH_LEAD))
+        grower = GalleryGrower(references, GrowthRule(rule.anywhere, GROWTH_LEAD))
         grower.take(clip.name, clip.video.faces, tracks, evidence)
         references = ReferenceSet(grower.grown()[0])
         model = fitted(references.gallery, usual, [clip])
     rule = TrackRule.from_risk(usual, risk, replace(pairs, in_film=decision.in_film, in_shot=decision.in_shot))
-    found = match_tracks(clip.video, references, Limits(0.45, 0.4, MARGIN, rule), model)
+    found = match_tracks(clip.video, references, MatchThresholds(0.45, 0.4, MARGIN, rule), model)
     rows = []
     for label, hits in found.hits.items():
         spans = build_spans(clip.name, label, hits, pad=(0, 0), merge_gap=1.0, min_span=0.0, duration=None)

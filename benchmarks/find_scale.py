@@ -25,15 +25,15 @@ from results import machine, write_section
 
 from fastface.config import load_config
 from fastface.cosine import normalize_rows
+from fastface.distribution import VERSION
 from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.runtime.context import VERSION
+from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import build_recipe
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target, VideoInfo
 
 NUM_TARGETS = 20
@@ -138,7 +138,7 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
         person.label: (Reference(f"{n}.jpg", targets[n], 100.0, 500.0, 0.9),) for n, person in enumerate(persons)
     }
     save_gallery(bank, Gallery(persons, (), networks.contract), GalleryReport((), (), references))
-    recipe = build_recipe(config.scan, networks, VERSION)
+    recipe = build_index_settings(config.scan, networks, VERSION)
     folder = OutputFolder(out)
     with Ledger(folder.ledger) as ledger:
         for number in range(count // FACES_A_VIDEO):

@@ -27,7 +27,7 @@ _MODULES = {
 }
 """{module: package}: what fastface cannot do without."""
 
-_TOLD = ("fastface", "onnx", "tensorrt", "openvino", "av", "opencv", "numpy", "nvidia-", "pynvvideocodec")
+_TOLD = ("fastface-video", "onnx", "tensorrt", "openvino", "av", "opencv", "numpy", "nvidia-", "pynvvideocodec")
 _FROM_SMI = "name,driver_version,memory.total,compute_cap,power.limit"
 
 

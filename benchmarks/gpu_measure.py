@@ -143,7 +143,7 @@ def opened(order: Order, device: DeviceInfo, kind: str) -> Session:
     """One network on the device; tells how long that took."""
     began = time.perf_counter()
     session = session_of(order, device, kind)
-    session.run(np.zeros((1, *sides(kind)), np.uint8))
+    session.infer(np.zeros((1, *sides(kind)), np.uint8))
     tell("open", network=kind, seconds=time.perf_counter() - began, precision=session.device.precision)
     if capture := getattr(session, "capture", ""):
         tell("capture", network=kind, reason=capture)
@@ -203,10 +203,10 @@ def rates(order: Order, session: Session, kind: str, pictures: np.ndarray) -> No
 def rate_of(session: Session, batch: np.ndarray, seconds: float) -> float:
     """Pictures a second, once the shape is known to the runtime."""
     for _ in range(WARM_UPS):
-        session.run(batch)
+        session.infer(batch)
     runs, began = 0, time.perf_counter()
     while runs < LEAST_RUNS or time.perf_counter() - began < seconds:
-        session.run(batch)
+        session.infer(batch)
         runs += 1
     return runs * len(batch) / (time.perf_counter() - began)
 
@@ -243,7 +243,7 @@ def compare_embeddings(exact: Session, quick: Session, batches: list[np.ndarray]
     """Tells the cosines of each face's two embeddings."""
     cosines = []
     for batch in batches:
-        pairs = zip(np.concatenate([exact.run(face[None])[0] for face in batch]), quick.run(batch)[0], strict=True)
+        pairs = zip(np.concatenate([exact.infer(face[None])[0] for face in batch]), quick.infer(batch)[0], strict=True)
         cosines += [float(one @ other / np.linalg.norm(one) / np.linalg.norm(other)) for one, other in pairs]
     tell("embeddings", faces=len(cosines), least=min(cosines), median=float(np.median(cosines)))
 

@@ -48,7 +48,7 @@ def eight_bit_levers(samples: Samples, folder: Path, repeats: int) -> Iterator[E
         unit = "ms a frame" if name == "detector" else "ms a face"
         lever = Lever(f"{name}: 8 bits (not kept)", take_turns(repeats, *ways), unit)
         judged = np.ascontiguousarray(pictures[1::2])
-        outputs = [session.run(judged)[0] for session in sessions]
+        outputs = [session.infer(judged)[0] for session in sessions]
         yield EightBit(lever, (scores_apart if name == "detector" else cosines)(*outputs))
 
 

@@ -65,7 +65,7 @@ class Compiled:
         options = compile_options(min(2, num_cores()), 1, "float32")
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
 
-    def run(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+    def infer(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
         """The outputs for one picture, in the graph's order."""
         self._request.set_input_tensor(openvino.Tensor(batch, shared_memory=True))
         self._request.infer()
@@ -81,7 +81,7 @@ def picture_input(samples: Samples, folder: Path, repeats: int) -> Lever:
     def blobs() -> float:
         began = time.perf_counter()
         for canvas in samples.canvases:
-            published.run(
+            published.infer(
                 cv2.dnn.blobFromImage(canvas, 1 / SCRFD_SCALE, (width, height), (127.5, 127.5, 127.5), swapRB=True)
             )
         return (time.perf_counter() - began) * 1e3 / len(samples.canvases)
@@ -89,7 +89,7 @@ def picture_input(samples: Samples, folder: Path, repeats: int) -> Lever:
     def pictures() -> float:
         began = time.perf_counter()
         for place in range(len(samples.canvases)):
-            ours.run(samples.canvases[place : place + 1])
+            ours.infer(samples.canvases[place : place + 1])
         return (time.perf_counter() - began) * 1e3 / len(samples.canvases)
 
     return Lever("detector: bytes into the graph, not a float blob", take_turns(repeats, blobs, pictures), FRAME)
@@ -119,7 +119,7 @@ class _Canvases(SCRFD):  # type: ignore[misc]  # insightface has no types
         session = SimpleNamespace(
             get_inputs=lambda: [SimpleNamespace(name=PICTURES, shape=[1, 3, "H", "W"])],
             get_outputs=lambda: described,
-            run=lambda _names, _feeds: network.run(self.canvas),
+            run=lambda _names, _feeds: network.infer(self.canvas),
         )
         super().__init__(session=session)
 

@@ -18,7 +18,7 @@ from ring import worker_settings
 
 from fastface.faces.analyse import FaceAnalyser
 from fastface.pipeline.inference import worker_loop as inference
-from fastface.pipeline.messages import Infer
+from fastface.pipeline.messages import InferFrames
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Sampling, Unit
 from fastface.video.decode import open_source
@@ -66,7 +66,7 @@ def search(film: Path, ring: Ring, analyser: FaceAnalyser) -> tuple[float, float
         if len(stamps) < len(planes):
             continue
         pts, times = zip(*stamps, strict=True)
-        task = Infer(0, 0, geometry, 0, len(stamps), pts, times)
+        task = InferFrames(0, 0, geometry, 0, len(stamps), pts, times)
         stamps.clear()
         began = time.perf_counter()
         search_batch(ring, analyser, task, skip_repeats=False)
@@ -78,7 +78,7 @@ def search(film: Path, ring: Ring, analyser: FaceAnalyser) -> tuple[float, float
     return seconds[0] * 1e3 / frames, seconds[1] * 1e3 / frames, repeated / frames
 
 
-def search_batch(ring: Ring, analyser: FaceAnalyser, task: Infer, *, skip_repeats: bool) -> int:
+def search_batch(ring: Ring, analyser: FaceAnalyser, task: InferFrames, *, skip_repeats: bool) -> int:
     """Search a batch as a worker does; returns how many of its frames were searched."""
     per_picture = analyser.detector.session.per_picture
     job = inference.unpack(ring, task, per_picture=per_picture, skip_repeats=skip_repeats)

@@ -114,7 +114,7 @@ def decoded_and_picked(info: VideoInfo) -> list[int]:
         stream.thread_type = "NONE"
         for frame in container.decode(stream):
             assert frame.pts is not None
-            cell = FIVE_A_SECOND.cell(info.time_of(frame.pts))
+            cell = FIVE_A_SECOND.cell(info.frame_time(frame.pts))
             if cell != last:
                 last = cell
                 kept.append(frame.pts)

@@ -10,7 +10,7 @@ __all__ = ["add_tiny", "machine", "write_section"]
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = (
-    "fastface",
+    "fastface-video",
     "insightface",
     "onnxruntime",
     "onnxruntime-gpu",

@@ -3,10 +3,10 @@
     python benchmarks/ring.py [--shared ../shared] [--repeats 3] [--write]
 
 First, piece by piece: the copy of the planes into a ring (the canvas beside them is made in any design and is not
-counted), and the messages of a batch (`Grant`, `Filled`, `Infer`, `Inferred`) between three processes, with as many
-faces as a batch of the film has. Messages are counted in CPU seconds, the copy by the clock of the one thread that
-copies. Both times the counts of a real `fastface scan` of the mixed film, as shares of that scan's CPU seconds (all
-processes; the start, a film of one second, taken off both).
+counted), and the messages of a batch (`Grant`, `SlotFilled`, `InferFrames`, `Inferred`) between three processes, with
+as many faces as a batch of the film has. Messages are counted in CPU seconds, the copy by the clock of the one thread
+that copies. Both times the counts of a real `fastface scan` of the mixed film, as shares of that scan's CPU seconds
+(all processes; the start, a film of one second, taken off both).
 
 Second, as a whole: the same film searched by one process without a ring (frames → planes and canvases in plain arrays
 → faces) against `scan` with one decoder and one worker. The scan also links tracks and writes the index.
@@ -33,7 +33,7 @@ from results import add_tiny, machine, write_section
 
 from fastface.config import load_config
 from fastface.pipeline.inference.worker_loop import open_analyser
-from fastface.pipeline.messages import Filled, Grant, Infer, Inferred, WorkerSettings
+from fastface.pipeline.messages import Grant, InferFrames, Inferred, SlotFilled, WorkerSettings
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.runtime.networks import open_networks
 from fastface.runtime.resources import choose_layout
@@ -100,8 +100,8 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
         row = f"{copied:.2%} | {said:.2%} | **{copied + said:.2%}** |"
         pieces.append(f"| {name}: {found.frames} frames, {found.faces} faces | {found.cpu:.2f} | {row}")
         turns = [compare(options.shared, film, short, folder, name) for _ in range(options.repeats)]
-        alone, crew = (statistics.median(column) for column in zip(*turns, strict=True))
-        wholes.append(f"| {name} | {alone:.2f} | {crew:.2f} | **{1 - alone / crew:.2%}** |")
+        alone, pool = (statistics.median(column) for column in zip(*turns, strict=True))
+        wholes.append(f"| {name} | {alone:.2f} | {pool:.2f} | **{1 - alone / pool:.2%}** |")
     costs = (
         f"A frame of 1080p: its planes are copied in {copy * 1e3:.3f} ms, its canvas is made in {canvas * 1e3:.3f} ms. "
         f"A batch of {batch}: its messages take {message * 1e6:.0f} µs. Aim: at most {TARGET:.0%}."
@@ -139,7 +139,7 @@ def message_seconds(faces: int, batch: int) -> float:
     found = drawn_faces(faces)
     seconds = {"detect": 0.1, "align": 0.1, "embed": 0.1, "wait_batch": 0.1}
     answers = [
-        Filled(0, 0, 0, 0, geometry, pts, times, bytes(batch * SIGNATURE_SIZE)),
+        SlotFilled(0, 0, 0, 0, geometry, pts, times, bytes(batch * SIGNATURE_SIZE)),
         Inferred(0, 0, found, seconds, 0),
     ]
     context = multiprocessing.get_context("fork")
@@ -155,7 +155,7 @@ def message_seconds(faces: int, batch: int) -> float:
         decoder.send(Grant(0, number))
         assert decoder in wait([decoder, worker])
         filled = decoder.recv()
-        worker.send(Infer(number, 0, filled.geometry, 0, batch, filled.pts, filled.times))
+        worker.send(InferFrames(number, 0, filled.geometry, 0, batch, filled.pts, filled.times))
         assert worker in wait([decoder, worker])
         assert len(worker.recv().faces) == faces
     took = time.process_time() - began
@@ -205,10 +205,10 @@ def median_scan(turns: list[Scan]) -> Scan:
 
 def compare(shared: Path, film: Path, short: Path, folder: Path, name: str) -> tuple[float, float]:
     """CPU seconds without the start of (one process, a decoder and a worker)."""
-    crew = scan(shared, film, short, folder, [*SAMPLINGS[name], "-s", "scan.decoders=1", "-s", "scan.workers=1"])
+    pool = scan(shared, film, short, folder, [*SAMPLINGS[name], "-s", "scan.decoders=1", "-s", "scan.workers=1"])
     command = [sys.executable, __file__, "--shared", str(shared), "--alone", name]
     alone = [cpu_of([*command, str(path)]) for path in (film, short)]
-    return alone[0] - alone[1], crew.cpu
+    return alone[0] - alone[1], pool.cpu
 
 
 def cpu_of(command: list[str]) -> float:

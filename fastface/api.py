@@ -110,9 +110,8 @@ def _texts(paths: Paths) -> list[str]:
 
 def _load(out: Path, settings: Mapping[str, Any], *, with_export: bool) -> Config:
     """The settings, over what the output folder remembers of its last run."""
-    config = load_config(flags=_sections(settings))
-    remembered = {} if config.run.fresh else read_remembered(out, with_export=with_export)
-    return load_config(flags=_sections(settings), remembered=remembered)
+    config = load_config(flags=_sections(settings), remembered=read_remembered(out, with_export=with_export))
+    return load_config(flags=_sections(settings)) if config.run.fresh else config
 
 
 def _sections(settings: Mapping[str, Any]) -> Mapping[str, Mapping[str, object]]:

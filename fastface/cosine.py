@@ -18,20 +18,6 @@ from threadpoolctl import ThreadpoolController
 
 from fastface.types import DOUBLE_COSINE, FloatArray
 
-__all__ = [
-    "BLOCK_ROWS",
-    "References",
-    "blas_threads",
-    "cosine_blocks",
-    "cosines",
-    "distinct_rows",
-    "near_rows",
-    "normalize_rows",
-    "one_thread",
-    "row_blocks",
-    "widen",
-]
-
 BLOCK_ROWS = 8192
 """Rows of a block: 32 MiB of float64 at 512 components."""
 

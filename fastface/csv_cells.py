@@ -1,12 +1,11 @@
 """Cells and files of the tables: RFC 4180, digits that do not depend on the locale. `tables` tells the whole form."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fastface.files import atomic_path
-
-__all__ = ["Cells", "clock_cell", "pixels_cell", "score_cell", "seconds_cell", "write_csv"]
 
 Cells = Sequence[str | int]
 """One row. Texts that users chose have gone through `names.text_cell`."""
@@ -19,13 +18,24 @@ def write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
         SpaceError: No space is left.
     """
     count = 0
+    with open_csv(path, columns) as write_row:
+        for row in rows:
+            write_row(row)
+            count += 1
+    return count
+
+
+@contextmanager
+def open_csv(path: Path, columns: Cells) -> Iterator[Callable[[Cells], object]]:
+    """Write a table row by row, header first; the file is there once the context ends without an error.
+
+    Raises:
+        SpaceError: No space is left.
+    """
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(columns)
-        for row in rows:
-            writer.writerow(row)
-            count += 1
-    return count
+        yield writer.writerow
 
 
 # The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.

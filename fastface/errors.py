@@ -22,24 +22,6 @@ A message gives the value, what was allowed, and what to do. Errors of libraries
 from pathlib import Path
 from typing import ClassVar
 
-__all__ = [
-    "BackendError",
-    "ConfigError",
-    "DeviceLostError",
-    "ExportError",
-    "FaceIndexError",
-    "FastfaceError",
-    "InputError",
-    "InterruptError",
-    "LockedError",
-    "ModelError",
-    "ReferenceImageError",
-    "SpaceError",
-    "StoreError",
-    "VideoError",
-    "WorkerError",
-]
-
 
 class FastfaceError(Exception):
     """The root of the tree; `exit_code` is what the command line ends with."""

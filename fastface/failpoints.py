@@ -11,8 +11,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
-
-__all__ = ["ACTIONS", "fail_point"]
+from typing import NamedTuple
 
 
 def _error(number: int) -> Callable[[], None]:
@@ -39,15 +38,21 @@ ACTIONS: dict[str, Callable[[], None]] = {
 _EVERY = "every"
 
 
-def _read_plan(plan: str) -> tuple[str, str, int]:
-    """(place, action, visit) of a plan; checked here, since a misspelt plan would never fail."""
+class _Plan(NamedTuple):
+    name: str
+    action: str
+    visit: int  # 0: every visit
+
+
+def _read_plan(plan: str) -> _Plan:
+    """Read a plan; it is checked here, since a misspelt plan would never fail."""
     name, _, how = plan.partition(":")
     action, _, nth = how.partition(":")
     if nth == _EVERY:
         nth = "0"
     if action not in ACTIONS or not (nth or "1").isdecimal():
         raise ValueError(f"FASTFACE_FAILPOINT={plan!r} is not name:action:nth, the action one of {', '.join(ACTIONS)}")
-    return name, action, int(nth or 1)
+    return _Plan(name, action, int(nth or 1))
 
 
 _PLAN = _read_plan(os.environ["FASTFACE_FAILPOINT"]) if os.environ.get("FASTFACE_FAILPOINT") else None
@@ -67,7 +72,5 @@ def _visit(name: str) -> None:
         descriptor = os.open(_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.write(descriptor, f"{os.getpid()} {name}\n".encode())
         os.close(descriptor)
-    if _PLAN is not None:
-        planned, action, nth = _PLAN
-        if name == planned and nth in (0, _visits[name]):
-            ACTIONS[action]()
+    if _PLAN is not None and name == _PLAN.name and _PLAN.visit in (0, _visits[name]):
+        ACTIONS[_PLAN.action]()

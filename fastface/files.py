@@ -13,8 +13,6 @@ from pathlib import Path
 from fastface.errors import ConfigError, FastfaceError, SpaceError
 from fastface.failpoints import fail_point
 
-__all__ = ["PART_PREFIX", "atomic_path", "private_folder", "remove_empty", "remove_parts", "write_atomic"]
-
 PART_PREFIX = ".part-"
 
 _REFUSALS = frozenset(

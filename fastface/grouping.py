@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from fastface.types import Faces, FaceTracks, SampledFrames
 
-__all__ = ["TRACK_FACES", "Groups", "group_tracks", "summarize_tracks"]
-
 TRACK_FACES = 8
 """Faces of a track that make its mean: those of the best quality. More add what is turned or blurred."""
 
@@ -17,7 +15,7 @@ _LEAST_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class TrackGroups:
     """m rows of faces, of t tracks, in order of their numbers.
 
     Attributes:
@@ -35,7 +33,7 @@ class Groups:
     mean: npt.NDArray[np.float16]
 
 
-def group_tracks(faces: Faces, rows: npt.NDArray[np.int64], best: int) -> Groups:
+def group_tracks(faces: Faces, rows: npt.NDArray[np.int64], best: int) -> TrackGroups:
     """Groups some rows of a video's faces by track.
 
     Args:
@@ -53,7 +51,7 @@ def group_tracks(faces: Faces, rows: npt.NDArray[np.int64], best: int) -> Groups
     sums = np.add.reduceat(faces.embedding[top].astype(np.float64) * weights[:, None], begins)
     # Halves, as the faces' own: so the cosines are exact whatever the machine adds first.
     mean = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float16)
-    return Groups(rows, of, firsts, sizes, mean)
+    return TrackGroups(rows, of, firsts, sizes, mean)
 
 
 def summarize_tracks(faces: Faces, frames: SampledFrames) -> FaceTracks:

@@ -9,8 +9,6 @@ chapter 4), and never too lenient where the true tail is bounded, as that of a c
 import math
 from dataclasses import dataclass
 
-__all__ = ["ImpostorDistribution"]
-
 _TAIL_SHARE = 0.05
 """Share of the comparisons that reach `tail_start`."""
 

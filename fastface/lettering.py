@@ -12,8 +12,6 @@ from PIL import ImageFont, features
 
 from fastface.names import valid_text
 
-__all__ = ["Font", "lettering"]
-
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")

@@ -4,18 +4,6 @@ import hashlib
 import re
 from collections.abc import Collection, Sequence
 
-__all__ = [
-    "clean_text",
-    "counted",
-    "file_name",
-    "is_shown",
-    "label_name",
-    "safe_name",
-    "shortened",
-    "text_cell",
-    "valid_text",
-]
-
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, what Windows forbids, and `%`, which encoders read as a frame number."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -107,11 +95,11 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
+def pluralize(count: int, noun: str, plural: str = "") -> str:
     """`1 video`, `2 videos`; with a plural that is not regular, `2 near misses`."""
     return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
 
 
-def shortened(lines: Sequence[str], most: int) -> list[str]:
+def shorten_lines(lines: Sequence[str], most: int) -> list[str]:
     """The first lines, and how many more there are."""
     return [*lines[:most], *([f"and {len(lines) - most} more"] if len(lines) > most else [])]

@@ -3,8 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["suppress"]
-
 
 def suppress(boxes: npt.NDArray[np.float32], max_iou: float) -> npt.NDArray[np.int64]:
     """Greedy non-maximum suppression as insightface's SCRFD has it, sides counted in whole pixels (+ 1).

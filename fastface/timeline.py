@@ -14,20 +14,6 @@ import numpy as np
 
 from fastface.types import Hits, Span
 
-__all__ = [
-    "EVERYTHING",
-    "Interval",
-    "boundary_windows",
-    "build_spans",
-    "clamp",
-    "find_cell",
-    "group_hits",
-    "inner_cells",
-    "merge",
-    "split_intervals",
-    "subtract",
-]
-
 Interval = tuple[Fraction, Fraction]
 """[start, end) in seconds from the first frame."""
 

@@ -10,9 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fastface.distribution import DISTRIBUTION
 from fastface.errors import BackendError
-
-__all__ = ["ask", "processor_key", "read_answer"]
 
 _TIMEOUT_SECONDS = 180
 """A first start of CUDA on a cold machine compiles kernels; TensorRT builds the probe's engine in some ten seconds."""
@@ -73,7 +72,7 @@ def processor_key(distributions: Iterable[str]) -> str:
     """
     facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     stable = [line for line in facts.splitlines() if line.startswith(("model name", "flags", "Features", "CPU part"))]
-    versions = [f"{name} {_version(name)}" for name in ("fastface", *distributions)]
+    versions = [f"{name} {_version(name)}" for name in (DISTRIBUTION, *distributions)]
     limits = [f"{name}={os.environ[name]}" for name in _LIMITING if name in os.environ]
     return hashlib.sha256("\n".join([*stable, *versions, *limits]).encode()).hexdigest()[:16]
 

@@ -7,9 +7,14 @@ copy of small arrays down, all but a shape's first without Python's lock; the ou
 For batches of the usual shape there may be a CUDA graph: what the card does for one was captured, and is asked for
 with one call. It belongs to a session of its own, which sees no other shape: TensorRT's provider has one graph a
 session, and replays it whatever comes.
+
+Failures of a card are classified by ONNX Runtime's messages: Python gets no error codes. The runtime words them as
+`CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; …`, and its arena as `Failed to allocate memory
+for requested buffer of size …`; TensorRT, cuDNN and cuBLAS have words of their own.
 """
 
 import ctypes
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,13 +25,40 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.backends.cuda_errors import is_card_lost, is_out_of_memory
 from fastface.backends.nvidia import Copy, card_copy
 from fastface.backends.onnxruntime_loading import one_line, runtime_errors
 from fastface.backends.session import DeviceInfo, Tensor
 from fastface.errors import BackendError, DeviceLostError
 
-__all__ = ["CardSession"]
+_OUT_OF_MEMORY = re.compile(
+    r"CUDA (?:failure|error) 2\b|out of memory|OutOfMemory|Failed to allocate memory|_ALLOC_FAILED"
+    r"|Available memory of \d+ is smaller than requested",
+    re.IGNORECASE,
+)
+
+# cudaError_t of driver_types.h: those after which every call of the process fails with the same.
+_LASTING = (
+    "4|46|100|101|214|219|220|226"  # driver going down, card gone or unavailable, ECC, NVLink, contained by the driver
+    "|700|702|709|710|714|715|716|717|718|719|721|999"  # illegal address … launch failure, unknown
+)
+_LOST = re.compile(
+    rf"CUDA (?:failure|error) (?:{_LASTING})\b"
+    r"|illegal memory access|illegal instruction|misaligned address|unspecified launch failure|launch timed out"
+    r"|device-side assert|hardware stack error|uncorrectable (?:ECC|NVLink)|driver shutting down|GPU is lost"
+    r"|CUDNN_STATUS_(?:EXECUTION_FAILED|MAPPING_ERROR|INTERNAL_ERROR)|CUBLAS_STATUS_(?:EXECUTION_FAILED|MAPPING_ERROR)",
+    re.IGNORECASE,
+)
+
+
+def is_out_of_memory(message: str) -> bool:
+    """Return whether the card had too little free memory: fewer pictures at once may fit."""
+    return bool(_OUT_OF_MEMORY.search(message)) and not is_card_lost(message)
+
+
+def is_card_lost(message: str) -> bool:
+    """Return whether the process's hold on the card is broken for good ("sticky"): only another process can go on."""
+    return bool(_LOST.search(message))
+
 
 _MAX_BOUND = 12
 """Shapes whose buffers are kept. Faces come in six sizes of batch, canvases of a run in two or three."""
@@ -141,11 +173,11 @@ class CardSession:
 
         pictures = draw_pictures(*usual[:3])
         batches = [pictures, np.zeros_like(pictures), pictures]
-        expected = [self.run(batch) for batch in batches]
+        expected = [self.infer(batch) for batch in batches]
         if self._most is not None:
             self.capture = f"no CUDA graph: {len(pictures)} pictures at once do not fit the card's memory"
             return
-        plain = _least_seconds(self.run, pictures)
+        plain = _least_seconds(self.infer, pictures)
         failures: tuple[type[Exception], ...] = (BackendError, *runtime_errors())
         try:
             captured = _Bound(self._runtime, open_capturing(), usual, self._place, expected[0])
@@ -167,7 +199,7 @@ class CardSession:
             f"{plain * 1e3:.2f} without"
         )
 
-    def run(self, batch: _Batch) -> tuple[Tensor, ...]:
+    def infer(self, batch: _Batch) -> tuple[Tensor, ...]:
         """See `Session.run`.
 
         Raises:

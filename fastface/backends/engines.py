@@ -26,8 +26,6 @@ from fastface.backends.session import DeviceInfo, Precision, ShapeRange
 from fastface.errors import BackendError
 from fastface.files import write_atomic
 
-__all__ = ["EngineNote", "build_engine", "engine_note", "open_engine"]
-
 _NOTE = "built.json"
 
 
@@ -161,7 +159,7 @@ def _num_files(order: _Order) -> int:
 def _open_built(runtime: ModuleType, order: _Order) -> CardSession:
     """A session whose engine is there: the first run builds it."""
     session = CardSession(runtime, _open(runtime, order), order.device)
-    session.run(np.zeros(order.shapes.usual, np.uint8))
+    session.infer(np.zeros(order.shapes.usual, np.uint8))
     return session
 
 
@@ -174,7 +172,7 @@ def _difference(runtime: ModuleType, order: _Order, session: CardSession) -> str
     cpu = replace(order.device, provider="CPU", precision="float32")
     inner = open_inner(runtime, order.graph, cpu, order.threads, [])
     exact = inner.run(None, {inner.get_inputs()[0].name: pictures[:NUM_PICTURES]})
-    batches = [session.run(pictures[begin : begin + count]) for begin in range(0, NUM_PICTURES, count)]
+    batches = [session.infer(pictures[begin : begin + count]) for begin in range(0, NUM_PICTURES, count)]
     quick = [np.concatenate(pieces)[:NUM_PICTURES] for pieces in zip(*batches, strict=True)]
     return disagreement(exact, quick, LIMITS[order.device.precision])
 

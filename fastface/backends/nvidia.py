@@ -9,27 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fastface.backends.session import Provider
+from fastface.distribution import Extra, describe_install, describe_reinstall
 from fastface.errors import BackendError
-
-__all__ = [
-    "Card",
-    "Copy",
-    "card_copy",
-    "card_present",
-    "installed_versions",
-    "load_cuda",
-    "load_tensorrt",
-    "missing_packages",
-    "page_lock",
-    "query_card",
-    "require_driver",
-    "require_library",
-    "tensorrt_version_text",
-]
 
 _DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
-_EXTRAS: dict[Provider, str] = {"CUDA": "cuda", "TensorRT": "gpu", "CPU": "cpu"}
+_EXTRAS: dict[Provider, Extra] = {"CUDA": "cuda", "TensorRT": "gpu", "CPU": "cpu"}
 _RUNTIME_LIBRARIES = ("libcudart.so.13", "libcudart.so.12")
 _TENSORRT_LIBRARIES = ("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10")
 
@@ -77,6 +62,11 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
+def required_extra(provider: Provider) -> Extra:
+    """Return the extra that brings ONNX Runtime with a provider."""
+    return _EXTRAS[provider]
+
+
 def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_driver: bool) -> str | None:
     """One line of what stands in the way of a provider, by the packages alone, with the remedy; None if nothing does.
 
@@ -85,9 +75,9 @@ def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_dr
         installed: As `installed_versions` gives it.
         has_driver: Whether there is an NVIDIA driver.
     """
-    install = f"pip install 'fastface[{_EXTRAS[provider]}]'"
+    extra = _EXTRAS[provider]
     if not installed:
-        return f"ONNX Runtime is not installed; install it: {install}"
+        return f"ONNX Runtime is not installed; {describe_install(extra)}"
     if provider == "CPU":
         return None
     if not has_driver:
@@ -98,10 +88,10 @@ def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_dr
     if len(installed) > 1:
         return (
             "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files; "
-            f"to fix it: pip uninstall -y onnxruntime onnxruntime-gpu && {install}"
+            f"{describe_reinstall(extra)}"
         )
     if "onnxruntime-gpu" not in installed:
-        return f"the installed onnxruntime is the CPU's; to fix it: pip uninstall -y onnxruntime && {install}"
+        return f"the installed onnxruntime is the CPU's; {describe_reinstall(extra)}"
     return None
 
 
@@ -120,8 +110,7 @@ def require_library(name: str, what: str, provider: Provider) -> ctypes.CDLL:
         return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
     except OSError as error:
         raise BackendError(
-            f"{Path(name).name} ({what}) cannot be loaded: {error}; "
-            f"install it: pip install 'fastface[{_EXTRAS[provider]}]'"
+            f"{Path(name).name} ({what}) cannot be loaded: {error}; {describe_install(_EXTRAS[provider])}"
         ) from error
 
 

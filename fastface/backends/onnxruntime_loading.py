@@ -9,22 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fastface.backends.nvidia import card_present, installed_versions, load_cuda, missing_packages
+from fastface.backends.nvidia import card_present, installed_versions, load_cuda, missing_packages, required_extra
 from fastface.backends.provider_options import cuda_options, session_entries
 from fastface.backends.session import DeviceInfo, Provider
+from fastface.distribution import describe_reinstall
 from fastface.errors import BackendError
-
-__all__ = [
-    "PROVIDER_NAMES",
-    "Providers",
-    "load_runtime",
-    "one_line",
-    "open_inner",
-    "open_on_card",
-    "runtime_cuda_major",
-    "runtime_errors",
-    "shortfall",
-]
 
 PROVIDER_NAMES: dict[Provider, str] = {
     "CPU": "CPUExecutionProvider",
@@ -64,14 +53,14 @@ def load_runtime(provider: Provider) -> ModuleType:
     except ImportError as error:
         raise BackendError(
             f"onnxruntime is installed but cannot be loaded ({one_line(error)}); "
-            "to fix it: pip install --force-reinstall the package that pip list shows"
+            f"{describe_reinstall(required_extra(provider))}"
         ) from error
     onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
     if PROVIDER_NAMES[provider] not in onnxruntime.get_available_providers():
         raise BackendError(
             f"onnxruntime {onnxruntime.__version__} was built without {provider}; it has: "
             f"{', '.join(onnxruntime.get_available_providers())}; "
-            "to fix it: pip install --force-reinstall 'fastface[gpu]'"
+            f"{describe_reinstall(required_extra(provider))}"
         )
     if provider != "CPU":
         load_cuda(runtime_cuda_major(onnxruntime), provider)
@@ -121,7 +110,7 @@ def open_inner(
     if session.get_providers()[0] != PROVIDER_NAMES[device.provider]:
         raise BackendError(
             f"{device.provider} was wanted, but ONNX Runtime uses {session.get_providers()[0]}; "
-            "a library of the card is missing or does not match: pip install 'fastface[gpu]' brings those that do"
+            f"a library of the card is missing or does not match; {describe_reinstall(required_extra(device.provider))}"
         )
     return session
 

@@ -19,12 +19,10 @@ from fastface.backends.onnxruntime_loading import (
     open_on_card,
     runtime_cuda_major,
     runtime_errors,
-    shortfall,
 )
+from fastface.backends.onnxruntime_loading import shortfall as shortfall  # noqa: PLC0414 - registry calls it here
 from fastface.backends.session import DeviceInfo, Precision, Provider, Session, ShapeRange, Tensor
 from fastface.errors import BackendError
-
-__all__ = ["OnnxRuntimeSession", "describe", "open_session", "shortfall"]
 
 
 def describe(provider: Provider, card: int = 0) -> DeviceInfo:
@@ -72,7 +70,7 @@ class OnnxRuntimeSession:
         self._input_name = str(entry.name)
         self.input_shape = tuple(size if isinstance(size, int) else None for size in entry.shape)
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
+    def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """See `Session.run`."""
         try:
             return tuple(self._inner.run(None, {self._input_name: np.ascontiguousarray(batch)}))

@@ -24,8 +24,6 @@ import numpy.typing as npt
 from fastface.backends.session import DeviceInfo, Precision, Provider, ShapeRange, Tensor
 from fastface.errors import BackendError
 
-__all__ = ["OpenVinoSession", "compile_options", "describe", "open_session", "shortfall"]
-
 _INSTALL = "install it: pip install openvino"  # the extra cpu would put another onnxruntime over a card's
 _MAX_COMPILED = 12
 """Networks compiled for one size of picture each that are kept; each holds 20 to 100 MB. A film needs up to four:
@@ -132,7 +130,7 @@ class OpenVinoSession:
         self.input_shape = tuple(None if size.is_dynamic else int(size.get_length()) for size in dimensions)
         self.device = device
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
+    def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """See `Session.run`. The last pictures stay referenced until the next call with pictures of their size."""
         # OpenVINO reads writeable, contiguous memory in place, and never writes to it; else this copies.
         batch = np.require(batch, requirements=["C", "W"])

@@ -9,8 +9,6 @@ import numpy.typing as npt
 from fastface.backends.session import Precision, Tensor
 from fastface.suppression import suppress
 
-__all__ = ["LIMITS", "Limits", "Pairs", "disagreement", "pair_detections"]
-
 _FACE = 15
 """Columns of a face's row: score, box, landmarks."""
 
@@ -27,7 +25,7 @@ _LEAST_LENGTH = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PrecisionLimits:
     """Limits for the difference between a lower precision and float32."""
 
     min_cosine: float  # of an embedding with its float32 self
@@ -38,20 +36,20 @@ class Limits:
     max_landmark: float
 
 
-LIMITS: dict[Precision, Limits] = {
+LIMITS: dict[Precision, PrecisionLimits] = {
     # 512 frames of films, 545 faces, det_500m: scores move by up to 0.073 (mean -0.001), landmarks by 0.2 % of the
     # face's width in the median and 6.5 % at most, IoU 0.93; with weights of 4 instead of 8 significant bits by 0.30,
     # 3 % and 14 %, IoU 0.82. Embeddings of real faces: benchmarks/RESULTS.md, "Precision".
-    "bfloat16": Limits(0.99, 0.1, 0.01, 0.8, 0.007, 0.12),
+    "bfloat16": PrecisionLimits(0.99, 0.1, 0.01, 0.8, 0.007, 0.12),
     # The drawn faces: scores 0.006, landmarks 0.03 % and 0.4 %, IoU 0.995, cosine 0.9999. The band is bfloat16's, since
     # a network of 8-bit weights moves by 0.07 where a rounding tips over.
-    "float16": Limits(0.999, 0.1, 0.01, 0.9, 0.002, 0.03),
+    "float16": PrecisionLimits(0.999, 0.1, 0.01, 0.9, 0.002, 0.03),
 }
 """Of each precision that is lower than float32. On the drawn pictures the figures are like those of films."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class DetectionPairs:
     """Detections of float32 and of a lower precision in the same pictures.
 
     Rows are score, box, landmarks if the network gives them.
@@ -81,7 +79,7 @@ class Pairs:
         return _overlaps(self.exact[:, 1:5], self.quick[:, 1:5])
 
 
-def pair_detections(exact: Tensor, quick: Tensor, least: float) -> Pairs:
+def pair_detections(exact: Tensor, quick: Tensor, least: float) -> DetectionPairs:
     """Pair the detections of two runs over the same pictures, after threshold and suppression.
 
     Args:
@@ -104,7 +102,7 @@ def pair_detections(exact: Tensor, quick: Tensor, least: float) -> Pairs:
         missed.append(ours[~has_pair])
         added.append(theirs[free])
     found = np.array(pairs, np.float32).reshape(-1, 2, columns)
-    return Pairs(found[:, 0], found[:, 1], np.concatenate(missed), np.concatenate(added))
+    return DetectionPairs(found[:, 0], found[:, 1], np.concatenate(missed), np.concatenate(added))
 
 
 def _keep_detections(rows: Tensor, least: float, max_iou: float) -> npt.NDArray[np.float32]:
@@ -126,7 +124,7 @@ def _rule(rows: Tensor) -> tuple[float, float]:
     return _FACE_RULE if rows.shape[2] == _FACE else _PERSON_RULE
 
 
-def disagreement(exact: Sequence[Tensor], quick: Sequence[Tensor], limits: Limits) -> str | None:
+def disagreement(exact: Sequence[Tensor], quick: Sequence[Tensor], limits: PrecisionLimits) -> str | None:
     """Describe the results that are too far from float32; None if all are near enough.
 
     An output (N, D) holds embeddings, one (N, K, C) with C ≥ 5 detections: score, box, landmarks. Another output is
@@ -138,7 +136,7 @@ def disagreement(exact: Sequence[Tensor], quick: Sequence[Tensor], limits: Limit
     return next(filter(None, found), None)
 
 
-def _disagreement(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
+def _disagreement(exact: Tensor, quick: Tensor, limits: PrecisionLimits) -> str | None:
     if exact.shape != quick.shape:
         return f"an output of {quick.shape} instead of {exact.shape}"
     if not np.isfinite(quick).all():
@@ -150,7 +148,7 @@ def _disagreement(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
     return _far_value(exact, quick, limits)
 
 
-def _far_embedding(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
+def _far_embedding(exact: Tensor, quick: Tensor, limits: PrecisionLimits) -> str | None:
     products = np.einsum("nd,nd->n", exact, quick, dtype=np.float64)
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(quick, axis=1)
     lost = (np.linalg.norm(exact, axis=1) > 0) & (lengths == 0)
@@ -159,7 +157,7 @@ def _far_embedding(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
     return f"an embedding with a cosine of {(products / np.maximum(lengths, _LEAST_LENGTH)).min():.4f} to its own"
 
 
-def _far_detection(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
+def _far_detection(exact: Tensor, quick: Tensor, limits: PrecisionLimits) -> str | None:
     threshold = _rule(exact)[0]
     pairs = pair_detections(exact, quick, threshold - limits.band)
     # Clear detections keep their counterpart; one between the threshold and the band may fall below it, not out of it.
@@ -171,7 +169,7 @@ def _far_detection(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
     return _far_pair(pairs, limits)
 
 
-def _far_pair(pairs: Pairs, limits: Limits) -> str | None:
+def _far_pair(pairs: DetectionPairs, limits: PrecisionLimits) -> str | None:
     moves, landmarks = pairs.score_moves, pairs.landmark_moves
     if (most := np.abs(moves).max()) > limits.band:
         return f"a score {most:.3f} off"
@@ -188,7 +186,7 @@ def _far_pair(pairs: Pairs, limits: Limits) -> str | None:
     return f"a landmark {most:.1%} of the face's width off" if most > limits.max_landmark else None
 
 
-def _far_value(exact: Tensor, quick: Tensor, limits: Limits) -> str | None:
+def _far_value(exact: Tensor, quick: Tensor, limits: PrecisionLimits) -> str | None:
     """Return the largest difference of values that are no detections, or of scores far from the threshold."""
     largest = max(1.0, float(np.abs(exact).max(initial=0)))
     most = float(np.abs(exact - quick).max(initial=0)) / largest

@@ -19,8 +19,6 @@ from fastface.backends import onnxruntime_session, openvino_session
 from fastface.backends.session import DeviceInfo, Session, ShapeRange
 from fastface.errors import BackendError
 
-__all__ = ["check_device", "main", "write_probe_graph"]
-
 _MODULES = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
 _SHAPE = (1, 8, 8, 3)
 
@@ -54,7 +52,7 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     """
     picture = np.arange(np.prod(_SHAPE), dtype=np.uint8).reshape(_SHAPE)
     try:
-        (doubled,) = _open_session(device, folder).run(picture)
+        (doubled,) = _open_session(device, folder).infer(picture)
     except BackendError as error:
         # The folder is another at every check, and one fault must be one line wherever it comes from.
         told = str(error).replace(f"{folder}{os.sep}", "")

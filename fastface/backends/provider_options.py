@@ -5,8 +5,6 @@ from pathlib import Path
 
 from fastface.backends.session import DeviceInfo, Precision, ShapeRange
 
-__all__ = ["cuda_options", "engine_folder", "profile_text", "session_entries", "tensorrt_options"]
-
 
 def session_entries() -> dict[str, str]:
     """Configuration entries of a session."""

@@ -15,8 +15,6 @@ from fastface.backends.session import Backend, DeviceInfo, Precision, Provider, 
 from fastface.errors import BackendError, FastfaceError
 from fastface.files import write_atomic
 
-__all__ = ["DEVICES", "judge_precision", "open_session", "resolve_device", "select_device"]
-
 _NOTE_VERSION = 2
 """Raised whenever the same device or the same network is judged otherwise, so that old notes are not taken for new."""
 

@@ -10,8 +10,6 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Backend", "DeviceInfo", "Precision", "Provider", "Session", "ShapeRange", "Tensor"]
-
 Tensor = npt.NDArray[Any]
 Backend = Literal["onnxruntime", "openvino"]
 Provider = Literal["CPU", "CUDA", "TensorRT"]
@@ -83,7 +81,7 @@ class Session(Protocol):
     """Whether each picture of a batch is computed by itself: its bits then do not depend on what is beside it, and a
     batch may have any size at no cost."""
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
+    def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """The network's outputs for one batch.
 
         Args:

@@ -17,8 +17,6 @@ from fastface.backends.session import DeviceInfo, Precision, ShapeRange, Tensor
 from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures
 from fastface.errors import BackendError
 
-__all__ = ["compare", "main"]
-
 _MODULES = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
 
 
@@ -51,7 +49,7 @@ def _compute(graph: Path, device: DeviceInfo, precision: Precision, size: tuple[
             cache_folder=Path(folder),
             shapes=ShapeRange((1, *size, 3), shape, shape),
         )
-        outputs: tuple[Tensor, ...] = session.run(draw_pictures(*shape[:3]))
+        outputs: tuple[Tensor, ...] = session.infer(draw_pictures(*shape[:3]))
         return outputs
 
 

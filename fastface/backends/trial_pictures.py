@@ -12,8 +12,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NUM_PICTURES", "draw_pictures"]
-
 NUM_PICTURES = 8
 """Different pictures."""
 

@@ -8,20 +8,18 @@ import numpy.typing as npt
 from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track
 from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings
 from fastface.census.clusters.statistics import frame_mates
-from fastface.census.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
-from fastface.census.track_table import Roll
+from fastface.census.clusters.unseen_bodies import SEEN, BodyStretches, owners, stretches
+from fastface.census.track_table import TrackTable
 from fastface.index.store import VideoIndex
-from fastface.names import counted
-from fastface.runtime.context import Desk
+from fastface.names import pluralize
+from fastface.runtime.context import RunContext
 from fastface.types import Bodies, Faces, Tracks
-
-__all__ = ["Unseen", "read_bodies", "take_unseen"]
 
 _Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class BodyOnlyStretches:
     """All stretches of an index in which only a person's body is visible.
 
     Attributes:
@@ -41,12 +39,12 @@ class Unseen:
     cluster: _Rows
 
 
-def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections) -> Unseen:
+def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, corrections: Corrections) -> BodyOnlyStretches:
     """Reads all bodies of the index, one video at a time.
 
     Args:
-        desk: The command's.
-        roll: All tracks of faces.
+        context: The command's.
+        table: All tracks of faces.
         cluster: (t,) of each; NO_CLUSTER of those too poor to tell.
         corrections: What was said of bodies.
 
@@ -58,15 +56,15 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
     parts, owner = [Tracks.empty(0)], [np.empty(0, np.int64)]
     pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
     anchored, count, num_read = dict[Anchor, int](), 0, 0
-    for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
-        desk.interruption.check()
+    for video, (record, facts) in enumerate(zip(table.records, table.facts, strict=True)):
+        context.interruption.check()
         spoken_of = anchors.get(facts.video_id, ())
-        read = _read_bodies(desk, roll, cluster, video, lean=not spoken_of)
+        read = _read_bodies(context, table, cluster, video, lean=not spoken_of)
         if read is None:
             continue
         num_read += 1
         bodies, faces, found = read
-        mates, frames = _mates(bodies, faces, found, roll.tracks.rows_of(video).start, len(roll.tracks) + count)
+        mates, frames = _mates(bodies, faces, found, table.tracks.video_rows(video).start, len(table.tracks) + count)
         pairs.append(mates)
         seconds.append(frames * np.float64(facts.period))
         for anchor in spoken_of:
@@ -76,22 +74,22 @@ def take_unseen(desk: Desk, roll: Roll, cluster: _Rows, corrections: Corrections
         parts.append(found.tracks)
         owner.append(found.owner)
         count += len(found.tracks)
-    if 0 < num_read < len(roll.facts):
-        desk.observer.note(
-            f"persons were followed in {num_read} of {counted(len(roll.facts), 'video')}; "
+    if 0 < num_read < len(table.facts):
+        context.observer.note(
+            f"persons were followed in {num_read} of {pluralize(len(table.facts), 'video')}; "
             "in the others they count only while the face is seen"
         )
     tracks = Tracks.concatenate(parts)
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
     first = int(cluster.max(initial=NO_CLUSTER)) + 1
-    seen = {anchor: int(cluster[row]) for anchor, row in roll.anchored.items()}
+    seen = {anchor: int(cluster[row]) for anchor, row in table.anchored.items()}
     told = np.concatenate(owner)
     joined = _join_owners(_name_owners(told, first), first, anchored, seen, corrections)
-    return Unseen(tracks, joined, told == NO_CLUSTER, meetings, anchored, cluster)
+    return BodyOnlyStretches(tracks, joined, told == NO_CLUSTER, meetings, anchored, cluster)
 
 
 def read_bodies(
-    desk: Desk, roll: Roll, unseen: Unseen, video: int, *, lean: bool = True
+    context: RunContext, table: TrackTable, unseen: BodyOnlyStretches, video: int, *, lean: bool = True
 ) -> tuple[Bodies, _Rows] | None:
     """The bodies of a video, and (n,) the row of each in `unseen`; SEEN where a body adds nothing.
 
@@ -100,24 +98,24 @@ def read_bodies(
     Raises:
         FaceIndexError: The index is damaged.
     """
-    read = _read_bodies(desk, roll, unseen.cluster, video, lean=lean)
+    read = _read_bodies(context, table, unseen.cluster, video, lean=lean)
     if read is None:
         return None
     bodies, _, found = read
-    return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.tracks.rows_of(video).start)
+    return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.tracks.video_rows(video).start)
 
 
 def _read_bodies(
-    desk: Desk, roll: Roll, cluster: _Rows, video: int, *, lean: bool
-) -> tuple[Bodies, Faces, Stretches] | None:
-    record, facts, own = roll.records[video], roll.facts[video], roll.tracks.rows_of(video)
-    index = VideoIndex(desk.out.index, record.video_id)
+    context: RunContext, table: TrackTable, cluster: _Rows, video: int, *, lean: bool
+) -> tuple[Bodies, Faces, BodyStretches] | None:
+    record, facts, own = table.records[video], table.facts[video], table.tracks.video_rows(video)
+    index = VideoIndex(context.out.index, record.video_id)
     bodies = index.bodies(lean=lean)
     if bodies is None:
         return None
     assert record.info is not None
     faces = index.faces()
-    of_faces = cluster[own][np.searchsorted(roll.tracks.number[own], faces.tracks)]
+    of_faces = cluster[own][np.searchsorted(table.tracks.number[own], faces.tracks)]
     found = stretches(
         bodies,
         owners(bodies, faces, of_faces),
@@ -128,7 +126,7 @@ def _read_bodies(
     return bodies, faces, found
 
 
-def _mates(bodies: Bodies, faces: Faces, found: Stretches, first_face: int, first_body: int) -> tuple[_Rows, _Rows]:
+def _mates(bodies: Bodies, faces: Faces, found: BodyStretches, first_face: int, first_body: int) -> tuple[_Rows, _Rows]:
     """Every two tracks that are on screen together, at least one of them of bodies, and in how many frames."""
     telling = np.flatnonzero(found.of != SEEN)
     _, face_row = np.unique(faces.tracks, return_inverse=True)

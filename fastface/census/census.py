@@ -13,35 +13,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.body_only import Unseen, take_unseen
+from fastface.census.body_only import BodyOnlyStretches, read_bodies, take_unseen
 from fastface.census.clusters.clustering import STRICTER
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.neighbours import is_quick
 from fastface.census.clusters.numbering import Assignment, CensusTracks, Numbering
-from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings, ranked, renumber, summarize_persons
+from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings, rank_clusters, renumber, summarize_persons
+from fastface.census.clusters.unseen_bodies import SEEN
 from fastface.census.identity_matching import known_persons, pick_threshold
-from fastface.census.photo_names import name_by_photos, source_of
-from fastface.census.screen_time import counted_once
-from fastface.census.track_clustering import linked, rejected, spoken_of
-from fastface.census.track_table import Roll, take_roll
+from fastface.census.photo_names import name_by_photos, source_key
+from fastface.census.track_clustering import cluster_table, find_rejected, rejected_rows
+from fastface.census.track_table import TrackTable, take_roll
 from fastface.config import PeopleConfig
+from fastface.distribution import describe_install
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.files import write_atomic
-from fastface.runtime.context import Desk
-from fastface.types import Person
-
-__all__ = [
-    "MOST_ANCHORS",
-    "Census",
-    "corrections_path",
-    "forget_shown",
-    "name_of",
-    "note_shown",
-    "shown_census",
-    "take_census",
-    "undo_path",
-    "with_shown_settings",
-]
+from fastface.index.store import VideoIndex
+from fastface.runtime.context import RunContext
+from fastface.types import Person, Tracks
 
 MOST_ANCHORS = 32
 """Tracks of a person that a correction names: its best ones."""
@@ -57,7 +46,7 @@ class Census:
     """Everyone.
 
     Attributes:
-        roll: All tracks.
+        table: All tracks.
         label: (t,) the place of each track's person, NO_CLUSTER for none.
         unseen: Stretches in which only bodies are seen.
         unseen_label: (u,) as `label`, of these.
@@ -72,9 +61,9 @@ class Census:
         assignment: Which number each person has, and what became of other numbers.
     """
 
-    roll: Roll
+    table: TrackTable
     label: npt.NDArray[np.int64]
-    unseen: Unseen
+    unseen: BodyOnlyStretches
     unseen_label: npt.NDArray[np.int64]
     persons: tuple[Person, ...]
     centroid: npt.NDArray[np.float16]
@@ -91,106 +80,108 @@ class Census:
         return np.flatnonzero(np.isin(self.unseen_label, places))
 
 
-def corrections_path(desk: Desk) -> Path:
+def corrections_path(context: RunContext) -> Path:
     """Return the file with the user's corrections."""
-    return desk.out.state / "corrections.json"
+    return context.out.state / "corrections.json"
 
 
-def undo_path(desk: Desk) -> Path:
+def undo_path(context: RunContext) -> Path:
     """Return the file with the last corrections, which can be taken back."""
-    return desk.out.state / "corrections.undo.jsonl"
+    return context.out.state / "corrections.undo.jsonl"
 
 
-def note_shown(desk: Desk, census: Census) -> None:
+def note_shown(context: RunContext, census: Census) -> None:
     """Notes which census the user was shown: its numbers, its settings, and a digest of who is who.
 
     Raises:
         SpaceError: No space is left.
     """
-    path = _numbers_path(desk)
-    Numbering.load(path).updated(census.tracks, census.assignment).save(path)
-    store = desk.config.people.store
+    path = _numbers_path(context)
+    Numbering.load(path).with_census(census.tracks, census.assignment).save(path)
+    store = context.config.people.store
     where = store if not store or "://" in store else str(Path(store).absolute())
-    settings = desk.config.people.model_dump(mode="json") | {
-        "link_threshold": pick_threshold(desk),
+    settings = context.config.people.model_dump(mode="json") | {
+        "link_threshold": pick_threshold(context),
         "store": where,
     }
-    content = {"schema_version": _SHOWN_VERSION, "settings": settings, "census": name_of(census)}
-    write_atomic(_shown_path(desk), json.dumps(content, indent=1) + "\n", private=True)
+    content = {"schema_version": _SHOWN_VERSION, "settings": settings, "census": census_digest(census)}
+    write_atomic(_shown_path(context), json.dumps(content, indent=1) + "\n", private=True)
 
 
-def forget_shown(desk: Desk) -> None:
+def forget_shown(context: RunContext) -> None:
     """Before files of another census are written: a number must not mean a person of the one before."""
-    _shown_path(desk).unlink(missing_ok=True)
+    _shown_path(context).unlink(missing_ok=True)
 
 
-def shown_census(desk: Desk, corrections: Corrections, name: str = "") -> tuple[Desk, Census]:
+def shown_census(context: RunContext, corrections: Corrections, name: str = "") -> tuple[RunContext, Census]:
     """The census that the user was shown last, and the desk with its settings.
 
     It is taken again: the index, the settings and the corrections make it, and nothing else.
 
     Args:
-        desk: The command's.
+        context: The command's.
         corrections: What the user said.
-        name: Of the census that is meant, if that is known: see `name_of`.
+        name: Of the census that is meant, if that is known: see `census_digest`.
 
     Raises:
         ConfigError: There was none, or another one, or it would be another one by now: numbers would mean other
             persons.
         FaceIndexError, StoreError, InterruptError: As `take_census`.
     """
-    settings, numbered = _read_shown(desk)
+    settings, numbered = _read_shown(context)
     if settings is None:
-        raise ConfigError(f"no persons are listed in {str(desk.out.root)!r} yet: {_count_again(desk)}")
+        raise ConfigError(f"no persons are listed in {str(context.out.root)!r} yet: {_count_again(context)}")
     if name and name != numbered:
         raise ConfigError("the persons have new numbers since that page was made: open people.html again")
-    desk = replace(desk, config=desk.config.model_copy(update={"people": settings}))
-    census = take_census(desk, corrections)
-    if name_of(census) != numbered:
+    context = replace(context, config=context.config.model_copy(update={"people": settings}))
+    census = take_census(context, corrections)
+    if census_digest(census) != numbered:
         raise ConfigError(
             "who is who has changed since persons were numbered, by a scan, a correction, or in how neighbours are "
-            f"found: {_count_again(desk)}"
+            f"found: {_count_again(context)}"
         )
-    return desk, census
+    return context, census
 
 
-def with_shown_settings(desk: Desk) -> Desk:
+def with_shown_settings(context: RunContext) -> RunContext:
     """The desk with the settings of the census that the user was shown last; its own if there was none.
 
     Raises:
         FaceIndexError: The note of it is damaged.
     """
-    settings, _ = _read_shown(desk)
-    return desk if settings is None else replace(desk, config=desk.config.model_copy(update={"people": settings}))
+    settings, _ = _read_shown(context)
+    return (
+        context if settings is None else replace(context, config=context.config.model_copy(update={"people": settings}))
+    )
 
 
-def _read_shown(desk: Desk) -> tuple[PeopleConfig | None, str]:
+def _read_shown(context: RunContext) -> tuple[PeopleConfig | None, str]:
     """The settings and the name of the census that the user was shown last; None and nothing if there was none."""
     try:
-        shown = json.loads(_shown_path(desk).read_text(encoding="utf-8"))
+        shown = json.loads(_shown_path(context).read_text(encoding="utf-8"))
         if shown["schema_version"] != _SHOWN_VERSION:
             return None, ""
         return PeopleConfig.model_validate(shown["settings"]), shown["census"]
     except FileNotFoundError:
         return None, ""
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FaceIndexError(f"cannot read {str(_shown_path(desk))!r}: {error}; {_count_again(desk)}") from error
+        raise FaceIndexError(f"cannot read {str(_shown_path(context))!r}: {error}; {_count_again(context)}") from error
 
 
-def _count_again(desk: Desk) -> str:
-    return f"run fastface people -o {shlex.quote(str(desk.out.root))}"
+def _count_again(context: RunContext) -> str:
+    return f"run fastface people -o {shlex.quote(str(context.out.root))}"
 
 
-def _shown_path(desk: Desk) -> Path:
-    return desk.out.state / "people.json"
+def _shown_path(context: RunContext) -> Path:
+    return context.out.state / "people.json"
 
 
-def name_of(census: Census) -> str:
+def census_digest(census: Census) -> str:
     """Name a census by a digest of its tracks, persons and numbers."""
     digest = hashlib.sha256()
-    for record, facts in zip(census.roll.records, census.roll.facts, strict=True):
+    for record, facts in zip(census.table.records, census.table.facts, strict=True):
         digest.update(f"{facts.video_id}\n{record.fingerprint}\n".encode("utf-8", "surrogatepass"))
-    tracks, unseen = census.roll.tracks, census.unseen.tracks
+    tracks, unseen = census.table.tracks, census.unseen.tracks
     for column in (
         *(tracks.video, tracks.number, census.label),
         *(unseen.video, unseen.number, census.unseen.owner, census.unseen_label),
@@ -200,7 +191,7 @@ def name_of(census: Census) -> str:
     return digest.hexdigest()[:_NAME_LENGTH]
 
 
-def take_census(desk: Desk, corrections: Corrections) -> Census:
+def take_census(context: RunContext, corrections: Corrections) -> Census:
     """Counts everyone in the index.
 
     Raises:
@@ -208,28 +199,28 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         StoreError: The identity store cannot be used.
         InterruptError: The user stopped it.
     """
-    settings = desk.config.people
-    roll = take_roll(desk, corrections)
-    if not is_quick(len(roll.tracks)):
-        desk.observer.note(
-            f"{len(roll.tracks)} tracks: each is compared with each, which takes hours; "
-            "minutes with: pip install 'fastface[scale]'"
+    settings = context.config.people
+    table = take_roll(context, corrections)
+    if not is_quick(len(table.tracks)):
+        context.observer.note(
+            f"{len(table.tracks)} tracks: each is compared with each, which takes hours; "
+            f"FAISS makes it minutes; {describe_install('scale')}"
         )
-    label, centroid = linked(
-        roll, corrections, settings, pick_threshold(desk), desk.networks.models.thresholds.impostors
+    label, centroid = cluster_table(
+        table, corrections, settings, pick_threshold(context), context.networks.models.thresholds.impostors
     )
-    unseen = take_unseen(desk, roll, label, corrections)
+    unseen = take_unseen(context, table, label, corrections)
     meetings = Meetings(
-        np.concatenate([roll.meetings.pairs, unseen.meetings.pairs]),
-        np.concatenate([roll.meetings.seconds, unseen.meetings.seconds]),
+        np.concatenate([table.meetings.pairs, unseen.meetings.pairs]),
+        np.concatenate([table.meetings.seconds, unseen.meetings.seconds]),
     )
     whose = np.concatenate([label, unseen.owner])
-    tracks = counted_once(desk, roll, unseen, whose, meetings)
-    unwanted = rejected(corrections, roll, label, centroid, pick_threshold(desk) + STRICTER)
-    owners = unseen.owner[spoken_of(corrections, unseen.anchored)]
+    tracks = counted_once(context, table, unseen, whose, meetings)
+    unwanted = find_rejected(corrections, table, label, centroid, pick_threshold(context) + STRICTER)
+    owners = unseen.owner[rejected_rows(corrections, unseen.anchored)]
     is_rejected = np.isin(whose, [*unwanted, *owners[owners >= len(centroid)].tolist()])
     kept = np.where(is_rejected, NO_CLUSTER, whose)
-    order = ranked(
+    order = rank_clusters(
         tracks,
         kept,
         settings.rank,
@@ -238,28 +229,28 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
         top=settings.top,
     )
     person = renumber(kept, order)
-    persons = summarize_persons(tracks, person, roll.facts, meetings, settings.join_gap)
+    persons = summarize_persons(tracks, person, table.facts, meetings, settings.join_gap)
     seen = order[order < len(centroid)]
     rest = np.where(person == NO_CLUSTER, kept, NO_CLUSTER)
     listed, unlisted = person[: len(label)], rest[: len(label)]
-    named, identities = known_persons(desk, roll, listed, persons[: len(seen)], centroid[seen], unlisted=unlisted)
-    if roll.by_keyframes:
-        desk.observer.note("scanned by keyframes only: screen times are too small")
+    named, identities = known_persons(context, table, listed, persons[: len(seen)], centroid[seen], unlisted=unlisted)
+    if table.by_keyframes:
+        context.observer.note("scanned by keyframes only: screen times are too small")
     faces_of = np.bincount(rest[rest != NO_CLUSTER], tracks.faces[rest != NO_CLUSTER])
     seconds_of = np.bincount(rest[rest != NO_CLUSTER], tracks.seconds[rest != NO_CLUSTER])
     is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)
-    everyone = _numbering_tracks(desk, roll, unseen, person, centroid[seen])
-    assignment = Numbering.load(_numbers_path(desk)).assign(everyone, pick_threshold(desk))
+    everyone = _numbering_tracks(context, table, unseen, person, centroid[seen])
+    assignment = Numbering.load(_numbers_path(context)).assign(everyone, pick_threshold(context))
     return Census(
-        roll=roll,
+        table=table,
         label=listed,
         unseen=unseen,
         unseen_label=person[len(label) :],
-        persons=name_by_photos(desk, _with_numbers((*named, *persons[len(seen) :]), assignment), everyone),
+        persons=name_by_photos(context, _with_numbers((*named, *persons[len(seen) :]), assignment), everyone),
         centroid=centroid[seen],
         identities=identities,
         unlisted=(int((seconds_of > 0).sum() - is_passing.sum()), int(faces_of.sum())),
-        poor=int(roll.tracks.faces[label == NO_CLUSTER].sum()),
+        poor=int(table.tracks.faces[label == NO_CLUSTER].sum()),
         rejected=int(tracks.faces[is_rejected].sum()),
         passing=int(is_passing.sum()),
         tracks=everyone,
@@ -267,25 +258,29 @@ def take_census(desk: Desk, corrections: Corrections) -> Census:
     )
 
 
-def _numbers_path(desk: Desk) -> Path:
-    return desk.out.state / "numbers.npz"
+def _numbers_path(context: RunContext) -> Path:
+    return context.out.state / "numbers.npz"
 
 
 def _numbering_tracks(
-    desk: Desk, roll: Roll, unseen: Unseen, person: npt.NDArray[np.int64], centroid: npt.NDArray[np.float16]
+    context: RunContext,
+    table: TrackTable,
+    unseen: BodyOnlyStretches,
+    person: npt.NDArray[np.int64],
+    centroid: npt.NDArray[np.float16],
 ) -> CensusTracks:
     """All tracks of faces, and those body tracks that no face identifies, with the places of their persons."""
-    faces, bodies = roll.tracks, unseen.tracks[np.flatnonzero(unseen.is_faceless)]
+    faces, bodies = table.tracks, unseen.tracks[np.flatnonzero(unseen.is_faceless)]
     samples = np.concatenate([faces.faces, np.ones(len(bodies), np.int64)])
     return CensusTracks(
-        sources=[source_of(record) for record in roll.records],
+        sources=[source_key(record) for record in table.records],
         video=np.concatenate([faces.video, bodies.video]).astype(np.int64),
         is_body=np.arange(len(samples)) >= len(faces),
         number=np.concatenate([faces.number, bodies.number]),
         weight=np.maximum(samples, 1),
         place=np.concatenate([person[: len(faces)], person[len(faces) :][unseen.is_faceless]]),
         centroid=centroid,
-        contract=desk.networks.contract,
+        contract=context.networks.contract,
         num_persons=int(person.max(initial=NO_CLUSTER)) + 1,
     )
 
@@ -301,3 +296,55 @@ def _with_numbers(persons: Sequence[Person], assignment: Assignment) -> tuple[Pe
         )
         for person in persons
     )
+
+
+_Rows = npt.NDArray[np.int64]
+
+
+def counted_once(
+    context: RunContext, table: TrackTable, unseen: BodyOnlyStretches, label: _Rows, meetings: Meetings
+) -> Tracks:
+    """All tracks of faces, then those of bodies, each with the seconds of the frames that no track before it has.
+
+    They have no embeddings, which would take most of the memory a second time.
+
+    Only tracks of one person that are on screen together are read again, and as a rule there are none.
+
+    Args:
+        context: The command's.
+        table: The tracks of faces.
+        unseen: Those of bodies.
+        label: Whose each is.
+        meetings: Of all of them.
+
+    Raises:
+        FaceIndexError: The index is damaged.
+    """
+    tracks = Tracks.concatenate([table.tracks.without_embeddings(), unseen.tracks])
+    both = label[meetings.pairs]
+    rows = np.unique(meetings.pairs[(both[:, 0] == both[:, 1]) & (both[:, 0] != NO_CLUSTER)])
+    seconds = tracks.seconds.copy()
+    for video in np.unique(tracks.video[rows]).tolist():
+        frame, row = _frames(context, table, unseen, video)
+        mine = np.isin(row, rows)
+        frame, row = frame[mine], row[mine]
+        keys = np.stack([label[row], frame], axis=1)
+        order = np.lexsort((row, keys[:, 1], keys[:, 0]))
+        is_first = (np.diff(keys[order], axis=0, prepend=NO_CLUSTER - 1) != 0).any(axis=1)
+        own = rows[tracks.video[rows] == video]
+        frames = np.bincount(row[order[is_first]], minlength=len(tracks))
+        seconds[own] = frames[own] * np.float64(table.facts[video].period)
+    return replace(tracks, seconds=seconds)
+
+
+def _frames(context: RunContext, table: TrackTable, unseen: BodyOnlyStretches, video: int) -> tuple[_Rows, _Rows]:
+    """The timestamp of each face and each telling body of a video, and its row among all tracks."""
+    faces = VideoIndex(context.out.index, table.records[video].video_id).faces()
+    own = table.tracks.video_rows(video)
+    frames = [faces.pts]
+    rows = [own.start + np.searchsorted(table.tracks.number[own], faces.tracks)]
+    if (read := read_bodies(context, table, unseen, video)) is not None:
+        bodies, row = read
+        frames.append(bodies.pts[row != SEEN])
+        rows.append(len(table.tracks) + row[row != SEEN])
+    return np.concatenate(frames), np.concatenate(rows)

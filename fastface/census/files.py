@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.body_only import read_bodies
-from fastface.census.census import Census, name_of
+from fastface.census.census import Census, census_digest
 from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.unseen_bodies import SEEN
 from fastface.census.thumbnail_fallback import decode_portraits
@@ -22,13 +22,11 @@ from fastface.export.tables.people_page import write_people_page
 from fastface.export.tables.people_sheet import draw_people_table, table_names
 from fastface.export.tables.people_tables import write_appearances, write_people_table, write_together
 from fastface.files import atomic_path, private_folder, remove_empty, write_atomic
-from fastface.index.portraits import rows_of
+from fastface.index.portraits import portrait_rows
 from fastface.index.store import VideoIndex
 from fastface.names import safe_name
-from fastface.runtime.context import Desk
-from fastface.types import FacePictures, Person, Portrait
-
-__all__ = ["write_people"]
+from fastface.runtime.context import RunContext
+from fastface.types import Person, Portrait, Thumbnails
 
 _Rows = npt.NDArray[np.int64]
 
@@ -44,23 +42,23 @@ _ON_TABLE = 500
 _NAME_BYTES = 80
 
 
-def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
+def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
     """Writes all of it, and gives the persons with their portraits.
 
     Raises:
         SpaceError: No space is left.
         FaceIndexError: The index is damaged.
     """
-    root = desk.out.root
+    root = context.out.root
     folder = private_folder(root / _FOLDER)
-    known = [path for path in desk.ledger.exports() if path.partition("/")[0] == _FOLDER]
-    persons = _choose_pictures(desk, census)
+    known = [path for path in context.ledger.exports() if path.partition("/")[0] == _FOLDER]
+    persons = _choose_pictures(context, census)
     wanted = {portrait.file: portrait.jpeg for person in persons for portrait in person.portraits}
     pages = [folder / name for name in table_names(len(persons[:_ON_TABLE]))]
-    made = {*wanted, *(f"{_FOLDER}/{name}" for name in _SINGLES), *map(desk.out.relative, pages)}
+    made = {*wanted, *(f"{_FOLDER}/{name}" for name in _SINGLES), *map(context.out.relative, pages)}
     # Before the files: what a killed run leaves is then known, and purged or replaced by the next one.
     for path in sorted(made):
-        desk.ledger.put_export(path, "", "{}")
+        context.ledger.put_export(path, "", "{}")
     for path, jpeg in wanted.items():
         private_folder((root / path).parent)
         if not _holds(root / path, jpeg):
@@ -71,21 +69,21 @@ def write_people(desk: Desk, census: Census) -> tuple[Person, ...]:
     write_people_page(
         folder / "people.html",
         persons[:_ON_PAGE],
-        videos={facts.video_id: facts.duration for facts in census.roll.facts},
+        videos={facts.video_id: facts.duration for facts in census.table.facts if facts.coverage},
         out=str(root),
-        census=name_of(census),
+        census=census_digest(census),
         others=_others(census),
     )
     draw_people_table(folder, persons[:_ON_TABLE])
-    _write_embeddings(folder / "embeddings.npz", census, desk.networks.contract)
+    _write_embeddings(folder / "embeddings.npz", census, context.networks.contract)
     if len(persons) > _ON_TABLE:
-        desk.observer.note(
+        context.observer.note(
             f"{len(persons)} persons: the first {_ON_TABLE} are in table.png, the first {_ON_PAGE} in people.html and "
             "with pictures, all in the tables"
         )
     for path in sorted(set(known) - made):
         (root / path).unlink(missing_ok=True)
-        desk.ledger.forget_export(path)
+        context.ledger.forget_export(path)
         remove_empty((root / path).parent, folder)
     return persons
 
@@ -108,20 +106,20 @@ class _Candidate:
         return -int(self.worth), self.rank, -self.worth, self.video_id, self.time, self.track
 
 
-def _choose_pictures(desk: Desk, census: Census) -> tuple[Person, ...]:
+def _choose_pictures(context: RunContext, census: Census) -> tuple[Person, ...]:
     """The persons with the best pictures that the scan has kept of them: of faces, else of bodies, else decoded now."""
-    most, persons = desk.config.people.portraits, census.persons[:_ON_PAGE]
+    most, persons = context.config.people.portraits, census.persons[:_ON_PAGE]
     found: list[list[_Candidate]] = [[] for _ in persons]
     for pictures_of in (_plan_faces, _plan_bodies):
         bare = np.array([place for place, candidates in enumerate(found) if not candidates], np.int64)
-        for video in range(len(census.roll.records)):
-            for place, candidate in pictures_of(desk, census, video, bare):
+        for video in range(len(census.table.records)):
+            for place, candidate in pictures_of(context, census, video, bare):
                 found[place].append(candidate)
                 if len(found[place]) > 4 * most:
                     found[place] = _best(found[place], most)
     bare = np.array([place for place, candidates in enumerate(found) if not candidates], np.int64)
-    for late, jpeg in decode_portraits(desk, census, bare):
-        video_id = census.roll.records[late.video].video_id
+    for late, jpeg in decode_portraits(context, census, bare):
+        video_id = census.table.records[late.video].video_id
         found[late.place].append(_Candidate(late.worth, 0, late.quality, video_id, late.time, late.track, jpeg))
     pictured = tuple(
         replace(person, portraits=tuple(_portraits(person.number, _best(candidates, most))))
@@ -136,35 +134,35 @@ def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
     return [candidate for candidate in best if int(candidate.worth) == int(best[0].worth)]
 
 
-def _plan_faces(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
+def _plan_faces(context: RunContext, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
     """(place of the person, picture) of each picture of a wanted person's face in a video."""
-    own = census.roll.tracks.rows_of(video)
-    video_id = census.roll.records[video].video_id
-    index = VideoIndex(desk.out.index, video_id)
-    pictures = index.portraits() if np.isin(census.label[own], wanted).any() else FacePictures.empty()
+    own = census.table.tracks.video_rows(video)
+    video_id = census.table.records[video].video_id
+    index = VideoIndex(context.out.index, video_id)
+    pictures = index.portraits() if np.isin(census.label[own], wanted).any() else Thumbnails.empty()
     if not len(pictures):
         return
     faces = index.faces()
-    rows = rows_of(pictures, faces)
+    rows = portrait_rows(pictures, faces)
     track, time = faces.tracks[rows], faces.time[rows]
-    place = census.label[own][np.searchsorted(census.roll.tracks.number[own], track)]
+    place = census.label[own][np.searchsorted(census.table.tracks.number[own], track)]
     for rank, row in _by_rank(track, time, pictures.worth, np.flatnonzero(np.isin(place, wanted))):
         worth, quality = float(pictures.worth[row]), float(pictures.quality[row])
         candidate = _Candidate(worth, rank, quality, video_id, float(time[row]), int(track[row]), pictures.jpeg[row])
         yield int(place[row]), candidate
 
 
-def _plan_bodies(desk: Desk, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
+def _plan_bodies(context: RunContext, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
     """Plan each picture of a wanted person's body."""
-    if not np.isin(census.unseen_label[census.unseen.tracks.rows_of(video)], wanted).any():
+    if not np.isin(census.unseen_label[census.unseen.tracks.video_rows(video)], wanted).any():
         return
-    read = read_bodies(desk, census.roll, census.unseen, video, lean=False)
+    read = read_bodies(context, census.table, census.unseen, video, lean=False)
     assert read is not None, video
     bodies, row_of = read
     place = np.where(row_of == SEEN, NO_CLUSTER, census.unseen_label[row_of])
     pictured = np.array([jpeg is not None for jpeg in bodies.jpeg], np.bool_)
     rows = np.flatnonzero(pictured & np.isin(place, wanted))
-    video_id = census.roll.records[video].video_id
+    video_id = census.table.records[video].video_id
     for rank, row in _by_rank(bodies.tracks, bodies.time, bodies.person_score, rows):
         when, track = float(bodies.time[row]), int(bodies.track[row])
         candidate = _Candidate(0.0, rank, 0.0, video_id, when, track, bodies.jpeg[row])

@@ -18,11 +18,9 @@ from fastface.files import write_atomic
 from fastface.gallery.matching import EVERYONE
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.runtime.context import Desk
-from fastface.search.searcher import Findings
+from fastface.runtime.context import RunContext
+from fastface.search.searcher import VideoFindings
 from fastface.types import Faces, Person
-
-__all__ = ["PhotoNames", "is_reserved_name", "name_by_photos", "source_of"]
 
 _SCHEMA_VERSION = 1
 
@@ -32,7 +30,7 @@ _LEAST_SHARE = 0.5
 _Integers = npt.NDArray[np.int64]
 
 
-def source_of(record: VideoRecord) -> str:
+def source_key(record: VideoRecord) -> str:
     """Identify a video's content and its scan: while both stay the same, the numbers of tracks do too."""
     return f"{record.fingerprint} {record.scan_key}"
 
@@ -48,10 +46,10 @@ class PhotoNames:
 
     tracks: dict[str, dict[str, list[int]]] = field(default_factory=dict)
 
-    def add(self, desk: Desk, found: Findings) -> None:
+    def add(self, context: RunContext, found: VideoFindings) -> None:
         """Notes whose tracks are in one video."""
-        source = source_of(found.record)
-        index_faces = _index_faces(desk, found)
+        source = source_key(found.record)
+        index_faces = _index_faces(context, found)
         for label, hits in found.hits.items():
             if is_reserved_name(label):
                 continue
@@ -68,13 +66,13 @@ class PhotoNames:
             write_atomic(state / "photo_names.json", json.dumps(content) + "\n", private=True)
 
 
-def name_by_photos(desk: Desk, persons: Sequence[Person], tracks: CensusTracks) -> tuple[Person, ...]:
+def name_by_photos(context: RunContext, persons: Sequence[Person], tracks: CensusTracks) -> tuple[Person, ...]:
     """The persons, those without a name called as the photos say whose tracks most of their faces are in.
 
     Raises:
         FaceIndexError: The file is damaged.
     """
-    named = _read_names(desk.out.state)
+    named = _read_names(context.out.state)
     shares = np.zeros((len(named), len(persons)))
     for row, sources in enumerate(named.values()):
         shares[row] = _shares(sources, tracks, len(persons))
@@ -91,7 +89,7 @@ def name_by_photos(desk: Desk, persons: Sequence[Person], tracks: CensusTracks) 
             str(now.number) for before, now in zip(persons, called, strict=True) if before != now and now.name == name
         ]
         if len(numbers) > 1:
-            desk.observer.note(
+            context.observer.note(
                 f"{' and '.join(numbers)} are {name} by the photos: "
                 f"fastface pick {' '.join(numbers)} --merge makes them one person"
             )
@@ -128,12 +126,12 @@ def _shares(sources: Mapping[str, Sequence[int]], tracks: CensusTracks, num_pers
     return shares
 
 
-def _index_faces(desk: Desk, found: Findings) -> Faces | None:
+def _index_faces(context: RunContext, found: VideoFindings) -> Faces | None:
     """The faces of the index, where closer looks have changed faces and tracks of the findings; else None."""
-    units = desk.ledger.units(found.record.video_id).values()
+    units = context.ledger.units(found.record.video_id).values()
     if not any(unit.dense and not unit.lost for unit in units):
         return None
-    return VideoIndex(desk.out.index, found.record.video_id).faces()
+    return VideoIndex(context.out.index, found.record.video_id).faces()
 
 
 def _find_rows(index_faces: Faces, faces: Faces, rows: _Integers) -> _Integers:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.census import MOST_ANCHORS, Census, name_of, undo_path
+from fastface.census.census import MOST_ANCHORS, Census, census_digest, undo_path
 from fastface.census.clusters.correction_log import LoggedCorrection, append_correction
 from fastface.census.clusters.corrections import Anchor, Corrections, encode_look
 from fastface.census.identity_matching import open_context_store
@@ -13,22 +13,8 @@ from fastface.census.store.base import Membership, open_existing
 from fastface.errors import ConfigError
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
-from fastface.runtime.context import Desk
+from fastface.runtime.context import RunContext
 from fastface.types import Bodies, Faces, Tracks
-
-__all__ = [
-    "best_tracks",
-    "body_anchors",
-    "choose_anchors",
-    "face_anchors",
-    "find_places",
-    "in_words",
-    "log_correction",
-    "make_anchor",
-    "renewed",
-    "tell_store",
-    "together_note",
-]
 
 _Rows = npt.NDArray[np.int64]
 
@@ -108,28 +94,28 @@ def together_note(census: Census, places: Sequence[int]) -> str:
         for other in places[row + 1 :]
         if (seconds := census.persons[one].together.get(census.persons[other].number, 0.0))
     ]
-    return f"{'; '.join(met)}: they are treated as one person all the same" if met else ""
+    return f"{'; '.join(met)}; merged as requested" if met else ""
 
 
 def best_tracks(census: Census, rows: _Rows) -> _Rows:
     """The rows of the best tracks, so many as a correction names."""
-    return rows[np.lexsort((rows, -census.roll.tracks.quality[rows]))][:MOST_ANCHORS]
+    return rows[np.lexsort((rows, -census.table.tracks.quality[rows]))][:MOST_ANCHORS]
 
 
-def choose_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
+def choose_anchors(context: RunContext, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
     """Choose faces that represent persons: the best face of each of their best tracks, else the best body."""
     each = [best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
-    return (*face_anchors(desk, census, np.concatenate(each)).values(), *body_anchors(desk, census, places))
+    return (*face_anchors(context, census, np.concatenate(each)).values(), *body_anchors(context, census, places))
 
 
-def renewed(desk: Desk, census: Census) -> dict[Anchor, Anchor]:
+def find_current_anchors(context: RunContext, census: Census) -> dict[Anchor, Anchor]:
     """{face or body that was spoken of: the one that its track is named by now}.
 
     After another scan these differ, and what is said next would not take back what was said of the same track before.
     """
-    faces, bodies = census.roll.anchored, census.unseen.anchored
-    faces_now = face_anchors(desk, census, _unique(faces.values()))
-    bodies_now = _find_bodies(desk, census, _unique(bodies.values()))
+    faces, bodies = census.table.anchored, census.unseen.anchored
+    faces_now = face_anchors(context, census, _unique(faces.values()))
+    bodies_now = _find_bodies(context, census, _unique(bodies.values()))
     of_bodies = {anchor: bodies_now[row] for anchor, row in bodies.items()}
     return {anchor: faces_now[row] for anchor, row in faces.items()} | of_bodies
 
@@ -138,13 +124,13 @@ def _unique(rows: Iterable[int]) -> _Rows:
     return np.unique(np.array(list(rows), np.int64))
 
 
-def face_anchors(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
+def face_anchors(context: RunContext, census: Census, rows: _Rows) -> dict[int, Anchor]:
     """{row of a track of faces: its best face}."""
     found = dict[int, Anchor]()
-    for video_id, index, own in _by_video(desk, census, census.roll.tracks, rows):
+    for video_id, index, own in _by_video(context, census, census.table.tracks, rows):
         faces = index.faces()
         for row, face in own:
-            found[row] = make_anchor(video_id, faces, face, desk.networks.contract)
+            found[row] = make_anchor(video_id, faces, face, context.networks.contract)
     return found
 
 
@@ -153,15 +139,15 @@ def make_anchor(video_id: str, faces: Faces, face: int, contract: str) -> Anchor
     return _anchor(video_id, faces, face, encode_look(faces.embedding[face], contract))
 
 
-def body_anchors(desk: Desk, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
+def body_anchors(context: RunContext, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
     """The best body of each body track of some persons whose owner no face identified."""
     rows = census.list_stretches(places)
-    return tuple(_find_bodies(desk, census, rows[census.unseen.is_faceless[rows]]).values())
+    return tuple(_find_bodies(context, census, rows[census.unseen.is_faceless[rows]]).values())
 
 
-def _find_bodies(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
+def _find_bodies(context: RunContext, census: Census, rows: _Rows) -> dict[int, Anchor]:
     found = dict[int, Anchor]()
-    for video_id, index, own in _by_video(desk, census, census.unseen.tracks, rows):
+    for video_id, index, own in _by_video(context, census, census.unseen.tracks, rows):
         bodies = index.bodies()
         assert bodies is not None, video_id
         found |= {row: _anchor(video_id, bodies, body, encode_look(bodies.colours[body])) for row, body in own}
@@ -169,15 +155,15 @@ def _find_bodies(desk: Desk, census: Census, rows: _Rows) -> dict[int, Anchor]:
 
 
 def _by_video(
-    desk: Desk, census: Census, tracks: Tracks, rows: _Rows
+    context: RunContext, census: Census, tracks: Tracks, rows: _Rows
 ) -> Iterator[tuple[str, VideoIndex, list[tuple[int, int]]]]:
     """Each video of some tracks, with (row, its best face or body) of those in it."""
     for video in np.unique(tracks.video[rows]).tolist():
         own = rows[tracks.video[rows] == video]
-        video_id = census.roll.records[video].video_id
+        video_id = census.table.records[video].video_id
         yield (
             video_id,
-            VideoIndex(desk.out.index, video_id),
+            VideoIndex(context.out.index, video_id),
             list(zip(own.tolist(), tracks.best[own].tolist(), strict=True)),
         )
 
@@ -187,24 +173,24 @@ def _anchor(video_id: str, found: Faces | Bodies, row: int, look: str) -> Anchor
     return Anchor(video_id, float(found.time[row]), (x1, y1, x2, y2), isinstance(found, Bodies), look)
 
 
-def log_correction(desk: Desk, census: Census, places: Sequence[int], what: str, before: Corrections) -> None:
+def log_correction(context: RunContext, census: Census, places: Sequence[int], what: str, before: Corrections) -> None:
     """Logs what is about to be said of some persons, so that `pick --undo` can take it back."""
     identities = [census.identities[place] for place in places if place < len(census.identities)]
     groups: tuple[Membership, ...] = ()
     if identities and what in ("merge", "name"):
-        with open_existing(open_context_store(desk)) as store:
+        with open_existing(open_context_store(context)) as store:
             groups = tuple(store.groups(identities))
     numbers = tuple(census.persons[place].number for place in places)
-    entry = LoggedCorrection(what, numbers, name_of(census), before, open_context_store(desk), groups)
-    append_correction(undo_path(desk), entry)
+    entry = LoggedCorrection(what, numbers, census_digest(census), before, open_context_store(context), groups)
+    append_correction(undo_path(context), entry)
 
 
-def tell_store(desk: Desk, census: Census, places: Sequence[int], name: str) -> None:
+def tell_store(context: RunContext, census: Census, places: Sequence[int], name: str) -> None:
     """Merge and name persons in the store, which holds only persons with a face."""
     identities = [census.identities[place] for place in places if place < len(census.identities)]
     if not identities:
         return
-    with open_existing(open_context_store(desk)) as store:
+    with open_existing(open_context_store(context)) as store:
         number = store.merge(identities) if len(identities) > 1 else identities[0]
         if name:
             store.name(number, name)

@@ -16,17 +16,15 @@ from fastface.export.jobs import ExportSettings, PortraitJob, PortraitsJob
 from fastface.faces.portraits import portrait_worth
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import counted
-from fastface.pipeline.process_pool import Crew
-from fastface.pipeline.task_pool import Refused, run_errands
-from fastface.runtime.context import Desk
+from fastface.names import pluralize
+from fastface.pipeline.process_pool import ProcessPool
+from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.runtime.context import RunContext
 from fastface.video.fingerprint import fingerprint
-
-__all__ = ["LatePortrait", "decode_portraits"]
 
 
 @dataclass(frozen=True, slots=True)
-class LatePortrait:
+class BestFace:
     """The best face of a person without a picture."""
 
     place: int  # of the person among those that are listed
@@ -39,52 +37,54 @@ class LatePortrait:
     landmarks: tuple[float, ...]
 
 
-def decode_portraits(desk: Desk, census: Census, places: npt.NDArray[np.int64]) -> Iterator[tuple[LatePortrait, bytes]]:
+def decode_portraits(
+    context: RunContext, census: Census, places: npt.NDArray[np.int64]
+) -> Iterator[tuple[BestFace, bytes]]:
     """Decodes one frame for each person that has faces and no picture; notes why where that cannot be done.
 
     Args:
-        desk: The command's.
+        context: The command's.
         census: The persons.
         places: Of the persons without a picture, ascending.
 
     Yields:
         The face and its JPEG picture.
     """
-    best: dict[int, LatePortrait] = {}
-    for video in range(len(census.roll.records)):
-        for face in _best_faces(desk, census, video, places):
+    best: dict[int, BestFace] = {}
+    for video in range(len(census.table.records)):
+        for face in _best_faces(context, census, video, places):
             if face.place not in best or face.worth > best[face.place].worth:
                 best[face.place] = face
     jobs, reasons = [], ["no whole frame shows the face"] * (len(places) - len(best))
     for video in sorted({face.video for face in best.values()}):
-        record = census.roll.records[video]
+        record = census.table.records[video]
         wanted = [face for face in best.values() if face.video == video]
-        if reason := _obstacle(desk, record):
+        if reason := _obstacle(context, record):
             reasons += [reason] * len(wanted)
             continue
         assert record.info is not None
         portraits = tuple(PortraitJob(face.place, face.pts, face.landmarks) for face in wanted)
         jobs.append(PortraitsJob(record.info, portraits))
-    drawn = dict(_draw(desk, jobs, reasons)) if jobs else {}
+    drawn = dict(_draw(context, jobs, reasons)) if jobs else {}
     yield from ((best[place], jpeg) for place, jpeg in sorted(drawn.items()))
     for reason in dict.fromkeys(reasons):
-        desk.observer.note(f"{counted(reasons.count(reason), 'person')} without a picture: {reason}")
+        context.observer.note(f"{pluralize(reasons.count(reason), 'person')} without a picture: {reason}")
 
 
-def _best_faces(desk: Desk, census: Census, video: int, places: npt.NDArray[np.int64]) -> Iterator[LatePortrait]:
+def _best_faces(context: RunContext, census: Census, video: int, places: npt.NDArray[np.int64]) -> Iterator[BestFace]:
     """The best face in a video of each person that is asked for; of equally good ones the first."""
-    own, record = census.roll.tracks.rows_of(video), census.roll.records[video]
+    own, record = census.table.tracks.video_rows(video), census.table.records[video]
     if not np.isin(census.label[own], places).any():
         return
     assert record.info is not None
-    faces = VideoIndex(desk.out.index, record.video_id).faces()
-    place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
+    faces = VideoIndex(context.out.index, record.video_id).faces()
+    place = census.label[own][np.searchsorted(census.table.tracks.number[own], faces.tracks)]
     worth = portrait_worth(faces, record.info.size)
     rows = np.flatnonzero(np.isin(place, places) & ~faces.damaged)
     rows = rows[np.lexsort((rows, -worth[rows], place[rows]))]
     _, firsts = np.unique(place[rows], return_index=True)
     for row in rows[firsts].tolist():
-        yield LatePortrait(
+        yield BestFace(
             place=int(place[row]),
             video=video,
             worth=float(worth[row]),
@@ -96,27 +96,27 @@ def _best_faces(desk: Desk, census: Census, video: int, places: npt.NDArray[np.i
         )
 
 
-def _obstacle(desk: Desk, record: VideoRecord) -> str:
+def _obstacle(context: RunContext, record: VideoRecord) -> str:
     """Why no frame of a video is decoded for a picture; empty if one can be."""
     video_id = record.video_id
-    if not VideoIndex(desk.out.index, video_id).portraits_path.exists():
+    if not VideoIndex(context.out.index, video_id).portraits_path.exists():
         return f"{video_id} was scanned without pictures (scan.portrait_mb = 0)"
     room = "scan.portrait_mb holds no more"
     try:
-        if fingerprint(record.path) != record.fingerprint:
+        if fingerprint(record.path) != record.file_print:
             return f"{room}, and {video_id} changed since it was scanned"
     except InputError as error:
         return f"{room}, and {video_id} {error.reason}"
     return ""
 
 
-def _draw(desk: Desk, jobs: Sequence[PortraitsJob], reasons: list[str]) -> Iterator[tuple[int, bytes]]:
+def _draw(context: RunContext, jobs: Sequence[PortraitsJob], reasons: list[str]) -> Iterator[tuple[int, bytes]]:
     """(place, JPEG) of each face whose frame can be decoded; adds to `reasons` for each other one."""
-    settings = ExportSettings(desk.networks.device, 1, desk.networks.cache)
-    crew = Crew("exporter", "fastface.export.process:serve", 1, settings)
-    with closing(run_errands(crew, jobs, desk.interruption)) as errands:
+    settings = ExportSettings(context.networks.device, 1, context.networks.cache)
+    pool = ProcessPool("exporter", "fastface.export.process:serve", 1, settings)
+    with closing(run_tasks(pool, jobs, context.interruption)) as errands:
         for job, result in errands:
-            if isinstance(result, Refused):
+            if isinstance(result, TaskFailed):
                 reasons += [f"{job.info.video_id}: {result.reason}"] * len(job.portraits)
                 continue
             yield from result.items()

@@ -9,16 +9,14 @@ from fastface.census.clusters.attaching import attach_poor
 from fastface.census.clusters.clustering import STRICTER, LinkRule, cluster_tracks
 from fastface.census.clusters.corrections import Anchor, Corrections
 from fastface.census.clusters.person_summaries import NO_CLUSTER
-from fastface.census.track_table import Roll
+from fastface.census.track_table import TrackTable
 from fastface.config import PeopleConfig
 from fastface.cosine import normalize_rows
 from fastface.impostors import ImpostorDistribution
 
-__all__ = ["linked", "rejected", "spoken_of"]
 
-
-def linked(
-    roll: Roll,
+def cluster_table(
+    table: TrackTable,
     corrections: Corrections,
     settings: PeopleConfig,
     threshold: float,
@@ -27,44 +25,50 @@ def linked(
     """(t,) the cluster of each track, NO_CLUSTER for those too poor, or without a clear face; (c, D) float16 centroids.
 
     Args:
-        roll: All tracks of faces.
+        table: All tracks of faces.
         corrections: What the user said.
         settings: How tracks become persons.
         threshold: Cosine from which two groups of tracks are one person's.
         usual: How alike different persons are.
     """
-    is_anchored = np.zeros(len(roll.tracks), np.bool_)
-    is_anchored[list(roll.anchored.values())] = True
-    kept = np.flatnonzero((roll.tracks.quality >= settings.min_quality) | is_anchored)
-    place = np.full(len(roll.tracks), NO_CLUSTER, np.int64)
+    is_anchored = np.zeros(len(table.tracks), np.bool_)
+    is_anchored[list(table.anchored.values())] = True
+    kept = np.flatnonzero((table.tracks.quality >= settings.min_quality) | is_anchored)
+    place = np.full(len(table.tracks), NO_CLUSTER, np.int64)
     place[kept] = np.arange(len(kept))
     different = [(one, other) for pair in corrections.different for one in pair[0] for other in pair[1]]
-    known = ([anchor for anchor in group if anchor in roll.anchored] for group in corrections.same)
+    known = ([anchor for anchor in group if anchor in table.anchored] for group in corrections.same)
     same = [(group[0], other) for group in known for other in group[1:]]
-    apart = np.concatenate([place[roll.meetings.pairs], _pairs(different, roll, place)])
+    apart = np.concatenate([place[table.meetings.pairs], _pairs(different, table, place)])
     apart = apart[(apart != NO_CLUSTER).all(axis=1)]
     rule = LinkRule(threshold, settings.clear_score, threshold + STRICTER)
-    together = _pairs(same, roll, place)
-    label, centroid = cluster_tracks(roll.tracks[kept], rule, apart=apart, together=together)
+    together = _pairs(same, table, place)
+    label, centroid = cluster_tracks(table.tracks[kept], rule, apart=apart, together=together)
     if usual.is_measured:
-        label, centroid = attach_poor(roll.tracks[kept], (label, centroid), rule, apart, usual)
+        label, centroid = attach_poor(table.tracks[kept], (label, centroid), rule, apart, usual)
     is_known = np.zeros(len(centroid), np.bool_)
-    is_known[label[(roll.tracks.det_score[kept] >= settings.clear_score) | is_anchored[kept]]] = True
+    is_known[label[(table.tracks.det_score[kept] >= settings.clear_score) | is_anchored[kept]]] = True
     number = np.where(is_known, np.cumsum(is_known) - 1, NO_CLUSTER)
-    whole = np.full(len(roll.tracks), NO_CLUSTER, np.int64)
+    whole = np.full(len(table.tracks), NO_CLUSTER, np.int64)
     whole[kept] = number[label]
     return whole, centroid[is_known]
 
 
-def _pairs(anchors: Sequence[tuple[Anchor, Anchor]], roll: Roll, place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _pairs(
+    anchors: Sequence[tuple[Anchor, Anchor]], table: TrackTable, place: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
     """(k, 2) places of the tracks of those pairs that are still there."""
-    rows = [(roll.anchored.get(one), roll.anchored.get(other)) for one, other in anchors]
+    rows = [(table.anchored.get(one), table.anchored.get(other)) for one, other in anchors]
     known = [pair for pair in rows if None not in pair]
     return place[np.array(known, np.int64).reshape(-1, 2)]
 
 
-def rejected(
-    corrections: Corrections, roll: Roll, label: npt.NDArray[np.int64], centroid: npt.NDArray[np.float16], sure: float
+def find_rejected(
+    corrections: Corrections,
+    table: TrackTable,
+    label: npt.NDArray[np.int64],
+    centroid: npt.NDArray[np.float16],
+    sure: float,
 ) -> set[int]:
     """The clusters of rejected tracks: not those in which a few of them have come to many others since.
 
@@ -72,24 +76,24 @@ def rejected(
 
     Args:
         corrections: What the user said.
-        roll: All tracks of faces.
-        label: (t,) from `linked`.
+        table: All tracks of faces.
+        label: (t,) from `cluster_table`.
         centroid: (c, D) float16.
         sure: Cosine from which two groups of tracks surely are one person's.
     """
-    rows = spoken_of(corrections, roll.anchored)
+    rows = rejected_rows(corrections, table.anchored)
     sizes = np.bincount(label[label != NO_CLUSTER])
     found: set[int] = set()
     for cluster in np.unique(label[rows][label[rows] != NO_CLUSTER]).tolist():
         own = rows[label[rows] == cluster]
-        mean = normalize_rows(roll.tracks.embedding[own].astype(np.float64).sum(axis=0, keepdims=True))
+        mean = normalize_rows(table.tracks.embedding[own].astype(np.float64).sum(axis=0, keepdims=True))
         is_like = float((mean @ centroid[cluster].astype(np.float32)).item()) >= sure
         if sizes[cluster] <= 2 * len(own) or is_like:
             found.add(cluster)
     return found
 
 
-def spoken_of(corrections: Corrections, anchored: dict[Anchor, int]) -> npt.NDArray[np.int64]:
+def rejected_rows(corrections: Corrections, anchored: dict[Anchor, int]) -> npt.NDArray[np.int64]:
     """The rows of what was rejected, rising.
 
     Args:

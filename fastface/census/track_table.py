@@ -1,5 +1,6 @@
 """All tracks of an index, from every video that the recogniser in use has embedded."""
 
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,17 +10,15 @@ from fastface.census.clusters.person_summaries import Meetings, VideoFacts
 from fastface.census.clusters.statistics import frame_mates, summarize_video
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import counted
-from fastface.runtime.context import Desk
-from fastface.runtime.scan_key import read_sampling
+from fastface.names import pluralize
+from fastface.runtime.context import RunContext
+from fastface.runtime.index_settings import read_sampling
 from fastface.types import Faces, Tracks, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
-__all__ = ["Roll", "take_roll"]
-
 
 @dataclass(frozen=True, slots=True)
-class Roll:
+class TrackTable:
     """All tracks of an index.
 
     Attributes:
@@ -39,11 +38,11 @@ class Roll:
     by_keyframes: bool
 
 
-def take_roll(desk: Desk, corrections: Corrections) -> Roll:
+def take_roll(context: RunContext, corrections: Corrections) -> TrackTable:
     """Reads all tracks of the index, one video at a time.
 
     Args:
-        desk: The command's.
+        context: The command's.
         corrections: Their faces are looked up.
 
     Raises:
@@ -53,12 +52,12 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
     anchors = corrections.by_video(are_bodies=False)
     records: list[VideoRecord] = []
     facts: list[VideoFacts] = []
-    parts, anchored = [Tracks.empty(desk.networks.dimension)], dict[Anchor, int]()
+    parts, anchored = [Tracks.empty(context.networks.dimension)], dict[Anchor, int]()
     pairs, seconds = [np.empty((0, 2), np.int64)], [np.empty(0)]
     count, by_keyframes = 0, False
-    for record, info, index in _list_videos(desk):
-        desk.interruption.check()
-        faces = _cut_tracks(index, corrections, info, desk.networks.contract)
+    for record, info, index in _list_videos(context):
+        context.interruption.check()
+        faces = _cut_tracks(index, corrections, info, context.networks.contract)
         period, is_sparse = _period(index, info)
         by_keyframes |= is_sparse
         tracks = summarize_video(faces, period, len(records), info.size)
@@ -66,15 +65,16 @@ def take_roll(desk: Desk, corrections: Corrections) -> Roll:
         pairs.append(count + np.searchsorted(tracks.number, mates))
         seconds.append(frames * np.float64(period))
         for anchor in anchors.get(record.video_id, ()):
-            number = anchored_track(faces, anchor, contract=desk.networks.contract, is_film=info.is_film)
+            number = anchored_track(faces, anchor, contract=context.networks.contract, is_film=info.is_film)
             if number is not None:
                 anchored[anchor] = count + int(np.searchsorted(tracks.number, number))
         records.append(record)
-        facts.append(VideoFacts(record.video_id, None if info.duration is None else float(info.duration), period))
+        duration = None if info.duration is None else float(info.duration)
+        facts.append(VideoFacts(record.video_id, duration, period, _coverage(record)))
         parts.append(tracks)
         count += len(tracks)
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
-    return Roll(tuple(records), tuple(facts), Tracks.concatenate(parts), meetings, anchored, by_keyframes)
+    return TrackTable(tuple(records), tuple(facts), Tracks.concatenate(parts), meetings, anchored, by_keyframes)
 
 
 def _cut_tracks(index: VideoIndex, corrections: Corrections, info: VideoInfo, contract: str) -> Faces:
@@ -99,19 +99,30 @@ def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
     return float(period), sampling.keyframes
 
 
-def _list_videos(desk: Desk) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
+def _coverage(record: VideoRecord) -> float:
+    """The share of a video that was searched."""
+    return 1.0 if record.state == "done" or record.coverage is None else record.coverage
+
+
+def _list_videos(context: RunContext) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
     """The finished videos with an index of the recogniser in use; notes those of another."""
-    found, num_others = [], 0
-    for record in desk.answered():
-        index = VideoIndex(desk.out.index, record.video_id)
-        if record.info is None or not index.faces_path.exists():
+    found, num_others, num_unread = [], 0, 0
+    for record in context.answered_records():
+        index = VideoIndex(context.out.index, record.video_id)
+        if record.info is None or not index.faces_path.exists() or not _coverage(record):
+            num_unread += 1
             continue
-        if index.metadata()["contract"] != desk.networks.contract:
+        if index.metadata()["contract"] != context.networks.contract:
             num_others += 1
             continue
         found.append((record, record.info, index))
-    if num_waiting := len(desk.records()) - len(desk.answered()):
-        desk.observer.note(f"left out {counted(num_waiting, 'video')}, not scanned to the end")
+    if num_waiting := len(context.records()) - len(context.answered_records()):
+        context.observer.note(f"left out {pluralize(num_waiting, 'video')}, not scanned to the end")
+    if num_unread:
+        where = shlex.quote(str(context.out.root))
+        context.observer.note(
+            f"left out {pluralize(num_unread, 'video')} that could not be searched: see fastface status -o {where}"
+        )
     if num_others:
-        desk.observer.note(f"left out {counted(num_others, 'video')}, scanned with another recogniser")
+        context.observer.note(f"left out {pluralize(num_others, 'video')}, scanned with another recogniser")
     return found

@@ -1,6 +1,5 @@
 """All commands under one name. The module of a command is imported when the command is called for."""
 
-import inspect
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -8,29 +7,27 @@ import typer
 from typer.main import get_command, get_group
 
 from fastface.cli.usage import PlainCommand, PlainGroup
-from fastface.runtime.context import VERSION
-
-__all__ = ["COMMANDS", "app"]
+from fastface.distribution import VERSION
 
 COMMANDS = {
-    "run": ("run.run", "fastface run videos/ -t photos/ -o out"),
-    "scan": ("run.scan", "fastface scan videos/ -o out"),
-    "find": ("run.find", "fastface find -t photos/Bob.jpg -o out"),
-    "people": ("people.people", "fastface people -o out"),
-    "pick": ("pick.pick", "fastface pick 3 7 --name Alice -o out"),
-    "enroll": ("enroll.enroll", "fastface enroll photos/ -b family.npz"),
-    "calibrate": ("calibrate.calibrate", "fastface calibrate -t photos/ --index out"),
-    "curate": ("curate.curate", "fastface curate out/crops/Alice -o alice"),
-    "audit": ("audit.audit", "fastface audit -o out"),
-    "status": ("status.status", "fastface status -o out"),
-    "bench": ("bench.bench", "fastface bench videos/a.mp4 --batches 1,4,8 --workers 1,2"),
-    "doctor": ("doctor.doctor", "fastface doctor -o out"),
-    "forget": ("forget.forget", "fastface forget old/film.mp4 -o out"),
-    "purge": ("purge.purge", "fastface purge -o out --dry-run"),
-    "demo": ("demo.demo", "fastface demo"),
-    "models": ("models.app", ""),
+    "run": "run.run",
+    "scan": "run.scan",
+    "find": "run.find",
+    "people": "people.people",
+    "pick": "pick.pick",
+    "enroll": "enroll.enroll",
+    "calibrate": "calibrate.calibrate",
+    "curate": "curate.curate",
+    "audit": "audit.audit",
+    "status": "status.status",
+    "bench": "bench.bench",
+    "doctor": "doctor.doctor",
+    "forget": "forget.forget",
+    "purge": "purge.purge",
+    "demo": "demo.demo",
+    "models": "models.app",
 }
-"""{command: (its place in this package: a function, or a `Typer` of several commands; an example)}"""
+"""{command: its place in this package, a function or a `Typer` of several commands}"""
 
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
@@ -54,23 +51,21 @@ class _Commands(PlainGroup):
 
 
 def _load(name: str) -> Any:
-    place, example = COMMANDS[name]
-    module, _, attribute = place.partition(".")
+    module, _, attribute = COMMANDS[name].partition(".")
     found = getattr(import_module(f"fastface.cli.commands.{module}"), attribute)
     if isinstance(found, typer.Typer):
         group = get_group(found)
         group.name = name
         return group
     alone = typer.Typer(**_SETTINGS, add_completion=False)
-    alone.command(name, cls=PlainCommand, help=f"{inspect.getdoc(found)}\n\nExample: {example}")(found)
+    alone.command(name, cls=PlainCommand)(found)
     return get_command(alone)
 
 
 app = typer.Typer(
     cls=_Commands,
-    no_args_is_help=True,
     help="Find every moment in which chosen persons appear, in folders of videos, on your own machine.\n\n"
-    "Start with: fastface run videos/ -t photos/ -o out",
+    "Example: fastface run videos/ -t photos/ -o out",
     **_SETTINGS,
 )
 

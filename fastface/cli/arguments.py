@@ -7,29 +7,28 @@ import typer
 
 from fastface.errors import ConfigError
 
-__all__ = ["IN_FOLDER", "OUT_FOLDER", "SAMPLES_FOLDER", "Inputs", "Out", "Targets", "holds_anything", "or_samples"]
-
 IN_FOLDER = "in_video"
 SAMPLES_FOLDER = "samples"
 OUT_FOLDER = Path("out")
 
 _TARGETS_HELP = (
-    "The persons to find: a photo, a folder (each sub-folder and each loose photo is one person), NAME=PATH (a photo "
-    "or a folder of one person), a bank.npz, or '*' for every face; may be repeated. Default: samples."
+    "Photos of the persons to find. In a folder, each sub-folder and each loose photo is one person. NAME=PATH is one "
+    "person, bank.npz holds the persons of enroll, '*' is every face. May be repeated."
 )
 
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="VIDEOS",
-        help="Videos, folders, globs, @list.txt, folders of pictures, img_%04d.jpg. Default: in_video.",
+        help="Videos and folders. Globs, @list.txt, folders of pictures and img_%04d.jpg work too.",
+        show_default=IN_FOLDER,
     ),
 ]
 Targets = Annotated[
     list[str] | None,
-    typer.Option("--targets", "-t", metavar="PHOTOS", help=_TARGETS_HELP),
+    typer.Option("--targets", "-t", metavar="PHOTOS", help=_TARGETS_HELP, show_default=SAMPLES_FOLDER),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="The output folder.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Output folder.")]
 
 
 def holds_anything(folder: Path) -> bool:

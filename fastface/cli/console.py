@@ -17,12 +17,10 @@ from fastface.cli.options import Invocation
 from fastface.diagnostics.dry_run import Preview
 from fastface.export.tables.results import span_object
 from fastface.index.video_state import STATE_WORDS, describe_state
-from fastface.names import counted, is_shown, valid_text
+from fastface.names import is_shown, pluralize, valid_text
 from fastface.runtime.observer import BarObserver, Observer
 from fastface.runtime.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
-
-__all__ = ["MOST_ROWS", "as_json", "console", "finish", "make_observer", "out_option", "plain", "say", "show"]
 
 MOST_ROWS = 20
 """Rows of a table in a terminal; files have the others."""
@@ -111,11 +109,11 @@ def _why_not_clean(result: RunResult) -> str:
     parts = []
     if states:
         kinds = ", ".join(f"{states[state]} {words}" for state, words in STATE_WORDS.items() if states[state])
-        parts.append(f"{states.total()} of {counted(len(result.videos), 'video')} not done ({kinds})")
+        parts.append(f"{states.total()} of {pluralize(len(result.videos), 'video')} not done ({kinds})")
     if num_closed := sum(item.is_fault for item in result.skipped):
-        parts.append(f"{counted(num_closed, 'input')} not readable")
+        parts.append(f"{pluralize(num_closed, 'input')} not readable")
     if result.export_failures:
-        parts.append(f"{counted(len(result.export_failures), 'export')} not made")
+        parts.append(f"{pluralize(len(result.export_failures), 'export')} not made")
     if result.is_cut_short:
         parts.append("some videos were not searched closely enough")
     return ", ".join(parts)
@@ -146,20 +144,23 @@ def _show(result: RunResult, verbose: bool) -> None:
 def _summary(result: RunResult) -> str:
     """Summarize what this command and all commands have searched and found."""
     counts = result.counts
-    new = [video for video in result.videos if video.id in result.scanned]
-    told = f"{counted(counts.videos, 'video')}"
-    if result.command in ("run", "scan"):
-        num_known = counts.videos - len(new)
-        split = f"{len(new)} scanned now, {num_known} known from before" if num_known else "all scanned now"
-        told += f" ({split})" if new else " (all known from before)"
+    searched = [video for video in result.videos if video.is_searched]
+    new = [video for video in searched if video.id in result.scanned]
+    told = f"{pluralize(len(searched), 'video')} searched"
+    if searched and result.command in ("run", "scan"):
+        when = {"now": len(new), "before": len(searched) - len(new)}
+        split = ", ".join(f"{count} {word}" for word, count in when.items())
+        told += f" ({split})" if all(when.values()) else " (all now)" if new else " (all before)"
+    if num_others := len(result.videos) - len(searched):
+        told += f", {num_others} not searched"
     faces = sum(video.faces for video in new)
-    parts = [f"{counted(counts.inferred, 'frame')} searched"]
+    parts = [f"{pluralize(counts.inferred, 'frame')} searched"]
     parts += [f"{counts.blurred} of them too blurred"] if counts.blurred else []
     parts += [f"{counts.quarantined} skipped after crashes"] if counts.quarantined else []
     is_partly_new = 0 < faces < counts.faces
-    parts.append(counted(counts.faces, "face") + (f" ({faces} new)" if is_partly_new else ""))
-    parts += [f"{counted(counts.unsharp, 'face')} not sharp enough"] if counts.unsharp else []
-    parts += [counted(counts.hits, "hit"), counted(counts.spans, "span")] if result.command != "scan" else []
+    parts.append(pluralize(counts.faces, "face") + (f" ({faces} new)" if is_partly_new else ""))
+    parts += [f"{pluralize(counts.unsharp, 'face')} not sharp enough"] if counts.unsharp else []
+    parts += [pluralize(counts.hits, "hit"), pluralize(counts.spans, "span")] if result.command != "scan" else []
     return f"{told}: {', '.join(parts)}; took {clock_text(result.seconds)}"
 
 
@@ -168,10 +169,11 @@ def _describe_written(result: RunResult) -> list[str]:
     if result.command == "scan":
         return ["run.json", "the index (.fastface)"]
     counts = result.counts
-    files = ["spans.csv", "hits.csv"]
-    files += [f"clips/ ({counted(counts.clips, 'clip')})"] if counts.clips else []
-    files += [f"crops/ ({counted(counts.crops, 'crop')})"] if counts.crops else []
-    return [*files, f"review.csv ({counted(result.num_near_misses, 'near miss', 'near misses')})", "run.json"]
+    files = ["spans.csv", "spans.json", "hits.csv"]
+    files += [f"clips/ ({pluralize(counts.clips, 'clip')})"] if counts.clips else []
+    files += [f"crops/ ({pluralize(counts.crops, 'crop')})"] if counts.crops else []
+    near_misses = pluralize(result.num_near_misses, "near miss", "near misses")
+    return [*files, *result.more_files, f"review.csv ({near_misses})", "run.json"]
 
 
 def _print_rows(shown: Console, table: Table, rest: str) -> None:
@@ -202,7 +204,7 @@ def _remark(video: VideoOutcome) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _TargetTotals:
     """Results of one target, in one video or in all."""
 
     label: str
@@ -213,34 +215,34 @@ class _Found:
     best: float | None  # similarity; None where only the body was seen
 
 
-def _summarize_found(result: RunResult) -> list[_Found]:
+def _summarize_found(result: RunResult) -> list[_TargetTotals]:
     """Each target with each video that it is in, then the targets that are in none."""
     found = []
     for (video_id, label), hits in sorted(result.hits.items()):
         spans = [row.span for row in result.spans if (row.span.video_id, row.span.target) == (video_id, label)]
         best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
         seconds = sum(span.end - span.start for span in spans)
-        found.append(_Found(label, (video_id,), len(spans), hits, seconds, best))
+        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best))
     unseen = sorted(set(result.targets) - {one.label for one in found})
-    return found + [_Found(label, (), 0, 0, 0.0, None) for label in unseen]
+    return found + [_TargetTotals(label, (), 0, 0, 0.0, None) for label in unseen]
 
 
-def _found_table(found: list[_Found]) -> Table:
+def _found_table(found: list[_TargetTotals]) -> Table:
     """A row for each person in each video; for each person alone if these are too many."""
     table = Table("person", "video", "spans", "hits", "seconds", "best similarity")
     table.columns[0].overflow = table.columns[1].overflow = "fold"
     by_person = len(found) > MOST_ROWS
     rows = _by_person(found) if by_person else found
     for one in rows[:MOST_ROWS]:
-        video = one.videos[0] if len(one.videos) == 1 else counted(len(one.videos), "video") if one.videos else "–"
+        video = one.videos[0] if len(one.videos) == 1 else pluralize(len(one.videos), "video") if one.videos else "–"
         _add_row(table, one.label, video, [one])
     if len(rows) > MOST_ROWS:
         num_videos = len({video for one in rows[MOST_ROWS:] for video in one.videos})
         label = f"and {len(rows) - MOST_ROWS} more persons"
-        _add_row(table, label, counted(num_videos, "video"), rows[MOST_ROWS:])
+        _add_row(table, label, pluralize(num_videos, "video"), rows[MOST_ROWS:])
     if len(rows) > 1:
         table.add_section()
-        _add_row(table, "all", counted(len({video for one in rows for video in one.videos}), "video"), rows)
+        _add_row(table, "all", pluralize(len({video for one in rows for video in one.videos}), "video"), rows)
     return table
 
 
@@ -252,13 +254,13 @@ def _left_out(result: RunResult) -> Iterator[str]:
             yield f"left out: {item.count - len(item.paths)} more: {item.reason}"
 
 
-def _by_person(found: Sequence[_Found]) -> list[_Found]:
+def _by_person(found: Sequence[_TargetTotals]) -> list[_TargetTotals]:
     """One entry for each person, the longest seen first."""
-    persons: dict[str, list[_Found]] = {}
+    persons: dict[str, list[_TargetTotals]] = {}
     for one in found:
         persons.setdefault(one.label, []).append(one)
     joined = [
-        _Found(
+        _TargetTotals(
             label,
             tuple(video for one in parts for video in one.videos),
             sum(one.spans for one in parts),
@@ -271,14 +273,14 @@ def _by_person(found: Sequence[_Found]) -> list[_Found]:
     return sorted(joined, key=lambda one: (-one.seconds, one.label))
 
 
-def _add_row(table: Table, label: str, video: str, parts: Sequence[_Found]) -> None:
+def _add_row(table: Table, label: str, video: str, parts: Sequence[_TargetTotals]) -> None:
     best = max((one.best for one in parts if one.best is not None), default=None)
     spans, hits = sum(one.spans for one in parts), sum(one.hits for one in parts)
     seconds = f"{sum(one.seconds for one in parts):.1f}"
     table.add_row(plain(label), plain(video), str(spans), str(hits), seconds, "–" if best is None else f"{best:.2f}")
 
 
-def _below_threshold(found: Sequence[_Found], result: RunResult) -> list[str]:
+def _below_threshold(found: Sequence[_TargetTotals], result: RunResult) -> list[str]:
     """Why persons are found although no face of theirs reaches the threshold by itself."""
     limits = result.limits
     if limits is None or limits.tracks is None:

@@ -5,45 +5,36 @@ Every option arrives as text and is checked there too, so that all faults are re
 
 import functools
 import inspect
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import typer
-from pydantic.fields import FieldInfo
 
-from fastface.config import Config, load_config, profiles_folder
+from fastface.cli.help_pages import Entry, format_page
+from fastface.config import (
+    Config,
+    SettingHelp,
+    explain_setting,
+    format_value,
+    list_profiles,
+    list_settings,
+    load_config,
+)
 from fastface.errors import ConfigError
+from fastface.models.selection import PERSON_FOLDER, places
 from fastface.runtime.saved_settings import read_remembered
-
-__all__ = [
-    "CURATE",
-    "DEVICE",
-    "ENGINES",
-    "EXPORT",
-    "GROWTH",
-    "LIMITS",
-    "MATCH",
-    "MODELS",
-    "PEOPLE",
-    "REFERENCES",
-    "RUN",
-    "SAMPLING",
-    "SCAN",
-    "SPANS",
-    "Invocation",
-    "with_settings",
-]
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One option: the setting behind it and what it is called."""
+    """A setting on the command line."""
 
     section: str
     key: str
-    names: tuple[str, ...]
+    name: str  # of its option, as --pad; empty if it is set with -s alone
 
     @property
     def parameter(self) -> str:
@@ -51,150 +42,92 @@ class Flag:
         return f"{self.section}_{self.key}"
 
     @property
-    def field(self) -> FieldInfo:
-        """The setting, with its default, bounds and help."""
-        section = Config.model_fields[self.section].annotation
-        fields: dict[str, FieldInfo] = section.model_fields  # type: ignore[union-attr]
-        return next(f for name, f in fields.items() if self.key in (name, f.alias))
+    def setting(self) -> SettingHelp:
+        """What help says about it."""
+        return explain_setting(self.section, self.key)
 
-    def typed(self, value: object) -> str:
+    def as_typed(self, value: object) -> str:
         """The option and its value, as the user typed them."""
-        name = self.names[0]
         if isinstance(value, bool):
-            return name if value else f"--no{name[1:]}"
-        return " ".join(f"{name} {one}" for one in (value if isinstance(value, list) else [value]))
+            return self.name if value else f"--no{self.name[1:]}"
+        return " ".join(f"{self.name} {one}" for one in (value if isinstance(value, list) else [value]))
 
     def annotation(self) -> Any:
         """Type from which typer makes the option."""
-        field = self.field
-        kind = bool if field.annotation is bool else list[str] if field.default == () else str
-        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        setting = self.setting
+        is_switch = setting.kind == "switch"
         option = typer.Option(
-            *(f"{name}/--no{name[1:]}" if kind is bool else name for name in self.names),
-            help=f"{field.description} {_bounds(field)}".strip(),
-            metavar="" if kind is bool else _join_help(choices) or _kind_of_value(self.key, field),
-            rich_help_panel=None if (self.section, self.key) in _USUAL else _MORE,
-            show_default=False,
-            autocompletion=(lambda incomplete: [one for one in choices if one.startswith(incomplete)])
-            if choices
-            else None,
+            f"{self.name}/--no{self.name[1:]}" if is_switch else self.name,
+            help=setting.full_text,
+            metavar="" if is_switch else setting.value,
+            rich_help_panel=None if setting.is_usual else setting.topic,
+            show_default=setting.default,
+            autocompletion=_COMPLETERS.get(self.parameter) or _complete_from(setting.choices),
         )
+        kind: Any = bool if is_switch else list[str] if setting.kind == "list" else str
         return Annotated[kind | None, option]
 
 
-def _join_help(choices: tuple[str, ...]) -> str:
-    """The choices; with spaces if they are long, so that a narrow terminal breaks between them."""
-    joined = "|".join(choices)
-    return joined if len(joined) <= _MOST_UNBROKEN else joined.replace("|", " | ")
+def _complete_from(names: Iterable[str]) -> Callable[[str], list[str]] | None:
+    """Complete one of these names; None for no names, where the shell completes files."""
+    known = list(names)
+    return (lambda incomplete: [name for name in known if name.startswith(incomplete)]) if known else None
 
 
-_MOST_UNBROKEN = 20
-
-_MORE = "More options (all settings: -s section.key=value)"
-
-_USUAL = {
-    *(("match", key) for key in ("not", "threshold")),
-    *(("scan", key) for key in ("sample_fps", "track")),
-    *(("spans", key) for key in ("pad",)),
-    *(("export", key) for key in ("clips", "crops", "boxes")),
-    *(("people", key) for key in ("min_faces", "top", "rank", "video", "store")),
-    *(("run", key) for key in ("fresh", "until", "max_hours")),
-    *(("models", key) for key in ("dir", "pack", "device")),
-    ("curate", "max"),
-}
-"""Settings that most users need: their options stand first in the help."""
-
-_KINDS_BY_KEY = {
-    "det_size": "auto|WxH",
-    "pad": "BEFORE,AFTER",
-    "until": "HH:MM",
-    "ratio": "W:H,…",
-    "devices": "N,…",
-    "not": "PHOTOS",
-    "store": "FILE|URL",
-    "pack": "NAME",
-    "detector": "FILE|NAME",
-    "recogniser": "FILE|NAME",
-    "person_model": "FILE|NAME",
-}
+def _complete_pack(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete a pack of the folders in which a run would find it."""
+    folder = ctx.params.get("models_dir") or os.environ.get("FASTFACE_MODELS")
+    found = (path.parent for place in places(Path(folder) if folder else None) for path in place.glob("*/*.onnx"))
+    return sorted({pack.name for pack in found if pack.name.startswith(incomplete) and pack.name != PERSON_FOLDER})
 
 
-def _kind_of_value(key: str, field: FieldInfo) -> str:
-    """Describe the value of a setting that has no fixed choices."""
-    kind = str(field.annotation)  # a union or an annotated type, as pydantic keeps it
-    by_type = next((shown for name, shown in _KINDS_BY_TYPE.items() if name in kind), "TEXT")
-    return _KINDS_BY_KEY.get(key, by_type)
+_COMPLETERS: dict[str, Callable[..., list[str]]] = {"models_pack": _complete_pack}
 
 
-_KINDS_BY_TYPE = {"Path": "PATH", "int": "N", "float": "NUMBER"}
+def _options(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
+    """Settings that have an option of their name, or of another one."""
+    plain = [Flag(section, key, f"--{key.replace('_', '-')}") for key in keys]
+    return (*plain, *(Flag(section, key, name) for key, name in renamed.items()))
 
 
-def _bounds(field: FieldInfo) -> str:
-    """The default and the allowed range, in brackets that rich does not take for markup."""
-    is_known = field.default in (None, (), False, "", 0) or "default" in (field.description or "")
-    shown = [] if is_known else [f"default {_format_default(field.default)}"]
-    limits = {name: getattr(m, name) for m in field.metadata for name in _SIGNS if hasattr(m, name)}
-    if limits.keys() == {"ge", "le"}:
-        shown.append(f"{limits['ge']} to {limits['le']}")
-    else:
-        shown += [f"{_SIGNS[name]} {limit:g}" for name, limit in limits.items()]
-    return f"({'; '.join(shown)})" if shown else ""
-
-
-_SIGNS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-
-
-def _format_default(default: object) -> str:
-    if isinstance(default, bool):
-        return "on" if default else "off"
-    if isinstance(default, float):
-        return f"{default:g}"
-    if not isinstance(default, tuple):
-        return str(default)
-    return ",".join(part if isinstance(part, str) else f"{part:g}" for part in default)
-
-
-def _flags(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
-    plain = [Flag(section, key, (f"--{key.replace('_', '-')}",)) for key in keys]
-    return (*plain, *(Flag(section, key, (name,)) for key, name in renamed.items()))
+def _complete_sections(*flags: Flag) -> tuple[Flag, ...]:
+    """These settings, and those of their sections that have no option: `--help-all` lists them with `-s`."""
+    known = {(flag.section, flag.key) for flag in flags}
+    rest = [one for one in list_settings() if one.section in {flag.section for flag in flags}]
+    return (*flags, *(Flag(one.section, one.key, "") for one in rest if (one.section, one.key) not in known))
 
 
 SAMPLING = (
-    *_flags("scan", "sample_fps", "every_frame", "keyframes", "det_size"),
-    *_flags("scan", "det_threshold", "weak_threshold", "min_face"),
+    *_options("scan", "sample_fps", "every_frame", "keyframes", "det_size"),
+    *_options("scan", "det_threshold", "weak_threshold", "min_face"),
 )
-SCAN = (*SAMPLING, *_flags("scan", "track", "blur_gate", "decoder", "batch", "decoders", "workers", "ring_mb"))
-MATCH = _flags("match", "false_tracks", "threshold", "exit_threshold", "margin", "not", "allow_faults")
-REFERENCES = _flags("references", "faces", "flip", "jitter")
-GROWTH = _flags("growth", "grow", "add_threshold", "max_added")
-SPANS = _flags("spans", "pad", "merge_gap", "min_span", "exact")
+SCAN = _complete_sections(
+    *SAMPLING, *_options("scan", "track", "blur_gate", "decoder", "batch", "decoders", "workers", "ring_mb")
+)
+MATCH = _complete_sections(
+    *_options("match", "false_tracks", "threshold", "exit_threshold", "margin", "not", "allow_faults")
+)
+REFERENCES = _options("references", "faces", "flip", "jitter")
+GROWTH = _complete_sections(*_options("growth", "grow", "add_threshold", "max_added"))
+SPANS = _options("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = (
-    *_flags("export", "clips", "crops", "ratio", "min_gap", "max_crops", "count", "size"),
-    *_flags("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "replace"),
-)
-CURATE = _flags("curate", "max")
-PEOPLE = _flags(
-    "people",
-    *(
-        "min_faces",
-        "min_seconds",
-        "link_threshold",
-        "top",
-        "rank",
-        "min_quality",
-        "portraits",
-        "video",
-        "store",
-        "refine_limit",
+    *_complete_sections(
+        *_options("export", "clips", "crops", "ratio", "min_gap", "max_crops", "count", "size"),
+        *_options("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "replace"),
     ),
+    *(Flag(one.section, one.key, "") for one in list_settings() if one.section == "body"),
 )
-LIMITS = _flags("run", "until", "max_hours")
-RUN = (*_flags("run", "fresh"), *LIMITS)
-DEVICE = _flags("models", "device", "precision")
-ENGINES = _flags("scan", "batch", "det_size")
-MODELS = (
-    *_flags("models", "pack", "detector", "recogniser", "person_model", "devices", dir="--models"),
-    *DEVICE,
+CURATE = _complete_sections(*_options("curate", "max"))
+PEOPLE = _complete_sections(
+    *_options("people", "min_faces", "min_seconds", "link_threshold", "top", "rank", "min_quality"),
+    *_options("people", "portraits", "video", "store", "refine_limit"),
+)
+LIMITS = _options("run", "until", "max_hours")
+RUN = (*_options("run", "fresh"), *LIMITS)
+DEVICE = _options("models", "device", "precision")
+ENGINES = _options("scan", "batch", "det_size")
+MODELS = _complete_sections(
+    *_options("models", "pack", "detector", "recogniser", "person_model", "devices", dir="--models"), *DEVICE
 )
 
 
@@ -219,36 +152,58 @@ class Invocation:
     notes: tuple[str, ...] = ()
 
 
+def _print_full_help(ctx: typer.Context, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        typer.echo(format_page(ctx.command, ctx, is_full=True))
+        raise typer.Exit
+
+
+_PROFILES = list_profiles()
+
 _COMMON: dict[str, Any] = {
     "config_file": Annotated[
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="Read settings from a TOML file.")
     ],
     "set_": Annotated[
         list[str] | None,
-        typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Change any setting; may be repeated."),
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="KEY=VALUE",
+            help="Change any setting, as -s scan.batch=8. May be repeated.",
+            autocompletion=_complete_from(f"{setting.path}=" for setting in list_settings()),
+        ),
     ],
     "profile": Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Use a set of settings for one purpose: dataset, faces, fast, highlights.",
-            autocompletion=lambda incomplete: [
-                path.stem for path in sorted(profiles_folder().glob(f"{incomplete}*.toml"))
-            ],
+            help=f"Use settings for one purpose: {', '.join(_PROFILES)}. "
+            + " ".join(f"{name}: {purpose[0].lower()}{purpose[1:]}" for name, purpose in _PROFILES.items()),
+            autocompletion=lambda incomplete: [one for one in _PROFILES.items() if one[0].startswith(incomplete)],
         ),
     ],
-    "dry_run": Annotated[
-        bool | None, typer.Option("--dry-run", metavar="", help="Say what would be done; do nothing.")
-    ],
-    "json_": Annotated[bool | None, typer.Option("--json", metavar="", help="Print one JSON object and nothing else.")],
-    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", metavar="", help="Print only failures.")],
+    "dry_run": Annotated[bool | None, typer.Option("--dry-run", help="Print what would be done, and do nothing.")],
+    "json_": Annotated[bool | None, typer.Option("--json", help="Print one JSON object and nothing else.")],
+    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="Print only failures.")],
     "verbose": Annotated[
         bool | None,
-        typer.Option(
-            "--verbose", "-v", metavar="", help="Also print how the time was spent, and which files were left out."
-        ),
+        typer.Option("--verbose", "-v", help="Also print times, and files that were left out."),
     ],
 }
+
+_HELP_ALL: dict[str, Any] = {
+    "help_all": Annotated[
+        bool,
+        typer.Option(
+            "--help-all",
+            is_eager=True,
+            callback=_print_full_help,
+            help="Show all options and settings.",
+        ),
+    ]
+}
+"""For commands that have more options than `--help` lists."""
 
 
 def with_settings(
@@ -261,11 +216,14 @@ def with_settings(
         remembers: What the output folder remembers of its last run and the command goes on with: nothing, the networks
             alone, or settings of export too. Of `crops` it is the networks of the folder that they were made in.
     """
-    flags = [flag for group in groups for flag in group]
+    every = [flag for group in groups for flag in group]
+    flags = [flag for flag in every if flag.name]
+    without_option = [flag.setting for flag in every if not flag.name]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
         annotations = {**{flag.parameter: flag.annotation() for flag in flags}, **_COMMON}
+        annotations |= _HELP_ALL if every else {}
         keyword = inspect.Parameter.KEYWORD_ONLY
         added = [
             inspect.Parameter(name, keyword, default=None, annotation=annotation)
@@ -275,6 +233,7 @@ def with_settings(
 
         @functools.wraps(command)
         def wrapper(**values: Any) -> None:
+            values.pop("help_all", None)
             common = {name: values.pop(name) for name in _COMMON}
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
             out = values.get("index") or values.get("out")
@@ -284,6 +243,10 @@ def with_settings(
 
         wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
+        wrapper.settings_without_option = [  # type: ignore[attr-defined]
+            (one.topic, Entry(f"-s {one.path}={one.value}", one.full_text, f"[default: {one.default}]"))
+            for one in without_option
+        ]
         return wrapper
 
     return decorate
@@ -304,19 +267,17 @@ def _invocation(
     for flag, value in given:
         if value is not None:
             layers.setdefault(flag.section, {})[flag.key] = value
-            typed[flag.section, flag.key] = flag.typed(value)
+            typed[flag.section, flag.key] = flag.as_typed(value)
     sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers, "typed": typed}
-    config, notes = load_config(**sources), []
-    if out is not None and not config.run.fresh:
-        # A profile or a file is a recipe of its own: only the networks are remembered beside it.
-        is_own = common["profile"] is not None or common["config_file"] is not None
-        remembered = read_remembered(out, with_export=with_export and not is_own)
-        plain, config = config, load_config(**sources, remembered=remembered)
-        notes = (
-            [_describe_remembered(plain, config, out)]
-            if config.model_copy(update={"models": plain.models}) != plain
-            else []
-        )
+    # A profile or a file is a recipe of its own: only the networks are remembered beside it.
+    is_own = common["profile"] is not None or common["config_file"] is not None
+    remembered = {} if out is None else read_remembered(out, with_export=with_export and not is_own)
+    # Flags may need what is remembered to make sense, so all are checked together.
+    config, notes = load_config(**sources, remembered=remembered), []
+    if config.run.fresh:
+        config = load_config(**sources)
+    elif told := _describe_remembered(remembered, config, typed):
+        notes = [f"as in the last run in {out}: {told}"]
     return Invocation(
         config=config,
         json=bool(common["json_"]),
@@ -333,13 +294,25 @@ def _output_folder(crops: list[str]) -> Path | None:
     return next((place for place in places if (place / ".fastface").is_dir()), None)
 
 
-def _describe_remembered(plain: Config, config: Config, out: Path) -> str:
-    """Describe the settings that come from the last run in OUT and from no flag."""
-    before, now = plain.model_dump(by_alias=True), config.model_dump(by_alias=True)
-    changed = [
-        f"{section}.{key}={_format_default(value)}"
-        for section, keys in now.items()
-        for key, value in keys.items()
-        if section != "models" and value != before[section][key]
+def _describe_remembered(
+    remembered: Mapping[str, Mapping[str, object]], config: Config, typed: Collection[tuple[str, str]]
+) -> str:
+    """Describe the settings that come from the last run in OUT and from no flag; empty if there are none."""
+    if not remembered.keys() - {"models"}:
+        return ""
+    usual, now = Config().model_dump(by_alias=True), config.model_dump(by_alias=True)
+    before = load_config(environment={}, remembered=remembered).model_dump(by_alias=True)
+    kept = [
+        f"{section}.{key}={_format_setting(key, now[section][key])}"
+        for section, keys in remembered.items()
+        for key in keys
+        if section != "models"
+        and (section, key) not in typed
+        and now[section][key] == before[section][key] != usual[section][key]
     ]
-    return f"as in the last run in {out}: {', '.join(changed)}"
+    return ", ".join(kept)
+
+
+def _format_setting(key: str, value: object) -> str:
+    """A value as its option is written."""
+    return "x".join(map(str, value)) if key == "size" and isinstance(value, tuple) else format_value(value)

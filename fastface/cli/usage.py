@@ -1,12 +1,15 @@
-"""Command lines that cannot be read: what is wrong with them, and how to write them."""
+"""Classes of commands: plain help, and for a wrong command line how to write it."""
 
 import shlex
 from difflib import get_close_matches
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["PlainCommand", "PlainGroup", "usage_line"]
+from fastface.cli.help_pages import cut_to_sentence, format_page, split_help
+
+_USAGE = 2
 
 _PATHS_BELONG = {
     "find": "give photos with -t, as: fastface find -t {paths}",
@@ -20,37 +23,35 @@ _PATHS_BELONG = {
 """What a path without an option is meant for, in commands that take none."""
 
 
-def _with_plain_kinds(params: list[Any]) -> list[Any]:
-    """Parameters, each with the kind of its value as users say it: PATH and N, not `<path>` and `<int>`."""
-    for param in params:
-        is_argument = getattr(param, "param_type_name", "") == "argument"
-        if is_argument:
-            param.display_type_rich = lambda ctx: ""  # noqa: ARG005 - its name says enough
-        elif param.metavar is None:
-            param.metavar = "" if getattr(param, "is_flag", False) else _kind(param)
-    return params
-
-
-def _kind(param: Any) -> str:
-    shown = str(getattr(param, "type", "")) + str(getattr(getattr(param, "type_descriptor", None), "annotation", ""))
-    kinds = {"path": "PATH", "int": "N", "float": "NUMBER"}
-    return next((kind for name, kind in kinds.items() if name in shown.lower()), "TEXT")
-
-
 class PlainGroup(TyperGroup):
     """A group of commands whose help is in plain words."""
 
-    def get_params(self, ctx: Any) -> list[Any]:
-        """The parameters, for parsing and for help."""
-        return _with_plain_kinds(super().get_params(ctx))
+    def get_help(self, ctx: Any) -> str:
+        """The help page."""
+        return format_page(self, ctx, is_full=False)
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the signature is click's
+        """One line for the list of commands; never cut."""
+        return cut_to_sentence(split_help(self)[0])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; without any, print the help."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(self.get_help(ctx))
+            raise typer.Exit(_USAGE)
+        return super().parse_args(ctx, args)
 
 
 class PlainCommand(TyperCommand):
     """A command whose help is in plain words. If it takes no path, it says where a path belongs."""
 
-    def get_params(self, ctx: Any) -> list[Any]:
-        """The parameters, for parsing and for help."""
-        return _with_plain_kinds(super().get_params(ctx))
+    def get_help(self, ctx: Any) -> str:
+        """The help page."""
+        return format_page(self, ctx, is_full=False)
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the signature is click's
+        """One line for the list of commands; never cut."""
+        return cut_to_sentence(split_help(self)[0])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; refuse those that are too many with the right way to write them."""
@@ -64,13 +65,11 @@ class PlainCommand(TyperCommand):
 
 
 def usage_line(error: Any) -> str:
-    """One line for a command line that cannot be read; empty where help was printed instead.
+    """One line for a command line that cannot be read.
 
     Args:
         error: What typer raised; it has `format_message`.
     """
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return ""
     option = getattr(error, "option_name", "")
     if hasattr(error, "possibilities"):
         near = get_close_matches(option, error.possibilities or (), n=1)

@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from fastface.distribution import VERSION
 from fastface.errors import ConfigError, InputError, SpaceError
-from fastface.export.frame_jobs import CellsJob, FramesJob, PhotoJob, Shot, Wanted
+from fastface.export.frame_jobs import CellsJob, FrameImages, FramePicture, FramesJob, PhotoJob
 from fastface.files import private_folder, write_atomic
 from fastface.gallery.photo_set.sources import collect, make_label
 from fastface.index.ledger import Ledger
-from fastface.names import counted, valid_text
-from fastface.pipeline.process_pool import Crew
-from fastface.pipeline.task_pool import Refused, run_errands
+from fastface.names import pluralize, valid_text
+from fastface.pipeline.process_pool import ProcessPool
+from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.review.audit_files import (
     AuditItem,
     AuditSample,
@@ -35,19 +36,16 @@ from fastface.review.audit_files import (
     read_answers,
     read_sample,
 )
-from fastface.review.audit_moments import Answer, Moments, VideoMoments, read_answer, read_moments
+from fastface.review.audit_moments import LastAnswer, Moments, VideoMoments, read_answer, read_moments
 from fastface.review.audit_page import MomentPicture, write_audit_page
 from fastface.review.estimates import AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows, stream
-from fastface.runtime.context import VERSION
-from fastface.runtime.event_log import journal
+from fastface.runtime.event_log import open_event_log
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_free
 from fastface.runtime.resources import num_cores
 from fastface.runtime.shutdown import interruptible
 from fastface.video.fingerprint import fingerprint
-
-__all__ = ["AuditPlan", "AuditResult", "draw_audit", "plan_audit", "score_audit"]
 
 _PAGE, _SAMPLE, _RESULT = "audit/audit.html", "audit/sample.json", "audit/result.json"
 _PICTURES_A_JOB = 12
@@ -173,18 +171,20 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
     _require_run(out)
     folder = OutputFolder(out)
     with (
-        folder.locked(),
-        journal(folder.log, observer, VERSION, "audit") as noted,
+        folder.hold_lock(),
+        open_event_log(folder.log, observer, VERSION, "audit") as noted,
         interruptible() as interruption,
         Ledger(folder.ledger) as ledger,
     ):
         answer = read_answer(out, ledger)
         population = _population(folder.index, ledger, answer)
         for video in population.left_out:
-            noted.note(f"left out: {video.reason} ({counted(video.hits, 'hit')}, {counted(video.samples, 'sample')})")
+            noted.note(
+                f"left out: {video.reason} ({pluralize(video.hits, 'hit')}, {pluralize(video.samples, 'sample')})"
+            )
         draft = _draw(population, answer, count, seed, interruption)
         if draft.sample.lost:
-            noted.note(f"{counted(draft.sample.lost, 'moment')} could not be decoded again, and are left out")
+            noted.note(f"{pluralize(draft.sample.lost, 'moment')} left out, which could not be decoded again")
         thumbnails = _thumbnails(photos, answer.targets, noted, interruption)
         private_folder(out / "audit")
         for name in (_PAGE, _SAMPLE, _RESULT):
@@ -208,11 +208,13 @@ def score_audit(out: Path, file: Path) -> AuditResult:
     _require_run(out)
     folder = OutputFolder(out)
     draw = f"fastface audit -o {shlex.quote(str(out))}"
-    with folder.locked(), Ledger(folder.ledger) as ledger:
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         sample = read_sample(out / _SAMPLE, draw)
         answers = read_answers(file, sample)
         if read_answer(out, ledger).digest != sample.answer:
-            raise ConfigError(f"the answer or the index of {str(out)!r} changed since the sample was drawn: {draw}")
+            raise ConfigError(
+                f"the answer or the index of {str(out)!r} changed since the sample was drawn; draw a new one: {draw}"
+            )
         stratum_of = {item.id: item.stratum for item in sample.items}
         size = len(sample.strata)
         asked = np.bincount([item.stratum for item in sample.items], minlength=size)
@@ -247,7 +249,7 @@ def _label(targets: Sequence[str], place: int | None) -> str | None:
 # ── what may be drawn ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _population(index: Path, ledger: Ledger, answer: Answer) -> _Population:
+def _population(index: Path, ledger: Ledger, answer: LastAnswer) -> _Population:
     """All moments of videos that can be decoded again.
 
     Raises:
@@ -265,7 +267,7 @@ def _population(index: Path, ledger: Ledger, answer: Answer) -> _Population:
         )
     strata = _strata(videos)
     if not strata:
-        raise ConfigError(["no picture of any moment can be made again", *(one.reason for one in left_out)])
+        raise ConfigError(["no picture of any moment can be made", *(one.reason for one in left_out)])
     return _Population(tuple(videos), strata, tuple(left_out))
 
 
@@ -273,7 +275,7 @@ def _why_changed(video: VideoMoments) -> str:
     """Says why a video cannot be decoded again; empty if it can."""
     record = video.record
     try:
-        if fingerprint(record.path) == record.fingerprint:
+        if fingerprint(record.path) == record.file_print:
             return ""
     except InputError as error:
         return valid_text(f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}")
@@ -322,7 +324,7 @@ class _Chosen:
     boxes: tuple[tuple[float, float, float, float], ...]
 
 
-def _draw(population: _Population, answer: Answer, count: int, seed: int, interrupted: _Interrupted) -> _Draft:
+def _draw(population: _Population, answer: LastAnswer, count: int, seed: int, interrupted: _Interrupted) -> _Draft:
     numbers = allocate(population.strata, count)
     chosen = [
         one
@@ -399,7 +401,8 @@ def _frame_jobs(chosen: Sequence[_Chosen]) -> Iterator[FramesJob]:
 
 def _frames_job(chosen: Sequence[_Chosen], numbers: Sequence[int]) -> FramesJob:
     wanted = (
-        Wanted(number, chosen[number].item.pts, chosen[number].boxes, chosen[number].item.box) for number in numbers
+        FramePicture(number, chosen[number].item.pts, chosen[number].boxes, chosen[number].item.box)
+        for number in numbers
     )
     return FramesJob(chosen[numbers[0]].video.info, tuple(wanted))
 
@@ -434,7 +437,7 @@ def _draw_empty(
                     id=item_id(["empty", video.record.video_id, shot.pts]),
                     stratum=place,
                     video=valid_text(video.record.video_id),
-                    time=float(video.info.time_of(shot.pts)),
+                    time=float(video.info.frame_time(shot.pts)),
                     pts=shot.pts,
                     period=video.period,
                     target=None,
@@ -472,24 +475,24 @@ def _thumbnails(
     firsts = {job.target: job for job in reversed(jobs)}
     found = {shot.place: shot.frame for shot in _shoot(firsts.values(), interrupted)}
     if photos and (missing := [label for place, label in enumerate(targets) if place not in found]):
-        observer.note(f"no photo to show of: {', '.join(missing)}")
+        observer.note(f"no photo is shown of: {', '.join(missing)}")
     return found
 
 
-def _shoot(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[Shot]:
+def _shoot(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[FrameImages]:
     return (shot for _, shots in _answers(jobs, interrupted) for shot in shots)
 
 
-def _answers(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[tuple[Any, list[Shot]]]:
+def _answers(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[tuple[Any, list[FrameImages]]]:
     """Yield the pictures of each job; nothing for a job that failed.
 
     Raises:
         SpaceError: For want of space.
     """
-    crew = Crew("auditor", "fastface.export.frame_process:serve", num_cores(), None)
-    with closing(run_errands(crew, jobs, interrupted)) as results:
+    pool = ProcessPool("auditor", "fastface.export.frame_process:serve", num_cores(), None)
+    with closing(run_tasks(pool, jobs, interrupted)) as results:
         for job, result in results:
-            if isinstance(result, Refused):
+            if isinstance(result, TaskFailed):
                 if result.kind == SpaceError.__name__:
                     raise SpaceError(result.reason)
                 continue

@@ -17,28 +17,13 @@ from fastface.config import Config
 from fastface.diagnostics.dry_run import Preview
 from fastface.errors import FastfaceError, ModelError
 from fastface.files import atomic_path, write_atomic
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.runtime.memory import tree_memory
 from fastface.runtime.networks import open_networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import discover_inputs
 from fastface.runtime.precisions import describe_networks
 from fastface.runtime.run_report import RunResult
-
-__all__ = [
-    "COLUMNS",
-    "STAGES",
-    "Combination",
-    "Measurement",
-    "bench",
-    "cells",
-    "described",
-    "draw_chart",
-    "list_combinations",
-    "preview_bench",
-    "profile_text",
-    "write_report",
-]
 
 STAGES = ("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "picture", "wait_batch")
 """Where the time of decoders (the first four) and of workers (the others) goes."""
@@ -85,7 +70,7 @@ class Measurement:
     memory_bytes: int
 
 
-class _Watch(Observer):
+class _ThroughputMeter(Observer):
     """Notes when frames were searched, how much of the videos they were, and the memory meanwhile."""
 
     def __init__(self) -> None:
@@ -94,7 +79,7 @@ class _Watch(Observer):
         self.memory_bytes = 0
         self._looked = 0.0
 
-    def moved(self, video_id: str, seconds: float, faces: int) -> None:  # noqa: ARG002 - the observer's signature
+    def add_progress(self, video_id: str, seconds: float, faces: int) -> None:  # noqa: ARG002 - the observer's signature
         """A batch was searched."""
         now = monotonic()
         self.moves.append((now, seconds))
@@ -119,7 +104,7 @@ def bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combinat
         films = list(inputs) or [str(_draw_film(root))]
         config = _with_networks(config, root)
         for number, combination in enumerate(combinations):
-            watch = _Watch()
+            watch = _ThroughputMeter()
             result = scan(_apply(config, combination), films, root / f"out{number}", watch)
             yield _measure(combination, result, watch)
 
@@ -135,10 +120,10 @@ def profile_text(best: Measurement) -> str:
     )
 
 
-def described(combination: Combination) -> list[str]:
+def describe_combination(combination: Combination) -> list[str]:
     """A combination in words; 0 is what fastface chooses."""
     counts = {"decoder": combination.decoders, "worker": combination.workers}
-    processes = [counted(count, noun) if count else f"{noun}s as it chooses" for noun, count in counts.items()]
+    processes = [pluralize(count, noun) if count else f"{noun}s as it chooses" for noun, count in counts.items()]
     return [combination.device, *processes, f"batches of {combination.batch or 'its choice'}"]
 
 
@@ -178,7 +163,7 @@ def _apply(config: Config, combination: Combination) -> Config:
     return config.model_copy(update={"scan": config.scan.model_copy(update=chosen), "models": models})
 
 
-def _measure(combination: Combination, result: RunResult, watch: _Watch) -> Measurement:
+def _measure(combination: Combination, result: RunResult, watch: _ThroughputMeter) -> Measurement:
     if not watch.moves:
         raise FastfaceError(f"no frame of {', '.join(video.id for video in result.videos)} could be searched")
     stages = {stage: sum(video.seconds.get(stage, 0.0) for video in result.videos) for stage in STAGES}
@@ -210,7 +195,7 @@ def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[
     return Preview(
         videos=videos or ("a film that fastface draws itself",),
         networks=(describe_networks(config),),
-        processes=tuple(", ".join(described(combination)) for combination in combinations),
+        processes=tuple(", ".join(describe_combination(combination)) for combination in combinations),
         output=(repr(str(out)),),
     )
 

@@ -14,7 +14,7 @@ from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.gallery.calibration import (
     LEAST_STRANGERS,
-    Rate,
+    RateEstimate,
     choose_threshold,
     counted_rate,
     fit_tail,
@@ -22,11 +22,11 @@ from fastface.gallery.calibration import (
 )
 from fastface.gallery.decision import decide_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Pairs, allowed_rate, counted_pairs
+from fastface.gallery.thresholds import ComparisonCounts, allowed_rate, counted_pairs
 from fastface.gallery.track_voting import EvidenceModel
 from fastface.gallery.trials import PhotoTrials, Trials, join_trials, photo_trials, track_trials
 from fastface.impostors import ImpostorDistribution
-from fastface.runtime.context import Desk, open_desk
+from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.networks import thresholds
 from fastface.runtime.observer import Observer
@@ -34,10 +34,8 @@ from fastface.runtime.output_folder import check_writable, require_index
 from fastface.runtime.resources import choose_layout
 from fastface.runtime.shutdown import interruptible
 from fastface.search.archive_survey import build_rule, observe_archive
-from fastface.search.searcher import open_finder
+from fastface.search.searcher import open_searcher
 from fastface.types import Gallery
-
-__all__ = ["CHART_NAME", "Calibration", "Comparison", "Limits", "RiskPoint", "calibrate"]
 
 CHART_NAME = "calibration.png"
 
@@ -51,7 +49,7 @@ _CURVE = (0.15, 0.60, 0.01)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DecisionLimits:
     """Limits of a decision: see `MatchConfig`."""
 
     threshold: float  # evidence from which any track is a target's
@@ -82,9 +80,9 @@ class Comparison:
     median: float
     highest: float
     extreme: str
-    in_use: Rate
-    suggested: Rate
-    estimated: Rate | None = None
+    in_use: RateEstimate
+    suggested: RateEstimate
+    estimated: RateEstimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ class RiskPoint:
 
     threshold: float
     usual: float  # as measured for the network on others' archives
-    here: Rate | None  # as the tail of these comparisons has it; None where there are too few
+    here: RateEstimate | None  # as the tail of these comparisons has it; None where there are too few
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +119,8 @@ class Calibration:
     tracks: int
     false_tracks: float
     pairs: int
-    in_use: Limits
-    suggested: Limits
+    in_use: DecisionLimits
+    suggested: DecisionLimits
     reasons: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     judged: str
@@ -151,9 +149,9 @@ class _Evidence:
     num_tracks: int
 
     @property
-    def pairs(self) -> Pairs:
+    def pairs(self) -> ComparisonCounts:
         """Comparisons of a question to the archive."""
-        return Pairs(self.num_tracks * len(self.gallery.targets))
+        return ComparisonCounts(self.num_tracks * len(self.gallery.targets))
 
     @property
     def judged_kind(self) -> str:
@@ -187,17 +185,17 @@ def calibrate(
         InterruptError: The user stopped it.
     """
     if not config.match.tracks:
-        raise ConfigError("calibrate weighs whole tracks, and match.tracks is off: leave it on")
+        raise ConfigError("calibrate compares whole tracks: switch match.tracks on")
     check_writable(out)
     with _open(config, targets, observer, index) as evidence:
         photos, usual, pairs = evidence.photos, evidence.usual, evidence.pairs
         if not any(map(len, (photos.mates, *evidence.strangers.values()))):
             raise ConfigError("nothing to compare: give several photos of a person, or photos of several persons")
-        in_use = Limits(round(build_rule(config, usual, pairs).anywhere, 4), config.match.margin)
+        in_use = DecisionLimits(round(build_rule(config, usual, pairs).anywhere, 4), config.match.margin)
         rate = allowed_rate(config.match.false_tracks, pairs)
         threshold, reasons = choose_threshold(in_use.threshold, photos.mates, evidence.judged, rate)
         margin = suggest_margin(photos, threshold, in_use.margin) if threshold != in_use.threshold else in_use.margin
-        suggested = Limits(threshold, margin)
+        suggested = DecisionLimits(threshold, margin)
         limits = in_use, suggested
         comparisons = [_misses(_PHOTO_MATES, photos.mates, limits)] if len(photos.mates) else []
         comparisons += [_misses(_TRACKS_FOUND, evidence.found, limits)] if len(evidence.found) else []
@@ -254,12 +252,12 @@ def _open(config: Config, targets: Sequence[str], observer: Observer, index: Pat
         yield _Evidence(gallery, report.warnings, photos, nothing, strangers, usual, 0)
         return
     require_index(index)
-    with open_desk(config, index, observer, "calibrate") as desk:
-        observer.header(desk.networks, desk.layout)
+    with open_context(config, index, observer, "calibrate") as context:
+        observer.header(context.networks, context.layout)
         gallery, report = enrol(
-            tuple(targets), config, desk.networks, desk.limits, desk.interruption, known=desk.out.photos
+            tuple(targets), config, context.networks, context.limits, context.interruption, known=context.out.photos
         )
-        yield _archive_evidence(desk, gallery, report.warnings)
+        yield _archive_evidence(context, gallery, report.warnings)
 
 
 def _references(gallery: Gallery) -> ReferenceSet:
@@ -273,19 +271,20 @@ def _references(gallery: Gallery) -> ReferenceSet:
     return ReferenceSet(gallery)
 
 
-def _archive_evidence(desk: Desk, gallery: Gallery, warnings: tuple[str, ...]) -> _Evidence:
+def _archive_evidence(context: RunContext, gallery: Gallery, warnings: tuple[str, ...]) -> _Evidence:
     """The comparisons of photos, and of all tracks of finished videos that the gallery's network has embedded."""
-    references, usual = _references(gallery), desk.networks.models.thresholds.impostors
-    finder = open_finder(desk, references, desk.limits)
-    indexes = list(finder.indexes(finder.comparable(desk.answered())))
-    model, _, num_tracks = observe_archive(desk, references, (index for _, index in indexes))
-    rule = build_rule(desk.config, usual, Pairs(num_tracks * references.num_targets))
+    references, usual = _references(gallery), context.networks.models.thresholds.impostors
+    searcher = open_searcher(context, references, context.limits)
+    indexes = list(searcher.indexes(searcher.comparable(context.answered_records())))
+    observed = observe_archive(context, references, (index for _, index in indexes))
+    model, num_tracks = observed.model, observed.num_tracks
+    rule = build_rule(context.config, usual, ComparisonCounts(num_tracks * references.num_targets))
     labels = [target.label for target in gallery.targets]
     videos = []
     for record, index in indexes:
-        desk.interruption.check()
+        context.interruption.check()
         tracks = index.tracks()
-        decision = decide_tracks(tracks, model.weigh(tracks.embedding, rule.in_shot), rule, desk.limits.margin)
+        decision = decide_tracks(tracks, model.weigh(tracks.embedding, rule.in_shot), rule, context.limits.margin)
         evidence = model.by_photos(tracks.embedding)
         videos.append(track_trials(record.video_id, tracks, evidence, decision.owner, labels))
     photos = photo_trials(references, model)
@@ -298,12 +297,12 @@ def _archive_evidence(desk: Desk, gallery: Gallery, warnings: tuple[str, ...]) -
     return _Evidence(gallery, warnings, photos, found, strangers, usual, num_tracks)
 
 
-def _misses(kind: str, trials: Trials, limits: tuple[Limits, Limits]) -> Comparison:
+def _misses(kind: str, trials: Trials, limits: tuple[DecisionLimits, DecisionLimits]) -> Comparison:
     """Misses by the threshold alone; a margin makes them more."""
     return _count(kind, True, trials, [trials.evidence < np.float32(pair.threshold) for pair in limits])
 
 
-def _false_matches(kind: str, trials: Trials, limits: tuple[Limits, Limits]) -> Comparison:
+def _false_matches(kind: str, trials: Trials, limits: tuple[DecisionLimits, DecisionLimits]) -> Comparison:
     """False matches by the threshold alone; a margin makes them fewer."""
     found = _count(kind, False, trials, [trials.evidence >= np.float32(pair.threshold) for pair in limits])
     if len(trials) < LEAST_STRANGERS:

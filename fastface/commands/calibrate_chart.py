@@ -11,8 +11,6 @@ from fastface.commands.calibrate import Calibration
 from fastface.gallery.trials import Trials
 from fastface.types import FloatArray
 
-__all__ = ["draw_chart"]
-
 _WIDTH, _PANEL_HEIGHT, _EDGE, _LINE = 1000, 300, 60, 22
 _INK, _PAPER, _GRID = (20, 20, 20), (255, 255, 255), (215, 215, 215)
 _MATES = ((40, 140, 90), (120, 190, 60))

@@ -24,11 +24,11 @@ from fastface.census.selection import (
     body_anchors,
     choose_anchors,
     face_anchors,
+    find_current_anchors,
     find_places,
     in_words,
     log_correction,
     make_anchor,
-    renewed,
     tell_store,
     together_note,
 )
@@ -38,12 +38,10 @@ from fastface.config import Config
 from fastface.diagnostics.preflight import look_at_index
 from fastface.errors import ConfigError
 from fastface.index.store import VideoIndex
-from fastface.runtime.context import Desk, open_desk
+from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
 from fastface.tracking.track_cuts import best_cut
 from fastface.types import Tracks
-
-__all__ = ["Correction", "correct", "undo"]
 
 Correction = Literal["merge", "split", "reject", "restore"]
 
@@ -77,24 +75,26 @@ def correct(
         FastfaceError: As `people`.
     """
     look_at_index(config, out)
-    with open_desk(config, out, observer, "pick") as opened:
+    with open_context(config, out, observer, "pick") as opened:
         said = Corrections.load(corrections_path(opened))
-        desk, before = shown_census(opened, said, shown)
+        context, before = shown_census(opened, said, shown)
         places = [] if correction == "restore" else find_places(before, chosen, with_aliases=correction == "merge")
         if correction == "merge" and len(places) == 1 and _are_joined(before, chosen):
             number = before.persons[places[0]].number
-            desk.observer.note(f"they are one person already: {number}; nothing was changed")
-            return publish(desk, before)
-        corrected = _correct(desk, before, places, said.renewed(renewed(desk, before)), correction)
-        log_correction(desk, before, places, correction, said)
+            context.observer.note(f"they are one person already: {number}; nothing was changed")
+            return publish(context, before)
+        corrected = _correct(
+            context, before, places, said.with_anchors(find_current_anchors(context, before)), correction
+        )
+        log_correction(context, before, places, correction, said)
         if correction == "merge":
-            tell_store(desk, before, places, "")
-        corrected.save(corrections_path(desk))
-        census = take_census(desk, corrected)
+            tell_store(context, before, places, "")
+        corrected.save(corrections_path(context))
+        census = take_census(context, corrected)
         for place in places:
             if told := _became(before, census, place, corrected):
-                desk.observer.note(told)
-        return publish(desk, census)
+                context.observer.note(told)
+        return publish(context, census)
 
 
 def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
@@ -105,21 +105,21 @@ def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
         FastfaceError: As `people`.
     """
     look_at_index(config, out)
-    with open_desk(config, out, observer, "pick") as opened:
-        desk = with_shown_settings(opened)
-        known = read_corrections(undo_path(desk))
+    with open_context(config, out, observer, "pick") as opened:
+        context = with_shown_settings(opened)
+        known = read_corrections(undo_path(context))
         if not known:
             raise ConfigError(f"there is no correction to take back in {str(out)!r}")
         last = known[-1]
-        _rejoin(desk, Corrections.load(corrections_path(desk)), last.before)
-        last.before.save(corrections_path(desk))
+        _rejoin(context, Corrections.load(corrections_path(context)), last.before)
+        last.before.save(corrections_path(context))
         if last.groups:
             with open_existing(last.store) as store:
                 store.regroup(last.groups)
-        write_corrections(undo_path(desk), known[:-1])
-        numbers = " ".join(map(str, last.numbers))
-        desk.observer.note(f"taken back: {last.what} {numbers}".rstrip() + f" (of the census {last.census})")
-        return publish(desk, take_census(desk, last.before))
+        write_corrections(undo_path(context), known[:-1])
+        of_whom = f" of {' and '.join(map(str, last.numbers))}" if last.numbers else ""
+        context.observer.note(f"took back: {last.what}{of_whom} (numbers of list {last.census})")
+        return publish(context, take_census(context, last.before))
 
 
 def _are_joined(census: Census, chosen: Sequence[str]) -> bool:
@@ -127,12 +127,12 @@ def _are_joined(census: Census, chosen: Sequence[str]) -> bool:
     return any(one.removeprefix("person ") in map(str, census.assignment.aliases) for one in chosen)
 
 
-def _rejoin(desk: Desk, now: Corrections, before: Corrections) -> None:
+def _rejoin(context: RunContext, now: Corrections, before: Corrections) -> None:
     """Joins the tracks in the index again that the user had cut, and does not any more."""
     gone = [cut for cut in now.cuts if cut not in before.cuts]
-    for record in desk.answered():
+    for record in context.answered_records():
         cuts = [cut for cut in gone if cut[0].video_id == record.video_id]
-        index = VideoIndex(desk.out.index, record.video_id)
+        index = VideoIndex(context.out.index, record.video_id)
         if not cuts or record.info is None or not index.faces_path.exists():
             continue
         faces = index.faces()
@@ -143,21 +143,21 @@ def _rejoin(desk: Desk, now: Corrections, before: Corrections) -> None:
 
 
 def _correct(
-    desk: Desk, census: Census, places: Sequence[int], said: Corrections, correction: Correction
+    context: RunContext, census: Census, places: Sequence[int], said: Corrections, correction: Correction
 ) -> Corrections:
     if correction == "restore":
         return replace(said, rejected=())
     if correction == "merge":
-        return _merge(desk, census, places, said)
+        return _merge(context, census, places, said)
     for place in places:
         if correction == "reject":
-            said = said.without(choose_anchors(desk, census, [place]))
+            said = said.with_rejection(choose_anchors(context, census, [place]))
         else:
-            said = _split(desk, census, place, said)
+            said = _split(context, census, place, said)
     return said
 
 
-def _merge(desk: Desk, census: Census, places: Sequence[int], said: Corrections) -> Corrections:
+def _merge(context: RunContext, census: Census, places: Sequence[int], said: Corrections) -> Corrections:
     if len(places) < 2:
         raise ConfigError("--merge: name at least two persons")
     if len(names := sorted({census.persons[place].name for place in places} - {""})) > 1:
@@ -165,58 +165,58 @@ def _merge(desk: Desk, census: Census, places: Sequence[int], said: Corrections)
         called = " and ".join(names)
         raise ConfigError(f"they are called {called}: fastface pick {numbers} --name NAME makes them one")
     if note := together_note(census, places):
-        desk.observer.note(note)
-    return said.merged(choose_anchors(desk, census, places))
+        context.observer.note(note)
+    return said.with_merge(choose_anchors(context, census, places))
 
 
-def _split(desk: Desk, census: Census, place: int, said: Corrections) -> Corrections:
+def _split(context: RunContext, census: Census, place: int, said: Corrections) -> Corrections:
     """A person taken apart.
 
     Raises:
         ConfigError: It is one track of faces that are all alike.
     """
     rows = np.flatnonzero(census.label == place)
-    if (bodies := body_anchors(desk, census, [place])) and len(rows) + len(bodies) > 1:
-        return said.parted(bodies)
+    if (bodies := body_anchors(context, census, [place])) and len(rows) + len(bodies) > 1:
+        return said.without_links(bodies)
     if len(rows) < 2:
-        return said.cut(*_halves_of_track(desk, census, place, rows))
-    one, other = (tuple(face_anchors(desk, census, half).values()) for half in _halves(desk, census, rows))
-    return said.split(one, other)
+        return said.with_cut(*_halves_of_track(context, census, place, rows))
+    one, other = (tuple(face_anchors(context, census, half).values()) for half in _halves(context, census, rows))
+    return said.with_split(one, other)
 
 
-def _halves(desk: Desk, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
+def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
     """The tracks of a person in two: those of its largest part at the lowest threshold at which it falls apart."""
-    none, settings = np.empty((0, 2), np.int64), desk.config.people
+    none, settings = np.empty((0, 2), np.int64), context.config.people
     assert settings.link_threshold is not None
     label, threshold = np.zeros(len(rows), np.int64), settings.link_threshold
     while not label.any():
         threshold += _SPLIT_STEP
         rule = LinkRule(threshold, settings.clear_score, threshold)
-        label, _ = cluster_tracks(census.roll.tracks[rows], rule, apart=none, together=none)
+        label, _ = cluster_tracks(census.table.tracks[rows], rule, apart=none, together=none)
     largest = int(np.bincount(label).argmax())
     return best_tracks(census, rows[label == largest]), best_tracks(census, rows[label != largest])
 
 
-def _halves_of_track(desk: Desk, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
+def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
     """The last face of one person and the first face of the other in a person's only track.
 
     Raises:
         ConfigError: Only bodies are seen, or the faces before and after any cut are one person's by the settings.
     """
     alone = f"person {census.persons[place].number} has a single track and cannot be split"
-    threshold = desk.config.people.link_threshold
+    threshold = context.config.people.link_threshold
     assert threshold is not None
     if not len(rows):
         raise ConfigError(alone)
-    tracks, row = census.roll.tracks, int(rows[0])
-    video_id = census.roll.records[tracks.video[row]].video_id
-    faces = VideoIndex(desk.out.index, video_id).faces()
+    tracks, row = census.table.tracks, int(rows[0])
+    video_id = census.table.records[tracks.video[row]].video_id
+    faces = VideoIndex(context.out.index, video_id).faces()
     own = np.flatnonzero(faces.tracks == tracks.number[row])
     cut = best_cut(faces, own[np.argsort(faces.time[own], kind="stable")])
     if cut is None or cut.cosine >= threshold:
         alike = "" if cut is None else f": before and after any moment its faces are alike by {cut.cosine:.2f} or more"
         raise ConfigError(alone + alike)
-    contract = desk.networks.contract
+    contract = context.networks.contract
     return make_anchor(video_id, faces, cut.before, contract), make_anchor(video_id, faces, cut.after, contract)
 
 
@@ -226,10 +226,10 @@ def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
     rows = before.list_stretches([place])
     rows = rows[before.unseen.is_faceless[rows]]
     # Where faces tell whose a body is, its stretches may be others now; where they do not, it is its track as a whole.
-    seen = _same(before.roll.tracks, np.flatnonzero(before.label == place), now.roll.tracks)
+    seen = _same(before.table.tracks, np.flatnonzero(before.label == place), now.table.tracks)
     bodies = _same(before.unseen.tracks, rows, now.unseen.tracks)
     bodies = bodies[now.unseen.is_faceless[bodies]]
-    anchored = now.roll.anchored
+    anchored = now.table.anchored
     cut = [anchored[other] for one, other in said.cuts if anchored.get(one) in seen and other in anchored]
     labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
     places = np.unique(labels[labels >= 0]).tolist()

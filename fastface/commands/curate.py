@@ -10,17 +10,17 @@ import numpy as np
 from fastface.commands.enroll import enrol
 from fastface.config import Config
 from fastface.curation.candidates import Candidate, score_candidate
-from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
+from fastface.curation.identity import CandidateMatches, compare_with_medoid, take_asked_faces, take_largest_faces
 from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
 from fastface.curation.overlays import find_overlays
-from fastface.curation.photo_reader import Looker
+from fastface.curation.photo_reader import PhotoReader
 from fastface.curation.selection import select
 from fastface.curation.set_folder import SetFolder, locked_set
 from fastface.curation.sources import Source, list_sources
 from fastface.errors import InputError
 from fastface.gallery.nearest import match_nearest
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.networks import thresholds
 from fastface.runtime.observer import Observer
@@ -28,8 +28,6 @@ from fastface.runtime.resources import choose_layout
 from fastface.runtime.run_report import CLEAN, SOME_NOT_DONE
 from fastface.runtime.shutdown import interruptible
 from fastface.types import Gallery
-
-__all__ = ["CurateResult", "curate"]
 
 _BELOW_EVERY_COSINE = -1.0
 
@@ -96,7 +94,7 @@ def curate(
             gallery, report = enrol(tuple(targets), config, networks, limits, interrupted)
             for warning in report.warnings:
                 observer.note(warning)
-        looker = Looker(config, networks, interrupted)
+        looker = PhotoReader(config, networks, interrupted)
         candidates = _read_pictures(looker, listing.sources)
         _judge(candidates, config, limits, gallery, observer)
         chosen = select([one for one in candidates if one.is_open], config.curate)
@@ -109,7 +107,7 @@ def curate(
     return CurateResult(out, tuple(candidates), (*listing.faults, *faults))
 
 
-def _read_pictures(looker: Looker, sources: Sequence[Source]) -> list[Candidate]:
+def _read_pictures(looker: PhotoReader, sources: Sequence[Source]) -> list[Candidate]:
     found = looker.read_pictures([source.path for source in sources])
     candidates = []
     for source in sources:
@@ -122,7 +120,11 @@ def _read_pictures(looker: Looker, sources: Sequence[Source]) -> list[Candidate]
 
 
 def _judge(
-    candidates: Sequence[Candidate], config: Config, limits: Limits, gallery: Gallery | None, observer: Observer
+    candidates: Sequence[Candidate],
+    config: Config,
+    limits: MatchThresholds,
+    gallery: Gallery | None,
+    observer: Observer,
 ) -> None:
     """Faces, persons, scenes, scores and doubles: what is open afterwards may be chosen."""
     readable = [candidate for candidate in candidates if candidate.is_open]
@@ -142,12 +144,12 @@ def _judge(
     drop_doubles(compared, config.curate, find_overlays(compared))
 
 
-def _match_targets(candidates: Sequence[Candidate], gallery: Gallery, limits: Limits) -> Asked:
+def _match_targets(candidates: Sequence[Candidate], gallery: Gallery, limits: MatchThresholds) -> CandidateMatches:
     """Match each face with the targets by itself: a picture is no track."""
     parts = [candidate.seen.faces.embedding for candidate in candidates]
     embeddings = np.concatenate(parts) if parts else np.empty((0, 1), np.float16)
     claims = match_nearest(embeddings, ReferenceSet(gallery), _BELOW_EVERY_COSINE)
     if gallery.everyone:
-        return Asked(claims.lookalike < limits.enter, np.ones(len(embeddings), np.float32), limits.enter)
+        return CandidateMatches(claims.lookalike < limits.enter, np.ones(len(embeddings), np.float32), limits.enter)
     is_person = (claims.similarity >= limits.enter) & (claims.margin >= limits.margin)
-    return Asked(is_person, claims.similarity, limits.enter)
+    return CandidateMatches(is_person, claims.similarity, limits.enter)

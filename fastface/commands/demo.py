@@ -16,8 +16,6 @@ from fastface.runtime.networks import cache_folder
 from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import RunResult
 
-__all__ = ["run_demo"]
-
 _PERSONS = (ADA, BO, CLEO)
 _FILM = "demo.mp4"
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
+from fastface.distribution import VERSION
 from fastface.enrollment.photo_pool import picture_settings, read_pictures
 from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.photo_set.sources import collect
 from fastface.gallery.photo_set.test_time_augmentation import Resampling
 from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery, save_gallery
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.photos import PhotoIndex
-from fastface.pipeline.messages import Role, device_of
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.messages import Role, with_network_precision
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.networks import Networks, thresholds
 from fastface.runtime.observer import Observer
@@ -24,22 +24,20 @@ from fastface.runtime.shutdown import interruptible
 from fastface.types import Faces, Gallery
 from fastface.video.frames.canvas import picture_limit
 
-__all__ = ["enrol", "enroll"]
-
 _SERVE = "fastface.enrollment.process:serve"
 _MIN_FACE = 16
 
 _LOOK = "any turn"
 """How photos are looked at: what an earlier edition kept of them is looked for again."""
 
-_Found = dict[Path, Faces | InputError]
+_PhotoFaces = dict[Path, Faces | InputError]
 
 
 def enrol(
     targets: tuple[str, ...],
     config: Config,
     networks: Networks,
-    limits: Limits,
+    limits: MatchThresholds,
     interrupted: Callable[[], int | None],
     *,
     known: Path | None = None,
@@ -99,29 +97,29 @@ def _collect_faces(
     networks: Networks,
     interrupted: Callable[[], int | None],
     known: Path | None,
-) -> _Found:
+) -> _PhotoFaces:
     """The faces of each photo, looked up or looked for."""
     if known is None:
         return _read_photos(paths, config, networks, interrupted)
-    index = PhotoIndex(known, _recipe(config, networks))
+    index = PhotoIndex(known, _settings_key(config, networks))
     keys = {path: index.key(path) for path in paths}
     looked_up = {path: index.faces(key) for path, key in keys.items()}
-    found: _Found = {path: faces for path, faces in looked_up.items() if faces is not None}
+    found: _PhotoFaces = {path: faces for path, faces in looked_up.items() if faces is not None}
     seen = _read_photos([path for path in paths if path not in found], config, networks, interrupted)
     for path, result in seen.items():
         if isinstance(result, Faces) and index.key(path) == keys[path]:  # else it was replaced meanwhile
-            index.put(keys[path], result)
+            index.store(keys[path], result)
     return found | seen
 
 
-def _recipe(config: Config, networks: Networks) -> str:
+def _settings_key(config: Config, networks: Networks) -> str:
     """All that the faces of a photo depend on but the photo."""
     device = networks.device
     parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider)
     # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
     roles: tuple[Role, Role] = ("detector", "recogniser")
-    precisions = (device_of(device, networks.precisions, role).precision for role in roles)
-    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, version("fastface"))
+    precisions = (with_network_precision(device, networks.precisions, role).precision for role in roles)
+    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, VERSION)
     return " ".join([*parts, *precisions, *seen])
 
 
@@ -131,10 +129,10 @@ def _resampling(config: Config) -> Resampling:
 
 def _read_photos(
     paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
-) -> _Found:
+) -> _PhotoFaces:
     limit = picture_limit(config.scan.max_pixels)
     settings = picture_settings(config, networks, _MIN_FACE), _resampling(config), limit
-    return read_pictures(paths, lambda: Crew("enrolment", _SERVE, 1, settings), interrupted, Faces)
+    return read_pictures(paths, lambda: ProcessPool("enrolment", _SERVE, 1, settings), interrupted, Faces)
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:

@@ -1,4 +1,4 @@
-"""Forgetting videos: their index, and the clips and pictures that were made of them."""
+"""Forget videos: their index, clips and pictures of them, and their rows in tables."""
 
 import os
 import re
@@ -6,64 +6,123 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastface.errors import ConfigError
+from fastface.census.census import corrections_path, take_census, with_shown_settings
+from fastface.census.clusters.corrections import Corrections
+from fastface.commands.people import publish
+from fastface.config import Config
+from fastface.errors import BackendError, ConfigError, ModelError
+from fastface.export.selection_npz import forget_in_picked
+from fastface.export.tables.removal import remove_videos
 from fastface.files import remove_empty
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
-from fastface.runtime.output_folder import EARLIER, OutputFolder
+from fastface.runtime.context import open_context
+from fastface.runtime.observer import Observer
+from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
+from fastface.runtime.run_report import forget_in_run_json
+from fastface.runtime.stand_ins import find_stand_ins
 
-__all__ = ["Forgotten", "forget"]
+_PICKED = "primary_person.npz"
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgetResult:
     """Videos and files that were removed, or would be.
 
     Attributes:
         videos: Names in OUT.
         paths: Where each was found.
         exports: Clips and pictures of these videos that were removed.
+        rows: Rows of tables that were removed.
+        people: What became of the list of persons, in words; empty if there was none.
     """
 
     videos: tuple[str, ...]
     paths: tuple[str, ...]
     exports: int
+    rows: int = 0
+    people: str = ""
 
 
-def forget(out: Path, named: Sequence[str], *, gone: bool = False, pretend: bool = False) -> Forgotten:
+def forget(
+    config: Config, out: Path, named: Sequence[str], observer: Observer, *, gone: bool = False, pretend: bool = False
+) -> ForgetResult:
     """Removes videos from an output folder. The videos themselves are not touched.
 
-    Tables keep their rows until the next question; answers to earlier questions stay as they are.
+    Tables and run.json of all answers lose their rows, and persons that were listed are pluralize again.
 
     Args:
+        config: The settings; the networks are those of the index.
         out: The output folder.
         named: Names of videos in OUT, files, or folders with all that was found below them.
+        observer: Receives notes.
         gone: Whether all videos whose file is not there any more are meant too.
         pretend: Whether to remove nothing and only tell.
 
     Raises:
         ConfigError: There is no run in `out`, or a name is no video of it.
         LockedError: A run is going on in it.
+        SpaceError: No space is left; the same call goes on.
     """
     if not (out / ".fastface" / "state.sqlite").exists():
         raise ConfigError(f"{str(out)!r} holds no run of fastface")
-    folder = OutputFolder(out)
-    with folder.locked(), Ledger(folder.ledger) as ledger:
-        records = _chosen(ledger.videos(), named, gone=gone)
+    folder, num_rows = OutputFolder(out), 0
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
+        stand_ins = {record.video_id: record for record in find_stand_ins(ledger.videos(), ledger.copies())}
+        records = _chosen([stand_ins.get(one.video_id, one) for one in ledger.videos()], named, gone=gone)
         names = {record.video_id for record in records}
-        exports = [path for path in ledger.exports() if _is_export(path, names)]
-        if not pretend:
+        exports = [path for path in ledger.exports() if _is_export(in_answer(path), names)]
+        if names and not pretend:
             for path in exports:
                 (out / path).unlink(missing_ok=True)
                 ledger.forget_export(path)
                 remove_empty((out / path).parent, out)
+            num_rows = sum(_forget_in_answer(answer, names) for answer in list_answers(out))
+            if (out / _PICKED).is_file():
+                forget_in_picked(out / _PICKED, names)
+            # At last, since a name that the ledger has lost cannot be forgotten again after a kill.
             for record in records:
+                ledger.forget_copies(record.fingerprint)
                 ledger.forget_video(record.video_id)
                 VideoIndex(folder.index, record.video_id).remove()
+        is_empty = not any(record.scan_key for record in ledger.videos())
+    people = _recount(config, out, observer, is_empty=is_empty) if names and not pretend else ""
     paths = tuple(valid_text(str(record.path)) for record in records)
-    return Forgotten(tuple(sorted(names)), paths, len(exports))
+    return ForgetResult(tuple(sorted(names)), paths, len(exports), num_rows, people)
+
+
+def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
+    """Removes the rows of some videos from an answer; returns their number."""
+    counts = remove_videos(answer, names)
+    if (answer / "run.json").is_file():
+        tables = {"hits": counts.hits, "spans": counts.spans, "clips": counts.clips, "crops": counts.crops}
+        forget_in_run_json(answer / "run.json", names, tables)
+    return counts.removed
+
+
+def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -> str:
+    """Counts the persons again who were listed; removes the list if they cannot be pluralize."""
+    folder = OutputFolder(out)
+    if not (folder.state / "people.json").exists():
+        return ""
+    reason = "no video is left"
+    if not is_empty:
+        try:
+            with open_context(config, out, observer, "forget") as opened:
+                context = with_shown_settings(opened)
+                publish(context, take_census(context, Corrections.load(corrections_path(context))))
+            return f"pluralize the persons in {valid_text(str(out / 'people'))} again"
+        except (BackendError, ConfigError, ModelError) as error:
+            reason = str(error)
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
+        (folder.state / "people.json").unlink(missing_ok=True)
+        for path in [path for path in ledger.exports() if path.startswith("people/")]:
+            (out / path).unlink(missing_ok=True)
+            ledger.forget_export(path)
+            remove_empty((out / path).parent, out)
+    return f"removed {valid_text(str(out / 'people'))}, since its persons cannot be pluralize again: {reason}"
 
 
 def _chosen(records: Sequence[VideoRecord], named: Sequence[str], *, gone: bool) -> list[VideoRecord]:
@@ -90,10 +149,8 @@ _CROP = re.compile(r"(?P<video>.+)_\d+\.\d{3}_\d+\.\w+")
 
 
 def _is_export(path: str, videos: Collection[str]) -> bool:
-    """Return whether a file below OUT was made of one of these videos; those of earlier answers are left alone."""
+    """Return whether a file below an answer was made of one of these videos."""
     folder, _, rest = path.partition("/")
-    if folder == EARLIER:
-        return False
     if folder in ("clips", "snapshots"):
         return rest.partition("/")[0] in videos
     if folder == "crops":

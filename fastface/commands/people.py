@@ -18,12 +18,10 @@ from fastface.diagnostics.preflight import look_at_index
 from fastface.export.exporter import Exporter
 from fastface.export.overlay import BoxTrack, box_tracks
 from fastface.index.store import VideoIndex
-from fastface.names import counted
-from fastface.runtime.context import Desk, open_desk
+from fastface.names import pluralize
+from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
 from fastface.types import Bodies, Faces, HitKind, Hits, Person
-
-__all__ = ["PeopleResult", "people", "publish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +67,20 @@ def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
         SpaceError, InterruptError, FastfaceError: As `run`.
     """
     look_at_index(config, out)
-    with open_desk(config, out, observer, "people") as desk:
-        return publish(desk, take_census(desk, Corrections.load(corrections_path(desk))))
+    with open_context(config, out, observer, "people") as context:
+        return publish(context, take_census(context, Corrections.load(corrections_path(context))))
 
 
-def publish(desk: Desk, census: Census) -> PeopleResult:
+def publish(context: RunContext, census: Census) -> PeopleResult:
     """Writes what a census has found, and notes for `pick` what the user was shown."""
-    forget_shown(desk)
-    persons = write_people(desk, census)
-    note_shown(desk, census)
-    failures = _make_films(desk, census)
-    faces = census.roll.tracks.faces
+    forget_shown(context)
+    persons = write_people(context, census)
+    note_shown(context, census)
+    failures = _make_films(context, census)
+    faces = census.table.tracks.faces
     listed = int(faces[census.label != NO_CLUSTER].sum())
     result = PeopleResult(
-        out=desk.out.root,
+        out=context.out.root,
         persons=persons,
         faces=int(faces.sum()),
         listed=listed,
@@ -96,38 +94,38 @@ def publish(desk: Desk, census: Census) -> PeopleResult:
     return result
 
 
-def _make_films(desk: Desk, census: Census) -> tuple[str, ...]:
+def _make_films(context: RunContext, census: Census) -> tuple[str, ...]:
     """Makes the previews, or removes those of other numbers; gives what could not be made, and why."""
-    exporter = Exporter(desk, ("previews",))
-    if desk.config.people.video:
-        _plan_films(desk, census, exporter)
+    exporter = Exporter(context, ("previews",))
+    if context.config.people.video:
+        _plan_films(context, census, exporter)
     exports = exporter.make()
     if exports.num_removed:
-        removed = counted(exports.num_removed, "preview film")
-        desk.observer.note(f"Removed {removed} with old numbers; people --video makes new ones")
+        removed = pluralize(exports.num_removed, "preview film")
+        context.observer.note(f"Removed {removed} with old numbers; people --video makes new ones")
     return tuple(exports.failures)
 
 
-def _plan_films(desk: Desk, census: Census, exporter: Exporter) -> None:
+def _plan_films(context: RunContext, census: Census, exporter: Exporter) -> None:
     """A copy of each video with a listed person."""
-    roll = census.roll
-    for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
+    table = census.table
+    for video, (record, facts) in enumerate(zip(table.records, table.facts, strict=True)):
         assert record.info is not None
-        faces = VideoIndex(desk.out.index, record.video_id).faces()
-        tracks = tuple(_boxes(desk, census, video, faces))
+        faces = VideoIndex(context.out.index, record.video_id).faces()
+        tracks = tuple(_boxes(context, census, video, faces))
         last = float(faces.time.max(initial=0.0)) + facts.period
         exporter.plan_film(record, record.info, tracks, facts.duration or last)
 
 
-def _boxes(desk: Desk, census: Census, video: int, faces: Faces) -> Iterator[BoxTrack]:
+def _boxes(context: RunContext, census: Census, video: int, faces: Faces) -> Iterator[BoxTrack]:
     """The boxes of every listed person in a video, with number, name, and the quality of the face.
 
     Where only the body is seen it is the body's, with its score.
     """
-    own = census.roll.tracks.rows_of(video)
-    place = census.label[own][np.searchsorted(census.roll.tracks.number[own], faces.tracks)]
+    own = census.table.tracks.video_rows(video)
+    place = census.label[own][np.searchsorted(census.table.tracks.number[own], faces.tracks)]
     yield from box_tracks(faces, _moments(census, video, place, faces, faces.quality), -np.inf, np.inf)
-    read = read_bodies(desk, census.roll, census.unseen, video)
+    read = read_bodies(context, census.table, census.unseen, video)
     if read is not None:
         bodies, row = read
         place = np.where(row == SEEN, NO_CLUSTER, census.unseen_label[row])
@@ -143,7 +141,7 @@ def _moments(
     score: npt.NDArray[np.float32],
 ) -> dict[str, Hits]:
     """{number and name: rows} of all listed persons, so that one has the same colour wherever it is seen."""
-    period = census.roll.facts[video].period
+    period = census.table.facts[video].period
     found = {}
     for number, person in enumerate(census.persons):
         rows = np.flatnonzero(place == number)

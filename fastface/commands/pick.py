@@ -15,15 +15,15 @@ from fastface.census.files import write_people
 from fastface.census.photo_names import is_reserved_name
 from fastface.census.selection import (
     choose_anchors,
+    find_current_anchors,
     find_places,
     in_words,
     log_correction,
-    renewed,
     tell_store,
     together_note,
 )
 from fastface.commands.people import publish
-from fastface.commands.run import answer, reported
+from fastface.commands.run import answer, write_report
 from fastface.config import Config
 from fastface.cosine import distinct_rows, normalize_rows
 from fastface.diagnostics.preflight import look_at_index
@@ -38,15 +38,13 @@ from fastface.gallery.photo_set.sources import make_label
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.store import VideoIndex
 from fastface.names import is_shown, valid_text
-from fastface.runtime.context import Desk, open_desk
+from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import RunResult
 from fastface.search.earlier_answers import keep_earlier_answer
-from fastface.search.searcher import Findings, scanned_pictures
+from fastface.search.searcher import VideoFindings, scanned_pictures
 from fastface.timeline import build_spans
 from fastface.types import Bodies, Faces, Gallery, HitKind, Hits, Person, Target
-
-__all__ = ["pick"]
 
 _Rows = npt.NDArray[np.int64]
 
@@ -82,38 +80,41 @@ def pick(
     name = valid_text(name)  # as the store keeps it
     if name:
         _check_name(name)
-    with open_desk(config, out, observer, "pick") as opened, reported(opened, "pick") as result:
+    with open_context(config, out, observer, "pick") as opened, write_report(opened, "pick") as result:
         corrections = Corrections.load(corrections_path(opened))
-        desk, census = shown_census(opened, corrections, shown)
+        context, census = shown_census(opened, corrections, shown)
         places = find_places(census, chosen, with_aliases=True)
         persons = [census.persons[place] for place in places]
         called = _resolve_name(census, places, name)
         label = make_label(called or persons[0].title)
         if note := together_note(census, places):
-            desk.observer.note(note)
+            context.observer.note(note)
         rows = np.flatnonzero(np.isin(census.label, places))
-        gallery = _gallery(census, places, desk.networks.contract, label)
+        gallery = _gallery(census, places, context.networks.contract, label)
         bank = f"banks/{label}.npz"
         if len(rows):
-            desk.ledger.put_export(bank, "", "{}")
+            context.ledger.put_export(bank, "", "{}")
             private_folder(out / "banks")
-            save_bank(out / bank, desk.networks.contract, {label: _references(desk, census, rows)})
+            save_bank(out / bank, context.networks.contract, {label: _references(context, census, rows)})
+            result.more_files = (bank,)
         else:
-            if bank in desk.ledger.exports():  # of somebody who had the number before
+            if bank in context.ledger.exports():  # of somebody who had the number before
                 (out / bank).unlink(missing_ok=True)
-                desk.ledger.forget_export(bank)
-            desk.observer.note(f"{label}: the face is never seen, so no bank was written")
+                context.ledger.forget_export(bank)
+            context.observer.note(f"{label}: the face is never seen, so no bank was written")
         result.targets = (label,)
-        keep_earlier_answer(desk, result.targets)
-        answer(desk, (found for found, _ in _findings(desk, census, places, gallery)), result)
-        found = _findings(desk, census, places, gallery)
-        desk.ledger.put_export(_PICKED, "", "{}")
+        keep_earlier_answer(context, result.targets)
+        answer(context, (found for found, _ in _findings(context, census, places, gallery)), result)
+        found = _findings(context, census, places, gallery)
+        context.ledger.put_export(_PICKED, "", "{}")
         write_picked(
             out / _PICKED,
             label,
             (PickedVideo(one.record.video_id, one.faces, one.hits[label], bodies) for one, bodies in found),
         )
-        _note(desk, census, places, name, corrections)
+        result.more_files += (_PICKED,)
+        if _note(context, census, places, name, corrections):
+            result.more_files += ("people/",)
     return result
 
 
@@ -145,28 +146,37 @@ def _resolve_name(census: Census, places: Sequence[int], name: str) -> str:
     return name or next(iter(names), "")
 
 
-def _note(desk: Desk, census: Census, places: Sequence[int], name: str, said: Corrections) -> None:
-    """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called."""
+def _note(context: RunContext, census: Census, places: Sequence[int], name: str, said: Corrections) -> bool:
+    """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called.
+
+    Returns:
+        Whether the files in OUT/people were written again.
+    """
     if name and places[0] >= len(census.identities):
-        desk.observer.note(
+        context.observer.note(
             "the name is not kept: a person whose face is never seen cannot be recognised in another shot"
         )
     if len(places) > 1:
         numbers = in_words(census, places)
-        joined = said.renewed(renewed(desk, census)).merged(choose_anchors(desk, census, places))
-        log_correction(desk, census, places, "merge", said)
-        tell_store(desk, census, places, name)  # first: stopped after it, the same command still means the same
-        joined.save(corrections_path(desk))
-        now = take_census(desk, joined)
+        joined = said.with_anchors(find_current_anchors(context, census)).with_merge(
+            choose_anchors(context, census, places)
+        )
+        log_correction(context, census, places, "merge", said)
+        tell_store(context, census, places, name)  # first: stopped after it, the same command still means the same
+        joined.save(corrections_path(context))
+        now = take_census(context, joined)
         kept = min(census.persons[place].number for place in places)
-        desk.observer.note(f"{numbers} are one person from now on: {kept}; fastface pick --undo takes that back")
-        publish(desk, now)
-    elif name not in ("", census.persons[places[0]].name) and places[0] < len(census.identities):
-        log_correction(desk, census, places, "name", said)
-        tell_store(desk, census, places, name)
+        context.observer.note(f"{numbers} are one person from now on: {kept}; fastface pick --undo takes that back")
+        publish(context, now)
+        return True
+    if name not in ("", census.persons[places[0]].name) and places[0] < len(census.identities):
+        log_correction(context, census, places, "name", said)
+        tell_store(context, census, places, name)
         persons = list[Person](census.persons)
         persons[places[0]] = replace(persons[places[0]], name=name)
-        write_people(desk, replace(census, persons=tuple(persons)))
+        write_people(context, replace(census, persons=tuple(persons)))
+        return True
+    return False
 
 
 def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -> Gallery:
@@ -183,13 +193,13 @@ def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -
     return Gallery((Target(label, mean, (label,)),), others, contract, False)
 
 
-def _references(desk: Desk, census: Census, rows: _Rows) -> tuple[Reference, ...]:
+def _references(context: RunContext, census: Census, rows: _Rows) -> tuple[Reference, ...]:
     """The best face of each track, the best tracks' first, without doubles."""
-    tracks, records = census.roll.tracks, census.roll.records
+    tracks, records = census.table.tracks, census.table.records
     rows = rows[np.lexsort((rows, -tracks.quality[rows]))][: 8 * _MOST_REFERENCES]
     found: dict[int, tuple[Reference, npt.NDArray[np.float16]]] = {}
     for video in np.unique(tracks.video[rows]).tolist():
-        faces = VideoIndex(desk.out.index, records[video].video_id).faces()
+        faces = VideoIndex(context.out.index, records[video].video_id).faces()
         for row in rows[tracks.video[rows] == video].tolist():
             face = int(tracks.best[row])
             found[row] = _reference(faces, face, records[video].video_id), faces.embedding[face]
@@ -210,18 +220,20 @@ def _reference(faces: Faces, row: int, video_id: str) -> Reference:
     )
 
 
-def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Gallery) -> Iterator[tuple[Findings, Bodies]]:
+def _findings(
+    context: RunContext, census: Census, places: Sequence[int], gallery: Gallery
+) -> Iterator[tuple[VideoFindings, Bodies]]:
     """The person's faces in each video as hits, and its bodies where the face is not seen."""
-    roll, settings = census.roll, desk.config.spans
+    table, settings = census.table, context.config.spans
     references = ReferenceSet(gallery)
     (label,) = (target.label for target in gallery.targets)
-    for video, (record, facts) in enumerate(zip(roll.records, roll.facts, strict=True)):
-        own = roll.tracks.rows_of(video)
-        numbers = roll.tracks.number[own][np.isin(census.label[own], places)]
-        bodies = _bodies(desk, census, video, places)
+    for video, (record, facts) in enumerate(zip(table.records, table.facts, strict=True)):
+        own = table.tracks.video_rows(video)
+        numbers = table.tracks.number[own][np.isin(census.label[own], places)]
+        bodies = _bodies(context, census, video, places)
         if record.info is None or not (len(numbers) or len(bodies)):
             continue
-        faces = VideoIndex(desk.out.index, record.video_id).faces()
+        faces = VideoIndex(context.out.index, record.video_id).faces()
         hits = _hits(faces, np.flatnonzero(np.isin(faces.tracks, numbers)), facts.period, references)
         bodies = once_a_frame(bodies, faces.pts[hits.face])
         spans = build_spans(
@@ -235,16 +247,18 @@ def _findings(desk: Desk, census: Census, places: Sequence[int], gallery: Galler
         )
         pictures = scanned_pictures(record, record.info)
         has_rivals = len(gallery.targets) + len(gallery.lookalikes) > 1
-        found = Findings(record, record.info, faces, {label: hits}, spans, (), pictures=pictures, has_rivals=has_rivals)
+        found = VideoFindings(
+            record, record.info, faces, {label: hits}, spans, (), pictures=pictures, has_rivals=has_rivals
+        )
         yield found, bodies
 
 
-def _bodies(desk: Desk, census: Census, video: int, places: Sequence[int]) -> Bodies:
+def _bodies(context: RunContext, census: Census, video: int, places: Sequence[int]) -> Bodies:
     """The bodies of some persons in a video, where their faces are not seen."""
-    own = census.unseen.tracks.rows_of(video)
+    own = census.unseen.tracks.video_rows(video)
     if not np.isin(census.unseen_label[own], places).any():
         return Bodies.empty()
-    read = read_bodies(desk, census.roll, census.unseen, video)
+    read = read_bodies(context, census.table, census.unseen, video)
     assert read is not None, video
     bodies, row = read
     return bodies[np.isin(row, census.list_stretches(places))]

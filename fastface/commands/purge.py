@@ -2,14 +2,16 @@
 
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastface.errors import ConfigError, FastfaceError
+from fastface.distribution import VERSION
+from fastface.errors import ConfigError, FastfaceError, SpaceError
 from fastface.index.ledger import Ledger
-from fastface.runtime.output_folder import EARLIER, OutputFolder
-
-__all__ = ["Purge", "purge"]
+from fastface.runtime.event_log import open_event_log
+from fastface.runtime.observer import Observer
+from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
 
 _PICTURES = ("crops/", "snapshots/", "targets/")
 _PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
@@ -27,7 +29,7 @@ _KNOWLEDGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Purge:
+class PurgeResult:
     """Files that were removed, or would be.
 
     Attributes:
@@ -51,7 +53,7 @@ class Purge:
     log: str
 
 
-def purge(out: Path, *, pretend: bool = False) -> Purge:
+def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
     """Removes embeddings, the faces of photos, crops, snapshots, and all that is known of persons in an output folder.
 
     Its videos are forgotten. An identity store that lies elsewhere stays, as it is not the folder's alone.
@@ -70,10 +72,10 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
     if not (out / ".fastface" / "state.sqlite").exists():
         raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
     folder = OutputFolder(out)
-    with folder.locked(), Ledger(folder.ledger) as ledger:
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         exports = list(ledger.exports())
-        pictures = [path for path in exports if _in_answer(path).startswith(_PICTURES)]
-        persons = [out / path for path in exports if _in_answer(path).startswith(_PERSONS)]
+        pictures = [path for path in exports if in_answer(path).startswith(_PICTURES)]
+        persons = [out / path for path in exports if in_answer(path).startswith(_PERSONS)]
         persons += [folder.state / name for name in _KNOWLEDGE]
         persons = [path for path in persons if path.is_file()]
         indexes = [path for path in folder.index.iterdir() if path.is_dir()]
@@ -82,7 +84,7 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
             *_files(folder.index),
             *photos,
             *(out / path for path in pictures),
-            *(answer / "crops" / "crops.csv" for answer in _answers(out)),
+            *(answer / "crops" / "crops.csv" for answer in list_answers(out)),
             *persons,
         ]
         doomed = [path for path in doomed if path.is_file()]
@@ -91,17 +93,21 @@ def purge(out: Path, *, pretend: bool = False) -> Purge:
             _remove(doomed)
             ledger.put_waiting({})  # at once, since there may be thousands
             for record in ledger.videos():
+                ledger.forget_copies(record.fingerprint)
                 ledger.forget_video(record.video_id)
             for name in exports:
-                if _in_answer(name).startswith((*_PICTURES, *_PERSONS)):
+                if in_answer(name).startswith((*_PICTURES, *_PERSONS)):
                     ledger.forget_export(name)
             for place in (folder.index, folder.photos):
                 shutil.rmtree(place, ignore_errors=True)  # folders alone
             _remove_empty(out)
+            # At the end, for `status`; a full disk does not keep faces from being removed.
+            with suppress(SpaceError), open_event_log(folder.log, Observer(), VERSION, "purge"):
+                pass
         gone = set(doomed)
-        places = [answer / name for answer in _answers(out) for name in _FOLDERS]
+        places = [answer / name for answer in list_answers(out) for name in _FOLDERS]
         kept = [path for place in places for path in _files(place) if path not in gone]
-        return Purge(
+        return PurgeResult(
             indexes=len(indexes),
             photos=len(photos),
             pictures=len(pictures),
@@ -132,19 +138,8 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _in_answer(path: str) -> str:
-    """The path of an export below its answer: that of the last question, or of an earlier one."""
-    return path.split("/", 2)[2] if path.startswith(f"{EARLIER}/") else path
-
-
-def _answers(out: Path) -> list[Path]:
-    """The folders of all answers."""
-    earlier = out / EARLIER
-    return [out, *(sorted(path for path in earlier.iterdir() if path.is_dir()) if earlier.is_dir() else ())]
-
-
 def _remove_empty(out: Path) -> None:
-    for place in [answer / name for answer in _answers(out) for name in _FOLDERS]:
+    for place in [answer / name for answer in list_answers(out) for name in _FOLDERS]:
         folders = [path for path in place.rglob("*") if path.is_dir()]
         for folder in [*sorted(folders, reverse=True), place]:
             if folder.is_dir() and not any(folder.iterdir()):

@@ -3,23 +3,34 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
-from fastface.index.video_state import describe_state
+from fastface.index.video_state import SEARCHED_STATES, describe_state
 from fastface.names import valid_text
 from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
 
-__all__ = ["Status", "read_status"]
-
 _MOST_LOG_BYTES = 16 << 20
 """Of the log's end that is read: some hundred thousand lines, of which one is the begin of the last run."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastScan:
+    """One scan of the folder, as the log has it."""
+
+    started: str  # ISO 8601, UTC
+    command: str  # run or scan
+    videos: int  # that it was asked for
+    scanned: int  # of these, videos that it searched; others were known, or not reached
+    failed: int  # of these, videos in which nothing could be searched
+    end: str | None  # why it ended before its end; empty if it did not; None while it runs, or if it was killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,8 @@ class Status:
         not_done: A line for each video that a run has come to and that is not done.
         share: The scanned share of all videos, by their length, 0–1; None if there are none.
         seconds_left: Estimated time until the scan ends; None if no scan is going on, or if it is too early to tell.
+        scans: The scans of the folder that the log knows, the last one first.
+        purged: When faces were removed from the folder by `purge`, if nothing was scanned since; else None.
     """
 
     process: int | None
@@ -40,6 +53,8 @@ class Status:
     not_done: tuple[str, ...]
     share: float | None = None
     seconds_left: float | None = None
+    scans: tuple[PastScan, ...] = ()
+    purged: str | None = None
 
 
 def read_status(out: Path) -> Status:
@@ -57,7 +72,8 @@ def read_status(out: Path) -> Status:
         with Ledger(path, read_only=True) as ledger:
             records = ledger.videos()
             units = {r.video_id: ledger.units(r.video_id).values() for r in records if r.state == "scanning"}
-        begun, now_done = (None, set()) if holder is None else _last_run(out / ".fastface" / "log.jsonl")
+        history = _read_log(out / ".fastface" / "log.jsonl")
+        begun, now_done = (None, set[str]()) if holder is None else (history.begun, history.finished)
     except OSError as error:
         raise ConfigError(f"{str(out)!r} cannot be read: {error.strerror}") from error
     under_way = "" if holder is not None else "stopped; run the same command to continue"
@@ -74,6 +90,8 @@ def read_status(out: Path) -> Status:
         tuple(not_done),
         _share(records, units) if records else None,
         None if begun is None else _seconds_left(records, units, begun, now_done),
+        tuple(reversed(history.scans)),
+        None if records else history.purged,
     )
 
 
@@ -106,10 +124,41 @@ def _progress(record: VideoRecord, units: Iterable[UnitRecord]) -> VideoProgress
     return VideoProgress(duration, float(covered), is_finished=record.state != "scanning")
 
 
-def _last_run(log: Path) -> tuple[datetime | None, set[str]]:
-    """When the scan of the last run began, and the videos that it has finished; None before a scan began."""
-    begun: datetime | None = None
-    finished: set[str] = set()
+@dataclass(slots=True)
+class _History:
+    """Commands of a folder, in order of the log's lines."""
+
+    begun: datetime | None = None  # when the scan of the last command began; None before a scan began
+    finished: set[str] = field(default_factory=set)  # videos that this scan has finished
+    scans: list[PastScan] = field(default_factory=list)
+    purged: str | None = None
+
+    def take(self, entry: Mapping[str, Any], command: str) -> None:
+        """One line of the log, written by a command."""
+        match entry.get("event"):
+            case "run":
+                self.begun, self.finished = None, set()
+            case "begin":
+                self.begun, self.purged = datetime.fromisoformat(entry["time"]), None
+                self.scans.append(PastScan(entry["time"], command, entry["videos"], 0, 0, None))
+            case "video" if self.begun is not None:
+                self.finished.add(entry["video"])
+                last = self.scans[-1]
+                is_searched = entry["state"] in SEARCHED_STATES
+                self.scans[-1] = replace(
+                    last, scanned=last.scanned + is_searched, failed=last.failed + (not is_searched)
+                )
+            case "end" if self.begun is not None:
+                self.scans[-1] = replace(self.scans[-1], end=entry["reason"])
+            case "end" if command == "purge" and not entry["reason"]:
+                self.purged = entry["time"]
+
+
+def _read_log(log: Path) -> _History:
+    """The history of a folder; empty if there is no log."""
+    history, command = _History(), ""
+    if not log.exists():
+        return history
     with log.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _MOST_LOG_BYTES))
@@ -119,11 +168,6 @@ def _last_run(log: Path) -> tuple[datetime | None, set[str]]:
             entry = json.loads(line)
         except ValueError:  # cut at the begin of what was read, or being written
             continue
-        match entry.get("event"):
-            case "run":
-                begun, finished = None, set()
-            case "begin":
-                begun = datetime.fromisoformat(entry["time"])
-            case "video":
-                finished.add(entry["video"])
-    return begun, finished
+        command = entry.get("command", "") if entry.get("event") == "run" else command
+        history.take(entry, command)
+    return history

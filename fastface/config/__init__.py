@@ -3,6 +3,7 @@
 The command line takes its option ranges and help from here, and so does every error message.
 """
 
+from fastface.config.explain import SettingHelp, explain_setting, format_value, list_profiles, list_settings
 from fastface.config.load import Config, load_config, profiles_folder
 from fastface.config.pictures import BodyConfig, CurateConfig
 from fastface.config.sections import (
@@ -29,7 +30,12 @@ __all__ = [
     "ReferencesConfig",
     "RunConfig",
     "ScanConfig",
+    "SettingHelp",
     "SpansConfig",
+    "explain_setting",
+    "format_value",
+    "list_profiles",
+    "list_settings",
     "load_config",
     "profiles_folder",
 ]

@@ -28,8 +28,6 @@ from fastface.config.sections import (
 from fastface.config.values import Section
 from fastface.errors import ConfigError
 
-__all__ = ["Config", "load_config", "profiles_folder"]
-
 
 class Config(Section):
     """All settings of a run."""
@@ -76,7 +74,7 @@ def load_config(
     Raises:
         ConfigError: Lists every unknown key and every value out of range, each with where it came from.
     """
-    known = dict(remembered or {})
+    known = {section: dict(keys) for section, keys in (remembered or {}).items()}
     merged: dict[str, Any] = {}
     origins: dict[tuple[str, str], Origin] = {}
     variables = _environment_layer(environment, known.get("models", {}))
@@ -87,6 +85,7 @@ def load_config(
                 origins[section, key] = _origin(name, section, key, environment, typed or {})
     if known:
         known["models"] = _fitting_models(known.get("models", {}), merged.get("models"))
+        known["export"] = _fitting_crops(known.get("export", {}), merged.get("export"))
         merged = {**known, **{name: _join_layers(known.get(name, {}), layer) for name, layer in merged.items()}}
     try:
         config = Config.model_validate(merged)
@@ -98,7 +97,16 @@ def load_config(
     return config
 
 
-def _fitting_models(remembered: Mapping[str, Any], given: object) -> Mapping[str, Any]:
+def _fitting_crops(remembered: Mapping[str, Any], given: object) -> dict[str, Any]:
+    """Keep the remembered settings of crops that fit the kind named now: ratio and size are those of another kind."""
+    before = remembered.get("crops", ExportConfig.model_fields["crops"].default)
+    now = given.get("crops", before) if isinstance(given, Mapping) else before
+    dropped = {"ratio", "size"} if now != before else set()
+    dropped |= {"count"} if now == "none" else set()
+    return {name: value for name, value in remembered.items() if name not in dropped}
+
+
+def _fitting_models(remembered: Mapping[str, Any], given: object) -> dict[str, Any]:
     """Keep the remembered settings of networks that fit those named now: another folder has packs of its own."""
     names = given.keys() if isinstance(given, Mapping) else ()
     dropped = {"pack", "detector", "recogniser", "person_model"} if "dir" in names else set()

@@ -1,70 +1,91 @@
 """The sections of the settings that say how pictures are framed and chosen."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from fastface.config.values import HashBits, Seconds, Section, Share, Similarity, Weight
+from fastface.config.values import HashBits, Seconds, Section, Share, Shown, Similarity, Weight
 from fastface.types import DOUBLE_COSINE, PROFILE_YAW
-
-__all__ = ["BodyConfig", "CurateConfig"]
 
 
 class BodyConfig(Section):
-    """How a body crop is framed: weights of the parts of its score, which is least for the best, and their limits."""
+    """Framing of body crops. The crop with the lowest cost is chosen; weights say what each fault adds to the cost."""
 
-    growth: Weight = Field(1.0, description="Weight of the area outside the person's box, in areas of that box.")
-    estimate_trust: float = Field(0.5, ge=0, le=1, description="Share of that weight where the box is an estimate.")
-    cut: Weight = Field(30.0, description="Weight of the share of the face that is cut off.")
-    side: Weight = Field(3.0, description="Weight of a face near the left or right side.")
-    top: Weight = Field(3.0, description="Weight of a face near the top.")
+    growth: Weight = Field(
+        1.0, description="Weight of the area outside the person's box. The unit is the area of the box."
+    )
+    estimate_trust: Share = Field(
+        0.5, description="Share of body.growth that counts if the person's box is only estimated."
+    )
+    cut: Weight = Field(30.0, description="Weight of the share of the face that the crop cuts off.")
+    side: Weight = Field(3.0, description="Weight of a face near the left or right edge.")
+    top: Weight = Field(3.0, description="Weight of a face near the top edge.")
     headroom: Weight = Field(3.0, description="Weight of too much room above the head.")
-    torso: Weight = Field(3.0, description="Weight of a missing lower torso.")
+    torso: Weight = Field(3.0, description="Weight of a torso that the crop cuts off.")
     large: Weight = Field(3.0, description="Weight of a face that is too large.")
     small: Weight = Field(3.0, description="Weight of a face that is too small.")
-    aim: Weight = Field(1.0, description="Weight of the distance from the point aimed at.")
-    side_room: float = Field(0.5, gt=0, le=10, description="Least room beside the face, in face widths.")
-    head_room: float = Field(0.6, gt=0, le=10, description="Least room above the face, in face heights: its hair.")
-    max_headroom: float = Field(0.12, ge=0, le=1, description="Most room above that, as a share of the crop's height.")
-    torso_room: float = Field(1.5, gt=0, le=10, description="Least body below the face, in face heights.")
-    largest_face: float = Field(0.42, gt=0, le=1, description="Largest face, as a share of the crop's height.")
-    smallest_face: float = Field(0.18, gt=0, le=1, description="Smallest face, as a share of the crop's height.")
-    shift_down: float = Field(1.1, ge=0, le=10, description="Aim below the face's centre, in face heights.")
+    aim: Weight = Field(1.0, description="Weight of the distance from the ideal centre.")
+    side_room: float = Field(0.5, gt=0, le=10, description="Minimum room beside the face, in face widths.")
+    head_room: float = Field(0.6, gt=0, le=10, description="Minimum room above the face, for hair, in face heights.")
+    max_headroom: Share = Field(0.12, description="Maximum room above the hair, as a share of the crop's height.")
+    torso_room: float = Field(1.5, gt=0, le=10, description="Minimum room below the face, in face heights.")
+    largest_face: float = Field(0.42, gt=0, le=1, description="Maximum face height, as a share of the crop's height.")
+    smallest_face: float = Field(0.18, gt=0, le=1, description="Minimum face height, as a share of the crop's height.")
+    shift_down: float = Field(
+        1.1, ge=0, le=10, description="Distance of the ideal centre below the face's centre, in face heights."
+    )
 
 
 class CurateConfig(Section):
-    """Choice of pictures for a balanced set. Quotas are shares of `max`; weights and limits are of one picture."""
+    """Choice of pictures for a balanced set."""
 
-    max_pictures: int = Field(200, ge=1, le=100_000, alias="max", description="Maximum number of pictures to keep.")
-    min_pictures: int = Field(
-        20, ge=0, le=100_000, alias="min", description="With fewer, pictures of one moment and cut-off faces stay too."
+    max_pictures: Annotated[int, Shown(is_usual=True)] = Field(
+        200, ge=1, le=100_000, alias="max", description="Maximum number of pictures to keep."
     )
-    moment: Seconds = Field(1.5, description="Pictures of one film that are nearer in time are one moment: one stays.")
-    close_up: Share = Field(0.25, description="Quota of close-ups; what a class cannot fill is dealt to the others.")
-    portrait: Share = Field(0.40, description="Quota of portraits.")
-    half: Share = Field(0.20, description="Quota of half figures.")
-    full: Share = Field(0.15, description="Quota of full figures.")
-    profile: Share = Field(0.10, description="Most profiles, as a share of the set.")
-    close_up_face: Share = Field(0.36, description="Least height of a close-up's face, as a share of the picture's.")
-    portrait_face: Share = Field(0.20, description="The same of a portrait; at most that of a close-up.")
-    half_face: Share = Field(0.12, description="The same of a half figure; at most that of a portrait.")
-    frontal_yaw: float = Field(20.0, ge=0, le=90, description="A head turned by less, in degrees, is frontal.")
-    profile_yaw: float = Field(PROFILE_YAW, ge=0, le=90, description="A head turned by so much is a profile.")
-    scene_distance: HashBits = Field(14, description="Differing bits of the hash up to which neighbours are one scene.")
-    scene_similarity: Similarity = Field(0.75, description="Cosine from which neighbours are one scene.")
-    scene_gap: Seconds = Field(10.0, description="Neighbours farther apart are two scenes, where times are known.")
-    double_distance: HashBits = Field(8, description="Differing bits up to which two pictures of a scene are doubles.")
-    double_distance_apart: HashBits = Field(7, description="The same of pictures of different scenes.")
+    min_pictures: int = Field(
+        20,
+        ge=0,
+        le=100_000,
+        alias="min",
+        description="Number of pictures below which the choice is less strict. Then cut-off faces and several pictures "
+        "of one moment are kept too.",
+    )
+    moment: Seconds = Field(1.5, description="Minimum time between two pictures of a video. The best one is kept.")
+    close_up: Share = Field(
+        0.25, description="Share of close-ups in the set. Places that stay free go to the other framings."
+    )
+    portrait: Share = Field(0.40, description="Share of portraits in the set.")
+    half: Share = Field(0.20, description="Share of half figures in the set.")
+    full: Share = Field(0.15, description="Share of full figures in the set.")
+    profile: Share = Field(0.10, description="Maximum share of profiles in the set.")
+    close_up_face: Share = Field(0.36, description="Minimum face height of a close-up, as a share of the picture's.")
+    portrait_face: Share = Field(0.20, description="Minimum face height of a portrait, as a share of the picture's.")
+    half_face: Share = Field(0.12, description="Minimum face height of a half figure, as a share of the picture's.")
+    frontal_yaw: Annotated[float, Shown("DEGREES")] = Field(
+        20.0, ge=0, le=90, description="Maximum turn of a head that is frontal."
+    )
+    profile_yaw: Annotated[float, Shown("DEGREES")] = Field(
+        PROFILE_YAW, ge=0, le=90, description="Minimum turn of a head that is a profile."
+    )
+    scene_distance: HashBits = Field(14, description="Maximum difference of the hashes of neighbours in one scene.")
+    scene_similarity: Similarity = Field(0.75, description="Minimum similarity of neighbours in one scene.")
+    scene_gap: Seconds = Field(10.0, description="Maximum time between neighbours in one scene.")
+    double_distance: HashBits = Field(8, description="Maximum difference of the hashes of duplicates in one scene.")
+    double_distance_apart: HashBits = Field(
+        7, description="Maximum difference of the hashes of duplicates in different scenes."
+    )
     double_similarity: Similarity = Field(
-        DOUBLE_COSINE, description="Cosine that makes two of a scene and pose doubles."
+        DOUBLE_COSINE, description="Minimum similarity of duplicates in one scene and pose."
     )
     identity: Share = Field(0.45, description="Weight of the similarity to the person.")
     sharpness: Share = Field(0.30, description="Weight of sharpness.")
     exposure: Share = Field(0.20, description="Weight of exposure.")
     face: Share = Field(0.05, description="Weight of the detector's score.")
-    border_penalty: Share = Field(0.50, description="Weight of the share of black borders.")
-    text_penalty: Share = Field(0.30, description="Weight of the share of the width that seems to be text.")
-    relevance: Share = Field(0.75, description="Weight of the score; the rest is that of unlikeness to those chosen.")
+    border_penalty: Share = Field(0.50, description="Penalty for black borders, times their share of the picture.")
+    text_penalty: Share = Field(0.30, description="Penalty for text, times its share of the picture's width.")
+    relevance: Share = Field(
+        0.75, description="Weight of quality. The rest is the weight of the difference from pictures chosen before."
+    )
 
     @model_validator(mode="after")
     def _classes_in_order(self) -> Self:

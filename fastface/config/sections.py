@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,80 +17,94 @@ from fastface.config.values import (
     Ratios,
     Seconds,
     Section,
+    Shown,
     Similarity,
 )
 from fastface.types import DecoderName, Rank, Sampling
 
-__all__ = [
-    "ExportConfig",
-    "GrowthConfig",
-    "MatchConfig",
-    "ModelsConfig",
-    "PeopleConfig",
-    "ReferencesConfig",
-    "RunConfig",
-    "ScanConfig",
-    "SpansConfig",
-]
-
 
 class ScanConfig(Section):
-    """Choice of frames to search, and number of processes."""
+    """Frames to search, faces to keep, and number of processes."""
 
-    sample_fps: float = Field(5.0, ge=0.001, le=240, description="Frames searched in each second of video.")
-    every_frame: bool = Field(False, description="Search every frame, whatever --sample-fps says.")
+    sample_fps: Annotated[float, Shown(is_usual=True)] = Field(
+        5.0, ge=0.001, le=240, description="Frames to search per second of video."
+    )
+    every_frame: bool = Field(False, description="Search every frame. --sample-fps has no effect then.")
     keyframes: bool = Field(
-        False, description="Search keyframes first, and more only near a possible hit: fast, but may miss some."
+        False,
+        description="Search keyframes first, and more frames only near a possible hit. This is fast, but may miss "
+        "short appearances.",
     )
     det_size: DetSize = Field(
         "auto",
-        description="Size at which faces are detected: auto (640 on the long side) or WxH. Larger finds smaller faces.",
+        description="Size to which a frame is scaled for the face detector. auto is 640 pixels on the long side. "
+        "A larger size finds smaller faces.",
     )
     det_threshold: float = Field(0.5, gt=0, lt=1, description="Minimum detector score of a face.")
     weak_threshold: float = Field(
         0.3,
         gt=0,
         lt=1,
-        description="Minimum detector score of other faces of a track with a clear one: turned, blurred faces.",
+        description="Minimum detector score of a turned or blurred face. Such a face counts only in a track that also "
+        "has a face above --det-threshold.",
     )
-    min_face: int = Field(16, ge=1, le=4096, description="Minimum width and height of a face, in pixels of the video.")
+    min_face: Annotated[int, Shown("PIXELS")] = Field(
+        16, ge=1, le=4096, description="Minimum width and height of a face in the video."
+    )
     close_ups: bool = Field(
-        True, description="Search frames without a face again at half the size, for faces that fill the frame."
+        True,
+        description="Search a frame without a face again at half the size. This finds faces that fill the frame.",
     )
     turned_faces: bool = Field(
-        True, description="Also turn doubtful faces: for lying heads, and films that are sideways or upside down."
+        True,
+        description="Also rotate doubtful faces. This finds heads that lie, and faces in videos that are sideways or "
+        "upside down.",
     )
     min_sharpness: float = Field(
-        0.0, ge=0, le=100_000, description="Minimum sharpness of a face (variance of the Laplacian); 0 keeps all."
+        0.0,
+        ge=0,
+        le=100_000,
+        description="Minimum sharpness of a face; 0 keeps all. Sharpness is the variance of the Laplacian.",
     )
     blur_gate: Literal["none", "global", "grid"] = Field(
         "none",
-        description="Leave out blurred frames: none, global (by the whole frame), grid (by the share of sharp tiles).",
+        description="Skip blurred frames. global measures the whole frame, grid the share of its tiles that are sharp.",
     )
     blur_threshold: float = Field(
-        120.0, gt=0, le=100_000, description="Minimum sharpness (variance of the Laplacian) of a sharp frame or tile."
+        120.0,
+        gt=0,
+        le=100_000,
+        description="Minimum sharpness of a sharp frame or tile. Sharpness is the variance of the Laplacian.",
     )
-    blur_tiles: int = Field(4, ge=1, le=16, description="Rows and columns of the grid.")
-    blur_share: float = Field(0.25, gt=0, le=1, description="Minimum share of tiles of the grid that are sharp.")
-    track: Literal["faces", "persons"] = Field(
+    blur_tiles: int = Field(4, ge=1, le=16, description="Rows and columns of tiles for --blur-gate grid.")
+    blur_share: float = Field(
+        0.25, gt=0, le=1, description="Minimum share of sharp tiles in a frame for --blur-gate grid."
+    )
+    track: Annotated[Literal["faces", "persons"], Shown(is_usual=True)] = Field(
         "faces",
-        description="What to follow: faces, or persons (also turned away; half as fast, needs a person network).",
+        description="What to follow. persons are followed also while they turn away; this needs a person network and "
+        "takes about twice as long.",
     )
     decoder: DecoderName = Field(
         "pyav",
-        description="Decoder: pyav, nvdec (on a card; pyav for what the card cannot), auto (nvdec if installed).",
+        description="Decoder of videos. nvdec decodes on an NVIDIA card, and leaves to pyav what the card cannot "
+        "decode. auto is nvdec if it is installed, and pyav otherwise.",
     )
-    batch: int = Field(0, ge=0, le=64, description="Frames per batch; 0 chooses for the device.")
-    decoders: int = Field(0, ge=0, le=64, description="Decoder processes; 0 chooses for the machine.")
-    workers: int = Field(0, ge=0, le=64, description="Inference processes; 0 chooses for the machine.")
-    ring_mb: int = Field(0, ge=0, le=262144, description="Shared memory for frames in MiB; 0 chooses.")
-    unit_seconds: float = Field(60.0, ge=1, le=86400, description="Length of the parts that are decoded separately.")
-    copies: bool = Field(False, description="Also scan copies of a film, which are otherwise searched once.")
-    max_pixels: int = Field(
-        100_000_000, ge=1, description="Maximum size of a frame, in pixels; larger ones are refused."
+    batch: int = Field(0, ge=0, le=64, description="Number of frames per batch; 0 chooses for the device.")
+    decoders: int = Field(0, ge=0, le=64, description="Number of decoder processes; 0 chooses for the machine.")
+    workers: int = Field(0, ge=0, le=64, description="Number of inference processes; 0 chooses for the machine.")
+    ring_mb: Annotated[int, Shown("MIB")] = Field(
+        0, ge=0, le=262144, description="Shared memory for frames; 0 chooses for the machine."
     )
-    portrait_mb: float = Field(
-        8.0, ge=0, le=4096, description="Maximum MiB of small pictures of faces kept per video; 0 keeps none."
+    unit_seconds: Annotated[float, Shown("SECONDS")] = Field(
+        60.0, ge=1, le=86400, description="Length of the parts of a video that are decoded separately."
+    )
+    copies: bool = Field(False, description="Also scan copies of a video. By default equal videos are scanned once.")
+    max_pixels: Annotated[int, Shown("PIXELS")] = Field(
+        100_000_000, ge=1, description="Maximum width times height of a frame. Larger frames are refused."
+    )
+    portrait_mb: Annotated[float, Shown("MIB")] = Field(
+        8.0, ge=0, le=4096, description="Maximum size of the small pictures of faces of a video; 0 keeps no pictures."
     )
 
     @property
@@ -113,115 +127,141 @@ class ScanConfig(Section):
 
 
 class MatchConfig(Section):
-    """When a face is a target's."""
+    """Rules by which a face matches a person."""
 
     false_tracks: float = Field(
         0.1,
         gt=0,
         le=1000,
-        description="Accepted number of false tracks in all videos for all persons together; sets the threshold.",
+        description="Accepted number of false tracks, for all videos and persons together. The threshold follows from "
+        "it.",
     )
-    threshold: Similarity | None = Field(
-        None,
-        description="Minimum similarity to the photos, instead of the one that follows from --false-tracks.",
+    threshold: Annotated[Similarity | None, Shown(default="from --false-tracks", is_usual=True)] = Field(
+        None, description="Minimum similarity to the photos."
     )
-    exit_threshold: Similarity | None = Field(
-        None,
-        description="If match.tracks is off: minimum similarity that continues a hit; default: threshold - 0.05.",
+    exit_threshold: Annotated[Similarity | None, Shown(default="threshold - 0.05")] = Field(
+        None, description="Minimum similarity that continues a hit. It is used only with -s match.tracks=off."
     )
-    margin: float = Field(0.05, ge=0, le=2, description="Minimum lead over every other person and every --not.")
-    tracks: bool = Field(True, description="Decide whole tracks by all their faces; off: decide each face alone.")
-    min_faces: int = Field(1, ge=1, le=1000, description="Minimum number of faces of a track.")
-    review: float = Field(0.08, ge=0, le=1, description="List tracks up to this far below the threshold in review.csv.")
+    margin: float = Field(
+        0.05, ge=0, le=2, description="Minimum lead in similarity over every other person and every --not."
+    )
+    tracks: bool = Field(True, description="Decide about a track by all its faces. off decides about each face alone.")
+    min_faces: int = Field(1, ge=1, le=1000, description="Minimum number of faces in a track.")
+    review: float = Field(
+        0.08, ge=0, le=1, description="Distance below the threshold within which tracks are listed in review.csv."
+    )
     allow_faults: bool = Field(
-        False, description="Continue if a person has no usable photo, or if two persons have the same face."
+        False,
+        description="Continue in spite of faulty photos. Photos are faulty if a person has no usable one, or if two "
+        "persons have the same face.",
     )
-    lookalikes: Paths = Field(
+    lookalikes: Annotated[Paths, Shown(default="none", is_usual=True)] = Field(
         (),
         alias="not",
-        description="Photos, NAME=PATH or banks of lookalikes: persons who must not be taken for the wanted ones.",
+        description="Photos of lookalikes to exclude. NAME=PATH and banks work too. May be repeated.",
     )
 
     @model_validator(mode="after")
     def _tracks_for_their_faces(self) -> Self:
         if self.min_faces > 1 and not self.tracks:
-            raise ValueError("min_faces counts the faces of a track, so it needs tracks on")
+            raise ValueError("min_faces counts the faces of a track: switch tracks on")
         return self
 
 
 class ReferencesConfig(Section):
-    """How photos become references."""
+    """Use of the photos as references."""
 
     faces: Literal["auto", "largest", "only"] = Field(
         "auto",
-        description="Which of several faces in a photo: auto (the most similar to the other photos, else a far "
-        "larger one), largest, or only (refuse such photos).",
+        description="Face to take from a photo with several faces. auto takes the face most similar to the other "
+        "photos, or else a much larger one. only refuses such a photo.",
     )
     flip: bool = Field(False, description="Also use the mirror image of each photo.")
     jitter: int = Field(
-        0, ge=0, le=100, description="Also use this many slightly turned, scaled and moved copies of each photo."
+        0,
+        ge=0,
+        le=100,
+        description="Number of changed copies of each photo to add. Each copy is slightly turned, scaled and moved.",
     )
 
 
 class GrowthConfig(Section):
-    """Faces of the index that become references beside the photos."""
+    """Faces of the videos that become references beside the photos."""
 
-    grow: bool = Field(True, description="Also use sure finds in the videos as references.")
-    add_threshold: Similarity | None = Field(
-        None, description="Minimum similarity to the photos of such a sure find; default: the threshold."
+    grow: bool = Field(True, description="Also use sure hits in the videos as references.")
+    add_threshold: Annotated[Similarity | None, Shown(default="the threshold")] = Field(
+        None, description="Minimum similarity to the photos of a face that becomes a reference."
     )
-    add_quality: float = Field(0.5, ge=0, le=1, description="Minimum quality of such a face.")
-    max_added: int = Field(64, ge=1, le=4096, description="Maximum number of such faces per person.")
+    add_quality: float = Field(0.5, ge=0, le=1, description="Minimum quality of a face that becomes a reference.")
+    max_added: int = Field(64, ge=1, le=4096, description="Maximum number of references per person from the videos.")
 
 
 class SpansConfig(Section):
-    """How hits become spans."""
+    """Joining of hits to spans."""
 
-    pad: Pad = Field((1.0, 1.0), description="Seconds added before and after each span.")
-    merge_gap: Seconds = Field(2.0, description="Join hits that are closer than this many seconds.")
-    min_span: Seconds = Field(0.0, description="Drop spans shorter than this many seconds, before padding.")
+    pad: Annotated[Pad, Shown(is_usual=True)] = Field((1.0, 1.0), description="Seconds added around each span.")
+    merge_gap: Seconds = Field(2.0, description="Maximum gap between two hits of one span.")
+    min_span: Seconds = Field(0.0, description="Minimum length of a span before padding. Shorter spans are dropped.")
     exact: bool = Field(False, description="Find the start and end of each span to the frame.")
 
 
 class ExportConfig(Section):
-    """Files to make of the spans."""
+    """Clips and pictures to make from the spans."""
 
-    clips: Literal["none", "copy", "precise"] = Field(
-        "copy", description="Clips: none, copy (fast, starts at a keyframe), precise (to the frame, re-encoded)."
+    clips: Annotated[Literal["none", "copy", "precise"], Shown(is_usual=True)] = Field(
+        "copy",
+        description="How to cut clips. copy is fast and starts at a keyframe. precise starts at the exact frame and "
+        "encodes again.",
     )
-    crops: Literal["none", "face", "aligned", "body"] = Field(
-        "face", description="Pictures of the persons: none, face, aligned (upright face), body."
+    crops: Annotated[Literal["none", "face", "aligned", "body"], Shown(is_usual=True)] = Field(
+        "face",
+        description="Which pictures to save. aligned is the face turned upright, body is the whole person.",
     )
-    crop_size: int = Field(256, ge=32, le=1024, description="Side of an aligned crop in pixels.")
-    crop_margin: float = Field(0.3, ge=0, le=3, description="Margin around a face, as a share of its size.")
+    crop_size: Annotated[int, Shown("PIXELS")] = Field(
+        256, ge=32, le=1024, description="Width and height of an aligned crop."
+    )
+    crop_margin: float = Field(0.3, ge=0, le=3, description="Margin around a face, as a share of the face's size.")
     crop_format: Literal["jpg", "png"] = Field("jpg", description="File format of crops and snapshots.")
     ratio: Ratios = Field(
-        ("2:3",), description="Width to height of body crops, as 2:3,1:1, from 1:4 to 4:1; the best is chosen."
+        ("2:3",),
+        description="Ratios of width to height that body crops may have. The best one is chosen. Each is from 1:4 to "
+        "4:1.",
     )
-    min_shown: float = Field(0.75, ge=0, le=1, description="Minimum visible share of a face for a crop; 0 accepts all.")
-    min_gap: Seconds = Field(1.5, description="At most one crop of a person in this many seconds: the best.")
+    min_shown: float = Field(
+        0.75, ge=0, le=1, description="Minimum share of a face that its crop must show; 0 accepts all."
+    )
+    min_gap: Seconds = Field(1.5, description="Minimum time between two crops of a person. The best crops are kept.")
     max_crops: int = Field(
         0, ge=0, le=10_000, description="Maximum number of crops of a person per video; 0 is no limit."
     )
     diversity: float = Field(
-        0.25, ge=0, le=1, description="Weight of diversity against quality when --max-crops limits the choice."
+        0.25, ge=0, le=1, description="Weight of diversity against quality if --max-crops limits the choice."
     )
     count: int = Field(
         0,
         ge=0,
         le=100_000,
-        description="Number of crops of a person over all videos: min_gap gives way if there are fewer; 0: no number.",
+        description="Number of crops of a person over all videos; 0 is no limit. --min-gap is reduced if it leaves too "
+        "few crops.",
     )
-    size: PictureSize = Field(None, description="Scale crops to WxH; body crops are cut in that ratio.")
-    snapshots: bool = Field(False, description="Also save the whole frame of each span's best moment.")
-    boxes: bool = Field(False, description="Also write a copy of each span with boxes, names and similarities in it.")
+    size: Annotated[PictureSize, Shown(default="not scaled")] = Field(
+        None, description="Size to scale crops to. Body crops are cut in its ratio."
+    )
+    snapshots: bool = Field(False, description="Also save the whole frame of the best moment of each span.")
+    boxes: Annotated[bool, Shown(is_usual=True)] = Field(
+        False, description="Also write clips with boxes. Each face has its box, name and similarity."
+    )
     replace: bool = Field(
         False,
-        description="Remove the answer to an earlier question about others, instead of keeping it in OUT/earlier.",
+        description="Delete the results of the earlier search. By default they are moved to OUT/earlier.",
     )
 
     @model_validator(mode="after")
     def _check_size(self) -> Self:
+        if self.crops == "none" and (self.size is not None or self.count):
+            raise ValueError(
+                f"{'count' if self.count else 'size'}: no crops are made: add --crops face or --crops body"
+            )
         if self.size is not None and self.crops in ("face", "aligned") and self.size[0] != self.size[1]:
             width, height = self.size
             raise ValueError(f"size: {width}x{height} is no square, and crops of faces are: add --crops body")
@@ -229,46 +269,58 @@ class ExportConfig(Section):
 
 
 class PeopleConfig(Section):
-    """Linking of tracks to persons, and the persons to list."""
+    """Joining of tracks to persons, and the persons to list."""
 
-    min_faces: int = Field(3, ge=1, le=1_000_000, description="List only persons with at least this many faces.")
-    min_seconds: Seconds = Field(2.0, description="Also list persons whose body alone is seen for this many seconds.")
-    link_threshold: Similarity | None = Field(
-        None,
-        description="Minimum similarity of two groups of tracks of one person; default: that of the network.",
+    min_faces: Annotated[int, Shown(is_usual=True)] = Field(
+        3, ge=1, le=1_000_000, description="Minimum faces of a listed person."
     )
-    top: int = Field(0, ge=0, le=1_000_000, description="List only the first persons by rank; 0 lists all.")
-    rank: Rank = Field("seconds", description="Order: seconds (screen time), coverage, centrality, quality.")
+    min_seconds: Seconds = Field(
+        2.0, description="Minimum screen time of a listed person whose face is never seen, only the body."
+    )
+    link_threshold: Annotated[Similarity | None, Shown(default="from the network")] = Field(
+        None, description="Minimum similarity of two groups of tracks that are joined to one person."
+    )
+    top: Annotated[int, Shown(is_usual=True)] = Field(
+        0, ge=0, le=1_000_000, description="Number of persons to list; 0 lists all."
+    )
+    rank: Annotated[Rank, Shown(is_usual=True)] = Field(
+        "seconds",
+        description="Order of the list. seconds is screen time, coverage the time from the first to the last "
+        "appearance, centrality the nearness to the middle of the frame.",
+    )
     min_quality: float = Field(
         0.35,
         ge=0,
         le=1,
-        description="Minimum face quality of a track; poorer ones are similar to everyone and are left out.",
+        description="Minimum face quality of a track. Poor faces are similar to every person, so they are left out.",
     )
     clear_score: float = Field(
-        0.6,
-        ge=0,
-        le=1,
-        description="Minimum mean detector score of the best faces of a track for a person to be listed.",
+        0.6, ge=0, le=1, description="Minimum mean detector score of the best faces of a listed person."
     )
-    join_gap: Seconds = Field(2.0, description="Join appearances of a person that are at most this many seconds apart.")
+    join_gap: Seconds = Field(2.0, description="Maximum gap within one appearance of a person.")
     portraits: int = Field(6, ge=1, le=64, description="Maximum number of pictures of a person.")
-    video: bool = Field(False, description="Also write a copy of each video with every person's box and number in it.")
-    store: str = Field(
-        "", description="Where persons and names are kept: a SQLite file or redis://…; default: in the output folder."
+    video: Annotated[bool, Shown(is_usual=True)] = Field(
+        False, description="Also write videos with boxes. Each person has a box and a number."
+    )
+    store: Annotated[str, Shown("FILE|URL", default="output folder", is_usual=True)] = Field(
+        "", description="Where to keep persons. A SQLite file, or redis://HOST."
     )
     refine_limit: int = Field(
-        30, ge=1, le=100_000, description="Stop updating the centroid of an identity after this many embeddings."
+        30, ge=1, le=100_000, description="Stop updating the centroid of a person after this many embeddings."
     )
 
 
 class RunConfig(Section):
-    """How the run as a whole behaves."""
+    """Start and end of a run."""
 
-    fresh: bool = Field(False, description="Start over: scan all videos again.")
-    until: ClockTime = Field(None, description="Stop at this time of day, as 06:30; the same command continues.")
-    max_hours: float | None = Field(
-        None, gt=0, le=8784, description="Stop after this many hours; the same command continues."
+    fresh: Annotated[bool, Shown(is_usual=True)] = Field(
+        False, description="Delete the index and the exports, then scan again."
+    )
+    until: Annotated[ClockTime, Shown(default="no end", is_usual=True)] = Field(
+        None, description="Stop at this time of day. The same command continues later."
+    )
+    max_hours: Annotated[float | None, Shown("HOURS", default="no end")] = Field(
+        None, gt=0, le=8784, description="Stop after this many hours. The same command continues later."
     )
 
     def seconds_left(self, now: datetime | None = None) -> float | None:
@@ -287,23 +339,31 @@ class RunConfig(Section):
 
 
 class ModelsConfig(Section):
-    """Choice of networks and device."""
+    """Networks, and the device that runs them."""
 
-    folder: Path | None = Field(
-        None, alias="dir", description="Folder with the networks: a folder of packs, or one pack."
+    folder: Annotated[Path | None, Shown("FOLDER", default="installed packs", is_usual=True)] = Field(
+        None,
+        alias="dir",
+        description="Folder of the networks. It holds packs, or is one pack. FASTFACE_MODELS names it too.",
     )
-    pack: str | None = Field(None, description="Pack of networks; default: the best installed one.")
-    detector: str | None = Field(None, description="Detector to use instead of that of the pack.")
-    recogniser: str | None = Field(None, description="Recogniser to use instead of that of the pack.")
-    person_model: str | None = Field(
-        None, description="Person network; default: from the folder 'person', or the pack."
+    pack: Annotated[str | None, Shown("NAME", default="the best one for the device")] = Field(
+        None, description="Pack of networks to use."
     )
-    device: Literal["auto", "cpu", "cuda", "tensorrt", "openvino"] = Field(
-        "auto", description="Device that runs the networks."
+    detector: Annotated[str | None, Shown("FILE|NAME", default="from the pack")] = Field(
+        None, description="Network that detects faces."
     )
+    recogniser: Annotated[str | None, Shown("FILE|NAME", default="from the pack")] = Field(
+        None, description="Network that recognises faces."
+    )
+    person_model: Annotated[str | None, Shown("FILE|NAME", default="from the folder 'person' or the pack")] = Field(
+        None, description="Network that detects persons, for --track persons."
+    )
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "tensorrt", "openvino"],
+        Shown(is_usual=True),
+    ] = Field("auto", description="Device that runs the networks.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto",
-        description="Precision of the networks; auto: the fastest that gives the same results.",
+        "auto", description="Number format of the networks. auto is the fastest that gives the same results."
     )
-    devices: Cards = Field((), description="Numbers of the NVIDIA cards to use, as 0,1; default: 0.")
-    cuda_graphs: bool = Field(True, description="Replay CUDA graphs where that is exact and faster.")
+    devices: Annotated[Cards, Shown(default="0")] = Field((), description="Numbers of the NVIDIA cards to use.")
+    cuda_graphs: bool = Field(True, description="Use CUDA graphs where they are exact and faster.")

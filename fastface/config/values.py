@@ -1,6 +1,7 @@
 """The kinds of values that settings have: how they are written, and their bounds."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,21 +10,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from fastface.types import Size
 
-__all__ = [
-    "Cards",
-    "ClockTime",
-    "DetSize",
-    "HashBits",
-    "Pad",
-    "Paths",
-    "PictureSize",
-    "Ratios",
-    "Seconds",
-    "Section",
-    "Share",
-    "Similarity",
-    "Weight",
-]
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How help shows a setting; stands in the `Annotated` of a kind of value or of one setting."""
+
+    value: str = ""  # what to write after the option, as BEFORE,AFTER; default: from the type
+    default: str = ""  # the default in words, if the command works it out
+    is_usual: bool = False  # whether `--help` lists its option; `--help-all` lists every option
 
 
 def _det_size(value: object) -> object:
@@ -59,9 +53,17 @@ def _pair(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = value.split(",")
-    if len(parts) > 2:
+    if len(parts) > 2 or not all(map(_is_number, parts)):
         raise ValueError("must be BEFORE,AFTER in seconds, as 1,10, or one number for both")
     return parts * 2 if len(parts) == 1 else parts
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _clock_time(value: object) -> object:
@@ -116,21 +118,31 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
-DetSize = Annotated[Size | Literal["auto"], BeforeValidator(_det_size), AfterValidator(_multiples_of_32)]
-_Pixels = Annotated[int, Field(ge=16, le=4096)]
-PictureSize = Annotated[tuple[_Pixels, _Pixels] | None, BeforeValidator(_picture_size)]
-Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
-Cards = Annotated[
-    tuple[Annotated[int, Field(ge=0, le=63)], ...], BeforeValidator(_card_numbers), AfterValidator(_distinct)
+DetSize = Annotated[
+    Size | Literal["auto"], BeforeValidator(_det_size), AfterValidator(_multiples_of_32), Shown("auto|WxH")
 ]
-Ratios = Annotated[tuple[Annotated[str, AfterValidator(_ratio)], ...], BeforeValidator(_to_list), AfterValidator(_some)]
+_Pixels = Annotated[int, Field(ge=16, le=4096)]
+PictureSize = Annotated[tuple[_Pixels, _Pixels] | None, BeforeValidator(_picture_size), Shown("WxH")]
+Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False), Shown("SECONDS")]
+Cards = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=63)], ...],
+    BeforeValidator(_card_numbers),
+    AfterValidator(_distinct),
+    Shown("N,…"),
+]
+Ratios = Annotated[
+    tuple[Annotated[str, AfterValidator(_ratio)], ...],
+    BeforeValidator(_to_list),
+    AfterValidator(_some),
+    Shown("W:H,…"),
+]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Similarity = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-HashBits = Annotated[int, Field(ge=0, le=64)]
-Pad = Annotated[tuple[Seconds, Seconds], BeforeValidator(_pair)]
-ClockTime = Annotated[time | None, BeforeValidator(_clock_time)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list)]
+HashBits = Annotated[int, Field(ge=0, le=64), Shown("BITS")]
+Pad = Annotated[tuple[Seconds, Seconds], BeforeValidator(_pair), Shown("BEFORE,AFTER")]
+ClockTime = Annotated[time | None, BeforeValidator(_clock_time), Shown("HH:MM")]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list), Shown("PHOTOS")]
 
 
 class Section(BaseModel):

@@ -11,21 +11,6 @@ from fastface.curation.sources import Source
 from fastface.faces.wholeness import is_uncut
 from fastface.types import Faces, FramingClass, Size
 
-__all__ = [
-    "FRAMINGS",
-    "Candidate",
-    "FaceMeasures",
-    "Looked",
-    "PictureMeasures",
-    "Pose",
-    "classify_framing",
-    "classify_pose",
-    "exposure",
-    "largest_face",
-    "score_candidate",
-    "take_face",
-]
-
 Pose = Literal["frontal", "three-quarter", "profile"]
 
 FRAMINGS: tuple[FramingClass, ...] = ("close-up", "portrait", "half", "full")
@@ -63,7 +48,7 @@ class PictureMeasures:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class ReadPicture:
     """Content of a file, as a child process found it.
 
     Attributes:
@@ -120,7 +105,7 @@ class Candidate:
     """
 
     source: Source
-    looked: Looked | None = None
+    looked: ReadPicture | None = None
     face: FaceMeasures | None = None
     similarity: float | None = None
     framing: FramingClass = "full"
@@ -143,7 +128,7 @@ class Candidate:
         return bool(self.name)
 
     @property
-    def seen(self) -> Looked:
+    def seen(self) -> ReadPicture:
         """Content of the picture; only of a candidate that could be read."""
         assert self.looked is not None, self.source
         return self.looked

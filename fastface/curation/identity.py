@@ -11,8 +11,6 @@ from fastface.curation.candidates import Candidate, largest_face, take_face
 from fastface.curation.likeness import cosines_to
 from fastface.names import valid_text
 
-__all__ = ["Asked", "compare_with_medoid", "take_asked_faces", "take_largest_faces"]
-
 _UNLIKE_SHARE = 0.5
 """Share of the match threshold below which a face is far away from the medoid. Cosines of different persons stay
 below a third of the threshold for nearly all pairs; profiles of the same person may fall below it."""
@@ -22,7 +20,7 @@ _LEAST_CORE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CandidateMatches:
     """Matches of all faces of all candidates with a gallery, one row a face, in order of the candidates.
 
     Attributes:
@@ -45,7 +43,7 @@ def take_largest_faces(candidates: Sequence[Candidate], settings: CurateConfig) 
             candidate.reason = "no face found"
 
 
-def take_asked_faces(candidates: Sequence[Candidate], asked: Asked, settings: CurateConfig) -> None:
+def take_asked_faces(candidates: Sequence[Candidate], asked: CandidateMatches, settings: CurateConfig) -> None:
     """Judges each candidate by the face that is most like the persons asked for; those that show none are out."""
     take_largest_faces(candidates, settings)
     first = 0

@@ -9,8 +9,6 @@ import numpy.typing as npt
 from fastface.config import CurateConfig
 from fastface.curation.candidates import Candidate
 
-__all__ = ["Likeness", "cosines_to", "drop_copies", "drop_doubles", "number_scenes"]
-
 _SAME_POSE_DEGREES = 10.0
 """Yaws that differ by less are one pose: the estimate is good to about that."""
 
@@ -30,7 +28,7 @@ def cosines_to(embeddings: npt.NDArray[np.float16], reference: npt.NDArray[np.fl
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class CandidateArrays:
     """Candidates as arrays, one row each.
 
     Attributes:
@@ -46,7 +44,7 @@ class Likeness:
     scene: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, candidates: Sequence[Candidate]) -> "Likeness":
+    def of(cls, candidates: Sequence[Candidate]) -> "CandidateArrays":
         """The arrays of candidates with faces, of which there is at least one."""
         return cls(
             phash=np.array([candidate.seen.measures.phash for candidate in candidates], np.uint64),
@@ -77,11 +75,11 @@ def number_scenes(candidates: Sequence[Candidate], settings: CurateConfig) -> No
 
     Args:
         candidates: With faces, in order of their sources.
-        settings: Limits.
+        settings: Limits of the set.
     """
     if not candidates:
         return
-    likeness = Likeness.of(candidates)
+    likeness = CandidateArrays.of(candidates)
     scene = 0
     candidates[0].scene = scene
     for row in range(1, len(candidates)):
@@ -122,12 +120,12 @@ def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig, overla
 
     Args:
         candidates: Open ones with scenes and scores, in order of their sources.
-        settings: Limits.
+        settings: Limits of the set.
         overlaid: {row: row of its clean copy} of pictures with text or a mark, from `overlays.find_overlays`.
     """
     if not candidates:
         return
-    likeness = Likeness.of(candidates)
+    likeness = CandidateArrays.of(candidates)
     stays = np.zeros(len(candidates), np.bool_)
     for row in sorted(range(len(candidates)), key=lambda row: (row in overlaid, -candidates[row].score)):
         rows = np.flatnonzero(stays)
@@ -143,7 +141,7 @@ def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig, overla
 
 
 def _same_picture(
-    likeness: Likeness, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
+    likeness: CandidateArrays, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
 ) -> tuple[int, str] | None:
     """Find the nearest of `rows` by hash that is a double of `row`, and the reason."""
     distances = np.bitwise_count(likeness.phash[rows] ^ likeness.phash[row])
@@ -157,7 +155,7 @@ def _same_picture(
 
 
 def _same_face(
-    likeness: Likeness, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
+    likeness: CandidateArrays, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
 ) -> tuple[int, str] | None:
     """Find the most similar face among `rows` of the same scene and pose, if it is a double, and the reason."""
     is_posed = np.abs(likeness.yaw[rows] - likeness.yaw[row]) < _SAME_POSE_DEGREES

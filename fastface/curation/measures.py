@@ -10,8 +10,6 @@ import numpy.typing as npt
 from fastface.curation.candidates import PictureMeasures
 from fastface.types import Image
 
-__all__ = ["measure", "perceptual_hash"]
-
 _SIDE = 512
 """Longer side in pixels that larger pictures are scaled down to."""
 
@@ -53,9 +51,10 @@ def measure(picture: Image) -> PictureMeasures:
     """
     grey: _Grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
     small = _fit(grey)
-    top, bottom, left, right = _content(small)
+    rows, columns = _content(small)
     # Borders have their own measure; counted as shadows they would be punished twice.
-    inside = small[top:bottom, left:right] if top < bottom and left < right else small
+    lit = small[rows, columns]
+    inside = lit if lit.size else small
     _, deviation = cv2.meanStdDev(cv2.Laplacian(inside, cv2.CV_16S))
     return PictureMeasures(
         size=(picture.shape[1], picture.shape[0]),
@@ -64,7 +63,7 @@ def measure(picture: Image) -> PictureMeasures:
         mean=float(inside.mean()) / 255,
         crushed=float((inside <= _CRUSHED).mean()),
         blown=float((inside >= _BLOWN).mean()),
-        border=1 - max(0, bottom - top) * max(0, right - left) / small.size,
+        border=1 - lit.size / small.size,
         text=_text(inside),
         thumbnail=cv2.resize(grey, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False),
     )
@@ -97,11 +96,9 @@ def _fit(grey: _Grey) -> _Grey:
     return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _content(grey: _Grey) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right of what lies within black borders; nothing of a black picture."""
-    rows, columns = (_is_lit(grey, axis) for axis in (1, 0))
-    (top, bottom), (left, right) = (_extent(lit) for lit in (rows, columns))
-    return top, bottom, left, right
+def _content(grey: _Grey) -> tuple[slice, slice]:
+    """Return the rows and columns within black borders; none of a black picture."""
+    return _extent(_is_lit(grey, 1)), _extent(_is_lit(grey, 0))
 
 
 def _is_lit(grey: _Grey, axis: int) -> npt.NDArray[np.bool_]:
@@ -110,9 +107,9 @@ def _is_lit(grey: _Grey, axis: int) -> npt.NDArray[np.bool_]:
     return lit
 
 
-def _extent(lit: npt.NDArray[np.bool_]) -> tuple[int, int]:
+def _extent(lit: npt.NDArray[np.bool_]) -> slice:
     places = np.flatnonzero(lit)
-    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
 
 
 def _text(grey: _Grey) -> float:

@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.curation.candidates import Candidate
-from fastface.curation.likeness import Likeness
-
-__all__ = ["find_overlays", "is_overlaid"]
+from fastface.curation.likeness import CandidateArrays
 
 _SAME_LEVELS = 4.0
 """Median difference of grey levels up to which two pictures are copies, apart from what is laid over one of them."""
@@ -59,7 +57,7 @@ def find_overlays(candidates: Sequence[Candidate]) -> dict[int, int]:
     """{row of a picture that has something laid over it: row of the clean copy}, among candidates with faces."""
     if len(candidates) < 2:
         return {}
-    likeness = Likeness.of(candidates)
+    likeness = CandidateArrays.of(candidates)
     found: dict[int, int] = {}
     for row in range(len(candidates)):
         near = np.flatnonzero(likeness.distances_to(row) <= _HASH_REACH)

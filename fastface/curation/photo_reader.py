@@ -5,18 +5,16 @@ from contextlib import closing
 from pathlib import Path
 
 from fastface.config import Config
-from fastface.curation.candidates import Looked
-from fastface.curation.pages import Page
+from fastface.curation.candidates import ReadPicture
+from fastface.curation.contact_sheet import Page
 from fastface.enrollment.photo_pool import STALL_SECONDS, picture_settings, read_pictures, refusal
 from fastface.errors import InputError
-from fastface.pipeline.process_pool import Crew
-from fastface.pipeline.task_pool import Refused, run_errands
+from fastface.pipeline.process_pool import ProcessPool
+from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.networks import Networks
 
-__all__ = ["Looker"]
 
-
-class Looker:
+class PhotoReader:
     """Looks at pictures and draws pages, one at a time, in a child process.
 
     Args:
@@ -29,9 +27,9 @@ class Looker:
         self._settings = picture_settings(config, networks, config.scan.min_face)
         self._interrupted = interrupted
 
-    def read_pictures(self, paths: Collection[Path]) -> dict[Path, Looked | InputError]:
+    def read_pictures(self, paths: Collection[Path]) -> dict[Path, ReadPicture | InputError]:
         """Yield the content of each picture, or why it cannot be used; raises as `read_pictures` of the photo pool."""
-        return read_pictures(paths, self._crew, self._interrupted, Looked)
+        return read_pictures(paths, self._pool, self._interrupted, ReadPicture)
 
     def draw(self, pages: Sequence[Page]) -> None:
         """Writes the pages of the contact sheet.
@@ -41,10 +39,10 @@ class Looker:
             SpaceError: No space is left.
             InterruptError: The user stopped it.
         """
-        with closing(run_errands(self._crew(), pages, self._interrupted, STALL_SECONDS)) as results:
+        with closing(run_tasks(self._pool(), pages, self._interrupted, STALL_SECONDS)) as results:
             for _, result in results:
-                if isinstance(result, Refused):
+                if isinstance(result, TaskFailed):
                     raise refusal("curation", result)
 
-    def _crew(self) -> Crew:
-        return Crew("curation", "fastface.curation.reader_process:serve", 1, self._settings)
+    def _pool(self) -> ProcessPool:
+        return ProcessPool("curation", "fastface.curation.reader_process:serve", 1, self._settings)

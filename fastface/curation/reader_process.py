@@ -6,19 +6,16 @@ from pathlib import Path
 
 import cv2
 
-from fastface.curation.candidates import Looked
+from fastface.curation.candidates import ReadPicture
+from fastface.curation.contact_sheet import Page, draw_page
 from fastface.curation.measures import measure
-from fastface.curation.pages import Page
-from fastface.curation.sheet import draw_page
 from fastface.errors import InputError
 from fastface.faces.analyse import FaceAnalyser
 from fastface.pipeline.inference.analyser import open_analyser
-from fastface.pipeline.messages import Alive, WorkerSettings
-from fastface.pipeline.task_pool import serve_errands
+from fastface.pipeline.messages import Heartbeat, WorkerSettings
+from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import Image
 from fastface.video.frames.image_file import read_format, read_picture
-
-__all__ = ["serve"]
 
 _SUFFIXES = {
     "JPEG": ".jpg",
@@ -41,24 +38,24 @@ def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) ->
     cv2.setNumThreads(1)
     analyser: FaceAnalyser | None = None
 
-    def do(task: Path | Page) -> Looked | InputError | None:
+    def do(task: Path | Page) -> ReadPicture | InputError | None:
         nonlocal analyser
-        connection.send(Alive())
+        connection.send(Heartbeat())
         if isinstance(task, Page):
             draw_page(task)
             return None
         try:
             picture = read_picture(task)
-            connection.send(Alive())
+            connection.send(Heartbeat())
             analyser = analyser or open_analyser(settings)  # pictures that cannot be read need no networks
             return _read_picture(analyser, task, picture)
         except InputError as error:
             return error
 
-    serve_errands(connection, do)
+    serve_tasks(connection, do)
 
 
-def _read_picture(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
+def _read_picture(analyser: FaceAnalyser, path: Path, picture: Image) -> ReadPicture:
     try:
         measures, faces = measure(picture), analyser.analyse_picture(picture)
     except cv2.error as error:
@@ -72,4 +69,4 @@ def _read_picture(analyser: FaceAnalyser, path: Path, picture: Image) -> Looked:
             suffix = _SUFFIXES[read_format(stream)]
     except (OSError, KeyError) as error:
         raise InputError(path, "it changed while it was read") from error
-    return Looked(measures, faces, suffix, sha256)
+    return ReadPicture(measures, faces, suffix, sha256)

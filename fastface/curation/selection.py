@@ -7,10 +7,8 @@ import numpy as np
 
 from fastface.config import CurateConfig
 from fastface.curation.candidates import FRAMINGS, Candidate
-from fastface.curation.likeness import Likeness
+from fastface.curation.likeness import CandidateArrays
 from fastface.types import FramingClass
-
-__all__ = ["deal", "keep_moments", "select", "spread"]
 
 _PLURALS: dict[FramingClass, str] = {
     "close-up": "close-ups",
@@ -148,7 +146,7 @@ def spread(candidates: Sequence[Candidate], count: int, relevance: float) -> lis
     """
     if not candidates:
         return []
-    likeness = Likeness.of(candidates)
+    likeness = CandidateArrays.of(candidates)
     scores = np.array([candidate.score for candidate in candidates])
     nearest = np.zeros(len(candidates))
     is_free = np.ones(len(candidates), np.bool_)

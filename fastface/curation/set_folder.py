@@ -1,4 +1,4 @@
-"""The folder of a curated set: what goes into it, and what of it may be replaced.
+r"""The folder of a curated set: what goes into it, and what of it may be replaced.
 
 DIR/<picture>…                  copies, byte for byte
 DIR/curation.csv, contact.png   the table; the contact sheet, with contact-2.png and so on
@@ -6,25 +6,78 @@ DIR/.fastface/curation.json     what curate wrote here: {name: SHA-256 of each c
 
 Only what the record names, with a content that it names, is ever replaced or removed. A run first adds to the record
 what it is about to write, so that a killed one leaves nothing that the next takes for the user's.
+
+curation.csv has a row for every source picture, with its measures, and why it is in the set or not. Its form is that
+of a run's tables: RFC 4180, UTF-8, CR LF, fixed decimals and `.` as the point. A byte of a name that is no UTF-8 reads
+`\xe9`; a text that a spreadsheet would run as a formula gets an apostrophe in front. Unmeasured cells are empty.
 """
 
+import csv
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fastface.curation.candidates import Candidate
-from fastface.curation.pages import Page, lay_out, page_name
-from fastface.curation.table import write_curation
+from fastface.curation.candidates import Candidate, exposure
+from fastface.curation.contact_sheet import Page, lay_out, page_name
 from fastface.errors import BackendError, ConfigError, ModelError
-from fastface.files import private_folder, write_atomic
-from fastface.names import safe_name
+from fastface.files import atomic_path, private_folder, write_atomic
+from fastface.names import safe_name, text_cell
 from fastface.runtime.output_folder import OutputFolder
-from fastface.video.discover import folded, marked
+from fastface.video.discover import casefold_name, with_path_digest
 
-__all__ = ["SetFolder", "locked_set"]
+_PICTURE_COLUMNS = ("width", "height", "mean", "crushed", "blown", "exposure", "border", "text", "phash", "sha256")
+_FACE_COLUMNS = ("framing", "pose", "scene", "similarity", "det_score", "yaw", "face_share", "score")
+COLUMNS = ("file", "kept", "name", "reason", *_FACE_COLUMNS, "sharpness", *_PICTURE_COLUMNS)
+
+
+def write_curation(path: Path, candidates: Iterable[Candidate]) -> None:
+    """Writes the table, a row a candidate in the given order, for its owner's eyes only.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    with atomic_path(path, private=True) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(map(_cells, candidates))
+
+
+def _cells(candidate: Candidate) -> Sequence[str]:
+    kept = "yes" if candidate.is_kept else "no"
+    reason = "; ".join(text for text in (candidate.reason, candidate.remark) if text)
+    texts = (str(candidate.source.path), kept, candidate.name, reason)
+    sharpness = ""
+    if candidate.looked is not None:
+        sharpness = _decimal(candidate.seen.measures.sharpness, 1)
+    if candidate.face is not None:
+        sharpness = _decimal(candidate.face.sharpness, 1)
+    return *map(text_cell, texts), *_face_cells(candidate), sharpness, *_picture_cells(candidate)
+
+
+def _face_cells(candidate: Candidate) -> Sequence[str]:
+    face = candidate.face
+    if face is None:
+        return ("",) * len(_FACE_COLUMNS)
+    similarity = "" if candidate.similarity is None else _decimal(candidate.similarity)
+    numbers = (similarity, _decimal(face.det_score), _decimal(face.yaw, 1), _decimal(face.share))
+    return candidate.framing, candidate.pose, str(candidate.scene), *numbers, _decimal(candidate.score)
+
+
+def _picture_cells(candidate: Candidate) -> Sequence[str]:
+    if candidate.looked is None:
+        return ("",) * len(_PICTURE_COLUMNS)
+    measures = candidate.looked.measures
+    shares = (measures.mean, measures.crushed, measures.blown, exposure(measures), measures.border, measures.text)
+    return *map(str, measures.size), *map(_decimal, shares), f"{measures.phash:016x}", candidate.looked.sha256
+
+
+# The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.
+def _decimal(value: float, decimals: int = 4) -> str:
+    return f"{value:z.{decimals}f}"
+
 
 _TABLE = "curation.csv"
 _OUR_NAMES = re.compile(r"curation\.csv|contact(-\d+)?\.png", re.IGNORECASE)
@@ -47,7 +100,7 @@ def locked_set(root: Path) -> Iterator[None]:
     folder = OutputFolder(root)
     if is_new:
         private_folder(root)
-    with folder.locked():
+    with folder.hold_lock():
         try:
             yield
         except (ConfigError, ModelError, BackendError):
@@ -79,14 +132,14 @@ class SetFolder:
     def give_names(self, chosen: Sequence[Candidate]) -> None:
         """Names chosen pictures as their sources, with the suffix of what they are; never as another file in DIR."""
         pages = (page_name(number) for number in range(1, len(chosen) + 2))
-        taken = {folded(name) for name in (_TABLE, *pages, *self._others)}
+        taken = {casefold_name(name) for name in (_TABLE, *pages, *self._others)}
         for candidate in chosen:
             path, suffix = candidate.source.path, candidate.seen.suffix
             stem = safe_name(path.stem)
-            while folded(stem + suffix) in taken:
-                stem = marked(stem, str(path))
+            while casefold_name(stem + suffix) in taken:
+                stem = with_path_digest(stem, str(path))
             candidate.name = stem + suffix
-            taken.add(folded(candidate.name))
+            taken.add(casefold_name(candidate.name))
 
     def fill(
         self, candidates: Sequence[Candidate], chosen: Sequence[Candidate], draw: Callable[[Sequence[Page]], None]
@@ -124,7 +177,7 @@ class SetFolder:
         except OSError as error:
             content, reason = b"", f"cannot be copied: {error.strerror}"
         else:
-            reason = "it changed meanwhile"
+            reason = "it changed while it was copied"
         if hashlib.sha256(content).hexdigest() == candidate.seen.sha256:
             write_atomic(path, content, private=True)
         else:

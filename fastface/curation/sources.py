@@ -13,8 +13,6 @@ from pathlib import Path
 from fastface.errors import ConfigError
 from fastface.video.discover import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-__all__ = ["Listing", "Source", "list_sources"]
-
 _CROP_NAME = re.compile(r"(?P<video>.+)_(?P<time>\d+\.\d{3})_\d+")
 """Crops are called <video>_<time>_<number>."""
 _TABLE = "crops.csv"

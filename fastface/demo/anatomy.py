@@ -19,23 +19,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "BAND_ZONE",
-    "BEARD_ZONE",
-    "BOX",
-    "CELL",
-    "CHEEK_ZONES",
-    "FACE_BOTTOM",
-    "FACE_TOP",
-    "GLASSES",
-    "GLASSES_COLOUR",
-    "GLASSES_ORIGIN",
-    "HAIR_ZONE",
-    "LANDMARKS",
-    "MOUSTACHE_ZONE",
-    "Zone",
-]
-
 CELL: Final = 8
 """Side of a cell of a face of scale 1: the detector's smallest stride, and a transform block of the video codecs."""
 

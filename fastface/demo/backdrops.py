@@ -9,8 +9,6 @@ import numpy as np
 from fastface.demo.persons import Colour
 from fastface.types import Image, Size
 
-__all__ = ["Backdrop", "backdrop"]
-
 
 class Backdrop(StrEnum):
     """Backdrop behind the persons."""

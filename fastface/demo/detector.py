@@ -13,8 +13,6 @@ import numpy.typing as npt
 from fastface.demo.anatomy import BOX, CELL, GLASSES, GLASSES_ORIGIN, LANDMARKS
 from fastface.demo.onnx_writer import NetworkWriter, float_tensor
 
-__all__ = ["DET_SCORE", "detector_bytes"]
-
 DET_SCORE: Final = float(1 / (1 + np.exp(-6.0)))
 """Score of every cartoon face, to the rounding of the runtime's sigmoid."""
 

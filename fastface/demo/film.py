@@ -18,8 +18,6 @@ from fastface.demo.script import BARCODE_HEIGHT, Appearance, Scene, Script
 from fastface.files import atomic_path
 from fastface.types import Image
 
-__all__ = ["Encoding", "draw_film", "draw_photo", "expected_hits", "film_frames", "read_barcode"]
-
 _PHOTO_SIZE = 640
 _BARCODE_BITS: Final = 18
 _BARCODE_CELLS: Final = 40

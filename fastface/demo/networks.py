@@ -7,8 +7,6 @@ from fastface.demo.detector import detector_bytes
 from fastface.demo.recogniser import recogniser_bytes
 from fastface.files import write_atomic
 
-__all__ = ["PACK", "write_pack"]
-
 PACK: Final = "cartoon"
 
 

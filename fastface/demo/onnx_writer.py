@@ -7,8 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, checker, helper, numpy_helper
 
-__all__ = ["NetworkWriter", "float_tensor"]
-
 
 class NetworkWriter:
     """One network in the making: nodes of one output each, and weights, in the order they are added."""

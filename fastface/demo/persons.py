@@ -8,21 +8,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-__all__ = [
-    "ADA",
-    "BO",
-    "CLEO",
-    "DISGUISE_SIMILARITY",
-    "DISGUISE_WEIGHTS",
-    "HAIR_DARK",
-    "NUM_PERSONS",
-    "STRANGER",
-    "Colour",
-    "Disguise",
-    "Person",
-    "person",
-]
-
 Colour = tuple[int, int, int]
 """Blue, green, red, 0–255."""
 

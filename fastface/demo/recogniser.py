@@ -21,8 +21,6 @@ from fastface.demo.anatomy import (
 from fastface.demo.onnx_writer import NetworkWriter, float_tensor
 from fastface.demo.persons import DISGUISE_WEIGHTS, NUM_PERSONS
 
-__all__ = ["DIMENSION", "aligned_point", "codebook", "recogniser_bytes"]
-
 DIMENSION: Final = 128
 """Components of an embedding: one row of a Hadamard matrix for each person and one for each person's disguises."""
 

@@ -13,12 +13,14 @@ from fastface.demo.persons import Disguise, Person
 from fastface.demo.sprites import HEAD_REACH, SHOULDER_REACH, sprite
 from fastface.types import FloatArray, Image, Size
 
-__all__ = ["BARCODE_HEIGHT", "Appearance", "Scene", "Script", "Sighting"]
-
 BARCODE_HEIGHT: Final = 16
 """Pixels at the bottom of a film of scale 1 that a barcode takes."""
 
 _SCALES = (1, 2, 4)
+
+
+_Box = tuple[int, int, int, int]
+"""x1, y1, x2, y2 in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +184,11 @@ def _sighting(one: Appearance, frame: int) -> Sighting:
     return Sighting(one.person, one.disguise, _move(BOX, one, frame), LANDMARKS * one.scale + centre)
 
 
-def _move(zone: tuple[int, int, int, int], one: Appearance, frame: int) -> tuple[int, int, int, int]:
+def _move(zone: _Box, one: Appearance, frame: int) -> _Box:
     x, y = one.place_person(frame)
     x1, y1, x2, y2 = (part * one.scale for part in zone)
     return x + x1, y + y1, x + x2, y + y2
 
 
-def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+def _overlap(a: _Box, b: _Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -7,8 +7,6 @@ from fastface.demo.backdrops import Backdrop
 from fastface.demo.persons import ADA, BO, CLEO, STRANGER, Disguise, person
 from fastface.demo.script import Appearance, Scene, Script
 
-__all__ = ["demo_script", "random_script"]
-
 
 def demo_script() -> Script:
     """The film of `fastface demo`: 24 seconds at 25 frames a second, three persons with photos and a stranger."""

@@ -12,8 +12,6 @@ from fastface.demo.anatomy import CELL, GLASSES, GLASSES_COLOUR, GLASSES_ORIGIN
 from fastface.demo.persons import HAIR_DARK, Colour, Disguise, Person
 from fastface.types import Image
 
-__all__ = ["HEAD_REACH", "SHOULDER_REACH", "Sprite", "sprite"]
-
 HEAD_REACH: Final = (-52, -80, 52, 64)
 """x1, y1, x2, y2 around all that is drawn of a head, at scale 1, from the face's centre."""
 

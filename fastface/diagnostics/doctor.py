@@ -22,10 +22,11 @@ from fastface.diagnostics.preflight import (
     plan_layout,
     raise_descriptors,
 )
+from fastface.distribution import DISTRIBUTION, describe_install, describe_reinstall
 from fastface.errors import BackendError, ConfigError, FastfaceError, ModelError
 from fastface.models.packs import verify
 from fastface.models.selection import places
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.pipeline.ring import available_bytes
 from fastface.runtime.engines import preview_networks
 from fastface.runtime.networks import cache_folder, open_networks, require_persons
@@ -33,9 +34,7 @@ from fastface.runtime.output_folder import check_writable, nearest
 from fastface.runtime.precisions import describe_precisions
 from fastface.runtime.resources import num_cores
 
-__all__ = ["Check", "examine"]
-
-_PACKAGES = ("fastface", "numpy", "av", "opencv-python-headless", "onnx", "pyarrow", "pillow")
+_PACKAGES = (DISTRIBUTION, "numpy", "av", "opencv-python-headless", "onnx", "pyarrow", "pillow")
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "PyNvVideoCodec", "ultralytics")
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _LEAST_MEMORY = 2 << 30
@@ -100,10 +99,10 @@ def _runtimes() -> Check:
     found = {name: told for name in _RUNTIMES if (told := _version(name))}
     facts = ", ".join(f"{name} {told}" for name, told in found.items()) or "none"
     if len(installed_versions()) > 1:
-        remedy = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'fastface[cpu]' (or [gpu])"
+        remedy = f"{describe_reinstall('cpu')} (gpu instead of cpu for an NVIDIA card)"
         return Check("runtimes", "fault", f"{facts}: onnxruntime and onnxruntime-gpu overwrite each other", remedy)
     if not {"onnxruntime", "onnxruntime-gpu", "openvino"} & found.keys():
-        return Check("runtimes", "fault", "nothing that runs networks is installed", "pip install 'fastface[cpu]'")
+        return Check("runtimes", "fault", "nothing that runs networks is installed", describe_install("cpu"))
     return Check("runtimes", "fine", facts)
 
 
@@ -220,7 +219,7 @@ def _processes(config: Config) -> Check:
     except FastfaceError as error:
         return Check("processes", "fault", str(error))
     ring, sizes = layout.ring, layout.sizes
-    processes = f"{counted(sizes.decoders, 'decoder')}, {counted(sizes.workers, 'worker')}"
+    processes = f"{pluralize(sizes.decoders, 'decoder')}, {pluralize(sizes.workers, 'worker')}"
     return Check("processes", "fine", f"{processes}, batches of {ring.batch}, ring {ring.total_bytes >> 20} MiB")
 
 

@@ -9,25 +9,22 @@ from fastface.diagnostics.preflight import look_ahead, look_at_index, look_back,
 from fastface.errors import ConfigError
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photo_set.sources import Sources, collect, make_label
+from fastface.gallery.thresholds import MatchThresholds
+from fastface.index.ledger import Ledger
 from fastface.models.download import published_pack
 from fastface.models.selection import data_folder
-from fastface.names import counted
+from fastface.names import pluralize, shorten_lines
+from fastface.runtime.context import describe_fresh
 from fastface.runtime.engines import engine_jobs, preview_networks
 from fastface.runtime.networks import open_networks, thresholds
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
 from fastface.runtime.resources import choose_layout
 from fastface.search.earlier_answers import describe_move
+from fastface.video.discover import Discovery
 
-__all__ = [
-    "Preview",
-    "preview_build",
-    "preview_demo",
-    "preview_enroll",
-    "preview_find",
-    "preview_install",
-    "preview_people",
-    "preview_run",
-]
+_HEADINGS = {"videos": "video", "targets": "person", "left_out": "left out"}
+_MOST_LINES = 20
+"""Facts of a kind that are printed; `--json` has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +57,12 @@ class Preview:
 
     @property
     def lines(self) -> list[str]:
-        """A line a fact."""
-        return [f"{item.name}: {text}" for item in fields(self) for text in getattr(self, item.name)]
+        """A line a fact; of many of a kind the first, and the number of the others."""
+        return [
+            f"{_HEADINGS.get(item.name, item.name)}: {text}"
+            for item in fields(self)
+            for text in shorten_lines(getattr(self, item.name), _MOST_LINES)
+        ]
 
 
 def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Preview:
@@ -77,7 +78,11 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
         left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
         targets=() if targets is None else _targets(config, targets),
         **_means(config),
-        output=(repr(str(out)), *(() if targets is None else _describe_move(config, targets, out))),
+        output=(
+            repr(str(out)),
+            *(() if targets is None else _describe_move(config, targets, out)),
+            *(_describe_fresh(out, found) if config.run.fresh else ()),
+        ),
     )
 
 
@@ -104,7 +109,8 @@ def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
         FastfaceError: As the command itself would, as far as it can be known without reading the index.
     """
     look_at_index(config, out)
-    return Preview(**_means(config), output=tuple(repr(str(out / name)) for name in wanted))
+    means = {**_means(config), "thresholds": ()}  # who is who is settled already
+    return Preview(**means, output=tuple(repr(str(out / name)) for name in wanted))
 
 
 def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:
@@ -162,10 +168,36 @@ def _describe_move(config: Config, targets: Sequence[str], out: Path) -> tuple[s
     return (line,) if line else ()
 
 
+def _describe_fresh(out: Path, found: Discovery) -> tuple[str, ...]:
+    """Describe what `--fresh` would remove."""
+    path = out / ".fastface" / "state.sqlite"
+    if not path.exists():
+        return ()
+    with Ledger(path, read_only=True) as ledger:
+        line = describe_fresh(ledger, found.videos)
+    return (line,) if line else ()
+
+
 def _list_named(sources: Sources) -> list[str]:
-    named = [f"{photo.label}: {str(photo.path)!r}" for photo in sources.photos]
+    photos: dict[str, list[Path]] = {}
+    for photo in sources.photos:
+        photos.setdefault(photo.label, []).append(photo.path)
+    named = [
+        f"{label}: {str(paths[0])!r}" + (f" and {pluralize(len(paths) - 1, 'more photo')}" if paths[1:] else "")
+        for label, paths in photos.items()
+    ]
     named += [f"bank {str(path)!r}" for path in sources.banks]
     return named + ["every face"] * sources.everyone
+
+
+def _describe_thresholds(config: Config, limits: MatchThresholds) -> str:
+    """Describe where the thresholds of a search come from, or which they are."""
+    if not config.match.tracks:
+        return f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}"
+    if config.match.threshold is not None:
+        return f"{config.match.threshold:g} or more, by --threshold; margin {limits.margin:.2f}"
+    false = f"{config.match.false_tracks:g} expected false tracks in all videos"
+    return f"chosen from the index for {false}; margin {limits.margin:.2f}"
 
 
 def _means(config: Config) -> dict[str, tuple[str, ...]]:
@@ -177,9 +209,9 @@ def _means(config: Config) -> dict[str, tuple[str, ...]]:
         "networks": (models.names,),
         "device": (describe_device(device),),
         "precision": (describe_precisions(networks) or f"{device.precision} wanted: engines are to be built",),
-        "thresholds": (f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}",),
+        "thresholds": (_describe_thresholds(config, limits),),
         "processes": (
-            f"{counted(layout.sizes.decoders, 'decoder')}, {counted(layout.sizes.workers, 'worker')}, "
+            f"{pluralize(layout.sizes.decoders, 'decoder')}, {pluralize(layout.sizes.workers, 'worker')}, "
             f"batches of {layout.ring.batch}",
         ),
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 from fastface.backends import resolve_device, select_device
 from fastface.backends.nvidia import card_present
 from fastface.config import Config
+from fastface.distribution import describe_install
 from fastface.errors import BackendError, ConfigError, FastfaceError, SpaceError
 from fastface.gallery.photo_set.sources import collect
 from fastface.pipeline.ring import Ring, RingShape, available_bytes
@@ -21,20 +22,6 @@ from fastface.runtime.networks import cache_folder, open_networks, require_perso
 from fastface.runtime.output_folder import check_writable, discover_inputs, nearest, require_free, require_index
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.video.discover import Discovery
-
-__all__ = [
-    "catch_fault",
-    "check_decoder",
-    "check_out",
-    "check_ring",
-    "check_space",
-    "look_ahead",
-    "look_at_index",
-    "look_back",
-    "plan_layout",
-    "raise_descriptors",
-    "target_faults",
-]
 
 _LEAST_SPACE = 256 << 10
 """Bytes below which not even the tables of one film fit."""
@@ -177,7 +164,7 @@ def check_decoder(config: Config) -> None:
         return
     other = "or use --decoder pyav"
     if find_spec("PyNvVideoCodec") is None:
-        raise BackendError(f"--decoder: PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'; {other}")
+        raise BackendError(f"--decoder: PyNvVideoCodec is not installed; {describe_install('nvdec')}; {other}")
     if not card_present():
         raise BackendError(f"--decoder: nvdec needs an NVIDIA card and its driver, and this machine has none; {other}")
     try:

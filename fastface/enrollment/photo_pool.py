@@ -9,14 +9,12 @@ from fastface import errors
 from fastface.config import Config
 from fastface.errors import FastfaceError, InputError, WorkerError
 from fastface.pipeline.messages import WorkerSettings
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.ring import RingShape
-from fastface.pipeline.task_pool import Refused, run_errands
+from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.networks import Networks, usual_canvas
 from fastface.runtime.resources import choose_layout, num_cores
 from fastface.video.frames.canvas import PICTURE_CANVAS
-
-__all__ = ["STALL_SECONDS", "picture_settings", "read_pictures", "refusal"]
 
 STALL_SECONDS = 900.0
 """The first picture waits for the networks, which a runtime may have to compile; that takes minutes and is silent."""
@@ -25,8 +23,8 @@ _LOSSES_TO_GIVE_UP = 5
 """Pictures that end the process before any was looked at: then it is the networks that do it."""
 
 Interrupted = Callable[[], int | None]
-Seen = TypeVar("Seen")
-_Seen = dict[Path, Seen | InputError]
+Read = TypeVar("Read")
+_Results = dict[Path, Read | InputError]
 
 
 def picture_settings(config: Config, networks: Networks, min_face: int) -> WorkerSettings:
@@ -52,15 +50,15 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
 
 
 def read_pictures(
-    paths: Collection[Path], new_crew: Callable[[], Crew], interrupted: Interrupted, seen: type[Seen]
-) -> _Seen[Seen]:
+    paths: Collection[Path], new_pool: Callable[[], ProcessPool], interrupted: Interrupted, seen: type[Read]
+) -> _Results[Read]:
     """Yield the content of each picture, or why it cannot be used.
 
     One that ends the process gets a second try: the process may have been killed, as where memory is short.
 
     Args:
         paths: The pictures.
-        new_crew: Makes the process, not started yet.
+        new_pool: Makes the process, not started yet.
         interrupted: Gives the number of a signal that came.
         seen: What the process answers of a picture that it could look at.
 
@@ -69,33 +67,33 @@ def read_pictures(
         WorkerError: The process ends whatever picture it is given.
         InterruptError: The user stopped it.
     """
-    found, lost = _one_pass(paths, new_crew(), interrupted, seen)
+    found, lost = _one_pass(paths, new_pool(), interrupted, seen)
     works = any(isinstance(result, seen) for result in found.values())
-    again, lost = _one_pass(lost, new_crew(), interrupted, seen, works=works)
+    again, lost = _one_pass(lost, new_pool(), interrupted, seen, works=works)
     for path, reason in lost.items():
         again[path] = InputError(path, f"cannot be read: {' '.join(reason.split())}")
     return found | again
 
 
 def _one_pass(
-    paths: Collection[Path], crew: Crew, interrupted: Interrupted, seen: type[Seen], *, works: bool = False
-) -> tuple[_Seen[Seen], dict[Path, str]]:
+    paths: Collection[Path], pool: ProcessPool, interrupted: Interrupted, seen: type[Read], *, works: bool = False
+) -> tuple[_Results[Read], dict[Path, str]]:
     """Read pictures once; return the results and the pictures that ended the process, with the exit status."""
-    found: _Seen[Seen] = {}
+    found: _Results[Read] = {}
     lost: dict[Path, str] = {}
-    with closing(run_errands(crew, paths, interrupted, STALL_SECONDS)) as results:
+    with closing(run_tasks(pool, paths, interrupted, STALL_SECONDS)) as results:
         for path, result in results:
-            if not isinstance(result, Refused):
+            if not isinstance(result, TaskFailed):
                 found[path] = result
                 works |= isinstance(result, seen)
                 continue
             lost[path] = result.reason
             if result.kind != WorkerError.__name__ or (len(lost) == _LOSSES_TO_GIVE_UP and not works):
-                raise refusal(crew.role, result)
+                raise refusal(pool.role, result)
     return found, lost
 
 
-def refusal(role: str, refused: Refused) -> FastfaceError:
+def refusal(role: str, refused: TaskFailed) -> FastfaceError:
     """The error that an errand ended with.
 
     Args:

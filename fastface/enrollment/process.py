@@ -15,12 +15,10 @@ from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.gallery.photo_set.test_time_augmentation import Resampling, jittered_landmarks, mean_embedding
 from fastface.pipeline.inference.analyser import open_analyser
-from fastface.pipeline.messages import Alive, WorkerSettings
-from fastface.pipeline.task_pool import serve_errands
+from fastface.pipeline.messages import Heartbeat, WorkerSettings
+from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import Faces, Image
 from fastface.video.frames.image_file import MAX_PIXELS, read_picture
-
-__all__ = ["serve"]
 
 
 def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettings, Resampling, int]) -> None:
@@ -37,7 +35,7 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
         nonlocal analyser
         try:
             picture = read(path)
-            connection.send(Alive())
+            connection.send(Heartbeat())
             analyser = analyser or open_analyser(worker)  # pictures that cannot be read need no networks
             faces = _faces(analyser, path, picture)
             if not resampling.name:
@@ -46,7 +44,7 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
         except InputError as error:
             return error
 
-    serve_errands(connection, look)
+    serve_tasks(connection, look)
 
 
 def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
@@ -74,7 +72,7 @@ def _resample(
         found, valid = recogniser.embed(_looks(picture, landmarks, resampling))
         if valid.any():
             embedding[row] = mean_embedding(found[valid])
-        connection.send(Alive())
+        connection.send(Heartbeat())
     return replace(faces, embedding=embedding)
 
 

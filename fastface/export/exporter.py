@@ -1,4 +1,4 @@
-"""Findings → clips, crops, snapshots: planned here, made in child processes, recorded in the ledger.
+"""Hits → clips, crops, snapshots: planned here, made in child processes, recorded in the ledger.
 
 A file that is there and was made of the same video, span and settings is kept; a file of an earlier search that is no
 longer wanted is removed; nothing that fastface did not make is touched. A file that was made of something else and
@@ -22,17 +22,15 @@ from fastface.export.plan import CropFacts, clip_name
 from fastface.export.tables.results import CropRow
 from fastface.files import private_folder, remove_empty
 from fastface.index.records import VideoRecord
-from fastface.names import counted, valid_text
-from fastface.pipeline.messages import device_of
-from fastface.pipeline.process_pool import Crew
-from fastface.pipeline.task_pool import Refused, run_errands
-from fastface.runtime.context import Desk
+from fastface.names import pluralize, valid_text
+from fastface.pipeline.messages import with_network_precision
+from fastface.pipeline.process_pool import ProcessPool
+from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.runtime.context import RunContext
 from fastface.runtime.resources import num_cores
-from fastface.search.searcher import Findings
-from fastface.types import CutFacts, Span, SpanRow, VideoInfo
+from fastface.search.searcher import VideoFindings
+from fastface.types import ClipCut, Span, SpanRow, VideoInfo
 from fastface.video.fingerprint import fingerprint
-
-__all__ = ["Exporter", "Exports"]
 
 _Stamp = tuple[int, int]
 """Inode and time of change."""
@@ -68,7 +66,7 @@ class Exports:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _PlannedFiles:
     """Files to be there: who makes them of which video, and the key that says of what."""
 
     paths: tuple[str, ...]
@@ -81,25 +79,25 @@ class Exporter:
     """Plans, makes and records the exports of one command.
 
     Args:
-        desk: The command's.
+        context: The command's.
         folders: Those below OUT that the command answers for: what else lies in them goes.
     """
 
-    def __init__(self, desk: Desk, folders: Collection[str] = ("clips", "crops", "snapshots")) -> None:
-        self._out = desk.out
+    def __init__(self, context: RunContext, folders: Collection[str] = ("clips", "crops", "snapshots")) -> None:
+        self._out = context.out
         self._folders = folders
-        self._ledger = desk.ledger
-        self._config = desk.config
-        self._networks = desk.networks
-        self._interruption = desk.interruption
-        self._known = desk.ledger.exports()
-        self._wanted: list[_Wanted] = []
+        self._ledger = context.ledger
+        self._config = context.config
+        self._networks = context.networks
+        self._interruption = context.interruption
+        self._known = context.ledger.exports()
+        self._wanted: list[_PlannedFiles] = []
         self._spans: list[SpanRow] = []
         self._crops: list[CropRow] = []
         self._plans: list[tuple[VideoRecord, PicturePlan]] = []
         self._tallies: dict[str, CropTally] = {}
 
-    def plan(self, found: Findings) -> None:
+    def plan(self, found: VideoFindings) -> None:
         """Notes what is wanted of one video; no file is touched yet."""
         for span in found.spans:
             clip, pictures = self._plan_clip(span, found), _list_pictures(span, found)
@@ -142,7 +140,7 @@ class Exporter:
         export = self._config.export
         return [f"{valid_text(label)}: {tally.describe(export)}" for label, tally in sorted(self._tallies.items())]
 
-    def _plan_clip(self, span: Span, found: Findings) -> str:
+    def _plan_clip(self, span: Span, found: VideoFindings) -> str:
         mode = self._config.export.clips
         if mode == "none" or found.info.path.is_dir():  # a folder of pictures is no film to cut
             return ""
@@ -150,7 +148,7 @@ class Exporter:
         self._want((path,), found.record, ClipJob(found.info, span.start, span.end, self._out.root / path, mode))
         return path
 
-    def _plan_boxed(self, span: Span, found: Findings) -> None:
+    def _plan_boxed(self, span: Span, found: VideoFindings) -> None:
         if found.info.path.is_dir():
             return
         path = f"clips/{span.video_id}/{clip_name(span.target, found.colours, span.start, span.end, '_boxes')}"
@@ -165,7 +163,7 @@ class Exporter:
         self._want((path,), record, BoxedJob(info, 0.0, end, tracks, self._out.root / path))
 
     def _want(self, paths: tuple[str, ...], record: VideoRecord, job: ExportJob) -> None:
-        self._wanted.append(_Wanted(paths, record, _key(record.fingerprint, job), job))
+        self._wanted.append(_PlannedFiles(paths, record, _key(record.fingerprint, job), job))
 
     def make(self) -> Exports:
         """Makes what is missing and removes what is no longer wanted.
@@ -192,29 +190,31 @@ class Exporter:
         crops = [_get_cut(row, made[row.file]) for row in self._crops if row.file in made]
         return Exports(spans, crops, failures, num_removed)
 
-    def _make(self, missing: list[_Wanted]) -> Iterator[str]:
+    def _make(self, missing: list[_PlannedFiles]) -> Iterator[str]:
         """Makes the files of some jobs; yields what could not be made, and why."""
         unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
         num_left = len(missing)
         device = self._networks.device
-        settings = ExportSettings(device_of(device, self._networks.precisions, "person"), 1, self._networks.cache)
+        settings = ExportSettings(
+            with_network_precision(device, self._networks.precisions, "person"), 1, self._networks.cache
+        )
         # Each that looks for persons holds the network, on a card in the card's memory.
         most = _ON_A_CARD if device.is_gpu and self._config.export.crops == "body" else num_cores()
-        crew = Crew("exporter", "fastface.export.process:serve", min(most, len(missing) or 1), settings)
+        pool = ProcessPool("exporter", "fastface.export.process:serve", min(most, len(missing) or 1), settings)
         try:
             tasks = takewhile(self._has_time, (wanted.job for wanted in missing))
-            with closing(run_errands(crew, tasks, self._interruption)) as errands:
+            with closing(run_tasks(pool, tasks, self._interruption)) as errands:
                 for job, result in errands:
                     num_left -= 1
                     wanted, before = unfinished[id(job)]
-                    if isinstance(result, Refused):
+                    if isinstance(result, TaskFailed):
                         yield _refusal(wanted, result)
                         continue
                     del unfinished[id(job)]
                     self._record(wanted, before, result.facts)
                     yield from (f"{wanted.paths[0]}: {line}" for line in result.missing)
             if num_left:
-                yield f"time is up: {counted(num_left, 'export')} left; run the same command to make them"
+                yield f"time is up: {pluralize(num_left, 'export')} left; run the same command to make them"
         finally:
             # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
             for wanted, before in unfinished.values():
@@ -224,13 +224,15 @@ class Exporter:
     def _has_time(self, _job: object) -> bool:
         return not self._interruption.is_over
 
-    def _record(self, wanted: _Wanted, before: dict[str, _Stamp], facts: Mapping[Path, Mapping[str, Any]]) -> None:
+    def _record(
+        self, wanted: _PlannedFiles, before: dict[str, _Stamp], facts: Mapping[Path, Mapping[str, Any]]
+    ) -> None:
         """Records the files of a job that are other ones than before it."""
         for path, stamp in self._stamps(wanted).items():
             if stamp != before.get(path):
                 self._ledger.put_export(path, wanted.key, json.dumps(facts.get(self._out.root / path, {})))
 
-    def _stamps(self, wanted: _Wanted) -> dict[str, _Stamp]:
+    def _stamps(self, wanted: _PlannedFiles) -> dict[str, _Stamp]:
         """{path: identity of the file on disk} of the job's files that are there."""
         files = ((path, self._out.root / path) for path in wanted.paths)
         stats = ((path, file.stat()) for path, file in files if file.exists())
@@ -245,7 +247,7 @@ class Exporter:
     def _exists(self, path: str) -> bool:
         return (self._out.root / path).exists()
 
-    def _is_there(self, wanted: _Wanted) -> bool:
+    def _is_there(self, wanted: _PlannedFiles) -> bool:
         known = (self._known.get(path, ("", _NOT_TOLD)) for path in wanted.paths)
         is_told = all(key == wanted.key and facts != _NOT_TOLD for key, facts in known)
         return is_told and all(map(self._exists, wanted.paths))
@@ -263,7 +265,7 @@ class Exporter:
         return len(unwanted)
 
 
-def _refusal(wanted: _Wanted, refused: Refused) -> str:
+def _refusal(wanted: _PlannedFiles, refused: TaskFailed) -> str:
     """Explain why a job could not be done.
 
     Raises:
@@ -279,7 +281,7 @@ def _is_changed(records: Iterable[VideoRecord]) -> dict[str, str]:
     changed = {}
     for record in records:
         try:
-            if fingerprint(record.path) != record.fingerprint:
+            if fingerprint(record.path) != record.file_print:
                 changed[record.video_id] = f"{record.video_id} changed since it was scanned: run again to scan it"
         except InputError as error:
             gone = f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}"
@@ -296,10 +298,10 @@ def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
     if row.clip not in made:
         return replace(row, clip="", cut=None)
     facts = json.loads(made[row.clip])
-    return replace(row, cut=CutFacts(**{**facts, "left_out": tuple(facts["left_out"])}))
+    return replace(row, cut=ClipCut(**{**facts, "left_out": tuple(facts["left_out"])}))
 
 
-def _list_pictures(span: Span, found: Findings) -> tuple[str, str]:
+def _list_pictures(span: Span, found: VideoFindings) -> tuple[str, str]:
     """Names of the first and the last picture with a hit."""
     rate = found.info.rate
     if not found.pictures or rate is None:

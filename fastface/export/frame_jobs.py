@@ -6,13 +6,11 @@ from pathlib import Path
 
 from fastface.types import VideoInfo
 
-__all__ = ["Box", "CellsJob", "FramesJob", "PhotoJob", "Shot", "Wanted"]
-
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FramePicture:
     """A picture: a frame, the boxes to draw, and the one of them that is shown close, if any."""
 
     number: int
@@ -26,7 +24,7 @@ class FramesJob:
     """Pictures of one video."""
 
     info: VideoInfo
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[FramePicture, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class PhotoJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class FrameImages:
     """Pictures of a frame: JPEG of the whole, and of the face.
 
     `place` is the number that was wanted, the cell, or the target.

@@ -7,14 +7,12 @@ import av.logging
 import cv2
 import numpy as np
 
-from fastface.export.frame_jobs import Box, CellsJob, FramesJob, PhotoJob, Shot, Wanted
-from fastface.pipeline.process import Heartbeat
-from fastface.pipeline.task_pool import serve_errands
+from fastface.export.frame_jobs import Box, CellsJob, FrameImages, FramePicture, FramesJob, PhotoJob
+from fastface.pipeline.process import HeartbeatTimer
+from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import Image
-from fastface.video.frames.display_frames import decode_frames, samples_of
+from fastface.video.frames.display_frames import decode_frames, decode_samples
 from fastface.video.frames.image_file import read_picture
-
-__all__ = ["serve"]
 
 _LONGEST = 880
 _CLOSE_UP = 260
@@ -28,30 +26,30 @@ def serve(connection: Connection, _descriptor: int, _settings: object) -> None:
     """The life of the process; called by `process.child_main` in the child."""
     av.logging.set_level(None)
     cv2.setNumThreads(1)
-    alive = Heartbeat(connection)
+    alive = HeartbeatTimer(connection)
 
-    def do(job: FramesJob | CellsJob | PhotoJob) -> list[Shot]:
+    def do(job: FramesJob | CellsJob | PhotoJob) -> list[FrameImages]:
         match job:
             case FramesJob():
                 return list(_frames(job, alive))
             case CellsJob():
-                shots = samples_of(job.info, job.cells, job.size, alive)
-                return [Shot(cell, pts, _jpeg(picture, _LONGEST)) for cell, pts, picture in shots]
+                shots = decode_samples(job.info, job.cells, job.size, alive)
+                return [FrameImages(cell, pts, _jpeg(picture, _LONGEST)) for cell, pts, picture in shots]
             case PhotoJob():
                 longest, boxes = (_THUMBNAIL, ()) if job.box is None else (_LONGEST, (job.box,))
-                return [Shot(job.target, 0, _jpeg(read_picture(job.path), longest, boxes))]
+                return [FrameImages(job.target, 0, _jpeg(read_picture(job.path), longest, boxes))]
 
-    serve_errands(connection, do)
+    serve_tasks(connection, do)
 
 
-def _frames(job: FramesJob, alive: Heartbeat) -> Iterator[Shot]:
-    wanted: dict[int, list[Wanted]] = {}
+def _frames(job: FramesJob, alive: HeartbeatTimer) -> Iterator[FrameImages]:
+    wanted: dict[int, list[FramePicture]] = {}
     for one in job.wanted:
         wanted.setdefault(one.pts, []).append(one)
     for pts, picture in decode_frames(job.info, sorted(wanted), alive):
         for one in wanted[pts]:
             close = b"" if one.close is None else _jpeg(_close_up(picture, one.close), _CLOSE_UP)
-            yield Shot(one.number, pts, _jpeg(picture, _LONGEST, one.boxes), close)
+            yield FrameImages(one.number, pts, _jpeg(picture, _LONGEST, one.boxes), close)
 
 
 def _jpeg(picture: Image, longest: int, boxes: Sequence[Box] = ()) -> bytes:

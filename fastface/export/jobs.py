@@ -10,19 +10,6 @@ from fastface.export.plan import BoxLabel, ClipMode, CropStyle
 from fastface.persons.network import PersonNetwork
 from fastface.types import VideoInfo
 
-__all__ = [
-    "BoxedJob",
-    "ClipJob",
-    "CropJob",
-    "ExportJob",
-    "ExportSettings",
-    "Made",
-    "PicturesJob",
-    "PortraitJob",
-    "PortraitsJob",
-    "SnapshotJob",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class ClipJob:
@@ -95,7 +82,7 @@ class PortraitsJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ExportResult:
     """An errand's result: facts worth keeping, by file, and what could not be made."""
 
     facts: dict[Path, dict[str, Any]] = field(default_factory=dict)

@@ -13,8 +13,6 @@ import numpy as np
 from fastface.export.plan import BoxLabel
 from fastface.types import Bodies, Faces, Hits
 
-__all__ = ["BoxTrack", "box_tracks", "select_boxes"]
-
 _GAP_PERIODS = 3.5
 """As far apart as this may two samples of a track be: it bridges two that were missed."""
 

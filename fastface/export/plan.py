@@ -8,8 +8,6 @@ from fastface.config import BodyConfig
 from fastface.names import label_name
 from fastface.types import Size
 
-__all__ = ["BoxLabel", "ClipMode", "CropFacts", "CropKind", "CropStyle", "clip_name"]
-
 ClipMode = Literal["copy", "precise"]
 CropKind = Literal["face", "aligned", "body"]
 

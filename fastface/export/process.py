@@ -18,22 +18,20 @@ from fastface.export.jobs import (
     ClipJob,
     CropJob,
     ExportJob,
+    ExportResult,
     ExportSettings,
-    Made,
     PicturesJob,
     PortraitJob,
     PortraitsJob,
 )
 from fastface.faces.thumbnails import draw_portrait
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.persons.network import BATCH, PersonNetwork
 from fastface.persons.yolo import PersonDetector, open_person_detector
-from fastface.pipeline.process import Heartbeat
-from fastface.pipeline.task_pool import serve_errands
+from fastface.pipeline.process import HeartbeatTimer
+from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import FloatArray, Image
 from fastface.video.frames.display_frames import decode_frames
-
-__all__ = ["serve"]
 
 _BATCH_PIXELS = 1 << 24
 """Of the frames that wait for the person network together: 50 MB."""
@@ -43,19 +41,19 @@ def serve(connection: Connection, _descriptor: int, settings: ExportSettings) ->
     """The life of an export process; called by `process.child_main` in the child."""
     av.logging.set_level(None)
     cv2.setNumThreads(1)
-    exporter = _Exporter(settings, Heartbeat(connection))
-    serve_errands(connection, exporter.do)
+    exporter = _Exporter(settings, HeartbeatTimer(connection))
+    serve_tasks(connection, exporter.do)
 
 
 class _Exporter:
     """Does the errands; opens the person network with the first that needs it."""
 
-    def __init__(self, settings: ExportSettings, alive: Heartbeat) -> None:
+    def __init__(self, settings: ExportSettings, alive: HeartbeatTimer) -> None:
         self._settings = settings
         self._alive = alive
         self._detectors: dict[PersonNetwork, PersonDetector] = {}
 
-    def do(self, job: ExportJob | PortraitsJob) -> Made | dict[int, bytes]:
+    def do(self, job: ExportJob | PortraitsJob) -> ExportResult | dict[int, bytes]:
         """One errand."""
         match job:
             case PortraitsJob():
@@ -64,14 +62,14 @@ class _Exporter:
                 return self._clip(job)
             case BoxedJob():
                 write_boxed(job.info, job.start, job.end, job.tracks, job.destination, alive=self._alive)
-                return Made({job.destination: {"kind": "boxes"}})
+                return ExportResult({job.destination: {"kind": "boxes"}})
             case PicturesJob():
                 return self._pictures(job)
 
-    def _clip(self, job: ClipJob) -> Made:
+    def _clip(self, job: ClipJob) -> ExportResult:
         clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive)
         facts = {"mode": clip.mode, "start": clip.start, "end": clip.end, "left_out": clip.left_out}
-        return Made({job.destination: facts})
+        return ExportResult({job.destination: facts})
 
     def _portraits(self, job: PortraitsJob) -> dict[int, bytes]:
         wanted: dict[int, list[PortraitJob]] = {}
@@ -83,7 +81,7 @@ class _Exporter:
             for portrait in wanted[pts]
         }
 
-    def _pictures(self, job: PicturesJob) -> Made:
+    def _pictures(self, job: PicturesJob) -> ExportResult:
         crops: dict[int, list[CropJob]] = {}
         for crop in job.crops:
             crops.setdefault(crop.pts, []).append(crop)
@@ -103,7 +101,7 @@ class _Exporter:
             if pts in snapshots:
                 save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
                 facts[snapshots[pts].path] = {"kind": "snapshot"}
-        return Made(facts, tuple(_report(len(wanted), num_unfit)))
+        return ExportResult(facts, tuple(_report(len(wanted), num_unfit)))
 
     def _frames(self, job: PicturesJob, pts: Sequence[int]) -> Iterator[tuple[int, Image, FloatArray | None]]:
         """The frames, and the boxes (n, 4) of the persons in each where a network finds them."""
@@ -154,6 +152,6 @@ def _cut_clip(picture: Image, persons: FloatArray | None, crop: CropJob, job: Pi
 
 def _report(num_lost: int, num_unfit: int) -> Iterator[str]:
     if num_lost:
-        yield f"{counted(num_lost, 'frame')} could not be decoded again"
+        yield f"{pluralize(num_lost, 'frame')} could not be decoded again"
     if num_unfit:
-        yield f"{counted(num_unfit, 'frame')} too small for the ratio of the crop"
+        yield f"{pluralize(num_unfit, 'frame')} too small for the ratio of the crop"

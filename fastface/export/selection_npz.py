@@ -14,7 +14,7 @@ Arrays of the file, n faces, and m bodies of moments in which the face is not se
     person_score   (m,)     float32  of each body
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,6 @@ import numpy as np
 from fastface.files import atomic_path
 from fastface.names import valid_text
 from fastface.types import Bodies, Faces, Hits
-
-__all__ = ["PickedVideo", "write_picked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +84,20 @@ def write_picked(path: Path, name: str, found: Iterable[PickedVideo]) -> None:
             body_track=column([one.tracks for one in bodies]).astype(np.int64),
             person_score=column([one.person_score for one in bodies]).astype(np.float32),
         )
+
+
+def forget_in_picked(path: Path, videos: Collection[str]) -> None:
+    """Removes the faces and bodies of some videos from a file that `write_picked` wrote.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    names = [valid_text(name) for name in videos]
+    is_kept = ~np.isin(arrays["video"], names), ~np.isin(arrays["body_video"], names)
+    for name, values in arrays.items():
+        if values.ndim:
+            arrays[name] = values[is_kept[name.startswith("body_") or name == "person_score"]]
+    with atomic_path(path, private=True) as part, part.open("wb") as file:
+        np.savez(file, **arrays)

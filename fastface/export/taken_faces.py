@@ -8,19 +8,17 @@ from pathlib import Path
 from fastface.export.frame_jobs import PhotoJob
 from fastface.files import private_folder, remove_empty, write_atomic
 from fastface.gallery.references import PhotoReport
-from fastface.names import counted, safe_name
-from fastface.pipeline.process_pool import Crew
-from fastface.pipeline.task_pool import Refused, run_errands
-from fastface.runtime.context import Desk
-
-__all__ = ["write_taken_faces"]
+from fastface.names import pluralize, safe_name
+from fastface.pipeline.process_pool import ProcessPool
+from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.runtime.context import RunContext
 
 _FOLDER = "targets"
 _SERVE = "fastface.export.frame_process:serve"
 _NAME_BYTES = 100
 
 
-def write_taken_faces(desk: Desk, reports: Sequence[PhotoReport]) -> None:
+def write_taken_faces(context: RunContext, reports: Sequence[PhotoReport]) -> None:
     """Draws each photo of several faces with a box around the one that was taken; earlier pictures go.
 
     A photo that cannot be read any more is left out.
@@ -29,12 +27,12 @@ def write_taken_faces(desk: Desk, reports: Sequence[PhotoReport]) -> None:
         InterruptError: The user stopped it.
         SpaceError: No space is left.
     """
-    root, known = desk.out.root, desk.ledger.exports()
+    root, known = context.out.root, context.ledger.exports()
     several = [report for report in reports if report.used and report.taken_box is not None]
     wanted = {f"{_FOLDER}/{_file_name(report)}": (report, _key(report)) for report in several}
     for path in [path for path in known if path.partition("/")[0] == _FOLDER and path not in wanted]:
         (root / path).unlink(missing_ok=True)
-        desk.ledger.forget_export(path)
+        context.ledger.forget_export(path)
         remove_empty((root / path).parent, root)
     missing = [
         path for path, (_, key) in wanted.items() if known.get(path, ("",))[0] != key or not (root / path).exists()
@@ -44,18 +42,18 @@ def write_taken_faces(desk: Desk, reports: Sequence[PhotoReport]) -> None:
     jobs = [
         PhotoJob(place, Path(wanted[path][0].source), wanted[path][0].taken_box) for place, path in enumerate(missing)
     ]
-    crew = Crew("photos", _SERVE, 1, None)
-    with closing(run_errands(crew, jobs, desk.interruption)) as results:
+    pool = ProcessPool("photos", _SERVE, 1, None)
+    with closing(run_tasks(pool, jobs, context.interruption)) as results:
         for job, result in results:
-            if isinstance(result, Refused):
+            if isinstance(result, TaskFailed):
                 continue
             (shot,) = result
             path = missing[job.target]
             write_atomic(root / path, shot.frame, private=True)
-            desk.ledger.put_export(path, wanted[path][1], "{}")
+            context.ledger.put_export(path, wanted[path][1], "{}")
     if missing:
-        desk.observer.note(
-            f"{counted(len(wanted), 'photo')} with several faces: see which was taken in {root / _FOLDER}"
+        context.observer.note(
+            f"{pluralize(len(wanted), 'photo')} with several faces: see which was taken in {root / _FOLDER}"
         )
 
 

@@ -16,17 +16,6 @@ import numpy.typing as npt
 
 from fastface.types import ALIGNED_SIZE, Geometry, Image, Size
 
-__all__ = [
-    "TEMPLATE",
-    "align_picture",
-    "align_planes",
-    "alignable",
-    "cut_picture",
-    "cut_planes",
-    "estimate_transforms",
-]
-
-
 TEMPLATE: npt.NDArray[np.float64] = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )

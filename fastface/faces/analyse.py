@@ -16,12 +16,10 @@ from fastface.faces.arcface import Recogniser
 from fastface.faces.looks import find_in_frames, find_in_picture, least_score, letterbox
 from fastface.faces.quality import quality, sharpness, yaw
 from fastface.faces.scrfd import Detections, Detector
-from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turned
+from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turn_picture
 from fastface.suppression import suppress
-from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, Looks, Size
+from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, SecondLooks, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
-
-__all__ = ["PICTURE_CONTENTS", "FaceAnalyser", "FoundFaces", "PhotoFaces", "letterbox"]
 
 PICTURE_CONTENTS = (640, 320)
 """Sides that a single picture is scaled to, until a face is found. A face that fills a picture of 640 is larger than
@@ -84,7 +82,7 @@ class FaceAnalyser:
         recogniser: Recogniser,
         min_face: float,
         min_sharpness: float = 0.0,
-        looks: Looks | None = None,
+        looks: SecondLooks | None = None,
     ) -> None:
         """Takes both networks.
 
@@ -95,7 +93,7 @@ class FaceAnalyser:
             min_sharpness: Least sharpness of a face: others are left out before they are embedded.
             looks: Which looks at a film's frames follow the first; None: none.
         """
-        self.looks = looks or Looks(close_ups=False, turned=False)
+        self.looks = looks or SecondLooks(close_ups=False, turned=False)
         self.detector = detector
         self.recogniser = recogniser
         self.min_face = min_face
@@ -146,9 +144,9 @@ class FaceAnalyser:
             found = []
             for number, flat in enumerate(planes):
                 picture = cv2.cvtColor(flat.reshape(height * 3 // 2, width), cv2.COLOR_YUV2BGR_I420)
-                seen = first[frame == number].scaled(scale)
+                seen = first[frame == number].scale(scale)
                 found.append(find_in_picture(self.detector, np.asarray(picture, np.uint8), seen))
-            faces = Detections.concatenate([_NOTHING, *found]).scaled(np.float32(1) / scale)
+            faces = Detections.concatenate([_NOTHING, *found]).scale(np.float32(1) / scale)
             return FoundFaces(faces, np.repeat(np.arange(len(found)), [len(part) for part in found]))
 
     def describe(
@@ -224,7 +222,7 @@ class FaceAnalyser:
         if scores.best == 0 or not scores.is_seen:
             return upright, not len(upright) or not scores.is_seen or scores.is_sure
         size = picture.shape[1], picture.shape[0]
-        other = turn_back(self._detect_at_scales(turned(picture, scores.best)), size, scores.best)
+        other = turn_back(self._detect_at_scales(turn_picture(picture, scores.best)), size, scores.best)
         if not len(other):
             return upright, scores.is_sure
         if len(upright) and is_leaning(upright, other):
@@ -236,7 +234,7 @@ class FaceAnalyser:
         size = picture.shape[1], picture.shape[0]
         found = [upright]
         for quarters in range(1, NUM_TURNS):
-            found.append(turn_back(self._detect_at_scales(turned(picture, quarters)), size, quarters))
+            found.append(turn_back(self._detect_at_scales(turn_picture(picture, quarters)), size, quarters))
         scores = [part.det_score.max(initial=0) for part in found]
         clearest = found[int(np.argmax(scores))]
         if not len(clearest):

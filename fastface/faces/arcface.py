@@ -6,8 +6,6 @@ import numpy.typing as npt
 from fastface.backends import Session
 from fastface.types import FloatArray
 
-__all__ = ["MAX_CHUNK", "Recogniser", "chunk_sizes", "l2_normalise"]
-
 MAX_CHUNK = 16
 """Most faces that the network sees at once. Larger chunks were no faster on a CPU."""
 
@@ -44,7 +42,7 @@ class Recogniser:
         begin = 0
         sizes = [len(aligned)] if self.session.per_picture else chunk_sizes(len(aligned), self.max_chunk)
         for size in filter(None, sizes):
-            (raw[begin : begin + size],) = self.session.run(aligned[begin : begin + size])
+            (raw[begin : begin + size],) = self.session.infer(aligned[begin : begin + size])
             begin += size
         return l2_normalise(raw)
 

@@ -6,9 +6,6 @@ import numpy.typing as npt
 
 from fastface.types import BlurGate, Size
 
-__all__ = ["is_blurred"]
-
-
 _LEAST_TILE = 8
 """Pixels of a tile's side below which it says nothing: a small picture has fewer tiles."""
 

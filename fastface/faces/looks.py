@@ -15,12 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.faces.scrfd import Detections, Detector
-from fastface.faces.turning import CANDIDATE_SCORE, CLEAR_SCORE, NUM_TURNS, turn_back, turn_doubtful, turned
+from fastface.faces.turning import CANDIDATE_SCORE, CLEAR_SCORE, NUM_TURNS, turn_back, turn_doubtful, turn_picture
 from fastface.suppression import suppress
-from fastface.types import Image, Looks, Size
+from fastface.types import Image, SecondLooks, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
-
-__all__ = ["find_in_frames", "find_in_picture", "least_score", "letterbox"]
 
 _LARGE_SHARE = 0.55
 """Share of the canvas' longer side from which a face is looked at on half the canvas too."""
@@ -46,7 +44,7 @@ def least_score(detector: Detector) -> float:
 
 
 def find_in_frames(
-    detector: Detector, canvases: npt.NDArray[np.uint8], count: int, content: Size, looks: Looks
+    detector: Detector, canvases: npt.NDArray[np.uint8], count: int, content: Size, looks: SecondLooks
 ) -> tuple[Detections, npt.NDArray[np.int64]]:
     """The faces of a film's frames.
 
@@ -167,13 +165,13 @@ def _look_halved(
         )
     found, place = detector.detect_in_batches(halved, batch, least)
     scale = np.array([content[0] / width, content[1] / height], np.float32)
-    return found.scaled(scale), place
+    return found.scale(scale), place
 
 
 def _look_whole(detector: Detector, picture: Image, content: int) -> Detections:
     canvas, factor = letterbox(picture, PICTURE_CANVAS, content)
     found, _ = detector.detect_all(canvas[None], least_score(detector))
-    return found.scaled(np.full(2, 1 / factor, np.float32))
+    return found.scale(np.full(2, 1 / factor, np.float32))
 
 
 def _finer_scales(longer: int) -> Iterator[tuple[int, float]]:
@@ -206,8 +204,8 @@ def _look_at_tiles(detector: Detector, picture: Image, factor: float) -> Detecti
             is_whole = np.all(found.boxes[:, :2] > low, axis=1) & np.all(found.boxes[:, 2:] < high, axis=1)
             found = found[is_whole]
             offset = np.array([left, top], np.float32)
-            parts.append(found.moved(offset))
-    return Detections.concatenate(parts).scaled(np.array([width / size[0], height / size[1]], np.float32))
+            parts.append(found.shift(offset))
+    return Detections.concatenate(parts).scale(np.array([width / size[0], height / size[1]], np.float32))
 
 
 def _tile_starts(side: int) -> list[int]:
@@ -217,7 +215,7 @@ def _tile_starts(side: int) -> list[int]:
 
 def _look_turned(detector: Detector, picture: Image, quarters: int) -> Detections:
     """The clear faces of a picture that is turned by so many quarters, in pixels of the picture as it is."""
-    other = turned(picture, quarters)
+    other = turn_picture(picture, quarters)
     both = [_look_whole(detector, other, content) for content in (PICTURE_CANVAS, PICTURE_CANVAS // 2)]
     found = Detections.concatenate(both)
     size = picture.shape[1], picture.shape[0]

@@ -11,8 +11,6 @@ from fastface.faces.succession import is_continued
 from fastface.faces.wholeness import head_shares, is_facing, is_uncut
 from fastface.types import Faces, Size
 
-__all__ = ["choose_portraits", "portrait_worth"]
-
 LEAST_QUALITY = 0.35
 """Below it a face is too small, blurred or turned for anyone to be known by: of a clip of television it is 1 in 100."""
 

@@ -6,8 +6,6 @@ import numpy.typing as npt
 
 from fastface.types import FloatArray
 
-__all__ = ["quality", "sharpness", "yaw"]
-
 FULL_SIZE = 112.0
 """Pixels of the box's shorter side from which more adds nothing: the network sees 112×112."""
 

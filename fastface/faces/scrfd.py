@@ -15,8 +15,6 @@ import numpy.typing as npt
 from fastface.backends import Session
 from fastface.suppression import suppress
 
-__all__ = ["NMS_IOU", "Detections", "Detector"]
-
 NMS_IOU = 0.4
 """Overlap above which the lower of two boxes goes: insightface's value for SCRFD."""
 
@@ -42,11 +40,11 @@ class Detections:
         """Some of the rows."""
         return type(self)(self.boxes[rows], self.landmarks[rows], self.det_score[rows])
 
-    def scaled(self, scale: npt.NDArray[np.float32]) -> Self:
+    def scale(self, scale: npt.NDArray[np.float32]) -> Self:
         """The same faces in pixels that are (x, y) times as many."""
         return type(self)(self.boxes * np.tile(scale, 2), self.landmarks * scale, self.det_score)
 
-    def moved(self, offset: npt.NDArray[np.float32]) -> Self:
+    def shift(self, offset: npt.NDArray[np.float32]) -> Self:
         """The same faces (x, y) pixels further right and down."""
         return type(self)(self.boxes + np.tile(offset, 2), self.landmarks + offset, self.det_score)
 
@@ -104,7 +102,7 @@ class Detector:
         Raises:
             BackendError: The runtime failed.
         """
-        (rows,) = self.session.run(canvases)
+        (rows,) = self.session.infer(canvases)
         # NaN compares false, so a row of a broken network is dropped here.
         canvas, place = np.nonzero(rows[:, :, 0] >= (self.det_threshold if least is None else least))
         candidates = rows[canvas, place]

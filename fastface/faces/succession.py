@@ -5,13 +5,12 @@ no further than about its own size. `tracking.face_tracks` links tracks by this 
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fastface.types import Faces
-
-__all__ = ["is_continued", "is_telling", "judge_pairs", "max_gap_seconds", "overlaps"]
 
 GAP_SAMPLES = 3.5
 GAP_SECONDS = 0.5
@@ -70,7 +69,7 @@ def judge_pairs(
         is_sure: (n,) from `is_telling`.
     """
     boxes = faces.boxes
-    iou, moved, scale = overlaps(boxes[earlier].astype(np.float64), boxes[later].astype(np.float64))
+    iou, moved, scale = compare_boxes(boxes[earlier].astype(np.float64), boxes[later].astype(np.float64))
     is_near = (moved <= _MAX_MOVE) & (scale <= _MAX_SCALE)
     cosine = np.full(len(earlier), -1.0)
     possible = np.flatnonzero(is_near | (iou >= _MIN_IOU))
@@ -84,10 +83,16 @@ def judge_pairs(
     return may | (is_near & (cosine >= _MIN_COSINE_MOVED)), iou + cosine
 
 
-def overlaps(left: _Floats, right: _Floats) -> tuple[_Floats, _Floats, _Floats]:
-    """Compare each pair of boxes: IoU, distance of the centres in mean sizes, ratio of larger to smaller size.
+class BoxComparison(NamedTuple):
+    """Comparison of k pairs of boxes. A box's size is the root of its area."""
 
-    A box's size is the root of its area.
+    iou: _Floats
+    distance: _Floats  # of the centres, in mean sizes
+    scale: _Floats  # ratio of the larger to the smaller size
+
+
+def compare_boxes(left: _Floats, right: _Floats) -> BoxComparison:
+    """Compare each pair of boxes.
 
     Args:
         left: (k, 4) x1, y1, x2, y2.
@@ -102,7 +107,7 @@ def overlaps(left: _Floats, right: _Floats) -> tuple[_Floats, _Floats, _Floats]:
     sizes = np.sqrt(areas[0]), np.sqrt(areas[1])
     moved = np.linalg.norm((left[:, :2] + left[:, 2:] - right[:, :2] - right[:, 2:]) / 2, axis=1)
     mean_size = np.maximum((sizes[0] + sizes[1]) / 2, tiny)
-    return iou, moved / mean_size, np.maximum(*sizes) / np.maximum(np.minimum(*sizes), tiny)
+    return BoxComparison(iou, moved / mean_size, np.maximum(*sizes) / np.maximum(np.minimum(*sizes), tiny))
 
 
 def is_continued(faces: Faces, worth: npt.NDArray[np.float32], max_gap: float) -> npt.NDArray[np.bool_]:

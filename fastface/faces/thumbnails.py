@@ -5,9 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.faces.align import cut_picture, cut_planes
-from fastface.types import FacePictures, Faces, Geometry, Image
-
-__all__ = ["draw_portrait", "picture_faces"]
+from fastface.types import Faces, Geometry, Image, Thumbnails
 
 SIZE = 144
 """Side in pixels."""
@@ -20,7 +18,7 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
 def picture_faces(
     faces: Faces, worth: npt.NDArray[np.float32], planes: npt.NDArray[np.uint8], geometry: Geometry
-) -> FacePictures:
+) -> Thumbnails:
     """Pictures of faces of one frame, in the order of the rows.
 
     Args:
@@ -30,7 +28,7 @@ def picture_faces(
         geometry: How the planes map onto the displayed frame.
     """
     cuts = cut_planes(planes, geometry, faces.landmarks, SIZE, MARGIN)
-    return FacePictures.of(faces, worth, map(_encode, cuts))
+    return Thumbnails.of(faces, worth, map(_encode, cuts))
 
 
 def draw_portrait(picture: Image, landmarks: npt.NDArray[np.float32]) -> bytes:

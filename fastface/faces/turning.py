@@ -22,20 +22,6 @@ from fastface.faces.scrfd import Detections, Detector
 from fastface.types import Image
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
-__all__ = [
-    "CANDIDATE_SCORE",
-    "CLEAR_SCORE",
-    "LARGEST_LEAN",
-    "NUM_TURNS",
-    "TurnScores",
-    "is_leaning",
-    "measure_roll",
-    "score_turns",
-    "turn_back",
-    "turn_doubtful",
-    "turned",
-]
-
 NUM_TURNS = 4
 _SIDES = (160, 96, 128, 224, 320)
 """Sides of the squares in which a picture is shown in all four turns; four of the largest fill the canvas."""
@@ -95,7 +81,7 @@ class TurnScores:
     """How much each quarter turn of a picture looks like faces.
 
     Attributes:
-        best: The turn that does most: as `turned` has it; 0 is the picture as it is.
+        best: The turn that does most: as `turn_picture` has it; 0 is the picture as it is.
         lead: How far its sum of scores is above that of the picture as it is, or, if that is the best one itself,
             above that of every other turn.
         is_seen: Whether any face was large enough to be seen at these scales.
@@ -111,7 +97,7 @@ class TurnScores:
         return self.is_seen and self.lead >= _SURE
 
 
-def turned(picture: Image, quarters: int) -> Image:
+def turn_picture(picture: Image, quarters: int) -> Image:
     """The picture turned by so many quarters, counter-clockwise; the picture itself for none."""
     return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
 
@@ -122,7 +108,7 @@ def turn_back(found: Detections, size: tuple[int, int], quarters: int) -> Detect
     Args:
         found: Boxes and landmarks in pixels of `turned(picture, quarters)`.
         size: (width, height) of the picture as it is.
-        quarters: As for `turned`.
+        quarters: As for `turn_picture`.
     """
     corners = _points_back(found.boxes.reshape(-1, 2, 2), size, quarters)
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
@@ -325,5 +311,5 @@ def _look_at_cuts(detector: Detector, cuts: list[_Cut], across: int, batch: int)
     for number, cut in enumerate(cuts):
         column = number % across
         inside = found[(place == number // across) & (centres // cut.side == column)]
-        faces.append(cut.face(inside.moved(np.array([-column * cut.side, 0], np.float32))))
+        faces.append(cut.face(inside.shift(np.array([-column * cut.side, 0], np.float32))))
     return faces

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from fastface.types import PROFILE_YAW, FloatArray, Size
 
-__all__ = ["LEAST_SHOWN", "head_shares", "is_facing", "is_uncut", "shown_shares"]
-
 LEAST_SHOWN = 0.75
 """Share of a face from which it is not cut off."""
 

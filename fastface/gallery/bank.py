@@ -33,8 +33,6 @@ from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.photo_set.sources import make_label
 from fastface.names import valid_text
 
-__all__ = ["load_bank", "save_bank"]
-
 _SCHEMA_VERSION = 1
 _MAX_BYTES = 512 << 20
 """Of the file and of what it unpacks to: a quarter of a million references."""

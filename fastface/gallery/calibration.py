@@ -24,19 +24,6 @@ import numpy.typing as npt
 from fastface.gallery.trials import PhotoTrials, Trials
 from fastface.types import FloatArray
 
-__all__ = [
-    "LEAST_STRANGERS",
-    "Need",
-    "Rate",
-    "Tail",
-    "choose_threshold",
-    "counted_rate",
-    "fit_tail",
-    "needed_threshold",
-    "shortages",
-    "suggest_margin",
-]
-
 _LEAST_MATES = 10
 """Photos with another photo of the same person beside them."""
 
@@ -58,7 +45,7 @@ _WRONG_WEIGHT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateEstimate:
     """A share between 0 and 1, with its 95 % interval.
 
     Attributes:
@@ -75,7 +62,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class ExponentialTail:
     """Evidence of strangers above a floor, taken as exponential."""
 
     floor: float  # where the tail begins
@@ -83,7 +70,7 @@ class Tail:
     count: int  # different faces in it
     scale: float  # mean excess over the floor
 
-    def rate(self, threshold: float) -> Rate:
+    def rate(self, threshold: float) -> RateEstimate:
         """The estimated share of comparisons that reach a threshold; at most `share`.
 
         The interval is that of the logarithm, by the delta method: its variance is that of the share, and that of the
@@ -92,24 +79,24 @@ class Tail:
         reach = max(0.0, threshold - self.floor) / self.scale
         value = self.share * math.exp(-reach)
         spread = math.exp(_Z * math.sqrt((1 - self.share) / self.count + reach**2 / self.count))
-        return Rate(value, value / spread, min(1.0, value * spread), "exponential tail")
+        return RateEstimate(value, value / spread, min(1.0, value * spread), "exponential tail")
 
     def quantile(self, rate: float) -> float:
         """The evidence that an estimated share of `rate` reaches; the floor for larger ones."""
         return self.floor + self.scale * max(0.0, math.log(self.share / rate))
 
 
-def counted_rate(errors: int, total: int) -> Rate:
+def counted_rate(errors: int, total: int) -> RateEstimate:
     """The rate of errors that were counted among `total` comparisons, at least one."""
     if not errors:
-        return Rate(0.0, 0.0, min(1.0, 3 / total), "rule of three")
+        return RateEstimate(0.0, 0.0, min(1.0, 3 / total), "rule of three")
     share, square = errors / total, _Z**2
     centre = (share + square / (2 * total)) / (1 + square / total)
     half = _Z * math.sqrt(share * (1 - share) / total + square / (4 * total**2)) / (1 + square / total)
-    return Rate(share, max(0.0, centre - half), min(1.0, centre + half), "Wilson")
+    return RateEstimate(share, max(0.0, centre - half), min(1.0, centre + half), "Wilson")
 
 
-def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) -> Tail:
+def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) -> ExponentialTail:
     """The tail of some comparisons, more than ten: the highest twentieth of them, or ten.
 
     Args:
@@ -123,11 +110,11 @@ def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) ->
     # Equal evidence has no excess; a tail of no length would claim a certainty that there is not.
     scale = max(float((ranked[-count:] - floor).mean()), _STEP / 10)
     different = count if face is None else len(np.unique(face[order[-count:]]))
-    return Tail(floor, count / len(ranked), different, scale)
+    return ExponentialTail(floor, count / len(ranked), different, scale)
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequiredThreshold:
     """The threshold that one kind of strangers asks for.
 
     Attributes:
@@ -145,7 +132,7 @@ class Need:
     extreme: str
 
 
-def needed_threshold(trials: Trials, rate: float) -> Need:
+def needed_threshold(trials: Trials, rate: float) -> RequiredThreshold:
     """The threshold that keeps the false match rate, in steps of 0.01.
 
     Args:
@@ -158,7 +145,7 @@ def needed_threshold(trials: Trials, rate: float) -> Need:
     for bound in ("low", "value", "high"):
         reached = [step for step in steps.tolist() if getattr(tail.rate(step), bound) <= rate]
         found.append(round(min(reached, default=1.0), 2))
-    return Need(found[0], found[1], found[2], tail.count, trials.extreme)
+    return RequiredThreshold(found[0], found[1], found[2], tail.count, trials.extreme)
 
 
 def shortages(mates: Trials, strangers: Trials) -> list[str]:
@@ -194,23 +181,23 @@ def choose_threshold(in_use: float, mates: Trials, strangers: Trials, rate: floa
     """
     if missing := shortages(mates, strangers):
         return in_use, [
-            f"the threshold in use stays, since there is too little to judge it: {line}" for line in missing
+            f"keep the threshold in use, since there are too few comparisons to judge it: {line}" for line in missing
         ]
     need, typical = needed_threshold(strangers, rate), float(np.median(mates.evidence))
     asked = f"{need.value:.2f} ({need.low:.2f} to {need.high:.2f})"
     if need.low <= in_use <= need.high:
-        return in_use, [f"the threshold in use stays: the comparisons agree with it, they ask for {asked}"]
+        return in_use, [f"keep the threshold in use: the comparisons agree with it; they give {asked}"]
     if need.low > in_use and need.value > typical:
         return in_use, [
-            f"the threshold in use stays: the comparisons ask for {asked}, and half of the photos reach only"
-            f" {typical:.2f} with their own person, so no threshold separates them; is a person there under two names,"
-            f" or a photo blurred ({need.extreme})?"
+            f"keep the threshold in use: the comparisons give {asked}, but half of the photos reach only {typical:.2f}"
+            f" with their own person. No threshold separates them. Look for a person under two names, or a blurred"
+            f" photo: {need.extreme}"
         ]
     if need.low > in_use:
         return need.value, [
-            f"other persons are more alike here than usual: the risk needs {asked}, not {in_use:.2f} ({need.extreme})"
+            f"other persons are more similar here than usual: the risk needs {asked}, not {in_use:.2f} ({need.extreme})"
         ]
-    return need.high, [f"other persons are less alike here than usual: {asked} is enough for the risk"]
+    return need.high, [f"other persons are less similar here than usual: {asked} is enough for the risk"]
 
 
 def suggest_margin(photos: PhotoTrials, threshold: float, in_use: float) -> float:

@@ -19,8 +19,6 @@ from fastface.gallery.thresholds import TrackRule
 from fastface.gallery.track_voting import TrackEvidence
 from fastface.types import FaceTracks, HitKind
 
-__all__ = ["TrackDecision", "decide_tracks", "near_misses"]
-
 
 @dataclass(frozen=True, slots=True)
 class TrackDecision:
@@ -83,7 +81,7 @@ def _accept(
             owner[row] = target
 
 
-def near_misses(evidence: TrackEvidence, decision: TrackDecision, rule: TrackRule) -> npt.NDArray[np.int64]:
+def find_near_misses(evidence: TrackEvidence, decision: TrackDecision, rule: TrackRule) -> npt.NDArray[np.int64]:
     """Rows of the tracks that are no target's and nearly are."""
     is_near = (evidence.evidence >= np.float32(rule.anywhere - rule.review)) & (evidence.lead >= 0)
     return np.flatnonzero((decision.owner < 0) & (evidence.target >= 0) & is_near)

@@ -17,9 +17,7 @@ from fastface.cosine import cosine_blocks, distinct_rows
 from fastface.gallery.nearest import match_given
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.track_voting import TrackEvidence
-from fastface.types import Added, Faces, FaceTracks, Gallery, Rows, Target
-
-__all__ = ["Grower", "GrowthRule"]
+from fastface.types import Faces, FaceTracks, Gallery, GrownReference, RowTable, Target
 
 _POSE_EDGES = (-45.0, -15.0, 15.0, 45.0)
 """Degrees of yaw between which faces count as of one pose."""
@@ -53,7 +51,7 @@ class GrowthRule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidates(Rows):
+class _Candidates(RowTable):
     """Faces that may join one target, one row a face."""
 
     rank: npt.NDArray[np.int64]  # how many faces of the same video and pose are better, from 1
@@ -69,7 +67,7 @@ class _Candidates(Rows):
     embedding: npt.NDArray[np.float16]
 
 
-class Grower:
+class GalleryGrower:
     """Takes the faces of one video after the other, then gives the grown gallery.
 
     Args:
@@ -155,10 +153,10 @@ class Grower:
         names = np.unique(self._videos, return_inverse=True)[1][found.video]
         return np.lexsort((*found.boxes.T[::-1], found.time, names, -found.quality, found.rank))
 
-    def grown(self) -> tuple[Gallery, tuple[Added, ...]]:
+    def grown(self) -> tuple[Gallery, tuple[GrownReference, ...]]:
         """The gallery with what joined, and the evidence for each, by target and then in the order of joining."""
         gallery = self._references.gallery
-        targets, evidence = list(gallery.targets), list[Added]()
+        targets, evidence = list(gallery.targets), list[GrownReference]()
         for number, found in sorted(self._candidates.items()):
             target = targets[number]
             ordered = found[self._order(found)]
@@ -168,12 +166,12 @@ class Grower:
             evidence += added
         return replace(gallery, targets=tuple(targets)), tuple(evidence)
 
-    def _list_grown(self, target: Target, chosen: _Candidates) -> Iterator[Added]:
+    def _list_grown(self, target: Target, chosen: _Candidates) -> Iterator[GrownReference]:
         """Yield the evidence for each candidate; the margin is NaN if there is no other person."""
         has_rivals = self._references.num_persons > 1
         for row, (video, anchor) in enumerate(zip(chosen.video.tolist(), chosen.anchor.tolist(), strict=True)):
             x1, y1, x2, y2 = chosen.boxes[row].tolist()
-            yield Added(
+            yield GrownReference(
                 target=target.label,
                 video_id=self._videos[video],
                 time=float(chosen.time[row]),
@@ -187,7 +185,7 @@ class Grower:
             )
 
 
-def _join(target: Target, found: npt.NDArray[np.float16], added: tuple[Added, ...]) -> Target:
+def _join(target: Target, found: npt.NDArray[np.float16], added: tuple[GrownReference, ...]) -> Target:
     if not added:
         return target
     embeddings = found.astype(np.float32)

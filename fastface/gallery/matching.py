@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import BLOCK_ROWS
-from fastface.gallery.decision import TrackDecision, decide_tracks, near_misses
-from fastface.gallery.nearest import Claims, match_given, match_nearest
+from fastface.gallery.decision import TrackDecision, decide_tracks, find_near_misses
+from fastface.gallery.nearest import NearestTargets, match_given, match_nearest
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.gallery.track_voting import EvidenceModel, TrackEvidence
-from fastface.types import Bodies, Doubt, Faces, FaceTracks, Gallery, HitKind, Hits
-
-__all__ = ["EVERYONE", "Matches", "VideoFaces", "follow_bodies", "match", "match_tracks"]
+from fastface.types import Bodies, Faces, FaceTracks, Gallery, HitKind, Hits, NearMiss
 
 EVERYONE = "everyone"
 """The label of every face, where the targets are `'*'`."""
@@ -51,12 +49,12 @@ class Matches:
 
     Attributes:
         hits: An entry for every target that has hits, in the gallery's order, `EVERYONE` last; hits in order of time.
-        doubts: Tracks that are no target's, and nearly are; in order of time.
+        near_misses: Tracks that are no target's, and nearly are; in order of time.
         decision: What became of each track; None where each face was decided by itself.
     """
 
     hits: dict[str, Hits]
-    doubts: tuple[Doubt, ...] = ()
+    near_misses: tuple[NearMiss, ...] = ()
     decision: TrackDecision | None = None
 
 
@@ -69,7 +67,9 @@ class _Owners(NamedTuple):
     by: npt.NDArray[np.int8]
 
 
-def match(faces: Faces, references: ReferenceSet, limits: Limits, periods: npt.NDArray[np.float64]) -> dict[str, Hits]:
+def match(
+    faces: Faces, references: ReferenceSet, limits: MatchThresholds, periods: npt.NDArray[np.float64]
+) -> dict[str, Hits]:
     """The hits of each target that has some in one video, each face decided by itself and its neighbours.
 
     A face can only be a hit of the target that it is most similar to. Along a track, in order of time, hits begin at a
@@ -96,7 +96,7 @@ def match(faces: Faces, references: ReferenceSet, limits: Limits, periods: npt.N
     return hits
 
 
-def match_tracks(video: VideoFaces, references: ReferenceSet, limits: Limits, model: EvidenceModel) -> Matches:
+def match_tracks(video: VideoFaces, references: ReferenceSet, limits: MatchThresholds, model: EvidenceModel) -> Matches:
     """The hits of each target that has some in one video, decided by whole tracks: see `gallery.decision`.
 
     The faces of a track are hits of its target but those that are another target's or a lookalike's by themselves, and
@@ -117,11 +117,11 @@ def match_tracks(video: VideoFaces, references: ReferenceSet, limits: Limits, mo
     hits = _hits_of_targets(faces, gallery, video.periods, owners)
     if gallery.everyone:
         hits[EVERYONE] = _hits_of_everyone(faces, video.periods, ~_are_lookalikes(video, references, evidence, limits))
-    doubts = _doubts(video, references, evidence, near_misses(evidence, decision, rule), limits)
-    return Matches(hits, doubts, decision)
+    near_misses = _describe_near_misses(video, references, evidence, find_near_misses(evidence, decision, rule), limits)
+    return Matches(hits, near_misses, decision)
 
 
-def _continue_hits(faces: Faces, claims: Claims, limits: Limits) -> npt.NDArray[np.int32]:
+def _continue_hits(faces: Faces, claims: NearestTargets, limits: MatchThresholds) -> npt.NDArray[np.int32]:
     """(n,) number of the target that each face is a hit of; -1 for none."""
     order = np.lexsort((np.arange(len(faces)), faces.time, faces.track))
     track, target = faces.track[order], claims.target[order]
@@ -143,7 +143,9 @@ def _continue_hits(faces: Faces, claims: Claims, limits: Limits) -> npt.NDArray[
     return owner
 
 
-def _owners_of_faces(video: VideoFaces, references: ReferenceSet, decision: TrackDecision, limits: Limits) -> _Owners:
+def _owners_of_faces(
+    video: VideoFaces, references: ReferenceSet, decision: TrackDecision, limits: MatchThresholds
+) -> _Owners:
     """Find the hits among the faces of matched tracks, and the kind of each hit."""
     faces, rule = video.faces, limits.tracks
     assert rule is not None
@@ -198,7 +200,7 @@ def _are_like_their_track(
 
 
 def _are_lookalikes(
-    video: VideoFaces, references: ReferenceSet, evidence: TrackEvidence, limits: Limits
+    video: VideoFaces, references: ReferenceSet, evidence: TrackEvidence, limits: MatchThresholds
 ) -> npt.NDArray[np.bool_]:
     """(n,) whether each face, or its track, is like a lookalike."""
     rule = limits.tracks
@@ -248,9 +250,13 @@ def follow_bodies(bodies: Bodies, hits: Mapping[str, Hits], period: float) -> di
     return followed
 
 
-def _doubts(
-    video: VideoFaces, references: ReferenceSet, evidence: TrackEvidence, rows: npt.NDArray[np.int64], limits: Limits
-) -> tuple[Doubt, ...]:
+def _describe_near_misses(
+    video: VideoFaces,
+    references: ReferenceSet,
+    evidence: TrackEvidence,
+    rows: npt.NDArray[np.int64],
+    limits: MatchThresholds,
+) -> tuple[NearMiss, ...]:
     """The tracks of some rows, for a person to look at, in order of time."""
     rule, tracks = limits.tracks, video.tracks
     assert rule is not None
@@ -267,7 +273,7 @@ def _doubts(
         elif lead < limits.margin:
             reason = "another person is nearly as similar"
         found.append(
-            Doubt(
+            NearMiss(
                 target=references.gallery.targets[int(target[place])].label,
                 start=float(tracks.start[row]),
                 end=float(tracks.end[row]),
@@ -279,7 +285,7 @@ def _doubts(
                 reason=reason,
             )
         )
-    return tuple(sorted(found, key=lambda doubt: (doubt.start, doubt.target, doubt.end)))
+    return tuple(sorted(found, key=lambda near_miss: (near_miss.start, near_miss.target, near_miss.end)))
 
 
 def _best_faces(

@@ -7,11 +7,9 @@ import numpy.typing as npt
 
 from fastface.gallery.reference_set import NO_COSINE, ReferenceSet
 
-__all__ = ["Claims", "match_given", "match_nearest"]
-
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class NearestTargets:
     """For each embedding: the nearest target, its similarity and lead, and the similarity of the nearest lookalike.
 
     Embeddings below the floor of every person match none: target -1, and cosines below every other.
@@ -29,7 +27,7 @@ class Claims:
     lookalike: npt.NDArray[np.float32]
 
 
-def match_nearest(embeddings: npt.NDArray[np.float16], references: ReferenceSet, floor: float) -> Claims:
+def match_nearest(embeddings: npt.NDArray[np.float16], references: ReferenceSet, floor: float) -> NearestTargets:
     """The claims on every embedding that may reach `floor` with anybody.
 
     Memory grows with the embeddings alone, not with embeddings × targets.
@@ -40,7 +38,7 @@ def match_nearest(embeddings: npt.NDArray[np.float16], references: ReferenceSet,
         floor: A cosine.
     """
     total = len(embeddings)
-    claims = Claims(
+    claims = NearestTargets(
         target=np.full(total, -1, np.int32),
         similarity=np.full(total, NO_COSINE, np.float32),
         margin=np.zeros(total, np.float32),

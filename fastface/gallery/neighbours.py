@@ -17,8 +17,6 @@ import numpy.typing as npt
 from fastface.cosine import blas_threads, one_thread
 from fastface.types import FloatArray
 
-__all__ = ["Neighbours", "exact_cosines", "find_neighbours", "no_check"]
-
 _TILE = 1024
 """Rows and columns of a tile: 4 MB of float32 cosines, which stay in the cache, and a fiftieth of a second."""
 

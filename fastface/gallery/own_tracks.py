@@ -12,9 +12,7 @@ import numpy.typing as npt
 
 from fastface.gallery.nearest import match_given
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.types import Added, Faces, Hits
-
-__all__ = ["without_own_tracks"]
+from fastface.types import Faces, GrownReference, Hits
 
 _NO_TRACK = -1
 
@@ -63,7 +61,7 @@ def _tracks_of_references(video_id: str, faces: Faces, references: ReferenceSet)
     return numbers
 
 
-def _find_row(added: Added, faces: Faces) -> int:
+def _find_row(added: GrownReference, faces: Faces) -> int:
     """The face that joined; where a closer look has replaced it, the one nearest in time, then in place."""
     time = np.abs(faces.time - added.time)
     nearest = np.flatnonzero(time == time.min())

@@ -7,9 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import References, cosine_blocks, near_rows, row_blocks
-from fastface.types import Added, FloatArray, Gallery
-
-__all__ = ["NO_COSINE", "ReferenceSet"]
+from fastface.types import FloatArray, Gallery, GrownReference
 
 NO_COSINE = -2.0
 """Below every cosine."""
@@ -57,7 +55,7 @@ class ReferenceSet:
         grown = [persons[number] for number in self.film_persons.tolist()]
         films, self.film_firsts = _join([person.embeddings[-len(person.added) :] for person in grown])
         self.films = References(films)
-        self._added: dict[str, list[tuple[int, Added]]] = {}
+        self._added: dict[str, list[tuple[int, GrownReference]]] = {}
         for row, one in enumerate(one for person in grown for one in person.added):
             self._added.setdefault(one.video_id, []).append((row, one))
 
@@ -65,7 +63,7 @@ class ReferenceSet:
         """Number of the target with a label; None if there is no such target."""
         return self._numbers.get(label)
 
-    def list_grown(self, video_id: str) -> Sequence[tuple[int, Added]]:
+    def list_grown(self, video_id: str) -> Sequence[tuple[int, GrownReference]]:
         """The references out of a film: the row in `films`, and where the reference is from."""
         return self._added.get(video_id, ())
 

@@ -18,7 +18,7 @@ from fastface.gallery.photo_set.duplicates import (
     like_lookalikes,
     same_faces,
     same_pictures,
-    stacked,
+    to_matrix,
     used_references,
 )
 from fastface.gallery.photo_set.loose_photos import describe_mixed, describe_nested, join_loose
@@ -35,9 +35,6 @@ from fastface.gallery.photo_set.photos import (
 from fastface.gallery.photo_set.sources import Photo, Sources, collect
 from fastface.names import valid_text
 from fastface.types import Gallery, Target
-
-__all__ = ["GalleryReport", "PhotoReport", "ReferenceRule", "load_gallery", "save_gallery"]
-
 
 _MOST_UNUSABLE = 3
 """Photos without a usable face that are named, of a folder that must be sorted first; more are told after that."""
@@ -275,7 +272,7 @@ def _no_photo_message(label: str) -> str:
 
 def _targets(references: Mapping[str, Sequence[Reference]]) -> tuple[Target, ...]:
     return tuple(
-        Target(label, stacked(found), tuple(reference.source for reference in found))
+        Target(label, to_matrix(found), tuple(reference.source for reference in found))
         for label, found in references.items()
     )
 
@@ -300,7 +297,7 @@ def _reports(persons: Mapping[str, Sequence[Pick]], nearest: Mapping[int, tuple[
         used = [pick.reference for pick in picks if pick.reference is not None]
         siblings: dict[int, float] = {}
         if len(used) > 1:
-            between = cosines(stacked(used), stacked(used))
+            between = cosines(to_matrix(used), to_matrix(used))
             medians = (float(np.median(np.delete(row, number))) for number, row in enumerate(between))
             siblings = dict(zip(map(id, used), medians, strict=True))
         for pick in picks:

@@ -5,8 +5,6 @@ from typing import Self
 
 from fastface.impostors import ImpostorDistribution
 
-__all__ = ["Limits", "Pairs", "TrackRule", "allowed_rate", "counted_pairs"]
-
 _SHARE_ANYWHERE, _SHARE_IN_FILM, _SHARE_IN_SHOT = 0.8, 0.1, 0.1
 """How the risk is shared out: most of it to the tracks of which nothing else is known."""
 
@@ -16,7 +14,7 @@ threshold of an archive of some size, so that all of them together stay within t
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class ComparisonCounts:
     """Numbers of comparisons of a track with a target in one question."""
 
     anywhere: int  # every track with every target
@@ -24,12 +22,12 @@ class Pairs:
     in_shot: int = 0  # tracks of a shot in which the target surely is, with that target
 
 
-def counted_pairs(pairs: Pairs) -> int:
+def counted_pairs(pairs: ComparisonCounts) -> int:
     """Comparisons of any track with any target that the risk is for: those of an archive of some size at least."""
     return max(pairs.anywhere, _LEAST_PAIRS_ANYWHERE)
 
 
-def allowed_rate(false_tracks: float, pairs: Pairs) -> float:
+def allowed_rate(false_tracks: float, pairs: ComparisonCounts) -> float:
     """Share of comparisons of different persons that may reach the threshold for any track."""
     return _SHARE_ANYWHERE * false_tracks / counted_pairs(pairs)
 
@@ -46,7 +44,7 @@ class TrackRule:
     review: float = 0.08  # a track this far below `anywhere` is listed for review
 
     @classmethod
-    def from_risk(cls, usual: ImpostorDistribution, false_tracks: float, pairs: Pairs) -> Self:
+    def from_risk(cls, usual: ImpostorDistribution, false_tracks: float, pairs: ComparisonCounts) -> Self:
         """The lowest thresholds with which so few false tracks are expected.
 
         Args:
@@ -63,7 +61,9 @@ class TrackRule:
         return cls.from_thresholds(usual, (anywhere, in_film, min(in_shot, in_film)), pairs)
 
     @classmethod
-    def from_thresholds(cls, usual: ImpostorDistribution, thresholds: tuple[float, float, float], pairs: Pairs) -> Self:
+    def from_thresholds(
+        cls, usual: ImpostorDistribution, thresholds: tuple[float, float, float], pairs: ComparisonCounts
+    ) -> Self:
         """The rule with these thresholds, anywhere, in a film and in a shot, and what is expected of it."""
         anywhere, in_film, in_shot = map(usual.rate, thresholds)
         # Of the tracks in a film, those that are false anywhere are counted already.
@@ -72,14 +72,14 @@ class TrackRule:
         )
         return cls(*thresholds, expected_false=expected)
 
-    def raised_to(self, usual: ImpostorDistribution, anywhere: float, pairs: Pairs) -> Self:
+    def raised_to(self, usual: ImpostorDistribution, anywhere: float, pairs: ComparisonCounts) -> Self:
         """The rule with another threshold for any track; the others keep their distance from it."""
         shift = anywhere - self.anywhere
         return self.from_thresholds(usual, (anywhere, self.in_film + shift, self.in_shot + shift), pairs)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MatchThresholds:
     """Cosines between which a face alone is a target's, and the rule for whole tracks.
 
     Attributes:
@@ -94,6 +94,6 @@ class Limits:
     margin: float
     tracks: TrackRule | None = None
 
-    def lower_by(self, by: float) -> Self:
+    def relax(self, by: float) -> Self:
         """The limits for faces that are nearly a target's."""
         return replace(self, enter=self.enter - by, exit=self.exit - by, margin=max(0.0, self.margin - by))

@@ -25,9 +25,7 @@ import numpy.typing as npt
 from fastface.cosine import References, normalize_rows, row_blocks
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.impostors import ImpostorDistribution
-from fastface.types import FloatArray, Rows
-
-__all__ = ["NO_EVIDENCE", "Cohort", "EvidenceModel", "TrackEvidence"]
+from fastface.types import FloatArray, RowTable
 
 NO_EVIDENCE = -2.0
 """Below every cosine."""
@@ -43,7 +41,7 @@ _FIXED_POINT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class TrackEvidence(Rows):
+class TrackEvidence(RowTable):
     """Evidence of t tracks. Of tracks that reach the floor with no target there is none: target -1.
 
     Attributes:
@@ -115,7 +113,7 @@ class EvidenceModel:
         self._centroids = References(normalize_rows(np.stack(means)) if means else np.empty((0, 0), np.float32))
         self._refer(references, cohort)
 
-    def refined(self, references: ReferenceSet, cohort: Cohort | None) -> Self:
+    def with_archive(self, references: ReferenceSet, cohort: Cohort | None) -> Self:
         """The model with what an archive says: the same photos, other references out of films, another cohort."""
         same = copy(self)
         same._refer(references, cohort)

@@ -14,8 +14,6 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.track_voting import EvidenceModel
 from fastface.types import FaceTracks, FloatArray
 
-__all__ = ["PhotoTrials", "TrackTrials", "Trials", "join_trials", "photo_trials", "track_trials"]
-
 
 @dataclass(frozen=True, slots=True)
 class Trials:

@@ -12,9 +12,6 @@ from fastface.index.portraits import best_rows
 from fastface.index.schema import SCHEMA_VERSION
 from fastface.types import NUM_COLOURS, Bodies
 
-__all__ = ["LEAN_COLUMNS", "bodies_from_table", "bodies_to_table", "check_bodies", "with_best_pictures"]
-
-
 LEAN_COLUMNS = ["time", "pts", "x1", "y1", "x2", "y2", "person_score", "face", "track"]
 """A seventh of the time to read them all."""
 

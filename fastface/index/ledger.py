@@ -14,18 +14,18 @@ from urllib.parse import quote
 
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
-from fastface.index.records import UnitRecord, VideoRecord, info_from_text, info_to_text
+from fastface.index.records import CopyRecord, UnitRecord, VideoRecord, info_from_text, info_to_text
 
-__all__ = ["Ledger"]
-
-_VERSION = 4
+_VERSION = 5
 """Of the tables, kept as SQLite's `user_version`; 0 is a new file."""
 
 _TABLES = f"""
 BEGIN;
 CREATE TABLE IF NOT EXISTS videos (
     video_id TEXT PRIMARY KEY, path BLOB NOT NULL, fingerprint TEXT NOT NULL, scan_key TEXT NOT NULL,
-    state TEXT NOT NULL, reason TEXT NOT NULL, coverage REAL, info TEXT, num_units INTEGER NOT NULL);
+    state TEXT NOT NULL, reason TEXT NOT NULL, coverage REAL, info TEXT, num_units INTEGER NOT NULL,
+    copy_print TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS copies (path BLOB PRIMARY KEY, fingerprint TEXT NOT NULL, original TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS units (
     video_id TEXT NOT NULL, key TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (video_id, key));
 CREATE TABLE IF NOT EXISTS exports (path TEXT PRIMARY KEY, key TEXT NOT NULL, facts TEXT NOT NULL);
@@ -108,7 +108,7 @@ class Ledger:
             if last_unit is not None:
                 self._insert_unit(record.video_id, last_unit)
             self._database.execute(
-                "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     record.video_id,
                     os.fsencode(record.path),
@@ -119,6 +119,7 @@ class Ledger:
                     record.coverage,
                     info,
                     record.num_units,
+                    record.copy_print,
                 ),
             )
 
@@ -134,7 +135,7 @@ class Ledger:
         with self._transaction("waiting"):
             self._database.execute("DELETE FROM videos WHERE scan_key = ''")
             self._database.executemany(
-                "INSERT OR IGNORE INTO videos VALUES (?, ?, '', '', 'scanning', '', NULL, NULL, 0)", rows
+                "INSERT OR IGNORE INTO videos VALUES (?, ?, '', '', 'scanning', '', NULL, NULL, 0, '')", rows
             )
 
     def forget_video(self, video_id: str) -> None:
@@ -149,7 +150,7 @@ class Ledger:
 
     def _videos(self, where: str, *values: str) -> Iterator[VideoRecord]:
         for row in self._rows(f"SELECT * FROM videos {where}", *values):  # noqa: S608 - our own text
-            video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units = row
+            video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, copy_print = row
             yield VideoRecord(
                 video_id=video_id,
                 path=Path(os.fsdecode(path)),
@@ -160,7 +161,27 @@ class Ledger:
                 coverage=coverage,
                 info=None if info is None else info_from_text(info),
                 num_units=num_units,
+                copy_print=copy_print,
             )
+
+    # ── copies ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def put_copies(self, copies: Iterable[CopyRecord]) -> None:
+        """Writes which files are copies of videos, over what was known of these files."""
+        rows = [(os.fsencode(copy.path), copy.fingerprint, copy.original) for copy in copies]
+        if rows:
+            with self._transaction("copies"):
+                self._database.executemany("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", rows)
+
+    def copies(self) -> list[CopyRecord]:
+        """All known copies, by path."""
+        rows = self._rows("SELECT path, fingerprint, original FROM copies ORDER BY path")
+        return [CopyRecord(Path(os.fsdecode(path)), own, original) for path, own, original in rows]
+
+    def forget_copies(self, original: str) -> None:
+        """Forgets the copies of a video."""
+        with self._transaction("forget-copies"):
+            self._database.execute("DELETE FROM copies WHERE original = ?", (original,))
 
     # ── units ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -234,7 +255,9 @@ class Ledger:
             # Absent where the module raised the error, and not the library.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
             if code in _FULL:
-                raise SpaceError("no space left to write the state of the run; free some and run it again") from error
+                raise SpaceError(
+                    "no space left to write the state of the run; free some space and run the command again"
+                ) from error
             reason = f"cannot use {str(self._path)!r}: {error}"
             if code & _PRIMARY not in _DAMAGED:
                 raise FaceIndexError(reason) from error

@@ -14,8 +14,6 @@ from fastface.files import atomic_path, private_folder
 from fastface.index.schema import check_schema, from_table, read_embeddings, to_table
 from fastface.types import Faces
 
-__all__ = ["PhotoIndex"]
-
 _LARGEST_BYTES = 256 << 20
 
 
@@ -24,12 +22,12 @@ class PhotoIndex:
 
     Args:
         folder: Where they lie.
-        recipe: Networks, thresholds, arithmetic: faces that were found in another way are others.
+        settings_key: Networks, thresholds, arithmetic: faces that were found in another way are others.
     """
 
-    def __init__(self, folder: Path, recipe: str) -> None:
+    def __init__(self, folder: Path, settings_key: str) -> None:
         self._folder = folder
-        self._recipe = recipe
+        self._settings_key = settings_key
 
     def faces(self, key: str | None) -> Faces | None:
         """Return the faces in the photo of a key; None if it was not read."""
@@ -42,7 +40,7 @@ class PhotoIndex:
             return None
         return from_table(table, read_embeddings(table))
 
-    def put(self, key: str | None, faces: Faces) -> None:
+    def store(self, key: str | None, faces: Faces) -> None:
         """Keeps what was found in the photo of a key; nothing without one.
 
         Raises:
@@ -61,7 +59,7 @@ class PhotoIndex:
             content = photo.read_bytes()
         except OSError:
             return None
-        return hashlib.sha256(self._recipe.encode() + b"\0" + content).hexdigest()[:32]
+        return hashlib.sha256(self._settings_key.encode() + b"\0" + content).hexdigest()[:32]
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.parquet"

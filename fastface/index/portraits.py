@@ -12,9 +12,7 @@ import pyarrow as pa
 
 from fastface.errors import FaceIndexError
 from fastface.index.schema import SCHEMA_VERSION
-from fastface.types import FacePictures, Faces
-
-__all__ = ["best_of_tracks", "best_rows", "check_portraits", "portraits_from_table", "portraits_to_table", "rows_of"]
+from fastface.types import Faces, Thumbnails
 
 MOST_A_TRACK = 4
 APART_SECONDS = 1.0
@@ -25,7 +23,7 @@ _ROW_BYTES = 36
 """What Parquet needs for the file and for each row, beside the pictures themselves."""
 
 
-def best_of_tracks(portraits: FacePictures, faces: Faces, most_bytes: float = np.inf) -> FacePictures:
+def best_of_tracks(portraits: Thumbnails, faces: Faces, most_bytes: float = np.inf) -> Thumbnails:
     """The pictures to keep: of each track the best that are apart in time, all together in a file of so many bytes.
 
     Of each track only the pictures of its best class stay (the whole part of their worth): one with a whole, facing,
@@ -40,7 +38,7 @@ def best_of_tracks(portraits: FacePictures, faces: Faces, most_bytes: float = np
     Returns:
         Those kept, in the order of the faces.
     """
-    rows = rows_of(portraits, faces)
+    rows = portrait_rows(portraits, faces)
     in_order = np.argsort(rows, kind="stable")
     face, sorted_portraits = rows[in_order], portraits[in_order]
     tracks, worth = faces.tracks[face], sorted_portraits.worth
@@ -76,7 +74,7 @@ def best_rows(
     return np.sort(candidates[fits])
 
 
-def rows_of(portraits: FacePictures, faces: Faces) -> npt.NDArray[np.int64]:
+def portrait_rows(portraits: Thumbnails, faces: Faces) -> npt.NDArray[np.int64]:
     """(k,) the row of each picture's face."""
     near = np.flatnonzero(np.isin(faces.pts, portraits.pts))
     lefts, tops = faces.boxes[near, 0].tolist(), faces.boxes[near, 1].tolist()
@@ -105,7 +103,7 @@ def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
     return pa.schema([*columns, ("jpeg", pa.binary())], metadata=told)
 
 
-def portraits_to_table(portraits: FacePictures, metadata: dict[str, str]) -> pa.Table:
+def portraits_to_table(portraits: Thumbnails, metadata: dict[str, str]) -> pa.Table:
     """Pictures as a table."""
     schema = _schema(metadata)
     columns = [pa.array(getattr(portraits, field.name), field.type) for field in schema]
@@ -122,9 +120,9 @@ def check_portraits(found: pa.Schema) -> None:
         raise FaceIndexError(f"the index of pictures is not of version {SCHEMA_VERSION}; scan again with --fresh")
 
 
-def portraits_from_table(table: pa.Table) -> FacePictures:
+def portraits_from_table(table: pa.Table) -> Thumbnails:
     """The pictures of a table that `check_portraits` has passed."""
     column = {name: table.column(name).combine_chunks() for name in table.schema.names}
     jpeg = np.empty(table.num_rows, np.object_)
     jpeg[:] = column.pop("jpeg").to_pylist()
-    return FacePictures(**{name: values.to_numpy() for name, values in column.items()}, jpeg=jpeg)
+    return Thumbnails(**{name: values.to_numpy() for name, values in column.items()}, jpeg=jpeg)

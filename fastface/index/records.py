@@ -8,8 +8,6 @@ from typing import Any
 
 from fastface.types import Size, VideoInfo
 
-__all__ = ["UnitRecord", "VideoRecord", "info_from_text", "info_to_text"]
-
 
 @dataclass(frozen=True, slots=True)
 class VideoRecord:
@@ -25,6 +23,7 @@ class VideoRecord:
         coverage: Decoded share of the declared duration, 0–1; None where no duration is declared.
         info: What the probe found; None if it could not be probed.
         num_units: Units that it is worked off in.
+        copy_print: What the file at `path` is like, if it is a copy in the place of the scanned file; else empty.
     """
 
     video_id: str
@@ -36,6 +35,21 @@ class VideoRecord:
     coverage: float | None = None
     info: VideoInfo | None = None
     num_units: int = 0
+    copy_print: str = ""
+
+    @property
+    def file_print(self) -> str:
+        """The fingerprint that the file at `path` has as long as it does not change."""
+        return self.copy_print or self.fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRecord:
+    """A file with the same content as a video, which was left out of a scan."""
+
+    path: Path
+    fingerprint: str  # of the file itself
+    original: str  # fingerprint of the video
 
 
 @dataclass(frozen=True, slots=True)

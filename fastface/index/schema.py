@@ -12,8 +12,6 @@ import pyarrow as pa
 from fastface.errors import FaceIndexError
 from fastface.types import Faces
 
-__all__ = ["SCHEMA_VERSION", "check_schema", "from_table", "read_embeddings", "schema", "to_table"]
-
 SCHEMA_VERSION = 4
 
 _FLOATS = ("det_score", "quality", "sharpness", "yaw")

@@ -28,16 +28,20 @@ from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
 from fastface.grouping import summarize_tracks
 from fastface.index.bodies import LEAN_COLUMNS, bodies_from_table, bodies_to_table, check_bodies
-from fastface.index.frames import LEAN_FRAME_COLUMNS, check_frames, frames_from_table, frames_to_table
+from fastface.index.frame_tables import (
+    LEAN_FRAME_COLUMNS,
+    check_frames,
+    check_tracks,
+    frames_from_table,
+    frames_to_table,
+    tracks_from_table,
+    tracks_to_table,
+)
 from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
 from fastface.index.schema import check_schema, from_table, read_embeddings, to_table
-from fastface.index.tracks import check_tracks, tracks_from_table, tracks_to_table
-from fastface.types import Bodies, FacePictures, Faces, FaceTracks, SampledFrames
+from fastface.types import Bodies, Faces, FaceTracks, SampledFrames, Thumbnails
 from fastface.video.frames.shots import number_shots
-
-__all__ = ["VideoIndex"]
-
 
 _COMPRESSION = {"embedding.list.element": "NONE", **dict.fromkeys(("time", "pts", "track"), "ZSTD")}
 """By column, as Parquet names it; those not named are not compressed."""
@@ -89,7 +93,7 @@ class VideoIndex:
         unit: UnitRecord,
         faces: Faces,
         metadata: dict[str, str],
-        portraits: FacePictures | None = None,
+        portraits: Thumbnails | None = None,
         *,
         frames: SampledFrames,
         bodies: Bodies | None = None,
@@ -117,7 +121,7 @@ class VideoIndex:
         dimension: int,
         metadata: dict[str, str],
         link: Callable[[Faces], npt.NDArray[np.int32]],
-        portraits: Callable[[Faces], FacePictures] | None = None,
+        portraits: Callable[[Faces], Thumbnails] | None = None,
         *,
         bodies: Callable[[Faces], Bodies] | None = None,
     ) -> int:
@@ -209,7 +213,7 @@ class VideoIndex:
         """
         return [_read_table(self._unit_path(unit)) for unit in units]
 
-    def unit_portraits(self, units: Iterable[UnitRecord]) -> list[FacePictures]:
+    def unit_portraits(self, units: Iterable[UnitRecord]) -> list[Thumbnails]:
         """The pictures of each unit that has any.
 
         Raises:
@@ -217,13 +221,13 @@ class VideoIndex:
         """
         return [_read_portraits(self._unit_portraits(unit)) for unit in units if unit.portraits]
 
-    def portraits(self) -> FacePictures:
+    def portraits(self) -> Thumbnails:
         """The pictures of the finished video's faces, in order of time; none where none were kept.
 
         Raises:
             FaceIndexError: The file is damaged.
         """
-        return _read_portraits(self.portraits_path) if self.portraits_path.exists() else FacePictures.empty()
+        return _read_portraits(self.portraits_path) if self.portraits_path.exists() else Thumbnails.empty()
 
     def unit_bodies(self, units: Iterable[UnitRecord]) -> list[Bodies]:
         """The bodies of committed units in which they were looked for.
@@ -335,10 +339,14 @@ def _map(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
-        raise FaceIndexError(f"cannot read the index {str(path)!r}: {error}; remove that file") from error
+        raise FaceIndexError(
+            f"cannot read the index {str(path)!r}: {error}; remove that file, and it is made again"
+        ) from error
     shape = file.metadata.num_rows, file.schema_arrow.field("embedding").type.list_size
     if found.shape != shape or found.dtype != np.float16:
-        raise FaceIndexError(f"{str(path)!r} does not belong to the index beside it; remove that file")
+        raise FaceIndexError(
+            f"{str(path)!r} does not belong to the index beside it; remove that file, and it is made again"
+        )
     return np.asarray(found)
 
 
@@ -349,7 +357,7 @@ def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
         pq.write_table(to_table(faces, metadata), part, compression=_COMPRESSION, use_dictionary=False)
 
 
-def _write_portraits(path: Path, portraits: FacePictures, metadata: dict[str, str]) -> None:
+def _write_portraits(path: Path, portraits: Thumbnails, metadata: dict[str, str]) -> None:
     """Durable with the file of faces beside it, which is written next."""
     private_folder(path.parent)
     with atomic_path(path, private=True, with_next=True) as part:
@@ -396,7 +404,7 @@ def _read_frames(path: Path, *, lean: bool) -> SampledFrames:
         return frames_from_table(file.read(columns=LEAN_FRAME_COLUMNS if lean else None))
 
 
-def _read_portraits(path: Path) -> FacePictures:
+def _read_portraits(path: Path) -> Thumbnails:
     with _open(path, check_portraits) as file:
         return portraits_from_table(file.read())
 

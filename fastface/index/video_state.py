@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fastface.index.records import UnitRecord
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.video.frames.frame import CANNOT_READ
 from fastface.video.integrity.encryption import ENCRYPTED
-
-__all__ = ["MIN_COVERAGE", "STATE_WORDS", "Verdict", "describe_state", "judge", "was_unread"]
 
 STATE_WORDS = {
     "done": "done",
@@ -24,12 +22,15 @@ STATE_WORDS = {
 }
 """{state of a video: what people read}, from the best to the worst."""
 
+SEARCHED_STATES = frozenset({"done", "partial", "unstable"})
+"""States of finished videos that are part of answers."""
+
 MIN_COVERAGE = 0.98
 """A video is never `done` if less of its declared duration was decoded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FinalState:
     """A final state.
 
     Attributes:
@@ -49,7 +50,7 @@ def describe_state(state: str, reason: str) -> str:
     return reason if reason.startswith(words) else f"{words}: {reason}" if reason else words
 
 
-def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
+def judge(units: Collection[UnitRecord], duration: Fraction | None) -> FinalState:
     """The state of a video all of whose units are committed or lost.
 
     Args:
@@ -65,22 +66,22 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> Verdict:
     coverage = None if not duration else min(1.0, float(covered / duration))
     if lost and len(lost) == len(units):
         state, _, reason = lost[0].partition(": ")
-        return Verdict(state, reason, 0.0 if duration else None)
+        return FinalState(state, reason, 0.0 if duration else None)
     unread = next((unit.unread for unit in units if unit.unread), "")
     if decoded == 0:
-        return Verdict("failed", unread or (ENCRYPTED if encrypted else "no frames"), 0.0 if duration else None)
+        return FinalState("failed", unread or (ENCRYPTED if encrypted else "no frames"), 0.0 if duration else None)
     reasons = [f"{len(lost)} of {len(units)} parts could not be scanned ({lost[0]})"] if lost else []
     if unread:
         reasons.append(unread)
     elif errors > encrypted:
-        reasons.append(f"{counted(errors - encrypted, 'packet')} could not be decoded")
+        reasons.append(f"{pluralize(errors - encrypted, 'packet')} could not be decoded")
     if encrypted:
-        reasons.append(f"{counted(encrypted, 'encrypted packet')} could not be decoded")
+        reasons.append(f"{pluralize(encrypted, 'encrypted packet')} could not be decoded")
     if quarantined:
-        reasons.append(f"every process that searched {counted(quarantined, 'frame')} crashed")
+        reasons.append(f"every process that searched {pluralize(quarantined, 'frame')} crashed")
     if coverage is not None and coverage < MIN_COVERAGE:
         reasons.append(f"only {coverage:.0%} of the declared {float(duration or 0):.1f} s could be decoded")
-    return Verdict("partial" if reasons else "done", "; ".join(reasons), coverage)
+    return FinalState("partial" if reasons else "done", "; ".join(reasons), coverage)
 
 
 def was_unread(unit: UnitRecord) -> bool:

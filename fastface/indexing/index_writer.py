@@ -1,13 +1,17 @@
 """Write the index files of finished units and videos: tracks, pictures, tables.
 
-All of it is done in the background, with nothing but what is given: see `indexing.writer_thread`.
+One thread writes files beside the event loop, which would otherwise hear no message meanwhile. The two threads share
+nothing that changes: each job is given all that it needs, and the thread of the loop takes its result.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,39 +21,37 @@ from fastface.faces.portraits import choose_portraits
 from fastface.faces.succession import max_gap_seconds
 from fastface.failpoints import fail_point
 from fastface.index.bodies import with_best_pictures
-from fastface.index.portraits import best_of_tracks, rows_of
+from fastface.index.portraits import best_of_tracks, portrait_rows
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import judge
 from fastface.pipeline.events import UnitScanned
-from fastface.runtime.scan_key import Recipe
+from fastface.runtime.index_settings import IndexSettings
 from fastface.tracking.body_tracks import link_bodies
 from fastface.tracking.face_tracks import link_tracks
-from fastface.types import Bodies, FacePictures, Faces, SampledFrames, VideoInfo
+from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, VideoInfo
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.shots import number_shots
-
-__all__ = ["Filing", "Seen"]
 
 _CHANGED = "still being written; run again later"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VideoResults:
     """Results of a video's units, in order."""
 
     faces: list[Faces]
-    portraits: list[FacePictures]
+    portraits: list[Thumbnails]
     bodies: list[Bodies]
     frames: list[SampledFrames]
 
 
 @dataclass(frozen=True, slots=True)
-class Filing:
-    """Writes into the index folder `root` as the recipe says."""
+class IndexWriter:
+    """Writes into the index folder `root` as the settings say."""
 
     root: Path
-    recipe: Recipe
+    settings: IndexSettings
 
     def settle_faces(self, event: UnitScanned, info: VideoInfo | None) -> UnitScanned:
         """Drops the faces that no clear face of their track vouches for (the two thresholds of ByteTrack, 2022).
@@ -60,8 +62,8 @@ class Filing:
             event: The unit, with all faces that reach `scan.weak_threshold`.
             info: The video; None for a closer look at one that is finished.
         """
-        event = replace(event, portraits=self.portraits_of(event, info))
-        faces, clear = event.faces, np.float32(self.recipe.clear_score)
+        event = replace(event, portraits=self.unit_portraits(event, info))
+        faces, clear = event.faces, np.float32(self.settings.clear_score)
         if (faces.det_score >= clear).all():
             return event
         frames = number_shots(event.frames, is_film=info is None or info.is_film)
@@ -69,7 +71,7 @@ class Filing:
         best = np.zeros(track.max(initial=-1) + 1, np.float32)
         np.maximum.at(best, track, faces.det_score)
         kept = best[track] >= clear
-        pictured = kept[rows_of(event.portraits, faces)] if len(event.portraits) else slice(0)
+        pictured = kept[portrait_rows(event.portraits, faces)] if len(event.portraits) else slice(0)
         return replace(event, faces=faces[kept], portraits=event.portraits[pictured])
 
     def write_unit(self, event: UnitScanned, record: UnitRecord, info: VideoInfo | None) -> None:
@@ -90,9 +92,9 @@ class Filing:
         if record.bodies is not None:
             bodies = with_best_pictures(self._linked_bodies(info, frames, event.bodies, event.faces))
         index = VideoIndex(self.root, event.unit.video_id)
-        index.write_unit(record, event.faces, self.recipe.metadata, kept, bodies=bodies, frames=event.frames)
+        index.write_unit(record, event.faces, self.settings.metadata, kept, bodies=bodies, frames=event.frames)
 
-    def portraits_of(self, event: UnitScanned, info: VideoInfo | None) -> FacePictures:
+    def unit_portraits(self, event: UnitScanned, info: VideoInfo | None) -> Thumbnails:
         """The pictures of a unit's faces that are the same for any batches and processes.
 
         Args:
@@ -100,17 +102,17 @@ class Filing:
             info: The video; None for a closer look, of which there are no pictures.
         """
         if not len(event.portraits) or info is None:
-            return FacePictures.empty()
-        rows, faces = rows_of(event.portraits, event.faces), event.faces
+            return Thumbnails.empty()
+        rows, faces = portrait_rows(event.portraits, event.faces), event.faces
         worth = np.full(len(faces), -1, np.float32)
         worth[rows] = event.portraits.worth
-        max_gap = max_gap_seconds(self.recipe.period, is_film=info.is_film)
+        max_gap = max_gap_seconds(self.settings.period, is_film=info.is_film)
         chosen = choose_portraits(faces, worth, np.isin(faces.pts, event.due), max_gap)
         kept = event.portraits[chosen[rows]]
         assert kept.taken.all(), event.unit
         return kept
 
-    def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> Seen:
+    def read_units(self, video_id: str, units: Sequence[UnitRecord]) -> VideoResults:
         """Read the results of a video's units that are not lost.
 
         Raises:
@@ -118,9 +120,11 @@ class Filing:
         """
         index, whole = VideoIndex(self.root, video_id), [unit for unit in units if not unit.lost]
         portraits, bodies = index.unit_portraits(whole), index.unit_bodies(whole)
-        return Seen(index.unit_faces(whole), portraits, bodies, index.unit_frames(whole))
+        return VideoResults(index.unit_faces(whole), portraits, bodies, index.unit_frames(whole))
 
-    def write_video(self, record: VideoRecord, units: Sequence[UnitRecord], read: Callable[[], Seen]) -> VideoRecord:
+    def write_video(
+        self, record: VideoRecord, units: Sequence[UnitRecord], read: Callable[[], VideoResults]
+    ) -> VideoRecord:
         """Writes what all units of a video have found; gives the record with the video's final state.
 
         Args:
@@ -142,35 +146,35 @@ class Filing:
             state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
             reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
         fail_point("scan.merge")
-        seen, recipe = read(), self.recipe
-        portraits = FacePictures.concatenate([FacePictures.empty(), *seen.portraits])
+        seen, settings = read(), self.settings
+        portraits = Thumbnails.concatenate([Thumbnails.empty(), *seen.portraits])
         bodies = Bodies.concatenate([Bodies.empty(), *seen.bodies])
-        info, metadata = record.info, {**recipe.metadata, "fingerprint": record.fingerprint}
+        info, metadata = record.info, {**settings.metadata, "fingerprint": record.fingerprint}
         frames = SampledFrames.concatenate([SampledFrames.empty(), *seen.frames])
         frames = number_shots(frames, is_film=info is None or info.is_film)
         index = VideoIndex(self.root, record.video_id)
         index.write_frames(frames, metadata)
         index.write_faces(
             seen.faces,
-            recipe.dimension,
+            settings.dimension,
             metadata,
             partial(self._link, info, frames),
-            partial(best_of_tracks, portraits, most_bytes=recipe.portrait_bytes) if len(portraits) else None,
-            bodies=partial(self._finished_bodies, info, frames, bodies) if recipe.has_bodies else None,
+            partial(best_of_tracks, portraits, most_bytes=settings.portrait_bytes) if len(portraits) else None,
+            bodies=partial(self._finished_bodies, info, frames, bodies) if settings.has_bodies else None,
         )
         fail_point("scan.merged")
         return replace(record, state=state, reason=reason, coverage=verdict.coverage)
 
     def _link(self, info: VideoInfo | None, frames: SampledFrames, faces: Faces) -> npt.NDArray[np.int32]:
         shot = frames.find_shot(faces.pts)
-        return link_tracks(faces, shot, self.recipe.period, is_film=info is None or info.is_film)
+        return link_tracks(faces, shot, self.settings.period, is_film=info is None or info.is_film)
 
     def _linked_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
         shot = frames.find_shot(bodies.pts)
-        return link_bodies(bodies, shot, faces, self.recipe.period, is_film=info is None or info.is_film)
+        return link_bodies(bodies, shot, faces, self.settings.period, is_film=info is None or info.is_film)
 
     def _finished_bodies(self, info: VideoInfo | None, frames: SampledFrames, bodies: Bodies, faces: Faces) -> Bodies:
-        return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.recipe.portrait_bytes)
+        return with_best_pictures(self._linked_bodies(info, frames, bodies, faces), self.settings.portrait_bytes)
 
 
 def _complete(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:
@@ -188,3 +192,50 @@ def _change(record: VideoRecord) -> str:
         return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
     except InputError as error:
         return f"the file disappeared while it was read ({error.reason})"
+
+
+_MOST_GIVEN = 2
+"""Pieces that may be given and not settled: each holds what a stretch of video has shown."""
+
+_Result = TypeVar("_Result")
+
+
+class WriterThread:
+    """Does one piece of work after the other. A context manager.
+
+    Where it is left with an error, what has not begun is not done, and the piece in work is waited for.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "background")
+        self._given: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
+        self._is_closing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_closing = True
+        self._thread.shutdown(cancel_futures=True)
+        while self._given:
+            work, then = self._given.popleft()
+            if not work.cancelled() and work.exception() is None:
+                then(work.result())  # what is done should not have to be done again
+
+    def do(self, work: Callable[[], _Result], then: Callable[[_Result], None]) -> None:
+        """Has a piece of work done; `then` is called with its result by `settle`. At the end nothing more is begun."""
+        if not self._is_closing:
+            self._given.append((self._thread.submit(work), then))
+
+    def settle(self, most_given: int = _MOST_GIVEN) -> None:
+        """Does what follows of all that is done, in the order in which it was given.
+
+        Args:
+            most_given: Waits until no more than so many pieces are left; 0 waits for all.
+
+        Raises:
+            Exception: Whatever a piece of work ended with.
+        """
+        while self._given and (len(self._given) > most_given or self._given[0][0].done()):
+            work, then = self._given.popleft()
+            then(work.result())

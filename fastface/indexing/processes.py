@@ -7,17 +7,15 @@ from dataclasses import replace
 from fastface.config import ScanConfig
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
-from fastface.runtime.context import Desk
+from fastface.runtime.context import RunContext
 from fastface.runtime.networks import usual_canvas
-from fastface.types import BlurGate, Looks, Size
-
-__all__ = ["open_coordinator"]
+from fastface.types import BlurGate, SecondLooks, Size
 
 
 @contextmanager
-def open_coordinator(desk: Desk) -> Iterator[Coordinator]:
+def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
     """The processes of a scan. None is started before there is work."""
-    scan, networks, layout = desk.config.scan, desk.networks, desk.layout
+    scan, networks, layout = context.config.scan, context.networks, context.layout
     det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
     decoder = DecoderSettings(
         ring=layout.ring,
@@ -30,7 +28,7 @@ def open_coordinator(desk: Desk) -> Iterator[Coordinator]:
         cards=tuple(card.device_id for card in networks.cards),
     )
     # Photos and exports come a few at a time: only a scan has batches enough.
-    cards = tuple(replace(card, captures=desk.config.models.cuda_graphs) for card in networks.cards)
+    cards = tuple(replace(card, captures=context.config.models.cuda_graphs) for card in networks.cards)
     worker = WorkerSettings(
         ring=layout.ring,
         canvas=usual_canvas(scan),
@@ -47,10 +45,10 @@ def open_coordinator(desk: Desk) -> Iterator[Coordinator]:
         gate=_gate(scan),
         persons=networks.person if scan.track == "persons" else None,
         cards=cards,
-        looks=Looks(scan.close_ups, scan.turned_faces),
+        looks=SecondLooks(scan.close_ups, scan.turned_faces),
         precisions=networks.precisions,
     )
-    with Coordinator(decoder, worker, layout.sizes, desk.interruption.wants_end) as coordinator:
+    with Coordinator(decoder, worker, layout.sizes, context.interruption.wants_end) as coordinator:
         yield coordinator
 
 

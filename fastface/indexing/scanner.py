@@ -6,43 +6,40 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+from fastface.distribution import VERSION
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import was_unread
-from fastface.indexing.index_writer import Filing, Seen
-from fastface.indexing.writer_thread import Background
-from fastface.names import counted
+from fastface.indexing.index_writer import IndexWriter, VideoResults, WriterThread
+from fastface.names import pluralize
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import (
-    ChildLost,
-    ChildNote,
     Event,
-    Moved,
+    ProcessExited,
+    ProcessNote,
+    Progress,
     UnitLost,
     UnitScanned,
     VideoProbed,
     VideoRefused,
 )
-from fastface.runtime.context import VERSION, Desk
+from fastface.runtime.context import RunContext
+from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.observer import Observer
-from fastface.runtime.scan_key import Recipe, build_recipe
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.frame import UnitReport
-
-__all__ = ["Scanner", "open_scanner"]
-
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
 """States that another run may better: what ended it may have been the machine's and not the file's."""
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenVideo:
     """A video that is being scanned."""
 
     record: VideoRecord
@@ -55,7 +52,7 @@ class Scanner:
     Args:
         root: The index folder.
         ledger: The open ledger.
-        recipe: How the index is made; a video's index by another one is made again.
+        settings: How the index is made; a video's index by another one is made again.
         observer: Receives the progress.
 
     Attributes:
@@ -63,16 +60,16 @@ class Scanner:
         finished: Videos that came to their final state.
     """
 
-    def __init__(self, root: Path, ledger: Ledger, recipe: Recipe, observer: Observer) -> None:
+    def __init__(self, root: Path, ledger: Ledger, settings: IndexSettings, observer: Observer) -> None:
         self._root = root
         self._ledger = ledger
-        self._recipe = recipe
+        self._settings = settings
         self._observer = observer
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _OpenVideo] = {}
         self._count_hits: Callable[[Faces], int] | None = None
         self._told: set[str] = set()
-        self._background: Background
-        self._filing = Filing(root, recipe)
+        self._background: WriterThread
+        self._writer = IndexWriter(root, settings)
         self.num_lost_looks = 0
         self.finished: set[str] = set()
 
@@ -80,35 +77,41 @@ class Scanner:
         """Report the number of hits of each committed stretch to the observer from now on."""
         self._count_hits = count_hits
 
-    def admit(self, files: Iterable[VideoFile], coordinator: Coordinator) -> None:
-        """Gives the coordinator what is not in the index yet, and starts its processes if that is anything."""
+    def admit(self, files: Iterable[VideoFile], coordinator: Coordinator, waiting: Iterable[VideoFile] = ()) -> None:
+        """Gives the coordinator what is not in the index yet, and starts its processes if that is anything.
+
+        Args:
+            files: The videos.
+            coordinator: Scans them.
+            waiting: Videos that earlier scans did not reach; they go on waiting.
+        """
         num_outdated, is_any = 0, False
         files = tuple(files)
-        self._ledger.put_waiting({file.video_id: file.path for file in files})
+        self._ledger.put_waiting({file.video_id: file.path for file in (*waiting, *files)})
         for file in files:
             if self._up_to_date(file):
                 VideoIndex(self._root, file.video_id).drop_units()  # a killed run may not have come to it
                 self._observer.video_kept(file.video_id)
                 continue
             record = self._ledger.video(file.video_id)
-            num_outdated += record is not None and record.scan_key not in ("", self._recipe.key)
+            num_outdated += record is not None and record.scan_key not in ("", self._settings.key)
             if record is not None and record.state != "scanning":
                 # What is known of it is no answer any more, even if nobody comes to it in this run.
                 self._ledger.put_video(replace(record, state="scanning", path=file.path))
             coordinator.probe(file)
             is_any = True
         if num_outdated:
-            self._observer.note(f"scanning {counted(num_outdated, 'video')} again: settings or networks have changed")
+            self._observer.note(f"scanning {pluralize(num_outdated, 'video')} again: settings or networks have changed")
         if is_any:
             coordinator.start()
 
     def schedule(self, info: VideoInfo, unit: Unit, coordinator: Coordinator) -> None:
-        """Asks for a unit, to be decoded as the recipe says."""
-        coordinator.schedule(info, replace(unit, decoder=self._recipe.decoder))
+        """Asks for a unit, to be decoded as the settings say."""
+        coordinator.schedule(info, replace(unit, decoder=self._settings.decoder))
 
     def run(self, coordinator: Coordinator) -> None:
         """Scans all that was admitted or scheduled; every file has its final state in the ledger afterwards."""
-        with Background() as self._background:
+        with WriterThread() as self._background:
             for event in coordinator.events():
                 self._take(event, coordinator)
                 self._background.settle()
@@ -116,12 +119,12 @@ class Scanner:
 
     def _up_to_date(self, file: VideoFile) -> bool:
         record = self._ledger.video(file.video_id)
-        if record is None or not self._recipe.serves(record.scan_key) or record.state in _TRIED_AGAIN:
+        if record is None or not self._settings.serves(record.scan_key) or record.state in _TRIED_AGAIN:
             return False
         if record.info is not None and not self._is_whole(file.video_id):
             return False
         try:
-            is_same = fingerprint(file.path) == record.fingerprint
+            is_same = fingerprint(file.path) == record.file_print
         except InputError:
             return False
         if record.state == "partial" and any(map(was_unread, self._ledger.units(file.video_id).values())):
@@ -138,7 +141,7 @@ class Scanner:
             return False
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
         has_pictures = index.portraits_path.exists() or not any(unit.portraits for unit in units)
-        return has_pictures and (index.bodies_path.exists() or not self._recipe.has_bodies)
+        return has_pictures and (index.bodies_path.exists() or not self._settings.has_bodies)
 
     def _take(self, event: Event, coordinator: Coordinator) -> None:
         fail_point(f"scan.{type(event).__name__}")
@@ -149,15 +152,15 @@ class Scanner:
                 self._refuse(event)
             case UnitScanned():
                 video = self._open.get(event.unit.video_id)
-                drop = partial(self._filing.settle_faces, event, video.record.info if video else None)
+                drop = partial(self._writer.settle_faces, event, video.record.info if video else None)
                 self._background.do(drop, self._commit)
             case UnitLost():
                 self._lose(event)
-            case Moved():
-                self._observer.moved(event.unit.video_id, event.seconds, event.faces)
-            case ChildNote():
+            case Progress():
+                self._observer.add_progress(event.unit.video_id, event.seconds, event.faces)
+            case ProcessNote():
                 self._observer.note(f"{event.name}: {event.text}")
-            case ChildLost():
+            case ProcessExited():
                 self._observer.note(f"{event.name} failed and was started again: {event.reason}")
 
     def _begin(self, event: VideoProbed, coordinator: Coordinator) -> None:
@@ -167,7 +170,7 @@ class Scanner:
             video_id=video_id,
             path=event.file.path,
             fingerprint=event.fingerprint,
-            scan_key=self._recipe.key,
+            scan_key=self._settings.key,
             info=event.info,
             num_units=len(event.units),
         )
@@ -179,7 +182,7 @@ class Scanner:
         known_units = self._ledger.units(video_id).items()
         committed = {key for key, unit in known_units if not was_unread(unit) and (unit.lost or index.holds(unit))}
         missing = [unit for unit in event.units if unit.key not in committed]
-        self._open[video_id] = _Open(record, {unit.key for unit in missing})
+        self._open[video_id] = _OpenVideo(record, {unit.key for unit in missing})
         done = sum((unit.covered for key, unit in known_units if key in committed), Fraction(0))
         self._observer.video_begun(video_id, event.info.duration, float(done))
         for unit in missing:
@@ -195,7 +198,7 @@ class Scanner:
             print_now = ""
         self._ledger.forget_video(file.video_id)
         VideoIndex(self._root, file.video_id).remove()
-        record = VideoRecord(file.video_id, file.path, print_now, self._recipe.key, event.state, event.reason)
+        record = VideoRecord(file.video_id, file.path, print_now, self._settings.key, event.state, event.reason)
         self._ledger.put_video(record)
         self.finished.add(file.video_id)
         self._observer.video_finished(file.video_id, event.state, event.reason)
@@ -219,7 +222,7 @@ class Scanner:
             faces=len(event.faces),
             damaged=int(event.faces.damaged.sum()),
             portraits=len(event.portraits),
-            bodies=len(event.bodies) if self._recipe.has_bodies and not unit.dense else None,
+            bodies=len(event.bodies) if self._settings.has_bodies and not unit.dense else None,
             errors=report.errors,
             encrypted=report.encrypted,
             covered=report.covered,
@@ -231,14 +234,14 @@ class Scanner:
             seconds=event.seconds,
         )
         if self._count_hits is not None:
-            self._observer.found(unit.video_id, self._count_hits(event.faces))
+            self._observer.add_hits(unit.video_id, self._count_hits(event.faces))
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
             # Its faces are the video's: a file of their own would cost a short video as much as all else.
-            seen = Seen([event.faces], [event.portraits], [event.bodies], [event.frames])
+            seen = VideoResults([event.faces], [event.portraits], [event.bodies], [event.frames])
             self._finish(unit.video_id, [record], lambda: seen, last=record)
             return
-        write = partial(self._filing.write_unit, event, record, video.record.info if video else None)
+        write = partial(self._writer.write_unit, event, record, video.record.info if video else None)
         self._background.do(write, lambda _: self._settle(unit.video_id, record))
 
     def _tell(self, unit: Unit, report: UnitReport) -> None:
@@ -269,14 +272,14 @@ class Scanner:
     def _merge(self, video_id: str) -> None:
         """Finishes a video all of whose units are in the ledger."""
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
-        self._finish(video_id, units, partial(self._filing.read_units, video_id, units))
+        self._finish(video_id, units, partial(self._writer.read_units, video_id, units))
 
     def _finish(
-        self, video_id: str, units: list[UnitRecord], read: Callable[[], Seen], last: UnitRecord | None = None
+        self, video_id: str, units: list[UnitRecord], read: Callable[[], VideoResults], last: UnitRecord | None = None
     ) -> None:
         """Writes what all units of a video have seen; `last` is the one that the ledger does not have yet."""
         record = self._open.pop(video_id).record
-        write = partial(self._filing.write_video, record, units, read)
+        write = partial(self._writer.write_video, record, units, read)
         self._background.do(write, lambda ended: self._conclude(ended, last))
 
     def _conclude(self, ended: VideoRecord, last: UnitRecord | None) -> None:
@@ -290,7 +293,7 @@ class Scanner:
         self._observer.video_finished(ended.video_id, ended.state, ended.reason)
 
 
-def open_scanner(desk: Desk) -> Scanner:
+def open_scanner(context: RunContext) -> Scanner:
     """A scanner with a command's settings, networks and output folder."""
-    recipe = build_recipe(desk.config.scan, desk.networks, VERSION)
-    return Scanner(desk.out.index, desk.ledger, recipe, desk.observer)
+    settings = build_index_settings(context.config.scan, context.networks, VERSION)
+    return Scanner(context.out.index, context.ledger, settings, context.observer)

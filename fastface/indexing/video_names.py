@@ -8,10 +8,8 @@ from pathlib import Path
 
 from fastface.errors import InputError
 from fastface.index.records import VideoRecord
-from fastface.video.discover import Skipped, VideoFile, folded, marked
+from fastface.video.discover import Skipped, VideoFile, casefold_name, with_path_digest
 from fastface.video.fingerprint import content_digest, fingerprint
-
-__all__ = ["drop_copies", "settle_names"]
 
 
 def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> tuple[VideoFile, ...]:
@@ -25,15 +23,15 @@ def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> t
         known: The ledger's videos.
     """
     by_path = {record.path: record for record in known}
-    by_name = {folded(record.video_id): record for record in by_path.values()}
+    by_name = {casefold_name(record.video_id): record for record in by_path.values()}
     taken = set(by_name)
     there = {file.path for file in videos}
-    gone = {record.fingerprint: record for record in by_path.values() if _is_gone(record) and record.path not in there}
+    gone = {record.file_print: record for record in by_path.values() if _is_gone(record) and record.path not in there}
     settled = []
     for file in videos:
         name = by_path[file.path].video_id if file.path in by_path else _old_name(file, gone)
         name = name or _new_name(file, by_name, taken)
-        taken.add(folded(name))
+        taken.add(casefold_name(name))
         settled.append(replace(file, video_id=name))
     return tuple(settled)
 
@@ -63,12 +61,43 @@ def drop_copies(
             for alike in _sampled_alike(files, records):
                 originals |= _list_copies(alike)
     skipped = [
-        Skipped(file.path, f"the same film as {str(originals[file.path].path)!r}, which is searched once")
+        Skipped(
+            file.path,
+            f"the same film as {str(originals[file.path].path)!r}, which is searched once",
+            original=originals[file.path].path,
+        )
         for file in videos
         if file.path in originals
     ]
     kept = dict.fromkeys(originals.get(file.path, file) for file in videos)
     return tuple(kept), tuple(skipped)
+
+
+def list_waiting(
+    known: Iterable[VideoRecord], named: Iterable[VideoFile], settled: Iterable[VideoFile]
+) -> tuple[VideoFile, ...]:
+    """The videos that earlier scans were asked for and did not reach, and that are still there.
+
+    One whose name a video of this scan has got gets another, unless it seems to be a copy of that one.
+
+    Args:
+        known: The ledger's videos.
+        named: What the inputs of this scan name.
+        settled: The videos of this scan, under their names.
+    """
+    paths = {file.path for file in named}
+    taken = {casefold_name(file.video_id): file for file in settled}
+    waiting = []
+    for record in known:
+        if record.scan_key or record.path in paths or not os.path.lexists(record.path):
+            continue
+        name = record.video_id
+        if holder := taken.get(casefold_name(name)):
+            if _size(holder.path) == _size(record.path):
+                continue
+            name = with_path_digest(name, str(record.path))
+        waiting.append(VideoFile(record.path, name))
+    return tuple(waiting)
 
 
 def _sampled_alike(files: Sequence[VideoFile], records: Mapping[Path, VideoRecord]) -> Iterator[list[VideoFile]]:
@@ -78,8 +107,8 @@ def _sampled_alike(files: Sequence[VideoFile], records: Mapping[Path, VideoRecor
         try:
             status = file.path.stat()
             record = records.get(file.path)
-            is_known = record is not None and record.fingerprint.startswith(f"{status.st_size}-{status.st_mtime_ns}-")
-            found = record.fingerprint if record is not None and is_known else fingerprint(file.path)
+            is_known = record is not None and record.file_print.startswith(f"{status.st_size}-{status.st_mtime_ns}-")
+            found = record.file_print if record is not None and is_known else fingerprint(file.path)
         except (OSError, InputError):
             continue  # scanning it tells why
         groups.setdefault(found.rpartition("-")[2], []).append(file)
@@ -111,11 +140,11 @@ def _size(path: Path) -> int:
 
 def _new_name(file: VideoFile, by_name: dict[str, VideoRecord], taken: set[str]) -> str:
     name = file.video_id
-    while folded(name) in taken:
-        holder = by_name.get(folded(name))
+    while casefold_name(name) in taken:
+        holder = by_name.get(casefold_name(name))
         if holder is not None and _was_moved(holder, file):
             return holder.video_id
-        name = marked(name, str(file.path))
+        name = with_path_digest(name, str(file.path))
     return name
 
 
@@ -136,6 +165,6 @@ def _was_moved(record: VideoRecord, file: VideoFile) -> bool:
     if os.path.lexists(record.path):
         return False
     try:
-        return fingerprint(file.path) == record.fingerprint
+        return fingerprint(file.path) == record.file_print
     except InputError:
         return False

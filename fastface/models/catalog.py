@@ -8,20 +8,6 @@ from typing import Literal
 
 from fastface.impostors import ImpostorDistribution
 
-__all__ = [
-    "DEFAULT_THRESHOLDS",
-    "INSIGHTFACE_LICENCE",
-    "KNOWN_NETWORKS",
-    "PACKS",
-    "THRESHOLDS",
-    "UNKNOWN_LICENCE",
-    "KnownNetwork",
-    "NetworkKind",
-    "PublishedPack",
-    "Thresholds",
-    "preferred_packs",
-]
-
 NetworkKind = Literal["detector", "recogniser"]
 
 _RELEASE = "https://github.com/deepinsight/insightface/releases/download/v0.7"

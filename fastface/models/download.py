@@ -25,8 +25,6 @@ from fastface.models.catalog import KNOWN_NETWORKS, PACKS, PublishedPack
 from fastface.models.packs import FileCheck, verify
 from fastface.models.selection import data_folder
 
-__all__ = ["LICENCE_FILE", "Opener", "install", "licence_accepted", "published_pack"]
-
 LICENCE_FILE = "LICENCE.txt"
 """Beside the networks of an installed pack: the licence, and that it was accepted."""
 

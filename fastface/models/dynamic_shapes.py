@@ -6,8 +6,6 @@ import numpy as np
 
 from fastface.models.graph_edit import GraphEditor, infer_shapes
 
-__all__ = ["free_batch", "free_resizes"]
-
 
 def free_resizes(model: Any) -> None:
     """Gives every `Resize` to a fixed size the factor instead, so that the canvas may have any size."""

@@ -9,8 +9,6 @@ from typing import Literal
 from fastface.errors import FastfaceError
 from fastface.files import write_atomic
 
-__all__ = ["KIND_WORDS", "GraphFacts", "GraphKind", "PersonFamily", "note_facts", "noted_facts"]
-
 GraphKind = Literal["detector", "recogniser", "person", "unknown"]
 PersonFamily = Literal["yolo", "yolox"]
 """Layouts of networks that find persons; `graph_person` describes them."""

@@ -12,8 +12,6 @@ from fastface.errors import ConfigError, ModelError
 from fastface.files import atomic_path
 from fastface.models.facts import KIND_WORDS, GraphFacts, note_facts, noted_facts
 
-__all__ = ["inspect_graph", "prepare_detector", "prepare_person", "prepare_recogniser"]
-
 _Prepared = Literal["detector", "recogniser", "person"]
 
 REWRITE_VERSION = 2

@@ -25,8 +25,6 @@ from fastface.models.graph_edit import (
 )
 from fastface.models.graph_input import PICTURES, attach_picture_input
 
-__all__ = ["MAX_ROWS", "HeadLevel", "find_heads", "rewrite_detector"]
-
 MAX_ROWS = 1024
 """Rows K of the output at most. A face lights about five anchors at the usual threshold, so this is two hundred faces
 in one canvas; rows below the threshold are dropped by the caller."""
@@ -208,17 +206,17 @@ def _anchors(editor: GraphEditor, level: HeadLevel) -> str:
     grid = editor.add("Concat", editor.add("Slice", grid, begin, end), editor.constant([1], np.int64), axis=0)
     columns = []
     for axis, shape in ((3, [1, -1, 1, 1]), (2, [-1, 1, 1, 1])):
-        cells = editor.add("Range", *_find_range(editor, _side(editor, level.scores, axis), level.stride))
+        cells = _add_range(editor, _side(editor, level.scores, axis), level.stride)
         columns.append(editor.add("Expand", editor.add("Reshape", cells, editor.constant(shape, np.int64)), grid))
     columns.append(editor.add("Expand", editor.constant(level.stride, np.float32), grid))
     return editor.add("Reshape", editor.add("Concat", *columns, axis=3), editor.constant([-1, 3], np.int64))
 
 
-def _find_range(editor: GraphEditor, cells: str, stride: int) -> tuple[str, str, str]:
-    """Bounds of 0, stride, 2 × stride … for a number of cells."""
+def _add_range(editor: GraphEditor, cells: str, stride: int) -> str:
+    """Add 0, stride, 2 × stride … for a number of cells."""
     step = editor.constant(stride, np.float32)
     limit = editor.add("Mul", editor.add("Cast", cells, to=FLOAT), step)
-    return editor.constant(0, np.float32), limit, step
+    return editor.add("Range", editor.constant(0, np.float32), limit, step)
 
 
 def _side(editor: GraphEditor, tensor: str, axis: int, *, scalar: bool = True) -> str:

@@ -12,19 +12,6 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = [
-    "FLOAT",
-    "SCOPE",
-    "UINT8",
-    "GraphEditor",
-    "Shape",
-    "infer_shapes",
-    "network_inputs",
-    "read_constant",
-    "read_shape",
-    "tensor_info",
-]
-
 FLOAT = TensorProto.FLOAT
 UINT8 = TensorProto.UINT8
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from fastface.models.graph_edit import FLOAT, SCOPE, GraphEditor
 
-__all__ = ["PICTURES", "attach_picture_input"]
-
 PICTURES = f"{SCOPE}pictures"
 """Name of the one input: uint8 (N, H, W, 3), BGR."""
 

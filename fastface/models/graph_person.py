@@ -34,8 +34,6 @@ from fastface.models.graph_edit import (
 )
 from fastface.models.graph_input import PICTURES
 
-__all__ = ["find_family", "rewrite_person"]
-
 PERSONS = f"{SCOPE}persons"
 
 _STRIDES = (8, 16, 32)

@@ -14,8 +14,6 @@ from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, read
 from fastface.models.graph_person import find_family
 from fastface.types import ALIGNED_SIZE
 
-__all__ = ["judge_graph", "parse_graph"]
-
 _LEAST_OPSET = 11
 _LEAST_DIMENSION = 64
 

@@ -12,8 +12,6 @@ from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork
 from fastface.models.facts import GraphKind
 from fastface.models.graph import inspect_graph
 
-__all__ = ["FileCheck", "Network", "PackFolder", "find_packs", "how_to_replace", "read_network", "verify"]
-
 
 @dataclass(frozen=True, slots=True)
 class Network:

@@ -21,8 +21,6 @@ from fastface.models.catalog import (
 from fastface.models.facts import KIND_WORDS, GraphKind
 from fastface.models.packs import Network, PackFolder, find_packs, how_to_replace, read_network
 
-__all__ = ["PERSON_FOLDER", "ModelSet", "build_contract", "data_folder", "find_models", "places"]
-
 PERSON_FOLDER = "person"
 """Name of the folder beside the packs where person networks lie."""
 

@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.persons.colours import describe_colours
-from fastface.persons.yolo import PersonDetector, Persons
+from fastface.persons.yolo import PersonDetections, PersonDetector
 from fastface.types import Bodies, Geometry, Image
-
-__all__ = ["BodyFinder", "Instant"]
 
 PICTURE_HEIGHT = 160
 """Most rows of a small picture."""
@@ -24,7 +22,7 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
 
 @dataclass(frozen=True, slots=True)
-class Instant:
+class FrameTime:
     """When a frame is shown: its timestamp, seconds from the first frame; and whether pictures of it are taken."""
 
     pts: int
@@ -43,7 +41,7 @@ class BodyFinder:
         self.detector = detector
         self.seconds = 0.0
 
-    def find(self, canvases: npt.NDArray[np.uint8], geometry: Geometry, moments: Sequence[Instant]) -> Bodies:
+    def find(self, canvases: npt.NDArray[np.uint8], geometry: Geometry, moments: Sequence[FrameTime]) -> Bodies:
         """The persons of n frames.
 
         Args:
@@ -66,7 +64,7 @@ class BodyFinder:
         return Bodies.concatenate([Bodies.empty(), *found])
 
 
-def _bodies(picture: Image, persons: Persons, moment: Instant, geometry: Geometry) -> Bodies:
+def _bodies(picture: Image, persons: PersonDetections, moment: FrameTime, geometry: Geometry) -> Bodies:
     count, scale = len(persons), np.tile(np.array(geometry.canvas_to_display, np.float32), 2)
     jpeg = np.full(count, None, np.object_)
     if moment.is_pictured:

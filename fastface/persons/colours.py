@@ -6,8 +6,6 @@ import numpy.typing as npt
 
 from fastface.types import NUM_COLOURS, Image
 
-__all__ = ["describe_colours"]
-
 _SIDE = 16
 """Each half of a body is averaged to so many rows and columns of pixels."""
 

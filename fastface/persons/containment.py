@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from fastface.types import FloatArray, Size
 
-__all__ = ["Body", "estimate_body", "locate_body", "match_faces", "match_person"]
-
 LEAST_SHARE = 0.7
 """Smallest share of a face's area in the box of its person. Boxes are cut at the hair and at a tilted head."""
 

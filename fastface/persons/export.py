@@ -12,12 +12,11 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from fastface.distribution import describe_install
 from fastface.errors import ConfigError, ModelError
 from fastface.files import atomic_path
 from fastface.models.graph import inspect_graph
 from fastface.models.selection import PERSON_FOLDER
-
-__all__ = ["SIDES", "export_person", "exported_path"]
 
 SIDES = "a multiple of 32 from 64 to 2048"
 """What the canvas' side may be: the largest stride is 32."""
@@ -43,7 +42,7 @@ def exported_path(weights: Path, folder: Path, size: int) -> Path:
     if weights.suffix != ".pt" or not weights.is_file():
         raise ModelError(f"no weights {str(weights)!r}: name a .pt file on this machine; nothing is downloaded")
     if find_spec("ultralytics") is None:
-        raise ModelError("ultralytics is not installed; install it: pip install 'fastface[person]'")
+        raise ModelError(f"ultralytics is not installed; {describe_install('person')}")
     return folder / PERSON_FOLDER / f"{weights.stem}.onnx"
 
 

@@ -9,8 +9,6 @@ import numpy.typing as npt
 from fastface.models.facts import PersonFamily
 from fastface.types import Image
 
-__all__ = ["Placement", "place"]
-
 _GREY = 114
 """What both families were shown around a picture."""
 

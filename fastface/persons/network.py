@@ -7,8 +7,6 @@ from fastface.backends import ShapeRange
 from fastface.models.facts import PersonFamily
 from fastface.types import Size
 
-__all__ = ["BATCH", "PersonNetwork"]
-
 BATCH = 8
 """Most pictures that the network sees at once."""
 

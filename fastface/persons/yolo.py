@@ -17,8 +17,6 @@ from fastface.persons.network import BATCH, PersonNetwork
 from fastface.suppression import suppress
 from fastface.types import FloatArray, Image
 
-__all__ = ["NMS_IOU", "PERSON_THRESHOLD", "PersonDetector", "Persons", "open_person_detector"]
-
 PERSON_THRESHOLD = 0.3
 """Smallest score of a person: YOLOX's demonstration has 0.3, ultralytics 0.25."""
 
@@ -28,7 +26,7 @@ suppression. With 0.65 there were a tenth more boxes, and no more of 96 faces in
 
 
 @dataclass(frozen=True, slots=True)
-class Persons:
+class PersonDetections:
     """The persons of one picture, one row a person, by falling score.
 
     Attributes:
@@ -67,7 +65,7 @@ class PersonDetector:
         takes_one = session.input_shape[0] == 1 and not session.per_picture
         self.batch = 1 if takes_one else batch
 
-    def detect(self, pictures: Sequence[Image]) -> list[Persons]:
+    def detect(self, pictures: Sequence[Image]) -> list[PersonDetections]:
         """The persons of each picture.
 
         Args:
@@ -76,23 +74,23 @@ class PersonDetector:
         Raises:
             BackendError: The runtime failed.
         """
-        found: list[Persons] = []
+        found: list[PersonDetections] = []
         for begin in range(0, len(pictures), self.batch):
             found += self._detect(pictures[begin : begin + self.batch])
         return found
 
-    def _detect(self, pictures: Sequence[Image]) -> list[Persons]:
+    def _detect(self, pictures: Sequence[Image]) -> list[PersonDetections]:
         width, height = self.network.canvas
         canvases = np.empty((len(pictures), height, width, 3), np.uint8)
         pairs = zip(pictures, canvases, strict=True)
         placements = [place(picture, canvas, self.network.family) for picture, canvas in pairs]
-        (rows,) = self.session.run(canvases)
+        (rows,) = self.session.infer(canvases)
         return [
-            self._keep(Persons(placement.in_picture(of_one[:, 1:]), of_one[:, 0]), picture)
+            self._keep(PersonDetections(placement.in_picture(of_one[:, 1:]), of_one[:, 0]), picture)
             for picture, placement, of_one in zip(pictures, placements, rows, strict=True)
         ]
 
-    def _keep(self, candidates: Persons, picture: Image) -> Persons:
+    def _keep(self, candidates: PersonDetections, picture: Image) -> PersonDetections:
         """The rows that show a person, one a person."""
         # NaN compares false, so a row of a broken network is dropped here.
         good = (candidates.person_score >= self.person_threshold) & np.isfinite(candidates.boxes).all(axis=1)
@@ -101,7 +99,7 @@ class PersonDetector:
         height, width = picture.shape[:2]
         boxes = np.clip(persons.boxes, 0, np.array([width, height] * 2, np.float32))
         inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        return Persons(boxes[inside], persons.person_score[inside])
+        return PersonDetections(boxes[inside], persons.person_score[inside])
 
 
 def open_person_detector(

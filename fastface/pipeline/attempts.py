@@ -9,11 +9,9 @@ from typing import TypeVar
 import numpy as np
 
 from fastface.pipeline.events import UnitScanned
-from fastface.pipeline.messages import Filled, Inferred, UnitDecoded
-from fastface.types import SIGNATURE_SIZE, Bodies, FacePictures, Faces, SampledFrames, Unit, VideoInfo
+from fastface.pipeline.messages import Inferred, SlotFilled, UnitDecoded
+from fastface.types import SIGNATURE_SIZE, Bodies, Faces, SampledFrames, Thumbnails, Unit, VideoInfo
 from fastface.video.discover import VideoFile
-
-__all__ = ["QUARANTINE_BLAME", "Batch", "ProbeWork", "UnitWork", "may_lease", "rate_blame"]
 
 _FAULT_BLAME = 4
 _KILL_BLAME = 1
@@ -87,7 +85,7 @@ class UnitWork:
     blame: int = 0
     decoded: UnitDecoded | None = None
     faces: dict[int, Faces] = field(default_factory=dict)
-    portraits: dict[int, FacePictures] = field(default_factory=dict)
+    portraits: dict[int, Thumbnails] = field(default_factory=dict)
     due: list[int] = field(default_factory=list)
     bodies: dict[int, Bodies] = field(default_factory=dict)
     frames: dict[int, SampledFrames] = field(default_factory=dict)
@@ -124,7 +122,7 @@ class UnitWork:
         self.frames[sequence] = _join_frames(batch.filled)
         self.faces[sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
         if batch.portraits:
-            self.portraits[sequence] = _join(batch.portraits, FacePictures.empty())
+            self.portraits[sequence] = _join(batch.portraits, Thumbnails.empty())
         self.due += [batch.filled.pts[frame] for frame in batch.filled.faces_due]
         if batch.bodies:
             self.bodies[sequence] = _join(batch.bodies, Bodies.empty())
@@ -151,7 +149,7 @@ class UnitWork:
             repeated=self.repeated,
             quarantined=self.quarantined,
             seconds=dict(self.seconds),
-            portraits=_join(self.portraits, FacePictures.empty()),
+            portraits=_join(self.portraits, Thumbnails.empty()),
             due=np.array(sorted(self.due), np.int64),
             bodies=_join(self.bodies, Bodies.empty()),
             frames=_join(self.frames, SampledFrames.empty()),
@@ -160,7 +158,7 @@ class UnitWork:
         )
 
 
-_Kind = TypeVar("_Kind", Faces, FacePictures, Bodies, SampledFrames)
+_Kind = TypeVar("_Kind", Faces, Thumbnails, Bodies, SampledFrames)
 
 
 def _join(parts: dict[int, _Kind], nothing: _Kind) -> _Kind:
@@ -170,7 +168,7 @@ def _join(parts: dict[int, _Kind], nothing: _Kind) -> _Kind:
     return type(nothing).concatenate(in_order)
 
 
-def _join_frames(filled: Filled) -> SampledFrames:
+def _join_frames(filled: SlotFilled) -> SampledFrames:
     """The frames of a batch, searched or given up."""
     return SampledFrames(
         time=np.array(filled.times, np.float64),
@@ -199,11 +197,11 @@ class Batch:
     """
 
     number: int
-    filled: Filled
+    filled: SlotFilled
     todo: deque[tuple[int, int]]
     blame: int = 0
     parts: dict[int, Faces] = field(default_factory=dict)
-    portraits: dict[int, FacePictures] = field(default_factory=dict)
+    portraits: dict[int, Thumbnails] = field(default_factory=dict)
     bodies: dict[int, Bodies] = field(default_factory=dict)
     quarantined: int = 0
     abandoned: bool = False
@@ -226,9 +224,7 @@ class Batch:
             self.parts[first] = Faces.empty(dimension)
             self.blame = QUARANTINE_BLAME - _FAULT_BLAME
 
-    def take(
-        self, first: int, faces: Faces, portraits: FacePictures | None = None, bodies: Bodies | None = None
-    ) -> None:
+    def take(self, first: int, faces: Faces, portraits: Thumbnails | None = None, bodies: Bodies | None = None) -> None:
         """A worker has searched `todo[0]`."""
         assert self.todo[0][0] == first, (self.todo, first)
         _, count = self.todo.popleft()

@@ -5,9 +5,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from fastface.backends import DeviceInfo, EngineNote, ShapeRange, build_engine, engine_note
-from fastface.pipeline.task_pool import serve_errands
-
-__all__ = ["EngineJob", "serve"]
+from fastface.pipeline.task_pool import serve_tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class EngineJob:
 
 def serve(connection: Connection, _descriptor: int, _settings: None) -> None:
     """The life of the building process; called by `process.child_main` in the child."""
-    serve_errands(connection, _build)
+    serve_tasks(connection, _build)
 
 
 def _build(job: EngineJob) -> EngineNote:

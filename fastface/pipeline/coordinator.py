@@ -16,31 +16,29 @@ from typing import Self
 
 from fastface.faces.succession import max_gap_seconds
 from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, may_lease, rate_blame
-from fastface.pipeline.events import ChildLost, Event, Moved, UnitLost, VideoProbed, VideoRefused
+from fastface.pipeline.events import Event, ProcessExited, Progress, UnitLost, VideoProbed, VideoRefused
 from fastface.pipeline.messages import (
     CancelUnit,
     DecoderSettings,
     DecodeUnit,
     Failed,
-    Filled,
     Grant,
-    Infer,
+    InferFrames,
     Inferred,
     Probed,
     ProbeRefused,
     ProbeVideo,
     Ready,
+    SlotFilled,
     UnitDecoded,
     UnitRefused,
     WorkerSettings,
 )
-from fastface.pipeline.process_pool import Crew, CrewSizes, Member, stop_all
+from fastface.pipeline.process_pool import PooledProcess, PoolSizes, ProcessPool, stop_all
 from fastface.pipeline.ring import Ring
 from fastface.pipeline.slots import SlotState, SlotTable
 from fastface.types import Unit, VideoInfo
 from fastface.video.discover import VideoFile
-
-__all__ = ["Coordinator"]
 
 _GRANTS_AHEAD = 2
 _LEASES_AHEAD = 2
@@ -66,7 +64,7 @@ class Coordinator:
         self,
         decoder: DecoderSettings,
         worker: WorkerSettings,
-        sizes: CrewSizes,
+        sizes: PoolSizes,
         interrupted: Callable[[], object] = lambda: False,
     ) -> None:
         self._ring: Ring | None = None
@@ -76,8 +74,8 @@ class Coordinator:
         self._has_portraits = decoder.portraits
         self._period = float(decoder.sampling.period or 0)
         self._interrupted = interrupted
-        self.decoders = Crew("decoder", "fastface.pipeline.decoder:serve", sizes.decoders, decoder)
-        self.workers = Crew("worker", "fastface.pipeline.inference.worker:serve", sizes.workers, worker)
+        self.decoders = ProcessPool("decoder", "fastface.pipeline.decoder:serve", sizes.decoders, decoder)
+        self.workers = ProcessPool("worker", "fastface.pipeline.inference.worker:serve", sizes.workers, worker)
         self._probes: deque[ProbeWork] = deque()
         self._units: deque[UnitWork] = deque()
         self._active: dict[int, UnitWork] = {}
@@ -163,7 +161,7 @@ class Coordinator:
                 if worker.ready and self._ready and may_lease(worker.tasks, self._ready[0], ahead):
                     self._lease(worker, self._ready.popleft())
 
-    def _employ(self, decoder: Member) -> None:
+    def _employ(self, decoder: PooledProcess) -> None:
         """Units go before probes: results come early, and few videos are open at a time."""
         if self._drain_until is not None:
             return
@@ -175,7 +173,7 @@ class Coordinator:
             probe = self._probes.popleft()
             self._assign(decoder, probe, ProbeVideo(probe.file))
 
-    def _grant(self, decoder: Member, ahead: int) -> None:
+    def _grant(self, decoder: PooledProcess, ahead: int) -> None:
         decoding = decoder.tasks and isinstance(decoder.tasks[0], UnitWork)
         if not decoding or self._slots.granted_to(decoder.name) >= ahead:
             return
@@ -183,14 +181,14 @@ class Coordinator:
         if granted is not None:
             decoder.child.send(Grant(*granted))
 
-    def _lease(self, worker: Member, batch: Batch) -> None:
+    def _lease(self, worker: PooledProcess, batch: Batch) -> None:
         filled = batch.filled
         self._slots.lease(filled.slot, worker.name)
         first, frames = batch.todo[0]
         span = (first, frames, filled.pts, filled.times, filled.faces_due, filled.bodies_due)
         work = self._active[filled.work]
         is_sparse = not work.unit.dense  # the sparse look at a stretch has found the bodies, and taken the pictures
-        task = Infer(
+        task = InferFrames(
             batch.number,
             filled.slot,
             filled.geometry,
@@ -205,7 +203,7 @@ class Coordinator:
         )
         self._assign(worker, batch, task)
 
-    def _assign(self, member: Member, task: object, message: object) -> None:
+    def _assign(self, member: PooledProcess, task: object, message: object) -> None:
         if not member.tasks:
             member.heard = monotonic()
         member.tasks.append(task)
@@ -215,19 +213,19 @@ class Coordinator:
 
     def listen(self) -> None:
         """Wait a moment for messages of the children and take them; `events` yields what follows from them."""
-        speakers = {m.child.connection: (crew, m) for crew in (self.decoders, self.workers) for m in crew.members}
+        speakers = {m.child.connection: (pool, m) for pool in (self.decoders, self.workers) for m in pool.members}
         for connection in wait(list(speakers), _TICK_SECONDS):
-            crew, member = speakers[connection]  # type: ignore[index]
+            pool, member = speakers[connection]  # type: ignore[index]
             message = member.heard_message()
             if message is None:
-                self._bury(crew, member)
+                self._bury(pool, member)
             else:
-                self._hear(crew, member, message)
+                self._hear(pool, member, message)
 
-    def _hear(self, crew: Crew, member: Member, message: object) -> None:
+    def _hear(self, pool: ProcessPool, member: PooledProcess, message: object) -> None:
         match message:
             case Ready():
-                self._events.extend(crew.is_ready(member, message.notes))
+                self._events.extend(pool.is_ready(member, message.notes))
             case Failed():
                 member.last_words = message
             case Probed():
@@ -236,7 +234,7 @@ class Coordinator:
             case ProbeRefused():
                 member.tasks.popleft()
                 self._events.append(VideoRefused(message.file, message.state, message.reason))
-            case Filled():
+            case SlotFilled():
                 self._handle_filled(member, message)
             case UnitDecoded() if message.work in self._active:
                 member.tasks.popleft()
@@ -249,7 +247,7 @@ class Coordinator:
             case Inferred():
                 self._handle_inferred(member, message)
 
-    def _handle_filled(self, decoder: Member, message: Filled) -> None:
+    def _handle_filled(self, decoder: PooledProcess, message: SlotFilled) -> None:
         self._slots.fill(message.slot, message.generation, decoder.name)
         if message.work not in self._active:
             self._slots.free(message.slot)  # it crossed with the cancellation
@@ -258,7 +256,7 @@ class Coordinator:
         self._batches[batch.number] = batch
         self._ready.append(batch)
 
-    def _handle_inferred(self, worker: Member, message: Inferred) -> None:
+    def _handle_inferred(self, worker: PooledProcess, message: Inferred) -> None:
         batch = worker.tasks.popleft()
         assert isinstance(batch, Batch)
         assert batch.number == message.batch
@@ -269,7 +267,7 @@ class Coordinator:
         batch.take(message.first, message.faces, message.portraits, message.bodies)
         work = self._active[batch.filled.work]
         work.heard(message)
-        self._events.append(Moved(work.unit, work.advance(batch.filled.times[-1]), len(message.faces)))
+        self._events.append(Progress(work.unit, work.advance(batch.filled.times[-1]), len(message.faces)))
         self._continue(batch)
 
     def _continue(self, batch: Batch) -> None:
@@ -299,13 +297,13 @@ class Coordinator:
             if not (waits_for_slot and self._slots.granted_to(member.name) == 0):
                 member.end_if_stalled(_STALL_SECONDS)
 
-    def _bury(self, crew: Crew, member: Member) -> None:
-        status = crew.replace(member)
+    def _bury(self, pool: ProcessPool, member: PooledProcess) -> None:
+        status = pool.replace(member)
         self._slots.reclaim(member.name)
         reason = member.last_words.reason if member.last_words else f"it was ended (status {status})"
-        self._events.append(ChildLost(member.name, status, reason))
+        self._events.append(ProcessExited(member.name, status, reason))
         blame = rate_blame(status, member.ended_for_stalling)
-        if crew is self.workers:
+        if pool is self.workers:
             self._mourn_worker(member, blame)
         for task in member.tasks:
             if isinstance(task, UnitWork):
@@ -313,7 +311,7 @@ class Coordinator:
             elif isinstance(task, ProbeWork):
                 self._retry_probe(task, blame, reason)
 
-    def _mourn_worker(self, worker: Member, blame: int) -> None:
+    def _mourn_worker(self, worker: PooledProcess, blame: int) -> None:
         """Its batches still lie in the ring: they go to another worker. Any may be to blame: see `may_lease`."""
         for batch in [task for task in reversed(worker.tasks) if isinstance(task, Batch)]:
             batch.worker_died(blame, self._dimension)

@@ -19,18 +19,18 @@ from fastface.pipeline.messages import (
     CancelUnit,
     DecoderSettings,
     DecodeUnit,
-    Filled,
     Grant,
     Probed,
     ProbeRefused,
     ProbeVideo,
     Ready,
+    SlotFilled,
     Stop,
     UnitDecoded,
     UnitRefused,
 )
-from fastface.pipeline.portraits import BODY_GAP, FACE_GAP, PortraitClock
-from fastface.pipeline.process import Heartbeat
+from fastface.pipeline.portrait_taker import BODY_GAP, FACE_GAP, PortraitClock
+from fastface.pipeline.process import HeartbeatTimer
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry, VideoInfo
 from fastface.video.decode import open_source
@@ -41,8 +41,6 @@ from fastface.video.frames.planes import PlaneWriter
 from fastface.video.frames.signature import compute_signature
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
-
-__all__ = ["serve"]
 
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """The C library's way to give free memory back to the system; not every one has it."""
@@ -115,7 +113,7 @@ class _Decoder:
         self._settings = settings
         self._grants: deque[Grant] = deque()
         self._stopped = False
-        self.is_alive = Heartbeat(connection)
+        self.is_alive = HeartbeatTimer(connection)
 
     def loop(self) -> None:
         """Do work until the stop message."""
@@ -262,7 +260,7 @@ class _UnitJob:
 
     def _send_batch(self, batch: _Batch) -> None:
         grant = batch.grant
-        message = Filled(
+        message = SlotFilled(
             work=self._task.work,
             sequence=self._sequence,
             slot=grant.slot,

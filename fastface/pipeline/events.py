@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types import Bodies, FacePictures, Faces, SampledFrames, Unit, VideoInfo
+from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
-
-__all__ = ["ChildLost", "ChildNote", "Event", "Moved", "UnitLost", "UnitScanned", "VideoProbed", "VideoRefused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class UnitScanned:
     repeated: int
     quarantined: int
     seconds: dict[str, float] = field(default_factory=dict)
-    portraits: FacePictures = field(default_factory=FacePictures.empty)
+    portraits: Thumbnails = field(default_factory=Thumbnails.empty)
     due: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     blurred: int = 0
     unsharp: int = 0
@@ -77,7 +75,7 @@ class UnitLost:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Progress:
     """For progress bars: so many more seconds of a unit were searched, and so many faces found in them."""
 
     unit: Unit
@@ -86,7 +84,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class ChildLost:
+class ProcessExited:
     """A child process died and was replaced."""
 
     name: str
@@ -95,11 +93,11 @@ class ChildLost:
 
 
 @dataclass(frozen=True, slots=True)
-class ChildNote:
+class ProcessNote:
     """Note of a child at its start."""
 
     name: str
     text: str
 
 
-Event = ChildNote | VideoProbed | VideoRefused | UnitScanned | UnitLost | Moved | ChildLost
+Event = ProcessNote | VideoProbed | VideoRefused | UnitScanned | UnitLost | Progress | ProcessExited

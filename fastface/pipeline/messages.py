@@ -12,7 +12,7 @@ from typing import Literal
 from fastface.backends import DeviceInfo, Precision
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
-from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Looks, Sampling, Size, Unit, VideoInfo
+from fastface.types import BlurGate, Bodies, Faces, Geometry, Sampling, SecondLooks, Size, Thumbnails, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
 
@@ -79,20 +79,20 @@ class WorkerSettings:
     gate: BlurGate | None = None
     persons: PersonNetwork | None = None
     cards: tuple[DeviceInfo, ...] = ()
-    looks: Looks = field(default_factory=Looks)
+    looks: SecondLooks = field(default_factory=SecondLooks)
     clear_score: float | None = None
     precisions: Precisions | None = None
 
-    def device_of(self, role: Role) -> DeviceInfo:
+    def network_device(self, role: Role) -> DeviceInfo:
         """The device, with the precision of one of the networks."""
-        return device_of(self.device, self.precisions, role)
+        return with_network_precision(self.device, self.precisions, role)
 
     def at(self, place: int) -> "WorkerSettings":
         """The settings of the worker at a place of the crew."""
         return replace(self, device=self.cards[place % len(self.cards)]) if self.cards else self
 
 
-def device_of(device: DeviceInfo, precisions: Precisions | None, role: Role) -> DeviceInfo:
+def with_network_precision(device: DeviceInfo, precisions: Precisions | None, role: Role) -> DeviceInfo:
     """A device with the precision of one of the networks.
 
     TensorRT keeps the one aimed at: it is part of what an engine is found by, and a note beside the engine says in
@@ -140,7 +140,7 @@ class CancelUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class Infer:
+class InferFrames:
     """Find and embed the faces of frames `first … first + count` of a slot's batch.
 
     Where `portraits` are wanted, faces are pictured by `faces.portraits.choose_portraits`, which is given the frames
@@ -218,7 +218,7 @@ class ProbeRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class SlotFilled:
     """A slot holds a batch of a unit.
 
     Frame i of it has `pts[i]` and `times[i]` seconds from the first frame, and looks like row i of `signatures`, which
@@ -240,7 +240,7 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
-class Alive:
+class Heartbeat:
     """A sign of life during long work."""
 
 
@@ -280,7 +280,7 @@ class Inferred:
     faces: Faces
     seconds: dict[str, float]
     repeated: int
-    portraits: FacePictures = field(default_factory=FacePictures.empty)
+    portraits: Thumbnails = field(default_factory=Thumbnails.empty)
     blurred: int = 0
     unsharp: int = 0
     bodies: Bodies = field(default_factory=Bodies.empty)

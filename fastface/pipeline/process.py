@@ -26,9 +26,7 @@ from typing import Any
 
 from fastface.errors import DeviceLostError, FastfaceError
 from fastface.failpoints import fail_point
-from fastface.pipeline.messages import Alive, Failed
-
-__all__ = ["Child", "Heartbeat", "die_with_parent"]
+from fastface.pipeline.messages import Failed, Heartbeat
 
 _PR_SET_PDEATHSIG = 1
 _HEARTBEAT_SECONDS = 1.0
@@ -118,7 +116,7 @@ child_main(sys.argv[2:])
 """
 
 
-class Heartbeat:
+class HeartbeatTimer:
     """Report progress of a child's long work to the parent, now and then."""
 
     def __init__(self, connection: Connection) -> None:
@@ -130,7 +128,7 @@ class Heartbeat:
         now = monotonic()
         if now - self._last > _HEARTBEAT_SECONDS:
             self._last = now
-            self._connection.send(Alive())
+            self._connection.send(Heartbeat())
 
 
 def die_with_parent(parent: int) -> None:

@@ -7,11 +7,9 @@ from time import monotonic
 from typing import Protocol, Self, runtime_checkable
 
 from fastface.errors import BackendError, ModelError, SpaceError, WorkerError
-from fastface.pipeline.events import ChildNote
+from fastface.pipeline.events import ProcessNote
 from fastface.pipeline.messages import Failed, Stop
 from fastface.pipeline.process import Child
-
-__all__ = ["Crew", "CrewSizes", "Member", "Placed", "stop_all"]
 
 _STARTS_TO_GIVE_UP = 3
 """Members that give up in a row before they are ready: the role cannot work on this machine."""
@@ -26,7 +24,7 @@ _TRANSLATED = {error.__name__: error for error in (BackendError, ModelError, Spa
 
 
 @dataclass(frozen=True, slots=True)
-class CrewSizes:
+class PoolSizes:
     """How many processes of each role."""
 
     decoders: int
@@ -34,7 +32,7 @@ class CrewSizes:
 
 
 @runtime_checkable
-class Placed(Protocol):
+class DeviceSettings(Protocol):
     """Settings that are not the same for all members."""
 
     def at(self, place: int) -> Self:
@@ -43,7 +41,7 @@ class Placed(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class PooledProcess:
     """A living child, its place in the crew, and what it has been given, in the order in which it does it."""
 
     child: Child
@@ -75,19 +73,19 @@ class Member:
             self.child.kill()
 
 
-class Crew:
+class ProcessPool:
     """All members of a role.
 
     Args:
         role: For people and for logs, as `decoder`.
         serve: `package.module:function` of the child.
         size: How many members.
-        settings: Their first message; each gets its own if they are `Placed`.
+        settings: Their first message; each gets its own if they are `DeviceSettings`.
     """
 
     def __init__(self, role: str, serve: str, size: int, settings: object) -> None:
         self.role = role
-        self.members: list[Member] = []
+        self.members: list[PooledProcess] = []
         self._serve = serve
         self._size = size
         self._settings = settings
@@ -107,13 +105,13 @@ class Crew:
             if place not in taken:
                 self._start_one(place)
 
-    def is_ready(self, member: Member, notes: Iterable[str] = ()) -> list[ChildNote]:
+    def is_ready(self, member: PooledProcess, notes: Iterable[str] = ()) -> list[ProcessNote]:
         """A member has said that it takes work, and these notes: gives them as events."""
         member.ready = True
         self._failed_starts = 0
-        return [ChildNote(member.name, note) for note in notes]
+        return [ProcessNote(member.name, note) for note in notes]
 
-    def replace(self, member: Member) -> int:
+    def replace(self, member: PooledProcess) -> int:
         """Reaps a dead member and starts another. Gives the dead one's exit status.
 
         Raises:
@@ -135,11 +133,11 @@ class Crew:
     def _start_one(self, place: int) -> None:
         self._started += 1
         name = f"{self.role} {self._started}"
-        settings = self._settings.at(place) if isinstance(self._settings, Placed) else self._settings
-        self.members.append(Member(Child(name, self._serve, settings, self._descriptor), place))
+        settings = self._settings.at(place) if isinstance(self._settings, DeviceSettings) else self._settings
+        self.members.append(PooledProcess(Child(name, self._serve, settings, self._descriptor), place))
 
 
-def stop_all(members: list[Member], timeout_seconds: float) -> None:
+def stop_all(members: list[PooledProcess], timeout_seconds: float) -> None:
     """Asks all to stop, and kills those that have not ended at one deadline for all; those still loading, at once."""
     deadline = monotonic() + timeout_seconds
     for member in members:

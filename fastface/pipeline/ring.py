@@ -26,8 +26,6 @@ import numpy.typing as npt
 from fastface.errors import SpaceError
 from fastface.types import Geometry, Size
 
-__all__ = ["Ring", "RingShape", "available_bytes", "capacity"]
-
 _PAGE = mmap.PAGESIZE
 _FULL_HD, _USUAL_CANVAS = (1920, 1080), (640, 384)
 _LARGEST_STORED, _LARGEST_CANVAS = (4096, 2304), (640, 640)

@@ -4,8 +4,6 @@ from fastface.backends import ShapeRange
 from fastface.types import ALIGNED_SIZE, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
-__all__ = ["GPU_CHUNK", "detector_shapes", "recogniser_shapes"]
-
 GPU_CHUNK = 32
 """Faces embedded at once on a card."""
 

@@ -12,8 +12,6 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["SlotState", "SlotTable"]
-
 
 class SlotState(Enum):
     """State of a slot."""

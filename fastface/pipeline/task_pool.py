@@ -12,9 +12,7 @@ from typing import Any
 
 from fastface.errors import DeviceLostError, FastfaceError, InterruptError
 from fastface.pipeline.messages import Failed, Ready, Stop
-from fastface.pipeline.process_pool import Crew, Member, stop_all
-
-__all__ = ["Errand", "Refused", "run_errands", "serve_errands"]
+from fastface.pipeline.process_pool import PooledProcess, ProcessPool, stop_all
 
 _STALL_SECONDS = 300.0
 _STOP_SECONDS = 3.0
@@ -22,7 +20,7 @@ _TICK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class Task:
     """A numbered task on its way to a child, or its result on the way back."""
 
     number: int
@@ -30,14 +28,14 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class TaskFailed:
     """An errand without a result: the child said why, or died."""
 
     reason: str
     kind: str = "WorkerError"
 
 
-def serve_errands(connection: Connection, do: Callable[[Any], Any]) -> None:
+def serve_tasks(connection: Connection, do: Callable[[Any], Any]) -> None:
     """The life of a child that does errands: `do(task)` gives the result, or raises a FastfaceError."""
     connection.send(Ready())
     while not isinstance(message := connection.recv(), Stop):
@@ -46,19 +44,22 @@ def serve_errands(connection: Connection, do: Callable[[Any], Any]) -> None:
         except DeviceLostError:
             raise  # only another process can go on
         except FastfaceError as error:
-            result = Refused(str(error), type(error).__name__)
-        connection.send(Errand(message.number, result))
+            result = TaskFailed(str(error), type(error).__name__)
+        connection.send(Task(message.number, result))
 
 
-def run_errands(
-    crew: Crew, tasks: Iterable[Any], interrupted: Callable[[], int | None], stall_seconds: float = _STALL_SECONDS
+def run_tasks(
+    pool: ProcessPool,
+    tasks: Iterable[Any],
+    interrupted: Callable[[], int | None],
+    stall_seconds: float = _STALL_SECONDS,
 ) -> Generator[tuple[Any, Any], None, None]:
-    """Does all tasks, `crew`-size at a time, and yields (task, result or `Refused`) as they are done.
+    """Does all tasks, `pool`-size at a time, and yields (task, result or `TaskFailed`) as they are done.
 
     A caller that may stop before the end closes it, so that the children are stopped.
 
     Args:
-        crew: The children, not started yet.
+        pool: The children, not started yet.
         tasks: Each is sent to one child. They are taken one by one, when a child is free.
         interrupted: Asked twice a second; gives the number of a signal that came.
         stall_seconds: Longest time that a child says nothing of its errand before it is ended.
@@ -67,26 +68,26 @@ def run_errands(
         InterruptError: `interrupted()` gave a signal number.
         BackendError, ModelError, WorkerError: The children cannot start on this machine.
     """
-    errands = map(Errand, count(), tasks)
+    errands = map(Task, count(), tasks)
     if (first := next(errands, None)) is None:
         return
     waiting = chain((first,), errands)
     try:
-        crew.start()
+        pool.start()
         is_all_given = False
-        while not is_all_given or any(member.tasks for member in crew.members):
+        while not is_all_given or any(member.tasks for member in pool.members):
             if signal_number := interrupted():
                 raise InterruptError(signal_number)
-            is_all_given = is_all_given or _hand_out(crew, waiting)
-            yield from _listen(crew, stall_seconds)
+            is_all_given = is_all_given or _hand_out(pool, waiting)
+            yield from _listen(pool, stall_seconds)
     finally:
-        stop_all(crew.members, _STOP_SECONDS)
-        crew.members.clear()
+        stop_all(pool.members, _STOP_SECONDS)
+        pool.members.clear()
 
 
-def _hand_out(crew: Crew, waiting: Iterator[Errand]) -> bool:
+def _hand_out(pool: ProcessPool, waiting: Iterator[Task]) -> bool:
     """Gives each free child an errand; whether there are no more."""
-    for member in crew.members:
+    for member in pool.members:
         if member.ready and not member.tasks:
             errand = next(waiting, None)
             if errand is None:
@@ -96,26 +97,26 @@ def _hand_out(crew: Crew, waiting: Iterator[Errand]) -> bool:
     return False
 
 
-def _listen(crew: Crew, stall_seconds: float) -> Iterator[tuple[Any, Any]]:
-    speakers = {member.child.connection: member for member in crew.members}
+def _listen(pool: ProcessPool, stall_seconds: float) -> Iterator[tuple[Any, Any]]:
+    speakers = {member.child.connection: member for member in pool.members}
     for connection in wait(list(speakers), _TICK_SECONDS):
         member = speakers[connection]  # type: ignore[index]
         message = member.heard_message()
         match message:
             case None:
-                yield from _lost(crew, member)
+                yield from _lost(pool, member)
             case Ready():
-                crew.is_ready(member)
+                pool.is_ready(member)
             case Failed():
                 member.last_words = message
-            case Errand():
+            case Task():
                 yield member.tasks.popleft().content, message.content  # type: ignore[attr-defined]
-    for member in crew.members:
+    for member in pool.members:
         member.end_if_stalled(stall_seconds)
 
 
-def _lost(crew: Crew, member: Member) -> Iterator[tuple[Any, Any]]:
-    status = crew.replace(member)
+def _lost(pool: ProcessPool, member: PooledProcess) -> Iterator[tuple[Any, Any]]:
+    status = pool.replace(member)
     reason = member.last_words.reason if member.last_words else f"its process was ended (status {status})"
     for errand in member.tasks:
-        yield errand.content, Refused(reason)  # type: ignore[attr-defined]
+        yield errand.content, TaskFailed(reason)  # type: ignore[attr-defined]

@@ -9,20 +9,8 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fastface.errors import ConfigError
-from fastface.review.estimates import Answered
+from fastface.review.estimates import AnsweredMoment
 from fastface.review.sampling import Role, Stratum
-
-__all__ = [
-    "AuditAnswers",
-    "AuditItem",
-    "AuditSample",
-    "DrawnStratum",
-    "LeftOut",
-    "answered_moments",
-    "item_id",
-    "read_answers",
-    "read_sample",
-]
 
 _Place = Field(ge=0)
 
@@ -145,11 +133,11 @@ def read_answers(path: Path, sample: AuditSample) -> AuditAnswers:
     return found
 
 
-def answered_moments(sample: AuditSample, answers: AuditAnswers) -> list[Answered]:
+def answered_moments(sample: AuditSample, answers: AuditAnswers) -> list[AnsweredMoment]:
     """The moments that were answered with certainty."""
     items = {item.id: item for item in sample.items}
     return [
-        Answered(items[one.id].stratum, items[one.id].period, frozenset(number - 1 for number in one.persons))
+        AnsweredMoment(items[one.id].stratum, items[one.id].period, frozenset(number - 1 for number in one.persons))
         for one in answers.answers
         if not one.unsure
     ]

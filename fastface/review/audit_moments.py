@@ -25,21 +25,18 @@ from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import text_cell
 from fastface.review.sampling import Role
-from fastface.runtime.scan_key import read_sampling
+from fastface.runtime.index_settings import read_sampling
 from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Faces, VideoInfo
-from fastface.types.faces import Rows
+from fastface.types.faces import RowTable
 from fastface.video.clock import UNKNOWN_RATE
-
-__all__ = ["Answer", "EmptyCells", "Moments", "VideoMoments", "read_answer", "read_moments"]
-
 
 Key = tuple[Role, str, int | None]
 """Role, kind and target of a stratum."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moments(Rows):
+class Moments(RowTable):
     """Moments of one video: (n,) pts, (n,) seconds, (n, 4) boxes with NaN where there is none."""
 
     pts: npt.NDArray[np.int64]
@@ -69,7 +66,7 @@ class NearRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LastAnswer:
     """The last answer of an output folder.
 
     Attributes:
@@ -142,7 +139,7 @@ class VideoMoments:
         return self.empty.moments + len(np.unique(self.seen.pts))
 
 
-def read_answer(out: Path, ledger: Ledger) -> Answer:
+def read_answer(out: Path, ledger: Ledger) -> LastAnswer:
     """Reads run.json, hits.csv and review.csv.
 
     Raises:
@@ -183,7 +180,7 @@ def read_answer(out: Path, ledger: Ledger) -> Answer:
         units = [(unit.key, unit.sampled, unit.faces) for unit in ledger.units(record.video_id).values()]
         facts = [record.video_id, record.fingerprint, record.scan_key, record.state, units]
         digest.update(repr(facts).encode("utf-8", "surrogatepass"))
-    return Answer(targets, hits, near, recogniser, digest.hexdigest()[:32])
+    return LastAnswer(targets, hits, near, recogniser, digest.hexdigest()[:32])
 
 
 def _rows(text: bytes) -> Iterable[dict[str, str]]:
@@ -209,7 +206,7 @@ def _near_rows(rows: Iterable[dict[str, str]], places: Mapping[str, int]) -> dic
     return found
 
 
-def read_moments(root: Path, ledger: Ledger, answer: Answer) -> list[VideoMoments]:
+def read_moments(root: Path, ledger: Ledger, answer: LastAnswer) -> list[VideoMoments]:
     """Reads the moments of every video that was asked, by name.
 
     Raises:
@@ -233,7 +230,7 @@ def read_moments(root: Path, ledger: Ledger, answer: Answer) -> list[VideoMoment
 
 
 def _video_moments(
-    record: VideoRecord, info: VideoInfo, index: VideoIndex, units: Sequence[UnitRecord], answer: Answer
+    record: VideoRecord, info: VideoInfo, index: VideoIndex, units: Sequence[UnitRecord], answer: LastAnswer
 ) -> VideoMoments:
     sampling = read_sampling(index.metadata())
     frame = 1 / (info.rate or UNKNOWN_RATE)
@@ -349,7 +346,7 @@ def _no_boxes(count: int) -> npt.NDArray[np.float32]:
 def _empty_cells(
     info: VideoInfo, units: Sequence[UnitRecord], samples: Moments, size: Fraction, *, by_keyframes: bool
 ) -> EmptyCells:
-    cells = [int(info.time_of(pts) // size) for pts in samples.pts.tolist()]
+    cells = [int(info.frame_time(pts) // size) for pts in samples.pts.tolist()]
     taken = np.unique(np.array(cells, np.int64))
     scanned = [unit for unit in units if not unit.dense]
     length = info.duration or sum((unit.covered for unit in scanned), Fraction(0))

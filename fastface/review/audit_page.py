@@ -11,8 +11,6 @@ from pathlib import Path
 from fastface.export.tables.html_page import shown_text, to_json, write_page
 from fastface.review.audit_files import AuditSample
 
-__all__ = ["MomentPicture", "write_audit_page"]
-
 
 @dataclass(frozen=True, slots=True)
 class MomentPicture:

@@ -16,17 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from fastface.review.intervals import Estimate, Sampled, add_estimates, estimate_share, share_of_sum
+from fastface.review.intervals import AnsweredStratum, Estimate, add_estimates, estimate_share, share_of_sum
 from fastface.review.sampling import Role, Stratum
-
-__all__ = ["Answered", "AuditEstimates", "Scores", "ScreenTime", "estimate_audit"]
 
 _BY_FACE: tuple[Role, ...] = ("hit", "near", "face")
 _UNFOUND: tuple[Role, ...] = ("near", "face", "beside", "empty")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredMoment:
     """A moment that was answered.
 
     Attributes:
@@ -96,10 +94,10 @@ class AuditEstimates:
     targets: tuple[Scores, ...]
 
 
-_Value = Callable[[Stratum, Answered], float]
+_Value = Callable[[Stratum, AnsweredMoment], float]
 
 
-def estimate_audit(strata: Sequence[Stratum], answered: Sequence[Answered], num_targets: int) -> AuditEstimates:
+def estimate_audit(strata: Sequence[Stratum], answered: Sequence[AnsweredMoment], num_targets: int) -> AuditEstimates:
     """The estimates of an audit.
 
     Args:
@@ -116,33 +114,33 @@ def estimate_audit(strata: Sequence[Stratum], answered: Sequence[Answered], num_
 class _Table:
     """The answered moments by stratum."""
 
-    def __init__(self, strata: Sequence[Stratum], answered: Sequence[Answered]) -> None:
+    def __init__(self, strata: Sequence[Stratum], answered: Sequence[AnsweredMoment]) -> None:
         self._strata = strata
-        self._answered: list[list[Answered]] = [[] for _ in strata]
+        self._answered: list[list[AnsweredMoment]] = [[] for _ in strata]
         for one in answered:
             self._answered[one.stratum].append(one)
 
     def scores(self, meant: frozenset[int]) -> Scores:
         """The scores of the targets that are meant."""
 
-        def is_right(stratum: Stratum, one: Answered) -> float:
+        def is_right(stratum: Stratum, one: AnsweredMoment) -> float:
             return float(stratum.target in one.persons)
 
-        def num_missed(stratum: Stratum, one: Answered) -> float:
+        def num_missed(stratum: Stratum, one: AnsweredMoment) -> float:
             said = stratum.target if stratum.role == "hit" else None
             return float(len((one.persons & meant) - {said}))
 
         own = [one for one in self._strata if one.role == "hit" and one.target in meant]
         reported = sum(one.seconds for one in own)
         precision = self._share(own, is_right)
-        found = precision.scaled(reported)
+        found = precision.times(reported)
         by_role: dict[Role, list[Stratum]] = {
             role: [one for one in self._strata if one.role == role] for role in _UNFOUND
         }
         # A hit's own target is not missed there; any other may be the one that it shows.
         by_role["hit"] = [one for one in self._strata if one.role == "hit" and meant - {one.target}]
         missed = {
-            role: self._share(part, num_missed, is_rare=True).scaled(sum(one.seconds for one in part))
+            role: self._share(part, num_missed, is_rare=True).times(sum(one.seconds for one in part))
             for role, part in by_role.items()
             if part
         }
@@ -161,9 +159,9 @@ class _Table:
     def _share(self, strata: Sequence[Stratum], value: _Value, *, is_rare: bool = False) -> Estimate:
         return estimate_share([self._sample(one, value) for one in strata], is_rare=is_rare)
 
-    def _sample(self, stratum: Stratum, value: _Value) -> Sampled:
+    def _sample(self, stratum: Stratum, value: _Value) -> AnsweredStratum:
         answered = self._answered[self._strata.index(stratum)]
-        return Sampled(
+        return AnsweredStratum(
             moments=stratum.moments,
             seconds=stratum.seconds,
             periods=np.array([one.period for one in answered], np.float64),

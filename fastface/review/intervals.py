@@ -26,8 +26,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Estimate", "Sampled", "add_estimates", "estimate_share", "share_of_sum", "wilson", "wilson_rare"]
-
 _Z = 1.959963984540054
 """Quantile of the normal distribution for intervals of 95 %."""
 
@@ -56,13 +54,13 @@ class Estimate:
     low: float
     high: float
 
-    def scaled(self, factor: float) -> Self:
+    def times(self, factor: float) -> Self:
         """The estimate times a number that is known."""
         return type(self)(self.value * factor, self.low * factor, self.high * factor)
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class AnsweredStratum:
     """The answered moments of one stratum.
 
     Attributes:
@@ -104,7 +102,7 @@ def wilson_rare(share: float, count: float) -> Estimate:
     return Estimate(share, min(found.low, low), found.high)
 
 
-def estimate_share(strata: Sequence[Sampled], *, is_rare: bool = False) -> Estimate:
+def estimate_share(strata: Sequence[AnsweredStratum], *, is_rare: bool = False) -> Estimate:
     """The mean value of all moments of some strata, weighted by the seconds that they stand for.
 
     A stratum without an answer is taken to be like the others; if none has one, nothing is known: 0, from 0 to 1.
@@ -134,7 +132,7 @@ def estimate_share(strata: Sequence[Sampled], *, is_rare: bool = False) -> Estim
     sizes = [1 / squares if squares > 0 else math.inf]
     if variance > 0 and len(answered) > 1:  # of one stratum, Kish's is the count itself
         sizes.append(mean * (1 - mean) / variance)
-    return (wilson_rare if is_rare else wilson)(mean, min(sizes)).scaled(largest)
+    return (wilson_rare if is_rare else wilson)(mean, min(sizes)).times(largest)
 
 
 def add_estimates(parts: Sequence[Estimate]) -> Estimate:

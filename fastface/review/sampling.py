@@ -17,8 +17,6 @@ import numpy.typing as npt
 
 from fastface.errors import ConfigError
 
-__all__ = ["Role", "Stratum", "allocate", "choose_rows", "stream"]
-
 Role = Literal["hit", "near", "face", "beside", "empty"]
 """`hit`: a reported hit. `near`: a face of a near miss (review.csv). `face`: any other face that is no hit. `beside`: a
 sample with faces or hits, asked for persons who have none of them. `empty`: a sample with neither."""

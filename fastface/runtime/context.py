@@ -3,55 +3,56 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from fastface.config import Config
+from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.names import pluralize
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.event_log import journal
+from fastface.runtime.event_log import open_event_log
 from fastface.runtime.networks import Networks, thresholds
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 from fastface.runtime.remarks import describe_video
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.runtime.run_report import VideoOutcome
-from fastface.runtime.shutdown import Interruption, interruptible
+from fastface.runtime.shutdown import StopRequest, interruptible
+from fastface.runtime.stand_ins import put_stand_ins
 from fastface.video.discover import VideoFile
-
-__all__ = ["VERSION", "Desk", "open_desk"]
-
-VERSION = version("fastface")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RunContext:
     """One command's hold on one output folder."""
 
     config: Config
     out: OutputFolder
     ledger: Ledger
     networks: Networks
-    limits: Limits
+    limits: MatchThresholds
     layout: Layout
     observer: Observer
-    interruption: Interruption
+    interruption: StopRequest
 
     def records(self) -> list[VideoRecord]:
         """The ledger's videos, by name."""
         return self.ledger.videos()
 
-    def answered(self) -> list[VideoRecord]:
+    def answered_records(self) -> list[VideoRecord]:
         """Those of them whose index is whole and current."""
         return [record for record in self.records() if record.state != "scanning"]
 
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
         """How each video ended, as the ledger has it."""
-        return tuple(_outcome(record, list(self.ledger.units(record.video_id).values())) for record in records)
+        fresh = self.config.run.fresh
+        return tuple(
+            _outcome(record, list(self.ledger.units(record.video_id).values()), fresh=fresh) for record in records
+        )
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
         """How each of these videos ended, by name; a video that was not reached is included."""
@@ -69,15 +70,33 @@ class Desk:
         for record in self.ledger.videos():
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
-        for path in self.ledger.exports():
-            if path.partition("/")[0] == EARLIER:
-                continue
+        for path in _list_exports(self.ledger):
             (self.out.root / path).unlink(missing_ok=True)
             self.ledger.forget_export(path)
 
 
+def describe_fresh(ledger: Ledger, videos: Sequence[VideoFile]) -> str:
+    """Describe what `--fresh` removes and scans again; empty if there is nothing to remove."""
+    known = {record.path for record in ledger.videos() if record.scan_key}
+    num_files = len(_list_exports(ledger))
+    if not known and not num_files:
+        return ""
+    text = (
+        f"--fresh removes the index of {pluralize(len(known), 'video')} and {pluralize(num_files, 'exported file')}, "
+        f"then scans {pluralize(len(videos), 'video')}. "
+    )
+    if num_others := len(known - {file.path for file in videos}):
+        text += f"Not among the inputs, so not scanned again: {pluralize(num_others, 'video')}. "
+    return f"{text}To keep all and continue, run the same command without --fresh."
+
+
+def _list_exports(ledger: Ledger) -> list[str]:
+    """The exported files, but for those of answers to earlier questions."""
+    return [path for path in ledger.exports() if path.partition("/")[0] != EARLIER]
+
+
 @contextmanager
-def open_desk(config: Config, out: Path, observer: Observer, command: str) -> Iterator[Desk]:
+def open_context(config: Config, out: Path, observer: Observer, command: str) -> Iterator[RunContext]:
     """Locks OUT and opens everything, in the order in which it is cheapest to fail.
 
     Raises:
@@ -85,10 +104,10 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
         InterruptError: The user stopped the command.
     """
     folder = OutputFolder(out)
-    with folder.locked():
+    with folder.hold_lock():
         try:
-            with _open_desk(config, folder, observer, command) as desk:
-                yield desk
+            with _open_context(config, folder, observer, command) as context:
+                yield context
         except (ConfigError, ModelError, BackendError):
             if not _is_begun(folder):
                 folder.remove_if_made()
@@ -96,14 +115,14 @@ def open_desk(config: Config, out: Path, observer: Observer, command: str) -> It
 
 
 @contextmanager
-def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[Desk]:
+def _open_context(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[RunContext]:
     with (
-        journal(folder.log, observer, VERSION, command) as told,
+        open_event_log(folder.log, observer, VERSION, command) as told,
         interruptible(config.run.seconds_left()) as interruption,
         Ledger(folder.ledger) as ledger,
     ):
         networks = ready_networks(config, told.note, interruption)
-        desk = Desk(
+        context = RunContext(
             config=config,
             out=folder,
             ledger=ledger,
@@ -113,7 +132,9 @@ def _open_desk(config: Config, folder: OutputFolder, observer: Observer, command
             observer=told,
             interruption=interruption,
         )
-        yield desk
+        for gone, record in put_stand_ins(ledger):
+            told.note(f"{record.video_id}: {str(gone)!r} is gone; its copy {str(record.path)!r} takes its place")
+        yield context
 
 
 def _is_begun(folder: OutputFolder) -> bool:
@@ -126,7 +147,7 @@ def _name(record: VideoRecord) -> str:
     return record.video_id
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
+def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> VideoOutcome:
     seconds: dict[str, float] = {}
     for unit in units:
         for stage, spent in unit.seconds.items():
@@ -134,7 +155,8 @@ def _outcome(record: VideoRecord, units: list[UnitRecord]) -> VideoOutcome:
     duration = record.info.duration if record.info is not None else None
     cancelled = record.state == "scanning"
     if cancelled:
-        reason = "not reached before the run ended; run the same command without --fresh to continue"
+        command = "the same command without --fresh" if fresh else "the same command"
+        reason = f"not reached before the run ended; run {command} to continue"
         record = replace(record, state="cancelled", reason=reason)
     sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
     return VideoOutcome(

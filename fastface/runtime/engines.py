@@ -9,14 +9,12 @@ from fastface.backends import EngineNote, ShapeRange
 from fastface.config import Config
 from fastface.errors import BackendError, SpaceError, WorkerError
 from fastface.pipeline.building import EngineJob
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
-from fastface.pipeline.task_pool import Refused, run_errands
+from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.networks import Networks, open_networks, usual_canvas
 from fastface.runtime.precisions import engine_precisions, require_agreement, settle_precisions, uses_persons
 from fastface.runtime.resources import choose_layout, num_cores
-
-__all__ = ["BuiltEngine", "build_engines", "engine_jobs", "preview_networks", "ready_networks"]
 
 _STALL_SECONDS = 4 * 3600.0
 """TensorRT says nothing while it builds: minutes as a rule, an hour on a small card that is busy besides."""
@@ -150,12 +148,12 @@ def build_engines(jobs: Iterable[EngineJob], note: Note, interrupted: Interrupte
 
 
 def _build(job: EngineJob, interrupted: Interrupted) -> EngineNote:
-    crew = Crew("builder", "fastface.pipeline.building:serve", 1, None)
-    with closing(run_errands(crew, [job], interrupted, _STALL_SECONDS)) as results:
+    pool = ProcessPool("builder", "fastface.pipeline.building:serve", 1, None)
+    with closing(run_tasks(pool, [job], interrupted, _STALL_SECONDS)) as results:
         for _, result in results:
             if isinstance(result, EngineNote):
                 return result
-            assert isinstance(result, Refused), result
+            assert isinstance(result, TaskFailed), result
             if result.kind == SpaceError.__name__:
                 raise SpaceError(result.reason)
             raise BackendError(

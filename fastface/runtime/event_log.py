@@ -20,10 +20,8 @@ from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.resources import Layout
 
-__all__ = ["Journal", "journal"]
 
-
-class Journal(Observer):
+class EventLog(Observer):
     """Log the important events, and pass all of them on to another observer.
 
     Args:
@@ -63,13 +61,13 @@ class Journal(Observer):
         """Not written down."""
         self._inner.video_kept(video_id)
 
-    def moved(self, video_id: str, seconds: float, faces: int) -> None:
+    def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
         """Not written down."""
-        self._inner.moved(video_id, seconds, faces)
+        self._inner.add_progress(video_id, seconds, faces)
 
-    def found(self, video_id: str, hits: int) -> None:
+    def add_hits(self, video_id: str, hits: int) -> None:
         """Not written down."""
-        self._inner.found(video_id, hits)
+        self._inner.add_hits(video_id, hits)
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
         """Writes a video's final state."""
@@ -87,8 +85,8 @@ class Journal(Observer):
 
 
 @contextmanager
-def journal(path: Path, inner: Observer, version: str, command: str) -> Iterator[Journal]:
-    """The journal of one command, from its begin to its end; made if it is not there (0600).
+def open_event_log(path: Path, inner: Observer, version: str, command: str) -> Iterator[EventLog]:
+    """The event log of one command, from its begin to its end; made if it is not there (0600).
 
     Args:
         path: The file.
@@ -106,7 +104,7 @@ def journal(path: Path, inner: Observer, version: str, command: str) -> Iterator
     except OSError as error:
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}; remove it") from error
     try:
-        kept = Journal(descriptor, path, inner)
+        kept = EventLog(descriptor, path, inner)
         kept.write("run", command=command, version=version, process=os.getpid())
         try:
             yield kept

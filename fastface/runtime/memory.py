@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-__all__ = ["tree_memory"]
-
 
 def tree_memory(pid: int) -> int:
     """Bytes of a process and its children. Memory that several share is counted once (PSS).

@@ -8,7 +8,7 @@ import platformdirs
 from fastface.backends import DeviceInfo, resolve_device, select_device
 from fastface.config import Config, ScanConfig
 from fastface.errors import ConfigError, ModelError
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
 from fastface.models.packs import Network
 from fastface.models.selection import ModelSet, build_contract, find_models
@@ -16,15 +16,6 @@ from fastface.persons.network import PersonNetwork
 from fastface.pipeline.messages import Precisions
 from fastface.types import Size
 from fastface.video.frames.canvas import USUAL_CANVAS
-
-__all__ = [
-    "Networks",
-    "cache_folder",
-    "open_networks",
-    "require_persons",
-    "thresholds",
-    "usual_canvas",
-]
 
 _FREE_PERSON_CANVAS = (640, 640)
 """Canvas of a person network that takes any: what YOLO is trained with."""
@@ -145,7 +136,7 @@ def usual_canvas(scan: ScanConfig) -> Size:
     return USUAL_CANVAS if scan.det_size == "auto" else scan.det_size
 
 
-def thresholds(config: Config, models: ModelSet) -> Limits:
+def thresholds(config: Config, models: ModelSet) -> MatchThresholds:
     """The thresholds of single faces: of the settings, or those that the catalog has for the recogniser.
 
     The rule for whole tracks needs the archive: see `search.archive_survey`.
@@ -161,4 +152,4 @@ def thresholds(config: Config, models: ModelSet) -> Limits:
     leave = default_exit if leave is None else leave
     if leave > enter:
         raise ConfigError(f"--exit-threshold: {leave} is above the threshold, {enter}")
-    return Limits(enter, leave, config.match.margin)
+    return MatchThresholds(enter, leave, config.match.margin)

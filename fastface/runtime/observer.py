@@ -10,13 +10,11 @@ from typing import Any
 from tqdm import tqdm
 
 from fastface.index.video_state import describe_state
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import describe_device, describe_precisions
 from fastface.runtime.progress import ScanProgress, VideoProgress
 from fastface.runtime.resources import Layout
-
-__all__ = ["BarObserver", "Observer"]
 
 _BAR = "{desc} {percentage:3.0f}% |{bar}| {unit}"
 _NO_BAR = "{desc} {unit}"
@@ -52,10 +50,10 @@ class Observer:
     def video_kept(self, video_id: str) -> None:
         """A video is in the index already."""
 
-    def moved(self, video_id: str, seconds: float, faces: int) -> None:
+    def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
         """So many more seconds of a video were scanned, and so many faces found in them."""
 
-    def found(self, video_id: str, hits: int) -> None:
+    def add_hits(self, video_id: str, hits: int) -> None:
         """So many more hits were found in a video. A few more may come when whole tracks are looked at."""
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
@@ -95,7 +93,7 @@ class BarObserver(Observer):
         self.note(f"precision: {describe_precisions(networks)}")
         ring = layout.ring.total_bytes >> 20
         self.note(
-            f"processes: {counted(sizes.decoders, 'decoder')}, {counted(sizes.workers, 'worker')}, "
+            f"processes: {pluralize(sizes.decoders, 'decoder')}, {pluralize(sizes.workers, 'worker')}, "
             f"batches of {layout.ring.batch}, ring {ring} MiB"
         )
 
@@ -126,20 +124,20 @@ class BarObserver(Observer):
         """Counts a video that is in the index already."""
         self._progress.num_kept += 1
 
-    def moved(self, video_id: str, seconds: float, faces: int) -> None:
+    def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
         """Moves a video's bar, whichever of its units was decoded."""
         video, bar = self._progress.videos.get(video_id), self._bars.get(video_id)
         if video is None or bar is None:
             return
         video.done += seconds
         video.faces += faces
-        counts = [counted(video.faces, "face")] + ([] if video.hits is None else [counted(video.hits, "hit")])
+        counts = [pluralize(video.faces, "face")] + ([] if video.hits is None else [pluralize(video.hits, "hit")])
         length = "" if video.duration is None else f" of {video.duration:.0f}"
         bar.unit = f"{video.done:.0f}{length} s, {', '.join(counts)}"
         bar.update(seconds if bar.total is None else min(seconds, bar.total - bar.n))
         self._show()
 
-    def found(self, video_id: str, hits: int) -> None:
+    def add_hits(self, video_id: str, hits: int) -> None:
         """Counts hits, shown with the next move of the bar."""
         video = self._progress.videos.get(video_id)
         if video is not None:

@@ -14,18 +14,6 @@ from fastface.files import private_folder, remove_parts, space_checked
 from fastface.index.ledger import Ledger
 from fastface.video.discover import Discovery, discover
 
-__all__ = [
-    "EARLIER",
-    "OutputFolder",
-    "check_writable",
-    "discover_inputs",
-    "find_holder",
-    "nearest",
-    "require_free",
-    "require_index",
-]
-
-
 EARLIER = "earlier"
 """Folder below OUT of the answers to earlier questions."""
 
@@ -59,7 +47,7 @@ class OutputFolder:
         return path.relative_to(self.root).as_posix()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def hold_lock(self) -> Iterator[None]:
         """Holds OUT for this process, and removes what a killed run left half-written.
 
         The lock is the kernel's: it goes with the process, however that ends.
@@ -110,6 +98,17 @@ class OutputFolder:
         for folder in (self.index, *self._made):
             with suppress(OSError):  # something else is in it, or it is gone
                 folder.rmdir()
+
+
+def in_answer(path: str) -> str:
+    """The path of an export below its answer: that of the last question, or of an earlier one."""
+    return path.split("/", 2)[2] if path.startswith(f"{EARLIER}/") else path
+
+
+def list_answers(out: Path) -> list[Path]:
+    """The folders of all answers in an output folder: the folder itself, and those of earlier questions."""
+    earlier = out / EARLIER
+    return [out, *(sorted(path for path in earlier.iterdir() if path.is_dir()) if earlier.is_dir() else ())]
 
 
 def discover_inputs(inputs: Sequence[str], out: Path) -> Discovery:

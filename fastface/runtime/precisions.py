@@ -12,17 +12,6 @@ from fastface.pipeline.messages import Precisions
 from fastface.runtime.networks import Networks, cache_folder, open_networks, usual_canvas
 from fastface.types import ALIGNED_SIZE
 
-__all__ = [
-    "describe_device",
-    "describe_networks",
-    "describe_precisions",
-    "engine_precisions",
-    "network_precisions",
-    "require_agreement",
-    "settle_precisions",
-    "uses_persons",
-]
-
 _Named = tuple[str, Path, tuple[int, int]]  # the network's name, its graph, (height, width) of its usual picture
 
 

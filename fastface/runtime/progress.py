@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from time import monotonic
 
-__all__ = ["ScanProgress", "VideoProgress", "clock_text"]
-
 _LEAST_SECONDS = 2.0
 """Of work before the time that is left can be estimated."""
 

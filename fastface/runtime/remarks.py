@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from fastface.index.records import VideoRecord
-from fastface.names import counted
+from fastface.names import pluralize
 from fastface.types import VideoInfo
 from fastface.video.discover import LeftOut
-
-__all__ = ["describe_left_out", "describe_video"]
 
 _MOST_SIZES = 4
 
@@ -35,7 +33,7 @@ def _remarks(info: VideoInfo, state: str) -> Iterator[str]:
     elif info.is_counted and info.codec != "images":
         yield f"times are counted: it holds none, and its header says {_rate(info)} frames a second"
     if info.num_other_films > 0:
-        others = counted(info.num_other_films, "more stream")
+        others = pluralize(info.num_other_films, "more stream")
         yield f"it holds {others} of video, not searched: cut out each to search it"
     if info.other_sizes:
         sizes = ", ".join(f"{width}x{height}" for width, height in (info.size, *info.other_sizes)[:_MOST_SIZES])
@@ -56,11 +54,10 @@ def _rate(info: VideoInfo) -> str:
 def _no_face(sampled: int, *, is_film: bool) -> str:
     """Remark on a video or folder in which no face was found."""
     if not is_film:
-        return (
-            f"no face was found in {counted(sampled, 'picture')}; a smaller --det-threshold or scan.min_face finds more"
-        )
+        pictures = pluralize(sampled, "picture")
+        return f"no face was found in {pictures}; a smaller --det-threshold or scan.min_face finds more"
     advice = "try a larger --det-size for small faces, a smaller --det-threshold, or more --sample-fps"
-    return f"no face was found in {counted(sampled, 'frame')}; if there are some, {advice}"
+    return f"no face was found in {pluralize(sampled, 'frame')}; if there are some, {advice}"
 
 
 def describe_left_out(left_out: Sequence[LeftOut]) -> str:

@@ -7,10 +7,8 @@ from pathlib import Path
 from fastface.backends import DeviceInfo
 from fastface.config import ScanConfig
 from fastface.errors import ConfigError
-from fastface.pipeline.process_pool import CrewSizes
+from fastface.pipeline.process_pool import PoolSizes
 from fastface.pipeline.ring import RingShape
-
-__all__ = ["Layout", "choose_layout", "num_cores"]
 
 _BATCH_CPU = 4
 _BATCH_GPU = 32
@@ -30,7 +28,7 @@ class Layout:
     """
 
     ring: RingShape
-    sizes: CrewSizes
+    sizes: PoolSizes
     decoder_threads: int
     worker_threads: int
 
@@ -79,4 +77,4 @@ def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> L
             f"of {batch}; give at least {needed}"
         )
     threads = max(1, min(_WORKER_THREADS, cores // workers))
-    return Layout(ring, CrewSizes(decoders, workers), decoder_threads=1, worker_threads=threads)
+    return Layout(ring, PoolSizes(decoders, workers), decoder_threads=1, worker_threads=threads)

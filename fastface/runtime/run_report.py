@@ -1,26 +1,24 @@
 """Results of the commands: typed for Python, and as the report in run.json."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from fastface.config import Config
+from fastface.distribution import VERSION
 from fastface.files import write_atomic
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.packs import Network
-from fastface.names import shortened, valid_text
+from fastface.names import shorten_lines, valid_text
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import network_precisions
 from fastface.types import Gallery, SpanRow
 from fastface.video.discover import LeftOut, Skipped, VideoFile
-
-__all__ = ["Counts", "EnrollResult", "RunResult", "VideoOutcome", "write_run_json"]
 
 RUN_SCHEMA_VERSION = 1
 
@@ -75,12 +73,18 @@ class VideoOutcome:
     remark: str = ""
     player_offset: float = 0.0
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether frames of it were searched and are part of answers: not of one that failed or was not reached."""
+        return self.inferred > 0 and self.state != "cancelled"
+
 
 @dataclass(slots=True)
 class Counts:
     """Totals of a run. `sampled = inferred + quarantined`, always."""
 
-    videos: int = 0
+    videos: int = 0  # all that were asked for
+    searched: int = 0  # of these, videos of which frames were searched
     sampled: int = 0
     inferred: int = 0
     repeated: int = 0
@@ -115,6 +119,7 @@ class RunResult:
         scanned: Names of the videos that this command has scanned, to whatever end.
         hits: {(video, label): rows of hits.csv}; only those with any.
         num_near_misses: Rows of review.csv.
+        more_files: Files and folders below `out` that are written beside the answer: of `pick` the bank, for example.
         started: When the command began.
         seconds: How long it took.
         phases: Seconds of each part of it.
@@ -136,9 +141,10 @@ class RunResult:
     scanned: frozenset[str] = frozenset()
     hits: dict[tuple[str, str], int] = field(default_factory=dict)
     num_near_misses: int = 0
+    more_files: tuple[str, ...] = ()
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
-    limits: Limits | None = None
+    limits: MatchThresholds | None = None
     phases: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -168,7 +174,7 @@ class EnrollResult:
     report: tuple[str, ...]
 
 
-def write_run_json(result: RunResult, networks: Networks, limits: Limits, config: Config) -> None:
+def write_run_json(result: RunResult, networks: Networks, limits: MatchThresholds, config: Config) -> None:
     """Writes OUT/run.json.
 
     Raises:
@@ -179,7 +185,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
     report = {
         "schema_version": RUN_SCHEMA_VERSION,
         "command": result.command,
-        "version": version("fastface"),
+        "version": VERSION,
         "started": result.started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(result.seconds, 3),
@@ -202,7 +208,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "thresholds": asdict(limits),
         "counts": asdict(result.counts),
         "targets": [valid_text(label) for label in result.targets],
-        "remarks": [valid_text(line) for line in shortened(result.remarks, _MOST_REMARKS)],
+        "remarks": [valid_text(line) for line in shorten_lines(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
         "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
         "left_out": [{"reason": item.reason, "count": item.count} for item in result.left_out],
@@ -210,6 +216,33 @@ def write_run_json(result: RunResult, networks: Networks, limits: Limits, config
         "config": _shown_config(config),
     }
     write_atomic(result.out / "run.json", json.dumps(report, indent=2) + "\n")
+
+
+def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str, int]) -> None:
+    """Removes videos from a run.json that is there, with what it says of them; its totals become those of the rest.
+
+    Args:
+        path: The file.
+        videos: Names of the videos in OUT.
+        tables: What the tables of the answer hold now, by the names of `Counts`.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    report = json.loads(path.read_text(encoding="utf-8"))
+    rest = [video for video in report["videos"] if video["id"] not in videos]
+    if len(rest) == len(report["videos"]):
+        return
+    report["videos"] = rest
+    sums = ("sampled", "inferred", "repeated", "blurred", "unsharp", "quarantined", "faces")
+    totals = {name: sum(video[name] for video in rest) for name in sums}
+    num_searched = sum(video["inferred"] > 0 and video["state"] != "cancelled" for video in rest)
+    report["counts"] |= {"videos": len(rest), "searched": num_searched, **totals, "embeddings": totals["faces"]}
+    report["counts"] |= tables
+    starts = tuple(start for name in videos for start in (f"{name}: ", f"{name} ", f"clips/{name}/"))
+    for key in ("remarks", "export_failures"):
+        report[key] = [line for line in report[key] if not line.startswith(starts)]
+    write_atomic(path, json.dumps(report, indent=2) + "\n")
 
 
 def _network_object(network: Network, networks: Networks) -> dict[str, object]:

@@ -13,8 +13,6 @@ from fastface.config import Config
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 
-__all__ = ["read_remembered", "remember_settings"]
-
 _SCHEMA_VERSION = 1
 _EXPORT = ("export", "spans", "body")
 _CUSTOM = "custom"

@@ -11,12 +11,10 @@ from types import FrameType
 
 from fastface.errors import InterruptError
 
-__all__ = ["Interruption", "interruptible"]
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interruption:
+class StopRequest:
     """End of a run on request. Call it for the signal's number, or None.
 
     Args:
@@ -53,13 +51,13 @@ class Interruption:
 
 
 @contextmanager
-def interruptible(seconds: float | None = None) -> Iterator[Interruption]:
+def interruptible(seconds: float | None = None) -> Iterator[StopRequest]:
     """Installs the handlers for as long as the context lasts. Main thread only; elsewhere signals stay as they are.
 
     Args:
-        seconds: See `Interruption`.
+        seconds: See `StopRequest`.
     """
-    interruption = Interruption(seconds)
+    interruption = StopRequest(seconds)
     try:
         previous = {number: signal.signal(number, interruption.handle) for number in _SIGNALS}
     except ValueError:  # not the main thread

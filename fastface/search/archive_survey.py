@@ -5,28 +5,27 @@ target (`gallery.track_voting.Cohort`), and from the films in which the targets 
 are read before the first one is answered; no pixel is.
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from fastface.config import Config
+from fastface.csv_cells import Cells, pixels_cell, score_cell, seconds_cell, write_csv
 from fastface.gallery.decision import decide_tracks
-from fastface.gallery.growth import Grower, GrowthRule
+from fastface.gallery.growth import GalleryGrower, GrowthRule
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Pairs, TrackRule
+from fastface.gallery.thresholds import ComparisonCounts, TrackRule
 from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.impostors import ImpostorDistribution
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.names import counted
-from fastface.runtime.context import Desk
-from fastface.search.growth_table import is_growth, write_growth
-from fastface.search.searcher import Finder, open_finder
-from fastface.types import Gallery
-
-__all__ = ["build_rule", "forget_growth", "observe_archive", "survey"]
+from fastface.names import pluralize, text_cell
+from fastface.runtime.context import RunContext
+from fastface.search.searcher import Searcher, open_searcher
+from fastface.types import Gallery, GrownReference
 
 _TABLE = "bank_growth.csv"
 
@@ -42,11 +41,11 @@ _LEAST_SHOWN = 0.001
 """Expected number of false tracks below which the number itself says nothing more."""
 
 
-def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord]) -> Finder:
+def survey(context: RunContext, references: ReferenceSet, records: Iterable[VideoRecord]) -> Searcher:
     """The finder for a gallery, with thresholds that suit the archive and references out of its films.
 
     Args:
-        desk: The command's.
+        context: The command's.
         references: The photos' own.
         records: All videos that will be searched.
 
@@ -54,50 +53,60 @@ def survey(desk: Desk, references: ReferenceSet, records: Iterable[VideoRecord])
         InterruptError: The user stopped it.
         SpaceError: No space is left.
     """
-    config, usual = desk.config, desk.networks.models.thresholds.impostors
-    finder = open_finder(desk, references, desk.limits)
+    config, usual = context.config, context.networks.models.thresholds.impostors
+    searcher = open_searcher(context, references, context.limits)
     if not config.match.tracks or not len(references):
-        return finder
-    found = list(finder.indexes(records))
-    model, cohort, num_tracks = observe_archive(desk, references, (index for _, index in found))
+        return searcher
+    found = list(searcher.indexes(records))
+    observed = observe_archive(context, references, (index for _, index in found))
+    model, cohort, num_tracks = observed.model, observed.cohort, observed.num_tracks
     num_targets = references.num_targets
-    pairs = Pairs(num_tracks * num_targets)
+    pairs = ComparisonCounts(num_tracks * num_targets)
     rule = build_rule(config, usual, pairs)
-    grower = Grower(references, _growth_rule(config, rule, desk.limits.margin)) if config.growth.grow else None
+    grower = (
+        GalleryGrower(references, _growth_rule(config, rule, context.limits.margin)) if config.growth.grow else None
+    )
     in_film = in_shot = 0
     for record, index in found:
-        desk.interruption.check()
+        context.interruption.check()
         tracks = index.tracks()
         evidence = model.weigh(tracks.embedding, rule.in_shot)
-        decision = decide_tracks(tracks, evidence, rule, desk.limits.margin)
+        decision = decide_tracks(tracks, evidence, rule, context.limits.margin)
         in_film, in_shot = in_film + decision.in_film, in_shot + decision.in_shot
         if grower is not None and (decision.owner >= 0).any():
             grower.take(record.video_id, index.faces(), tracks, evidence)
     if grower is not None:
-        references = references.grown(_write_growth(desk, grower, references.gallery))
-        model = model.refined(references, cohort)
+        references = references.grown(_write_growth(context, grower, references.gallery))
+        model = model.with_archive(references, cohort)
     rule = build_rule(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
-    desk.observer.note(_describe(rule, usual, num_tracks, num_targets))
-    return open_finder(desk, references, replace(desk.limits, tracks=rule), model)
+    context.observer.note(_describe(rule, usual, num_tracks, num_targets))
+    return open_searcher(context, references, replace(context.limits, tracks=rule), model)
 
 
-def observe_archive(
-    desk: Desk, references: ReferenceSet, indexes: Iterable[VideoIndex]
-) -> tuple[EvidenceModel, Cohort, int]:
-    """Return the model that weighs tracks, the archive's own distribution, and the number of tracks.
+@dataclass(frozen=True, slots=True)
+class ArchiveEvidence:
+    """Evidence of the tracks of an archive."""
+
+    model: EvidenceModel  # weighs a track against each person
+    cohort: Cohort  # similarities of the archive's own tracks
+    num_tracks: int
+
+
+def observe_archive(context: RunContext, references: ReferenceSet, indexes: Iterable[VideoIndex]) -> ArchiveEvidence:
+    """Compare all tracks of an archive with all references.
 
     Raises:
         InterruptError: The user stopped it.
     """
-    usual = desk.networks.models.thresholds.impostors
+    usual = context.networks.models.thresholds.impostors
     plain, cohort = EvidenceModel(references, usual), Cohort(references.num_persons, usual)
     num_tracks = 0
     for index in indexes:
-        desk.interruption.check()
+        context.interruption.check()
         tracks = index.tracks()
         num_tracks += len(tracks)
         plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
-    return plain.refined(references, cohort), cohort, num_tracks
+    return ArchiveEvidence(plain.with_archive(references, cohort), cohort, num_tracks)
 
 
 def forget_growth(root: Path) -> None:
@@ -107,7 +116,7 @@ def forget_growth(root: Path) -> None:
         table.unlink()
 
 
-def build_rule(config: Config, usual: ImpostorDistribution, pairs: Pairs) -> TrackRule:
+def build_rule(config: Config, usual: ImpostorDistribution, pairs: ComparisonCounts) -> TrackRule:
     """The thresholds of whole tracks for so many comparisons."""
     rule = TrackRule.from_risk(usual, config.match.false_tracks, pairs)
     if config.match.threshold is not None:
@@ -130,13 +139,15 @@ def _growth_rule(config: Config, rule: TrackRule, margin: float) -> GrowthRule:
     )
 
 
-def _write_growth(desk: Desk, grower: Grower, gallery: Gallery) -> Gallery:
+def _write_growth(context: RunContext, grower: GalleryGrower, gallery: Gallery) -> Gallery:
     """The grown gallery; the evidence for each new reference goes to bank_growth.csv."""
     grown, evidence = grower.grown()
-    write_growth(desk.out.root / _TABLE, evidence)
+    write_growth(context.out.root / _TABLE, evidence)
     num_photos = sum(len(target.embeddings) for target in gallery.targets)
     if evidence:
-        desk.observer.note(f"references: {num_photos} from photos, {len(evidence)} found in the videos (see {_TABLE})")
+        context.observer.note(
+            f"references: {num_photos} from photos, {len(evidence)} found in the videos (see {_TABLE})"
+        )
     return grown
 
 
@@ -145,7 +156,42 @@ def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num
     false = f"{rule.expected_false:.2g}" if rule.expected_false >= _LEAST_SHOWN else f"less than {_LEAST_SHOWN}"
     line = (
         f"threshold {rule.anywhere:.2f} ({rule.in_film:.2f} in a video with the person, {rule.in_shot:.2f} in a shot "
-        f"with the person); expect {false} false tracks in {counted(num_tracks, 'track')} × "
-        f"{counted(num_targets, 'person')}"
+        f"with the person); expect {false} false tracks in {pluralize(num_tracks, 'track')} × "
+        f"{pluralize(num_targets, 'person')}"
     )
     return line if usual.is_measured else f"{line}; these are careful guesses: this network was not measured"
+
+
+_GROWTH_COLUMNS = (
+    "target", "video", "time", "x1", "y1", "x2", "y2", "anchor", "track_evidence", "similarity", "margin",
+    "quality", "yaw",
+)  # fmt: skip
+
+
+def write_growth(path: Path, rows: Iterable[GrownReference]) -> None:
+    """Writes bank_growth.csv: the faces that became references, and what speaks for each; in the order of the rows.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    write_csv(path, _GROWTH_COLUMNS, map(_growth_cells, rows))
+
+
+def is_growth(path: Path) -> bool:
+    """Return whether a file is a table that `write_growth` wrote, by its first line."""
+    with path.open("rb") as file:
+        return file.readline() == (",".join(_GROWTH_COLUMNS) + "\r\n").encode()
+
+
+def _growth_cells(added: GrownReference) -> Cells:
+    margin = "" if math.isnan(added.margin) else score_cell(added.margin)
+    scores = (score_cell(added.track_evidence), score_cell(added.similarity), margin, score_cell(added.quality))
+    return (
+        text_cell(added.target),
+        text_cell(added.video_id),
+        seconds_cell(added.time),
+        *map(pixels_cell, added.box),
+        text_cell(added.anchor),
+        *scores,
+        pixels_cell(added.yaw),
+    )

@@ -21,11 +21,9 @@ from typing import Literal
 from fastface.errors import FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, remove_empty, write_atomic
-from fastface.names import counted, safe_name, valid_text
-from fastface.runtime.context import Desk
+from fastface.names import pluralize, safe_name, valid_text
+from fastface.runtime.context import RunContext
 from fastface.runtime.output_folder import EARLIER
-
-__all__ = ["describe_move", "keep_earlier_answer"]
 
 _SCHEMA_VERSION = 1
 _TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
@@ -48,33 +46,33 @@ class _Question:
         return not self.targets <= other.targets
 
 
-def keep_earlier_answer(desk: Desk, targets: Collection[str]) -> None:
+def keep_earlier_answer(context: RunContext, targets: Collection[str]) -> None:
     """Makes OUT ready for the answer to a question, before anything of it is written.
 
     Args:
-        desk: The command's.
+        context: The command's.
         targets: Labels that are asked for.
 
     Raises:
         FaceIndexError: The note of whose answer lies in OUT is damaged.
         SpaceError: No space is left.
     """
-    root, note = desk.out.root, _note_path(desk.out.state)
+    root, note = context.out.root, _note_path(context.out.state)
     asked = _Question(frozenset(targets))
     before, move = _read_question(note)
     if move == "back":  # was stopped
-        _move(desk, _folder(before), "")
-    if before.loses_to(asked) and not desk.config.export.replace:
+        _move(context, _folder(before), "")
+    if before.loses_to(asked) and not context.config.export.replace:
         away = _folder(before)
         if move != "away":
-            _remove(desk, away)
+            _remove(context, away)
             _write(note, before, "away")
-        _move(desk, "", away)
-        desk.observer.note(f"kept: {_describe(desk, before, away)}; --replace removes it instead")
+        _move(context, "", away)
+        context.observer.note(f"{_describe(context, before, away)}; --replace removes it instead")
     back = _folder(asked)
     if (root / back).is_dir():
         _write(note, asked, "back")
-        _move(desk, back, "")
+        _move(context, back, "")
     _write(note, asked, "")
 
 
@@ -83,7 +81,7 @@ def describe_move(out: Path, targets: Collection[str]) -> str:
     before, _ = _read_question(_note_path(out / ".fastface"))
     if not before.loses_to(_Question(frozenset(targets))):
         return ""
-    return f"the answer before ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
+    return f"the previous answer ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
 
 
 def _note_path(state: Path) -> Path:
@@ -126,18 +124,18 @@ def _names(targets: Collection[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
-def _describe(desk: Desk, before: _Question, folder: str) -> str:
-    exports = [path.removeprefix(f"{folder}/") for path in desk.ledger.exports() if path.startswith(f"{folder}/")]
+def _describe(context: RunContext, before: _Question, folder: str) -> str:
+    exports = [path.removeprefix(f"{folder}/") for path in context.ledger.exports() if path.startswith(f"{folder}/")]
     counts = {noun: sum(path.startswith(f"{noun}s/") for path in exports) for noun in ("clip", "crop", "snapshot")}
-    files = ", ".join(counted(count, noun) for noun, count in counts.items() if count)
-    where = shlex.quote(str(desk.out.root / folder))
-    return f"the answer before, on {_names(before.targets)} ({files or 'tables'}), is in {where}"
+    files = ", ".join(pluralize(count, noun) for noun, count in counts.items() if count)
+    where = shlex.quote(str(context.out.root / folder))
+    return f"previous answer on {_names(before.targets)} ({files or 'tables'}) moved to {where}"
 
 
-def _move(desk: Desk, source: str, target: str) -> None:
+def _move(context: RunContext, source: str, target: str) -> None:
     """Moves an answer from one folder below OUT to another; what is there already, by a stopped move, stays."""
-    root = desk.out.root
-    for path in _list_exports(desk, source):
+    root = context.out.root
+    for path in _list_exports(context, source):
         moved = _place(path.removeprefix(f"{source}/") if source else path, target)
         if (root / moved).is_dir():  # a folder of the user's has its name: it stays where it is
             continue
@@ -145,9 +143,9 @@ def _move(desk: Desk, source: str, target: str) -> None:
             _rename(root, path, moved, target)
             fail_point("answers.renamed")
         if os.path.lexists(root / moved):
-            desk.ledger.move_export(path, moved)
+            context.ledger.move_export(path, moved)
         else:
-            desk.ledger.forget_export(path)
+            context.ledger.forget_export(path)
     for name in _TABLES:
         if (root / _place(name, source)).is_file():
             _rename(root, _place(name, source), _place(name, target), target)
@@ -166,21 +164,21 @@ def _rename(root: Path, path: str, moved: str, target: str) -> None:
     remove_empty((root / path).parent, root)
 
 
-def _remove(desk: Desk, folder: str) -> None:
+def _remove(context: RunContext, folder: str) -> None:
     """Removes an older answer to the same question; files that fastface did not make stay."""
-    root = desk.out.root
-    for path in _list_exports(desk, folder):
+    root = context.out.root
+    for path in _list_exports(context, folder):
         (root / path).unlink(missing_ok=True)
-        desk.ledger.forget_export(path)
+        context.ledger.forget_export(path)
         remove_empty((root / path).parent, root)
     for name in _TABLES:
         (root / _place(name, folder)).unlink(missing_ok=True)
         remove_empty((root / _place(name, folder)).parent, root)
 
 
-def _list_exports(desk: Desk, folder: str) -> list[str]:
+def _list_exports(context: RunContext, folder: str) -> list[str]:
     """The exports of the answer in a folder below OUT."""
-    paths: Iterable[str] = desk.ledger.exports()
+    paths: Iterable[str] = context.ledger.exports()
     if folder:
         return [path for path in paths if path.startswith(f"{folder}/")]
     return [path for path in paths if path.partition("/")[0] in _FOLDERS]

@@ -13,15 +13,15 @@ from fastface.errors import InputError, ModelError
 from fastface.gallery.matching import EVERYONE, Matches, VideoFaces, follow_bodies, match, match_tracks
 from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.gallery.track_voting import EvidenceModel
 from fastface.grouping import summarize_tracks
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.runtime.context import Desk
+from fastface.runtime.context import RunContext
+from fastface.runtime.index_settings import read_sampling
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import read_sampling
 from fastface.timeline import (
     Interval,
     boundary_windows,
@@ -34,12 +34,10 @@ from fastface.timeline import (
     subtract,
 )
 from fastface.tracking.face_tracks import link_tracks
-from fastface.types import Doubt, Faces, Hits, Sampling, Span, Unit, VideoInfo
+from fastface.types import Faces, Hits, NearMiss, Sampling, Span, Unit, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.discover import picture_names
 from fastface.video.fingerprint import fingerprint
-
-__all__ = ["Finder", "Findings", "open_finder", "scanned_pictures"]
 
 _REACH = Fraction(2)
 """Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
@@ -55,7 +53,7 @@ _NEAR = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class VideoFindings:
     """Findings of one video.
 
     Attributes:
@@ -64,7 +62,7 @@ class Findings:
         faces: All its faces that were looked at; `hits` point into it.
         hits: {label: hits of that target} of the targets that have some.
         spans: Of all targets, by start, then label.
-        doubts: Tracks that may be a target's, by start.
+        near_misses: Tracks that may be a target's, by start.
         followed: {label: moments in which that target is followed without a face that shows it}; none for some labels.
         pictures: Names of the pictures, by pts, of a folder of pictures that is as it was scanned; else empty.
         has_rivals: Whether there is another person for a margin to be the lead over.
@@ -76,14 +74,14 @@ class Findings:
     faces: Faces
     hits: dict[str, Hits]
     spans: tuple[Span, ...]
-    doubts: tuple[Doubt, ...]
+    near_misses: tuple[NearMiss, ...]
     followed: dict[str, Hits] = field(default_factory=dict)
     pictures: tuple[str, ...] = ()
     has_rivals: bool = True
     colours: Mapping[str, int] = field(default_factory=dict)
 
 
-class Finder:
+class Searcher:
     """Asks the index for the targets of one gallery.
 
     Args:
@@ -101,7 +99,7 @@ class Finder:
         ledger: Ledger,
         *,
         references: ReferenceSet,
-        limits: Limits,
+        limits: MatchThresholds,
         spans: SpansConfig,
         model: EvidenceModel | None = None,
     ) -> None:
@@ -117,11 +115,11 @@ class Finder:
         self._colours = {label: number for number, label in enumerate(sorted(labels))}
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> MatchThresholds:
         """The thresholds that the index is asked with."""
         return self._limits
 
-    def findings(self, records: Iterable[VideoRecord]) -> Iterator[Findings]:
+    def findings(self, records: Iterable[VideoRecord]) -> Iterator[VideoFindings]:
         """Yield the findings of each video that has an index, one at a time."""
         for record in records:
             if record.info is not None and self._index(record).faces_path.exists():
@@ -231,7 +229,7 @@ class Finder:
 
         Between samples that are seconds apart a track has one face: what it decides is known after the closer look.
         """
-        alone = match(video.faces, self._references, self._limits.lower_by(lenience), video.periods)
+        alone = match(video.faces, self._references, self._limits.relax(lenience), video.periods)
         whole = self._match(video).hits
         times: dict[str, list[npt.NDArray[np.float64]]] = {}
         for found in (alone, whole):
@@ -239,7 +237,7 @@ class Finder:
                 times.setdefault(label, []).append(hits.time)
         return {label: np.unique(np.concatenate(parts)) for label, parts in times.items()}
 
-    def _find(self, record: VideoRecord, info: VideoInfo) -> Findings:
+    def _find(self, record: VideoRecord, info: VideoInfo) -> VideoFindings:
         # Frames that an earlier question looked at do not change the answer to this one.
         video = self._video(record, info, exact=self._spans.exact)
         matches = self._match(video)
@@ -260,13 +258,13 @@ class Finder:
             )
         ]
         spans.sort(key=lambda span: (span.start, span.target))
-        return Findings(
+        return VideoFindings(
             record,
             info,
             video.faces,
             hits,
             tuple(spans),
-            matches.doubts,
+            matches.near_misses,
             followed,
             pictures=scanned_pictures(record, info),
             has_rivals=self._references.num_persons > 1,
@@ -337,7 +335,7 @@ def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:
     """Names of the pictures of a folder, by pts; none of a film, or of a folder that is not as it was scanned."""
     names = picture_names(info)
     try:
-        return names if names and fingerprint(record.path) == record.fingerprint else ()
+        return names if names and fingerprint(record.path) == record.file_print else ()
     except InputError:
         return ()
 
@@ -360,7 +358,9 @@ def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.
     return inside
 
 
-def open_finder(desk: Desk, references: ReferenceSet, limits: Limits, model: EvidenceModel | None = None) -> Finder:
+def open_searcher(
+    context: RunContext, references: ReferenceSet, limits: MatchThresholds, model: EvidenceModel | None = None
+) -> Searcher:
     """A finder over a command's output folder; without a model each face is decided by itself."""
-    spans = desk.config.spans
-    return Finder(desk.out, desk.ledger, references=references, limits=limits, spans=spans, model=model)
+    spans = context.config.spans
+    return Searcher(context.out, context.ledger, references=references, limits=limits, spans=spans, model=model)

@@ -11,12 +11,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fastface.faces.succession import max_gap_seconds, overlaps
+from fastface.faces.succession import compare_boxes, max_gap_seconds
 from fastface.persons.containment import match_faces
 from fastface.tracking.box_linker import Numbers, link_boxes
 from fastface.types import Bodies, Faces
-
-__all__ = ["link_bodies"]
 
 _MIN_IOU = 0.3
 _MAX_MOVE = 0.5
@@ -52,7 +50,7 @@ def link_bodies(
     short = max_gap_seconds(period, is_film=True)
 
     def judge(earlier: Numbers, later: Numbers) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-        iou, moved, scale = overlaps(boxes[earlier], boxes[later])
+        iou, moved, scale = compare_boxes(boxes[earlier], boxes[later])
         is_near = (moved <= _MAX_MOVE) & (scale <= _MAX_SCALE)
         possible = np.flatnonzero(is_near | (iou >= _MIN_IOU))
         possible = possible[shot[earlier[possible]] == shot[later[possible]]]

@@ -5,11 +5,10 @@ still without a successor and a predecessor. So each box has at most one of each
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-__all__ = ["Judge", "Numbers", "link_boxes"]
 
 _BLOCK_PAIRS = 1 << 18
 
@@ -88,7 +87,7 @@ def _pairs(place: _Places, ends: Numbers, starts: Numbers, lag: int) -> Iterator
 
 def _best_first(pairs: Iterable[tuple[Numbers, Numbers]], order: Numbers, judge: Judge) -> list[tuple[int, int]]:
     """The pairs that may be linked, the best link first."""
-    kept = [_possible(earlier, later, order, judge) for earlier, later in pairs]
+    kept = [_select_possible(earlier, later, order, judge) for earlier, later in pairs]
     if not kept:
         return []
     earlier, later, score = (np.concatenate(column) for column in zip(*kept, strict=True))
@@ -96,11 +95,15 @@ def _best_first(pairs: Iterable[tuple[Numbers, Numbers]], order: Numbers, judge:
     return list(zip(earlier[turn].tolist(), later[turn].tolist(), strict=True))
 
 
-def _possible(
-    earlier: Numbers, later: Numbers, order: Numbers, judge: Judge
-) -> tuple[Numbers, Numbers, npt.NDArray[np.float64]]:
+class _Pairs(NamedTuple):
+    earlier: Numbers
+    later: Numbers
+    score: npt.NDArray[np.float64]
+
+
+def _select_possible(earlier: Numbers, later: Numbers, order: Numbers, judge: Judge) -> _Pairs:
     may, score = judge(order[earlier], order[later])
-    return earlier[may], later[may], score[may]
+    return _Pairs(earlier[may], later[may], score[may])
 
 
 def _number(predecessor: Numbers) -> list[int]:

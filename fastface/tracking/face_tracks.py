@@ -12,8 +12,6 @@ from fastface.tracking.box_linker import Numbers, link_boxes
 from fastface.tracking.track_cuts import cut_contradictions
 from fastface.types import Faces
 
-__all__ = ["link_tracks"]
-
 
 def link_tracks(
     faces: Faces, shot: npt.NDArray[np.int32], period: float, *, is_film: bool = True

@@ -12,8 +12,6 @@ import numpy.typing as npt
 from fastface.faces.succession import is_telling
 from fastface.types import Faces
 
-__all__ = ["TrackCut", "best_cut", "cut_contradictions"]
-
 _WINDOW = 5
 """Faces on either side of a cut that are compared: one second at 5 samples a second."""
 

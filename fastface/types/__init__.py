@@ -2,25 +2,44 @@
 
 from fastface.types.answers import (
     HIT_KINDS,
-    Added,
-    CutFacts,
-    Doubt,
+    ClipCut,
     FramingClass,
     Gallery,
+    GrownReference,
     HitKind,
     Hits,
+    NearMiss,
     Span,
     SpanRow,
     Target,
 )
-from fastface.types.bodies import NUM_COLOURS, Bodies
-from fastface.types.faces import ALIGNED_SIZE, DOUBLE_COSINE, PROFILE_YAW, FacePictures, Faces, FloatArray, Rows
-from fastface.types.frames import SIGNATURE_SIZE, SampledFrames
-from fastface.types.gates import BlurGate
-from fastface.types.looks import LOOKS_VERSION, Looks
+from fastface.types.faces import (
+    ALIGNED_SIZE,
+    DOUBLE_COSINE,
+    NUM_COLOURS,
+    PROFILE_YAW,
+    Bodies,
+    Faces,
+    FaceTracks,
+    FloatArray,
+    RowTable,
+    Thumbnails,
+)
 from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
-from fastface.types.tracks import FaceTracks
-from fastface.types.videos import DecoderName, Geometry, Image, Sampling, Size, Unit, VideoInfo
+from fastface.types.videos import (
+    LOOKS_VERSION,
+    SIGNATURE_SIZE,
+    BlurGate,
+    DecoderName,
+    Geometry,
+    Image,
+    SampledFrames,
+    Sampling,
+    SecondLooks,
+    Size,
+    Unit,
+    VideoInfo,
+)
 
 __all__ = [
     "ALIGNED_SIZE",
@@ -30,34 +49,34 @@ __all__ = [
     "NUM_COLOURS",
     "PROFILE_YAW",
     "SIGNATURE_SIZE",
-    "Added",
     "Appearance",
     "BlurGate",
     "Bodies",
-    "CutFacts",
+    "ClipCut",
     "DecoderName",
-    "Doubt",
-    "FacePictures",
     "FaceTracks",
     "Faces",
     "FloatArray",
     "FramingClass",
     "Gallery",
     "Geometry",
+    "GrownReference",
     "HitKind",
     "Hits",
     "Image",
-    "Looks",
+    "NearMiss",
     "Person",
     "Portrait",
     "Rank",
-    "Rows",
+    "RowTable",
     "SampledFrames",
     "Sampling",
+    "SecondLooks",
     "Size",
     "Span",
     "SpanRow",
     "Target",
+    "Thumbnails",
     "Tracks",
     "Unit",
     "VideoInfo",

@@ -8,21 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types.faces import FloatArray, Rows
-
-__all__ = [
-    "HIT_KINDS",
-    "Added",
-    "CutFacts",
-    "Doubt",
-    "FramingClass",
-    "Gallery",
-    "HitKind",
-    "Hits",
-    "Span",
-    "SpanRow",
-    "Target",
-]
+from fastface.types.faces import FloatArray, RowTable
 
 FramingClass = Literal["close-up", "portrait", "half", "full"]
 """How much of a person a picture shows, from the head to all of it."""
@@ -46,7 +32,7 @@ HIT_KINDS = tuple(kind.name.lower() for kind in HitKind)
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class GrownReference:
     """A face of a film that joined a target's references, and what speaks for it.
 
     Attributes:
@@ -88,7 +74,7 @@ class Target:
     label: str
     embeddings: FloatArray
     sources: tuple[str, ...]
-    added: tuple[Added, ...] = ()
+    added: tuple[GrownReference, ...] = ()
 
     @property
     def photo_embeddings(self) -> FloatArray:
@@ -114,7 +100,7 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
-class Hits(Rows):
+class Hits(RowTable):
     """Faces that one target claims in one video, in order of time.
 
     Attributes:
@@ -140,7 +126,7 @@ class Hits(Rows):
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class NearMiss:
     """A track that may be a target's and is not taken for it: for a person to look at.
 
     Attributes:
@@ -194,7 +180,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class CutFacts:
+class ClipCut:
     """How a clip was cut.
 
     A copied clip begins at the keyframe before its span.
@@ -227,7 +213,7 @@ class SpanRow:
 
     span: Span
     clip: str = ""
-    cut: CutFacts | None = None
+    cut: ClipCut | None = None
     path: Path | None = None
     pictures: tuple[str, str] = ("", "")
     player_offset: float = 0.0

@@ -1,4 +1,4 @@
-"""Faces as a struct of arrays."""
+"""Faces, bodies and face tracks of one video, each as a struct of arrays with one row an item."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -6,8 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-
-__all__ = ["ALIGNED_SIZE", "DOUBLE_COSINE", "PROFILE_YAW", "FacePictures", "Faces", "FloatArray", "Rows"]
 
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels: what ArcFace networks take."""
@@ -21,7 +19,7 @@ PROFILE_YAW = 50.0
 FloatArray = npt.NDArray[np.float32]
 
 
-class Rows:
+class RowTable:
     """A struct of arrays, one row an item: filter by mask or index, concatenate. For frozen dataclasses of arrays."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -40,7 +38,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Faces(Rows):
+class Faces(RowTable):
     """Faces of one video, one row a face.
 
     Attributes:
@@ -98,7 +96,7 @@ class Faces(Rows):
 
 
 @dataclass(frozen=True, slots=True)
-class FacePictures(Rows):
+class Thumbnails(RowTable):
     """Small pictures of some of one video's faces, taken while it was scanned; one row a picture.
 
     Not to be confused with `people.Portrait`, which is a picture chosen for a person of the census.
@@ -136,3 +134,84 @@ class FacePictures(Rows):
     def empty(cls) -> Self:
         """No pictures."""
         return cls.of(Faces.empty(0), np.empty(0, np.float32), ())
+
+
+NUM_COLOURS = 128
+"""Components of a body's colours: 64 of the upper half, 64 of the lower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies(RowTable):
+    """Bodies in one video, one row a person's box in one frame.
+
+    Attributes:
+        time: (n,) float64, seconds from the first frame.
+        pts: (n,) int64, in the stream's time base.
+        boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the frame as displayed, within it.
+        person_score: (n,) float32, 0–1.
+        colours: (n, C) float16, L2-normalised: how alike two bodies are dressed is their product, 0–1.
+        face: (n,) int32, row in the video's `Faces` of the face on it; -1 without one, or before that is known.
+        track: (n,) int32, a number that bodies of one track share within a video; -1 before tracks are linked.
+        jpeg: (n,) object, bytes: a small picture of it; None for most.
+    """
+
+    time: npt.NDArray[np.float64]
+    pts: npt.NDArray[np.int64]
+    boxes: npt.NDArray[np.float32]
+    person_score: npt.NDArray[np.float32]
+    colours: npt.NDArray[np.float16]
+    face: npt.NDArray[np.int32]
+    track: npt.NDArray[np.int32]
+    jpeg: npt.NDArray[np.object_]
+
+    @property
+    def tracks(self) -> npt.NDArray[np.int64]:
+        """(n,) the number of each body's track."""
+        return self.track.astype(np.int64)
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No bodies."""
+        return cls(
+            time=np.empty(0, np.float64),
+            pts=np.empty(0, np.int64),
+            boxes=np.empty((0, 4), np.float32),
+            person_score=np.empty(0, np.float32),
+            colours=np.empty((0, NUM_COLOURS), np.float16),
+            face=np.empty(0, np.int32),
+            track=np.empty(0, np.int32),
+            jpeg=np.empty(0, np.object_),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTracks(RowTable):
+    """Tracks of one video, one row a track, in order of their numbers.
+
+    Attributes:
+        number: (t,) int64, as `Faces.tracks` has it.
+        shot: (t,) int32, the shot that it lies in; a track never crosses a cut.
+        start: (t,) float64, time of its first face in seconds from the first frame.
+        end: (t,) float64, time of its last face.
+        faces: (t,) int32, number of its faces.
+        embedding: (t, D) float16, L2-normalised mean of its best faces, weighted by quality.
+    """
+
+    number: npt.NDArray[np.int64]
+    shot: npt.NDArray[np.int32]
+    start: npt.NDArray[np.float64]
+    end: npt.NDArray[np.float64]
+    faces: npt.NDArray[np.int32]
+    embedding: npt.NDArray[np.float16]
+
+    @classmethod
+    def empty(cls, dimension: int) -> Self:
+        """No tracks, of embeddings with `dimension` components."""
+        return cls(
+            number=np.empty(0, np.int64),
+            shot=np.empty(0, np.int32),
+            start=np.empty(0, np.float64),
+            end=np.empty(0, np.float64),
+            faces=np.empty(0, np.int32),
+            embedding=np.empty((0, dimension), np.float16),
+        )

@@ -6,16 +6,14 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types.faces import Rows
-
-__all__ = ["Appearance", "Person", "Portrait", "Rank", "Tracks"]
+from fastface.types.faces import RowTable
 
 Rank = Literal["seconds", "coverage", "centrality", "quality"]
 """What persons are ranked by; see `people.clusters.person_summaries.ranked`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tracks(Rows):
+class Tracks(RowTable):
     """Tracks of any number of videos, one row a track: of faces, or of stretches in which only the body is seen.
 
     Attributes:
@@ -46,7 +44,7 @@ class Tracks(Rows):
     centrality: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float16]
 
-    def rows_of(self, video: int) -> slice:
+    def video_rows(self, video: int) -> slice:
         """The rows of a video, where tracks are in order of their videos."""
         begin, end = np.searchsorted(self.video, [video, video + 1]).tolist()
         return slice(begin, end)

@@ -1,14 +1,41 @@
-"""Videos, what is looked at in them, and how frames lie in memory."""
+"""Videos, how they are sampled, and how frames lie in memory."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DecoderName", "Geometry", "Image", "Sampling", "Size", "Unit", "VideoInfo"]
+from fastface.types.faces import RowTable
+
+LOOKS_VERSION = 1
+"""Increased with every change of what `faces.looks` finds: an index that was made by another version is made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLooks:
+    """Further looks at the frames of films. Pictures get all."""
+
+    close_ups: bool = True  # on half the canvas, where nothing was found
+    turned: bool = True  # at the places of doubtful faces, turned
+
+
+@dataclass(frozen=True, slots=True)
+class BlurGate:
+    """When a frame is too blurred to look for faces in; see `faces.blur`.
+
+    Attributes:
+        threshold: The least variance of the Laplacian of what is sharp.
+        tiles: The frame is divided into so many rows and columns; 1 takes it as a whole.
+        share: Of the tiles, 0–1, that must be sharp: a portrait before a soft background is not blurred.
+    """
+
+    threshold: float
+    tiles: int = 1
+    share: float = 1.0
+
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -84,7 +111,7 @@ class VideoInfo:
     other_sizes: tuple[Size, ...] = ()
     num_other_films: int = 0
 
-    def time_of(self, pts: int) -> Fraction:
+    def frame_time(self, pts: int) -> Fraction:
         """Seconds from the first frame."""
         return (pts - self.start_pts) * self.time_base
 
@@ -185,3 +212,46 @@ class Geometry:
     def display_to_planes(self) -> tuple[float, float]:
         """Factors (x, y) from displayed pixels to pixels of the stored Y plane."""
         return self.planes[0] / self.display[0], self.planes[1] / self.display[1]
+
+
+SIGNATURE_SIZE = 320
+"""Components of a signature: three of each of 8 × 8 fields, and 128 colours; see `video.frames.shots`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampledFrames(RowTable):
+    """Every sampled frame of one video, whether or not it shows a face; one row a frame, in order of time.
+
+    Attributes:
+        time: (n,) float64, seconds from the first frame.
+        pts: (n,) int64, in the stream's time base, rising: `Faces.pts` names a row.
+        shot: (n,) int32, a number that the frames of one shot share; -1 before shots are known. Numbers rise, but for a
+            flash: that is a shot of its own, after which the one before it goes on.
+        signature: (n, S) uint8, what the frame looks like, very coarsely: see `video.frames.shots`. It has no
+            components where it was not read.
+    """
+
+    time: npt.NDArray[np.float64]
+    pts: npt.NDArray[np.int64]
+    shot: npt.NDArray[np.int32]
+    signature: npt.NDArray[np.uint8]
+
+    def find_shot(self, pts: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """(k,) int32: the shot of the frame of each pts.
+
+        Args:
+            pts: (k,) of faces or bodies: each is that of a sampled frame.
+        """
+        rows = np.searchsorted(self.pts, pts)
+        assert len(rows) == 0 or (rows.max() < len(self) and np.array_equal(self.pts[rows], pts)), "not sampled"
+        return self.shot[rows]
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No frames."""
+        return cls(
+            time=np.empty(0, np.float64),
+            pts=np.empty(0, np.int64),
+            shot=np.empty(0, np.int32),
+            signature=np.empty((0, SIGNATURE_SIZE), np.uint8),
+        )

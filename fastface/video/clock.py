@@ -5,8 +5,6 @@ from fractions import Fraction
 
 from fastface.types import VideoInfo
 
-__all__ = ["UNKNOWN_RATE", "Clock", "find_reset"]
-
 UNKNOWN_RATE = Fraction(25)
 """Frames a second where a file declares none."""
 

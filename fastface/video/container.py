@@ -15,8 +15,6 @@ import av.video.stream
 from fastface.errors import VideoError
 from fastface.video.frames.frame import CANNOT_READ
 
-__all__ = ["MP4_FAMILY", "SEEKS_WRONGLY", "count_films", "demux", "demux_all", "is_fragmented", "open_video"]
-
 MP4_FAMILY = "mov"
 """How FFmpeg's name of the format begins that MP4, QuickTime and 3GP are."""
 

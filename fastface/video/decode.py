@@ -10,8 +10,6 @@ from fastface.video.nvdec import NvdecError, NvdecSource, is_installed
 from fastface.video.pyav import PyavSource
 from fastface.video.sequence import SequenceSource
 
-__all__ = ["open_source"]
-
 
 def open_source(info: VideoInfo, threads: int = 1, alive: SignOfLife = no_sign, card: int = 0) -> FrameSource:
     """The source for a probed video.

@@ -8,10 +8,8 @@ from fastface.types import Unit, VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.frames.frame import UnitReport
 
-__all__ = ["Account"]
 
-
-class Account:
+class DecodeStats:
     """Counts what a unit came to.
 
     Attributes:
@@ -45,11 +43,11 @@ class Account:
         self.encrypted += 1
         self.errors += 1
 
-    def failed(self) -> None:
+    def count_failure(self) -> None:
         """A packet could not be read or decoded."""
         self.errors += 1
 
-    def passed(self, pts: int) -> None:
+    def count_skipped(self, pts: int) -> None:
         """A packet was read that need not be decoded."""
         self._passed = pts if self._passed is None else max(self._passed, pts)
 
@@ -61,7 +59,7 @@ class Account:
             frames after it build on.
         """
         if self.errors > self._errors_at_last:
-            self._lose_gap(self._info.time_of(pts))
+            self._lose_gap(self._info.frame_time(pts))
         self._decoded += 1
         self._last = pts
         self._last_duration = frame.duration
@@ -84,7 +82,7 @@ class Account:
         """A gap with an error in it is lost; one without is the film's own."""
         before = self._unit.start
         if self._last is not None:
-            before = self._info.time_of(self._last) + self._frame_seconds
+            before = self._info.frame_time(self._last) + self._frame_seconds
         self._lost += max(Fraction(0), time - before)
 
     def report(self) -> UnitReport:
@@ -106,6 +104,6 @@ class Account:
         if self._last is not None:
             # The last picture of a slide show stands for longer than an average frame.
             stands = max(self._frame_seconds, self._last_duration * self._info.time_base)
-            yield self._info.time_of(self._last) + stands
+            yield self._info.frame_time(self._last) + stands
         if self._passed is not None:
-            yield self._info.time_of(self._passed) + self._frame_seconds
+            yield self._info.frame_time(self._passed) + self._frame_seconds

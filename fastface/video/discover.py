@@ -16,19 +16,6 @@ from fastface.names import file_name
 from fastface.types import VideoInfo
 from fastface.video.containers.magic import starts_like_film
 
-__all__ = [
-    "Discovery",
-    "LeftOut",
-    "Skipped",
-    "VideoFile",
-    "discover",
-    "folded",
-    "is_sequence",
-    "marked",
-    "picture_names",
-    "sequence_files",
-]
-
 VIDEO_SUFFIXES = frozenset(
     [
         ".264",
@@ -218,11 +205,13 @@ class Skipped:
         path: The input.
         reason: Why.
         is_fault: Whether it may hold a video that was not scanned.
+        original: The file with the same content that is scanned instead; None if it is no copy.
     """
 
     path: Path
     reason: str
     is_fault: bool = False
+    original: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +232,7 @@ class Discovery:
     left_out: tuple[LeftOut, ...] = ()
 
 
-class _Found:
+class _FoundFiles:
     """Files found on the way to the videos."""
 
     def __init__(self, exclude: Path) -> None:
@@ -287,7 +276,7 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     """
     faults: list[str] = []
     candidates: list[_Candidate] = []
-    found = _Found(exclude.resolve())
+    found = _FoundFiles(exclude.resolve())
     for text in inputs:
         try:
             candidates += _candidates(str(text), found)
@@ -301,7 +290,7 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     return Discovery(tuple(videos), tuple(found.skipped), found.left_out)
 
 
-def _candidates(text: str, found: _Found, *, in_list: bool = False) -> list[_Candidate]:
+def _candidates(text: str, found: _FoundFiles, *, in_list: bool = False) -> list[_Candidate]:
     path = Path(text)
     if text and os.path.lexists(path):
         return list(_below(path, found)) if path.is_dir() else [_Candidate(path, path.name)]
@@ -319,7 +308,7 @@ def _candidates(text: str, found: _Found, *, in_list: bool = False) -> list[_Can
     return [candidate for match in matches for candidate in _match(Path(match), found)]
 
 
-def _match(path: Path, found: _Found) -> list[_Candidate]:
+def _match(path: Path, found: _FoundFiles) -> list[_Candidate]:
     """Filter the matches of a glob: unlike a named file, they may lie in an output folder by accident."""
     if any(_is_output(folder, found.exclude) for folder in path.absolute().parents):
         found.skip(path, _OWN_OUTPUT)
@@ -342,7 +331,7 @@ def _lines(path: Path) -> list[str]:
     return [os.fsdecode(line) for line in content.splitlines() if line.strip() and not line.startswith(b"#")]
 
 
-def _below(root: Path, found: _Found) -> Iterator[_Candidate]:
+def _below(root: Path, found: _FoundFiles) -> Iterator[_Candidate]:
     """The videos and image sequences of a folder. Links to folders are followed once each."""
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda e: _unreadable(e, found)):
@@ -380,18 +369,18 @@ def _is_system(folder: Path) -> bool:
     return name in _SYSTEM_FOLDERS or (folder.parent.name.lower(), name) in _CAMERA_FOLDERS
 
 
-def _leave_out(folder: Path, names: set[str], found: _Found) -> None:
+def _leave_out(folder: Path, names: set[str], found: _FoundFiles) -> None:
     for name in sorted(names, key=_natural):
         suffix = Path(name).suffix.lower()
         kinds = ((IMAGE_SUFFIXES, PICTURES), (_SOUND_SUFFIXES, SOUND), (_PREVIEW_SUFFIXES, PREVIEWS))
         found.leave_out(next((why for suffixes, why in kinds if suffix in suffixes), OTHERS), folder, [name])
 
 
-def _unreadable(error: OSError, found: _Found) -> None:
+def _unreadable(error: OSError, found: _FoundFiles) -> None:
     found.skip(Path(os.fsdecode(error.filename)), f"cannot be read: {error.strerror}", is_fault=True)
 
 
-def _unique(candidates: list[_Candidate], found: _Found) -> Iterator[_Candidate]:
+def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candidate]:
     """Regular files, each once however many names it has; pipes and devices would block the process that opens them."""
     seen: dict[tuple[int, int, str], Path] = {}
     for candidate in candidates:
@@ -419,24 +408,24 @@ def _names(paths: list[tuple[str, str]]) -> list[str]:
     digest of their absolute path, so that a name does not depend on the order of the inputs.
     """
     wanted = [file_name(relative.replace(os.sep, "__")) for relative, _ in paths]
-    counts = Counter(map(folded, wanted))
+    counts = Counter(map(casefold_name, wanted))
     taken: set[str] = set()
     names = []
     for (_, absolute), name in zip(paths, wanted, strict=True):
-        unique = name if counts[folded(name)] == 1 else marked(name, absolute)
-        while folded(unique) in taken:
-            unique = marked(unique, absolute)
-        taken.add(folded(unique))
+        unique = name if counts[casefold_name(name)] == 1 else with_path_digest(name, absolute)
+        while casefold_name(unique) in taken:
+            unique = with_path_digest(unique, absolute)
+        taken.add(casefold_name(unique))
         names.append(unique)
     return names
 
 
-def folded(name: str) -> str:
+def casefold_name(name: str) -> str:
     """A name without what some file systems do not tell apart."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def marked(name: str, absolute: str) -> str:
+def with_path_digest(name: str, absolute: str) -> str:
     """A name with a digest of the path that it is for."""
     digest = hashlib.sha256("\0".join((name, absolute)).encode("utf-8", "surrogatepass"))
     return f"{name}.{digest.hexdigest()[:8]}"

@@ -7,8 +7,6 @@ from pathlib import Path
 from fastface.errors import InputError
 from fastface.video.discover import is_sequence, sequence_files
 
-__all__ = ["content_digest", "fingerprint"]
-
 _SAMPLE_BYTES = 65536
 _NUM_SAMPLES = 32
 

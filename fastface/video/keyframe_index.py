@@ -11,8 +11,6 @@ from fastface.video.container import demux, open_video
 from fastface.video.containers.parts import is_set_back
 from fastface.video.frames.frame import SignOfLife
 
-__all__ = ["keyframe_stamps"]
-
 _BEYOND = 1 << 56
 _SEEKS = 4
 """Places at which a program stream is entered to see that its times stay the same."""

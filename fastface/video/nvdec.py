@@ -31,14 +31,13 @@ import cv2
 import numpy as np
 from av.bitstream import BitStreamFilterContext
 
+from fastface.distribution import describe_install
 from fastface.types import Size, Unit, VideoInfo
-from fastface.video.decode_stats import Account
+from fastface.video.decode_stats import DecodeStats
 from fastface.video.frames.frame import SampledFrame, SignOfLife, no_sign
 from fastface.video.frames.shape import displayed_size
 from fastface.video.frames.sizes import check_size
 from fastface.video.pyav import PyavSource
-
-__all__ = ["NvdecError", "NvdecSource", "is_installed"]
 
 _MODULE = "PyNvVideoCodec"
 _CODECS = {"h264": "H264", "hevc": "HEVC"}
@@ -72,7 +71,7 @@ def _library() -> ModuleType:
         NvdecError: It is not there, or there is no card.
     """
     if not is_installed():
-        raise NvdecError("PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'")
+        raise NvdecError(f"PyNvVideoCodec is not installed; {describe_install('nvdec')}")
     _require_card()
     try:
         return import_module(_MODULE)
@@ -148,7 +147,7 @@ class NvdecSource(PyavSource):
         packets: Iterator[Any],
         stream: Any,
         unit: Unit,  # noqa: ARG002 - the card decodes every frame
-        account: Account,  # noqa: ARG002 - the card tells of no damage
+        account: DecodeStats,  # noqa: ARG002 - the card tells of no damage
     ) -> Iterator[Any]:
         """Every frame of the packets: the card cannot leave out those that no sample needs.
 

@@ -10,10 +10,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from fastface.types import Unit, VideoInfo
-from fastface.video.decode_stats import Account
-from fastface.video.integrity.gap_detection import Steps, watch_steps
-
-__all__ = ["InDoubt", "can_skip", "keyframes", "marked"]
+from fastface.video.decode_stats import DecodeStats
+from fastface.video.integrity.gap_detection import PacketSteps, watch_steps
 
 _SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
 """Codecs of which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
@@ -32,7 +30,7 @@ def can_skip(info: VideoInfo, unit: Unit) -> bool:
     return unit.sampling.period is not None and info.codec in _SKIPPABLE and not info.estimated_times
 
 
-def marked(
+def mark_needed(
     packets: Iterator[Any], info: VideoInfo, unit: Unit, declared_until: int | None
 ) -> Iterator[tuple[Any, bool]]:
     """Packets as they come, each with whether its frame is needed even if no other frame refers to it.
@@ -48,8 +46,8 @@ def marked(
         unit: One that `can_skip`.
         declared_until: Up to this decoding time the container itself declares gaps; None: nowhere.
     """
-    ahead = _Ahead(info, unit)
-    steps = Steps(info, declared_until)
+    ahead = _PacketBuffer(info, unit)
+    steps = PacketSteps(info, declared_until)
     for packet in packets:
         if steps.is_late(packet.dts):
             yield from ((waiting, True) for waiting in ahead.waiting)
@@ -58,11 +56,11 @@ def marked(
             yield from ((waiting, True) for waiting in ahead.waiting)
             yield from ((rest, True) for rest in packets)
             return
-        yield from ahead.decided()
+        yield from ahead.pop_decided()
     yield from ((waiting, True) for waiting in ahead.waiting)
 
 
-class InDoubt(Exception):  # noqa: N818 - an answer, not an error
+class FullDecodeNeeded(Exception):  # noqa: N818 - an answer, not an error
     """Keyframes alone do not tell whether all of the film is there: it must be decoded whole."""
 
 
@@ -70,7 +68,7 @@ def keyframes(
     packets: Iterator[Any],
     info: VideoInfo,
     unit: Unit,
-    account: Account,
+    account: DecodeStats,
     index: tuple[Collection[int], int | None],
 ) -> Iterator[Any]:
     """The packet of the first keyframe in each cell, and the empty one that ends the stream.
@@ -84,7 +82,7 @@ def keyframes(
             and up to which decoding time the container itself declares gaps, None: nowhere.
 
     Raises:
-        InDoubt: Packets may be missing, or the container calls one damaged, or does not say when a keyframe is shown.
+        FullDecodeNeeded: Packets may be missing, or the container calls one damaged, or gives a keyframe no time.
     """
     assert unit.sampling.period is not None
     indexed, declared_until = index
@@ -95,20 +93,20 @@ def keyframes(
             yield packet
             continue
         if is_late or is_damaged:
-            raise InDoubt
+            raise FullDecodeNeeded
         is_keyframe = packet.is_keyframe or packet.dts in indexed
         if packet.pts is None:
             if is_keyframe:
-                raise InDoubt
+                raise FullDecodeNeeded
             continue
-        account.passed(packet.pts)
-        cell = unit.sampling.cell(info.time_of(packet.pts))
+        account.count_skipped(packet.pts)
+        cell = unit.sampling.cell(info.frame_time(packet.pts))
         if is_keyframe and cell != last_cell:
             last_cell = cell
             yield packet
 
 
-class _Ahead:
+class _PacketBuffer:
     """Packets that were read and not handed on yet."""
 
     def __init__(self, info: VideoInfo, unit: Unit) -> None:
@@ -133,7 +131,7 @@ class _Ahead:
         self._first_shown[cell] = min(pts, self._first_shown.get(cell, pts))
         return True
 
-    def decided(self) -> Iterator[tuple[Any, bool]]:
+    def pop_decided(self) -> Iterator[tuple[Any, bool]]:
         """The packets before which nothing can be shown any more that was not read."""
         while len(self.waiting) > _KEPT_BACK and self._dts is not None and self.waiting[0].pts <= self._dts:
             packet = self.waiting.popleft()
@@ -147,4 +145,4 @@ class _Ahead:
         self._first_shown = {other: pts for other, pts in self._first_shown.items() if other >= cell}
 
     def _cell(self, pts: int) -> int:
-        return int(self._info.time_of(pts) // self._period)
+        return int(self._info.frame_time(pts) // self._period)

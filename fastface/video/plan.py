@@ -5,8 +5,6 @@ from fractions import Fraction
 from fastface.types import Sampling, Unit
 from fastface.video.probe import Probe
 
-__all__ = ["plan_units"]
-
 
 def plan_units(probe: Probe, sampling: Sampling, unit_seconds: float) -> tuple[Unit, ...]:
     """Units that together cover [0, ∞), each about `unit_seconds` long.

@@ -14,13 +14,11 @@ from fastface.video.container import SEEKS_WRONGLY, count_films, demux, open_vid
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import SignOfLife, no_sign
 from fastface.video.frames.shape import displayed_size, read_orientation, read_pixel_aspect
-from fastface.video.frames.sizes import check_size, limit_size, size_of
+from fastface.video.frames.sizes import check_size, limit_size, packet_size
 from fastface.video.integrity.duration import NO_TIMESTAMPS, check_length, declared_length
 from fastface.video.integrity.encryption import ENCRYPTED, find_encryption, is_encrypted, is_scrambled
 from fastface.video.keyframe_index import keyframe_stamps
 from fastface.video.sequence import probe_sequence
-
-__all__ = ["Probe", "probe"]
 
 _MAX_PACKETS_TO_FIRST_FRAME = 2000
 _DEFAULT_RATE = Fraction(25)
@@ -91,7 +89,7 @@ def _probe_file(file: VideoFile, max_pixels: int, alive: SignOfLife) -> Probe:
     if length.picture is not None and length.is_of_all and not info.estimated_times:
         length = check_length(info, length.picture, alive)
     info = replace(info, duration=length.picture, sound_end=length.sound_end, declared=length.declared)
-    return Probe(info, tuple(time for time in map(info.time_of, stamps) if time > 0))
+    return Probe(info, tuple(time for time in map(info.frame_time, stamps) if time > 0))
 
 
 def _first_frame(file: VideoFile, container: Any, stream: Any, max_pixels: int) -> Any:
@@ -107,7 +105,7 @@ def _first_frame(file: VideoFile, container: Any, stream: Any, max_pixels: int) 
                     _refuse_encrypted(file, container, stream, looks_damaged=failed + encrypted > 0)
                     return frame
             except av.error.FFmpegError:
-                check_size(file.path, size_of(packet, stream.codec_context), max_pixels)
+                check_size(file.path, packet_size(packet, stream.codec_context), max_pixels)
                 failed += 1
             if read > _MAX_PACKETS_TO_FIRST_FRAME:
                 break

@@ -20,15 +20,13 @@ from fastface.video.codecs.missing_references import MissingReferences
 from fastface.video.container import SEEKS_WRONGLY, demux, open_video
 from fastface.video.containers.mp4_chains import is_whole
 from fastface.video.containers.parts import keep_restarted
-from fastface.video.decode_stats import Account
+from fastface.video.decode_stats import DecodeStats
 from fastface.video.frames.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.frames.shape import FrameShapes
-from fastface.video.frames.sizes import check_size, limit_size, size_of
+from fastface.video.frames.sizes import check_size, limit_size, packet_size
 from fastface.video.integrity.encryption import is_encrypted
-from fastface.video.integrity.gap_detection import Debts, watch_steps
-from fastface.video.packet_skipping import InDoubt, can_skip, keyframes, marked
-
-__all__ = ["PyavSource"]
+from fastface.video.integrity.gap_detection import OwedFrames, watch_steps
+from fastface.video.packet_skipping import FullDecodeNeeded, can_skip, keyframes, mark_needed
 
 _MAX_READ_FAILURES = 100
 """A file that cannot be read on so often in a row has ended, whatever it declares."""
@@ -44,7 +42,7 @@ _INDEX_IN_HEADER = ("mov", "avi")
 _ALL = 1 << 62
 """A decoding time that is later than any."""
 
-_Decode = Callable[[Iterator[Any], Any, Unit, Account], Iterator[Any]]
+_Decode = Callable[[Iterator[Any], Any, Unit, DecodeStats], Iterator[Any]]
 """(packets, stream, unit, account) → decoded frames."""
 
 
@@ -86,14 +84,14 @@ class PyavSource:
     def _samples(self, unit: Unit) -> Iterator[SampledFrame]:
         """The samples of a unit, with those before a doubt twice: what is in doubt is decoded whole, from its start."""
         if unit.sampling.keyframes and can_skip(self._info, unit):
-            with suppress(InDoubt):
+            with suppress(FullDecodeNeeded):
                 yield from self._attempt(unit, self._keyframes_alone)
                 return
         yield from self._attempt(unit, self._decode)
 
     def _attempt(self, unit: Unit, decode: _Decode) -> Iterator[SampledFrame]:
         info, period = self._info, unit.sampling.period
-        account = Account(info, unit)
+        account = DecodeStats(info, unit)
         start = info.start_pts + ceil(unit.start / info.time_base)
         end = None if unit.end is None else info.start_pts + ceil(unit.end / info.time_base)
         wanted = start
@@ -107,21 +105,21 @@ class PyavSource:
             flagged = account.take(frame, pts)
             if pts < wanted or (unit.sampling.keyframes and not self._is_keyframe(frame)):
                 continue
-            time = info.time_of(pts)
+            time = info.frame_time(pts)
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
             yield SampledFrame(pts, time, self._content(frame), flagged, self._get_info(frame))
         if end is None and not is_whole(info.path, self._alive):
-            account.failed()
+            account.count_failure()
         self.report = replace(account.report(), decoder=self.name)
 
-    def _from(self, unit: Unit, account: Account, decode: _Decode) -> Iterator[tuple[Any, int]]:
+    def _from(self, unit: Unit, account: DecodeStats, decode: _Decode) -> Iterator[tuple[Any, int]]:
         """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
             account.begin_again()
             with open_video(self._info.path) as (container, stream):
-                packets = only_pictures(self._packets(container, stream, account), stream, account.passed)
+                packets = only_pictures(self._packets(container, stream, account), stream, account.count_skipped)
                 if place is not None:
                     if container.format.name in SEEKS_WRONGLY or not _seek(container, stream, place):
                         continue
@@ -151,27 +149,27 @@ class PyavSource:
         time: int | None = frame.dts if self._info.uses_dts else frame.pts
         return time
 
-    def _decode(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
+    def _decode(self, packets: Iterator[Any], stream: Any, unit: Unit, account: DecodeStats) -> Iterator[Any]:
         """The frames of packets, in the order in which they are shown; those that no sample needs may be left out."""
         self._prepare(stream)
         until = _declared_until(stream)
         if unit.sampling.keyframes:
             needed = _all_needed(self._note_error(packets))
         elif can_skip(self._info, unit):
-            needed = marked(packets, self._info, unit, until)
+            needed = mark_needed(packets, self._info, unit, until)
         else:
             needed = _all_needed(packets)
         return _decode(watch_steps(needed, self._info, until), stream.codec_context, self._info, account)
 
-    def _keyframes_alone(self, packets: Iterator[Any], stream: Any, unit: Unit, account: Account) -> Iterator[Any]:
+    def _keyframes_alone(self, packets: Iterator[Any], stream: Any, unit: Unit, account: DecodeStats) -> Iterator[Any]:
         """The keyframes of a unit that `can_skip`; what lies between them is read and not decoded.
 
         Raises:
-            InDoubt: That will not do.
+            FullDecodeNeeded: That will not do.
         """
         self._prepare(stream)
         if _counts_times(stream):
-            raise InDoubt
+            raise FullDecodeNeeded
         index = _indexed_keyframes(stream), _declared_until(stream)
         alone = keyframes(packets, self._info, unit, account, index)
         return _decoded_alone(alone, stream.codec_context, self._info)
@@ -199,7 +197,7 @@ class PyavSource:
     def _get_info(self, frame: Any) -> VideoInfo:
         """The video as a decoded frame shows it."""
         assert self._shapes is not None
-        return self._shapes.info_of(frame)
+        return self._shapes.frame_info(frame)
 
     def _places(self, start: int) -> Iterator[int | None]:
         """Timestamps to seek to, one after the other until one serves; None: no seek."""
@@ -212,7 +210,7 @@ class PyavSource:
                     yield place
         yield None
 
-    def _packets(self, container: Any, stream: Any, account: Account) -> Iterator[Any]:
+    def _packets(self, container: Any, stream: Any, account: DecodeStats) -> Iterator[Any]:
         """All packets from here; what no packet can be made of is counted, and reading goes on after it.
 
         Where the disk or the share fails, the unit ends: what was read of it counts. Of a file that is only cut or
@@ -232,12 +230,12 @@ class PyavSource:
             except av.error.EOFError:
                 return
             except OSError as error:
-                account.failed()
+                account.count_failure()
                 account.unread = f"{CANNOT_READ}: {error.strerror}"
                 return
             except av.error.FFmpegError:
                 failures += 1
-                account.failed()
+                account.count_failure()
             else:
                 return
 
@@ -278,7 +276,7 @@ def _all_needed(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
 
 
 def _decode(
-    packets: Iterator[tuple[Any, bool, bool, bool]], codec: Any, info: VideoInfo, account: Account
+    packets: Iterator[tuple[Any, bool, bool, bool]], codec: Any, info: VideoInfo, account: DecodeStats
 ) -> Iterator[Any]:
     """Frames of `watch_steps` packets that are needed, or that others refer to.
 
@@ -288,7 +286,7 @@ def _decode(
         VideoError: A frame is larger than `max_pixels`.
     """
     needed_before = True
-    debts = Debts(info)
+    debts = OwedFrames(info)
     missing = MissingReferences(codec)
     keyframe = None
     for packet, shows_sample, is_late, is_marked in packets:
@@ -302,19 +300,19 @@ def _decode(
             keyframe = packet
         is_damaged = is_marked or (packet.size > 0 and missing.are_before(packet))
         if is_damaged:
-            account.failed()  # decoders may make a frame of what is left of it, or none, and say nothing of either
+            account.count_failure()  # decoders may make a frame of the rest, or none, without an error
         try:
             for frame in packet.decode():
                 check_size(info.path, (frame.width, frame.height), info.max_pixels)
                 if debts.is_broken(frame.pts):
-                    account.failed()
+                    account.count_failure()
                 yield frame
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
-            check_size(info.path, size_of(keyframe or packet, codec), info.max_pixels)
+            check_size(info.path, packet_size(keyframe or packet, codec), info.max_pixels)
             if not is_damaged:
-                account.failed()
+                account.count_failure()
 
 
 def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Iterator[Any]:
@@ -324,7 +322,7 @@ def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Itera
     them never come out: H.264 and HEVC count a picture's place on from those before it, which were left out here.
 
     Raises:
-        InDoubt: A packet gives no keyframe: it is damaged, or begins a gradual refresh.
+        FullDecodeNeeded: A packet gives no keyframe: it is damaged, or begins a gradual refresh.
         VideoError: A frame is larger than `max_pixels`.
     """
     for packet in packets:
@@ -337,7 +335,7 @@ def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Itera
         codec.flush_buffers()
         whole = [frame for frame in frames if frame.key_frame]
         if not whole:
-            raise InDoubt
+            raise FullDecodeNeeded
         for frame in whole:
             check_size(info.path, (frame.width, frame.height), info.max_pixels)
             yield frame

@@ -10,8 +10,6 @@ from fastface.video.frames.canvas import picture_limit
 from fastface.video.frames.frame import SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.frames.image_file import MAX_PIXELS, read_picture
 
-__all__ = ["SEQUENCE_RATE", "SequenceSource", "probe_sequence"]
-
 SEQUENCE_RATE = Fraction(25)
 """Pictures a second, as ffmpeg reads sequences: they have no times of their own."""
 
@@ -74,7 +72,7 @@ class SequenceSource:
         decoded = sampled = errors = 0
         for pts, path in enumerate(sequence_files(self._info.path)):
             self._alive()
-            time = self._info.time_of(pts)
+            time = self._info.frame_time(pts)
             if time < unit.start or (unit.end is not None and time >= unit.end):
                 continue
             decoded += 1

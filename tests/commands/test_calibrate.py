@@ -13,7 +13,7 @@ from fastface.commands.calibrate import calibrate
 from fastface.commands.run import scan
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.observer import Observer
 
 PER_PERSON = 6
@@ -46,7 +46,7 @@ def test_few_photos_keep_the_threshold_that_the_risk_gives_and_the_picture_shows
     assert found["suggested"] == found["in_use"]
     (reason,) = found["reasons"]
     assert reason.startswith(
-        "the threshold in use stays, since there is too little to judge it: of 36 comparisons with"
+        "keep the threshold in use, since there are too few comparisons to judge it: of 36 comparisons with"
     )
     mates, strangers = found["comparisons"]
     assert (mates["mates"], mates["count"]) == (True, 3 * PER_PERSON)
@@ -97,7 +97,7 @@ def test_the_index_counts_too_and_known_photos_start_no_process(
     runs = [(colour, len(list(same))) for colour, same in itertools.groupby(column)]
     # All kinds of the table, and the two curves of the risk.
     assert sum(length > 10 and colour != (255, 255, 255) for colour, length in runs) == len(kinds) + 2
-    monkeypatch.setattr(Crew, "start", None)  # no process may be started
+    monkeypatch.setattr(ProcessPool, "start", None)  # no process may be started
     assert calibrate(config, targets, tmp_path, Observer(), index=tmp_path / "out") == first
 
 
@@ -108,7 +108,7 @@ def test_a_folder_without_an_index_is_a_fault(persons: Path, config: Config, tmp
 
 def test_faces_decided_by_themselves_have_no_evidence_of_tracks(persons: Path, tmp_path: Path) -> None:
     alone = load_config(environment={}, flags={"match": {"tracks": False}})
-    with pytest.raises(ConfigError, match=r"match\.tracks is off"):
+    with pytest.raises(ConfigError, match=r"switch match\.tracks on"):
         calibrate(alone, [str(persons)], tmp_path, Observer(), index=None)
 
 

@@ -27,7 +27,7 @@ from fastface.curation import photo_reader as curate_looking
 from fastface.curation import reader_process as curate_process
 from fastface.errors import WorkerError
 from fastface.pipeline.messages import WorkerSettings
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder
 
@@ -236,7 +236,7 @@ def test_a_glob_that_takes_along_the_tables_of_a_run_is_no_fault(cartoon: Cartoo
 
 
 def test_a_folder_in_use_is_exit_code_11(cartoon: Cartoon, tmp_path: Path) -> None:
-    with OutputFolder(tmp_path / "set").locked():
+    with OutputFolder(tmp_path / "set").hold_lock():
         errors(command(cartoon, cartoon.photos, tmp_path / "set"), 11, 1)
 
 
@@ -270,11 +270,11 @@ def hostile(connection: Connection, descriptor: int, settings: WorkerSettings) -
 
 @pytest.fixture
 def served_by_hostile(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crew(role: str, _serve: str, size: int, settings: object) -> Crew:
-        return Crew(role, f"{Path(__file__).stem}:hostile", size, settings)
+    def pool(role: str, _serve: str, size: int, settings: object) -> ProcessPool:
+        return ProcessPool(role, f"{Path(__file__).stem}:hostile", size, settings)
 
     monkeypatch.setenv("PYTHONPATH", python_path(__file__))
-    monkeypatch.setattr(curate_looking, "Crew", crew)
+    monkeypatch.setattr(curate_looking, "ProcessPool", pool)
 
 
 @pytest.mark.usefixtures("served_by_hostile")

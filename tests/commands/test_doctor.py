@@ -61,6 +61,7 @@ def test_two_runtimes_that_overwrite_each_other_are_a_fault(monkeypatch: pytest.
     monkeypatch.setattr(checkup, "_version", lambda name: both.get(name, ""))
     (found,) = (check for check in checkup.examine(load_config(), tmp_path) if check.name == "runtimes")
     assert found.state == "fault"
+    assert "make clean env EXTRA=cpu" in found.remedy
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in found.remedy
 
 
@@ -90,7 +91,7 @@ def _one(name: str, out: Path, **settings: dict[str, object]) -> checkup.Check:
 
 
 def test_an_output_folder_that_a_run_holds_is_in_the_way_of_another(tmp_path: Path) -> None:
-    with OutputFolder(tmp_path).locked():
+    with OutputFolder(tmp_path).hold_lock():
         found = _one("output", tmp_path)
     assert found.state == "fault"
     assert "in use by another run" in found.facts

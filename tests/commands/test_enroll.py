@@ -20,7 +20,7 @@ from cli_tools import (
 
 from fastface.commands import enroll as enrolment
 from fastface.config import load_config
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.networks import open_networks, thresholds
 from fastface.types import Gallery
 
@@ -75,7 +75,7 @@ def test_a_photo_kept_without_flip_does_not_answer_for_one_with_it(
     first = [enrolled(*places, **references) for references in asked]
     assert len(list((tmp_path / "known").iterdir())) == count * len(asked)
     assert len({gallery.targets[0].embeddings.tobytes() for gallery in first}) == len(asked)
-    monkeypatch.setattr(Crew, "start", None)  # no process may be started
+    monkeypatch.setattr(ProcessPool, "start", None)  # no process may be started
     for references, gallery in zip(asked, first, strict=True):
         again = enrolled(*places, **references)
         np.testing.assert_array_equal(again.targets[0].embeddings, gallery.targets[0].embeddings)

@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cartoon_tools import Cartoon
 from cli_tools import Ran, errors, fastface
@@ -79,20 +80,68 @@ def test_a_film_is_forgotten_with_all_that_was_made_of_it(cartoon: Cartoon, ran:
     assert made
     assert others
     (line,) = errors(fastface("forget", "film3.mp4", "-o", out), 2, 1)
-    assert line.endswith(f"nothing was forgotten of 1 video: fastface forget film3.mp4 -o {out} --yes")
+    assert line.endswith(f"nothing was forgotten; to forget 1 video: fastface forget film3.mp4 -o {out} --yes")
     assert "would forget: film3.mp4" in fastface("forget", ran.films / "film3.mp4", "-o", out, "--dry-run").stdout
     assert all(path.exists() for path in made)
     lines = errors(fastface("forget", "nothing.mp4", "-o", out, "--yes"), 2, 2)
     assert "'nothing.mp4' is no video of this folder" in lines[0]
+    tables = [path for path in out.rglob("*.csv") if "video" in path.read_text().splitlines()[0].split(",")]
+    assert {path.name for path in tables} >= {"spans.csv", "hits.csv", "review.csv", "crops.csv", "bank_growth.csv"}
+    rest = {path: [row for row in rows(path) if row["video"] != "film3.mp4"] for path in tables}
+    num_gone = sum(len(rows(path)) - len(rest[path]) for path in tables)
     told = json.loads(fastface("forget", "film3.mp4", "-o", out, "--yes", "--json").stdout)
     assert told["videos"] == ["film3.mp4"]
     assert told["exports"] > 0
+    assert told["rows"] == num_gone > 0
+    assert {path: rows(path) for path in tables} == rest
+    spans = json.loads((out / "spans.json").read_text())
+    assert [span["video"] for span in spans] == [row["video"] for row in rest[out / "spans.csv"]]
+    report = json.loads((out / "run.json").read_text())
+    assert [video["id"] for video in report["videos"]] == ["broken.mp4", "film1.mp4", "film2.mp4"]
+    counts = report["counts"]
+    assert (counts["videos"], counts["searched"]) == (3, 2)
+    assert counts["sampled"] == counts["inferred"] == 5 * (12 + 8)  # five samples a second of the two films
+    assert counts["hits"] == len(rest[out / "hits.csv"])
+    assert counts["spans"] == len(spans)
+    assert counts["clips"] == len(list((out / "clips").glob("*/*.mp4")))
+    assert counts["crops"] == len(list((out / "crops").rglob("*.jpg")))
     assert not any(path.exists() for path in made)
     assert all(path.exists() for path in others)
     assert not (out / ".fastface" / "index" / "film3.mp4").exists()
     done = fastface("find", "-t", cartoon.bank, "-o", out, "-q", "--models", cartoon.models)
     assert done.returncode == 3, "the broken one is there still"
     assert {row["video"] for row in rows(out / "spans.csv")} == {"film1.mp4", "film2.mp4"}
+
+
+def test_persons_and_earlier_answers_lose_a_forgotten_film(cartoon: Cartoon, out: Path) -> None:
+    given = ("-o", out, "--models", cartoon.models, "-q", "--clips", "none")
+    photo = next(iter(sorted(cartoon.photos.iterdir())))
+    assert fastface("find", "-t", photo, *given).returncode == 3
+    assert fastface("people", "-o", out, "-q").returncode == 0
+    first = rows(out / "people" / "people.csv")[0]["person"]
+    assert fastface("pick", first, *given).returncode == 3
+    (earlier,) = (path for path in (out / "earlier").iterdir() if photo.stem not in path.name or "+" in path.name)
+    seen = rows(out / "people" / "appearances.csv")
+    assert any(row["video"] == "film1.mp4" for row in seen)
+    done = fastface("forget", "film1.mp4", "-o", out, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert f"counted the persons in {out / 'people'} again" in done.stdout
+    tables = [path for path in out.rglob("*.csv") if "video" in path.read_text().splitlines()[0].split(",")]
+    assert {path.parent for path in tables} >= {out, out / "people", earlier}
+    assert [path for path in tables if any(row["video"] == "film1.mp4" for row in rows(path))] == []
+    assert not list(out.rglob("*film1.mp4*"))
+    kept = [row for row in seen if row["video"] != "film1.mp4"]
+    assert [row for row in rows(out / "people" / "appearances.csv") if row["person"] in {r["person"] for r in kept}]
+    with np.load(out / "primary_person.npz") as file:
+        assert "film1.mp4" not in file["video"].tolist()
+        assert len(file["video"]) == len(file["box"]) == len(rows(out / "hits.csv"))
+    # Where the networks are gone, the list of persons goes too: it would name what is forgotten.
+    settings = json.loads((out / ".fastface" / "settings.json").read_text())
+    (out / ".fastface" / "settings.json").write_text(json.dumps({**settings, "models": {"pack": "no such pack"}}))
+    done = fastface("forget", "film2.mp4", "-o", out, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "since its persons cannot be counted again: no pack 'no such pack'" in done.stdout
+    assert not (out / "people").exists()
 
 
 def test_films_that_are_gone_are_forgotten(ran: Ran, out: Path, tmp_path: Path) -> None:
@@ -104,3 +153,39 @@ def test_films_that_are_gone_are_forgotten(ran: Ran, out: Path, tmp_path: Path) 
     finally:
         (tmp_path / "elsewhere.mp4").rename(away)
     assert told["videos"] == ["film2.mp4"]
+
+
+def test_a_copy_takes_the_place_of_a_film_that_is_gone(cartoon: Cartoon, tmp_path: Path) -> None:
+    """Of two equal files the first is scanned; when it is deleted its results are those of the other."""
+    films, out = tmp_path / "films", tmp_path / "out"
+    films.mkdir()
+    first = Path(shutil.copy(cartoon.films / "film3.mp4", films / "a.mp4"))
+    copy = Path(shutil.copy(first, films / "b.mp4"))
+    os.utime(copy, (1, 1))  # as `cp` leaves it: of another age
+    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "face")
+    assert fastface("run", films, *given, "-q").returncode == 0
+    before = rows(out / "hits.csv")
+    shutil.rmtree(out / "crops")
+    first.unlink()
+    done = fastface("find", *given)
+    assert done.returncode == 0, done.stderr
+    assert f"a.mp4: '{first}' is gone; its copy '{copy}' takes its place" in done.stderr.splitlines()
+    assert rows(out / "hits.csv") == before
+    assert {row["path"] for row in rows(out / "spans.csv")} == {str(copy)}
+    assert list((out / "crops").rglob("*.jpg")), "they were cut out of the copy"
+    assert json.loads(fastface("forget", "--gone", "-o", out, "--json").stdout)["videos"] == []
+    done = fastface("run", films, *given, "--json")
+    assert done.returncode == 0, done.stderr
+    (video,) = json.loads(done.stdout)["videos"]
+    assert (video["id"], video["path"], video["state"]) == ("a.mp4", str(copy), "done")
+    assert "settings or networks have changed" not in done.stderr
+    assert rows(out / "hits.csv") == before
+    # A copy that is changed is none.
+    copy.write_bytes(copy.read_bytes() + b"more")
+    shutil.copy(copy, first)
+    third = Path(shutil.copy(first, films / "c.mp4"))
+    assert fastface("run", films, *given, "-q").returncode == 0
+    third.write_bytes(b"something else")
+    copy.unlink()
+    first.unlink()
+    assert json.loads(fastface("forget", "--gone", "-o", out, "--json", "--dry-run").stdout)["videos"] == ["a.mp4"]

@@ -57,7 +57,7 @@ def test_what_would_go_is_told_and_stays(out: Path) -> None:
 def test_a_folder_that_is_none_of_ours_or_in_use_is_left_alone(out: Path, tmp_path: Path) -> None:
     (line,) = errors(fastface("purge", "-o", tmp_path, "--yes"), 2, 1)
     assert "is not an output folder of fastface" in line
-    with OutputFolder(out).locked():
+    with OutputFolder(out).hold_lock():
         before = contents(out / ".fastface" / "index")
         (line,) = errors(fastface("purge", "-o", out, "--yes"), 11, 1)
         assert "in use by another run" in line

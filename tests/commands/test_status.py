@@ -57,7 +57,8 @@ def test_videos_that_a_killed_run_did_not_come_to_are_waiting(killed: Path) -> N
     assert _states(killed) == {"scanning": 1, "waiting": 2}
     told = fastface("status", "-o", killed).stdout.splitlines()
     assert "not running, 0% scanned; 3 videos: 2 waiting, 1 in progress" in told[0]
-    assert len(told) == 2  # they are counted; a line each would be thousands
+    assert told[1].endswith(" run: 3 videos named, 0 scanned; killed")
+    assert len(told) == 3  # those that wait are counted; a line each would be thousands
 
 
 def test_the_same_command_goes_on_with_them(cartoon: Cartoon, killed: Path, tmp_path: Path) -> None:
@@ -95,9 +96,47 @@ def test_find_answers_for_what_is_scanned_alone(cartoon: Cartoon, tmp_path: Path
     assert (out / "hits.csv").read_bytes() == hits
     states = {video["id"]: video["state"] for video in json.loads((out / "run.json").read_text())["videos"]}
     assert states == {"film1.mp4": "cancelled", "film2.mp4": "cancelled", "film3.mp4": "done"}
+    reasons = {video["reason"] for video in json.loads((out / "run.json").read_text())["videos"]}
+    assert reasons == {"", "not reached before the run ended; run the same command to continue"}
     purged = fastface("purge", "-o", out, "--yes", "--json")
     assert purged.returncode == 0, purged.stderr
     assert _states(out) == {}
+
+
+def test_status_knows_all_scans_of_a_folder(cartoon: Cartoon, tmp_path: Path) -> None:
+    """What an earlier scan did not reach goes on waiting when other videos are scanned."""
+    out, other = tmp_path / "out", tmp_path / "other"
+    other.mkdir()
+    (other / "film1.mp4").write_bytes(b"this is no film")  # another file of a name that waits
+    assert fastface("run", cartoon.films, *_given(cartoon, out), "--max-hours", "1e-7").returncode == 3
+    assert fastface("scan", other, "--models", cartoon.models, "-o", out, "-q").returncode == 3
+    assert _states(out) == {"waiting": 3, "failed": 1}
+    told = fastface("status", "-o", out).stdout.splitlines()
+    assert ", 0% scanned; 4 videos: 3 waiting, 1 failed" in told[0]
+    assert [line[16:] for line in told[1:3]] == [
+        " scan: 1 video named, 0 scanned, 1 failed; ended",
+        " run: 3 videos named, 0 scanned; ended",
+    ]
+    # Asked for again, all are scanned, and none waits twice.
+    assert fastface("run", cartoon.films, *_given(cartoon, out)).returncode == 0
+    assert _states(out) == {"done": 3, "failed": 1}
+    assert ", nothing left to scan; 4 videos" in fastface("status", "-o", out).stdout
+    # A video that waits and is gone by now is none that is left.
+    more = Path(shutil.copy(cartoon.films / "film3.mp4", other / "more.mp4"))
+    more.write_bytes(more.read_bytes() + b"more")
+    assert fastface("scan", more, "--models", cartoon.models, "-o", out, "-q", "--max-hours", "1e-7").returncode == 3
+    assert _states(out) == {"done": 3, "failed": 1, "waiting": 1}
+    more.unlink()
+    assert fastface("scan", cartoon.films, "--models", cartoon.models, "-o", out, "-q").returncode == 0
+    assert _states(out) == {"done": 3, "failed": 1}
+    assert fastface("purge", "-o", out, "--yes", "-q").returncode == 0
+    told = fastface("status", "-o", out).stdout.splitlines()
+    assert told[0].startswith(f"{out}: not running; all faces were removed by purge on 20")
+    assert told[0].endswith(f"; to scan: fastface scan VIDEOS -o {out}")
+    assert len(told) == 6  # the five scans
+    assert fastface("scan", cartoon.films / "film3.mp4", "--models", cartoon.models, "-o", out, "-q").returncode == 0
+    said = json.loads(fastface("status", "-o", out, "--json").stdout)
+    assert (said["purged"], len(said["scans"]), said["states"]) == (None, 6, {"done": 1})
 
 
 def test_a_question_is_given_an_end_as_a_run_is(cartoon: Cartoon, tmp_path: Path) -> None:
@@ -150,7 +189,7 @@ def under_way(tmp_path: Path) -> Iterator[Path]:
     """A folder whose run began 100 s ago: one film is of an earlier run, one done, one half done, one waiting."""
     out = tmp_path / "out"
     folder = OutputFolder(out)
-    with folder.locked(), Ledger(folder.ledger) as ledger:
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         ledger.put_video(_record("before.mp4", "done", 1000))
         ledger.put_video(_record("now.mp4", "done", 60))
         ledger.put_video(_record("half.mp4", "scanning", 80))
@@ -158,10 +197,11 @@ def under_way(tmp_path: Path) -> Iterator[Path]:
         ledger.put_waiting({"next.mp4": Path("/films/next.mp4")})
         begun = (datetime.now(UTC) - timedelta(seconds=100)).isoformat()
         events = [
-            {"time": "2026-01-01T00:00:00+00:00", "event": "run"},
+            {"time": "2026-01-01T00:00:00+00:00", "event": "run", "command": "scan"},
             {"time": "2026-01-01T00:00:00+00:00", "event": "begin", "videos": 1},
             {"time": "2026-01-01T00:10:00+00:00", "event": "video", "video": "before.mp4", "state": "done"},
-            {"time": begun, "event": "run"},
+            {"time": "2026-01-01T00:10:01+00:00", "event": "end", "reason": ""},
+            {"time": begun, "event": "run", "command": "run"},
             {"time": begun, "event": "begin", "videos": 4},
             {"time": begun, "event": "video", "video": "now.mp4", "state": "done"},
         ]
@@ -178,25 +218,27 @@ def test_the_share_and_the_time_left_are_counted_by_the_length_of_videos(under_w
 
 
 def test_status_is_told_in_words(under_way: Path) -> None:
-    first, second = fastface("status", "-o", under_way).stdout.splitlines()
+    first, now, before, second = fastface("status", "-o", under_way).stdout.splitlines()
     assert "% scanned, about 1:5" in first
     assert first.endswith("; 4 videos: 2 done, 1 waiting, 1 in progress")
     assert second == "half.mp4: in progress"
+    assert now.endswith(" run: 4 videos named, 1 scanned; running")
+    assert before.endswith(" scan: 1 video named, 1 scanned; ended")
 
 
 def test_a_purged_folder_has_no_videos(tmp_path: Path) -> None:
-    with OutputFolder(tmp_path).locked(), Ledger(OutputFolder(tmp_path).ledger):
+    with OutputFolder(tmp_path).hold_lock(), Ledger(OutputFolder(tmp_path).ledger):
         pass
     status = read_status(tmp_path)
     assert (status.states, status.share, status.seconds_left) == ({}, None, None)
     (line,) = fastface("status", "-o", tmp_path).stdout.splitlines()
-    assert line == f"{tmp_path}: not running; no videos: nothing is scanned, or it was purged"
+    assert line == f"{tmp_path}: not running; nothing is scanned; to scan: fastface scan VIDEOS -o {tmp_path}"
 
 
 def test_status_tells_what_is_done_and_what_is_not(ran: Ran) -> None:
     done = fastface("status", "-o", ran.out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not running, 100% scanned; 4 videos: 3 done, 1 failed" in done.stdout
+    assert "not running, nothing left to scan; 4 videos: 3 done, 1 failed" in done.stdout
     (line,) = (line for line in done.stdout.splitlines() if line.startswith(BROKEN))
     assert "failed" in line
     said = json.loads(fastface("status", "-o", ran.out, "--json").stdout)
@@ -212,7 +254,7 @@ def test_status_changes_nothing_and_asks_what_cannot_be_written(ran: Ran, tmp_pa
     before = contents(out)
     done = fastface("status", "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not running, 100% scanned; 4 videos: 3 done, 1 failed" in done.stdout
+    assert "not running, nothing left to scan; 4 videos: 3 done, 1 failed" in done.stdout
     assert contents(out) == before
 
 

@@ -227,7 +227,9 @@ def test_without_the_library_it_says_so_unless_it_may_choose(tmp_path: Path) -> 
         pytest.skip("PyNvVideoCodec is installed here")
     _, (asked,) = decoded(found, units, "nvdec")
     assert (asked.decoder, asked.sampled) == ("pyav", 6)
-    assert asked.decoder_reason == "PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'"
+    assert asked.decoder_reason == (
+        "PyNvVideoCodec is not installed; in fastface's clone: make env EXTRA=nvdec, or pip install '.[nvdec]'"
+    )
     _, (free,) = decoded(found, units, "auto")
     assert (free.decoder, free.decoder_reason) == ("pyav", "")
 

@@ -191,7 +191,7 @@ def test_many_persons_are_compared_before_the_change_and_again_if_others_were_fa
     faces = np.linalg.qr(rng.normal(size=(D, D)))[0].astype(np.float32)
     persons = [person(face, ("film", str(k), 1)) for k, face in enumerate(faces)]
     persons += [person(-face, ("film", str(D + k), 1)) for k, face in enumerate(faces[:2])]
-    compared, compare = [], register.matched
+    compared, compare = [], register.match_identities
     with opened(where) as store, opened(where) as other:
 
         def slowly(*given: Any) -> Any:
@@ -641,11 +641,11 @@ def test_a_full_disk_is_told_and_what_was_told_before_stays(tmp_path: Path) -> N
 
 
 def test_a_file_that_stays_in_use_is_told(tmp_path: Path) -> None:
-    from fastface.census.store.base import Rules
+    from fastface.census.store.base import ComparisonRules
     from fastface.census.store.sqlite import SqliteStore
 
     path = tmp_path / "identities.db"
-    with SqliteStore(path, Rules("abc", D, THRESHOLD, 30), patience=0.2) as store:
+    with SqliteStore(path, ComparisonRules("abc", D, THRESHOLD, 30), patience=0.2) as store:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match=r"in use by others for 0\.2 seconds"):
@@ -761,5 +761,5 @@ def test_no_message_holds_a_password(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_told_with_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(ConfigError, match=r"pip install 'fastface\[redis\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[redis\]'"):
         opened("redis://localhost")

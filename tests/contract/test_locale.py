@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from export_tools import make_faces, make_hits
+from export_tools import make_faces, make_hits, write_hits
 
-from fastface.export.tables.results import VideoHits, write_hits
+from fastface.export.tables.results import VideoHits
 
 
 def _read(path: Path) -> list[dict[str, str]]:

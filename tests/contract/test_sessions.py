@@ -54,7 +54,7 @@ def test_small_graph_is_computed_as_by_hand(opener: Opener, small_graph: Path) -
     session = opener(small_graph, SMALL)
     batch = noise(SMALL)
     expected = convolve_by_hand(small_graph, batch)
-    outputs = session.run(batch)
+    outputs = session.infer(batch)
     assert len(outputs) == 2
     # Of sums of 27 products of up to 255, bfloat16 keeps two digits.
     near = {"rtol": 1e-2, "atol": 8} if session.device.precision == "bfloat16" else {"rtol": 1e-4, "atol": 2e-2}
@@ -72,9 +72,9 @@ def test_real_network_agrees_with_onnx_runtime(opener: Opener, shared_models: Pa
     graph = write_real_graph(shared_models / "buffalo_s" / "w600k_mbf.onnx", tmp_path / "real.onnx")
     shape = (count, 112, 112, 3)
     reference = open_on(CPU_DEVICES["onnxruntime"](), graph, shape, tmp_path)
-    (expected,) = reference.run(noise(shape, seed=count))
+    (expected,) = reference.infer(noise(shape, seed=count))
     session = opener(graph, shape)
-    (found,) = session.run(noise(shape, seed=count))
+    (found,) = session.infer(noise(shape, seed=count))
     assert found.shape == expected.shape == (count, 512)
     cosine = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
     is_lower = session.device.precision == "bfloat16"
@@ -84,33 +84,33 @@ def test_real_network_agrees_with_onnx_runtime(opener: Opener, shared_models: Pa
 def test_any_batch_size_after_any_other(opener: Opener, small_graph: Path) -> None:
     session = opener(small_graph, SMALL)
     batch = noise((5, *SMALL[1:]))
-    whole = session.run(batch)
+    whole = session.infer(batch)
     for start in range(5):
-        one = session.run(batch[start : start + 1])
+        one = session.infer(batch[start : start + 1])
         np.testing.assert_allclose(one[0][0], whole[0][start], rtol=1e-5, atol=1e-3)
 
 
 def test_more_shapes_than_are_kept_compiled(opener: Opener, small_graph: Path) -> None:
     session = opener(small_graph, SMALL)
-    first = session.run(noise((1, 32, 32, 3)))
+    first = session.infer(noise((1, 32, 32, 3)))
     for width in range(33, 43):
-        assert session.run(noise((1, 32, width, 3)))[0].shape == (1, 4, 32, width)
-    np.testing.assert_array_equal(session.run(noise((1, 32, 32, 3)))[0], first[0])
+        assert session.infer(noise((1, 32, width, 3)))[0].shape == (1, 4, 32, width)
+    np.testing.assert_array_equal(session.infer(noise((1, 32, 32, 3)))[0], first[0])
 
 
 def test_input_stays_as_it_was(opener: Opener, small_graph: Path) -> None:
     session = opener(small_graph, SMALL)
     batch = noise(SMALL)
     before = batch.copy()
-    session.run(batch)
+    session.infer(batch)
     np.testing.assert_array_equal(batch, before)
 
 
 def test_outputs_of_one_call_survive_the_next(opener: Opener, small_graph: Path) -> None:
     session = opener(small_graph, SMALL)
-    outputs = session.run(noise(SMALL, seed=1))
+    outputs = session.infer(noise(SMALL, seed=1))
     kept = [output.copy() for output in outputs]
-    others = session.run(noise(SMALL, seed=2))
+    others = session.infer(noise(SMALL, seed=2))
     assert not np.array_equal(outputs[0], others[0])
     for output, copy in zip(outputs, kept, strict=True):
         np.testing.assert_array_equal(output, copy)
@@ -122,9 +122,9 @@ def test_any_memory_layout_is_read_right(opener: Opener, small_graph: Path, view
     session = opener(small_graph, SMALL)
     batch = noise((4, *SMALL[1:]))
     shown = {"read-only": batch[:2], "strided": batch[::2], "reversed": batch[:2, :, ::-1]}[view]
-    expected = session.run(shown.copy())
+    expected = session.infer(shown.copy())
     shown.flags.writeable = view != "read-only"
-    np.testing.assert_array_equal(session.run(shown)[0], expected[0])
+    np.testing.assert_array_equal(session.infer(shown)[0], expected[0])
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -132,16 +132,16 @@ def test_same_batch_gives_the_same_bytes(opener: Opener, shared_models: Path, tm
     graph = write_real_graph(shared_models / "buffalo_s" / "w600k_mbf.onnx", tmp_path / "real.onnx")
     shape = (4, 112, 112, 3)
     session = opener(graph, shape, threads)
-    first = session.run(noise(shape))[0].tobytes()
-    session.run(noise(shape, seed=9))
-    assert session.run(noise(shape))[0].tobytes() == first
-    assert opener(graph, shape, threads).run(noise(shape))[0].tobytes() == first
+    first = session.infer(noise(shape))[0].tobytes()
+    session.infer(noise(shape, seed=9))
+    assert session.infer(noise(shape))[0].tobytes() == first
+    assert opener(graph, shape, threads).infer(noise(shape))[0].tobytes() == first
 
 
 def test_wrong_shape_is_one_line(opener: Opener, small_graph: Path) -> None:
     session = opener(small_graph, SMALL)
     with pytest.raises(BackendError, match=r"\(2, 32, 48, 4\)") as caught:
-        session.run(noise((2, 32, 48, 4)))
+        session.infer(noise((2, 32, 48, 4)))
     assert "\n" not in str(caught.value)
 
 

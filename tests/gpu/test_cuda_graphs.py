@@ -18,7 +18,7 @@ def captured(folder: str, quick: str) -> Any:
     card_session._least_seconds = lambda *_: next(seconds)
     session = copying_session(folder, captures=True)
     batches = [noise(shape, seed) for seed, shape in enumerate([SHAPE, SHAPE, (1, 8, 8, 3), SHAPE])]
-    return [session.capture, all(np.array_equal(session.run(batch)[0], batch) for batch in batches)]
+    return [session.capture, all(np.array_equal(session.infer(batch)[0], batch) for batch in batches)]
 
 
 def test_a_batch_of_the_usual_shape_is_one_launch_of_a_cuda_graph(libraries: Path, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def crowded(folder: str) -> Any:
 
     captured.compute = full
     batch = noise(SHAPE)
-    return [before, np.array_equal(session.run(batch)[0], batch), session._most, session.capture]
+    return [before, np.array_equal(session.infer(batch)[0], batch), session._most, session.capture]
 
 
 def test_a_cuda_graph_gives_way_where_memory_is_short(libraries: Path, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ UNIT = UnitRecord("000000", Fraction(0), None, dense=False, decoder="nvdec")
 def test_a_decoder_that_is_not_there_is_told_before_anything_is_decoded(cartoon: Cartoon, tmp_path: Path) -> None:
     done = fastface("scan", cartoon.films, "--models", cartoon.models, "-o", tmp_path / "out", "--decoder", "nvdec")
     assert done.returncode == 4
-    assert "PyNvVideoCodec is not installed: pip install 'fastface[nvdec]'" in done.stderr
+    remedy = "make env EXTRA=nvdec, or pip install '.[nvdec]'"
+    assert f"PyNvVideoCodec is not installed; in fastface's clone: {remedy}" in done.stderr
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a card")
@@ -53,9 +54,9 @@ def test_a_video_of_several_units_names_all_that_decoded_it() -> None:
     left = replace(UNIT, key="000001", decoder="pyav", decoder_reason="the card failed")
     lost = replace(UNIT, key="000002", decoder="", lost="failed: x")
     record = VideoRecord("a.mp4", Path("a.mp4"), "print", "key", "done")
-    video = _outcome(record, [UNIT, left, left, lost])
+    video = _outcome(record, [UNIT, left, left, lost], fresh=False)
     assert (video.decoder, video.decoder_reason) == ("nvdec+pyav", "the card failed")
-    assert (_outcome(record, []).decoder, _outcome(record, []).decoder_reason) == ("", "")
+    assert (_outcome(record, [], fresh=False).decoder, _outcome(record, [], fresh=False).decoder_reason) == ("", "")
 
 
 def test_records_come_back_as_they_were_written() -> None:

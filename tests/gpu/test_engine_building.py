@@ -19,7 +19,7 @@ from fastface.errors import BackendError, ConfigError, InterruptError
 from fastface.pipeline.building import EngineJob
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import WorkerSettings
-from fastface.pipeline.task_pool import serve_errands
+from fastface.pipeline.task_pool import serve_tasks
 from fastface.runtime import engines, networks
 from fastface.runtime.engines import engine_jobs, ready_networks
 from fastface.runtime.networks import Networks, open_networks
@@ -32,7 +32,7 @@ CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
 
 def built_at_once(connection: Connection, _descriptor: int, _settings: None) -> None:
     """A builder that says what it was asked for."""
-    serve_errands(connection, lambda job: EngineNote("float32", f"what {job.name} was asked for", 1.0, 1))
+    serve_tasks(connection, lambda job: EngineNote("float32", f"what {job.name} was asked for", 1.0, 1))
 
 
 def refused(connection: Connection, _descriptor: int, _settings: None) -> None:
@@ -41,12 +41,12 @@ def refused(connection: Connection, _descriptor: int, _settings: None) -> None:
     def fail(_job: EngineJob) -> None:
         raise BackendError("no kernel for this layer")
 
-    serve_errands(connection, fail)
+    serve_tasks(connection, fail)
 
 
 def crashed(connection: Connection, _descriptor: int, _settings: None) -> None:
     """A builder that TensorRT takes down."""
-    serve_errands(connection, lambda _job: os.abort())
+    serve_tasks(connection, lambda _job: os.abort())
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +57,9 @@ def children_find_this(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def built_by(monkeypatch: pytest.MonkeyPatch, serve: str) -> None:
-    crew = engines.Crew
+    pool = engines.ProcessPool
     monkeypatch.setattr(
-        engines, "Crew", lambda role, _serve, *more: crew(role, f"{Path(__file__).stem}:{serve}", *more)
+        engines, "ProcessPool", lambda role, _serve, *more: pool(role, f"{Path(__file__).stem}:{serve}", *more)
     )
 
 

@@ -25,15 +25,15 @@ from fastface.demo.film import film_frames
 from fastface.errors import DeviceLostError
 from fastface.models.graph import prepare_person
 from fastface.persons.network import PersonNetwork
-from fastface.pipeline.events import ChildNote
+from fastface.pipeline.events import ProcessNote
 from fastface.pipeline.inference import gpu_overlap as overlap
 from fastface.pipeline.inference.gpu_overlap import serve_overlapped
 from fastface.pipeline.inference.worker_loop import serve_in_turn
-from fastface.pipeline.messages import DecoderSettings, Failed, Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.messages import DecoderSettings, Failed, InferFrames, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.process import Child
-from fastface.pipeline.process_pool import Crew, stop_all
+from fastface.pipeline.process_pool import ProcessPool, stop_all
 from fastface.pipeline.ring import Ring, RingShape
-from fastface.types import BlurGate, Bodies, FacePictures, Faces, Geometry, Sampling
+from fastface.types import BlurGate, Bodies, Faces, Geometry, Sampling, Thumbnails
 
 NUM_BATCHES, BATCH = 6, 4
 CARDS = tuple(
@@ -70,13 +70,13 @@ def children_find_this(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert run_tools.children(os.getpid()) == []
 
 
-def filled_ring(cartoon: Cartoon) -> tuple[Ring, list[Infer]]:
+def filled_ring(cartoon: Cartoon) -> tuple[Ring, list[InferFrames]]:
     """A ring with batches of a drawn film; the second frame of each is the first again, the last batch is not full."""
     frames = islice(film_frames(cartoon.scripts["film1.mp4"]), NUM_BATCHES * BATCH)
     return ring_of([picture for _, picture in frames])
 
 
-def ring_of(pictures: list[np.ndarray]) -> tuple[Ring, list[Infer]]:
+def ring_of(pictures: list[np.ndarray]) -> tuple[Ring, list[InferFrames]]:
     height, width = pictures[0].shape[:2]
     factor = min(CANVAS[0] / width, CANVAS[1] / height)
     content = (round(width * factor), round(height * factor))
@@ -92,14 +92,14 @@ def ring_of(pictures: list[np.ndarray]) -> tuple[Ring, list[Infer]]:
         pts = tuple(range(slot * BATCH, slot * BATCH + BATCH))
         count = BATCH if slot < NUM_BATCHES - 1 else BATCH - 1
         tasks.append(
-            Infer(
+            InferFrames(
                 100 + slot, slot, geometry, 0, count, pts, tuple(map(float, pts)), (0, 1, 3), (0, 1, 3), portraits=True
             )
         )
     return ring, tasks
 
 
-def answers(serve: Any, ring: Ring, settings: WorkerSettings, tasks: list[Infer]) -> tuple[Ready, list[Inferred]]:
+def answers(serve: Any, ring: Ring, settings: WorkerSettings, tasks: list[InferFrames]) -> tuple[Ready, list[Inferred]]:
     """What a worker says when all tasks are in its pipe at once."""
     ours, theirs = Pipe()
     worker = threading.Thread(target=serve, args=(theirs, ring, settings), daemon=True)
@@ -130,7 +130,7 @@ def test_overlapped_answers_are_those_of_one_after_the_other(cartoon: Cartoon, t
         assert (one.batch, one.first, one.repeated) == (other.batch, other.first, other.repeated)
         for column in fields(Faces):
             np.testing.assert_array_equal(getattr(one.faces, column.name), getattr(other.faces, column.name))
-        for column in fields(FacePictures):
+        for column in fields(Thumbnails):
             np.testing.assert_array_equal(getattr(one.portraits, column.name), getattr(other.portraits, column.name))
         assert set(one.seconds) == set(other.seconds) == {"detect", "align", "embed", "picture", "wait_batch"}
     # No card: the ring cannot be page-locked, which is a note.
@@ -206,7 +206,7 @@ def test_the_next_batch_is_detected_while_the_one_before_is_embedded(
     second_detected = threading.Event()
     unpack, describe = overlap.unpack, overlap.describe
 
-    def seen(ring: Ring, task: Infer, **more: bool) -> Any:
+    def seen(ring: Ring, task: InferFrames, **more: bool) -> Any:
         if task.slot == 1:
             second_detected.set()
         return unpack(ring, task, **more)
@@ -244,28 +244,28 @@ def test_workers_are_dealt_to_cards_in_turn_and_a_replacement_takes_the_same_car
     cartoon: Cartoon, tmp_path: Path
 ) -> None:
     settings = replace(settings_for(cartoon, tmp_path, RingShape.for_batch(1, 1)), cards=CARDS)
-    crew = Crew("worker", f"{Path(__file__).stem}:tell_settings", 5, settings)
-    crew.start()
+    pool = ProcessPool("worker", f"{Path(__file__).stem}:tell_settings", 5, settings)
+    pool.start()
     try:
-        assert _cards_of(crew) == ["card 0", "card 1", "card 2", "card 0", "card 1"]
-        second = crew.members[1]
+        assert _cards_of(pool) == ["card 0", "card 1", "card 2", "card 0", "card 1"]
+        second = pool.members[1]
         second.child.kill()
         assert second.child.receive() is None
-        crew.replace(second)
-        assert _cards_of(crew)[-1] == "card 1"
-        assert sorted(member.place for member in crew.members) == [0, 1, 2, 3, 4]
+        pool.replace(second)
+        assert _cards_of(pool)[-1] == "card 1"
+        assert sorted(member.place for member in pool.members) == [0, 1, 2, 3, 4]
     finally:
-        stop_all(crew.members, 5)
+        stop_all(pool.members, 5)
 
 
-def _cards_of(crew: Crew) -> list[str]:
+def _cards_of(pool: ProcessPool) -> list[str]:
     told = []
-    for member in crew.members:
+    for member in pool.members:
         if not member.ready:
-            (note,) = crew.is_ready(member, member.child.receive().notes)
+            (note,) = pool.is_ready(member, member.child.receive().notes)
             assert note.name == member.name
             told.append(note)
-    return [note.text for note in told if isinstance(note, ChildNote)]
+    return [note.text for note in told if isinstance(note, ProcessNote)]
 
 
 def test_where_there_is_one_device_all_workers_have_it(cartoon: Cartoon, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from fastface.backends import DeviceInfo, EngineNote
 from fastface.config import Config, load_config
 from fastface.errors import BackendError
 from fastface.pipeline.building import EngineJob
-from fastface.pipeline.messages import Precisions, device_of
+from fastface.pipeline.messages import Precisions, with_network_precision
 from fastface.runtime import networks as networks_module
 from fastface.runtime import precisions
 from fastface.runtime.engines import preview_networks, ready_networks
@@ -64,7 +64,10 @@ def test_auto_takes_the_fastest_that_each_network_bears(cartoon: Cartoon, reason
     assert told == [remark]
     assert describe_precisions(networks) == f"{name} float32, {networks.models.recogniser.name} bfloat16"
     assert (reasons["size of detector"], reasons["size of recogniser"]) == ("(384, 640)", "(112, 112)")
-    in_force = [device_of(networks.device, networks.precisions, role).precision for role in ("detector", "recogniser")]
+    in_force = [
+        with_network_precision(networks.device, networks.precisions, role).precision
+        for role in ("detector", "recogniser")
+    ]
     assert in_force == ["float32", "bfloat16"]
 
 
@@ -105,7 +108,7 @@ def test_engines_say_the_precision_that_they_were_built_in(
     networks = ready_networks(config_for(cartoon), lambda _: None, lambda: None)
     assert networks.precisions == Precisions("float32", "float16")
     # The engine is found by what was aimed at, and its note says the rest.
-    assert device_of(networks.device, networks.precisions, "detector").precision == "float16"
+    assert with_network_precision(networks.device, networks.precisions, "detector").precision == "float16"
     assert preview_networks(config_for(cartoon)).precisions == networks.precisions
 
 

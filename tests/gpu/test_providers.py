@@ -187,7 +187,7 @@ def test_a_network_that_tensorrt_leaves_to_cuda_has_no_engine(libraries: Path, t
 def copied(folder: str) -> list[bool]:
     session = copying_session(folder, captures=False)
     batches = [noise(shape, seed) for seed, shape in enumerate([SHAPE, (1, 8, 8, 3), SHAPE, (8, 16, 8, 3)])]
-    return [np.array_equal(session.run(batch)[0], batch) for batch in batches]
+    return [np.array_equal(session.infer(batch)[0], batch) for batch in batches]
 
 
 @pytest.mark.parametrize("settings", [{}, {"LATE": 1}])
@@ -198,7 +198,7 @@ def test_pictures_go_up_and_outputs_come_down(settings: dict[str, int], librarie
 def longest_hold(folder: str) -> float:
     """Seconds for which another thread cannot go on while a batch is copied up, and down, in a second each."""
     session = copying_session(folder, captures=False)
-    session.run(noise(SHAPE))
+    session.infer(noise(SHAPE))
     ticks, over = [time.perf_counter()], threading.Event()
 
     def tick() -> None:
@@ -208,7 +208,7 @@ def longest_hold(folder: str) -> float:
     os.environ["FAKE_CUDA_COPY_MS"] = "1000"
     ticking = threading.Thread(target=tick)
     ticking.start()
-    session.run(noise(SHAPE))
+    session.infer(noise(SHAPE))
     over.set()
     ticking.join()
     return float(np.diff(ticks).max())
@@ -222,7 +222,7 @@ def halved(folder: str) -> Any:
     session = copying_session(folder, captures=False)
     batch = noise((8, 512, 512, 3))
     try:
-        found = np.array_equal(session.run(batch)[0], batch)
+        found = np.array_equal(session.infer(batch)[0], batch)
     except BackendError as error:
         return str(error)
     return [found, sorted({bound[0] for bound in session._bound})]
@@ -244,7 +244,7 @@ def lost(folder: str) -> str:
     session = copying_session(folder, captures=False)
     try:
         for seed in range(50):
-            session.run(noise(SHAPE, seed))
+            session.infer(noise(SHAPE, seed))
     except DeviceLostError as error:
         return str(error)
     return "still there"

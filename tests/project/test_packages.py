@@ -63,3 +63,37 @@ def test_the_makefile_installs_each_extra_by_commands_that_a_shell_can_read(extr
     assert subprocess.run(["sh", "-n"], input=told, text=True, check=False).returncode == 0
     assert told.count(f"--editable '.[{extra}]'") == 1
     assert told.count("--constraint constraints.txt") == told.count("--editable") == (2 if extra == "gpu" else 1)
+
+
+def environment(tmp_path: Path, *installed: str) -> str:
+    """An environment of which make believes that these extras are in it."""
+    (tmp_path / "env" / "bin").mkdir(parents=True)
+    (tmp_path / "env" / "bin" / "uv").touch()
+    for extra in installed:
+        (tmp_path / "env" / f".installed-{extra}").touch()
+    return f"VENV={tmp_path / 'env'}"
+
+
+def test_another_runtime_replaces_the_one_that_is_installed(tmp_path: Path) -> None:
+    """The packages of two runtimes overwrite each other's files, so the first must go."""
+    command = ["make", "-n", "env", "EXTRA=gpu", environment(tmp_path, "cpu")]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    removed = [n for n, line in enumerate(lines) if "uninstall" in line and "onnxruntime onnxruntime-gpu" in line]
+    added = [n for n, line in enumerate(lines) if "--editable '.[gpu]'" in line]
+    assert len(removed) == len(added) == 1
+    assert removed < added
+    assert f"rm {tmp_path / 'env' / '.installed-cpu'}" in lines
+
+
+def test_an_extra_that_is_no_runtime_is_added_to_the_one_that_is_installed(tmp_path: Path) -> None:
+    command = ["make", "-n", "env", "EXTRA=redis", environment(tmp_path, "cpu")]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "--editable '.[redis]'" in told
+    assert "uninstall" not in told
+
+
+@pytest.mark.parametrize("extra", ["cpu", "cuda", "gpu"])
+def test_make_keeps_the_runtime_that_was_chosen(extra: str, tmp_path: Path) -> None:
+    command = ["make", "-n", "env", environment(tmp_path, extra)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "install" not in told

@@ -18,13 +18,13 @@ from places import python_path
 from fastface.backends import DeviceInfo
 from fastface.errors import BackendError, ExportError, InterruptError, ModelError, WorkerError
 from fastface.pipeline import coordinator
-from fastface.pipeline import process_pool as crew_module
+from fastface.pipeline import process_pool as pool_module
 from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.messages import Alive, DecoderSettings, Failed, Ready, Stop, WorkerSettings
+from fastface.pipeline.messages import DecoderSettings, Failed, Heartbeat, Ready, Stop, WorkerSettings
 from fastface.pipeline.process import Child
-from fastface.pipeline.process_pool import Crew, CrewSizes, Member, stop_all
+from fastface.pipeline.process_pool import PooledProcess, PoolSizes, ProcessPool, stop_all
 from fastface.pipeline.ring import RingShape
-from fastface.pipeline.task_pool import Refused, run_errands, serve_errands
+from fastface.pipeline.task_pool import TaskFailed, run_tasks, serve_tasks
 from fastface.types import Sampling
 from fastface.video.discover import VideoFile
 
@@ -69,11 +69,11 @@ def errand(connection: Connection, _descriptor: int, _settings: object) -> None:
             raise ZeroDivisionError("by design")
         if task == "refuse":
             raise ExportError("not this one")
-        connection.send(Alive())
+        connection.send(Heartbeat())
         assert isinstance(task, int)
         return task * task
 
-    serve_errands(connection, do)
+    serve_tasks(connection, do)
 
 
 def _serve(function: str) -> str:
@@ -128,14 +128,14 @@ def test_a_child_that_cannot_work_says_why() -> None:
 @pytest.mark.parametrize(("way", "error"), [("backend", BackendError), ("model", ModelError), ("exit", WorkerError),
                                             ("error", WorkerError)])  # fmt: skip
 def test_a_role_that_cannot_start_ends_the_errands_with_its_reason(way: str, error: type[Exception]) -> None:
-    crew = Crew("refusing", _serve("refusing"), 2, way)
+    pool = ProcessPool("refusing", _serve("refusing"), 2, way)
     with pytest.raises(error):
-        list(run_errands(crew, [1, 2], lambda: None))
+        list(run_tasks(pool, [1, 2], lambda: None))
 
 
 def test_stopped_and_deaf_children_end_at_one_deadline() -> None:
-    members = [Member(Child(f"deaf {i}", _serve("deaf"), None)) for i in range(2)]
-    members.append(Member(Child("echo", _serve("echo"), None)))
+    members = [PooledProcess(Child(f"deaf {i}", _serve("deaf"), None)) for i in range(2)]
+    members.append(PooledProcess(Child("echo", _serve("echo"), None)))
     for member in members:
         assert member.child.receive() is not None
     os.kill(members[0].child.pid, signal.SIGSTOP)
@@ -166,8 +166,8 @@ def test_children_do_not_outlive_a_parent_that_is_killed() -> None:
 
 
 def _results(tasks: list[Any], size: int = 2) -> dict[Any, Any]:
-    crew = Crew("errand", _serve("errand"), size, None)
-    done = list(run_errands(crew, tasks, lambda: None))
+    pool = ProcessPool("errand", _serve("errand"), size, None)
+    done = list(run_tasks(pool, tasks, lambda: None))
     assert len(done) == len(tasks)
     return dict(done)
 
@@ -180,20 +180,20 @@ def test_an_errand_that_ends_its_process_costs_no_other_one() -> None:
     results = _results([1, "die", 2, "crash", 3, "refuse", 4])
     assert {task: results[task] for task in (1, 2, 3, 4)} == {1: 1, 2: 4, 3: 9, 4: 16}
     for task, part in (("die", "-9"), ("crash", "by design"), ("refuse", "not this one")):
-        assert isinstance(results[task], Refused)
+        assert isinstance(results[task], TaskFailed)
         assert part in results[task].reason
     assert results["refuse"].kind == "ExportError"
 
 
 def test_no_errand_starts_no_process() -> None:
-    crew = Crew("refusing", _serve("refusing"), 2, "exit")
-    assert list(run_errands(crew, [], lambda: None)) == []
+    pool = ProcessPool("refusing", _serve("refusing"), 2, "exit")
+    assert list(run_tasks(pool, [], lambda: None)) == []
 
 
 def test_an_interruption_ends_the_errands() -> None:
-    crew = Crew("errand", _serve("errand"), 1, None)
+    pool = ProcessPool("errand", _serve("errand"), 1, None)
     with pytest.raises(InterruptError):
-        list(run_errands(crew, [1, 2], lambda: signal.SIGINT))
+        list(run_tasks(pool, [1, 2], lambda: signal.SIGINT))
 
 
 def test_an_error_of_the_work_is_not_taken_for_the_parents_end() -> None:
@@ -213,7 +213,7 @@ def _only_decoders(count: int) -> Coordinator:
         ring=ring, canvas=(64, 64), detector=nothing, recogniser=nothing, dimension=8, device=device, threads=1,
         cache_folder=nothing, det_threshold=0.5, min_face=1,
     )  # fmt: skip
-    return Coordinator(decoder, worker, CrewSizes(count, 0))
+    return Coordinator(decoder, worker, PoolSizes(count, 0))
 
 
 def test_a_decoder_that_hangs_while_it_opens_a_video_is_replaced(
@@ -222,22 +222,22 @@ def test_a_decoder_that_hangs_while_it_opens_a_video_is_replaced(
     """It has no slot yet, but does not wait for one."""
     monkeypatch.setattr(coordinator, "_STALL_SECONDS", 1.0)
     film = VideoFile(cartoon.films / "film3.mp4", "film3.mp4")
-    with _only_decoders(1) as crew:
-        crew.start()
-        (member,) = crew.decoders.members
+    with _only_decoders(1) as pool:
+        pool.start()
+        (member,) = pool.decoders.members
         run_tools.wait_until(member.child.connection.poll, "a decoder")
         os.kill(member.child.pid, signal.SIGSTOP)
-        crew.probe(film)
-        events = list(crew.events())
-    assert [type(event).__name__ for event in events] == ["ChildLost", "VideoProbed"]
+        pool.probe(film)
+        events = list(pool.events())
+    assert [type(event).__name__ for event in events] == ["ProcessExited", "VideoProbed"]
 
 
 def test_a_child_that_hangs_while_it_starts_is_replaced(cartoon: Cartoon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_module, "_START_SECONDS", 2.0)
+    monkeypatch.setattr(pool_module, "_START_SECONDS", 2.0)
     film = VideoFile(cartoon.films / "film3.mp4", "film3.mp4")
-    with _only_decoders(1) as crew:
-        crew.start()
-        os.kill(crew.decoders.members[0].child.pid, signal.SIGSTOP)
-        crew.probe(film)
-        events = list(crew.events())
-    assert [type(event).__name__ for event in events] == ["ChildLost", "VideoProbed"]
+    with _only_decoders(1) as pool:
+        pool.start()
+        os.kill(pool.decoders.members[0].child.pid, signal.SIGSTOP)
+        pool.probe(film)
+        events = list(pool.events())
+    assert [type(event).__name__ for event in events] == ["ProcessExited", "VideoProbed"]

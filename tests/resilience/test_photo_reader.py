@@ -22,7 +22,7 @@ from fastface.errors import BackendError, ConfigError, InputError, InterruptErro
 from fastface.faces.align import TEMPLATE, align_picture
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.pipeline.messages import WorkerSettings
-from fastface.pipeline.process_pool import Crew
+from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.networks import Networks, open_networks, thresholds
 from fastface.types import Gallery
 
@@ -88,10 +88,10 @@ def enrolled(
 
 
 def served_by(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
-    def crew(role: str, _serve: str, size: int, settings: object) -> Crew:
-        return Crew(role, f"{Path(__file__).stem}:{function}", size, settings)
+    def pool(role: str, _serve: str, size: int, settings: object) -> ProcessPool:
+        return ProcessPool(role, f"{Path(__file__).stem}:{function}", size, settings)
 
-    monkeypatch.setattr(enrolment, "Crew", crew)
+    monkeypatch.setattr(enrolment, "ProcessPool", pool)
 
 
 def test_a_photo_that_kills_the_process_loses_only_itself(
@@ -185,7 +185,7 @@ def test_photos_that_were_looked_at_are_not_looked_at_again(
     first, report = enrolled(asked, persons, known=known)
     assert len(list(known.iterdir())) == 2
     assert {file.stat().st_mode & 0o777 for file in known.iterdir()} == {0o600}
-    monkeypatch.setattr(Crew, "start", None)  # no process may be started
+    monkeypatch.setattr(ProcessPool, "start", None)  # no process may be started
     moved = persons.rename(tmp_path / "moved")
     again, same = enrolled(asked, moved, known=known)
     assert [target.label for target in again.targets] == [target.label for target in first.targets]

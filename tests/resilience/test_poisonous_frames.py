@@ -17,11 +17,11 @@ from torture_tools import Torture
 
 from fastface.demo.script import Script
 from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.events import ChildLost, Event, UnitScanned, VideoProbed
+from fastface.pipeline.events import Event, ProcessExited, UnitScanned, VideoProbed
 from fastface.pipeline.inference import gpu_overlap as overlap
 from fastface.pipeline.inference import worker_loop as inference
-from fastface.pipeline.messages import DecoderSettings, Infer, WorkerSettings
-from fastface.pipeline.process_pool import Crew, CrewSizes
+from fastface.pipeline.messages import DecoderSettings, InferFrames, WorkerSettings
+from fastface.pipeline.process_pool import PoolSizes, ProcessPool
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Sampling
 from fastface.video.discover import VideoFile
@@ -49,7 +49,7 @@ def poisoned_overlapped(connection: Connection, descriptor: int, settings: Worke
     """As on a card; the first that dies has both of its batches' pixels in work."""
     both, seen, describe = threading.Event(), overlap.unpack, overlap.describe
 
-    def unpack(ring: Ring, task: Infer, **more: bool) -> Any:
+    def unpack(ring: Ring, task: InferFrames, **more: bool) -> Any:
         if not _kills(task):
             both.set()
         return seen(ring, task, **more)
@@ -69,7 +69,7 @@ def poisoned_in_turn(connection: Connection, descriptor: int, settings: WorkerSe
     """As on a CPU; the first that dies has its next batch waiting in its pipe."""
     unpack = inference.unpack
 
-    def die(ring: Ring, task: Infer, **more: bool) -> Any:
+    def die(ring: Ring, task: InferFrames, **more: bool) -> Any:
         if _kills(task):
             _die(lambda: connection.poll(run_tools.DEADLINE_SECONDS))
         return unpack(ring, task, **more)
@@ -78,7 +78,7 @@ def poisoned_in_turn(connection: Connection, descriptor: int, settings: WorkerSe
     inference.serve_in_turn(connection, Ring(descriptor, settings.ring), settings)
 
 
-def _kills(task: Infer) -> bool:
+def _kills(task: InferFrames) -> bool:
     times = task.times[task.first : task.first + task.count]
     return any(round(time * RATE) == int(os.environ[POISON].split(":")[0]) for time in times)
 
@@ -113,8 +113,8 @@ def _scanned(cartoon: Cartoon, folder: Path, serve: str) -> list[Event]:
     decoder = DecoderSettings(ring, None, Sampling(None), 2.0, 10**8, threads=1)
     settings = settings_for(cartoon, folder, ring)
     happened: list[Event] = []
-    with Coordinator(decoder, settings, CrewSizes(1, 1)) as coordinator:
-        coordinator.workers = Crew("worker", f"{Path(__file__).stem}:{serve}", 1, settings)
+    with Coordinator(decoder, settings, PoolSizes(1, 1)) as coordinator:
+        coordinator.workers = ProcessPool("worker", f"{Path(__file__).stem}:{serve}", 1, settings)
         coordinator.probe(VideoFile(cartoon.films / FILM, FILM))
         for event in coordinator.events():
             happened.append(event)
@@ -152,7 +152,7 @@ def test_a_frame_that_kills_is_given_up_alone_and_the_other_batch_of_its_worker_
     events = _scanned(cartoon, tmp_path, serve)
     # Whole and with an innocent one; whole and alone; the frame alone.
     assert _deaths() == ["with another", "alone", "alone"]
-    assert [event.status for event in events if isinstance(event, ChildLost)] == [-signal.SIGSEGV] * 3
+    assert [event.status for event in events if isinstance(event, ProcessExited)] == [-signal.SIGSEGV] * 3
     assert _books(events) == (script.num_frames, script.num_frames - 1, 1)
     assert _frames_with_faces(events) == _drawn(script, without=poison)
 
@@ -165,7 +165,7 @@ def test_workers_of_a_card_that_are_killed_at_any_hand_over_lose_no_frame(
     for place in OVERLAP_PLACES if torture.whole else OVERLAP_PLACES[1:3]:
         monkeypatch.setenv("FASTFACE_FAILPOINT", f"{place}:kill:9")
         events = _scanned(cartoon, tmp_path, "overlapped")
-        deaths = [event.status for event in events if isinstance(event, ChildLost)]
+        deaths = [event.status for event in events if isinstance(event, ProcessExited)]
         assert len(deaths) >= 2, place
         assert set(deaths) == {-signal.SIGKILL}
         assert _books(events) == (script.num_frames, script.num_frames, 0)

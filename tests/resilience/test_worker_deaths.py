@@ -58,9 +58,9 @@ def test_counters_add_up(cartoon: Cartoon, undisturbed: Path) -> None:
 
 @pytest.mark.parametrize("crew", ["1 1 1", "3 1 4", "1 4 3", "2 2 32"])
 def test_tables_do_not_depend_on_the_crew_or_the_batch(
-    cartoon: Cartoon, undisturbed: Path, tmp_path: Path, crew: str
+    cartoon: Cartoon, undisturbed: Path, tmp_path: Path, pool: str
 ) -> None:
-    decoders, workers, batch = crew.split()
+    decoders, workers, batch = pool.split()
     done = run(cartoon, tmp_path / "out", "--decoders", decoders, "--workers", workers, "--batch", batch)
     assert done.returncode == 0, done.stderr
     assert tables(tmp_path / "out") == tables(undisturbed)

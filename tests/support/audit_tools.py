@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastface.review.estimates import Answered, AuditEstimates, estimate_audit
+from fastface.review.estimates import AnsweredMoment, AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows
 
 PERIOD = 0.2
@@ -31,7 +31,7 @@ class Archive:
         answered = []
         for place, (stratum, number) in enumerate(zip(self.strata, allocate(self.strata, count), strict=True)):
             answered += [
-                Answered(place, PERIOD, self.shown[place][row])
+                AnsweredMoment(place, PERIOD, self.shown[place][row])
                 for row in choose_rows(stratum, number, seed)
                 if chance.random() >= unsure
             ]

@@ -1,6 +1,7 @@
 """What the tests of exports share: faces and hits by the row, and videos whose frames say their own number."""
 
 import subprocess
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 
 from fastface.demo.film import read_barcode
+from fastface.export.tables.results import VideoHits, open_hits_table
 from fastface.types import Faces, Hits
 
 
@@ -87,3 +89,11 @@ def _landmarks(boxes: np.ndarray) -> np.ndarray:
     sides = (boxes[:, 2:] - boxes[:, :2])[:, None]
     landmarks: np.ndarray = (boxes[:, None, :2] + places * sides).astype(np.float32)
     return landmarks
+
+
+def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
+    """Writes the table, and gives the number of rows that it counted."""
+    with open_hits_table(path) as table:
+        for video in videos:
+            table.add(video)
+    return table.num_rows

@@ -25,7 +25,7 @@ class PlainSession:
         self.input_shape: tuple[int | None, ...] = (None, None, None, 3)
         self.per_picture = False
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], ...]:
+    def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], ...]:
         return tuple(self.inner.run(None, {self.inner.get_inputs()[0].name: batch}))
 
 
@@ -39,7 +39,7 @@ class FixedSession:
         self.input_shape: tuple[int | None, ...] = (None, None, None, 3)
         self.per_picture = False
 
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], ...]:
+    def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], ...]:
         begin = sum(self.batches)
         self.batches.append(len(batch))
         return (self.answer[begin : begin + len(batch)],)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastface.gallery.growth import Grower
+from fastface.gallery.growth import GalleryGrower
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.track_voting import EvidenceModel
 from fastface.grouping import summarize_tracks
@@ -60,7 +60,7 @@ def faces_of(
     )
 
 
-def show(grower: Grower, persons: Gallery, video_id: str, faces: Faces) -> None:
+def show(grower: GalleryGrower, persons: Gallery, video_id: str, faces: Faces) -> None:
     """Gives a grower the faces of one video, with the evidence that its photos make of them."""
     tracks = summarize_tracks(faces, SampledFrames.empty())
     grower.take(video_id, faces, tracks, EvidenceModel(ReferenceSet(persons), USUAL).weigh(tracks.embedding, -1.0))

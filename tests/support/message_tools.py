@@ -36,10 +36,10 @@ _OWN_MISTAKES = {"ValueError", "AttributeError", "KeyError", "TypeError", "Runti
 _OUTSIDE = ("demo/", "failpoints.py", "timeline.py")
 """Modules that have nothing to say to users: the drawn film, tests' fail points, arithmetic."""
 _FOREIGN = re.compile(
-    r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|BEGIN|DROP|REPLACE|WITH|ALTER|WHERE|ORDER)\b|</|=>|\bvar\(|;\n|"
-    r"\{\n|^[-\w.]+/[-\w.]+$|default-src|import sys|\{font:"
+    r"^\.[A-Z]{2} |^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|BEGIN|DROP|REPLACE|WITH|ALTER|WHERE|ORDER)\b|</|=>|"
+    r"\bvar\(|;\n|\{\n|^[-\w.]+/[-\w.]+$|default-src|import sys|\{font:"
 )
-"""SQL, HTML, JavaScript, CSS, Python and media types."""
+"""Requests of troff, SQL, HTML, JavaScript, CSS, Python and media types."""
 
 
 @dataclass(frozen=True, order=True)
@@ -128,7 +128,7 @@ def _name(value: ast.expr) -> str:
             func=ast.Name(id="str" | "repr" | "len" | "int" | "float" | "valid_text" | "plain"), args=[inner, *_]
         ):
             return _name(inner)
-        case ast.Call(func=ast.Name(id="counted"), args=[_, ast.Constant(value=str(noun))]):
+        case ast.Call(func=ast.Name(id="pluralize"), args=[_, ast.Constant(value=str(noun))]):
             return f"n {noun}s"
         case ast.Call():
             return _name(value.func)
@@ -145,7 +145,7 @@ def _kind(node: ast.AST, parents: dict[ast.AST, ast.AST], *, is_settings: bool) 
     kind = KINDS[-1]
     while parent is not None and not isinstance(parent, ast.stmt):
         if isinstance(parent, ast.keyword):
-            if parent.arg in ("help", "description"):
+            if parent.arg in ("help", "description", "rich_help_panel"):
                 return HELP
             if parent.arg in _NO_TEXT_KEYWORDS:
                 return ""
@@ -163,6 +163,8 @@ def _kind_of_call(name: str, *, is_settings: bool) -> str | None:
     """What the arguments of a function are used for; None if its name does not say."""
     if name in _NO_TEXT or (name in _OWN_MISTAKES and not is_settings):
         return ""
+    if name == "Shown":
+        return HELP
     if name.endswith("Error"):
         return KINDS[0]
     return KINDS[1] if name in _PRINTING else KINDS[2] if name in _TABLES else None

@@ -17,15 +17,15 @@ def test_tables_do_not_depend_on_any_crew_or_batch(cartoon: Cartoon, tmp_path: P
     first = tmp_path / "first"
     assert finish(arguments(cartoon, first)).returncode == 0
     expected = tables(first)
-    crews = list(itertools.product(WORKERS, DECODERS, BATCHES))
-    chosen = random.Random(5).sample(crews, torture.count(2, len(crews)))
+    pools = list(itertools.product(WORKERS, DECODERS, BATCHES))
+    chosen = random.Random(5).sample(pools, torture.count(2, len(pools)))
     others = 0
     for workers, decoders, batch in chosen:
         out = tmp_path / f"{workers}-{decoders}-{batch}"
-        crew = ("--workers", str(workers), "--decoders", str(decoders), "--batch", str(batch))
-        done = finish(arguments(cartoon, out, *crew))
+        pool = ("--workers", str(workers), "--decoders", str(decoders), "--batch", str(batch))
+        done = finish(arguments(cartoon, out, *pool))
         assert done.returncode == 0, (workers, decoders, batch, done.stderr)
         others += tables(out) != expected
         assert leftovers(out) == []
     assert others == 0
-    torture.note("Crews and batches", crews=len(chosen), runs_with_other_tables=others)
+    torture.note("Crews and batches", pools=len(chosen), runs_with_other_tables=others)

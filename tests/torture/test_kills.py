@@ -46,7 +46,7 @@ class Tally:
     seconds_to_replace: list[float] = field(default_factory=list)
 
 
-def _crew(pid: int) -> list[int]:
+def _pool(pid: int) -> list[int]:
     """Decoders and workers; the process that looks at photos gives each two tries, and ten kills may be more."""
     return [
         child
@@ -68,18 +68,18 @@ def _kill_one(
     if not kill(chance.choice(family), signal.SIGKILL):
         return
     tally.kills += 1
-    wait_until(lambda: process.poll() is not None or set(_crew(process.pid)) - known, "a replacement")
+    wait_until(lambda: process.poll() is not None or set(_pool(process.pid)) - known, "a replacement")
     if is_scanning and process.poll() is None:
         tally.seconds_to_replace.append(time.monotonic() - began)
 
 
 def _killed_run(cartoon: Cartoon, out: Path, chance: random.Random, tally: Tally) -> None:
-    crew = ("--decoders", str(chance.randint(1, 3)), "--workers", str(chance.randint(1, 4)))
-    process = subprocess.Popen(arguments(cartoon, out, *crew), stderr=subprocess.PIPE, text=True)
+    pool = ("--decoders", str(chance.randint(1, 3)), "--workers", str(chance.randint(1, 4)))
+    process = subprocess.Popen(arguments(cartoon, out, *pool), stderr=subprocess.PIPE, text=True)
     before = tally.kills
     while process.poll() is None and tally.kills - before < KILLS_A_RUN:
-        wait_until(lambda: process.poll() is not None or _crew(process.pid), "a child")
-        family = _crew(process.pid)
+        wait_until(lambda: process.poll() is not None or _pool(process.pid), "a child")
+        family = _pool(process.pid)
         if not family:
             continue
         try:  # a moment of chance: it is what is being tested, and nothing waits for it

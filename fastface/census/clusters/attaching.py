@@ -15,8 +15,6 @@ from fastface.census.clusters.clustering import LinkRule
 from fastface.impostors import ImpostorDistribution
 from fastface.types import Tracks
 
-__all__ = ["attach_poor"]
-
 _FALSE_MERGERS = 0.01
 """Expected number of wrong attachments in one film."""
 
@@ -63,7 +61,7 @@ def attach_poor(
     rank[np.lexsort((-size, ~is_clear, is_poor))] = np.arange(len(centroid))
     found: dict[int, tuple[float, int]] = {}
     for video in np.unique(tracks.video).tolist():
-        here = np.unique(label[tracks.rows_of(video)])
+        here = np.unique(label[tracks.video_rows(video)])
         poor, persons = here[is_poor[here]], here[is_clear[here]]
         pairs = max(len(poor) * len(persons), _LEAST_PAIRS)
         least = usual.threshold(_FALSE_MERGERS / pairs) + usual.film_shift

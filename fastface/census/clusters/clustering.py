@@ -20,10 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.clusters.neighbours import compared, neighbours
+from fastface.census.clusters.neighbours import exact_cosines, neighbours
 from fastface.types import Tracks
-
-__all__ = ["STRICTER", "LinkRule", "cluster_tracks"]
 
 _Pairs = npt.NDArray[np.int64]
 _Labels = npt.NDArray[np.int64]
@@ -144,7 +142,7 @@ class _Clusters:
         _, kept = np.unique(self._key(moved), return_index=True)
         kept = kept[moved[kept, 0] != moved[kept, 1]]
         pairs, cosines, stale = moved[kept], cosines[kept], stale[kept]
-        cosines[stale] = compared(self.centroid, pairs[stale])
+        cosines[stale] = exact_cosines(self.centroid, pairs[stale])
         return pairs, cosines
 
     def _together(self, rows: _Labels, firsts: _Labels) -> _Means:

@@ -13,8 +13,6 @@ from fastface.census.store.base import Membership
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 
-__all__ = ["LoggedCorrection", "append_correction", "read_corrections", "write_corrections"]
-
 _MOST_KEPT = 20
 
 

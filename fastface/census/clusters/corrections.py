@@ -17,8 +17,6 @@ from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.types import Bodies, Faces
 
-__all__ = ["CLOTHES", "Anchor", "Corrections", "anchored_track", "cut_tracks", "encode_look", "rejoin_tracks"]
-
 _SCHEMA_VERSION = 1
 
 _SAME_FACE_IOU = 0.5
@@ -115,13 +113,13 @@ class Corrections:
         """
         write_atomic(path, json.dumps(self.to_object(), indent=1) + "\n", private=True)
 
-    def merged(self, group: Iterable[Anchor]) -> Self:
+    def with_merge(self, group: Iterable[Anchor]) -> Self:
         """With a group of tracks that are one person's; that two of its tracks are different is taken back."""
         members = frozenset(group)
         different = tuple(pair for pair in self.different if members.isdisjoint(pair[0]) or members.isdisjoint(pair[1]))
         return replace(self, same=(*self.same, tuple(sorted(members, key=_place))), different=different)
 
-    def split(self, one: Sequence[Anchor], other: Sequence[Anchor]) -> Self:
+    def with_split(self, one: Sequence[Anchor], other: Sequence[Anchor]) -> Self:
         """With two groups that are two persons'; that they are one person's is taken back."""
         parts = frozenset(one), frozenset(other)
         same = tuple(
@@ -129,26 +127,26 @@ class Corrections:
         ) + tuple(group for group in self.same if any(part.isdisjoint(group) for part in parts))
         return replace(self, same=same, different=(*self.different, (tuple(one), tuple(other))))
 
-    def cut(self, before: Anchor, after: Anchor) -> Self:
+    def with_cut(self, before: Anchor, after: Anchor) -> Self:
         """With a track that is two persons'.
 
         Args:
             before: Its last face of the one.
             after: Its first face of the other.
         """
-        return replace(self.split((before,), (after,)), cuts=(*self.cuts, (before, after)))
+        return replace(self.with_split((before,), (after,)), cuts=(*self.cuts, (before, after)))
 
-    def parted(self, faces: Iterable[Anchor]) -> Self:
+    def without_links(self, faces: Iterable[Anchor]) -> Self:
         """Without what was said of these being one person's with others."""
         gone = frozenset(faces)
         rest = (tuple(face for face in group if face not in gone) for group in self.same)
         return replace(self, same=tuple(group for group in rest if len(group) > 1))
 
-    def without(self, group: Iterable[Anchor]) -> Self:
+    def with_rejection(self, group: Iterable[Anchor]) -> Self:
         """With a group that is not to be listed."""
         return replace(self, rejected=(*self.rejected, tuple(group)))
 
-    def renewed(self, now: Mapping[Anchor, Anchor]) -> Self:
+    def with_anchors(self, now: Mapping[Anchor, Anchor]) -> Self:
         """The same, each face named by the one that stands for its track now, where that is known."""
 
         def group(faces: _Group) -> _Group:

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from fastface.cosine import BLOCK_ROWS, one_thread, widen
 
-__all__ = ["NUM_NEIGHBOURS", "compared", "is_quick", "neighbours"]
-
 NUM_NEIGHBOURS = 16
 """Candidates of each vector. What is not among them is found in a later round, when the nearest have become one."""
 
@@ -53,12 +51,12 @@ def neighbours(vectors: npt.NDArray[np.float16], floor: float) -> tuple[_Pairs, 
     blocks = _search_index(vectors, floor) if by_index else _exact(vectors, floor)
     found = [np.empty((0, 2), np.int64), *blocks]
     pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
-    cosines = compared(vectors, pairs)
+    cosines = exact_cosines(vectors, pairs)
     near = cosines >= floor
     return pairs[near], cosines[near]
 
 
-def compared(vectors: npt.NDArray[np.float16], pairs: _Pairs) -> _Cosines:
+def exact_cosines(vectors: npt.NDArray[np.float16], pairs: _Pairs) -> _Cosines:
     """(k,) the cosine of each pair of rows, exact to the last bit whatever adds first."""
     cosines = np.empty(len(pairs))
     for begin in range(0, len(pairs), BLOCK_ROWS):

@@ -22,8 +22,6 @@ from fastface.cosine import normalize_rows
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path
 
-__all__ = ["Assignment", "CensusTracks", "Numbering", "track_keys"]
-
 _SCHEMA_VERSION = 1
 
 _MOST_TRACKS = 64
@@ -186,7 +184,7 @@ class Numbering:
         }
         return Assignment(tuple(numbers), aliases, frozenset(self.is_listed.keys() - heirs.keys() - used))
 
-    def updated(self, tracks: CensusTracks, assignment: Assignment) -> "Numbering":
+    def with_census(self, tracks: CensusTracks, assignment: Assignment) -> "Numbering":
         """With a census that was shown: its numbers belong to its tracks from now on; others keep theirs."""
         listed = set(assignment.numbers)
         rows = _strongest(tracks)

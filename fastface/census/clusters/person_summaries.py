@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from fastface.types import Appearance, Person, Rank, Tracks
 
-__all__ = ["Meetings", "VideoFacts", "ranked", "renumber", "summarize_persons"]
-
 _Labels = npt.NDArray[np.int64]
 
 NO_CLUSTER = -1
@@ -19,11 +17,12 @@ NO_CLUSTER = -1
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """Facts about a video: its name, duration in seconds if declared, and seconds between samples."""
+    """Facts about a video."""
 
     video_id: str
-    duration: float | None
-    period: float
+    duration: float | None  # seconds, if declared
+    period: float  # seconds between samples
+    coverage: float = 1.0  # searched share of the duration: 0 of a video that could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,9 @@ class Meetings:
     seconds: npt.NDArray[np.float64]
 
 
-def ranked(tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_seconds: float, top: int) -> _Labels:
+def rank_clusters(
+    tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_seconds: float, top: int
+) -> _Labels:
     """The clusters that are listed, by rank.
 
     * seconds: screen time.
@@ -101,7 +102,7 @@ def summarize_persons(
     order = order[label[order] >= 0]
     bounds = np.searchsorted(label[order], np.arange(count + 1))
     together = _together(label, meetings, count)
-    whole = sum(video.duration or 0.0 for video in videos)
+    whole = sum((video.duration or 0.0) * video.coverage for video in videos)
     persons = []
     for number in range(count):
         own = tracks[order[bounds[number] : bounds[number + 1]]]

@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.grouping import Groups, group_tracks
+from fastface.grouping import TrackGroups, group_tracks
 from fastface.types import Faces, FloatArray, Size, Tracks
-
-__all__ = ["centrality", "frame_mates", "summarize_video"]
 
 _PLAIN_QUALITY = 0.5
 _PLAIN_YAW = 30
@@ -47,7 +45,7 @@ def summarize_video(faces: Faces, period: float, video: int, size: Size, best: i
     )
 
 
-def _best_mean(values: npt.NDArray[Any], groups: Groups, best: int) -> npt.NDArray[np.float32]:
+def _best_mean(values: npt.NDArray[Any], groups: TrackGroups, best: int) -> npt.NDArray[np.float32]:
     """(t,) the mean of a value of each track's best faces: a head from behind is now and then taken for a face."""
     rank = np.arange(len(groups.rows)) - groups.firsts[groups.of]
     top = np.where(rank < best, values[groups.rows], 0).astype(np.float64)

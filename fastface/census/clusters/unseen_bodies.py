@@ -13,8 +13,6 @@ from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.statistics import centrality
 from fastface.types import Bodies, Faces, Size, Tracks
 
-__all__ = ["SEEN", "Stretches", "once_a_frame", "owners", "stretches"]
-
 SEEN = -2
 """The owner of a body that tells nothing: its person's face is seen in that frame, or another body of it."""
 
@@ -25,7 +23,7 @@ _Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretches:
+class BodyStretches:
     """Stretches of bodies in a video: one row for each body track and owner, by track and then by owner.
 
     Attributes:
@@ -79,7 +77,7 @@ def once_a_frame(bodies: Bodies, seen: npt.NDArray[np.int64]) -> Bodies:
     return bodies[order[np.flatnonzero(np.diff(bodies.pts[order], prepend=np.iinfo(np.int64).min) != 0)]]
 
 
-def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: Size) -> Stretches:
+def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: Size) -> BodyStretches:
     """Split the bodies into stretches of one owner.
 
     Args:
@@ -93,7 +91,7 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
     rows = np.flatnonzero(owner != SEEN)
     rows = rows[np.lexsort((bodies.time[rows], owner[rows], bodies.track[rows]))]
     if not len(rows):
-        return Stretches(Tracks.empty(0), np.empty(0, np.int64), of)
+        return BodyStretches(Tracks.empty(0), np.empty(0, np.int64), of)
     keys = np.stack([bodies.track[rows], owner[rows]], axis=1)
     firsts = np.flatnonzero((np.diff(keys, axis=0, prepend=NO_CLUSTER - 1) != 0).any(axis=1))
     sizes = np.diff(np.append(firsts, len(rows)))
@@ -115,7 +113,7 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
         centrality=(np.add.reduceat(middle, firsts) / sizes).astype(np.float32),
         embedding=np.empty((len(firsts), 0), np.float16),
     )
-    return Stretches(tracks, owner[rows[firsts]], of)
+    return BodyStretches(tracks, owner[rows[firsts]], of)
 
 
 def _nearest(bodies: Bodies, told: _Rows) -> _Rows:

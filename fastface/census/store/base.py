@@ -18,8 +18,6 @@ import numpy.typing as npt
 from fastface.errors import ConfigError
 from fastface.types import FloatArray
 
-__all__ = ["Encounter", "Identity", "IdentityStore", "Membership", "Rules", "Sighting", "open_existing", "open_store"]
-
 _SERVERS = ("redis", "rediss", "unix")
 """Schemes of a server's address."""
 
@@ -101,7 +99,7 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ComparisonRules:
     """How faces are compared; see `open_store`."""
 
     contract: str
@@ -229,7 +227,7 @@ def open_store(
         SpaceError: No space is left.
         ConfigError: The address is wrong, or a package is missing.
     """
-    return _open(where, Rules(contract, dimension, threshold, refine_limit, refine_from))
+    return _open(where, ComparisonRules(contract, dimension, threshold, refine_limit, refine_from))
 
 
 def open_existing(where: str) -> IdentityStore:
@@ -241,7 +239,7 @@ def open_existing(where: str) -> IdentityStore:
     return _open(where, None)
 
 
-def _open(where: str, rules: Rules | None) -> IdentityStore:
+def _open(where: str, rules: ComparisonRules | None) -> IdentityStore:
     scheme, is_address, _ = where.partition("://")
     if not is_address:
         from fastface.census.store.sqlite import SqliteStore  # noqa: PLC0415 - it takes the nouns from here

@@ -15,13 +15,12 @@ from importlib import import_module
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
-from fastface.census.store.base import Rules
-from fastface.census.store.register import PATIENCE_SECONDS, Register, parts_to_text
-from fastface.census.store.transaction import Draft
+from fastface.census.store.base import ComparisonRules
+from fastface.census.store.register import PATIENCE_SECONDS, SharedStore, parts_to_text
+from fastface.census.store.transaction import StoreTransaction
+from fastface.distribution import describe_install
 from fastface.errors import ConfigError, FastfaceError, SpaceError, StoreError
 from fastface.failpoints import fail_point
-
-__all__ = ["RedisStore"]
 
 _PREFIX = "fastface:identities:"
 _OPTIONS = ("prefix", "db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
@@ -40,7 +39,7 @@ _HOW = (
 _Answer = TypeVar("_Answer")
 
 
-class RedisStore(Register):
+class RedisStore(SharedStore):
     """See `IdentityStore`.
 
     Args:
@@ -52,9 +51,9 @@ class RedisStore(Register):
         StoreError, SpaceError, ConfigError: As `open_store`.
     """
 
-    def __init__(self, address: str, rules: Rules | None, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, address: str, rules: ComparisonRules | None, *, patience: float = PATIENCE_SECONDS) -> None:
         parts, options = _split(address)
-        super().__init__(_shown(parts), rules)
+        super().__init__(_hide_secrets(parts), rules)
         self._patience = patience
         self._secrets = {options.get("password"), parts.password, unquote(parts.password or "")} - {None, ""}
         prefix = options.pop("prefix", _PREFIX)
@@ -67,7 +66,7 @@ class RedisStore(Register):
         """Of the transaction that is going on."""
         with ExitStack() as unless_ready:
             unless_ready.callback(self._close)
-            self._transact(Draft.begin if rules is not None else lambda _: None)
+            self._transact(StoreTransaction.begin if rules is not None else lambda _: None)
             unless_ready.pop_all()
 
     def clear(self) -> None:
@@ -88,7 +87,7 @@ class RedisStore(Register):
     def _close(self) -> None:
         self._client.close()
 
-    def _transact(self, change: Callable[[Draft], _Answer]) -> _Answer:
+    def _transact(self, change: Callable[[StoreTransaction], _Answer]) -> _Answer:
         deadline = time.monotonic() + self._patience
         pause = 0.001
         while True:
@@ -102,7 +101,7 @@ class RedisStore(Register):
             time.sleep(random.uniform(0, pause))  # noqa: S311 - so that two do not meet again
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _attempt(self, change: Callable[[Draft], _Answer]) -> _Answer:
+    def _attempt(self, change: Callable[[StoreTransaction], _Answer]) -> _Answer:
         pipe, key = self._pipe, self._key["state"]
         pipe.watch(key)
         try:
@@ -130,7 +129,7 @@ class RedisStore(Register):
         self._pipe.hget(self._key["state"], "version")
         self._pipe.execute()
 
-    def _write(self, draft: Draft) -> None:
+    def _write(self, draft: StoreTransaction) -> None:
         version = draft.state.version + 1
         for number, look in draft.looks.items():
             if look is None:
@@ -180,7 +179,7 @@ def _package() -> Any:
     try:
         return import_module("redis")
     except ImportError as error:
-        raise ConfigError("a store on a Redis server needs a package: pip install 'fastface[redis]'") from error
+        raise ConfigError(f"a store on a Redis server needs a package; {describe_install('redis')}") from error
 
 
 def _split(address: str) -> tuple[SplitResult, dict[str, str]]:
@@ -200,7 +199,7 @@ def _split(address: str) -> tuple[SplitResult, dict[str, str]]:
     return parts, options
 
 
-def _shown(parts: SplitResult) -> str:
+def _hide_secrets(parts: SplitResult) -> str:
     """An address without its secrets."""
     if parts.scheme == "unix":
         return f"unix://{parts.path}"

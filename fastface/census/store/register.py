@@ -3,7 +3,7 @@
 A place to keep it holds four things, and gives them back as they were put there:
 
     state     {field: text}, see `State`; its version rises by one with every change, which makes it the store's lock
-    looks     {number: bytes}, see `Look`
+    looks     {number: bytes}, see `StoredEmbedding`
     changes   {number: version of the store at which the look was last put or removed}
     sightings {source: JSON {part: [number of the identity, faces]}}
 
@@ -22,15 +22,21 @@ from typing import Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.store.base import Encounter, Identity, Membership, Rules, Sighting
-from fastface.census.store.stored_embedding import Look, Looks, mean_of
-from fastface.census.store.transaction import LAYOUT, Draft, Match, Parts, State, Told, matched
+from fastface.census.store.base import ComparisonRules, Encounter, Identity, Membership, Sighting
+from fastface.census.store.stored_embedding import StoredEmbedding, StoredEmbeddings, mean_embedding
+from fastface.census.store.transaction import (
+    LAYOUT,
+    Match,
+    Parts,
+    RecordedName,
+    State,
+    StoreTransaction,
+    match_identities,
+)
 from fastface.cosine import normalize_rows
 from fastface.errors import StoreError
 from fastface.names import valid_text
 from fastface.types import FloatArray
-
-__all__ = ["PATIENCE_SECONDS", "Register", "parts_to_text"]
 
 PATIENCE_SECONDS = 30.0
 """How long a call waits for those of others."""
@@ -42,7 +48,7 @@ _FEW = 64
 _Answer = TypeVar("_Answer")
 
 
-class Register(ABC):
+class SharedStore(ABC):
     """A store but for the place where it is kept, which its subclasses are.
 
     Args:
@@ -50,12 +56,12 @@ class Register(ABC):
         rules: How faces are compared; None takes a store as it is, and matches nothing.
     """
 
-    def __init__(self, shown: str, rules: Rules | None) -> None:
+    def __init__(self, shown: str, rules: ComparisonRules | None) -> None:
         self._shown = shown
         self._rules = rules
         self._state: State | None = None
         """That of the looks in memory."""
-        self._looks = Looks(0)
+        self._looks = StoredEmbeddings(0)
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +89,7 @@ class Register(ABC):
         if not math.isfinite(seen):
             raise ValueError(f"seen at {seen}")
         faces = np.array([_unit(person.embedding, rules.dimension) for person in persons], np.float32)
-        told = Told(
+        told = RecordedName(
             faces=faces.reshape(len(persons), rules.dimension),
             least=np.array([rules.threshold if one.least is None else one.least for one in persons], np.float64),
             sightings=[[_valid(sighting) for sighting in person.sightings] for person in persons],
@@ -93,17 +99,17 @@ class Register(ABC):
         )
         return self._check_told(rules, told)
 
-    def _check_told(self, rules: Rules, told: Told) -> list[int]:
+    def _check_told(self, rules: ComparisonRules, told: RecordedName) -> list[int]:
         """Compares many persons before the change, which keeps others waiting; again if others were faster.
 
         Few are compared within it, and many too where others are always faster.
         """
         for _ in range(_TRIES if len(told.faces) > _FEW else 0):
             state = self._transact(lambda draft: draft.state)
-            tell = partial(_try_tell, state=state, rules=rules, told=told, matches=matched(self._looks, told))
+            tell = partial(_try_tell, state=state, rules=rules, told=told, matches=match_identities(self._looks, told))
             if (numbers := self._transact(tell)) is not None:
                 return numbers
-        return self._transact(lambda draft: draft.tell(rules, told, matched(self._looks, told)))
+        return self._transact(lambda draft: draft.tell(rules, told, match_identities(self._looks, told)))
 
     def identities(self) -> list[Identity]:
         """See `IdentityStore`."""
@@ -133,7 +139,7 @@ class Register(ABC):
     def _close(self) -> None: ...
 
     @abstractmethod
-    def _transact(self, change: Callable[[Draft], _Answer]) -> _Answer:
+    def _transact(self, change: Callable[[StoreTransaction], _Answer]) -> _Answer:
         """Makes a change and writes it, alone among all processes; `change` may be called several times.
 
         Between the two lie `_draft` and, after the commit, `_done`.
@@ -151,7 +157,7 @@ class Register(ABC):
     def _read_sightings(self) -> Iterator[tuple[str, str | bytes]]:
         """The sightings of all sources."""
 
-    def _draft(self, fields: Mapping[str, str]) -> Draft:
+    def _draft(self, fields: Mapping[str, str]) -> StoreTransaction:
         """Reads what others changed.
 
         Args:
@@ -160,14 +166,14 @@ class Register(ABC):
         state = self._check(fields) if fields else self._new_state()
         known = self._state
         if known is None or known.generation != state.generation or known.version > state.version:
-            self._looks = Looks(state.dimension)
+            self._looks = StoredEmbeddings(state.dimension)
             known = replace(state, version=0)
         if known.version < state.version:
             self._read_looks(known.version)
         self._state = state
-        return Draft(state, self._looks, self._parts)
+        return StoreTransaction(state, self._looks, self._parts)
 
-    def _done(self, draft: Draft) -> None:
+    def _done(self, draft: StoreTransaction) -> None:
         """Adopt the committed state."""
         if not draft.is_changed:
             return
@@ -176,7 +182,7 @@ class Register(ABC):
             if look is None:
                 self._looks.drop(number)
             else:
-                self._looks.put(look)
+                self._looks.store(look)
 
     def _check(self, fields: Mapping[str, str]) -> State:
         try:
@@ -204,7 +210,7 @@ class Register(ABC):
                 self._looks.drop(number)
                 continue
             try:
-                self._looks.put(Look.from_bytes(number, content, self._looks.dimension))
+                self._looks.store(StoredEmbedding.from_bytes(number, content, self._looks.dimension))
             except (ValueError, TypeError, AttributeError) as error:
                 raise self._raise_damaged(error) from error
 
@@ -224,7 +230,7 @@ class Register(ABC):
         for number, _ in parts.values():
             look = self._looks.by_number.get(number)
             if look is None or not look.is_identity:
-                raise self._raise_damaged(f"a sighting is of {number}, which is no identity")
+                raise self._raise_damaged(f"a sighting names identity {number}, which does not exist")
         return parts
 
     def _raise_damaged(self, why: object) -> StoreError:
@@ -235,14 +241,14 @@ class Register(ABC):
 
     def _list(self) -> list[Identity]:
         """An identity of each look that is one; its centroid is the mean of all looks of it."""
-        members: dict[int, list[Look]] = {}
+        members: dict[int, list[StoredEmbedding]] = {}
         for _, look in sorted(self._looks.by_number.items()):
             members.setdefault(look.identity, []).append(look)
         return [
             Identity(
                 own.number,
                 own.name,
-                mean_of(looks),
+                mean_embedding(looks),
                 sum(look.refinements for look in looks),
                 own.count,
                 own.sources,
@@ -255,7 +261,7 @@ class Register(ABC):
 
 
 def _try_tell(
-    draft: Draft, state: State, rules: Rules, told: Told, matches: Sequence[Match | None]
+    draft: StoreTransaction, state: State, rules: ComparisonRules, told: RecordedName, matches: Sequence[Match | None]
 ) -> list[int] | None:
     """Record, if the store is still as it was when persons were compared; else None."""
     return draft.tell(rules, told, matches) if draft.state == state else None

@@ -9,14 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from fastface.census.store.base import Rules
-from fastface.census.store.register import PATIENCE_SECONDS, Register, parts_to_text
-from fastface.census.store.transaction import Draft
+from fastface.census.store.base import ComparisonRules
+from fastface.census.store.register import PATIENCE_SECONDS, SharedStore, parts_to_text
+from fastface.census.store.transaction import StoreTransaction
 from fastface.errors import SpaceError, StoreError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, space_checked
-
-__all__ = ["SqliteStore"]
 
 _APPLICATION = 0x66666964
 """`ffid`, kept as SQLite's `application_id`: a file of another program is not touched."""
@@ -51,7 +49,7 @@ _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 _Answer = TypeVar("_Answer")
 
 
-class SqliteStore(Register):
+class SqliteStore(SharedStore):
     """See `IdentityStore`.
 
     Args:
@@ -63,7 +61,7 @@ class SqliteStore(Register):
         StoreError, SpaceError, ConfigError: As `open_store`.
     """
 
-    def __init__(self, path: Path, rules: Rules | None, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, path: Path, rules: ComparisonRules | None, *, patience: float = PATIENCE_SECONDS) -> None:
         super().__init__(repr(str(path)), rules)
         self._path = path
         self._patience = patience
@@ -75,7 +73,7 @@ class SqliteStore(Register):
             with self._translate():
                 self._prepare()
             if rules is not None:
-                self._transact(Draft.begin)
+                self._transact(StoreTransaction.begin)
             unless_ready.pop_all()
 
     def clear(self) -> None:
@@ -140,7 +138,7 @@ class SqliteStore(Register):
     def _close(self) -> None:
         self._database.close()
 
-    def _transact(self, change: Callable[[Draft], _Answer]) -> _Answer:
+    def _transact(self, change: Callable[[StoreTransaction], _Answer]) -> _Answer:
         with self._translate():
             with self._database:  # commits at the end, or takes back what was begun
                 self._database.execute("BEGIN IMMEDIATE")
@@ -156,7 +154,7 @@ class SqliteStore(Register):
         self._done(draft)
         return answer
 
-    def _write(self, draft: Draft) -> None:
+    def _write(self, draft: StoreTransaction) -> None:
         version = draft.state.version + 1
         looks = ((number, version, None if look is None else look.to_bytes()) for number, look in draft.looks.items())
         self._database.executemany("INSERT OR REPLACE INTO looks VALUES (?, ?, ?)", looks)
@@ -186,7 +184,9 @@ class SqliteStore(Register):
                 yield
         except sqlite3.Error as error:
             if _code(error) in _FULL:
-                raise SpaceError(f"no space left to write {self._shown}; free some and run it again") from error
+                raise SpaceError(
+                    f"no space left to write {self._shown}; free some space and run the command again"
+                ) from error
             if _kind(error) in _DAMAGED:
                 raise self._raise_damaged(error) from error
             if _kind(error) in _BUSY:

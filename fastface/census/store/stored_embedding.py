@@ -11,8 +11,6 @@ import numpy.typing as npt
 from fastface.cosine import normalize_rows, one_thread
 from fastface.types import FloatArray
 
-__all__ = ["Look", "Looks", "mean_of"]
-
 _STORED = np.dtype("<f4")
 _MIN_ROOM = 16
 _BLOCK_FACES = 256
@@ -20,7 +18,7 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StoredEmbedding:
     """One centroid, and the identity that it is of.
 
     An identity has a look of its own number, which alone carries its name and its counts, and one for each identity
@@ -54,7 +52,7 @@ class Look:
         """True if it is an identity's own look."""
         return self.number == self.identity
 
-    def refined(self, face: FloatArray, limit: int) -> Self:
+    def with_embedding(self, face: FloatArray, limit: int) -> Self:
         """With one more embedding in the mean, unless there are as many as `limit` already."""
         if self.refinements >= limit:
             return self
@@ -93,7 +91,7 @@ class Look:
         return cls(number, identity, name, centroid, refinements, count, sources, float(first_seen), float(last_seen))
 
 
-def mean_of(looks: Iterable[Look]) -> FloatArray:
+def mean_embedding(looks: Iterable[StoredEmbedding]) -> FloatArray:
     """(D,) float32, L2-normalised: the mean of all embeddings of several looks; the first one's if they cancel out."""
     kept = list(looks)
     if len(kept) == 1:
@@ -106,7 +104,7 @@ def mean_of(looks: Iterable[Look]) -> FloatArray:
     return mean
 
 
-class Looks:
+class StoredEmbeddings:
     """All looks of a store, the centroids in one matrix.
 
     Args:
@@ -115,14 +113,14 @@ class Looks:
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
-        self.by_number: dict[int, Look] = {}
+        self.by_number: dict[int, StoredEmbedding] = {}
         self._row: dict[int, int] = {}
         """{number: its row}; those in use are the first."""
         self._matrix = np.empty((_MIN_ROOM, dimension), np.float64)
         self._numbers = np.empty(_MIN_ROOM, np.int64)
         self._identities = np.empty(_MIN_ROOM, np.int64)
 
-    def put(self, look: Look) -> None:
+    def store(self, look: StoredEmbedding) -> None:
         """Adds a look, or replaces the one of its number."""
         row = self._row.setdefault(look.number, len(self._row))
         if row == len(self._matrix):
@@ -174,7 +172,7 @@ class Looks:
                 cosines = faces[rows].astype(np.float64) @ known
             yield rows, cosines.round(_DIGITS)
 
-    def of(self, identity: int) -> list[Look]:
+    def of(self, identity: int) -> list[StoredEmbedding]:
         """All looks of an identity, by number: its own is the first."""
         numbers = self.numbers[self.identities == identity]
         return [self.by_number[number] for number in sorted(numbers.tolist())]

@@ -7,12 +7,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.store.base import Membership, Rules, Sighting
-from fastface.census.store.stored_embedding import Look, Looks
+from fastface.census.store.base import ComparisonRules, Membership, Sighting
+from fastface.census.store.stored_embedding import StoredEmbedding, StoredEmbeddings
 from fastface.errors import ConfigError
 from fastface.types import FloatArray
-
-__all__ = ["LAYOUT", "Draft", "Match", "Parts", "State", "Told", "matched"]
 
 LAYOUT = 1
 """Version of how a store is laid out."""
@@ -55,7 +53,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RecordedName:
     """Checked arguments of `IdentityStore.tell`.
 
     Attributes:
@@ -84,7 +82,7 @@ class Match:
     likeness: float
 
 
-class Draft:
+class StoreTransaction:
     """One change in the making, upon what the store holds: nothing is written, or known to the process, before its end.
 
     Attributes:
@@ -93,9 +91,9 @@ class Draft:
         sightings: Those of each source to be written; empty where the source goes.
     """
 
-    def __init__(self, state: State, known: Looks, parts_of: Callable[[str], Parts]) -> None:
+    def __init__(self, state: State, known: StoredEmbeddings, parts_of: Callable[[str], Parts]) -> None:
         self.state = state
-        self.looks: dict[int, Look | None] = {}
+        self.looks: dict[int, StoredEmbedding | None] = {}
         self.sightings: dict[str, Parts] = {}
         self._known = known
         self._parts_of = parts_of
@@ -110,8 +108,8 @@ class Draft:
         """A store that is new is written, empty as it is, so that it knows its contract."""
         self._is_begun = self.state.version == 0
 
-    def tell(self, rules: Rules, told: Told, matches: Sequence[Match | None]) -> list[int]:
-        """See `IdentityStore.tell`; `matches` says who each person is: `matched` with the looks of this version."""
+    def tell(self, rules: ComparisonRules, told: RecordedName, matches: Sequence[Match | None]) -> list[int]:
+        """See `IdentityStore.tell`; `matches` is the result of `match_identities` with the looks of this version."""
         sources = {*told.kept, *(sighting.source for sightings in told.sightings for sighting in sightings)}
         before = {source: self._parts_of(source) for source in sorted(sources)}
         after = {source: _find_leftover(parts, told.kept.get(source)) for source, parts in before.items()}
@@ -138,7 +136,7 @@ class Draft:
         look = self._look(number)
         assert look is not None, number
         for _ in range(times):
-            look = look.refined(face, limit)
+            look = look.with_embedding(face, limit)
         if times:
             self._put_look(look)
 
@@ -198,10 +196,10 @@ class Draft:
             first, last = seen.first_seen, seen.last_seen
             self._put_look(replace(look, identity=one.identity, name=one.name, first_seen=first, last_seen=last))
 
-    def _look(self, number: int) -> Look | None:
+    def _look(self, number: int) -> StoredEmbedding | None:
         return self.looks[number] if number in self.looks else self._known.by_number.get(number)
 
-    def _own(self, number: int) -> Look:
+    def _own(self, number: int) -> StoredEmbedding:
         look = self._look(number)
         assert look is not None and look.is_identity, number
         return look
@@ -216,13 +214,13 @@ class Draft:
     def _known_numbers(self) -> str:
         return _ranges(look.number for look in self._known.by_number.values() if look.is_identity)
 
-    def _put_look(self, look: Look) -> None:
+    def _put_look(self, look: StoredEmbedding) -> None:
         self.looks[look.number] = look
 
     def _add(self, face: FloatArray, seen: float) -> int:
         number = self.state.last_number + 1
         self.state = replace(self.state, last_number=number)
-        self._put_look(Look(number, number, "", face, 1, 0, 0, seen, seen))
+        self._put_look(StoredEmbedding(number, number, "", face, 1, 0, 0, seen, seen))
         return number
 
     def _place(self, source: str, before: Parts, after: Parts) -> None:
@@ -243,7 +241,7 @@ class Draft:
                 self.looks.update(dict.fromkeys((look.number for look in self._known.of(number)), None))
 
 
-def matched(looks: Looks, told: Told) -> list[Match | None]:
+def match_identities(looks: StoredEmbeddings, told: RecordedName) -> list[Match | None]:
     """Match each person with a stored identity."""
     best = np.full(len(told.faces), -1.0)
     for rows, likeness in looks.likeness(told.faces):

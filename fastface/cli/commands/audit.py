@@ -11,16 +11,14 @@ from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.audit import AuditPlan, AuditResult, draw_audit, plan_audit, score_audit
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 from fastface.review.intervals import Estimate
-
-__all__ = ["audit"]
 
 _KINDS = {
     "hit": "hits by {kind}",
     "near": "near misses",
     "face": "faces of no wanted person",
-    "beside": "moments with faces: is a person there whose face is not seen?",
+    "beside": "moments with faces; a wanted person may be there without a visible face",
     "empty": "moments without a face",
 }
 _NOT_DONE = 3
@@ -30,22 +28,29 @@ _NOT_DONE = 3
 def audit(
     invocation: Invocation,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="audit.json, as the page saved it.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="audit.json with your answers, as the page saved it.")
     ] = None,
     *,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, max=5000, help="Number of moments to judge.")] = 200,
+    number: Annotated[
+        int,
+        typer.Option(
+            "--number", "-n", metavar="N", min=1, max=5000, help="Number of moments to judge. From 1 to 5000."
+        ),
+    ] = 200,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the random choice; the same seed gives the same moments.")
+        int,
+        typer.Option(metavar="N", min=0, help="Seed of the random choice. The same seed gives the same moments."),
     ] = 0,
     targets: Annotated[
         list[str] | None,
-        typer.Option(
-            "--targets", "-t", help="Photos of the persons, to be shown beside the questions.", show_default=False
-        ),
+        typer.Option("--targets", "-t", metavar="PHOTOS", help="Photos of the persons to show beside the questions."),
     ] = None,
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Draw moments of the last search to judge in a page; with FILE, compute precision and recall from your answers."""
+    """Measure precision and recall of the last search. Answer the page's questions, then give its FILE.
+
+    Example: fastface audit -o out
+    """
     if file is not None:
         _show_result(score_audit(out, file), invocation)
         return
@@ -56,7 +61,7 @@ def audit(
     _show_plan(plan, invocation, out)
     if plan.left_out or plan.lost:
         reasons = [video.reason for video in plan.left_out]
-        reasons += [f"{counted(plan.lost, 'moment')} could not be decoded again"] if plan.lost else []
+        reasons += [f"{pluralize(plan.lost, 'moment')} could not be decoded again"] if plan.lost else []
         typer.echo(valid_text(f"fastface: exit code {_NOT_DONE}: {'; '.join(reasons)}"), err=True)
         raise typer.Exit(_NOT_DONE)
 
@@ -79,13 +84,13 @@ def _show_plan(plan: AuditPlan, invocation: Invocation, out: Path) -> None:
         counts = str(sum(one.moments for one in rest)), f"{sum(one.seconds for one in rest):.1f}"
         table.add_row(f"and {len(rest)} more kinds", "", *counts, str(sum(one.drawn for one in rest)))
     console().print(table)
-    say(f"{counted(sum(one.drawn for one in plan.strata), 'moment')} drawn with --seed {plan.seed}")
+    say(f"{pluralize(sum(one.drawn for one in plan.strata), 'moment')} drawn with --seed {plan.seed}")
     if invocation.dry_run:
         for video in plan.left_out:
             say(f"left out: {video.reason}")
         say(f"would write: {plan.page}")
         return
-    say(f"open this page and answer: {plan.page}")
+    say(f"open this page, answer the questions, and save the answers: {plan.page}")
     say(f"then: fastface audit audit.json{out_option(out)}")
 
 
@@ -110,14 +115,14 @@ def _show_result(result: AuditResult, invocation: Invocation) -> None:
     shown.print(shares)
     shown.print(times)
     say(
-        f"{counted(sum(result.answered), 'moment')} answered, {sum(result.unsure)} unsure and "
-        f"{sum(result.open)} open are left out; ranges are 95 % intervals"
+        f"{pluralize(sum(result.answered), 'moment')} answered; {sum(result.unsure)} unsure and "
+        f"{sum(result.open)} unanswered moments are left out; ranges are 95 % intervals"
     )
     for stratum, answered in zip(result.strata, result.answered, strict=True):
         if not answered:
             label = "" if stratum.target is None else f" of {result.targets[stratum.target]}"
             kind = _KINDS[stratum.role].format(kind=stratum.kind)
-            say(f"no answer yet about {kind}{label}: {counted(stratum.moments, 'moment')}")
+            say(f"no answer yet about {kind}{label}: {pluralize(stratum.moments, 'moment')}")
     for video in result.left_out:
         say(f"left out: {video.reason}")
     say(f"written: {result.file}")

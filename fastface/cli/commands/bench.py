@@ -16,7 +16,7 @@ from fastface.commands.bench import (
     COLUMNS,
     Measurement,
     cells,
-    described,
+    describe_combination,
     list_combinations,
     preview_bench,
     profile_text,
@@ -25,8 +25,6 @@ from fastface.commands.bench import (
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.runtime.precisions import describe_networks
-
-__all__ = ["bench"]
 
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
 """What fits eighty columns; all of it is in the report."""
@@ -40,19 +38,29 @@ def bench(
     inputs: Inputs = None,
     *,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for bench.csv, bench.png and bench.html.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the results. They are bench.csv, bench.png and bench.html.",
+        ),
     ] = OUT_FOLDER / "bench",
     batches: Annotated[
-        str, typer.Option(help="Frames per batch to try, as 1,4,8,16; 0 is the usual choice.")
+        str, typer.Option(metavar="N,…", help="Frames per batch to try. 0 is the number that a run chooses.")
     ] = "1,4,8",
-    workers: Annotated[str, typer.Option(help="Numbers of inference processes to try.")] = "1,2",
-    decoders: Annotated[str, typer.Option(help="Numbers of decoder processes to try.")] = "1,2",
-    backends: Annotated[str, typer.Option(help="Devices to try, as openvino,cuda.")] = "auto",
+    workers: Annotated[str, typer.Option(metavar="N,…", help="Numbers of inference processes to try.")] = "1,2",
+    decoders: Annotated[str, typer.Option(metavar="N,…", help="Numbers of decoder processes to try.")] = "1,2",
+    backends: Annotated[str, typer.Option(metavar="DEVICE,…", help="Devices to try, as openvino,cuda.")] = "auto",
     write_profile: Annotated[
-        Path | None, typer.Option(help="Write the best combination to this TOML file, for -c.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the fastest choice to this file. Later commands read it with -c."),
     ] = None,
 ) -> None:
-    """Measure which numbers of processes and frames per batch scan fastest on this machine."""
+    """Measure which numbers of processes scan fastest. Write a table and a chart.
+
+    Example: fastface bench videos/ --batches 1,4 --workers 1,2
+    """
     devices = backends.split(",")
     sizes = [
         _numbers(name, text) for name, text in (("decoders", decoders), ("workers", workers), ("batches", batches))
@@ -77,7 +85,10 @@ def bench(
         as_json({"measurements": rows, "report": str(out / "bench.html")})
     elif not invocation.quiet:
         stdout().print(_table(measured, best))
-        say(f"fastest: {', '.join(described(best.combination))}: {best.frames_per_second:.1f} frames a second")
+        say(
+            f"fastest: {', '.join(describe_combination(best.combination))}: "
+            f"{best.frames_per_second:.1f} frames a second"
+        )
         if best.seconds < _FEW_SECONDS:
             say(f"measured for {best.seconds:.0f} seconds only: a longer video gives figures that hold")
         say(f"report: {out / 'bench.html'}, {out / 'bench.csv'}, {out / 'bench.png'}")

@@ -13,10 +13,11 @@ from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_set
 from fastface.commands.calibrate import CHART_NAME, Calibration, RiskPoint
 from fastface.commands.calibrate import calibrate as calibrate_workflow
 from fastface.diagnostics.dry_run import preview_enroll
-from fastface.gallery.calibration import Rate
-from fastface.names import counted
+from fastface.gallery.calibration import RateEstimate
+from fastface.names import pluralize
 
-__all__ = ["calibrate"]
+_LEAST_SHOWN = 0.001
+"""Of false tracks."""
 
 
 @with_settings(REFERENCES, MATCH, MODELS, remembers="models")
@@ -24,10 +25,15 @@ def calibrate(
     invocation: Invocation,
     targets: Targets = None,
     *,
-    index: Annotated[Path | None, typer.Option(help="Also use the faces of this output folder.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
+    index: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also use the faces of this output folder.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
 ) -> None:
-    """Check the threshold of evidence against these persons and an archive, with the errors to expect, and draw why."""
+    """Suggest a threshold and a margin for your photos. Print the errors to expect, and draw a chart of them.
+
+    Example: fastface calibrate -t photos/ --index out
+    """
     targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_enroll(invocation.config, targets, out / CHART_NAME), invocation)
@@ -58,7 +64,7 @@ def _table(result: Calibration) -> Table:
     return table
 
 
-def _format(rate: Rate | None) -> str:
+def _format(rate: RateEstimate | None) -> str:
     """The rate, and its interval below it."""
     return "–" if rate is None else f"{_percent(rate.value)}\n{_percent(rate.low).rstrip('%')}–{_percent(rate.high)}"
 
@@ -69,17 +75,19 @@ def _percent(share: float) -> str:
 
 def _explain(result: Calibration) -> None:
     for row in result.comparisons:
-        say(f"worst pair of {row.kind!r}: {row.extreme}")
-    tracks = f", {counted(result.tracks, 'track')}" if result.tracks else ""
+        say(f"{'least' if row.mates else 'most'} similar of {row.kind!r}: {row.extreme}")
+    tracks = f", {pluralize(result.tracks, 'track')}" if result.tracks else ""
     say(
-        f"{counted(result.persons, 'person')}, {counted(result.photos, 'photo')}{tracks}; the risk is "
+        f"{pluralize(result.persons, 'person')}, {pluralize(result.photos, 'photo')}{tracks}; the risk is "
         f"{result.false_tracks:g} false tracks in {result.pairs} comparisons"
     )
+    table = Table("threshold", "false tracks expected", "by these photos and tracks", "95 % interval")
     for point in _shown_points(result):
-        here = "" if point.here is None else f", here {point.here.value:.2g} ({_span(point.here)})"
-        say(f"threshold {point.threshold:.2f}: {point.usual:.2g} false tracks expected as usual{here}")
-    say("intervals are of 95 %: Wilson's, the rule of three where no error was counted; estimates are an exponential")
-    say("tail, not a count. A photo is one face: a track of several is nearer to its person than photos are here")
+        here = ("–", "–") if point.here is None else (_number(point.here.value), _span(point.here))
+        table.add_row(f"{point.threshold:.2f}", _number(point.usual), *here)
+    console().print(table)
+    say("Intervals cover 95 %; the estimates extrapolate an exponential tail. A track has several faces, so it is more")
+    say("similar to its person than a single photo.")
     for reason in result.reasons:
         say(reason)
     say(f"chart: {result.chart}")
@@ -91,5 +99,10 @@ def _shown_points(result: Calibration) -> list[RiskPoint]:
     return [point for point in result.risk if round(point.threshold * 100) % 5 == 0 or point.threshold in near]
 
 
-def _span(rate: Rate) -> str:
-    return f"{rate.low:.2g} to {rate.high:.2g}"
+def _span(rate: RateEstimate) -> str:
+    return f"{_number(rate.low)} to {_number(rate.high)}"
+
+
+def _number(value: float) -> str:
+    """Two digits, without an exponent."""
+    return f"{float(f'{value:.2g}'):.10g}" if value >= _LEAST_SHOWN else f"below {_LEAST_SHOWN}"

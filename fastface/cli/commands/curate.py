@@ -13,24 +13,31 @@ from fastface.cli.options import CURATE, MATCH, MODELS, Invocation, with_setting
 from fastface.commands.curate import CurateResult
 from fastface.commands.curate import curate as curate_workflow
 from fastface.curation.candidates import Candidate
-from fastface.names import counted, valid_text
-
-__all__ = ["curate"]
+from fastface.names import pluralize, valid_text
 
 
 @with_settings(CURATE, MATCH, MODELS, remembers="crops")
 def curate(
     invocation: Invocation,
-    crops: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Pictures, folders of pictures, globs.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the set; not inside a source.")],
+    crops: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Pictures, folders of pictures, or globs.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FOLDER", help="New folder for the set. It must not lie inside a source."),
+    ],
     targets: Annotated[
         list[str] | None,
         typer.Option(
-            "--targets", "-t", help="Photos, NAME=FOLDER or a bank of the person; leave out pictures of others."
+            "--targets",
+            "-t",
+            metavar="PHOTOS",
+            help="Photos of the person. Pictures of others are left out. NAME=FOLDER or a bank works too.",
         ),
     ] = None,
 ) -> None:
-    """Copy a balanced set out of many crops of a person: no doubles, all framings and poses, a reason for each."""
+    """Choose a balanced set of pictures of one person. Leave out duplicates, and give a reason for each picture.
+
+    Example: fastface curate out/crops/Alice -o alice
+    """
     result = curate_workflow(
         invocation.config,
         crops,
@@ -62,8 +69,9 @@ def _show(result: CurateResult, invocation: Invocation) -> None:
     for name, count in sorted(classes.items()):
         say(f"{count:6} {name}")
     if tally := _tally(result):
-        say(f"left out: {', '.join(f'{count} {reason}' for reason, count in tally.items())}")
-    say(f"{verb} {len(result.kept)} of {counted(len(result.candidates), 'file')}")
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.items())
+        say(f"left out {sum(tally.values())}: {reasons}")
+    say(f"{verb} {len(result.kept)} of {pluralize(len(result.candidates), 'file')}")
     if not invocation.dry_run:
         say(f"see {result.out / 'contact.png'} and {result.out / 'curation.csv'}")
 

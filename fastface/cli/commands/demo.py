@@ -5,12 +5,13 @@ from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import DEVICE, Invocation, with_settings
 from fastface.diagnostics.dry_run import preview_demo
 
-__all__ = ["demo"]
-
 
 @with_settings(DEVICE)
 def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
-    """Search a small drawn film with known truth, to see that everything works; needs no networks and no internet."""
+    """Search a small film that fastface draws itself. This needs no networks and no internet.
+
+    Example: fastface demo
+    """
     if invocation.dry_run:
         show(preview_demo(out), invocation)
     from fastface.commands.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load

@@ -8,16 +8,17 @@ from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.console import as_json, say
 from fastface.cli.options import MODELS, SCAN, Invocation, with_settings
 from fastface.diagnostics.doctor import Check, examine
-from fastface.names import counted
-
-__all__ = ["doctor"]
+from fastface.names import pluralize
 
 _MARKS = {"fine": "ok   ", "absent": "  –  ", "note": "note ", "fault": "FAULT"}
 
 
 @with_settings(SCAN, MODELS, remembers="models")
 def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Check whether this machine can run fastface, and say how to fix what is missing."""
+    """Check whether this machine can run fastface. Print how to fix what is missing.
+
+    Example: fastface doctor -o out
+    """
     checks: list[Check] = []
     for check in examine(invocation.config, out):
         checks.append(check)
@@ -29,5 +30,5 @@ def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
     if invocation.json:
         as_json({"checks": [asdict(check) for check in checks], "faults": faults})
     elif not invocation.quiet:
-        say("no problems found: fastface can run" if not faults else f"{counted(faults, 'problem')} to fix")
+        say("no problems found: fastface can run" if not faults else f"{pluralize(faults, 'problem')} to fix")
     raise typer.Exit(int(faults > 0))

@@ -9,18 +9,21 @@ from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
 from fastface.commands.enroll import enroll as enroll_workflow
 from fastface.diagnostics.dry_run import preview_enroll
-from fastface.names import counted
-
-__all__ = ["enroll"]
+from fastface.names import pluralize
 
 
 @with_settings(REFERENCES, MATCH, MODELS)
 def enroll(
     invocation: Invocation,
-    paths: Annotated[list[str], typer.Argument(metavar="PHOTOS", help="Photos, folders of photos, NAME=PATH, banks.")],
-    bank: Annotated[Path, typer.Option("--bank", "-b", metavar="FILE", help="The bank to write, as family.npz.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PHOTOS", help="Photos, folders of photos, NAME=PATH, or banks.")
+    ],
+    bank: Annotated[Path, typer.Option("--bank", "-b", metavar="FILE", help="Bank to write, as family.npz.")],
 ) -> None:
-    """Make a bank (one file) of photos, to be used with -t; reports on each photo."""
+    """Turn photos into a bank, one file of references for -t. Print a report on each photo.
+
+    Example: fastface enroll photos/ -b family.npz
+    """
     if invocation.dry_run:
         show(preview_enroll(invocation.config, paths, bank), invocation)
     result = enroll_workflow(invocation.config, paths, bank, make_observer(invocation))
@@ -30,4 +33,4 @@ def enroll(
     if not invocation.quiet:
         for line in result.report:
             say(line)
-        say(f"written: {bank} ({counted(len(result.gallery.targets), 'person')}); to search for them: -t {bank}")
+        say(f"written: {bank} ({pluralize(len(result.gallery.targets), 'person')}); to search for them: -t {bank}")

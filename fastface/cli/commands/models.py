@@ -18,15 +18,13 @@ from fastface.runtime.engines import BuiltEngine, build_engines, engine_jobs
 from fastface.runtime.networks import open_networks
 from fastface.runtime.shutdown import interruptible
 
-__all__ = ["app"]
-
-app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="List, install and check the networks.")
+app = typer.Typer(cls=PlainGroup, help="List, install and check the networks.\n\nExample: fastface models list")
 
 
 @app.command("list", cls=PlainCommand)
 @with_settings(MODELS)
 def list_(invocation: Invocation) -> None:
-    """List the installed packs of networks, and those that can be installed.
+    """List the packs of networks that are installed or can be installed.
 
     Example: fastface models list
     """
@@ -56,16 +54,16 @@ def install(
         str,
         typer.Argument(
             metavar="PACK",
-            help=f"The pack: {', '.join(PACKS)}.",
+            help=f"Pack to install: {', '.join(PACKS)}.",
             autocompletion=lambda incomplete: [name for name in PACKS if name.startswith(incomplete)],
         ),
     ],
     accept_license: Annotated[
         bool,
-        typer.Option("--accept-license", metavar="", help="Accept the licence: for non-commercial research only."),
+        typer.Option("--accept-license", help="Accept the licence: non-commercial research only."),
     ] = False,
 ) -> None:
-    """Download a pack of networks, check it, and keep it for all runs.
+    """Download and check a pack of networks. All later runs can use it.
 
     Example: fastface models install buffalo_l --accept-license
     """
@@ -83,7 +81,7 @@ def install(
 def verify(invocation: Invocation) -> None:
     """Check that the installed networks are the published files.
 
-    Example: fastface models verify --models DIR
+    Example: fastface models verify
     """
     checks = verify_pack(invocation.config.models.folder or data_folder())
     if invocation.json:
@@ -97,7 +95,7 @@ def verify(invocation: Invocation) -> None:
 @app.command(cls=PlainCommand)
 @with_settings(MODELS, ENGINES)
 def build(invocation: Invocation) -> None:
-    """Build the TensorRT engines now, so that no run has to wait: minutes for each network, once.
+    """Build the TensorRT engines now. Each network takes minutes once; no later run waits for them.
 
     Example: fastface models build
     """
@@ -125,14 +123,12 @@ def export_person_model(
     weights: Annotated[
         Path,
         typer.Argument(
-            metavar="WEIGHTS", help="YOLO weights, as yolo11n.pt. They may run code: use only files that you trust."
+            metavar="WEIGHTS", help="YOLO weights, as yolo11n.pt. They may run code, so use only files that you trust."
         ),
     ],
-    size: Annotated[
-        int, typer.Option(metavar="N", help=f"Side of the pictures that the network takes, {SIDES}.")
-    ] = 640,
+    size: Annotated[int, typer.Option(metavar="N", help=f"Width and height of the network's input, {SIDES}.")] = 640,
 ) -> None:
-    """Make a person network from YOLO weights that you have, with ultralytics (AGPL); nothing is downloaded.
+    """Make a person network from your YOLO weights. This needs ultralytics (AGPL); nothing is downloaded.
 
     Example: fastface models export-person yolo11n.pt
     """

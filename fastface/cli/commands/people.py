@@ -11,14 +11,15 @@ from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
 from fastface.commands.people import PeopleResult
 from fastface.commands.people import people as people_workflow
 from fastface.diagnostics.dry_run import preview_people
-from fastface.names import counted, valid_text
-
-__all__ = ["people", "tell"]
+from fastface.names import pluralize, valid_text
 
 
 @with_settings(PEOPLE, MODELS, remembers="models")
 def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """List everyone in scanned videos: how long, where, with whom; makes a page with pictures to choose from."""
+    """List every person in scanned videos. Write a table, and a page with pictures to choose from.
+
+    Example: fastface people -o out
+    """
     if invocation.dry_run:
         show(preview_people(invocation.config, out, "people"), invocation)
     tell(people_workflow(invocation.config, out, make_observer(invocation)), invocation)
@@ -75,17 +76,21 @@ def _lines(result: PeopleResult) -> list[str]:
         lines.append("no person is listed: each has too few faces; --min-faces 1 lists them too")
     elif not result.persons and result.poor:
         lines.append("no person is listed: no face is clear enough; -s people.clear_score=0.5 accepts less clear faces")
+    elif not result.faces:
+        lines.append("no person is listed: no face was found in the videos that are scanned to their end")
     if len(result.persons) > MOST_ROWS:
         lines.append(f"and {len(result.persons) - MOST_ROWS} more: see {result.page}")
     num_seen = sum(not person.is_faceless for person in result.persons)
-    rest = [f"{faces} of {counted(persons, 'person')} not listed (too few faces)"]
-    rest += [f"{result.rejected} of rejected persons"] if result.rejected else []
-    lines.append(
-        f"{counted(result.faces, 'face')}: {result.listed} of {counted(num_seen, 'listed person')}, {', '.join(rest)}, "
-        f"{result.poor} not clear enough"
-    )
+    parts = [f"{result.listed} belong to {pluralize(num_seen, 'listed person')}"]
+    parts += [f"{faces} to {pluralize(persons, 'person')} with too few faces to be listed"] if persons else []
+    parts += [f"{result.rejected} to rejected persons"] if result.rejected else []
+    parts += [f"{result.poor} are not clear enough"] if result.poor else []
+    if result.faces:
+        lines.append(f"{pluralize(result.faces, 'face')}: {', '.join(parts)}")
     if result.passing:
-        lines.append(f"{counted(result.passing, 'person')} not listed: the face is never seen, the body only briefly")
+        lines.append(f"{pluralize(result.passing, 'person')} not listed: the face is never seen, the body only briefly")
+    if not result.persons:
+        return lines
     lines.append(f"open and choose: {result.page}")
     lines.append(f"then: fastface pick NUMBER… --name NAME{out_option(result.out)}")
     return lines

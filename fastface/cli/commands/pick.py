@@ -16,29 +16,39 @@ from fastface.commands.pick import pick as pick_workflow
 from fastface.diagnostics.dry_run import preview_people
 from fastface.errors import ConfigError
 
-__all__ = ["pick"]
-
 
 @with_settings(SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def pick(
     invocation: Invocation,
     persons: Annotated[
-        list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names of persons, as listed by people.")
+        list[str] | None, typer.Argument(metavar="PERSONS", help="Numbers or names in the list of persons.")
     ] = None,
     *,
-    name: Annotated[str, typer.Option(help="Name of the person from now on.")] = "",
-    selection: Annotated[Path | None, typer.Option(help="File that people.html saved.")] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="These are one person; exports nothing.")] = False,
-    split: Annotated[bool, typer.Option("--split", help="This is two persons; exports nothing.")] = False,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Give the person this name.")] = "",
+    selection: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take the choice that people.html saved.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Join the persons to one. Nothing is exported.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="Split one person into two. Nothing is exported.")] = False,
     reject: Annotated[
-        bool, typer.Option("--reject", help="Do not list these persons any more; exports nothing.")
+        bool, typer.Option("--reject", help="Remove the persons from the list. Nothing is exported.")
     ] = False,
-    restore: Annotated[bool, typer.Option("--restore", help="List all rejected persons again.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take back the last correction or name.")] = False,
-    census: Annotated[str, typer.Option(help="The list that the numbers come from, as given by the page.")] = "",
+    restore: Annotated[bool, typer.Option("--restore", help="List all removed persons again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the last correction or name.")] = False,
+    census: Annotated[
+        str,
+        typer.Option(
+            metavar="ID",
+            help="List that the numbers come from. people.html shows its ID.",
+            rich_help_panel="Corrections",
+        ),
+    ] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Export spans, clips and crops of persons that people listed; or correct who is who."""
+    """Export chosen persons, or correct the list of persons. The list is that of the command people.
+
+    Example: fastface pick 3 --name Alice -o out
+    """
     chosen, called = list(persons or ()), name
     if selection is not None:
         more = _read_selection(selection)
@@ -56,7 +66,7 @@ def pick(
     if faults:
         raise ConfigError(faults)
     if invocation.dry_run:
-        exported = () if asked or undo else ("banks", "spans.csv", "clips", "crops")
+        exported = () if asked or undo else ("spans.csv", "hits.csv", "clips", "crops", "banks", "primary_person.npz")
         show(preview_people(invocation.config, out, "people", *exported), invocation)
     observer = make_observer(invocation)
     if undo:

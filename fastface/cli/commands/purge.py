@@ -10,24 +10,25 @@ import typer
 
 from fastface.cli.console import as_json, say
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.purge import Purge
+from fastface.commands.purge import PurgeResult
 from fastface.commands.purge import purge as purge_workflow
 from fastface.errors import ConfigError
-from fastface.names import counted, valid_text
-
-__all__ = ["purge"]
+from fastface.names import pluralize, valid_text
 
 
 @with_settings()
 def purge(
     invocation: Invocation,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The output folder; there is no default.", show_default=False)
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Output folder; there is no default.")
     ] = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,
 ) -> None:
-    """Remove faces, embeddings, crops, snapshots and persons from an output folder; tables, clips and the log stay."""
+    """Delete all data on faces from an output folder. Tables, clips and the log stay.
+
+    Example: fastface purge -o out --dry-run
+    """
     if out is None:
         raise ConfigError("name the folder to purge: fastface purge -o OUT")
     if not (invocation.dry_run or yes):
@@ -46,15 +47,15 @@ def purge(
         )
 
 
-def _describe(verb: str, done: Purge) -> str:
-    sources = f"{counted(done.indexes, 'video')} and {counted(done.photos, 'photo')}"
+def _describe(verb: str, done: PurgeResult) -> str:
+    sources = f"{pluralize(done.indexes, 'video')} and {pluralize(done.photos, 'photo')}"
     parts = [f"the faces and embeddings of {sources}"] if done.indexes + done.photos else []
-    parts += [f"{counted(done.pictures, 'picture')} in crops/ and snapshots/"] if done.pictures else []
-    parts += [f"{counted(done.persons, 'file')} on persons (portraits, tables, banks, names)"] if done.persons else []
+    parts += [f"{pluralize(done.pictures, 'picture')} in crops/ and snapshots/"] if done.pictures else []
+    parts += [f"{pluralize(done.persons, 'file')} on persons (portraits, tables, banks, names)"] if done.persons else []
     return f"{verb} {', '.join(parts) or 'nothing'}: {done.bytes_freed / 1e6:.1f} MB"
 
 
-def _ask(out: Path, planned: Purge, invocation: Invocation) -> None:
+def _ask(out: Path, planned: PurgeResult, invocation: Invocation) -> None:
     """Asks on a terminal before anything is removed.
 
     Raises:

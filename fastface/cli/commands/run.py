@@ -23,15 +23,18 @@ from fastface.commands.run import scan as scan_workflow
 from fastface.diagnostics.dry_run import preview_demo, preview_find, preview_run
 from fastface.errors import ConfigError
 
-__all__ = ["find", "run", "scan"]
+_NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
 
 
 @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS, remembers="export")
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
-    """Search videos for the persons on photos; write tables, clips and crops. Without videos it runs the demo."""
+    """Find the persons of your photos in videos. Write tables, clips and crops; without videos, run the demo.
+
+    Example: fastface run videos/ -t photos/ -o out
+    """
     if inputs is None and not holds_anything(Path(IN_FOLDER)):
         if targets is not None:
-            raise ConfigError(f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/")
+            raise ConfigError(_NO_VIDEOS)
         observer, folder = make_observer(invocation), out / "demo"
         observer.note(f"{IN_FOLDER}/ is empty, so this is the demo: a film that fastface draws itself")
         if invocation.dry_run:
@@ -48,7 +51,12 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
 
 @with_settings(SCAN, RUN, MODELS, remembers="models")
 def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -> None:
-    """Find all faces of videos and keep them as an index, to be searched later by find and people."""
+    """Find all faces in videos and store them as an index. The commands find and people search the index.
+
+    Example: fastface scan videos/ -o out
+    """
+    if inputs is None and not holds_anything(Path(IN_FOLDER)):
+        raise ConfigError(_NO_VIDEOS)
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, None, out), invocation)
@@ -57,7 +65,10 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
 
 @with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
-    """Search scanned videos for other persons, or with other settings, without scanning again."""
+    """Search scanned videos for other persons or with other settings. No video is scanned again.
+
+    Example: fastface find -t photos/Bob.jpg -o out
+    """
     targets = or_samples(targets)
     if invocation.dry_run:
         show(preview_find(invocation.config, targets, out), invocation)

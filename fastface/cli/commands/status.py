@@ -1,23 +1,26 @@
 """`fastface status`: what is done, running, failed, left."""
 
 from dataclasses import asdict
+from datetime import datetime
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import as_json, say
+from fastface.cli.console import as_json, out_option, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.status import Status, read_status
 from fastface.index.video_state import STATE_WORDS
-from fastface.names import counted, shortened
+from fastface.names import pluralize, shorten_lines
 from fastface.runtime.progress import clock_text
 
-__all__ = ["status"]
-
 _MOST_LINES = 20
+_MOST_SCANS = 5
 
 
 @with_settings()
 def status(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
-    """Show what is done, running, failed and left in an output folder, also while a run is going on."""
+    """Show which videos are done, running, failed or left. This works during a run too.
+
+    Example: fastface status -o out
+    """
     found = read_status(out)
     if invocation.json:
         as_json(asdict(found))
@@ -27,12 +30,40 @@ def status(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
 
 
 def _lines(found: Status, out: str) -> list[str]:
-    """Describe the folder, and the first videos that are not done."""
+    """Describe the folder, its scans, and the first videos that are not done."""
     running = "not running" if found.process is None else f"running (process {found.process or 'unknown'})"
+    scans = _describe_scans(found)
     if not found.states:
-        return [f"{out}: {running}; no videos: nothing is scanned, or it was purged"]
-    counts = [f"{found.states[state]} {words}" for state, words in STATE_WORDS.items() if found.states.get(state)]
-    parts = [running, f"{found.share or 0.0:.0%} scanned"]
+        what = "nothing is scanned"
+        if found.purged is not None:
+            what = f"all faces were removed by purge on {_local(found.purged)}"
+        return [f"{out}: {running}; {what}; to scan: fastface scan VIDEOS{out_option(out)}", *scans]
+    num_left = found.states.get("scanning", 0) + found.states.get("waiting", 0)
+    share = f"{found.share or 0.0:.0%} scanned" if num_left else "nothing left to scan"
+    parts = [running, share]
     parts += [f"about {clock_text(found.seconds_left)} left"] if found.seconds_left is not None else []
-    total = counted(sum(found.states.values()), "video")
-    return [f"{out}: {', '.join(parts)}; {total}: {', '.join(counts)}", *shortened(found.not_done, _MOST_LINES)]
+    counts = [f"{found.states[state]} {words}" for state, words in STATE_WORDS.items() if found.states.get(state)]
+    total = pluralize(sum(found.states.values()), "video")
+    first = f"{out}: {', '.join(parts)}; {total}: {', '.join(counts)}"
+    return [first, *scans, *shorten_lines(found.not_done, _MOST_LINES)]
+
+
+def _describe_scans(found: Status) -> list[str]:
+    """Describe the last scans of the folder, one a line, the last one first."""
+    lines = []
+    for place, scan in enumerate(found.scans[:_MOST_SCANS]):
+        if scan.end is None:
+            end = "running" if found.process is not None and place == 0 else "killed"
+        else:
+            end = f"ended early: {scan.end.splitlines()[0].partition('. ')[0]}" if scan.end else "ended"
+        what = f"{pluralize(scan.videos, 'video')} named, {scan.scanned} scanned"
+        what += f", {scan.failed} failed" if scan.failed else ""
+        lines.append(f"{_local(scan.started)} {scan.command}: {what}; {end}")
+    if len(found.scans) > _MOST_SCANS:
+        lines.append(f"and {pluralize(len(found.scans) - _MOST_SCANS, 'earlier scan')}")
+    return lines
+
+
+def _local(time: str) -> str:
+    """A moment of the log on the clock of this machine."""
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M}"

@@ -7,8 +7,6 @@ from fractions import Fraction
 from fastface.types import Sampling, Size, Unit, VideoInfo
 from fastface.video.decode import open_source
 
-__all__ = ["find_canvas"]
-
 
 def find_canvas(
     info: VideoInfo, start: float | Fraction, end: float | Fraction, check_stop: Callable[[], object]

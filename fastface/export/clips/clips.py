@@ -25,7 +25,7 @@ from typing import Any
 from fastface.errors import ExportError, SpaceError
 from fastface.export.clips.canvas import find_canvas
 from fastface.export.clips.copy import add_subtitles, add_video, list_lost_subtitles, video_packets
-from fastface.export.clips.cutting import CopyPlan, Shown, check_shown, plan_copy, to_ticks
+from fastface.export.clips.cutting import ClipContent, CopyPlan, check_shown, plan_copy, to_ticks
 from fastface.export.clips.muxing import TimedPacket, copy_metadata, find_timecode, open_clip, write_packets
 from fastface.export.clips.precise import EncodedVideo, frames_from
 from fastface.export.clips.reading import open_video
@@ -35,8 +35,6 @@ from fastface.export.plan import ClipMode
 from fastface.files import atomic_path
 from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
-
-__all__ = ["Clip", "cut_clip"]
 
 _FRAME_TOLERANCE = Fraction(3, 2)
 """Frames by which a clip's bounds may miss the plan: times are rounded twice."""
@@ -131,7 +129,7 @@ def cut_clip(
 
 def _copy(job: _Job, plan: CopyPlan) -> Clip:
     info, check_stop = job.info, job.check_stop
-    start, end = info.time_of(plan.first), info.time_of(plan.end)
+    start, end = info.frame_time(plan.first), info.frame_time(plan.end)
     written: list[_Written] = []
 
     def check(part: Path) -> None:
@@ -158,7 +156,7 @@ def _copy(job: _Job, plan: CopyPlan) -> Clip:
 def _encode(job: _Job) -> Clip:
     info = job.info
     written: list[_Written] = []
-    canvas = find_canvas(info, info.time_of(job.first), info.time_of(job.end), job.check_stop)
+    canvas = find_canvas(info, info.frame_time(job.first), info.frame_time(job.end), job.check_stop)
     with (
         atomic_path(job.destination, check=lambda part: _check(part, written[0], job)) as part,
         closing(frames_from(info, job.first, job.end, job.check_stop)) as frames,
@@ -167,7 +165,7 @@ def _encode(job: _Job) -> Clip:
             video = EncodedVideo(clip, info, frames, canvas)
             sound, left_out = _add_sound(clip, job, video)
             write_packets(clip, (video.packets(), *sound))
-        start, end = info.time_of(video.first), info.time_of(video.end)
+        start, end = info.frame_time(video.first), info.frame_time(video.end)
         written.append(_Written(start, end, video.num_frames, bool(sound), tuple(left_out)))
     return _clip(job, "precise", written[0])
 
@@ -177,7 +175,7 @@ def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator
     info = job.info
     if info.codec == "images":
         return [], []
-    start = info.time_of(video.first)
+    start = info.frame_time(video.first)
     with open_video(info.path) as (source, stream):
         tracks, left_out = list_tracks(source)
         _describe(clip, video.stream, source, None if info.estimated_times else stream, start)
@@ -187,7 +185,7 @@ def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator
 
     def get_end() -> Fraction:
         # A clip ends with its last frame, which is known as soon as sound can come near it.
-        return info.time_of(video.end if video.is_complete else max(video.end, job.end))
+        return info.frame_time(video.end if video.is_complete else max(video.end, job.end))
 
     span = start, get_end
     sound, unread = add_tracks(clip, info, tracks, clock, span, keep_packets=False, check_stop=job.check_stop)
@@ -206,7 +204,7 @@ def _check(part: Path, written: _Written, job: _Job) -> None:
     _verify(part, written, job)
 
 
-def _verify(part: Path, written: _Written, job: _Job) -> Shown:
+def _verify(part: Path, written: _Written, job: _Job) -> ClipContent:
     """Check the clip by decoding it.
 
     Raises:

@@ -16,8 +16,6 @@ from fastface.export.clips.reading import demux, open_video, seek_before
 from fastface.names import valid_text
 from fastface.types import VideoInfo
 
-__all__ = ["add_subtitles", "add_video", "list_lost_subtitles", "video_packets"]
-
 _TEXT_SUBTITLES = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
 _STYLE_CODES = re.compile(r"\{\\[^}]*\}")
 """Of Advanced SubStation Alpha, which FFmpeg decodes all subtitles to; MP4's text has its styles beside it."""

@@ -18,8 +18,6 @@ from fastface.errors import ExportError
 from fastface.export.clips.reading import demux, open_video, seek
 from fastface.types import VideoInfo
 
-__all__ = ["CopyPlan", "Shown", "check_shown", "plan_copy", "planned_packets", "to_ticks"]
-
 _STEPS_BACK_SECONDS = (0, 2, 10, 60)
 """How far before the start a keyframe is looked for; then from the beginning of the file. Containers without an index
 (MPEG-TS) are entered in the middle of a group of pictures, so the first try often meets its keyframe too late."""
@@ -77,7 +75,7 @@ class CopyPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ClipContent:
     """Content of a finished clip, as a decoder shows it.
 
     Attributes:
@@ -296,7 +294,7 @@ _INTRA = frozenset({int(av.video.frame.PictureType.I), int(av.video.frame.Pictur
 """Types of pictures that refer to no other; some decoders tell none."""
 
 
-def check_shown(path: Path, check_stop: Callable[[], object] = lambda: None) -> Shown:
+def check_shown(path: Path, check_stop: Callable[[], object] = lambda: None) -> ClipContent:
     """Return what a finished clip shows: its beginning and its last group of pictures are decoded.
 
     Raises:
@@ -331,7 +329,7 @@ def check_shown(path: Path, check_stop: Callable[[], object] = lambda: None) -> 
     latest = max((frame for frame in (*head, *tail) if frame.pts is not None), key=lambda frame: frame.pts)
     base = video.time_base
     assert base is not None
-    return Shown(times[0] * base, (latest.pts + (latest.duration or 0)) * base, num_frames, frozenset(sizes))
+    return ClipContent(times[0] * base, (latest.pts + (latest.duration or 0)) * base, num_frames, frozenset(sizes))
 
 
 def _frames(container: Any, video: Any, check_stop: Callable[[], object]) -> Iterator[Any]:

@@ -20,8 +20,6 @@ from fastface.types import Image, Size, VideoInfo
 from fastface.video.frames.colour import matrix_by_size
 from fastface.video.frames.display_frames import frames_between
 
-__all__ = ["write_boxed"]
-
 _TIME_BASE = Fraction(1, 90_000)
 """Of the copy: every frame keeps its time to a hundredth of a millisecond, at variable rates too."""
 

@@ -21,8 +21,6 @@ from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.decode import open_source
 from fastface.video.frames.colour import is_rgb, matrix_by_size, yuv_matrix
 
-__all__ = ["EncodedVideo", "frames_from"]
-
 _OPTIONS = {"preset": "veryfast", "crf": "18"}
 _THREADS = 2
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -47,7 +45,7 @@ def frames_from(info: VideoInfo, first: int, end: int, check_stop: Callable[[], 
     Raises:
         VideoError: The file cannot be read any more.
     """
-    unit = Unit(info.video_id, 0, info.time_of(first), None, Sampling(None))
+    unit = Unit(info.video_id, 0, info.frame_time(first), None, Sampling(None))
     usual = max(1, round(1 / (info.rate or UNKNOWN_RATE) / info.time_base))
     before: Any = None
     threads = 1 if info.other_sizes else _THREADS  # with more, pixels may change their shape too early

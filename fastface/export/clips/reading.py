@@ -14,8 +14,6 @@ from fastface.errors import ExportError, VideoError
 from fastface.types import VideoInfo
 from fastface.video import container as video_container
 
-__all__ = ["demux", "open_video", "seek", "seek_before"]
-
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:

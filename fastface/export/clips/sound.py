@@ -20,8 +20,6 @@ from fastface.types import VideoInfo
 from fastface.video.clock import find_reset
 from fastface.video.containers.parts import keep_restarted
 
-__all__ = ["Track", "add_tracks", "list_tracks"]
-
 SOUND_OF_MP4 = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"})
 _BIT_RATE = 192_000
 _AAC_RATES = frozenset({96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})

@@ -11,8 +11,6 @@ from fastface.types import Sampling, Unit, VideoInfo
 from fastface.video.clock import find_reset
 from fastface.video.decode import open_source
 
-__all__ = ["SoundClock", "find_sound_clock"]
-
 _THREADS = 2
 
 

@@ -22,8 +22,6 @@ import numpy.typing as npt
 from fastface.config import ExportConfig
 from fastface.types import DOUBLE_COSINE, Faces, Hits
 
-__all__ = ["SAME_SCALE", "SAME_YAW", "Choice", "choose_crops", "choose_hits"]
-
 SAME_YAW = 5.0
 """Degrees between two yaws that count as one: half of what the estimate is good to."""
 SAME_SCALE = 1.15

@@ -17,8 +17,6 @@ from fastface.files import atomic_path, private_folder
 from fastface.persons.containment import locate_body
 from fastface.types import FloatArray, Image, Size
 
-__all__ = ["cut_aligned", "cut_body", "cut_face", "save_picture", "scale_crop"]
-
 _JPEG_QUALITY = 95
 _IMAGE_DESCRIPTION, _SOFTWARE = 0x010E, 0x0131
 

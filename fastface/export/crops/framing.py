@@ -15,8 +15,6 @@ import numpy.typing as npt
 from fastface.config import BodyConfig
 from fastface.types import FramingClass, Size
 
-__all__ = ["PARTS", "Framing", "Subject", "frame_body", "framing_class", "score_parts"]
-
 Box = tuple[float, float, float, float]
 
 PARTS = ("growth", "cut", "side", "top", "headroom", "torso", "large", "small", "aim")

@@ -15,12 +15,10 @@ from fastface.export.plan import BoxLabel, CropKind, CropStyle
 from fastface.export.tables.results import CropRow
 from fastface.faces.wholeness import is_uncut
 from fastface.gallery.matching import EVERYONE
-from fastface.names import counted, label_name
+from fastface.names import label_name, pluralize
 from fastface.persons.network import PersonNetwork
-from fastface.search.searcher import Findings
+from fastface.search.searcher import VideoFindings
 from fastface.types import HitKind, Hits, Size
-
-__all__ = ["CropTally", "PicturePlan", "plan_pictures"]
 
 
 @dataclass(slots=True)
@@ -49,7 +47,7 @@ class CropTally:
             "as good as equal to a better one": self.alike,
         }
         told = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-        return f"{counted(self.hits, 'hit')}, {counted(self.crops, 'crop')}{told and f'; left out: {told}'}"
+        return f"{pluralize(self.hits, 'hit')}, {pluralize(self.crops, 'crop')}{told and f'; left out: {told}'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class PicturePlan:
         return replace(self, job=job, files=kept, crops=rows)
 
 
-def plan_pictures(found: Findings, config: Config, persons: PersonNetwork | None, root: Path) -> PicturePlan:
+def plan_pictures(found: VideoFindings, config: Config, persons: PersonNetwork | None, root: Path) -> PicturePlan:
     """Plans all pictures of one video; touches no file.
 
     Args:
@@ -119,7 +117,7 @@ def _style(config: Config) -> CropStyle:
 
 
 def _plan_crops(
-    found: Findings, label: str, hits: Hits, config: ExportConfig, root: Path, *, tally: CropTally
+    found: VideoFindings, label: str, hits: Hits, config: ExportConfig, root: Path, *, tally: CropTally
 ) -> Iterator[tuple[CropRow, CropJob, tuple[int, float]]]:
     video_id, faces = found.record.video_id, found.faces
     if not found.info.is_film:
@@ -148,7 +146,9 @@ def _plan_crops(
         yield crop, job, worth
 
 
-def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig, tally: CropTally) -> list[tuple[int, int]]:
+def _chosen(
+    found: VideoFindings, label: str, hits: Hits, config: ExportConfig, tally: CropTally
+) -> list[tuple[int, int]]:
     """(row, step) of the hits that are worth a crop; of everyone's, each track's by itself: they are many persons."""
     faces = found.faces
     # Nobody wants a picture of a turned, blurred or damaged face, or of one half of which the frame cuts off.
@@ -168,13 +168,13 @@ def _chosen(found: Findings, label: str, hits: Hits, config: ExportConfig, tally
     return sorted(chosen)
 
 
-def _get_frame(found: Findings) -> Size | None:
+def _get_frame(found: VideoFindings) -> Size | None:
     """The size of all frames; None where they have several, as pictures do, and some films."""
     is_one = found.info.is_film and not found.info.other_sizes
     return found.info.size if is_one else None
 
 
-def _get_picture(found: Findings, pts: int) -> str:
+def _get_picture(found: VideoFindings, pts: int) -> str:
     return found.pictures[pts] if 0 <= pts < len(found.pictures) else ""
 
 
@@ -186,7 +186,7 @@ def _description(crop: CropRow) -> str:
     return json.dumps({**facts, "similarity": round(crop.similarity, 4)})
 
 
-def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
+def _snapshots(found: VideoFindings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
     """The best moment of each span in which a face is seen, with a box for every hit of that frame."""
     chosen: dict[int, float] = {}
     for span in found.spans:
@@ -203,7 +203,7 @@ def _snapshots(found: Findings, config: ExportConfig, root: Path) -> list[Snapsh
     ]
 
 
-def _list_labels(found: Findings, pts: int) -> tuple[BoxLabel, ...]:
+def _list_labels(found: VideoFindings, pts: int) -> tuple[BoxLabel, ...]:
     labels = []
     for label, hits in sorted(found.hits.items()):
         colour = found.colours.get(label, 0)

@@ -8,8 +8,6 @@ from fastface.export.plan import BoxLabel
 from fastface.lettering import lettering
 from fastface.types import Image
 
-__all__ = ["draw_boxes"]
-
 _COLOURS = ((80, 220, 100), (255, 176, 46), (90, 170, 255), (255, 110, 180), (180, 140, 255), (240, 230, 90))
 _SMALLEST_FONT = 12
 

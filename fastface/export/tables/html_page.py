@@ -17,8 +17,6 @@ from string import Template
 from fastface.files import atomic_path
 from fastface.names import valid_text
 
-__all__ = ["shown_text", "to_json", "write_page"]
-
 _MARKUP = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _POLICY = (

@@ -11,8 +11,6 @@ from typing import Any
 from fastface.export.tables.html_page import shown_text, to_json, write_page
 from fastface.types.people import Person
 
-__all__ = ["write_people_page"]
-
 _PORTRAITS = 6
 """Pictures of a person: five hundred persons are some 20 MB then."""
 

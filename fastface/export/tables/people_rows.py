@@ -1,7 +1,7 @@
 """Drawing a page of table.png: a row for each person.
 
-The portraits are pictures that fastface itself encoded, so the main process may open them; `curation.sheet`, which
-opens what users bring, may not.
+The portraits are pictures that fastface itself encoded, so the main process may open them;
+`curation.contact_sheet`, which opens what users bring, may not.
 """
 
 import io
@@ -13,10 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fastface.export.tables.people_tables import first_and_last
 from fastface.lettering import Font, lettering
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 from fastface.types.people import Person
-
-__all__ = ["drawn_page"]
 
 _PORTRAITS, _SIDE, _GAP = 6, 88, 6
 _EDGE, _HEADING_HEIGHT, _ROW_HEIGHT = 28, 44, 108
@@ -134,7 +132,7 @@ def _title(person: Person) -> str:
 def _find_font(person: Person) -> str:
     if person.is_faceless:
         return "face not seen"
-    return f"{counted(person.faces, 'face')}, {counted(person.tracks, 'track')}"
+    return f"{pluralize(person.faces, 'face')}, {pluralize(person.tracks, 'track')}"
 
 
 def _draw_time(pen: _Pen, person: Person, heights: tuple[int, int, int]) -> None:

@@ -6,8 +6,6 @@ from pathlib import Path
 from fastface.files import atomic_path
 from fastface.types.people import Person
 
-__all__ = ["draw_people_table", "table_names"]
-
 _ROWS = 20
 """Persons of a page: it is somewhat higher than wide, and its portraits can be told apart on a screen."""
 

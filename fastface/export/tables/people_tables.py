@@ -8,8 +8,6 @@ from fastface.csv_cells import Cells, clock_cell, score_cell, seconds_cell, writ
 from fastface.names import text_cell
 from fastface.types.people import Appearance, Person
 
-__all__ = ["first_and_last", "write_appearances", "write_people_table", "write_together"]
-
 _PEOPLE_COLUMNS = (
     "person", "faces", "tracks", "seconds", "first", "last", "videos", "best_quality", "crop",
     "name", "share", "first_video", "last_video", "body_seconds", "first_hms", "last_hms",

@@ -11,6 +11,7 @@ bytes. Labels are what users named their photos, so in CSV
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,22 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastface.csv_cells import Cells, clock_cell, pixels_cell, score_cell, seconds_cell, write_csv
+from fastface.csv_cells import Cells, clock_cell, open_csv, pixels_cell, score_cell, seconds_cell, write_csv
 from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
-from fastface.files import atomic_path
+from fastface.files import write_atomic
 from fastface.names import text_cell, valid_text
-from fastface.types import HIT_KINDS, Doubt, Faces, Hits, SpanRow
-
-__all__ = [
-    "CropRow",
-    "VideoHits",
-    "span_object",
-    "write_crops_table",
-    "write_hits",
-    "write_review",
-    "write_spans",
-]
+from fastface.types import HIT_KINDS, Faces, Hits, NearMiss, SpanRow
 
 _SPAN_COLUMNS = (
     "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
@@ -122,34 +113,63 @@ def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
     """
     ordered = sorted(rows, key=lambda row: (row.span.video_id, row.span.start, row.span.target, row.span.end))
     write_csv(folder / "spans.csv", _SPAN_COLUMNS, (_span_cells(row) for row in ordered))
-    with atomic_path(folder / "spans.json") as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        lines = [json.dumps(span_object(row), ensure_ascii=False) for row in ordered]
-        file.write("[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
+    write_span_objects(folder / "spans.json", [span_object(row) for row in ordered])
 
 
-def write_hits(path: Path, videos: Iterable[VideoHits]) -> int:
-    """Writes hits.csv, sorted by video, time and target, and returns the number of its rows.
+def write_span_objects(path: Path, spans: Sequence[Mapping[str, Any]]) -> None:
+    """Writes spans.json, one line a span.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    lines = [json.dumps(span, ensure_ascii=False) for span in spans]
+    write_atomic(path, "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n")
+
+
+class HitsTable:
+    """hits.csv while it is written, video by video; its rows are sorted by video, time and target.
 
     `by` is `face`, or `track` where only the rest of its track makes the face a hit. `margin` is empty where there is
     no other person to compare with.
+    """
 
-    Args:
-        path: The table.
-        videos: In order of `video_id`; taken one at a time, so a generator holds one video in memory.
+    def __init__(self, write_row: Callable[[Cells], object]) -> None:
+        self.num_rows = 0
+        self._write_row = write_row
+        self._last = ""
+
+    def add(self, video: VideoHits) -> None:
+        """Write the rows of one video.
+
+        Raises:
+            ValueError: The video's id does not come after that of the video before.
+            SpaceError: No space is left.
+        """
+        if video.video_id <= self._last:
+            raise ValueError(f"videos are not in order: {video.video_id!r} after {self._last!r}")
+        self._last = video.video_id
+        for row in _hit_cells(video):
+            self._write_row(row)
+            self.num_rows += 1
+
+
+@contextmanager
+def open_hits_table(path: Path) -> Iterator[HitsTable]:
+    """Write hits.csv; the file is there once the context ends without an error.
 
     Raises:
-        ValueError: The videos are not in order; no table is written.
         SpaceError: No space is left.
     """
-    return write_csv(path, _HIT_COLUMNS, _all_hit_cells(videos))
+    with open_csv(path, _HIT_COLUMNS) as write_row:
+        yield HitsTable(write_row)
 
 
-def write_review(path: Path, rows: Iterable[tuple[str, Doubt]]) -> None:
+def write_review(path: Path, rows: Iterable[tuple[str, NearMiss]]) -> None:
     """Writes review.csv: what may be a target and was not taken for one, sorted by video, start and target.
 
     Args:
         path: The table.
-        rows: (video id, doubt).
+        rows: (video id, near miss).
 
     Raises:
         SpaceError: No space is left.
@@ -216,11 +236,22 @@ def span_object(row: SpanRow) -> dict[str, Any]:
     }
 
 
-def _review_cells(video_id: str, doubt: Doubt) -> Cells:
-    times = (seconds_cell(time) for time in (doubt.start, doubt.end))
-    scores = (_known_score(score) for score in (doubt.best_similarity, doubt.similarity, doubt.evidence, doubt.margin))
-    clocks = (clock_cell(doubt.start), clock_cell(doubt.end))
-    return (text_cell(video_id), text_cell(doubt.target), *times, doubt.faces, *scores, doubt.reason, *clocks)
+def _review_cells(video_id: str, near_miss: NearMiss) -> Cells:
+    times = (seconds_cell(time) for time in (near_miss.start, near_miss.end))
+    scores = (
+        _known_score(score)
+        for score in (near_miss.best_similarity, near_miss.similarity, near_miss.evidence, near_miss.margin)
+    )
+    clocks = (clock_cell(near_miss.start), clock_cell(near_miss.end))
+    return (
+        text_cell(video_id),
+        text_cell(near_miss.target),
+        *times,
+        near_miss.faces,
+        *scores,
+        near_miss.reason,
+        *clocks,
+    )
 
 
 def _crop_cells(row: CropRow) -> Cells:
@@ -236,15 +267,6 @@ def _crop_cells(row: CropRow) -> Cells:
     found = (*names, seconds_cell(row.time), box, *scores, facts.ratio, text_cell(row.file))
     source = (_path_cell(row.path), clock_cell(row.time), text_cell(row.picture))
     return (*found, crop, facts.framing, person, estimated, score, *parts, *source)
-
-
-def _all_hit_cells(videos: Iterable[VideoHits]) -> Iterator[Cells]:
-    previous = ""
-    for video in videos:
-        if video.video_id <= previous:
-            raise ValueError(f"videos are not in order: {video.video_id!r} after {previous!r}")
-        previous = video.video_id
-        yield from _hit_cells(video)
 
 
 def _hit_cells(video: VideoHits) -> Iterator[Cells]:

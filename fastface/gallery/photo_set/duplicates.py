@@ -11,17 +11,6 @@ from fastface.gallery.neighbours import Neighbours, find_neighbours
 from fastface.gallery.photo_set.photos import SAME_PICTURE, Pick, Reference
 from fastface.types import FloatArray
 
-__all__ = [
-    "Persons",
-    "compare_persons",
-    "drop_misfiled",
-    "like_lookalikes",
-    "same_faces",
-    "same_pictures",
-    "stacked",
-    "used_references",
-]
-
 _SAME_PERSON_SHARE = 0.75
 """Two labels are one person if their most alike references reach the match threshold and half of all pairs this share
 of it. Real persons of 12 to 20 photos each: pairs of one person have a median of 1.0 times the threshold and more, and
@@ -37,7 +26,7 @@ def used_references(persons: Mapping[str, Sequence[Pick]]) -> dict[str, tuple[Re
     return {label: references for label, references in used.items() if references}
 
 
-def stacked(references: Sequence[Reference]) -> FloatArray:
+def to_matrix(references: Sequence[Reference]) -> FloatArray:
     """(n, D) embeddings."""
     if len(references) == 1:  # as most are in a bank of thousands
         return references[0].embedding[None]
@@ -45,7 +34,7 @@ def stacked(references: Sequence[Reference]) -> FloatArray:
 
 
 @dataclass(frozen=True, slots=True)
-class Persons:
+class ReferenceTable:
     """All used references of targets, then lookalikes, compared with each other.
 
     Attributes:
@@ -69,7 +58,7 @@ class Persons:
         """(n,) whether each photo is a reference still."""
         return np.fromiter((pick.reference is not None for pick in self.picks), np.bool_, len(self.picks))
 
-    def rows_of(self, person: int) -> npt.NDArray[np.int64]:
+    def person_rows(self, person: int) -> npt.NDArray[np.int64]:
         """The photos of a person that are references still."""
         first, last = np.searchsorted(self.person, [person, person + 1])
         return np.array([row for row in range(first, last) if self.picks[row].reference is not None], np.int64)
@@ -101,7 +90,7 @@ def compare_persons(
     others: Mapping[str, Sequence[Pick]],
     alike: float,
     check: Callable[[], None],
-) -> Persons | None:
+) -> ReferenceTable | None:
     """Compares all used photos of targets and lookalikes; None if there are none.
 
     Args:
@@ -116,17 +105,17 @@ def compare_persons(
     picks = tuple(pick for _, kept in everyone for pick in kept)
     if not picks:
         return None
-    embeddings = stacked([pick.reference for pick in picks if pick.reference is not None])
+    embeddings = to_matrix([pick.reference for pick in picks if pick.reference is not None])
     person = np.repeat(np.arange(len(everyone)), [len(kept) for _, kept in everyone])
     neighbours = find_neighbours(embeddings, person, alike, check)
-    return Persons(tuple(label for label, _ in everyone), len(used[0]), picks, embeddings, person, neighbours)
+    return ReferenceTable(tuple(label for label, _ in everyone), len(used[0]), picks, embeddings, person, neighbours)
 
 
 def _used(picks: Sequence[Pick]) -> list[Pick]:
     return [pick for pick in picks if pick.reference is not None]
 
 
-def drop_misfiled(persons: Persons, alike: float) -> None:
+def drop_misfiled(persons: ReferenceTable, alike: float) -> None:
     """Leaves out photos that lie with one target and show another.
 
     Judged against what all persons have before anything is left out, so that the order of labels does not matter.
@@ -135,12 +124,12 @@ def drop_misfiled(persons: Persons, alike: float) -> None:
     pairs = persons.person_pairs()
     pairs = pairs[(pairs < persons.num_targets).all(axis=1)]
     for label, other in sorted([*map(tuple, pairs.tolist()), *map(tuple, pairs[:, ::-1].tolist())]):
-        own = persons.rows_of(label)
+        own = persons.person_rows(label)
         if len(own) <= _MISFILED_SIBLINGS:
             continue
         between = cosines(persons.embeddings[own], persons.embeddings[own])
         np.fill_diagonal(between, np.nan)
-        to_other = cosines(persons.embeddings[own], persons.embeddings[persons.rows_of(other)])
+        to_other = cosines(persons.embeddings[own], persons.embeddings[persons.person_rows(other)])
         is_misfiled = (to_other.max(axis=1) >= alike) & (np.median(to_other, axis=1) > np.nanmedian(between, axis=1))
         # Where most photos are like that, both labels are one person, which is for the user to decide.
         if is_misfiled.sum() * 2 <= len(own):
@@ -159,14 +148,14 @@ class SameFace:
     fault: str
 
 
-def same_faces(persons: Persons, alike: float) -> list[SameFace]:
+def same_faces(persons: ReferenceTable, alike: float) -> list[SameFace]:
     """A fault for each set of targets that have one face, with the first pair that is alike as the evidence."""
     groups = {number: [number] for number in range(persons.num_targets)}
     evidence: dict[int, str] = {}
     for first, second in persons.person_pairs().tolist():
         if second >= persons.num_targets or groups[first] is groups[second]:
             continue
-        own, theirs = persons.rows_of(first), persons.rows_of(second)
+        own, theirs = persons.person_rows(first), persons.person_rows(second)
         between = cosines(persons.embeddings[own], persons.embeddings[theirs])
         if not _are_one(between, alike):
             continue
@@ -199,7 +188,7 @@ def _same_face_fault(group: Sequence[str], evidence: str) -> str:
     )
 
 
-def same_pictures(persons: Persons) -> list[str]:
+def same_pictures(persons: ReferenceTable) -> list[str]:
     """A fault for each target whose own photo is also a lookalike's."""
     return [
         f"{label!r} is a target, and {other!r} of --not is the same picture: no face could be a hit"
@@ -208,7 +197,7 @@ def same_pictures(persons: Persons) -> list[str]:
     ]
 
 
-def like_lookalikes(persons: Persons, alike: float) -> list[str]:
+def like_lookalikes(persons: ReferenceTable, alike: float) -> list[str]:
     """A remark for each target and lookalike that are as alike as photos of one person.
 
     No fault: siblings may be as alike, and are what `--not` is for.
@@ -227,14 +216,14 @@ def like_lookalikes(persons: Persons, alike: float) -> list[str]:
     return remarks
 
 
-def _target_and_lookalike(persons: Persons) -> list[tuple[str, str, FloatArray, float | None]]:
+def _target_and_lookalike(persons: ReferenceTable) -> list[tuple[str, str, FloatArray, float | None]]:
     """Labels of alike targets and lookalikes, cosines of their photos, and the median among the target's own ones."""
     found = []
     for target, lookalike in persons.person_pairs().tolist():
         if target < persons.num_targets <= lookalike:
-            own = persons.embeddings[persons.rows_of(target)]
+            own = persons.embeddings[persons.person_rows(target)]
             among = cosines(own, own)[np.triu_indices(len(own), 1)]
-            between = cosines(own, persons.embeddings[persons.rows_of(lookalike)])
+            between = cosines(own, persons.embeddings[persons.person_rows(lookalike)])
             siblings = float(np.median(among)) if len(among) else None
             found.append((persons.labels[target], persons.labels[lookalike], between, siblings))
     return found

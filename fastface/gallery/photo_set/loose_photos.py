@@ -13,16 +13,16 @@ import numpy as np
 from fastface.cosine import cosines
 from fastface.gallery.photo_set.photos import Pick
 from fastface.gallery.photo_set.sources import Photo, Sources, make_label
-from fastface.names import counted, valid_text
+from fastface.names import pluralize, valid_text
 from fastface.types import FloatArray
-
-__all__ = ["describe_mixed", "describe_nested", "join_loose"]
 
 _ONE_PERSON_SHARE = 0.75
 """Of the match threshold: half of all pairs of one person's photos reach it; see `gallery.photo_set.duplicates`."""
 _UNLIKE_SHARE = 0.5
 """Share of the match threshold below which faces are of different persons; see `gallery.photo_set.photos`."""
 _EXAMPLES = 3
+_MOST_IN_COMMAND = 6
+"""Photos that a proposed command names one by one."""
 
 
 def join_loose(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: float) -> tuple[Sources, list[str]]:
@@ -42,12 +42,16 @@ def join_loose(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: 
         faces = _faces(photos, picks_of)
         label = make_label(folder.absolute().name)
         is_taken = any(photo.label == label for photo in sources.photos if photo not in photos)
-        if len(faces) < 2 or is_taken or not _are_one(faces, alike):
+        least = 1 if _are_numbered(photos) else 2  # a number is no name of a person
+        if len(faces) < least or is_taken or not _are_one(faces, alike):
             continue
         joined = {photo: replace(photo, label=label) for photo in photos}
         sources = replace(sources, photos=tuple(joined.get(photo, photo) for photo in sources.photos))
-        told = f"the photos in {str(folder)!r} show one face"
-        remarks.append(f"{label}: {told}: taken for one person")
+        if len(photos) > 1:
+            told = f"the photos in {str(folder)!r} show one face: taken for one person"
+        else:
+            told = f"called as the folder {str(folder)!r}, since {photos[0].path.stem!r} is no name"
+        remarks.append(f"{label}: {told}")
     return sources, remarks
 
 
@@ -67,6 +71,9 @@ def describe_mixed(sources: Sources, groups: Sequence[Sequence[str]]) -> tuple[l
         photos = {photo.label: photo.path.name for photo in _list_photos(sources, folder)}
         own = [group for group in groups if all(label in photos for label in group)]
         if not own:
+            if len(photos) > 1 and _are_numbered(_list_photos(sources, folder)):
+                told.update(photos)
+                faults.append(_describe_numbered(folder, photos))
             continue
         examples = "; ".join(" = ".join(photos[label] for label in group[:_EXAMPLES]) for group in own[:_EXAMPLES])
         num_alike = sum(map(len, own))
@@ -74,11 +81,26 @@ def describe_mixed(sources: Sources, groups: Sequence[Sequence[str]]) -> tuple[l
         told.update(photos)
         faults.append(
             f"{here!r}: each photo in it stands for a person of its own, but {num_alike} of the {len(photos)} show"
-            f" {counted(len(own), 'person')} ({examples}{'; …' if len(own) > _EXAMPLES else ''})."
+            f" {pluralize(len(own), 'person')} ({examples}{'; …' if len(own) > _EXAMPLES else ''})."
             f" Put the photos of each person into a folder: {shlex.quote(f'{here}/NAME/')};"
             f" or, if all are one person: {shlex.join(['-t', f'{name}={here}'])}"
         )
     return faults, told
+
+
+def _describe_numbered(folder: Path, photos: Mapping[str, str]) -> str:
+    """The fault of a folder of different persons whose photos are called by numbers alone."""
+    name, here = make_label(folder.absolute().name), valid_text(str(folder))
+    if len(photos) <= _MOST_IN_COMMAND:
+        options = (("-t", f"{name}-{label}={here}/{file}") for label, file in photos.items())
+        command = shlex.join(part for option in options for part in option)
+    else:
+        command = f"put each into a folder {shlex.quote(f'{here}/NAME/')} and give {shlex.join(['-t', here])}"
+    return (
+        f"{here!r}: its {len(photos)} photos show different persons, but numbers are no names."
+        f" Name the persons: {command}; or, if all are one person: {shlex.join(['-t', f'{name}={here}'])}"
+        " (enroll takes the same without -t)"
+    )
 
 
 def describe_nested(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: float) -> list[str]:
@@ -103,14 +125,19 @@ def describe_nested(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], al
             inside = ", ".join(repr(name) for name in names[:_EXAMPLES]) + (", …" if len(names) > _EXAMPLES else "")
             faults.append(
                 f"{here!r} holds the folders {inside}, which show different persons:"
-                f" {shlex.join(['-t', here])} takes each of them for a person,"
-                f" {shlex.join(['-t', f'{label}={here}'])} all of them for one"
+                f" with {shlex.join(['-t', here])} each folder is one person,"
+                f" with {shlex.join(['-t', f'{label}={here}'])} all are one person"
             )
     return faults
 
 
 def _list_photos(sources: Sources, folder: Path) -> list[Photo]:
     return [photo for photo in sources.photos if photo.path.parent == folder]
+
+
+def _are_numbered(photos: Sequence[Photo]) -> bool:
+    """Return whether photos are called by numbers alone, as `1.jpg` and `2 (1).jpg`."""
+    return not any(map(str.isalpha, "".join(photo.path.stem for photo in photos)))
 
 
 def _faces(photos: Sequence[Photo], picks_of: Mapping[str, Sequence[Pick]]) -> FloatArray:
@@ -128,6 +155,8 @@ def _faces(photos: Sequence[Photo], picks_of: Mapping[str, Sequence[Pick]]) -> F
 
 def _are_one(faces: FloatArray, alike: float) -> bool:
     """Return whether each face is like another one, and most are like most."""
+    if len(faces) == 1:
+        return True
     between = cosines(faces, faces)
     pairs = between[np.triu_indices(len(faces), 1)]
     np.fill_diagonal(between, -1)

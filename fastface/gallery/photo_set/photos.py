@@ -14,19 +14,6 @@ from fastface.gallery.photo_set.sources import Photo
 from fastface.names import valid_text
 from fastface.types import Faces, FloatArray
 
-__all__ = [
-    "LEAST_SHARPNESS",
-    "SAME_PICTURE",
-    "Analyse",
-    "FaceChoice",
-    "Pick",
-    "Reference",
-    "drop_doubles",
-    "drop_unlike",
-    "pick_faces",
-    "tell_minorities",
-]
-
 Analyse = Callable[[Path], Faces]
 """Finds and embeds all faces of a photo; raises InputError where it cannot be used."""
 

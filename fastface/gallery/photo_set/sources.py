@@ -8,8 +8,6 @@ from pathlib import Path
 
 from fastface.names import safe_name
 
-__all__ = ["EVERYONE_PATH", "Photo", "Sources", "collect", "make_label"]
-
 _PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
     | {".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}
@@ -46,7 +44,7 @@ class Sources:
         folders: The folders that were named.
         everyone: Whether `'*'` is among them.
         faults: What names nothing: one line each.
-        loose: Of the folders, those that hold two loose photos or more, and no sub-folder.
+        loose: Of the folders, those that hold loose photos, and no sub-folder.
         nested: Persons' folders, named by their place, that hold two sub-folders or more, and no loose photo.
     """
 
@@ -147,7 +145,7 @@ class _Listing:
         if not entries:
             self.faults.append(f"{str(folder)!r}: the folder is empty")
         files = [path for path in entries if not _is_folder(path)]
-        if len(files) == len(entries) and sum(map(_is_picture, files)) > 1:
+        if len(files) == len(entries) and any(map(_is_picture, files)):
             self.loose.append(folder)
         for path in entries:
             if _is_folder(path):

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from fastface.cosine import normalize_rows
 from fastface.types import FloatArray
 
-__all__ = ["Resampling", "jittered_landmarks", "mean_embedding"]
-
 _SEED = 20190125
 """One seed for every face: a photo gives the same reference whatever is looked at before it."""
 

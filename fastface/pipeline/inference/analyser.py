@@ -12,8 +12,6 @@ from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
 from fastface.types import ALIGNED_SIZE
 
-__all__ = ["make_analyser", "open_analyser", "open_body_finder", "open_detector", "open_recogniser", "warm_up"]
-
 _CPU_CHUNK = 4
 """Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
 
@@ -26,7 +24,7 @@ def open_detector(settings: WorkerSettings) -> Detector:
     """
     session = open_session(
         settings.detector,
-        settings.device_of("detector"),
+        settings.network_device("detector"),
         threads=settings.threads,
         cache_folder=settings.cache_folder,
         shapes=detector_shapes(settings.ring.batch, settings.canvas),
@@ -42,7 +40,7 @@ def open_recogniser(settings: WorkerSettings) -> Recogniser:
     """
     session = open_session(
         settings.recogniser,
-        settings.device_of("recogniser"),
+        settings.network_device("recogniser"),
         threads=settings.threads,
         cache_folder=settings.cache_folder,
         shapes=recogniser_shapes(),
@@ -58,17 +56,17 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
     """
     if settings.persons is None:
         return None
-    finder = BodyFinder(
+    body_finder = BodyFinder(
         open_person_detector(
             settings.persons,
-            settings.device_of("person"),
+            settings.network_device("person"),
             threads=settings.threads,
             cache_folder=settings.cache_folder,
         )
     )
     width, height = settings.canvas
-    finder.detector.detect([np.zeros((height, width, 3), np.uint8)] * finder.detector.batch)
-    return finder
+    body_finder.detector.detect([np.zeros((height, width, 3), np.uint8)] * body_finder.detector.batch)
+    return body_finder
 
 
 def open_analyser(settings: WorkerSettings) -> FaceAnalyser:

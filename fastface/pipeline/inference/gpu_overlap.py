@@ -12,6 +12,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
 from time import perf_counter
+from typing import NamedTuple
 
 from fastface.backends import page_lock
 from fastface.faces.analyse import FoundFaces
@@ -26,15 +27,19 @@ from fastface.pipeline.inference.analyser import (
     open_recogniser,
     warm_up,
 )
-from fastface.pipeline.inference.worker_loop import Job, answer, describe, detect, find_bodies, unpack
-from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.inference.worker_loop import BatchPixels, answer, describe, detect, find_bodies, unpack
+from fastface.pipeline.messages import InferFrames, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.pipeline.ring import Ring
 
-__all__ = ["Overlapped", "serve_overlapped"]
+
+class _Detected(NamedTuple):
+    job: BatchPixels
+    found: FoundFaces
+    seconds: dict[str, float]  # of each stage
 
 
-class Overlapped:
+class OverlappedInference:
     """Two threads that work on two batches. Made and used by one thread, which is a third.
 
     Args:
@@ -52,35 +57,35 @@ class Overlapped:
         # One after the other: no thread may use the card while another captures a CUDA graph.
         detector = self._detecting.submit(_opened_detector, settings).result()
         recogniser = self._describing.submit(_opened_recogniser, settings).result()
-        self._finder: BodyFinder | None = self._describing.submit(open_body_finder, settings).result()
+        self._body_finder: BodyFinder | None = self._describing.submit(open_body_finder, settings).result()
         self._analyser = make_analyser(detector, recogniser, settings)
         self._pictures = PortraitTaker()
         self._gate = settings.gate
         self._idle_since = perf_counter()
 
-    def begin(self, task: Infer) -> Future[Inferred]:
+    def begin(self, task: InferFrames) -> Future[Inferred]:
         """Begins a batch; answers are ready in the order of the tasks."""
         fail_point("overlap.begin")
         detected = self._detecting.submit(self._detect, task)
         return self._describing.submit(self._describe, detected)
 
-    def _detect(self, task: Infer) -> tuple[Job, FoundFaces, dict[str, float]]:
+    def _detect(self, task: InferFrames) -> _Detected:
         started = perf_counter()
         waited = started - self._idle_since
         job = unpack(self._ring, task, per_picture=self._analyser.detector.session.per_picture, gate=self._gate)
         found = detect(self._analyser, job)
         self._idle_since = perf_counter()
         fail_point("overlap.detected")
-        return job, found, {"detect": self._idle_since - started, "wait_batch": waited}
+        return _Detected(job, found, {"detect": self._idle_since - started, "wait_batch": waited})
 
-    def _describe(self, detected: Future[tuple[Job, FoundFaces, dict[str, float]]]) -> Inferred:
+    def _describe(self, detected: Future[_Detected]) -> Inferred:
         job, found, seconds = detected.result()
         fail_point("overlap.taken")
         before = dict(self._analyser.seconds)
         faces, unsharp = describe(self._analyser, job, found)
         for stage in ("align", "embed"):
             seconds[stage] = self._analyser.seconds[stage] - before[stage]
-        bodies = find_bodies(self._finder, job, seconds)
+        bodies = find_bodies(self._body_finder, job, seconds)
         fail_point("overlap.described")
         return answer(job, faces, seconds, unsharp, bodies, pictures=self._pictures)
 
@@ -92,7 +97,7 @@ def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSetting
         DeviceLostError: The card is lost to this process.
         BackendError: A network cannot be opened, or failed.
     """
-    work = Overlapped(ring, settings)
+    work = OverlappedInference(ring, settings)
     reason = page_lock(ring.address, ring.shape.total_bytes, settings.device.device_id)
     notes = (f"copying to card {settings.device.device_id} is slower than it could be: {reason}",) if reason else ()
     connection.send(Ready(settings.device, notes))

@@ -9,8 +9,6 @@ from fastface.pipeline.inference.worker_loop import serve_in_turn
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.ring import Ring
 
-__all__ = ["serve"]
-
 
 def serve(connection: Connection, descriptor: int, settings: WorkerSettings) -> None:
     """The life of an inference process; called by `process.child_main` in the child."""

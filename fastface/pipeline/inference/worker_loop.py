@@ -16,14 +16,12 @@ import numpy.typing as npt
 from fastface.faces.analyse import FaceAnalyser, FoundFaces
 from fastface.faces.blur import is_blurred
 from fastface.failpoints import fail_point
-from fastface.persons.bodies import BodyFinder, Instant
+from fastface.persons.bodies import BodyFinder, FrameTime
 from fastface.pipeline.inference.analyser import open_analyser, open_body_finder, warm_up
-from fastface.pipeline.messages import Infer, Inferred, Ready, Stop, WorkerSettings
+from fastface.pipeline.messages import InferFrames, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.pipeline.ring import Ring
-from fastface.types import BlurGate, Bodies, FacePictures, Faces
-
-__all__ = ["Job", "answer", "describe", "detect", "find_bodies", "serve_in_turn", "unpack"]
+from fastface.types import BlurGate, Bodies, Faces, Thumbnails
 
 _Pixels = npt.NDArray[np.uint8]
 
@@ -32,7 +30,7 @@ _STRIDE = 997
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BatchPixels:
     """A task with its pixels.
 
     Attributes:
@@ -42,7 +40,7 @@ class Job:
         planes: (len(runs), plane_bytes).
     """
 
-    task: Infer
+    task: InferFrames
     runs: list[range]
     canvases: _Pixels
     planes: _Pixels
@@ -58,14 +56,14 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
     analyser = open_analyser(settings)
     warm_up(analyser.detector, settings)
     warm_up(analyser.recogniser, settings)
-    finder = open_body_finder(settings)
+    body_finder = open_body_finder(settings)
     pictures = PortraitTaker()
     connection.send(Ready(settings.device))
     waiting = perf_counter()
     while not isinstance(message := connection.recv(), Stop):
         started = perf_counter()
         job = unpack(ring, message, per_picture=analyser.detector.session.per_picture, gate=settings.gate)
-        reply = _infer(analyser, finder, pictures, job, waited=started - waiting)
+        reply = _infer(analyser, body_finder, pictures, job, waited=started - waiting)
         waiting = perf_counter()
         fail_point("worker.inferred")
         connection.send(reply)
@@ -73,18 +71,18 @@ def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) 
 
 
 def _infer(
-    analyser: FaceAnalyser, finder: BodyFinder | None, pictures: PortraitTaker, job: Job, waited: float
+    analyser: FaceAnalyser, body_finder: BodyFinder | None, pictures: PortraitTaker, job: BatchPixels, waited: float
 ) -> Inferred:
     before = dict(analyser.seconds)
     faces, unsharp = describe(analyser, job, detect(analyser, job))
     seconds = {stage: total - before.get(stage, 0.0) for stage, total in analyser.seconds.items()}
-    bodies = find_bodies(finder, job, seconds)
+    bodies = find_bodies(body_finder, job, seconds)
     return answer(job, faces, {**seconds, "wait_batch": waited}, unsharp, bodies, pictures=pictures)
 
 
 def unpack(
-    ring: Ring, task: Infer, *, per_picture: bool, gate: BlurGate | None = None, skip_repeats: bool = True
-) -> Job:
+    ring: Ring, task: InferFrames, *, per_picture: bool, gate: BlurGate | None = None, skip_repeats: bool = True
+) -> BatchPixels:
     """A task's pixels: views of the ring, but where they must be put together.
 
     Args:
@@ -102,10 +100,10 @@ def unpack(
     if gate is not None:
         runs = [run for run in runs if not is_blurred(canvases[run[0]], task.geometry.content, gate)]
         begins = [run[0] for run in runs]
-    return Job(task, runs, _batch(canvases, begins, per_picture=per_picture), _rows(planes, begins))
+    return BatchPixels(task, runs, _batch(canvases, begins, per_picture=per_picture), _rows(planes, begins))
 
 
-def detect(analyser: FaceAnalyser, job: Job) -> FoundFaces:
+def detect(analyser: FaceAnalyser, job: BatchPixels) -> FoundFaces:
     """The faces of the frames of a task, in pixels of their canvases.
 
     Raises:
@@ -116,7 +114,7 @@ def detect(analyser: FaceAnalyser, job: Job) -> FoundFaces:
     return analyser.detect_pictures(job.canvases, job.planes, job.task.geometry)
 
 
-def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> tuple[Faces, int]:
+def describe(analyser: FaceAnalyser, job: BatchPixels, found: FoundFaces) -> tuple[Faces, int]:
     """The faces of all frames of a task, of those that repeat the one before too, and how many were not sharp enough.
 
     Raises:
@@ -131,22 +129,22 @@ def describe(analyser: FaceAnalyser, job: Job, found: FoundFaces) -> tuple[Faces
     return _repeat(faces, Faces.empty(faces.embedding.shape[1]), job.runs, task), unsharp
 
 
-def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) -> Bodies:
+def find_bodies(body_finder: BodyFinder | None, job: BatchPixels, seconds: dict[str, float]) -> Bodies:
     """The bodies of all frames of a task, where they are wanted; `seconds` gets the time of it.
 
     Raises:
         BackendError: The person network failed.
     """
     task = job.task
-    if finder is None or not task.bodies:
+    if body_finder is None or not task.bodies:
         return Bodies.empty()
-    before = finder.seconds
+    before = body_finder.seconds
     moments = [
-        Instant(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.bodies_due for frame in run))
+        FrameTime(task.pts[run[0]], float(task.times[run[0]]), any(frame in task.bodies_due for frame in run))
         for run in job.runs
     ]
-    bodies = finder.find(job.canvases[: len(moments)], task.geometry, moments)
-    seconds["persons"] = finder.seconds - before
+    bodies = body_finder.find(job.canvases[: len(moments)], task.geometry, moments)
+    seconds["persons"] = body_finder.seconds - before
     if len(moments) == job.num_frames:
         return bodies
     bodies = _repeat(bodies, Bodies.empty(), job.runs, task)
@@ -158,7 +156,7 @@ def find_bodies(finder: BodyFinder | None, job: Job, seconds: dict[str, float]) 
 
 
 def answer(
-    job: Job, faces: Faces, seconds: dict[str, float], unsharp: int, bodies: Bodies, *, pictures: PortraitTaker
+    job: BatchPixels, faces: Faces, seconds: dict[str, float], unsharp: int, bodies: Bodies, *, pictures: PortraitTaker
 ) -> Inferred:
     """Build the result of a task: its faces, and the pictures that are due.
 
@@ -171,7 +169,7 @@ def answer(
         pictures: Takes the pictures; the same for all tasks of the process, in order.
     """
     started = perf_counter()
-    portraits = pictures.take(job.task, job.runs, job.planes, faces) if job.task.portraits else FacePictures.empty()
+    portraits = pictures.take(job.task, job.runs, job.planes, faces) if job.task.portraits else Thumbnails.empty()
     seconds["picture"] = perf_counter() - started
     return Inferred(
         batch=job.task.batch,
@@ -222,7 +220,7 @@ def _repeats(planes: _Pixels, canvases: _Pixels) -> npt.NDArray[np.bool_]:
 _Kind = TypeVar("_Kind", Faces, Bodies)
 
 
-def _repeat(found: _Kind, nothing: _Kind, runs: list[range], task: Infer) -> _Kind:
+def _repeat(found: _Kind, nothing: _Kind, runs: list[range], task: InferFrames) -> _Kind:
     """Repeat the result of the first frame of each run of equal frames for every frame of the run."""
     parts = [nothing]
     for run in runs:

@@ -12,8 +12,6 @@ from typing import Any
 
 import av
 
-__all__ = ["only_pictures", "read_length_bytes", "split_units"]
-
 _HEAD_BYTES = 4096
 """Bytes in which the first slice of a stream of start codes is usually found; else all are read."""
 

@@ -7,9 +7,7 @@ code alone (ITU-T H.264, 7.4.1 and annex B; and H.265).
 
 import re
 
-from fastface.video.containers.heads import Heads
-
-__all__ = ["is_chain", "is_raw_stream"]
+from fastface.video.containers.heads import ElementHeads
 
 _PARAMETERS = {b"\x09", b"\x07", b"\x27", b"\x47", b"\x67", b"\x40", b"\x46"}
 """What follows the first start code: a delimiter or parameters of a sequence, of H.264 or of HEVC."""
@@ -25,10 +23,10 @@ def is_raw_stream(head: bytes) -> bool:
     return match is not None and head[match.end() : match.end() + 1] in _PARAMETERS
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether no zeros end within a unit of the stream; those at the end of the file are not looked at."""
     place = 0
-    while len(content := heads.read(place, _CHUNK_BYTES)) > 3:
+    while len(content := heads.read_bytes(place, _CHUNK_BYTES)) > 3:
         if _FORBIDDEN.search(content):
             return False
         # Zeros may go on in the next chunk.

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-__all__ = ["Bits", "parameter_sets", "unescape"]
-
 _MOST_ZEROS = 32
 
 
@@ -43,7 +41,7 @@ class Bits:
         self._left -= zeros
         return self.take(zeros + 1) - 1
 
-    def signed(self) -> int:
+    def read_signed(self) -> int:
         """An Exp-Golomb code of a number with a sign."""
         code = self.number()
         return (code + 1) // 2 if code % 2 else -(code // 2)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from fastface.video.codecs.bits import Bits, unescape
 
-__all__ = ["FrameNumbers"]
-
 _SLICES, _IDR, _SEQUENCE, _PICTURE = frozenset({1, 2, 5}), 5, 7, 8
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
@@ -103,5 +101,5 @@ def _skip_scaling(bits: Bits, count: int) -> None:
     last = following = 8
     for _ in range(count):
         if following:
-            following = (last + bits.signed()) % 256
+            following = (last + bits.read_signed()) % 256
         last = following or last

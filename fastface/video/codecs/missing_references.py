@@ -11,8 +11,6 @@ from fastface.video.codecs.bits import parameter_sets
 from fastface.video.codecs.frame_numbers import FrameNumbers
 from fastface.video.codecs.reference_sets import ReferenceSets
 
-__all__ = ["MissingReferences"]
-
 _HEAD_BYTES = 64
 _MOST_PARAMETER_BYTES = 4096
 _MOST_GAPS = 3

@@ -14,8 +14,6 @@ import av.error
 
 from fastface.video.container import demux, open_video
 
-__all__ = ["has_wrong_times"]
-
 _PACKETS = 48
 """Packets of which one has another delay, if a container knows presentation times and pictures change places."""
 

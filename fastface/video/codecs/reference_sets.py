@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from fastface.video.codecs.bits import Bits, unescape
 
-__all__ = ["ReferenceSets"]
-
 _SEQUENCE, _PICTURE = 33, 34
 _FIRST_IRAP, _LAST_IRAP = 16, 23
 _IDR, _BLA = (19, 20), (16, 17, 18)
@@ -229,6 +227,6 @@ def _skip_scaling(bits: Bits) -> None:
                 bits.number()
                 continue
             if size > 1:
-                bits.signed()
+                bits.read_signed()
             for _ in range(min(64, 1 << (4 + 2 * size))):
-                bits.signed()
+                bits.read_signed()

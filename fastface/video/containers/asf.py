@@ -1,8 +1,6 @@
 """Find holes in an ASF or WMV file: packets of one length follow on each other (ASF specification, 5.2)."""
 
-from fastface.video.containers.heads import Heads
-
-__all__ = ["FILE_ID", "is_chain"]
+from fastface.video.containers.heads import ElementHeads
 
 FILE_ID = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
@@ -17,15 +15,15 @@ _LEAST_LENGTH, _MOST_LENGTH = 92, 96
 _ENOUGH = 3
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether each packet begins as the first ones do: with flags of error correction and two bytes of it.
 
     An end that is missing is not looked for: the declared duration shows that.
     """
-    begin = int.from_bytes(heads.read(16, 8), "little")
-    if not 30 <= begin <= _MOST_HEADER_BYTES or heads.read(begin, 16) != _DATA:
+    begin = int.from_bytes(heads.read_bytes(16, 8), "little")
+    if not 30 <= begin <= _MOST_HEADER_BYTES or heads.read_bytes(begin, 16) != _DATA:
         return True
-    header = heads.read(0, begin)
+    header = heads.read_bytes(0, begin)
     place = header.find(_FILE_PROPERTIES)
     length = int.from_bytes(header[place + _LEAST_LENGTH : place + _LEAST_LENGTH + 4], "little")
     if (
@@ -34,10 +32,14 @@ def is_chain(heads: Heads) -> bool:
         or header[place + _MOST_LENGTH : place + _MOST_LENGTH + 4] != length.to_bytes(4, "little")
     ):
         return True  # packets of several lengths: nothing to go by
-    end = min(heads.num_bytes, begin + max(_DATA_HEAD_BYTES, int.from_bytes(heads.read(begin + 16, 8), "little")))
-    first = heads.read(begin + _DATA_HEAD_BYTES, _ENOUGH)
+    end = min(heads.num_bytes, begin + max(_DATA_HEAD_BYTES, int.from_bytes(heads.read_bytes(begin + 16, 8), "little")))
+    first = heads.read_bytes(begin + _DATA_HEAD_BYTES, _ENOUGH)
     packets = range(begin + _DATA_HEAD_BYTES, end - length + 1, length)
-    if not first[:1] or not first[0] & 0x80 or any(heads.read(packet, 3) != first for packet in packets[:_ENOUGH]):
+    if (
+        not first[:1]
+        or not first[0] & 0x80
+        or any(heads.read_bytes(packet, 3) != first for packet in packets[:_ENOUGH])
+    ):
         return True  # a writer without error correction
-    broken = next((packet for packet in packets if heads.read(packet, 3) != first), None)
+    broken = next((packet for packet in packets if heads.read_bytes(packet, 3) != first), None)
     return broken is None or heads.is_filled(broken)

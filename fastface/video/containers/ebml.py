@@ -4,9 +4,7 @@ FFmpeg looks for the next cluster after a hole and says nothing of it. Where the
 without those in it, as VP8's can, nothing else would tell that seconds of the film are lost.
 """
 
-from fastface.video.containers.heads import Heads
-
-__all__ = ["is_chain", "read_number", "segment_end"]
+from fastface.video.containers.heads import ElementHeads
 
 _EBML = 0x1A45DFA3
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
@@ -22,14 +20,14 @@ _KNOWN = frozenset({*_OUTSIDE, *_IN_CLUSTER, *_ANYWHERE})
 _HEAD_BYTES = 12
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether each element of a Matroska file begins where the one before it ends (RFC 8794).
 
     An end that is missing is not looked for: the declared duration shows that. Only headers are read, about a
     hundred for each second of film, and all of what an element that goes beyond the file's end leaves.
     """
     place, cluster = 0, _Cluster()
-    while head := heads.read(place, _HEAD_BYTES):
+    while head := heads.read_bytes(place, _HEAD_BYTES):
         identity, num_bytes = read_number(head, keep_marker=True)
         if place == 0 and identity != _EBML:
             return True

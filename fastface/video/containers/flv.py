@@ -6,8 +6,6 @@ from pathlib import Path
 
 from fastface.video.frames.frame import SignOfLife
 
-__all__ = ["TAG_BYTES", "last_packets", "last_tag"]
-
 TAG_BYTES = 11
 """Type, length of the content, timestamp, stream."""
 

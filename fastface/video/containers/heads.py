@@ -10,7 +10,7 @@ _MAX_FILL_BYTES = 64 << 10
 """Zeros at the end of a file: a disk's or a tape's last block that was filled up. More is what was never written."""
 
 
-class Heads:
+class ElementHeads:
     """Heads of elements, read by the chunk: many elements are small.
 
     Args:
@@ -24,7 +24,7 @@ class Heads:
         self._alive = alive
         self._begin, self._chunk = 0, b""
 
-    def read(self, place: int, num_bytes: int) -> bytes:
+    def read_bytes(self, place: int, num_bytes: int) -> bytes:
         """Bytes from a place; fewer at the end of the file."""
         begin = place - self._begin
         if not 0 <= begin <= len(self._chunk) - num_bytes:

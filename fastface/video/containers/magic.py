@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-__all__ = ["starts_like_film"]
-
 _HEAD_BYTES = 1024
 _STILLS_AND_SOUND = frozenset(
     {b"heic", b"heix", b"mif1", b"msf1", b"avif", b"jxl ", b"crx ", b"M4A ", b"M4B ", b"M4P "}

@@ -14,10 +14,8 @@ from pathlib import Path
 
 from fastface.video.codecs import annexb
 from fastface.video.containers import asf, ebml, nut, transport
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 from fastface.video.frames.frame import SignOfLife, no_sign
-
-__all__ = ["is_whole"]
 
 _FLV_TAGS = frozenset({8, 9, 15, 18, 22})
 """Audio, video, two kinds of script data, aggregate (Adobe Flash Video File Format Specification 10.1, E.4.1)."""
@@ -61,7 +59,7 @@ def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
     except OSError:
         return True  # that it cannot be read is told elsewhere
     try:
-        heads = Heads(descriptor, alive)
+        heads = ElementHeads(descriptor, alive)
         is_chain = _find_walk(heads)
         return is_chain is None or is_chain(heads)
     except OSError:
@@ -70,8 +68,8 @@ def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
         os.close(descriptor)
 
 
-def _find_walk(heads: Heads) -> Callable[[Heads], bool] | None:
-    head = heads.read(0, 32)
+def _find_walk(heads: ElementHeads) -> Callable[[ElementHeads], bool] | None:
+    head = heads.read_bytes(0, 32)
     if head[:4] == b"RIFF":
         return _is_avi_chain if head[8:12] == b"AVI " else None
     for magic, walk in _WALKS.items():
@@ -82,11 +80,11 @@ def _find_walk(heads: Heads) -> Callable[[Heads], bool] | None:
     return transport.is_chain if transport.is_stream(heads) else None
 
 
-def _is_flv_chain(heads: Heads) -> bool:
+def _is_flv_chain(heads: ElementHeads) -> bool:
     """Tags, each followed by its own length. Joined files have a file header in between."""
     place, num_tags, stream = 0, 0, b""
     are_lengths_right = True  # some recorders write others, or none, all through
-    while len(head := heads.read(place, _FLV_TAG_BYTES)) == _FLV_TAG_BYTES:
+    while len(head := heads.read_bytes(place, _FLV_TAG_BYTES)) == _FLV_TAG_BYTES:
         if head.startswith(b"FLV"):
             place += int.from_bytes(head[5:9]) + 4
             continue
@@ -94,7 +92,7 @@ def _is_flv_chain(heads: Heads) -> bool:
         if head[0] & ~_FLV_FILTERED not in _FLV_TAGS or head[8:11] != stream:
             return heads.is_filled(place)
         length = _FLV_TAG_BYTES + int.from_bytes(head[1:4])
-        told = heads.read(place + length, 4)
+        told = heads.read_bytes(place + length, 4)
         if len(told) < 4:
             return not _has_last_flv_tag(heads, place)
         if are_lengths_right and int.from_bytes(told) != length and head[0] in _FLV_FRAMES:
@@ -106,25 +104,25 @@ def _is_flv_chain(heads: Heads) -> bool:
     return True
 
 
-def _has_last_flv_tag(heads: Heads, after: int) -> bool:
+def _has_last_flv_tag(heads: ElementHeads, after: int) -> bool:
     """Return whether the file ends with a whole tag that begins after a place."""
-    length = int.from_bytes(heads.read(heads.num_bytes - 4, 4))
+    length = int.from_bytes(heads.read_bytes(heads.num_bytes - 4, 4))
     begin = heads.num_bytes - 4 - length
-    head = heads.read(begin, 4) if begin > after else b""
+    head = heads.read_bytes(begin, 4) if begin > after else b""
     return bool(head) and head[0] in _FLV_FRAMES and int.from_bytes(head[1:]) + _FLV_TAG_BYTES == length
 
 
-def _is_avi_chain(heads: Heads) -> bool:
+def _is_avi_chain(heads: ElementHeads) -> bool:
     """Chunks of an even length, also those in lists of frames; the sizes of the lists themselves are often wrong."""
     place, is_inside, is_after_index = 0, False, False
     frames = b""
-    while len(head := heads.read(place, 12)) >= 8:
+    while len(head := heads.read_bytes(place, 12)) >= 8:
         name, size, kind = head[:4], int.from_bytes(head[4:8], "little"), head[8:12]
         if is_after_index and name != b"RIFF":
             return True
         if is_inside and not _AVI_CHUNK.fullmatch(name):
             # Some writers do not fill chunks of an odd size up.
-            if not _AVI_CHUNK.fullmatch(heads.read(place - 1, 4)):
+            if not _AVI_CHUNK.fullmatch(heads.read_bytes(place - 1, 4)):
                 return heads.is_filled(place)
             place -= 1
             continue
@@ -144,10 +142,10 @@ def _is_avi_chain(heads: Heads) -> bool:
     return True
 
 
-def _is_mxf_chain(heads: Heads) -> bool:
+def _is_mxf_chain(heads: ElementHeads) -> bool:
     """Keys, lengths and values (SMPTE ST 336)."""
     place = 0
-    while len(head := heads.read(place, _KLV_HEAD_BYTES)) >= 17:
+    while len(head := heads.read_bytes(place, _KLV_HEAD_BYTES)) >= 17:
         if not head.startswith(_KLV_KEY):
             return heads.is_filled(place)
         num_bytes = head[16] & 0x7F if head[16] & 0x80 else 0
@@ -161,10 +159,10 @@ def _is_mxf_chain(heads: Heads) -> bool:
     return True
 
 
-def _is_program_chain(heads: Heads) -> bool:
+def _is_program_chain(heads: ElementHeads) -> bool:
     """Packs and packets of an MPEG program stream (ISO 11172-1, ISO 13818-1)."""
     place = 0
-    while len(head := heads.read(place, 14)) >= 6:
+    while len(head := heads.read_bytes(place, 14)) >= 6:
         code = head[3] if head.startswith(_START_CODE) else 0
         if code == _PACK:
             is_second = head[4] & 0xC0 == 0x40
@@ -180,7 +178,7 @@ def _is_program_chain(heads: Heads) -> bool:
         else:
             length = heads.count_zeros(place)
             # The zeros of the next start code are among those that were counted.
-            if not 2 < length <= _MAX_PADDING_BYTES or heads.read(place + length, 1) != b"\1":
+            if not 2 < length <= _MAX_PADDING_BYTES or heads.read_bytes(place + length, 1) != b"\1":
                 return heads.is_filled(place) or _follows_end_code(heads, place)
             length -= 2
         if place + length > heads.num_bytes:
@@ -189,11 +187,11 @@ def _is_program_chain(heads: Heads) -> bool:
     return True
 
 
-def _follows_end_code(heads: Heads, place: int) -> bool:
-    return heads.read(place - 4, 4) == bytes([*_START_CODE, _END_CODE])
+def _follows_end_code(heads: ElementHeads, place: int) -> bool:
+    return heads.read_bytes(place - 4, 4) == bytes([*_START_CODE, _END_CODE])
 
 
-def _is_ogg_chain(heads: Heads) -> bool:
+def _is_ogg_chain(heads: ElementHeads) -> bool:
     """Pages, numbered one by one in each of their streams (RFC 3533).
 
     Where a live stream was joined late, its headers come first and the pages of that moment next.
@@ -201,7 +199,7 @@ def _is_ogg_chain(heads: Heads) -> bool:
     place = 0
     numbers: dict[bytes, int] = {}
     in_headers: set[bytes] = set()
-    while len(head := heads.read(place, _OGG_PAGE_BYTES)) == _OGG_PAGE_BYTES:
+    while len(head := heads.read_bytes(place, _OGG_PAGE_BYTES)) == _OGG_PAGE_BYTES:
         if not head.startswith(b"OggS"):
             return heads.is_filled(place)
         stream, number = head[14:18], int.from_bytes(head[18:22], "little")
@@ -210,14 +208,14 @@ def _is_ogg_chain(heads: Heads) -> bool:
         numbers[stream] = number
         (in_headers.discard if any(head[6:14]) else in_headers.add)(stream)
         content = place + _OGG_PAGE_BYTES + head[26]
-        following = content + sum(heads.read(place + _OGG_PAGE_BYTES, head[26]))
+        following = content + sum(heads.read_bytes(place + _OGG_PAGE_BYTES, head[26]))
         if following > heads.num_bytes:
             return not heads.contains(place + 4, b"OggS" + bytes(1))
         place = following
     return True
 
 
-_WALKS: dict[bytes, Callable[[Heads], bool]] = {
+_WALKS: dict[bytes, Callable[[ElementHeads], bool]] = {
     b"\x1aE\xdf\xa3": ebml.is_chain,
     b"FLV": _is_flv_chain,
     _KLV_KEY: _is_mxf_chain,

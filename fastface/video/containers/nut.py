@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastface.video.containers.heads import Heads
-
-__all__ = ["FILE_ID", "is_chain"]
+from fastface.video.containers.heads import ElementHeads
 
 FILE_ID = b"nut/multimedia container\0"
 _MAIN, _SYNCPOINT, _INDEX = 0x4E4D7A561F5F04AD, 0x4E4BE4ADEECA4569, 0x4E58DD672F23E64E
@@ -63,10 +61,10 @@ class _Main:
     header_sizes: tuple[int, ...]  # of the bytes that frames leave out
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether frames and packets follow on each other up to the end."""
     place, main, syncpoint = len(FILE_ID), None, None
-    while head := heads.read(place, _HEAD_BYTES):
+    while head := heads.read_bytes(place, _HEAD_BYTES):
         if head[0] == ord("N"):
             code = int.from_bytes(head[:8])
             if code not in _START_CODES:
@@ -75,7 +73,7 @@ def is_chain(heads: Heads) -> bool:
             size = numbers.next()
             content = place + 8 + numbers.place + (4 if size > _HEADER_CHECKSUM_FROM else 0)
             if code == _MAIN:
-                main = _read_main(heads.read(content, size))
+                main = _read_main(heads.read_bytes(content, size))
             if code == _SYNCPOINT:
                 syncpoint = place
             following = content + size

@@ -12,10 +12,8 @@ from typing import Any
 from av.packet import Packet
 
 from fastface.video.containers.ebml import read_number
-from fastface.video.containers.heads import Heads
+from fastface.video.containers.heads import ElementHeads
 from fastface.video.frames.frame import SignOfLife
-
-__all__ = ["is_set_back", "keep_restarted"]
 
 _MOOF_BYTES = 1 << 16
 """Of a fragment's box; the time of its first track stands near its beginning."""
@@ -37,8 +35,8 @@ def is_set_back(path: Path, alive: SignOfLife) -> bool:
     except OSError:
         return False
     try:
-        heads = Heads(descriptor, alive)
-        times = _cluster_times(heads) if heads.read(0, 4) == b"\x1a\x45\xdf\xa3" else _fragment_times(heads)
+        heads = ElementHeads(descriptor, alive)
+        times = _cluster_times(heads) if heads.read_bytes(0, 4) == b"\x1a\x45\xdf\xa3" else _fragment_times(heads)
         last: dict[int, int] = {}
         for track, time in times:
             if time < last.get(track, time):
@@ -77,16 +75,16 @@ def _without_mark(packet: Any) -> Any:
     return made
 
 
-def _fragment_times(heads: Heads) -> Iterator[tuple[int, int]]:
+def _fragment_times(heads: ElementHeads) -> Iterator[tuple[int, int]]:
     """(track, decoding time of its first sample) of each fragment."""
     for place, size, kind in _boxes(heads):
         if kind == b"moof":
-            yield from _read_times(heads.read(place, min(size, _MOOF_BYTES)))
+            yield from _read_times(heads.read_bytes(place, min(size, _MOOF_BYTES)))
 
 
-def _boxes(heads: Heads) -> Iterator[tuple[int, int, bytes]]:
+def _boxes(heads: ElementHeads) -> Iterator[tuple[int, int, bytes]]:
     place = 0
-    while len(head := heads.read(place, 16)) >= 8:
+    while len(head := heads.read_bytes(place, 16)) >= 8:
         size = int.from_bytes(head[:4])
         if size == 1:
             size = int.from_bytes(head[8:])
@@ -109,10 +107,10 @@ def _read_times(moof: bytes) -> Iterator[tuple[int, int]]:
         place = following
 
 
-def _cluster_times(heads: Heads) -> Iterator[tuple[int, int]]:
+def _cluster_times(heads: ElementHeads) -> Iterator[tuple[int, int]]:
     """(0, time) of each cluster."""
     place = 0
-    while head := heads.read(place, _EBML_HEAD_BYTES):
+    while head := heads.read_bytes(place, _EBML_HEAD_BYTES):
         identity, num_bytes = read_number(head, keep_marker=True)
         size, num_size_bytes = read_number(head[num_bytes:], keep_marker=False)
         if not num_bytes or not num_size_bytes:
@@ -120,21 +118,21 @@ def _cluster_times(heads: Heads) -> Iterator[tuple[int, int]]:
         content = place + num_bytes + num_size_bytes
         is_unknown = size == (1 << 7 * num_size_bytes) - 1
         if identity == _CLUSTER_TIME:
-            yield 0, int.from_bytes(heads.read(content, size))
+            yield 0, int.from_bytes(heads.read_bytes(content, size))
         if identity == _CLUSTER and not is_unknown:
             yield from _time_of_cluster(heads, content)
         is_entered = identity == _SEGMENT or (identity == _CLUSTER and is_unknown)
         place = content if is_entered or is_unknown else content + size
 
 
-def _time_of_cluster(heads: Heads, content: int) -> Iterator[tuple[int, int]]:
+def _time_of_cluster(heads: ElementHeads, content: int) -> Iterator[tuple[int, int]]:
     """The time stands first in a cluster; a checksum may come before it."""
     for _ in range(3):
-        head = heads.read(content, _EBML_HEAD_BYTES)
+        head = heads.read_bytes(content, _EBML_HEAD_BYTES)
         identity, num_bytes = read_number(head, keep_marker=True)
         size, num_size_bytes = read_number(head[num_bytes:], keep_marker=False)
         content += num_bytes + num_size_bytes
         if identity == _CLUSTER_TIME:
-            yield 0, int.from_bytes(heads.read(content, size))
+            yield 0, int.from_bytes(heads.read_bytes(content, size))
             return
         content += size

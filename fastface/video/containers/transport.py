@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastface.video.containers.heads import Heads
-
-__all__ = ["is_chain", "is_stream"]
+from fastface.video.containers.heads import ElementHeads
 
 _SYNC = 0x47
 _LENGTHS = (188, 192, 204)
@@ -27,15 +25,15 @@ class _Packets:
     length: int  # bytes from one sync byte to the next
 
 
-def is_stream(heads: Heads) -> bool:
+def is_stream(heads: ElementHeads) -> bool:
     """Return whether a file is a transport stream from its beginning on."""
     packets = _find_packets(heads)
     return packets is not None and packets.begin in (0, 4)
 
 
-def _find_packets(heads: Heads, place: int = 0) -> _Packets | None:
+def _find_packets(heads: ElementHeads, place: int = 0) -> _Packets | None:
     """Find packets that begin within one packet's length of a place; None: nowhere."""
-    content = heads.read(place, _ENOUGH * max(_LENGTHS) + max(_LENGTHS))
+    content = heads.read_bytes(place, _ENOUGH * max(_LENGTHS) + max(_LENGTHS))
     for begin in range(max(_LENGTHS)):
         for length in _LENGTHS:
             syncs = content[begin : begin + _ENOUGH * length : length]
@@ -44,7 +42,7 @@ def _find_packets(heads: Heads, place: int = 0) -> _Packets | None:
     return None
 
 
-def is_chain(heads: Heads) -> bool:
+def is_chain(heads: ElementHeads) -> bool:
     """Return whether packets follow on packets up to the end.
 
     A recording that was cut within a packet, and another one joined to it, is no hole: it begins with its tables.
@@ -61,10 +59,10 @@ def is_chain(heads: Heads) -> bool:
     return True
 
 
-def _breaks(heads: Heads, packets: _Packets) -> Iterator[int]:
+def _breaks(heads: ElementHeads, packets: _Packets) -> Iterator[int]:
     """Places at which a packet should begin and none does."""
     place, length = packets.begin, packets.length
-    while content := heads.read(place, _CHUNK_PACKETS * length):
+    while content := heads.read_bytes(place, _CHUNK_PACKETS * length):
         syncs = content[::length]
         if syncs.count(_SYNC) < len(syncs):
             wrong = next(index for index, sync in enumerate(syncs) if sync != _SYNC)
@@ -72,6 +70,6 @@ def _breaks(heads: Heads, packets: _Packets) -> Iterator[int]:
         place += _CHUNK_PACKETS * length
 
 
-def _is_table(heads: Heads, place: int) -> bool:
-    head = heads.read(place, 3)
+def _is_table(heads: ElementHeads, place: int) -> bool:
+    head = heads.read_bytes(place, 3)
     return int.from_bytes(head[1:3]) & 0x1FFF in _SEAM_IDENTIFIERS

@@ -2,8 +2,6 @@
 
 from fastface.types import Geometry, Size, VideoInfo
 
-__all__ = ["MAX_PLANES", "PICTURE_CANVAS", "USUAL_CANVAS", "choose_geometry", "picture_limit"]
-
 USUAL_CANVAS: Size = (640, 384)
 """The automatic canvas of a video of 16:9."""
 

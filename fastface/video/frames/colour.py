@@ -4,8 +4,6 @@ from typing import Any
 
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
-__all__ = ["is_rgb", "matrix_by_size", "tone_mapping", "yuv_matrix"]
-
 _BT709, _BT601 = 1, 5
 _RGB, _UNSPECIFIED = 0, 2
 _UNDERSTOOD = frozenset([_RGB, _BT709, 4, _BT601, 6, 7, 9])

@@ -17,8 +17,6 @@ from fastface.video.frames.colour import tone_mapping, yuv_matrix
 from fastface.video.frames.frame import SignOfLife, no_sign
 from fastface.video.frames.planes import as_bytes
 
-__all__ = ["decode_frames", "frames_between", "samples_of"]
-
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STRETCH_SECONDS = Fraction(20)
 """Wanted frames farther apart than this are decoded in stretches of their own: seeking is cheaper by then."""
@@ -42,8 +40,8 @@ def decode_frames(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_si
     scaler = VideoReformatter()
     for stretch in _stretches(info, sorted(set(pts))):
         wanted = set(stretch)
-        start = info.time_of(stretch[0])
-        unit = Unit(info.video_id, 0, max(Fraction(0), start), info.time_of(stretch[-1] + 1), Sampling(None))
+        start = info.frame_time(stretch[0])
+        unit = Unit(info.video_id, 0, max(Fraction(0), start), info.frame_time(stretch[-1] + 1), Sampling(None))
         for frame in open_source(info, alive=alive).frames(unit):
             if frame.pts not in wanted:
                 continue
@@ -54,7 +52,7 @@ def decode_frames(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_si
             yield frame.pts, picture
 
 
-def samples_of(
+def decode_samples(
     info: VideoInfo, cells: Sequence[int], size: Fraction, alive: SignOfLife = no_sign
 ) -> Iterator[tuple[int, int, Image]]:
     """The first frame of each of some cells of a sampling grid, which is the frame that a scan looks at.

@@ -7,8 +7,6 @@ from typing import Any, Protocol
 
 from fastface.types import Image, Size, Unit, VideoInfo
 
-__all__ = ["CANNOT_READ", "FrameSource", "SampledFrame", "SignOfLife", "UnitReport", "no_sign"]
-
 CANNOT_READ = "cannot be read"
 """How the reason begins where the disk or the share fails, and another run may do better."""
 

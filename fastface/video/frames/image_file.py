@@ -14,8 +14,6 @@ from PIL import ImageOps, UnidentifiedImageError
 from fastface.errors import InputError
 from fastface.types import Image
 
-__all__ = ["MAX_PIXELS", "read_format", "read_picture"]
-
 MAX_PIXELS = 150_000_000
 """Largest width × height that is read, unless another is given."""
 

@@ -7,7 +7,7 @@ ordinary frame of it as it is displayed.
 """
 
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import av.error
 import cv2
@@ -20,12 +20,18 @@ from fastface.types import Geometry, Image, Size, VideoInfo
 from fastface.video.frames.colour import yuv_matrix
 from fastface.video.frames.frame import SampledFrame
 
-__all__ = ["PlaneWriter"]
-
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _LIMITED = (0, 1)
 """Colour ranges: unspecified and MPEG."""
 _Bytes = npt.NDArray[np.uint8]
+
+
+class I420Planes(NamedTuple):
+    """Views of the planes of a picture with even sides."""
+
+    y: _Bytes  # (h, w)
+    u: _Bytes  # (h / 2, w / 2)
+    v: _Bytes  # (h / 2, w / 2)
 
 
 class PlaneWriter:
@@ -69,20 +75,20 @@ class PlaneWriter:
         for stage, spent in (("copy", copied - began), ("canvas", perf_counter() - copied)):
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
-    def _copy(self, frame: SampledFrame, planes: _Bytes) -> tuple[_Bytes, _Bytes, _Bytes]:
+    def _copy(self, frame: SampledFrame, planes: _Bytes) -> I420Planes:
         size = self._geometry.planes
-        y, u, v = split_i420(planes, size)
+        parts = split_i420(planes, size)
         content = frame.content
         if isinstance(content, np.ndarray):
             planes[:] = _picture_planes(content, size).reshape(-1)
         elif self._ordinary and _is_plain(content, size):
-            for plane, out in zip(content.planes, (y, u, v), strict=True):
+            for plane, out in zip(content.planes, parts, strict=True):
                 out[:] = _rows(plane, out.shape)
         else:
-            self._convert(content, (y, u, v))
-        return y, u, v
+            self._convert(content, parts)
+        return parts
 
-    def _convert(self, frame: Any, out: tuple[_Bytes, _Bytes, _Bytes]) -> None:
+    def _convert(self, frame: Any, out: I420Planes) -> None:
         """The one path for all that is not ordinary."""
         width, height = self._geometry.planes
         if self._info.rotation % 180:
@@ -132,12 +138,12 @@ class PlaneWriter:
         canvas[:height, width:] = 0
 
 
-def split_i420(flat: _Bytes, size: Size) -> tuple[_Bytes, _Bytes, _Bytes]:
+def split_i420(flat: _Bytes, size: Size) -> I420Planes:
     """Views of the Y, U and V planes of a flat I420 picture with even sides."""
     width, height = size
     luma, chroma = width * height, width * height // 4
     half = (height // 2, width // 2)
-    return (
+    return I420Planes(
         flat[:luma].reshape(height, width),
         flat[luma : luma + chroma].reshape(half),
         flat[luma + chroma :].reshape(half),

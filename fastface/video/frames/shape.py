@@ -10,8 +10,6 @@ from typing import Any
 
 from fastface.types import Size, VideoInfo
 
-__all__ = ["FrameShapes", "displayed_size", "read_orientation", "read_pixel_aspect"]
-
 _MOST_UNSQUARE = 10
 _QUARTER = 90
 
@@ -35,7 +33,7 @@ class FrameShapes:
         clockwise = info.rotation if not info.mirrored else None
         self._form: _Form = (*info.coded_size, -1 if clockwise is None else clockwise, info.pixel_aspect)
 
-    def info_of(self, frame: Any) -> VideoInfo:
+    def frame_info(self, frame: Any) -> VideoInfo:
         """The video as a frame shows it: the one that was given, where the frame has its shape.
 
         Args:

@@ -18,8 +18,6 @@ import numpy.typing as npt
 from fastface.types import FloatArray, SampledFrames
 from fastface.video.frames.signature import FIELDS, SIDE
 
-__all__ = ["CUT", "measure_changes", "number_shots"]
-
 _SHIFTS = tuple((down, right) for down in (-1, 0, 1) for right in (-2, -1, 0, 1, 2))
 
 _NOISE = 4

@@ -5,8 +5,6 @@ import numpy.typing as npt
 
 from fastface.types import SIGNATURE_SIZE, Image
 
-__all__ = ["FIELDS", "SIDE", "compute_signature"]
-
 SIDE = 8
 FIELDS = 3 * SIDE * SIDE
 """Luma, red difference and blue difference of each field."""

@@ -9,8 +9,6 @@ import av.error
 from fastface.errors import VideoError
 from fastface.types import Size
 
-__all__ = ["check_size", "limit_size", "size_of"]
-
 _FFMPEG_LARGEST = 2**31 - 1
 
 _FFMPEG_ROOM = 64 * 65536
@@ -30,7 +28,7 @@ def limit_size(codec: Any, max_pixels: int) -> None:
     codec.options = {**codec.options, "max_pixels": str(min(max_pixels + _FFMPEG_ROOM, _FFMPEG_LARGEST))}
 
 
-def size_of(packet: Any, codec: Any) -> Size:
+def packet_size(packet: Any, codec: Any) -> Size:
     """(width, height) of the frames that a decoder has just failed to decode, if known; else (0, 0).
 
     Args:

@@ -4,6 +4,8 @@ Some headers count the picture alone. Others (FLV, ASF, Matroska without tags â€
 one that counts from a clock's zero long before the file begins. Read as the picture's length, such a number makes a
 whole file look cut. Where the last packet of any stream lies at the declared end, nothing was cut off: the picture
 ends where its own last packet ends.
+
+A file that is as long as its header says was not cut, whatever duration it declares.
 """
 
 import os
@@ -19,11 +21,9 @@ import av.error
 from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.container import MP4_FAMILY, demux_all, is_fragmented, open_video
-from fastface.video.containers.flv import last_packets
+from fastface.video.containers import asf, ebml
+from fastface.video.containers.flv import last_packets, last_tag
 from fastface.video.frames.frame import SignOfLife
-from fastface.video.integrity.completeness import duration_of_cut_asf, has_all_bytes
-
-__all__ = ["NO_TIMESTAMPS", "Length", "check_length", "declared_length"]
 
 _MEASURED = ("mpegts", "mpeg", "ogg")
 _PICTURE_ALONE = (MP4_FAMILY, "avi", "mxf", "gxf", *_MEASURED)
@@ -47,7 +47,7 @@ _MICROSECOND = Fraction(1, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Length:
+class FilmLength:
     """How long a film is, in seconds from its first frame."""
 
     picture: Fraction | None = None  # until its last frame ends; None: unknown
@@ -57,7 +57,7 @@ class Length:
     is_of_all: bool = False  # whether `picture` is a header's length of all streams, which `check_length` checks
 
 
-def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> Length:
+def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> FilmLength:
     """Read a film's length from its headers.
 
     What comes before the first frame that can be decoded is declared too, and counts as lost.
@@ -69,25 +69,29 @@ def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> Leng
         frame: The first frame that can be decoded.
     """
     if container.format.flags & NO_TIMESTAMPS:
-        return Length()  # what FFmpeg gives is a guess by the bit rate
+        return FilmLength()  # what FFmpeg gives is a guess by the bit rate
     start = Fraction(0) if frame.pts is None else frame.pts * stream.time_base
     before = max(Fraction(0), start - (container.start_time or 0) * _MICROSECOND)
     longest = max(Fraction(0), (container.duration or 0) * _MICROSECOND - before)
     tagged = _parse_tag(stream.metadata.get("DURATION", "")) if container.format.name.startswith("matroska") else None
     if tagged is not None and tagged > start:
         # Matroska's tag is the end of the stream's last frame, counted from the container's zero.
-        return Length(tagged - start, _later(longest, tagged - start))
+        return FilmLength(tagged - start, _later(longest, tagged - start))
     if stream.duration and stream.duration > 0 and container.format.name.startswith(_PICTURE_ALONE):
         own = Fraction(stream.duration * stream.time_base) - _repeats_at_end(path, container, stream)
         clock = _clock_of_fragments(path, container, stream)
         is_measured = container.format.name in _MEASURED
-        return Length(own - clock) if own > clock > 0 else Length(own, _later(longest, own), is_measured=is_measured)
+        return (
+            FilmLength(own - clock)
+            if own > clock > 0
+            else FilmLength(own, _later(longest, own), is_measured=is_measured)
+        )
     if longest:
-        return Length(longest, is_of_all=True)
-    return Length(duration_of_cut_asf(path), is_of_all=True) if container.format.name == "asf" else Length()
+        return FilmLength(longest, is_of_all=True)
+    return FilmLength(duration_of_cut_asf(path), is_of_all=True) if container.format.name == "asf" else FilmLength()
 
 
-def check_length(info: VideoInfo, declared: Fraction, alive: SignOfLife) -> Length:
+def check_length(info: VideoInfo, declared: Fraction, alive: SignOfLife) -> FilmLength:
     """Compare a length that is declared for all streams with the file's last packets.
 
     Args:
@@ -98,16 +102,16 @@ def check_length(info: VideoInfo, declared: Fraction, alive: SignOfLife) -> Leng
     ends = _find_ends(info, alive)
     start = info.start_pts * info.time_base
     if ends.picture is None or ends.picture <= start:
-        return Length(declared)
+        return FilmLength(declared)
     picture, last = ends.picture - start, max(ends.picture, *ends.others, Fraction(0)) - start
     sound = _later(last, picture)
     # Counted from the clock's zero, before the file begins: the declared end is that of the picture, or of the sound.
     is_by_clock = start > 0 and picture - _tolerance(last) <= declared - start <= last + _tolerance(last)
     if last >= declared - _tolerance(declared) or is_by_clock:
-        return Length(picture, sound)
+        return FilmLength(picture, sound)
     if has_all_bytes(info.path):
-        return Length(picture, sound, declared)
-    return Length(declared - start if declared / 2 < start < declared else declared)
+        return FilmLength(picture, sound, declared)
+    return FilmLength(declared - start if declared / 2 < start < declared else declared)
 
 
 def _later(end: Fraction, picture: Fraction) -> Fraction | None:
@@ -200,3 +204,51 @@ def _parse_tag(text: str) -> Fraction | None:
     if match is None:
         return None
     return int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+
+
+_EBML = b"\x1aE\xdf\xa3"
+_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+"""Identifier of an object (Advanced Systems Format specification, 10.2)."""
+
+_FILE_SIZE, _PLAY_DURATION, _PREROLL, _FLAGS = 40, 64, 80, 88
+"""Places in the object of file properties (3.2). The duration is in units of 100 ns, the preroll in milliseconds."""
+_BROADCAST = 1
+_HEAD_BYTES = 64 << 10
+
+
+def has_all_bytes(path: Path) -> bool:
+    """Return whether the size that the header gives is the file's; False where no size is given.
+
+    An FLV has no such size. It ends with the length of its last tag, which a file that was cut does not.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        num_bytes = os.fstat(file.fileno()).st_size
+        if head.startswith(b"FLV"):
+            return last_tag(file.fileno(), num_bytes) is not None
+    if head.startswith(_EBML):
+        return ebml.segment_end(head) == num_bytes
+    return head.startswith(asf.FILE_ID) and _asf_number(head, _FILE_SIZE, 8) == num_bytes
+
+
+def duration_of_cut_asf(path: Path) -> Fraction | None:
+    """Seconds that an ASF or WMV file declares that is shorter than its header says; FFmpeg reports none then.
+
+    None: it is another file, or not cut, or was broadcast, when the header is not filled in.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        num_bytes = os.fstat(file.fileno()).st_size
+    if not head.startswith(asf.FILE_ID) or _asf_number(head, _FLAGS, 4) & _BROADCAST:
+        return None
+    if _asf_number(head, _FILE_SIZE, 8) <= num_bytes:
+        return None
+    played = Fraction(_asf_number(head, _PLAY_DURATION, 8), 10_000_000)
+    before = Fraction(_asf_number(head, _PREROLL, 8), 1000)
+    return played - before if played > before else None
+
+
+def _asf_number(head: bytes, offset: int, num_bytes: int) -> int:
+    """A number of the object of file properties; 0: there is no such object."""
+    place = head.find(_ASF_FILE_PROPERTIES)
+    return 0 if place < 0 else int.from_bytes(head[place + offset : place + offset + num_bytes], "little")

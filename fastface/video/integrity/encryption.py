@@ -5,8 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ENCRYPTED", "find_encryption", "is_encrypted", "is_scrambled"]
-
 ENCRYPTED = "encrypted: its pictures can be decoded only with a key that the file does not hold"
 
 _PROTECTED_TAGS = frozenset({"encv", "drmi"})

@@ -12,8 +12,6 @@ from typing import Any
 from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
-__all__ = ["Debts", "Steps", "watch_steps"]
-
 _MISSING_FRAMES = 1.5
 """Frame lengths by which a packet may be late. Two frames that are not there are more; film shown at 60 fields a second
 (one frame of two fields, one of three) is less, and so is the jitter of phones."""
@@ -25,7 +23,7 @@ before it."""
 _ONE_PACKET_A_FRAME = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"})
 
 
-class Steps:
+class PacketSteps:
     """Steps from packet to packet in decoding time.
 
     Args:
@@ -59,10 +57,10 @@ def watch_steps(
 ) -> Iterator[tuple[Any, bool, bool, bool]]:
     """(packet, is needed, is late, is damaged) of each (packet, is needed), a few packets behind.
 
-    Late: see `Steps`. Damaged: the container says so, and it is not only beside a seam, after which the film goes on
-    at once with a keyframe.
+    Late: see `PacketSteps`. Damaged: the container says so, and it is not only beside a seam, after which the film goes
+    on at once with a keyframe.
     """
-    steps = Steps(info, declared_until)
+    steps = PacketSteps(info, declared_until)
     waiting: deque[tuple[Any, bool, bool]] = deque()
     for packet, is_needed in packets:
         waiting.append((packet, is_needed, steps.is_late(packet.dts)))
@@ -86,7 +84,7 @@ def _is_damaged(waiting: deque[tuple[Any, bool, bool]]) -> bool:
     return True
 
 
-class Debts:
+class OwedFrames:
     """Frames that are owed for the packets between a late one and the next keyframe.
 
     What these build on may be missing. H.264 and HEVC are then decoded to no frame at all, and no error.

@@ -227,7 +227,9 @@ def test_missing_weights_a_wrong_size_and_a_missing_package_are_told_before_anyt
     with pytest.raises(ConfigError, match=r"--size 100: .*multiple of 32 from 64 to 2048"):
         exported_path(weights, tmp_path, 100)
     (line,) = errors(fastface("models", "export-person", weights, "--models", tmp_path / "nets"), 1, 1)
-    assert line.endswith("ultralytics is not installed; install it: pip install 'fastface[person]'")
+    assert line.endswith(
+        "ultralytics is not installed; in fastface's clone: make env EXTRA=person, or pip install '.[person]'"
+    )
     assert not (tmp_path / "nets").exists()
 
 

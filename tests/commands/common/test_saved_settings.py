@@ -94,6 +94,37 @@ def test_find_keeps_the_settings_of_export_and_says_so(cartoon: Cartoon, out: Pa
     assert json.loads((out / "run.json").read_text())["config"]["spans"]["pad"] == [1, 1]
 
 
+def test_flags_are_checked_together_with_what_is_remembered(cartoon: Cartoon, out: Path) -> None:
+    """A size of 64x96 is one of body crops; that crops are of bodies is what OUT remembers."""
+    saved = out / ".fastface" / "settings.json"
+    content = json.loads(saved.read_text())
+    photo = cartoon.photos / f"{labels(cartoon)[0]}.png"
+    asked = ("find", "-t", photo, "-o", out, "--clips", "none", "--dry-run")
+
+    def remember(**export: object) -> None:
+        saved.write_text(json.dumps({**content, "run": {"export": export}}))
+
+    lines = errors(fastface(*asked, "--size", "64x96"), 2, 1)  # the last run made no crops
+    assert "export: size: no crops are made: add --crops face or --crops body" in lines[0]
+    remember()
+    lines = errors(fastface(*asked, "--size", "64x96"), 2, 1)
+    assert "export: size: 64x96 is no square" in lines[0]
+    remember(crops="body")
+    assert fastface(*asked, "--size", "64x96").returncode == 0
+    assert api._load(out, {"export": {"size": "64x96"}}, with_export=True).export.size == (64, 96)
+    # Another kind of crops has a size and a ratio of its own.
+    remember(crops="body", size=[64, 96], ratio=["1:1"], min_gap=3.0)
+    config = api._load(out, {"export": {"crops": "face"}}, with_export=True)
+    assert (config.export.crops, config.export.size, config.export.min_gap) == ("face", None, 3.0)
+    assert config.export.ratio == load_config(environment={}).export.ratio
+    assert fastface(*asked, "--crops", "face").returncode == 0
+    assert api._load(out, {"export": {"crops": "body"}}, with_export=True).export.size == (64, 96)
+    remember(crops="body", size=[64, 96], count=7)
+    assert api._load(out, {"export": {"crops": "none"}}, with_export=True).export.count == 0
+    # A run that starts over remembers nothing.
+    assert fastface("run", cartoon.films / "film3.mp4", *asked[1:], "--fresh", "--size", "64x96").returncode == 2
+
+
 def test_what_is_remembered_comes_before_all_that_is_said_now(tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()

@@ -54,6 +54,8 @@ def test_help_names_the_commands() -> None:
 @pytest.mark.parametrize("command", OPTIONS)
 def test_help_of_a_command_names_its_options(command: str) -> None:
     done = fastface(*command.split(), "--help")
+    if "--help-all" in done.stdout:
+        done = fastface(*command.split(), "--help-all")
     assert (done.returncode, done.stderr) == (0, "")
     words = set(re.findall(r"[\w-]+", done.stdout))
     missing = [option for option in OPTIONS[command].split() if option not in words]
@@ -131,7 +133,7 @@ def test_a_slip_of_the_keyboard_is_answered_with_the_right_way(
 
 
 def test_find_takes_no_option_of_a_scan() -> None:
-    words = set(re.findall(r"[\w-]+", fastface("find", "--help").stdout))
+    words = set(re.findall(r"[\w-]+", fastface("find", "--help-all").stdout))
     assert not words & {"--fresh", "--sample-fps", "--decoder", "--ring-mb"}
     done = fastface("find", "--fresh")
     assert (done.returncode, done.stdout) == (2, "")
@@ -314,3 +316,9 @@ def test_a_signal_while_a_command_is_loaded_is_told_in_one_line() -> None:
     code += "app._load = load; cli.sys.argv = ['fastface', 'find']; cli.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (130, "fastface: interrupted")
+
+
+def test_a_scan_without_videos_says_what_is_missing(tmp_path: Path) -> None:
+    (line,) = errors(fastface("scan", folder=tmp_path), 2, 1)
+    assert line == "fastface: no videos to search: name videos or folders, or put videos into in_video/"
+    assert list(tmp_path.iterdir()) == []

@@ -20,14 +20,14 @@ from fastface.config import load_config
 from fastface.demo.film import Encoding, draw_film
 from fastface.demo.recogniser import DIMENSION
 from fastface.demo.script import Script
+from fastface.distribution import VERSION
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.runtime.context import VERSION
+from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
-from fastface.runtime.scan_key import build_recipe
-from fastface.types import NUM_COLOURS, Bodies, FacePictures, Faces, SampledFrames
+from fastface.types import NUM_COLOURS, Bodies, Faces, SampledFrames, Thumbnails
 
 RATE = 5
 """Samples a second: 0.2 s each."""
@@ -159,7 +159,7 @@ def write_index(
     faces.boxes[:] *= scale
     pictured = [row for row, place in enumerate(places) if faces.time[row] in film[place].portraits]
     shown = faces[np.array(pictured, np.int64)]
-    pictures = FacePictures.of(shown, shown.quality, [portrait(places[row]).jpeg for row in pictured])
+    pictures = Thumbnails.of(shown, shown.quality, [portrait(places[row]).jpeg for row in pictured])
     wanted = drawn_bodies(film, rate, first, faces, places)
     wanted.boxes[:] *= scale
     told = (lambda _: wanted) if bodies else None
@@ -176,14 +176,14 @@ def draw(pack: Path, command: Command) -> Draw:
 
     def drawn(out: Path, films: dict[str, tuple[Passage, ...]] = FILMS, *, rate: int = RATE, **more: Any) -> None:
         config = load_config(flags={"models": {"dir": pack}, "scan": {"sample_fps": rate}})
-        recipe, folder = build_recipe(config.scan, open_networks(config), VERSION), OutputFolder(out)
+        index_settings, folder = build_index_settings(config.scan, open_networks(config), VERSION), OutputFolder(out)
         with Ledger(folder.ledger) as ledger:
             for video_id, film in films.items():
-                write_index(VideoIndex(folder.index, video_id), film, recipe.metadata, rate=rate, **more)
+                write_index(VideoIndex(folder.index, video_id), film, index_settings.metadata, rate=rate, **more)
                 facts = {"rotation": 0, "time_base": Fraction(1, 1000), "rate": Fraction(25), "start_pts": 0}
                 info = replace(INFO, video_id=video_id, duration=Fraction(LENGTH), **facts)
                 ledger.put_video(
-                    VideoRecord(video_id, info.path, video_id, recipe.key, "done", coverage=1.0, info=info)
+                    VideoRecord(video_id, info.path, video_id, index_settings.key, "done", coverage=1.0, info=info)
                 )
 
     return drawn

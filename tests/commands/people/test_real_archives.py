@@ -16,7 +16,7 @@ from fastface.commands.people import PeopleResult, people
 from fastface.commands.run import find, scan
 from fastface.config import Config, load_config
 from fastface.index.store import VideoIndex
-from fastface.runtime.context import open_desk
+from fastface.runtime.context import open_context
 from fastface.runtime.observer import Observer
 from fastface.types import Faces
 
@@ -39,14 +39,14 @@ class Whose:
 def whose(config: Config, out: Path) -> dict[str, Whose]:
     """Which face is whose, as a census has it."""
     found = {}
-    with open_desk(config, out, Observer(), "people") as desk:
-        census = take_census(desk, Corrections())
-        roll = census.roll
-        for video, record in enumerate(roll.records):
-            faces = VideoIndex(desk.out.index, record.video_id).faces()
-            own = roll.tracks.video == video
-            place = np.searchsorted(roll.tracks.number[own], faces.tracks)
-            assert (roll.tracks.number[own][place] == faces.tracks).all()
+    with open_context(config, out, Observer(), "people") as context:
+        census = take_census(context, Corrections())
+        table = census.table
+        for video, record in enumerate(table.records):
+            faces = VideoIndex(context.out.index, record.video_id).faces()
+            own = table.tracks.video == video
+            place = np.searchsorted(table.tracks.number[own], faces.tracks)
+            assert (table.tracks.number[own][place] == faces.tracks).all()
             found[record.video_id] = Whose(faces, census.label[own][place] - NO_CLUSTER)
     return found
 

@@ -125,7 +125,16 @@ def test_starting_over_forgets_only_when_the_targets_are_there(
     assert "--fresh" in _find(cartoon, tmp_path, "-s", "run.fresh=true", code=2)
     _find(cartoon, tmp_path)
     assert run_tools.tables(tmp_path) == before
+    told = (
+        "--fresh removes the index of 1 video and 0 exported files, then scans 1 video. "
+        "Not among the inputs, so not scanned again: 1 video. "
+        "To keep all and continue, run the same command without --fresh."
+    )
+    done = fastface("run", cartoon.films / "film3.mp4", "-t", cartoon.bank, *fixed, "--dry-run")
+    assert f"output: {told}" in done.stdout.splitlines()
+    assert run_tools.tables(tmp_path) == before
     done = fastface("run", cartoon.films / "film3.mp4", "-t", cartoon.bank, *fixed)
+    assert told in done.stderr.splitlines()
     assert done.returncode == 0, done.stderr
     assert _hits(tmp_path) == {"film3.mp4": alone["film3.mp4"]}
 

@@ -37,12 +37,13 @@ def test_each_question_has_one_answer_and_it_comes_back(cartoon: Cartoon, out: P
     assert any(name.startswith("clips/") for name in before)
     assert any(name.startswith("crops/") for name in before)
     # The same question again, and a wider one, say nothing of it and keep nothing.
-    assert "kept" not in ask(cartoon, out, *everyone)
+    assert "previous answer" not in ask(cartoon, out, *everyone)
     assert not (out / "earlier").exists()
     assert answer(out) == before
     told = ask(cartoon, out, first)
     (folder,) = (out / "earlier").iterdir()
-    assert f"is in '{folder}'; --replace removes it instead" in told or f"is in {folder}; --replace" in told
+    assert f"moved to '{folder}'; --replace removes it instead" in told
+    assert "previous answer on person-00" in told
     assert answer(folder) == before
     assert json.loads((folder / "run.json").read_text())["targets"] == everyone
     mine = answer(out)
@@ -55,7 +56,7 @@ def test_each_question_has_one_answer_and_it_comes_back(cartoon: Cartoon, out: P
     assert answer(out) == before, "which holds all that was found of the second, too"
     assert [path.name for path in (out / "earlier").iterdir()] == [first]
     # Without a wish to keep it, it goes.
-    assert "kept" not in ask(cartoon, out, first, more=("--replace",))
+    assert "previous answer" not in ask(cartoon, out, first, more=("--replace",))
     assert answer(out) == mine
     assert not (out / "earlier").exists()
 
@@ -63,7 +64,7 @@ def test_each_question_has_one_answer_and_it_comes_back(cartoon: Cartoon, out: P
 def test_the_same_persons_with_other_files_are_the_same_question(cartoon: Cartoon, out: Path) -> None:
     everyone, before = labels(cartoon), answer(out)
     said = ask(cartoon, out, *everyone, more=("--clips", "none", "--crops", "aligned"))
-    assert "kept" not in said
+    assert "previous answer" not in said
     assert not (out / "earlier").exists()
     assert not list((out / "clips").glob("*/*"))
     ask(cartoon, out, *everyone, more=("--clips", "copy", "--crops", "face"))
@@ -73,8 +74,8 @@ def test_the_same_persons_with_other_files_are_the_same_question(cartoon: Cartoo
 def test_a_dry_run_says_where_the_answer_goes(cartoon: Cartoon, out: Path) -> None:
     photo = cartoon.photos / f"{labels(cartoon)[0]}.png"
     asked = ("find", "-t", photo, "-o", out, "--models", cartoon.models, "--dry-run")
-    assert "the answer before (" in fastface(*asked).stdout
-    assert "the answer before (" not in fastface(*asked, "--replace").stdout
+    assert "the previous answer (" in fastface(*asked).stdout
+    assert "the previous answer (" not in fastface(*asked, "--replace").stdout
     assert not (out / "earlier").exists()
 
 

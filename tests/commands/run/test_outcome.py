@@ -85,6 +85,7 @@ def test_counts_add_up_and_agree_with_the_files(cartoon: Cartoon, ran: Ran) -> N
                              "clips", "crops"}  # fmt: skip
     assert counts["sampled"] == counts["inferred"] + counts["quarantined"] == SAMPLED
     assert counts["videos"] == len(videos) == 4
+    assert counts["searched"] == len(DURATIONS) == 3  # the broken one is none of them
     for key in ("sampled", "faces"):
         assert counts[key] == sum(video[key] for video in videos)
     faces = sum(

@@ -95,7 +95,7 @@ def test_numbered_cards_that_are_not_there_are_told_with_the_rest(cartoon: Carto
 def test_an_output_folder_that_is_in_use_is_told_with_the_rest(cartoon: Cartoon, tmp_path: Path) -> None:
     out, photos = tmp_path / "out", [str(cartoon.photos)]
     config = _config(cartoon.models, clips="none")
-    with OutputFolder(out).locked():
+    with OutputFolder(out).hold_lock():
         (line,) = errors(_run(cartoon, out, cartoon.photos), 11, 1)
         assert f"in use by another run (process {os.getpid()})" in line
         lines = errors(_run(cartoon, out, tmp_path / "nobody.jpg"), 2, 2)
@@ -187,7 +187,7 @@ def test_nvdec_by_name_needs_module_card_and_library(monkeypatch: pytest.MonkeyP
     for decoder in ("pyav", "auto"):  # auto takes what there is
         preflight.check_decoder(load_config(environment={}, flags={"scan": {"decoder": decoder}}))
     monkeypatch.setattr(preflight, "find_spec", lambda _name: None)
-    with pytest.raises(BackendError, match=r"pip install 'fastface\[nvdec\]'; or use --decoder pyav"):
+    with pytest.raises(BackendError, match=r"pip install '\.\[nvdec\]'; or use --decoder pyav"):
         preflight.check_decoder(config)
     monkeypatch.setattr(preflight, "find_spec", lambda _name: "there")
     monkeypatch.setattr(preflight, "card_present", lambda: False)
@@ -209,7 +209,7 @@ def test_find_is_told_all_at_once_too(cartoon: Cartoon, ran: Ran, tmp_path: Path
     assert all(part in line for part, line in zip(parts, lines, strict=True))
     assert not (tmp_path / "out").exists()
     out = shutil.copytree(ran.out, tmp_path / "out")
-    with OutputFolder(out).locked():
+    with OutputFolder(out).hold_lock():
         done = fastface("find", "-t", cartoon.bank, "--models", cartoon.models, "-o", out, "-q")
         assert "in use by another run" in errors(done, 11, 1)[0]
 

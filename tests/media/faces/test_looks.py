@@ -18,9 +18,9 @@ from fastface.faces.arcface import Recogniser
 from fastface.faces.looks import find_in_frames, find_in_picture, letterbox
 from fastface.faces.scrfd import Detections, Detector
 from fastface.models.graph import prepare_detector, prepare_recogniser
-from fastface.types import Looks
+from fastface.types import SecondLooks
 
-ONE_LOOK = Looks(close_ups=False, turned=False)
+ONE_LOOK = SecondLooks(close_ups=False, turned=False)
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
@@ -53,7 +53,7 @@ def portraits(detector: Detector, shared_media: Path) -> list[Portrait]:
             canvas, factor = letterbox(pixels, 640)
             (faces,) = detector.detect(canvas[None])
             if len(faces) == 1 and faces.det_score[0] > 0.75:
-                found.append(Portrait(pixels, faces.scaled(np.full(2, 1 / factor, np.float32))))
+                found.append(Portrait(pixels, faces.scale(np.full(2, 1 / factor, np.float32))))
     assert len(found) >= 6
     return found
 
@@ -96,7 +96,7 @@ def test_close_ups_are_found_in_frames_of_any_aspect(
         matrix = placed(portrait, share * min(size), (size[0] / 2, size[1] / 2))
         frame = np.zeros((1, *canvas, 3), np.uint8)
         frame[0, : size[1], : size[0]] = warped(portrait, matrix, size)
-        found, _ = find_in_frames(detector, frame, 1, size, Looks())
+        found, _ = find_in_frames(detector, frame, 1, size, SecondLooks())
         corners = portrait.face.boxes[0].reshape(2, 2) @ matrix[:, :2].T + matrix[:, 2]
         assert len(found) == 1
         assert overlap(corners.reshape(-1).astype(np.float32), found.boxes)[0] > 0.5
@@ -114,7 +114,7 @@ def test_lying_and_upside_down_heads_get_their_own_landmarks(
         frame[0, :360] = warped(portrait, matrix, (640, 360))
         known = embedding(recogniser, portrait.pixels, portrait.face.landmarks[0])
         truth = portrait.face.landmarks[0] @ matrix[:, :2].T + matrix[:, 2]
-        for looks, told in ((ONE_LOOK, once), (Looks(), cosines)):
+        for looks, told in ((ONE_LOOK, once), (SecondLooks(), cosines)):
             found, _ = find_in_frames(detector, frame, 1, (640, 360), looks)
             near = [n for n in range(len(found)) if np.hypot(*(found.landmarks[n].mean(0) - truth.mean(0))) < 40]
             vectors = [embedding(recogniser, frame[0], found.landmarks[n]) for n in near]
@@ -173,12 +173,12 @@ def test_what_is_found_in_a_frame_does_not_depend_on_those_beside_it(
         frames, portraits, [(150, 0), (500, 0), (150, 90), (60, 0)], strict=False
     ):
         frame[:360] = warped(portrait, placed(portrait, side, (320, 180), angle), (640, 360))
-    together, number = find_in_frames(detector, frames, 4, (640, 360), Looks())
+    together, number = find_in_frames(detector, frames, 4, (640, 360), SecondLooks())
     assert set(number.tolist()) == {0, 1, 2, 3}
     for place in range(4):
         alone = np.zeros_like(frames)
         alone[0] = frames[place]
-        found, _ = find_in_frames(detector, alone, 1, (640, 360), Looks())
+        found, _ = find_in_frames(detector, alone, 1, (640, 360), SecondLooks())
         np.testing.assert_array_equal(found.boxes, together.boxes[number == place])
         np.testing.assert_array_equal(found.landmarks, together.landmarks[number == place])
 
@@ -188,7 +188,7 @@ def test_a_clear_face_is_that_of_the_first_look_to_the_bit(detector: Detector, p
     for frame, portrait in zip(frames, portraits, strict=True):
         frame[:360] = warped(portrait, placed(portrait, 120, (320, 180)), (640, 360))
     first, _ = find_in_frames(detector, frames, len(frames), (640, 360), ONE_LOOK)
-    found, _ = find_in_frames(detector, frames, len(frames), (640, 360), Looks())
+    found, _ = find_in_frames(detector, frames, len(frames), (640, 360), SecondLooks())
     assert len(first) == len(portraits)
     np.testing.assert_array_equal(found.boxes, first.boxes)
     np.testing.assert_array_equal(found.det_score, first.det_score)

@@ -10,7 +10,7 @@ from faces_tools import PlainSession
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detections, Detector
-from fastface.faces.turning import turn_back, turned
+from fastface.faces.turning import turn_back, turn_picture
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.video.frames.image_file import read_picture
 
@@ -30,7 +30,7 @@ def analyser(shared_models: Path, tmp_path_factory: pytest.TempPathFactory) -> F
 def test_places_are_turned_back_as_opencv_turns_pictures(quarters: int, rotation: int) -> None:
     picture = np.zeros((30, 50, 3), np.uint8)
     picture[7, 11] = 255  # x 11, y 7
-    other = turned(picture, quarters)
+    other = turn_picture(picture, quarters)
     np.testing.assert_array_equal(other, cv2.rotate(picture, rotation))
     y, x = np.argwhere(other[:, :, 0])[0]
     point = np.array([x, y], np.float32)
@@ -63,7 +63,7 @@ def test_turned_photos_give_the_references_of_upright_ones(analyser: FaceAnalyse
         np.testing.assert_array_equal(upright.faces.embedding, plain.embedding)
         np.testing.assert_array_equal(upright.faces.boxes, plain.boxes)
         for quarters in (1, 2, 3):
-            again = largest(analyser, turned(picture, quarters))
+            again = largest(analyser, turn_picture(picture, quarters))
             assert float(again @ largest(analyser, picture)) > 0.9, (photo.name, quarters)
 
 
@@ -77,7 +77,7 @@ def test_small_faces_of_a_large_photo_are_found_in_any_turn(analyser: FaceAnalys
     large[1000 : 1000 + small.shape[0], 2000 : 2000 + small.shape[1]] = small
     assert len(analyser.analyse_picture(large)) == 0
     for quarters in (0, 2):
-        found = analyser.analyse_photo(turned(large, quarters))
+        found = analyser.analyse_photo(turn_picture(large, quarters))
         assert found.is_sure
         assert len(found.faces) == 1
         assert float(found.faces.embedding[0].astype(float) @ plain) > 0.8
@@ -96,6 +96,6 @@ def test_a_photo_that_is_all_face_is_used_in_any_turn(analyser: FaceAnalyser, sh
     picture = read_picture(shared_media / "failing" / "faces" / photo)
     plain = largest(analyser, picture)
     for quarters in range(4):
-        found = analyser.analyse_photo(turned(picture, quarters))
+        found = analyser.analyse_photo(turn_picture(picture, quarters))
         assert found.is_sure, quarters
-        assert float(largest(analyser, turned(picture, quarters)) @ plain) > 0.9, quarters
+        assert float(largest(analyser, turn_picture(picture, quarters)) @ plain) > 0.9, quarters

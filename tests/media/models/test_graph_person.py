@@ -32,7 +32,7 @@ def test_real_networks_give_what_the_papers_arithmetic_gives(
     for picture in canvases_of(shared_media, side):
         expected = decoded(path, family, picture)
         assert expected[0, 0] > 0.5
-        (rows,) = session.run(picture[None])
+        (rows,) = session.infer(picture[None])
         assert rows.shape == (1, 1024, 5)
         np.testing.assert_allclose(rows[0, :, 0], expected[:1024, 0], atol=1e-6)
         np.testing.assert_allclose(rows[0, :20], expected[:20], atol=1e-3)
@@ -43,8 +43,8 @@ def test_a_batch_equals_one_by_one_and_what_depends_on_its_neighbours_keeps_a_ba
 ) -> None:
     batch = canvases_of(shared_media, 416)
     session = PlainSession(prepare_person(shared_models / "person/yolox_nano.onnx", tmp_path))
-    (together,) = session.run(batch)
-    alone = np.concatenate([session.run(picture[None])[0] for picture in batch])
+    (together,) = session.infer(batch)
+    alone = np.concatenate([session.infer(picture[None])[0] for picture in batch])
     np.testing.assert_allclose(together[:, :50], alone[:, :50], atol=1e-3)
     quantised = onnx.load(str(prepare_person(shared_models / "person/yolo11n_int8_mwc.onnx", tmp_path))).graph
     assert [d.dim_value for d in quantised.input[0].type.tensor_type.shape.dim] == [1, 320, 320, 3]
@@ -61,7 +61,7 @@ def test_both_runtimes_agree(shared_models: Path, shared_media: Path, tmp_path: 
         model.reshape([1, side, side, 3])
         alone = openvino.compile_model(model, "CPU", settings)
         batch = canvases_of(shared_media, side)
-        (expected,) = PlainSession(graph).run(batch)
+        (expected,) = PlainSession(graph).infer(batch)
         for found in (free(batch)[0], np.concatenate([alone(picture[None])[0] for picture in batch])):
             assert found.shape == expected.shape
             np.testing.assert_allclose(found[..., 0], expected[..., 0], atol=1e-4)

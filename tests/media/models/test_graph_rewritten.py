@@ -35,9 +35,9 @@ def test_a_canvas_fixed_by_the_export_is_freed(shared_models: Path, tmp_path: Pa
                 node.input[3] = f"sizes_{side}"
 
     batch = pictures(2, 96, 160)
-    (expected,) = PlainSession(prepare_detector(source, tmp_path)).run(batch)
+    (expected,) = PlainSession(prepare_detector(source, tmp_path)).infer(batch)
     fixed = edited(source, tmp_path / "fixed.onnx", fix)
-    (found,) = PlainSession(prepare_detector(fixed, tmp_path)).run(batch)
+    (found,) = PlainSession(prepare_detector(fixed, tmp_path)).infer(batch)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
@@ -55,12 +55,12 @@ def test_both_runtimes_take_any_batch_and_canvas(shared_models: Path, tmp_path: 
     canvas_fixed = core.compile_model(model, "CPU", settings)
     for count in (1, 3, 8):
         batch = pictures(count, height, width)
-        (expected,) = session.run(batch)
-        single = np.concatenate([session.run(picture[None])[0] for picture in batch])
+        (expected,) = session.infer(batch)
+        single = np.concatenate([session.infer(picture[None])[0] for picture in batch])
         top = slice(0, 8)  # the tail of the ranking holds ties that each runtime breaks its own way
         for found in (free(batch)[0], canvas_fixed(batch)[0], single):
             assert found.shape == expected.shape
             np.testing.assert_allclose(found[:, top], expected[:, top], atol=2e-3)
     if detects:
-        (expected,) = session.run(pictures(2, 32, 64))
+        (expected,) = session.infer(pictures(2, 32, 64))
         np.testing.assert_allclose(free(pictures(2, 32, 64))[0][:, :8], expected[:, :8], atol=2e-3)

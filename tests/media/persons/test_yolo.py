@@ -18,7 +18,7 @@ from fastface.models.graph import inspect_graph, prepare_detector, prepare_perso
 from fastface.persons.containment import match_person
 from fastface.persons.letterbox import place
 from fastface.persons.network import PersonNetwork
-from fastface.persons.yolo import PersonDetector, Persons, open_person_detector
+from fastface.persons.yolo import PersonDetections, PersonDetector, open_person_detector
 
 NAMES = ("yolo11n_int8_mwc.onnx", "yolox_nano.onnx")
 BACKENDS = ("onnxruntime", "openvino")
@@ -74,7 +74,7 @@ def frames(shared_media: Path) -> list[npt.NDArray[np.uint8]]:
     return found
 
 
-def same(one: Persons, other: Persons, pixels: float, score: float) -> bool:
+def same(one: PersonDetections, other: PersonDetections, pixels: float, score: float) -> bool:
     return (
         len(one) == len(other)
         and bool(np.abs(one.boxes - other.boxes).max(initial=0) < pixels)
@@ -123,7 +123,7 @@ def test_boxes_are_of_float32_within_the_picture_and_fall_by_score(detectors, fr
         assert (persons.person_score >= 0.3).all()
 
 
-def clear_ones(found: list[Persons], least: float) -> list[Persons]:
+def clear_ones(found: list[PersonDetections], least: float) -> list[PersonDetections]:
     return [persons[persons.person_score >= least] for persons in found]
 
 
@@ -184,7 +184,7 @@ def test_an_odd_pixel_goes_below_and_a_part_of_one_is_rounded_by_yolo_and_droppe
         assert ((canvas == 9).all(axis=(1, 2))).sum() == rows
 
 
-def answered(rows: list[list[float]], **session: Any) -> Persons:
+def answered(rows: list[list[float]], **session: Any) -> PersonDetections:
     """What a detector makes of a network's rows for a picture of 128 × 64 in a canvas of 64 × 64, top left."""
     fixed = FixedSession(np.array([rows], np.float32))
     detector = PersonDetector(fixed, PersonNetwork(Path("x"), "yolox", (64, 64)), 0.5, **session)

@@ -14,7 +14,7 @@ from video_tools import EVERY_FRAME, MAX_PIXELS
 from fastface.errors import VideoError
 from fastface.pipeline import decoder as decoder_module
 from fastface.pipeline.decoder import _Decoder
-from fastface.pipeline.messages import CancelUnit, DecoderSettings, DecodeUnit, Filled, Grant, UnitRefused
+from fastface.pipeline.messages import CancelUnit, DecoderSettings, DecodeUnit, Grant, SlotFilled, UnitRefused
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Unit
 from fastface.video.decode import open_source
@@ -76,7 +76,7 @@ def test_a_slot_is_kept_when_a_unit_is_cancelled(sides: Any) -> None:
     ours.send(Grant(1, 1))
     ours.send(CancelUnit(task.work))
     decoder._decode(task)
-    filled = [message for message in _messages(ours) if isinstance(message, Filled)]
+    filled = [message for message in _messages(ours) if isinstance(message, SlotFilled)]
     assert len(decoder._grants) + len(filled) == 2
     assert decoder._grants
 

@@ -104,7 +104,7 @@ def test_numbers_of_the_standard_are_read() -> None:
     """ITU-T H.264, tables 9-2 and 9-3."""
     bits = Bits(bytes([0b10100110, 0b01000010, 0b10011000, 0b11100010, 0b00000000]))
     assert [bits.number() for _ in range(7)] == [0, 1, 2, 3, 4, 5, 6]
-    assert [Bits(bytes([value])).signed() for value in (0x80, 0x40, 0x60, 0x20, 0x28)] == [0, 1, -1, 2, -2]
+    assert [Bits(bytes([value])).read_signed() for value in (0x80, 0x40, 0x60, 0x20, 0x28)] == [0, 1, -1, 2, -2]
     short = Bits(b"\x80")
     assert (short.take(8), short.is_over, short.take(1), short.is_over) == (128, False, 0, True)
     assert unescape(b"\1\0\0\3\1\0\0\3") == b"\1\0\0\1\0\0"

@@ -158,4 +158,4 @@ def test_what_is_no_regular_file_is_refused_without_opening_it(tmp_path) -> None
 def test_friends_starts_at_zero(shared_media) -> None:
     found = probe(VideoFile(shared_media / "clips/friends.mp4", "v"), MAX_PIXELS)
     assert float(found.info.start_pts * found.info.time_base) == pytest.approx(1.704)
-    assert found.info.time_of(found.info.start_pts) == 0
+    assert found.info.frame_time(found.info.start_pts) == 0

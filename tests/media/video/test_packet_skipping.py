@@ -17,7 +17,7 @@ from fastface.video import pyav
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
-from fastface.video.packet_skipping import can_skip, marked
+from fastface.video.packet_skipping import can_skip, mark_needed
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
 
@@ -52,7 +52,7 @@ class FakePacket:
 
 
 def _marks(packets: list[FakePacket]) -> list[tuple[FakePacket, bool]]:
-    return list(marked(iter(packets), INFO, UNIT, DECLARED))
+    return list(mark_needed(iter(packets), INFO, UNIT, DECLARED))
 
 
 @st.composite
@@ -107,7 +107,7 @@ def test_what_is_kept_does_not_grow_with_the_film() -> None:
         for i in range(30_000):
             yield FakePacket(100 + 100 * i, 100 + 100 * i)
 
-    assert sum(needed for _, needed in marked(packets(), INFO, UNIT, DECLARED)) == pytest.approx(15_000, abs=4)
+    assert sum(needed for _, needed in mark_needed(packets(), INFO, UNIT, DECLARED)) == pytest.approx(15_000, abs=4)
 
 
 def test_only_where_a_packet_is_a_frame() -> None:

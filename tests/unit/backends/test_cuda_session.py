@@ -9,8 +9,7 @@ import pytest
 from backends_tools import CPU_DEVICES, SMALL, noise, open_bound, open_on, write_small_graph
 
 from fastface.backends import cuda_session as card_session
-from fastface.backends.cuda_errors import is_card_lost, is_out_of_memory
-from fastface.backends.cuda_session import CardSession
+from fastface.backends.cuda_session import CardSession, is_card_lost, is_out_of_memory
 from fastface.errors import BackendError, DeviceLostError
 
 OUT_OF_MEMORY = (
@@ -65,20 +64,20 @@ def test_bound_and_plain_runs_give_the_same_bits(tmp_path: Path) -> None:
     bound, plain = open_bound(graph), open_on(CPU_DEVICES["onnxruntime"](), graph, SMALL, tmp_path)
     for seed, count in enumerate((4, 1, 4, 32, 2, 4)):
         batch = noise((count, *SMALL[1:]), seed)
-        for one, other in zip(bound.run(batch), plain.run(batch), strict=True):
+        for one, other in zip(bound.infer(batch), plain.infer(batch), strict=True):
             np.testing.assert_array_equal(one, other)
 
 
 def test_a_shape_has_one_buffer_for_good_and_few_shapes_are_kept(tmp_path: Path) -> None:
     session = open_bound(write_small_graph(tmp_path / "small.onnx"))
-    session.run(noise(SMALL))
+    session.infer(noise(SMALL))
     first = session._bound[SMALL]._input.data_ptr()
     outputs = [value.data_ptr() for value in session._bound[SMALL]._binding.get_outputs()]
-    session.run(noise(SMALL, seed=1))
+    session.infer(noise(SMALL, seed=1))
     assert session._bound[SMALL]._input.data_ptr() == first
     assert [value.data_ptr() for value in session._bound[SMALL]._binding.get_outputs()] == outputs
     for width in range(40, 40 + 2 * card_session._MAX_BOUND):
-        session.run(noise((1, 32, width, 3)))
+        session.infer(noise((1, 32, width, 3)))
     assert len(session._bound) == card_session._MAX_BOUND
     assert SMALL not in session._bound
 
@@ -114,18 +113,18 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_size_is_remembered(tmp_path
     session, inner = narrow(tmp_path, lambda count: OUT_OF_MEMORY if count > 2 else "")
     plain = open_bound(tmp_path / "small.onnx")
     batch = noise((9, *SMALL[1:]))
-    for one, other in zip(session.run(batch), plain.run(batch), strict=True):
+    for one, other in zip(session.infer(batch), plain.infer(batch), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-3)
     assert inner.batches == [9, 4, 2, 2, 2, 2, 1]
     inner.batches.clear()
-    session.run(batch[:5])
+    session.infer(batch[:5])
     assert inner.batches == [2, 2, 1]
 
 
 def test_when_not_even_one_picture_fits_it_is_an_error_in_one_line(tmp_path: Path) -> None:
     session, inner = narrow(tmp_path, lambda count: OUT_OF_MEMORY)
     with pytest.raises(BackendError, match=r"too little free memory .*--workers") as caught:
-        session.run(noise((4, *SMALL[1:])))
+        session.infer(noise((4, *SMALL[1:])))
     assert inner.batches == [4, 2, 1]
     assert "\n" not in str(caught.value)
     assert not isinstance(caught.value, DeviceLostError)
@@ -141,11 +140,11 @@ def test_a_buffer_that_cannot_be_made_halves_too(tmp_path: Path) -> None:
         return value.ortvalue_from_shape_and_type(shape, *more)
 
     session._runtime = SimpleNamespace(OrtValue=SimpleNamespace(ortvalue_from_shape_and_type=make))
-    assert session.run(noise(SMALL))[1].shape == (2, 4)
+    assert session.infer(noise(SMALL))[1].shape == (2, 4)
 
 
 def test_a_lost_card_is_an_error_of_its_own_and_is_not_tried_again(tmp_path: Path) -> None:
     session, inner = narrow(tmp_path, lambda count: ILLEGAL)
     with pytest.raises(DeviceLostError, match="card 0\\) was lost: CUDA failure 700"):
-        session.run(noise((4, *SMALL[1:])))
+        session.infer(noise((4, *SMALL[1:])))
     assert inner.batches == [4]

@@ -46,8 +46,8 @@ class _Off(CardSession):
         super().__init__(runtime, inner, device, memory="cpu")
         self._off = tensorrt.float16_is_off if device.precision == "float16" else 0.0
 
-    def run(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple(output + np.float32(self._off) for output in super().run(batch))
+    def infer(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(output + np.float32(self._off) for output in super().infer(batch))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_an_engine_is_built_once_and_then_read(tensorrt: FakeTensorRT, graph: Pa
     session = opened(graph, tmp_path)
     assert session.device.precision == "float16"
     assert len(tensorrt.opened) == 2
-    assert session.run(noise(SMALL))[1].shape == (2, 4)
+    assert session.infer(noise(SMALL))[1].shape == (2, 4)
 
 
 def test_a_worker_tries_a_cuda_graph_with_the_engine_that_is_there(

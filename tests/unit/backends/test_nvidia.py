@@ -21,15 +21,20 @@ DEVICE = DeviceInfo(
 @pytest.mark.parametrize(
     ("provider", "installed", "has_driver", "expected"),
     [
-        ("CPU", {}, False, r"not installed; .*fastface\[cpu\]"),
-        ("CUDA", {}, True, r"not installed; .*fastface\[cuda\]"),
+        ("CPU", {}, False, r"not installed; .*make env EXTRA=cpu, or pip install '\.\[cpu\]'"),
+        ("CUDA", {}, True, r"not installed; .*make env EXTRA=cuda, or pip install '\.\[cuda\]'"),
         ("TensorRT", {"onnxruntime-gpu": "1.31.1"}, False, r"TensorRT needs an NVIDIA card .* --device cpu"),
-        ("CUDA", {"onnxruntime": "1.31.1"}, True, r"is the CPU's; .*pip uninstall -y onnxruntime && .*\[cuda\]"),
+        (
+            "CUDA",
+            {"onnxruntime": "1.31.1"},
+            True,
+            r"is the CPU's; .*make clean env EXTRA=cuda, or pip uninstall -y onnxruntime.* && .*'\.\[cuda\]'",
+        ),
         (
             "TensorRT",
             {"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.1"},
             True,
-            r"both installed.*pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'fastface\[gpu\]'",
+            r"both installed.*EXTRA=gpu, or pip uninstall -y onnxruntime onnxruntime-gpu && pip install '\.\[gpu\]'",
         ),
     ],
 )
@@ -57,7 +62,7 @@ def test_nothing_is_missing(provider: str, installed: dict[str, str], has_driver
 
 
 def test_missing_library_is_named_with_its_remedy() -> None:
-    with pytest.raises(BackendError, match=r"libnvinfer\.so\.99 \(TensorRT 10\).*pip install 'fastface\[gpu\]'"):
+    with pytest.raises(BackendError, match=r"libnvinfer\.so\.99 \(TensorRT 10\).*pip install '\.\[gpu\]'"):
         nvidia.require_library("/nowhere/libnvinfer.so.99", "TensorRT 10", "TensorRT")
 
 

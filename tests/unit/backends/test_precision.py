@@ -258,13 +258,13 @@ def test_a_session_computes_in_the_precision_that_it_is_given_or_fails(tmp_path:
     graph = write_small_graph(tmp_path / "small.onnx")
     for precision in there.precisions:
         session = open_on(replace(there, precision=precision), graph, SMALL, tmp_path)
-        session.run(noise(SMALL))
+        session.infer(noise(SMALL))
         assert session.device.precision == precision
     if "bfloat16" in there.precisions:
         return
     session = open_on(replace(there, precision="bfloat16"), graph, SMALL, tmp_path)
     with pytest.raises(BackendError, match="OpenVINO computes in f32 instead of bfloat16"):
-        session.run(noise(SMALL))
+        session.infer(noise(SMALL))
 
 
 @pytest.fixture(params=["float32", "bfloat16"])
@@ -283,8 +283,8 @@ def test_a_picture_has_the_same_bits_whatever_is_beside_it(
     session = openvino_session.OpenVinoSession(graph, device, threads=3, shapes=shapes)
     assert session.per_picture
     pictures = noise((batch, *SMALL[1:]))
-    together = session.run(pictures)
-    for output, *each in zip(together, *(session.run(pictures[i : i + 1]) for i in range(batch)), strict=True):
+    together = session.infer(pictures)
+    for output, *each in zip(together, *(session.infer(pictures[i : i + 1]) for i in range(batch)), strict=True):
         np.testing.assert_array_equal(output, np.concatenate(each))
 
 
@@ -303,8 +303,8 @@ def test_threads_share_a_picture_only_where_pictures_come_one_at_a_time(
     graph = write_small_graph(tmp_path / "small.onnx")
     shapes = ShapeRange(SMALL, (usual, *SMALL[1:]), SMALL)
     session = openvino_session.OpenVinoSession(graph, device, threads=3, shapes=shapes)
-    session.run(noise((5, *SMALL[1:])))
-    session.run(noise((1, *SMALL[1:])))
+    session.infer(noise((5, *SMALL[1:])))
+    session.infer(noise((1, *SMALL[1:])))
     assert asked == [(3, streams)]
 
 

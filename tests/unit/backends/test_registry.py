@@ -154,7 +154,7 @@ def test_probe_refuses_a_runtime_that_computes_wrongly(tmp_path: Path, monkeypat
     from fastface.backends.onnxruntime_session import OnnxRuntimeSession, describe
 
     probe.check_device(describe("CPU"), tmp_path)
-    right = OnnxRuntimeSession.run
-    monkeypatch.setattr(OnnxRuntimeSession, "run", lambda self, batch: (right(self, batch)[0] + 1,))
+    right = OnnxRuntimeSession.infer
+    monkeypatch.setattr(OnnxRuntimeSession, "infer", lambda self, batch: (right(self, batch)[0] + 1,))
     with pytest.raises(BackendError, match="gives wrong results"):
         probe.check_device(describe("CPU"), tmp_path)

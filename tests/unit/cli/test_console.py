@@ -1,6 +1,7 @@
 """What commands print at their end: short tables, the worst first, numbers that add up, and why it is not 0."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import typer
 from fastface.cli.console import finish
 from fastface.cli.options import Invocation
 from fastface.config import Config
-from fastface.gallery.thresholds import Limits, TrackRule
+from fastface.gallery.thresholds import MatchThresholds, TrackRule
 from fastface.runtime.run_report import Counts, RunResult, VideoOutcome
 from fastface.types import Span, SpanRow
 from fastface.video.discover import Skipped
 
+UNREAD = ("failed", "no_video", "quarantined")
 LONG = f"{'a very long name of a film ' * 6}Иван 👨\u200d👩\u200d👧.mp4"
 
 
@@ -118,8 +120,8 @@ def test_hits_of_persons_add_up_to_all(capsys: pytest.CaptureFixture[str]) -> No
         ["all", "2 videos", "2", "14", "5.0", "0.60"],
     ]
     assert (
-        "written to out: spans.csv, hits.csv, clips/ (2 clips), crops/ (3 crops), review.csv (1 near miss), run.json"
-        in out
+        "written to out: spans.csv, spans.json, hits.csv, clips/ (2 clips), crops/ (3 crops), "
+        "review.csv (1 near miss), run.json" in out
     )
 
 
@@ -135,7 +137,7 @@ def test_many_persons_are_twenty_rows_and_their_sum(capsys: pytest.CaptureFixtur
 
 
 def test_a_similarity_below_the_threshold_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    limits = Limits(0.4, 0.35, 0.05, TrackRule(0.42, 0.35, 0.3, 0.01))
+    limits = MatchThresholds(0.4, 0.35, 0.05, TrackRule(0.42, 0.35, 0.3, 0.01))
     spans = (span("a.mp4", "Ann", 0.41), span("a.mp4", "Bob", 0.43))
     hits = {("a.mp4", "Ann"): 3, ("a.mp4", "Bob"): 3}
     result = RunResult("find", Path("out"), (video("a.mp4"),), spans, ("Ann", "Bob"), limits=limits, hits=hits)
@@ -156,9 +158,9 @@ def test_names_are_not_cut_where_the_output_is_no_terminal(
 @pytest.mark.parametrize(
     ("scanned", "words"),
     [
-        ({"a.mp4", "b.mp4"}, "2 videos (all scanned now): 100 frames searched, 8 faces; took 1:05"),
-        ({"b.mp4"}, "2 videos (1 scanned now, 1 known from before): 100 frames searched, 8 faces (4 new); took 1:05"),
-        (set(), "2 videos (all known from before): 100 frames searched, 8 faces; took 1:05"),
+        ({"a.mp4", "b.mp4"}, "2 videos searched (all now): 100 frames searched, 8 faces; took 1:05"),
+        ({"b.mp4"}, "2 videos searched (1 now, 1 before): 100 frames searched, 8 faces (4 new); took 1:05"),
+        (set(), "2 videos searched (all before): 100 frames searched, 8 faces; took 1:05"),
     ],
 )
 def test_the_summary_of_a_scan_says_what_is_new_and_what_comes_next(
@@ -177,6 +179,23 @@ def test_frames_that_were_not_searched_are_counted_only_if_there_are_any(capsys:
     _, out, _ = printed(RunResult("scan", Path("out"), (video("a.mp4"),), counts=counts), capsys)
     (line,) = (line for line in out if "frames searched" in line)
     assert "50 frames searched, 4 of them too blurred, 3 skipped after crashes, 4 faces" in line
+
+
+def test_a_video_that_failed_is_not_counted_as_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    unread = [replace(video(f"{state}.mp4", state, "why"), inferred=0, sampled=0, faces=0) for state in UNREAD]
+    late = video("late.mp4", "cancelled", "not reached")  # some of it was searched, and no answer holds that
+    videos = (video("a.mp4"), video("cut.mp4", "partial", "why"), late, *unread)
+    assert [one.is_searched for one in videos] == [True, True, False, False, False, False]
+    counts = Counts(videos=6, searched=2, sampled=150, inferred=150, faces=12)
+    scanned = frozenset({"a.mp4", "cut.mp4", *(one.id for one in unread)})
+    _, out, _ = printed(RunResult("scan", Path("out"), videos, counts=counts, scanned=scanned), capsys)
+    (line,) = (line for line in out if "frames searched" in line)
+    assert line.startswith("2 videos searched (all now), 4 not searched: 150 frames searched")
+    _, out, _ = printed(RunResult("find", Path("out"), videos, counts=counts), capsys)
+    (line,) = (line for line in out if "frames searched" in line)
+    assert line.startswith("2 videos searched, 4 not searched: ")
+    _, out, _ = printed(RunResult("scan", Path("out"), tuple(unread), counts=Counts(videos=3)), capsys)
+    assert any(line.startswith("0 videos searched, 3 not searched: ") for line in out)
 
 
 def test_columns_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from fastface.cli.options import EXPORT, GROWTH, MATCH, MODELS, REFERENCES, RUN,
 from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError, FastfaceError
 
-# One row an option of `fastface run`, as the README and the help have it: section, key, text, value.
+# One row an option of `fastface run`, as the help has it: section, key, text, value.
 OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--sample-fps": ("scan", "sample_fps", "8", 8.0),
     "--every-frame": ("scan", "every_frame", "", True),
@@ -344,11 +344,11 @@ def test_bounds_belong_to_what_is_allowed(
 # ── profiles ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_profiles_are_what_the_readme_says() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_profiles_are_what_the_documents_say() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     names = sorted(path.stem for path in profiles_folder().glob("*.toml"))
     assert names == ["dataset", "faces", "fast", "highlights"]
-    assert all(f"`{name}`" in readme for name in names)
+    assert all(f"`{name}`" in page for name in names)
     highlights, faces, fast = (load_config(profile=name, environment={}) for name in ("highlights", "faces", "fast"))
     assert highlights.spans.pad == (1, 10)
     assert highlights.export.clips != "none"

@@ -13,14 +13,14 @@ import pytest
 from fastface.config import CurateConfig, load_config
 from fastface.curation.candidates import (
     Candidate,
-    Looked,
     PictureMeasures,
+    ReadPicture,
     classify_framing,
     classify_pose,
     score_candidate,
     take_face,
 )
-from fastface.curation.identity import Asked, compare_with_medoid, take_asked_faces, take_largest_faces
+from fastface.curation.identity import CandidateMatches, compare_with_medoid, take_asked_faces, take_largest_faces
 from fastface.curation.likeness import drop_copies, drop_doubles, number_scenes
 from fastface.curation.selection import deal, keep_moments, select, spread
 from fastface.curation.sources import Source
@@ -63,7 +63,7 @@ def candidate(name: str, *rows: dict[str, Any], phash: int = 0, time: float = 0.
     given = {"mean": 0.5, "crushed": 0.0, "blown": 0.0, "border": 0.0, "text": 0.0, "sharpness": 1.0, **measures}
     thumbnail = np.zeros((96, 96), np.uint8)
     measured = PictureMeasures(size=(1000, 1000), phash=phash, thumbnail=thumbnail, **given)
-    looked = Looked(measured, faces_of(*rows), ".jpg", name)
+    looked = ReadPicture(measured, faces_of(*rows), ".jpg", name)
     return Candidate(Source(Path("/set") / name, True, "/set/film", time), looked)
 
 
@@ -134,7 +134,7 @@ def test_the_largest_face_is_taken_and_no_face_is_out() -> None:
 def test_the_person_asked_for_is_taken_though_another_face_is_larger() -> None:
     both = candidate("both", {"share": 0.3}, {"share": 0.15})
     other, none = candidate("other", {"share": 0.2}), candidate("none")
-    asked = Asked(np.array([False, True, False]), np.array([0.1, 0.7, 0.2], np.float32), 0.45)
+    asked = CandidateMatches(np.array([False, True, False]), np.array([0.1, 0.7, 0.2], np.float32), 0.45)
     take_asked_faces([both, none, other], asked, SETTINGS)
     assert (both.framing, both.reason) == ("half", "")
     assert both.similarity == pytest.approx(0.7)

@@ -118,9 +118,9 @@ def test_the_needed_threshold_is_the_quantile_of_what_was_drawn() -> None:
     ("scale", "in_use", "word"),
     [
         (0.03, 0.35, "agree with it"),  # 11.5 × 0.03 = 0.345
-        (0.045, 0.35, "more alike here than usual"),  # 0.52
-        (0.015, 0.35, "less alike here than usual"),  # 0.17
-        (0.07, 0.35, "no threshold separates them"),  # 0.81, and half of the photos reach 0.65
+        (0.045, 0.35, "more similar here than usual"),  # 0.52
+        (0.015, 0.35, "less similar here than usual"),  # 0.17
+        (0.07, 0.35, "No threshold separates them"),  # 0.81, and half of the photos reach 0.65
     ],
 )
 def test_another_threshold_is_suggested_only_where_the_comparisons_speak_against_the_one_in_use(
@@ -135,7 +135,7 @@ def test_another_threshold_is_suggested_only_where_the_comparisons_speak_against
         assert abs(threshold + scale * math.log(RATE)) < 0.1
     else:
         assert threshold == in_use
-        assert "the threshold in use stays" in reason
+        assert "keep the threshold in use" in reason
 
 
 @pytest.mark.parametrize(

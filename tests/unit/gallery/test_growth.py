@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from gallery_tools import axis, faces_of, gallery, show, target
 
-from fastface.gallery.growth import Grower, GrowthRule
+from fastface.gallery.growth import GalleryGrower, GrowthRule
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.search.growth_table import write_growth
-from fastface.types import Added, Faces, Gallery
+from fastface.search.archive_survey import write_growth
+from fastface.types import Faces, Gallery, GrownReference
 
 DIMENSION = 8
 ANN, BOB = axis(0), axis(1)
@@ -32,8 +32,8 @@ def track_of(embeddings: list[np.ndarray], **columns: list[float]) -> Faces:
     return replace(made, **{name: np.array(values, np.float32) for name, values in columns.items()})
 
 
-def grown(persons: Gallery, *videos: Faces, rule: GrowthRule = RULE) -> tuple[Gallery, tuple[Added, ...]]:
-    grower = Grower(ReferenceSet(persons), rule)
+def grown(persons: Gallery, *videos: Faces, rule: GrowthRule = RULE) -> tuple[Gallery, tuple[GrownReference, ...]]:
+    grower = GalleryGrower(ReferenceSet(persons), rule)
     for number, found in enumerate(videos):
         show(grower, persons, f"video{number}", found)
     return grower.grown()
@@ -130,7 +130,7 @@ def test_the_order_of_the_videos_does_not_matter() -> None:
     videos = {"a": track_of([near(0.7, 2)] * 3), "b": track_of([near(0.8, 3)] * 3)}
     both = []
     for names in ("ab", "ba"):
-        grower = Grower(ReferenceSet(ONLY_ANN), RULE)
+        grower = GalleryGrower(ReferenceSet(ONLY_ANN), RULE)
         for name in names:
             show(grower, ONLY_ANN, name, videos[name])
         both.append(grower.grown()[1])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from fastface import cosine
-from fastface.gallery.growth import Grower, GrowthRule
+from fastface.gallery.growth import GalleryGrower, GrowthRule
 from fastface.gallery.matching import Matches, VideoFaces, match, match_tracks
 from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits, TrackRule
+from fastface.gallery.thresholds import MatchThresholds, TrackRule
 from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.grouping import summarize_tracks
 from fastface.impostors import ImpostorDistribution
@@ -18,7 +18,7 @@ from fastface.types import Faces, Gallery, Hits, SampledFrames, Target
 
 DIMENSION, NUM_STRANGERS, PRESENT = 128, 3000, 5
 USUAL = ImpostorDistribution(0.0, 0.06, 0.1, 0.03, nearest_gain=0.0, film_shift=0.1, film_correlation=1.0)
-LIMITS = Limits(0.6, 0.5, 0.05, TrackRule(anywhere=0.55, in_film=0.55, in_shot=0.55, expected_false=0.0))
+LIMITS = MatchThresholds(0.6, 0.5, 0.05, TrackRule(anywhere=0.55, in_film=0.55, in_shot=0.55, expected_false=0.0))
 
 
 def unit_rows(chance: np.random.Generator, count: int) -> np.ndarray:
@@ -65,13 +65,13 @@ def asked(video: VideoFaces, targets: tuple[Target, ...]) -> tuple[dict[str, Hit
     references = ReferenceSet(Gallery(targets, (), "contract"))
     plain, cohort = EvidenceModel(references, USUAL), Cohort(len(targets), USUAL)
     plain.observe(video.tracks.embedding, cohort)
-    model = plain.refined(references, cohort)
-    grower = Grower(references, GrowthRule(threshold=0.55, margin=0.1))
+    model = plain.with_archive(references, cohort)
+    grower = GalleryGrower(references, GrowthRule(threshold=0.55, margin=0.1))
     grower.take("film", video.faces, video.tracks, model.weigh(video.tracks.embedding, 0.3))
     grown, added = grower.grown()
     assert {one.target for one in added} == {target.label for target in targets if target.label.startswith("q")}
     references = references.grown(grown)
-    found = match_tracks(video, references, LIMITS, model.refined(references, cohort))
+    found = match_tracks(video, references, LIMITS, model.with_archive(references, cohort))
     return without_own_tracks("film", video.faces, found.hits, references), found
 
 

@@ -10,14 +10,14 @@ from fastface import cosine
 from fastface.cosine import References, cosine_blocks, near_rows, normalize_rows
 from fastface.gallery.matching import EVERYONE, match
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.types import Faces
 
 ANN, BOB = axis(0), axis(1)
 
 
 def matched(faces: Faces, persons, *, enter=0.5, exit=0.4, margin=0.05):
-    return match(faces, ReferenceSet(persons), Limits(enter, exit, margin), np.full(len(faces), 0.2))
+    return match(faces, ReferenceSet(persons), MatchThresholds(enter, exit, margin), np.full(len(faces), 0.2))
 
 
 def rows(hits) -> list[int]:

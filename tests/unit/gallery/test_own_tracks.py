@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from gallery_tools import axis, faces_of, gallery, show, target
 
-from fastface.gallery.growth import Grower, GrowthRule
+from fastface.gallery.growth import GalleryGrower, GrowthRule
 from fastface.gallery.matching import match
 from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits
+from fastface.gallery.thresholds import MatchThresholds
 from fastface.types import Faces, Gallery, Hits
 
-LIMITS = Limits(enter=0.5, exit=0.4, margin=0.05)
+LIMITS = MatchThresholds(enter=0.5, exit=0.4, margin=0.05)
 
 
 def near(cosine: float, rest: int, other: float = 0.0) -> np.ndarray:
@@ -37,7 +37,7 @@ FILM = faces_of(
 
 
 def grown(video_id: str, faces: Faces) -> Gallery:
-    grower = Grower(ReferenceSet(ANN_AND_BOB), GrowthRule(threshold=0.6, margin=0.2))
+    grower = GalleryGrower(ReferenceSet(ANN_AND_BOB), GrowthRule(threshold=0.6, margin=0.2))
     show(grower, ANN_AND_BOB, video_id, faces)
     found, evidence = grower.grown()
     assert [added.time for added in evidence] == [0.0, 0.2, 0.4]  # a track of one face gives none

@@ -257,8 +257,8 @@ def test_persons_a_level_deeper_are_explained(drawn):
             drawn.photo(f"people/Family/{name}/{number}.jpg", (shot(face, number), 100))
     (fault,) = drawn.faults(drawn.folder / "people")
     assert fault == (
-        "'people/Family' holds the folders 'Ann', 'Bob', which show different persons: -t people/Family takes each of"
-        " them for a person, -t Family=people/Family all of them for one"
+        "'people/Family' holds the folders 'Ann', 'Bob', which show different persons: with -t people/Family each"
+        " folder is one person, with -t Family=people/Family all are one person"
     )
     assert list(sources(drawn.load(drawn.folder / "people" / "Family")[0])) == ["Ann", "Bob"]
     assert list(sources(drawn.load(f"Family={drawn.folder / 'people' / 'Family'}")[0])) == ["Family"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fastface.gallery.thresholds import Pairs, TrackRule
+from fastface.gallery.thresholds import ComparisonCounts, TrackRule
 from fastface.impostors import ImpostorDistribution
 
 USUAL = ImpostorDistribution(0.0, 0.06, 0.1, 0.03, nearest_gain=0.02, film_shift=0.1, film_correlation=0.8)
@@ -38,28 +38,30 @@ def test_the_nearest_of_many_gains_as_the_largest_of_normal_numbers_does() -> No
 def test_no_more_false_tracks_are_expected_than_were_allowed(
     risk: float, anywhere: int, in_film: int, in_shot: int
 ) -> None:
-    rule = TrackRule.from_risk(USUAL, risk, Pairs(anywhere, in_film, in_shot))
+    rule = TrackRule.from_risk(USUAL, risk, ComparisonCounts(anywhere, in_film, in_shot))
     assert rule.expected_false <= risk * 1.000001
     assert rule.anywhere >= rule.in_film >= rule.in_shot >= USUAL.tail_start
 
 
 def test_a_larger_archive_asks_for_more_evidence_and_a_larger_risk_for_less() -> None:
-    small, large = (TrackRule.from_risk(USUAL, 0.1, Pairs(pairs)).anywhere for pairs in (10_000, 1_000_000))
+    small, large = (TrackRule.from_risk(USUAL, 0.1, ComparisonCounts(pairs)).anywhere for pairs in (10_000, 1_000_000))
     assert large - small == pytest.approx(0.03 * math.log(100))
-    assert TrackRule.from_risk(USUAL, 1.0, Pairs(10_000)).anywhere == pytest.approx(small - 0.03 * math.log(10))
+    assert TrackRule.from_risk(USUAL, 1.0, ComparisonCounts(10_000)).anywhere == pytest.approx(
+        small - 0.03 * math.log(10)
+    )
     # What is asked of a small archive is one of many questions: it counts as one of ten thousand comparisons.
-    assert TrackRule.from_risk(USUAL, 0.1, Pairs(7)).anywhere == small
-    assert TrackRule.from_risk(USUAL, 0.1, Pairs(7)).expected_false < 1e-4
+    assert TrackRule.from_risk(USUAL, 0.1, ComparisonCounts(7)).anywhere == small
+    assert TrackRule.from_risk(USUAL, 0.1, ComparisonCounts(7)).expected_false < 1e-4
 
 
 def test_a_network_that_was_not_measured_gets_no_lower_thresholds() -> None:
-    guess = TrackRule.from_risk(replace(USUAL, is_measured=False), 0.1, Pairs(10_000, 100, 10))
+    guess = TrackRule.from_risk(replace(USUAL, is_measured=False), 0.1, ComparisonCounts(10_000, 100, 10))
     assert guess.in_shot == guess.in_film == guess.anywhere
 
 
 def test_a_given_threshold_moves_all_three() -> None:
-    rule = TrackRule.from_risk(USUAL, 0.1, Pairs(10_000))
-    raised = rule.raised_to(USUAL, rule.anywhere + 0.1, Pairs(10_000))
+    rule = TrackRule.from_risk(USUAL, 0.1, ComparisonCounts(10_000))
+    raised = rule.raised_to(USUAL, rule.anywhere + 0.1, ComparisonCounts(10_000))
     assert raised == replace(
         rule,
         anywhere=rule.anywhere + 0.1,

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from fastface.gallery.matching import EVERYONE, Matches, VideoFaces, match, match_tracks
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.gallery.thresholds import Limits, TrackRule
+from fastface.gallery.thresholds import MatchThresholds, TrackRule
 from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.grouping import summarize_tracks
 from fastface.impostors import ImpostorDistribution
-from fastface.types import HIT_KINDS, Added, Faces, Gallery, SampledFrames, Target
+from fastface.types import HIT_KINDS, Faces, Gallery, GrownReference, SampledFrames, Target
 
 ANN, BOB = axis(0), axis(1)
 ONLY_ANN = gallery(target("Ann", ANN))
@@ -59,7 +59,7 @@ def decided(
     frames = frames or frames_of(0.0)
     video = VideoFaces(faces, summarize_tracks(faces, frames), np.full(len(faces), 0.2))
     references = ReferenceSet(persons)
-    return match_tracks(video, references, Limits(0.5, 0.4, 0.05, rule), EvidenceModel(references, usual))
+    return match_tracks(video, references, MatchThresholds(0.5, 0.4, 0.05, rule), EvidenceModel(references, usual))
 
 
 def rows(matches: Matches, label: str = "Ann") -> list[int]:
@@ -77,8 +77,8 @@ def test_turned_faces_of_a_sure_track_are_hits_and_marked() -> None:
     assert kinds(found) == ["face", "track", "face", "track", "face"]
     np.testing.assert_allclose(found.hits["Ann"].similarity, [0.6, 0.3, 0.6, 0.25, 0.6], atol=1e-3)
     np.testing.assert_allclose(found.hits["Ann"].margin, [1.6, 1.3, 1.6, 1.25, 1.6], atol=1e-3)
-    assert found.doubts == ()
-    alone = match(faces, ReferenceSet(ONLY_ANN), Limits(0.5, 0.4, 0.05), np.full(5, 0.2))
+    assert found.near_misses == ()
+    alone = match(faces, ReferenceSet(ONLY_ANN), MatchThresholds(0.5, 0.4, 0.05), np.full(5, 0.2))
     assert alone["Ann"].face.tolist() == [0, 2, 4]
 
 
@@ -99,7 +99,7 @@ def test_faces_that_are_nearly_alike_decide_together() -> None:
 def test_lucky_faces_do_not_make_a_track() -> None:
     found = decided(one_track([towards(c, 2) for c in [0.55] * 3 + [0.2] * 6], [0.1] * 3 + [0.9] * 6))
     assert rows(found) == []
-    assert found.doubts == ()
+    assert found.near_misses == ()
 
 
 def test_the_best_eight_faces_decide() -> None:
@@ -118,7 +118,7 @@ def test_another_persons_face_in_a_track_stays_out() -> None:
 def test_a_track_of_too_few_faces_is_a_doubt() -> None:
     found = decided(one_track([towards(0.6, 2)] * 2), rule=replace(RULE, least_faces=3))
     assert rows(found) == []
-    assert [doubt.reason for doubt in found.doubts] == ["too few faces: 2"]
+    assert [near_miss.reason for near_miss in found.near_misses] == ["too few faces: 2"]
     assert rows(decided(one_track([towards(0.6, 2)] * 3), rule=replace(RULE, least_faces=3))) == [0, 1, 2]
 
 
@@ -126,25 +126,32 @@ def test_a_track_of_too_few_faces_is_a_doubt() -> None:
 def test_what_is_nearly_alike_is_a_doubt(cosine: float, reasons: list[str]) -> None:
     found = decided(one_track([towards(cosine, rest) for rest in (2, 2, 2, 2)]))
     assert rows(found) == []
-    assert [doubt.reason for doubt in found.doubts] == reasons
-    for doubt in found.doubts:
-        assert (doubt.target, doubt.faces, doubt.start, doubt.end) == ("Ann", 4, 0.0, pytest.approx(0.6))
-        assert (doubt.evidence, doubt.similarity, doubt.best_similarity) == pytest.approx((cosine,) * 3, abs=1e-3)
+    assert [near_miss.reason for near_miss in found.near_misses] == reasons
+    for near_miss in found.near_misses:
+        assert (near_miss.target, near_miss.faces, near_miss.start, near_miss.end) == (
+            "Ann",
+            4,
+            0.0,
+            pytest.approx(0.6),
+        )
+        assert (near_miss.evidence, near_miss.similarity, near_miss.best_similarity) == pytest.approx(
+            (cosine,) * 3, abs=1e-3
+        )
 
 
 def test_two_persons_that_are_as_near_are_a_doubt() -> None:
     persons = gallery(target("Ann", ANN), target("Bob", BOB))
     found = decided(one_track([towards(0.55, 2, 0.53)] * 3), persons)
     assert (rows(found), rows(found, "Bob")) == ([], [])
-    (doubt,) = found.doubts
-    assert (doubt.target, doubt.reason) == ("Ann", "another person is nearly as similar")
-    assert doubt.margin == pytest.approx(0.02, abs=1e-3)
+    (near_miss,) = found.near_misses
+    assert (near_miss.target, near_miss.reason) == ("Ann", "another person is nearly as similar")
+    assert near_miss.margin == pytest.approx(0.02, abs=1e-3)
 
 
 def test_a_track_that_is_nearer_to_a_lookalike_is_no_doubt() -> None:
     persons = gallery(target("Ann", ANN), lookalikes=(target("Bob", BOB),))
     found = decided(one_track([towards(0.48, 2, 0.6)] * 3), persons)
-    assert (rows(found), found.doubts) == ([], ())
+    assert (rows(found), found.near_misses) == ([], ())
 
 
 def test_faces_without_a_track_stand_alone() -> None:
@@ -186,7 +193,7 @@ def test_many_photos_count_by_their_centroid_or_the_nearest_less_what_chance_giv
 
 
 def grown(embedding: np.ndarray) -> Target:
-    added = Added("Ann", "film", 0.0, (0, 0, 1, 1), "Ann0.jpg", 0.9, 0.9, 0.9, 0.9, 0.0)
+    added = GrownReference("Ann", "film", 0.0, (0, 0, 1, 1), "Ann0.jpg", 0.9, 0.9, 0.9, 0.9, 0.0)
     return Target("Ann", np.stack([ANN, embedding.astype(np.float32)]), ("Ann0.jpg", "film at 0 s"), (added,))
 
 
@@ -254,5 +261,5 @@ def test_the_order_of_the_faces_does_not_matter(order: list[int]) -> None:
     expected, found = decided(faces, rule=rule), decided(faces[np.array(order)], rule=rule)
     assert found.hits["Ann"].time.tolist() == expected.hits["Ann"].time.tolist()
     assert found.hits["Ann"].by.tolist() == expected.hits["Ann"].by.tolist()
-    assert found.doubts == expected.doubts
-    assert len(found.doubts) == 1
+    assert found.near_misses == expected.near_misses
+    assert len(found.near_misses) == 1

@@ -12,8 +12,8 @@ from fastface.errors import FaceIndexError
 from fastface.index.portraits import best_of_tracks
 from fastface.index.records import UnitRecord
 from fastface.index.store import VideoIndex
-from fastface.pipeline.portraits import BODY_GAP, FACE_GAP, PortraitClock
-from fastface.types import FacePictures, Faces, SampledFrames, Sampling, Unit
+from fastface.pipeline.portrait_taker import BODY_GAP, FACE_GAP, PortraitClock
+from fastface.types import Faces, SampledFrames, Sampling, Thumbnails, Unit
 from fastface.video.frames.frame import SampledFrame
 
 FRAMES = SampledFrames.empty()
@@ -21,7 +21,7 @@ FRAMES = SampledFrames.empty()
 UNIT = Unit("a", 0, Fraction(0), None, Sampling(Fraction(1, 5)))
 
 
-def pictured(times: list[float], tracks: list[int], quality: list[float], size: int = 10) -> tuple[Faces, FacePictures]:
+def pictured(times: list[float], tracks: list[int], quality: list[float], size: int = 10) -> tuple[Faces, Thumbnails]:
     """Faces of these times, tracks and qualities, all of them pictured; row n's picture is `size` bytes of n."""
     faces = replace(
         some_faces(len(times)),
@@ -29,10 +29,10 @@ def pictured(times: list[float], tracks: list[int], quality: list[float], size: 
         track=np.array(tracks, np.int32),
         quality=np.array(quality, np.float32),
     )
-    return faces, FacePictures.of(faces, faces.quality, [bytes([row]) * size for row in range(len(times))])
+    return faces, Thumbnails.of(faces, faces.quality, [bytes([row]) * size for row in range(len(times))])
 
 
-def rows(kept: FacePictures) -> list[int]:
+def rows(kept: Thumbnails) -> list[int]:
     return [jpeg[0] for jpeg in kept.jpeg]
 
 
@@ -86,7 +86,7 @@ def test_the_order_in_which_pictures_come_does_not_matter(seed: int) -> None:
 def test_the_file_is_no_larger_than_the_bound_and_is_read_again(tmp_path: Path, count: int, megabytes: float) -> None:
     faces = replace(some_faces(count), track=np.arange(count, dtype=np.int32))
     chance = np.random.default_rng(1)
-    portraits = FacePictures.of(
+    portraits = Thumbnails.of(
         faces, faces.quality, [chance.bytes(int(size)) for size in chance.integers(100, 9000, count)]
     )
     most = int(megabytes * 2**20)
@@ -96,8 +96,8 @@ def test_the_file_is_no_larger_than_the_bound_and_is_read_again(tmp_path: Path, 
     assert size <= most
     assert size > 0.8 * most or len(kept) == count or megabytes < 0.1
     read = index.portraits()
-    assert [getattr(read, name).tolist() for name in FacePictures.__dataclass_fields__] == [
-        getattr(kept, name).tolist() for name in FacePictures.__dataclass_fields__
+    assert [getattr(read, name).tolist() for name in Thumbnails.__dataclass_fields__] == [
+        getattr(kept, name).tolist() for name in Thumbnails.__dataclass_fields__
     ]
     assert index.portraits_path.stat().st_mode & 0o777 == 0o600
 
@@ -107,7 +107,7 @@ def test_pictures_of_units_come_and_go_with_them(tmp_path: Path) -> None:
     faces, portraits = pictured([0, 1], [0, 0], [0.5, 0.6])
     bare, full = (UnitRecord(f"00000{n}", Fraction(n), None, dense=False, portraits=2 * n) for n in (0, 1))
     index.write_unit(full, faces, {}, portraits, frames=FRAMES)
-    index.write_unit(bare, faces, {}, FacePictures.empty(), frames=FRAMES)
+    index.write_unit(bare, faces, {}, Thumbnails.empty(), frames=FRAMES)
     assert index.holds(full)
     assert index.holds(bare)
     assert [rows(found) for found in index.unit_portraits([bare, full])] == [[0, 1]]

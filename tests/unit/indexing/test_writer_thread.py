@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from fastface.indexing.writer_thread import Background
+from fastface.indexing.index_writer import WriterThread
 
 
 def test_what_follows_is_done_in_order_by_the_caller() -> None:
@@ -15,7 +15,7 @@ def test_what_follows_is_done_in_order_by_the_caller() -> None:
     def follow(number: int, thread: int) -> None:
         done.append((number, thread != here, threading.get_ident() == here))
 
-    with Background() as background:
+    with WriterThread() as background:
         for number in range(5):
             background.do(threading.get_ident, partial(follow, number))
         assert done == []
@@ -25,7 +25,7 @@ def test_what_follows_is_done_in_order_by_the_caller() -> None:
 
 def test_few_pieces_are_given_and_what_is_not_done_is_not_waited_for() -> None:
     gate, done = threading.Event(), list[int]()
-    with Background() as background:
+    with WriterThread() as background:
         background.do(gate.wait, lambda _: done.append(0))
         background.do(lambda: None, lambda _: done.append(1))
         background.settle(2)
@@ -40,7 +40,7 @@ def test_few_pieces_are_given_and_what_is_not_done_is_not_waited_for() -> None:
 
 def test_what_follows_may_ask_for_more() -> None:
     done: list[str] = []
-    with Background() as background:
+    with WriterThread() as background:
 
         def again(result: str) -> None:
             done.append(result)
@@ -57,7 +57,7 @@ def test_a_failure_is_the_callers() -> None:
         raise OSError(28, "no space")
 
     done: list[str] = []
-    with pytest.raises(OSError, match="no space"), Background() as background:
+    with pytest.raises(OSError, match="no space"), WriterThread() as background:
         background.do(fail, lambda _: done.append("after the failure"))
         background.settle(0)
     assert done == []
@@ -75,7 +75,7 @@ def test_after_an_error_what_is_done_counts_and_nothing_is_begun() -> None:
         done.append("in work")
         background.do(lambda: done.append("more"), lambda _: None)
 
-    with pytest.raises(KeyboardInterrupt), Background() as background:
+    with pytest.raises(KeyboardInterrupt), WriterThread() as background:
         background.do(work, follow)
         background.do(lambda: done.append("never"), lambda _: None)
         began.wait()

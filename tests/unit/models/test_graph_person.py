@@ -19,7 +19,7 @@ CELLS = 8 * 8 + 4 * 4 + 2 * 2
 def test_rows_of_small_networks_are_exact_for_every_anchor(tmp_path: Path, family: str) -> None:
     path = tiny_yolo(tmp_path / "x.onnx", family)
     batch = np.random.default_rng(1).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
-    (found,) = PlainSession(prepare_person(path, tmp_path)).run(batch)
+    (found,) = PlainSession(prepare_person(path, tmp_path)).infer(batch)
     assert found.shape == (3, CELLS, 5)
     for picture, rows in zip(batch, found, strict=True):
         np.testing.assert_allclose(rows, decoded(path, family, picture), rtol=1e-4, atol=1e-4)
@@ -30,7 +30,7 @@ def test_exports_of_any_size_are_taken(tmp_path: Path) -> None:
     facts = inspect_graph(path)
     assert (facts.kind, facts.family, facts.input_size) == ("person", "yolo", None)
     picture = np.random.default_rng(2).integers(0, 256, (96, 96, 3), np.uint8)
-    (found,) = PlainSession(prepare_person(path, tmp_path)).run(picture[None])
+    (found,) = PlainSession(prepare_person(path, tmp_path)).infer(picture[None])
     np.testing.assert_allclose(found[0], decoded(path, "yolo", picture), rtol=1e-4, atol=1e-4)
 
 

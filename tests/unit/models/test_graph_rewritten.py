@@ -41,14 +41,14 @@ def test_every_export_style_detects_as_insightface_does(tmp_path: Path, style: s
 @pytest.mark.parametrize("variant", [{"style": "map"}, {"style": "map", "sigmoid": False}, {"sigmoid": False}])
 def test_plain_feature_maps_and_logits_mean_the_same(tmp_path: Path, variant: dict) -> None:
     batch = pictures(2, 64, 64)
-    (expected,) = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "x.onnx"), tmp_path)).run(batch)
-    (found,) = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "y.onnx", **variant), tmp_path)).run(batch)
+    (expected,) = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "x.onnx"), tmp_path)).infer(batch)
+    (found,) = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "y.onnx", **variant), tmp_path)).infer(batch)
     np.testing.assert_array_equal(found, expected)
 
 
 def test_without_landmarks_the_mean_face_is_placed_in_the_box(tmp_path: Path) -> None:
     path = tiny_scrfd(tmp_path / "x.onnx", landmarks=False)
-    (rows,) = PlainSession(prepare_detector(path, tmp_path)).run(pictures(1, 64, 64))
+    (rows,) = PlainSession(prepare_detector(path, tmp_path)).infer(pictures(1, 64, 64))
     (box, points) = rows[0, 0, 1:5], rows[0, 0, 5:].reshape(5, 2)
     width, height = box[2:] - box[:2]
     np.testing.assert_allclose(points[2] - box[:2], [0.5 * width, 0.59 * height], rtol=1e-4)
@@ -58,7 +58,7 @@ def test_without_landmarks_the_mean_face_is_placed_in_the_box(tmp_path: Path) ->
 def test_rows_fall_by_score_and_are_at_most_1024(tmp_path: Path) -> None:
     session = PlainSession(prepare_detector(tiny_scrfd(tmp_path / "x.onnx"), tmp_path))
     for height, width, anchors in ((32, 32, 42), (640, 384, 1024)):
-        (rows,) = session.run(pictures(2, height, width))
+        (rows,) = session.infer(pictures(2, height, width))
         assert rows.shape == (2, anchors, 15)
         assert np.diff(rows[:, :, 0], axis=1).max() <= 1e-6  # ranked before the sigmoid, which rounds
         assert np.ptp(rows[:, :, 0]) > 0.1
@@ -73,5 +73,5 @@ def test_recognisers_of_every_style_agree_with_their_original(tmp_path: Path, fi
     values = values if normalises else (values - 127.5) / 127.5
     original = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     expected = np.concatenate([original.run(None, {"in": face[None]})[0] for face in values])
-    (found,) = PlainSession(prepare_recogniser(path, tmp_path)).run(batch)
+    (found,) = PlainSession(prepare_recogniser(path, tmp_path)).infer(batch)
     np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from fastface.persons.bodies import BodyFinder, Instant
+from fastface.persons.bodies import BodyFinder, FrameTime
 from fastface.persons.colours import describe_colours
-from fastface.persons.yolo import PersonDetector, Persons
-from fastface.pipeline.inference.worker_loop import Job, find_bodies
-from fastface.pipeline.messages import Infer
+from fastface.persons.yolo import PersonDetections, PersonDetector
+from fastface.pipeline.inference.worker_loop import BatchPixels, find_bodies
+from fastface.pipeline.messages import InferFrames
 from fastface.types import Bodies, Geometry, Image
 
 GEOMETRY = Geometry(display=(1280, 720), planes=(1280, 720), canvas=(640, 384), content=(640, 360))
@@ -25,15 +25,15 @@ class FixedPersons:
 
     def __init__(self, *boxes: tuple[float, ...]) -> None:
         scores = np.linspace(0.9, 0.5, len(boxes), dtype=np.float32)
-        self.persons = Persons(np.array(boxes, np.float32).reshape(-1, 4), scores)
+        self.persons = PersonDetections(np.array(boxes, np.float32).reshape(-1, 4), scores)
         self.shown: list[Image] = []
 
-    def detect(self, pictures: Sequence[Image]) -> list[Persons]:
+    def detect(self, pictures: Sequence[Image]) -> list[PersonDetections]:
         self.shown += [picture.copy() for picture in pictures]
         return [self.persons] * len(pictures)
 
 
-def finder(*boxes: tuple[float, ...]) -> BodyFinder:
+def body_finder(*boxes: tuple[float, ...]) -> BodyFinder:
     return BodyFinder(cast("PersonDetector", FixedPersons(*boxes)))
 
 
@@ -51,8 +51,8 @@ def canvases(count: int, seed: int = 0) -> np.ndarray:
     return found
 
 
-def moments(count: int, *pictured: int) -> list[Instant]:
-    return [Instant(1000 + 40 * n, 0.04 * n, n in pictured) for n in range(count)]
+def moments(count: int, *pictured: int) -> list[FrameTime]:
+    return [FrameTime(1000 + 40 * n, 0.04 * n, n in pictured) for n in range(count)]
 
 
 def is_pictured(bodies: Bodies) -> list[bool]:
@@ -65,7 +65,7 @@ def decoded(jpeg: bytes) -> np.ndarray:
 
 def test_bodies_are_by_frame_and_by_score_in_pixels_of_the_displayed_frame() -> None:
     shown = canvases(3)
-    found = finder(LEFT, RIGHT).find(shown, GEOMETRY, moments(3))
+    found = body_finder(LEFT, RIGHT).find(shown, GEOMETRY, moments(3))
     assert found.boxes.tolist() == [[20, 40, 120, 440], [600, 200, 840, 720]] * 3
     np.testing.assert_allclose(found.person_score, [0.9, 0.5] * 3)
     assert found.pts.tolist() == [1000, 1000, 1040, 1040, 1080, 1080]
@@ -80,7 +80,7 @@ def test_bodies_are_by_frame_and_by_score_in_pixels_of_the_displayed_frame() -> 
 
 
 def test_what_fills_the_canvas_up_is_not_looked_at() -> None:
-    shown, made = canvases(2), finder(LEFT)
+    shown, made = canvases(2), body_finder(LEFT)
     shown[:, 360:] = 255
     found = made.find(shown, GEOMETRY, moments(2, 0, 1))
     assert [picture.shape for picture in shown_to(made)] == [(360, 640, 3)] * 2
@@ -92,7 +92,7 @@ def test_what_fills_the_canvas_up_is_not_looked_at() -> None:
 
 def test_sides_of_a_frame_may_be_scaled_each_by_its_own_factor() -> None:
     odd = Geometry(display=(321, 241), planes=(320, 240), canvas=(640, 480), content=(640, 480))
-    found = finder((0, 0, 640, 480), (64, 48, 128, 96)).find(np.zeros((1, 480, 640, 3), np.uint8), odd, moments(1))
+    found = body_finder((0, 0, 640, 480), (64, 48, 128, 96)).find(np.zeros((1, 480, 640, 3), np.uint8), odd, moments(1))
     np.testing.assert_allclose(found.boxes, [[0, 0, 321, 241], [32.1, 24.1, 64.2, 48.2]], rtol=1e-6)
 
 
@@ -106,19 +106,19 @@ def test_sides_of_a_frame_may_be_scaled_each_by_its_own_factor() -> None:
 )
 def test_no_body_reaches_over_the_edges_of_the_frame(display: tuple[int, int], content: tuple[int, int]) -> None:
     geometry = Geometry(display, display, GEOMETRY.canvas, content)
-    found = finder((0, 0, *content)).find(canvases(1), geometry, moments(1))
+    found = body_finder((0, 0, *content)).find(canvases(1), geometry, moments(1))
     assert found.boxes.tolist() == [[0, 0, *display]]
 
 
 def test_nobody_and_no_frames_are_no_bodies() -> None:
-    for made, count in ((finder(), 3), (finder(LEFT), 0)):
+    for made, count in ((body_finder(), 3), (body_finder(LEFT), 0)):
         found = made.find(canvases(count), GEOMETRY, moments(count))
         assert (len(found), found.boxes.shape, found.colours.shape) == (0, (0, 4), (0, 128))
 
 
 def test_pictures_are_taken_of_the_frames_that_are_to_be_pictured_and_show_the_body() -> None:
     shown = canvases(3)
-    found = finder(LEFT, RIGHT).find(shown, GEOMETRY, moments(3, 1))
+    found = body_finder(LEFT, RIGHT).find(shown, GEOMETRY, moments(3, 1))
     assert is_pictured(found) == [False, False, True, True, False, False]
     for row, (x1, y1, x2, y2) in ((2, LEFT), (3, RIGHT)):
         height = min(160, y2 - y1)
@@ -142,26 +142,28 @@ def test_pictures_are_taken_of_the_frames_that_are_to_be_pictured_and_show_the_b
     ],
 )
 def test_pictures_of_small_and_narrow_bodies(box: tuple[float, ...], size: tuple[int, int]) -> None:
-    found = finder(box).find(canvases(1), GEOMETRY, moments(1, 0))
+    found = body_finder(box).find(canvases(1), GEOMETRY, moments(1, 0))
     assert decoded(found.jpeg[0]).shape[1::-1] == size
 
 
 def test_of_a_crowd_the_surest_eight_are_pictured() -> None:
     crowd = [(30 * n, 50, 30 * n + 40, 250) for n in range(12)]
-    found = finder(*crowd).find(canvases(2), GEOMETRY, moments(2, 1))
+    found = body_finder(*crowd).find(canvases(2), GEOMETRY, moments(2, 1))
     assert is_pictured(found) == [False] * 12 + [True] * 8 + [False] * 4
 
 
-def job(runs: list[range], *pictured: int, bodies: bool = True) -> Job:
+def job(runs: list[range], *pictured: int, bodies: bool = True) -> BatchPixels:
     """Four frames of which those of a run are equal; another canvas fills the batch up."""
     times = tuple(n / 25 for n in range(4))
     pts = tuple(1000 + 40 * n for n in range(4))
-    task = Infer(1, 0, GEOMETRY, 0, 4, pts, times, bodies_due=tuple(pictured), bodies=bodies)
-    return Job(task, runs, canvases(5, seed=1)[[*(run[0] for run in runs), 4]], np.zeros((len(runs), 8), np.uint8))
+    task = InferFrames(1, 0, GEOMETRY, 0, 4, pts, times, bodies_due=tuple(pictured), bodies=bodies)
+    return BatchPixels(
+        task, runs, canvases(5, seed=1)[[*(run[0] for run in runs), 4]], np.zeros((len(runs), 8), np.uint8)
+    )
 
 
 def test_equal_frames_have_equal_bodies_and_are_searched_once() -> None:
-    made = finder(LEFT, RIGHT)
+    made = body_finder(LEFT, RIGHT)
     seconds = {"detect": 1.0}
     found = find_bodies(made, job([range(1), range(1, 4)], 2), seconds)
     assert len(shown_to(made)) == 2
@@ -180,15 +182,15 @@ def test_equal_frames_have_equal_bodies_and_are_searched_once() -> None:
 def test_it_makes_no_difference_whether_frames_are_seen_to_be_equal(pictured: tuple[int, ...]) -> None:
     one = job([range(1), range(1, 4)], *pictured)
     shown = one.canvases[[0, 1, 1, 1]]
-    alone = Job(one.task, [range(n, n + 1) for n in range(4)], shown, np.zeros((4, 8), np.uint8))
-    found, expected = (find_bodies(finder(LEFT, RIGHT), each, {}) for each in (one, alone))
+    alone = BatchPixels(one.task, [range(n, n + 1) for n in range(4)], shown, np.zeros((4, 8), np.uint8))
+    found, expected = (find_bodies(body_finder(LEFT, RIGHT), each, {}) for each in (one, alone))
     assert len(found) == 8
     for name in Bodies.__dataclass_fields__:
         assert getattr(found, name).tolist() == getattr(expected, name).tolist(), name
 
 
 def test_blurred_frames_are_not_searched_for_bodies() -> None:
-    made = finder(LEFT)
+    made = body_finder(LEFT)
     found = find_bodies(made, job([range(1), range(3, 4)], 0, 1), {})
     assert found.pts.tolist() == [1000, 1120]
     assert is_pictured(found) == [True, False]
@@ -198,7 +200,7 @@ def test_blurred_frames_are_not_searched_for_bodies() -> None:
 
 
 def test_without_a_network_or_if_they_are_not_wanted_there_are_none_and_no_time_is_told() -> None:
-    made, seconds = finder(LEFT), {"detect": 1.0}
+    made, seconds = body_finder(LEFT), {"detect": 1.0}
     assert len(find_bodies(None, job([range(4)]), seconds)) == 0
     assert len(find_bodies(made, job([range(4)], bodies=False), seconds)) == 0
     assert seconds == {"detect": 1.0}

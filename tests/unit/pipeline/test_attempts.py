@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, may_lease, rate_blame
-from fastface.pipeline.messages import Filled
+from fastface.pipeline.messages import SlotFilled
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry
 
 GEOMETRY = Geometry((64, 64), (64, 64), (64, 64), (64, 64))
@@ -15,7 +15,7 @@ CRASH = rate_blame(-signal.SIGSEGV, stalled=False)
 
 
 def batch_of(count: int) -> Batch:
-    filled = Filled(
+    filled = SlotFilled(
         1, 0, 0, 0, GEOMETRY, tuple(range(count)), tuple(float(n) for n in range(count)), bytes(count * SIGNATURE_SIZE)
     )
     return Batch(7, filled, deque([(0, count)]))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from index_tools import some_faces
 
-from fastface.pipeline.messages import Infer
+from fastface.pipeline.messages import InferFrames
 from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.types import Faces, Geometry
 
@@ -14,11 +14,11 @@ GEOMETRY = Geometry((640, 360), (640, 360), (640, 384), (640, 360))
 PLANES = np.full(640 * 360 * 3 // 2, 128, np.uint8)
 
 
-def task(sequence: int, work: int = 1) -> Infer:
+def task(sequence: int, work: int = 1) -> InferFrames:
     """A batch of two frames, five a second; none is due."""
     pts = (2 * sequence, 2 * sequence + 1)
     times = tuple(number / 5 for number in pts)
-    return Infer(0, 0, GEOMETRY, 0, 2, pts, times, portraits=True, max_gap=0.7, work=work, sequence=sequence)
+    return InferFrames(0, 0, GEOMETRY, 0, 2, pts, times, portraits=True, max_gap=0.7, work=work, sequence=sequence)
 
 
 def still(frames: Sequence[int]) -> Faces:
@@ -34,7 +34,7 @@ def still(frames: Sequence[int]) -> Faces:
     return replace(faces, pts=np.array(frames, np.int64), time=np.array(frames) / 5)
 
 
-def taken(taker: PortraitTaker, asked: Infer, frames: Sequence[int]) -> list[bool]:
+def taken(taker: PortraitTaker, asked: InferFrames, frames: Sequence[int]) -> list[bool]:
     runs = [range(place, place + 1) for place in range(2)]
     return taker.take(asked, runs, np.stack([PLANES, PLANES]), still(frames)).taken.tolist()
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binomtest, chi2
 
 from fastface.review.intervals import (
+    AnsweredStratum,
     Estimate,
-    Sampled,
     add_estimates,
     estimate_share,
     share_of_sum,
@@ -54,8 +54,8 @@ def test_of_many_cases_and_of_none_the_limits_are_wilsons() -> None:
         assert wilson_rare(share, 100) == wilson(share, 100)
 
 
-def _sampled(moments: int, *values: float, period: float = 0.2) -> Sampled:
-    return Sampled(moments, moments * period, np.full(len(values), period), np.array(values))
+def _sampled(moments: int, *values: float, period: float = 0.2) -> AnsweredStratum:
+    return AnsweredStratum(moments, moments * period, np.full(len(values), period), np.array(values))
 
 
 def test_one_large_stratum_is_plain_wilson() -> None:

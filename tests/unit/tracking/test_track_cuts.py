@@ -115,7 +115,7 @@ def anchor(faces: Faces, row: int) -> Anchor:
 def test_a_cut_by_hand_outlives_another_scan(tmp_path) -> None:
     path, alike = tmp_path / "corrections.json", [mixed(0.5), mixed(0.6)]
     faces = replace(good([alike[0]] * 5 + [alike[1]] * 5), track=np.zeros(10, np.int32))
-    said = Corrections().cut(anchor(faces, 4), anchor(faces, 5))
+    said = Corrections().with_cut(anchor(faces, 4), anchor(faces, 5))
     said.save(path)
     assert Corrections.load(path) == said
     assert said.different == (((anchor(faces, 4),), (anchor(faces, 5),)),)

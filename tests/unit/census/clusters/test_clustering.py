@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fastface.census.clusters import neighbours as neighbours_module
 from fastface.census.clusters import statistics as summary
 from fastface.census.clusters.clustering import LinkRule, cluster_tracks
-from fastface.census.clusters.neighbours import NUM_NEIGHBOURS, compared, neighbours
+from fastface.census.clusters.neighbours import NUM_NEIGHBOURS, exact_cosines, neighbours
 from fastface.census.clusters.statistics import frame_mates, summarize_video
 from fastface.types import Faces, Tracks
 
@@ -400,11 +400,11 @@ def test_cosines_are_exact_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) 
     pairs = rng.integers(50, size=(300, 2))
     expected = [float(sum(Fraction(float(a)) * Fraction(float(b)) for a, b in zip(vectors[x], vectors[y], strict=True)))
                 for x, y in pairs[:40].tolist()]  # fmt: skip
-    whole = compared(vectors, pairs)
+    whole = exact_cosines(vectors, pairs)
     assert whole[:40].tolist() == expected
     monkeypatch.setattr(neighbours_module, "BLOCK_ROWS", 13)
-    assert compared(vectors, pairs).tolist() == whole.tolist()
-    assert compared(vectors, pairs[:, ::-1]).tolist() == whole.tolist()
+    assert exact_cosines(vectors, pairs).tolist() == whole.tolist()
+    assert exact_cosines(vectors, pairs[:, ::-1]).tolist() == whole.tolist()
 
 
 def test_by_faiss_the_persons_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

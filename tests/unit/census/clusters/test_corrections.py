@@ -60,14 +60,14 @@ def test_hostile_names_of_videos_survive(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     names = [*HOSTILE, "a\x00b", "\udcff\udcfe.mp4", "\ud83d"]
     group = tuple(anchor(place, name) for place, name in enumerate(names))
-    Corrections().merged(group).save(path)
+    Corrections().with_merge(group).save(path)
     assert {one.video_id for one in Corrections.load(path).anchors} == set(names)
     path.read_bytes().decode("ascii")
 
 
 def test_the_file_is_its_owners_and_the_same_for_the_same(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
-    said = Corrections().merged([B, A]).split([C], [D]).without([E])
+    said = Corrections().with_merge([B, A]).with_split([C], [D]).with_rejection([E])
     said.save(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     first = path.read_bytes()
@@ -79,7 +79,7 @@ def test_the_file_is_its_owners_and_the_same_for_the_same(tmp_path: Path) -> Non
 def test_bodies_are_told_from_faces_and_a_file_from_before_there_were_any_is_of_faces(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     body = replace(A, is_body=True)
-    said = Corrections().merged([A, body]).without([body]).split([A], [body])
+    said = Corrections().with_merge([A, body]).with_rejection([body]).with_split([A], [body])
     said.save(path)
     assert Corrections.load(path) == said
     assert [one["is_body"] for one in json.loads(path.read_bytes())["rejected"][0]] == [True]
@@ -131,68 +131,75 @@ def test_a_folder_in_its_place_is_told(tmp_path: Path) -> None:
 
 
 def test_what_is_merged_is_not_different_any_more() -> None:
-    said = Corrections().split([A], [B]).split([C], [D])
+    said = Corrections().with_split([A], [B]).with_split([C], [D])
     assert said.different == (((A,), (B,)), ((C,), (D,)))
-    merged = said.merged([B, A])
+    merged = said.with_merge([B, A])
     assert merged.same == ((A, B),)
     assert merged.different == (((C,), (D,)),)
     # Of a pair, one alone says nothing against it.
-    assert said.merged([A, C]).different == said.different
+    assert said.with_merge([A, C]).different == said.different
 
 
 def test_what_is_split_is_not_the_same_any_more() -> None:
-    said = Corrections().merged([A, B, C, D]).merged([E, anchor(9)])
-    split = said.split([A, B], [C, D])
+    said = Corrections().with_merge([A, B, C, D]).with_merge([E, anchor(9)])
+    split = said.with_split([A, B], [C, D])
     assert set(split.same) == {(A, B), (C, D), (E, anchor(9))}
     assert split.different == (((A, B), (C, D)),)
-    assert set(Corrections().merged([A, B]).split([A], [B]).same) == set()
+    assert set(Corrections().with_merge([A, B]).with_split([A], [B]).same) == set()
 
 
 def test_they_take_each_other_back_again_and_again() -> None:
     said = Corrections()
     for _ in range(3):
-        said = said.merged([A, B])
+        said = said.with_merge([A, B])
         assert (set(said.same), said.different) == ({(A, B)}, ())
-        said = said.split([A], [B])
+        said = said.with_split([A], [B])
         assert (said.same, said.different) == ((), (((A,), (B,)),))
 
 
 def test_what_is_parted_is_one_with_nobody_any_more() -> None:
     body, other = (replace(anchor(number), is_body=True) for number in (6, 7))
-    said = Corrections().merged([A, body, B]).merged([body, other]).merged([C, D]).split([E], [body]).without([body])
-    parted = said.parted([body])
+    said = (
+        Corrections()
+        .with_merge([A, body, B])
+        .with_merge([body, other])
+        .with_merge([C, D])
+        .with_split([E], [body])
+        .with_rejection([body])
+    )
+    parted = said.without_links([body])
     # Faces that were one person's stay so; a body that is alone is one with nobody.
     assert parted.same == ((A, B), (C, D))
     assert (parted.different, parted.rejected) == (said.different, said.rejected)
-    assert said.parted([body, other, A]).same == ((C, D),)
-    assert said.parted([other]).same == ((A, B, body), (C, D))
-    assert said.parted([E]) == said.parted([]) == said
-    assert parted.merged([body, A]).same == ((A, B), (C, D), (A, body))
+    assert said.without_links([body, other, A]).same == ((C, D),)
+    assert said.without_links([other]).same == ((A, B, body), (C, D))
+    assert said.without_links([E]) == said.without_links([]) == said
+    assert parted.with_merge([body, A]).same == ((A, B), (C, D), (A, body))
 
 
 def test_what_is_said_twice_is_kept() -> None:
-    said = Corrections().without([A, B]).without([C]).merged([A, D])
+    said = Corrections().with_rejection([A, B]).with_rejection([C]).with_merge([A, D])
     assert said.rejected == ((A, B), (C,))
     assert set(said.anchors) == {A, B, C, D}
 
 
 def test_what_was_said_before_is_not_changed() -> None:
-    said = Corrections().merged([A, B])
+    said = Corrections().with_merge([A, B])
     before = replace(said)
-    said.split([A], [B])
-    said.merged([C, D])
-    said.without([A])
-    said.parted([A])
+    said.with_split([A], [B])
+    said.with_merge([C, D])
+    said.with_rejection([A])
+    said.without_links([A])
     assert said == before
 
 
 def test_after_another_scan_it_is_the_same_under_the_new_faces() -> None:
-    said = Corrections().merged([A, B, C]).split([D], [E, A]).without([D, C])
+    said = Corrections().with_merge([A, B, C]).with_split([D], [E, A]).with_rejection([D, C])
     one, two = anchor(11), anchor(12)
-    now = said.renewed({A: one, B: one, D: two, anchor(77): two})
+    now = said.with_anchors({A: one, B: one, D: two, anchor(77): two})
     assert now == Corrections(same=((one, C),), different=(((two,), (E, one)),), rejected=((two, C),))
-    assert now.split([one], [C]).same == ()
-    assert said.renewed({}) == said
+    assert now.with_split([one], [C]).same == ()
+    assert said.with_anchors({}) == said
 
 
 # ── anchors ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -31,7 +31,7 @@ def census(*places: int, source: str = "film", weights: list[int] | None = None,
 def after(*shown: CensusTracks) -> Numbering:
     numbering = Numbering()
     for tracks in shown:
-        numbering = numbering.updated(tracks, numbering.assign(tracks, ALIKE))
+        numbering = numbering.with_census(tracks, numbering.assign(tracks, ALIKE))
     return numbering
 
 

@@ -11,7 +11,7 @@ from fastface.census.clusters.person_summaries import (
     NO_CLUSTER,
     Meetings,
     VideoFacts,
-    ranked,
+    rank_clusters,
     renumber,
     summarize_persons,
 )
@@ -49,7 +49,7 @@ def order_by(
     rank: str, found: Tracks, label: list[int], *, min_faces: int = 1, min_seconds: float = 2, top: int = 0
 ) -> list[int]:
     limits = {"min_faces": min_faces, "min_seconds": min_seconds, "top": top}
-    return ranked(found, np.array(label, np.int64), rank, **limits).tolist()  # type: ignore[arg-type]
+    return rank_clusters(found, np.array(label, np.int64), rank, **limits).tolist()  # type: ignore[arg-type]
 
 
 # ── rank ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -249,6 +249,13 @@ def test_the_share_is_at_most_all() -> None:
     assert two.share == 0.1
     (only,) = summarize_persons(track(video=2), np.zeros(1, np.int64), VIDEOS[2:] * 3, NO_CLUSTER_MEETS, 0.0)
     assert only.share == 0.0  # of nothing that is known
+
+
+def test_the_share_is_of_what_was_searched() -> None:
+    """A video that could not be read declares a length, and nobody was looked for in it."""
+    facts = (VIDEOS[0], replace(VIDEOS[1], coverage=0.0), VideoFacts("cut.mp4", 40.0, 0.5, coverage=0.5))
+    (one,) = summarize_persons(tracks(track(0, 10, seconds=10)), np.zeros(1, np.int64), facts, NO_CLUSTER_MEETS, 0.0)
+    assert one.share == 0.25  # of 20 and 20 seconds
 
 
 def test_who_is_with_whom_is_symmetric_and_leaves_out_oneself_and_nobody() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastface.census.clusters.person_summaries import NO_CLUSTER
-from fastface.census.clusters.unseen_bodies import SEEN, Stretches, owners, stretches
+from fastface.census.clusters.unseen_bodies import SEEN, BodyStretches, owners, stretches
 from fastface.types import NUM_COLOURS, Bodies, Faces
 
 ANN, BO = 0, 1
@@ -197,7 +197,9 @@ def test_any_video_is_told_as_row_by_row_and_in_any_order(data: st.DataObject) -
 # ── stretches ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def stretched(bodies: Bodies, owner: Sequence[int] | np.ndarray, *, period: float = 0.25, video: int = 3) -> Stretches:
+def stretched(
+    bodies: Bodies, owner: Sequence[int] | np.ndarray, *, period: float = 0.25, video: int = 3
+) -> BodyStretches:
     whose = np.array(owner, np.int64)
     return stretches(bodies, whose, period=period, video=video, size=(1920, 1080))
 

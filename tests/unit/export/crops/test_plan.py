@@ -11,7 +11,7 @@ from fastface.config import Config, load_config
 from fastface.errors import ConfigError
 from fastface.export.crops.plan import plan_pictures
 from fastface.index.records import VideoRecord
-from fastface.search.searcher import Findings
+from fastface.search.searcher import VideoFindings
 from fastface.types import Faces, VideoInfo
 
 WHOLE, HALF = (500.0, 200.0, 571.0, 300.0), (1244.0, 200.0, 1280.0, 300.0)
@@ -38,7 +38,7 @@ def planned(faces: Faces, info: VideoInfo = INFO, kind: str = "face", **export: 
     config: Config = load_config(environment={}, flags={"export": {"crops": kind, "min_gap": 1.0, **export}})
     record = VideoRecord(video_id=info.video_id, path=info.path, fingerprint="f", scan_key="k", state="done")
     hits = {"Ann": make_hits(faces, list(range(len(faces))))}
-    found = Findings(record, info, faces, hits, (), ())
+    found = VideoFindings(record, info, faces, hits, (), ())
     return [row.time for row in plan_pictures(found, config, None, Path("out")).crops]
 
 
@@ -61,7 +61,7 @@ def test_it_is_said_what_limits_the_number_of_crops() -> None:
     config: Config = load_config(environment={}, flags={"export": {"crops": "body", "min_gap": 1.5, "max_crops": 1}})
     record = VideoRecord(video_id="film.mp4", path=INFO.path, fingerprint="f", scan_key="k", state="done")
     hits = {"Ann": make_hits(faces, list(range(len(faces))))}
-    plan = plan_pictures(Findings(record, INFO, faces, hits, (), ()), config, None, Path("out"))
+    plan = plan_pictures(VideoFindings(record, INFO, faces, hits, (), ()), config, None, Path("out"))
     assert plan.tallies["Ann"].describe(config.export) == (
         "5 hits, 1 crop; left out: 2 by --min-gap 1.5, 1 by --max-crops 1, 1 turned, damaged or cut off by the frame"
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import run_tools
-from export_tools import make_faces, make_hits
+from export_tools import make_faces, make_hits, write_hits
 
 from fastface.csv_cells import clock_cell
 from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
-from fastface.export.tables.results import CropRow, VideoHits, write_crops_table, write_hits, write_spans
-from fastface.types import CutFacts, Hits, Span, SpanRow
+from fastface.export.tables.results import CropRow, VideoHits, write_crops_table, write_spans
+from fastface.types import ClipCut, Hits, Span, SpanRow
 
 
 def _span(video: str = "a.mp4", target: str = "Ross", start: float = 1.0) -> Span:
@@ -22,7 +22,7 @@ def _span(video: str = "a.mp4", target: str = "Ross", start: float = 1.0) -> Spa
 
 
 def test_spans_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
-    cut = CutFacts("copy", 0.33366, 3.50016)
+    cut = ClipCut("copy", 0.33366, 3.50016)
     album = SpanRow(_span(video="b"), path=Path("/films/b"), pictures=("IMG_1.heic", "IMG_9.heic"))
     film = SpanRow(_span(), "clips/a.mp4/Ross.mp4", cut, Path("/films/a.mp4"), player_offset=1.704)
     write_spans(tmp_path, [film, album])
@@ -37,7 +37,7 @@ def test_spans_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> No
 
 
 def test_spans_json_has_the_same_values_as_numbers(tmp_path: Path) -> None:
-    cut = CutFacts("copy", 0.33366, 3.50016, ("audio stream 2 (unknown codec)",))
+    cut = ClipCut("copy", 0.33366, 3.50016, ("audio stream 2 (unknown codec)",))
     write_spans(tmp_path, [SpanRow(_span()), SpanRow(_span(start=2.0), "clips/a.mp4/b.mp4", cut)])
     common = {"video": "a.mp4", "target": "Ross", "hits": 3, "best_similarity": 0.7124, "mean_similarity": 0.65}
     assert json.loads((tmp_path / "spans.json").read_text(encoding="utf-8")) == [

@@ -11,14 +11,12 @@ from fastface.index.schema import SCHEMA_VERSION
 from fastface.runtime.networks import Networks
 from fastface.types import LOOKS_VERSION, DecoderName, Sampling
 
-__all__ = ["Recipe", "build_recipe", "read_sampling"]
-
 _WITH = "+"
 """Between the digest of all that faces depend on and that of the person network."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class IndexSettings:
     """How an index is made.
 
     Attributes:
@@ -44,12 +42,12 @@ class Recipe:
     clear_score: float = 0.0
 
     def serves(self, key: str) -> bool:
-        """Return whether an index that was made by the recipe of a key has all that this one has."""
+        """Return whether an index that was made with the settings of a key has all that this one has."""
         return key == self.key or (not self.has_bodies and key.partition(_WITH)[0] == self.key)
 
 
-def build_recipe(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
-    """The recipe that the settings, the networks and this version of fastface give."""
+def build_index_settings(scan: ScanConfig, networks: Networks, version: str) -> IndexSettings:
+    """Return what an index depends on: settings, networks and the version of fastface."""
     facts = {
         "schema": SCHEMA_VERSION,
         "sampling": str(scan.sampling),
@@ -84,7 +82,7 @@ def build_recipe(scan: ScanConfig, networks: Networks, version: str) -> Recipe:
         "detector": networks.models.detector.name,
         "sampling": json.dumps(asdict(scan.sampling), default=str),
     }
-    return Recipe(
+    return IndexSettings(
         key=key,
         has_bodies=person is not None,
         metadata=metadata,

@@ -1,0 +1,119 @@
+"""Explain the settings: what to write for a value, its default and its bounds, in the words of the help."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from fastface.config.load import Config, profiles_folder
+from fastface.config.values import Section, Shown
+
+_SIGNS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingHelp:
+    """What help says about one setting."""
+
+    section: str
+    key: str
+    topic: str  # the heading that its section has in help
+    value: str  # what to write, as `none|copy|precise`, `SECONDS`
+    choices: tuple[str, ...]  # all values, if the setting has no others
+    default: str
+    text: str  # what the setting does; the first sentence says it alone
+    bounds: str  # the allowed range as a sentence; empty if there is none
+    kind: Literal["switch", "value", "list"]
+    is_usual: bool  # whether the short help lists its option
+
+    @property
+    def full_text(self) -> str:
+        """What the setting does, with its bounds."""
+        return f"{self.text} {self.bounds}".strip()
+
+    @property
+    def path(self) -> str:
+        """The name of the setting for files and for `-s`."""
+        return f"{self.section}.{self.key}"
+
+
+def list_settings() -> Iterator[SettingHelp]:
+    """All settings, by section."""
+    for section in Config.model_fields:
+        for name, field in _find_section(section).model_fields.items():
+            yield explain_setting(section, field.alias or name)
+
+
+def explain_setting(section: str, key: str) -> SettingHelp:
+    """Explain one setting.
+
+    Args:
+        section: Name of its section.
+        key: Its name in files and after `-s`.
+    """
+    model = _find_section(section)
+    field = next(field for name, field in model.model_fields.items() if (field.alias or name) == key)
+    kind = next(kind for kind in _list_members(field.annotation) if kind is not NoneType)
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    shown = [one for one in field.metadata if isinstance(one, Shown)]
+    value = next((one.value for one in shown if one.value), "") or "|".join(choices) or _name_type(kind)
+    default = next((one.default for one in shown if one.default), "") or format_value(field.default)
+    return SettingHelp(
+        section=section,
+        key=key,
+        topic=f"{(model.__doc__ or section).partition('.')[0]} ({section})",
+        value=value,
+        choices=choices,
+        default=default,
+        text=field.description or "",
+        bounds=_format_bounds(field),
+        kind="switch" if kind is bool else "list" if field.default == () else "value",
+        is_usual=any(one.is_usual for one in shown),
+    )
+
+
+def list_profiles() -> Mapping[str, str]:
+    """{name of a profile: its purpose, from the comment in the first line of its file}."""
+    files = sorted(profiles_folder().glob("*.toml"))
+    return {path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in files}
+
+
+def _find_section(name: str) -> type[Section]:
+    model = Config.model_fields[name].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, Section)
+    return model
+
+
+def _list_members(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, else the type itself."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _name_type(kind: Any) -> str:
+    """What to write for a value of a type that says no more."""
+    return {bool: "on|off", int: "N", float: "NUMBER"}[getattr(kind, "__origin__", kind)]
+
+
+def _format_bounds(field: FieldInfo) -> str:
+    """The allowed range as a sentence; empty if there is none."""
+    members = [one for member in _list_members(field.annotation) for one in getattr(member, "__metadata__", ())]
+    metadata = [*field.metadata, *(one for member in members for one in getattr(member, "metadata", ()))]
+    limits = {name: getattr(one, name) for one in metadata for name in _SIGNS if hasattr(one, name)}
+    if limits.keys() == {"ge", "le"}:
+        return f"From {limits['ge']} to {limits['le']}."
+    words = " and ".join(f"{_SIGNS[name]} {limit:g}" for name, limit in limits.items())
+    return f"{words.capitalize()}." if words else ""
+
+
+def format_value(value: object) -> str:
+    """A value as a user writes it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return ",".join(map(format_value, value))
+    return str(value)
