@@ -56,7 +56,7 @@ def test_counters_add_up(cartoon: Cartoon, undisturbed: Path) -> None:
     assert num_units(undisturbed) == NUM_UNITS
 
 
-@pytest.mark.parametrize("crew", ["1 1 1", "3 1 4", "1 4 3", "2 2 32"])
+@pytest.mark.parametrize("pool", ["1 1 1", "3 1 4", "1 4 3", "2 2 32"])
 def test_tables_do_not_depend_on_the_crew_or_the_batch(
     cartoon: Cartoon, undisturbed: Path, tmp_path: Path, pool: str
 ) -> None:
