@@ -120,7 +120,7 @@ def serve_worker(connection: Connection, _descriptor: int, drawn: Drawn) -> None
         faces = _faces(task, drawn.faces, persons, chance)
         due = np.isin(faces.pts, [task.pts[place] for place in task.faces_due])
         worth = 7 + 0.99 * faces.quality
-        chosen = choose_portraits(faces, worth, due, task.max_gap)
+        chosen = choose_portraits(faces, worth, due, task.max_gap, np.empty(0, np.int64))
         pictures = Thumbnails.of(faces, worth, [jpeg if is_chosen else None for is_chosen in chosen.tolist()])
         sleep(max(0.0, free - perf_counter()))
         connection.send(Inferred(task.batch, task.first, faces, {"wait_batch": waited}, 0, portraits=pictures))

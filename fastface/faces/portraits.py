@@ -45,7 +45,11 @@ def portrait_worth(faces: Faces, frame: Size) -> npt.NDArray[np.float32]:
 
 
 def choose_portraits(
-    faces: Faces, worth: npt.NDArray[np.float32], due: npt.NDArray[np.bool_], max_gap: float
+    faces: Faces,
+    worth: npt.NDArray[np.float32],
+    due: npt.NDArray[np.bool_],
+    max_gap: float,
+    cuts: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.bool_]:
     """Choose the faces to picture: those that do not continue an equally good one, and the best of due frames.
 
@@ -55,8 +59,9 @@ def choose_portraits(
         worth: (n,) from `portrait_worth`; below 0 where a face must not be pictured.
         due: (n,) whether the face's frame is due.
         max_gap: The longest time between two samples of a track, in seconds.
+        cuts: (c,) timestamps of the frames that begin after a cut, rising.
     """
-    chosen = ~is_continued(faces, worth, max_gap)
+    chosen = ~is_continued(faces, worth, max_gap, cuts)
     best_first = np.lexsort((-worth, faces.pts))
     place = np.arange(len(faces)) - np.searchsorted(faces.pts[best_first], faces.pts[best_first], "left")
     is_best = np.empty(len(faces), np.bool_)

@@ -110,11 +110,13 @@ def compare_boxes(left: _Floats, right: _Floats) -> BoxComparison:
     return BoxComparison(iou, moved / mean_size, np.maximum(*sizes) / np.maximum(np.minimum(*sizes), tiny))
 
 
-def is_continued(faces: Faces, worth: npt.NDArray[np.float32], max_gap: float) -> npt.NDArray[np.bool_]:
+def is_continued(
+    faces: Faces, worth: npt.NDArray[np.float32], max_gap: float, cuts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
     """Find the faces that surely continue an equally good one of the sample before.
 
-    "Surely" means that neither face could be linked to any other of the two samples, and that they are as alike as only
-    one person's are, so that no cut lies between. Such a pair is always in one track, so the first face of every track
+    "Surely" means that neither face could be linked to any other of the two samples, that they are as alike as only
+    one person's are, and that no cut lies between. Such a pair is always in one track, so the first face of every track
     is not continued, and neither is a track's first face of its best class.
     A face depends on its own sample and the one before only, so a batch of samples can be judged by itself: all faces
     of its first sample are then not continued.
@@ -124,16 +126,19 @@ def is_continued(faces: Faces, worth: npt.NDArray[np.float32], max_gap: float) -
         worth: (n,) from `portraits.portrait_worth`; below 0 where a face must not be pictured. Whole numbers are
             classes.
         max_gap: The longest time between two samples of a track.
+        cuts: (c,) timestamps of the frames that begin after a cut, rising.
 
     Returns:
         (n,) bool.
     """
     continued, is_sure = np.zeros(len(faces), np.bool_), is_telling(faces)
+    shot = np.searchsorted(cuts, faces.pts, "right")
     class_of = np.floor(worth)
     for pairs in _neighbours(faces, max_gap):
         may, _ = judge_pairs(faces, *pairs, is_sure)
         earlier, later = (rows[may] for rows in pairs)
         is_only = (np.bincount(earlier)[earlier] == 1) & (np.bincount(later)[later] == 1)
+        is_only &= shot[earlier] == shot[later]
         pair = faces.embedding[earlier].astype(np.float64), faces.embedding[later].astype(np.float64)
         is_only &= np.einsum("ij,ij->i", *pair) >= _MIN_COSINE_MOVED
         continued[later[is_only]] = class_of[earlier[is_only]] >= class_of[later[is_only]]

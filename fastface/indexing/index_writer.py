@@ -107,7 +107,7 @@ class IndexWriter:
         worth = np.full(len(faces), -1, np.float32)
         worth[rows] = event.portraits.worth
         max_gap = max_gap_seconds(self.settings.period, is_film=info.is_film)
-        chosen = choose_portraits(faces, worth, np.isin(faces.pts, event.due), max_gap)
+        chosen = choose_portraits(faces, worth, np.isin(faces.pts, event.due), max_gap, event.cuts)
         kept = event.portraits[chosen[rows]]
         assert kept.taken.all(), event.unit
         return kept

@@ -68,6 +68,7 @@ class UnitWork:
         faces: Faces of each finished batch, by sequence number.
         portraits: Pictures of the faces, by batch.
         due: Timestamps of the frames of which the best faces are pictured.
+        cuts: Timestamps of the frames that begin after a cut.
         bodies: Bodies, by batch.
         frames: Sampled frames, by batch.
         inferred: Frames searched so far.
@@ -87,6 +88,7 @@ class UnitWork:
     faces: dict[int, Faces] = field(default_factory=dict)
     portraits: dict[int, Thumbnails] = field(default_factory=dict)
     due: list[int] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
     bodies: dict[int, Bodies] = field(default_factory=dict)
     frames: dict[int, SampledFrames] = field(default_factory=dict)
     inferred: int = 0
@@ -124,6 +126,7 @@ class UnitWork:
         if batch.portraits:
             self.portraits[sequence] = _join(batch.portraits, Thumbnails.empty())
         self.due += [batch.filled.pts[frame] for frame in batch.filled.faces_due]
+        self.cuts += [batch.filled.pts[frame] for frame in batch.filled.cuts]
         if batch.bodies:
             self.bodies[sequence] = _join(batch.bodies, Bodies.empty())
         self.inferred += len(batch.filled.pts) - batch.quarantined
@@ -151,6 +154,7 @@ class UnitWork:
             seconds=dict(self.seconds),
             portraits=_join(self.portraits, Thumbnails.empty()),
             due=np.array(sorted(self.due), np.int64),
+            cuts=np.array(sorted(self.cuts), np.int64),
             bodies=_join(self.bodies, Bodies.empty()),
             frames=_join(self.frames, SampledFrames.empty()),
             blurred=self.blurred,

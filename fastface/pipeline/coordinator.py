@@ -196,6 +196,7 @@ class Coordinator:
             bodies=is_sparse,
             portraits=is_sparse and self._has_portraits,
             damaged=filled.damaged,
+            cuts=filled.cuts,
             is_film=work.info.is_film,
             max_gap=max_gap_seconds(self._period, is_film=work.info.is_film),
             work=filled.work,

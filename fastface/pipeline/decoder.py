@@ -38,6 +38,7 @@ from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.frame import SampledFrame
 from fastface.video.frames.planes import PlaneWriter
+from fastface.video.frames.shots import is_cut
 from fastface.video.frames.signature import compute_signature
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
@@ -83,11 +84,19 @@ class _Batch:
         self.times: list[float] = []
         self.signatures: list[bytes] = []
         self.damaged: set[int] = set()
+        self.cuts: list[int] = []
         self.faces_due: list[int] = []
         self.bodies_due: list[int] = []
 
-    def add(self, frame: SampledFrame, *, faces_due: bool, bodies_due: bool) -> None:
-        """Copies one frame into the slot."""
+    def add(self, frame: SampledFrame, before: bytes, *, faces_due: bool, bodies_due: bool) -> bytes:
+        """Copy one frame into the slot, and return its signature.
+
+        Args:
+            frame: The frame.
+            before: Signature of the unit's frame before it; empty for the first.
+            faces_due: Whether its best faces are to be pictured.
+            bodies_due: Whether its best bodies are to be pictured.
+        """
         place = len(self.pts)
         if faces_due:
             self.faces_due.append(place)
@@ -97,9 +106,13 @@ class _Batch:
             self.damaged.add(place)
         self._writer.write(frame, self._planes[place], self._canvases[place])
         width, height = self.geometry.content
-        self.signatures.append(compute_signature(self._canvases[place][:height, :width]).tobytes())
+        signature = compute_signature(self._canvases[place][:height, :width]).tobytes()
+        if before and is_cut(before, signature):
+            self.cuts.append(place)
+        self.signatures.append(signature)
         self.pts.append(frame.pts)
         self.times.append(float(frame.time))
+        return signature
 
     @property
     def full(self) -> bool:
@@ -190,6 +203,7 @@ class _UnitJob:
         self._decoder = decoder
         self._task = task
         self._sequence = 0
+        self._signature = b""  # of the frame before
         self._seconds = {"decode": 0.0, "wait_slot": 0.0, "copy": 0.0, "canvas": 0.0}
         self._batch: _Batch | None = None
         self._lay_out(task.info)
@@ -245,7 +259,8 @@ class _UnitJob:
             started = perf_counter()
             self._batch = _Batch(decoder.next_grant(work), decoder._ring, self._geometry, self._writer)
             self._seconds["wait_slot"] += perf_counter() - started
-        self._batch.add(frame, faces_due=self._face_clock.is_due(frame), bodies_due=self._body_clock.is_due(frame))
+        due = {"faces_due": self._face_clock.is_due(frame), "bodies_due": self._body_clock.is_due(frame)}
+        self._signature = self._batch.add(frame, self._signature, **due)
         if self._batch.full:
             self._send_batch(self._batch)
 
@@ -270,6 +285,7 @@ class _UnitJob:
             times=tuple(batch.times),
             signatures=b"".join(batch.signatures),
             damaged=frozenset(batch.damaged),
+            cuts=tuple(batch.cuts),
             faces_due=tuple(batch.faces_due),
             bodies_due=tuple(batch.bodies_due),
         )

@@ -27,6 +27,7 @@ class UnitScanned:
         portraits: A row for each face that may be pictured, in order of time. Which of them are depends on the batches:
             at least those that `faces.portraits.choose_portraits` takes.
         due: (k,) int64, timestamps of the frames of which the best faces are pictured.
+        cuts: (c,) int64, timestamps of the frames that begin after a cut, rising.
         bodies: All its bodies, in order of time; none where they were not looked for.
         frames: All its sampled frames, in order of time, with their signatures and without shots.
     """
@@ -40,6 +41,7 @@ class UnitScanned:
     seconds: dict[str, float] = field(default_factory=dict)
     portraits: Thumbnails = field(default_factory=Thumbnails.empty)
     due: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    cuts: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     blurred: int = 0
     unsharp: int = 0
     bodies: Bodies = field(default_factory=Bodies.empty)

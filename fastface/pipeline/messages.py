@@ -144,9 +144,9 @@ class InferFrames:
     """Find and embed the faces of frames `first … first + count` of a slot's batch.
 
     Where `portraits` are wanted, faces are pictured by `faces.portraits.choose_portraits`, which is given the frames
-    that are due; no face is pictured in those of `damaged`. A track bridges `max_gap` seconds. The batch is number
-    `sequence` of the attempt `work` at a unit. Where the worker has a network for them, it finds `bodies` too, and
-    pictures the best of frames that are due. Pictures of no film are searched at more scales.
+    that are due and those that begin after a cut; none of `damaged` is pictured. A track bridges `max_gap` seconds. The
+    batch is number `sequence` of the attempt `work` at a unit. Where the worker has a network for them, it finds
+    `bodies` too, and pictures the best of frames that are due. Pictures of no film are searched at more scales.
     """
 
     batch: int
@@ -162,6 +162,7 @@ class InferFrames:
     is_film: bool = True
     portraits: bool = False
     damaged: frozenset[int] = frozenset()
+    cuts: tuple[int, ...] = ()
     max_gap: float = 0.0
     work: int = 0
     sequence: int = 0
@@ -222,8 +223,8 @@ class SlotFilled:
     """A slot holds a batch of a unit.
 
     Frame i of it has `pts[i]` and `times[i]` seconds from the first frame, and looks like row i of `signatures`, which
-    are the bytes of (n, SIGNATURE_SIZE) uint8; those in `damaged` may be damaged. Of the frames that are due the best
-    faces, or bodies, are pictured.
+    are the bytes of (n, SIGNATURE_SIZE) uint8; those in `damaged` may be damaged, those in `cuts` begin after a cut. Of
+    the frames that are due the best faces, or bodies, are pictured.
     """
 
     work: int
@@ -235,6 +236,7 @@ class SlotFilled:
     times: tuple[float, ...]
     signatures: bytes
     damaged: frozenset[int] = frozenset()
+    cuts: tuple[int, ...] = ()
     faces_due: tuple[int, ...] = ()
     bodies_due: tuple[int, ...] = ()
 

@@ -103,12 +103,13 @@ class PortraitTaker:
     def _choose(self, task: InferFrames, faces: Faces, worth: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         due = np.isin(faces.pts, [task.pts[frame] for frame in task.faces_due])
         before = self._before(task)
+        cuts = np.array([task.pts[frame] for frame in task.cuts], np.int64)
         if before is None:
-            return choose_portraits(faces, worth, due, task.max_gap)
+            return choose_portraits(faces, worth, due, task.max_gap, cuts)
         count = len(before.faces)
         known = Faces.concatenate([before.faces, faces])
         all_worth, all_due = np.concatenate([before.worth, worth]), np.concatenate([np.zeros(count, np.bool_), due])
-        return choose_portraits(known, all_worth, all_due, task.max_gap)[count:]
+        return choose_portraits(known, all_worth, all_due, task.max_gap, cuts)[count:]
 
     def _before(self, task: InferFrames) -> _Sample | None:
         """The last sample before the task, if the task goes on where the latest one ended."""
@@ -119,8 +120,11 @@ class PortraitTaker:
         end = task.first + task.count
         is_end = end == len(task.pts)
         place = (task.work, task.sequence + 1, 0) if is_end else (task.work, task.sequence, end)
+        before = self._before(task)
         if len(faces):
             rows = faces.pts == faces.pts[-1]
-            return _Sample(place, faces[rows], worth[rows])
-        before = self._before(task)
-        return None if before is None else _Sample(place, before.faces, before.worth)
+            before = _Sample(place, faces[rows], worth[rows])
+        # No face after a cut continues one before it.
+        if before is None or any(task.pts[frame] > before.faces.pts[-1] for frame in task.cuts):
+            return None
+        return _Sample(place, before.faces, before.worth)

@@ -52,14 +52,20 @@ def number_shots(frames: SampledFrames, *, is_film: bool = True) -> SampledFrame
     """
     if not is_film:
         return replace(frames, shot=np.arange(len(frames), dtype=np.int32))
-    is_cut = measure_changes(frames.signature[:-1], frames.signature[1:]) >= CUT
-    begins = np.concatenate([[0], 1 + np.flatnonzero(is_cut)])[: len(frames)]
+    change = measure_changes(frames.signature[:-1], frames.signature[1:])
+    begins = np.concatenate([[0], 1 + np.flatnonzero(change >= CUT)])[: len(frames)]
     number = np.empty(len(begins), np.int32)
     count = 0
     for part, earlier in enumerate(_find_resumed(frames, begins).tolist()):
         number[part] = count if earlier < 0 else number[earlier]
         count += earlier < 0
     return replace(frames, shot=np.repeat(number, np.diff(np.append(begins, len(frames)))))
+
+
+def is_cut(before: bytes, after: bytes) -> bool:
+    """Return whether a new shot begins between two frames that follow each other, by their signatures."""
+    left, right = (np.frombuffer(one, np.uint8)[None] for one in (before, after))
+    return bool(measure_changes(left, right)[0] >= CUT)
 
 
 def _find_resumed(frames: SampledFrames, begins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -66,20 +66,31 @@ def test_where_there_is_no_room_the_video_is_looked_at_again_or_the_reason_is_to
 @pytest.mark.parametrize("name", ["azvi_herapheri", "corridor", "hamilton"])
 def test_persons_who_pass_by_have_a_picture(shared_media: Path, shared_models: Path, tmp_path: Path, name: str) -> None:
     """Pictures were taken each half second, and of good faces only: one of 11 faces and one of 3 had none."""
-    scan(shared_media / "clips" / f"{name}.mp4", tmp_path, shared_models)
+    # Whether a face reaches a threshold narrowly is a matter of rounding.
+    scan(shared_media / "clips" / f"{name}.mp4", tmp_path, shared_models, "--precision", "float32")
     # Those of the corridor are seen from behind and from the side, which nothing calls clear.
     persons, _ = people(tmp_path, shared_models, "-s", "people.clear_score=0.5")
     assert persons
     assert all(person["portraits"] for person in persons)
-    # Each track of the index has one, as none of these videos is damaged.
-    folder = tmp_path / ".fastface" / "index" / f"{name}.mp4"
-    faces = pq.read_table(folder / "faces.parquet", columns=["pts", "x1", "y1", "track"]).to_pylist()
-    track = {(row["pts"], row["x1"], row["y1"]): row["track"] for row in faces}
-    kept = pq.read_table(folder / "portraits.parquet", columns=["pts", "x1", "y1"]).to_pylist()
-    assert {track[row["pts"], row["x1"], row["y1"]] for row in kept} == set(track.values())
+    assert_every_track_has_a_picture(tmp_path / ".fastface" / "index" / f"{name}.mp4")
     for person in persons:
         for file in person["portraits"]:
             assert np.isfinite(cv2.imread(str(tmp_path / file))).all()
+
+
+def assert_every_track_has_a_picture(folder: Path) -> None:
+    """Of an index of a video that is not damaged."""
+    faces = pq.read_table(folder / "faces.parquet", columns=["pts", "x1", "y1", "track"]).to_pylist()
+    track = {(row["pts"], row["x1"], row["y1"]): row["track"] for row in faces}
+    assert len(set(track.values())) > 3
+    kept = pq.read_table(folder / "portraits.parquet", columns=["pts", "x1", "y1"]).to_pylist()
+    assert {track[row["pts"], row["x1"], row["y1"]] for row in kept} == set(track.values())
+
+
+def test_a_track_that_begins_at_a_cut_has_a_picture(shared_media: Path, shared_models: Path, tmp_path: Path) -> None:
+    """In bfloat16 a face before the cut was too weak to be kept, and stood for the track after it all the same."""
+    scan(shared_media / "clips" / "hamilton.mp4", tmp_path, shared_models)
+    assert_every_track_has_a_picture(tmp_path / ".fastface" / "index" / "hamilton.mp4")
 
 
 def test_where_no_face_is_clear_people_says_what_lists_them(

@@ -98,10 +98,12 @@ def test_every_track_is_pictured_at_its_best_class_and_no_batch_misses_a_face(se
     worth = (chance.integers(0, 8, len(faces)) + faces.quality).astype(np.float32)
     worth[chance.random(len(faces)) < 0.1] = -1  # in damaged frames
     due = np.isin(faces.pts, np.arange(0, 5000, 1000))
-    chosen = choose_portraits(faces, worth, due, 0.7)
+    cuts = np.array([1400, 3600])
+    chosen = choose_portraits(faces, worth, due, 0.7, cuts)
     assert not chosen[worth < 0].any()
     assert chosen.sum() < (worth >= 0).sum()
-    tracks = link_tracks(faces, np.zeros(len(faces), np.int32), 0.2)
+    shot = np.searchsorted(cuts, faces.pts, "right").astype(np.int32)
+    tracks = link_tracks(faces, shot, 0.2)
     assert len(np.unique(tracks)) >= 12
     for track in np.unique(tracks):
         own = np.flatnonzero((tracks == track) & (worth >= 0))
@@ -110,7 +112,9 @@ def test_every_track_is_pictured_at_its_best_class_and_no_batch_misses_a_face(se
             assert (np.floor(worth[own[chosen[own]]]) == best).any()
     for size in (1, 3, 4):
         batch = faces.pts // (200 * size)
-        parts = [choose_portraits(faces[batch == n], worth[batch == n], due[batch == n], 0.7) for n in np.unique(batch)]
+        parts = [
+            choose_portraits(faces[batch == n], worth[batch == n], due[batch == n], 0.7, cuts) for n in np.unique(batch)
+        ]
         assert (np.concatenate(parts) | ~chosen).all()
 
 
@@ -123,7 +127,7 @@ def test_of_a_still_crowd_all_are_pictured_once_and_the_best_again_when_due() ->
     )
     faces = replace(faces, boxes=faces.boxes + np.tile(np.arange(count)[:, None] * 300, (10, 1)).astype(np.float32))
     worth = np.tile(7 + np.arange(count) / 100, 10).astype(np.float32)
-    chosen = choose_portraits(faces, worth, faces.pts == 1000, 0.7).reshape(10, count)
+    chosen = choose_portraits(faces, worth, faces.pts == 1000, 0.7, np.empty(0, np.int64)).reshape(10, count)
     assert count > 8
     assert chosen[0].all()
     assert np.flatnonzero(chosen[5]).tolist() == list(range(count - 8, count))

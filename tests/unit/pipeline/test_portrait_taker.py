@@ -14,11 +14,13 @@ GEOMETRY = Geometry((640, 360), (640, 360), (640, 384), (640, 360))
 PLANES = np.full(640 * 360 * 3 // 2, 128, np.uint8)
 
 
-def task(sequence: int, work: int = 1) -> InferFrames:
+def task(sequence: int, work: int = 1, cuts: tuple[int, ...] = ()) -> InferFrames:
     """A batch of two frames, five a second; none is due."""
     pts = (2 * sequence, 2 * sequence + 1)
     times = tuple(number / 5 for number in pts)
-    return InferFrames(0, 0, GEOMETRY, 0, 2, pts, times, portraits=True, max_gap=0.7, work=work, sequence=sequence)
+    return InferFrames(
+        0, 0, GEOMETRY, 0, 2, pts, times, portraits=True, max_gap=0.7, work=work, sequence=sequence, cuts=cuts
+    )
 
 
 def still(frames: Sequence[int]) -> Faces:
@@ -56,3 +58,14 @@ def test_after_another_batch_all_faces_are_pictured() -> None:
     assert taken(taker, task(3, work=2), (6, 7)) == [True, False]
     taken(taker, task(5), ())
     assert taken(taker, task(6), (12, 13)) == [True, False]
+
+
+def test_after_a_cut_a_face_is_pictured_again() -> None:
+    """Both tracks need a picture, however alike their faces are; the cut may lie in a frame without any."""
+    taker = PortraitTaker()
+    assert taken(taker, task(0, cuts=(1,)), (0, 1)) == [True, True]
+    assert taken(taker, task(1, cuts=(0,)), (2, 3)) == [True, False]
+    assert taken(taker, task(2, cuts=(1,)), (4,)) == [False]
+    assert taken(taker, task(3), (6,)) == [True]
+    assert taken(taker, task(4, cuts=(0,)), ()) == []
+    assert taken(taker, task(5), (10,)) == [True]
