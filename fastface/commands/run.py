@@ -329,7 +329,7 @@ def _near_miss_rows(found: VideoFindings) -> list[tuple[str, NearMiss]]:
 def _look_closer(
     context: RunContext, searcher: Searcher, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
 ) -> None:
-    """Scan the stretches of every frame that the search still needs, until it needs no more."""
+    """Scan stretches more densely until the search needs no more of them."""
     with result.phase("closer looks"):
         while units := list(searcher.unsure_units(records)):
             if context.interruption.is_over:

@@ -1,7 +1,7 @@
 """Decide whether a picture shows the wanted person: by a gallery, or by similarity to the medoid of the set. Pure.
 
-`commands.curate` calls one of the three functions for the whole set. They mark each candidate in place: its similarity,
-or the reason why it is out.
+`commands.curate` calls one of the two `take_…` functions; without a gallery it then calls `compare_with_medoid`. All
+three mark the candidates in place: a similarity, or the reason why the candidate is dropped.
 """
 
 from collections.abc import Sequence
