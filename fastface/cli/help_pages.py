@@ -69,13 +69,13 @@ def list_sections(command: Any, ctx: Any, *, is_full: bool) -> dict[str, list[En
 
 
 def split_help(command: Any) -> tuple[str, str]:
-    """What a command does, and an example: the last paragraph of its help."""
+    """Split the help of a command into its description and its example, the last paragraph."""
     about, _, example = " ".join((command.help or "").split()).rpartition(_EXAMPLE)
     return about.strip(), f"{_EXAMPLE}{example}"
 
 
 def cut_to_sentence(text: str) -> str:
-    """The first sentence of a text."""
+    """Return the first sentence of a text."""
     return re.split(r"(?<=\.)\s+", text, maxsplit=1)[0]
 
 
