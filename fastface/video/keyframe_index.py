@@ -20,8 +20,8 @@ _SEEKS = 4
 
 _PACKETS_TO_A_KEYFRAME = 1000
 _INDEXED = ("mov", "matroska", "avi")
-"""Containers with an index of their keyframes; it is valid unless their clock is set back. Others are read through once,
-a few hundred times faster than decoding, which also shows whether their clock is set back."""
+"""Containers with a keyframe index; it is valid unless the clock is set back. Other files are read through once, a few
+hundred times faster than decoding, which also shows whether the clock is set back."""
 
 
 def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
