@@ -217,7 +217,7 @@ def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Row
     own = np.flatnonzero(faces.tracks == tracks.number[row])
     cut = best_cut(faces, own[np.argsort(faces.time[own], kind="stable")])
     if cut is None or cut.cosine >= threshold:
-        alike = "" if cut is None else f": before and after any moment its faces are alike by {cut.cosine:.2f} or more"
+        alike = "" if cut is None else f": each cut is between faces with a similarity of {cut.cosine:.2f} or more"
         raise ConfigError(alone + alike)
     contract = context.networks.contract
     return make_anchor(video_id, faces, cut.before, contract), make_anchor(video_id, faces, cut.after, contract)

@@ -292,8 +292,8 @@ class Searcher:
         metadata = self._get_metadata(record)
         if metadata["contract"] != self._references.gallery.contract:
             raise ModelError(
-                f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
-                "cannot be looked for in it: choose that one with --models and --pack, or scan again"
+                f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; the targets were "
+                "made with another one: choose the first one with --models and --pack, or scan again"
             )
         return read_sampling(metadata)
 
