@@ -1,7 +1,7 @@
 """Choose the networks of a run from the packs on this machine.
 
-`runtime.networks`, `doctor`, the dry run and `models` call `find_models`. The choice must depend only on the options,
-the folders and the device, since embeddings of different recognisers cannot be compared.
+`runtime.networks`, `doctor` and `models` use it. Embeddings can be compared only if `build_contract` is the same, so a
+change there makes every index scan again.
 """
 
 import hashlib

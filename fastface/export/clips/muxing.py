@@ -1,6 +1,6 @@
 """Write the MP4 file of a clip: packets of all streams in order of time, tags and timecode (SMPTE ST 12-1).
 
-The three ways to make a clip use it: `copy`, `precise` and `sound`. `open_clip` turns FFmpeg's errors into ours.
+`clips`, `copy`, `precise` and `sound` use it. `open_clip` converts FFmpeg's errors to `ExportError`.
 """
 
 import errno
