@@ -1,9 +1,13 @@
 """Attach clusters of poor faces to the persons of the same film. Pure array code; `track_clustering` calls it.
 
 A turned, small, blurred or half hidden head is too unlike its person for clustering. It is also similar to other such
-heads, so the threshold cannot be lowered for all. But a film has few persons. So a poor cluster joins a person if it is
-more similar to that person than strangers of one film are, and clearly less similar to every other person there. A
-cluster with a clear face is never attached: clustering would have joined it with its person.
+heads, so the threshold cannot be lowered for all. But a film has few persons. A poor cluster joins a person on two
+conditions:
+
+* It is more similar to that person than strangers of one film are.
+* It is clearly less similar to every other person there.
+
+A cluster with a clear face is never attached: clustering would have joined it with its person.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Detect missing reference pictures of HEVC. `missing_references` calls it for each slice and parameter set.
 
-Each picture lists all pictures that it or later ones refer to, by their display order (reference picture sets, ITU-T
-H.265, 7.3.7 and 8.3.2). A listed picture that was not decoded is lost.
+Each picture lists all pictures that it or later ones refer to, by display order. A listed picture that was not decoded
+is lost. The list is the reference picture set (ITU-T H.265, 7.3.7 and 8.3.2).
 """
 
 from dataclasses import dataclass, field
