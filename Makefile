@@ -26,8 +26,9 @@ run: env
 check: lint
 	$(BIN)/python -m pytest -n 2 -q tests/unit
 
+# A file stays on one process: what its tests share is made once. The small files of tests/unit come last.
 test: dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 env: $(STAMP)
 

@@ -79,7 +79,7 @@ class VideoOutcome:
 
     @property
     def is_searched(self) -> bool:
-        """True if frames of the video were searched and are part of answers: it was reached and did not fail."""
+        """Return whether frames were searched: not of a video that failed or was not reached."""
         return self.inferred > 0 and self.state != "cancelled"
 
 
