@@ -1,4 +1,4 @@
-"""Everything that fastface raises on purpose.
+"""Define all exceptions that fastface raises on purpose.
 
 FastfaceError
 ├── ConfigError            the configuration or the command line is wrong; nothing was started
@@ -8,7 +8,7 @@ FastfaceError
 ├── FaceIndexError         a file of an output folder's index or ledger is damaged, or of another version
 ├── ModelError             a network is missing, damaged, or not what it should be
 ├── BackendError           the asked device or runtime is not available
-│   └── DeviceLostError      … or was lost in the middle: this process cannot use it again, a new one may
+│   └── DeviceLostError      … or was lost during the work: this process cannot use it again, a new one may
 ├── WorkerError            a child process died too often
 ├── ExportError            a clip or a picture cannot be made
 ├── LockedError            another run holds the output folder
@@ -16,7 +16,7 @@ FastfaceError
 ├── StoreError             a store of identities cannot be reached, is damaged, or belongs to another network
 └── InterruptError         the user stopped the run; what is committed stays
 
-A message gives the value, what was allowed, and what to do. Errors of libraries are translated where they enter.
+A message gives the value, what was allowed, and what to do. The module that calls a library converts its errors.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import ClassVar
 
 
 class FastfaceError(Exception):
-    """The root of the tree; `exit_code` is what the command line ends with."""
+    """Root of the tree; `exit_code` is the exit code of the command line."""
 
     exit_code: ClassVar[int] = 1
 
@@ -33,7 +33,7 @@ class ConfigError(FastfaceError):
     """A setting is unknown or out of range, or no usable target or input was given.
 
     Attributes:
-        faults: One line a fault; all of them, so that the user mends them in one go.
+        faults: All faults, one a line, so that the user can correct them together.
     """
 
     exit_code = 2
@@ -44,7 +44,7 @@ class ConfigError(FastfaceError):
 
 
 class InputError(FastfaceError):
-    """One input file cannot be used. The others go on."""
+    """One input file cannot be used. The run continues with the others."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class InputError(FastfaceError):
 
 
 class VideoError(InputError):
-    """A video cannot be decoded, or not wholly. `state` is one of the states of a video in the run's report."""
+    """A video cannot be decoded, or only in part. `state` is one of the states of a video in the run's report."""
 
     def __init__(self, path: Path, reason: str, state: str = "failed") -> None:
         self.state = state
@@ -75,7 +75,7 @@ class ReferenceImageError(InputError):
 
 
 class FaceIndexError(FastfaceError):
-    """A file of the index or the ledger is not what it should be."""
+    """A file of the index or the ledger is damaged, or of another version."""
 
 
 class ModelError(FastfaceError):
@@ -89,7 +89,7 @@ class BackendError(FastfaceError):
 
 
 class DeviceLostError(BackendError):
-    """A card has failed in a way that lasts as long as the process: it must end, and another may do its work."""
+    """A card failed and stays lost for this process: the process must end, and a new one may do its work."""
 
 
 class WorkerError(FastfaceError):
@@ -102,7 +102,7 @@ class WorkerError(FastfaceError):
 
 
 class ExportError(FastfaceError):
-    """An encoder failed. `command` is what was run, `stderr_tail` the end of what it said."""
+    """An encoder failed. `command` is the command line; `stderr_tail` is the end of its standard error."""
 
     def __init__(self, reason: str, command: list[str] | None = None, stderr_tail: str = "") -> None:
         self.command = command or []

@@ -1,4 +1,8 @@
-"""Runtimes that compute networks, behind one `Session`. Imports no runtime until a session is opened."""
+"""Run a network on a device: one `Session` for all runtimes.
+
+This package exports what the other packages may import. It loads no runtime until a session is opened. To add a
+backend, see `registry`.
+"""
 
 from fastface.backends.engines import EngineNote, build_engine, engine_note
 from fastface.backends.nvidia import page_lock

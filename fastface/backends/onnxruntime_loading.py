@@ -1,7 +1,7 @@
-"""ONNX Runtime and its sessions, loaded so that they are on the provider asked for or fail.
+"""Load ONNX Runtime and open its sessions for the three backends that use it: CPU, CUDA and TensorRT.
 
-ONNX Runtime itself goes on with the CPU when a provider does not load, and says so in a log line only. So the providers
-of each session are read back.
+When a provider does not load, ONNX Runtime continues on the CPU and only logs it. So each function here reads the
+providers of the new session back, and raises `BackendError` if the provider is missing.
 """
 
 import re
@@ -21,13 +21,13 @@ PROVIDER_NAMES: dict[Provider, str] = {
     "TensorRT": "TensorrtExecutionProvider",
 }
 _ERRORS_ONLY, _NOTHING = 3, 4
-"""What ONNX Runtime writes on standard error. Errors are raised too, but the reason may only be written."""
+"""Levels of the log on standard error. Errors are raised too, but some reasons are only logged."""
 
 _PLACE = re.compile(
     r"/\S+\.(?:cc|h|cu|cuh):\d+ [^()]*"  # a line of source, the type of a function's answer and the function's name;
     r"\((?:[^()]|\([^()]*\))*\)(?: const)?(?:::<lambda\([^()]*\)>)?(?: \[with [^\]]*\])? "  # its arguments
 )
-"""Of which a message may have several; where it has others, all is left as it is."""
+"""Source location in a message; `one_line` removes each. A location in another form stays."""
 
 _KIND = re.compile(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
 
@@ -36,15 +36,15 @@ Providers = list[tuple[str, dict[str, str]]]
 
 
 def shortfall(provider: Provider) -> str | None:
-    """One line of what is missing and the remedy, by what is installed alone; None if nothing is."""
+    """Return what is missing and the remedy, in one line, by the installed packages alone; None if nothing is."""
     return missing_packages(provider, installed_versions(), has_driver=card_present())
 
 
 def load_runtime(provider: Provider) -> ModuleType:
-    """ONNX Runtime with what a provider links.
+    """Import ONNX Runtime after the libraries that a provider links.
 
     Raises:
-        BackendError: Something is missing; says what, and the remedy.
+        BackendError: Something is missing; the message names it and the remedy.
     """
     if reason := shortfall(provider):
         raise BackendError(reason)
@@ -68,7 +68,7 @@ def load_runtime(provider: Provider) -> ModuleType:
 
 
 def runtime_cuda_major(runtime: ModuleType) -> int:
-    """The major version of CUDA that this ONNX Runtime is built for."""
+    """Return the major version of CUDA that this ONNX Runtime is built for."""
     built_for: str = runtime.cuda_version
     return int(built_for.partition(".")[0])
 
@@ -82,7 +82,7 @@ def open_inner(
     *,
     is_trial: bool = False,
 ) -> Any:
-    """The runtime's session, its first provider checked.
+    """Open a session and check that its first provider is the wanted one.
 
     Args:
         runtime: The module `onnxruntime`.
@@ -90,7 +90,7 @@ def open_inner(
         device: What must compute.
         threads: Threads of one call.
         better: Providers before the CPU; empty for the CPU.
-        is_trial: Whether there is another way if this fails, so that nothing is written of it.
+        is_trial: Whether the caller has another way if this fails; then ONNX Runtime prints no error.
 
     Raises:
         BackendError: The graph cannot be loaded, or would not run on the device.
@@ -118,7 +118,7 @@ def open_inner(
 def open_on_card(
     runtime: ModuleType, graph: Path, device: DeviceInfo, threads: int, better: Providers, *, captures: bool = False
 ) -> Any:
-    """A session on a card; what ONNX Runtime finds better there, as arithmetic of shapes, it leaves on the CPU.
+    """Open a session on a card. ONNX Runtime may place small operations, such as arithmetic of shapes, on the CPU.
 
     Args:
         runtime: The module `onnxruntime`.
@@ -137,7 +137,7 @@ def open_on_card(
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:
-    """ONNX Runtime's exceptions; they have no base of their own. Buffers and providers raise a plain RuntimeError."""
+    """List ONNX Runtime's exceptions: they share no base class. Buffers and providers raise a plain RuntimeError."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - loaded with a session only
 
     return (
@@ -154,6 +154,6 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def one_line(error: Exception) -> str:
-    """An error's message, cut to what a person reads: without places of the runtime's source and C++ signatures."""
+    """Shorten an error's message for the user: drop source locations and C++ signatures."""
     words = _KIND.sub("", _PLACE.sub("", " ".join(str(error).split())))
     return words.partition(" ; hostname=")[0][:300]

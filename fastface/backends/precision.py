@@ -181,7 +181,7 @@ def _far_pair(pairs: DetectionPairs, limits: PrecisionLimits) -> str | None:
     if not landmarks.size:
         return None
     if (usual := np.median(landmarks)) > limits.median_landmark:
-        return f"landmarks {usual:.1%} of the face's width off in the median"
+        return f"landmarks {usual:.1%} of the face's width off (median)"
     most = landmarks.max()
     return f"a landmark {most:.1%} of the face's width off" if most > limits.max_landmark else None
 

@@ -1,8 +1,8 @@
-"""Try a network in a lower precision in a process of its own: `python -m fastface.backends.trial GRAPH HEIGHT WIDTH`.
+"""Compare a network's results in a lower precision with float32, in a process of its own.
 
-Reads the device as JSON on standard input, computes the drawn pictures in float32 and in the device's precision, and
-prints one JSON object as the last line: `{"reason": …}`, which is empty if the results agree, or `{"missing": …}` if
-the network does not compute in float32 either.
+`registry` runs `python -m fastface.backends.trial GRAPH HEIGHT WIDTH` and passes the device as JSON on standard input.
+The last line of the output is one JSON object. `{"reason": …}` is empty if the results agree. `{"missing": …}` means
+that the network does not compute in float32 either.
 """
 
 import json
@@ -21,7 +21,7 @@ _MODULES = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
 
 
 def compare(graph: Path, device: DeviceInfo, size: tuple[int, int]) -> str:
-    """Why a network's results in the device's precision do not do; empty if they do.
+    """Return why a network's results in the device's precision are not good enough; empty if they are.
 
     Args:
         graph: The prepared ONNX file.

@@ -1,4 +1,8 @@
-"""The index → persons while their faces are not seen, of the videos in which bodies were looked for."""
+"""Find the stretches in which only the body of a person is visible, and the person that each one belongs to.
+
+`census` calls `take_unseen` once for the whole index, then `read_bodies` for each video. Videos without a search for
+bodies have none. Rows of body tracks are numbered on from the rows of the `TrackTable`.
+"""
 
 from dataclasses import dataclass
 
@@ -23,12 +27,12 @@ class BodyOnlyStretches:
     """All stretches of an index in which only a person's body is visible.
 
     Attributes:
-        tracks: By video, then body track.
-        owner: (u,) whose: a cluster of tracks of faces or, numbered on from these, one without a face.
+        tracks: One row a body track, by video, then number.
+        owner: (u,) person of each track: a cluster of face tracks or, numbered on from these, a person without a face.
         is_faceless: (u,) whether no face on its body track identifies the owner.
-        meetings: Of these tracks with each other and with those of faces: rows count on from the roll's.
+        meetings: Pairs of tracks in the same frames, of bodies and of faces; rows count on from the `TrackTable`'s.
         anchored: {body of the corrections: its row}.
-        cluster: (t,) of each track of the roll, as given for the assignment of bodies.
+        cluster: (t,) cluster of each track of the `TrackTable`, as it was when bodies were assigned.
     """
 
     tracks: Tracks
@@ -40,13 +44,13 @@ class BodyOnlyStretches:
 
 
 def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, corrections: Corrections) -> BodyOnlyStretches:
-    """Reads all bodies of the index, one video at a time.
+    """Read all bodies of the index, one video at a time.
 
     Args:
         context: The command's.
         table: All tracks of faces.
-        cluster: (t,) of each; NO_CLUSTER of those too poor to tell.
-        corrections: What was said of bodies.
+        cluster: (t,) cluster of each track; NO_CLUSTER if its faces are too poor.
+        corrections: The user's corrections of bodies.
 
     Raises:
         FaceIndexError: The index is damaged.
@@ -91,9 +95,9 @@ def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, correcti
 def read_bodies(
     context: RunContext, table: TrackTable, unseen: BodyOnlyStretches, video: int, *, lean: bool = True
 ) -> tuple[Bodies, _Rows] | None:
-    """The bodies of a video, and (n,) the row of each in `unseen`; SEEN where a body adds nothing.
+    """Read the bodies of a video, and (n,) the row of each in `unseen`; SEEN if the body adds nothing to its face.
 
-    None if bodies were not looked for in it. `lean` is as of `VideoIndex.bodies`.
+    Returns None if the scan did not search the video for bodies. `lean` is passed to `VideoIndex.bodies`.
 
     Raises:
         FaceIndexError: The index is damaged.
@@ -137,7 +141,7 @@ def _mates(bodies: Bodies, faces: Faces, found: BodyStretches, first_face: int, 
 
 
 def _name_owners(owner: _Rows, first: int) -> _Rows:
-    """(u,) the owners; each body track without a known owner gets a number of its own, from `first` on."""
+    """Give each body track without a known owner a number of its own, from `first` on. Returns (u,) the owners."""
     rows = np.flatnonzero(owner == NO_CLUSTER)
     named = owner.copy()
     named[rows] = first + np.arange(len(rows))
@@ -147,14 +151,14 @@ def _name_owners(owner: _Rows, first: int) -> _Rows:
 def _join_owners(
     owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], said: Corrections
 ) -> _Rows:
-    """(u,) the owners, after what the user said of bodies that are one person's.
+    """Merge the owners of bodies that the user joined. Returns (u,) the owners.
 
     Args:
         owner: From `_name_owners`.
         first: From `_name_owners`.
-        unseen: {body that was spoken of: its row}.
-        seen: {face that was spoken of: its cluster}.
-        said: What was said.
+        unseen: {body of a correction: its row}.
+        seen: {face of a correction: its cluster}.
+        said: The user's corrections.
     """
     joined = owner.copy()
     for group in said.same:

@@ -1,7 +1,8 @@
-"""OUT/people: the files of a census.
+"""Write the files of a census: the folder OUT/people.
 
-people.csv, appearances.csv, together.csv, people.html, table.png …, embeddings.npz, and <number>/…jpg for each person.
-Those of an earlier census that are none of this one go; what fastface did not write stays.
+These are people.csv, appearances.csv, together.csv, people.html, table.png …, embeddings.npz, and pictures
+<number>/…jpg of each person. `people` and `pick` call `write_people`. It removes files of an earlier census that this
+one does not write. Files that fastface did not write stay.
 """
 
 import heapq
@@ -35,7 +36,7 @@ _FOLDER = "people"
 _SINGLES = ("people.csv", "appearances.csv", "together.csv", "people.html", "embeddings.npz")
 
 _ON_PAGE = 2000
-"""Persons that a page and pictures are made of: some 60 MB. More than that nobody looks through."""
+"""Maximum number of persons on the page, about 60 MB with pictures; more would be too long to read."""
 _ON_TABLE = 500
 """Persons in table.png and its next pages, twenty a page."""
 
@@ -43,7 +44,7 @@ _NAME_BYTES = 80
 
 
 def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
-    """Writes all of it, and gives the persons with their portraits.
+    """Write all files, and return the persons with their portraits.
 
     Raises:
         SpaceError: No space is left.
@@ -90,7 +91,7 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A picture that a person may be shown by."""
+    """A picture that may become a portrait of a person."""
 
     worth: float
     rank: int
@@ -102,12 +103,15 @@ class _Candidate:
 
     @property
     def order(self) -> tuple[int, int, float, str, float, int]:
-        """Rises from the best: those without a fault, of these first one of each track, the best track's first."""
+        """Return the sort key; the best picture has the smallest key.
+
+        Pictures without a fault come first. Among these, the best one of each track comes before the second best ones.
+        """
         return -int(self.worth), self.rank, -self.worth, self.video_id, self.time, self.track
 
 
 def _choose_pictures(context: RunContext, census: Census) -> tuple[Person, ...]:
-    """The persons with the best pictures that the scan has kept of them: of faces, else of bodies, else decoded now."""
+    """Choose the portraits of each person: faces from the index, else bodies, else pictures that are decoded now."""
     most, persons = context.config.people.portraits, census.persons[:_ON_PAGE]
     found: list[list[_Candidate]] = [[] for _ in persons]
     for pictures_of in (_plan_faces, _plan_bodies):
@@ -129,13 +133,13 @@ def _choose_pictures(context: RunContext, census: Census) -> tuple[Person, ...]:
 
 
 def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
-    """The best pictures of a person; a face with a fault only where there is none with fewer, as in each track."""
+    """Return the best pictures of a person. A face with a fault is taken only if there is none with fewer faults."""
     best = heapq.nsmallest(most, candidates, key=attrgetter("order"))
     return [candidate for candidate in best if int(candidate.worth) == int(best[0].worth)]
 
 
 def _plan_faces(context: RunContext, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
-    """(place of the person, picture) of each picture of a wanted person's face in a video."""
+    """Yield (place of the person, picture) for each picture of a wanted person's face in a video."""
     own = census.table.tracks.video_rows(video)
     video_id = census.table.records[video].video_id
     index = VideoIndex(context.out.index, video_id)
@@ -153,7 +157,7 @@ def _plan_faces(context: RunContext, census: Census, video: int, wanted: _Rows) 
 
 
 def _plan_bodies(context: RunContext, census: Census, video: int, wanted: _Rows) -> Iterator[tuple[int, _Candidate]]:
-    """Plan each picture of a wanted person's body."""
+    """Yield (place of the person, picture) for each picture of a wanted person's body in a video."""
     if not np.isin(census.unseen_label[census.unseen.tracks.video_rows(video)], wanted).any():
         return
     read = read_bodies(context, census.table, census.unseen, video, lean=False)
@@ -172,7 +176,7 @@ def _plan_bodies(context: RunContext, census: Census, video: int, wanted: _Rows)
 def _by_rank(
     track: _Rows, time: npt.NDArray[np.float64], worth: npt.NDArray[np.float32], rows: _Rows
 ) -> Iterator[tuple[int, int]]:
-    """(place among those of its track, row) of some pictures, the best of a track first."""
+    """Yield (place within its track, row) of some pictures, the best picture of a track first."""
     order = rows[np.lexsort((time[rows], -worth[rows], track[rows]))]
     firsts = np.searchsorted(track[order], track[order], "left")
     yield from zip((np.arange(len(order)) - firsts).tolist(), order.tolist(), strict=True)
@@ -191,7 +195,7 @@ def _portraits(number: int, candidates: Iterable[_Candidate]) -> Iterator[Portra
 
 
 def _write_embeddings(path: Path, census: Census, contract: str) -> None:
-    """The centroids of all persons with a face, for other tools. Nothing is pickled."""
+    """Write the centroids of all persons with a face, for other tools. Nothing is pickled."""
     seen = [person for person in census.persons if not person.is_faceless]
     with atomic_path(path, private=True) as part, part.open("wb") as file:
         np.savez(
@@ -207,7 +211,7 @@ def _write_embeddings(path: Path, census: Census, contract: str) -> None:
 
 
 def _others(census: Census) -> tuple[int, int]:
-    """Persons who are not on the page, and their faces."""
+    """Count the persons who are not on the page, and their faces."""
     beyond = census.persons[_ON_PAGE:]
     return census.unlisted[0] + len(beyond), census.unlisted[1] + sum(person.faces for person in beyond)
 

@@ -1,7 +1,7 @@
-"""Names that photos give: the tracks that questions found to be a target's, so that `people` names their person.
+"""Record which tracks matched a target's photos, so that `people` can name the persons of these tracks.
 
-OUT/.fastface/photo_names.json: {label: {source: [track, …]}}, a source for each video that was asked. A name that
-`pick` gave goes first.
+`run` and `find` record the tracks in OUT/.fastface/photo_names.json: {label: {source: [track, …]}}, with one source for
+each searched video. `census` reads them. A name that `pick` gave has priority.
 """
 
 import json
@@ -25,29 +25,29 @@ from fastface.types import Faces, Person
 _SCHEMA_VERSION = 1
 
 _LEAST_SHARE = 0.5
-"""Of a track's faces that are hits, for the track to be the target's; of a person's faces, for the person to be."""
+"""Minimum share of hits among a track's faces, and of a person's faces in such tracks, for the name to apply."""
 
 _Integers = npt.NDArray[np.int64]
 
 
 def source_key(record: VideoRecord) -> str:
-    """Identify a video's content and its scan: while both stay the same, the numbers of tracks do too."""
+    """Identify the content and the scan of a video: while both stay the same, the track numbers do too."""
     return f"{record.fingerprint} {record.scan_key}"
 
 
 def is_reserved_name(name: str) -> bool:
-    """Return whether a name would not be known again as one: it is a number, or stands for every face."""
+    """Return whether a name cannot be used: it is a number, or it means every face."""
     return name == EVERYONE or name.isdecimal() or name.removeprefix("person ").isdecimal()
 
 
 @dataclass(slots=True)
 class PhotoNames:
-    """Collects the tracks of the targets of one question while its findings stream by."""
+    """Collect the tracks of the targets of one search, video by video."""
 
     tracks: dict[str, dict[str, list[int]]] = field(default_factory=dict)
 
     def add(self, context: RunContext, found: VideoFindings) -> None:
-        """Notes whose tracks are in one video."""
+        """Add the tracks of one video."""
         source = source_key(found.record)
         index_faces = _index_faces(context, found)
         for label, hits in found.hits.items():
@@ -58,7 +58,7 @@ class PhotoNames:
             self.tracks.setdefault(label, {})[source] = _whole_tracks(own.tracks, faces)
 
     def save(self, state: Path) -> None:
-        """Adds what was found to what earlier questions found; of a target that was asked for again, only the new."""
+        """Merge the tracks into the file. A target that was searched again replaces its earlier tracks."""
         if self.tracks:
             # The newest first: of two names that fit as well, it is taken.
             others = {label: sources for label, sources in _read_names(state).items() if label not in self.tracks}
@@ -67,7 +67,7 @@ class PhotoNames:
 
 
 def name_by_photos(context: RunContext, persons: Sequence[Person], tracks: CensusTracks) -> tuple[Person, ...]:
-    """The persons, those without a name called as the photos say whose tracks most of their faces are in.
+    """Name each person without a name after the photos whose tracks hold most of the faces of the person.
 
     Raises:
         FaceIndexError: The file is damaged.
@@ -113,7 +113,7 @@ def _read_names(state: Path) -> dict[str, dict[str, list[int]]]:
 
 
 def _shares(sources: Mapping[str, Sequence[int]], tracks: CensusTracks, num_persons: int) -> npt.NDArray[np.float64]:
-    """(p,) share of each person's faces, in the videos that were asked, that are in a target's tracks."""
+    """Return (p,) the share of each person's faces, in the searched videos, that are in a target's tracks."""
     places = [place for place, source in enumerate(tracks.sources) if source in sources]
     wanted = [(place, number) for place in places for number in sources[tracks.sources[place]]]
     video, number = np.array(wanted, np.int64).reshape(-1, 2).T
@@ -127,7 +127,7 @@ def _shares(sources: Mapping[str, Sequence[int]], tracks: CensusTracks, num_pers
 
 
 def _index_faces(context: RunContext, found: VideoFindings) -> Faces | None:
-    """The faces of the index, where closer looks have changed faces and tracks of the findings; else None."""
+    """Return the faces of the index if closer looks changed the faces and tracks of the findings; else None."""
     units = context.ledger.units(found.record.video_id).values()
     if not any(unit.dense and not unit.lost for unit in units):
         return None
@@ -135,7 +135,7 @@ def _index_faces(context: RunContext, found: VideoFindings) -> Faces | None:
 
 
 def _find_rows(index_faces: Faces, faces: Faces, rows: _Integers) -> _Integers:
-    """The rows of the index of some faces: the same box at the same time."""
+    """Find the rows of faces in the index: the same box at the same time."""
     known = {key: row for row, key in enumerate(_keys(index_faces))}
     keys = _keys(faces[rows])
     return np.array([known[key] for key in keys if key in known], np.int64)
@@ -146,7 +146,7 @@ def _keys(faces: Faces) -> list[tuple[int, float, float]]:
 
 
 def _whole_tracks(tracks: _Integers, rows: _Integers) -> list[int]:
-    """The tracks of which enough faces are hits, rising."""
+    """Return the tracks in which enough faces are hits, ascending."""
     numbers, counts = np.unique(tracks[rows], return_counts=True)
     sizes = np.array([(tracks == number).sum() for number in numbers.tolist()], np.int64)
     return numbers[counts >= _LEAST_SHARE * sizes].tolist() if len(numbers) else []

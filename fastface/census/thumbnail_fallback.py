@@ -101,7 +101,7 @@ def _obstacle(context: RunContext, record: VideoRecord) -> str:
     video_id = record.video_id
     if not VideoIndex(context.out.index, video_id).portraits_path.exists():
         return f"{video_id} was scanned without pictures (scan.portrait_mb = 0)"
-    room = "scan.portrait_mb holds no more"
+    room = "scan.portrait_mb is used up"
     try:
         if fingerprint(record.path) != record.file_print:
             return f"{room}, and {video_id} changed since it was scanned"

@@ -1,4 +1,8 @@
-"""Tracks of faces → clusters, as the settings and the user's corrections have it."""
+"""Cluster the face tracks of an index by the settings and the user's corrections; find the rejected clusters.
+
+`census` calls it. The algorithms are in `clusters.clustering` and `clusters.attaching`; this module prepares their
+input. Corrections overrule similarity.
+"""
 
 from collections.abc import Sequence
 
@@ -22,14 +26,14 @@ def cluster_table(
     threshold: float,
     usual: ImpostorDistribution,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
-    """(t,) the cluster of each track, NO_CLUSTER for those too poor, or without a clear face; (c, D) float16 centroids.
+    """Return (t,) the cluster of each track, NO_CLUSTER without a clear face; and (c, D) float16 centroids.
 
     Args:
         table: All tracks of faces.
-        corrections: What the user said.
-        settings: How tracks become persons.
+        corrections: The user's corrections.
+        settings: Rules for joining tracks to persons.
         threshold: Cosine from which two groups of tracks are one person's.
-        usual: How alike different persons are.
+        usual: Similarities of different persons.
     """
     is_anchored = np.zeros(len(table.tracks), np.bool_)
     is_anchored[list(table.anchored.values())] = True
@@ -57,7 +61,7 @@ def cluster_table(
 def _pairs(
     anchors: Sequence[tuple[Anchor, Anchor]], table: TrackTable, place: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """(k, 2) places of the tracks of those pairs that are still there."""
+    """Return (k, 2) places of the pairs of tracks whose tracks both still exist."""
     rows = [(table.anchored.get(one), table.anchored.get(other)) for one, other in anchors]
     known = [pair for pair in rows if None not in pair]
     return place[np.array(known, np.int64).reshape(-1, 2)]
@@ -70,16 +74,16 @@ def find_rejected(
     centroid: npt.NDArray[np.float16],
     sure: float,
 ) -> set[int]:
-    """The clusters of rejected tracks: not those in which a few of them have come to many others since.
+    """Return the clusters to hide: those of rejected tracks, unless many new tracks of another person joined them.
 
     A rejection survives new tracks if the rejected tracks still match the centroid.
 
     Args:
-        corrections: What the user said.
+        corrections: The user's corrections.
         table: All tracks of faces.
         label: (t,) from `cluster_table`.
         centroid: (c, D) float16.
-        sure: Cosine from which two groups of tracks surely are one person's.
+        sure: Cosine from which two groups of tracks certainly are one person's.
     """
     rows = rejected_rows(corrections, table.anchored)
     sizes = np.bincount(label[label != NO_CLUSTER])
@@ -94,10 +98,10 @@ def find_rejected(
 
 
 def rejected_rows(corrections: Corrections, anchored: dict[Anchor, int]) -> npt.NDArray[np.int64]:
-    """The rows of what was rejected, rising.
+    """Return the rows of the rejected faces or bodies, ascending.
 
     Args:
-        corrections: What the user said.
+        corrections: The user's corrections.
         anchored: {face or body: its row}.
     """
     rows = {anchored[anchor] for group in corrections.rejected for anchor in group if anchor in anchored}

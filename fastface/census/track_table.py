@@ -1,4 +1,8 @@
-"""All tracks of an index, from every video that the recogniser in use has embedded."""
+"""Read all face tracks of an index into one `TrackTable`, the input of a census.
+
+`census` calls `take_roll`. Videos that were embedded by another recogniser are left out, with a note. Other modules of
+the census refer to tracks by their row in this table.
+"""
 
 import shlex
 from dataclasses import dataclass
@@ -19,15 +23,15 @@ from fastface.video.clock import UNKNOWN_RATE
 
 @dataclass(frozen=True, slots=True)
 class TrackTable:
-    """All tracks of an index.
+    """All tracks of an index, one row a track.
 
     Attributes:
         records: The videos.
-        facts: Of each.
-        tracks: By video, then number.
-        meetings: Tracks that are on screen together.
+        facts: Facts of each video.
+        tracks: One row a track, by video, then number.
+        meetings: Pairs of tracks that are on screen together.
         anchored: {face of the corrections: row of its track}.
-        by_keyframes: Whether some videos were looked at by keyframes alone.
+        by_keyframes: Whether some videos were scanned by keyframes only.
     """
 
     records: tuple[VideoRecord, ...]
@@ -39,11 +43,11 @@ class TrackTable:
 
 
 def take_roll(context: RunContext, corrections: Corrections) -> TrackTable:
-    """Reads all tracks of the index, one video at a time.
+    """Read all tracks of the index, one video at a time.
 
     Args:
         context: The command's.
-        corrections: Their faces are looked up.
+        corrections: The user's corrections; the track of each of their faces is looked up.
 
     Raises:
         FaceIndexError: The index is damaged.
@@ -78,9 +82,9 @@ def take_roll(context: RunContext, corrections: Corrections) -> TrackTable:
 
 
 def _cut_tracks(index: VideoIndex, corrections: Corrections, info: VideoInfo, contract: str) -> Faces:
-    """The faces of a video; tracks that the user said are two persons' are taken apart in the index, if they are not.
+    """Read the faces of a video. First cut each track that the user split between two persons, if it is not cut yet.
 
-    The index is made again by another scan, and what the user said is kept: so it is done here, before every census.
+    Another scan makes the index again, while the corrections stay: so each census repeats the cuts.
     """
     faces = index.faces()
     cuts = [cut for cut in corrections.cuts if cut[0].video_id == info.video_id]
@@ -91,7 +95,7 @@ def _cut_tracks(index: VideoIndex, corrections: Corrections, info: VideoInfo, co
 
 
 def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
-    """Seconds that a face of a video stands for, and whether only keyframes were looked at."""
+    """Return the seconds that a face of a video stands for, and whether only keyframes were scanned."""
     sampling = read_sampling(index.metadata())
     frame = 1 / (info.rate or UNKNOWN_RATE)
     # Every picture of a folder is looked at, and no frame is shown for less than its own time.
@@ -100,12 +104,12 @@ def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
 
 
 def _coverage(record: VideoRecord) -> float:
-    """The share of a video that was searched."""
+    """Return the share of a video that was searched."""
     return 1.0 if record.state == "done" or record.coverage is None else record.coverage
 
 
 def _list_videos(context: RunContext) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
-    """The finished videos with an index of the recogniser in use; notes those of another."""
+    """List the finished videos with an index of the recogniser in use; note the videos of another one."""
     found, num_others, num_unread = [], 0, 0
     for record in context.answered_records():
         index = VideoIndex(context.out.index, record.video_id)

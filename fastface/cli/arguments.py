@@ -1,4 +1,7 @@
-"""Arguments that several commands share."""
+"""Define the options that several commands share: videos, `--targets` and `--out`, with their default folders.
+
+The modules of `cli.commands` import them. The help texts here appear in the help of every such command.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -37,10 +40,10 @@ def holds_anything(folder: Path) -> bool:
 
 
 def or_samples(targets: list[str] | None) -> list[str]:
-    """The targets, else the folder of samples.
+    """Return the targets; without any, the folder of samples.
 
     Raises:
-        ConfigError: None were given, and there are no samples.
+        ConfigError: No targets were given, and the folder of samples is empty or missing.
     """
     if targets:
         return targets

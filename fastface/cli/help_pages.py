@@ -75,7 +75,7 @@ def split_help(command: Any) -> tuple[str, str]:
 
 
 def cut_to_sentence(text: str) -> str:
-    """The first sentence of a text."""
+    """Return the first sentence of a text."""
     return re.split(r"(?<=\.)\s+", text, maxsplit=1)[0]
 
 

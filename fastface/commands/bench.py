@@ -123,8 +123,8 @@ def profile_text(best: Measurement) -> str:
 def describe_combination(combination: Combination) -> list[str]:
     """A combination in words; 0 is what fastface chooses."""
     counts = {"decoder": combination.decoders, "worker": combination.workers}
-    processes = [pluralize(count, noun) if count else f"{noun}s as it chooses" for noun, count in counts.items()]
-    return [combination.device, *processes, f"batches of {combination.batch or 'its choice'}"]
+    processes = [pluralize(count, noun) if count else f"automatic number of {noun}s" for noun, count in counts.items()]
+    return [combination.device, *processes, f"batches of {combination.batch or 'automatic size'}"]
 
 
 def list_combinations(

@@ -1,4 +1,7 @@
-"""`fastface pick --merge`, `--split`, `--reject`, `--restore`: what the user says of who is who."""
+"""Apply the user's corrections of a census: `fastface pick --merge`, `--split`, `--reject`, `--restore` and `--undo`.
+
+`cli.commands.pick` calls it. Each correction is stored under OUT/.fastface, then the census is taken again.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,30 +51,30 @@ Correction = Literal["merge", "split", "reject", "restore"]
 _Rows = npt.NDArray[np.int64]
 
 _SPLIT_STEP = 0.02
-"""What the threshold rises by until a person falls into two."""
+"""Step by which the threshold rises until the cluster of a person splits in two."""
 
 
 def correct(
     config: Config, chosen: Sequence[str], out: Path, observer: Observer, correction: Correction, *, shown: str = ""
 ) -> PeopleResult:
-    """Notes what the user says of persons, for this census and all to come, and counts again.
+    """Store a correction of persons, for this census and all later ones, and take the census again.
 
-    * merge: they are one.
-    * split: it is two. Bodies that were joined to it by hand are taken off first; else it is cut where its tracks are
-      least alike; a person of one track is cut where the faces before and after are least alike.
-    * reject: they must not be listed.
-    * restore: all who were rejected are listed again; no person is chosen.
+    * merge: join the chosen persons to one.
+    * split: cut the chosen person in two. Bodies that were joined by hand are removed first. Otherwise the cut is
+      between the least similar tracks; in a single track it is between the least similar faces before and after.
+    * reject: do not list the chosen persons.
+    * restore: list all rejected persons again; no person is chosen.
 
     Args:
-        config: The settings; those of the census are the ones that it was taken with.
+        config: The settings; settings of the census itself are those of the last `people`.
         chosen: Numbers or names of persons.
         out: The output folder.
         observer: Receives the progress and the new numbers.
-        correction: What is said of them.
+        correction: The kind of correction.
         shown: As for `pick`.
 
     Raises:
-        ConfigError: There is no such person, too few or differently named ones for a merger, or nothing to split.
+        ConfigError: A person is not found, a merger has too few or differently named persons, or nothing can be split.
         FastfaceError: As `people`.
     """
     look_at_index(config, out)
@@ -98,10 +101,10 @@ def correct(
 
 
 def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
-    """Takes back the last correction, or the last name that `pick` gave, and counts again.
+    """Undo the last correction, or the last name that `pick` gave, and take the census again.
 
     Raises:
-        ConfigError: There is nothing to take back.
+        ConfigError: There is nothing to undo.
         FastfaceError: As `people`.
     """
     look_at_index(config, out)
@@ -123,12 +126,12 @@ def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
 
 
 def _are_joined(census: Census, chosen: Sequence[str]) -> bool:
-    """Return whether a number is among the chosen that is part of another person since an earlier merger."""
+    """Return whether a chosen number became part of another person by an earlier merger."""
     return any(one.removeprefix("person ") in map(str, census.assignment.aliases) for one in chosen)
 
 
 def _rejoin(context: RunContext, now: Corrections, before: Corrections) -> None:
-    """Joins the tracks in the index again that the user had cut, and does not any more."""
+    """Join tracks in the index again if their cut was undone."""
     gone = [cut for cut in now.cuts if cut not in before.cuts]
     for record in context.answered_records():
         cuts = [cut for cut in gone if cut[0].video_id == record.video_id]
@@ -170,10 +173,10 @@ def _merge(context: RunContext, census: Census, places: Sequence[int], said: Cor
 
 
 def _split(context: RunContext, census: Census, place: int, said: Corrections) -> Corrections:
-    """A person taken apart.
+    """Return the corrections with a person cut in two.
 
     Raises:
-        ConfigError: It is one track of faces that are all alike.
+        ConfigError: The person is one track of similar faces.
     """
     rows = np.flatnonzero(census.label == place)
     if (bodies := body_anchors(context, census, [place])) and len(rows) + len(bodies) > 1:
@@ -185,7 +188,7 @@ def _split(context: RunContext, census: Census, place: int, said: Corrections) -
 
 
 def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
-    """The tracks of a person in two: those of its largest part at the lowest threshold at which it falls apart."""
+    """Cut the tracks of a person in two: the largest part at the lowest threshold that splits them, and the rest."""
     none, settings = np.empty((0, 2), np.int64), context.config.people
     assert settings.link_threshold is not None
     label, threshold = np.zeros(len(rows), np.int64), settings.link_threshold
@@ -198,10 +201,10 @@ def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _R
 
 
 def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
-    """The last face of one person and the first face of the other in a person's only track.
+    """Cut a person's only track: return the last face before the cut and the first face after it.
 
     Raises:
-        ConfigError: Only bodies are seen, or the faces before and after any cut are one person's by the settings.
+        ConfigError: The person has no face, or by the settings all faces of the track are one person's.
     """
     alone = f"person {census.persons[place].number} has a single track and cannot be split"
     threshold = context.config.people.link_threshold
@@ -214,14 +217,14 @@ def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Row
     own = np.flatnonzero(faces.tracks == tracks.number[row])
     cut = best_cut(faces, own[np.argsort(faces.time[own], kind="stable")])
     if cut is None or cut.cosine >= threshold:
-        alike = "" if cut is None else f": before and after any moment its faces are alike by {cut.cosine:.2f} or more"
+        alike = "" if cut is None else f": each cut is between faces with a similarity of {cut.cosine:.2f} or more"
         raise ConfigError(alone + alike)
     contract = context.networks.contract
     return make_anchor(video_id, faces, cut.before, contract), make_anchor(video_id, faces, cut.after, contract)
 
 
 def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
-    """Return the person of the next census that a person became; empty if number and person are the same."""
+    """Return the number and name of a person in the new census; empty if they are the same as before."""
     title, number = before.persons[place].title, before.persons[place].number
     rows = before.list_stretches([place])
     rows = rows[before.unseen.is_faceless[rows]]
@@ -240,7 +243,7 @@ def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
 
 
 def _same(before: Tracks, rows: _Rows, now: Tracks) -> _Rows:
-    """The rows of the tracks now that had these rows before: those of the same video and number."""
+    """Find the rows of earlier tracks in the new table: the same video and number."""
     named = set(zip(before.video[rows].tolist(), before.number[rows].tolist(), strict=True))
     pairs = zip(now.video.tolist(), now.number.tolist(), strict=True)
     return np.flatnonzero(np.array([pair in named for pair in pairs], np.bool_))

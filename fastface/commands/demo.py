@@ -74,5 +74,5 @@ def _compare(result: RunResult, truth: list[_Truth], observer: Observer) -> None
         if not agrees:
             wrong.append(person.label)
     if wrong:
-        raise FastfaceError(f"the demo found something else than was drawn for: {', '.join(wrong)}")
+        raise FastfaceError(f"the results differ from the drawn film for: {', '.join(wrong)}")
     observer.note("the demo found exactly what was drawn")

@@ -1,4 +1,8 @@
-"""The commands that work on an output folder: scan, find, and run, which is both."""
+"""Run the commands `scan`, `find` and `run` (a scan and a search) on an output folder.
+
+The CLI and `api` call these functions; `pick` and the demo use `answer` and `run`. Each command writes run.json, also
+when it is interrupted. The order of the steps matters: see `run`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,9 +46,9 @@ _MOST_REMARKS = 20
 _MOST_REMARKED = 8
 """Videos whose remarks are logged one by one; of more, the number is logged."""
 _MOST_TALLIES = 30
-"""Targets of whom it is said what limits the number of their crops."""
+"""Targets for which the limit on the number of crops is logged."""
 _MOST_LOST = 30
-"""Streams that clips do not contain which are logged one by one; of more, the number is logged."""
+"""Streams missing in clips that are logged one by one; of more, the number is logged."""
 
 
 def run(
@@ -56,7 +60,7 @@ def run(
     *,
     command: str = "run",
 ) -> RunResult:
-    """Scan, find and export: the main job. Videos of earlier runs in `out` are asked too.
+    """Scan, find and export. The search includes videos of earlier runs in `out`.
 
     Args:
         config: The settings.
@@ -64,11 +68,11 @@ def run(
         targets: Photos, folders of photos, banks, or `*`.
         out: The output folder.
         observer: Receives the progress.
-        command: What the log calls it.
+        command: Name of the command in the log.
 
     Raises:
         ConfigError: Settings, inputs or targets cannot be used; nothing was decoded.
-        InterruptError: The user stopped it; the same call goes on with it.
+        InterruptError: The user stopped it; the same call continues it.
         FastfaceError: The run failed; what is committed stays.
     """
     found = look_ahead(config, inputs, targets, out)
@@ -94,7 +98,7 @@ def run(
 
 
 def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -> RunResult:
-    """Builds or completes the index only.
+    """Build or complete the index only.
 
     Raises:
         ConfigError, InterruptError, FastfaceError: As `run`.
@@ -113,7 +117,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
 
 
 def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) -> RunResult:
-    """Asks the index that is in `out`. Decodes nothing but for exports, and for exact boundaries not asked before.
+    """Search the index in `out`. Decodes only for exports, and for exact boundaries that no search wanted before.
 
     Raises:
         ConfigError: There is no index in `out`, or the targets cannot be used.
@@ -132,7 +136,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
 
 @contextmanager
 def write_report(context: RunContext, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
-    """Writes run.json at the end, of a command that was interrupted too."""
+    """Write run.json at the end, also of a command that was interrupted."""
     started = monotonic()
     result = RunResult(command, context.out.root)
     context.observer.header(context.networks, context.layout)
@@ -179,7 +183,7 @@ def _conclude(context: RunContext, result: RunResult, started: float) -> None:
 
 
 def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
-    """Remarks on videos, one a line; of many videos without a face, their number."""
+    """Yield remarks on videos, one a line; if many videos have no face, only their number."""
     remarked = [video for video in videos if video.remark]
     if len(remarked) <= _MOST_REMARKED:
         yield from (f"{video.id}: {video.remark}" for video in remarked)
@@ -210,15 +214,18 @@ def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> Re
 
 
 def _start_over(context: RunContext, found: Discovery) -> None:
-    """`--fresh`: says what goes, and forgets it."""
+    """Apply `--fresh`: log what is removed, and remove it."""
     if told := describe_fresh(context.ledger, found.videos):
         context.observer.note(told)
     context.forget()
 
 
 def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
-    """Processes start here and load their networks while photos are read; no frame is decoded before `_scan`."""
-    # A video that no run has come to keeps no name: it may be elsewhere by now, and nothing is called by it.
+    """Settle which videos are scanned, and start the processes.
+
+    They load their networks while photos are read; no frame is decoded before `_scan`.
+    """
+    # A video that no run has started keeps no name: its file may have moved, and no result bears the name.
     records = context.records()
     known = [record for record in records if record.scan_key]
     files = found.videos
@@ -240,7 +247,7 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
 
 
 def _tell_renamed(context: RunContext, videos: Sequence[VideoFile], known: Sequence[VideoRecord]) -> None:
-    """Says which videos were renamed since they were scanned, since they keep their names in OUT."""
+    """Log which videos were renamed since their scan: they keep their names in OUT."""
     before = {record.video_id: record.path for record in known}
     for file in videos:
         old = before.get(file.video_id, file.path)
@@ -263,7 +270,7 @@ def _scan(context: RunContext, scanner: Scanner, coordinator: Coordinator, resul
 
 
 def _hit_counter(context: RunContext, references: ReferenceSet) -> Callable[[Faces], int]:
-    """Counts the hits among faces whose tracks are not linked yet."""
+    """Return a function that counts the hits among faces whose tracks are not linked yet."""
 
     def count(faces: Faces) -> int:
         periods = np.zeros(len(faces))
@@ -273,7 +280,7 @@ def _hit_counter(context: RunContext, references: ReferenceSet) -> Callable[[Fac
 
 
 def _searcher(context: RunContext, references: ReferenceSet, records: list[VideoRecord], result: RunResult) -> Searcher:
-    """The finder for the gallery and this archive; the answer to another question is kept aside first."""
+    """Build the searcher for the gallery and this archive; first move the answer of another search aside."""
     keep_earlier_answer(context, result.targets)
     with result.phase("survey"):
         searcher = survey(context, references, records)
@@ -282,7 +289,7 @@ def _searcher(context: RunContext, references: ReferenceSet, records: list[Video
 
 
 def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
-    """All videos of OUT, but those of earlier runs whose faces were embedded by another network."""
+    """List the videos of OUT, without those of earlier runs that were embedded by another recogniser."""
     records = context.answered_records()
     kept = searcher.comparable(records)
     if len(kept) < len(records):
@@ -292,7 +299,7 @@ def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
 
 
 def _count_rows(found: VideoFindings) -> dict[tuple[str, str], int]:
-    """Count the rows that hits.csv gets of each target in a video."""
+    """Count the rows of each target in hits.csv for one video."""
     rows = {}
     for label, hits in found.hits.items():
         followed = found.followed.get(label)
@@ -314,7 +321,7 @@ def _hit_rows(found: VideoFindings) -> VideoHits:
 
 
 def _near_miss_rows(found: VideoFindings) -> list[tuple[str, NearMiss]]:
-    """Return (video id, near miss) of each; without another person there is no margin."""
+    """Return (video id, near miss) of each near miss; without another person the margin is NaN."""
     rows = found.near_misses if found.has_rivals else [replace(one, margin=np.nan) for one in found.near_misses]
     return [(found.record.video_id, row) for row in rows]
 
@@ -322,7 +329,7 @@ def _near_miss_rows(found: VideoFindings) -> list[tuple[str, NearMiss]]:
 def _look_closer(
     context: RunContext, searcher: Searcher, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
 ) -> None:
-    """Scans all stretches that must be looked at more closely before the answer stands."""
+    """Scan stretches more densely until the search needs no more of them."""
     with result.phase("closer looks"):
         while units := list(searcher.unsure_units(records)):
             if context.interruption.is_over:
@@ -340,7 +347,7 @@ def _look_closer(
 
 
 def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunResult) -> None:
-    """Exports what was found, and writes the tables of it."""
+    """Export what was found, and write its tables."""
     exporter = Exporter(context)
     names = PhotoNames() if result.command != "pick" else None
     root = context.out.root
@@ -386,6 +393,6 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
 
 
 def _describe_lost_streams(spans: Iterable[SpanRow]) -> list[str]:
-    """One line a video and stream that is not in its clips."""
+    """Return one line for each video and stream that its clips do not contain."""
     lost = {(row.span.video_id, stream) for row in spans if row.cut is not None for stream in row.cut.left_out}
     return [f"{video_id}: clips do not contain {stream}" for video_id, stream in sorted(lost)]

@@ -1,4 +1,8 @@
-"""Identify the person of a picture: by a gallery, or by the likeness to the set's medoid. Pure."""
+"""Decide whether a picture shows the wanted person: by a gallery, or by similarity to the medoid of the set. Pure.
+
+`commands.curate` calls one of the two `take_…` functions; without a gallery it then calls `compare_with_medoid`. All
+three mark the candidates in place: a similarity, or the reason why the candidate is dropped.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,21 +16,21 @@ from fastface.curation.likeness import cosines_to
 from fastface.names import valid_text
 
 _UNLIKE_SHARE = 0.5
-"""Share of the match threshold below which a face is far away from the medoid. Cosines of different persons stay
-below a third of the threshold for nearly all pairs; profiles of the same person may fall below it."""
+"""Share of the match threshold below which a face is another person's. Nearly all cosines of different persons are
+below a third of the threshold. Profiles of the same person may fall below the whole threshold."""
 
 _LEAST_CORE = 3
-"""Pictures like the medoid that say what the set's person looks like."""
+"""Minimum number of pictures that match the medoid for the set to have one person."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateMatches:
-    """Matches of all faces of all candidates with a gallery, one row a face, in order of the candidates.
+    """Matches of all faces of all candidates with a gallery: one row a face, in order of the candidates.
 
     Attributes:
         is_person: (n,) whether the face is one of the persons asked for.
         similarity: (n,) cosine to the nearest of them.
-        least: The cosine that is needed.
+        least: Minimum cosine of a match.
     """
 
     is_person: npt.NDArray[np.bool_]
@@ -35,7 +39,7 @@ class CandidateMatches:
 
 
 def take_largest_faces(candidates: Sequence[Candidate], settings: CurateConfig) -> None:
-    """Judges each open candidate by its largest face; those without a face are out."""
+    """Judge each open candidate by its largest face; drop candidates without a face."""
     for candidate in candidates:
         if len(candidate.seen.faces):
             take_face(candidate, largest_face(candidate.seen.faces), settings)
@@ -44,7 +48,7 @@ def take_largest_faces(candidates: Sequence[Candidate], settings: CurateConfig) 
 
 
 def take_asked_faces(candidates: Sequence[Candidate], asked: CandidateMatches, settings: CurateConfig) -> None:
-    """Judges each candidate by the face that is most like the persons asked for; those that show none are out."""
+    """Judge each candidate by the face most similar to the wanted persons; drop candidates without such a face."""
     take_largest_faces(candidates, settings)
     first = 0
     for candidate in candidates:
@@ -61,18 +65,18 @@ def take_asked_faces(candidates: Sequence[Candidate], asked: CandidateMatches, s
 
 
 def compare_with_medoid(candidates: Sequence[Candidate], alike: float) -> str:
-    """Gives each candidate its similarity to the set's medoid: the face with the largest sum of cosines to all.
+    """Give each candidate its similarity to the set's medoid: the face with the largest sum of cosines to all.
 
-    That is the set's person if those that reach the match threshold are at least three and at least half of all. Then
-    faces below half the threshold are out as another person's, and faces between are remarked upon. Else the set has
-    no one person: all stay, and none gets a similarity.
+    The medoid is the set's person if at least three faces, and at least half of all, reach the match threshold. Then
+    faces below half the threshold are dropped as another person's, and faces between get a remark. Otherwise the set
+    has no single person: all candidates stay, and none gets a similarity.
 
     Args:
-        candidates: Readable ones, with faces.
+        candidates: Readable candidates with faces.
         alike: The match threshold: cosine from which two faces are one person's.
 
     Returns:
-        What a person may want to know: that the set is of no one person; else empty.
+        A remark for the user if the set has no single person; else empty.
     """
     if not candidates:
         return ""

@@ -1,4 +1,8 @@
-"""How alike pictures are: scenes, and doubles inside a scene and anywhere. Pure array code."""
+"""Compare the pictures of a set: number its scenes, and drop copies and near-doubles. Pure array code.
+
+`commands.curate` calls the functions in that order; they mark candidates in place. Each result must be the same on
+every machine: see `cosines_to`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +14,11 @@ from fastface.config import CurateConfig
 from fastface.curation.candidates import Candidate
 
 _SAME_POSE_DEGREES = 10.0
-"""Yaws that differ by less are one pose: the estimate is good to about that."""
+"""Yaws that differ by less are one pose: the error of the estimate is about as large."""
 
 
 def cosines_to(embeddings: npt.NDArray[np.float16], reference: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
-    """Cosines of embeddings to one of them, whose bits do not depend on the machine.
+    """Compute the cosines of embeddings to one reference, with the same bits on every machine.
 
     Args:
         embeddings: (n, D) L2-normalised.
@@ -45,7 +49,7 @@ class CandidateArrays:
 
     @classmethod
     def of(cls, candidates: Sequence[Candidate]) -> "CandidateArrays":
-        """The arrays of candidates with faces, of which there is at least one."""
+        """Collect the arrays of candidates with faces; at least one candidate."""
         return cls(
             phash=np.array([candidate.seen.measures.phash for candidate in candidates], np.uint64),
             embedding=np.stack([candidate.portrait.embedding for candidate in candidates]),
@@ -54,21 +58,21 @@ class CandidateArrays:
         )
 
     def distances_to(self, row: int) -> npt.NDArray[np.int64]:
-        """(n,) differing bits of the hashes: 0–64."""
+        """Count (n,) differing bits between the hash of each candidate and that of `row`: 0–64."""
         bits: npt.NDArray[np.int64] = np.bitwise_count(self.phash ^ self.phash[row]).astype(np.int64)
         return bits
 
     def alike(self, row: int) -> npt.NDArray[np.float64]:
-        """(n,) likeness to one of them, 0–1: the mean of what the hash says of the picture and the cosine of the face.
+        """Return (n,) the likeness of each candidate to `row`, 0–1: the mean of picture hash and face cosine.
 
-        The bits of unrelated pictures differ in half, which counts 0.
+        Hashes of unrelated pictures differ in half of their bits, which counts as 0.
         """
         pictures = np.maximum(0.0, 1 - self.distances_to(row) / 32)
         return (pictures + np.maximum(0.0, cosines_to(self.embedding, self.embedding[row]))) / 2
 
 
 def number_scenes(candidates: Sequence[Candidate], settings: CurateConfig) -> None:
-    """Numbers scenes from 0: neighbours of one strand that are alike by hash or by face, and near in time, are one.
+    """Number the scenes from 0. Neighbours of one source are one scene if hash or face match and they are near in time.
 
     Measured: hashes of different photos of one person differ in 22 bits and more and the faces' cosines stay below
     0.75; within a shot, a second apart, most pairs differ in at most 14 bits or have a cosine of at least 0.75.
@@ -98,12 +102,11 @@ def number_scenes(candidates: Sequence[Candidate], settings: CurateConfig) -> No
 def drop_copies(candidates: Sequence[Candidate]) -> None:
     """Keep one of files that are equal byte for byte, in any scene and with any limits.
 
-    It is the first whose video is known, by its name or by a table, else the first: they are the same picture, so
-    that no score could tell them apart, and yet one might have been dropped for another picture's sake, and not the
-    other.
+    The first file whose video is known, by its name or by a table, is kept; else the first. Scores cannot separate
+    equal files, but a later step could drop one of them as a double of another picture and keep the other.
 
     Args:
-        candidates: Open ones, in order of their sources.
+        candidates: Open candidates, in order of their sources.
     """
     stays: dict[str, Candidate] = {}
     for candidate in sorted(candidates, key=lambda candidate: not candidate.source.is_crop):
@@ -115,8 +118,8 @@ def drop_copies(candidates: Sequence[Candidate]) -> None:
 def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig, overlaid: Mapping[int, int]) -> None:
     """Keep the best of pictures that are nearly the same; mark the others as its doubles.
 
-    From the best score down, pictures with something laid over them last, each is compared with those that stay so far.
-    So nothing is dropped for the sake of one that is dropped itself.
+    Pictures are taken from the best score down, pictures with overlays last. Each is compared with the pictures kept so
+    far. So no picture is dropped as a double of a picture that is dropped itself.
 
     Args:
         candidates: Open ones with scenes and scores, in order of their sources.

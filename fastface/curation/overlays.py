@@ -1,8 +1,8 @@
-"""Text and marks laid over a picture, found by comparing it with a clean copy of it. Pure array code.
+"""Find pictures with text or a mark over them, by comparison with a clean copy. Pure array code for `commands.curate`.
 
-Measures of one picture cannot tell letters from a patterned shirt, and letters count as sharpness. Two copies of one
-picture can be compared: where they differ, the one with more edges has something laid over it, whatever it is, wherever
-it lies. Two moments of a film, two compressions, or a blurred copy differ nearly everywhere along their edges instead.
+One picture alone does not show whether its edges are letters or a patterned shirt, and letters count as sharpness. Two
+copies can be compared: where they differ, the copy with more edges has the overlay. Two moments of a film, two
+compressions or a blurred copy instead differ along nearly all of their edges.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from fastface.curation.candidates import Candidate
 from fastface.curation.likeness import CandidateArrays
 
 _SAME_LEVELS = 4.0
-"""Median difference of grey levels up to which two pictures are copies, apart from what is laid over one of them."""
+"""Median difference of grey levels up to which two pictures are copies, apart from an overlay."""
 _DIFFERENT_LEVELS = 10.0
-"""Difference of grey levels that compression and scaling do not make in thumbnails."""
+"""Difference of grey levels in thumbnails that is larger than those from compression and scaling."""
 _LEAST_AREA, _MOST_AREA = 0.003, 0.4
 """Share of the picture that may differ: a short word in a corner; lines of text across the whole picture."""
 _ONE_SIDED = 0.45
@@ -54,7 +54,7 @@ def is_overlaid(picture: _Thumbnail, other: _Thumbnail) -> bool:
 
 
 def find_overlays(candidates: Sequence[Candidate]) -> dict[int, int]:
-    """{row of a picture that has something laid over it: row of the clean copy}, among candidates with faces."""
+    """Return {row of a picture with an overlay: row of its clean copy}, among candidates with faces."""
     if len(candidates) < 2:
         return {}
     likeness = CandidateArrays.of(candidates)

@@ -1,4 +1,7 @@
-"""Choose the candidates of a set: whole faces of different moments, quotas, diversity inside a class. Pure."""
+"""Select the pictures of a set: one picture a moment, quotas of framings, and diversity within each quota. Pure.
+
+`commands.curate` calls `select` last, with scored candidates. A candidate that is not selected gets the reason.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,17 +22,17 @@ _PLURALS: dict[FramingClass, str] = {
 
 
 def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Candidate]:
-    """The set; each candidate that is not in it gets the reason.
+    """Select the set; give each other candidate the reason.
 
-    Cut-off faces and further pictures of a moment are out first, then profiles beyond their share of the set, then each
-    framing gets its share of `max`.
+    First, cut-off faces and further pictures of a moment are dropped, then profiles beyond their share of the set. Then
+    each framing gets its share of `max`.
 
     Args:
-        candidates: Open ones with scores, in order of their sources.
+        candidates: Open candidates with scores, in order of their sources.
         settings: Quotas and weights.
 
     Returns:
-        The chosen ones, by framing from near to far, and in the order in which they were chosen.
+        The selected candidates, by framing from near to far, then in the order of selection.
     """
     keep_moments(candidates, settings)
     profiles = [candidate for candidate in candidates if candidate.is_open and candidate.pose == "profile"]
@@ -50,8 +53,8 @@ def select(candidates: Sequence[Candidate], settings: CurateConfig) -> list[Cand
 def keep_moments(candidates: Sequence[Candidate], settings: CurateConfig) -> None:
     """Keep the best picture of each moment of a film, and no face that its picture cuts off.
 
-    If fewer than `min` pictures are left then, others come back: whole faces first, of these those that are farthest in
-    time from all that stay, the better of equally far ones.
+    If fewer than `min` pictures are left, others come back: whole faces first. Among these, the picture farthest in
+    time from all kept pictures comes first; if two are equally far, the better one.
 
     Args:
         candidates: Open ones with scores, in order of their sources.
@@ -81,13 +84,13 @@ def keep_moments(candidates: Sequence[Candidate], settings: CurateConfig) -> Non
 
 
 def _seconds_between(one: Candidate, other: Candidate) -> float:
-    """Between pictures of one film; infinite where they are not."""
+    """Return the seconds between two pictures of one film; infinity for pictures of different films."""
     is_one_film = one.source.is_film and other.source.is_film and one.source.strand == other.source.strand
     return abs(one.source.time - other.source.time) if is_one_film else np.inf
 
 
 def _most_profiles(num_others: int, settings: CurateConfig) -> int:
-    """How many profiles are at most their share of the set, or of the smallest set that is not too small."""
+    """Return the maximum number of profiles: their share of the set, or of the smallest set that is large enough."""
     share = settings.profile
     if share >= 1:
         return settings.max_pictures
@@ -97,15 +100,15 @@ def _most_profiles(num_others: int, settings: CurateConfig) -> int:
 
 
 def deal(available: Sequence[int], shares: Sequence[float], total: int) -> list[int]:
-    """How many each class gets of `total`: its share, and what others cannot fill, in proportion to the shares.
+    """Divide `total` over classes by their shares; what one class cannot fill goes to the others in proportion.
 
-    Where only classes without a share have any left, they get the rest alike. Whole numbers come of the largest
-    remainders; of equal ones the first class gets more.
+    If only classes without a share have pictures left, they get the rest in equal parts. Numbers are rounded by the
+    largest remainders; of equal remainders, the first class gets more.
 
     Args:
-        available: What each class has.
+        available: Number of pictures in each class.
         shares: At least 0, in any unit.
-        total: What is dealt; less, if there is not so much.
+        total: Number of pictures to divide; fewer are dealt if fewer are available.
     """
     dealt = [0] * len(available)
     while (left := total - sum(dealt)) > 0:
@@ -133,15 +136,15 @@ def _apportion(weights: dict[int, float], total: int) -> dict[int, int]:
 
 
 def spread(candidates: Sequence[Candidate], count: int, relevance: float) -> list[Candidate]:
-    """Good and unlike ones, by greedy maximal marginal relevance.
+    """Choose pictures that are good and unlike each other, by greedy maximal marginal relevance.
 
-    The next is always the one with the largest `relevance × score − (1 − relevance) × likeness to the most alike that
-    is chosen` (Carbonell and Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998); of equal ones the
-    first.
+    Each step takes the candidate with the largest `relevance × score − (1 − relevance) × likeness`; of equal ones the
+    first. Likeness is that to the most similar chosen picture (Carbonell and Goldstein, "The use of MMR,
+    diversity-based reranking", SIGIR 1998).
 
     Args:
         candidates: In order of their sources.
-        count: How many are wanted; all are taken where there are not so many.
+        count: Number to choose; all are taken if there are fewer.
         relevance: λ, 0–1.
     """
     if not candidates:
@@ -161,7 +164,7 @@ def spread(candidates: Sequence[Candidate], count: int, relevance: float) -> lis
 
 
 def _beyond(quota: int, available: int, named: str) -> str:
-    """The reason of what is left out of a class."""
+    """Word the reason for candidates that exceed the quota of a class."""
     return f"beyond the quota: the set takes {quota} of {available} {named}, and others are better or more different"
 
 

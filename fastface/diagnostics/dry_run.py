@@ -1,4 +1,8 @@
-"""`--dry-run`: what a command would do. Nothing is decoded, and nothing is written to its output folder."""
+"""Preview a command for `--dry-run`: the inputs, networks and settings it would use, and the files it would write.
+
+The modules of `cli.commands` call one function a command. A preview decodes nothing, and writes nothing to the output
+folder. It must raise the same errors as the command itself.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -24,22 +28,22 @@ from fastface.video.discover import Discovery
 
 _HEADINGS = {"videos": "video", "targets": "person", "left_out": "left out"}
 _MOST_LINES = 20
-"""Facts of a kind that are printed; `--json` has all."""
+"""Maximum number of printed facts of one kind; `--json` has all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Plan of a command: what it would use and make, in words; empty fields do not apply.
+    """Plan of a command in words; empty fields do not apply.
 
     Attributes:
         videos: Name in OUT, and path.
         skipped: Inputs that are no candidates, and why.
-        left_out: How many files and folders within folders are not taken, by reason.
-        targets: Label, and path; banks and `'*'` as they are.
+        left_out: Number of files and folders within folders that are not taken, by reason.
+        targets: Label, and path; banks and `'*'` unchanged.
         networks: Pack, detector, recogniser.
         device: What runs them, versions.
         precision: Of each network.
-        thresholds: Cosines between which a face is a target's.
+        thresholds: Thresholds of the search, or how they will be chosen.
         processes: Decoders, workers, batches.
         output: What would be written.
     """
@@ -57,7 +61,7 @@ class Preview:
 
     @property
     def lines(self) -> list[str]:
-        """A line a fact; of many of a kind the first, and the number of the others."""
+        """Return one line for each fact; of many facts of a kind, the first ones and the number of the others."""
         return [
             f"{_HEADINGS.get(item.name, item.name)}: {text}"
             for item in fields(self)
@@ -160,7 +164,7 @@ def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
 
 
 def _describe_move(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
-    """Describe where the answer to another question would go; nothing for banks, whose labels are not read here."""
+    """Describe where the answer to another search would be moved; empty for banks: their labels are not read."""
     sources = collect(targets)
     labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
     labels |= {make_label(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
@@ -191,7 +195,7 @@ def _list_named(sources: Sources) -> list[str]:
 
 
 def _describe_thresholds(config: Config, limits: MatchThresholds) -> str:
-    """Describe where the thresholds of a search come from, or which they are."""
+    """Describe the thresholds of a search, or how they would be chosen."""
     if not config.match.tracks:
         return f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}"
     if config.match.threshold is not None:

@@ -1,8 +1,11 @@
-"""Hits → clips, crops, snapshots: planned here, made in child processes, recorded in the ledger.
+"""Make the clips, crops and snapshots of a command: plan, run the export processes, record the files in the ledger.
 
-A file that is there and was made of the same video, span and settings is kept; a file of an earlier search that is no
-longer wanted is removed; nothing that fastface did not make is touched. A file that was made of something else and
-cannot be made again stays, but no table names it. Nothing is made of a video that is not the scanned one any more.
+`commands.run` calls `Exporter.plan` for each video, `commands.people` calls `plan_film`; both then call `make` once.
+
+* A file is kept if the same video, span and settings made it.
+* A file of an earlier search that is no longer wanted is removed; files that fastface did not make are never touched.
+* An outdated file that cannot be made again stays, but no table lists it.
+* Nothing is made of a video that changed since its scan.
 """
 
 import hashlib
@@ -37,21 +40,21 @@ _Stamp = tuple[int, int]
 
 
 _ON_A_CARD = 2
-"""Export processes that look for persons on a card."""
+"""Maximum number of export processes that detect persons on a card."""
 
 _NOT_TOLD = "{}"
-"""Facts of a file whose process ended before it could tell any: the file is made again."""
+"""Facts of a file whose process ended before it sent any: the file is made again."""
 
 
 @dataclass(slots=True)
 class Exports:
-    """Exported files.
+    """Result of `Exporter.make`.
 
     Attributes:
         spans: Every span with its clip.
         crops: Every crop.
-        failures: What could not be made, and why.
-        num_removed: Files of the question before that were removed.
+        failures: Files that could not be made, with the reasons.
+        num_removed: Number of removed files of the previous search.
     """
 
     spans: list[SpanRow] = field(default_factory=list)
@@ -61,13 +64,13 @@ class Exports:
 
     @property
     def num_clips(self) -> int:
-        """Clips that are there now."""
+        """Number of clips that exist now."""
         return sum(bool(row.clip) for row in self.spans)
 
 
 @dataclass(frozen=True, slots=True)
 class _PlannedFiles:
-    """Files to be there: who makes them of which video, and the key that says of what."""
+    """Files of one export job, and the key of the content that they must have."""
 
     paths: tuple[str, ...]
     record: VideoRecord
@@ -76,11 +79,11 @@ class _PlannedFiles:
 
 
 class Exporter:
-    """Plans, makes and records the exports of one command.
+    """Plan, make and record the exports of one command.
 
     Args:
         context: The command's.
-        folders: Those below OUT that the command answers for: what else lies in them goes.
+        folders: Folders below OUT that belong to the command: its unwanted exports in them are removed.
     """
 
     def __init__(self, context: RunContext, folders: Collection[str] = ("clips", "crops", "snapshots")) -> None:
@@ -98,7 +101,7 @@ class Exporter:
         self._tallies: dict[str, CropTally] = {}
 
     def plan(self, found: VideoFindings) -> None:
-        """Notes what is wanted of one video; no file is touched yet."""
+        """Plan the exports of one video; no file is touched yet."""
         for span in found.spans:
             clip, pictures = self._plan_clip(span, found), _list_pictures(span, found)
             offset = float(found.info.player_offset)
@@ -120,7 +123,7 @@ class Exporter:
             self._want(plan.files, record, plan.job)
 
     def _choose_counted(self) -> None:
-        """Takes so many crops of each target as are wanted over all videos: those that are nearest to the rules."""
+        """Choose the wanted number of crops of each target over all videos: those that fit the rules best."""
         ranked: dict[str, list[tuple[tuple[int, float], str]]] = {}
         for _, plan in self._plans:
             for row, worth in zip(plan.crops, plan.worth, strict=True):
@@ -136,7 +139,7 @@ class Exporter:
         self._plans = []
 
     def crop_notes(self) -> list[str]:
-        """A line a target on what limits the number of its crops."""
+        """Return one line for each target: which rules limit the number of its crops."""
         export = self._config.export
         return [f"{valid_text(label)}: {tally.describe(export)}" for label, tally in sorted(self._tallies.items())]
 
@@ -156,7 +159,7 @@ class Exporter:
         self._want((path,), found.record, BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
 
     def plan_film(self, record: VideoRecord, info: VideoInfo, tracks: tuple[BoxTrack, ...], end: float) -> None:
-        """Notes a copy of a whole video with boxes in it."""
+        """Plan a copy of a whole video with boxes drawn into it."""
         if info.path.is_dir() or not tracks:
             return
         path = f"previews/{record.video_id}_people.mp4"
@@ -166,9 +169,9 @@ class Exporter:
         self._wanted.append(_PlannedFiles(paths, record, _key(record.fingerprint, job), job))
 
     def make(self) -> Exports:
-        """Makes what is missing and removes what is no longer wanted.
+        """Make missing files and remove unwanted ones.
 
-        What there is no time for is left out; the same command makes it later.
+        When the time is up, the rest is left out; the same command makes it later.
 
         Raises:
             InterruptError: The user stopped it; what is made stays.
@@ -191,7 +194,7 @@ class Exporter:
         return Exports(spans, crops, failures, num_removed)
 
     def _make(self, missing: list[_PlannedFiles]) -> Iterator[str]:
-        """Makes the files of some jobs; yields what could not be made, and why."""
+        """Make the files of some jobs; yield each failure with its reason."""
         unfinished = {id(wanted.job): (wanted, self._stamps(wanted)) for wanted in missing}
         num_left = len(missing)
         device = self._networks.device
@@ -227,19 +230,19 @@ class Exporter:
     def _record(
         self, wanted: _PlannedFiles, before: dict[str, _Stamp], facts: Mapping[Path, Mapping[str, Any]]
     ) -> None:
-        """Records the files of a job that are other ones than before it."""
+        """Record the files that a job made or changed."""
         for path, stamp in self._stamps(wanted).items():
             if stamp != before.get(path):
                 self._ledger.put_export(path, wanted.key, json.dumps(facts.get(self._out.root / path, {})))
 
     def _stamps(self, wanted: _PlannedFiles) -> dict[str, _Stamp]:
-        """{path: identity of the file on disk} of the job's files that are there."""
+        """Return {path: inode and time of change} of the job's files that exist."""
         files = ((path, self._out.root / path) for path in wanted.paths)
         stats = ((path, file.stat()) for path, file in files if file.exists())
         return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}
 
     def _record_made(self) -> dict[str, str]:
-        """{path: its facts} of the wanted files that are there and current."""
+        """Return {path: its facts} of the wanted files that exist and are current."""
         keys = {path: wanted.key for wanted in self._wanted for path in wanted.paths}
         known = self._ledger.exports().items()
         return {path: facts for path, (key, facts) in known if key == keys.get(path) and self._exists(path)}
@@ -253,7 +256,7 @@ class Exporter:
         return is_told and all(map(self._exists, wanted.paths))
 
     def _remove_unwanted(self) -> int:
-        """Removes the files of an earlier question that are none of this one's; gives their number."""
+        """Remove files of an earlier search that this one does not want; return their number."""
         wanted = {path for item in self._wanted for path in item.paths}
         own = (path for path in self._known if path.partition("/")[0] in self._folders)
         unwanted = sorted(set(own) - wanted)
@@ -269,7 +272,7 @@ def _refusal(wanted: _PlannedFiles, refused: TaskFailed) -> str:
     """Explain why a job could not be done.
 
     Raises:
-        SpaceError: For want of space: then no other can be either.
+        SpaceError: No space is left: then no other job can be done either.
     """
     if refused.kind == "SpaceError":
         raise SpaceError(refused.reason)
@@ -277,7 +280,7 @@ def _refusal(wanted: _PlannedFiles, refused: TaskFailed) -> str:
 
 
 def _is_changed(records: Iterable[VideoRecord]) -> dict[str, str]:
-    """{video id: what a person should know and do} of the videos that are not what was scanned."""
+    """Return {video id: remark and remedy} of the videos that changed since their scan."""
     changed = {}
     for record in records:
         try:
@@ -294,7 +297,7 @@ def _get_cut(row: CropRow, facts: str) -> CropRow:
 
 
 def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
-    """The span with how its clip was cut, or without a clip where none was made."""
+    """Add to a span how its clip was cut; remove the clip if none was made."""
     if row.clip not in made:
         return replace(row, clip="", cut=None)
     facts = json.loads(made[row.clip])
@@ -302,7 +305,7 @@ def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
 
 
 def _list_pictures(span: Span, found: VideoFindings) -> tuple[str, str]:
-    """Names of the first and the last picture with a hit."""
+    """Return the names of the first and the last picture with a hit."""
     rate = found.info.rate
     if not found.pictures or rate is None:
         return "", ""
@@ -311,5 +314,5 @@ def _list_pictures(span: Span, found: VideoFindings) -> tuple[str, str]:
 
 
 def _key(fingerprint: str, job: Any) -> str:
-    """Digest of the video's content and of everything that the job says."""
+    """Digest the video's content and all parameters of the job."""
     return hashlib.sha256(f"{fingerprint}\n{job!r}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

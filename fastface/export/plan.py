@@ -1,4 +1,8 @@
-"""Plan exports before any pixel is read: names, styles. Pure."""
+"""Define the contents of export jobs: file names of clips, labels of boxes, styles and facts of crops. Pure.
+
+The planners in the coordinator and the export processes both import it. A change of a style's fields gives new keys:
+the files are then made again.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,13 +17,13 @@ CropKind = Literal["face", "aligned", "body"]
 
 
 def clip_name(label: str, labels: Collection[str], start: float, end: float, kind: str = "") -> str:
-    """The file name of the clip of a span, or of another kind of it: the same span has always the same name."""
+    """Name the clip of a span, or another file of it by `kind`. The same span always has the same name."""
     return f"{label_name(label, labels)}_{start:.3f}-{end:.3f}{kind}.mp4"
 
 
 @dataclass(frozen=True, slots=True)
 class BoxLabel:
-    """A box to be drawn: x1, y1, x2, y2 in pixels of the frame, and what stands above it; `colour` counts targets."""
+    """A box to draw: x1, y1, x2, y2 in pixels of the frame, and its text; `colour` is the number of the target."""
 
     box: tuple[float, float, float, float]
     text: str
@@ -33,7 +37,7 @@ class CropStyle:
     Attributes:
         kind: `face`: a square of the frame around the face; `aligned`: turned upright by the landmarks and scaled;
             `body`: the person, in one of the ratios.
-        margin: Room on each side of a face, as a share of its size.
+        margin: Margin on each side of a face, as a share of its size.
         size: Side of an aligned crop in pixels; the others keep the frame's pixels.
         ratios: Width to height of a body crop, as `2:3`; the best is taken.
         body: How a body crop is framed.
@@ -50,13 +54,13 @@ class CropStyle:
 
 @dataclass(frozen=True, slots=True)
 class CropFacts:
-    """Place of a crop, known only after its frame is decoded.
+    """Facts about a crop that are known only after its frame is decoded.
 
     Attributes:
         crop: x1, y1, x2, y2 in whole pixels of the frame as displayed; None of an aligned one.
         ratio: Width to height, as `2:3`.
         person: Box of the body; None without a search for bodies.
-        is_estimate: Whether that was not seen, but inferred from the face.
+        is_estimate: Whether that box was inferred from the face.
         framing: How much of the person a body crop shows; else empty.
         score: Of a body crop, lower is better; else None.
         parts: The parts of that score before their weights, by name.
@@ -71,12 +75,12 @@ class CropFacts:
     parts: Mapping[str, float] = field(default_factory=dict)
 
     def to_facts(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the facts for JSON."""
         return {**asdict(self), "parts": dict(self.parts)}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """Parse the result of `to_facts`; unknown if the process of the crop ended before."""
+        """Parse the result of `to_facts`. Empty facts mean that the process ended too early: an unknown ratio."""
         if not facts:
             return cls(ratio="")
         crop, person = facts["crop"], facts["person"]

@@ -1,4 +1,8 @@
-"""From pixels to `Faces`: detect, align, embed, judge; batches of frames, or one picture."""
+"""Turn pixels into `Faces`: detect, align, embed and rate the faces of frames, pictures and photos.
+
+Inference workers and the photo reader call `FaceAnalyser`. Videos use `detect` and `describe` in batches. Photos need
+more looks: several scales, enlarged parts and quarter turns.
+"""
 
 import time
 from collections import Counter
@@ -22,21 +26,21 @@ from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, SecondLooks, Si
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 PICTURE_CONTENTS = (640, 320)
-"""Sides that a single picture is scaled to, until a face is found. A face that fills a picture of 640 is larger than
-any that SCRFD learned: of 183 portraits cut at the face's box it found none, and at 320 all of them. Both lie in the
-same canvas, so that the network sees one shape."""
+"""Sides to which a single picture is scaled in turn, until a face is found. A face that fills a picture of 640 is
+larger than any in SCRFD's training: of 183 portraits cut at the face's box it found none, and at 320 all of them. Both
+are in the same canvas, so that the network gets one shape."""
 
 _LOW_SCORE = 0.2
-"""Smallest score that counts where turns of one picture are compared."""
+"""Minimum score of a face when turns of one picture are compared."""
 
 _LARGE_CONTENTS = (1280, 2560)
-"""Sides that a photo is scaled to, and looked at in parts, while no face in it is larger than `_SMALL_SHARE`."""
+"""Sides to which a photo is scaled in turn and searched in parts, until a face is larger than `_SMALL_SHARE`."""
 
 _SMALL_SHARE = 0.045
 """Share of a picture's longer side: 29 of 640 pixels. Smaller faces are found less often, with poorer landmarks."""
 
 _OVERLAP = 160
-"""Pixels that neighbouring parts share: larger faces are seen in the whole picture."""
+"""Pixels that neighbouring parts share: larger faces are found in the whole picture."""
 
 _NOTHING = Detections(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
 
@@ -47,7 +51,7 @@ class FoundFaces:
 
     Attributes:
         detections: Faces of all frames, in canvas pixels, by frame and then by falling score.
-        frame: (m,) the number in the batch of each face's frame.
+        frame: (m,) index in the batch of the frame of each face.
     """
 
     detections: Detections
@@ -56,11 +60,11 @@ class FoundFaces:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFaces:
-    """The faces of a photo, in pixels of the photo as it is.
+    """The faces of a photo, in pixels of the photo as stored.
 
     Attributes:
         faces: By falling score.
-        is_sure: Whether it is clear which way up the photo is; if it is not, landmarks and embeddings may be wrong.
+        is_sure: Whether the upright turn of the photo is certain; if not, landmarks and embeddings may be wrong.
     """
 
     faces: Faces
@@ -68,12 +72,12 @@ class PhotoFaces:
 
 
 class FaceAnalyser:
-    """Detector and recogniser together. One thread calls it; `detect` alone may be another's.
+    """Analyse faces with a detector and a recogniser. One thread calls it; `detect` may be called by another.
 
     Attributes:
-        seconds: Time spent so far, by stage: `detect`, `align` (with the judging), `embed`.
-        unusable: Faces so far that could not be aligned or embedded and were left out.
-        unsharp: {timestamp: faces that were left out, since not sharp enough} of the batch that was described last.
+        seconds: Time spent so far, by stage: `detect`, `align` (with the rating), `embed`.
+        unusable: Number of faces so far that could not be aligned or embedded and were left out.
+        unsharp: {timestamp: number of faces left out as not sharp enough} of the last batch given to `describe`.
     """
 
     def __init__(
@@ -89,9 +93,9 @@ class FaceAnalyser:
         Args:
             detector: Finds faces.
             recogniser: Embeds them.
-            min_face: Least width and height of a box in pixels of the displayed frame.
-            min_sharpness: Least sharpness of a face: others are left out before they are embedded.
-            looks: Which looks at a film's frames follow the first; None: none.
+            min_face: Minimum width and height of a box in pixels of the displayed frame.
+            min_sharpness: Minimum sharpness of a face: others are left out before they are embedded.
+            looks: Further looks at a film's frames after the first detection; None: none.
         """
         self.looks = looks or SecondLooks(close_ups=False, turned=False)
         self.detector = detector
@@ -105,7 +109,7 @@ class FaceAnalyser:
     def detect(
         self, canvases: npt.NDArray[np.uint8], count: int | None = None, content: Size | None = None
     ) -> FoundFaces:
-        """The first half of a batch's analysis, which uses the detector only: another thread may do it.
+        """Do the first half of a batch's analysis; it uses the detector only, so another thread may call it.
 
         Args:
             canvases: (m, H, W, 3) BGR: of n ≤ m frames, and others that fill the batch up to its usual size.
@@ -125,7 +129,7 @@ class FaceAnalyser:
     def detect_pictures(
         self, canvases: npt.NDArray[np.uint8], planes: npt.NDArray[np.uint8], geometry: Geometry
     ) -> FoundFaces:
-        """As `detect`, for n pictures that have nothing to do with each other: each is searched at several scales.
+        """Detect faces in n unrelated pictures: each is searched at several scales, unlike in `detect`.
 
         Args:
             canvases: (m, H, W, 3) BGR, m ≥ n.
@@ -157,7 +161,7 @@ class FaceAnalyser:
         pts: Sequence[int],
         times: Sequence[Fraction | float],
     ) -> Faces:
-        """The second half: aligns, judges and embeds what was found in the first n canvases.
+        """Do the second half: align, rate and embed the faces found in the first n canvases.
 
         Args:
             found: From `detect`.
@@ -181,7 +185,7 @@ class FaceAnalyser:
         return self._faces(detections, aligned, np.asarray(pts, np.int64)[frame], _seconds(times)[frame])
 
     def analyse_picture(self, picture: Image) -> Faces:
-        """All faces of one picture by falling score, at time 0.
+        """Analyse one picture: all faces by falling score, at time 0.
 
         Args:
             picture: (H, W, 3) BGR.
@@ -194,7 +198,7 @@ class FaceAnalyser:
         return self._faces_of_picture(picture, detections)
 
     def analyse_photo(self, picture: Image) -> PhotoFaces:
-        """As `analyse_picture`, of a photo of persons: in any quarter turn, and with faces that are small in it.
+        """Analyse a photo of persons like `analyse_picture`, but in any quarter turn, and also for small faces.
 
         Args:
             picture: (H, W, 3) BGR.
@@ -213,7 +217,7 @@ class FaceAnalyser:
         return self._faces(detections, aligned, nothing.astype(np.int64), nothing)
 
     def _detect_in_photo(self, picture: Image) -> tuple[Detections, bool]:
-        """The faces of a photo, and whether it is sure which way up it is."""
+        """Return the faces of a photo, and whether its upright turn is certain."""
         upright = self._detect_at_scales(picture)
         low = Detector(self.detector.session, _LOW_SCORE)
         scores = score_turns(picture, lambda canvas: low.detect(canvas[None])[0])
@@ -230,7 +234,7 @@ class FaceAnalyser:
         return other, scores.is_sure
 
     def _score_closely(self, picture: Image, upright: Detections, low: Detector) -> TurnScores | None:
-        """How much each turn of the surroundings of the clearest face looks like a face; None if no turn shows one."""
+        """Score each turn of the surroundings of the clearest face; None if no turn shows a face."""
         size = picture.shape[1], picture.shape[0]
         found = [upright]
         for quarters in range(1, NUM_TURNS):
@@ -243,7 +247,7 @@ class FaceAnalyser:
         return score_turns(cut, lambda canvas: low.detect(canvas[None])[0])
 
     def _detect_at_scales(self, picture: Image) -> Detections:
-        """As `_detect`; where faces are small or none is found, the picture is also looked at in enlarged parts."""
+        """Detect like `_detect`; if faces are small or none is found, search enlarged parts of the picture too."""
         found = self._detect(picture)
         longer = max(picture.shape[:2])
         for content in _LARGE_CONTENTS:
@@ -254,7 +258,7 @@ class FaceAnalyser:
         return found
 
     def _detect_in_parts(self, picture: Image, content: int) -> Detections:
-        """The faces of a picture that is scaled to a larger side than the canvas, in parts that overlap."""
+        """Detect faces in overlapping parts of a picture that is scaled to a larger side than the canvas."""
         factor = content / max(picture.shape[:2])
         size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
         scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -290,7 +294,7 @@ class FaceAnalyser:
     def _usable(
         self, detections: Detections, scale: npt.NDArray[np.float32]
     ) -> tuple[Detections, npt.NDArray[np.bool_]]:
-        """The faces in pixels of the source that are large enough and can be aligned, and which rows they were."""
+        """Return faces that are large enough and can be aligned, in pixels of the source; and a mask of the rows."""
         boxes = detections.boxes * np.tile(scale, 2)
         large = ((boxes[:, 2:] - boxes[:, :2]) >= self.min_face).all(axis=1)
         possible = alignable(detections.landmarks)
@@ -355,12 +359,12 @@ def _starts(length: int) -> list[int]:
 
 
 def _largest_share(found: Detections, longer: int) -> float:
-    """The side of the largest face, as a share of the picture's longer side."""
+    """Return the side of the largest face, as a share of the picture's longer side."""
     return float((found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1).max(initial=0)) / longer
 
 
 def _surroundings(picture: Image, box: npt.NDArray[np.float32]) -> Image:
-    """The square part of a picture around a face in which it is as large as in a portrait."""
+    """Cut the square around a face in which the face is as large as in a portrait."""
     height, width = picture.shape[:2]
     centre, half = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) * _PORTRAIT_SHARE
     left, top = np.maximum(0, centre - half).astype(int)

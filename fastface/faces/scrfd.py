@@ -1,7 +1,7 @@
-"""Face detection: batches of canvases in, boxes and landmarks out.
+"""Detect faces with SCRFD: batches of canvases in, boxes and landmarks out.
 
-The network itself decodes and ranks its anchors (see `models.graph_detector`); what is left here is the threshold and
-the suppression of boxes that overlap.
+`analyse`, `looks` and `turning` call `Detector`. The network itself decodes and ranks its anchors; see
+`models.graph_detector`. This module applies the threshold and suppresses overlapping boxes.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from fastface.backends import Session
 from fastface.suppression import suppress
 
 NMS_IOU = 0.4
-"""Overlap above which the lower of two boxes goes: insightface's value for SCRFD."""
+"""Overlap above which the box with the lower score is dropped: insightface's value for SCRFD."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """Faces, one row a face: of one canvas by falling score, or of one canvas after the other.
+    """Detected faces, one row a face: of one canvas by falling score, or of several canvases in order.
 
     Attributes:
         boxes: (n, 4) float32, x1, y1, x2, y2 in canvas pixels; may reach over its edges.
@@ -37,20 +37,20 @@ class Detections:
         return len(self.det_score)
 
     def __getitem__(self, rows: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Self:
-        """Some of the rows."""
+        """Select rows."""
         return type(self)(self.boxes[rows], self.landmarks[rows], self.det_score[rows])
 
     def scale(self, scale: npt.NDArray[np.float32]) -> Self:
-        """The same faces in pixels that are (x, y) times as many."""
+        """Return the faces with all coordinates multiplied by (x, y)."""
         return type(self)(self.boxes * np.tile(scale, 2), self.landmarks * scale, self.det_score)
 
     def shift(self, offset: npt.NDArray[np.float32]) -> Self:
-        """The same faces (x, y) pixels further right and down."""
+        """Return the faces moved (x, y) pixels right and down."""
         return type(self)(self.boxes + np.tile(offset, 2), self.landmarks + offset, self.det_score)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """The rows of all parts, at least one, one part after the other."""
+        """Join the rows of all parts in order; at least one part."""
         return cls(
             np.concatenate([part.boxes for part in parts]),
             np.concatenate([part.landmarks for part in parts]),
@@ -59,7 +59,7 @@ class Detections:
 
 
 class Detector:
-    """SCRFD behind a session. One thread calls it."""
+    """Run SCRFD in a session. One thread calls it."""
 
     def __init__(
         self, session: Session, det_threshold: float, nms_iou: float = NMS_IOU, clear_score: float | None = None
@@ -68,8 +68,8 @@ class Detector:
 
         Args:
             session: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), rows by falling score.
-            det_threshold: Smallest score of a face, 0–1.
-            nms_iou: Overlap above which the lower of two boxes goes.
+            det_threshold: Minimum score of a face, 0–1.
+            nms_iou: Overlap above which the box with the lower score is dropped.
             clear_score: Score from which a face shows that there is one; default: the threshold.
         """
         self.session = session
@@ -78,7 +78,7 @@ class Detector:
         self.nms_iou = nms_iou
 
     def detect(self, canvases: npt.NDArray[np.uint8]) -> list[Detections]:
-        """The faces of each canvas.
+        """Detect the faces of each canvas.
 
         Args:
             canvases: (n, H, W, 3) BGR; H and W are multiples of 32.
@@ -93,11 +93,11 @@ class Detector:
     def detect_all(
         self, canvases: npt.NDArray[np.uint8], least: float | None = None
     ) -> tuple[Detections, npt.NDArray[np.int64]]:
-        """The faces of all canvases together, and (m,) the number of each one's canvas, rising.
+        """Detect the faces of all canvases; also return (m,) the number of each face's canvas, ascending.
 
         Args:
             canvases: As for `detect`.
-            least: Smallest score of a face; None for `det_threshold`.
+            least: Minimum score of a face; None for `det_threshold`.
 
         Raises:
             BackendError: The runtime failed.
@@ -128,7 +128,7 @@ class Detector:
     def detect_in_batches(
         self, canvases: npt.NDArray[np.uint8], batch: int, least: float | None = None
     ) -> tuple[Detections, npt.NDArray[np.int64]]:
-        """As `detect_all`, in batches of one size if a runtime's arithmetic depends on that size.
+        """Detect like `detect_all`, in batches of one size if a runtime's arithmetic depends on the size.
 
         Args:
             canvases: As for `detect`; at least one.

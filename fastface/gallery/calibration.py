@@ -195,7 +195,8 @@ def choose_threshold(in_use: float, mates: Trials, strangers: Trials, rate: floa
         ]
     if need.low > in_use:
         return need.value, [
-            f"other persons are more similar here than usual: the risk needs {asked}, not {in_use:.2f} ({need.extreme})"
+            f"other persons are more similar here than usual: use the threshold {asked} instead of {in_use:.2f} "
+            f"({need.extreme})"
         ]
     return need.high, [f"other persons are less similar here than usual: {asked} is enough for the risk"]
 

@@ -59,7 +59,7 @@ def check_bodies(found: pa.Schema) -> None:
         FaceIndexError: It has not.
     """
     if found.remove_metadata() != _schema().remove_metadata():
-        raise FaceIndexError(f"the index of bodies is not of version {SCHEMA_VERSION}; scan again with --fresh")
+        raise FaceIndexError(f"the index of bodies has another version than {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def bodies_from_table(table: pa.Table) -> Bodies:

@@ -38,7 +38,7 @@ def check_frames(found: pa.Schema) -> None:
         FaceIndexError: It has not.
     """
     if found.remove_metadata() != _schema().remove_metadata():
-        raise FaceIndexError(f"the index of frames is not of version {SCHEMA_VERSION}; scan again with --fresh")
+        raise FaceIndexError(f"the index of frames has another version than {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def frames_from_table(table: pa.Table) -> SampledFrames:
@@ -81,7 +81,7 @@ def check_tracks(found: pa.Schema) -> None:
     """
     embedding = found.field("embedding").type if "embedding" in found.names else None
     if embedding is None or found.remove_metadata() != _track_schema(embedding.list_size).remove_metadata():
-        raise FaceIndexError(f"the index of tracks is not of version {SCHEMA_VERSION}; scan again with --fresh")
+        raise FaceIndexError(f"the index of tracks has another version than {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def tracks_from_table(table: pa.Table, embedding: npt.NDArray[np.float16]) -> FaceTracks:

@@ -117,7 +117,9 @@ def check_portraits(found: pa.Schema) -> None:
         FaceIndexError: It has not.
     """
     if found.remove_metadata() != _schema().remove_metadata():
-        raise FaceIndexError(f"the index of pictures is not of version {SCHEMA_VERSION}; scan again with --fresh")
+        raise FaceIndexError(
+            f"the index of pictures has another version than {SCHEMA_VERSION}; scan again with --fresh"
+        )
 
 
 def portraits_from_table(table: pa.Table) -> Thumbnails:

@@ -1,4 +1,7 @@
-"""Records of videos and units in the ledger, and their form as text."""
+"""Define the rows of the ledger: videos, copies and committed units, and their conversion to JSON.
+
+`ledger` stores them; the scan, the export and `status` read them. A changed field needs a new version of the ledger.
+"""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -11,19 +14,19 @@ from fastface.types import Size, VideoInfo
 
 @dataclass(frozen=True, slots=True)
 class VideoRecord:
-    """A video as the ledger has it.
+    """Row of a video in the ledger.
 
     Attributes:
         video_id: The video's name in OUT.
         path: Where it was found.
-        fingerprint: What the file was like; another one means that all must be done again.
+        fingerprint: Fingerprint of the scanned file; if it changes, everything is done again.
         scan_key: Digest of every setting that the index depends on.
         state: `scanning` until finished, then one of the states of the run's report.
         reason: Why it is not `done`; empty if it is.
         coverage: Decoded share of the declared duration, 0–1; None where no duration is declared.
         info: What the probe found; None if it could not be probed.
-        num_units: Units that it is worked off in.
-        copy_print: What the file at `path` is like, if it is a copy in the place of the scanned file; else empty.
+        num_units: Number of units that the video is cut into.
+        copy_print: Fingerprint of the file at `path` if a copy took the place of the scanned file; else empty.
     """
 
     video_id: str
@@ -39,7 +42,7 @@ class VideoRecord:
 
     @property
     def file_print(self) -> str:
-        """The fingerprint that the file at `path` has as long as it does not change."""
+        """Return the fingerprint that the file at `path` has while it is unchanged."""
         return self.copy_print or self.fingerprint
 
 
@@ -54,35 +57,35 @@ class CopyRecord:
 
 @dataclass(frozen=True, slots=True)
 class UnitRecord:
-    """A committed unit.
+    """Row of a committed unit in the ledger.
 
     Attributes:
         key: Names the unit within its video: the same stretch and sampling has the same key in every run.
         start: First second, inclusive.
         end: Last second, exclusive; None for the end of the video.
-        dense: Whether the stretch was looked at again, more closely.
-        period: Seconds between samples of a dense one; None for every frame.
+        dense: Whether the stretch was scanned again, with more samples.
+        period: Seconds between samples of a dense unit; None for every frame.
         decoded: Frames decoded.
         sampled: Frames looked at.
         inferred: Frames searched.
         repeated: Of these, frames equal to the one before them.
-        blurred: Of the frames searched, those too blurred to be given to the detector.
+        blurred: Of the frames searched, those that the detector did not get because of blur.
         unsharp: Faces left out, since not sharp enough.
         quarantined: Frames given up.
         faces: Faces found.
         damaged: Faces found in frames that may be damaged.
-        portraits: Faces of which pictures may be taken; if any, the unit and its video have a file of them.
-        bodies: Bodies found; None if they were not looked for, and then there is no file of them.
+        portraits: Faces that may get a picture; if there are any, the unit and its video have a file of pictures.
+        bodies: Bodies found; None if the scan did not search for bodies: then there is no file of them.
         errors: Packets that could not be decoded.
         encrypted: Of these, packets that are encrypted.
         covered: Seconds of video that were decoded.
-        decoder: What decoded them; empty for pictures.
-        decoder_reason: Why that is not the decoder that was asked for; empty if it is.
+        decoder: Name of the decoder; empty for pictures.
+        decoder_reason: Why that is not the requested decoder; empty if it is.
         unread: Why the disk or the share did not give all of it; empty if it did.
         lost: Why the unit has no result: `state: reason`; empty if it has one.
-        keyframes: When the keyframes are shown that were looked at; empty unless it was only they.
+        keyframes: Times of the searched keyframes; empty unless only keyframes were searched.
         seconds: Time of each stage.
-        sizes: (width, height) as displayed of frames looked at, where that is not the first frame's.
+        sizes: Displayed (width, height) of sampled frames that differ from the first frame's.
     """
 
     key: str
@@ -113,12 +116,12 @@ class UnitRecord:
     sizes: tuple[Size, ...] = ()
 
     def to_text(self) -> str:
-        """JSON."""
+        """Convert the record to JSON."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod
     def from_text(cls, text: str) -> "UnitRecord":
-        """The record that `to_text` wrote."""
+        """Parse the result of `to_text`."""
         values = json.loads(text)
         exact = {name: None if values[name] is None else Fraction(values[name]) for name in _UNIT_FRACTIONS}
         keyframes = tuple(map(Fraction, values["keyframes"]))
@@ -134,12 +137,12 @@ _FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration", "player_offset", 
 
 
 def info_to_text(info: VideoInfo) -> str:
-    """A probe's result as JSON; fractions stay exact."""
+    """Convert the result of a probe to JSON; fractions stay exact."""
     return json.dumps(asdict(info), default=str)
 
 
 def info_from_text(text: str) -> VideoInfo:
-    """The VideoInfo that `info_to_text` wrote."""
+    """Parse the result of `info_to_text`."""
     values: dict[str, Any] = json.loads(text)
     for name in _FRACTIONS:
         values[name] = None if values.get(name) is None else Fraction(values[name])

@@ -52,7 +52,7 @@ def check_schema(found: pa.Schema) -> None:
     """
     embedding = found.field("embedding").type if "embedding" in found.names else None
     if embedding is None or found.remove_metadata() != schema(embedding.list_size).remove_metadata():
-        raise FaceIndexError(f"the index of faces is not of version {SCHEMA_VERSION}; scan again with --fresh")
+        raise FaceIndexError(f"the index of faces has another version than {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def read_embeddings(table: pa.Table) -> npt.NDArray[np.float16]:

@@ -340,12 +340,12 @@ def _map(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise FaceIndexError(
-            f"cannot read the index {str(path)!r}: {error}; remove that file, and it is made again"
+            f"cannot read the index {str(path)!r}: {error}; remove the file: fastface makes it again"
         ) from error
     shape = file.metadata.num_rows, file.schema_arrow.field("embedding").type.list_size
     if found.shape != shape or found.dtype != np.float16:
         raise FaceIndexError(
-            f"{str(path)!r} does not belong to the index beside it; remove that file, and it is made again"
+            f"{str(path)!r} does not belong to the index beside it; remove the file: fastface makes it again"
         )
     return np.asarray(found)
 

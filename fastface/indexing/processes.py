@@ -1,4 +1,7 @@
-"""The processes of a scan, started as the settings and the machine want them."""
+"""Build the settings of decoders and inference workers from the configuration, and open the coordinator.
+
+`commands.run` calls `open_coordinator`. A new setting that the child processes need is passed on here.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +17,7 @@ from fastface.types import BlurGate, SecondLooks, Size
 
 @contextmanager
 def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
-    """The processes of a scan. None is started before there is work."""
+    """Open the coordinator of a scan. It starts no process before there is work."""
     scan, networks, layout = context.config.scan, context.networks, context.layout
     det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
     decoder = DecoderSettings(

@@ -64,8 +64,8 @@ def find_family(model: Any) -> PersonFamily:
             raise ModelError("it is a YOLOX without a fixed size: export it with one")
         return "yolox"
     raise ModelError(
-        f"its output {shape} is neither (N, 4 + classes, {cells}) nor (N, {cells}, 5 + classes), what person "
-        f"networks give at {width}x{height}"
+        f"its output {shape} is not that of a person network: at {width}x{height} these have (N, 4 + classes, {cells}) "
+        f"or (N, {cells}, 5 + classes)"
     )
 
 

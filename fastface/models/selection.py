@@ -1,4 +1,8 @@
-"""Choose the networks of a run out of the packs on this machine."""
+"""Choose the networks of a run from the packs on this machine.
+
+`runtime.networks`, `doctor` and `models` use it. Embeddings can be compared only if `build_contract` is the same, so a
+change there makes every index scan again.
+"""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -27,7 +31,7 @@ PERSON_FOLDER = "person"
 _KINDS: tuple[NetworkKind, ...] = ("detector", "recogniser")
 
 _PREPROCESSING = "5 points to insightface's 112x112 template by a similarity, RGB, (x - 127.5) / 127.5, length 1"
-"""What is done to a face before and after the recogniser. Another text makes another contract."""
+"""Processing of a face before and after the recogniser. Another text makes another contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,9 @@ class ModelSet:
         pack: The pack's name; `custom` where both networks were named one by one.
         detector: Finds faces.
         recogniser: Embeds them.
-        thresholds: The recogniser's.
-        licence: Of these two networks' weights, one line.
-        notes: What the user should know of the choice: files that differ from the published ones, packs passed over.
+        thresholds: Thresholds of the recogniser.
+        licence: Licence of the two networks' weights, in one line.
+        notes: Remarks for the user: files that differ from the published ones, packs that were not taken.
         person: Finds persons; None where there is no such network.
     """
 
@@ -54,7 +58,7 @@ class ModelSet:
 
     @property
     def names(self) -> str:
-        """The pack and its networks, for a header."""
+        """Name the pack and its networks, for a header."""
         names = [network.name for network in (self.detector, self.recogniser, self.person) if network is not None]
         return f"{self.pack}: {' + '.join(names)}"
 
@@ -79,23 +83,22 @@ def find_models(
     person: str | None = None,
     cache_folder: Path | None = None,
 ) -> ModelSet:
-    """The networks to take.
+    """Choose the networks.
 
-    Without a pack's name: the first of the catalogue's order for the device that is there and whole, then unknown
-    packs by name. A person network is no pack's part: it is taken from a folder `person`, else from the pack, if either
-    holds one.
+    Without a pack's name, the first complete pack in the catalogue's order for the device is taken, then unknown packs
+    by name. The person network is not part of a pack: it comes from a folder `person`, else from the pack's folder.
 
     Args:
         folder: A folder of packs, or one pack; None looks in the usual places.
         pack: The pack's name; None chooses.
         detector: File, or name (stem) of a file in any pack, instead of the pack's.
         recogniser: File or name, in the same form, instead of the pack's recogniser.
-        device: What will compute: large packs first on a card, small ones on a CPU.
+        device: The device: large packs come first on a card, small ones on a CPU.
         person: File or name, in the same form, of the person network.
-        cache_folder: Where it is noted what files are; None notes nothing.
+        cache_folder: Folder for the cache of recognised files; None caches nothing.
 
     Raises:
-        ModelError: Nothing fits; says where it looked, what is there, and what to do.
+        ModelError: No network fits; the message gives the folders, their content and the remedy.
     """
     where = places(folder)
     packs = find_packs(where, cache_folder)
@@ -142,7 +145,7 @@ def _person_network(
 
 
 def _find_named(kind: GraphKind, wanted: str, packs: Sequence[PackFolder], cache_folder: Path | None) -> Network:
-    """The network that `--detector`, `--recogniser` or `--person-model` names: a file, or a stem found in any pack."""
+    """Find the network that `--detector`, `--recogniser` or `--person-model` names: a file, or a stem in any pack."""
     path = Path(wanted)
     if path.suffix != ".onnx":
         files = [file for pack in packs for file in pack.files]
@@ -166,7 +169,7 @@ def _choose_pack(
     where: Sequence[Path],
     device: DeviceInfo,
 ) -> tuple[PackFolder, list[str]]:
-    """The pack to take the missing networks from, and one line for each published pack passed over."""
+    """Choose the pack for the missing networks; also return one line for each published pack not taken."""
     order = preferred_packs(is_gpu=device.is_gpu)
     if name is not None:
         candidates = [pack for pack in packs if pack.name == name]
@@ -196,7 +199,7 @@ def _nothing_found(
 
 
 def _licence(networks: Iterable[Network]) -> str:
-    """The licences of the packs that publish these networks; where one is not published, that says so."""
+    """Return the licences of the packs that publish these networks; mention each unpublished network."""
     lines = {
         next(
             (pack.licence for pack in PACKS.values() if network.name in (pack.detector, pack.recogniser)),

@@ -1,4 +1,8 @@
-"""From pixels to `Bodies`: the persons of a batch's frames, how they are dressed, and small pictures of some."""
+"""Detect the bodies in a batch of frames: boxes, colours of the clothes, and thumbnails.
+
+Inference workers call `BodyFinder.find` after face detection, with the same canvases. Tracks and faces are assigned
+later, by `tracking.body_tracks`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +17,17 @@ from fastface.persons.yolo import PersonDetections, PersonDetector
 from fastface.types import Bodies, Geometry, Image
 
 PICTURE_HEIGHT = 160
-"""Most rows of a small picture."""
+"""Maximum height of a thumbnail in pixels."""
 
 MOST_A_FRAME = 8
-"""Of a crowd those that are found most surely are pictured."""
+"""Maximum number of thumbnails a frame; in a crowd the bodies with the best scores get one."""
 
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameTime:
-    """When a frame is shown: its timestamp, seconds from the first frame; and whether pictures of it are taken."""
+    """Time of a frame: its timestamp, and seconds from the first frame; and whether its bodies get thumbnails."""
 
     pts: int
     time: float
@@ -31,7 +35,7 @@ class FrameTime:
 
 
 class BodyFinder:
-    """Finds persons in the detector's canvases: what it sees is large enough for them. One thread calls it.
+    """Find bodies in the face detector's canvases: their resolution is sufficient. One thread calls it.
 
     Attributes:
         seconds: Time spent so far.
@@ -42,12 +46,12 @@ class BodyFinder:
         self.seconds = 0.0
 
     def find(self, canvases: npt.NDArray[np.uint8], geometry: Geometry, moments: Sequence[FrameTime]) -> Bodies:
-        """The persons of n frames.
+        """Find the bodies in n frames.
 
         Args:
             canvases: (n, H, W, 3) BGR.
-            geometry: How they map onto the displayed frames.
-            moments: Of each frame.
+            geometry: Mapping of the canvases to the displayed frames.
+            moments: Time of each frame.
 
         Returns:
             By frame, then by falling score; without tracks and faces.

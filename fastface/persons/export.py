@@ -1,7 +1,7 @@
-"""A YOLO's weights exported to ONNX, once, by ultralytics in a process of its own.
+"""Export the weights of a YOLO to ONNX, with ultralytics in a process of its own (`ultralytics_export`).
 
-Ultralytics is asked for nothing else: the exported network runs on the same backends as all others. It loads weights
-by unpickling, which runs whatever code they hold, so it is given only files that the user names.
+`fastface models` calls it once; the exported network then runs on the same backends as all others. Ultralytics loads
+weights by unpickling, which can run any code in the file. So it gets only files that the user names.
 """
 
 import os
@@ -19,10 +19,10 @@ from fastface.models.graph import inspect_graph
 from fastface.models.selection import PERSON_FOLDER
 
 SIDES = "a multiple of 32 from 64 to 2048"
-"""What the canvas' side may be: the largest stride is 32."""
+"""Allowed sides of the canvas: the largest stride is 32."""
 
 _TIMEOUT_SECONDS = 900
-"""The largest network takes a minute; a first import of torch from a cold disk another."""
+"""The largest network takes a minute. The first import of torch from a cold disk takes another."""
 
 
 def exported_path(weights: Path, folder: Path, size: int) -> Path:
@@ -47,18 +47,18 @@ def exported_path(weights: Path, folder: Path, size: int) -> Path:
 
 
 def export_person(weights: Path, folder: Path, size: int) -> Path:
-    """Exports a YOLO into the folder `person` of a folder of packs, where runs find it.
+    """Export a YOLO into the folder `person` of a folder of packs, where runs find it.
 
     Args:
-        weights: Ultralytics' file, ending in .pt.
-        folder: The folder of packs; made when needed.
-        size: Side of the canvas that the network will take, in pixels.
+        weights: File of ultralytics, ending in .pt.
+        folder: The folder of packs; created if needed.
+        size: Side of the canvas of the network, in pixels.
 
     Returns:
         The ONNX file.
 
     Raises:
-        ConfigError, ModelError: As `exported_path`; or the weights are no YOLO that finds persons.
+        ConfigError, ModelError: As `exported_path`; or the weights are not a YOLO that detects persons.
         SpaceError: No space is left for the network.
     """
     target = exported_path(weights, folder, size)
@@ -76,10 +76,10 @@ def export_person(weights: Path, folder: Path, size: int) -> Path:
 
 
 def _export(weights: Path, size: int) -> Path:
-    """Return the file that the exporting process made.
+    """Run the exporting process, and return its file.
 
     Raises:
-        ModelError: It failed; says what it said last.
+        ModelError: The process failed; the message has its last output.
     """
     environment = {
         **os.environ,

@@ -1,4 +1,7 @@
-"""The process that exports a YOLO: `python -m fastface.persons.ultralytics_export WEIGHTS SIZE`."""
+"""Export a YOLO: the child process that `persons.export` starts.
+
+`python -m fastface.persons.ultralytics_export WEIGHTS SIZE`; only this process imports ultralytics.
+"""
 
 import sys
 from importlib import import_module
@@ -7,7 +10,7 @@ __all__: list[str] = []
 
 
 def _main(weights: str, size: int) -> None:
-    # A plain export: one canvas, boxes decoded, nothing suppressed. What it is simplified with would be downloaded.
+    # A plain export: one canvas, boxes decoded, nothing suppressed. To simplify, it would download a package.
     network = import_module("ultralytics").YOLO(weights, task="detect")
     network.export(format="onnx", imgsz=size, device="cpu", simplify=False)
 

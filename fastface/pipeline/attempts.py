@@ -1,4 +1,7 @@
-"""Track the coordinator's work: waiting, in progress, and the processes that tried it."""
+"""Track the work of the coordinator: probes, units, batches, and the blame of each for processes that died with it.
+
+`coordinator` owns all objects. Blame adds up with each death; work with too much blame is quarantined and not retried.
+"""
 
 import signal
 from collections import Counter, deque
@@ -16,32 +19,32 @@ from fastface.video.discover import VideoFile
 _FAULT_BLAME = 4
 _KILL_BLAME = 1
 QUARANTINE_BLAME = 3 * _FAULT_BLAME
-"""Work with so much blame is not tried again: it crashed three processes, or twelve were killed while at it."""
+"""Blame from which work is not retried: three processes crashed with it, or twelve were killed."""
 
 _KILLS = (-signal.SIGKILL, -signal.SIGTERM)
 
 
 def rate_blame(status: int, stalled: bool) -> int:
-    """Rate how far a process's exit speaks against the work that it did.
+    """Rate how likely the work of a dead process caused its death.
 
     Args:
-        status: Exit status, negative for a signal. A kill comes from outside, as from a user or a system short of
-            memory, and says little; a crash says much.
-        stalled: Whether it was killed because it was stuck in the work.
+        status: Exit status, negative for a signal. A crash is strong evidence. A kill is weak evidence: it comes from
+            outside, such as from the user or from a system short of memory.
+        stalled: Whether the coordinator killed the process because it made no progress.
     """
     return _KILL_BLAME if status in _KILLS and not stalled else _FAULT_BLAME
 
 
 def may_lease(tasks: Collection[object], batch: "Batch", ahead: int) -> bool:
-    """Return whether a worker that holds these batches may get another.
+    """Return whether a worker with these batches may get another one.
 
-    Workers may look at all their batches at once, and one that dies says not over which. So a batch that a worker died
-    with is handed out alone: a second death is then its own.
+    A worker may work on all its batches at once, so its death does not show which batch caused it. So a batch with
+    blame is leased alone: a second death is then surely caused by that batch.
 
     Args:
         tasks: The worker's batches.
         batch: The next one.
-        ahead: The most that it may hold then.
+        ahead: Maximum number of batches that the worker may hold.
     """
     suspects = [task for task in (*tasks, batch) if isinstance(task, Batch) and task.blame]
     return not tasks if suspects else len(tasks) < ahead
@@ -49,7 +52,7 @@ def may_lease(tasks: Collection[object], batch: "Batch", ahead: int) -> bool:
 
 @dataclass(slots=True)
 class ProbeWork:
-    """A video to look at."""
+    """A video to probe."""
 
     file: VideoFile
     blame: int = 0
@@ -57,17 +60,17 @@ class ProbeWork:
 
 @dataclass(slots=True)
 class UnitWork:
-    """One attempt at a unit. Another attempt has another number, so that late messages of the first are recognized.
+    """One attempt at a unit. Each attempt has its own number, so that late messages of an earlier one are ignored.
 
     Attributes:
-        number: What messages name the attempt by.
+        number: Number of the attempt in messages.
         info: The unit's video.
         unit: The unit.
-        blame: Of decoders that died of earlier attempts.
-        decoded: The decoder's last word; None while it is decoding.
+        blame: Blame from decoders that died during earlier attempts.
+        decoded: The decoder's last message; None while it is decoding.
         faces: Faces of each finished batch, by sequence number.
         portraits: Pictures of the faces, by batch.
-        due: Timestamps of the frames of which the best faces are pictured.
+        due: Timestamps of the frames whose best faces get a picture.
         cuts: Timestamps of the frames that begin after a cut.
         bodies: Bodies, by batch.
         frames: Sampled frames, by batch.
@@ -77,7 +80,7 @@ class UnitWork:
         blurred: Of the frames searched, those too blurred for the detector.
         unsharp: Faces left out.
         seconds: Time of each stage so far.
-        position: How far into the video batches were searched, in seconds.
+        position: Time in the video up to which batches were searched, in seconds.
     """
 
     number: int
@@ -104,22 +107,22 @@ class UnitWork:
         self.position = float(self.unit.start)
 
     def record_decoded(self, message: UnitDecoded) -> None:
-        """The decoder is through."""
+        """Record that the decoder has finished."""
         self.decoded = message
         self.seconds.update(message.seconds)
 
     def advance(self, time: float) -> float:
-        """A batch up to this time was searched: the seconds by which that is further than before."""
+        """Move the position to a searched batch; return the seconds by which it advanced."""
         before, self.position = self.position, max(self.position, time)
         return self.position - before
 
     @property
     def complete(self) -> bool:
-        """True if every batch is back."""
+        """True if every batch was returned."""
         return self.decoded is not None and len(self.faces) == self.decoded.batches
 
     def add(self, batch: "Batch") -> None:
-        """Takes a finished batch."""
+        """Add a finished batch."""
         sequence = batch.filled.sequence
         self.frames[sequence] = _join_frames(batch.filled)
         self.faces[sequence] = Faces.concatenate([batch.parts[first] for first in sorted(batch.parts)])
@@ -140,7 +143,7 @@ class UnitWork:
         self.unsharp += message.unsharp
 
     def result(self, dimension: int) -> UnitScanned:
-        """Result of the `complete` unit, for embeddings of so many components."""
+        """Build the result of the `complete` unit, for embeddings with `dimension` components."""
         assert self.decoded is not None, self.unit
         report = self.decoded.report
         assert report.sampled == self.inferred + self.quarantined, (self.unit, report, self.inferred)
@@ -166,14 +169,14 @@ _Kind = TypeVar("_Kind", Faces, Thumbnails, Bodies, SampledFrames)
 
 
 def _join(parts: dict[int, _Kind], nothing: _Kind) -> _Kind:
-    """All of them, in order of their numbers."""
+    """Join all parts in order of their numbers."""
     in_order = [nothing]
     in_order.extend(parts[number] for number in sorted(parts))
     return type(nothing).concatenate(in_order)
 
 
 def _join_frames(filled: SlotFilled) -> SampledFrames:
-    """The frames of a batch, searched or given up."""
+    """Join the frames of a batch, searched or quarantined."""
     return SampledFrames(
         time=np.array(filled.times, np.float64),
         pts=np.array(filled.pts, np.int64),
@@ -184,20 +187,20 @@ def _join_frames(filled: SlotFilled) -> SampledFrames:
 
 @dataclass(slots=True)
 class Batch:
-    """A filled slot on its way through a worker.
+    """A filled slot that waits for a worker or is leased to one.
 
-    A batch that crashed two workers is handed out frame by frame, so that the frame that kills is quarantined alone.
+    A batch that crashed two workers is leased frame by frame, so that only the fatal frame is quarantined.
 
     Attributes:
-        number: What messages name the batch by.
+        number: Number of the batch in messages.
         filled: The decoder's message about it.
-        todo: (first, count) of the frames still to search; the first entry is handed out next.
-        blame: Of workers that died of `todo[0]`, or of the batch that it is a part of.
+        todo: (first, count) of the frames still to search; the first entry is leased next.
+        blame: Blame from workers that died with `todo[0]`, or with the batch that it belongs to.
         parts: Faces found, by first frame.
-        portraits: Pictures of them, by first frame, where there are any.
+        portraits: Pictures of the faces, by first frame, if any.
         bodies: Bodies found.
         quarantined: Frames given up.
-        abandoned: Whether the result is no longer needed: the slot is freed as soon as no worker holds it.
+        abandoned: Whether the result is not needed any more: the slot is freed when no worker holds it.
     """
 
     number: int
@@ -212,11 +215,11 @@ class Batch:
 
     @property
     def finished(self) -> bool:
-        """True if nothing of it is left to search."""
+        """True if no frame is left to search."""
         return not self.todo
 
     def worker_died(self, blame: int, dimension: int) -> None:
-        """A worker died of it: try again, then frame by frame, then give the frame up."""
+        """Record that a worker died with the batch: retry it whole, then frame by frame, then quarantine the frame."""
         self.blame += blame
         first, count = self.todo[0]
         if count > 1 and self.blame >= QUARANTINE_BLAME - _FAULT_BLAME:
@@ -229,7 +232,7 @@ class Batch:
             self.blame = QUARANTINE_BLAME - _FAULT_BLAME
 
     def take(self, first: int, faces: Faces, portraits: Thumbnails | None = None, bodies: Bodies | None = None) -> None:
-        """A worker has searched `todo[0]`."""
+        """Store the result of a worker for `todo[0]`."""
         assert self.todo[0][0] == first, (self.todo, first)
         _, count = self.todo.popleft()
         damaged = [self.filled.pts[frame] for frame in self.filled.damaged if first <= frame < first + count]

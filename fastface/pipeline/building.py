@@ -1,4 +1,8 @@
-"""The process that builds TensorRT's engines, so that the main process loads no CUDA and outlives a failed build."""
+"""Build TensorRT engines in a child process: its job and its entry point.
+
+`runtime.engines` and `runtime.precisions` send `EngineJob`s to the child. So the main process loads no CUDA, and a
+failed build ends only the child.
+"""
 
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -10,15 +14,15 @@ from fastface.pipeline.task_pool import serve_tasks
 
 @dataclass(frozen=True, slots=True)
 class EngineJob:
-    """One engine.
+    """One engine to build.
 
     Attributes:
-        name: The network's name, for people.
+        name: Name of the network, for messages.
         graph: The rewritten graph.
-        device: A card with TensorRT, and the precision aimed at.
+        device: A card with TensorRT, and the wanted precision.
         shapes: The engine's profile.
         threads: CPU threads of the comparison with float32.
-        cache_folder: Where engines are kept.
+        cache_folder: Folder of the engines.
     """
 
     name: str
@@ -30,12 +34,12 @@ class EngineJob:
 
     @property
     def built(self) -> EngineNote | None:
-        """Return the facts about an engine if it exists."""
+        """Facts about the engine if it exists already."""
         return engine_note(self.graph, self.device, cache_folder=self.cache_folder, shapes=self.shapes)
 
 
 def serve(connection: Connection, _descriptor: int, _settings: None) -> None:
-    """The life of the building process; called by `process.child_main` in the child."""
+    """Run the building process: entry point for `process.child_main` in the child."""
     serve_tasks(connection, _build)
 
 

@@ -1,11 +1,13 @@
-"""Confidence intervals of shares, totals and ratios out of a stratified sample. Pure.
+"""Compute confidence intervals of shares, totals and ratios from a stratified sample. Pure.
+
+`review.estimates` calls it for the precision and recall of an audit. The methods and their sources:
 
 * A share: the score interval of E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
   J. Am. Stat. Assoc. 22 (1927) 209–212.
-* A rare share, as of moments in which a person was missed: below ten cases the lower limit is that of a Poisson count
-  (F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28 (1936) 437–442). Of one to three cases
-  Wilson's covers too little: L. D. Brown, T. T. Cai and A. DasGupta, "Interval estimation for a binomial proportion",
-  Stat. Sci. 16 (2001) 101–133.
+* A rare share, such as of moments with a missed person: below ten cases the lower limit is that of a Poisson count
+  (F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28 (1936) 437–442). For one to three cases
+  Wilson's interval is too narrow: L. D. Brown, T. T. Cai and A. DasGupta, "Interval estimation for a binomial
+  proportion", Stat. Sci. 16 (2001) 101–133.
 * A share of several strata: Wilson's interval at the weighted share, with an effective sample size in place of the
   count: the smaller of Kish's, (Σw)² / Σw² (L. Kish, "Survey Sampling", 1965), and that of E. L. Korn and B. I.
   Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from survey
@@ -55,7 +57,7 @@ class Estimate:
     high: float
 
     def times(self, factor: float) -> Self:
-        """The estimate times a number that is known."""
+        """Multiply the estimate by a known number."""
         return type(self)(self.value * factor, self.low * factor, self.high * factor)
 
 
@@ -65,9 +67,9 @@ class AnsweredStratum:
 
     Attributes:
         moments: Moments of the stratum.
-        seconds: Seconds that all of them stand for.
+        seconds: Seconds that all moments of the stratum stand for.
         periods: (n,) seconds that each answered moment stands for.
-        values: (n,) what is counted at each: 0 or 1, or a number of persons.
+        values: (n,) count at each answered moment: 0 or 1, or a number of persons.
     """
 
     moments: int
@@ -77,11 +79,11 @@ class AnsweredStratum:
 
 
 def wilson(share: float, count: float) -> Estimate:
-    """Wilson's interval of a share.
+    """Compute Wilson's interval of a share.
 
     Args:
         share: Observed, 0–1.
-        count: Size of the sample, or its effective size; 0 knows nothing, infinity all.
+        count: Size or effective size of the sample; 0 gives the interval 0–1, infinity an exact value.
     """
     if math.isinf(count):
         return Estimate(share, share, share)
@@ -93,7 +95,7 @@ def wilson(share: float, count: float) -> Estimate:
 
 
 def wilson_rare(share: float, count: float) -> Estimate:
-    """Wilson's interval of a share, with a Poisson count's lower limit if the cases are few; the same arguments."""
+    """Compute Wilson's interval, with the lower limit of a Poisson count if the cases are few; same arguments."""
     found = wilson(share, count)
     cases = share * count
     if not 0 < cases < len(_RARE) - 1:
@@ -103,14 +105,14 @@ def wilson_rare(share: float, count: float) -> Estimate:
 
 
 def estimate_share(strata: Sequence[AnsweredStratum], *, is_rare: bool = False) -> Estimate:
-    """The mean value of all moments of some strata, weighted by the seconds that they stand for.
+    """Estimate the mean value of all moments of some strata, weighted by the seconds of the moments.
 
-    A stratum without an answer is taken to be like the others; if none has one, nothing is known: 0, from 0 to 1.
-    Values above 1 are taken as parts of the largest one, to which the interval is then applied.
+    A stratum without an answer gets the mean of the others. Without any answer the estimate is 0, from 0 to 1. Values
+    above 1 are divided by the largest value before the interval is computed, and multiplied by it afterwards.
 
     Args:
         strata: The strata.
-        is_rare: Whether the interval is `wilson_rare`, and not `wilson`.
+        is_rare: Use `wilson_rare` instead of `wilson`.
     """
     answered = [one for one in strata if len(one.values)]
     if not answered:
@@ -136,7 +138,7 @@ def estimate_share(strata: Sequence[AnsweredStratum], *, is_rare: bool = False) 
 
 
 def add_estimates(parts: Sequence[Estimate]) -> Estimate:
-    """The sum of independent estimates, none of which is below 0."""
+    """Add independent estimates, none of which is below 0."""
     value = sum(part.value for part in parts)
     below = math.sqrt(sum((part.value - part.low) ** 2 for part in parts))
     above = math.sqrt(sum((part.high - part.value) ** 2 for part in parts))
@@ -144,7 +146,7 @@ def add_estimates(parts: Sequence[Estimate]) -> Estimate:
 
 
 def share_of_sum(part: Estimate, rest: Estimate) -> Estimate | None:
-    """The share `part / (part + rest)` of two independent estimates that are not below 0; None if both are 0."""
+    """Estimate the share `part / (part + rest)` of two independent estimates of at least 0; None if both are 0."""
     if part.value + rest.value <= 0:
         return None
     low = _odds_limit(part.value - part.low, rest.high - rest.value, part.value, rest.value, is_high=True)
@@ -153,7 +155,7 @@ def share_of_sum(part: Estimate, rest: Estimate) -> Estimate | None:
 
 
 def _odds_limit(part_gap: float, rest_gap: float, part: float, rest: float, *, is_high: bool) -> float:
-    """The upper or lower limit of rest / part: a root of (part² − gap²) x² − 2 part·rest x + (rest² − gap²)."""
+    """Compute a limit of rest / part: a root of (part² − gap²) x² − 2 part·rest x + (rest² − gap²)."""
     square = (part - part_gap) * (part + part_gap)
     constant = (rest - rest_gap) * (rest + rest_gap)
     root = math.sqrt(max(0.0, (part * rest) ** 2 - square * constant))

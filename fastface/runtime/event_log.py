@@ -1,8 +1,13 @@
-"""Log of an output folder over all its runs: OUT/.fastface/log.jsonl, one JSON object a line.
+"""Append the important events of each command to OUT/.fastface/log.jsonl, one JSON object a line.
 
-`time` (UTC) and `event` are in every line: `run` (a command begins: its name, version and process), `begin` (a scan
-begins, with the number of its videos), `note` (a printed line), `video` (a video has its final state, with the
-reason in words), `end` (of the command, with what ended it).
+`runtime.context` puts an `EventLog` around the observer of each command; `audit` and `purge` open one themselves. Each
+line has `time` (UTC) and `event`:
+
+* `run`: a command begins; with its name, version and process
+* `begin`: a scan begins; with the number of its videos
+* `note`: a printed line
+* `video`: a video reached its final state; with the reason
+* `end`: the command ended; with the cause
 """
 
 import json
@@ -22,15 +27,15 @@ from fastface.runtime.resources import Layout
 
 
 class EventLog(Observer):
-    """Log the important events, and pass all of them on to another observer.
+    """Log the important events, and pass all events on to another observer.
 
     Args:
-        descriptor: The open file; each line is one write to its end.
+        descriptor: The open file; each line is appended by one write.
         path: The file, for messages.
         inner: The other observer.
 
     Raises:
-        SpaceError: By every call that writes: no space is left.
+        SpaceError: No space is left; any call that writes may raise it.
     """
 
     def __init__(self, descriptor: int, path: Path, inner: Observer) -> None:
@@ -39,38 +44,38 @@ class EventLog(Observer):
         self._inner = inner
 
     def write(self, event: str, **facts: object) -> None:
-        """Writes one line."""
+        """Append one line."""
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
         with space_checked(self._path):
             os.write(self._descriptor, f"{json.dumps(line)}\n".encode())
 
     def header(self, networks: Networks, layout: Layout) -> None:
-        """Not written down: run.json has it."""
+        """Pass on only: run.json has the header."""
         self._inner.header(networks, layout)
 
     def begin(self, num_videos: int) -> None:
-        """Writes how many videos there are."""
+        """Log the number of videos."""
         self.write("begin", videos=num_videos)
         self._inner.begin(num_videos)
 
     def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
-        """Not written down."""
+        """Pass on only."""
         self._inner.video_begun(video_id, duration, done)
 
     def video_kept(self, video_id: str) -> None:
-        """Not written down."""
+        """Pass on only."""
         self._inner.video_kept(video_id)
 
     def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
-        """Not written down."""
+        """Pass on only."""
         self._inner.add_progress(video_id, seconds, faces)
 
     def add_hits(self, video_id: str, hits: int) -> None:
-        """Not written down."""
+        """Pass on only."""
         self._inner.add_hits(video_id, hits)
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
-        """Writes a video's final state."""
+        """Log a video's final state."""
         self.write("video", video=valid_text(video_id), state=state, reason=valid_text(reason))
         self._inner.video_finished(video_id, state, reason)
 
@@ -80,19 +85,19 @@ class EventLog(Observer):
         self._inner.note(text)
 
     def end(self) -> None:
-        """Not written down: the command's own end is."""
+        """Pass on only: `open_event_log` logs the end of the command."""
         self._inner.end()
 
 
 @contextmanager
 def open_event_log(path: Path, inner: Observer, version: str, command: str) -> Iterator[EventLog]:
-    """The event log of one command, from its begin to its end; made if it is not there (0600).
+    """Open the event log of one command, and log its begin and end; create the file if needed (0600).
 
     Args:
         path: The file.
         inner: The other observer.
-        version: Of fastface.
-        command: Which of fastface's begins.
+        version: Version of fastface.
+        command: Name of the command.
 
     Raises:
         SpaceError: No space is left.

@@ -1,4 +1,8 @@
-"""The output folder: where each file goes, and the lock that keeps two runs apart."""
+"""Define the places in an output folder, and the lock that lets only one run write to it.
+
+All commands use it through `runtime.context`, or read an OUT with `require_index` and `find_holder`. The lock is a
+kernel lock on OUT/.fastface/lock: it ends with its process.
+"""
 
 import fcntl
 import os
@@ -15,14 +19,14 @@ from fastface.index.ledger import Ledger
 from fastface.video.discover import Discovery, discover
 
 EARLIER = "earlier"
-"""Folder below OUT of the answers to earlier questions."""
+"""Folder below OUT for the answers to earlier searches."""
 
 _EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots", "targets")
 _MAX_REASONS = 10
 
 
 class OutputFolder:
-    """OUT and the places in it.
+    """Create OUT, and name the places in it.
 
     Raises:
         ConfigError: The folder cannot be made or written.
@@ -43,14 +47,14 @@ class OutputFolder:
         self.log = self.state / "log.jsonl"
 
     def relative(self, path: Path) -> str:
-        """A path below OUT as the tables show it."""
+        """Return a path relative to OUT, as the tables show it."""
         return path.relative_to(self.root).as_posix()
 
     @contextmanager
     def hold_lock(self) -> Iterator[None]:
-        """Holds OUT for this process, and removes what a killed run left half-written.
+        """Lock OUT for this process, and remove incomplete files of a killed run.
 
-        The lock is the kernel's: it goes with the process, however that ends.
+        The kernel releases the lock when the process ends, for whatever reason.
 
         Raises:
             LockedError: Another run holds it.
@@ -69,7 +73,7 @@ class OutputFolder:
             os.close(descriptor)
 
     def _take_lock(self) -> int:
-        """The descriptor of the locked file."""
+        """Lock the file and return its descriptor."""
         path = self.state / "lock"
         while True:
             self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -85,9 +89,9 @@ class OutputFolder:
             os.close(descriptor)
 
     def remove_if_made(self) -> None:
-        """Removes the folders that this command made, if there is nothing in them but notes of that it began.
+        """Remove the folders that this command created, if they hold only the log of its start.
 
-        For a command that could not start: nothing was scanned. The caller holds the lock.
+        For a command that could not start and scanned nothing. The caller holds the lock.
         """
         if self.state not in self._made:
             return
@@ -101,21 +105,21 @@ class OutputFolder:
 
 
 def in_answer(path: str) -> str:
-    """The path of an export below its answer: that of the last question, or of an earlier one."""
+    """Return the path of an export relative to its answer, the last one or an earlier one."""
     return path.split("/", 2)[2] if path.startswith(f"{EARLIER}/") else path
 
 
 def list_answers(out: Path) -> list[Path]:
-    """The folders of all answers in an output folder: the folder itself, and those of earlier questions."""
+    """List the folders of all answers in an output folder: the folder itself, and those of earlier searches."""
     earlier = out / EARLIER
     return [out, *(sorted(path for path in earlier.iterdir() if path.is_dir()) if earlier.is_dir() else ())]
 
 
 def discover_inputs(inputs: Sequence[str], out: Path) -> Discovery:
-    """The videos that the inputs name; what fastface wrote into `out` is left out.
+    """Find the videos that the inputs name, without files that fastface wrote into `out`.
 
     Raises:
-        ConfigError: An input is not there, or there is no video in any.
+        ConfigError: An input does not exist, or no input has a video.
     """
     found = discover(inputs, exclude=out)
     if not found.videos:
@@ -126,10 +130,10 @@ def discover_inputs(inputs: Sequence[str], out: Path) -> Discovery:
 
 
 def require_index(out: Path) -> None:
-    """Makes sure that something was scanned into `out`: videos that were not reached are no index.
+    """Check that a scan into `out` has started on at least one video.
 
     Raises:
-        ConfigError: Nothing was.
+        ConfigError: No video was scanned.
         FaceIndexError: The ledger is damaged.
     """
     path = out / ".fastface" / "state.sqlite"
@@ -143,10 +147,10 @@ def require_index(out: Path) -> None:
 
 
 def require_free(out: Path) -> None:
-    """Makes sure that no run holds `out` now. Nothing is written, and nothing is held.
+    """Check that no run holds `out` now. Writes and locks nothing.
 
     Raises:
-        LockedError: One does.
+        LockedError: A run holds it.
     """
     holder = find_holder(out)
     if holder is not None:
@@ -154,10 +158,10 @@ def require_free(out: Path) -> None:
 
 
 def find_holder(out: Path) -> int | None:
-    """The process whose run holds `out`, 0 if it has not said which it is; None if no run does.
+    """Return the process id of the run that holds `out`; 0 if the id is unknown, None if no run holds it.
 
     Raises:
-        OSError: The folder is closed to this user.
+        OSError: This user may not read the folder.
     """
     lock = out / ".fastface" / "lock"
     if not lock.exists():  # nothing of fastface, or a copy without it
@@ -182,18 +186,18 @@ def _in_use(out: Path, holder: int) -> LockedError:
 
 
 def nearest(folder: Path) -> Path:
-    """The folder, or the nearest place above it that is there."""
+    """Return the folder, or its nearest parent that exists."""
     return next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
 
 
 def check_writable(folder: Path) -> None:
-    """Makes sure that files can be made in a folder or, if it is not there yet, where it will be made.
+    """Check that files can be created in a folder or, if it does not exist, in its nearest parent.
 
-    A file without a name is made and given back; where the file system has none, one that is removed at once.
+    The check creates a file without a name, or, if the file system has none, one that is removed at once.
 
     Raises:
-        ConfigError: They cannot.
-        SpaceError: There is no space for even that.
+        ConfigError: Files cannot be created.
+        SpaceError: No space is left.
     """
     try:
         with space_checked(folder), tempfile.TemporaryFile(dir=nearest(folder)):

@@ -1,4 +1,8 @@
-"""Results of the commands: typed for Python, and as the report in run.json."""
+"""Define the results of commands, as Python API and as run.json.
+
+The commands fill a `RunResult`; `write_report` in `commands.run` writes it. docs/outputs.md lists the fields of
+run.json: a changed field changes both.
+"""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -29,28 +33,28 @@ _MOST_REMARKS = 1000
 
 @dataclass(frozen=True, slots=True)
 class VideoOutcome:
-    """How one video ended.
+    """Final state of one video, with its counts.
 
     Attributes:
         path: The input.
         id: Its name in OUT.
         state: done, partial, no_video, unstable, failed, quarantined or cancelled.
-        reason: Why it is not done; else empty.
-        coverage: Decoded share of the declared duration; None where none is declared.
-        duration: Declared duration in seconds; where none is declared, what was read; None if that is not all.
-        sampled: Frames looked at.
+        reason: Why the state is not done; else empty.
+        coverage: Decoded share of the declared duration; None if no duration is declared.
+        duration: Declared duration in seconds, else the decoded duration; None if neither is known.
+        sampled: Frames sampled.
         inferred: Frames searched.
-        repeated: Of these, frames equal to the one before them, which show the same faces.
-        blurred: Of the frames searched, those too blurred to be given to the detector.
+        repeated: Of these, frames equal to the frame before; they get its faces.
+        blurred: Of the frames searched, those that the detector did not get because of blur.
         unsharp: Faces left out, since not sharp enough.
-        remark: What a person should know of it all the same, as that no face was found; else empty.
+        remark: Remark for the user although the state is done, such as that no face was found; else empty.
         quarantined: Frames given up.
         faces: Faces found.
         damaged: Faces found in frames that may be damaged; marked in faces.parquet.
         seconds: Time of each stage, summed over the processes.
-        player_offset: Seconds that a player shows when the first frame is on the screen.
-        decoder: What decoded it: pyav, nvdec, or both as `nvdec+pyav`; empty where nothing was decoded, or pictures.
-        decoder_reason: Why PyAV decoded what a card was asked for; empty if it did not.
+        player_offset: Time in seconds that a player shows at the first frame.
+        decoder: pyav, nvdec, or both as `nvdec+pyav`; empty if nothing was decoded, and for pictures.
+        decoder_reason: Why PyAV decoded instead of the card; empty if it did not.
     """
 
     path: Path
@@ -104,26 +108,26 @@ class RunResult:
     """Result of `run`, `scan` and `find`.
 
     Attributes:
-        command: Which of them.
+        command: Name of the command.
         out: The output folder.
         videos: How each video ended, in order of their names.
         spans: Every span, by video, then start, with its clip's path below `out`.
         targets: The labels that were looked for.
-        remarks: What is odd about photos and persons.
+        remarks: Remarks on photos and persons.
         counts: Totals.
-        skipped: Inputs that are no candidates, and why.
-        left_out: What folders hold and is not taken, by reason.
-        export_failures: What could not be exported, and why.
+        skipped: Inputs that cannot be videos, with the reasons.
+        left_out: Content of folders that is not taken, by reason.
+        export_failures: Files that could not be exported, with the reasons.
         inputs: The videos that the inputs name.
-        is_cut_short: Whether closer looks that were wanted were lost, or there was no time left for them.
-        scanned: Names of the videos that this command has scanned, to whatever end.
+        is_cut_short: Whether closer looks failed, or the time was up before them.
+        scanned: Names of the videos that this command has scanned, in any final state.
         hits: {(video, label): rows of hits.csv}; only those with any.
         num_near_misses: Rows of review.csv.
-        more_files: Files and folders below `out` that are written beside the answer: of `pick` the bank, for example.
+        more_files: Further files and folders that the command wrote below `out`, such as the bank of `pick`.
         started: When the command began.
-        seconds: How long it took.
-        phases: Seconds of each part of it.
-        limits: The thresholds that the answer was found with; None before there is one.
+        seconds: Duration of the command.
+        phases: Seconds of each part of the command.
+        limits: Thresholds of the answer; None before there is an answer.
     """
 
     command: str
@@ -149,7 +153,7 @@ class RunResult:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Counts the seconds that pass in it."""
+        """Add the seconds spent in the context to a phase."""
         started = monotonic()
         try:
             yield
@@ -158,7 +162,7 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 all clean, 3 some inputs not done, not readable or not exported, or no time left for them."""
+        """0: all clean; 3: some inputs are not done, not readable or not exported, or the time was up."""
         is_done = all(video.state == "done" for video in self.videos)
         is_seen = not any(item.is_fault for item in self.skipped)
         is_all = is_done and is_seen and not self.export_failures and not self.is_cut_short
@@ -167,7 +171,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class EnrollResult:
-    """Result of `enroll`: the gallery, as it was written to `bank`, and a line about each photo."""
+    """Result of `enroll`: the gallery written to `bank`, and a line about each photo."""
 
     bank: Path
     gallery: Gallery
@@ -175,7 +179,7 @@ class EnrollResult:
 
 
 def write_run_json(result: RunResult, networks: Networks, limits: MatchThresholds, config: Config) -> None:
-    """Writes OUT/run.json.
+    """Write OUT/run.json.
 
     Raises:
         SpaceError: No space is left.
@@ -219,12 +223,12 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
 
 
 def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str, int]) -> None:
-    """Removes videos from a run.json that is there, with what it says of them; its totals become those of the rest.
+    """Remove videos from an existing run.json, and compute its totals again.
 
     Args:
         path: The file.
         videos: Names of the videos in OUT.
-        tables: What the tables of the answer hold now, by the names of `Counts`.
+        tables: Number of rows in the tables of the answer now, by the names of `Counts`.
 
     Raises:
         SpaceError: No space is left.
@@ -246,13 +250,13 @@ def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str,
 
 
 def _network_object(network: Network, networks: Networks) -> dict[str, object]:
-    """A network with the precision that it computed in; null if it was not used."""
+    """Describe a network and its precision; null if it was not used."""
     precision = network_precisions(networks).get(network.name)
     return {"name": network.name, "sha256": network.sha256, "precision": precision}
 
 
 def _shown_config(config: Config) -> dict[str, Any]:
-    """The settings, without what a store's address says of users and passwords."""
+    """Return the settings, without user and password in a store's address."""
     shown: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
     scheme, is_address, rest = config.people.store.partition("://")
     if is_address:

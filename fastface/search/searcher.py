@@ -1,4 +1,8 @@
-"""Index → hits → spans: asks one video at a time; decodes only where exact boundaries are wanted."""
+"""Search the index for targets: one video at a time, from faces to hits to spans.
+
+`commands.run`, `pick` and `calibrate` use a `Searcher`. It decodes nothing. `unsure_units` lists the stretches that
+must be scanned more densely first; the caller scans them and asks again.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,16 +44,16 @@ from fastface.video.discover import picture_names
 from fastface.video.fingerprint import fingerprint
 
 _REACH = Fraction(2)
-"""Seconds on either side of a keyframe that shows a target, or nearly, which are looked at more closely."""
+"""Seconds before and after a keyframe with a hit or near hit that are scanned more densely."""
 
 _LEAST_STRETCH = Fraction(1)
-"""Seconds that are worth opening a video for in one more decoder."""
+"""Minimum length in seconds of a stretch for one more decoder: opening a video costs time."""
 
 _NEAR_KEYFRAMES = 0.2
 """As `_NEAR`, for keyframes: the only picture of a shot may show a turned or blurred face."""
 
 _NEAR = 0.1
-"""How far below the thresholds a sample's similarity may lie for its neighbourhood to be looked at frame by frame."""
+"""A similarity at most this far below the threshold is a near hit: the frames around it are scanned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,14 @@ class VideoFindings:
     Attributes:
         record: The video.
         info: The video's facts.
-        faces: All its faces that were looked at; `hits` point into it.
-        hits: {label: hits of that target} of the targets that have some.
-        spans: Of all targets, by start, then label.
-        near_misses: Tracks that may be a target's, by start.
-        followed: {label: moments in which that target is followed without a face that shows it}; none for some labels.
-        pictures: Names of the pictures, by pts, of a folder of pictures that is as it was scanned; else empty.
-        has_rivals: Whether there is another person for a margin to be the lead over.
-        colours: {label: number of the colour of its boxes}, the same in all videos; 0 for others.
+        faces: All faces that were compared; `hits` refer to its rows.
+        hits: {label: hits of that target}; only targets with hits.
+        spans: Spans of all targets, by start, then label.
+        near_misses: Tracks that may be a target, by start.
+        followed: {label: moments in which the target is followed by the body, without a hit}; may lack labels.
+        pictures: Names of the pictures, by pts, if the video is a folder unchanged since its scan; else empty.
+        has_rivals: Whether the gallery has other persons; without them there is no margin.
+        colours: {label: number of the colour of its boxes}, the same in all videos; other labels have 0.
     """
 
     record: VideoRecord
@@ -82,15 +86,15 @@ class VideoFindings:
 
 
 class Searcher:
-    """Asks the index for the targets of one gallery.
+    """Search the index for the targets of one gallery.
 
     Args:
         out: The output folder.
         ledger: The open ledger.
-        references: Of the persons to find.
-        limits: When a face, or a track, is a target's.
-        spans: How hits become spans.
-        model: Weighs tracks against the gallery; None decides each face by itself.
+        references: References of the wanted persons.
+        limits: Thresholds for faces and tracks.
+        spans: Settings that group hits to spans.
+        model: Evidence model for whole tracks; None decides each face by itself.
     """
 
     def __init__(
@@ -116,7 +120,7 @@ class Searcher:
 
     @property
     def limits(self) -> MatchThresholds:
-        """The thresholds that the index is asked with."""
+        """The thresholds of the search."""
         return self._limits
 
     def findings(self, records: Iterable[VideoRecord]) -> Iterator[VideoFindings]:
@@ -126,7 +130,7 @@ class Searcher:
                 yield self._find(record, record.info)
 
     def indexes(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, VideoIndex]]:
-        """The index of each video that has one; closer looks for earlier questions are to be left out of it.
+        """Yield the index of each video that has one. The caller must leave out dense scans of earlier searches.
 
         Raises:
             ModelError: A video was scanned with another recogniser than the gallery was made with.
@@ -138,7 +142,7 @@ class Searcher:
                 yield record, index
 
     def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
-        """The videos without those whose faces were embedded by another network than the gallery's."""
+        """Return the videos without those that were embedded by another recogniser."""
         return [
             record
             for record in records
@@ -147,10 +151,10 @@ class Searcher:
         ]
 
     def unsure_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
-        """The stretches that must be looked at more closely before the answer stands; to be asked until there are none.
+        """Yield stretches that must be scanned more densely before the answer is final; repeat until there are none.
 
-        Where only keyframes were looked at: what is near one that shows a target, or nearly, and goes on beside it.
-        With `--exact`: the frames around each boundary.
+        If only keyframes were scanned, these are the surroundings of each hit or near hit. With `--exact`, they are the
+        frames around each boundary of a span.
         """
         for record in records:
             if record.info is None or not self._index(record).faces_path.exists():
@@ -184,10 +188,10 @@ class Searcher:
         return sorted({-(-time // period) * period for unit in units for time in unit.keyframes})
 
     def _near_keyframes(self, record: VideoRecord, info: VideoInfo) -> tuple[Interval, ...]:
-        """The cells within reach of every sample that is a hit, or nearly one: each round reaches on from the last.
+        """Return the cells within reach of every hit or near hit; each round reaches further from the last one.
 
-        A stretch goes on to the next keyframe if that is not far: what the next round may want is then decoded without
-        all that lies between the keyframe before and this stretch's end.
+        A stretch is extended to the next keyframe if that is within reach. Then the next round need not decode this
+        stretch again to reach the frames after it.
         """
         sampling = self._sampling(record)
         assert sampling.period is not None
@@ -203,10 +207,10 @@ class Searcher:
         return tuple(window for window in merge(reached) if info.duration is None or window[0] < info.duration)
 
     def _unsure(self, record: VideoRecord, info: VideoInfo, period: Fraction) -> tuple[Interval, ...]:
-        """The cells in which a span may begin or end: beside each sample that is a hit, or nearly one, of a target.
+        """Return the cells in which a span may begin or end: beside each hit or near hit of a target.
 
-        Nearly, since a face whose similarity wavers about the threshold is over it in frames between two samples that
-        are not. Cells inside a group of hits are left out: whatever is in them, the group stays one.
+        Near hits count because a similarity close to the threshold may exceed it in frames between two samples. Cells
+        inside a group of hits are left out: they cannot split the group.
         """
         # The samples alone, without what was looked at before: else each search would go farther than the last.
         video = self._video(record, info, exact=False)
@@ -225,9 +229,9 @@ class Searcher:
         return match_tracks(video, self._references, self._limits, self._model)
 
     def _near(self, video: VideoFaces, lenience: float) -> dict[str, npt.NDArray[np.float64]]:
-        """{label: times of its hits, and of the faces that nearly are, whatever their tracks say}.
+        """Return {label: times of hits and near hits}; a near hit does not depend on the track.
 
-        Between samples that are seconds apart a track has one face: what it decides is known after the closer look.
+        If samples are seconds apart, a track has a single face; only the denser scan shows the whole track.
         """
         alone = match(video.faces, self._references, self._limits.relax(lenience), video.periods)
         whole = self._match(video).hits
@@ -272,7 +276,7 @@ class Searcher:
         )
 
     def _follow(self, record: VideoRecord, hits: dict[str, Hits]) -> dict[str, Hits]:
-        """The moments in which targets are followed by their bodies, if the scan has found bodies in every sample."""
+        """Return the moments in which targets are followed by their bodies, if every sample was searched for bodies."""
         units = self._ledger.units(record.video_id).values()
         bodies = None if any(unit.dense for unit in units) else self._index(record).bodies(lean=True)
         period = self._sampling(record).period
@@ -280,7 +284,7 @@ class Searcher:
         return {} if bodies is None or period is None else follow_bodies(bodies, targets, float(period))
 
     def _sampling(self, record: VideoRecord) -> Sampling:
-        """The sampling that the video was scanned with.
+        """Return the sampling of the scan of a video.
 
         Raises:
             ModelError: It was scanned with another recogniser than the gallery was made with.
@@ -288,8 +292,8 @@ class Searcher:
         metadata = self._get_metadata(record)
         if metadata["contract"] != self._references.gallery.contract:
             raise ModelError(
-                f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; targets of another "
-                "cannot be looked for in it: choose that one with --models and --pack, or scan again"
+                f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; the targets were "
+                "made with another one: choose the first one with --models and --pack, or scan again"
             )
         return read_sampling(metadata)
 
@@ -332,7 +336,7 @@ class Searcher:
 
 
 def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:
-    """Names of the pictures of a folder, by pts; none of a film, or of a folder that is not as it was scanned."""
+    """Return the names of pictures in a folder, by pts; none for a film, or if the folder changed since its scan."""
     names = picture_names(info)
     try:
         return names if names and fingerprint(record.path) == record.file_print else ()
@@ -346,7 +350,7 @@ def _interval(unit: UnitRecord) -> Interval:
 
 
 def _next(edges: Sequence[Fraction], end: Fraction, reach: Fraction) -> Fraction:
-    """The first of the sorted edges at or after an end, if it is within reach of it; else the end."""
+    """Return the first of the sorted edges at or after `end`, if it is within reach; else `end`."""
     place = bisect_left(edges, end)
     return edges[place] if place < len(edges) and edges[place] <= end + reach else end
 
@@ -361,6 +365,6 @@ def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.
 def open_searcher(
     context: RunContext, references: ReferenceSet, limits: MatchThresholds, model: EvidenceModel | None = None
 ) -> Searcher:
-    """A finder over a command's output folder; without a model each face is decided by itself."""
+    """Open a searcher for a command's output folder; without a model each face is decided by itself."""
     spans = context.config.spans
     return Searcher(context.out, context.ledger, references=references, limits=limits, spans=spans, model=model)

@@ -1,9 +1,12 @@
-"""Bodies of one person, linked into tracks: by time, place, size and clothes, and by the faces on them.
+"""Link the bodies of one person into tracks: by time, position, size, colours of the clothes, and faces.
 
-Two bodies can be one person's a moment later if the boxes overlap and the clothes agree, or, also after the longer gap
-of a person who was hidden, if the clothes agree more and the body has moved little and is as large. Faces on them that
-contradict each other are two persons'. Nothing is linked across a change of shot: see `video.frames.shots`. Two bodies
-of one frame never share a track.
+`indexing.index_writer` calls `link_bodies` for each finished video.
+
+* Two bodies a moment apart are linked if the boxes overlap and the colours match.
+* After a longer gap, such as behind a table, the colours must match better. The body must also be near its old position
+  and have about the same size.
+* Bodies whose faces contradict each other, or that share a frame, are never linked.
+* No track crosses a change of shot: see `video.frames.shots`.
 """
 
 from dataclasses import replace
@@ -20,31 +23,31 @@ _MIN_IOU = 0.3
 _MAX_MOVE = 0.5
 """Distance of the centres in mean body sizes."""
 _MAX_SCALE = 1.4
-"""Ratio of the two body sizes: that of areas is 2. Whoever goes behind a table is half as large."""
+"""Ratio of two body sizes: the ratio of the areas is 2. A person who goes behind a table is half as large."""
 
 _LIKE_OVERLAPPING = 0.88
 _LIKE_MOVED = 0.93
-"""Product of colours. Of one person in neighbouring samples 1 in 100 lies below 0.90; of what overlaps across a cut,
-1 in 20 above 0.92; of two persons side by side half lie above 0.84 in a crowd in winter coats."""
+"""Product of colours. For one person in neighbouring samples 1 in 100 is below 0.90. For bodies that overlap across a
+cut, 1 in 20 is above 0.92. For two persons side by side, in a crowd in winter coats, half are above 0.84."""
 
 _HIDDEN_SECONDS = 2.1
-"""How long somebody may be hidden; no whole number of samples at usual rates, for which rounding would decide."""
+"""Maximum seconds that a person may be hidden. At usual rates no whole number of samples, so rounding cannot decide."""
 
 _MIN_COSINE = 0.2
-"""Of the faces on two bodies, as for tracks of faces."""
+"""Similarity of the faces on two bodies below which they contradict each other, as for face tracks."""
 
 
 def link_bodies(
     bodies: Bodies, shot: npt.NDArray[np.int32], faces: Faces, period: float, *, is_film: bool = True
 ) -> Bodies:
-    """The bodies of one video with the face on each, and their tracks.
+    """Assign faces and track numbers to the bodies of one video.
 
     Args:
-        bodies: Of one video, in any order.
-        shot: (n,) the shot of each body; no track goes from one into another.
+        bodies: Bodies of one video, in any order.
+        shot: (n,) number of the shot of each body.
         faces: All faces of the same frames.
         period: Seconds between samples where they are sparsest.
-        is_film: Whether the frames follow each other. Of pictures that do not, each body is a track of its own.
+        is_film: Whether the frames follow each other; in unrelated pictures each body is a track of its own.
     """
     boxes, face = bodies.boxes.astype(np.float64), _find_faces(bodies, faces)
     short = max_gap_seconds(period, is_film=True)
@@ -68,7 +71,7 @@ def link_bodies(
 
 
 def _find_faces(bodies: Bodies, faces: Faces) -> npt.NDArray[np.int64]:
-    """(n,) the row of the face on each body, -1 without one."""
+    """Return (n,) the row of the face on each body, -1 without one."""
     found = np.full(len(bodies), -1, np.int64)
     body_rows, face_rows = np.argsort(bodies.pts, kind="stable"), np.argsort(faces.pts, kind="stable")
     shared = np.intersect1d(bodies.pts, faces.pts)
@@ -82,7 +85,7 @@ def _find_faces(bodies: Bodies, faces: Faces) -> npt.NDArray[np.int64]:
 
 
 def _products(vectors: npt.NDArray[np.float16], left: Numbers, right: Numbers) -> npt.NDArray[np.float64]:
-    """(k,) products of rows, the same in any order of pairs."""
+    """Compute (k,) products of rows, the same in any order of pairs."""
     products = vectors[left].astype(np.float32) * vectors[right].astype(np.float32)
     total: npt.NDArray[np.float64] = products.sum(axis=1, dtype=np.float64)
     return total

@@ -1,7 +1,8 @@
-"""Faces of one person over consecutive samples of one shot, linked into tracks. Pure array code.
+"""Link the faces of one person over consecutive samples of one shot into tracks. Pure array code.
 
-`faces.succession` says which faces may be linked. Nothing is linked across a change of shot: see `video.frames.shots`.
-A track whose good faces are two persons' is taken apart: see `tracking.track_cuts`.
+The index writer, the searcher and the audit call `link_tracks`. `faces.succession` decides which faces may be linked.
+No track crosses a change of shot: see `video.frames.shots`. A track with good faces of two persons is cut: see
+`tracking.track_cuts`.
 """
 
 import numpy as np
@@ -16,14 +17,13 @@ from fastface.types import Faces
 def link_tracks(
     faces: Faces, shot: npt.NDArray[np.int32], period: float, *, is_film: bool = True
 ) -> npt.NDArray[np.int32]:
-    """Numbers the tracks of one video.
+    """Number the tracks of one video.
 
     Args:
-        faces: Faces of one video, in any order. Stretches in which every frame was looked at may lie between sparse
-            samples.
-        shot: (n,) the shot of each face; no track goes from one into another.
+        faces: Faces of one video, in any order. Stretches with every frame may lie between sparse samples.
+        shot: (n,) number of the shot of each face.
         period: Seconds between samples where they are sparsest.
-        is_film: Whether the frames follow each other. Of pictures that do not, each face is a track of its own.
+        is_film: Whether the frames follow each other; in unrelated pictures each face is a track of its own.
 
     Returns:
         (n,) int32: the track of each face, numbered from 0 in order of first appearance, then from left to right. Two

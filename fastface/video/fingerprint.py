@@ -1,4 +1,8 @@
-"""Fingerprint of a file: if it changes, everything made of the file must be made again."""
+"""Compute fingerprints of files: `fingerprint` detects a change, `content_digest` detects a copy.
+
+The scan, the search and the export compare them. If the fingerprint changes, everything made of the file must be made
+again.
+"""
 
 import hashlib
 import stat
@@ -12,7 +16,7 @@ _NUM_SAMPLES = 32
 
 
 def fingerprint(path: Path) -> str:
-    """Size, time of change, and a digest of the first, middle and last 64 KiB; of a sequence, of its names and sizes.
+    """Digest size, time of change, and the first, middle and last 64 KiB; for a sequence, its names and sizes.
 
     Raises:
         InputError: The file cannot be read.
@@ -36,7 +40,7 @@ def fingerprint(path: Path) -> str:
 
 
 def content_digest(path: Path) -> str:
-    """Digest of a file's size and of 64 KiB at 32 places all over it: that of a copy is the same, whatever its age.
+    """Digest the size and 32 blocks of 64 KiB across the file: a copy has the same digest, whatever its age.
 
     Raises:
         InputError: The file cannot be read.

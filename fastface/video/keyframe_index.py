@@ -1,4 +1,7 @@
-"""Find the keyframes by a container's index or its packets, without decoding."""
+"""Find the keyframes of a video by its container's index or its packets, without decoding.
+
+`video.probe` calls it once a video; the units of the scan begin at these keyframes.
+"""
 
 from contextlib import suppress
 from itertools import islice
@@ -13,26 +16,26 @@ from fastface.video.frames.frame import SignOfLife
 
 _BEYOND = 1 << 56
 _SEEKS = 4
-"""Places at which a program stream is entered to see that its times stay the same."""
+"""Number of seeks into a program stream, to check that its times stay the same."""
 
 _PACKETS_TO_A_KEYFRAME = 1000
 _INDEXED = ("mov", "matroska", "avi")
-"""Containers with an index of their keyframes, of use while their clock goes only forwards. The others are read through
-once, a few hundred times faster than they are decoded, and so show whether their clock goes only forwards."""
+"""Containers with a keyframe index; it is valid unless the clock is set back. Other files are read through once, a few
+hundred times faster than decoding, which also shows whether the clock is set back."""
 
 
 def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
-    """Return the approximate times of keyframes: an index may hold decoding times. A seek must check where it landed.
+    """Return approximate times of keyframes: an index may hold decoding times. After a seek, check the position.
 
     Args:
         path: The file.
         container: The file, open; its position may be changed.
         stream: Its video stream.
-        alive: Called with each packet, where the file must be read through.
+        alive: Called with each packet if the file must be read through.
 
     Returns:
-        Ascending timestamps in the stream's time base; empty where there is no index; None where the clock is set
-        back somewhere, or a seek changes the times, so that they are known only by reading from the beginning.
+        Ascending timestamps in the stream's time base; empty without an index. None if the clock is set back or a
+        seek changes the times: then only reading from the beginning gives the times.
     """
     if container.format.name.startswith(_INDEXED) and not is_set_back(path, alive):
         return _read_index(container, stream)
@@ -75,10 +78,10 @@ def _scan_packets(path: Path, alive: SignOfLife) -> list[int] | None:
 
 
 def _is_same_after_seeks(container: Any, stream: Any, stamps: list[int]) -> bool:
-    """Return whether keyframes of a program stream have the times after a seek that they have without one.
+    """Return whether keyframes of a program stream have the same times after a seek as without one.
 
-    It says the times of a few pictures only. Entered in the middle, the others are counted from the first whole one
-    that FFmpeg finds, which can be half a picture off (ISO 13818-1, 2.7.5).
+    The stream stores the times of only a few pictures. After a seek FFmpeg counts the others from the first whole
+    picture that it finds, which can be wrong by half a picture (ISO 13818-1, 2.7.5).
     """
     known = set(stamps)
     for stamp in stamps[1 :: max(1, len(stamps) // _SEEKS)]:

@@ -1,4 +1,8 @@
-"""Probe a video before it is decoded: headers, the first frame, and the keyframes."""
+"""Probe a video before it is decoded: read its headers, decode the first frame, and list the keyframes.
+
+Decoder processes call `probe` for each video. It raises `VideoError` with the final state of a video that cannot be
+scanned.
+"""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -23,16 +27,16 @@ from fastface.video.sequence import probe_sequence
 _MAX_PACKETS_TO_FIRST_FRAME = 2000
 _DEFAULT_RATE = Fraction(25)
 _SLOWEST, _FASTEST = Fraction(1, 10), Fraction(1000)
-"""Frames a second that a stream's own header may give; cameras write other numbers where they know none."""
+"""Plausible frame rates of a stream's header; cameras write other numbers if they do not know the rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A video's facts.
+    """Result of a probe.
 
     Attributes:
         info: Size, times, codec.
-        cuts: Times of keyframes from which decoding may begin, ascending; empty: only from the beginning.
+        cuts: Ascending times of keyframes at which decoding may begin; empty: only at the beginning.
     """
 
     info: VideoInfo
@@ -40,12 +44,12 @@ class Probe:
 
 
 def probe(file: VideoFile, max_pixels: int, alive: SignOfLife = no_sign) -> Probe:
-    """Reads the headers and decodes the first frame. Decoder process.
+    """Read the headers and decode the first frame. Only decoder processes call it.
 
     Args:
         file: The video.
         max_pixels: Larger frames are refused before any is decoded.
-        alive: Called with each packet, where a file must be read through.
+        alive: Called with each packet if the file must be read through.
 
     Raises:
         VideoError: It cannot be decoded; `state` is its final state.
@@ -151,7 +155,7 @@ def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo
 
 
 def _player_offset(container: Any, stream: Any, frame: Any) -> Fraction:
-    """Seconds from where a player begins to count to the first frame."""
+    """Return the seconds from the zero of a player's clock to the first frame."""
     if container.start_time is None or frame.pts is None:
         return Fraction(0)
     # AVI has no presentation times, and those that FFmpeg makes up may begin late.
@@ -164,7 +168,7 @@ def _player_offset(container: Any, stream: Any, frame: Any) -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
-    """Frames a second, and what they are for."""
+    """Frame rate in frames a second, and where it is used."""
 
     value: Fraction | None  # None: the header has none
     is_counted: bool  # whether frames have no times, so that they are counted at this rate
@@ -172,10 +176,10 @@ class _Rate:
 
     @classmethod
     def of(cls, container: Any, stream: Any, frame: Any) -> "_Rate":
-        """The rate of a stream by its container and, where that has no times, by the codec's own header.
+        """Read the rate of a stream from its container or, if that has no times, from the codec's own header.
 
-        FFmpeg counts the times of a bare stream at 25 frames a second, or not at all; those of MPEG-1 and MPEG-2 it
-        has from fields that say how long each picture is shown.
+        For a bare stream FFmpeg assumes 25 frames a second, or gives no times. For MPEG-1 and MPEG-2 it computes the
+        times from fields with the duration of each picture.
         """
         name = container.format.name
         is_bare = bool(container.format.flags & NO_TIMESTAMPS) or name.endswith("_pipe")

@@ -1,9 +1,13 @@
-"""Attach clusters of tracks whose faces are poor or turned to the persons of the same film. Pure array code.
+"""Attach clusters of poor faces to the persons of the same film. Pure array code; `track_clustering` calls it.
 
-A head at the edge of the frame, turned, small, blurred or half hidden is too unlike its person for clustering, and too
-much like other such heads to lower the threshold for all. Within its film few persons come into question: it is the one
-that it is more like than strangers of one film are, and clearly more than anybody else there. A cluster with a plain
-face is never attached: if it were that person, it would be more like her.
+A turned, small, blurred or half hidden head is too unlike its person for clustering. It is also similar to other such
+heads, so the threshold cannot be lowered for all. But a film has few persons. A poor cluster joins a person on two
+conditions:
+
+* It is more similar to that person than strangers of one film are.
+* It is clearly less similar to every other person there.
+
+A cluster with a clear face is never attached: clustering would have joined it with its person.
 """
 
 from collections.abc import Mapping
@@ -41,17 +45,17 @@ def attach_poor(
     apart: npt.NDArray[np.int64],
     usual: ImpostorDistribution,
 ) -> tuple[_Labels, npt.NDArray[np.float16]]:
-    """The clusters, those without a plain face joined with the person of their film that they surely are.
+    """Join each cluster without a clear face with the one person of its film that it matches, if there is one.
 
     Args:
         tracks: In order of their videos.
         clusters: (t,) labels and (c, D) centroids, from `cluster_tracks`.
-        rule: Says which tracks are clear.
-        apart: (k, 2) tracks that are two persons'.
-        usual: How alike different persons are.
+        rule: Decides which tracks are clear.
+        apart: (k, 2) pairs of tracks that belong to different persons.
+        usual: Similarities of different persons.
 
     Returns:
-        Labels from 0 on in order of each cluster's first track, and centroids: those of persons stay as they are.
+        Labels from 0 on, by each cluster's first track; and centroids, which do not change for persons.
     """
     label, centroid = clusters[0].copy(), clusters[1]
     is_clear = _has(label, tracks.det_score >= rule.clear_score, len(centroid))
@@ -81,7 +85,7 @@ def attach_poor(
 
 
 def _others(apart: _Labels, found: Mapping[int, tuple[float, int]]) -> dict[int, set[int]]:
-    """The clusters that are other persons than each of those that may be joined.
+    """List, for each cluster that may be joined, the clusters of other persons.
 
     Args:
         apart: (k, 2) clusters of tracks that are two persons'.
@@ -106,7 +110,7 @@ def _has(label: _Labels, is_so: _Flags, count: int) -> _Flags:
 def _leaders(
     poor: _Labels, persons: _Labels, centroid: npt.NDArray[np.float16], least: float
 ) -> list[tuple[int, int, float]]:
-    """(poor cluster, person, cosine) of those that are like one person of a film, and clearly less like all others."""
+    """Return (poor cluster, person, cosine) of clusters that clearly match one person of their film."""
     found = []
     if not len(persons):
         return []

@@ -1,11 +1,11 @@
-"""Identities that last: who was seen, over all runs and on all machines that share a store.
+"""Contract of the stores of identities, and `open_store`. Each store must pass tests/contract/test_identity_stores.py.
 
-An identity is a person that the store knows by a face: a number, a centroid, a name if the user gave one. A sighting
-is one person of one source; it belongs to one identity, and however often it is told, it counts once. So the faces of
-an identity are the sum over its sightings, from any process and in any order.
+A store keeps persons over all runs and all machines that share it. An identity is a person in the store: a number, a
+centroid, and a name if the user gave one. A sighting is one person in one source. It belongs to one identity and counts
+once, however often it is recorded. So the face count of an identity is the sum over its sightings.
 
-Two places can hold a store: a SQLite file, for processes of one machine, and a Redis server, for several machines. Both
-do the same, see `register`; embeddings are biometric data, and both are as open as their file or their server is.
+A store is a SQLite file for processes of one machine, or a Redis server for several machines. `register` holds the code
+that both share. Embeddings are biometric data: access to the file or the server gives access to them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ class Sighting:
 
     Attributes:
         source: Where the person was seen: the fingerprint of a video.
-        part: Which of the persons in it; (source, part) is unique in a store.
+        part: The person within the source; (source, part) is unique in a store.
         count: Faces, at least one.
     """
 
@@ -45,7 +45,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """A person in one or several sources, who may match a stored identity.
+    """A person in one or several sources, to be matched with the stored identities.
 
     Attributes:
         embedding: (D,), of any length but zero: the person's face.
@@ -66,7 +66,7 @@ class Identity:
         number: Positive; never used again while the store lasts.
         name: Empty without a name.
         centroid: (D,) float32, L2-normalised: the mean of the embeddings.
-        refinements: How many embeddings that is the mean of.
+        refinements: Number of embeddings in that mean.
         count: Faces, over all sightings.
         sources: Number of different sources.
         first_seen: Seconds since the epoch, the earliest recorded `seen`.
@@ -85,10 +85,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Link of a look to an identity.
+    """Link from a look to its identity. A look is a stored centroid; merged identities have several looks.
 
     Attributes:
-        look: The number of the look, which was that of an identity of its own once.
+        look: The number of the look: that of the identity that it was before a merger.
         identity: The number of the identity.
         name: Of the identity; empty for looks that were merged into it.
     """
@@ -100,7 +100,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRules:
-    """How faces are compared; see `open_store`."""
+    """Rules for the comparison of faces; see `open_store`."""
 
     contract: str
     dimension: int
@@ -120,9 +120,9 @@ class ComparisonRules:
 class IdentityStore(Protocol):
     """An open store: a context manager, of one thread of one process. Any number of processes may have one open.
 
-    Every call is atomic over all of them: it is done wholly or not at all, and others see it so. Each raises what
-    opening does: StoreError where the store cannot be reached, is damaged or is busy for too long, SpaceError where it
-    is full. After an error of a connection a change may or may not have been made; the same call may be made again.
+    Every call is atomic for all processes. Each may raise StoreError if the store cannot be reached, is damaged or is
+    busy for too long, and SpaceError if it is full. After a connection error the change may or may not have been made;
+    it is safe to repeat the call.
     """
 
     def __enter__(self) -> Self: ...
@@ -130,7 +130,7 @@ class IdentityStore(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def match_or_add(self, embedding: npt.ArrayLike, sighting: Sighting, *, seen: float) -> int:
-        """Gives a sighting to the identity that is most like it, or to a new one: `tell` of one person."""
+        """Record one sighting under the most similar identity, or under a new one: `tell` for one person."""
 
     def tell(
         self,
@@ -140,21 +140,21 @@ class IdentityStore(Protocol):
         sure: float = 1.0,
         kept: Mapping[str, Collection[str]] | None = None,
     ) -> list[int]:
-        """Gives the sightings of different persons to the identities that are most like them, or to new ones.
+        """Record the sightings of different persons under the most similar identities, or under new ones.
 
-        That is the one with the largest cosine of at least the threshold, at a tie the one with the smallest number.
-        No two of the persons get the same: persons with the higher similarity choose first.
+        The match is the identity with the largest cosine of at least the threshold; at a tie, the smallest number.
+        No two of the persons get the same identity: persons with the higher similarity choose first.
 
         An identity's centroid c, the mean of r embeddings, becomes norm((r·c + f) / (r + 1)), until r is the refine
-        limit, if the cosine is at least `refine_from`. The same sighting recorded again replaces its count; it refines
-        nothing unless it falls to another identity than before, which it then moves to. An identity without a name
-        that loses its last sighting so, goes.
+        limit, if the cosine is at least `refine_from`. A sighting that is recorded again replaces its count. If it now
+        matches another identity, it moves there and refines that centroid. An identity without a name that loses its
+        last sighting is removed.
 
         Args:
             persons: Who was seen.
             seen: When, in seconds since the epoch.
-            sure: Cosine from which a person surely matches: of several such, the first one chooses.
-            kept: {source: parts} whose other sightings, if they are not recorded now, are taken back.
+            sure: Cosine from which a match is certain: among persons with such a match, the first one chooses.
+            kept: {source: parts to keep}; other sightings of the source that are not recorded now are removed.
 
         Returns:
             The identity's number of each person.
@@ -165,40 +165,40 @@ class IdentityStore(Protocol):
         """
 
     def identities(self) -> list[Identity]:
-        """All of them, by number."""
+        """List all identities, by number."""
 
     def name(self, number: int, name: str) -> None:
-        """Names an identity; an empty name takes the name back. Several may have the same name.
+        """Name an identity; an empty name removes the name. Several identities may have the same name.
 
         Raises:
-            ConfigError: There is no such number; names those that there are.
+            ConfigError: There is no such number; the message lists the numbers.
         """
 
     def merge(self, numbers: Collection[int]) -> int:
-        """Several identities are one person.
+        """Merge several identities that are one person.
 
-        The smallest number stays and gets all sightings, and the name of the smallest number that has one. The others
-        lead to it from then on: their numbers mean it, and a face that is like one of them falls to it.
+        The smallest number stays. It gets all sightings, and the name of the smallest number that has one. From then on
+        the other numbers refer to it, and a face that matches one of their looks matches it.
 
         Returns:
             The number that stays.
 
         Raises:
-            ConfigError: There is no such number, or none was given; names those that there are.
+            ConfigError: There is no such number, or none was given; the message lists the numbers.
         """
 
     def groups(self, numbers: Collection[int]) -> list[Membership]:
-        """Return the looks that `merge` and `name` would change, with identity and name of each."""
+        """Return the looks that `merge` and `name` would change, with the identity and name of each."""
 
     def regroup(self, groups: Sequence[Membership]) -> None:
-        """Takes back what `merge` and `name` changed since these groups were read.
+        """Undo what `merge` and `name` changed since these groups were read.
 
-        Sightings stay with the identity that they were merged into until they are told again. Looks that the store does
-        not hold any more are left out.
+        Sightings stay with the merged identity until they are recorded again. Looks that are no longer in the store are
+        ignored.
         """
 
     def clear(self) -> None:
-        """Removes all that is in this store, and nothing else. Later records begin a new one, at number 1."""
+        """Remove everything in this store, and nothing else. The next record gets number 1 again."""
 
 
 def open_store(
@@ -210,17 +210,17 @@ def open_store(
     refine_limit: int = 30,
     refine_from: float = -1.0,
 ) -> IdentityStore:
-    """Opens a store, or begins one.
+    """Open a store, or create it.
 
     Args:
         where: A path of a SQLite file, on a disk of this machine; or `redis://`, `rediss://` (encrypted) or `unix://`
             of a Redis server, as `redis://user:password@host:6379/0?prefix=fastface:identities:`.
         contract: Names the recogniser; embeddings of another cannot be compared with its.
         dimension: Components of an embedding.
-        threshold: Least cosine of a face to the centroid of the identity that it falls to.
-        refine_limit: Embeddings from which a centroid stays as it is.
-        refine_from: Least cosine of a face that refines the centroid: with a low threshold, as for a trial, strangers
-            fall to an identity, and it must not become like them.
+        threshold: Minimum cosine of a face and the centroid of its identity.
+        refine_limit: Stop updating a centroid after this many embeddings.
+        refine_from: Minimum cosine of a face that updates the centroid. With a low threshold strangers may match an
+            identity; they must not change its centroid.
 
     Raises:
         StoreError: The store cannot be reached, is damaged, or belongs to another network.
@@ -231,7 +231,7 @@ def open_store(
 
 
 def open_existing(where: str) -> IdentityStore:
-    """Opens a store of whichever network, to list, name, merge and clear: `tell` raises ValueError.
+    """Open a store of any recogniser, to list, name, merge and clear. `tell` then raises ValueError.
 
     Raises:
         StoreError, SpaceError, ConfigError: As `open_store`; StoreError also if there is no such file.

@@ -1,4 +1,7 @@
-"""`fastface audit`: moments to look at, and how far to believe the answer."""
+"""Define `fastface audit`: make a page of moments to judge, or print precision and recall from the answers.
+
+`cli.app` registers it. The work is in `commands.audit`; this module only parses options and prints.
+"""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Write the file of a clip: an MP4 whose streams come in order of time, with its own timecode (SMPTE ST 12-1)."""
+"""Write the MP4 file of a clip: packets of all streams in order of time, tags and timecode (SMPTE ST 12-1).
+
+`clips`, `copy`, `precise` and `sound` use it. `open_clip` converts FFmpeg's errors to `ExportError`.
+"""
 
 import errno
 import re
@@ -19,7 +22,7 @@ from fastface.names import valid_text
 
 _TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
 _DROPPED_PER_MINUTE = {30: 2, 60: 4}
-"""Labels that drop-frame timecode leaves out each minute, but for every tenth: at 29.97 and 59.94 frames a second."""
+"""Labels that drop-frame timecode skips each minute except every tenth: at 29.97 and 59.94 frames a second."""
 
 
 def advance_timecode(text: str, rate: Fraction, num_frames: int) -> str:
@@ -54,7 +57,7 @@ _KEPT_TAGS = frozenset(
     {"title", "artist", "album", "album_artist", "comment", "composer", "copyright", "date", "description", "genre"}
     | {"location", "make", "model", "network", "show", "synopsis", "creation_time"}
 )
-"""What a clip takes over of its film's tags. The others say how the film's own file is made, or when it begins."""
+"""Tags of the film that a clip keeps. The other tags describe the film's own file or its start time."""
 
 
 @contextmanager
@@ -77,7 +80,7 @@ def open_clip(part: Path) -> Iterator[OutputContainer]:
 
 
 def copy_metadata(source: InputContainer, clip: OutputContainer) -> None:
-    """Take over the tags of a film that say what it is."""
+    """Copy the tags that describe the content of a film."""
     tags = source.metadata.items()
     clip.metadata.update({name: valid_text(value) for name, value in tags if name.lower() in _KEPT_TAGS})
 
@@ -85,7 +88,7 @@ def copy_metadata(source: InputContainer, clip: OutputContainer) -> None:
 def find_timecode(source: InputContainer, video: Any, start: Fraction) -> str:
     """Return the timecode of the frame at `start` seconds from the first one; empty if the film has none.
 
-    The first frame's stands in the tags of the video stream (MP4, MXF) or of the file.
+    The timecode of the first frame is in the tags of the video stream (MP4, MXF) or of the file.
     """
     first = video.metadata.get("timecode") or source.metadata.get("timecode")
     rate = video.average_rate

@@ -1,4 +1,7 @@
-"""Tables of a census: people.csv, appearances.csv, together.csv. `export.tables.results` documents their form."""
+"""Write the tables of a census: people.csv, appearances.csv, together.csv.
+
+`census.files` calls it. `export.tables.results` documents the form of all tables; docs/outputs.md lists the columns.
+"""
 
 from collections.abc import Iterable
 from operator import attrgetter
@@ -17,7 +20,7 @@ _TOGETHER_COLUMNS = ("person", "other", "seconds", "person_name", "other_name")
 
 
 def first_and_last(person: Person) -> tuple[Appearance, Appearance] | None:
-    """The appearances that begin first and end last, videos by name; None without any."""
+    """Return the appearances that begin first and end last, by name of the video; None without any."""
     if not person.appearances:
         return None
     first = min(person.appearances, key=lambda seen: (seen.video_id, seen.start))
@@ -25,7 +28,7 @@ def first_and_last(person: Person) -> tuple[Appearance, Appearance] | None:
 
 
 def write_people_table(path: Path, persons: Iterable[Person]) -> None:
-    """Writes people.csv, one row a person, sorted by number.
+    """Write people.csv, one row a person, sorted by number.
 
     `first` is where the first appearance begins, in seconds of `first_video`, and `last` where the last one ends, in
     seconds of `last_video`. `crop` is the first portrait's file. `best_quality` is empty where no face is seen.
@@ -37,7 +40,7 @@ def write_people_table(path: Path, persons: Iterable[Person]) -> None:
 
 
 def write_appearances(path: Path, persons: Iterable[Person]) -> None:
-    """Writes every appearance, sorted by person, video and start.
+    """Write appearances.csv, one row an appearance, sorted by person, video and start.
 
     Raises:
         SpaceError: No space is left.
@@ -51,7 +54,7 @@ def write_appearances(path: Path, persons: Iterable[Person]) -> None:
 
 
 def write_together(path: Path, persons: Iterable[Person]) -> None:
-    """Writes for how long two persons are on screen at once, each pair once (`person` < `other`), sorted.
+    """Write together.csv: how long two persons are on screen at once, each pair once (`person` < `other`), sorted.
 
     Raises:
         SpaceError: No space is left.

@@ -317,7 +317,7 @@ def _pick_one(pick: Pick, common: FloatArray | None, alike: float) -> None:
         best = int(closeness.mean(axis=1).argmax())
         if np.sort(closeness[best])[:-1].mean() >= alike * _UNLIKE_SHARE:  # without itself, if it is one of them
             chosen = pick.candidates[best]
-            remark = f"{count} faces; the one most like the other photos of {pick.label!r} was taken"
+            remark = f"{count} faces; the face most similar to the other photos of {pick.label!r} was taken"
     if count > 1 and not remark:
         if _is_collage(pick.candidates, alike):
             remark = f"{count} faces of one person; the largest was taken"

@@ -1,4 +1,8 @@
-"""The networks of a process, opened for the shapes that will come."""
+"""Open the networks of a child process: detector, recogniser and person network, for the expected batch shapes.
+
+Inference workers, the photo reader and the reader of `curate` call it. Never call it in the coordinator: it loads a
+runtime.
+"""
 
 import numpy as np
 
@@ -13,11 +17,11 @@ from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shap
 from fastface.types import ALIGNED_SIZE
 
 _CPU_CHUNK = 4
-"""Faces embedded at once where they are not embedded one by one. On a CPU more at once are no faster."""
+"""Batch size of the recogniser on a CPU that embeds in batches. Larger batches are no faster there."""
 
 
 def open_detector(settings: WorkerSettings) -> Detector:
-    """Loads the detector on the asked device.
+    """Load the detector on the wanted device.
 
     Raises:
         BackendError: The device is not available, or the graph cannot be loaded on it.
@@ -33,7 +37,7 @@ def open_detector(settings: WorkerSettings) -> Detector:
 
 
 def open_recogniser(settings: WorkerSettings) -> Recogniser:
-    """Loads the recogniser on the asked device.
+    """Load the recogniser on the wanted device.
 
     Raises:
         BackendError: As `open_detector`.
@@ -49,7 +53,7 @@ def open_recogniser(settings: WorkerSettings) -> Recogniser:
 
 
 def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
-    """Loads the person network on the asked device, and lets it compute once; None where bodies are not looked for.
+    """Load the person network on the wanted device, and run it once; None if the scan does not search for bodies.
 
     Raises:
         BackendError: As `open_detector`.
@@ -70,7 +74,7 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
 
 
 def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
-    """Loads both networks on the asked device.
+    """Load detector and recogniser on the wanted device.
 
     Raises:
         BackendError: As `open_detector`.
@@ -79,12 +83,12 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
 
 
 def make_analyser(detector: Detector, recogniser: Recogniser, settings: WorkerSettings) -> FaceAnalyser:
-    """Both networks together, with the settings' limits."""
+    """Build the analyser from both networks, with the limits of the settings."""
     return FaceAnalyser(detector, recogniser, settings.min_face, settings.min_sharpness, settings.looks)
 
 
 def warm_up(network: Detector | Recogniser, settings: WorkerSettings) -> None:
-    """Shows a blank batch: runtimes compile a network when a shape first comes, and no request waits for it yet."""
+    """Run a blank batch: a runtime compiles a network for a new shape, and now no request waits for it."""
     alone = network.session.per_picture
     if isinstance(network, Recogniser):
         faces = 1 if alone else network.max_chunk

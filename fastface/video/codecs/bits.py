@@ -1,4 +1,8 @@
-"""Reads the headers of H.264 and HEVC bit by bit."""
+"""Read the headers of H.264 and HEVC bit by bit: fixed-length and Exp-Golomb fields, and parameter sets.
+
+`frame_numbers`, `reference_sets` and `missing_references` use it. A read after the end returns 0 and sets `is_over`; it
+raises nothing.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +10,7 @@ _MOST_ZEROS = 32
 
 
 class Bits:
-    """The bits of a unit from its first on; zeros after its end."""
+    """Reader of the bits of a unit; after its end it returns zeros."""
 
     def __init__(self, content: bytes) -> None:
         self._value = int.from_bytes(content)
@@ -14,22 +18,22 @@ class Bits:
 
     @property
     def is_over(self) -> bool:
-        """True if more was read than there was."""
+        """True if more bits were read than the unit has."""
         return self._left < 0
 
     def take(self, count: int) -> int:
-        """The next bits as a number."""
+        """Read the next `count` bits as an unsigned number."""
         self._left -= count
         if self._left < 0:
             return 0
         return self._value >> self._left & ((1 << count) - 1)
 
     def flag(self) -> bool:
-        """The next bit."""
+        """Read one bit."""
         return self.take(1) == 1
 
     def number(self) -> int:
-        """An Exp-Golomb code (ITU-T H.264, 9.1): as many zeros as bits follow the first one."""
+        """Read an unsigned Exp-Golomb code (ITU-T H.264, 9.1): n zeros, a one, then n bits."""
         if self._left <= 0:
             self._left = -1
             return 0
@@ -42,18 +46,18 @@ class Bits:
         return self.take(zeros + 1) - 1
 
     def read_signed(self) -> int:
-        """An Exp-Golomb code of a number with a sign."""
+        """Read a signed Exp-Golomb code."""
         code = self.number()
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
 def unescape(unit: bytes) -> bytes:
-    """A unit without the bytes that keep it free of start codes (ITU-T H.264, 7.4.1)."""
+    """Remove the bytes that prevent start codes inside a unit (ITU-T H.264, 7.4.1)."""
     return unit.replace(b"\0\0\3", b"\0\0") if b"\0\0\3" in unit else unit
 
 
 def parameter_sets(header: bytes, codec: str, *, has_lengths: bool) -> Iterator[bytes]:
-    """The sets of parameters in a stream's header: in one of start codes, or of ISO 14496-15 (5.3.3.1, 8.3.3.1)."""
+    """Yield the parameter sets in a stream's header: after start codes, or as in ISO 14496-15 (5.3.3.1, 8.3.3.1)."""
     if not has_lengths:
         yield from (part for part in header.split(b"\0\0\1")[1:] if part)
         return

@@ -1,7 +1,7 @@
-"""Reference frames that are missing: a recorder lost their packets, or a hole is in a bare stream.
+"""Detect missing reference frames: a recorder lost their packets, or a bare stream has a hole.
 
-What follows builds on frames that are not there: it is smeared, and no decoder says so. The headers of H.264's and
-HEVC's pictures do.
+`video.pyav` calls it before each packet. Frames that refer to a missing frame are smeared, and no decoder reports it.
+The headers of H.264 and HEVC pictures show it.
 """
 
 from typing import Any
@@ -14,14 +14,14 @@ from fastface.video.codecs.reference_sets import ReferenceSets
 _HEAD_BYTES = 64
 _MOST_PARAMETER_BYTES = 4096
 _MOST_GAPS = 3
-"""Gaps in a row, with no picture between them that follows on the one before it: then the encoder counts otherwise."""
+"""Maximum number of gaps in a row. More mean that the encoder counts in another way, and detection stops."""
 
 
 class MissingReferences:
-    """Follows the pictures of one pass over a stream.
+    """Check the pictures of one pass over a stream.
 
     Args:
-        codec: The stream's codec context. Other codecs than H.264 and HEVC show no gaps.
+        codec: The stream's codec context. Codecs other than H.264 and HEVC show no gaps.
     """
 
     def __init__(self, codec: Any) -> None:
@@ -40,7 +40,7 @@ class MissingReferences:
                     self._headers.take_parameters(unit)
 
     def are_before(self, packet: Any) -> bool:
-        """Return whether reference frames are missing between the packet before and this one, which is no keyframe."""
+        """Return whether reference frames are missing between the previous packet and this one."""
         headers = self._headers
         if headers is None:
             return False

@@ -1,7 +1,7 @@
-"""The reference pictures that HEVC's pictures name, which show where some are missing.
+"""Detect missing reference pictures of HEVC. `missing_references` calls it for each slice and parameter set.
 
-Each picture names all that it and later ones refer to, by their places in the order of display (reference picture
-sets, ITU-T H.265, 7.3.7 and 8.3.2). One that is named and was not decoded is lost.
+Each picture lists all pictures that it or later ones refer to, by display order. A listed picture that was not decoded
+is lost. The list is the reference picture set (ITU-T H.265, 7.3.7 and 8.3.2).
 """
 
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ _MOST_SETS, _MOST_PICTURES = 64, 256
 
 
 class _Reference(NamedTuple):
-    """A picture of a set: its distance in the order of display, and whether this picture refers to it."""
+    """A picture of a set: its distance in display order, and whether the current picture refers to it."""
 
     delta: int
     is_used: bool
 
 
 _Set = tuple[list[_Reference], list[_Reference]]
-"""Pictures shown before this one, nearest first, and after it."""
+"""Pictures shown before the current one, nearest first, and pictures shown after it."""
 
 
 @dataclass(slots=True)
 class _Sequence:
-    """Parameters of a sequence."""
+    """Sequence parameter set."""
 
     order_bits: int = 0
     has_colour_planes: bool = False
@@ -39,7 +39,7 @@ class _Sequence:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """Parameters of a picture."""
+    """Picture parameter set."""
 
     sequence: int
     has_output_flag: bool
@@ -47,7 +47,7 @@ class _Picture:
 
 
 class ReferenceSets:
-    """Follows the references of one pass over a stream."""
+    """Check the references of one pass over a stream."""
 
     def __init__(self) -> None:
         self._sequences: dict[int, _Sequence] = {}
@@ -61,11 +61,11 @@ class ReferenceSets:
         return unit[0] < 64 and not unit[0] & 1 and len(unit) > 2 and not unit[1] >> 3
 
     def is_parameters(self, unit: bytes) -> bool:
-        """Return whether a unit is a set of parameters."""
+        """Return whether a unit is a parameter set."""
         return unit[0] >> 1 in (_SEQUENCE, _PICTURE) and not unit[0] & 1 and len(unit) > 2 and not unit[1] >> 3
 
     def take_parameters(self, unit: bytes) -> None:
-        """Take a whole set of parameters."""
+        """Read a complete parameter set."""
         bits = Bits(unescape(unit)[2:])
         if unit[0] >> 1 == _PICTURE:
             number, sequence = bits.number(), bits.number()
@@ -77,7 +77,7 @@ class ReferenceSets:
             self._sequences[number] = read
 
     def follow(self, unit: bytes, *, is_keyframe: bool) -> bool:
-        """Take the first slice of the next picture; whether references are missing before it. A keyframe needs none."""
+        """Read the first slice of the next picture; return whether it needs missing references. Keyframes need none."""
         kind, bits = unit[0] >> 1, Bits(unescape(unit)[2:])
         is_irap = _FIRST_IRAP <= kind <= _LAST_IRAP
         bits.take(2 if is_irap else 1)
@@ -123,7 +123,7 @@ class ReferenceSets:
         return is_lost
 
     def _read_order(self, low: int, sequence: _Sequence, *, is_first: bool) -> int:
-        """Place in the order of display (8.3.1)."""
+        """Compute the display order of the picture (8.3.1)."""
         size = 1 << sequence.order_bits
         if is_first:
             return low
@@ -145,7 +145,7 @@ def _read_slice_set(bits: Bits, sequence: _Sequence) -> _Set:
 
 
 def _read_set(bits: Bits, sets: list[_Set], index: int) -> _Set:
-    """A short-term reference picture set (7.3.7, 7.4.8)."""
+    """Read a short-term reference picture set (7.3.7, 7.4.8)."""
     if index and bits.flag():
         back = bits.number() + 1 if index == len(sets) else 1
         return _predict_set(bits, sets[max(0, index - back)])
@@ -160,7 +160,7 @@ def _read_set(bits: Bits, sets: list[_Set], index: int) -> _Set:
 
 
 def _predict_set(bits: Bits, before: _Set) -> _Set:
-    """A set as the difference to another one (formulas 7-61 and 7-62)."""
+    """Read a set that is coded as a difference from another one (formulas 7-61 and 7-62)."""
     is_negative = bits.flag()
     shift = (bits.number() + 1) * (-1 if is_negative else 1)
     marks: list[tuple[bool, bool]] = []
@@ -178,7 +178,7 @@ def _predict_set(bits: Bits, before: _Set) -> _Set:
 
 
 def _read_sequence(bits: Bits) -> tuple[int, _Sequence]:
-    """(number, parameters) of a sequence parameter set (7.3.2.2.1)."""
+    """Read a sequence parameter set: (number, parameters) (7.3.2.2.1)."""
     bits.take(4)
     num_layers = bits.take(3)
     bits.take(1)

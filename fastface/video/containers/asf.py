@@ -1,24 +1,28 @@
-"""Find holes in an ASF or WMV file: packets of one length follow on each other (ASF specification, 5.2)."""
+"""Detect holes in an ASF or WMV file: all its packets have one length (ASF specification, 5.2).
+
+`mp4_chains` calls `is_chain`; `integrity.duration` uses the identifiers. A missing end is not detected here: the
+declared duration shows it.
+"""
 
 from fastface.video.containers.heads import ElementHeads
 
 FILE_ID = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-"""Identifiers of objects (10.1 and 10.2): 16 bytes, before 8 bytes of size."""
+"""Object identifiers (10.1 and 10.2): 16 bytes, followed by 8 bytes of size."""
 
 _MOST_HEADER_BYTES = 8 << 20
 _DATA_HEAD_BYTES = 50
 _LEAST_LENGTH, _MOST_LENGTH = 92, 96
-"""Places of the packets' length in the object of file properties (3.2)."""
+"""Offsets of the packet length in the file properties object (3.2)."""
 
 _ENOUGH = 3
 
 
 def is_chain(heads: ElementHeads) -> bool:
-    """Return whether each packet begins as the first ones do: with flags of error correction and two bytes of it.
+    """Return whether each packet begins like the first ones: with error correction flags and two bytes of its data.
 
-    An end that is missing is not looked for: the declared duration shows that.
+    A missing end is not detected: the declared duration shows it.
     """
     begin = int.from_bytes(heads.read_bytes(16, 8), "little")
     if not 30 <= begin <= _MOST_HEADER_BYTES or heads.read_bytes(begin, 16) != _DATA:

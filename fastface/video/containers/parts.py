@@ -1,7 +1,8 @@
-"""Detect a clock that is set back in a container with an index: recordings joined byte by byte, or a restart.
+"""Detect clocks that are set back in MP4 and Matroska files: recordings joined byte by byte, or a restarted recorder.
 
-FFmpeg reads the parts one after the other, each with its own times, and its index covers the first part only. The times
-of fragments (ISO 14496-12, 8.8.12) and of clusters (RFC 9559, 5.1.3) are read: one every few seconds of film.
+`keyframe_index`, `video.pyav` and the sound of clips use it. FFmpeg reads the parts in order, each with its own times,
+and its index covers only the first part. So this module reads the times of all fragments (ISO 14496-12, 8.8.12) and
+clusters (RFC 9559, 5.1.3): one every few seconds of film.
 """
 
 import os
@@ -16,7 +17,7 @@ from fastface.video.containers.heads import ElementHeads
 from fastface.video.frames.frame import SignOfLife
 
 _MOOF_BYTES = 1 << 16
-"""Of a fragment's box; the time of its first track stands near its beginning."""
+"""Bytes to read of a fragment's box; the time of its first track is near the beginning."""
 
 _KEPT_SIDE_DATA = ("new_extradata", "encryption_info")
 _SEGMENT, _CLUSTER, _CLUSTER_TIME = 0x18538067, 0x1F43B675, 0xE7
@@ -24,10 +25,10 @@ _EBML_HEAD_BYTES = 12
 
 
 def is_set_back(path: Path, alive: SignOfLife) -> bool:
-    """Return whether the time of a fragment or of a cluster lies before that of the one in front of it.
+    """Return whether a fragment or cluster has an earlier time than the one before it.
 
     Args:
-        path: An MP4 or a Matroska file; others have none.
+        path: An MP4 or Matroska file; other files have no such times.
         alive: Called with each chunk that is read.
     """
     try:
@@ -50,9 +51,9 @@ def is_set_back(path: Path, alive: SignOfLife) -> bool:
 
 
 def keep_restarted(packets: Iterator[Any]) -> Iterator[Any]:
-    """Packets that FFmpeg would hide only because their times lie before those of an earlier fragment.
+    """Yield all packets, without the discard mark if a packet has it only because its time is set back.
 
-    Its MP4 demuxer marks them as to be discarded, with the mark of frames that an edit list hides; those come first.
+    FFmpeg's MP4 demuxer gives such packets the discard mark of frames hidden by an edit list; hidden frames come first.
     """
     latest: dict[int, int] = {}
     for packet in packets:
@@ -76,7 +77,7 @@ def _without_mark(packet: Any) -> Any:
 
 
 def _fragment_times(heads: ElementHeads) -> Iterator[tuple[int, int]]:
-    """(track, decoding time of its first sample) of each fragment."""
+    """Yield (track, decoding time of its first sample) for each fragment."""
     for place, size, kind in _boxes(heads):
         if kind == b"moof":
             yield from _read_times(heads.read_bytes(place, min(size, _MOOF_BYTES)))
@@ -95,7 +96,7 @@ def _boxes(heads: ElementHeads) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _read_times(moof: bytes) -> Iterator[tuple[int, int]]:
-    """The tracks and times of one fragment: `tfhd` names the track, `tfdt` behind it the time."""
+    """Yield the tracks and times of one fragment: `tfhd` names the track, and the following `tfdt` has the time."""
     place = moof.find(b"tfhd")
     while place >= 0:
         track = int.from_bytes(moof[place + 8 : place + 12])
@@ -108,7 +109,7 @@ def _read_times(moof: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _cluster_times(heads: ElementHeads) -> Iterator[tuple[int, int]]:
-    """(0, time) of each cluster."""
+    """Yield (0, time) for each cluster."""
     place = 0
     while head := heads.read_bytes(place, _EBML_HEAD_BYTES):
         identity, num_bytes = read_number(head, keep_marker=True)
@@ -126,7 +127,7 @@ def _cluster_times(heads: ElementHeads) -> Iterator[tuple[int, int]]:
 
 
 def _time_of_cluster(heads: ElementHeads, content: int) -> Iterator[tuple[int, int]]:
-    """The time stands first in a cluster; a checksum may come before it."""
+    """Read the time of a cluster: it is the first element, or follows a checksum."""
     for _ in range(3):
         head = heads.read_bytes(content, _EBML_HEAD_BYTES)
         identity, num_bytes = read_number(head, keep_marker=True)

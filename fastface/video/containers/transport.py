@@ -1,4 +1,7 @@
-"""Find holes in an MPEG transport stream: a packet must begin at each multiple of the packets' length (ISO 13818-1)."""
+"""Detect holes in an MPEG transport stream: packets must begin at each multiple of their length (ISO 13818-1).
+
+`mp4_chains` calls it. The start of another recording is not a hole: it begins with its tables.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,32 +10,32 @@ from fastface.video.containers.heads import ElementHeads
 
 _SYNC = 0x47
 _LENGTHS = (188, 192, 204)
-"""Plain; after four bytes of a time, as on a Blu-ray disc; before sixteen bytes of error correction."""
+"""Packet lengths: plain; after four bytes of time (Blu-ray); before sixteen bytes of error correction."""
 
 _ENOUGH = 5
-"""Packets in a row that are no chance."""
+"""Number of packets in a row that cannot be a coincidence."""
 
 _CHUNK_PACKETS = 5000
 _SEAM_IDENTIFIERS = frozenset({0, 17})
-"""Of a table of programs, or of services: a recording begins with one."""
+"""Identifiers of the program table and the service table: a recording begins with one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Packets:
-    """Places of the packets of a transport stream."""
+    """Positions of the packets in a transport stream."""
 
     begin: int  # place of the first sync byte
     length: int  # bytes from one sync byte to the next
 
 
 def is_stream(heads: ElementHeads) -> bool:
-    """Return whether a file is a transport stream from its beginning on."""
+    """Return whether a file is a transport stream from its first bytes."""
     packets = _find_packets(heads)
     return packets is not None and packets.begin in (0, 4)
 
 
 def _find_packets(heads: ElementHeads, place: int = 0) -> _Packets | None:
-    """Find packets that begin within one packet's length of a place; None: nowhere."""
+    """Find packets that begin within one packet length of `place`; None if there are none."""
     content = heads.read_bytes(place, _ENOUGH * max(_LENGTHS) + max(_LENGTHS))
     for begin in range(max(_LENGTHS)):
         for length in _LENGTHS:
@@ -43,9 +46,9 @@ def _find_packets(heads: ElementHeads, place: int = 0) -> _Packets | None:
 
 
 def is_chain(heads: ElementHeads) -> bool:
-    """Return whether packets follow on packets up to the end.
+    """Return whether packets follow each other up to the end.
 
-    A recording that was cut within a packet, and another one joined to it, is no hole: it begins with its tables.
+    A recording that ends within a packet before another one is not a hole: the other one begins with its tables.
     """
     packets = _find_packets(heads)
     while packets is not None:
@@ -60,7 +63,7 @@ def is_chain(heads: ElementHeads) -> bool:
 
 
 def _breaks(heads: ElementHeads, packets: _Packets) -> Iterator[int]:
-    """Places at which a packet should begin and none does."""
+    """Yield the positions at which a packet should begin and does not."""
     place, length = packets.begin, packets.length
     while content := heads.read_bytes(place, _CHUNK_PACKETS * length):
         syncs = content[::length]

@@ -1,4 +1,8 @@
-"""Map a frame's colour tags to swscale's, which refuses some of them with an error in the middle of a film."""
+"""Convert the colour tags of a frame to arguments for swscale.
+
+`planes`, `display_frames` and the encoders of clips call it before each `reformat`. swscale raises an error for some
+tags, even in the middle of a film: so only tags that it converts are passed on.
+"""
 
 from typing import Any
 
@@ -13,7 +17,7 @@ _PQ, _HLG = 16, 18
 
 
 def yuv_matrix(frame: Any) -> int:
-    """The matrix to convert a frame by; where the file does not say, that which players assume by its height.
+    """Return the matrix for the conversion of a frame; without a tag, the matrix that players assume for its height.
 
     Args:
         frame: An `av.VideoFrame`.
@@ -28,15 +32,15 @@ def yuv_matrix(frame: Any) -> int:
 
 
 def matrix_by_size(height: int) -> int:
-    """The matrix that players assume where a file does not say: BT.709 of large pictures, BT.601 of small ones."""
+    """Return the matrix that players assume without a tag: BT.709 for large pictures, BT.601 for small ones."""
     return _BT709 if height >= _HD_HEIGHT else _BT601
 
 
 def tone_mapping(frame: Any) -> dict[str, int]:
-    """Arguments for `reformat` that bring a frame of high dynamic range to what an ordinary screen shows.
+    """Return the arguments of `reformat` that convert a frame of high dynamic range for an ordinary screen.
 
-    PQ holds absolute luminance and is mapped by swscale. HLG was made to be seen on ordinary screens as it is: mapping
-    it burns out bright skies, so that only its wider range of colours is converted.
+    PQ stores absolute luminance, and swscale maps it. HLG is made for ordinary screens, and mapping it burns out bright
+    skies: so only its wider range of colours is converted.
     """
     transfer = int(frame.color_trc)
     if transfer == _PQ:
@@ -47,5 +51,5 @@ def tone_mapping(frame: Any) -> dict[str, int]:
 
 
 def is_rgb(frame: Any) -> bool:
-    """Return whether a frame's pixels are RGB or of a palette: such frames have no matrix of their own."""
+    """Return whether the pixels of a frame are RGB or palette colours: such frames have no matrix."""
     return bool(frame.format.is_rgb or frame.format.has_palette)

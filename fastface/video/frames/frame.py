@@ -1,4 +1,7 @@
-"""Contract of every decoder: the frames that a source yields."""
+"""Contract of every decoder: `FrameSource` yields frames. Each must pass tests/contract/test_decoders.py.
+
+`video.decode` chooses the decoder; `pipeline.decoder` reads its frames.
+"""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -8,26 +11,26 @@ from typing import Any, Protocol
 from fastface.types import Image, Size, Unit, VideoInfo
 
 CANNOT_READ = "cannot be read"
-"""How the reason begins where the disk or the share fails, and another run may do better."""
+"""Start of the reason if the disk or the share fails; another run may succeed."""
 
 SignOfLife = Callable[[], object]
-"""Called wherever long work gets on."""
+"""Callback for every step of long work, so that the process is not taken for stalled."""
 
 
 def no_sign() -> None:
-    """Sign of life that is ignored."""
+    """Ignore the sign of life."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampledFrame:
-    """A frame to be looked at; its pixels are valid until the next one is asked for.
+    """A sampled frame; its pixels are valid until the next frame is requested.
 
     Attributes:
         pts: In the stream's time base.
         time: Seconds from the video's first frame.
         content: The decoder's frame (`av.VideoFrame`), or a BGR picture of an image sequence.
-        flagged: Whether the decoder said that it is damaged.
-        info: The video as this frame shows it, where a film changes its size or turn; None for pictures.
+        flagged: Whether the decoder reports damage.
+        info: The video with the size and rotation of this frame, which may change in a film; None for pictures.
     """
 
     pts: int
@@ -43,15 +46,15 @@ class UnitReport:
 
     Attributes:
         decoded: Frames of the unit that were decoded.
-        sampled: Frames that were handed out.
+        sampled: Frames that were yielded.
         errors: Packets or frames that could not be decoded, or only with damage.
         encrypted: Of these, packets that are encrypted.
         covered: Seconds of the unit that were decoded: gaps without an error are the film's own and count.
-        keyframes: When those that were handed out are shown; empty unless only they were asked for.
-        decoder: What decoded it, to its end: `pyav` or `nvdec`; empty for pictures.
-        decoder_reason: Why that is not the decoder that was asked for; empty if it is.
-        unread: Why the disk or the share did not give all of the file; empty if it did.
-        sizes: (width, height) as displayed of frames that were handed out, where that is not the first frame's.
+        keyframes: Times of the yielded keyframes; empty unless only keyframes were requested.
+        decoder: The decoder that decoded the whole unit: `pyav` or `nvdec`; empty for pictures.
+        decoder_reason: Why that is not the requested decoder; empty if it is.
+        unread: Why the disk or the share did not deliver the whole file; empty if it did.
+        sizes: Displayed (width, height) of yielded frames that differ from the first frame's.
     """
 
     decoded: int = 0
@@ -70,10 +73,10 @@ class FrameSource(Protocol):
     """Decodes units of one video. One thread of one process uses it."""
 
     report: UnitReport
-    """Of the last unit, once its frames are exhausted."""
+    """Report of the last unit; valid when its frames are exhausted."""
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
-        """The samples of a unit in order of time.
+        """Yield the samples of a unit in order of time.
 
         Raises:
             VideoError: The video cannot be opened.

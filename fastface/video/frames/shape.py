@@ -1,7 +1,7 @@
-"""The shape of a frame as displayed: its size, its turn, the shape of its pixels; and where it changes in mid-stream.
+"""Compute the displayed shape of frames: size, rotation and pixel aspect, and their changes within a film.
 
-A phone is turned in a call, a broadcast goes over from 4:3 to 16:9, a stream adapts to its line. The first frame's
-shape holds until a frame has another one; faces then lie in that frame's own pixels.
+The decoders and the probe call it. A phone turns during a call, a broadcast changes from 4:3 to 16:9, a stream adapts
+its size. The first frame's shape is valid until a frame has another one; faces are then in that frame's own pixels.
 """
 
 from dataclasses import replace
@@ -17,10 +17,10 @@ _Form = tuple[int, int, int, Fraction]
 
 
 class FrameShapes:
-    """Follows the shape of the frames of one pass over a video.
+    """Track the shape of the frames of one pass over a video.
 
     Args:
-        info: The video, of the shape of its first frame.
+        info: The video, with the shape of its first frame.
         stream: The stream before it is decoded, an `av.VideoStream`.
     """
 
@@ -34,10 +34,10 @@ class FrameShapes:
         self._form: _Form = (*info.coded_size, -1 if clockwise is None else clockwise, info.pixel_aspect)
 
     def frame_info(self, frame: Any) -> VideoInfo:
-        """The video as a frame shows it: the one that was given, where the frame has its shape.
+        """Return the video with the shape of this frame: the given `info` if the shape is the same.
 
         Args:
-            frame: An `av.VideoFrame`; of a decoder with many threads, pixels may change their shape a few frames early.
+            frame: An `av.VideoFrame`. With many threads the pixel aspect may change a few frames early.
         """
         aspect = (
             read_pixel_aspect(self._codec.sample_aspect_ratio) if self._follows_aspect else self._first.pixel_aspect
@@ -69,11 +69,11 @@ class FrameShapes:
 
 
 def displayed_size(coded: Size, rotation: int, aspect: Fraction) -> Size:
-    """(width, height) as displayed.
+    """Compute the displayed (width, height).
 
     Args:
-        coded: As decoded.
-        rotation: Degrees clockwise by which the frame is turned.
+        coded: Decoded (width, height).
+        rotation: Clockwise rotation of the frame in degrees.
         aspect: Width of a decoded pixel over its height.
     """
     width = max(1, round(coded[0] * aspect))
@@ -81,13 +81,13 @@ def displayed_size(coded: Size, rotation: int, aspect: Fraction) -> Size:
 
 
 def read_pixel_aspect(told: Fraction | None) -> Fraction:
-    """Width of a pixel over its height; 1 where nothing is said, or nonsense."""
+    """Return width over height of a pixel; 1 if the stream gives no valid value."""
     aspect = told or Fraction(1)
     return aspect if Fraction(1, _MOST_UNSQUARE) <= aspect <= _MOST_UNSQUARE else Fraction(1)
 
 
 def read_orientation(frame: Any) -> tuple[int, bool]:
-    """(degrees clockwise, mirrored first) of the display matrix: rows a b u, c d v; angles in quarter turns."""
+    """Read the display matrix (rows a b u, c d v): (degrees clockwise, mirrored first), in quarter turns."""
     for data in frame.side_data:
         if data.type.name != "DISPLAYMATRIX":
             continue

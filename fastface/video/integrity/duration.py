@@ -1,11 +1,11 @@
-"""How long the picture of a file is: what its header declares, checked against the file's own last packets.
+"""Determine the length of the picture of a file: the declared length, checked against the file's last packets.
 
-Some headers count the picture alone. Others (FLV, ASF, Matroska without tags …) give one length for all streams, or
-one that counts from a clock's zero long before the file begins. Read as the picture's length, such a number makes a
-whole file look cut. Where the last packet of any stream lies at the declared end, nothing was cut off: the picture
-ends where its own last packet ends.
+`video.probe` calls `declared_length`, then `check_length`. Some headers give the length of the picture alone. Others
+(FLV, ASF, Matroska without tags …) give one length for all streams. Or they count from zero of a clock, which may be
+long before the first frame. If that were taken as the picture's length, a complete file would seem to be cut. So if the
+last packet of any stream is at the declared end, the file is complete: the picture ends with its own last packet.
 
-A file that is as long as its header says was not cut, whatever duration it declares.
+A file with the byte size that its header gives is complete too, whatever duration it declares.
 """
 
 import os
@@ -30,16 +30,16 @@ _PICTURE_ALONE = (MP4_FAMILY, "avi", "mxf", "gxf", *_MEASURED)
 """Formats whose `stream.duration` is the picture's own."""
 
 _SEEK_TO_END = ("matroska", "asf", "nut")
-"""Formats whose last packets are found without reading those before them, and have right times then."""
+"""Formats whose last packets can be found by a seek, with correct times."""
 
 NO_TIMESTAMPS = 0x80
-"""FFmpeg's AVFMT_NOTIMESTAMPS, of formats that are a codec's bare stream."""
+"""FFmpeg's AVFMT_NOTIMESTAMPS: flag of formats that are a codec's bare stream."""
 
 _BEYOND = 1 << 56
 _TOLERANCE_SHARE = Fraction(1, 50)
 _MOST_TOLERANCE = Fraction(1)
 _LEAST_TOLERANCE = Fraction(1, 10)
-"""A header rounds its length, and may or may not count the last packet's own duration."""
+"""A header rounds its length, and may include or omit the duration of the last packet."""
 
 _MOST_INDEX_BYTES = 16 << 20
 _WORTH_SAYING = Fraction(1, 2)
@@ -48,7 +48,7 @@ _MICROSECOND = Fraction(1, 1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class FilmLength:
-    """How long a film is, in seconds from its first frame."""
+    """Length of a film, in seconds from its first frame."""
 
     picture: Fraction | None = None  # until its last frame ends; None: unknown
     sound_end: Fraction | None = None  # where the sound ends, if that is clearly later
@@ -60,7 +60,7 @@ class FilmLength:
 def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> FilmLength:
     """Read a film's length from its headers.
 
-    What comes before the first frame that can be decoded is declared too, and counts as lost.
+    The declared length includes frames before the first one that can be decoded; they count as lost.
 
     Args:
         path: The file.
@@ -95,7 +95,7 @@ def check_length(info: VideoInfo, declared: Fraction, alive: SignOfLife) -> Film
     """Compare a length that is declared for all streams with the file's last packets.
 
     Args:
-        info: The video; its clock goes only forwards.
+        info: The video; its clock is never set back.
         declared: What its header says.
         alive: Called with each packet that is read.
     """
@@ -115,7 +115,7 @@ def check_length(info: VideoInfo, declared: Fraction, alive: SignOfLife) -> Film
 
 
 def _later(end: Fraction, picture: Fraction) -> Fraction | None:
-    """The end, where it is so much later than the picture's that a person should know: not by a packet or two."""
+    """Return `end` if it is later than the picture's end by more than a few packets; else None."""
     return end if end - picture > max(_WORTH_SAYING, end * _TOLERANCE_SHARE) else None
 
 
@@ -177,9 +177,9 @@ def _clock_of_fragments(path: Path, container: Any, stream: Any) -> Fraction:
 
 
 def _repeats_at_end(path: Path, container: Any, stream: Any) -> Fraction:
-    """Seconds for which the last picture of an AVI is repeated: by chunks of no bytes, of which FFmpeg gives no packet.
+    """Return the seconds for which an AVI repeats its last picture, by chunks without bytes and thus without packets.
 
-    They stand in the old index, at the end of the file: for each chunk its name, flags, place and size.
+    The old index at the end of the file lists these chunks: name, flags, position and size of each.
     """
     if container.format.name != "avi" or len(stream.index_entries) >= stream.frames:
         return Fraction(0)
@@ -217,9 +217,9 @@ _HEAD_BYTES = 64 << 10
 
 
 def has_all_bytes(path: Path) -> bool:
-    """Return whether the size that the header gives is the file's; False where no size is given.
+    """Return whether the file has the size that its header gives; False if the header gives none.
 
-    An FLV has no such size. It ends with the length of its last tag, which a file that was cut does not.
+    An FLV gives no size, but a complete one ends with the length of its last tag.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -232,9 +232,9 @@ def has_all_bytes(path: Path) -> bool:
 
 
 def duration_of_cut_asf(path: Path) -> Fraction | None:
-    """Seconds that an ASF or WMV file declares that is shorter than its header says; FFmpeg reports none then.
+    """Return the declared seconds of an ASF or WMV file that is cut: FFmpeg reports no duration for it.
 
-    None: it is another file, or not cut, or was broadcast, when the header is not filled in.
+    Returns None for other files, complete files, and broadcasts, whose header is not filled in.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -249,6 +249,6 @@ def duration_of_cut_asf(path: Path) -> Fraction | None:
 
 
 def _asf_number(head: bytes, offset: int, num_bytes: int) -> int:
-    """A number of the object of file properties; 0: there is no such object."""
+    """Read a number of the file properties object; 0 without such an object."""
     place = head.find(_ASF_FILE_PROPERTIES)
     return 0 if place < 0 else int.from_bytes(head[place + offset : place + offset + num_bytes], "little")

@@ -1,7 +1,7 @@
-"""Signs that a stretch of a film is missing from its file, by its packets: a step in time, a mark, a frame not shown.
+"""Detect signs that a stretch of a film is missing, from its packets: a step in time, a damage mark, a frame not shown.
 
-No sign is proof alone. A step may be the film's own, where its rate varies; the mark of a transport stream, that its
-packets do not follow on each other, is also where segments were joined.
+The decoder (`video.pyav`) and `packet_skipping` use it. No sign alone is proof. A step may be the film's own if its
+frame rate varies. A transport stream also gets the damage mark where segments were joined.
 """
 
 from collections import deque
@@ -24,11 +24,11 @@ _ONE_PACKET_A_FRAME = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"})
 
 
 class PacketSteps:
-    """Steps from packet to packet in decoding time.
+    """Check the steps in decoding time from packet to packet.
 
     Args:
         info: The video.
-        declared_until: Up to this decoding time the container itself declares gaps; None: nowhere.
+        declared_until: Decoding time up to which the container itself declares gaps; None if it declares none.
     """
 
     def __init__(self, info: VideoInfo, declared_until: int | None) -> None:
@@ -39,7 +39,7 @@ class PacketSteps:
         self._num_packets = 0
 
     def is_late(self, dts: int | None) -> bool:
-        """Return whether the next packet comes later than those before it let expect. Not every packet needs a time."""
+        """Return whether the next packet comes later than expected from the packets before. Packets may lack a time."""
         self._num_packets += 1
         if dts is None:
             return False
@@ -55,10 +55,10 @@ class PacketSteps:
 def watch_steps(
     packets: Iterator[tuple[Any, bool]], info: VideoInfo, declared_until: int | None
 ) -> Iterator[tuple[Any, bool, bool, bool]]:
-    """(packet, is needed, is late, is damaged) of each (packet, is needed), a few packets behind.
+    """Yield (packet, is needed, is late, is damaged) for each (packet, is needed), a few packets behind.
 
-    Late: see `PacketSteps`. Damaged: the container says so, and it is not only beside a seam, after which the film goes
-    on at once with a keyframe.
+    Late: see `PacketSteps`. Damaged: the packet has the container's mark, and the mark is not caused by a seam that a
+    keyframe follows at once.
     """
     steps = PacketSteps(info, declared_until)
     waiting: deque[tuple[Any, bool, bool]] = deque()
@@ -73,7 +73,7 @@ def watch_steps(
 
 
 def _is_damaged(waiting: deque[tuple[Any, bool, bool]]) -> bool:
-    """Return whether the container calls the first packet damaged for another reason than a seam after it."""
+    """Return whether the first packet has the damage mark for another reason than a seam after it."""
     packet, *_ = waiting[0]
     if not packet.is_corrupt:
         return False
@@ -85,12 +85,12 @@ def _is_damaged(waiting: deque[tuple[Any, bool, bool]]) -> bool:
 
 
 class OwedFrames:
-    """Frames that are owed for the packets between a late one and the next keyframe.
+    """Track the frames that must appear for the packets between a late packet and the next keyframe.
 
-    What these build on may be missing. H.264 and HEVC are then decoded to no frame at all, and no error.
+    The references of these packets may be missing. H.264 and HEVC then decode to no frame, without an error.
 
     Attributes:
-        is_open: Whether a frame is owed for the packet that was taken last.
+        is_open: Whether the last packet must give a frame.
     """
 
     def __init__(self, info: VideoInfo) -> None:
@@ -106,7 +106,7 @@ class OwedFrames:
             self._owed.add(packet.pts)
 
     def is_broken(self, pts: int | None) -> bool:
-        """Return whether a frame that is shown now leaves out one that was owed before it."""
+        """Return whether a frame that was due before this one did not appear."""
         if pts is None or not self._owed:
             return False
         self._owed.discard(pts)

@@ -637,7 +637,7 @@ def test_a_track_that_is_two_persons_is_split_for_good(draw: Draw, command: Comm
     assert command("people", "-o", out, "-q").returncode == 0
     assert sorted(table(out, "people.csv", "faces")) == [("20",), ("25",)]
     (line,) = errors(command("pick", "1", "--split", "-o", out, "-q"), 2, 1)
-    assert line.endswith("cannot be split: before and after any moment its faces are alike by 1.00 or more")
+    assert line.endswith("cannot be split: each cut is between faces with a similarity of 1.00 or more")
 
 
 def test_two_without_a_face_are_one_until_they_are_split(out: Path, command: Command) -> None:

@@ -60,7 +60,7 @@ def test_where_there_is_no_room_the_video_is_looked_at_again_or_the_reason_is_to
     persons, told = people(out, shared_models)
     bare = sum(not person["portraits"] for person in persons)
     assert bare == 24 - pq.read_metadata(path).num_rows
-    assert f"{bare} persons without a picture: scan.portrait_mb holds no more, and call.mp4" in told
+    assert f"{bare} persons without a picture: scan.portrait_mb is used up, and call.mp4" in told
 
 
 @pytest.mark.parametrize("name", ["azvi_herapheri", "corridor", "hamilton"])

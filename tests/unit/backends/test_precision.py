@@ -99,7 +99,7 @@ def test_scores_that_all_move_one_way_do_not_agree() -> None:
     assert "0.020 off in the mean" in judged(exact, faces(*[0.78] * 40))
 
 
-@pytest.mark.parametrize(("pixels", "said"), [(0.6, ""), (1.0, "1.0% of the face's width off in the median")])
+@pytest.mark.parametrize(("pixels", "said"), [(0.6, ""), (1.0, "1.0% of the face's width off (median)")])
 def test_landmarks_agree_by_the_face_s_width(pixels: float, said: str) -> None:
     moved = faces(0.9, 0.9)
     moved[..., 5::2] += np.float32(pixels)

@@ -17,7 +17,7 @@ def drawn(tmp_path) -> Drawn:
 @pytest.mark.parametrize(
     ("faces", "remark"),
     [
-        ("auto", "2 faces; the one most like the other photos of 'Ann' was taken (left, 100 px)"),
+        ("auto", "2 faces; the face most similar to the other photos of 'Ann' was taken (left, 100 px)"),
         ("largest", "2 faces; the largest was taken (right, 110 px)"),
         ("only", "2 faces, and only one is allowed: crop it, or allow more with --faces"),
     ],
@@ -71,7 +71,7 @@ def test_the_person_common_to_all_photos_is_meant_though_others_are_larger(drawn
     gallery, report = drawn.load(drawn.folder / "p")
     assert len(gallery.targets[0].embeddings) == 3
     np.testing.assert_allclose(gallery.targets[0].embeddings[:, 0], 0.9, atol=1e-2)
-    assert all("the one most like the other photos of 'Ann' was taken (left, 60 px)" in said[0]
+    assert all("the face most similar to the other photos of 'Ann' was taken (left, 60 px)" in said[0]
                for said in remarks(report).values())  # fmt: skip
     assert len(remarks(report)) == 3
 

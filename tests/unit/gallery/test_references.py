@@ -163,7 +163,7 @@ def test_of_several_faces_the_one_like_the_other_photos_is_meant(drawn):
     gallery, report = drawn.load(drawn.folder / "p")
     np.testing.assert_allclose(gallery.targets[0].embeddings, [ANN, mixed(0.7)], atol=1e-3)
     assert remarks(report) == {
-        "2.png": ("2 faces; the one most like the other photos of 'Ann' was taken (left, 60 px)",)
+        "2.png": ("2 faces; the face most similar to the other photos of 'Ann' was taken (left, 60 px)",)
     }
 
 

@@ -192,7 +192,7 @@ def test_a_file_of_other_columns_is_refused_and_a_damaged_one_told(tmp_path: Pat
     for other in strange:
         pq.write_table(other, index.bodies_path)
         with pytest.raises(
-            FaceIndexError, match=r"^the index of bodies is not of version \d+; scan again with --fresh$"
+            FaceIndexError, match=r"^the index of bodies has another version than \d+; scan again with --fresh$"
         ):
             index.bodies()
     for damage in (b"", b"no table", whole[:-9]):

@@ -143,7 +143,7 @@ def test_a_damaged_index_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(FaceIndexError, match="--fresh"):
         index.faces()
     pq.write_table(pa.table({"time": [1.0]}), index.faces_path)
-    with pytest.raises(FaceIndexError, match="is not of version"):
+    with pytest.raises(FaceIndexError, match="has another version"):
         index.faces()
 
 
