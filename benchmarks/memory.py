@@ -16,7 +16,7 @@ from pathlib import Path
 
 from results import add_tiny, machine, write_section
 
-from fastface.runtime.memory import tree_memory
+from fastface.runtime.resources import tree_memory
 
 MODES = {"every frame": ["--every-frame"], "default": [], "default, --exact": ["--exact"]}
 

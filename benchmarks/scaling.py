@@ -23,7 +23,7 @@ from pathlib import Path
 from films import run_ffmpeg
 from results import add_tiny, machine, write_section
 
-from fastface.runtime.memory import tree_memory
+from fastface.runtime.resources import tree_memory
 
 CLIP = "azvi_billhyland"
 ENCODER = ("-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-pix_fmt", "yuv420p")

@@ -69,7 +69,7 @@ def list_sections(command: Any, ctx: Any, *, is_full: bool) -> dict[str, list[En
 
 
 def split_help(command: Any) -> tuple[str, str]:
-    """What a command does, and an example: the last paragraph of its help."""
+    """Split the help of a command into its text and its example, which is the last paragraph."""
     about, _, example = " ".join((command.help or "").split()).rpartition(_EXAMPLE)
     return about.strip(), f"{_EXAMPLE}{example}"
 

@@ -43,7 +43,7 @@ class Flag:
 
     @property
     def setting(self) -> SettingHelp:
-        """What help says about it."""
+        """Return the help of the setting."""
         return explain_setting(self.section, self.key)
 
     def as_typed(self, value: object) -> str:

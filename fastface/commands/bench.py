@@ -18,11 +18,11 @@ from fastface.diagnostics.dry_run import Preview
 from fastface.errors import FastfaceError, ModelError
 from fastface.files import atomic_path, write_atomic
 from fastface.names import pluralize
-from fastface.runtime.memory import tree_memory
 from fastface.runtime.networks import open_networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import discover_inputs
 from fastface.runtime.precisions import describe_networks
+from fastface.runtime.resources import tree_memory
 from fastface.runtime.run_report import RunResult
 
 STAGES = ("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "picture", "wait_batch")

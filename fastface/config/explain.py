@@ -15,7 +15,7 @@ _SIGNS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than
 
 @dataclass(frozen=True, slots=True)
 class SettingHelp:
-    """What help says about one setting."""
+    """Help of one setting."""
 
     section: str
     key: str
@@ -30,7 +30,7 @@ class SettingHelp:
 
     @property
     def full_text(self) -> str:
-        """What the setting does, with its bounds."""
+        """Description of the setting, with its bounds."""
         return f"{self.text} {self.bounds}".strip()
 
     @property
@@ -93,7 +93,7 @@ def _list_members(annotation: Any) -> tuple[Any, ...]:
 
 
 def _name_type(kind: Any) -> str:
-    """What to write for a value of a type that says no more."""
+    """Name the kind of a value by its type."""
     return {bool: "on|off", int: "N", float: "NUMBER"}[getattr(kind, "__origin__", kind)]
 
 

@@ -23,9 +23,8 @@ from fastface.pipeline.events import (
     Progress,
     UnitLost,
     UnitScanned,
-    VideoProbed,
-    VideoRefused,
 )
+from fastface.pipeline.messages import VideoProbed, VideoRefused
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.observer import Observer

@@ -16,7 +16,7 @@ from typing import Self
 
 from fastface.faces.succession import max_gap_seconds
 from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, may_lease, rate_blame
-from fastface.pipeline.events import Event, ProcessExited, Progress, UnitLost, VideoProbed, VideoRefused
+from fastface.pipeline.events import Event, ProcessExited, Progress, UnitLost
 from fastface.pipeline.messages import (
     CancelUnit,
     DecoderSettings,
@@ -25,13 +25,13 @@ from fastface.pipeline.messages import (
     Grant,
     InferFrames,
     Inferred,
-    Probed,
-    ProbeRefused,
     ProbeVideo,
     Ready,
     SlotFilled,
     UnitDecoded,
     UnitRefused,
+    VideoProbed,
+    VideoRefused,
     WorkerSettings,
 )
 from fastface.pipeline.process_pool import PooledProcess, PoolSizes, ProcessPool, stop_all
@@ -228,12 +228,9 @@ class Coordinator:
                 self._events.extend(pool.is_ready(member, message.notes))
             case Failed():
                 member.last_words = message
-            case Probed():
+            case VideoProbed() | VideoRefused():
                 member.tasks.popleft()
-                self._events.append(VideoProbed(message.file, message.info, message.units, message.fingerprint))
-            case ProbeRefused():
-                member.tasks.popleft()
-                self._events.append(VideoRefused(message.file, message.state, message.reason))
+                self._events.append(message)
             case SlotFilled():
                 self._handle_filled(member, message)
             case UnitDecoded() if message.work in self._active:

@@ -20,14 +20,14 @@ from fastface.pipeline.messages import (
     DecoderSettings,
     DecodeUnit,
     Grant,
-    Probed,
-    ProbeRefused,
     ProbeVideo,
     Ready,
     SlotFilled,
     Stop,
     UnitDecoded,
     UnitRefused,
+    VideoProbed,
+    VideoRefused,
 )
 from fastface.pipeline.portrait_taker import BODY_GAP, FACE_GAP, PortraitClock
 from fastface.pipeline.process import HeartbeatTimer
@@ -137,15 +137,15 @@ class _Decoder:
             before = fingerprint(task.file.path)
             found = probe(task.file, settings.max_pixels, self.is_alive)
         except VideoError as error:
-            self._connection.send(ProbeRefused(task.file, error.state, error.reason))
+            self._connection.send(VideoRefused(task.file, error.state, error.reason))
             return
         except InputError as error:
-            self._connection.send(ProbeRefused(task.file, "failed", error.reason))
+            self._connection.send(VideoRefused(task.file, "failed", error.reason))
             return
         finally:
             _release_memory()
         units = plan_units(found, settings.sampling, settings.unit_seconds)
-        self._connection.send(Probed(task.file, found.info, units, before))
+        self._connection.send(VideoProbed(task.file, found.info, units, before))
 
     def _decode(self, task: DecodeUnit) -> None:
         try:

@@ -5,28 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, Unit, VideoInfo
-from fastface.video.discover import VideoFile
+from fastface.pipeline.messages import VideoProbed, VideoRefused
+from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, Unit
 from fastface.video.frames.frame import UnitReport
-
-
-@dataclass(frozen=True, slots=True)
-class VideoProbed:
-    """A video can be decoded in these units. The receiver calls `Coordinator.schedule` with those it wants."""
-
-    file: VideoFile
-    info: VideoInfo
-    units: tuple[Unit, ...]
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class VideoRefused:
-    """A video ends in this state without a unit."""
-
-    file: VideoFile
-    state: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,8 +199,8 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
-    """Facts of a video, and the units into which it is split."""
+class VideoProbed:
+    """A video can be decoded in these units; also an event. Its receiver schedules those that it wants."""
 
     file: VideoFile
     info: VideoInfo
@@ -209,8 +209,8 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeRefused:
-    """The video ends in this state without any unit."""
+class VideoRefused:
+    """A video ends in this state without a unit; also an event."""
 
     file: VideoFile
     state: str

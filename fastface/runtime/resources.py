@@ -1,4 +1,7 @@
-"""How many processes, how large a batch, how much shared memory: chosen for the machine unless the user says."""
+"""Resources of the machine: how many processes, how large a batch, how much shared memory, and memory in use.
+
+Each number is chosen for the machine unless the user gives it.
+"""
 
 import os
 from dataclasses import dataclass
@@ -78,3 +81,29 @@ def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> L
         )
     threads = max(1, min(_WORKER_THREADS, cores // workers))
     return Layout(ring, PoolSizes(decoders, workers), decoder_threads=1, worker_threads=threads)
+
+
+def tree_memory(pid: int) -> int:
+    """Bytes of a process and its children. Memory that several share is counted once (PSS).
+
+    A process that ends meanwhile counts as nothing; so does every one where there is no `/proc`.
+    """
+    return sum(_memory(Path(f"/proc/{member}")) for member in [pid, *_children(pid)])
+
+
+def _children(pid: int) -> list[int]:
+    children = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children += [int(text) for text in tasks.read_text().split()]
+        except OSError:
+            continue
+    return children
+
+
+def _memory(process: Path) -> int:
+    try:
+        lines = (process / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))

@@ -75,7 +75,7 @@ class VideoOutcome:
 
     @property
     def is_searched(self) -> bool:
-        """Whether frames of it were searched and are part of answers: not of one that failed or was not reached."""
+        """Return whether frames were searched: not of a video that failed or was not reached."""
         return self.inferred > 0 and self.state != "cancelled"
 
 

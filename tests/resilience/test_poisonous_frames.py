@@ -17,10 +17,10 @@ from torture_tools import Torture
 
 from fastface.demo.script import Script
 from fastface.pipeline.coordinator import Coordinator
-from fastface.pipeline.events import Event, ProcessExited, UnitScanned, VideoProbed
+from fastface.pipeline.events import Event, ProcessExited, UnitScanned
 from fastface.pipeline.inference import gpu_overlap as overlap
 from fastface.pipeline.inference import worker_loop as inference
-from fastface.pipeline.messages import DecoderSettings, InferFrames, WorkerSettings
+from fastface.pipeline.messages import DecoderSettings, InferFrames, VideoProbed, WorkerSettings
 from fastface.pipeline.process_pool import PoolSizes, ProcessPool
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Sampling

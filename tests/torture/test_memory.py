@@ -12,7 +12,7 @@ from media_tools import ffmpeg
 from run_tools import COMMAND, children
 from torture_tools import Torture
 
-from fastface.runtime.memory import tree_memory
+from fastface.runtime.resources import tree_memory
 
 MOST_BYTES_A_THOUSAND = 1 << 20
 SETTLED_SHARE = 0.3

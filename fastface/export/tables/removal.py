@@ -48,14 +48,14 @@ def remove_videos(answer: Path, videos: Collection[str]) -> TableCounts:
 
 def _filter_table(path: Path, cells: Collection[str]) -> tuple[int, int]:
     """Removes the rows of some videos; returns the numbers of rows that are kept and removed."""
-    is_kept = [row is not None for row in _read(path, cells)][1:]
+    is_kept = [row is not None for row in _iterate_rows(path, cells)][1:]
     if not all(is_kept):
-        rows = (row for row in _read(path, cells) if row is not None)
+        rows = (row for row in _iterate_rows(path, cells) if row is not None)
         write_csv(path, next(rows), rows)
     return sum(is_kept), len(is_kept) - sum(is_kept)
 
 
-def _read(path: Path, cells: Collection[str]) -> Iterator[list[str] | None]:
+def _iterate_rows(path: Path, cells: Collection[str]) -> Iterator[list[str] | None]:
     """The header, then each row; None in place of a row of one of the videos."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
