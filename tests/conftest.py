@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import cv2
+import hypothesis
 import pytest
 from cartoon_tools import Cartoon
 from cli_tools import Ran, fastface, run_with_one_broken
@@ -34,6 +35,11 @@ MARKERS_OF_FIXTURES = {
     "ran": "process",
     "libraries": "process",
 }
+
+
+# A busy machine may take any time for one example: a deadline would test the machine.
+hypothesis.settings.register_profile("fastface", deadline=None)
+hypothesis.settings.load_profile("fastface")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,20 +1,11 @@
-"""The contact sheet: lay out the thumbnails, and draw a page of them.
+"""Lay out the thumbnails of the contact sheet. `contact_sheet_page` draws them, in a child process."""
 
-Drawing opens pictures, so only a child process calls `draw_page`.
-"""
-
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
-
 from fastface.curation.candidates import Candidate
-from fastface.files import atomic_path
-from fastface.lettering import Font, lettering
-from fastface.video.frames.image_file import read_picture
 
 COLUMNS = 8
 """Thumbnails side by side."""
@@ -77,64 +68,3 @@ def _pages(strips: Sequence[Strip], folder: Path) -> Iterator[Page]:
 
 def _tile(candidate: Candidate, folder: Path) -> Tile:
     return Tile(folder / candidate.name, (candidate.name, f"{candidate.pose} · score {candidate.score:.2f}"))
-
-
-_SIDE, _GAP, _EDGE = 160, 10, 16
-_LINE_HEIGHT, _HEADING_HEIGHT, _SMALL = 14, 30, 11
-_INK, _FAINT, _PAPER, _GROUND = (20, 20, 20), (110, 110, 110), (255, 255, 255), (235, 235, 235)
-_TILE_HEIGHT = _SIDE + 2 * _LINE_HEIGHT + _GAP
-_ELLIPSIS = "…"
-
-
-def draw_page(page: Page) -> None:
-    """Writes a page as PNG: whole or not at all, for its owner's eyes only.
-
-    Raises:
-        InputError: A picture cannot be read.
-        SpaceError: No space is left.
-    """
-    heights = [_TILE_HEIGHT + (_HEADING_HEIGHT if strip.heading else 0) for strip in page.strips]
-    width = 2 * _EDGE + COLUMNS * (_SIDE + _GAP) - _GAP
-    sheet = Image.new("RGB", (width, 2 * _EDGE + max(_HEADING_HEIGHT, sum(heights))), _PAPER)
-    draw, top = ImageDraw.Draw(sheet), _EDGE
-    if not page.strips:
-        draw.text((_EDGE, top), "no picture was kept", fill=_INK, font=_font(18))
-    for strip, height in zip(page.strips, heights, strict=True):
-        if strip.heading:
-            draw.text((_EDGE, top), strip.heading, fill=_INK, font=_font(18))
-        below = top + height - _TILE_HEIGHT
-        for column, tile in enumerate(strip.tiles):
-            _draw_tile(sheet, tile, (_EDGE + column * (_SIDE + _GAP), below))
-        top += height
-    with atomic_path(page.path, private=True) as part:
-        sheet.save(part, "PNG")
-
-
-def _draw_tile(sheet: Image.Image, tile: Tile, place: tuple[int, int]) -> None:
-    left, top = place
-    draw = ImageDraw.Draw(sheet)
-    draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE - 1), fill=_GROUND)
-    thumbnail = Image.fromarray(read_picture(tile.picture)[:, :, ::-1].copy())
-    thumbnail.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    sheet.paste(thumbnail, (left + (_SIDE - thumbnail.width) // 2, top + (_SIDE - thumbnail.height) // 2))
-    for row, (line, ink) in enumerate(zip(tile.lines, (_INK, _FAINT), strict=True)):
-        font, shown = lettering(line, _SMALL, _plain(line))
-        place = left, top + _SIDE + 1 + row * _LINE_HEIGHT
-        draw.text(place, _shorten(draw, shown, font), fill=ink, font=font)
-
-
-def _plain(text: str) -> str:
-    """Reduce a text to letters without accents, which every font can draw."""
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii") or "picture"
-
-
-def _shorten(draw: ImageDraw.ImageDraw, text: str, font: Font) -> str:
-    """The text as wide as a tile at most: its end is kept, where names of one video differ."""
-    kept = text
-    while kept and draw.textlength(kept if kept == text else _ELLIPSIS + kept, font=font) > _SIDE:
-        kept = kept[1:]
-    return kept if kept == text else _ELLIPSIS + kept
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)

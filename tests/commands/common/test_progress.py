@@ -14,10 +14,10 @@ bars.begin(2)
 bars.video_begun("long.mp4", Fraction(60), 0.0)
 bars.video_begun("live.mkv", None, 0.0)
 for step in range(12):
-    bars.moved("long.mp4", 5.0, 2)
-    bars.moved("live.mkv", 1.0, 1)
+    bars.add_progress("long.mp4", 5.0, 2)
+    bars.add_progress("live.mkv", 1.0, 1)
     if step == 5:
-        bars.found("long.mp4", 3)
+        bars.add_hits("long.mp4", 3)
         bars.note("a line above the bars")
     for bar in bars._bars.values():
         bar.refresh()
