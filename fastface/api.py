@@ -12,7 +12,7 @@ from fastface.commands.people import PeopleResult
 from fastface.config import Config, load_config
 from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import EnrollResult, RunResult
-from fastface.runtime.saved_settings import read_remembered
+from fastface.runtime.saved_settings import networks_alone, read_remembered
 
 __all__ = ["EnrollResult", "PeopleResult", "RunResult", "enroll", "find", "people", "pick", "run", "scan"]
 
@@ -110,8 +110,11 @@ def _texts(paths: Paths) -> list[str]:
 
 def _load(out: Path, settings: Mapping[str, Any], *, with_export: bool) -> Config:
     """The settings, over what the output folder remembers of its last run."""
-    config = load_config(flags=_sections(settings), remembered=read_remembered(out, with_export=with_export))
-    return load_config(flags=_sections(settings)) if config.run.fresh else config
+    remembered = read_remembered(out, with_export=with_export)
+    config = load_config(flags=_sections(settings), remembered=remembered)
+    if config.run.fresh:
+        config = load_config(flags=_sections(settings), remembered=networks_alone(remembered))
+    return config
 
 
 def _sections(settings: Mapping[str, Any]) -> Mapping[str, Mapping[str, object]]:

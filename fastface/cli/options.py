@@ -25,7 +25,7 @@ from fastface.config import (
 )
 from fastface.errors import ConfigError
 from fastface.models.selection import PERSON_FOLDER, places
-from fastface.runtime.saved_settings import read_remembered
+from fastface.runtime.saved_settings import networks_alone, read_remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,7 @@ def _invocation(
     # Flags may need what is remembered to make sense, so all are checked together.
     config, notes = load_config(**sources, remembered=remembered), []
     if config.run.fresh:
-        config = load_config(**sources)
+        config = load_config(**sources, remembered=networks_alone(remembered))
     elif told := _describe_remembered(remembered, config, typed):
         notes = [f"as in the last run in {out}: {told}"]
     return Invocation(

@@ -66,6 +66,11 @@ def read_remembered(out: Path, *, with_export: bool) -> Layer:
     return {"models": models, **(found.get("run", {}) if with_export else {})}
 
 
+def networks_alone(remembered: Layer) -> Layer:
+    """Keep the networks of the remembered settings: a run that starts over takes nothing else."""
+    return {section: keys for section, keys in remembered.items() if section == "models"}
+
+
 def _read_saved(state: Path) -> dict[str, Any]:
     path = state / "settings.json"
     try:

@@ -41,6 +41,7 @@ def test_later_commands_need_no_networks_named(cartoon: Cartoon, out: Path) -> N
         ("scan", cartoon.films / "film3.mp4", "-o", out),
         ("calibrate", "-t", cartoon.photos, "--index", out, "-o", out.parent),
         ("find", "-t", cartoon.photos / f"{labels(cartoon)[0]}.png", "-o", out),
+        ("scan", cartoon.films / "film3.mp4", "-o", out, "--fresh"),
     ):
         # Where networks usually are says nothing of those that this index was made with.
         done = fastface(*asked, "-q", FASTFACE_MODELS=str(out.parent / "nothing"))
@@ -121,7 +122,9 @@ def test_flags_are_checked_together_with_what_is_remembered(cartoon: Cartoon, ou
     assert api._load(out, {"export": {"crops": "body"}}, with_export=True).export.size == (64, 96)
     remember(crops="body", size=[64, 96], count=7)
     assert api._load(out, {"export": {"crops": "none"}}, with_export=True).export.count == 0
-    # A run that starts over remembers nothing.
+    # A run that starts over remembers the networks alone.
+    fresh = api._load(out, {"run": {"fresh": True}}, with_export=True)
+    assert (fresh.models.folder, fresh.export.crops) == (cartoon.models, load_config(environment={}).export.crops)
     assert fastface("run", cartoon.films / "film3.mp4", *asked[1:], "--fresh", "--size", "64x96").returncode == 2
 
 
