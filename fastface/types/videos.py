@@ -83,6 +83,7 @@ class VideoInfo:
             and landmarks lie in the pixels of their own frame.
         num_other_films: Streams of video in the file beside the one that is searched.
         declared: Seconds that the header declares, where the file is shorter and yet all there.
+        timecode: SMPTE timecode of the first frame, as the file has it; empty without one.
     """
 
     path: Path
@@ -110,6 +111,7 @@ class VideoInfo:
     declared: Fraction | None = None
     other_sizes: tuple[Size, ...] = ()
     num_other_films: int = 0
+    timecode: str = ""
 
     def frame_time(self, pts: int) -> Fraction:
         """Seconds from the first frame."""

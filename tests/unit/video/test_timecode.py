@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from fastface.export.clips.muxing import advance_timecode
+from fastface.video.timecode import advance_timecode
 
 NTSC = Fraction(30000, 1001)
 

@@ -1,0 +1,42 @@
+"""Timecode (SMPTE ST 12-1): the label of a video's first frame, and those of later frames."""
+
+import re
+from fractions import Fraction
+from typing import Any
+
+_TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
+_DROPPED_PER_MINUTE = {30: 2, 60: 4}
+"""Labels that drop-frame timecode skips each minute except every tenth: at 29.97 and 59.94 frames a second."""
+
+
+def advance_timecode(text: str, rate: Fraction, num_frames: int) -> str:
+    """Return the timecode `num_frames` frames later; empty if `text` is no timecode of that rate.
+
+    Args:
+        text: `HH:MM:SS:FF`; `;` or `.` before the frames marks drop-frame timecode.
+        rate: Frames a second.
+        num_frames: Frames between the two.
+    """
+    found = _TIMECODE.fullmatch(text.strip())
+    nominal = round(rate)
+    if found is None or not 1 <= nominal <= 99 or int(found[5]) >= nominal:
+        return ""
+    hours, minutes, seconds, frames = (int(found[number]) for number in (1, 2, 3, 5))
+    dropped = _DROPPED_PER_MINUTE.get(nominal, 0) if found[4] != ":" else 0
+    total_minutes = hours * 60 + minutes
+    count = (total_minutes * 60 + seconds) * nominal + frames
+    count += num_frames - dropped * (total_minutes - total_minutes // 10)
+    count %= 24 * 60 * 60 * nominal - dropped * (24 * 60 - 24 * 6)
+    if dropped:
+        tens, rest = divmod(count, 600 * nominal - 9 * dropped)
+        count += dropped * 9 * tens + dropped * max(0, (rest - dropped) // (60 * nominal - dropped))
+    seconds, frames = divmod(count, nominal)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{found[4]}{frames:02}"
+
+
+def read_timecode(container: Any, stream: Any) -> str:
+    """Return the timecode of the first frame; empty if the file has none.
+
+    It is in the tags of the video stream (MP4, MXF) or of the file.
+    """
+    return str(stream.metadata.get("timecode") or container.metadata.get("timecode") or "")
