@@ -14,8 +14,8 @@ from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
 
 _PICTURES = ("crops/", "snapshots/", "targets/")
-_PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
-_FOLDERS = (*_PICTURES, "audit/", "people/", "banks/")
+_PERSONS = ("audit/", "people/", "banks/", "timelines/", "primary_person.npz")
+_FOLDERS = (*_PICTURES, "audit/", "people/", "banks/", "timelines/")
 _KNOWLEDGE = (
     "identities.sqlite",
     "identities.sqlite-wal",
@@ -36,8 +36,8 @@ class PurgeResult:
         indexes: Videos whose faces and embeddings were kept.
         photos: Photos whose faces were kept.
         pictures: Crops and snapshots.
-        persons: What `people`, `pick` and `audit` made and know: portraits, pages, tables, embeddings, banks,
-            identities.
+        persons: What `people`, `pick`, `timelines` and `audit` made and know: portraits, pages, tables, embeddings,
+            banks, timelines, identities.
         bytes_freed: Size of all that.
         kept: Files beside them that the ledger does not know, which stay: the user's own, or those of a ledger that is
             lost.
@@ -54,7 +54,7 @@ class PurgeResult:
 
 
 def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
-    """Removes embeddings, the faces of photos, crops, snapshots, and all that is known of persons in an output folder.
+    """Removes embeddings, the faces of photos, crops, snapshots, timelines, and all that is known of persons.
 
     Its videos are forgotten. An identity store that lies elsewhere stays, as it is not the folder's alone.
 

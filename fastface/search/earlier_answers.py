@@ -2,8 +2,8 @@
 
 A question is its targets. The same question again, or one with more targets, replaces its own answer in place: of the
 same persons, files of a kind that is no longer asked for go. Another question moves the answer before (tables, clips,
-crops, snapshots) to a folder of its own, and an answer that was moved away comes back when its question is asked again,
-so that there is one place for each question.
+crops, snapshots, timelines) to a folder of its own, and an answer that was moved away comes back when its question is
+asked again, so that there is one place for each question.
 
 OUT/.fastface/answer.json says whose answer lies in OUT, and whether it is being moved. It is written before the first
 file moves and after the last, and a file moves by its name alone, so a killed command goes on where it stopped.
@@ -27,7 +27,7 @@ from fastface.runtime.output_folder import EARLIER
 
 _SCHEMA_VERSION = 1
 _TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
-_FOLDERS = ("clips", "crops", "snapshots")
+_FOLDERS = ("clips", "crops", "snapshots", "timelines")
 _PRIVATE = ("crops", "snapshots")
 _MOST_NAMED = 3
 """Targets that name a folder; of more, their number and a digest do."""
