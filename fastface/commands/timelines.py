@@ -24,7 +24,7 @@ def timelines(out: Path, formats: Sequence[str], *, pretend: bool = False) -> Wr
     """
     unknown = sorted(set(formats) - FORMATS.keys())
     if unknown:
-        raise ConfigError(f"--formats {','.join(unknown)!r}: must be some of {','.join(FORMATS)}")
+        raise ConfigError(f"--formats {','.join(unknown)!r}: must be some of {', '.join(FORMATS)}")
     require_index(out)
     folder = OutputFolder(out)
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:

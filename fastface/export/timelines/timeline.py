@@ -57,4 +57,5 @@ def format_label(text: str, replaced: Mapping[str, str] | None = None) -> str:
         text: The name, as the user wrote it.
         replaced: {character that the format would read as syntax: character that stands for it}.
     """
-    return clean_text(valid_text(text)).translate(str.maketrans(dict(replaced or {}))) or "_"
+    shown = clean_text(valid_text(text)) or "_"
+    return shown.translate(str.maketrans(dict[str, str | int | None](replaced or {})))
