@@ -37,6 +37,7 @@ def advance_timecode(text: str, rate: Fraction, num_frames: int) -> str:
 def read_timecode(container: Any, stream: Any) -> str:
     """Return the timecode of the first frame; empty if the file has none.
 
-    It is in the tags of the video stream (MP4, MXF) or of the file.
+    It is in the tags of the video stream (MP4, MXF, Matroska) or of the file. Matroska writes their names in capitals.
     """
-    return str(stream.metadata.get("timecode") or container.metadata.get("timecode") or "")
+    tags = (*stream.metadata.items(), *container.metadata.items())
+    return next((str(value) for name, value in tags if name.lower() == "timecode" and value), "")
