@@ -1,6 +1,6 @@
 """Name the videos in OUT. A name stays the same from run to run and is never reused for another file.
 
-The scan calls it before it admits videos. Two files of one content get one name.
+The scan calls it before it admits videos. Copies of a searched video get no second name.
 """
 
 import os
@@ -104,7 +104,7 @@ def list_waiting(
 
 
 def _sampled_alike(files: Sequence[VideoFile], records: Mapping[Path, VideoRecord]) -> Iterator[list[VideoFile]]:
-    """Yield files of one size with equal samples at three places; the ledger has the samples of known files."""
+    """Group files of one size by three samples of their content; the ledger has the samples of known files."""
     groups: dict[str, list[VideoFile]] = {}
     for file in files:
         try:
