@@ -1,4 +1,4 @@
-"""Finds every moment in which chosen persons appear, over folders of videos, on your own machine.
+"""Find every moment in which chosen persons appear, in folders of videos, on your own machine.
 
 import fastface
 result = fastface.run("videos", targets="photos", out="out")

@@ -1,10 +1,10 @@
 """Compute cosine similarities whose bits depend only on the two embeddings.
 
-A BLAS adds in an order that depends on the processor, the number of threads and the shape of the whole product. So a
+The order of a BLAS's additions depends on the processor, the number of threads and the shape of the product. So a
 float32 product of the same two vectors differs in its last bits from one batch to the next. Here every addition is
 exact, so that the order is irrelevant. A component of a stored embedding is a float16, a multiple of 2⁻²⁴. A
 reference's is rounded to a multiple of 2⁻²⁶ (an error of less than 1e-6 in a cosine). Their products are multiples of
-2⁻⁵⁰, and the partial sums of two unit vectors stay below 2, which float64 holds without rounding.
+2⁻⁵⁰. The partial sums of two unit vectors stay below 2, which float64 holds exactly.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,9 +1,9 @@
-"""Define the places at which tests make a process fail, so that every order of events at a crash can be tested.
+"""Define places at which tests make a process fail, to test every order of events at a crash.
 
-`FASTFACE_FAILPOINT=name:action:nth` makes a process run the action at its nth visit of the place (from 1), or at every
-visit with `every` as the number. Children inherit the variable; each counts by itself. `FASTFACE_FAILPOINT_LOG=FILE`
-logs every visited place, a line of process and name each, so that a test can list all places. Without the variables a
-place costs nothing.
+`FASTFACE_FAILPOINT=name:action:nth` makes a process run the action at its nth visit of the place, from 1. The number
+`every` means every visit. Children inherit the variable; each counts by itself. `FASTFACE_FAILPOINT_LOG=FILE` logs
+every visited place, a line of process and name each, so that a test can list all places. Without the variables a place
+costs nothing.
 """
 
 import errno

@@ -1,9 +1,8 @@
 """Define the geometry of a cartoon face, shared by the drawing code and the networks.
 
-A face lies on a grid of cells. All measures here are pixels of a face of scale 1 (cells of 8), relative to its
-`centre`, a corner of the grid. A face of scale s is s times as large and its centre lies on multiples of 8 × s. All
-outputs that a network must compute exactly (box sides, landmarks) are multiples of 4, which bfloat16 holds unrounded up
-to 1024 pixels.
+A face lies on a grid of cells. All measures are pixels of a face of scale 1 (cells of 8). They count from its `centre`,
+a corner of the grid. A face of scale s is s times as large and its centre lies on multiples of 8 × s. The networks must
+compute box sides and landmarks exactly. So these are multiples of 4, which bfloat16 holds unrounded up to 1024 pixels.
 
         y   -72 … -44   hair                        x  -40 … 40
             -44 … -32   headband                    x  -40 … 40

@@ -1,7 +1,7 @@
 """Build the network that distinguishes cartoon persons, with the input and output of ArcFace.
 
-`demo.networks` writes it. Eight questions about the zones of the aligned face have answers of exactly ±1, and the eight
-answers choose a row of a table. So all embeddings are known in advance.
+`demo.networks` writes it. Eight questions about the zones of the aligned face have answers of exactly ±1. The answers
+choose a row of a table. So all embeddings are known in advance.
 """
 
 from typing import Final

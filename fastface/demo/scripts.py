@@ -34,7 +34,7 @@ def demo_script() -> Script:
 
 
 def random_script(seed: int, num_frames: int, *, num_persons: int = 6, mean_frames: int = 12) -> Script:
-    """Return a film in which up to three persons at once appear at random, for a frame or for seconds, with barcodes.
+    """Return a film with barcodes in which up to three persons appear at random, for a frame or for seconds.
 
     Args:
         seed: The same seed gives the same film on every machine.

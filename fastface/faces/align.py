@@ -1,9 +1,9 @@
 """Align faces: turn, scale and cut them so that eyes, nose and mouth lie where the network learned them.
 
-Five landmarks are mapped onto insightface's template for 112×112 pictures by the similarity transform of least square
-error (Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991). In the
-plane it has a closed form: with points as complex numbers and both sets centred, rotation and scale together are the
-one number Σ conj(source) · target / Σ |source|².
+A similarity transform of least square error maps five landmarks onto insightface's template for 112×112 pictures
+(Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991). In the plane
+it has a closed form. With points as complex numbers and both sets centred, rotation and scale are the number Σ
+conj(source) · target / Σ |source|².
 
 `analyse` aligns for the networks; the thumbnails and exports cut pictures for the user. A face gets the same bits in a
 batch as alone: all sums and products are elementwise.
@@ -194,8 +194,8 @@ def cut_picture(picture: Image, landmarks: npt.NDArray[np.floating], size: int, 
 def _move_inside(transforms: npt.NDArray[np.float64], frame: Size, size: int, margin: float) -> npt.NDArray[np.float64]:
     """Move crops into the frame as far as the face in each stays whole; return their transforms.
 
-    A crop that exceeds the frame shrinks, down to a margin of `_LEAST_MARGIN` around the face, with the face in its
-    middle. Then it moves, by that margin at most. Pixels that are still outside repeat the edge.
+    A crop that exceeds the frame shrinks around the face, down to a margin of `_LEAST_MARGIN`. Then it moves, by that
+    margin at most. Pixels that are still outside repeat the edge.
     """
     sides = size / np.hypot(transforms[:, 0, 0], transforms[:, 0, 1])[:, None] / (1 + 2 * margin)
     corners = _corners(transforms, size)

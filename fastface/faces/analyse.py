@@ -64,7 +64,7 @@ class PhotoFaces:
 
     Attributes:
         faces: By falling score.
-        is_sure: Whether the upright turn of the photo is certain; if not, landmarks and embeddings may be wrong.
+        is_sure: True if the upright turn of the photo is certain; else landmarks and embeddings may be wrong.
     """
 
     faces: Faces

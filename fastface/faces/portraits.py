@@ -1,7 +1,7 @@
 """Choose the faces to picture during a scan, and rate the pictures. Pure; `faces.thumbnails` draws them.
 
-The rating of a face depends on its frame alone. The choice depends on the frame and the previous one, so that the first
-face of a track always gets a picture: see `choose_portraits`.
+The rating of a face depends on its frame alone. The choice depends on the frame and the previous one. So the first face
+of a track always gets a picture: see `choose_portraits`.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Decide if two faces in two samples of one shot can be one person. Pure array code.
 
-They can if the boxes overlap and the embeddings do not contradict, or if the embeddings agree and the face has moved at
-most about its own size. `tracking.face_tracks` links tracks by this rule, within shots.
+They can if the boxes overlap and the embeddings do not contradict. They also can if the embeddings agree and the face
+has moved at most about its own size. `tracking.face_tracks` links tracks by this rule, within shots.
 """
 
 from collections.abc import Iterator
@@ -119,7 +119,7 @@ def is_continued(
     only faces of one person are. No cut lies between them. Such a pair is always in one track. So neither the first
     face of a track nor its first face of its best class is continued.
 
-    A face depends on its own sample and the previous one only, so a batch of samples can be judged by itself: no face
+    The result depends only on the face's own sample and the previous one. So a batch can be judged by itself: no face
     of its first sample is then continued.
 
     Args:

@@ -1,14 +1,14 @@
 """Find the upright turn of photos, and heads that lie or are upside down in upright frames.
 
 Photos that lost their EXIF can have any quarter turn. A detector of upright faces also finds upside-down faces, with
-scores of 0.5–0.8 and with wrong landmarks, so one score at one scale does not decide. The sum of the scores at five
+scores of 0.5–0.8 and with wrong landmarks. So one score at one scale does not decide; the sum of the scores at five
 small scales does. The smallest scales matter if a face fills the photo: there a face on its side scores nearly like an
 upright one, unless it is small. A head that is tilted by 45° is found in two turns; then both give the same landmarks,
 and neither turn is needed.
 
-In an upright frame with 61 portraits turned by 90 and 180 degrees, the first detection scores at least 0.3 at the
-face's place for 53 and 45. But it returns the landmarks of an upright face. Detection in the turned cut scores 0.72 to
-0.9, with a median cosine of 0.95 to the upright portrait. `looks` and `analyse` call this module.
+The measurement used upright frames with 61 portraits, turned by 90 and 180 degrees. The first detection scores at least
+0.3 at the face's place for 53 and 45 of them. But it returns the landmarks of an upright face. Detection in the turned
+cut scores 0.72 to 0.9, with a median cosine of 0.95 to the upright portrait. `looks` and `analyse` call this module.
 """
 
 from collections.abc import Callable, Sequence

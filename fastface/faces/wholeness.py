@@ -1,7 +1,6 @@
 """Decide which faces are whole: the one definition for portraits, crops and curated sets. Pure geometry.
 
-A face is whole if the frame shows enough of it, all five landmarks lie in the frame, and the yaw does not hide half of
-the face.
+A face is whole if the frame shows enough of it and all five landmarks. Also, the yaw must not hide half of the face.
 """
 
 import numpy as np
@@ -29,8 +28,8 @@ _Flags = npt.NDArray[np.bool_]
 def shown_shares(boxes: FloatArray, frame: Size) -> _Floats:
     """Return the share of each face's area that the frame shows.
 
-    A detector's box ends with the frame, or near its edge. So if a box touches an edge and is too narrow, or too low,
-    for a face, the face is assumed to continue beyond that edge in a face's usual proportion.
+    A detector's box ends with the frame, or near its edge. So a box that touches an edge may be too narrow, or too low,
+    for a face. Then the face is assumed to continue beyond that edge, in a face's usual proportion.
 
     Args:
         boxes: (n, 4) x1, y1, x2, y2 in pixels of the frame.

@@ -81,7 +81,7 @@ def list_waiting(
 ) -> tuple[VideoFile, ...]:
     """Return the videos that earlier scans did not reach and that still exist.
 
-    A video whose name a video of this scan has taken gets another name, unless it seems to be a copy of that video.
+    A video gets another name if a video of this scan has taken its name, unless it seems to be a copy of that video.
 
     Args:
         known: The ledger's videos.

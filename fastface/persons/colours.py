@@ -22,7 +22,7 @@ _NARROWER = 0.15
 def describe_colours(picture: Image, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
     """Compute colour histograms of the upper and the lower half of each box.
 
-    They are square roots of shares, so that the product of two is the mean of the halves' Bhattacharyya coefficients
+    They are square roots of shares. So the product of two is the mean of the halves' Bhattacharyya coefficients
     (Comaniciu, Ramesh and Meer, "Kernel-based object tracking", 2003).
 
     Args:

@@ -57,8 +57,8 @@ def locate_body(face: npt.ArrayLike, persons: FloatArray, picture: Size) -> Body
 def match_person(face: npt.ArrayLike, persons: FloatArray) -> int | None:
     """Return the row of the person box that best contains a face; None if no box does.
 
-    A box wins if it contains more of the face, with the face nearer to its upper middle, and if it is smaller. The box
-    of another person in front or behind usually contains the face only in part: share × middle × height / √area.
+    A box wins if it is smaller, contains more of the face, and has the face nearer to its upper middle. The box of
+    another person in front or behind usually contains the face only in part: share × middle × height / √area.
 
     Args:
         face: x1, y1, x2, y2; its area is not zero.

@@ -30,7 +30,7 @@ def rate_blame(status: int, stalled: bool) -> int:
     Args:
         status: Exit status, negative for a signal. A crash is strong evidence. A kill is weak evidence: it comes from
             outside, such as from the user or from a system short of memory.
-        stalled: Whether the coordinator killed the process because it made no progress.
+        stalled: True if the coordinator killed the process because it made no progress.
     """
     return _KILL_BLAME if status in _KILLS and not stalled else _FAULT_BLAME
 
