@@ -25,8 +25,8 @@ def safe_name(text: str, max_bytes: int = 100) -> str:
 
     The result has no separator, no character that is invisible or not valid UTF-8, and no `. - ~` or space at its
     start. It is no reserved name, and is at most `max_bytes` long in UTF-8. Text that already meets all this stays
-    unchanged. Other text gets `_` for each bad character, and ends with `-` and eight hexadecimal digits of its SHA-256.
-    So different texts have different names; a text that already has such an end is marked too.
+    unchanged. Other text gets `_` for each bad character, and ends with `-` and eight hexadecimal digits of its
+    SHA-256. So different texts have different names; a text that already has such an end is marked too.
 
     Args:
         text: Any string; bytes that are not UTF-8 may be surrogates, from `os.fsdecode`.

@@ -134,7 +134,7 @@ def letterbox(picture: Image, side: int, content: int | None = None) -> tuple[Im
     return canvas, size[1] / height
 
 
-# ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── further detections ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _frames_to_halve(
@@ -222,7 +222,7 @@ def _look_turned(detector: Detector, picture: Image, quarters: int) -> Detection
     return turn_back(found[found.det_score >= CLEAR_SCORE], size, quarters)
 
 
-# ── putting looks together ──────────────────────────────────────────────────────────────────────────────────────────
+# ── merging detections ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _settle(

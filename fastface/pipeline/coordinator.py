@@ -149,7 +149,7 @@ class Coordinator:
                 decoder.tasks.remove(work)
                 self._retract(work)
 
-    # ── handing out ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── leasing work ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _hand_out(self) -> None:
         for decoder in self.decoders.members:
@@ -212,7 +212,7 @@ class Coordinator:
         member.tasks.append(task)
         member.child.send(message)
 
-    # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── messages of children ────────────────────────────────────────────────────────────────────────────────────────
 
     def listen(self) -> None:
         """Wait a moment for messages of the children and handle them; `events` yields the resulting events."""
@@ -289,7 +289,7 @@ class Coordinator:
         del self._active[work.number]
         self._events.append(work.result(self._dimension))
 
-    # ── deaths ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── deaths of children ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _end_stalled(self) -> None:
         for member in self.decoders.members + self.workers.members:

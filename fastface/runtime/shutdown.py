@@ -35,7 +35,7 @@ class StopRequest:
         return self._deadline is not None and monotonic() >= self._deadline
 
     def wants_end(self) -> bool:
-        """Return whether no more work should be begun, for either reason."""
+        """Return whether no more work should start, because of a signal or the time limit."""
         return self._number is not None or self.is_over
 
     def check(self) -> None:
