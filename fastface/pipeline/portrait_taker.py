@@ -29,8 +29,8 @@ _LONG_GAP = Fraction(2)
 class PortraitClock:
     """Select the first whole frame of each stretch of a unit, or every picture of a folder.
 
-    After ten minutes of a unit a stretch has at least two seconds. Stretches that are decoded again get no pictures:
-    the first pass took them.
+    After ten minutes of a unit a stretch is two seconds long. Stretches that are decoded again get no pictures: the
+    first pass took them.
 
     Args:
         info: The video.

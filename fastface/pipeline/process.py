@@ -117,7 +117,7 @@ child_main(sys.argv[2:])
 
 
 class HeartbeatTimer:
-    """Report progress of a child's long work to the parent, at most at fixed intervals."""
+    """Report progress of a child's long work to the parent, at intervals."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -40,7 +40,7 @@ class SlotTable:
         return len(self._slots)
 
     def state(self, slot: int) -> SlotState:
-        """The state of a slot."""
+        """Return the state of a slot."""
         return self._slots[slot].state
 
     def generation(self, slot: int) -> int:

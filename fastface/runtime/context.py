@@ -43,7 +43,7 @@ class RunContext:
     interruption: StopRequest
 
     def records(self) -> list[VideoRecord]:
-        """The ledger's videos, by name."""
+        """Return the ledger's videos, by name."""
         return self.ledger.videos()
 
     def answered_records(self) -> list[VideoRecord]:
