@@ -21,8 +21,8 @@ _USAGE = 2
 def main() -> None:
     """Run the command line and exit with its exit code."""
     _write_anything()
-    # typer and the workflows take half a second to import: a command that fails early must not pay for them. Errors
-    # while importing must be reported like all others.
+    # typer and the workflows take half a second to import. They are imported here, so that errors while importing are
+    # reported like all others.
     try:
         from fastface.cli.app import app  # noqa: PLC0415
 

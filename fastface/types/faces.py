@@ -1,6 +1,6 @@
 """Define faces, bodies and face tracks of one video, each as a struct of arrays with one row an item.
 
-Scan, index and search exchange them. Rows are immutable: a filter or a join makes new arrays.
+Scan, index and search exchange them. The classes are frozen: a filter or a join makes a new table.
 """
 
 from collections.abc import Iterable
