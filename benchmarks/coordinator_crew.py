@@ -15,12 +15,12 @@ from fastface.pipeline.messages import (
     Grant,
     InferFrames,
     Inferred,
-    VideoProbed,
     ProbeVideo,
     Ready,
     SlotFilled,
     Stop,
     UnitDecoded,
+    VideoProbed,
 )
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Thumbnails, Unit
 from fastface.video.discover import VideoFile
