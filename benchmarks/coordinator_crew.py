@@ -15,12 +15,12 @@ from fastface.pipeline.messages import (
     Grant,
     InferFrames,
     Inferred,
-    Probed,
     ProbeVideo,
     Ready,
     SlotFilled,
     Stop,
     UnitDecoded,
+    VideoProbed,
 )
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Thumbnails, Unit
 from fastface.video.discover import VideoFile
@@ -73,7 +73,7 @@ def serve_decoder(connection: Connection, _descriptor: int, drawn: Drawn) -> Non
                 connection.send(_decoded(connection, grants, message, drawn))
 
 
-def _probed(file: VideoFile, drawn: Drawn) -> Probed:
+def _probed(file: VideoFile, drawn: Drawn) -> VideoProbed:
     info = replace(
         drawn_info(file.video_id), path=file.path, time_base=Fraction(1, RATE), duration=Fraction(drawn.seconds)
     )
@@ -82,7 +82,7 @@ def _probed(file: VideoFile, drawn: Drawn) -> Probed:
         Unit(file.video_id, number, Fraction(start), Fraction(end), SAMPLING)
         for number, (start, end) in enumerate(pairwise(edges))
     )
-    return Probed(file, info, units, fingerprint(file.path))
+    return VideoProbed(file, info, units, fingerprint(file.path))
 
 
 def _decoded(connection: Connection, grants: list[Grant], task: DecodeUnit, drawn: Drawn) -> UnitDecoded:

@@ -1,4 +1,4 @@
-"""Finds every moment in which chosen persons appear, over folders of videos, on your own machine.
+"""Find every moment in which chosen persons appear, in folders of videos, on your own machine.
 
 import fastface
 result = fastface.run("videos", targets="photos", out="out")
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Child processes import this package: they must not pay for what only its users need.
+    # Child processes import this package: they must not import modules that only users need.
     if name not in __all__:
         raise AttributeError(f"module 'fastface' has no attribute {name!r}")
     from fastface import api  # noqa: PLC0415

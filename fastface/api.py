@@ -1,4 +1,7 @@
-"""fastface in Python: the commands as functions, with typed results."""
+"""Provide the commands of fastface as Python functions with typed results.
+
+User code calls it in its main process; `fastface/__init__` exports the names.
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,19 +26,19 @@ Settings = Mapping[str, object]
 def run(
     inputs: Paths, targets: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
 ) -> RunResult:
-    """Finds the targets in the videos and exports what is found: `fastface run`.
+    """Find the targets in the videos and export the result, like `fastface run`.
 
     Args:
         inputs: Videos, folders, globs.
         targets: Photos, folders of photos, banks, or `"*"` for every face.
-        out: The output folder; what is done there already is kept.
+        out: The output folder; finished work in it is kept.
         observer: Receives the progress; None discards it.
         settings: Sections of the configuration, as `spans={"pad": (0, 0)}, models={"dir": "models"}`.
 
     Raises:
         ConfigError: Settings, inputs or targets cannot be used; nothing was decoded.
-        InterruptError: A signal stopped it; the same call goes on with it.
-        FastfaceError: The run failed; what is committed stays.
+        InterruptError: A signal stopped it; the same call resumes it.
+        FastfaceError: The run failed; committed results stay.
     """
     config = _load(Path(out), settings, with_export=True)
     return workflows.run(config, _texts(inputs), _texts(targets), Path(out), observer or Observer())
@@ -44,7 +47,7 @@ def run(
 def scan(
     inputs: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
 ) -> RunResult:
-    """Builds or completes the index of faces only: `fastface scan`. Arguments and errors as `run`."""
+    """Build or complete the index of faces only, like `fastface scan`. Arguments and errors: see `run`."""
     config = _load(Path(out), settings, with_export=False)
     return workflows.scan(config, _texts(inputs), Path(out), observer or Observer())
 
@@ -52,13 +55,13 @@ def scan(
 def find(
     targets: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
 ) -> RunResult:
-    """Asks the index in `out`, and decodes nothing but for exports: `fastface find`. Arguments and errors as `run`."""
+    """Search the index in `out`, and decode only for exports, like `fastface find`. Arguments and errors: see `run`."""
     config = _load(Path(out), settings, with_export=True)
     return workflows.find(config, _texts(targets), Path(out), observer or Observer())
 
 
 def people(out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings) -> PeopleResult:
-    """Counts everyone in the index in `out`, and decodes nothing: `fastface people`. Arguments and errors as `run`."""
+    """List all persons in the index in `out`, like `fastface people`. Arguments and errors: see `run`."""
     return census.people(_load(Path(out), settings, with_export=False), Path(out), observer or Observer())
 
 
@@ -70,18 +73,18 @@ def pick(
     observer: Observer | None = None,
     **settings: Settings,
 ) -> RunResult:
-    """Makes chosen persons of the last census one target, and exports what is found: `fastface pick`.
+    """Make chosen persons of the last census one target, and export the result, like `fastface pick`.
 
     Args:
-        persons: Numbers or names, as `people` gives them; several are one person.
+        persons: Numbers or names from `people`; several become one person.
         out: The output folder.
-        name: What the person is called from now on; empty keeps the name.
+        name: New name of the person; empty keeps the name.
         observer: Receives the progress; None discards it.
-        settings: As of `run`.
+        settings: See `run`.
 
     Raises:
-        ConfigError: There is no such person, none was named, or who is who has changed since.
-        InterruptError, FastfaceError: As `run`.
+        ConfigError: There is no such person, none was named, or the census has changed since.
+        InterruptError, FastfaceError: See `run`.
     """
     config = _load(Path(out), settings, with_export=True)
     named = [persons] if isinstance(persons, int | str) else persons
@@ -89,7 +92,7 @@ def pick(
 
 
 def enroll(paths: Paths, bank: str | Path, *, observer: Observer | None = None, **settings: Settings) -> EnrollResult:
-    """Makes a bank of references out of photos: `fastface enroll`.
+    """Make a bank of references from photos, like `fastface enroll`.
 
     Args:
         paths: Photos, folders of photos, banks.
@@ -109,7 +112,7 @@ def _texts(paths: Paths) -> list[str]:
 
 
 def _load(out: Path, settings: Mapping[str, Any], *, with_export: bool) -> Config:
-    """The settings, over what the output folder remembers of its last run."""
+    """Load the settings, on top of the stored settings of the output folder's last run."""
     remembered = read_remembered(out, with_export=with_export)
     config = load_config(flags=_sections(settings), remembered=remembered)
     if config.run.fresh:

@@ -1,10 +1,10 @@
-"""Cosine similarity whose bits depend on nothing but the two embeddings.
+"""Compute cosine similarities whose bits depend only on the two embeddings.
 
-A BLAS adds in an order that depends on the processor, the number of threads and the shape of the whole product, so a
+The order of a BLAS's additions depends on the processor, the number of threads and the shape of the product. So a
 float32 product of the same two vectors differs in its last bits from one batch to the next. Here every addition is
-exact, so that no order matters: a component of a stored embedding is a float16, a multiple of 2⁻²⁴; a reference's is
-rounded to a multiple of 2⁻²⁶ (an error of less than 1e-6 in a cosine); their products are multiples of 2⁻⁵⁰, and the
-partial sums of two unit vectors stay below 2, which float64 holds without rounding.
+exact, so that the order is irrelevant. A component of a stored embedding is a float16, a multiple of 2⁻²⁴. A
+reference's is rounded to a multiple of 2⁻²⁶ (an error of less than 1e-6 in a cosine). Their products are multiples of
+2⁻⁵⁰. The partial sums of two unit vectors stay below 2, which float64 holds exactly.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,28 +25,28 @@ _BLOCK_CELLS = 1 << 23
 """Cosines of a block: 64 MiB of float64, so that 20,000 references need no more memory than a thousand."""
 
 _BLOCK_COLUMNS = 2048
-"""References that are widened to float64 at a time: 8 MiB at 512 components. So many stay widened."""
+"""Number of references that are widened to float64 at a time: 8 MiB at 512 components. As many stay widened."""
 
 _NORMALISED_ROWS = 1024
-"""Rows that are widened to float64 at a time: 4 MiB at 512 components."""
+"""Number of rows that are widened to float64 at a time: 4 MiB at 512 components."""
 
 _DISTINCT_ROWS = 256
-"""Rows that are compared with each other at a time."""
+"""Number of rows that are compared with each other at a time."""
 
 _REFERENCE_SCALE = 2.0**26
 
 _SCREEN_ROWS = 256
-"""Half a megabyte of float32 at 512 components: stays in a core's cache."""
+"""Number of rows of a screen: half a megabyte of float32 at 512 components, which fits a core's cache."""
 
 _LARGE_CELLS = 1 << 17
-"""Cosines from which the work is shared out among the processors: some milliseconds."""
+"""Minimum number of cosines for several threads: some milliseconds of work."""
 
 _SCREEN_SLACK = 1e-3
-"""A float32 product of two unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
+"""Bound of the error: a float32 product of unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
 
 
 def normalize_rows(embeddings: npt.ArrayLike) -> FloatArray:
-    """The rows at length 1.
+    """Scale the rows to length 1.
 
     Args:
         embeddings: (n, D), any floating dtype.
@@ -70,7 +70,7 @@ def normalize_rows(embeddings: npt.ArrayLike) -> FloatArray:
 
 
 class References:
-    """References that are compared with many batches of embeddings: their components are rounded once.
+    """References for comparison with many batches of embeddings: their components are rounded once.
 
     A rounded component is a multiple of 2⁻²⁶ with at most 24 bits, which float32 holds exactly.
 
@@ -89,10 +89,10 @@ class References:
         return self._columns.shape[1]
 
     def cosines(self, embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
-        """(n, r) float32 cosines within −1 and 1, exact to the last bit's rounding.
+        """Return (n, r) float32 cosines within −1 and 1, exact to the last bit's rounding.
 
         Args:
-            embeddings: (n, D) float16, L2-normalised; see `row_blocks` for how many at a time.
+            embeddings: (n, D) float16, L2-normalised; see `row_blocks` for the maximum n.
         """
         wide = embeddings.astype(np.float64)
         found = np.empty((len(wide), len(self)), np.float32)
@@ -107,20 +107,20 @@ class References:
         return found
 
     def nearest(self, embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(n,) the cosine of each of a few embeddings (n, D) to its nearest reference, but for `_SCREEN_SLACK`."""
+        """Return (n,) the cosine of each of a few embeddings (n, D) to its nearest reference, ± `_SCREEN_SLACK`."""
         nearest = np.full(len(embeddings), -1.0, np.float32)
         for part in self._parts(_BLOCK_COLUMNS):
             np.maximum(nearest, (embeddings @ self._columns[:, part]).max(axis=1), out=nearest)
         return nearest
 
     def _parts(self, columns: int) -> Iterator[slice]:
-        """Slices of so many references."""
+        """Yield slices of `columns` references."""
         for start in range(0, len(self), columns):
             yield slice(start, start + columns)
 
 
 def row_blocks(total: int, columns: int) -> Iterator[slice]:
-    """Slices of `total` rows, so small that the cosines with so many references fit into memory."""
+    """Yield slices of `total` rows, so small that the cosines with `columns` references fit into memory."""
     size = max(1, min(BLOCK_ROWS, _BLOCK_CELLS // max(1, columns)))
     for start in range(0, total, size):
         yield slice(start, min(start + size, total))
@@ -129,12 +129,12 @@ def row_blocks(total: int, columns: int) -> Iterator[slice]:
 def near_rows(
     embeddings: npt.NDArray[np.float16], references: Sequence[References], floor: float
 ) -> npt.NDArray[np.int64]:
-    """The rows of which a cosine may reach `floor`: a quick look, so that only these need an exact one.
+    """Return the rows whose cosine may reach `floor`: a fast screen, so that only these need an exact cosine.
 
     Args:
         embeddings: (n, D) float16, L2-normalised.
-        references: Some sets of them.
-        floor: Every row with a cosine of at least this is among those returned; few others are.
+        references: Sets of references.
+        floor: Every row with a cosine of at least this is returned; few others are.
 
     Returns:
         (k,) row numbers, ascending.
@@ -152,12 +152,12 @@ def near_rows(
 
 
 def _workers(num_cells: int) -> int:
-    """Threads that so many cosines are worth."""
+    """Return the number of threads that pays off for this number of cosines."""
     return blas_threads() if num_cells >= _LARGE_CELLS else 1
 
 
 def _share_out(work: Callable[[slice], None], parts: Sequence[slice], workers: int) -> None:
-    """Does each part of some work, in so many threads; each product within one of them."""
+    """Call `work` for each part, in several threads; each product stays within one thread."""
     with one_thread():
         if workers == 1 or len(parts) < 2:
             for part in parts:
@@ -168,15 +168,15 @@ def _share_out(work: Callable[[slice], None], parts: Sequence[slice], workers: i
 
 
 def widen(half: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
-    """float16 → float32 in a third of the time that NumPy's own conversion takes; of finite numbers only.
+    """Convert float16 to float32 in a third of the time of NumPy's own conversion; finite numbers only.
 
-    Sign, exponent and mantissa are moved to where float32 has them. The exponent is then too small by the difference
-    of the two biases, 127 − 15, which one multiplication mends, subnormal numbers included.
+    Move sign, exponent and mantissa to their places in float32. The exponent is then too small by the difference of the
+    two biases, 127 − 15. One multiplication corrects that, subnormal numbers included.
     """
     bits = half.view(np.int16).astype(np.int32)
     bits <<= 16
-    bits >>= 3  # the sign is copied into the two bits below it,
-    bits &= np.int32(-0x70000001)  # which are cleared
+    bits >>= 3  # copies the sign into the two bits below it
+    bits &= np.int32(-0x70000001)  # clears these bits
     wide = bits.view(np.float32)
     wide *= np.float32(2.0**112)
     return wide
@@ -185,7 +185,7 @@ def widen(half: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
 def cosine_blocks(
     embeddings: npt.NDArray[np.float16], references: FloatArray
 ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-    """Cosines in blocks of rows, so that any number of faces needs bounded memory.
+    """Yield cosines in blocks of rows, so that any number of faces needs bounded memory.
 
     Args:
         embeddings: (n, D) float16, L2-normalised.
@@ -200,16 +200,16 @@ def cosine_blocks(
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """Products in the caller's thread.
+    """Limit products to the caller's thread.
 
-    The threads of a BLAS wait for each other by spinning: beside busy processes one of a millisecond takes twenty.
+    The threads of a BLAS wait for each other by spinning: beside busy processes a product of 1 ms takes 20 ms.
     """
     limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limit
 
 
 def blas_threads() -> int:
-    """Threads that a BLAS would use for one product, at least one; ask before `one_thread`."""
+    """Return the number of threads of a BLAS product, at least one; call it before `one_thread`."""
     return max((library["num_threads"] for library in _controller().select(user_api="blas").info()), default=1)
 
 
@@ -219,17 +219,17 @@ def _controller() -> ThreadpoolController:
 
 
 def cosines(left: FloatArray, right: FloatArray) -> FloatArray:
-    """(n, m) float32 cosines of two sets of L2-normalised references, for reports: not exact as those above."""
+    """Return (n, m) float32 cosines of two sets of L2-normalised references, for reports: not exact."""
     return np.asarray((left.astype(np.float64) @ right.astype(np.float64).T).clip(-1.0, 1.0), np.float32)
 
 
 def distinct_rows(embeddings: npt.NDArray[np.float16], known: FloatArray, most: int) -> list[int]:
-    """The first rows that are as good as none of the known ones, nor as one that was taken before them.
+    """Return the first rows whose cosine to all known rows and to all earlier returned rows is below `DOUBLE_COSINE`.
 
     Args:
         embeddings: (n, D) float16, L2-normalised.
         known: (r, D) float32, L2-normalised.
-        most: How many are taken at most.
+        most: Maximum number of rows.
     """
     least = np.float32(DOUBLE_COSINE)
     taken: list[int] = []

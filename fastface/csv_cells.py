@@ -1,4 +1,7 @@
-"""Cells and files of the tables: RFC 4180, digits that do not depend on the locale. `tables` tells the whole form."""
+"""Write CSV files and format their cells: RFC 4180, digits independent of the locale.
+
+All tables use it; `tables` describes the whole format.
+"""
 
 import csv
 import io
@@ -9,11 +12,11 @@ from pathlib import Path
 from fastface.files import atomic_path
 
 Cells = Sequence[str | int]
-"""One row. Texts that users chose have gone through `names.text_cell`."""
+"""One row. Texts of users have passed through `names.text_cell`."""
 
 
 def write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
-    """Writes a table, header first, whole or not at all, and returns the number of its rows.
+    """Write a table, header first, atomically; return the number of its rows.
 
     Raises:
         SpaceError: No space is left.
@@ -28,7 +31,7 @@ def write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
 
 @contextmanager
 def open_csv(path: Path, columns: Cells) -> Iterator[Callable[[Cells], object]]:
-    """Write a table row by row, header first; the file is there once the context ends without an error.
+    """Write a table row by row, header first; the file appears when the context ends without an error.
 
     Raises:
         SpaceError: No space is left.
@@ -46,24 +49,24 @@ def format_csv(rows: Iterable[Cells]) -> str:
     return text.getvalue()
 
 
-# The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.
+# The `z` turns a negative zero, the rounding of tiny negative numbers, into zero.
 def seconds_cell(value: float) -> str:
-    """Seconds with three decimals."""
+    """Format seconds with three decimals."""
     return f"{value:z.3f}"
 
 
 def clock_cell(value: float) -> str:
-    """Seconds as `h:mm:ss.mmm`, which players and spreadsheets show."""
+    """Format seconds as `h:mm:ss.mmm`, which players and spreadsheets show."""
     thousandths = round(max(value, 0.0) * 1000)
     minutes, rest = divmod(thousandths, 60_000)
     return f"{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
 
 
 def score_cell(value: float) -> str:
-    """A similarity, a quality or a share with four decimals."""
+    """Format a similarity, a quality or a share with four decimals."""
     return f"{value:z.4f}"
 
 
 def pixels_cell(value: float) -> str:
-    """A coordinate in pixels with one decimal."""
+    """Format a coordinate in pixels with one decimal."""
     return f"{value:z.1f}"

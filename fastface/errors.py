@@ -6,17 +6,17 @@ FastfaceError
 │   ├── VideoError         … a video: carries the state that the video ends in
 │   └── ReferenceImageError  … a photo or a bank of a target
 ├── FaceIndexError         a file of an output folder's index or ledger is damaged, or of another version
-├── ModelError             a network is missing, damaged, or not what it should be
-├── BackendError           the asked device or runtime is not available
+├── ModelError             a network is missing, damaged, or not the expected one
+├── BackendError           the requested device or runtime is not available
 │   └── DeviceLostError      … or was lost during the work: this process cannot use it again, a new one may
 ├── WorkerError            a child process died too often
 ├── ExportError            a clip or a picture cannot be made
 ├── LockedError            another run holds the output folder
 ├── SpaceError             no space is left where fastface writes
 ├── StoreError             a store of identities cannot be reached, is damaged, or belongs to another network
-└── InterruptError         the user stopped the run; what is committed stays
+└── InterruptError         the user stopped the run; committed results stay
 
-A message gives the value, what was allowed, and what to do. The module that calls a library converts its errors.
+A message gives the value, the allowed values, and the remedy. The module that calls a library converts its errors.
 """
 
 from pathlib import Path
@@ -52,7 +52,7 @@ class InputError(FastfaceError):
         super().__init__(f"{str(path)!r}: {reason}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Cross a process border whole: the message alone does not rebuild the error."""
+        """Survive pickling across a process border: the message alone does not rebuild the error."""
         return type(self), (self.path, self.reason)
 
 
@@ -64,7 +64,7 @@ class VideoError(InputError):
         super().__init__(path, reason)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Cross a process border whole."""
+        """Survive pickling across a process border."""
         return type(self), (self.path, self.reason, self.state)
 
 
@@ -83,7 +83,7 @@ class ModelError(FastfaceError):
 
 
 class BackendError(FastfaceError):
-    """The asked device is not available, or a session could not be made on it."""
+    """The requested device is not available, or a session cannot be created on it."""
 
     exit_code = 4
 

@@ -1,9 +1,9 @@
-"""Places at which tests make a process fail, so that every order of events at a crash is seen.
+"""Define places at which tests make a process fail, to test every order of events at a crash.
 
-`FASTFACE_FAILPOINT=name:action:nth` makes a process do the action when it comes to the place for the nth time (from 1),
-or each time with `every` for a number.
-Children inherit the variable; each counts by itself. `FASTFACE_FAILPOINT_LOG=FILE` writes every place that is come
-to, a line of process and name each, so that a test knows which there are. Without the variables a place costs nothing.
+`FASTFACE_FAILPOINT=name:action:nth` makes a process run the action at its nth visit of the place, from 1. The number
+`every` means every visit. Children inherit the variable; each counts by itself. `FASTFACE_FAILPOINT_LOG=FILE` logs
+every visited place, a line of process and name each, so that a test can list all places. Without the variables a place
+costs nothing.
 """
 
 import errno
@@ -32,7 +32,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "enospc": _error(errno.ENOSPC),
     "eio": _error(errno.EIO),
 }
-"""What a process can be made to do at a place."""
+"""Actions of a process at a place."""
 
 
 _EVERY = "every"
@@ -45,7 +45,7 @@ class _Plan(NamedTuple):
 
 
 def _read_plan(plan: str) -> _Plan:
-    """Read a plan; it is checked here, since a misspelt plan would never fail."""
+    """Read a plan; validate it here, since a misspelt plan would never fail."""
     name, _, how = plan.partition(":")
     action, _, nth = how.partition(":")
     if nth == _EVERY:
@@ -61,7 +61,7 @@ _visits: Counter[str] = Counter()
 
 
 def fail_point(name: str) -> None:
-    """A place by the name of which tests can make this process fail."""
+    """Mark a place at which tests can make this process fail."""
     if _PLAN or _LOG:
         _visit(name)
 

@@ -1,6 +1,6 @@
-"""Files that are whole or not there: written beside their place, checked, synced, then renamed.
+"""Write files atomically: beside their place, checked, synced, then renamed.
 
-This is the only door through which results reach the disk.
+All code that writes results to disk uses this module.
 """
 
 import errno
@@ -19,31 +19,31 @@ _REFUSALS = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
     | {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 )
-"""What the system says where the place is at fault, and not the device."""
+"""System errors whose cause is the place and not the device."""
 
 
 @contextmanager
 def atomic_path(
     path: Path, *, check: Callable[[Path], None] | None = None, private: bool = False, with_next: bool = False
 ) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; on a clean exit it takes the name `path`, durably.
+    """Yield a path beside `path` to write to; rename it to `path` durably on a clean exit.
 
-    The name keeps its suffix, since encoders choose the format by it. Several writers of one path, as two runs that
-    fill the user's cache, do not meet: each has a name of its own, and the last to finish stays.
+    The temporary name keeps the suffix, since encoders choose the format by it. Several writers of one path, such as
+    two runs that fill the user's cache, do not collide: each has its own temporary name, and the last to finish wins.
 
     Args:
-        path: Where the finished file goes; its folder is made.
-        check: Called with the written file before the rename; what it raises discards the file.
-        private: Whether only the owner may read the file (0600): embeddings, banks and pictures of persons.
-        with_next: Whether the name becomes durable only with that of the next file that is written into the folder,
-            which this one depends on: a sync less.
+        path: Path of the finished file; its folder is created.
+        check: Called with the written file before the rename; an exception discards the file.
+        private: True if only the owner may read the file (0600): embeddings, banks and pictures of persons.
+        with_next: True to make the name durable only with the next file in the folder, which this one depends on. This
+            saves a sync.
 
     Raises:
-        SpaceError: No space is left; nothing was left behind.
-        ConfigError: The folder or the file cannot be written; names it and the reason.
+        SpaceError: No space is left; no part of the file is left behind.
+        ConfigError: The folder or the file cannot be written; the message has the path and the reason.
         FastfaceError: The device failed.
     """
-    # Without the file's name, which may be as long as names can be.
+    # Without the file's name, which may already have the maximum length.
     part = path.with_name(f"{PART_PREFIX}{secrets.token_hex(8)}{path.suffix}")
     try:
         with _writing(path, part):
@@ -63,15 +63,15 @@ def atomic_path(
                 _sync(path.parent)
             fail_point("file.done")
     finally:
-        with suppress(OSError):  # there is none any more, or what was raised tells more
+        with suppress(OSError):  # the part does not exist any more, or the raised error is more useful
             part.unlink()
 
 
 def write_atomic(path: Path, content: bytes | str, *, private: bool = False) -> None:
-    """Writes a small file whole or not at all.
+    """Write a small file atomically.
 
     Raises:
-        SpaceError, ConfigError, FastfaceError: As `atomic_path`.
+        SpaceError, ConfigError, FastfaceError: See `atomic_path`.
     """
     with atomic_path(path, private=private) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -79,10 +79,10 @@ def write_atomic(path: Path, content: bytes | str, *, private: bool = False) -> 
 
 @contextmanager
 def space_checked(path: Path) -> Iterator[None]:
-    """Translates "no space left" and "quota exceeded" of whatever is written under it.
+    """Convert "no space left" and "quota exceeded" of all writes in the context.
 
     Raises:
-        SpaceError: Names the path that could not be written.
+        SpaceError: The message has the path that could not be written.
     """
     try:
         yield
@@ -94,9 +94,9 @@ def space_checked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _writing(path: Path, part: Path | None = None) -> Iterator[None]:
-    """Translates what the system says of a path, of the folders above it and of its part.
+    """Convert the system's errors for a path, the folders above it and its part.
 
-    Errors that name another file, as one that is read meanwhile, and those of a connection are left alone.
+    Errors of other files, such as an input, and errors of connections pass unchanged.
     """
     try:
         with space_checked(path):
@@ -115,10 +115,10 @@ def _writing(path: Path, part: Path | None = None) -> Iterator[None]:
 
 
 def private_folder(path: Path) -> Path:
-    """Makes a folder that only its owner may enter (0700) and returns it.
+    """Create a folder that only its owner may enter (0700) and return it.
 
     Raises:
-        SpaceError, ConfigError, FastfaceError: As `atomic_path`.
+        SpaceError, ConfigError, FastfaceError: See `atomic_path`.
     """
     with _writing(path):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -127,17 +127,17 @@ def private_folder(path: Path) -> Path:
 
 
 def remove_empty(folder: Path, root: Path) -> None:
-    """Removes a folder, and those above it as far as `root`, which stays, if there is nothing in them."""
+    """Remove a folder and its parents up to `root`, which stays, if they are empty."""
     while folder != root:
         try:
             folder.rmdir()
-        except OSError:  # it holds something, or is gone
+        except OSError:  # the folder is not empty, or does not exist
             return
         folder = folder.parent
 
 
 def remove_parts(folder: Path, *, deep: bool = True) -> None:
-    """Removes what a killed run left half-written in a folder, and in those below it if `deep`."""
+    """Remove the unfinished files of a killed run in a folder, and in its subfolders if `deep`."""
     pattern = f"{PART_PREFIX}*"
     for part in folder.rglob(pattern) if deep else folder.glob(pattern):
         if not part.is_dir():
@@ -145,7 +145,7 @@ def remove_parts(folder: Path, *, deep: bool = True) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Makes an empty file that is its owner's alone before anything is in it."""
+    """Create an empty file that only its owner may read, before data is in it."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 

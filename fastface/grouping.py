@@ -1,4 +1,7 @@
-"""Faces by track: the rows of each, and the mean of its best ones. Pure array code."""
+"""Group faces by track: the rows of each track, and the mean of its best faces. Pure array code.
+
+Index, census and search use it. The mean is a float16, so that cosines with it are exact.
+"""
 
 from dataclasses import dataclass
 
@@ -8,10 +11,10 @@ import numpy.typing as npt
 from fastface.types import Faces, FaceTracks, SampledFrames
 
 TRACK_FACES = 8
-"""Faces of a track that make its mean: those of the best quality. More add what is turned or blurred."""
+"""Number of best faces of a track that make its mean. Further faces are mostly turned or blurred."""
 
 _LEAST_WEIGHT = 1e-3
-"""A face of no quality counts a little, so that a track of such faces has a mean."""
+"""Minimum weight of a face, so that a track of faces of quality 0 has a mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,10 @@ class TrackGroups:
     """m rows of faces, of t tracks, in order of their numbers.
 
     Attributes:
-        rows: (m,) rows of the video's faces, by track, then from the best quality down.
+        rows: (m,) rows of the video's faces, by track, then by falling quality.
         of: (m,) the place of each row's track, 0 to t - 1, rising.
-        firsts: (t,) where each track begins in `rows`.
-        sizes: (t,) faces of each.
+        firsts: (t,) start of each track in `rows`.
+        sizes: (t,) number of faces of each track.
         mean: (t, D) float16, L2-normalised mean of its best faces, weighted by quality.
     """
 
@@ -34,12 +37,12 @@ class TrackGroups:
 
 
 def group_tracks(faces: Faces, rows: npt.NDArray[np.int64], best: int) -> TrackGroups:
-    """Groups some rows of a video's faces by track.
+    """Group some rows of a video's faces by track.
 
     Args:
-        faces: Faces of one video; one without a track is a track of its own.
-        rows: Which of them, at least one; all faces of a track, or none.
-        best: How many faces of a track make its mean: those of the best quality.
+        faces: Faces of one video; a face without a track is a track of its own.
+        rows: Selected rows, at least one; all faces of a track, or none.
+        best: Number of best faces of a track that make its mean.
     """
     number = faces.tracks
     rows = rows[np.lexsort((rows, faces.time[rows], -faces.quality[rows], number[rows]))]
@@ -49,17 +52,17 @@ def group_tracks(faces: Faces, rows: npt.NDArray[np.int64], best: int) -> TrackG
     weights = np.maximum(faces.quality[top], _LEAST_WEIGHT).astype(np.float64)
     begins = np.cumsum([0, *np.minimum(sizes, best)[:-1]])
     sums = np.add.reduceat(faces.embedding[top].astype(np.float64) * weights[:, None], begins)
-    # Halves, as the faces' own: so the cosines are exact whatever the machine adds first.
+    # float16 like the faces' own, so that cosines are exact on every machine.
     mean = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float16)
     return TrackGroups(rows, of, firsts, sizes, mean)
 
 
 def summarize_tracks(faces: Faces, frames: SampledFrames) -> FaceTracks:
-    """The tracks of one video.
+    """Return the tracks of one video.
 
     Args:
-        faces: All faces of the video; one without a track is a track of its own.
-        frames: Its sampled frames with their shots; those of closer looks need not be among them.
+        faces: All faces of the video; a face without a track is a track of its own.
+        frames: Its sampled frames with their shots; frames of closer searches may be missing.
     """
     if not len(faces):
         return FaceTracks.empty(faces.embedding.shape[1])

@@ -1,6 +1,7 @@
-"""Fonts for names in pictures: one that knows every letter of a name, or words that any font can draw.
+"""Choose fonts for names in pictures: a font with all letters of a name, or a text that any font can draw.
 
-Pillow's own font knows little beyond ASCII, and draws a box for each letter that it does not know.
+Snapshots and contact sheets call it. Pillow's own font has little beyond ASCII, and draws a box for each missing
+letter.
 """
 
 import unicodedata
@@ -30,24 +31,24 @@ _WANTED = (
     "unifont.otf",
     "unifont.ttf",
 )
-"""Fonts of Linux distributions, the first that knows a name is taken."""
+"""Fonts of Linux distributions; the first font that has all letters of a name is used."""
 
 _UNKNOWN = "\U0010fffe"
-"""A code point that no font has a glyph for: what is drawn for it is drawn for all unknown ones."""
+"""A code point without a glyph in any font: its picture is that of all missing glyphs."""
 
 
 _LONGEST = 200
-"""Characters of a text that are drawn: no column is wider."""
+"""Maximum number of drawn characters: no column is wider."""
 
 
 def lettering(text: str, size: int, instead: str) -> tuple[Font, str]:
-    """Return a font and what to draw with it: the text if a font knows its letters and digits, else `instead`.
+    """Return a font and its text: `text` if a font has its letters and digits, else `instead`.
 
-    Signs that are no letters, as emoji, are left out where the font does not know them.
+    Other signs, such as emoji, are left out if the font does not have them.
 
     Args:
         text: The name.
-        size: Of the font, in pixels.
+        size: Size of the font in pixels.
         instead: ASCII text that names the same person.
     """
     text = valid_text(unicodedata.normalize("NFC", text))[:_LONGEST]
@@ -77,7 +78,7 @@ def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
 
 @cache
 def _font_files() -> tuple[Path, ...]:
-    """The wanted fonts that are installed, in order."""
+    """List the wanted fonts that are installed, in order."""
     folders = [Path(folder).expanduser() for folder in _FOLDERS]
     found = {path.name: path for folder in folders if folder.is_dir() for path in folder.rglob("*.[to]t[fc]")}
     return tuple(found[name] for name in _WANTED if name in found)
@@ -85,11 +86,11 @@ def _font_files() -> tuple[Path, ...]:
 
 @lru_cache(maxsize=20_000)
 def _is_known(font: Font, sign: str) -> bool:
-    """Return whether a font draws a sign as it is written."""
+    """Return whether a font has a glyph for a sign."""
     if sign.isspace():
         return True
     if unicodedata.bidirectional(sign) in ("R", "AL") and not (features.check("raqm") and features.check("fribidi")):
-        return False  # its letters would stand unjoined, in the wrong order
+        return False  # its letters would be drawn unjoined, in the wrong order
     if not sign.isprintable() or not isinstance(font, ImageFont.FreeTypeFont):
         return sign.isascii() and sign.isprintable()
     drawn, unknown = font.getmask(sign), font.getmask(_UNKNOWN)

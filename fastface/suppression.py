@@ -1,15 +1,18 @@
-"""Suppression of boxes that overlap. Pure array code."""
+"""Suppress overlapping boxes. Pure array code.
+
+The detectors of faces and persons call it.
+"""
 
 import numpy as np
 import numpy.typing as npt
 
 
 def suppress(boxes: npt.NDArray[np.float32], max_iou: float) -> npt.NDArray[np.int64]:
-    """Greedy non-maximum suppression as insightface's SCRFD has it, sides counted in whole pixels (+ 1).
+    """Run greedy non-maximum suppression as in insightface's SCRFD, with sides counted in whole pixels (+ 1).
 
     Args:
         boxes: (n, 4) by falling score.
-        max_iou: A box that overlaps a kept one by more than this goes.
+        max_iou: Maximum overlap with a kept box.
 
     Returns:
         Rows that stay, rising.

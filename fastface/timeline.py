@@ -1,8 +1,8 @@
-"""Intervals of time and the spans that hits become. Pure: no I/O.
+"""Compute with time intervals, and join hits to spans. Pure: no I/O.
 
-Intervals are half-open, [start, end), in seconds from a video's first frame. Times that were computed in floating point
-are compared with a tolerance of one microsecond: far below the distance of two frames, far above rounding errors, so
-that 0.3 − 0.1 is exactly 0.2.
+Intervals are half-open, [start, end), in seconds from a video's first frame. Times from floating point are compared
+with a tolerance of one microsecond: far below the distance of two frames, far above rounding errors, so that 0.3 − 0.1
+equals 0.2.
 """
 
 import math
@@ -18,14 +18,14 @@ Interval = tuple[Fraction, Fraction]
 """[start, end) in seconds from the first frame."""
 
 EVERYTHING: tuple[Fraction, None] = (Fraction(0), None)
-"""The bounds of a video whose length is not known, for `clamp`."""
+"""Bounds for `clamp` if the video's length is unknown."""
 
 _TOLERANCE = 1e-6
 _EXACT_TOLERANCE = Fraction(1, 1_000_000)
 
 
 def merge(intervals: Iterable[Interval], gap: Fraction = Fraction(0)) -> tuple[Interval, ...]:
-    """The same stretches, sorted; those that overlap, touch, or lie closer than `gap` are one. Empty ones go."""
+    """Sort intervals; join those that overlap, touch, or lie closer than `gap`. Drop empty ones."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
         if end <= start:
@@ -62,7 +62,7 @@ def subtract(intervals: Iterable[Interval], taken: Iterable[Interval]) -> tuple[
 
 
 def split_intervals(intervals: Iterable[Interval], edges: Iterable[Fraction], least: Fraction) -> tuple[Interval, ...]:
-    """Disjoint intervals, cut at those of `edges` that leave pieces of at least `least` seconds on both sides."""
+    """Return disjoint intervals, cut at those of `edges` that leave at least `least` seconds on both sides."""
     ordered = sorted(edges)
     pieces: list[Interval] = []
     for begin, end in intervals:
@@ -76,9 +76,9 @@ def split_intervals(intervals: Iterable[Interval], edges: Iterable[Fraction], le
 
 
 def group_hits(hits: Hits, merge_gap: float) -> tuple[Hits, ...]:
-    """The hits of one target, sorted by time and cut where two neighbours are not closer than `merge_gap` seconds.
+    """Sort the hits of one target by time, and cut between neighbours at least `merge_gap` seconds apart.
 
-    Order does not matter: any permutation of the same hits gives the same groups.
+    The order is irrelevant: any permutation of the same hits gives the same groups.
     """
     if not len(hits):
         return ()
@@ -98,11 +98,11 @@ def build_spans(
     min_span: float,
     duration: float | None,
 ) -> tuple[Span, ...]:
-    """The stretches of one video in which one target appears, in order of time, disjoint.
+    """Return the spans of one target in one video, in order of time, disjoint.
 
     Hits closer than `merge_gap` form a group, which lasts from its first hit to its last hit plus that hit's period.
-    Groups shorter than `min_span` are dropped before anything else, so that padding never decides what is kept. The
-    others are padded and clamped to the video; those that then overlap or touch are one span.
+    Groups shorter than `min_span` are dropped first, so that padding never decides which spans remain. The others are
+    padded and clamped to the video; groups that then overlap or touch are one span.
 
     Args:
         video_id: The video.
@@ -111,8 +111,8 @@ def build_spans(
         pad: Seconds added (before, after).
         merge_gap: Seconds; hits exactly this far apart do not join.
         min_span: Seconds; a group of exactly this length stays.
-        duration: Length of the video in seconds; None where it is not known. A hit at or beyond it shows that the
-            header is wrong: then the span ends with its evidence.
+        duration: Length of the video in seconds; None if unknown. A hit at or beyond it proves the header wrong: then
+            the span ends with its last hit.
     """
     spans: list[tuple[float, float, list[Hits]]] = []
     for group in group_hits(hits, merge_gap):
@@ -151,8 +151,8 @@ def boundary_windows(
     """Return the stretches to search at every frame so that the bounds of groups of sampled hits are exact.
 
     A sample is the first frame of its cell [kP, (k+1)P). All frames between a group's first hit, in cell k, and the
-    sample before it lie in cell k − 1; all frames between its last hit, in cell m, and the sample after it lie in cell
-    m. So those two cells are the windows; they lie on the edges of the sampling grid, as units must.
+    previous sample lie in cell k − 1. All frames between its last hit, in cell m, and the next sample lie in cell m. So
+    those two cells are the windows; they lie on the edges of the sampling grid, which units require.
 
     Args:
         groups: (first hit, last hit) in seconds of groups of hits, of one or more targets of one video.
@@ -171,7 +171,7 @@ def boundary_windows(
 
 
 def inner_cells(groups: Iterable[tuple[float, float]], period: Fraction) -> tuple[Interval, ...]:
-    """From the cell of each group's first hit up to the cell of its last: where no boundary of the group can lie.
+    """Return the cells from each group's first hit up to its last hit, in which no bound of the group can lie.
 
     Args:
         groups: (first hit, last hit) in seconds.
@@ -181,5 +181,5 @@ def inner_cells(groups: Iterable[tuple[float, float]], period: Fraction) -> tupl
 
 
 def find_cell(time: float, period: Fraction) -> int:
-    """The cell [kP, (k+1)P) of a sample whose time, as a float, may have been rounded to just below its edge."""
+    """Return the cell [kP, (k+1)P) of a sample, although float rounding may put its time just below the edge."""
     return int((Fraction(time) + _EXACT_TOLERANCE) // period)

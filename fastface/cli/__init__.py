@@ -1,4 +1,7 @@
-"""The command line: arguments → settings → one call of a workflow → a report and an exit code."""
+"""Run the `fastface` command: arguments → settings → one call of a workflow → a report and an exit code.
+
+`main` is the entry point of the installed script. It must import little before it can report an error.
+"""
 
 import io
 import json
@@ -16,10 +19,10 @@ _USAGE = 2
 
 
 def main() -> None:
-    """The `fastface` command."""
+    """Run the command line and exit with its exit code."""
     _write_anything()
-    # typer and the workflows take half a second to import: `fastface` in a script must not pay for an import error's
-    # translation, and errors while importing must be told like all others.
+    # typer and the workflows take half a second to import. They are imported here, so that errors while importing are
+    # reported like all others.
     try:
         from fastface.cli.app import app  # noqa: PLC0415
 
@@ -28,14 +31,14 @@ def main() -> None:
         _end(str(error), 128 + error.signal_number)
     except FastfaceError as error:
         _end(str(error), error.exit_code)
-    except KeyboardInterrupt:  # before a command is there to end in order
+    except KeyboardInterrupt:  # no command runs yet that could end in order
         _end("interrupted", 128 + signal.SIGINT)
     except SystemExit as error:
-        if error.code == 128 + signal.SIGINT:  # so typer ends a command that was not there yet
+        if error.code == 128 + signal.SIGINT:  # typer's exit code for an interrupt before the command started
             _end("interrupted", 128 + signal.SIGINT)
         raise
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing more can be told, and Python must not try at exit.
+        # The reader of our output is gone; Python must not write to it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the top frame of the command line
@@ -48,7 +51,7 @@ def main() -> None:
 
 
 def _end(text: str, exit_code: int) -> NoReturn:
-    """Says what went wrong, as an object on standard output too where one was asked for, and ends the process."""
+    """Print an error and exit; with `--json`, print it also as an object on standard output."""
     _tell(text)
     _report_error(text, exit_code)
     sys.exit(exit_code)
@@ -64,7 +67,7 @@ def _report_error(text: str, exit_code: int) -> None:
 
 
 def _write_anything() -> None:
-    """Names of files and persons may hold letters that the console's encoding has not: they are escaped, not fatal."""
+    """Escape letters of names that the console's encoding does not have, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

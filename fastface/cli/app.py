@@ -1,4 +1,7 @@
-"""All commands under one name. The module of a command is imported when the command is called for."""
+"""Register all commands. The module of a command is imported when the command is called.
+
+`cli.main` calls it. Imports at the top of this file slow down every command.
+"""
 
 from importlib import import_module
 from typing import Annotated, Any
@@ -28,7 +31,7 @@ COMMANDS = {
     "demo": "demo.demo",
     "models": "models.app",
 }
-"""{command: its place in this package, a function or a `Typer` of several commands}"""
+"""{command: its module in this package, and a function or a `Typer` of several commands}"""
 
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
@@ -37,14 +40,14 @@ _SETTINGS: dict[str, Any] = {
 
 
 class _Commands(PlainGroup):
-    """Importing the modules of all commands takes half a second, of which one command needs a part."""
+    """Import commands on demand: importing all takes half a second, and one command needs only a part."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
-        """All names, in the order of the help."""
+        """Return all names, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a name; None if there is none, and then all are loaded, to suggest one."""
+        """Return a command by its name; None if there is none, after loading all commands to suggest one."""
         for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
             if name not in self.commands:
                 self.commands[name] = _load(name)

@@ -40,7 +40,7 @@ def holds_anything(folder: Path) -> bool:
 
 
 def or_samples(targets: list[str] | None) -> list[str]:
-    """Return the targets; without any, the folder of samples.
+    """Return the targets; if there are none, the folder of samples.
 
     Raises:
         ConfigError: No targets were given, and the folder of samples is empty or missing.

@@ -1,4 +1,7 @@
-"""Print the result of a command: a table for people, or one JSON object."""
+"""Print the result of a command: tables and lines, or one JSON object.
+
+The modules of `cli.commands` call it. With `--json`, standard output must hold nothing but the object.
+"""
 
 import json
 import shlex
@@ -23,10 +26,10 @@ from fastface.runtime.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
 
 MOST_ROWS = 20
-"""Rows of a table in a terminal; files have the others."""
+"""Maximum rows of a table in a terminal; files have all."""
 
 _WIDE = 10_000
-"""Columns of an output that is no terminal: no name is cut."""
+"""Columns of an output that is not a terminal: no name is cut."""
 
 _STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "no_video": "dim"}
 
@@ -42,11 +45,11 @@ _STAGES = {
     "picture": "keeping small pictures",
     "turn": "turning doubtful faces",
 }
-"""{stage of a scan: what it does}"""
+"""{stage of a scan: its description}"""
 
 
 def make_observer(invocation: Invocation) -> Observer:
-    """Bars and lines on standard error, or nothing."""
+    """Return an observer with bars and lines on standard error, or a silent one."""
     observer = Observer() if invocation.quiet else BarObserver()
     for note in invocation.notes:
         observer.note(note)
@@ -54,12 +57,12 @@ def make_observer(invocation: Invocation) -> Observer:
 
 
 def say(text: str) -> None:
-    """One line on standard output."""
+    """Print one line on standard output."""
     typer.echo(valid_text(text))
 
 
 def show(preview: Preview, invocation: Invocation) -> Never:
-    """Prints what a command would do, and ends the process."""
+    """Print a preview and exit."""
     if invocation.json:
         as_json(asdict(preview))
     else:
@@ -69,23 +72,23 @@ def show(preview: Preview, invocation: Invocation) -> Never:
 
 
 def console() -> Console:
-    """Standard output, for tables: as wide as needed where it is no terminal."""
+    """Return the console of standard output, for tables: as wide as needed if it is not a terminal."""
     return Console(soft_wrap=True, highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _WIDE)
 
 
 def out_option(result_out: object) -> str:
-    """` -o FOLDER` for the next command; empty for the usual folder."""
+    """Return ` -o FOLDER` for the next command; empty for the default folder."""
     return "" if str(result_out) == str(OUT_FOLDER) else f" -o {shlex.quote(valid_text(str(result_out)))}"
 
 
 def finish(result: RunResult, invocation: Invocation) -> Never:
-    """Prints how the command ended, and ends the process with its exit code."""
+    """Print the result of the command, and exit with its exit code."""
     if invocation.json:
         report = json.loads((result.out / "run.json").read_text(encoding="utf-8"))
         as_json({**report, "spans": [span_object(row) for row in result.spans]})
     elif not invocation.quiet:
         _show(result, invocation.verbose)
-    if invocation.json or invocation.quiet:  # others saw them in the table, and as they happened
+    if invocation.json or invocation.quiet:  # without `--json` the table and the notes have shown them
         for video in result.videos:
             if video.state != "done":
                 _fail(f"{video.id}: {describe_state(video.state, video.reason)}")
@@ -104,7 +107,7 @@ def _fail(text: str) -> None:
 
 
 def _why_not_clean(result: RunResult) -> str:
-    """Why a command that went to its end does not end with 0."""
+    """Return why a finished command does not exit with 0."""
     states = Counter(video.state for video in result.videos if video.state != "done")
     parts = []
     if states:
@@ -165,7 +168,7 @@ def _summary(result: RunResult) -> str:
 
 
 def _describe_written(result: RunResult) -> list[str]:
-    """The files of the answer, the most wanted first."""
+    """List the files of the answer, the most important first."""
     if result.command == "scan":
         return ["run.json", "the index (.fastface)"]
     counts = result.counts
@@ -183,7 +186,7 @@ def _print_rows(shown: Console, table: Table, rest: str) -> None:
 
 
 def _videos(result: RunResult) -> tuple[Table, str]:
-    """The videos, the worst first, and a line on those that do not fit."""
+    """Return a table of videos, the worst first, and a line on videos beyond its maximum."""
     table = Table("video", "state", "length", "frames", "faces", "remark")
     table.columns[0].overflow = table.columns[-1].overflow = "fold"
     order = {state: -place for place, state in enumerate(STATE_WORDS)}
@@ -212,11 +215,11 @@ class _TargetTotals:
     spans: int
     hits: int
     seconds: float
-    best: float | None  # similarity; None where only the body was seen
+    best: float | None  # similarity; None if only the body was found
 
 
 def _summarize_found(result: RunResult) -> list[_TargetTotals]:
-    """Each target with each video that it is in, then the targets that are in none."""
+    """Return each target with each of its videos, then the targets without a hit."""
     found = []
     for (video_id, label), hits in sorted(result.hits.items()):
         spans = [row.span for row in result.spans if (row.span.video_id, row.span.target) == (video_id, label)]
@@ -228,7 +231,7 @@ def _summarize_found(result: RunResult) -> list[_TargetTotals]:
 
 
 def _found_table(found: list[_TargetTotals]) -> Table:
-    """A row for each person in each video; for each person alone if these are too many."""
+    """Build a table with one row a person and video; one row a person if these are too many."""
     table = Table("person", "video", "spans", "hits", "seconds", "best similarity")
     table.columns[0].overflow = table.columns[1].overflow = "fold"
     by_person = len(found) > MOST_ROWS
@@ -247,7 +250,7 @@ def _found_table(found: list[_TargetTotals]) -> Table:
 
 
 def _left_out(result: RunResult) -> Iterator[str]:
-    """The files and folders that were not taken, each with the reason; of a great many, the first."""
+    """Yield the files and folders that were left out, with reasons; only the first if there are many."""
     for item in result.left_out:
         yield from (f"left out: {valid_text(str(path))!r}: {item.reason}" for path in item.paths)
         if item.count > len(item.paths):
@@ -255,7 +258,7 @@ def _left_out(result: RunResult) -> Iterator[str]:
 
 
 def _by_person(found: Sequence[_TargetTotals]) -> list[_TargetTotals]:
-    """One entry for each person, the longest seen first."""
+    """Return one entry for each person, in order of falling screen time."""
     persons: dict[str, list[_TargetTotals]] = {}
     for one in found:
         persons.setdefault(one.label, []).append(one)
@@ -281,7 +284,7 @@ def _add_row(table: Table, label: str, video: str, parts: Sequence[_TargetTotals
 
 
 def _below_threshold(found: Sequence[_TargetTotals], result: RunResult) -> list[str]:
-    """Why persons are found although no face of theirs reaches the threshold by itself."""
+    """Explain why persons are found although no single face of theirs reaches the threshold."""
     limits = result.limits
     if limits is None or limits.tracks is None:
         return []
@@ -316,10 +319,10 @@ def _stages(result: RunResult) -> Table:
 
 
 def plain(text: str) -> str:
-    """Text of others, which is neither markup nor control characters."""
+    """Escape foreign text: no markup, no control characters."""
     return valid_text(text if is_shown(text) else ascii(text)).replace("[", r"\[")
 
 
 def as_json(value: object) -> None:
-    """One JSON object on standard output."""
+    """Print one JSON object on standard output."""
     say(json.dumps(value, indent=2))

@@ -1,7 +1,7 @@
-"""Help pages of commands: `--help` lists the usual options, `--help-all` lists every option and setting.
+"""Format the help pages of commands: `--help` lists the usual options, `--help-all` lists every option and setting.
 
-An option without a panel (`rich_help_panel`) is usual; the others stand below their panel's name. The first sentence of
-a text must do alone, since the short page shows no more of it. The man page is made from the same sections.
+An option without a panel (`rich_help_panel`) is usual; the others follow under their panel's name. The first sentence
+of a text must make sense alone, since the short page shows only that. The man page uses the same sections.
 """
 
 import re
@@ -22,18 +22,18 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 class Entry:
     """One argument, option, setting or command."""
 
-    term: str  # as it is typed: `-o, --out FOLDER`
+    term: str  # as typed: `-o, --out FOLDER`
     text: str
     remark: str = ""  # `[default: out]`, `[required]`
 
 
 def format_page(command: Any, ctx: Any, *, is_full: bool) -> str:
-    """The help page of a command.
+    """Format the help page of a command.
 
     Args:
         command: A command or a group of commands.
         ctx: Its context.
-        is_full: Whether every option and setting is listed, with all that is known of it.
+        is_full: True to list every option and setting with its full text.
     """
     columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
     about, example = split_help(command)
@@ -46,13 +46,13 @@ def format_page(command: Any, ctx: Any, *, is_full: bool) -> str:
 
 
 def format_usage(command: Any, ctx: Any) -> str:
-    """How a command is written: `fastface run [OPTIONS] [VIDEOS]...`."""
+    """Format the usage line of a command: `fastface run [OPTIONS] [VIDEOS]...`."""
     pieces = " ".join(command.collect_usage_pieces(ctx))
     return f"{ctx.command_path} {pieces}".replace("{", "").replace("}", "")  # braces: required, in newer typer
 
 
 def list_sections(command: Any, ctx: Any, *, is_full: bool) -> dict[str, list[Entry]]:
-    """{title: entries} of a help page."""
+    """Return {title: entries} of a help page."""
     sections: dict[str, list[Entry]] = {"Arguments": [], "Commands": [], "Options": []}
     for param in command.get_params(ctx):
         if param.param_type_name == "argument":
@@ -90,7 +90,7 @@ def _describe_option(param: Any, ctx: Any) -> Entry:
 
 
 def _format_remark(param: Any, ctx: Any) -> str:
-    """The default in brackets; empty if there is none, or if the option is a plain switch."""
+    """Format the default in brackets; empty if there is none, or if the option is a plain switch."""
     if param.required:
         return "[required]"
     shown = param.show_default if isinstance(param.show_default, str) else param.get_default(ctx, call=False)
@@ -109,5 +109,5 @@ def _format_entry(entry: Entry, left: int, columns: int, *, is_full: bool) -> st
 
 
 def _wrap(text: str, columns: int) -> str:
-    """A text in lines; names are never broken at their hyphens."""
+    """Wrap a text; names are never broken at their hyphens."""
     return textwrap.fill(text, max(columns, 20), break_on_hyphens=False, break_long_words=False)

@@ -1,4 +1,7 @@
-"""Write the man page from the help of all commands: `python -m fastface.cli.man_page build/man/fastface.1`."""
+"""Write the man page from the help of all commands: `python -m fastface.cli.man_page build/man/fastface.1`.
+
+The build runs it. All texts come from `help_pages`, so the man page needs no text of its own.
+"""
 
 import re
 import sys
@@ -29,16 +32,16 @@ _ENVIRONMENT = {
     "FASTFACE_SECTION__KEY": "Any setting, as FASTFACE_SCAN__BATCH=8. Options on the command line come first.",
 }
 _NAME = re.compile(r"--[\w-]+|[a-z]+\.\w+|^[A-Z]+")
-"""The name in the term of an option, of a setting without one, or of an argument."""
+"""Name in the term of an option, of a setting without an option, or of an argument."""
 
 
 def format_man_page() -> str:
-    """The man page in the language of man(7)."""
+    """Return the man page in the man(7) language."""
     root: Any = get_command(app)
     commands = list(_walk_commands(root, Context(root, info_name="fastface", **root.context_settings)))
     lines = [
         f'.TH FASTFACE 1 "" "fastface {_escape(VERSION)}"',
-        ".nh",  # names are not hyphenated
+        ".nh",  # no hyphenation of names
         ".ad l",
         ".SH NAME",
         r"fastface \- find chosen persons in videos",
@@ -58,7 +61,7 @@ def format_man_page() -> str:
 
 
 def _walk_commands(command: Any, ctx: Context) -> Iterator[tuple[Any, Context]]:
-    """A command and those below it, each with its context."""
+    """Yield a command and all commands below it, each with its context."""
     yield command, ctx
     for name in command.list_commands(ctx) if hasattr(command, "list_commands") else ():
         below = command.get_command(ctx, name)
@@ -66,7 +69,7 @@ def _walk_commands(command: Any, ctx: Context) -> Iterator[tuple[Any, Context]]:
 
 
 def _format_command(command: Any, ctx: Context, seen: set[Entry]) -> Iterator[str]:
-    """The part on a command; options that stand above are only named."""
+    """Format the section of a command; options described in an earlier section are only named."""
     yield from (".SS " + _escape(format_usage(command, ctx)), _escape(split_help(command)[0]))
     known = []
     for title, entries in list_sections(command, ctx, is_full=True).items():
@@ -85,7 +88,7 @@ def _format_items(items: dict[str, str]) -> Iterator[str]:
 
 
 def _escape(text: str) -> str:
-    r"""A text without meaning for troff; a hyphen is the one of options, to be found and copied."""
+    r"""Escape a text for troff; hyphens stay ASCII, so that options can be searched and copied."""
     escaped = text.replace("\\", r"\e").replace("-", r"\-").replace("…", "...")
     return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped
 

@@ -1,6 +1,7 @@
-"""Options of the command line, made from the settings: default, bounds and help stand in `config` alone.
+"""Build the options of commands from the settings: `config` alone holds default, bounds and help.
 
-Every option arrives as text and is checked there too, so that all faults are reported at once.
+The modules of `cli.commands` use `with_settings`. Every option arrives as text, and `config` checks all together, so
+that all faults are reported at once.
 """
 
 import functools
@@ -34,11 +35,11 @@ class Flag:
 
     section: str
     key: str
-    name: str  # of its option, as --pad; empty if it is set with -s alone
+    name: str  # name of its option, as --pad; empty if only -s sets it
 
     @property
     def parameter(self) -> str:
-        """The name of the function's parameter."""
+        """Name of the function's parameter."""
         return f"{self.section}_{self.key}"
 
     @property
@@ -47,7 +48,7 @@ class Flag:
         return explain_setting(self.section, self.key)
 
     def as_typed(self, value: object) -> str:
-        """The option and its value, as the user typed them."""
+        """Format the option and its value as the user typed them."""
         if isinstance(value, bool):
             return self.name if value else f"--no{self.name[1:]}"
         return " ".join(f"{self.name} {one}" for one in (value if isinstance(value, list) else [value]))
@@ -69,13 +70,13 @@ class Flag:
 
 
 def _complete_from(names: Iterable[str]) -> Callable[[str], list[str]] | None:
-    """Complete one of these names; None for no names, where the shell completes files."""
+    """Complete one of these names; None for no names, so that the shell completes files."""
     known = list(names)
     return (lambda incomplete: [name for name in known if name.startswith(incomplete)]) if known else None
 
 
 def _complete_pack(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete a pack of the folders in which a run would find it."""
+    """Complete the packs in the folders that a run would search."""
     folder = ctx.params.get("models_dir") or os.environ.get("FASTFACE_MODELS")
     found = (path.parent for place in places(Path(folder) if folder else None) for path in place.glob("*/*.onnx"))
     return sorted({pack.name for pack in found if pack.name.startswith(incomplete) and pack.name != PERSON_FOLDER})
@@ -85,13 +86,13 @@ _COMPLETERS: dict[str, Callable[..., list[str]]] = {"models_pack": _complete_pac
 
 
 def _options(section: str, *keys: str, **renamed: str) -> tuple[Flag, ...]:
-    """Settings that have an option of their name, or of another one."""
+    """Return settings that have an option of the same name, or of a given name."""
     plain = [Flag(section, key, f"--{key.replace('_', '-')}") for key in keys]
     return (*plain, *(Flag(section, key, name) for key, name in renamed.items()))
 
 
 def _complete_sections(*flags: Flag) -> tuple[Flag, ...]:
-    """These settings, and those of their sections that have no option: `--help-all` lists them with `-s`."""
+    """Add the settings of the same sections that have no option: `--help-all` lists them with `-s`."""
     known = {(flag.section, flag.key) for flag in flags}
     rest = [one for one in list_settings() if one.section in {flag.section for flag in flags}]
     return (*flags, *(Flag(one.section, one.key, "") for one in rest if (one.section, one.key) not in known))
@@ -137,11 +138,11 @@ class Invocation:
 
     Attributes:
         config: The settings in force.
-        json: Whether standard output is one JSON object and nothing else.
-        quiet: Whether only errors are printed.
-        verbose: Whether stage times and files that were left out are listed.
-        dry_run: Whether to say what would be done, and do nothing.
-        notes: What the user should know of where settings come from.
+        json: True if standard output is one JSON object and nothing else.
+        quiet: True to print only errors.
+        verbose: True to list stage times and files that were left out.
+        dry_run: True to print the plan and do nothing.
+        notes: Notes for the user on the origin of settings.
     """
 
     config: Config
@@ -203,18 +204,18 @@ _HELP_ALL: dict[str, Any] = {
         ),
     ]
 }
-"""For commands that have more options than `--help` lists."""
+"""Epilog of commands that have more options than `--help` lists."""
 
 
 def with_settings(
     *groups: tuple[Flag, ...], remembers: Literal["", "models", "export", "crops"] = ""
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command the common options and those of the groups; it takes an `Invocation` as its first argument.
+    """Add the common options and those of the groups to a command; its first argument is an `Invocation`.
 
     Args:
         groups: The options.
-        remembers: What the output folder remembers of its last run and the command goes on with: nothing, the networks
-            alone, or settings of export too. Of `crops` it is the networks of the folder that they were made in.
+        remembers: Stored settings of the output folder that the command uses: none, only networks, or exports too.
+            `crops` uses the networks of the folder that contains the crops.
     """
     every = [flag for group in groups for flag in group]
     flags = [flag for flag in every if flag.name]
@@ -269,10 +270,10 @@ def _invocation(
             layers.setdefault(flag.section, {})[flag.key] = value
             typed[flag.section, flag.key] = flag.as_typed(value)
     sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers, "typed": typed}
-    # A profile or a file is a recipe of its own: only the networks are remembered beside it.
+    # A profile or a file defines the settings completely: only the stored networks still apply.
     is_own = common["profile"] is not None or common["config_file"] is not None
     remembered = {} if out is None else read_remembered(out, with_export=with_export and not is_own)
-    # Flags may need what is remembered to make sense, so all are checked together.
+    # Flags may depend on stored settings, so all are checked together.
     config, notes = load_config(**sources, remembered=remembered), []
     if config.run.fresh:
         config = load_config(**sources, remembered=networks_alone(remembered))
@@ -289,7 +290,7 @@ def _invocation(
 
 
 def _output_folder(crops: list[str]) -> Path | None:
-    """The output folder that pictures lie in."""
+    """Return the output folder that contains the pictures."""
     places = (place for crop in crops for place in Path(crop).absolute().parents)
     return next((place for place in places if (place / ".fastface").is_dir()), None)
 
@@ -314,5 +315,5 @@ def _describe_remembered(
 
 
 def _format_setting(key: str, value: object) -> str:
-    """A value as its option is written."""
+    """Format a value as its option is written."""
     return "x".join(map(str, value)) if key == "size" and isinstance(value, tuple) else format_value(value)

@@ -1,4 +1,7 @@
-"""Classes of commands: plain help, and for a wrong command line how to write it."""
+"""Define command classes with plain help and usage errors that show the correct form.
+
+`cli.app` uses them for all commands.
+"""
 
 import shlex
 from difflib import get_close_matches
@@ -20,22 +23,22 @@ _PATHS_BELONG = {
     "doctor": "name the output folder with -o, as: fastface doctor -o {paths}",
     "demo": "name the output folder with -o, as: fastface demo -o {paths}",
 }
-"""What a path without an option is meant for, in commands that take none."""
+"""Advice for a path without an option, in commands that take no path."""
 
 
 class PlainGroup(TyperGroup):
-    """A group of commands whose help is in plain words."""
+    """A group of commands with plain help."""
 
     def get_help(self, ctx: Any) -> str:
-        """The help page."""
+        """Return the help page."""
         return format_page(self, ctx, is_full=False)
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the signature is click's
-        """One line for the list of commands; never cut."""
+        """Return one line for the list of commands; never cut."""
         return cut_to_sentence(split_help(self)[0])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; without any, print the help."""
+        """Read the arguments; print the help if there are none."""
         if not args and not ctx.resilient_parsing:
             typer.echo(self.get_help(ctx))
             raise typer.Exit(_USAGE)
@@ -43,18 +46,18 @@ class PlainGroup(TyperGroup):
 
 
 class PlainCommand(TyperCommand):
-    """A command whose help is in plain words. If it takes no path, it says where a path belongs."""
+    """A command with plain help. If it takes no path, its usage error names the option for a path."""
 
     def get_help(self, ctx: Any) -> str:
-        """The help page."""
+        """Return the help page."""
         return format_page(self, ctx, is_full=False)
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the signature is click's
-        """One line for the list of commands; never cut."""
+        """Return one line for the list of commands; never cut."""
         return cut_to_sentence(split_help(self)[0])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; refuse those that are too many with the right way to write them."""
+        """Read the arguments; refuse surplus arguments and show the correct form."""
         ctx.allow_extra_args = True
         left = super().parse_args(ctx, args)
         if left and not ctx.resilient_parsing:
@@ -65,10 +68,10 @@ class PlainCommand(TyperCommand):
 
 
 def usage_line(error: Any) -> str:
-    """One line for a command line that cannot be read.
+    """Return one line for a command line that cannot be read.
 
     Args:
-        error: What typer raised; it has `format_message`.
+        error: Exception of typer; it has `format_message`.
     """
     option = getattr(error, "option_name", "")
     if hasattr(error, "possibilities"):

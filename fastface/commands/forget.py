@@ -51,7 +51,7 @@ def forget(
 ) -> ForgetResult:
     """Removes videos from an output folder. The videos themselves are not touched.
 
-    Tables and run.json of all answers lose their rows, and persons that were listed are pluralize again.
+    Tables and run.json of all answers lose their rows, and persons that were listed are counted again.
 
     Args:
         config: The settings; the networks are those of the index.
@@ -103,7 +103,7 @@ def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
 
 
 def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -> str:
-    """Counts the persons again who were listed; removes the list if they cannot be pluralize."""
+    """Counts the persons again who were listed; removes the list if they cannot be counted."""
     folder = OutputFolder(out)
     if not (folder.state / "people.json").exists():
         return ""
@@ -113,7 +113,7 @@ def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -
             with open_context(config, out, observer, "forget") as opened:
                 context = with_shown_settings(opened)
                 publish(context, take_census(context, Corrections.load(corrections_path(context))))
-            return f"pluralize the persons in {valid_text(str(out / 'people'))} again"
+            return f"counted the persons in {valid_text(str(out / 'people'))} again"
         except (BackendError, ConfigError, ModelError) as error:
             reason = str(error)
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
@@ -122,7 +122,7 @@ def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -
             (out / path).unlink(missing_ok=True)
             ledger.forget_export(path)
             remove_empty((out / path).parent, out)
-    return f"removed {valid_text(str(out / 'people'))}, since its persons cannot be pluralize again: {reason}"
+    return f"removed {valid_text(str(out / 'people'))}, since its persons cannot be counted again: {reason}"
 
 
 def _chosen(records: Sequence[VideoRecord], named: Sequence[str], *, gone: bool) -> list[VideoRecord]:

@@ -1,6 +1,6 @@
-"""The settings: one model a section, each key with its default, its bounds and its help in one place.
+"""Define the settings: one model a section, each key with its default, bounds and help in one place.
 
-The command line takes its option ranges and help from here, and so does every error message.
+The command line takes its option ranges and help from here, and so do all error messages.
 """
 
 from fastface.config.explain import SettingHelp, explain_setting, format_value, list_profiles, list_settings

@@ -1,4 +1,7 @@
-"""Explain the settings: what to write for a value, its default and its bounds, in the words of the help."""
+"""Explain the settings: form of a value, default and bounds, as help shows them.
+
+`cli.options` uses it. The texts come from the models in `sections` and `pictures`.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,14 +22,14 @@ class SettingHelp:
 
     section: str
     key: str
-    topic: str  # the heading that its section has in help
-    value: str  # what to write, as `none|copy|precise`, `SECONDS`
-    choices: tuple[str, ...]  # all values, if the setting has no others
+    topic: str  # heading of its section in help
+    value: str  # form of the value, as `none|copy|precise`, `SECONDS`
+    choices: tuple[str, ...]  # all values; empty if the setting allows others
     default: str
-    text: str  # what the setting does; the first sentence says it alone
+    text: str  # description; the first sentence must make sense alone
     bounds: str  # the allowed range as a sentence; empty if there is none
     kind: Literal["switch", "value", "list"]
-    is_usual: bool  # whether the short help lists its option
+    is_usual: bool  # True if the short help lists its option
 
     @property
     def full_text(self) -> str:
@@ -35,12 +38,12 @@ class SettingHelp:
 
     @property
     def path(self) -> str:
-        """The name of the setting for files and for `-s`."""
+        """Name of the setting in files and after `-s`."""
         return f"{self.section}.{self.key}"
 
 
 def list_settings() -> Iterator[SettingHelp]:
-    """All settings, by section."""
+    """Yield all settings, by section."""
     for section in Config.model_fields:
         for name, field in _find_section(section).model_fields.items():
             yield explain_setting(section, field.alias or name)
@@ -75,7 +78,7 @@ def explain_setting(section: str, key: str) -> SettingHelp:
 
 
 def list_profiles() -> Mapping[str, str]:
-    """{name of a profile: its purpose, from the comment in the first line of its file}."""
+    """Return {name of a profile: its purpose, from the comment in the first line of its file}."""
     files = sorted(profiles_folder().glob("*.toml"))
     return {path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in files}
 
@@ -88,7 +91,7 @@ def _find_section(name: str) -> type[Section]:
 
 
 def _list_members(annotation: Any) -> tuple[Any, ...]:
-    """The types of a union, else the type itself."""
+    """Return the types of a union, else the type itself."""
     return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
@@ -98,7 +101,7 @@ def _name_type(kind: Any) -> str:
 
 
 def _format_bounds(field: FieldInfo) -> str:
-    """The allowed range as a sentence; empty if there is none."""
+    """Format the allowed range as a sentence; empty if there is none."""
     members = [one for member in _list_members(field.annotation) for one in getattr(member, "__metadata__", ())]
     metadata = [*field.metadata, *(one for member in members for one in getattr(member, "metadata", ()))]
     limits = {name: getattr(one, name) for one in metadata for name in _SIGNS if hasattr(one, name)}
@@ -109,7 +112,7 @@ def _format_bounds(field: FieldInfo) -> str:
 
 
 def format_value(value: object) -> str:
-    """A value as a user writes it."""
+    """Format a value as a user writes it."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):

@@ -1,4 +1,7 @@
-"""Faults of settings in plain words: which setting, what is allowed, what was given, and where."""
+"""Describe faults of settings in plain words: the setting, the allowed values, the given value, and its origin.
+
+`load` calls it for every fault that pydantic reports.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,32 +32,32 @@ _WORDS = {
     "model_type": "must be a section of settings",
     "model_attributes_type": "must be a section of settings",
 }
-"""By the types of errors that pydantic has; what is not among them reads as pydantic has it."""
+"""Texts by pydantic's error types; other types keep pydantic's text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Place where the user wrote a setting."""
 
-    typed: str = ""  # as it was typed: `--threshold 1.5`, `-s scan.batch=99`, `FASTFACE_SCAN__BATCH=99`
+    typed: str = ""  # as typed: `--threshold 1.5`, `-s scan.batch=99`, `FASTFACE_SCAN__BATCH=99`
     file: str = ""  # the settings file
 
 
 def suggestion(wrong: str, known: Sequence[str], prefix: str = "") -> str:
-    """`; did you mean …?` if a known name is near, with a prefix that all share; empty if none is."""
+    """Return `; did you mean …?` if a known name is similar, after a common prefix; else empty."""
     near = get_close_matches(wrong, known, n=1)
     return f"; did you mean {prefix}{near[0]}?" if near else ""
 
 
 def fault_line(detail: Mapping[str, Any], origin: Origin, known: Mapping[str, Sequence[str]]) -> str:
-    """Return one line for one fault of pydantic's: the key, what is wrong, the value that was given.
+    """Return one line for one fault of pydantic's: the key, the problem, the given value.
 
     Args:
         detail: One of `ValidationError.errors()`.
-        origin: Where the setting was written.
+        origin: Place where the user wrote the setting.
         known: {section: its keys}.
     """
-    # Union members appear in `loc` as type names; keys are what the user wrote.
+    # Union members appear in `loc` as type names; the user wrote only keys.
     keys = [str(part) for part in detail["loc"] if isinstance(part, int) or str(part).replace("_", "").isalnum()]
     reason = _unknown(detail["loc"], known) if detail["type"] == "extra_forbidden" else _reason(detail)
     if origin.typed:
@@ -67,7 +70,7 @@ def fault_line(detail: Mapping[str, Any], origin: Origin, known: Mapping[str, Se
 
 
 def _unknown(location: Sequence[object], known: Mapping[str, Sequence[str]]) -> str:
-    """Return that a setting is unknown, and the nearest name or all names."""
+    """Describe an unknown setting, with the most similar name or all names."""
     section, *rest = map(str, location)
     if not rest:
         return f"unknown section of settings{suggestion(section, list(known)) or '; there are: ' + ', '.join(known)}"

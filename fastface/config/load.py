@@ -1,6 +1,6 @@
-"""All settings together, and where they come from.
+"""Load all settings from their sources and check them together.
 
-Order of precedence: defaults < what OUT remembers of its last run < profile < file < environment
+Order of precedence: defaults < settings stored in OUT by its last run < profile < file < environment
 (`FASTFACE_SECTION__KEY`) < flags.
 """
 
@@ -61,18 +61,18 @@ def load_config(
     remembered: Mapping[str, Mapping[str, object]] | None = None,
     typed: Mapping[tuple[str, str], str] | None = None,
 ) -> Config:
-    """The settings in force.
+    """Load the settings in force.
 
     Args:
         profile: Name of a file of `configs/`, without its suffix.
         file: A TOML file of the user.
-        environment: Where `FASTFACE_SECTION__KEY` and `FASTFACE_MODELS` are looked up.
+        environment: Variables, of which `FASTFACE_SECTION__KEY` and `FASTFACE_MODELS` are read.
         flags: {section: {key: value}} of the command line; values may be text.
         remembered: {section: {key: value}} of the last run in the output folder.
         typed: {(section, key): the option and value as the user typed them}, for messages.
 
     Raises:
-        ConfigError: Lists every unknown key and every value out of range, each with where it came from.
+        ConfigError: Lists every unknown key and every value out of range, each with its origin.
     """
     known = {section: dict(keys) for section, keys in (remembered or {}).items()}
     merged: dict[str, Any] = {}
@@ -98,7 +98,7 @@ def load_config(
 
 
 def _fitting_crops(remembered: Mapping[str, Any], given: object) -> dict[str, Any]:
-    """Keep the remembered settings of crops that fit the kind named now: ratio and size are those of another kind."""
+    """Keep the stored crop settings that fit the given kind: ratio and size belong to one kind."""
     before = remembered.get("crops", ExportConfig.model_fields["crops"].default)
     now = given.get("crops", before) if isinstance(given, Mapping) else before
     dropped = {"ratio", "size"} if now != before else set()
@@ -107,7 +107,7 @@ def _fitting_crops(remembered: Mapping[str, Any], given: object) -> dict[str, An
 
 
 def _fitting_models(remembered: Mapping[str, Any], given: object) -> dict[str, Any]:
-    """Keep the remembered settings of networks that fit those named now: another folder has packs of its own."""
+    """Keep the stored network settings that fit the given ones: another folder has its own packs."""
     names = given.keys() if isinstance(given, Mapping) else ()
     dropped = {"pack", "detector", "recogniser", "person_model"} if "dir" in names else set()
     dropped |= {"detector", "recogniser"} if "pack" in names else set()
@@ -115,7 +115,7 @@ def _fitting_models(remembered: Mapping[str, Any], given: object) -> dict[str, A
 
 
 def _join_layers(known: object, layer: object) -> object:
-    """A section with what a later layer says of it. What is no section is kept as it is, for the validation to name."""
+    """Merge a section with a later layer. A value that is no section stays, so that the validation names it."""
     both = isinstance(known, Mapping) and isinstance(layer, Mapping)
     return {**known, **layer} if both else known if isinstance(layer, Mapping) else layer  # type: ignore[dict-item]
 
@@ -126,7 +126,7 @@ def _layers(
     variables: Mapping[str, Any],
     flags: Mapping[str, Mapping[str, object]],
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(name of the source, its settings), the weakest first."""
+    """Yield (name of the source, its settings), the weakest first."""
     if profile is not None:
         path = _profile_path(profile)
         yield str(path), _toml_layer(path)
@@ -155,13 +155,13 @@ def _origin(
 def _fault(detail: Mapping[str, Any], origins: Mapping[tuple[str, str], Origin]) -> str:
     section, key = (*map(str, detail["loc"]), "")[:2]
     origin = origins.get((section, key))
-    if origin is None and key == "" and detail["type"] == "extra_forbidden":  # an unknown section: by its first key
+    if origin is None and key == "" and detail["type"] == "extra_forbidden":  # an unknown section: name its first key
         origin = next((found for (name, _), found in origins.items() if name == section), None)
     return fault_line(detail, origin or Origin(), _known_keys())
 
 
 def _known_keys() -> dict[str, list[str]]:
-    """{section: its keys, as users write them}."""
+    """Return {section: its keys, as users write them}."""
     sections = {name: field.annotation for name, field in Config.model_fields.items()}
     return {
         name: [field.alias or key for key, field in section.model_fields.items()]  # type: ignore[union-attr]
@@ -170,7 +170,7 @@ def _known_keys() -> dict[str, list[str]]:
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """A line for each variable that looks like one of fastface's and is none."""
+    """Return a line for each unknown variable that starts like a variable of fastface."""
     settings = [f"{section}__{key}".upper() for section, keys in _known_keys().items() for key in keys]
     known = [name.removeprefix(_PREFIX) for name in _VARIABLES] + settings
     return [
@@ -183,7 +183,7 @@ def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
 _PREFIX = "FASTFACE_"
 _VARIABLES = ("FASTFACE_MODELS",)
 _INTERNAL_VARIABLES = ("FASTFACE_FAILPOINT", "FASTFACE_FAILPOINT_LOG", "FASTFACE_TEST_SEED")
-"""Those of the tests."""
+"""Variables for tests."""
 
 
 def _profile_path(profile: str) -> Path:
@@ -204,7 +204,7 @@ def _toml_layer(path: Path) -> Mapping[str, Any]:
 
 def _environment_layer(environment: Mapping[str, str], remembered: Mapping[str, object]) -> Mapping[str, Any]:
     layer: dict[str, dict[str, object]] = {}
-    # The variable says where networks usually are: an index goes on with those that it was made with.
+    # The variable is only the usual place of networks: an index keeps the networks that it was made with.
     if (models := environment.get("FASTFACE_MODELS")) and "dir" not in remembered:
         layer["models"] = {"dir": models}
     for name, value in environment.items():

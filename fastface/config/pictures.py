@@ -1,4 +1,7 @@
-"""The sections of the settings that say how pictures are framed and chosen."""
+"""Define the settings sections for framing and choosing pictures.
+
+Descriptions and docstrings of sections are help text: `--help-all` and the docs print them.
+"""
 
 from typing import Annotated, Self
 

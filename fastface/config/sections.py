@@ -1,4 +1,7 @@
-"""The sections of the settings that say how videos are scanned, searched and exported."""
+"""Define the settings sections for scanning, searching and exporting videos.
+
+Descriptions and docstrings of sections are help text: `--help-all` and the docs print them.
+"""
 
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -109,12 +112,12 @@ class ScanConfig(Section):
 
     @property
     def lowest_score(self) -> float:
-        """The minimum detector score of any face."""
+        """Minimum detector score of any face."""
         return min(self.weak_threshold, self.det_threshold)
 
     @property
     def sampling(self) -> Sampling:
-        """The sampling that the two keys ask for; the period is exact for rates of up to three decimals."""
+        """Sampling from the two keys; the period is exact for rates of up to three decimals."""
         if self.every_frame:
             return Sampling(None)
         return Sampling(1 / Fraction(self.sample_fps).limit_denominator(1000), self.keyframes)
@@ -324,15 +327,15 @@ class RunConfig(Section):
     )
 
     def seconds_left(self, now: datetime | None = None) -> float | None:
-        """Seconds that a run that begins now may last; None where it is given no end.
+        """Return the maximum duration of a run that begins now, in seconds; None for no limit.
 
         Args:
-            now: The time, without a zone: it is the machine's own; default: now.
+            now: Local time without a zone; None for the current time.
         """
         limits = [] if self.max_hours is None else [self.max_hours * 3600]
         if self.until is not None:
             now = (now or datetime.now()).astimezone()
-            # The zone's offset is that of the end, which is another one in the nights when clocks change.
+            # The zone's offset must be that of the end: it differs in nights when the clocks change.
             ends = (datetime.combine(now.date() + timedelta(days), self.until).astimezone() for days in (0, 1, 2))
             limits.append(next((end - now).total_seconds() for end in ends if end > now))
         return min(limits, default=None)

@@ -1,4 +1,7 @@
-"""The kinds of values that settings have: how they are written, and their bounds."""
+"""Define the types of settings' values: their written form and their bounds.
+
+`sections` and `pictures` annotate their keys with them.
+"""
 
 import re
 from dataclasses import dataclass
@@ -13,15 +16,15 @@ from fastface.types import Size
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How help shows a setting; stands in the `Annotated` of a kind of value or of one setting."""
+    """Display of a setting in help; part of the `Annotated` of a type or of one setting."""
 
-    value: str = ""  # what to write after the option, as BEFORE,AFTER; default: from the type
-    default: str = ""  # the default in words, if the command works it out
-    is_usual: bool = False  # whether `--help` lists its option; `--help-all` lists every option
+    value: str = ""  # form of the value, as BEFORE,AFTER; empty to derive it from the type
+    default: str = ""  # the default in words, if the command computes it
+    is_usual: bool = False  # True if `--help` lists its option; `--help-all` lists every option
 
 
 def _det_size(value: object) -> object:
-    """`auto` or `WxH`, sides multiples of 32."""
+    """Parse `auto` or `WxH`, sides multiples of 32."""
     if value == "auto" or isinstance(value, tuple | list):
         return value
     parts = str(value).lower().split("x")
@@ -37,7 +40,7 @@ def _multiples_of_32(value: Size | Literal["auto"]) -> Size | Literal["auto"]:
 
 
 def _picture_size(value: object) -> object:
-    """`WxH`, or nothing."""
+    """Parse `WxH`, or an empty text."""
     if value is None or isinstance(value, tuple | list):
         return value
     parts = str(value).lower().split("x")
@@ -47,7 +50,7 @@ def _picture_size(value: object) -> object:
 
 
 def _pair(value: object) -> object:
-    """`BEFORE,AFTER`, or one number for both."""
+    """Parse `BEFORE,AFTER`, or one number for both."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value, value
     if not isinstance(value, str):
@@ -67,7 +70,7 @@ def _is_number(text: str) -> bool:
 
 
 def _clock_time(value: object) -> object:
-    """`HH:MM`, or nothing."""
+    """Parse `HH:MM`, or an empty text."""
     if value is None or isinstance(value, time):
         return value
     try:
@@ -77,16 +80,16 @@ def _clock_time(value: object) -> object:
 
 
 def _to_list(value: object) -> object:
-    """A comma-separated list."""
+    """Parse a comma-separated list."""
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
 _LARGEST_RATIO = 4
-"""The longer side of a crop over the shorter one: a person standing with both arms up is 1:4."""
+"""Maximum ratio of a crop's longer side to the shorter: a person standing with both arms up is 1:4."""
 
 
 def _ratio(value: str) -> str:
-    """`WIDTH:HEIGHT`."""
+    """Check `WIDTH:HEIGHT`."""
     parts = re.fullmatch(r"([0-9]{1,3}):([0-9]{1,3})", value.strip())
     if parts is None or not all(1 <= int(part) <= 100 for part in parts.groups()):
         raise ValueError("must be WIDTH:HEIGHT with both from 1 to 100, as 2:3")
@@ -103,7 +106,7 @@ def _some(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _card_numbers(value: object) -> object:
-    """`0,1`, or a list of such."""
+    """Parse `0,1`, or accept a list of numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         return [value]
     parts = [value] if isinstance(value, str) else value

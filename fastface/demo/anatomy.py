@@ -1,9 +1,8 @@
-"""Geometry of a cartoon face, shared by the pencil and the networks.
+"""Define the geometry of a cartoon face, shared by the drawing code and the networks.
 
-A face stands on a grid of cells. All measures here are pixels of a face of scale 1 (cells of 8), relative to its
-`centre`, a corner of the grid; a face of scale s is s times as large and its centre lies on multiples of 8 × s. All
-that a network must answer exactly (box sides, landmarks) is a multiple of 4, so that it survives bfloat16 unrounded
-up to 1024 pixels.
+A face lies on a grid of cells. All measures are pixels of a face of scale 1 (cells of 8). They count from its `centre`,
+a corner of the grid. A face of scale s is s times as large and its centre lies on multiples of 8 × s. The networks must
+compute box sides and landmarks exactly. So these are multiples of 4, which bfloat16 holds unrounded up to 1024 pixels.
 
         y   -72 … -44   hair                        x  -40 … 40
             -44 … -32   headband                    x  -40 … 40
@@ -30,7 +29,7 @@ FACE_TOP: Final = -72
 FACE_BOTTOM: Final = 60
 
 LANDMARKS: Final[npt.NDArray[np.float32]] = np.array([[-20, -12], [20, -12], [0, 12], [-16, 36], [16, 36]], np.float32)
-"""Left eye, right eye, nose, left and right mouth corner as seen. In the proportions of ArcFace's template to 2 px."""
+"""Left eye, right eye, nose, left and right mouth corner as seen, in the proportions of ArcFace's template to 2 px."""
 
 GLASSES_COLOUR: Final = (190, 20, 250)
 """BGR. (R + B) / 2 − G is 200; nothing else near the eyes is above 55."""
@@ -45,12 +44,12 @@ GLASSES: Final[npt.NDArray[np.int8]] = np.array(
     ],
     np.int8,
 )
-"""Which cells are of that colour (1) and which must not be (0): what the detector looks for."""
+"""Cells of that colour (1) and cells of other colours (0): the detector's pattern."""
 
 GLASSES_ORIGIN: Final = (-4, -4)
 """Column and row, in cells from the centre, of the first cell of `GLASSES`."""
 
-# Where the recogniser looks: well inside what is drawn, since video codecs smear the edges.
+# Zones of the recogniser: well inside the drawn areas, since video codecs smear the edges.
 HAIR_ZONE: Final[Zone] = (-24, -64, 24, -50)
 BAND_ZONE: Final[Zone] = (-28, -41, 28, -35)
 CHEEK_ZONES: Final[tuple[Zone, Zone]] = ((-32, 6, -20, 18), (20, 6, 32, 18))

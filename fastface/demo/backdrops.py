@@ -1,4 +1,7 @@
-"""Draw backdrops: still pictures of any size, painted once."""
+"""Draw backdrops: still pictures of any size, drawn once.
+
+`script` calls it; tests compare frames, so a backdrop must have the same pixels on every machine.
+"""
 
 from enum import StrEnum
 from functools import lru_cache
@@ -23,7 +26,7 @@ class Backdrop(StrEnum):
 
 @lru_cache(maxsize=32)
 def backdrop(kind: Backdrop, size: Size) -> Image:
-    """A picture of `size` without persons. Shared and read-only: copy it before drawing."""
+    """Return a picture of `size` without persons. Shared and read-only: copy it before drawing."""
     picture = _PAINTERS[kind](size)
     picture.flags.writeable = False
     return picture
@@ -36,7 +39,7 @@ def _gradient(size: Size, top: Colour, bottom: Colour) -> Image:
 
 
 def _point(picture: Image, x: float, y: float) -> tuple[int, int]:
-    """The pixel at a share of the width and of the height."""
+    """Return the point at a share of the width and of the height."""
     return round(picture.shape[1] * x), round(picture.shape[0] * y)
 
 

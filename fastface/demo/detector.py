@@ -1,8 +1,7 @@
-"""The network that finds cartoon faces, with the inputs and outputs of SCRFD.
+"""Build the network that finds cartoon faces, with the inputs and outputs of SCRFD.
 
-A cell is pink or it is not; the pattern of cells fits or it does not: both answers are pushed to ±1 by a steep slope
-between two bounds, so that a face gives the same bits whatever the codec, the batch, the runtime or the precision did
-to its pixels.
+`demo.networks` writes it. A cell is pink or not; the pattern of cells fits or not. A steep slope between two bounds
+pushes both values to ±1. So a face gives the same bits for any codec, batch, runtime or precision.
 """
 
 from typing import Final
@@ -25,10 +24,10 @@ _PINK_THRESHOLD = 110.0
 
 
 def detector_bytes() -> bytes:
-    """The detector as an ONNX file: float32 (1, 3, H, W) RGB, (x − 127.5) / 128, to SCRFD's nine outputs.
+    """Return the detector as an ONNX file: float32 (1, 3, H, W) RGB, (x − 127.5) / 128, to SCRFD's nine outputs.
 
     Stride 8 finds faces of scale 1, stride 16 those of scale 2, stride 32 those of scale 4, in canvas pixels. The
-    second anchor of each cell answers a weaker score and a smaller box.
+    second anchor of each cell gets a lower score and a smaller box.
     """
     graph = NetworkWriter("cartoon_detector", [float_tensor("input.1", (1, 3, "H", "W"))])
     for name, value in (("minus_one", -1.0), ("one", 1.0)):
@@ -44,7 +43,7 @@ def detector_bytes() -> bytes:
 
 
 def _add_level(graph: NetworkWriter, stride: int) -> dict[str, str]:
-    """One stride: is a cell pink (±1)? does the pattern of cells fit (±1)? then score, box and landmarks of it."""
+    """Add one stride: is a cell pink (±1)? does the pattern of cells fit (±1)? then score, box and landmarks."""
     core = np.zeros((stride, stride))
     core[stride // 4 : -stride // 4, stride // 4 : -stride // 4] = 4 / stride**2
     pink = np.array([0.5, -1.0, 0.5])[:, None, None] * core
@@ -73,7 +72,7 @@ def _add_level(graph: NetworkWriter, stride: int) -> dict[str, str]:
 
 
 def _add_head(graph: NetworkWriter, output: str, source: str, weights: npt.ArrayLike, bias: npt.ArrayLike) -> str:
-    """A 1×1 convolution and the layout of the published exports: (1, 2 C, h, w) → (h × w × 2, C)."""
+    """Add a 1×1 convolution and the layout of the published exports: (1, 2 C, h, w) → (h × w × 2, C)."""
     columns = _COLUMNS[output.partition("_")[0]]
     maps = graph.convolution(f"{output}.maps", source, np.asarray(weights)[:, :, None, None], bias)
     last = graph.node("Transpose", f"{output}.last", maps, perm=[2, 3, 0, 1])
@@ -84,6 +83,6 @@ def _add_head(graph: NetworkWriter, output: str, source: str, weights: npt.Array
 
 
 def _box_distances() -> npt.NDArray[np.float64]:
-    """Left, top, right, bottom of both anchors, in strides."""
+    """Return left, top, right, bottom of both anchors, in strides."""
     sides = np.array([-BOX[0], -BOX[1], BOX[2], BOX[3]], np.float64)
     return np.concatenate([sides, sides - _FAINT_BOX_INSET]) / CELL

@@ -1,4 +1,7 @@
-"""Write the cartoon film and the photos, and list the hits that a search must find."""
+"""Write the cartoon film and the photos, and list the hits that a search must find.
+
+The demo and the tests call it. The encoded pictures must stay the same bytes on every processor of an architecture.
+"""
 
 import math
 import platform
@@ -24,25 +27,25 @@ _BARCODE_CELLS: Final = 40
 _SOUND_RATE = 48000
 _SOUND_BLOCK = 1024
 _CONTAINER_OPTIONS: Final = {"fflags": "+bitexact"}
-"""Without it Matroska's segments get random identifiers."""
+"""Without this option Matroska's segments get random identifiers."""
 _ENCODER_THREADS: Final = 4
-# Every x86-64 processor has SSE2, and without it libx264 needs three times as long; 0 is plain C.
+# Every x86-64 processor has SSE2, and without it libx264 takes three times as long; 0 is plain C.
 _ENCODER_EXTENSIONS: Final = "sse2" if platform.machine() in ("x86_64", "AMD64") else "0"
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a film is written.
+    """Encoding of a film.
 
     Attributes:
-        rate: Frames a second; frame k is shown at `start` + k / `rate`.
-        gop: Most frames between two keyframes. Cuts are keyframes too, as encoders do it.
-        crf: libx264's constant quality: 18 looks perfect, 35 is poor. The networks see the same up to 35.
-        bframes: Most B-frames in a row.
+        rate: Frames per second; frame k is shown at `start` + k / `rate`.
+        gop: Maximum number of frames between two keyframes. Cuts are keyframes too, as in usual encoders.
+        crf: libx264's constant quality: 18 looks perfect, 35 is poor. The networks give equal results up to 35.
+        bframes: Maximum number of B-frames in a row.
         start: Seconds from zero to the first frame of the script, rounded down to a whole frame.
         skipped: Frames of the script that are not written: a variable frame rate.
-        zoom: Whole factor from the script's pixels to the film's.
-        sound: Whether there is an audio track: a scale of sine tones, one a second.
+        zoom: Whole factor from the script's pixels to the film's pixels.
+        sound: True to add an audio track: a scale of sine tones, one a second.
     """
 
     rate: Fraction = Fraction(25)
@@ -55,20 +58,20 @@ class Encoding:
     sound: bool = False
 
     def frames(self, script: Script) -> list[int]:
-        """The frames of the script that are written, in order."""
+        """Return the frames of the script that are written, in order."""
         return [frame for frame in range(script.num_frames) if frame not in self.skipped]
 
     def times(self, script: Script) -> list[Fraction]:
-        """Seconds of each written frame from the first written one."""
+        """Return the seconds of each written frame from the first written one."""
         frames = self.frames(script)
         return [(frame - frames[0]) / self.rate for frame in frames]
 
 
 def draw_film(path: Path, script: Script, encoding: Encoding = Encoding()) -> None:
-    """Draws and encodes a film: H.264, yuv420p, the container of `path`'s suffix. Whole or not there.
+    """Draw and encode a film: H.264, yuv420p, the container of `path`'s suffix. The file appears only when complete.
 
     Times are exact in .mp4 and .nut; .ts rounds to 1/90000 s, .mkv to milliseconds. The encoded pictures are the same
-    bytes on all processors of an architecture; those of the sound are not.
+    bytes on all processors of an architecture; the sound is not.
 
     Raises:
         SpaceError: No space is left.
@@ -96,10 +99,10 @@ def _video_stream(container: Any, script: Script, encoding: Encoding) -> Any:
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = 1 / encoding.rate
     stream.codec_context.gop_size = encoding.gop
-    # cv2's conversion is BT.601, limited range; without the tag players guess by the size.
+    # cv2's conversion is BT.601, limited range; without the tag players guess from the size.
     stream.codec_context.colorspace = av.video.reformatter.Colorspace.SMPTE170M
     stream.codec_context.color_range = av.video.reformatter.ColorRange.MPEG
-    # By default libx264 splits pictures by the number of cores, and its decisions vary with the processor's extensions.
+    # By default libx264 splits pictures by the number of cores, and its decisions depend on CPU extensions.
     stream.codec_context.thread_count = _ENCODER_THREADS
     stream.options = {
         "preset": "veryfast",
@@ -111,7 +114,7 @@ def _video_stream(container: Any, script: Script, encoding: Encoding) -> Any:
 
 
 def _sound_blocks(start: Fraction, seconds: Fraction) -> Iterator[av.AudioFrame]:
-    """Blocks of 1024 samples, mono float: C D E F G A B, a second each, softly struck."""
+    """Yield blocks of 1024 samples, mono float: C D E F G A B, a second each, with a soft attack."""
     pitches = 261.63 * 2 ** (np.array([0, 2, 4, 5, 7, 9, 11]) / 12)
     for block in range(math.ceil(seconds * _SOUND_RATE / _SOUND_BLOCK)):
         samples = np.arange(block * _SOUND_BLOCK, (block + 1) * _SOUND_BLOCK)
@@ -125,9 +128,9 @@ def _sound_blocks(start: Fraction, seconds: Fraction) -> Iterator[av.AudioFrame]
 
 
 def film_frames(script: Script, encoding: Encoding = Encoding()) -> Iterator[tuple[int, Image]]:
-    """(frame of the script, BGR picture as it goes to the encoder) of each written frame.
+    """Yield (frame of the script, BGR picture before encoding) of each written frame.
 
-    A picture is only good until the next one is asked for.
+    A picture is valid only until the next one is yielded.
     """
     zoomed, drawn = None, -1
     for frame in encoding.frames(script):
@@ -145,7 +148,7 @@ def _zoom(picture: Image, zoom: int) -> Image:
 
 
 def _draw_barcode(picture: Image, number: int, height: int) -> None:
-    """Along the bottom: white, black, 18 bits, the same bits inverted, black, white; the highest bit first."""
+    """Draw along the bottom: white, black, 18 bits, the same bits inverted, black, white; the highest bit first."""
     bits = number >> np.arange(_BARCODE_BITS - 1, -1, -1) & 1
     cells = np.concatenate([[1, 0], bits, 1 - bits, [0, 1]]).astype(np.uint8) * 255
     edges = np.linspace(0, picture.shape[1], _BARCODE_CELLS + 1).round().astype(int)
@@ -154,7 +157,7 @@ def _draw_barcode(picture: Image, number: int, height: int) -> None:
 
 
 def read_barcode(picture: Image) -> int:
-    """The number of the frame that a picture shows, of any size, if it shows the whole frame.
+    """Read the frame number from the barcode of a picture of any size that shows the whole frame.
 
     Raises:
         ValueError: There is no barcode, or it cannot be read for certain.
@@ -170,7 +173,7 @@ def read_barcode(picture: Image) -> int:
 
 
 def draw_photo(person: Person, disguise: Disguise = Disguise.NONE) -> Image:
-    """A portrait of 640×640, for a gallery."""
+    """Draw a portrait of 640×640, for a gallery."""
     portrait = Appearance(person, 0, 1, (320, 304), scale=2, disguise=disguise)
     return Script(1, (portrait,), (Scene(0, Backdrop.PLAIN),), (_PHOTO_SIZE, _PHOTO_SIZE)).draw(0)
 
@@ -180,11 +183,11 @@ def expected_hits(
     encoding: Encoding = Encoding(),
     period: Fraction | None = None,
 ) -> dict[str, list[Fraction]]:
-    """Person's name → the times, in seconds from the film's first frame, at which the person must be found.
+    """Return {person's name: times of the expected hits, in seconds from the film's first frame}.
 
     Args:
         script: The film.
-        encoding: How it was written.
+        encoding: Its encoding.
         period: Seconds between samples, of which the first frame in each [k × period, (k + 1) × period) counts; None
             takes every frame.
     """

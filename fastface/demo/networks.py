@@ -1,4 +1,7 @@
-"""The cartoon pack: two small real networks, on disk as any other pack lies there."""
+"""Write the cartoon pack: two small real networks, in the layout of any other pack.
+
+The demo and the tests call it.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -11,7 +14,7 @@ PACK: Final = "cartoon"
 
 
 def write_pack(folder: Path) -> Path:
-    """Writes both networks to `folder/cartoon/`, always the same bytes, and returns that folder.
+    """Write both networks to `folder/cartoon/`, always the same bytes, and return that folder.
 
     Raises:
         SpaceError: No space is left.

@@ -1,7 +1,7 @@
-"""The cartoon persons: who they are is what their hair, headband and skin look like.
+"""Define the cartoon persons: the colours of hair, headband and skin identify a person.
 
-Each of the three has one of four colours, told apart by two questions (light or dark? warm or cold?), so there are 64
-persons. Three degrees of disguise make a person less like themselves, by an amount that is known exactly.
+Each has one of four colours, distinguished by two questions (light or dark? warm or cold?), so there are 64 persons.
+Three degrees of disguise reduce a person's similarity by an exactly known amount.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _SKIN: Final[tuple[Colour, ...]] = ((150, 86, 58), (52, 90, 142), (236, 216, 164
 _SHIRTS: Final[tuple[Colour, ...]] = ((96, 160, 60), (180, 110, 50), (60, 110, 220), (120, 120, 120), (70, 180, 210))
 
 HAIR_DARK: Final[Colour] = (24, 20, 22)
-"""Of moustaches and beards, whatever the hair: darker than every skin by more than 60."""
+"""Colour of moustaches and beards for any hair: darker than every skin by more than 60."""
 
 
 class Disguise(IntEnum):
@@ -33,10 +33,10 @@ class Disguise(IntEnum):
 
 
 DISGUISE_WEIGHTS: Final[tuple[tuple[int, int], ...]] = ((1, 0), (4, 3), (3, 4), (5, 12))
-"""Parts (a, b) of an embedding that are the person's own and the disguise's; Pythagorean, so similarities are exact."""
+"""Weights (a, b) of the person's and the disguise's part of an embedding; Pythagorean, so similarities are exact."""
 
 DISGUISE_SIMILARITY: Final[tuple[float, ...]] = (1.0, 4 / 5, 3 / 5, 5 / 13)
-"""Cosine between a person in each disguise and the same person in none."""
+"""Cosine between a person in each disguise and the same person without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Person:
     """A cartoon person.
 
     Attributes:
-        name: What the person is called; the label of the person's photos.
+        name: Name of the person; the label of the person's photos.
         code: 0–63. Bits 0–1 choose the hair's colour, 2–3 the headband's, 4–5 the skin's. Persons of different codes
             have cosine similarity 0.
     """
@@ -73,12 +73,12 @@ class Person:
 
     @property
     def shirt(self) -> Colour:
-        """Colour of the shirt. No network sees it."""
+        """Colour of the shirt. The networks ignore it."""
         return _SHIRTS[self.code % len(_SHIRTS)]
 
 
 def person(code: int) -> Person:
-    """A person without a story, for tests that need many."""
+    """Return a person with a generic name, for tests that need many."""
     return Person(f"person-{code:02d}", code)
 
 

@@ -1,7 +1,7 @@
-"""Network that distinguishes cartoon persons, with the input and output of ArcFace.
+"""Build the network that distinguishes cartoon persons, with the input and output of ArcFace.
 
-Eight questions about the zones of the aligned face are answered with ±1 exactly, and the eight answers choose a row of
-a table: embeddings are known beforehand, without any weights.
+`demo.networks` writes it. Eight questions about the zones of the aligned face have answers of exactly ±1. The answers
+choose a row of a table. So all embeddings are known in advance.
 """
 
 from typing import Final
@@ -22,7 +22,7 @@ from fastface.demo.onnx_writer import NetworkWriter, float_tensor
 from fastface.demo.persons import DISGUISE_WEIGHTS, NUM_PERSONS
 
 DIMENSION: Final = 128
-"""Components of an embedding: one row of a Hadamard matrix for each person and one for each person's disguises."""
+"""Components of an embedding: one Hadamard row for each person and one for each person's disguises."""
 
 _SLOPE = 200.0
 _MEAN = 127.5
@@ -32,15 +32,15 @@ _CONTRAST_THRESHOLD = 32.0
 _LUMA = (0.299, 0.587, 0.114)
 _ALIGNED_SIDE = 112
 
-# ArcFace's landmark template for 112×112, as insightface publishes it. Written out again here, since a network that
-# judges the alignment must not share its arithmetic.
+# ArcFace's landmark template for 112×112, as published by insightface. Repeated here, since a network that checks the
+# alignment must not share its arithmetic.
 _TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 
 
 def recogniser_bytes() -> bytes:
-    """The recogniser as an ONNX file: float32 (1, 3, 112, 112) RGB, (x − 127.5) / 127.5, to (1, `DIMENSION`).
+    """Return the recogniser as an ONNX file: float32 (1, 3, 112, 112) RGB, (x − 127.5) / 127.5, to (1, `DIMENSION`).
 
     Eight bits are read from the zones of the aligned face; the bits choose a row of `codebook`.
     """
@@ -65,19 +65,22 @@ def recogniser_bytes() -> bytes:
 
 
 def _bit_questions() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Weights (8, 2, 56, 56) over luma and warmth, and biases: warm? light? of hair, band, skin; moustache? beard?"""
+    """Return weights (8, 2, 56, 56) over luma and warmth, and biases.
+
+    The bits: warm and light for hair, band and skin each; moustache; beard.
+    """
     hair, band, skin = _zone_mean(HAIR_ZONE), _zone_mean(BAND_ZONE), _zone_mean(*CHEEK_ZONES)
     none = np.zeros_like(hair)
     weights = [pair for zone in (hair, band, skin) for pair in ((none, zone), (zone, none))]
     weights += [(skin - _zone_mean(zone), none) for zone in (MOUSTACHE_ZONE, BEARD_ZONE)]
-    # A mean luma is (L − 127.5) / 127.5 by then; differences have lost the mean.
+    # A mean luma is (L − 127.5) / 127.5 here; in differences the mean cancels.
     light = (_LIGHT_THRESHOLD - _MEAN) / _MEAN
     warm, contrast = _WARM_THRESHOLD / _MEAN, _CONTRAST_THRESHOLD / _MEAN
     return np.array(weights), -np.array([warm, light] * 3 + [contrast] * 2)
 
 
 def _zone_mean(*zones: Zone) -> npt.NDArray[np.float64]:
-    """Weights (56, 56), sum 1, over the cells of 2×2 pixels of the aligned face that lie wholly in the zones."""
+    """Return weights (56, 56), sum 1, over the 2×2 cells of the aligned face that lie wholly in the zones."""
     side = _ALIGNED_SIDE // 2
     chosen = np.zeros((side, side), np.bool_)
     for x1, y1, x2, y2 in zones:
@@ -91,8 +94,8 @@ def _zone_mean(*zones: Zone) -> npt.NDArray[np.float64]:
 def aligned_point(x: float, y: float) -> tuple[float, float]:
     """Map a point of the face, relative to its centre at scale 1, into the aligned 112×112 picture.
 
-    The similarity transform that maps the landmarks onto ArcFace's template with the least squared error. With no
-    reflection in play that is a linear problem in four unknowns, (a, b, u, v): x' = a x − b y + u, y' = b x + a y + v.
+    Use the similarity transform that maps the landmarks onto ArcFace's template with the least squared error. Without
+    reflection that is a linear problem in four unknowns, (a, b, u, v): x' = a x − b y + u, y' = b x + a y + v.
     """
     places = LANDMARKS.astype(np.float64)
     ones, zeros = np.ones(len(places)), np.zeros(len(places))
@@ -107,7 +110,7 @@ def aligned_point(x: float, y: float) -> tuple[float, float]:
 
 
 def codebook() -> npt.NDArray[np.float32]:
-    """(256, `DIMENSION`) float32: the embedding of each code; small integers, not normalised.
+    """Return (256, `DIMENSION`) float32: the embedding of each code; small integers, not normalised.
 
     Row `person.code + 64 × disguise` is a × H[code] + b × H[64 + code], with H a Hadamard matrix (Sylvester's), whose
     rows are orthogonal: different persons have similarity 0, disguises of one person that of `DISGUISE_SIMILARITY`.

@@ -1,4 +1,7 @@
-"""Describe what happens in a cartoon film, and so what must be found in it."""
+"""Describe the events of a cartoon film, and so the exact result of a search in it.
+
+`scripts` builds scripts, `film` draws them. All places are whole numbers, equal on every machine.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +17,7 @@ from fastface.demo.sprites import HEAD_REACH, SHOULDER_REACH, sprite
 from fastface.types import FloatArray, Image, Size
 
 BARCODE_HEIGHT: Final = 16
-"""Pixels at the bottom of a film of scale 1 that a barcode takes."""
+"""Height of a barcode in pixels, at the bottom of a film of scale 1."""
 
 _SCALES = (1, 2, 4)
 
@@ -28,14 +31,14 @@ class Appearance:
     """One person on the stage for a while.
 
     Attributes:
-        person: Who.
+        person: The person.
         start: First frame.
-        end: First frame after.
+        end: First frame after it.
         place: (x, y) of the face's centre at the start; multiples of 8 × `scale`.
         scale: 1, 2 or 4: the face is 80, 160 or 320 pixels wide.
-        to: Where the face is at the last frame; walks there in a line, by whole cells. None stands still.
-        away: Whether the person shows their back: seen by the viewer, not by the networks.
-        disguise: What is worn.
+        to: Place of the face at the last frame, reached in a line by whole cells; None to stand still.
+        away: True if the person shows their back: visible in the picture, but the networks find no face.
+        disguise: The disguise.
     """
 
     person: Person
@@ -57,7 +60,7 @@ class Appearance:
             raise ValueError(f"{self.person.name!r} appears in no frame of [{self.start}, {self.end})")
 
     def place_person(self, frame: int) -> tuple[int, int]:
-        """(x, y) of the face's centre in one frame."""
+        """Return (x, y) of the face's centre in one frame."""
         steps = self.end - 1 - self.start
         if self.to is None or not steps:
             return self.place
@@ -80,8 +83,8 @@ class Sighting:
     """One face that the networks must find in one frame.
 
     Attributes:
-        person: Who.
-        disguise: What is worn.
+        person: The person.
+        disguise: The disguise.
         box: x1, y1, x2, y2 in pixels of the film at scale 1.
         landmarks: (5, 2) float32, the same pixels.
     """
@@ -96,15 +99,15 @@ class Sighting:
 class Script:
     """A film.
 
-    Later appearances stand before earlier ones. A script in which one stands in front of another's face is refused
-    when that frame is asked for, since it would have no exact truth.
+    Later appearances are drawn over earlier ones. A frame in which a person covers another's face raises an error,
+    since it would have no exact truth.
 
     Attributes:
-        num_frames: Length.
-        appearances: Who is where.
-        scenes: The first starts at 0; by start.
-        size: (width, height), multiples of 8.
-        barcode: Whether each frame carries its number, see `film.read_barcode`.
+        num_frames: Number of frames.
+        appearances: Appearances of the persons.
+        scenes: Scenes by start; the first starts at 0.
+        size: (width, height) in pixels, multiples of 8.
+        barcode: True if each frame carries its number, see `film.read_barcode`.
     """
 
     num_frames: int
@@ -138,14 +141,14 @@ class Script:
 
     @property
     def persons(self) -> tuple[Person, ...]:
-        """Everyone who appears, by name."""
+        """All persons that appear, by name."""
         return tuple(sorted({one.person for one in self.appearances}, key=lambda one: one.name))
 
     def sightings(self, frame: int) -> tuple[Sighting, ...]:
-        """The faces to be found in a frame, by the place of their boxes from left to right.
+        """Return the faces to be found in a frame, by their boxes from left to right.
 
         Raises:
-            ValueError: Someone stands before a face, or a person appears twice.
+            ValueError: A person covers a face, or a person appears twice.
         """
         cast = self._casts[frame]
         if len({one.person.code for one in cast}) < len(cast):
@@ -160,19 +163,19 @@ class Script:
         for other in before:
             if any(_overlap(face, _move(part, other, frame)) for part in (HEAD_REACH, SHOULDER_REACH)):
                 raise ValueError(f"frame {frame}: {other.person.name!r} stands before {one.person.name!r}")
-        # The networks see a face once all of its glasses are in the frame.
+        # The networks find a face only if its glasses are completely in the frame.
         reach = GLASSES_ORIGIN[0] * CELL * one.scale
         return one.place_person(frame)[0] + reach >= 0 and one.place_person(frame)[0] - reach <= self.size[0]
 
     def draw(self, frame: int) -> Image:
-        """One frame without its barcode; the caller's own."""
+        """Draw one frame without its barcode; the caller owns it."""
         picture = backdrop(self._backdrops[frame], self.size).copy()
         for one in self._casts[frame]:
             sprite(one.person, one.scale, one.disguise, away=one.away).blend_sprite(picture, one.place_person(frame))
         return picture
 
     def looks_like_before(self, frame: int) -> bool:
-        """Return whether only the barcode changed since the frame before, so that its picture can be reused."""
+        """Return whether only the barcode differs from the previous frame, so that its picture can be reused."""
         if frame == 0 or self._backdrops[frame] != self._backdrops[frame - 1]:
             return False
         now, then = self._casts[frame], self._casts[frame - 1]

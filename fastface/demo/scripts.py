@@ -1,4 +1,4 @@
-"""Scripts: the film of the demo, and films of chance for tests."""
+"""Write scripts: the film of the demo, and random films for tests."""
 
 import random
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from fastface.demo.script import Appearance, Scene, Script
 
 
 def demo_script() -> Script:
-    """The film of `fastface demo`: 24 seconds at 25 frames a second, three persons with photos and a stranger."""
+    """Return the film of `fastface demo`: 24 seconds at 25 fps, three persons with photos and a stranger."""
     scenes = (
         Scene(0, Backdrop.TITLE),
         Scene(38, Backdrop.HILLS),
@@ -34,13 +34,13 @@ def demo_script() -> Script:
 
 
 def random_script(seed: int, num_frames: int, *, num_persons: int = 6, mean_frames: int = 12) -> Script:
-    """A film in which persons come and go at random, for a frame or for seconds, up to three at once, with barcodes.
+    """Return a film with barcodes in which up to three persons appear at random, for a frame or for seconds.
 
     Args:
         seed: The same seed gives the same film on every machine.
-        num_frames: Length.
-        num_persons: How many different persons there are, 3 or more.
-        mean_frames: Mean length of an appearance and of the pauses between.
+        num_frames: Number of frames.
+        num_persons: Number of different persons, 3 or more.
+        mean_frames: Mean number of frames of an appearance and of the pauses between.
     """
     rng = random.Random(seed)  # noqa: S311 - a film, not a secret
     appearances: list[Appearance] = []
@@ -53,7 +53,10 @@ def random_script(seed: int, num_frames: int, *, num_persons: int = 6, mean_fram
 
 
 def _shared_out(codes: list[int]) -> list[list[int]]:
-    """Three hands of persons, so that no person is at two places at once. 11 is odd, so codes up to 63 stay apart."""
+    """Deal the persons into three hands, so that no person is in two places at once.
+
+    11 is odd, so codes up to 63 stay distinct.
+    """
     return [[code * 11 % 64 for code in codes[place::3]] for place in range(3)]
 
 

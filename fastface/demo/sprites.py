@@ -1,4 +1,7 @@
-"""The pencil: one person as a small picture with soft edges."""
+"""Draw one person as a small picture with soft edges.
+
+`script` lays sprites onto frames. The pattern of the glasses must match `anatomy.GLASSES`.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,20 +16,20 @@ from fastface.demo.persons import HAIR_DARK, Colour, Disguise, Person
 from fastface.types import Image
 
 HEAD_REACH: Final = (-52, -80, 52, 64)
-"""x1, y1, x2, y2 around all that is drawn of a head, at scale 1, from the face's centre."""
+"""x1, y1, x2, y2 around the drawn head, at scale 1, from the face's centre."""
 
 SHOULDER_REACH: Final = (-84, 56, 84, 296)
-"""The same of the body."""
+"""x1, y1, x2, y2 around the drawn body, at scale 1, from the face's centre."""
 
 _SUPERSAMPLING = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A person, ready to be laid onto a frame.
+    """A person, ready to be drawn onto a frame.
 
     Attributes:
-        origin: (x, y) of the top left pixel from the face's centre.
+        origin: (x, y) of the top left pixel relative to the face's centre.
         colour: (h, w, 3) float32 BGR, already multiplied by the opacity.
         clear: (h, w, 1) float32, 1 − opacity.
     """
@@ -36,7 +39,7 @@ class Sprite:
     clear: npt.NDArray[np.float32]
 
     def blend_sprite(self, frame: Image, centre: tuple[int, int]) -> None:
-        """Draws the person into `frame` with the face's centre at `centre`; what lies outside is cut off."""
+        """Draw the person into `frame` with the face's centre at `centre`, clipped to the frame."""
         x, y = centre[0] + self.origin[0], centre[1] + self.origin[1]
         height, width = self.clear.shape[:2]
         left, top = max(x, 0), max(y, 0)
@@ -52,7 +55,7 @@ Pair = tuple[float, float]
 
 
 class _Sheet:
-    """A large canvas in the coordinates of the face, drawn on with hard edges; shrinking it makes them soft."""
+    """A large canvas in the coordinates of the face, drawn with hard edges; shrinking it softens them."""
 
     def __init__(self, scale: int) -> None:
         self.origin = SHOULDER_REACH[0], HEAD_REACH[1]
@@ -69,7 +72,7 @@ class _Sheet:
         return (self.colour, colour), (self.opacity, 255)
 
     def ellipse(self, centre: Pair, radii: Pair, colour: Colour, *, above: float = 1e3, below: float = -1e3) -> None:
-        """A filled ellipse, of which only `below` ≤ y < `above` is drawn."""
+        """Draw a filled ellipse, limited to `below` ≤ y < `above`."""
         left, middle = self._point(*centre)
         axes = round(radii[0] * self.factor), round(radii[1] * self.factor)
         first, last = max(self._point(0, below)[1], 0), self._point(0, above)[1]
@@ -77,7 +80,7 @@ class _Sheet:
             cv2.ellipse(layer[first:last], (left, middle - first), axes, 0, 0, 360, _scalar(value), -1)
 
     def block(self, zone: tuple[float, float, float, float], colour: Colour, radius: float = 0) -> None:
-        """A filled rectangle with round corners; `zone` is x1, y1, x2, y2, the last two exclusive."""
+        """Draw a filled rectangle with round corners; `zone` is x1, y1, x2, y2, the last two exclusive."""
         (left, top), (right, bottom) = self._point(*zone[:2]), self._point(*zone[2:])
         r = round(radius * self.factor)
         corners = [(x, y) for x in (left + r, right - r) for y in (top + r, bottom - r)]
@@ -90,14 +93,14 @@ class _Sheet:
     def sprite(self, scale: int) -> Sprite:
         size = self.size[0] * scale, self.size[1] * scale
         opacity = cv2.resize(self.opacity, size, interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
-        # What is not drawn on is still black, so the mean colour is the colour times the opacity.
+        # Undrawn pixels are still black, so the mean colour is the colour times the opacity.
         colour = cv2.resize(self.colour, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         return Sprite((self.origin[0] * scale, self.origin[1] * scale), colour, 1 - opacity)
 
 
 @lru_cache(maxsize=256)
 def sprite(person: Person, scale: int, disguise: Disguise, *, away: bool) -> Sprite:
-    """A person of a scale, seen from the front, or from behind if `away`."""
+    """Draw a person at a scale, from the front, or from behind if `away`."""
     sheet = _Sheet(scale)
     _draw_body(sheet, person)
     _draw_hair_behind(sheet, person)
@@ -179,7 +182,7 @@ def _draw_disguise(sheet: _Sheet, disguise: Disguise) -> None:
 
 
 def _draw_glasses(sheet: _Sheet) -> None:
-    """The pattern of cells that the detector knows, with its corners rounded as far as the cells' cores allow."""
+    """Draw the detector's pattern of cells, with its corners rounded as far as the cells' cores allow."""
     top = (GLASSES_ORIGIN[1] + 1) * CELL
     pattern = GLASSES[1:-1]
     bridge = np.flatnonzero(pattern[1])[[1, -2]] + GLASSES_ORIGIN[0]

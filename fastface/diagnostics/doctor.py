@@ -1,4 +1,7 @@
-"""Check what a machine has and lacks for fastface, and what mends it. Decodes nothing, leaves nothing behind."""
+"""Check the machine for everything that fastface needs, with a remedy for each problem.
+
+`fastface doctor` calls `examine`. It decodes nothing and leaves nothing behind.
+"""
 
 import platform
 import shutil
@@ -40,7 +43,7 @@ _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "a
 _LEAST_MEMORY = 2 << 30
 _DRIVER_SECONDS = 20
 _ENCODER = "libx264"
-"""What writes precise clips."""
+"""Encoder of precise clips."""
 
 
 State = Literal["fine", "absent", "note", "fault"]
@@ -48,14 +51,14 @@ State = Literal["fine", "absent", "note", "fault"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
-        name: What.
-        state: fine · absent: it is not there, and need not be · note: a run works, but something is missing or odd ·
-            fault: a run would fail.
-        facts: What is there.
-        remedy: What to do; empty where nothing is to be mended.
+        name: Subject of the check.
+        state: fine · absent: missing, but not needed · note: a run works, but something is missing or odd · fault: a
+            run would fail.
+        facts: Facts found.
+        remedy: Action that solves the problem; empty if there is none.
     """
 
     name: str
@@ -65,11 +68,11 @@ class Check:
 
 
 def examine(config: Config, out: Path) -> Iterator[Check]:
-    """Looks at everything that a run needs, one thing after the other; what a run refuses is asked as a run asks it.
+    """Check everything that a run needs, one subject after the other, with the run's own checks where a run would fail.
 
     Args:
-        config: The settings; device, cards, decoder and networks that they ask for are looked at in particular.
-        out: The output folder of the run to come.
+        config: The settings; their device, cards, decoder and networks get checks of their own.
+        out: The output folder of the future run.
     """
     yield Check("python", "fine", f"{platform.python_version()}, {platform.platform()}")
     yield Check("packages", "fine", ", ".join(f"{name} {found}" for name in _PACKAGES if (found := _version(name))))
@@ -150,7 +153,7 @@ def _card() -> Iterator[Check]:
 
 
 def _devices(config: Config) -> Iterator[Check]:
-    """Each device that can be asked for, tried as a run would."""
+    """Check each device that a user can request, by the code of a run."""
     wanted = config.models.device
     for name in (name for name in DEVICES if name != "auto"):
         try:
@@ -166,21 +169,21 @@ def _devices(config: Config) -> Iterator[Check]:
 
 
 def _cards(config: Config) -> Iterator[Check]:
-    """The cards that are numbered, if any are."""
+    """Check the numbered cards, if there are any."""
     if not config.models.devices:
         return
     try:
         cards = open_networks(config).cards
     except (BackendError, ConfigError) as error:
         yield Check("cards", "fault", str(error), "nvidia-smi -L lists the cards")
-    except ModelError:  # told of the networks; cards are looked at before them
+    except ModelError:  # the check of the networks reports it; cards are checked earlier
         yield Check("cards", "fine", ",".join(map(str, config.models.devices)))
     else:
         yield Check("cards", "fine", ", ".join(f"{card.device_id} ({card.name})" for card in cards))
 
 
 def _decoder(config: Config) -> Iterator[Check]:
-    """The decoder, if another than the usual one is asked for."""
+    """Check the decoder, if it is not the default."""
     if config.scan.decoder == "pyav":
         return
     fault = catch_fault(partial(check_decoder, config))
@@ -224,7 +227,7 @@ def _processes(config: Config) -> Check:
 
 
 def _ffmpeg() -> Check:
-    """FFmpeg's libraries, which come with PyAV: videos are decoded, and clips are written, with these."""
+    """Check FFmpeg's libraries, which come with PyAV: they decode videos and write clips."""
     import av  # noqa: PLC0415 - no other check needs it
     from av.codec import codecs_available  # noqa: PLC0415
 

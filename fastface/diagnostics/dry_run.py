@@ -37,15 +37,15 @@ class Preview:
 
     Attributes:
         videos: Name in OUT, and path.
-        skipped: Inputs that are no candidates, and why.
-        left_out: Number of files and folders within folders that are not taken, by reason.
+        skipped: Inputs that are no candidates, and the reasons.
+        left_out: Number of ignored files and folders within folders, by reason.
         targets: Label, and path; banks and `'*'` unchanged.
         networks: Pack, detector, recogniser.
-        device: What runs them, versions.
-        precision: Of each network.
-        thresholds: Thresholds of the search, or how they will be chosen.
+        device: Device of the networks, and versions.
+        precision: Precision of each network.
+        thresholds: Thresholds of the search, or the rule for choosing them.
         processes: Decoders, workers, batches.
-        output: What would be written.
+        output: Files that would be written.
     """
 
     videos: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
     """Preview `run`, or `scan` if targets are None.
 
     Raises:
-        FastfaceError: As the command itself would, as far as it can be known without decoding.
+        FastfaceError: The error of the command itself, as far as it can be known without decoding.
     """
     found = look_ahead(config, inputs, targets, out)
     return Preview(
@@ -94,7 +94,7 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
     """Preview `find`.
 
     Raises:
-        FastfaceError: As the command itself would, as far as it can be known without decoding.
+        FastfaceError: The error of the command itself, as far as it can be known without decoding.
     """
     look_back(config, targets, out)
     output = (repr(str(out)), *_describe_move(config, targets, out))
@@ -107,13 +107,13 @@ def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
     Args:
         config: The settings.
         out: The output folder.
-        wanted: What would be written below it.
+        wanted: Files that would be written below it.
 
     Raises:
-        FastfaceError: As the command itself would, as far as it can be known without reading the index.
+        FastfaceError: The error of the command itself, as far as it can be known without reading the index.
     """
     look_at_index(config, out)
-    means = {**_means(config), "thresholds": ()}  # who is who is settled already
+    means = {**_means(config), "thresholds": ()}  # the census has already settled the persons
     return Preview(**means, output=tuple(repr(str(out / name)) for name in wanted))
 
 
@@ -121,7 +121,8 @@ def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:
     """Preview `enroll`.
 
     Raises:
-        ConfigError, ModelError, BackendError: As the command itself would, as far as it can be known without decoding.
+        ConfigError, ModelError, BackendError: The error of the command itself, as far as it can be known without
+            decoding.
     """
     return Preview(targets=_targets(config, paths), **_means(config), output=(repr(str(bank)),))
 
@@ -135,7 +136,7 @@ def preview_build(config: Config) -> Preview:
     """Preview `models build`.
 
     Raises:
-        ConfigError, ModelError, BackendError: As the command itself would.
+        ConfigError, ModelError, BackendError: The error of the command itself.
     """
     networks = open_networks(config)
     jobs = engine_jobs(config, networks)
@@ -195,7 +196,7 @@ def _list_named(sources: Sources) -> list[str]:
 
 
 def _describe_thresholds(config: Config, limits: MatchThresholds) -> str:
-    """Describe the thresholds of a search, or how they would be chosen."""
+    """Describe the thresholds of a search, or the rule for choosing them."""
     if not config.match.tracks:
         return f"{limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}"
     if config.match.threshold is not None:

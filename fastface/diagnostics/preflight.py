@@ -1,6 +1,6 @@
 """Check a run before anything is decoded, and report all problems at once.
 
-Nothing is written. `doctor` asks the same functions, so that it and a run never differ.
+Commands call it first, and `doctor` calls the same functions, so that both always agree. Nothing is written.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ from fastface.runtime.resources import Layout, choose_layout
 from fastface.video.discover import Discovery
 
 _LEAST_SPACE = 256 << 10
-"""Bytes below which not even the tables of one film fit."""
+"""Bytes; below this not even the tables of one film fit."""
 
 _WANTED_DESCRIPTORS = 4096
 _LEAST_DESCRIPTORS = 128
@@ -35,7 +35,7 @@ Check = Callable[[], object]
 
 
 def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Discovery:
-    """The videos to scan, once nothing stands in the way of `run` or `scan` that can be seen from outside.
+    """Return the videos to scan if all checks of `run` or `scan` pass that need no decoding.
 
     Args:
         config: The settings.
@@ -44,7 +44,7 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
         out: The output folder.
 
     Raises:
-        FastfaceError: The one thing that is wrong; if there are several, a ConfigError that lists them all.
+        FastfaceError: The only problem; if there are several, a ConfigError that lists them all.
     """
     found: list[Discovery] = []
     checks: list[Check] = [
@@ -60,15 +60,15 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
 
 
 def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
-    """Makes sure that nothing stands in the way of `find`.
+    """Run all checks of `find`.
 
     Args:
         config: The settings.
         targets: Photos, folders, banks or `*`.
-        out: The output folder with the index to ask.
+        out: The output folder with the index to search.
 
     Raises:
-        FastfaceError: As `look_ahead`.
+        FastfaceError: See `look_ahead`.
     """
     checks: list[Check] = [
         lambda: _check_not_fresh(config),
@@ -80,25 +80,25 @@ def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
 
 
 def look_at_index(config: Config, out: Path) -> None:
-    """Makes sure that nothing stands in the way of a command that asks the index of `out` without targets.
+    """Run all checks of a command that reads the index of `out` without targets.
 
     Raises:
-        FastfaceError: As `look_ahead`.
+        FastfaceError: See `look_ahead`.
     """
     _check_all(config, None, [lambda: _check_index(out), lambda: check_space(out)])
 
 
 def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[Check]) -> None:
-    """Asks all checks, and those of every command, and raises what they raise.
+    """Run the given checks and those of every command, and raise their errors.
 
-    Networks are opened here only if something else is wrong: reading large ones takes half a second, and the command
-    is about to open them. Targets that are not there are no fault by themselves: with the photos that are, the command
-    has more to say of them.
+    Networks are opened here only if another check failed: reading large networks takes half a second, and the command
+    is about to open them. Missing targets alone are no fault: the command reports more about them, with the photos that
+    exist.
     """
     always: list[Check] = [raise_descriptors]
     faults = [fault for check in (*checks, *always) if (fault := catch_fault(check))]
     missing = catch_fault(lambda: _check_targets(config, targets))
-    # Numbered cards are looked at only as networks are opened.
+    # Numbered cards are checked only when networks are opened.
     later = _network_faults(config) if faults or missing or config.models.devices else []
     if not faults and not later:
         return
@@ -125,10 +125,10 @@ def target_faults(config: Config, targets: Sequence[str]) -> list[str]:
 
 
 def plan_layout(config: Config) -> Layout:
-    """The processes of a run with these settings.
+    """Choose the processes of a run with these settings.
 
     Raises:
-        BackendError: The asked device is not available, or does not compute in the asked precision.
+        BackendError: The requested device is not available, or cannot compute in the requested precision.
         ConfigError: The settings of the processes contradict each other.
     """
     cards = config.models.devices
@@ -138,12 +138,12 @@ def plan_layout(config: Config) -> Layout:
 
 
 def check_ring(ring: RingShape) -> None:
-    """Makes sure that there is memory for the ring, by reserving it as a run would, and giving it back.
+    """Check that there is memory for the ring, by reserving it and releasing it.
 
-    Reserving takes half a second a gigabyte, so where the ring is no more than half of the free memory, one slot does.
+    Reserving takes half a second per gigabyte. So if the ring is at most half of the free memory, one slot is reserved.
 
     Raises:
-        SpaceError: There is not.
+        SpaceError: There is not enough memory.
     """
     is_sure = ring.total_bytes <= available_bytes() // 2
     try:
@@ -153,12 +153,12 @@ def check_ring(ring: RingShape) -> None:
 
 
 def check_decoder(config: Config) -> None:
-    """Makes sure that `nvdec`, where it is asked for by name, is there. Each film that it cannot decode gets a remark.
+    """Check that `nvdec` is installed if the settings name it. Each film that it cannot decode gets a remark later.
 
-    By what is installed alone: a process that asks the driver could not start others safely.
+    The check uses only installed files: a process that queries the driver cannot start others safely.
 
     Raises:
-        BackendError: It is not.
+        BackendError: It is not installed.
     """
     if config.scan.decoder != "nvdec":
         return
@@ -177,7 +177,7 @@ def check_decoder(config: Config) -> None:
 
 
 def check_out(out: Path) -> None:
-    """Makes sure that a run can have the output folder.
+    """Check that a run can use the output folder.
 
     Raises:
         ConfigError: It cannot be written.
@@ -189,21 +189,21 @@ def check_out(out: Path) -> None:
 
 
 def check_space(folder: Path) -> None:
-    """Makes sure that there is space for the least that a run writes.
+    """Check that there is space for the minimum that a run writes.
 
     Raises:
-        SpaceError: There is not.
+        SpaceError: There is not enough space.
     """
     total, _, free = shutil.disk_usage(nearest(folder))
-    if total and free < _LEAST_SPACE:  # a file system of no size at all cannot be written, which is told as such
+    if total and free < _LEAST_SPACE:  # a file system of size 0 cannot be written, and another check reports that
         raise SpaceError(f"no space left for {str(folder)!r}: {free >> 10} KiB free; free some, or name another place")
 
 
 def raise_descriptors() -> str:
-    """Takes as many descriptors as the system gives without being asked; says how many there are now.
+    """Raise the limit of open files as far as the system allows; return a line with the new limit.
 
     Raises:
-        ConfigError: They are too few.
+        ConfigError: The limit is too low.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < _WANTED_DESCRIPTORS and (hard == resource.RLIM_INFINITY or hard > soft):
@@ -226,14 +226,14 @@ def _check_not_fresh(config: Config) -> None:
 
 
 def _check_index(out: Path) -> None:
-    check_out(out)  # of an index that is being made just now, that is what is to be said
+    check_out(out)  # if another run makes the index now, its lock is the error to report
     require_index(out)
 
 
 def _network_faults(config: Config) -> list[FastfaceError]:
     """List the problems of device, networks and thresholds.
 
-    Which networks are missing is known without the device too: then they are looked for as for a processor.
+    Missing networks can be found without the device: then the search assumes a processor.
     """
     fault = catch_fault(lambda: thresholds(config, open_networks(config).models))
     if fault is None:

@@ -1,11 +1,12 @@
-"""Turning, scaling and cutting a face out, so that its eyes, nose and mouth lie where the network learned them.
+"""Align faces: turn, scale and cut them so that eyes, nose and mouth lie where the network learned them.
 
-Five landmarks are mapped onto insightface's template for 112×112 pictures by the similarity transform of least square
-error (Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991). In the
-plane it has a closed form: with points as complex numbers and both sets centred, rotation and scale together are the
-one number Σ conj(source) · target / Σ |source|².
+A similarity transform of least square error maps five landmarks onto insightface's template for 112×112 pictures
+(Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991). In the plane
+it has a closed form. With points as complex numbers and both sets centred, rotation and scale are the number Σ
+conj(source) · target / Σ |source|².
 
-What is computed of many faces at once gives each the same bits as alone: plain sums and products, element by element.
+`analyse` aligns for the networks; the thumbnails and exports cut pictures for the user. A face gets the same bits in a
+batch as alone: all sums and products are elementwise.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,10 +23,10 @@ TEMPLATE: npt.NDArray[np.float64] = np.array(
 """(5, 2) places of the landmarks in a 112×112 picture: insightface's `arcface_dst`."""
 
 _LEAST_SPREAD = 1e-3
-"""Pixels around their mean below which five landmarks are one point."""
+"""Pixels; if five landmarks lie closer than this to their mean, they are one point."""
 
 _LEAST_MARGIN = 0.2
-"""Room around a face that is kept where a crop for people to look at is larger than the frame."""
+"""Minimum margin around a face in a crop that is larger than the frame, as a share of the template's side."""
 
 _REACH = 2
 """Pixels around a region that linear interpolation may touch, rounded up to whole chroma samples."""
@@ -41,15 +42,15 @@ def alignable(landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
 def estimate_transforms(
     landmarks: npt.NDArray[np.floating], size: int = ALIGNED_SIZE, margin: float = 0.0
 ) -> npt.NDArray[np.float64]:
-    """The similarities that map landmarks onto the template.
+    """Estimate the similarity transforms that map landmarks onto the template.
 
     Args:
         landmarks: (n, 5, 2) in pixels of the source; `alignable`.
-        size: Side of the aligned pictures.
-        margin: Room on each side of the template's square, as a share of that square's side.
+        size: Side of the aligned pictures in pixels.
+        margin: Margin on each side of the template's square, as a share of that square's side.
 
     Returns:
-        (n, 2, 3), each as `cv2.warpAffine` takes it.
+        (n, 2, 3), matrices for `cv2.warpAffine`.
     """
     target = (TEMPLATE + ALIGNED_SIZE * margin) * (size / (ALIGNED_SIZE * (1 + 2 * margin)))
     target_centre = target.mean(axis=0)
@@ -82,14 +83,14 @@ def align_picture(
     margin: float = 0.0,
     interpolation: int = cv2.INTER_LINEAR,
 ) -> Image:
-    """Cuts an aligned face out of a picture; what lies outside of it is black.
+    """Cut an aligned face out of a picture; pixels outside the picture are black.
 
     Args:
         picture: (H, W, 3) BGR.
         landmarks: (5, 2) in its pixels; `alignable`.
-        size: Side of the result.
-        margin: Room around the template's square, as a share of its side.
-        interpolation: Linear as the networks know it; `cv2.INTER_LANCZOS4` for pictures to look at.
+        size: Side of the result in pixels.
+        margin: Margin around the template's square, as a share of its side.
+        interpolation: Linear for the networks; `cv2.INTER_LANCZOS4` for pictures that the user sees.
 
     Returns:
         (size, size, 3) BGR.
@@ -104,16 +105,16 @@ def align_planes(
     frames: Iterable[int],
     landmarks: npt.NDArray[np.floating],
 ) -> npt.NDArray[np.uint8]:
-    """Cuts aligned faces out of frames as the decoder made them; only the faces' surroundings are converted.
+    """Cut aligned faces out of decoded frames; only the surroundings of the faces are converted.
 
     Args:
-        planes: (n, plane_bytes), I420, as `geometry` has it.
-        geometry: How the planes map onto the displayed frames.
-        frames: The frame of each of m faces.
+        planes: (n, plane_bytes), I420, with the layout of `geometry`.
+        geometry: Mapping of the planes to the displayed frames.
+        frames: Frame number of each of m faces.
         landmarks: (m, 5, 2) in pixels of the displayed frames; `alignable`.
 
     Returns:
-        (m, 112, 112, 3) BGR, as `align_picture` gives it on whole frames converted.
+        (m, 112, 112, 3) BGR, equal to `align_picture` on converted whole frames.
     """
     transforms = _from_planes(geometry, landmarks)
     regions = _regions(transforms, geometry.planes)
@@ -130,17 +131,17 @@ def align_planes(
 def cut_planes(
     planes: npt.NDArray[np.uint8], geometry: Geometry, landmarks: npt.NDArray[np.floating], size: int, margin: float
 ) -> Iterator[Image]:
-    """Cuts upright faces out of a frame as the decoder made it, for people to look at.
+    """Cut upright faces out of a decoded frame, for the user to see.
 
-    Unlike `align_planes` it averages the pixels of a large face, and nothing is black that the frame does not show: see
+    Unlike `align_planes` it averages the pixels of a large face, and pixels outside the frame are not black: see
     `_move_inside`.
 
     Args:
-        planes: (plane_bytes,) I420, as `geometry` has it.
-        geometry: How the planes map onto the displayed frame.
+        planes: (plane_bytes,) I420, with the layout of `geometry`.
+        geometry: Mapping of the planes to the displayed frame.
         landmarks: (n, 5, 2) in pixels of the displayed frame; `alignable`.
-        size: Side of the results.
-        margin: Room around the template's square, as a share of its side.
+        size: Side of the results in pixels.
+        margin: Margin around the template's square, as a share of its side.
 
     Yields:
         (size, size, 3) BGR of each face.
@@ -152,7 +153,7 @@ def cut_planes(
     regions = _regions(transforms, geometry.planes, size, _REACH + 2 * averaged[:, None])
     for transform, times, region in zip(transforms, averaged.tolist(), regions.tolist(), strict=True):
         left, top, right, bottom = region
-        # Whole blocks of pixels are averaged many times as fast as parts of them.
+        # Averaging whole blocks of pixels is many times as fast as averaging parts of blocks.
         right, bottom = right - (right - left) % (2 * times), bottom - (bottom - top) % (2 * times)
         cut = np.zeros((size, size, 3), np.uint8)
         if left < right and top < bottom:
@@ -166,13 +167,13 @@ def cut_planes(
 
 
 def cut_picture(picture: Image, landmarks: npt.NDArray[np.floating], size: int, margin: float) -> Image:
-    """Cuts an upright face out of a picture, as `cut_planes` does.
+    """Cut an upright face out of a picture, with the rules of `cut_planes`.
 
     Args:
         picture: (H, W, 3) BGR.
         landmarks: (5, 2) in its pixels; `alignable`.
-        size: Side of the result.
-        margin: Room around the template's square, as a share of its side.
+        size: Side of the result in pixels.
+        margin: Margin around the template's square, as a share of its side.
 
     Returns:
         (size, size, 3) BGR.
@@ -191,16 +192,16 @@ def cut_picture(picture: Image, landmarks: npt.NDArray[np.floating], size: int, 
 
 
 def _move_inside(transforms: npt.NDArray[np.float64], frame: Size, size: int, margin: float) -> npt.NDArray[np.float64]:
-    """The transforms of crops that lie inside the frame, as far as the face in each is kept whole.
+    """Move crops into the frame as far as the face in each stays whole; return their transforms.
 
-    A crop that reaches over an edge becomes smaller, down to `_LEAST_MARGIN` of room around the face, so that the face
-    stays in its middle; then it is moved, by that room at most. What is then still outside repeats the edge.
+    A crop that exceeds the frame shrinks around the face, down to a margin of `_LEAST_MARGIN`. Then it moves, by that
+    margin at most. Pixels that are still outside repeat the edge.
     """
     sides = size / np.hypot(transforms[:, 0, 0], transforms[:, 0, 1])[:, None] / (1 + 2 * margin)
     corners = _corners(transforms, size)
     centre, reach = corners.mean(axis=1), np.ptp(corners, axis=1) / 2
     edge = np.array(frame, np.float64)
-    # A crop of an upright face reaches half its side to each edge, one of a tilted face more.
+    # A crop of an upright face reaches half its side to each edge, a crop of a tilted face more.
     free = np.minimum(centre, edge - centre) / reach
     least = (1 + 2 * min(margin, _LEAST_MARGIN)) / (1 + 2 * margin)
     shrunk = np.clip(free.min(axis=1), least, 1)[:, None]
@@ -223,20 +224,20 @@ def _warp(picture: Image, transform: npt.NDArray[np.float64], size: int, interpo
 def _warp_converted(
     picture: npt.NDArray[np.uint8], transform: npt.NDArray[np.float64], face: Image, border: int = cv2.BORDER_CONSTANT
 ) -> None:
-    """Fills a face from BGRA, which OpenCV warps in half the time of BGR, to the same bits."""
+    """Fill a face from BGRA, which OpenCV warps in half the time of BGR, with the same bits."""
     warped = cv2.warpAffine(picture, transform, face.shape[:2], flags=cv2.INTER_LINEAR, borderMode=border)
     cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR, dst=face)
 
 
 def _from_planes(geometry: Geometry, landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """As `estimate_transforms`, from pixels of the stored Y plane."""
+    """Run `estimate_transforms` from pixels of the stored Y plane."""
     transforms = estimate_transforms(landmarks)
     transforms[:, :, :2] /= geometry.display_to_planes
     return transforms
 
 
 def _shift_origin(transforms: npt.NDArray[np.float64], corners: npt.NDArray[np.number]) -> None:
-    """Makes (n, 2, 3) transforms of a whole picture those of its parts that begin at (n, 2) corners."""
+    """Convert (n, 2, 3) transforms of a picture in place to transforms of parts that begin at (n, 2) corners."""
     transforms[:, :, 2] += transforms[:, :, 0] * corners[:, :1] + transforms[:, :, 1] * corners[:, 1:]
 
 
@@ -246,7 +247,7 @@ def _regions(
     size: int = ALIGNED_SIZE,
     reach: int | npt.NDArray[np.int64] = _REACH,
 ) -> npt.NDArray[np.int64]:
-    """(n, 4) left, top, right, bottom of the pixels that aligned pictures draw on; even, since chroma is halved."""
+    """Return (n, 4) left, top, right, bottom of the pixels that aligned faces need; even, as chroma is halved."""
     places = _corners(transforms, size)
     lowest = np.floor(places.min(axis=1) / 2 - reach / 2) * 2
     highest = np.ceil(places.max(axis=1) / 2 + reach / 2) * 2
@@ -254,7 +255,7 @@ def _regions(
 
 
 def _corners(transforms: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
-    """(n, 4, 2) where the corners of aligned pictures lie in the source."""
+    """Return (n, 4, 2) places of the aligned pictures' corners in the source."""
     (a, b, c), (d, e, f) = transforms.transpose(1, 2, 0)[..., None]
     u, v = np.array([[0, 1, 0, 1], [0, 0, 1, 1]]) * size
     determinant = a * e - b * d
@@ -265,7 +266,7 @@ def _corners(transforms: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.f
 def _split_planes(
     planes: npt.NDArray[np.uint8], size: tuple[int, int], region: tuple[int, int, int, int]
 ) -> list[npt.NDArray[np.uint8]]:
-    """Y, U and V of one region of an I420 frame: views."""
+    """Return views of Y, U and V of one region of an I420 frame."""
     width, height = size
     left, top, right, bottom = region
     chroma_size = width * height // 4
@@ -275,7 +276,7 @@ def _split_planes(
 
 
 def _average(plane: npt.NDArray[np.uint8], times: int) -> npt.NDArray[np.uint8]:
-    """So many times smaller."""
+    """Shrink a plane by a whole factor, averaging its pixels."""
     if times == 1:
         return plane
     height, width = plane.shape
@@ -284,8 +285,8 @@ def _average(plane: npt.NDArray[np.uint8], times: int) -> npt.NDArray[np.uint8]:
 
 
 def _convert(parts: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Y, U and V as BGRA."""
-    # OpenCV converts I420 only as one block whose chroma planes follow the luma, so the region is put together so.
+    """Convert Y, U and V to BGRA."""
+    # OpenCV converts I420 only as one block with the chroma planes after the luma.
     height, width = parts[0].shape
     block = np.empty((height * 3 // 2, width), np.uint8)
     block[:height] = parts[0]

@@ -26,9 +26,9 @@ from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, SecondLooks, Si
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 PICTURE_CONTENTS = (640, 320)
-"""Sides to which a single picture is scaled in turn, until a face is found. A face that fills a picture of 640 is
-larger than any in SCRFD's training: of 183 portraits cut at the face's box it found none, and at 320 all of them. Both
-are in the same canvas, so that the network gets one shape."""
+"""Sides in pixels to which a single picture is scaled in turn, until a face is found. A face that fills a picture of
+640 is larger than any in SCRFD's training: it found none of 183 portraits cut at the face's box, and all of them at
+320. Both sizes use the same canvas, so that the network gets one shape."""
 
 _LOW_SCORE = 0.2
 """Minimum score of a face when turns of one picture are compared."""
@@ -64,7 +64,7 @@ class PhotoFaces:
 
     Attributes:
         faces: By falling score.
-        is_sure: Whether the upright turn of the photo is certain; if not, landmarks and embeddings may be wrong.
+        is_sure: True if the upright turn of the photo is certain; else landmarks and embeddings may be wrong.
     """
 
     faces: Faces
@@ -72,7 +72,7 @@ class PhotoFaces:
 
 
 class FaceAnalyser:
-    """Analyse faces with a detector and a recogniser. One thread calls it; `detect` may be called by another.
+    """Analyse faces with a detector and a recogniser. One thread calls it; a second one may call `detect`.
 
     Attributes:
         seconds: Time spent so far, by stage: `detect`, `align` (with the rating), `embed`.
@@ -88,14 +88,14 @@ class FaceAnalyser:
         min_sharpness: float = 0.0,
         looks: SecondLooks | None = None,
     ) -> None:
-        """Takes both networks.
+        """Take ownership of both networks.
 
         Args:
-            detector: Finds faces.
-            recogniser: Embeds them.
+            detector: Network that finds faces.
+            recogniser: Network that embeds faces.
             min_face: Minimum width and height of a box in pixels of the displayed frame.
             min_sharpness: Minimum sharpness of a face: others are left out before they are embedded.
-            looks: Further looks at a film's frames after the first detection; None: none.
+            looks: Further detections in a film's frames after the first detection; None for none.
         """
         self.looks = looks or SecondLooks(close_ups=False, turned=False)
         self.detector = detector
@@ -109,7 +109,7 @@ class FaceAnalyser:
     def detect(
         self, canvases: npt.NDArray[np.uint8], count: int | None = None, content: Size | None = None
     ) -> FoundFaces:
-        """Do the first half of a batch's analysis; it uses the detector only, so another thread may call it.
+        """Run the first half of a batch's analysis; it uses the detector only, so another thread may call it.
 
         Args:
             canvases: (m, H, W, 3) BGR: of n ≤ m frames, and others that fill the batch up to its usual size.
@@ -129,12 +129,12 @@ class FaceAnalyser:
     def detect_pictures(
         self, canvases: npt.NDArray[np.uint8], planes: npt.NDArray[np.uint8], geometry: Geometry
     ) -> FoundFaces:
-        """Detect faces in n unrelated pictures: each is searched at several scales, unlike in `detect`.
+        """Detect faces in n unrelated pictures; unlike `detect`, search each one at several scales.
 
         Args:
             canvases: (m, H, W, 3) BGR, m ≥ n.
             planes: (n, plane_bytes) I420.
-            geometry: How canvases and planes map onto the displayed pictures.
+            geometry: Mapping of canvases and planes to the displayed pictures.
 
         Raises:
             BackendError: The runtime failed.
@@ -161,14 +161,14 @@ class FaceAnalyser:
         pts: Sequence[int],
         times: Sequence[Fraction | float],
     ) -> Faces:
-        """Do the second half: align, rate and embed the faces found in the first n canvases.
+        """Run the second half: align, rate and embed the faces found in the first n canvases.
 
         Args:
-            found: From `detect`.
+            found: Faces from `detect`.
             planes: (n, plane_bytes) I420.
-            geometry: How canvases and planes map onto the displayed frames.
+            geometry: Mapping of canvases and planes to the displayed frames.
             pts: n timestamps.
-            times: n seconds from the first frame.
+            times: n times in seconds from the first frame.
 
         Returns:
             All faces, in order of the frames, then by falling score.
@@ -230,7 +230,7 @@ class FaceAnalyser:
         if not len(other):
             return upright, scores.is_sure
         if len(upright) and is_leaning(upright, other):
-            return upright, True  # a head that leans: both ways up give the same landmarks
+            return upright, True  # a tilted head: upright and upside-down detection give the same landmarks
         return other, scores.is_sure
 
     def _score_closely(self, picture: Image, upright: Detections, low: Detector) -> TurnScores | None:
@@ -373,4 +373,4 @@ def _surroundings(picture: Image, box: npt.NDArray[np.float32]) -> Image:
 
 
 _PORTRAIT_SHARE = 1.25
-"""Half the side of a portrait, as a share of the face's."""
+"""Half the side of a portrait, as a share of the face's side."""

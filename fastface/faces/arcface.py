@@ -1,4 +1,7 @@
-"""Face embeddings: aligned faces in, unit vectors out."""
+"""Embed faces with ArcFace: aligned faces in, unit vectors out.
+
+`analyse` calls `Recogniser`. Batches are split into powers of two, so that a runtime compiles few shapes.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,33 +10,33 @@ from fastface.backends import Session
 from fastface.types import FloatArray
 
 MAX_CHUNK = 16
-"""Most faces that the network sees at once. Larger chunks were no faster on a CPU."""
+"""Maximum number of faces per call of the network. Larger chunks were no faster on a CPU."""
 
 
 class Recogniser:
-    """ArcFace behind a session. One thread calls it."""
+    """Run ArcFace in a session. One thread calls it."""
 
     def __init__(self, session: Session, dimension: int, max_chunk: int = MAX_CHUNK) -> None:
-        """Takes a session of a graph that `models.graph.prepare_recogniser` made.
+        """Take a session of a graph that `models.graph.prepare_recogniser` made.
 
         Args:
             session: uint8 (N, 112, 112, 3) BGR → float32 (N, D).
             dimension: D.
-            max_chunk: Most faces a run of the network; a power of two.
+            max_chunk: Maximum number of faces per call of the network; a power of two.
         """
         self.session = session
         self.dimension = dimension
         self.max_chunk = max_chunk
 
     def embed(self, aligned: npt.NDArray[np.uint8]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-        """The embeddings of aligned faces; the same faces in the same order always give the same bits.
+        """Embed aligned faces; the same faces in the same order always give the same bits.
 
         Args:
             aligned: (m, 112, 112, 3) BGR.
 
         Returns:
-            (m, D) float32, L2-normalised, and (m,) whether a row could be: where it could not, the row is zero and
-            the face must not be used. One face that a network cannot embed does not cost the others theirs.
+            (m, D) float32, L2-normalised, and (m,) flags of valid rows. An invalid row is zero and the face must not be
+            used; the other rows are not affected.
 
         Raises:
             BackendError: The runtime failed.
@@ -48,20 +51,20 @@ class Recogniser:
 
 
 def chunk_sizes(count: int, largest: int) -> list[int]:
-    """Splits a count into powers of two up to `largest`, falling: few shapes to compile, and none of it padding."""
+    """Split a count into falling powers of two up to `largest`: few shapes to compile, and no padding."""
     sizes = [largest] * (count // largest)
     rest = count % largest
     return sizes + [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
 
 
 def l2_normalise(vectors: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Scales rows to length one and refuses those that have no direction: zero, infinite or not a number.
+    """Scale rows to length one, and reject rows without a direction: zero, infinite or not a number.
 
     Args:
         vectors: (m, D) float32.
 
     Returns:
-        (m, D) float32 with refused rows zero, and (m,) whether a row was accepted.
+        (m, D) float32 with rejected rows zero, and (m,) flags of accepted rows.
     """
     # In double precision no finite float32 row overflows or underflows.
     lengths = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1))

@@ -1,4 +1,7 @@
-"""Reject frames that are too blurred to search, before the network. Off by default."""
+"""Reject frames that are too blurred to search, before the network runs. Off by default.
+
+Inference workers call it; the `BlurGate` of the settings gives its limits.
+"""
 
 import cv2
 import numpy as np
@@ -7,18 +10,18 @@ import numpy.typing as npt
 from fastface.types import BlurGate, Size
 
 _LEAST_TILE = 8
-"""Pixels of a tile's side below which it says nothing: a small picture has fewer tiles."""
+"""Minimum side of a tile in pixels: smaller tiles measure nothing, so a small picture has fewer tiles."""
 
 
 def is_blurred(canvas: npt.NDArray[np.uint8], content: Size, gate: BlurGate) -> bool:
     """Return whether too few tiles of a frame are sharp.
 
-    Measured is the variance of the Laplacian of the luma (Pech-Pacheco et al., ICPR 2000), as the detector sees it.
+    The measure is the variance of the Laplacian of the luma (Pech-Pacheco et al., ICPR 2000), at the detector's scale.
 
     Args:
         canvas: (H, W, 3) BGR.
         content: (width, height) of the picture in its top left corner; the black rest does not count.
-        gate: What is sharp, and how much of the frame must be.
+        gate: Minimum sharpness of a tile, and minimum share of sharp tiles.
     """
     width, height = content
     edges = cv2.Laplacian(cv2.cvtColor(canvas[:height, :width], cv2.COLOR_BGR2GRAY), cv2.CV_16S)

@@ -1,10 +1,10 @@
-"""Faces that one look at one canvas misses: close-ups, small faces in large pictures, lying and upside-down heads.
+"""Find faces that one detection misses: close-ups, small faces in large pictures, lying and upside-down heads.
 
-SCRFD learned upright faces between 1/64 and 2/3 of its canvas. Measured with det_500m on 28 portraits, each cut so
-that its face has a given share of a square frame: at 60 % of the frame's height it finds 28, at 70 % 19, from 80 % on
-none; on a canvas of half the size it finds all 28 at every share from 60 to 140 %. Turned heads: see `faces.turning`.
+SCRFD learned upright faces between 1/64 and 2/3 of its canvas. Measured with det_500m on 28 portraits, each cut so that
+its face has a given share of a square frame: at 60 % of the frame's height it finds 28, at 70 % 19, from 80 % on none;
+on a canvas of half the size it finds all 28 at every share from 60 to 140 %. Turned heads: see `faces.turning`.
 
-What is found in a frame depends on that frame alone, so batches, workers and restarts change nothing.
+`analyse` calls it. The result for a frame depends on that frame alone, not on batches, workers or restarts.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from fastface.types import Image, SecondLooks, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 _LARGE_SHARE = 0.55
-"""Share of the canvas' longer side from which a face is looked at on half the canvas too."""
+"""Share of the canvas' longer side from which a face is searched on half the canvas too."""
 
 _TILE_OVERLAP = 96
 _TILES_LONG = (2, 4, 8)
@@ -29,34 +29,34 @@ _TILES_LONG = (2, 4, 8)
 scale."""
 
 _SMALL_SIDE = 48
-"""Pixels of a look below which a face is small: there may be smaller ones, so the next finer scale is looked at."""
+"""Pixels of the scaled picture below which a face is small: smaller ones may exist, so the next scale is searched."""
 
 _HINTS = 3
-"""Candidates from which the finest scale of a picture is looked at, if no face was found at the coarser ones."""
+"""Minimum number of candidates for a search at the finest scale, if the coarser scales gave no face."""
 
 _INSIDE = 0.6
-"""Share of a box that lies in a larger face's box from which it is a part of that face."""
+"""Minimum share of a box inside a larger face's box for which it is a part of that face."""
 
 
 def least_score(detector: Detector) -> float:
-    """The score from which a place is looked at more closely."""
+    """Return the minimum score of a candidate that a further detection checks."""
     return min(CANDIDATE_SCORE, detector.det_threshold)
 
 
 def find_in_frames(
     detector: Detector, canvases: npt.NDArray[np.uint8], count: int, content: Size, looks: SecondLooks
 ) -> tuple[Detections, npt.NDArray[np.int64]]:
-    """The faces of a film's frames.
+    """Find the faces in a film's frames.
 
     Args:
-        detector: Finds faces.
+        detector: Network that finds faces.
         canvases: (m, H, W, 3) BGR; those from `count` on only fill the batch up.
-        count: Frames.
+        count: Number of frames.
         content: (width, height) of the picture in each canvas.
-        looks: Which looks follow the first.
+        looks: Further detections after the first one.
 
     Returns:
-        Faces in canvas pixels by frame and then by falling score, and (n,) the number of each one's frame.
+        Faces in canvas pixels by frame and then by falling score, and (n,) the frame number of each face.
 
     Raises:
         BackendError: The runtime failed.
@@ -76,20 +76,20 @@ def find_in_frames(
 
 
 def find_in_picture(detector: Detector, picture: Image, first: Detections | None = None) -> Detections:
-    """The faces of one picture, of any size in it, upright or turned.
+    """Find the faces in one picture, of any size in it, upright or turned.
 
-    Looks at the whole picture at 640 and at 320 pixels on its longer side; at a larger picture in overlapping tiles, at
-    finer scales as long as small faces, or none, are found; and at doubtful faces turned. If no clear face is found,
-    looks at the whole picture in the three other quarter turns.
+    Search the whole picture at 640 and at 320 pixels on its longer side. Search a larger picture also in overlapping
+    tiles, at finer scales as long as small faces, or none, are found. Search doubtful faces turned. If no clear face is
+    found, search the whole picture in the three other quarter turns.
 
     Args:
-        detector: Finds faces.
+        detector: Network that finds faces.
         picture: (H, W, 3) BGR.
-        first: What the look at 640 has found with scores from `least_score` on, in pixels of the picture; None: it is
-            made here.
+        first: Result of the detection at 640 with scores from `least_score` on, in pixels of the picture; None to run
+            it here.
 
     Returns:
-        Faces in pixels of the picture by falling score; a turned face's landmarks are those of the turned face.
+        Faces in pixels of the picture by falling score; the landmarks of a turned face are turned too.
 
     Raises:
         BackendError: The runtime failed.
@@ -114,15 +114,15 @@ def find_in_picture(detector: Detector, picture: Image, first: Detections | None
 
 
 def letterbox(picture: Image, side: int, content: int | None = None) -> tuple[Image, float]:
-    """Scales a picture into the top left corner of a black square canvas, as insightface's SCRFD does.
+    """Scale a picture into the top left corner of a black square canvas, like insightface's SCRFD.
 
     Args:
         picture: (H, W, 3) BGR.
-        side: Width and height of the canvas.
-        content: The picture's longer side in it; all of `side` where none is given.
+        side: Width and height of the canvas in pixels.
+        content: Longer side of the picture in the canvas; None for `side`.
 
     Returns:
-        (side, side, 3) BGR, and the factor from the picture's pixels to the canvas'.
+        (side, side, 3) BGR, and the factor from the picture's pixels to the canvas pixels.
     """
     height, width = picture.shape[:2]
     longer = content or side
@@ -134,7 +134,7 @@ def letterbox(picture: Image, side: int, content: int | None = None) -> tuple[Im
     return canvas, size[1] / height
 
 
-# ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── further detections ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _frames_to_halve(
@@ -144,7 +144,7 @@ def _frames_to_halve(
     found: Detections,
     frame: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.intp]:
-    """The frames without a face, or with one that is nearly too large for its canvas."""
+    """Return the frames without a face, or with a face that is nearly too large for its canvas."""
     is_sure = found.det_score >= detector.clear_score
     sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1)
     is_large = is_sure & (sides > _LARGE_SHARE * max(canvases.shape[1:3]))
@@ -155,7 +155,7 @@ def _frames_to_halve(
 def _look_halved(
     detector: Detector, canvases: npt.NDArray[np.uint8], content: Size, batch: int, least: float
 ) -> tuple[Detections, npt.NDArray[np.int64]]:
-    """The faces of canvases scaled to half their size, in the canvases' pixels, and the place of each one's canvas."""
+    """Find faces in canvases scaled to half their size; return them in canvas pixels, with each canvas number."""
     width, height = content[0] // 2, content[1] // 2
     sides = [-(-side // 64) * 32 for side in canvases.shape[1:3]]
     halved = np.zeros((len(canvases), *sides, 3), np.uint8)
@@ -175,7 +175,7 @@ def _look_whole(detector: Detector, picture: Image, content: int) -> Detections:
 
 
 def _finer_scales(longer: int) -> Iterator[tuple[int, float]]:
-    """(tiles along the longer side, factor from the picture's pixels) of each scale finer than the whole picture's."""
+    """Yield (tiles along the longer side, factor from picture pixels) for each scale finer than the whole picture's."""
     before = PICTURE_CANVAS
     for num_tiles in _TILES_LONG:
         if before >= longer:
@@ -185,7 +185,7 @@ def _finer_scales(longer: int) -> Iterator[tuple[int, float]]:
 
 
 def _look_at_tiles(detector: Detector, picture: Image, factor: float) -> Detections:
-    """The faces of a picture scaled by a factor of at most 1, searched in overlapping tiles of one canvas each."""
+    """Find faces in a picture scaled by a factor of at most 1, in overlapping tiles of one canvas each."""
     height, width = picture.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if factor < 1 else picture
@@ -214,7 +214,7 @@ def _tile_starts(side: int) -> list[int]:
 
 
 def _look_turned(detector: Detector, picture: Image, quarters: int) -> Detections:
-    """The clear faces of a picture that is turned by so many quarters, in pixels of the picture as it is."""
+    """Find the clear faces in a picture turned by some quarters, in pixels of the original picture."""
     other = turn_picture(picture, quarters)
     both = [_look_whole(detector, other, content) for content in (PICTURE_CANVAS, PICTURE_CANVAS // 2)]
     found = Detections.concatenate(both)
@@ -222,13 +222,13 @@ def _look_turned(detector: Detector, picture: Image, quarters: int) -> Detection
     return turn_back(found[found.det_score >= CLEAR_SCORE], size, quarters)
 
 
-# ── putting looks together ──────────────────────────────────────────────────────────────────────────────────────────
+# ── merging detections ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _settle(
     detector: Detector, found: Detections, frame: npt.NDArray[np.int64]
 ) -> tuple[Detections, npt.NDArray[np.int64]]:
-    """The faces of all looks that reach the threshold, each once, by frame and then by falling score."""
+    """Merge the faces of all detections that reach the threshold, each once, by frame and then by falling score."""
     order = np.lexsort((-found.det_score, frame))
     order = order[found.det_score[order] >= detector.det_threshold]
     found, frame = found[order], frame[order]
@@ -241,7 +241,7 @@ def _settle(
 
 
 def _is_part(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """(n,) whether each box lies mostly in that of a larger face: an eye or a mouth that a finer look took for one."""
+    """Return (n,) flags of boxes that lie mostly in a larger face's box: an eye or a mouth taken for a face."""
     sides = (boxes[:, 2:] - boxes[:, :2]).clip(1e-6)
     areas = sides.prod(axis=1)
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])

@@ -1,4 +1,7 @@
-"""How good a face is to recognise a person by, and to show: sharp, large, turned to the camera, surely a face."""
+"""Rate a face for recognition and display: sharp, large, turned to the camera, surely a face.
+
+`analyse` stores the ratings with each face. A changed formula changes which faces every later step prefers.
+"""
 
 import cv2
 import numpy as np
@@ -7,17 +10,17 @@ import numpy.typing as npt
 from fastface.types import FloatArray
 
 FULL_SIZE = 112.0
-"""Pixels of the box's shorter side from which more adds nothing: the network sees 112×112."""
+"""Shorter side of a box in pixels above which size adds nothing: the network's input is 112×112."""
 
 HALF_SHARPNESS = 100.0
-"""Variance of the Laplacian that counts one half; near the field's usual border between blurred and sharp."""
+"""Variance of the Laplacian with a share of one half; near the field's usual border between blurred and sharp."""
 
 NOSE_DEPTH = 0.5
-"""How far the nose's tip stands before the eyes, in distances between the eyes: about 32 mm of 63 mm in adults."""
+"""Distance of the nose's tip before the eyes, in distances between the eyes: about 32 mm of 63 mm in adults."""
 
 
 def sharpness(aligned: npt.NDArray[np.uint8]) -> FloatArray:
-    """Variance of the Laplacian of each aligned face's grey picture (Pech-Pacheco et al., ICPR 2000).
+    """Return the variance of the Laplacian of each aligned face's grey picture (Pech-Pacheco et al., ICPR 2000).
 
     Args:
         aligned: (m, 112, 112, 3) BGR.
@@ -34,11 +37,11 @@ def sharpness(aligned: npt.NDArray[np.uint8]) -> FloatArray:
 
 
 def yaw(landmarks: npt.NDArray[np.float32]) -> FloatArray:
-    """Turn of each head to the side, estimated from five landmarks.
+    """Estimate the turn of each head to the side from five landmarks.
 
-    A head turned by θ shows the distance e between its eyes as e · cos θ, and the nose's tip, which stands
-    `NOSE_DEPTH` · e before them, shifted by `NOSE_DEPTH` · e · sin θ along the line of the eyes. The quotient of both
-    gives θ; tilting the head does not change it. Good to about ten degrees up to 60, a rank beyond.
+    A head turned by θ shows the distance e between its eyes as e · cos θ. The nose's tip, which is `NOSE_DEPTH` · e
+    before them, shifts by `NOSE_DEPTH` · e · sin θ along the line of the eyes. The quotient of both gives θ; tilting
+    the head does not change it. Accurate to about ten degrees up to 60, a rank beyond.
 
     Args:
         landmarks: (n, 5, 2): eyes, nose, mouth corners.
@@ -55,16 +58,16 @@ def yaw(landmarks: npt.NDArray[np.float32]) -> FloatArray:
 
 
 def quality(boxes: FloatArray, sharpnesses: FloatArray, yaws: FloatArray, det_score: FloatArray) -> FloatArray:
-    """One number for each face, to choose the best of many by.
+    """Rate each face by one number, for the choice of the best.
 
-    The geometric mean of four shares: size (shorter side over `FULL_SIZE`, at most 1), sharpness s as
-    s / (s + `HALF_SHARPNESS`), cosine of the yaw, and the detector's score. Of equal weight, since none makes up for
-    another: a face that fails in one is a poor face.
+    The rating is the geometric mean of four shares: size (shorter side over `FULL_SIZE`, at most 1), sharpness s as s /
+    (s + `HALF_SHARPNESS`), cosine of the yaw, and the detector's score. The weights are equal: a face that fails in one
+    share is a poor face.
 
     Args:
         boxes: (n, 4) x1, y1, x2, y2 in pixels of the source.
-        sharpnesses: (n,) of `sharpness`.
-        yaws: (n,) degrees of `yaw`.
+        sharpnesses: (n,) from `sharpness`.
+        yaws: (n,) degrees from `yaw`.
         det_score: (n,) 0–1.
 
     Returns:

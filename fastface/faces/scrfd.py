@@ -64,13 +64,13 @@ class Detector:
     def __init__(
         self, session: Session, det_threshold: float, nms_iou: float = NMS_IOU, clear_score: float | None = None
     ) -> None:
-        """Takes a session of a graph that `models.graph.prepare_detector` made.
+        """Take a session of a graph that `models.graph.prepare_detector` made.
 
         Args:
             session: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), rows by falling score.
             det_threshold: Minimum score of a face, 0–1.
             nms_iou: Overlap above which the box with the lower score is dropped.
-            clear_score: Score from which a face shows that there is one; default: the threshold.
+            clear_score: Minimum score of a face that is certain; None for the threshold.
         """
         self.session = session
         self.det_threshold = det_threshold
@@ -93,22 +93,22 @@ class Detector:
     def detect_all(
         self, canvases: npt.NDArray[np.uint8], least: float | None = None
     ) -> tuple[Detections, npt.NDArray[np.int64]]:
-        """Detect the faces of all canvases; also return (m,) the number of each face's canvas, ascending.
+        """Detect the faces of all canvases; also return (m,) the canvas number of each face, ascending.
 
         Args:
-            canvases: As for `detect`.
+            canvases: See `detect`.
             least: Minimum score of a face; None for `det_threshold`.
 
         Raises:
             BackendError: The runtime failed.
         """
         (rows,) = self.session.infer(canvases)
-        # NaN compares false, so a row of a broken network is dropped here.
+        # NaN compares false, so rows of a broken network are dropped here.
         canvas, place = np.nonzero(rows[:, :, 0] >= (self.det_threshold if least is None else least))
         candidates = rows[canvas, place]
         finite = np.isfinite(candidates).all(axis=1)
         candidates, canvas = candidates[finite], canvas[finite]
-        # The graph ranks before the sigmoid, whose rounding may exchange neighbours.
+        # The graph ranks before the sigmoid, whose rounding may swap neighbours.
         order = np.lexsort((-candidates[:, 0], canvas))
         candidates, canvas = candidates[order], canvas[order]
         begins = np.flatnonzero(np.diff(canvas, prepend=-1))
@@ -128,12 +128,12 @@ class Detector:
     def detect_in_batches(
         self, canvases: npt.NDArray[np.uint8], batch: int, least: float | None = None
     ) -> tuple[Detections, npt.NDArray[np.int64]]:
-        """Detect like `detect_all`, in batches of one size if a runtime's arithmetic depends on the size.
+        """Run `detect_all` in batches of one size, if a runtime's arithmetic depends on the size.
 
         Args:
-            canvases: As for `detect`; at least one.
-            batch: Canvases of a batch; the last is filled up with black ones.
-            least: As for `detect_all`.
+            canvases: See `detect`; at least one.
+            batch: Number of canvases in a batch; the last batch is filled with black canvases.
+            least: See `detect_all`.
 
         Raises:
             BackendError: The runtime failed.

@@ -1,7 +1,7 @@
-"""Decide if two faces can be one person's in two samples of one shot. Pure array code.
+"""Decide if two faces in two samples of one shot can be one person. Pure array code.
 
-They can if the boxes overlap and the embeddings do not contradict, or if the embeddings agree and the face has moved
-no further than about its own size. `tracking.face_tracks` links tracks by this rule, within shots.
+They can if the boxes overlap and the embeddings do not contradict. They also can if the embeddings agree and the face
+has moved at most about its own size. `tracking.face_tracks` links tracks by this rule, within shots.
 """
 
 from collections.abc import Iterator
@@ -14,45 +14,45 @@ from fastface.types import Faces
 
 GAP_SAMPLES = 3.5
 GAP_SECONDS = 0.5
-"""A track bridges two missed samples, or half a second where samples are denser than that."""
+"""Seconds; a track bridges two missed samples, or half a second if samples are denser."""
 
 _MIN_IOU = 0.3
 _MIN_COSINE_OVERLAPPING = 0.2
-"""Different persons lie around 0, and 1 pair in 80 above 0.2; one person in two samples above 0.5."""
+"""Different persons have cosines around 0, 1 pair in 80 above 0.2; one person in two samples above 0.5."""
 _MIN_IOU_TURNED = 0.5
 _MIN_COSINE_TURNED = 0.1
-"""A head that turns away in its place is unlike itself: where one of two faces is poor or turned, place tells more."""
+"""A head that turns away in place differs from itself: if one face is poor or turned, the place decides."""
 _MIN_COSINE_MOVED = 0.5
 _MAX_MOVE = 1.5
-"""Distance of the centres in mean face sizes."""
+"""Maximum distance of the centres in mean face sizes."""
 _MAX_SCALE = 1.6
-"""Ratio of the two face sizes."""
+"""Maximum ratio of the two face sizes."""
 
 _FRONTAL_YAW = 30.0
-"""Degrees; a head that is turned further is unlike itself seen from the front."""
+"""Degrees; beyond this yaw an embedding differs from that of the frontal face."""
 
 _GOOD_QUALITY = 0.3
-"""Quality from which an embedding of a face can be trusted to be unlike another person's."""
+"""Minimum quality for which an embedding reliably differs from another person's."""
 
 _BLOCK_PAIRS = 1 << 18
-"""Pairs that are judged together, to bound the memory."""
+"""Number of pairs that are judged together, to bound the memory."""
 
 _Floats = npt.NDArray[np.float64]
 _Numbers = npt.NDArray[np.int64]
 
 
 def max_gap_seconds(period: float, *, is_film: bool) -> float:
-    """The longest time that a track bridges.
+    """Return the maximum time that a track bridges, in seconds.
 
     Args:
-        period: Seconds between samples where they are sparsest.
-        is_film: Whether the frames follow each other. Of pictures that do not, each face is a track of its own.
+        period: Maximum time between samples in seconds.
+        is_film: True if the frames follow each other. In unrelated pictures each face is a track of its own.
     """
     return max(GAP_SECONDS, GAP_SAMPLES * period) if is_film else 0.0
 
 
 def is_telling(faces: Faces) -> npt.NDArray[np.bool_]:
-    """(n,) whether each face is good and frontal: two such faces that contradict each other are two persons'."""
+    """Return (n,) flags of good frontal faces: if two of them contradict each other, they are two persons."""
     found: npt.NDArray[np.bool_] = (np.abs(faces.yaw) <= _FRONTAL_YAW) & (faces.quality >= _GOOD_QUALITY)
     return found
 
@@ -60,7 +60,7 @@ def is_telling(faces: Faces) -> npt.NDArray[np.bool_]:
 def judge_pairs(
     faces: Faces, earlier: _Numbers, later: _Numbers, is_sure: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.bool_], _Floats]:
-    """Decide if each pair of rows can be one person's, and rate that link.
+    """Decide if each pair of rows can be one person, and rate that link.
 
     Args:
         faces: Faces of one video.
@@ -73,7 +73,7 @@ def judge_pairs(
     is_near = (moved <= _MAX_MOVE) & (scale <= _MAX_SCALE)
     cosine = np.full(len(earlier), -1.0)
     possible = np.flatnonzero(is_near | (iou >= _MIN_IOU))
-    # A product of two float16 is exact in float32, and so is the sum in float64: no order of adding matters.
+    # A product of two float16 is exact in float32, and their sum in float64: the order of additions is irrelevant.
     products = faces.embedding[earlier[possible]].astype(np.float32)
     products *= faces.embedding[later[possible]].astype(np.float32)
     cosine[possible] = products.sum(axis=1, dtype=np.float64)
@@ -87,7 +87,7 @@ class BoxComparison(NamedTuple):
     """Comparison of k pairs of boxes. A box's size is the root of its area."""
 
     iou: _Floats
-    distance: _Floats  # of the centres, in mean sizes
+    distance: _Floats  # distance of the centres, in mean sizes
     scale: _Floats  # ratio of the larger to the smaller size
 
 
@@ -113,20 +113,20 @@ def compare_boxes(left: _Floats, right: _Floats) -> BoxComparison:
 def is_continued(
     faces: Faces, worth: npt.NDArray[np.float32], max_gap: float, cuts: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """Find the faces that surely continue an equally good one of the sample before.
+    """Find the faces that surely continue an equally good face of the previous sample.
 
-    "Surely" means that neither face could be linked to any other of the two samples, that they are as alike as only
-    one person's are, and that no cut lies between. Such a pair is always in one track, so the first face of every track
-    is not continued, and neither is a track's first face of its best class.
-    A face depends on its own sample and the one before only, so a batch of samples can be judged by itself: all faces
-    of its first sample are then not continued.
+    "Surely" means three things. Neither face can be linked to any other face of the two samples. They are as similar as
+    only faces of one person are. No cut lies between them. Such a pair is always in one track. So neither the first
+    face of a track nor its first face of its best class is continued.
+
+    The result depends only on the face's own sample and the previous one. So a batch can be judged by itself: no face
+    of its first sample is then continued.
 
     Args:
         faces: Faces of one unit or of a part of it, in order of time.
-        worth: (n,) from `portraits.portrait_worth`; below 0 where a face must not be pictured. Whole numbers are
-            classes.
-        max_gap: The longest time between two samples of a track.
-        cuts: (c,) timestamps of the frames that begin after a cut, rising.
+        worth: (n,) from `portraits.portrait_worth`; below 0 if a face must get no picture. Whole numbers are classes.
+        max_gap: Maximum time between two samples of a track, in seconds.
+        cuts: (c,) timestamps of the first frames after a cut, rising.
 
     Returns:
         (n,) bool.
@@ -146,7 +146,7 @@ def is_continued(
 
 
 def _neighbours(faces: Faces, max_gap: float) -> Iterator[tuple[_Numbers, _Numbers]]:
-    """Every pair of faces of a sample and the next one that has any, in blocks of whole samples."""
+    """Yield all pairs of faces of a sample and the next sample with faces, in blocks of whole samples."""
     starts = np.append(np.flatnonzero(np.diff(faces.pts, prepend=faces.pts[:1] - 1)), len(faces))
     counts = np.diff(starts)
     gaps = np.diff(faces.time[starts[:-1]])

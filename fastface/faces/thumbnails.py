@@ -1,4 +1,7 @@
-"""Small pictures of faces for people to look at, cut while the frame is at hand: a table of them needs no seeking."""
+"""Draw small pictures of faces for the user, while the frame is in memory.
+
+Inference workers call `picture_faces`; exports call `draw_portrait`. So a table of faces needs no seeking in videos.
+"""
 
 import cv2
 import numpy as np
@@ -11,7 +14,7 @@ SIZE = 144
 """Side in pixels."""
 
 MARGIN = 0.5
-"""Room around the aligned square, as a share of its side: the whole head with its hair."""
+"""Margin around the aligned square, as a share of its side: the whole head with its hair."""
 
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
@@ -19,20 +22,20 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 def picture_faces(
     faces: Faces, worth: npt.NDArray[np.float32], planes: npt.NDArray[np.uint8], geometry: Geometry
 ) -> Thumbnails:
-    """Pictures of faces of one frame, in the order of the rows.
+    """Draw the pictures of faces in one frame, in the order of the rows.
 
     Args:
-        faces: Those to picture.
-        worth: (n,) of each.
+        faces: The faces to picture.
+        worth: (n,) rating of each face.
         planes: (plane_bytes,) I420 of the frame.
-        geometry: How the planes map onto the displayed frame.
+        geometry: Mapping of the planes to the displayed frame.
     """
     cuts = cut_planes(planes, geometry, faces.landmarks, SIZE, MARGIN)
     return Thumbnails.of(faces, worth, map(_encode, cuts))
 
 
 def draw_portrait(picture: Image, landmarks: npt.NDArray[np.float32]) -> bytes:
-    """The picture of one face out of a whole decoded frame, as JPEG, as the scan draws it.
+    """Draw the picture of one face in a decoded frame as JPEG, equal to the scan's picture.
 
     Args:
         picture: (H, W, 3) BGR.

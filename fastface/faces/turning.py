@@ -1,14 +1,14 @@
-"""Turned pictures: which way up a photo is, and heads that lie, or stand on their head, in an upright frame.
+"""Find the upright turn of photos, and heads that lie or are upside down in upright frames.
 
-Photos that lost their EXIF lie on their side or on their head. A detector of upright faces also finds faces that stand
-on their head, with scores of 0.5–0.8 and with wrong landmarks, so that one score at one scale does not decide. The sum
-of the scores at five small scales does. The smallest matter where a face fills the photo: there a face on its side has
-nearly the score of an upright one, unless it is small. A head that leans by 45° is seen in two turns; then both give
-the same landmarks, and neither turn is needed.
+Photos that lost their EXIF can have any quarter turn. A detector of upright faces also finds upside-down faces, with
+scores of 0.5–0.8 and with wrong landmarks. So one score at one scale does not decide; the sum of the scores at five
+small scales does. The smallest scales matter if a face fills the photo: there a face on its side scores nearly like an
+upright one, unless it is small. A head that is tilted by 45° is found in two turns; then both give the same landmarks,
+and neither turn is needed.
 
-In an upright frame, of 61 portraits turned by 90 and 180 degrees the first look gives a score of 0.3 and more at the
-face's place for 53 and 45, but the landmarks of an upright face. Looking at the same place turned gives 0.72 to 0.9,
-and a median cosine of 0.95 to the upright portrait.
+The measurement used upright frames with 61 portraits, turned by 90 and 180 degrees. The first detection scores at least
+0.3 at the face's place for 53 and 45 of them. But it returns the landmarks of an upright face. Detection in the turned
+cut scores 0.72 to 0.9, with a median cosine of 0.95 to the upright portrait. `looks` and `analyse` call this module.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,31 +24,32 @@ from fastface.video.frames.canvas import PICTURE_CANVAS
 
 NUM_TURNS = 4
 _SIDES = (160, 96, 128, 224, 320)
-"""Sides of the squares in which a picture is shown in all four turns; four of the largest fill the canvas."""
+"""Sides in pixels of the squares in which a picture is tried in all four turns; four of the largest fill the canvas."""
 
 _GAP = 8
 _SURE_AT_FIRST = 0.15
-"""Lead at the first scale by which a picture is upright. Of 304 photos one in a hundred leads by less than 0.11; no
-photo that was turned leads at all."""
+"""Lead at the first scale from which a picture counts as upright. Of 304 photos one in a hundred leads by less than
+0.11; no turned photo leads at all."""
 _SURE = 0.25
-"""Of 56 portraits that are all face, each in four turns, the right turn leads by 0.7 and more."""
+"""Minimum lead of a certain turn. Of 56 portraits that only show a face, in four turns each, the right turn leads by
+0.7 and more."""
 _SAME_LANDMARKS = 0.1
-"""Mean distance of landmarks, as a share of the face's side, up to which two looks found the same face. Eyes and mouth
-that are exchanged lie four times as far apart."""
+"""Maximum mean distance of landmarks, as a share of the face's side, if two detections found the same face. Swapped
+eyes and mouth lie four times as far apart."""
 
 LARGEST_LEAN = 60.0
-"""Degrees up to which a head leans; beyond, the photo, or the person, lies on the side."""
+"""Maximum tilt of a head in degrees; beyond, the photo, or the person, lies on the side."""
 
 CLEAR_SCORE = 0.7
-"""Detector score from which a face is taken as it is. Below, it may be a turned head with landmarks in wrong places."""
+"""Minimum detector score of a face that is certain. Below, it may be a turned head with wrong landmarks."""
 
 CANDIDATE_SCORE = 0.3
-"""Score from which the place of an upright look is looked at turned."""
+"""Minimum score of an upright detection whose place is searched turned."""
 
 _TURNED_SCORE = 0.6
 _TURNED_LEAD = 0.05
-"""A turned look replaces an upright one from this score, and with this lead. Lying heads in films reach 0.67 to 0.75;
-of upright faces with scores below `CLEAR_SCORE` none was seen above 0.5 (75 candidates of a film)."""
+"""Lead that a turned detection needs to replace an upright one, beside `_TURNED_SCORE`. Lying heads in films reach 0.67
+to 0.75; of upright faces with scores below `CLEAR_SCORE` none exceeded 0.5 (75 candidates of a film)."""
 
 _SEARCH_SIDE, _SEARCH_SCORE = 96, 0.35
 _EXACT_SIDE = 128
@@ -57,34 +58,32 @@ _CUT_SCALE = 2.0
 a ninth of a canvas, find the turn; one cut at the exact angle gives the landmarks."""
 
 _LEAST_ROLL = 40.0
-"""Degrees by which a head leans from which the upright look fails; below it is as good."""
+"""Minimum tilt in degrees at which the upright detection fails; below it is equally good."""
 
 _LEAST_TURNED_SIDE = 32
 _MOST_TURNED = 2
-"""Smallest side in canvas pixels of a candidate that is looked at turned, and the most of a frame, so that the cost is
-bounded: the best by score."""
+"""Smallest side in canvas pixels of a candidate that is searched turned, and the maximum number in a frame, by score,
+to bound the cost."""
 
 _ANGLES, _UPSIDE_DOWN = (90, 180, 270), (180,)
-"""Degrees by which a doubtful face is looked at turned."""
+"""Angles in degrees at which a doubtful face is searched."""
 
 _NARROW = 0.7
-"""Width of a box, as a share of its height, below which a head does not lie: of 188 lying and leaning heads none was
-below 0.74; of doubtful upright ones in films every second is. These are looked at upside down alone, for a third of
-the cost."""
+"""Minimum width of a lying head's box, as a share of its height: of 188 lying and tilted heads none was below 0.74.
+Every second doubtful upright face in films is below; these are searched upside down only, for a third of the cost."""
 
 _LEAST_SEEN = 1.67
-"""Sum of the five scores below which the face is too small to be seen at these scales."""
+"""Minimum sum of the five scores; below it the face is too small for these scales."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnScores:
-    """How much each quarter turn of a picture looks like faces.
+    """Face scores of the quarter turns of a picture.
 
     Attributes:
-        best: The turn that does most: as `turn_picture` has it; 0 is the picture as it is.
-        lead: How far its sum of scores is above that of the picture as it is, or, if that is the best one itself,
-            above that of every other turn.
-        is_seen: Whether any face was large enough to be seen at these scales.
+        best: The turn with the highest sum, in quarters of `turn_picture`; 0 is the original picture.
+        lead: Difference of its sum to the sum of the original picture or, if that is the best, to the next best sum.
+        is_seen: True if any face was large enough for these scales.
     """
 
     best: int
@@ -93,12 +92,12 @@ class TurnScores:
 
     @property
     def is_sure(self) -> bool:
-        """True if no other turn comes near."""
+        """True if no other turn has a similar sum."""
         return self.is_seen and self.lead >= _SURE
 
 
 def turn_picture(picture: Image, quarters: int) -> Image:
-    """The picture turned by so many quarters, counter-clockwise; the picture itself for none."""
+    """Turn a picture by some quarters, counter-clockwise; return the picture itself for 0."""
     return np.ascontiguousarray(np.rot90(picture, quarters)) if quarters else picture
 
 
@@ -106,9 +105,9 @@ def turn_back(found: Detections, size: tuple[int, int], quarters: int) -> Detect
     """Map results of a turned picture back to pixels of the original.
 
     Args:
-        found: Boxes and landmarks in pixels of `turned(picture, quarters)`.
-        size: (width, height) of the picture as it is.
-        quarters: As for `turn_picture`.
+        found: Boxes and landmarks in pixels of the turned picture.
+        size: (width, height) of the original picture.
+        quarters: See `turn_picture`.
     """
     corners = _points_back(found.boxes.reshape(-1, 2, 2), size, quarters)
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
@@ -123,18 +122,18 @@ def _points_back(points: npt.NDArray[np.float32], size: tuple[int, int], quarter
 
 
 def measure_roll(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Degrees by which the line of the eyes is turned clockwise, -180 to 180, of landmarks (…, 5, 2)."""
+    """Return the clockwise angle of the line of the eyes in degrees, -180 to 180, from landmarks (…, 5, 2)."""
     eyes = landmarks[..., 1, :] - landmarks[..., 0, :]
     degrees: npt.NDArray[np.floating] = np.degrees(np.arctan2(eyes[..., 1], eyes[..., 0]))
     return degrees
 
 
 def score_turns(picture: Image, detect: Callable[[Image], Detections]) -> TurnScores:
-    """Looks at a picture in all four turns, at small scales; at one of them if that leaves no doubt.
+    """Score a picture in all four turns, at small scales; at one scale only if its result is certain.
 
     Args:
         picture: (H, W, 3) BGR.
-        detect: Finds faces in a canvas of 640 × 640, with low scores too.
+        detect: Detects faces in a canvas of 640 × 640, with low scores too.
     """
     total = np.zeros(NUM_TURNS)
     for side in _SIDES:
@@ -147,7 +146,7 @@ def score_turns(picture: Image, detect: Callable[[Image], Detections]) -> TurnSc
 
 
 def _score_turn(picture: Image, side: int, detect: Callable[[Image], Detections]) -> npt.NDArray[np.float64]:
-    """(4,) the best score of each turn."""
+    """Return (4,) the best score of each turn."""
     height, width = picture.shape[:2]
     factor = (side - _GAP) / max(width, height)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -166,11 +165,11 @@ def _score_turn(picture: Image, side: int, detect: Callable[[Image], Detections]
 
 
 def is_leaning(upright: Detections, other: Detections) -> bool:
-    """Return whether the largest face of a picture only leans: its landmarks are the same for each turn.
+    """Return whether the largest face of a picture is only tilted: its landmarks are the same for each turn.
 
     Args:
-        upright: At least one face, of the picture as it is.
-        other: Faces of the picture turned, in pixels of the picture as it is.
+        upright: At least one face, of the original picture.
+        other: Faces of the turned picture, in pixels of the original.
     """
     sides = (upright.boxes[:, 2:] - upright.boxes[:, :2]).min(axis=1)
     largest = int(sides.argmax())
@@ -180,7 +179,7 @@ def is_leaning(upright: Detections, other: Detections) -> bool:
     return bool(distances[nearest] < _SAME_LANDMARKS * sides[largest] and degrees <= LARGEST_LEAN)
 
 
-# ── doubtful faces of a frame, looked at turned ─────────────────────────────────────────────────────────────────────
+# ── doubtful faces of a frame, searched turned ──────────────────────────────────────────────────────────────────────
 
 
 def turn_doubtful(
@@ -190,14 +189,14 @@ def turn_doubtful(
     frame: npt.NDArray[np.int64],
     batch: int,
 ) -> Detections:
-    """The same faces, those that are turned heads with their true landmarks, box and score.
+    """Return the same faces, with corrected landmarks, box and score if the head is turned.
 
     Args:
-        detector: Finds faces.
+        detector: Network that finds faces.
         pictures: (H, W, 3) BGR each.
         found: Faces in pixels of the pictures.
-        frame: (n,) the number of each one's picture.
-        batch: Cuts that are searched at once, if a runtime's arithmetic depends on it.
+        frame: (n,) the picture number of each face.
+        batch: Number of cuts that are searched at once, if a runtime's arithmetic depends on it.
     """
     rows = _doubtful_rows(found, frame)
     turned: list[int] = []
@@ -221,7 +220,7 @@ def turn_doubtful(
 
 
 def _doubtful_rows(found: Detections, frame: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The rows to look at turned: of each frame those with the highest scores, below a clear one."""
+    """Return the rows to search turned: the highest scores of each frame, below a clear score."""
     sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1)
     rows = np.flatnonzero((found.det_score < CLEAR_SCORE) & (sides >= _LEAST_TURNED_SIDE))
     rows = rows[np.lexsort((-found.det_score[rows], frame[rows]))]
@@ -239,7 +238,7 @@ class _CutFace:
 
     @property
     def roll(self) -> float:
-        """Degrees by which the line of the eyes is turned clockwise, -180 to 180."""
+        """Clockwise angle of the line of the eyes in degrees, -180 to 180."""
         return float(measure_roll(self.landmarks))
 
 
@@ -254,7 +253,7 @@ class _Cut:
 
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
-        """(2, 3) from the picture's pixels to the cut's."""
+        """(2, 3) matrix from the picture's pixels to the cut's pixels."""
         corners = self.box.astype(np.float64).reshape(2, 2)
         centre, size = corners.mean(axis=0), (corners[1] - corners[0]).max()
         factor, angle = self.side / (_CUT_SCALE * max(size, 1.0)), np.radians(self.angle)
@@ -263,12 +262,12 @@ class _Cut:
         return np.column_stack([linear, self.side / 2 - linear @ centre])
 
     def pixels(self) -> Image:
-        """(side, side, 3) BGR, black outside of the picture."""
+        """Draw (side, side, 3) BGR, black outside the picture."""
         matrix = self.matrix
         shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
         if shrink >= 0.5:
             return np.asarray(cv2.warpAffine(self.picture, matrix, (self.side, self.side)), np.uint8)
-        # Linear interpolation alone would skip pixels, so what the cut covers is scaled down first.
+        # Linear interpolation alone would skip pixels, so the cut's region is scaled down first.
         height, width = self.picture.shape[:2]
         reach = self.side / shrink * np.sqrt(0.5) + 1
         x, y = (self.box[:2] + self.box[2:]) / 2
@@ -283,7 +282,7 @@ class _Cut:
         return np.asarray(cv2.warpAffine(part, matrix, (self.side, self.side)), np.uint8)
 
     def face(self, found: Detections) -> _CutFace:
-        """The face of highest score in the middle of the cut."""
+        """Return the face with the highest score in the middle of the cut."""
         middle = self.side / 2
         centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
         is_near = (np.abs(centres - middle) < self.side / 5).all(axis=1)
@@ -294,14 +293,14 @@ class _Cut:
         landmarks = (found.landmarks[row] @ back[:, :2].T + back[:, 2]).astype(np.float32)
         sides = (found.boxes[row, 2:] - found.boxes[row, :2]) * float(np.hypot(back[0, 0], back[1, 0]))
         if abs(np.sin(np.radians(self.angle))) > np.sqrt(0.5):
-            sides = sides[::-1]  # the head lies: its box, whose sides are the picture's, does too
+            sides = sides[::-1]  # the head lies, so width and height of its box are swapped
         centre = centres[row] @ back[:, :2].T + back[:, 2]
         box = np.concatenate([centre - sides / 2, centre + sides / 2]).astype(np.float32)
         return _CutFace(float(found.det_score[row]), box, landmarks)
 
 
 def _look_at_cuts(detector: Detector, cuts: list[_Cut], across: int, batch: int) -> list[_CutFace]:
-    """The face of each cut. All have one size; so many at a time lie side by side in one canvas."""
+    """Find the face of each cut. All cuts have one size; `across` cuts lie side by side in one canvas."""
     if not cuts:
         return []
     strips = [np.hstack([cut.pixels() for cut in cuts[n : n + across]]) for n in range(0, len(cuts), across)]

@@ -1,7 +1,6 @@
 """Decide which faces are whole: the one definition for portraits, crops and curated sets. Pure geometry.
 
-A face is whole if the frame shows enough of it, all five landmarks lie in the frame, and the head is not turned so far
-that half of the face is hidden.
+A face is whole if the frame shows enough of it and all five landmarks. Also, the yaw must not hide half of the face.
 """
 
 import numpy as np
@@ -10,31 +9,31 @@ import numpy.typing as npt
 from fastface.types import PROFILE_YAW, FloatArray, Size
 
 LEAST_SHOWN = 0.75
-"""Share of a face from which it is not cut off."""
+"""Minimum visible share of a face that is not cut off."""
 
 _FACE_ASPECT = 0.71
-"""Width to height of a detector's box: the median of 284 faces of a film, half of which lie from 0.67 to 0.74."""
+"""Width over height of a detector's box: the median of 284 faces of a film, half of which lie from 0.67 to 0.74."""
 _EDGE_SHARE = 0.05
-"""A box touches an edge of the frame where less than this share of its longer side lies between them."""
+"""A box touches an edge of the frame if their distance is less than this share of the box's longer side."""
 
 _HAIR = 1 / 3
-"""Room above a box, as a share of its height: a detector's box, hairline to chin, is 0.75 of a head."""
+"""Margin above a box, as a share of its height: a detector's box, hairline to chin, is 0.75 of a head."""
 _EARS = 0.2
-"""Room on either side of a box, as a share of its width."""
+"""Margin on either side of a box, as a share of its width."""
 
 _Floats = npt.NDArray[np.float64]
 _Flags = npt.NDArray[np.bool_]
 
 
 def shown_shares(boxes: FloatArray, frame: Size) -> _Floats:
-    """How much of each face the frame shows, as a share of the face's area.
+    """Return the share of each face's area that the frame shows.
 
-    A detector's box ends with the frame, or near to its edge. So where a box touches an edge and is too narrow, or too
-    low, for a face, the face is taken to go on beyond that edge in a face's usual proportion.
+    A detector's box ends with the frame, or near its edge. So a box that touches an edge may be too narrow, or too low,
+    for a face. Then the face is assumed to continue beyond that edge, in a face's usual proportion.
 
     Args:
         boxes: (n, 4) x1, y1, x2, y2 in pixels of the frame.
-        frame: Its size.
+        frame: (width, height) of the frame.
 
     Returns:
         (n,) 0–1.
@@ -52,11 +51,11 @@ def shown_shares(boxes: FloatArray, frame: Size) -> _Floats:
 
 
 def head_shares(boxes: FloatArray, frame: Size) -> _Floats:
-    """How much of the head around each face the frame shows: of the box with room for hair and ears.
+    """Return the share of the head around each face that the frame shows: the box with hair and ears.
 
     Args:
         boxes: (n, 4) x1, y1, x2, y2 in pixels of the frame.
-        frame: Its size.
+        frame: (width, height) of the frame.
 
     Returns:
         (n,) 0–1.
@@ -69,13 +68,13 @@ def head_shares(boxes: FloatArray, frame: Size) -> _Floats:
 
 
 def is_uncut(boxes: FloatArray, landmarks: FloatArray, frame: Size, least: float = LEAST_SHOWN) -> _Flags:
-    """Find the faces that the frame does not cut off: enough of each is visible, and all of its landmarks are.
+    """Find the faces that the frame does not cut off: enough of each and all its landmarks are visible.
 
     Args:
         boxes: (n, 4) x1, y1, x2, y2 in pixels of the frame.
         landmarks: (n, 5, 2) in the same pixels.
-        frame: Its size.
-        least: Share of a face that must be shown; 0 takes all faces.
+        frame: (width, height) of the frame.
+        least: Minimum visible share of a face, 0–1; 0 takes all faces.
     """
     if least <= 0:
         return np.ones(len(boxes), np.bool_)
@@ -85,7 +84,7 @@ def is_uncut(boxes: FloatArray, landmarks: FloatArray, frame: Size, least: float
 
 
 def is_facing(yaw: FloatArray) -> _Flags:
-    """Find the heads, turned by `yaw` degrees, that are no profiles."""
+    """Find the heads, turned by `yaw` degrees, that are not profiles."""
     facing: _Flags = np.abs(yaw) < PROFILE_YAW
     return facing
 

@@ -1,7 +1,7 @@
 """Write the index files of finished units and videos: tracks, pictures, tables.
 
-One thread writes files beside the event loop, which would otherwise hear no message meanwhile. The two threads share
-nothing that changes: each job is given all that it needs, and the thread of the loop takes its result.
+`scanner` calls it. One thread writes files beside the event loop, so that the loop can receive messages meanwhile. The
+two threads share no mutable state: each job receives all its data, and the loop's thread takes its result.
 """
 
 from collections import deque
@@ -48,19 +48,19 @@ class VideoResults:
 
 @dataclass(frozen=True, slots=True)
 class IndexWriter:
-    """Writes into the index folder `root` as the settings say."""
+    """Write into the index folder `root` with the index settings."""
 
     root: Path
     settings: IndexSettings
 
     def settle_faces(self, event: UnitScanned, info: VideoInfo | None) -> UnitScanned:
-        """Drops the faces that no clear face of their track vouches for (the two thresholds of ByteTrack, 2022).
+        """Remove the faces of tracks without a clear face (the two thresholds of ByteTrack, 2022).
 
-        Of the pictures those stay that are the same for any batches and processes.
+        Keep only the pictures that do not depend on batches and processes.
 
         Args:
             event: The unit, with all faces that reach `scan.weak_threshold`.
-            info: The video; None for a closer look at one that is finished.
+            info: The video; None for a closer search of a finished video.
         """
         event = replace(event, portraits=self.unit_portraits(event, info))
         faces, clear = event.faces, np.float32(self.settings.clear_score)
@@ -75,15 +75,15 @@ class IndexWriter:
         return replace(event, faces=faces[kept], portraits=event.portraits[pictured])
 
     def write_unit(self, event: UnitScanned, record: UnitRecord, info: VideoInfo | None) -> None:
-        """Writes what a unit has found.
+        """Write the results of a unit.
 
         Args:
             event: The unit.
-            record: What the ledger will say of it.
-            info: The video; None for a closer look at one that is finished.
+            record: The unit's future record in the ledger.
+            info: The video; None for a closer search of a finished video.
 
         Raises:
-            SpaceError, ConfigError: It cannot be written.
+            SpaceError, ConfigError: The files cannot be written.
         """
         kept, bodies = event.portraits, None
         frames = number_shots(event.frames, is_film=info is None or info.is_film)
@@ -95,11 +95,11 @@ class IndexWriter:
         index.write_unit(record, event.faces, self.settings.metadata, kept, bodies=bodies, frames=event.frames)
 
     def unit_portraits(self, event: UnitScanned, info: VideoInfo | None) -> Thumbnails:
-        """The pictures of a unit's faces that are the same for any batches and processes.
+        """Return the pictures of a unit's faces that do not depend on batches and processes.
 
         Args:
             event: The unit.
-            info: The video; None for a closer look, of which there are no pictures.
+            info: The video; None for a closer search, which takes no pictures.
         """
         if not len(event.portraits) or info is None:
             return Thumbnails.empty()
@@ -125,15 +125,15 @@ class IndexWriter:
     def write_video(
         self, record: VideoRecord, units: Sequence[UnitRecord], read: Callable[[], VideoResults]
     ) -> VideoRecord:
-        """Writes what all units of a video have found; gives the record with the video's final state.
+        """Write the results of all units of a video; return the record with the video's final state.
 
         Args:
-            record: The video as it was probed.
+            record: The record of the probed video.
             units: All its units.
-            read: Gives what they have found.
+            read: Returns the results of the units.
 
         Raises:
-            SpaceError, ConfigError: It cannot be written.
+            SpaceError, ConfigError: The files cannot be written.
             FaceIndexError: A file of a unit is missing or damaged.
         """
         verdict = judge(units, record.info.duration if record.info else None)
@@ -141,7 +141,7 @@ class IndexWriter:
             record = replace(record, info=_complete(record.info, units, is_done=verdict.state == "done"))
         state, reason = verdict.state, verdict.reason
         if change := _change(record):
-            # Its fingerprint is forgotten, so that another run looks at it again even if it comes back as it was.
+            # The fingerprint is removed, so that another run scans the file again even if its old content returns.
             record = replace(record, fingerprint="")
             state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
             reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
@@ -178,7 +178,7 @@ class IndexWriter:
 
 
 def _complete(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) -> VideoInfo:
-    """Add what is known once all of a video was read: its other sizes, and its length if none is declared."""
+    """Add the facts known after the whole video was read: other sizes, and the length if none is declared."""
     others = dict.fromkeys(size for unit in units for size in unit.sizes)
     duration = info.duration
     if duration is None and is_done:
@@ -195,15 +195,15 @@ def _change(record: VideoRecord) -> str:
 
 
 _MOST_GIVEN = 2
-"""Pieces that may be given and not settled: each holds what a stretch of video has shown."""
+"""Maximum number of unsettled jobs: each holds the results of a stretch of video."""
 
 _Result = TypeVar("_Result")
 
 
 class WriterThread:
-    """Does one piece of work after the other. A context manager.
+    """Run jobs one after the other in a thread. A context manager.
 
-    Where it is left with an error, what has not begun is not done, and the piece in work is waited for.
+    On exit with an error, jobs that have not begun are dropped, and the running job is awaited.
     """
 
     def __init__(self) -> None:
@@ -220,21 +220,21 @@ class WriterThread:
         while self._given:
             work, then = self._given.popleft()
             if not work.cancelled() and work.exception() is None:
-                then(work.result())  # what is done should not have to be done again
+                then(work.result())  # finished work should not be repeated
 
     def do(self, work: Callable[[], _Result], then: Callable[[_Result], None]) -> None:
-        """Has a piece of work done; `then` is called with its result by `settle`. At the end nothing more is begun."""
+        """Queue a job; `settle` calls `then` with its result. After the end no job begins."""
         if not self._is_closing:
             self._given.append((self._thread.submit(work), then))
 
     def settle(self, most_given: int = _MOST_GIVEN) -> None:
-        """Does what follows of all that is done, in the order in which it was given.
+        """Call `then` for each finished job, in the order of the queue.
 
         Args:
-            most_given: Waits until no more than so many pieces are left; 0 waits for all.
+            most_given: Wait until at most this many jobs are left; 0 waits for all.
 
         Raises:
-            Exception: Whatever a piece of work ended with.
+            Exception: The error of a job.
         """
         while self._given and (len(self._given) > most_given or self._given[0][0].done()):
             work, then = self._given.popleft()

@@ -30,7 +30,7 @@ def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
         portraits=scan.portrait_mb > 0,
         cards=tuple(card.device_id for card in networks.cards),
     )
-    # Photos and exports come a few at a time: only a scan has batches enough.
+    # Photos and exports come a few at a time: only a scan has enough batches for CUDA graphs.
     cards = tuple(replace(card, captures=context.config.models.cuda_graphs) for card in networks.cards)
     worker = WorkerSettings(
         ring=layout.ring,

@@ -1,4 +1,7 @@
-"""Videos → index: admits videos, takes the coordinator's events, commits units, finishes videos."""
+"""Build the index of videos: admit videos, handle the coordinator's events, commit units, finish videos.
+
+`commands.run` calls it in the main process. A unit's files are written before its record enters the ledger.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -34,7 +37,7 @@ from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.frame import UnitReport
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
-"""States that another run may better: what ended it may have been the machine's and not the file's."""
+"""States that another run may improve: the cause may be the machine and not the file."""
 
 
 @dataclass(slots=True)
@@ -46,17 +49,17 @@ class _OpenVideo:
 
 
 class Scanner:
-    """Builds or completes the index of videos.
+    """Build or complete the index of videos.
 
     Args:
         root: The index folder.
         ledger: The open ledger.
-        settings: How the index is made; a video's index by another one is made again.
+        settings: Settings of the index; an index with other settings is built again.
         observer: Receives the progress.
 
     Attributes:
-        num_lost_looks: Closer looks that were wanted and failed.
-        finished: Videos that came to their final state.
+        num_lost_looks: Number of requested closer searches that failed.
+        finished: Videos that reached their final state.
     """
 
     def __init__(self, root: Path, ledger: Ledger, settings: IndexSettings, observer: Observer) -> None:
@@ -77,25 +80,25 @@ class Scanner:
         self._count_hits = count_hits
 
     def admit(self, files: Iterable[VideoFile], coordinator: Coordinator, waiting: Iterable[VideoFile] = ()) -> None:
-        """Gives the coordinator what is not in the index yet, and starts its processes if that is anything.
+        """Queue the videos that are not in the index, and start the coordinator's processes if there are any.
 
         Args:
             files: The videos.
             coordinator: Scans them.
-            waiting: Videos that earlier scans did not reach; they go on waiting.
+            waiting: Videos that earlier scans did not reach; they stay waiting.
         """
         num_outdated, is_any = 0, False
         files = tuple(files)
         self._ledger.put_waiting({file.video_id: file.path for file in (*waiting, *files)})
         for file in files:
             if self._up_to_date(file):
-                VideoIndex(self._root, file.video_id).drop_units()  # a killed run may not have come to it
+                VideoIndex(self._root, file.video_id).drop_units()  # a killed run may have left them
                 self._observer.video_kept(file.video_id)
                 continue
             record = self._ledger.video(file.video_id)
             num_outdated += record is not None and record.scan_key not in ("", self._settings.key)
             if record is not None and record.state != "scanning":
-                # What is known of it is no answer any more, even if nobody comes to it in this run.
+                # The old record is no answer any more, even if this run does not reach the video.
                 self._ledger.put_video(replace(record, state="scanning", path=file.path))
             coordinator.probe(file)
             is_any = True
@@ -105,11 +108,11 @@ class Scanner:
             coordinator.start()
 
     def schedule(self, info: VideoInfo, unit: Unit, coordinator: Coordinator) -> None:
-        """Asks for a unit, to be decoded as the settings say."""
+        """Queue a unit, with the decoder of the settings."""
         coordinator.schedule(info, replace(unit, decoder=self._settings.decoder))
 
     def run(self, coordinator: Coordinator) -> None:
-        """Scans all that was admitted or scheduled; every file has its final state in the ledger afterwards."""
+        """Scan all admitted or scheduled videos; then every file has its final state in the ledger."""
         with WriterThread() as self._background:
             for event in coordinator.events():
                 self._take(event, coordinator)
@@ -134,7 +137,7 @@ class Scanner:
         return is_same
 
     def _is_whole(self, video_id: str) -> bool:
-        """Return whether all files of a finished video's index are there."""
+        """Return whether all files of a finished video's index exist."""
         index = VideoIndex(self._root, video_id)
         if not (index.faces_path.exists() and index.frames_path.exists()):
             return False
@@ -236,7 +239,7 @@ class Scanner:
             self._observer.add_hits(unit.video_id, self._count_hits(event.faces))
         video = self._open.get(unit.video_id)
         if video is not None and video.record.num_units == 1:
-            # Its faces are the video's: a file of their own would cost a short video as much as all else.
+            # Its faces are the video's: an extra file would double the cost of a short video.
             seen = VideoResults([event.faces], [event.portraits], [event.bodies], [event.frames])
             self._finish(unit.video_id, [record], lambda: seen, last=record)
             return
@@ -244,7 +247,7 @@ class Scanner:
         self._background.do(write, lambda _: self._settle(unit.video_id, record))
 
     def _tell(self, unit: Unit, report: UnitReport) -> None:
-        """Says once of each reason why another decoder was taken than the one that was asked for."""
+        """Report each reason for another decoder than the requested one, once."""
         if report.decoder_reason and report.decoder_reason not in self._told:
             self._told.add(report.decoder_reason)
             self._observer.note(f"{unit.video_id}: decoded by {report.decoder}: {report.decoder_reason}")
@@ -269,14 +272,14 @@ class Scanner:
             self._merge(video_id)
 
     def _merge(self, video_id: str) -> None:
-        """Finishes a video all of whose units are in the ledger."""
+        """Finish a video whose units are all in the ledger."""
         units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
         self._finish(video_id, units, partial(self._writer.read_units, video_id, units))
 
     def _finish(
         self, video_id: str, units: list[UnitRecord], read: Callable[[], VideoResults], last: UnitRecord | None = None
     ) -> None:
-        """Writes what all units of a video have seen; `last` is the one that the ledger does not have yet."""
+        """Write the results of all units of a video; `last` is the unit that is not yet in the ledger."""
         record = self._open.pop(video_id).record
         write = partial(self._writer.write_video, record, units, read)
         self._background.do(write, lambda ended: self._conclude(ended, last))
@@ -293,6 +296,6 @@ class Scanner:
 
 
 def open_scanner(context: RunContext) -> Scanner:
-    """A scanner with a command's settings, networks and output folder."""
+    """Return a scanner with a command's settings, networks and output folder."""
     settings = build_index_settings(context.config.scan, context.networks, VERSION)
     return Scanner(context.out.index, context.ledger, settings, context.observer)

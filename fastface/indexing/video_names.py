@@ -1,4 +1,7 @@
-"""Names of videos in OUT that stay the same from run to run, are never given to another file, nor two to one film."""
+"""Name the videos in OUT. A name stays the same from run to run and is never reused for another file.
+
+The scan calls it before it admits videos. Copies of a searched video get no second name.
+"""
 
 import os
 import stat
@@ -13,13 +16,13 @@ from fastface.video.fingerprint import content_digest, fingerprint
 
 
 def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> tuple[VideoFile, ...]:
-    """The same videos, under names that agree with those that OUT knows.
+    """Return the same videos, with names that agree with OUT's ledger.
 
-    A path keeps its name. A new path does not get the name of another one, unless that one is gone and this is the
-    same file: then it was moved, or renamed.
+    A path keeps its name. A new path gets a known name only if the known path is gone and the file is the same: then it
+    was moved, or renamed.
 
     Args:
-        videos: As they were discovered, with names that differ among each other.
+        videos: The discovered videos, with distinct names.
         known: The ledger's videos.
     """
     by_path = {record.path: record for record in known}
@@ -39,19 +42,19 @@ def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> t
 def drop_copies(
     videos: Sequence[VideoFile], known: Iterable[VideoRecord]
 ) -> tuple[tuple[VideoFile, ...], tuple[Skipped, ...]]:
-    """The videos without copies of each other and of videos that OUT has searched already, and why each was left out.
+    """Return the videos without copies of each other or of searched videos, and the reason for each that is left out.
 
-    Of copies the one stays that OUT knows, else the first. A copy of a video that lies elsewhere stands for that one.
+    Of copies, the one in the ledger stays, else the first. A copy of a video in another place represents that video.
 
     Args:
-        videos: As they were discovered.
+        videos: The discovered videos.
         known: The ledger's videos.
     """
     records = {record.path: record for record in known}
     own = {file.path for file in videos}
     elsewhere = [VideoFile(path, record.video_id) for path, record in records.items() if path not in own]
     by_size: dict[int, list[VideoFile]] = {}
-    # What OUT knows comes first, so that it is what copies are copies of.
+    # Files in the ledger come first, so that they are the originals.
     for file in sorted([*videos, *elsewhere], key=lambda file: file.path not in records):
         if not file.sequence and (size := _size(file.path)):
             by_size.setdefault(size, []).append(file)
@@ -76,14 +79,14 @@ def drop_copies(
 def list_waiting(
     known: Iterable[VideoRecord], named: Iterable[VideoFile], settled: Iterable[VideoFile]
 ) -> tuple[VideoFile, ...]:
-    """The videos that earlier scans were asked for and did not reach, and that are still there.
+    """Return the videos that earlier scans did not reach and that still exist.
 
-    One whose name a video of this scan has got gets another, unless it seems to be a copy of that one.
+    A video gets another name if a video of this scan has taken its name, unless it seems to be a copy of that video.
 
     Args:
         known: The ledger's videos.
-        named: What the inputs of this scan name.
-        settled: The videos of this scan, under their names.
+        named: The videos that the inputs of this scan name.
+        settled: The videos of this scan, with their names.
     """
     paths = {file.path for file in named}
     taken = {casefold_name(file.video_id): file for file in settled}
@@ -101,7 +104,7 @@ def list_waiting(
 
 
 def _sampled_alike(files: Sequence[VideoFile], records: Mapping[Path, VideoRecord]) -> Iterator[list[VideoFile]]:
-    """Files of one size by what three samples of them are; of those that OUT knows the ledger has these."""
+    """Group files of one size by three samples of their content; the ledger has the samples of known files."""
     groups: dict[str, list[VideoFile]] = {}
     for file in files:
         try:
@@ -110,27 +113,27 @@ def _sampled_alike(files: Sequence[VideoFile], records: Mapping[Path, VideoRecor
             is_known = record is not None and record.file_print.startswith(f"{status.st_size}-{status.st_mtime_ns}-")
             found = record.file_print if record is not None and is_known else fingerprint(file.path)
         except (OSError, InputError):
-            continue  # scanning it tells why
+            continue  # the scan reports the reason
         groups.setdefault(found.rpartition("-")[2], []).append(file)
     return (group for group in groups.values() if len(group) > 1)
 
 
 def _list_copies(files: Sequence[VideoFile]) -> dict[Path, VideoFile]:
-    """{path of a copy: the first file with the same content} among files of one size."""
+    """Return {path of a copy: the first file with the same content} among files of one size."""
     first: dict[str, VideoFile] = {}
     copies = {}
     for file in files:
         try:
             original = first.setdefault(content_digest(file.path), file)
         except InputError:
-            continue  # scanning it tells why
+            continue  # the scan reports the reason
         if original is not file:
             copies[file.path] = original
     return copies
 
 
 def _size(path: Path) -> int:
-    """Bytes of a regular file; 0 of anything else."""
+    """Return the bytes of a regular file; 0 of anything else."""
     try:
         status = path.stat()
     except OSError:
@@ -149,7 +152,7 @@ def _new_name(file: VideoFile, by_name: dict[str, VideoRecord], taken: set[str])
 
 
 def _old_name(file: VideoFile, gone: dict[str, VideoRecord]) -> str:
-    """The name of the video that is gone and was this very file; empty if there is none."""
+    """Return the name of the same file in the records of gone videos; empty if there is none."""
     try:
         found = gone.pop(fingerprint(file.path), None) if gone else None
     except InputError:

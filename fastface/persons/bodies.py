@@ -27,7 +27,7 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
 @dataclass(frozen=True, slots=True)
 class FrameTime:
-    """Time of a frame: its timestamp, and seconds from the first frame; and whether its bodies get thumbnails."""
+    """Time of a frame: its timestamp, seconds from the first frame, and a flag if its bodies get thumbnails."""
 
     pts: int
     time: float
@@ -54,7 +54,7 @@ class BodyFinder:
             moments: Time of each frame.
 
         Returns:
-            By frame, then by falling score; without tracks and faces.
+            Bodies by frame, then by falling score; without tracks and faces.
 
         Raises:
             BackendError: The runtime failed.

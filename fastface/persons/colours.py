@@ -1,4 +1,7 @@
-"""How a body is dressed, in few numbers: enough to know it again within a shot."""
+"""Describe the clothes of a body by colour histograms, enough to recognise it within a shot.
+
+`bodies` calls it. The result must stay comparable by a plain product.
+"""
 
 import cv2
 import numpy as np
@@ -7,19 +10,19 @@ import numpy.typing as npt
 from fastface.types import NUM_COLOURS, Image
 
 _SIDE = 16
-"""Each half of a body is averaged to so many rows and columns of pixels."""
+"""Rows and columns of pixels to which each half of a body is averaged."""
 
 _LEVELS = 4
-"""Of blue, green and red: the histogram has 4 × 4 × 4 bins."""
+"""Levels of blue, green and red: the histogram has 4 × 4 × 4 bins."""
 
 _NARROWER = 0.15
-"""Share of a box's width that is left out on either side, since it shows what is behind."""
+"""Share of a box's width that is left out on either side, since it shows the background."""
 
 
 def describe_colours(picture: Image, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
-    """Colour histograms of the upper and the lower half of each box.
+    """Compute colour histograms of the upper and the lower half of each box.
 
-    They are square roots of shares, so that the product of two is the mean of the halves' Bhattacharyya coefficients
+    They are square roots of shares. So the product of two is the mean of the halves' Bhattacharyya coefficients
     (Comaniciu, Ramesh and Meer, "Kernel-based object tracking", 2003).
 
     Args:
@@ -42,6 +45,6 @@ def describe_colours(picture: Image, boxes: npt.NDArray[np.float32]) -> npt.NDAr
 
 
 def _whole(low: float, high: float, size: int) -> tuple[int, int]:
-    """The pixels between two edges, at least one."""
+    """Return the pixels between two edges, at least one."""
     first = min(int(low), size - 1)
     return first, max(first + 1, min(round(high), size))

@@ -1,6 +1,6 @@
-"""Match faces with bodies: the person box that holds the face, else an estimate from the face. Pure.
+"""Match faces with bodies: the person box that contains the face, else an estimate from the face. Pure.
 
-And the other way round: of all faces of a frame, which is on which body.
+Crops call `locate_body`. Body tracks call `match_faces`, the inverse: the face of each body in a frame.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ import numpy.typing as npt
 from fastface.types import FloatArray, Size
 
 LEAST_SHARE = 0.7
-"""Smallest share of a face's area in the box of its person. Boxes are cut at the hair and at a tilted head."""
+"""Minimum share of a face's area in the box of its person. Boxes are cut at the hair and at a tilted head."""
 
 LOWEST_FACE = 0.8
-"""A face's centre lies above this share of the box's height: at 0.1 in one who stands, at half in a close portrait."""
+"""Maximum height of a face's centre in the box, as a share from the top: 0.1 if standing, 0.5 in a close portrait."""
 
 _HEADS_HIGH = 7.5
 _SHOULDERS_WIDE = 3.0
@@ -29,7 +29,7 @@ class Body:
 
     Attributes:
         box: (4,) float32, x1, y1, x2, y2 in pixels of the picture, within it.
-        person: Row of the person box that it is; None where it is an estimate.
+        person: Row of its person box; None for an estimate.
     """
 
     box: FloatArray
@@ -37,12 +37,12 @@ class Body:
 
     @property
     def is_estimate(self) -> bool:
-        """True if no person box holds the face, and the body is estimated from the face alone."""
+        """True if no person box contains the face, and the body is estimated from the face alone."""
         return self.person is None
 
 
 def locate_body(face: npt.ArrayLike, persons: FloatArray, picture: Size) -> Body:
-    """The body of a face: its person's box, else an estimate.
+    """Return the body of a face: its person's box, else an estimate.
 
     Args:
         face: x1, y1, x2, y2 in pixels of the picture.
@@ -55,10 +55,10 @@ def locate_body(face: npt.ArrayLike, persons: FloatArray, picture: Size) -> Body
 
 
 def match_person(face: npt.ArrayLike, persons: FloatArray) -> int | None:
-    """The row of the person box that best holds a face; None if none does.
+    """Return the row of the person box that best contains a face; None if no box does.
 
-    Of several boxes, the one wins in which more of the face is, nearer to the upper middle; and the smaller one, since
-    the box of another person in front or behind mostly holds the face in passing: share × middle × height / √area.
+    A box wins if it is smaller, contains more of the face, and has the face nearer to its upper middle. The box of
+    another person in front or behind usually contains the face only in part: share × middle × height / √area.
 
     Args:
         face: x1, y1, x2, y2; its area is not zero.
@@ -69,9 +69,9 @@ def match_person(face: npt.ArrayLike, persons: FloatArray) -> int | None:
 
 
 def match_faces(persons: FloatArray, faces: FloatArray) -> npt.NDArray[np.int64]:
-    """(n,) the row of the face that is on each person of a frame; -1 without one. A face is on one person at most.
+    """Return (n,) the row of the face on each person of a frame; -1 without a face. A face is on one person at most.
 
-    Best fit first, so that a face behind a person is not assigned to that person.
+    The best fit comes first, so that a face behind a person is not assigned to that person.
 
     Args:
         persons: (n, 4) boxes of persons, x1, y1, x2, y2.
@@ -87,13 +87,13 @@ def match_faces(persons: FloatArray, faces: FloatArray) -> npt.NDArray[np.int64]
 
 
 def _fit(face: npt.ArrayLike, persons: FloatArray) -> npt.NDArray[np.float64]:
-    """(n,) how well each box holds a face; -1 for those that do not."""
+    """Return (n,) the fit of each box to a face; -1 for boxes that do not contain it."""
     box = np.asarray(face, np.float64)
     boxes = persons.astype(np.float64).reshape(-1, 4)
     sizes = boxes[:, 2:] - boxes[:, :2]
     common = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
     share = common.clip(0).prod(axis=1) / max((box[2:] - box[:2]).prod(), 1e-6)
-    # A box without an area holds nothing; its share is zero, whatever stands for its size.
+    # A box without an area contains nothing; its share is zero for any divisor.
     across, down = (((box[:2] + box[2:]) / 2 - boxes[:, :2]) / np.maximum(sizes, 1e-6)).T
     holds = (share >= LEAST_SHARE) & (down <= LOWEST_FACE)
     fit = share * (1 - np.abs(across - 0.5)) * (1 - down / 2) / np.sqrt(np.maximum(sizes, 1e-6).prod(axis=1))
@@ -102,7 +102,7 @@ def _fit(face: npt.ArrayLike, persons: FloatArray) -> npt.NDArray[np.float64]:
 
 
 def estimate_body(face: npt.ArrayLike, picture: Size) -> FloatArray:
-    """The box (4,) of a standing body seen from the front, from its face alone, cut at the picture's edges.
+    """Estimate the box (4,) of a standing body seen from the front, from its face, clipped to the picture.
 
     Args:
         face: x1, y1, x2, y2 in pixels of the picture; its centre is in the picture.

@@ -1,7 +1,7 @@
-"""Export the weights of a YOLO to ONNX, with ultralytics in a process of its own (`ultralytics_export`).
+"""Export the weights of a YOLO to ONNX, with ultralytics in its own process (`ultralytics_export`).
 
 `fastface models` calls it once; the exported network then runs on the same backends as all others. Ultralytics loads
-weights by unpickling, which can run any code in the file. So it gets only files that the user names.
+weights by unpickling, which can run any code in the file. So it receives only files that the user names.
 """
 
 import os
@@ -22,14 +22,14 @@ SIDES = "a multiple of 32 from 64 to 2048"
 """Allowed sides of the canvas: the largest stride is 32."""
 
 _TIMEOUT_SECONDS = 900
-"""The largest network takes a minute. The first import of torch from a cold disk takes another."""
+"""Seconds; the largest network takes a minute. The first import of torch from a cold disk takes another."""
 
 
 def exported_path(weights: Path, folder: Path, size: int) -> Path:
     """Return the file to which `export_person` writes the network.
 
     Args:
-        weights: As for `export_person`.
+        weights: See `export_person`.
         folder: Folder of the export.
         size: Side of the canvas in pixels.
 
@@ -58,12 +58,12 @@ def export_person(weights: Path, folder: Path, size: int) -> Path:
         The ONNX file.
 
     Raises:
-        ConfigError, ModelError: As `exported_path`; or the weights are not a YOLO that detects persons.
+        ConfigError, ModelError: See `exported_path`; or the weights are not a YOLO that detects persons.
         SpaceError: No space is left for the network.
     """
     target = exported_path(weights, folder, size)
     with tempfile.TemporaryDirectory(prefix="fastface-") as place:
-        # The network is written beside its weights, and the user's folder is not the place.
+        # The network is written beside its weights, and the user's folder must stay clean.
         link = Path(place) / weights.name
         link.symlink_to(weights.absolute())
         exported = _export(link, size)

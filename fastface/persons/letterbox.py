@@ -1,4 +1,7 @@
-"""Pictures placed into the canvas of a network that finds persons, as its family was trained."""
+"""Place pictures into the canvas of a person network, with the layout of the family's training.
+
+`yolo` calls it. Sizes must round like the family's own code, or boxes shift by a pixel.
+"""
 
 from dataclasses import dataclass
 
@@ -10,10 +13,10 @@ from fastface.models.facts import PersonFamily
 from fastface.types import Image
 
 _GREY = 114
-"""What both families were shown around a picture."""
+"""Colour around a picture in both families' training."""
 
 _HALF_DOWN = 0.1
-"""Ultralytics takes this off before it rounds, so that an odd pixel goes to the right and to the bottom."""
+"""Ultralytics subtracts this before it rounds, so that an odd pixel goes to the right and to the bottom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +24,9 @@ class Placement:
     """Place of a picture in its canvas: canvas = picture × factor + (left, top), in pixels.
 
     Attributes:
-        factor: Canvas pixels a pixel of the picture.
+        factor: Canvas pixels per pixel of the picture.
         left: Canvas pixels left of the picture.
-        top: Canvas pixels above it.
+        top: Canvas pixels above the picture.
     """
 
     factor: float
@@ -31,19 +34,19 @@ class Placement:
     top: int
 
     def in_picture(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Boxes (n, 4) of the canvas in pixels of the picture."""
+        """Convert boxes (n, 4) from canvas pixels to pixels of the picture."""
         corner = np.array([self.left, self.top] * 2, np.float32)
         return (boxes - corner) / np.float32(self.factor)
 
 
 def place(picture: Image, canvas: Image, family: PersonFamily) -> Placement:
-    """Scales a picture into a canvas: into its middle for `yolo`, into its top left corner for `yolox`.
+    """Scale a picture into a canvas: into its middle for `yolo`, into its top left corner for `yolox`.
 
     Sizes round as in the families' own code (ultralytics' LetterBox, YOLOX's preproc).
 
     Args:
         picture: (H, W, 3) BGR, no side empty.
-        canvas: (h, w, 3), which is written to.
+        canvas: (h, w, 3), which is overwritten.
         family: The network's family.
     """
     height, width = canvas.shape[:2]

@@ -1,4 +1,7 @@
-"""Settings of the person network for a process."""
+"""Define the settings of the person network for a process.
+
+The main process sends them to workers, which open the network; so they must stay picklable.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +11,17 @@ from fastface.models.facts import PersonFamily
 from fastface.types import Size
 
 BATCH = 8
-"""Most pictures that the network sees at once."""
+"""Maximum number of pictures per call of the network."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonNetwork:
-    """A network that finds persons, ready to be opened. Small and picklable: it is sent to every process.
+    """A network that finds persons, ready to be opened. Small and picklable: every process receives it.
 
     Attributes:
         graph: The graph that `models.graph.prepare_person` made.
-        family: What its pictures are placed like.
-        canvas: (width, height) of a picture that it takes.
+        family: Family, which decides the layout of its pictures.
+        canvas: (width, height) of its input in pixels.
     """
 
     graph: Path
@@ -27,7 +30,7 @@ class PersonNetwork:
 
     @property
     def shapes(self) -> ShapeRange:
-        """The shapes that it is given: what TensorRT builds its engine for."""
+        """Return the input shapes, for which TensorRT builds its engine."""
         width, height = self.canvas
         full = (BATCH, height, width, 3)
         return ShapeRange((1, height, width, 3), full, full)

@@ -1,4 +1,4 @@
-"""Export a YOLO: the child process that `persons.export` starts.
+"""Export a YOLO in the child process that `persons.export` starts.
 
 `python -m fastface.persons.ultralytics_export WEIGHTS SIZE`; only this process imports ultralytics.
 """
@@ -10,7 +10,7 @@ __all__: list[str] = []
 
 
 def _main(weights: str, size: int) -> None:
-    # A plain export: one canvas, boxes decoded, nothing suppressed. To simplify, it would download a package.
+    # A plain export: one canvas, boxes decoded, nothing suppressed. Simplifying would download a package.
     network = import_module("ultralytics").YOLO(weights, task="detect")
     network.export(format="onnx", imgsz=size, device="cpu", simplify=False)
 

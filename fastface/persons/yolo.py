@@ -1,6 +1,6 @@
-"""Person detection: pictures of any size in, boxes in their own pixels out, in batches.
+"""Detect persons with YOLO: pictures of any size in, boxes in their own pixels out, in batches.
 
-The network itself decodes and ranks its anchors (see `models.graph_person`).
+`bodies` and the exports call it. The network itself decodes and ranks its anchors (see `models.graph_person`).
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,12 @@ from fastface.suppression import suppress
 from fastface.types import FloatArray, Image
 
 PERSON_THRESHOLD = 0.3
-"""Smallest score of a person: YOLOX's demonstration has 0.3, ultralytics 0.25."""
+"""Minimum score of a person, 0–1: YOLOX's demonstration uses 0.3, ultralytics 0.25."""
 
 NMS_IOU = 0.45
-"""Overlap above which the lower of two boxes goes: the value of YOLOX's ONNX demonstration and of ultralytics' own
-suppression. With 0.65 there were a tenth more boxes, and no more of 96 faces in 41 frames lay in one."""
+"""Overlap above which the box with the lower score is dropped: the value of YOLOX's ONNX demonstration and of
+ultralytics' own suppression. With 0.65 there were 10 % more boxes, but they contained no more of 96 faces in 41 frames.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +42,23 @@ class PersonDetections:
         return len(self.person_score)
 
     def __getitem__(self, rows: slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Self:
-        """Some of the rows."""
+        """Select rows."""
         return type(self)(self.boxes[rows], self.person_score[rows])
 
 
 class PersonDetector:
-    """YOLO behind a session. One thread calls it."""
+    """Run YOLO in a session. One thread calls it."""
 
     def __init__(
         self, session: Session, network: PersonNetwork, person_threshold: float = PERSON_THRESHOLD, batch: int = BATCH
     ) -> None:
-        """Takes a session of the network's graph.
+        """Take a session of the network's graph.
 
         Args:
             session: uint8 (N, H, W, 3) BGR → float32 (N, K, 5), rows of score and box by falling score.
-            network: Its canvas and family.
-            person_threshold: Smallest score of a person, 0–1.
-            batch: Most pictures at once.
+            network: Canvas and family of the network.
+            person_threshold: Minimum score of a person, 0–1.
+            batch: Maximum number of pictures at once.
         """
         self.session = session
         self.network = network
@@ -66,7 +67,7 @@ class PersonDetector:
         self.batch = 1 if takes_one else batch
 
     def detect(self, pictures: Sequence[Image]) -> list[PersonDetections]:
-        """The persons of each picture.
+        """Detect the persons in each picture.
 
         Args:
             pictures: (H, W, 3) BGR each, of any sizes, no side empty.
@@ -91,8 +92,8 @@ class PersonDetector:
         ]
 
     def _keep(self, candidates: PersonDetections, picture: Image) -> PersonDetections:
-        """The rows that show a person, one a person."""
-        # NaN compares false, so a row of a broken network is dropped here.
+        """Return the rows that show a person, one row a person."""
+        # NaN compares false, so rows of a broken network are dropped here.
         good = (candidates.person_score >= self.person_threshold) & np.isfinite(candidates.boxes).all(axis=1)
         persons = candidates[good]
         persons = persons[suppress(persons.boxes, NMS_IOU)]
@@ -110,14 +111,14 @@ def open_person_detector(
     cache_folder: Path,
     person_threshold: float = PERSON_THRESHOLD,
 ) -> PersonDetector:
-    """Loads a network on a resolved device, in the process that will run it.
+    """Load a network on a resolved device, in the process that will run it.
 
     Args:
         network: The network.
-        device: From `resolve_device`.
-        threads: Threads of the CPU that one call may use.
-        cache_folder: Where compiled networks are kept between runs.
-        person_threshold: Smallest score of a person, 0–1.
+        device: Device from `resolve_device`.
+        threads: Number of CPU threads of one call.
+        cache_folder: Folder of compiled networks, kept between runs.
+        person_threshold: Minimum score of a person, 0–1.
 
     Raises:
         BackendError: The device is not available, or the graph cannot be loaded on it.

@@ -30,20 +30,20 @@ def rate_blame(status: int, stalled: bool) -> int:
     Args:
         status: Exit status, negative for a signal. A crash is strong evidence. A kill is weak evidence: it comes from
             outside, such as from the user or from a system short of memory.
-        stalled: Whether the coordinator killed the process because it made no progress.
+        stalled: True if the coordinator killed the process because it made no progress.
     """
     return _KILL_BLAME if status in _KILLS and not stalled else _FAULT_BLAME
 
 
 def may_lease(tasks: Collection[object], batch: "Batch", ahead: int) -> bool:
-    """Return whether a worker with these batches may get another one.
+    """Return whether a worker that holds these batches may lease another batch.
 
-    A worker may work on all its batches at once, so its death does not show which batch caused it. So a batch with
-    blame is leased alone: a second death is then surely caused by that batch.
+    A worker may process all its batches at once, so its death does not show which batch caused it. So a batch with
+    blame is leased alone: that batch surely caused a second death.
 
     Args:
         tasks: The worker's batches.
-        batch: The next one.
+        batch: The next batch.
         ahead: Maximum number of batches that the worker may hold.
     """
     suspects = [task for task in (*tasks, batch) if isinstance(task, Batch) and task.blame]
@@ -60,7 +60,7 @@ class ProbeWork:
 
 @dataclass(slots=True)
 class UnitWork:
-    """One attempt at a unit. Each attempt has its own number, so that late messages of an earlier one are ignored.
+    """One attempt at a unit. The number of the attempt identifies late messages of earlier attempts, which are ignored.
 
     Attributes:
         number: Number of the attempt in messages.
@@ -71,16 +71,16 @@ class UnitWork:
         faces: Faces of each finished batch, by sequence number.
         portraits: Pictures of the faces, by batch.
         due: Timestamps of the frames whose best faces get a picture.
-        cuts: Timestamps of the frames that begin after a cut.
+        cuts: Timestamps of the first frames after a cut.
         bodies: Bodies, by batch.
         frames: Sampled frames, by batch.
-        inferred: Frames searched so far.
-        quarantined: Frames given up so far.
-        repeated: Of the frames searched, those equal to the one before.
-        blurred: Of the frames searched, those too blurred for the detector.
-        unsharp: Faces left out.
+        inferred: Number of frames searched so far.
+        quarantined: Number of frames quarantined so far.
+        repeated: Number of searched frames that are equal to the previous frame.
+        blurred: Number of searched frames that are too blurred for the detector.
+        unsharp: Number of faces left out because they are not sharp.
         seconds: Time of each stage so far.
-        position: Time in the video up to which batches were searched, in seconds.
+        position: End of the searched batches in the video, in seconds.
     """
 
     number: int
@@ -187,7 +187,7 @@ def _join_frames(filled: SlotFilled) -> SampledFrames:
 
 @dataclass(slots=True)
 class Batch:
-    """A filled slot that waits for a worker or is leased to one.
+    """A filled slot that waits for a worker or is leased to a worker.
 
     A batch that crashed two workers is leased frame by frame, so that only the fatal frame is quarantined.
 
@@ -199,8 +199,8 @@ class Batch:
         parts: Faces found, by first frame.
         portraits: Pictures of the faces, by first frame, if any.
         bodies: Bodies found.
-        quarantined: Frames given up.
-        abandoned: Whether the result is not needed any more: the slot is freed when no worker holds it.
+        quarantined: Number of frames quarantined.
+        abandoned: True if the result is no longer needed: the slot is freed when no worker holds it.
     """
 
     number: int

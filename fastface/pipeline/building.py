@@ -21,7 +21,7 @@ class EngineJob:
         graph: The rewritten graph.
         device: A card with TensorRT, and the wanted precision.
         shapes: The engine's profile.
-        threads: CPU threads of the comparison with float32.
+        threads: Number of CPU threads for the comparison with float32.
         cache_folder: Folder of the engines.
     """
 
@@ -34,7 +34,7 @@ class EngineJob:
 
     @property
     def built(self) -> EngineNote | None:
-        """Facts about the engine if it exists already."""
+        """Return the facts about the engine; None if the engine does not exist yet."""
         return engine_note(self.graph, self.device, cache_folder=self.cache_folder, shapes=self.shapes)
 
 

@@ -1,9 +1,9 @@
-"""The coordinator: one event loop in the main process that owns all state of a scan.
+"""Run a scan: one event loop in the main process that owns all state of the scan.
 
     probes, units ──► decoders ──slots──► batches ──► workers ──► faces ──► events
 
-It hands out work, owns the slot table, and treats a child's death as an event like any other. It looks at no pixel
-and knows of no file that it writes: results leave it as the stream of `events()`.
+The scanner calls it. It leases work, owns the slot table, and treats the death of a child as an ordinary event. It
+reads no pixels and writes no files: its results are the stream of `events()`.
 """
 
 from collections import deque
@@ -42,7 +42,7 @@ from fastface.video.discover import VideoFile
 
 _GRANTS_AHEAD = 2
 _LEASES_AHEAD = 2
-"""One in work, one waiting in the pipe: a child never waits for the coordinator's answer."""
+"""One batch is in work and one waits in the pipe: a child never waits for the coordinator's reply."""
 
 _STALL_SECONDS = 120.0
 _STOP_SECONDS = 3.0
@@ -51,13 +51,13 @@ _TICK_SECONDS = 0.5
 
 
 class Coordinator:
-    """Runs decoders and workers over videos. Main process, one thread. Use as a context manager.
+    """Run decoders and workers over videos. Main process, one thread. Use as a context manager.
 
     Args:
         decoder: Settings of every decoder.
         worker: Settings of every worker.
-        sizes: How many of each.
-        interrupted: Asked in every turn of the loop; once true, no more work is begun.
+        sizes: Number of processes of each role.
+        interrupted: Called in every turn of the loop; once it returns true, no more work starts.
     """
 
     def __init__(
@@ -94,15 +94,17 @@ class Coordinator:
             self._ring.close()
 
     def probe(self, file: VideoFile) -> None:
-        """Asks for a video to be looked at; answered by `VideoProbed` or `VideoRefused`."""
+        """Queue a video for probing; the resulting event is `VideoProbed` or `VideoRefused`."""
         self._probes.append(ProbeWork(file))
 
     def schedule(self, info: VideoInfo, unit: Unit) -> None:
-        """Asks for a unit; answered by `UnitScanned` or `UnitLost`."""
+        """Queue a unit for scanning; the resulting event is `UnitScanned` or `UnitLost`."""
         self._units.append(UnitWork(next(self._numbers), info, unit))
 
     def events(self) -> Iterator[Event]:
-        """All that happens, until no work is left. Work may be added while it runs. Children start with the first work.
+        """Yield all events until no work is left. The caller may add work meanwhile.
+
+        Children start with the first work.
 
         Raises:
             BackendError, ModelError, WorkerError: The children cannot work on this machine.
@@ -119,7 +121,7 @@ class Coordinator:
                 yield self._events.popleft()
 
     def start(self) -> None:
-        """Starts the children that are not there yet; `events()` does it too. Earlier, they load while others work.
+        """Start all children that do not run yet. `events()` also starts them; an early call lets them load meanwhile.
 
         Raises:
             SpaceError: There is no memory for the ring.
@@ -137,7 +139,7 @@ class Coordinator:
         return bool(self._probes or self._units or self._active or probing)
 
     def _interrupt(self) -> None:
-        """Begins no more work; `events()` ends when what is decoded is searched, or after a few seconds."""
+        """Start no more work; `events()` ends when the decoded frames are searched, or after a few seconds."""
         self._drain_until = monotonic() + _DRAIN_SECONDS
         self._probes.clear()
         self._units.clear()
@@ -147,7 +149,7 @@ class Coordinator:
                 decoder.tasks.remove(work)
                 self._retract(work)
 
-    # ── handing out ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── leasing work ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _hand_out(self) -> None:
         for decoder in self.decoders.members:
@@ -162,7 +164,7 @@ class Coordinator:
                     self._lease(worker, self._ready.popleft())
 
     def _employ(self, decoder: PooledProcess) -> None:
-        """Units go before probes: results come early, and few videos are open at a time."""
+        """Give the decoder its next work. Units come before probes: results come early, and few videos are open."""
         if self._drain_until is not None:
             return
         if self._units:
@@ -187,7 +189,7 @@ class Coordinator:
         first, frames = batch.todo[0]
         span = (first, frames, filled.pts, filled.times, filled.faces_due, filled.bodies_due)
         work = self._active[filled.work]
-        is_sparse = not work.unit.dense  # the sparse look at a stretch has found the bodies, and taken the pictures
+        is_sparse = not work.unit.dense  # the sparse unit has found the bodies and taken the pictures
         task = InferFrames(
             batch.number,
             filled.slot,
@@ -210,10 +212,10 @@ class Coordinator:
         member.tasks.append(task)
         member.child.send(message)
 
-    # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── messages of children ────────────────────────────────────────────────────────────────────────────────────────
 
     def listen(self) -> None:
-        """Wait a moment for messages of the children and take them; `events` yields what follows from them."""
+        """Wait a moment for messages of the children and handle them; `events` yields the resulting events."""
         speakers = {m.child.connection: (pool, m) for pool in (self.decoders, self.workers) for m in pool.members}
         for connection in wait(list(speakers), _TICK_SECONDS):
             pool, member = speakers[connection]  # type: ignore[index]
@@ -248,7 +250,7 @@ class Coordinator:
     def _handle_filled(self, decoder: PooledProcess, message: SlotFilled) -> None:
         self._slots.fill(message.slot, message.generation, decoder.name)
         if message.work not in self._active:
-            self._slots.free(message.slot)  # it crossed with the cancellation
+            self._slots.free(message.slot)  # the message crossed with the cancellation
             return
         batch = Batch(next(self._numbers), message, deque([(0, len(message.pts))]))
         self._batches[batch.number] = batch
@@ -287,7 +289,7 @@ class Coordinator:
         del self._active[work.number]
         self._events.append(work.result(self._dimension))
 
-    # ── deaths ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── deaths of children ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _end_stalled(self) -> None:
         for member in self.decoders.members + self.workers.members:
@@ -310,7 +312,7 @@ class Coordinator:
                 self._retry_probe(task, blame, reason)
 
     def _mourn_worker(self, worker: PooledProcess, blame: int) -> None:
-        """Its batches still lie in the ring: they go to another worker. Any may be to blame: see `may_lease`."""
+        """Lease the batches of a dead worker again. Any may be to blame: see `may_lease`."""
         for batch in [task for task in reversed(worker.tasks) if isinstance(task, Batch)]:
             batch.worker_died(blame, self._dimension)
             self._slots.return_lease(batch.filled.slot)
@@ -324,7 +326,7 @@ class Coordinator:
             self._lose(work, "quarantined", f"decoding it crashed several processes: {reason}")
             return
         self._retract(work)
-        unit = replace(work.unit, decoder="pyav")  # a card's library may have ended the process; samples are the same
+        unit = replace(work.unit, decoder="pyav")  # a card's library may have ended the process
         self._units.appendleft(UnitWork(next(self._numbers), work.info, unit, blame=work.blame + blame))
 
     def _retry_probe(self, probe: ProbeWork, blame: int, reason: str) -> None:
@@ -340,7 +342,7 @@ class Coordinator:
         self._events.append(UnitLost(work.unit, state, reason))
 
     def _retract(self, work: UnitWork) -> None:
-        """Forgets an attempt. Slots that a worker is reading are freed when it is done with them."""
+        """Discard an attempt. Slots that a worker is reading are freed when the worker returns them."""
         del self._active[work.number]
         for batch in [b for b in self._batches.values() if b.filled.work == work.number]:
             batch.abandoned = True

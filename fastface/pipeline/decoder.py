@@ -1,4 +1,7 @@
-"""The decoder process: units of videos → sampled frames → slots of the ring."""
+"""Decode units of videos in a child process: select frames and write them into slots of the ring.
+
+`serve` is the entry point of the process. Only `coordinator` starts it.
+"""
 
 import ctypes
 import gc
@@ -44,24 +47,24 @@ from fastface.video.plan import plan_units
 from fastface.video.probe import probe
 
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
-"""The C library's way to give free memory back to the system; not every one has it."""
+"""The C library's function that returns free memory to the system; some C libraries have none."""
 
 
 def serve(connection: Connection, descriptor: int, settings: DecoderSettings) -> None:
-    """The life of a decoder process; called by `process.child_main` in the child."""
+    """Run a decoder process; entry point for `process.child_main` in the child."""
     av.logging.set_level(None)
     cv2.setNumThreads(1)
     decoder = _Decoder(connection, Ring(descriptor, settings.ring), settings)
-    gc.freeze()  # what is there stays, and need not be looked through after each probe
+    gc.freeze()  # objects of the start stay alive, so no collection after a probe needs to visit them
     connection.send(Ready())
     decoder.loop()
 
 
 def _release_memory() -> None:
-    """Gives back what a probe has taken: a quarter of a millisecond, against megabytes after a hundred videos.
+    """Return the memory of a probe to the system. This takes 0.25 ms and saves megabytes after a hundred videos.
 
-    A frame whose side data was asked for is in a cycle with it, and keeps its decoder with all its pictures; and the
-    allocator keeps what was freed between what was not, more with each video.
+    A frame whose side data was read is in a reference cycle, which keeps its decoder and all pictures alive. Also, the
+    allocator keeps freed memory between used blocks, more with each video.
     """
     gc.collect()
     if _TRIM is not None:
@@ -69,11 +72,11 @@ def _release_memory() -> None:
 
 
 class _Cancelled(Exception):  # noqa: N818 - an answer, not an error
-    """The coordinator no longer wants the unit, or the process."""
+    """The coordinator no longer needs the unit, or the process."""
 
 
 class _Batch:
-    """The slot being filled: its views of the ring and the times of the frames in it."""
+    """The slot being filled: its views of the ring and the times of its frames."""
 
     def __init__(self, grant: Grant, ring: Ring, geometry: Geometry, writer: PlaneWriter) -> None:
         self.grant = grant
@@ -93,9 +96,9 @@ class _Batch:
 
         Args:
             frame: The frame.
-            before: Signature of the unit's frame before it; empty for the first.
-            faces_due: Whether its best faces are to be pictured.
-            bodies_due: Whether its best bodies are to be pictured.
+            before: Signature of the previous frame of the unit; empty for the first.
+            faces_due: True if the best faces of the frame get a picture.
+            bodies_due: True if the best bodies of the frame get a picture.
         """
         place = len(self.pts)
         if faces_due:
@@ -141,12 +144,12 @@ class _Decoder:
                 case Stop():
                     return
                 case CancelUnit():
-                    pass  # it crossed with the unit's last message
+                    pass  # the message crossed with the unit's last message
 
     def _probe(self, task: ProbeVideo) -> None:
         settings = self._settings
         try:
-            # What comes to the file while it is looked at must not be taken for what it was.
+            # A file that changes during the probe must not get the fingerprint of its new content.
             before = fingerprint(task.file.path)
             found = probe(task.file, settings.max_pixels, self.is_alive)
         except VideoError as error:
@@ -171,21 +174,21 @@ class _Decoder:
             return
 
     def next_grant(self, work: int) -> Grant:
-        """A slot to fill; waits for one.
+        """Return the next slot to fill; wait until the coordinator grants one.
 
         Raises:
-            _Cancelled: The unit is no longer wanted.
+            _Cancelled: The unit is no longer needed.
         """
         while not self._grants:
             self.obey(self._connection.recv(), work)
         return self._grants.popleft()
 
     def keep(self, grant: Grant) -> None:
-        """Puts a slot back that was taken and not used."""
+        """Put back a granted slot that was not used."""
         self._grants.appendleft(grant)
 
     def obey(self, message: object, work: int) -> None:
-        """Takes what can come while a unit is being decoded."""
+        """Handle a message that can arrive while a unit is being decoded."""
         match message:
             case Grant():
                 self._grants.append(message)
@@ -203,7 +206,7 @@ class _UnitJob:
         self._decoder = decoder
         self._task = task
         self._sequence = 0
-        self._signature = b""  # of the frame before
+        self._signature = b""  # of the previous frame
         self._seconds = {"decode": 0.0, "wait_slot": 0.0, "copy": 0.0, "canvas": 0.0}
         self._batch: _Batch | None = None
         self._lay_out(task.info)
@@ -212,19 +215,19 @@ class _UnitJob:
         self._body_clock = PortraitClock(task.info, task.unit, wanted=wanted, gap=BODY_GAP)
 
     def _lay_out(self, info: VideoInfo) -> None:
-        """Says how frames are written from now on."""
+        """Set the layout of all further frames."""
         settings = self._decoder._settings
         self._shown = info
         self._geometry = choose_geometry(info, settings.det_size)
         self._writer = PlaneWriter(info, self._geometry, self._seconds)
-        assert capacity(settings.ring, self._geometry) > 0, self._geometry  # slots are made for the canvas
+        assert capacity(settings.ring, self._geometry) > 0, self._geometry  # the slot size follows from the canvas
 
     def run(self) -> UnitDecoded:
-        """Decodes the unit to its end.
+        """Decode the unit to its end.
 
         Raises:
             VideoError: The unit cannot be decoded at all.
-            _Cancelled: The coordinator gave it up.
+            _Cancelled: The coordinator cancelled it.
         """
         settings = self._decoder._settings
         source = open_source(self._task.info, settings.threads, self._decoder.is_alive, settings.card)
@@ -234,7 +237,7 @@ class _UnitJob:
                     self._take(frame)
         except (VideoError, _Cancelled):
             if self._batch is not None:
-                self._decoder.keep(self._batch.grant)  # what is in the slot is not wanted any more
+                self._decoder.keep(self._batch.grant)  # the frames in the slot are no longer needed
             raise
         if self._batch is not None:
             self._send_batch(self._batch)
@@ -251,7 +254,7 @@ class _UnitJob:
         while decoder._connection.poll():
             decoder.obey(decoder._connection.recv(), work)
         if (shown := self._get_info(frame)) != self._shown:
-            # Pictures of a sequence have sizes of their own, and some films change theirs; a batch has one.
+            # The pictures of a sequence differ in size, and some films change their size; a batch has one size.
             if self._batch is not None:
                 self._send_batch(self._batch)
             self._lay_out(shown)
@@ -265,7 +268,7 @@ class _UnitJob:
             self._send_batch(self._batch)
 
     def _get_info(self, frame: SampledFrame) -> VideoInfo:
-        """The video as a frame shows it."""
+        """Return the video's facts with the size and colours of a frame."""
         if not isinstance(frame.content, np.ndarray):
             return frame.info or self._task.info
         size = frame.content.shape[1], frame.content.shape[0]

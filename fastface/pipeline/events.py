@@ -1,4 +1,7 @@
-"""Events of the coordinator: `events()` yields them in the order in which they happened."""
+"""Define the events of the coordinator; `events()` yields them in the order in which they happened.
+
+The scanner consumes them. All are frozen and hold small arrays, never frames.
+"""
 
 from dataclasses import dataclass, field
 
@@ -17,18 +20,18 @@ class UnitScanned:
     Attributes:
         unit: The unit.
         faces: All its faces, in order of time.
-        report: What the decoder saw.
-        inferred: Sampled frames that were searched.
-        repeated: Of these, the frames equal to the one before them: they show the same faces.
-        blurred: Of the searched frames, those too blurred to be given to the detector.
-        unsharp: Faces that were left out, since not sharp enough.
-        quarantined: Sampled frames that killed every worker that searched them.
+        report: The decoder's report.
+        inferred: Number of sampled frames that were searched.
+        repeated: Number of searched frames that are equal to the previous frame: they show the same faces.
+        blurred: Number of searched frames that are too blurred for the detector.
+        unsharp: Number of faces left out because they are not sharp.
+        quarantined: Number of sampled frames that killed every worker that searched them.
         seconds: Time of each stage, summed over the processes.
-        portraits: A row for each face that may be pictured, in order of time. Which of them are depends on the batches:
-            at least those that `faces.portraits.choose_portraits` takes.
-        due: (k,) int64, timestamps of the frames of which the best faces are pictured.
-        cuts: (c,) int64, timestamps of the frames that begin after a cut, rising.
-        bodies: All its bodies, in order of time; none where they were not looked for.
+        portraits: A row for each face that may get a picture, in order of time. The choice depends on the batches: it
+            contains at least the choice of `faces.portraits.choose_portraits`.
+        due: (k,) int64, timestamps of the frames whose best faces get a picture.
+        cuts: (c,) int64, timestamps of the first frames after a cut, rising.
+        bodies: All its bodies, in order of time; empty if the scan does not search for bodies.
         frames: All its sampled frames, in order of time, with their signatures and without shots.
     """
 
@@ -59,7 +62,7 @@ class UnitLost:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """For progress bars: so many more seconds of a unit were searched, and so many faces found in them."""
+    """Progress for the progress bars: seconds of a unit searched since the last event, and faces found in them."""
 
     unit: Unit
     seconds: float
@@ -77,7 +80,7 @@ class ProcessExited:
 
 @dataclass(frozen=True, slots=True)
 class ProcessNote:
-    """Note of a child at its start."""
+    """A note that a child sent at its start."""
 
     name: str
     text: str

@@ -1,8 +1,7 @@
-"""Messages between the coordinator and its children. Frames never cross a pipe: they lie in the ring.
+"""Define the messages between the coordinator and its children. Frames never cross a pipe: they are in the ring.
 
-Small pictures of faces do, as JPEG: a few kilobytes a batch, beside embeddings of a kilobyte a face.
-
-Every message is a small frozen dataclass, pickled by the connection. A child obeys only what is under "to a …".
+Small pictures of faces cross it as JPEG: a few kilobytes a batch, beside embeddings of a kilobyte a face. Every message
+is a small frozen dataclass, pickled by the connection. A child accepts only the messages under "to a …".
 """
 
 from dataclasses import dataclass, field, replace
@@ -17,17 +16,17 @@ from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
 
 Role = Literal["detector", "recogniser", "person"]
-"""What a network is for."""
+"""The purpose of a network."""
 
 # ── settings: the first message to every child ──────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderSettings:
-    """Settings of a decoder for all of its life.
+    """Settings of a decoder for its whole life.
 
-    `card` is the number of the card that decodes, where one does; of several, `cards`, decoders are dealt to them in
-    turn. `portraits`: whether faces are to be pictured.
+    `card` is the number of the card that decodes, or None. If `cards` has several numbers, decoders get them in turn.
+    `portraits` is true if faces get pictures.
     """
 
     ring: RingShape
@@ -41,28 +40,28 @@ class DecoderSettings:
     cards: tuple[int, ...] = ()
 
     def at(self, place: int) -> "DecoderSettings":
-        """The settings of the decoder at a place of the crew."""
+        """Return the settings of the decoder at a place of the pool."""
         return replace(self, card=self.cards[place % len(self.cards)]) if self.cards else self
 
 
 @dataclass(frozen=True, slots=True)
 class Precisions:
-    """In which precision each network computes, as it was settled before any process was started."""
+    """The precision of each network, settled before any process starts."""
 
     detector: Precision
     recogniser: Precision
-    person: Precision | None = None  # None: it is not used
-    notes: tuple[str, ...] = ()  # a line for each network that does not bear the precision aimed at
+    person: Precision | None = None  # None if it is not used
+    notes: tuple[str, ...] = ()  # one line for each network that cannot compute in the wanted precision
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """Settings of an inference worker for all of its life.
+    """Settings of an inference worker for its whole life.
 
-    Graphs are the rewritten ones; `canvas` is the detector's usual size, which it gets ready for before work comes.
-    Where there are several `cards`, workers are dealt to them in turn; `device` is then the first. Without a `gate` no
-    frame is too blurred, and no face with a `min_sharpness` of 0. Without `persons` bodies are not looked for. Without
-    `precisions` every network computes in the device's.
+    Graphs are the rewritten ones. `canvas` is the detector's usual size, for which the worker prepares at its start. If
+    there are several `cards`, workers get them in turn; `device` is then the first. Without a `gate` no frame is too
+    blurred; with a `min_sharpness` of 0 no face is. Without `persons` the worker finds no bodies. Without `precisions`
+    every network computes in the device's precision.
     """
 
     ring: RingShape
@@ -84,19 +83,19 @@ class WorkerSettings:
     precisions: Precisions | None = None
 
     def network_device(self, role: Role) -> DeviceInfo:
-        """The device, with the precision of one of the networks."""
+        """Return the device with the precision of one network."""
         return with_network_precision(self.device, self.precisions, role)
 
     def at(self, place: int) -> "WorkerSettings":
-        """The settings of the worker at a place of the crew."""
+        """Return the settings of the worker at a place of the pool."""
         return replace(self, device=self.cards[place % len(self.cards)]) if self.cards else self
 
 
 def with_network_precision(device: DeviceInfo, precisions: Precisions | None, role: Role) -> DeviceInfo:
-    """A device with the precision of one of the networks.
+    """Return a device with the precision of one network.
 
-    TensorRT keeps the one aimed at: it is part of what an engine is found by, and a note beside the engine says in
-    which precision that engine was built.
+    TensorRT keeps the wanted precision, because the name of an engine depends on it. A note beside the engine holds the
+    precision in which the engine was built.
     """
     precision = None if precisions is None else getattr(precisions, role)
     return device if precision is None or device.provider == "TensorRT" else replace(device, precision=precision)
@@ -107,7 +106,7 @@ def with_network_precision(device: DeviceInfo, precisions: Precisions | None, ro
 
 @dataclass(frozen=True, slots=True)
 class ProbeVideo:
-    """Look at the headers and the first frame of a video, and plan its units."""
+    """Read the headers and the first frame of a video, and plan its units."""
 
     file: VideoFile
 
@@ -131,7 +130,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class CancelUnit:
-    """Stop decoding this unit; nothing of it is wanted any more."""
+    """Stop decoding this unit; its results are no longer needed."""
 
     work: int
 
@@ -143,10 +142,10 @@ class CancelUnit:
 class InferFrames:
     """Find and embed the faces of frames `first … first + count` of a slot's batch.
 
-    Where `portraits` are wanted, faces are pictured by `faces.portraits.choose_portraits`, which is given the frames
-    that are due and those that begin after a cut; none of `damaged` is pictured. A track bridges `max_gap` seconds. The
-    batch is number `sequence` of the attempt `work` at a unit. Where the worker has a network for them, it finds
-    `bodies` too, and pictures the best of frames that are due. Pictures of no film are searched at more scales.
+    If `portraits` is true, `faces.portraits.choose_portraits` chooses the faces to picture. It receives the frames that
+    are due and the first frames after a cut; frames in `damaged` get no pictures. A track bridges `max_gap` seconds.
+    The batch is number `sequence` of the attempt `work` at a unit. With a person network, the worker finds `bodies`
+    too, and pictures the best of frames that are due. Still pictures are searched at more scales than films.
     """
 
     batch: int
@@ -181,7 +180,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The child has started and takes work; `notes` is what a person may want to know of it."""
+    """The child has started and takes work; `notes` are lines for the user."""
 
     device: DeviceInfo | None = None
     notes: tuple[str, ...] = ()
@@ -189,7 +188,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The child cannot go on and ends: `reason` is one line, `details` the traceback; `kind` the error's class name."""
+    """The child ends because of an error: `reason` is one line, `details` the traceback, `kind` the error class."""
 
     kind: str
     reason: str
@@ -201,7 +200,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class VideoProbed:
-    """A video can be decoded in these units; also an event. Its receiver schedules those that it wants."""
+    """A video can be decoded in these units; also an event. The receiver schedules the units that it needs."""
 
     file: VideoFile
     info: VideoInfo
@@ -222,9 +221,9 @@ class VideoRefused:
 class SlotFilled:
     """A slot holds a batch of a unit.
 
-    Frame i of it has `pts[i]` and `times[i]` seconds from the first frame, and looks like row i of `signatures`, which
-    are the bytes of (n, SIGNATURE_SIZE) uint8; those in `damaged` may be damaged, those in `cuts` begin after a cut. Of
-    the frames that are due the best faces, or bodies, are pictured.
+    Frame i has the timestamp `pts[i]` and is `times[i]` seconds after the first frame. Its signature is row i of
+    `signatures`, the bytes of (n, SIGNATURE_SIZE) uint8. Frames in `damaged` may be damaged; frames in `cuts` are the
+    first after a cut. The best faces, or bodies, of due frames get pictures.
     """
 
     work: int
@@ -243,7 +242,7 @@ class SlotFilled:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life during long work."""
+    """Progress of long work; it proves that the child is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +257,7 @@ class UnitDecoded:
 
 @dataclass(frozen=True, slots=True)
 class UnitRefused:
-    """The unit cannot be decoded, and would not be on another try."""
+    """The unit cannot be decoded; a retry would fail too."""
 
     work: int
     state: str
@@ -270,11 +269,11 @@ class UnitRefused:
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """The faces of the asked frames, in frame order.
+    """The faces of the task's frames, in frame order.
 
-    `portraits` has a row for each of them that may be pictured, also for those that are not. `seconds` is the time of
-    each stage; `repeated` frames were equal to the one before them and not computed again, `blurred` ones not searched;
-    `unsharp` faces were left out.
+    `portraits` has a row for each face that may get a picture, also if it has none. `seconds` is the time of each
+    stage. `repeated` counts frames equal to the previous frame, which are not computed again. `blurred` counts frames
+    that are not searched, `unsharp` the faces left out.
     """
 
     batch: int

@@ -17,25 +17,25 @@ from fastface.types import Faces, Thumbnails, Unit, VideoInfo
 from fastface.video.frames.frame import SampledFrame
 
 FACE_GAP = Fraction(1)
-"""Seconds. Of a track pictures are kept that are a second apart; its first and its whole faces are pictured anyway."""
+"""Seconds between the kept pictures of a track; its first face and its whole faces get pictures anyway."""
 BODY_GAP = Fraction(1, 2)
-"""Seconds. Bodies are pictured in frames that are due only."""
+"""Seconds. Bodies get pictures only in frames that are due."""
 
 _LONG_AFTER = Fraction(600)
 _LONG_GAP = Fraction(2)
-"""A film that cannot be entered in its middle is one unit of hours, and a unit's pictures are in memory at once."""
+"""A film without keyframes in its middle is one unit of hours, and all pictures of a unit are in memory at once."""
 
 
 class PortraitClock:
-    """Picks the first whole frame of each stretch of a unit, of a folder of pictures every one.
+    """Select the first whole frame of each stretch of a unit, or every picture of a folder.
 
-    After ten minutes of a unit it is the first of every two seconds. Stretches that are looked at again are not
-    pictured: they were the first time.
+    After ten minutes of a unit a stretch is two seconds long. Stretches that are decoded again get no pictures: the
+    first pass took them.
 
     Args:
         info: The video.
         unit: The unit.
-        wanted: Whether there are to be any pictures.
+        wanted: True if faces get pictures.
         gap: Length of a stretch in seconds.
     """
 
@@ -47,7 +47,7 @@ class PortraitClock:
         self._done: tuple[Fraction, int] | None = None
 
     def is_due(self, frame: SampledFrame) -> bool:
-        """Return whether this sample is due; asked of each sample in order."""
+        """Return whether this sample is due; call it for each sample in order."""
         if not self._is_on or frame.flagged:
             return False
         gap = self._gap if frame.time < self._start + _LONG_AFTER else _LONG_GAP
@@ -60,7 +60,7 @@ class PortraitClock:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """The faces of the last sample with any, before a place of a unit: (attempt, batch, frame)."""
+    """Faces of the last sample with faces before a place of a unit: (attempt, batch, frame)."""
 
     place: tuple[int, int, int]
     faces: Faces
@@ -68,23 +68,23 @@ class _Sample:
 
 
 class PortraitTaker:
-    """Takes the pictures of batch after batch, and remembers the last sample of the latest one.
+    """Take the pictures of successive batches, and keep the last sample of the latest batch.
 
-    So of a batch that follows the latest one fewer faces are pictured in vain. Which pictures are kept does not depend
-    on that: see `events.UnitScanned`.
+    So a batch that follows the latest one has fewer needless pictures. The pictures that are kept do not depend on
+    that: see `events.UnitScanned`.
     """
 
     def __init__(self) -> None:
         self._last: _Sample | None = None
 
     def take(self, task: InferFrames, runs: Sequence[range], planes: npt.NDArray[np.uint8], faces: Faces) -> Thumbnails:
-        """A row for each face of the task's whole frames, with pictures of those that are to be pictured.
+        """Return a row for each face of the task's whole frames, with pictures of the chosen faces.
 
         Args:
             task: The frames.
-            runs: Those that are equal together.
+            runs: Runs of equal frames.
             planes: (r, plane_bytes) of the r runs.
-            faces: Of all frames, in order.
+            faces: Faces of all frames, in order.
         """
         if not len(faces):
             self._last = self._remember(task, faces, np.empty(0, np.float32))
@@ -112,7 +112,7 @@ class PortraitTaker:
         return choose_portraits(known, all_worth, all_due, task.max_gap, cuts)[count:]
 
     def _before(self, task: InferFrames) -> _Sample | None:
-        """The last sample before the task, if the task goes on where the latest one ended."""
+        """Return the last sample before the task, if the task continues the latest one."""
         place = (task.work, task.sequence, task.first)
         return self._last if self._last is not None and self._last.place == place else None
 
@@ -124,7 +124,7 @@ class PortraitTaker:
         if len(faces):
             rows = faces.pts == faces.pts[-1]
             before = _Sample(place, faces[rows], worth[rows])
-        # No face after a cut continues one before it.
+        # A face after a cut does not continue a face before the cut.
         if before is None or any(task.pts[frame] > before.faces.pts[-1] for frame in task.cuts):
             return None
         return _Sample(place, before.faces, before.worth)

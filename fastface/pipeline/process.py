@@ -1,11 +1,11 @@
-"""A supervised child process: started, spoken to, its end noticed, reaped.
+"""Start, message and reap one supervised child process, and detect its end.
 
 Each child has one private socket pair and nothing else: no shared queue, lock, semaphore or event, which a killed
 process would leave unusable. End of file on the socket is the child's death. Children are plain `python -c` processes
 rather than `multiprocessing` ones: no re-import of the user's main module, no resource tracker, no fork of threads.
 
-A child ends with its parent (PR_SET_PDEATHSIG), ignores the terminal's Ctrl-C (own process group), and takes its work
-from a function `serve(connection, descriptor, settings)` named on its command line.
+A child ends with its parent (PR_SET_PDEATHSIG) and ignores the terminal's Ctrl-C (own process group). It runs a
+function `serve(connection, descriptor, settings)` that its command line names.
 """
 
 import ctypes
@@ -31,16 +31,16 @@ from fastface.pipeline.messages import Failed, Heartbeat
 _PR_SET_PDEATHSIG = 1
 _HEARTBEAT_SECONDS = 1.0
 _HALF_MESSAGE_SECONDS = 10
-"""A child that stops in the middle of a message is given up after this time, in either direction."""
+"""Seconds until a child that stops in the middle of a message is killed, in either direction."""
 
 
 class Child:
-    """One child process as its parent sees it.
+    """One child process, seen from its parent.
 
     Args:
-        name: For people, as `decoder 1`; unique among the living.
+        name: Name for messages and logs, such as `decoder 1`; unique among the living.
         serve: `package.module:function`, called in the child with (connection, descriptor, settings).
-        settings: Sent as the first message.
+        settings: First message to the child.
         descriptor: A file descriptor that the child inherits, or None.
     """
 
@@ -68,7 +68,7 @@ class Child:
         return self._process.pid
 
     def send(self, message: object) -> None:
-        """Sends a message. A child that is gone does not get it: `receive` reports its exit."""
+        """Send a message. A dead child does not receive it: `receive` reports the exit."""
         fail_point(f"send.{type(message).__name__}")
         try:
             self.connection.send(message)
@@ -78,7 +78,7 @@ class Child:
             self.kill()
 
     def receive(self) -> Any:
-        """The next message; None once the child is dead and has said all."""
+        """Return the next message; None if the child is dead and no message is left."""
         try:
             return self.connection.recv()
         except BlockingIOError:
@@ -88,7 +88,7 @@ class Child:
             return None
 
     def reap(self, timeout_seconds: float = 5.0) -> int:
-        """Waits for the end and gives the exit status, negative for a signal. One that lingers is killed."""
+        """Wait for the end and return the exit status, negative for a signal. Kill the child at the timeout."""
         try:
             status = self._process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
@@ -98,7 +98,7 @@ class Child:
         return status
 
     def kill(self) -> None:
-        """Ends the child at once, a stopped one too."""
+        """Kill the child at once, even if it is stopped."""
         self._process.kill()
 
     @property
@@ -117,14 +117,14 @@ child_main(sys.argv[2:])
 
 
 class HeartbeatTimer:
-    """Report progress of a child's long work to the parent, now and then."""
+    """Report progress of a child's long work to the parent, at intervals."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._last = monotonic()
 
     def __call__(self) -> None:
-        """A sign of life."""
+        """Send a heartbeat if one is due."""
         now = monotonic()
         if now - self._last > _HEARTBEAT_SECONDS:
             self._last = now
@@ -132,10 +132,10 @@ class HeartbeatTimer:
 
 
 def die_with_parent(parent: int) -> None:
-    """Makes this process end when its parent does, however that ends. Linux only.
+    """Make this process end when its parent ends, for whatever reason. Linux only.
 
     Args:
-        parent: The parent's process id: if it has died before this call, this process ends now.
+        parent: The parent's process id: if the parent died before this call, this process ends now.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -143,7 +143,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def child_main(arguments: list[str]) -> None:
-    """The child's top frame: everything that escapes becomes a `Failed` message and exit status 1."""
+    """Run the child's top frame: every error that escapes becomes a `Failed` message and exit status 1."""
     serve, parent, connection_descriptor, descriptor = arguments
     die_with_parent(int(parent))
     connection = Connection(int(connection_descriptor))
@@ -152,10 +152,10 @@ def child_main(arguments: list[str]) -> None:
         _function(serve)(connection, int(descriptor), settings)
     except Exception as error:  # noqa: BLE001 - the top frame of a process
         reason = str(error) if isinstance(error, FastfaceError) else f"{type(error).__name__}: {error}"
-        with suppress(OSError):  # the parent may be gone, and with it everyone who could be told
+        with suppress(OSError):  # the parent may be dead, and with it the only receiver
             connection.send(Failed(type(error).__name__, reason, traceback.format_exc()))
         if isinstance(error, DeviceLostError):
-            os._exit(1)  # the runtime's own end may wait for the card for ever
+            os._exit(1)  # the runtime's own shutdown may wait for the card for ever
         sys.exit(1)
 
 

@@ -1,4 +1,7 @@
-"""The members of one role: started together, replaced when they die, stopped under one deadline."""
+"""Manage the processes of one role: start all together, replace dead ones, stop all under one deadline.
+
+`coordinator` and `task_pool` use it in the main process. A member's place, and so its settings, survives its death.
+"""
 
 from collections import deque
 from collections.abc import Iterable
@@ -12,20 +15,20 @@ from fastface.pipeline.messages import Failed, Stop
 from fastface.pipeline.process import Child
 
 _STARTS_TO_GIVE_UP = 3
-"""Members that give up in a row before they are ready: the role cannot work on this machine."""
+"""Failed starts in a row after which the role gives up: it cannot work on this machine."""
 
 _KILLS_TO_GIVE_UP = 12
-"""Members that are killed in a row before they are ready, as by a system short of memory: that may pass."""
+"""Kills in a row during starts after which the role gives up. The cause may be a temporary lack of memory."""
 
 _START_SECONDS = 900.0
-"""A runtime that compiles a network for a card takes minutes and says nothing meanwhile."""
+"""Seconds; a runtime that compiles a network for a card takes minutes and sends no message meanwhile."""
 
 _TRANSLATED = {error.__name__: error for error in (BackendError, ModelError, SpaceError)}
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSizes:
-    """How many processes of each role."""
+    """Number of processes of each role."""
 
     decoders: int
     workers: int
@@ -33,16 +36,16 @@ class PoolSizes:
 
 @runtime_checkable
 class DeviceSettings(Protocol):
-    """Settings that are not the same for all members."""
+    """Settings that differ between members."""
 
     def at(self, place: int) -> Self:
-        """Those of the member at a place, counted from 0. Who replaces a member gets its place."""
+        """Return the settings of the member at a place, counted from 0. A replacement gets the same place."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class PooledProcess:
-    """A living child, its place in the crew, and what it has been given, in the order in which it does it."""
+    """A living child, its place in the pool, and its work in the order of processing."""
 
     child: Child
     place: int = 0
@@ -58,14 +61,14 @@ class PooledProcess:
         return self.child.name
 
     def heard_message(self) -> object:
-        """The child's next message; None once it is dead. Counts as a sign of life."""
+        """Return the child's next message; None once it is dead. Each message resets the stall time."""
         self.heard = monotonic()
         return self.child.receive()
 
     def end_if_stalled(self, stall_seconds: float) -> None:
-        """Kills it if it has work, or is starting, and has not said a word for so long that it hangs.
+        """Kill the member if it has work, or is starting, and has sent no message for `stall_seconds`.
 
-        Its death is heard as any other.
+        Its death is then handled like any other death.
         """
         limit = stall_seconds if self.ready else _START_SECONDS
         if (self.tasks or not self.ready) and monotonic() - self.heard > limit:
@@ -77,10 +80,10 @@ class ProcessPool:
     """All members of a role.
 
     Args:
-        role: For people and for logs, as `decoder`.
+        role: Role for messages and logs, such as `decoder`.
         serve: `package.module:function` of the child.
-        size: How many members.
-        settings: Their first message; each gets its own if they are `DeviceSettings`.
+        size: Number of members.
+        settings: First message to the members; each gets its own if they are `DeviceSettings`.
     """
 
     def __init__(self, role: str, serve: str, size: int, settings: object) -> None:
@@ -94,10 +97,10 @@ class ProcessPool:
         self._failed_starts = 0
 
     def start(self, descriptor: int | None = None) -> None:
-        """Starts all members that are not there yet, at once; none is awaited.
+        """Start all missing members at once, without waiting for any.
 
         Args:
-            descriptor: The file descriptor that they inherit.
+            descriptor: File descriptor that they inherit.
         """
         self._descriptor = descriptor
         taken = {member.place for member in self.members}
@@ -106,16 +109,16 @@ class ProcessPool:
                 self._start_one(place)
 
     def is_ready(self, member: PooledProcess, notes: Iterable[str] = ()) -> list[ProcessNote]:
-        """A member has said that it takes work, and these notes: gives them as events."""
+        """Record that a member takes work, and return its notes as events."""
         member.ready = True
         self._failed_starts = 0
         return [ProcessNote(member.name, note) for note in notes]
 
     def replace(self, member: PooledProcess) -> int:
-        """Reaps a dead member and starts another. Gives the dead one's exit status.
+        """Reap a dead member, start another one in its place, and return the exit status of the dead one.
 
         Raises:
-            BackendError, ModelError, SpaceError: The member said why no other would do better.
+            BackendError, ModelError, SpaceError: The member's reason, if a replacement would fail too.
             WorkerError: Several in a row died before they were ready.
         """
         status = member.child.reap()
@@ -138,7 +141,7 @@ class ProcessPool:
 
 
 def stop_all(members: list[PooledProcess], timeout_seconds: float) -> None:
-    """Asks all to stop, and kills those that have not ended at one deadline for all; those still loading, at once."""
+    """Stop all members; kill those still loading at once, and the others at one deadline for all."""
     deadline = monotonic() + timeout_seconds
     for member in members:
         if member.ready:

@@ -1,4 +1,4 @@
-"""The ring: dumb shared memory for frames. Who may touch which slot is known to the coordinator alone.
+"""Define the ring: shared memory for frames. Only the coordinator knows which process may use which slot.
 
 A slot holds one batch of frames of one unit. Its layout follows from the video's geometry and the slot's capacity C:
 
@@ -9,8 +9,8 @@ A slot holds one batch of frames of one unit. Its layout follows from the video'
 So the canvases of a batch are one contiguous array, which the detector takes without a copy.
 
 The memory is an anonymous file (`memfd_create`): it needs no /dev/shm, cannot leak when processes are killed, and
-`posix_fallocate` reserves it at once. The kernel refuses no reservation that a machine cannot hold, it ends processes
-instead; so the ring is compared with the memory that is free before it is reserved.
+`posix_fallocate` reserves it at once. The kernel accepts even a reservation that exceeds the memory, and later kills
+processes. So the ring's size is compared with the free memory before it is reserved.
 """
 
 import errno
@@ -30,17 +30,17 @@ _PAGE = mmap.PAGESIZE
 _FULL_HD, _USUAL_CANVAS = (1920, 1080), (640, 384)
 _LARGEST_STORED, _LARGEST_CANVAS = (4096, 2304), (640, 640)
 _LARGEST_SHARE = 0.8
-"""Of the free memory; the rest is for the processes."""
+"""Share of the free memory, 0–1; the rest is for the processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RingShape:
-    """How many slots of how many bytes.
+    """Number and size of the slots.
 
     Attributes:
-        num_slots: Slots of the ring.
+        num_slots: Number of slots.
         slot_bytes: Bytes of one slot, a multiple of the page size.
-        batch: The most frames in a slot.
+        batch: Maximum number of frames in a slot.
     """
 
     num_slots: int
@@ -49,12 +49,12 @@ class RingShape:
 
     @classmethod
     def for_batch(cls, num_slots: int, batch: int, det_size: Size | None = None) -> Self:
-        """Slots that hold `batch` frames of 1080p, or one of the largest frame that is stored (4096 × 2304).
+        """Return the shape whose slots hold `batch` frames of 1080p, or one frame of the largest size (4096 × 2304).
 
         Args:
-            num_slots: Slots of the ring.
-            batch: The most frames in a slot.
-            det_size: Every video's canvas; None where it follows the video's aspect.
+            num_slots: Number of slots.
+            batch: Maximum number of frames in a slot.
+            det_size: Canvas of every video; None if it follows the video's aspect.
         """
         usual = _frame_bytes(_FULL_HD, det_size or _USUAL_CANVAS)
         largest = _frame_bytes(_LARGEST_STORED, det_size or _LARGEST_CANVAS)
@@ -72,12 +72,12 @@ def _frame_bytes(planes: Size, canvas: Size) -> int:
 
 
 def capacity(shape: RingShape, geometry: Geometry) -> int:
-    """Frames of this geometry that a slot takes: the batch, or fewer for large frames; 0 if not even one."""
+    """Return the number of frames of this geometry per slot: the batch, or fewer if large; 0 if none fits."""
     return min(shape.batch, shape.slot_bytes // (geometry.canvas_bytes + geometry.plane_bytes))
 
 
 def available_bytes() -> int:
-    """Memory that this machine, or this container, can still give."""
+    """Return the bytes of memory that this machine, or this container, can still give."""
     facts = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     free = int(facts["MemAvailable"].split()[0]) * 1024
     try:
@@ -86,7 +86,7 @@ def available_bytes() -> int:
         parts = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
     except (OSError, ValueError):  # no control group, or no limit ("max")
         return free
-    # Files that were read stay in memory and count as used, but are given up at once when memory is asked for.
+    # The page cache counts as used memory, but the kernel frees it at once on demand.
     cached = int(parts.get("inactive_file", 0)) + int(parts.get("active_file", 0))
     return max(0, min(free, limit - used + cached))
 
@@ -106,7 +106,7 @@ class Ring:
 
     @classmethod
     def create(cls, shape: RingShape) -> Self:
-        """Reserves the memory. Coordinator only."""
+        """Reserve the memory. Coordinator only."""
         size, free = shape.total_bytes, available_bytes()
         if size > free * _LARGEST_SHARE:
             raise SpaceError(
@@ -129,7 +129,7 @@ class Ring:
         return int(self._bytes.ctypes.data)
 
     def batch(self, slot: int, geometry: Geometry) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """The canvases (C, H, W, 3) and planes (C, plane_bytes) of a slot: views, nothing is copied."""
+        """Return views of the canvases (C, H, W, 3) and planes (C, plane_bytes) of a slot."""
         frames = capacity(self.shape, geometry)
         base = slot * self.shape.slot_bytes
         middle = base + frames * geometry.canvas_bytes
@@ -139,7 +139,7 @@ class Ring:
         return canvases, self._bytes[middle:end].reshape(frames, geometry.plane_bytes)
 
     def close(self) -> None:
-        """Gives the memory back once no view of it is left. Children need not call it: their end does."""
+        """Release the memory once no view of it is left. Children need not call it: their end releases it."""
         del self._bytes
         self._memory.close()
         os.close(self.descriptor)

@@ -1,21 +1,24 @@
-"""The shapes that networks are given: what TensorRT builds its engines for. Pure."""
+"""Compute the input shapes of networks, for which TensorRT builds its engines. Pure.
+
+Engines and workers use the same functions, so that an engine accepts every shape that a worker sends.
+"""
 
 from fastface.backends import ShapeRange
 from fastface.types import ALIGNED_SIZE, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 GPU_CHUNK = 32
-"""Faces embedded at once on a card."""
+"""Number of faces embedded at once on a card."""
 
 _LEAST_SIDE = 32
-"""Of a canvas: a video of 20:1 has one of 640×32."""
+"""Shorter side of a canvas in pixels: a video of 20:1 has a canvas of 640×32."""
 
 
 def detector_shapes(batch: int, canvas: Size) -> ShapeRange:
-    """The canvases that come: of videos of any aspect, and of photos, in batches up to the usual one.
+    """Return the range of detector canvases: of videos of any aspect and of photos, in batches up to the usual one.
 
     Args:
-        batch: Frames of a full batch.
+        batch: Number of frames of a full batch.
         canvas: (width, height) of the usual canvas.
     """
     width, height = canvas
@@ -24,6 +27,6 @@ def detector_shapes(batch: int, canvas: Size) -> ShapeRange:
 
 
 def recogniser_shapes(most: int = GPU_CHUNK) -> ShapeRange:
-    """The aligned faces that come, up to so many at once."""
+    """Return the range of recogniser batches: up to `most` aligned faces at once."""
     side = ALIGNED_SIZE
     return ShapeRange((1, side, side, 3), (GPU_CHUNK, side, side, 3), (max(most, GPU_CHUNK), side, side, 3))

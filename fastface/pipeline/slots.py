@@ -1,11 +1,11 @@
-"""The slot table: who may touch which slot of the ring. Plain Python, owned by the coordinator alone.
+"""Define the slot table: which process may use which slot of the ring. Plain Python, owned by the coordinator alone.
 
     FREE ──grant──► GRANTED ──fill──► READY ──lease──► LEASED ──free──► FREE (next generation)
      ▲                 │                │ ▲               │
      └──reclaim────────┘◄──free─────────┘ └──return_lease─┘
 
-A generation number counts how often a slot was freed. A message about an earlier generation is from a process that no
-longer exists or from work that was given up, and is recognized by it.
+A generation number counts how often a slot was freed. A message with an earlier generation comes from a dead process or
+from cancelled work, and is ignored.
 """
 
 from collections import deque
@@ -40,24 +40,24 @@ class SlotTable:
         return len(self._slots)
 
     def state(self, slot: int) -> SlotState:
-        """The state of a slot."""
+        """Return the state of a slot."""
         return self._slots[slot].state
 
     def generation(self, slot: int) -> int:
-        """How often the slot was freed."""
+        """Return how often the slot was freed."""
         return self._slots[slot].generation
 
     @property
     def num_free(self) -> int:
-        """Slots that can be granted now."""
+        """Number of slots that can be granted now."""
         return len(self._free)
 
     def granted_to(self, owner: str) -> int:
-        """Slots that a decoder may fill now."""
+        """Return the number of slots that a decoder may fill now."""
         return sum(s.state is SlotState.GRANTED and s.owner == owner for s in self._slots)
 
     def grant(self, owner: str) -> tuple[int, int] | None:
-        """Gives a free slot to a decoder: (slot, generation), or None if there is none."""
+        """Grant a free slot to a decoder; return (slot, generation), or None if no slot is free."""
         if not self._free:
             return None
         index = self._free.popleft()
@@ -65,26 +65,26 @@ class SlotTable:
         return index, self._slots[index].generation
 
     def fill(self, slot: int, generation: int, owner: str) -> None:
-        """The decoder has written its batch."""
+        """Record that the decoder has written its batch."""
         entry = self._slots[slot]
         assert (entry.generation, entry.owner) == (generation, owner), f"slot {slot} is not {owner}'s"
         self._move(slot, SlotState.GRANTED, SlotState.READY, None)
 
     def lease(self, slot: int, owner: str) -> None:
-        """Gives a filled slot to a worker."""
+        """Lease a filled slot to a worker."""
         self._move(slot, SlotState.READY, SlotState.LEASED, owner)
 
     def return_lease(self, slot: int) -> None:
-        """The worker is done with a part, or died: the batch is still there and can be leased again."""
+        """End a lease because the worker finished a part or died: the batch stays and can be leased again."""
         self._move(slot, SlotState.LEASED, SlotState.READY, None)
 
     def free(self, slot: int) -> None:
-        """Free a batch that is no longer needed. Never while a worker that lives may still read it."""
+        """Free a batch that is no longer needed. Never call it while a living worker may still read the slot."""
         assert self._slots[slot].state in (SlotState.READY, SlotState.LEASED), self._slots[slot]
         self._release(slot)
 
     def reclaim(self, owner: str) -> int:
-        """Takes back what was granted to a decoder that is dead and reaped. Returns how many."""
+        """Free the slots granted to a decoder that is dead and reaped; return their number."""
         granted = [i for i, s in enumerate(self._slots) if s.state is SlotState.GRANTED and s.owner == owner]
         for index in granted:
             self._release(index)

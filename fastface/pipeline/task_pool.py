@@ -1,7 +1,7 @@
-"""Errands: tasks that are each done by one call in a child process, so that hostile input cannot end the run.
+"""Run independent tasks, one call each, in child processes, so that hostile input cannot end the run.
 
-Used for all that touches foreign files outside the scan: reading photos, cutting clips, writing crops. A child that
-dies loses only the errand it was on; it is replaced, and the errand is reported as lost.
+All code that reads foreign files outside the scan uses it: reading photos, cutting clips, writing crops. A child that
+dies loses only its current task: the child is replaced, and the task is reported as lost.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -29,20 +29,20 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """An errand without a result: the child said why, or died."""
+    """A task without a result: the child reported an error, or died."""
 
     reason: str
     kind: str = "WorkerError"
 
 
 def serve_tasks(connection: Connection, do: Callable[[Any], Any]) -> None:
-    """The life of a child that does errands: `do(task)` gives the result, or raises a FastfaceError."""
+    """Run a child that does tasks: `do(task)` returns the result, or raises a FastfaceError."""
     connection.send(Ready())
     while not isinstance(message := connection.recv(), Stop):
         try:
             result = do(message.content)
         except DeviceLostError:
-            raise  # only another process can go on
+            raise  # a new process is needed
         except FastfaceError as error:
             result = TaskFailed(str(error), type(error).__name__)
         connection.send(Task(message.number, result))
@@ -54,18 +54,18 @@ def run_tasks(
     interrupted: Callable[[], int | None],
     stall_seconds: float = _STALL_SECONDS,
 ) -> Generator[tuple[Any, Any], None, None]:
-    """Does all tasks, `pool`-size at a time, and yields (task, result or `TaskFailed`) as they are done.
+    """Do all tasks, `pool`-size at a time, and yield (task, result or `TaskFailed`) in order of completion.
 
-    A caller that may stop before the end closes it, so that the children are stopped.
+    A caller that may stop before the end must close the generator, so that the children are stopped.
 
     Args:
         pool: The children, not started yet.
-        tasks: Each is sent to one child. They are taken one by one, when a child is free.
-        interrupted: Asked twice a second; gives the number of a signal that came.
-        stall_seconds: Longest time that a child says nothing of its errand before it is ended.
+        tasks: Each goes to one child. They are consumed one by one, when a child is free.
+        interrupted: Called twice a second; returns the number of a received signal, or None.
+        stall_seconds: Maximum time without a message about a task before the child is killed.
 
     Raises:
-        InterruptError: `interrupted()` gave a signal number.
+        InterruptError: `interrupted()` returned a signal number.
         BackendError, ModelError, WorkerError: The children cannot start on this machine.
     """
     errands = map(Task, count(), tasks)
@@ -86,7 +86,7 @@ def run_tasks(
 
 
 def _hand_out(pool: ProcessPool, waiting: Iterator[Task]) -> bool:
-    """Gives each free child an errand; whether there are no more."""
+    """Give each free child a task; return whether no task is left."""
     for member in pool.members:
         if member.ready and not member.tasks:
             errand = next(waiting, None)

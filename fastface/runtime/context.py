@@ -1,4 +1,7 @@
-"""Context of a command on an output folder: settings, lock, ledger, networks."""
+"""Open a command's context on an output folder: settings, lock, ledger, networks.
+
+Every command that writes to OUT calls `open_context`. The lock is held until the context ends.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +31,7 @@ from fastface.video.discover import VideoFile
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """One command's hold on one output folder."""
+    """The open output folder of one command."""
 
     config: Config
     out: OutputFolder
@@ -40,33 +43,33 @@ class RunContext:
     interruption: StopRequest
 
     def records(self) -> list[VideoRecord]:
-        """The ledger's videos, by name."""
+        """Return the ledger's videos, by name."""
         return self.ledger.videos()
 
     def answered_records(self) -> list[VideoRecord]:
-        """Those of them whose index is whole and current."""
+        """Return the videos whose index is complete and current."""
         return [record for record in self.records() if record.state != "scanning"]
 
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
-        """How each video ended, as the ledger has it."""
+        """Return the final state of each video, from the ledger."""
         fresh = self.config.run.fresh
         return tuple(
             _outcome(record, list(self.ledger.units(record.video_id).values()), fresh=fresh) for record in records
         )
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
-        """How each of these videos ended, by name; a video that was not reached is included."""
+        """Return the state of each of these videos, by name, including videos that were not reached."""
         known = {record.video_id: record for record in self.records()}
         unseen = (VideoRecord(file.video_id, file.path, "", "") for file in files)
         return self.outcomes([known.get(record.video_id, record) for record in sorted(unseen, key=_name)])
 
     def num_left(self, files: Iterable[VideoFile]) -> int:
-        """How many of these videos are not scanned to their end."""
+        """Return how many of these videos are not completely scanned."""
         left = {record.video_id for record in self.records() if record.state == "scanning"}
         return sum(file.video_id in left for file in files)
 
     def forget(self) -> None:
-        """`--fresh`: forgets the index and all that was exported, but for answers to earlier questions."""
+        """Remove the index and all exports for `--fresh`, but keep the answers of earlier searches."""
         for record in self.ledger.videos():
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
@@ -91,16 +94,16 @@ def describe_fresh(ledger: Ledger, videos: Sequence[VideoFile]) -> str:
 
 
 def _list_exports(ledger: Ledger) -> list[str]:
-    """The exported files, but for those of answers to earlier questions."""
+    """List the exported files, without those of earlier answers."""
     return [path for path in ledger.exports() if path.partition("/")[0] != EARLIER]
 
 
 @contextmanager
 def open_context(config: Config, out: Path, observer: Observer, command: str) -> Iterator[RunContext]:
-    """Locks OUT and opens everything, in the order in which it is cheapest to fail.
+    """Lock OUT and open everything, cheapest failure first.
 
     Raises:
-        ConfigError, ModelError, BackendError, LockedError: Something cannot be used; nothing was started.
+        ConfigError, ModelError, BackendError, LockedError: A part cannot be used; nothing was started.
         InterruptError: The user stopped the command.
     """
     folder = OutputFolder(out)
@@ -138,7 +141,7 @@ def _open_context(config: Config, folder: OutputFolder, observer: Observer, comm
 
 
 def _is_begun(folder: OutputFolder) -> bool:
-    """Return whether anything was scanned or made: videos that wait to be scanned are nothing yet."""
+    """Return whether the folder has scanned videos or exports; videos that wait for their scan do not count."""
     with Ledger(folder.ledger) as ledger:
         return any(record.scan_key for record in ledger.videos()) or bool(ledger.exports())
 

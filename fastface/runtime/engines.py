@@ -1,4 +1,7 @@
-"""The networks, ready for workers to start: TensorRT's engines are built before, once and not by each of them."""
+"""Prepare the networks before workers start: build each TensorRT engine once, not in every worker.
+
+Commands call it in the main process; a child process builds the engines (`pipeline.building`).
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -17,7 +20,7 @@ from fastface.runtime.precisions import engine_precisions, require_agreement, se
 from fastface.runtime.resources import choose_layout, num_cores
 
 _STALL_SECONDS = 4 * 3600.0
-"""TensorRT says nothing while it builds: minutes as a rule, an hour on a small card that is busy besides."""
+"""Seconds; TensorRT is silent while it builds: usually for minutes, for an hour on a small busy card."""
 
 Note = Callable[[str], None]
 Interrupted = Callable[[], int | None]
@@ -25,7 +28,7 @@ Interrupted = Callable[[], int | None]
 
 @dataclass(frozen=True, slots=True)
 class BuiltEngine:
-    """An engine, what is known of it, and whether it was built just now."""
+    """An engine, the facts about it, and whether this call built it."""
 
     job: EngineJob
     note: EngineNote
@@ -33,18 +36,18 @@ class BuiltEngine:
 
 
 def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Networks:
-    """`open_networks`, the engines that the device needs, and the precision of each network.
+    """Run `open_networks`, build the engines that the device needs, and settle the precision of each network.
 
-    Where TensorRT cannot build them, the device `auto` is CUDA, else the CPU, with a note; a named device is an error.
+    If TensorRT cannot build them, the device `auto` becomes CUDA or else the CPU, with a note; a named device raises.
 
     Args:
         config: The settings.
         note: Receives notes before work that takes minutes.
-        interrupted: Gives the number of a signal that came.
+        interrupted: Returns the number of a received signal, or None.
 
     Raises:
-        BackendError: The asked device is not available, an engine cannot be built, or a network does not bear the
-            precision that is asked for by name.
+        BackendError: The requested device is not available, an engine cannot be built, or a network cannot compute in
+            the requested precision.
         ModelError: No usable pack was found.
         ConfigError: The device's settings contradict each other.
         InterruptError: The user stopped it.
@@ -65,10 +68,10 @@ def ready_networks(config: Config, note: Note, interrupted: Interrupted) -> Netw
 
 
 def preview_networks(config: Config) -> Networks:
-    """`ready_networks` without building: `precisions` is None where TensorRT's engines are not there yet.
+    """Return `ready_networks` without building: `precisions` is None if a TensorRT engine is missing.
 
     Raises:
-        BackendError, ModelError, ConfigError: As `ready_networks`.
+        BackendError, ModelError, ConfigError: See `ready_networks`.
     """
     networks = open_networks(config)
     jobs = engine_jobs(config, networks)
@@ -80,7 +83,7 @@ def preview_networks(config: Config) -> Networks:
 
 
 def _settle(config: Config, networks: Networks, note: Note) -> Networks:
-    """The networks with their precisions, and a note for each that does not bear the one aimed at."""
+    """Return the networks with their precisions, and note each network that cannot compute in the wanted one."""
     networks = settle_precisions(config, networks)
     for line in networks.precisions.notes if networks.precisions is not None else ():
         note(line)
@@ -98,10 +101,10 @@ def _without_tensorrt(config: Config, reason: str) -> Networks:
 
 
 def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
-    """The engines that the workers of these settings will read; none where something else than TensorRT computes.
+    """Return the engines that workers with these settings read; empty if the device does not use TensorRT.
 
     Raises:
-        ConfigError: As `choose_layout`.
+        ConfigError: See `choose_layout`.
     """
     if networks.device.provider != "TensorRT":
         return []
@@ -112,7 +115,7 @@ def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
     )
     if uses_persons(config, networks) and networks.person is not None and networks.models.person is not None:
         parts = (*parts, (networks.models.person.name, networks.person.graph, networks.person.shapes))
-    # Cards of one model read the same engine.
+    # Cards of one model share an engine.
     cards = {(card.name, card.compute_capability): card for card in reversed(networks.cards)}.values()
     return [
         EngineJob(name, graph, card, shapes, num_cores(), networks.cache)
@@ -122,18 +125,18 @@ def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
 
 
 def build_engines(jobs: Iterable[EngineJob], note: Note, interrupted: Interrupted) -> list[BuiltEngine]:
-    """Builds the engines that are not there yet, one after the other, each in a process of its own.
+    """Build the missing engines one after the other, each in its own process.
 
     Args:
         jobs: The engines.
-        note: Told of each before it is built, and of each that is in float32 because float16 does not agree.
-        interrupted: Gives the number of a signal that came.
+        note: Receives a line before each build, and one for each engine in float32 because float16 does not agree.
+        interrupted: Returns the number of a received signal, or None.
 
     Raises:
-        BackendError: An engine cannot be built; says which and why.
+        BackendError: An engine cannot be built; the message gives the engine and the reason.
         SpaceError: There is no space for it.
         WorkerError: The building process cannot start.
-        InterruptError: The user stopped it; what is built stays.
+        InterruptError: The user stopped it; finished engines stay.
     """
     built = []
     for job in jobs:

@@ -114,7 +114,7 @@ def open_event_log(path: Path, inner: Observer, version: str, command: str) -> I
         try:
             yield kept
         except FastfaceError as error:
-            with suppress(SpaceError):  # then it is that which ended the command
+            with suppress(SpaceError):  # then the lack of space is what ended the command
                 kept.write("end", reason=valid_text(str(error)))
             raise
         kept.write("end", reason="")

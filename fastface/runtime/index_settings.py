@@ -1,4 +1,7 @@
-"""How an index is made: what of settings and networks a video's index depends on."""
+"""Define the settings and networks that a video's index depends on, and their digest.
+
+Scans store the digest; later commands compare it. A new setting that changes an index must enter the digest.
+"""
 
 import hashlib
 import json
@@ -12,24 +15,23 @@ from fastface.runtime.networks import Networks
 from fastface.types import LOOKS_VERSION, DecoderName, Sampling
 
 _WITH = "+"
-"""Between the digest of all that faces depend on and that of the person network."""
+"""Separator between the digest for faces and the digest of the person network."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
-    """How an index is made.
+    """Settings of an index.
 
     Attributes:
-        key: Digest of all that a video's index depends on. Processes, batches, devices and precisions are not part of
-            it: another device or precision finds the same faces but for those near the threshold, and embeddings that
-            can be compared.
-        has_bodies: Whether persons are followed.
-        metadata: What every Parquet file says about where its rows come from.
+        key: Digest of all that a video's index depends on, without processes, batches, devices and precisions. Another
+            device or precision finds the same faces, except near the threshold, and comparable embeddings.
+        has_bodies: True if persons are followed.
+        metadata: Metadata of every Parquet file: the origin of its rows.
         dimension: Components of an embedding.
-        decoder: What is to decode the videos.
-        portrait_bytes: The most that the pictures kept of a video's faces take; 0 keeps none.
-        period: Seconds between samples at their sparsest; 0 where every frame is sampled.
-        clear_score: Detector score that one face of every track has at least.
+        decoder: Decoder of the videos.
+        portrait_bytes: Maximum bytes of the stored pictures of a video's faces; 0 stores none.
+        period: Maximum seconds between samples; 0 if every frame is sampled.
+        clear_score: Minimum detector score of the best face of every track.
     """
 
     key: str
@@ -42,12 +44,12 @@ class IndexSettings:
     clear_score: float = 0.0
 
     def serves(self, key: str) -> bool:
-        """Return whether an index that was made with the settings of a key has all that this one has."""
+        """Return whether an index with this key contains everything that these settings require."""
         return key == self.key or (not self.has_bodies and key.partition(_WITH)[0] == self.key)
 
 
 def build_index_settings(scan: ScanConfig, networks: Networks, version: str) -> IndexSettings:
-    """Return what an index depends on: settings, networks and the version of fastface."""
+    """Build the index settings from settings, networks and the version of fastface."""
     facts = {
         "schema": SCHEMA_VERSION,
         "sampling": str(scan.sampling),
@@ -62,7 +64,7 @@ def build_index_settings(scan: ScanConfig, networks: Networks, version: str) -> 
         "looks": [LOOKS_VERSION, scan.close_ups, scan.turned_faces],
     }
     if scan.decoder != "pyav":
-        # A card makes of a damaged stream what it likes; of a whole one it makes the same pixels as PyAV.
+        # A card decodes a damaged stream differently; a whole stream gives the same pixels as PyAV.
         facts["decoder"] = scan.decoder
     if scan.portrait_mb:
         facts["portraits"] = True
@@ -95,7 +97,7 @@ def build_index_settings(scan: ScanConfig, networks: Networks, version: str) -> 
 
 
 def read_sampling(metadata: Mapping[str, str]) -> Sampling:
-    """The sampling that an index was made with, by its metadata."""
+    """Read the sampling of an index from its metadata."""
     sampling = json.loads(metadata["sampling"])
     period = sampling["period"]
     return Sampling(None if period is None else Fraction(period), sampling["keyframes"])

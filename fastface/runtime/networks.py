@@ -18,25 +18,25 @@ from fastface.types import Size
 from fastface.video.frames.canvas import USUAL_CANVAS
 
 _FREE_PERSON_CANVAS = (640, 640)
-"""Canvas of a person network that takes any: what YOLO is trained with."""
+"""Canvas of a person network with free input size: the training size of YOLO."""
 
 _EXIT_BELOW_ENTER = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """Everything that a worker needs to know about the networks.
+    """The networks and their device, for workers.
 
     Attributes:
-        cards: What runs them: the cards that workers are dealt to, or the one processor.
-        models: The pack and files that were chosen.
+        cards: Devices of the networks: the cards that workers get in turn, or the one processor.
+        models: The chosen pack and files.
         detector: The rewritten detector graph.
         recogniser: The rewritten recogniser graph.
         dimension: Components of an embedding.
-        contract: Digest of recogniser and preprocessing: what embeddings can be compared under.
-        cache: Where rewritten and compiled networks are kept.
-        person: The person network, rewritten; None where there is none.
-        precisions: In which precision each computes; None until that is settled: see `runtime.precisions`.
+        contract: Digest of recogniser and preprocessing; only embeddings of one contract can be compared.
+        cache: Folder of rewritten and compiled networks.
+        person: The rewritten person network; None if there is none.
+        precisions: Precision of each network; None until it is settled: see `runtime.precisions`.
     """
 
     cards: tuple[DeviceInfo, ...]
@@ -51,7 +51,7 @@ class Networks:
 
     @property
     def device(self) -> DeviceInfo:
-        """The first of the cards, or the processor."""
+        """The first card, or the processor."""
         return self.cards[0]
 
 
@@ -61,16 +61,16 @@ def cache_folder() -> Path:
 
 
 def open_networks(config: Config, device: str | None = None) -> Networks:
-    """Finds the device and the pack, and rewrites the graphs if that was not done before.
+    """Find the device and the pack, and rewrite the graphs that are not in the cache.
 
     Args:
         config: The settings.
-        device: Instead of the settings' device.
+        device: Device that replaces the settings' device; None to keep it.
 
     Raises:
-        BackendError: The asked device is not available, or does not compute in the asked precision.
+        BackendError: The requested device is not available, or cannot compute in the requested precision.
         ModelError: No usable pack was found.
-        ConfigError: Cards are numbered, and there is none, or they are not what runs the networks.
+        ConfigError: Cards are numbered, but there is no card, or the networks do not run on it.
     """
     cache = cache_folder()
     cards = _resolve_cards(config, device or config.models.device, cache)
@@ -98,11 +98,11 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
 
 
 def require_persons(config: Config) -> None:
-    """Makes sure that there is a person network if persons are to be followed.
+    """Check that there is a person network if persons are to be followed.
 
     Raises:
         ModelError: There is none.
-        BackendError, ConfigError: As `open_networks`.
+        BackendError, ConfigError: See `open_networks`.
     """
     if config.scan.track == "persons" and open_networks(config).person is None:
         raise ModelError(
@@ -118,7 +118,7 @@ def _prepared_person(network: Network, cache: Path) -> PersonNetwork:
 
 
 def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, ...]:
-    """The device, or the numbered cards; all of one provider, each with the precision aimed at."""
+    """Return the device, or the numbered cards; all of one provider, each with the wanted precision."""
     numbers = config.models.devices
     first = resolve_device(name, cache, numbers[0] if numbers else 0)
     if numbers and not first.is_gpu:
@@ -126,18 +126,18 @@ def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, 
         raise ConfigError(
             "; ".join([f"--devices: {told} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes])
         )
-    # The provider's name in small letters is that device and nothing else.
+    # The provider's name in lower case selects that device only.
     others = (resolve_device(first.provider.lower(), cache, number) for number in numbers[1:])
     return tuple(select_device(card, config.models.precision) for card in (first, *others))
 
 
 def usual_canvas(scan: ScanConfig) -> Size:
-    """The detector's canvas of a video of 16:9."""
+    """Return the detector's canvas for a 16:9 video."""
     return USUAL_CANVAS if scan.det_size == "auto" else scan.det_size
 
 
 def thresholds(config: Config, models: ModelSet) -> MatchThresholds:
-    """The thresholds of single faces: of the settings, or those that the catalog has for the recogniser.
+    """Return the thresholds of single faces: from the settings, or from the catalog for the recogniser.
 
     The rule for whole tracks needs the archive: see `search.archive_survey`.
 

@@ -18,16 +18,16 @@ from fastface.runtime.resources import Layout
 
 _BAR = "{desc} {percentage:3.0f}% |{bar}| {unit}"
 _NO_BAR = "{desc} {unit}"
-"""Of a video without a known length."""
+"""Bar of a video without a known length."""
 _LONGEST_NAME = 40
 _LINE_SECONDS = 60.0
-"""Between two lines on progress where there is no terminal."""
+"""Seconds between two progress lines if there is no terminal."""
 
 
 def _screen() -> dict[str, Any]:
     """Return tqdm's options for the terminal.
 
-    Some terminals, as those of recorders, do not say how large they are; tqdm would draw nothing on them.
+    Some terminals, such as those of recorders, report no size; tqdm would then draw nothing.
     """
     if 0 not in os.get_terminal_size(sys.stderr.fileno()):
         return {"dynamic_ncols": True}
@@ -36,40 +36,40 @@ def _screen() -> dict[str, Any]:
 
 
 class Observer:
-    """Receiver of a workflow's reports that ignores them. All calls come from the main process, in the event loop."""
+    """Receive a workflow's reports and ignore them. All calls come from the main process, in the event loop."""
 
     def header(self, networks: Networks, layout: Layout) -> None:
         """Report the device, networks and processes of the command."""
 
     def begin(self, num_videos: int) -> None:
-        """The scan of so many videos begins."""
+        """Report the start of the scan."""
 
     def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
-        """A video is being scanned; an earlier run has done so many seconds of it."""
+        """Report that a video is being scanned; an earlier run has scanned `done` seconds of it."""
 
     def video_kept(self, video_id: str) -> None:
-        """A video is in the index already."""
+        """Report a video that is already in the index."""
 
     def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
-        """So many more seconds of a video were scanned, and so many faces found in them."""
+        """Report further scanned seconds of a video, and the faces found in them."""
 
     def add_hits(self, video_id: str, hits: int) -> None:
-        """So many more hits were found in a video. A few more may come when whole tracks are looked at."""
+        """Report further hits in a video. The search of whole tracks may add more."""
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
-        """A video has its final state."""
+        """Report the final state of a video."""
 
     def note(self, text: str) -> None:
-        """Something that a person may want to know."""
+        """Report a line of text to the user."""
 
     def end(self) -> None:
-        """The scan is over."""
+        """Report the end of the scan."""
 
 
 class BarObserver(Observer):
-    """Bars on standard error: one for the whole scan, one a video being scanned.
+    """Draw progress bars on standard error: one for the whole scan, one for each video being scanned.
 
-    Where standard error is no terminal, a line now and then says how far the scan is.
+    If standard error is not a terminal, write a progress line at intervals.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class BarObserver(Observer):
         self._screen = _screen() if self._terminal else {}
 
     def header(self, networks: Networks, layout: Layout) -> None:
-        """Says device, versions, networks with the precision of each, and processes."""
+        """Print device, versions, networks with the precision of each, and processes."""
         device, models, sizes = networks.device, networks.models, layout.sizes
         for note in (*device.notes, *models.notes):
             self.note(note)
@@ -98,7 +98,7 @@ class BarObserver(Observer):
         )
 
     def begin(self, num_videos: int) -> None:
-        """Opens the bar of the whole scan."""
+        """Open the bar of the whole scan."""
         self._progress = ScanProgress(num_videos)
         self._total = tqdm(
             total=1.0, desc="all", unit="", disable=not self._terminal, position=0, bar_format=_BAR, **self._screen
@@ -106,7 +106,7 @@ class BarObserver(Observer):
         self._show()
 
     def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
-        """Opens the bar of a video."""
+        """Open the bar of a video."""
         total = None if duration is None else float(duration)
         self._progress.videos[video_id] = VideoProgress(total, done, before=done)
         self._bars[video_id] = tqdm(
@@ -121,11 +121,11 @@ class BarObserver(Observer):
         )
 
     def video_kept(self, video_id: str) -> None:  # noqa: ARG002 - the bar counts, it does not name
-        """Counts a video that is in the index already."""
+        """Count a video that is already in the index."""
         self._progress.num_kept += 1
 
     def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
-        """Moves a video's bar, whichever of its units was decoded."""
+        """Advance a video's bar, for any of its units."""
         video, bar = self._progress.videos.get(video_id), self._bars.get(video_id)
         if video is None or bar is None:
             return
@@ -138,13 +138,13 @@ class BarObserver(Observer):
         self._show()
 
     def add_hits(self, video_id: str, hits: int) -> None:
-        """Counts hits, shown with the next move of the bar."""
+        """Count hits; the next advance of the bar shows them."""
         video = self._progress.videos.get(video_id)
         if video is not None:
             video.hits = (video.hits or 0) + hits
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
-        """Closes a video's bar; a state other than `done` stays on the screen."""
+        """Close a video's bar; a state other than `done` stays on the screen."""
         self._progress.videos.setdefault(video_id, VideoProgress(None)).is_finished = True
         bar = self._bars.pop(video_id, None)
         if bar is not None:
@@ -154,18 +154,18 @@ class BarObserver(Observer):
         self._show()
 
     def note(self, text: str) -> None:
-        """Writes a line above the bars."""
+        """Print a line above the bars."""
         tqdm.write(text, file=sys.stderr)
 
     def end(self) -> None:
-        """Closes all bars."""
+        """Close all bars."""
         for bar in self._bars.values():
             bar.close()
         if self._total is not None:
             self._total.close()
 
     def _show(self) -> None:
-        """Moves the bar of the whole scan, or writes its line when it is time."""
+        """Advance the bar of the whole scan, or write its line if it is due."""
         progress = self._progress
         if self._terminal and self._total is not None:
             self._total.unit = progress.text()

@@ -64,7 +64,7 @@ class OutputFolder:
             with space_checked(self.state):
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, str(os.getpid()).encode())
-            # Below OUT may lie folders of the user's, and other output folders with runs of their own.
+            # Folders below OUT may belong to the user, or be output folders of other runs.
             remove_parts(self.root, deep=False)
             for folder in (self.state, *(self.root / name for name in _EXPORT_FOLDERS)):
                 remove_parts(folder)
@@ -83,7 +83,7 @@ class OutputFolder:
             except BlockingIOError as error:
                 os.close(descriptor)
                 raise _in_use(self.root, _written_holder(path)) from error
-            # Another command may have removed the folder that it had made, after this one opened the file.
+            # After this command opened the file, another command may have removed the folder it had created.
             if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
             os.close(descriptor)
@@ -91,7 +91,7 @@ class OutputFolder:
     def remove_if_made(self) -> None:
         """Remove the folders that this command created, if they hold only the log of its start.
 
-        For a command that could not start and scanned nothing. The caller holds the lock.
+        Call it for a command that could not start and scanned nothing. The caller holds the lock.
         """
         if self.state not in self._made:
             return
@@ -100,7 +100,7 @@ class OutputFolder:
                 path.with_name(name).unlink(missing_ok=True)
         shutil.rmtree(self.photos, ignore_errors=True)
         for folder in (self.index, *self._made):
-            with suppress(OSError):  # something else is in it, or it is gone
+            with suppress(OSError):  # other files are in it, or it no longer exists
                 folder.rmdir()
 
 
@@ -164,7 +164,7 @@ def find_holder(out: Path) -> int | None:
         OSError: This user may not read the folder.
     """
     lock = out / ".fastface" / "lock"
-    if not lock.exists():  # nothing of fastface, or a copy without it
+    if not lock.exists():  # no file of fastface, or a copy without the lock
         return None
     with lock.open() as file:
         try:
@@ -193,7 +193,8 @@ def nearest(folder: Path) -> Path:
 def check_writable(folder: Path) -> None:
     """Check that files can be created in a folder or, if it does not exist, in its nearest parent.
 
-    The check creates a file without a name, or, if the file system has none, one that is removed at once.
+    The check creates a file without a name. If the file system does not support that, it creates and removes a named
+    one.
 
     Raises:
         ConfigError: Files cannot be created.

@@ -1,4 +1,7 @@
-"""In which precision each network computes: settled once in the main process, before any other process is started."""
+"""Settle the precision of each network, once in the main process, before any other process starts.
+
+`runtime.engines` calls it. All processes of a run then use the same precisions.
+"""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,27 +15,28 @@ from fastface.pipeline.messages import Precisions
 from fastface.runtime.networks import Networks, cache_folder, open_networks, usual_canvas
 from fastface.types import ALIGNED_SIZE
 
-_Named = tuple[str, Path, tuple[int, int]]  # the network's name, its graph, (height, width) of its usual picture
+_Named = tuple[str, Path, tuple[int, int]]  # name of the network, its graph, (height, width) of its usual picture
 
 
 def uses_persons(config: Config, networks: Networks) -> bool:
-    """Return whether these settings need the person network, and there is one."""
+    """Return whether these settings need the person network and a person network exists."""
     return networks.person is not None and (config.export.crops == "body" or config.scan.track == "persons")
 
 
 def settle_precisions(config: Config, networks: Networks) -> Networks:
-    """The networks with the precision of each, as every process will use it.
+    """Return the networks with the precision of each, which every process then uses.
 
-    On a processor that has a lower precision, a network is tried in it once, and the verdict is kept. TensorRT's
-    networks are tried when their engines are built; one without an engine has no precision yet, and counts as aimed at.
+    On a processor with a lower precision, each network is tried in it once, and the result is cached. TensorRT's
+    networks are tried when their engines are built. A network without an engine has no precision yet; the wanted one is
+    reported.
 
     Args:
         config: The settings.
-        networks: From `open_networks`; with TensorRT, their engines have been built, or this is only a preview.
+        networks: Networks from `open_networks`; with TensorRT, their engines are built, or this is only a preview.
 
     Raises:
-        BackendError: A network does not agree with float32 in the precision that the settings name, or computes in
-            none.
+        BackendError: A network does not agree with float32 in the precision that the settings name, or has no precision
+            in which it computes.
     """
     if networks.device.provider == "TensorRT":
         return networks
@@ -65,9 +69,9 @@ def _settle(config: Config, networks: Networks, name: str, reason: str) -> Preci
 
 
 def require_agreement(config: Config, name: str, precision: Precision, reason: str) -> None:
-    """Refuse a network that does not bear a precision, if the settings name that precision.
+    """Raise if the settings name a precision in which the network cannot compute.
 
-    A precision that is named is as strict as a device that is named: nothing takes its place in silence.
+    A named precision is as strict as a named device: it is never replaced silently.
 
     Raises:
         BackendError: The settings name it.
@@ -80,7 +84,7 @@ def require_agreement(config: Config, name: str, precision: Precision, reason: s
 
 
 def engine_precisions(networks: Networks, found: Iterable[tuple[EngineJob, Precision]]) -> Networks:
-    """The networks with the precisions of their engines; float32 if one of several cards has it."""
+    """Return the networks with the precisions of their engines; float32 if one of several cards has it."""
     by_graph: dict[Path, set[Precision]] = {}
     for job, precision in found:
         by_graph.setdefault(job.graph, set()).add(precision)
@@ -95,7 +99,7 @@ def engine_precisions(networks: Networks, found: Iterable[tuple[EngineJob, Preci
 
 
 def network_precisions(networks: Networks) -> dict[str, Precision]:
-    """{name of a network that is used: its precision}."""
+    """Return {name of a used network: its precision}."""
     models, precisions = networks.models, networks.precisions
     if precisions is None:
         return {}
@@ -106,7 +110,7 @@ def network_precisions(networks: Networks) -> dict[str, Precision]:
 
 
 def describe_precisions(networks: Networks) -> str:
-    """The precision of each network in words, as `det_500m float32, w600k_mbf bfloat16`."""
+    """Format the precision of each network, such as `det_500m float32, w600k_mbf bfloat16`."""
     return ", ".join(f"{name} {precision}" for name, precision in network_precisions(networks).items())
 
 
@@ -116,10 +120,10 @@ def describe_device(device: DeviceInfo) -> str:
 
 
 def describe_networks(config: Config) -> str:
-    """One line: the device that `auto` or a name means, and the networks; "drawn" where there is no pack.
+    """Return one line: the device that `auto` or a name resolves to, and the networks; "drawn" if there is no pack.
 
     Raises:
-        BackendError: The asked device is not available, or does not compute in the asked precision.
+        BackendError: The requested device is not available, or cannot compute in the requested precision.
     """
     cards = config.models.devices
     device = resolve_device(config.models.device, cache_folder(), cards[0] if cards else 0)

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 _LEAST_SECONDS = 2.0
-"""Of work before the time that is left can be estimated."""
+"""Seconds of work before the time left can be estimated."""
 
 
 def clock_text(seconds: float) -> str:
-    """`1:05` or `2:01:05`."""
+    """Format a duration as `1:05` or `2:01:05`."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
@@ -16,17 +16,17 @@ def clock_text(seconds: float) -> str:
 
 @dataclass(slots=True)
 class VideoProgress:
-    """One video that is being scanned, or was in this run."""
+    """A video that this run is scanning or has scanned."""
 
-    duration: float | None  # seconds; None where the file declares none
-    done: float = 0.0  # seconds that are scanned
-    before: float = 0.0  # of these, seconds that an earlier run scanned
+    duration: float | None  # seconds; None if the file declares none
+    done: float = 0.0  # seconds scanned
+    before: float = 0.0  # seconds of `done` that an earlier run scanned
     faces: int = 0
-    hits: int | None = None  # None where nobody is searched for
+    hits: int | None = None  # None if no person is searched for
     is_finished: bool = False
 
     def size(self, usual: float) -> float:
-        """Seconds of the whole video; the usual length where it is not known."""
+        """Return the seconds of the whole video; the usual length if its own is unknown."""
         if self.is_finished and self.duration is None:
             return self.done
         return max(self.done, usual if self.duration is None else self.duration)
@@ -34,9 +34,9 @@ class VideoProgress:
 
 @dataclass(slots=True)
 class ScanProgress:
-    """Counts what is scanned, in seconds of video.
+    """Measure the scanned share of a run, in seconds of video.
 
-    A video that was not opened yet counts as long as the opened ones are in the mean.
+    A video that is not opened yet counts with the mean length of the opened ones.
     """
 
     num_videos: int  # of the whole scan
@@ -46,17 +46,17 @@ class ScanProgress:
 
     @property
     def num_finished(self) -> int:
-        """Videos that are finished, by this run or an earlier one."""
+        """Number of videos that this run or an earlier one finished."""
         return self.num_kept + sum(video.is_finished for video in self.videos.values())
 
     @property
     def share(self) -> float:
-        """The scanned share of all that this run has to scan, 0–1."""
+        """Scanned share of this run's work, 0–1."""
         done, total = self._done_and_total()
         return min(1.0, done / total) if total else float(self.num_finished >= self.num_videos)
 
     def seconds_left(self, now: float | None = None) -> float | None:
-        """Seconds that the rest will take at the speed so far; None while that cannot be said."""
+        """Return the seconds left at the speed so far; None while the speed is unknown."""
         elapsed = (monotonic() if now is None else now) - self.started
         done, total = self._done_and_total()
         worked = done - sum(video.before for video in self.videos.values())
@@ -65,13 +65,13 @@ class ScanProgress:
         return max(0.0, total - done) * elapsed / worked
 
     def speed(self, now: float | None = None) -> float | None:
-        """Seconds of video that are scanned in a second; None while that cannot be said."""
+        """Return the seconds of video scanned per second; None while the speed is unknown."""
         elapsed = (monotonic() if now is None else now) - self.started
         worked = sum(video.done - video.before for video in self.videos.values())
         return worked / elapsed if elapsed >= _LEAST_SECONDS and worked > 0 else None
 
     def text(self, now: float | None = None) -> str:
-        """`3 of 12 videos, 4.1 times real time, about 1:20 left`."""
+        """Format the progress, such as `3 of 12 videos, 4.1 times real time, about 1:20 left`."""
         parts = [f"{self.num_finished} of {self.num_videos} videos"]
         if (speed := self.speed(now)) is not None:
             parts.append(f"{speed:.1f} times real time")

@@ -1,4 +1,7 @@
-"""Remark on a video that was read whole, if its header and its pictures disagree."""
+"""Write remarks on a completely scanned video whose header and pictures disagree.
+
+The reports of a run call it. Remarks do not change the video's state.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,12 +14,12 @@ _MOST_SIZES = 4
 
 
 def describe_video(record: VideoRecord, sampled: int, faces: int) -> str:
-    """Remarks on a video, joined; empty if there are none.
+    """Return the remarks on a video, joined; empty if there are none.
 
     Args:
         record: The video.
-        sampled: Frames that were searched.
-        faces: Faces that were found.
+        sampled: Number of frames that were searched.
+        faces: Number of faces that were found.
     """
     remarks = list(_remarks(record.info, record.state)) if record.info is not None else []
     if sampled and not faces and record.state != "cancelled":
@@ -61,6 +64,6 @@ def _no_face(sampled: int, *, is_film: bool) -> str:
 
 
 def describe_left_out(left_out: Sequence[LeftOut]) -> str:
-    """One line that counts what folders hold and is not taken, by reason."""
+    """Return one line that counts the ignored content of folders, by reason."""
     counts = "; ".join(f"{item.reason}: {item.count}" for item in left_out)
     return f"left out of folders (-v lists them; a file that is named itself is always taken): {counts}"

@@ -1,6 +1,6 @@
-"""Resources of the machine: how many processes, how large a batch, how much shared memory, and memory in use.
+"""Choose the numbers of processes, batch size and shared memory for the machine, and measure memory in use.
 
-Each number is chosen for the machine unless the user gives it.
+The user's settings override each number.
 """
 
 import os
@@ -25,7 +25,7 @@ class Layout:
 
     Attributes:
         ring: Slots and batch.
-        sizes: Decoders and workers.
+        sizes: Numbers of decoders and workers.
         decoder_threads: Threads of a decoder.
         worker_threads: CPU threads of a worker's networks.
     """
@@ -37,7 +37,7 @@ class Layout:
 
 
 def num_cores() -> int:
-    """CPU cores that this process may use, after affinity and a container's quota."""
+    """Return the number of CPU cores for this process, after affinity and a container's quota."""
     cores = len(os.sched_getaffinity(0))
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
@@ -47,16 +47,16 @@ def num_cores() -> int:
 
 
 def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> Layout:
-    """The layout of a scan on this machine.
+    """Choose the layout of a scan on this machine.
 
     On a CPU a worker has two threads: two workers of one thread each were no faster and needed 170 MB more. Decoders
-    and workers together may have more threads than there are cores: the slower ones get them. On cards there are
-    two workers each: one copies and aligns while the other computes.
+    and workers together may have more threads than there are cores: the slower role gets them. Each card has two
+    workers: one copies and aligns while the other computes.
 
     Args:
-        scan: The settings; `workers` counts all, which are dealt to the cards in turn.
-        device: What computes.
-        num_cards: How many of it there are.
+        scan: The settings; `workers` is the total, which the cards share in turn.
+        device: Device of the networks.
+        num_cards: Number of such devices.
 
     Raises:
         ConfigError: The ring is too small for the processes, or a card would get no worker.
@@ -84,9 +84,9 @@ def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> L
 
 
 def tree_memory(pid: int) -> int:
-    """Bytes of a process and its children. Memory that several share is counted once (PSS).
+    """Return the bytes of a process and its children. Shared memory is counted once (PSS).
 
-    A process that ends meanwhile counts as nothing; so does every one where there is no `/proc`.
+    A process that ends meanwhile counts as 0; without `/proc` every process does.
     """
     return sum(_memory(Path(f"/proc/{member}")) for member in [pid, *_children(pid)])
 

@@ -39,22 +39,22 @@ class VideoOutcome:
         path: The input.
         id: Its name in OUT.
         state: done, partial, no_video, unstable, failed, quarantined or cancelled.
-        reason: Why the state is not done; else empty.
-        coverage: Decoded share of the declared duration; None if no duration is declared.
+        reason: Reason if the state is not done; else empty.
+        coverage: Decoded share of the declared duration, 0–1; None if no duration is declared.
         duration: Declared duration in seconds, else the decoded duration; None if neither is known.
-        sampled: Frames sampled.
-        inferred: Frames searched.
-        repeated: Of these, frames equal to the frame before; they get its faces.
-        blurred: Of the frames searched, those that the detector did not get because of blur.
-        unsharp: Faces left out, since not sharp enough.
+        sampled: Number of sampled frames.
+        inferred: Number of searched frames.
+        repeated: Number of searched frames that equal the previous frame; they get its faces.
+        blurred: Number of searched frames that the detector skipped because of blur.
+        unsharp: Number of faces left out because they are not sharp.
         remark: Remark for the user although the state is done, such as that no face was found; else empty.
-        quarantined: Frames given up.
-        faces: Faces found.
-        damaged: Faces found in frames that may be damaged; marked in faces.parquet.
+        quarantined: Number of quarantined frames.
+        faces: Number of faces found.
+        damaged: Number of faces in frames that may be damaged; marked in faces.parquet.
         seconds: Time of each stage, summed over the processes.
         player_offset: Time in seconds that a player shows at the first frame.
         decoder: pyav, nvdec, or both as `nvdec+pyav`; empty if nothing was decoded, and for pictures.
-        decoder_reason: Why PyAV decoded instead of the card; empty if it did not.
+        decoder_reason: Reason if PyAV decoded instead of the card; else empty.
     """
 
     path: Path
@@ -79,7 +79,7 @@ class VideoOutcome:
 
     @property
     def is_searched(self) -> bool:
-        """Return whether frames were searched: not of a video that failed or was not reached."""
+        """Return whether frames were searched; false for a video that failed or was not reached."""
         return self.inferred > 0 and self.state != "cancelled"
 
 
@@ -87,8 +87,8 @@ class VideoOutcome:
 class Counts:
     """Totals of a run. `sampled = inferred + quarantined`, always."""
 
-    videos: int = 0  # all that were asked for
-    searched: int = 0  # of these, videos of which frames were searched
+    videos: int = 0  # requested videos
+    searched: int = 0  # videos with searched frames
     sampled: int = 0
     inferred: int = 0
     repeated: int = 0
@@ -110,21 +110,21 @@ class RunResult:
     Attributes:
         command: Name of the command.
         out: The output folder.
-        videos: How each video ended, in order of their names.
+        videos: Outcome of each video, in order of their names.
         spans: Every span, by video, then start, with its clip's path below `out`.
-        targets: The labels that were looked for.
+        targets: Labels of the searched persons.
         remarks: Remarks on photos and persons.
         counts: Totals.
         skipped: Inputs that cannot be videos, with the reasons.
-        left_out: Content of folders that is not taken, by reason.
+        left_out: Ignored content of folders, by reason.
         export_failures: Files that could not be exported, with the reasons.
         inputs: The videos that the inputs name.
-        is_cut_short: Whether closer looks failed, or the time was up before them.
+        is_cut_short: True if closer searches failed, or the time limit came before them.
         scanned: Names of the videos that this command has scanned, in any final state.
-        hits: {(video, label): rows of hits.csv}; only those with any.
-        num_near_misses: Rows of review.csv.
+        hits: {(video, label): number of rows in hits.csv}; only pairs with rows.
+        num_near_misses: Number of rows in review.csv.
         more_files: Further files and folders that the command wrote below `out`, such as the bank of `pick`.
-        started: When the command began.
+        started: Start of the command.
         seconds: Duration of the command.
         phases: Seconds of each part of the command.
         limits: Thresholds of the answer; None before there is an answer.
@@ -162,7 +162,7 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0: all clean; 3: some inputs are not done, not readable or not exported, or the time was up."""
+        """Return 0 if all is clean; 3 if inputs are not done, not readable or not exported, or the time limit came."""
         is_done = all(video.state == "done" for video in self.videos)
         is_seen = not any(item.is_fault for item in self.skipped)
         is_all = is_done and is_seen and not self.export_failures and not self.is_cut_short
@@ -197,7 +197,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "device": {
             "backend": device.backend,
             "provider": device.provider,
-            "precision": device.precision,  # the one aimed at; what is in force stands with each network
+            "precision": device.precision,  # the wanted precision; each network lists its actual one
             "name": device.name,
             "versions": device.versions,
         },
@@ -250,7 +250,7 @@ def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str,
 
 
 def _network_object(network: Network, networks: Networks) -> dict[str, object]:
-    """Describe a network and its precision; null if it was not used."""
+    """Describe a network and its precision; None if it was not used."""
     precision = network_precisions(networks).get(network.name)
     return {"name": network.name, "sha256": network.sha256, "precision": precision}
 

@@ -1,7 +1,7 @@
-"""Settings that OUT remembers for later commands: networks and exports.
+"""Store and read the settings that OUT keeps for later commands: networks and exports.
 
 OUT/.fastface/settings.json: {"schema_version", "models": {…}, "run": {section: {key: value}}}. `run` and `scan` write
-the networks, `run` alone the rest. Settings are remembered as far as they differ from the defaults.
+the networks; only `run` writes the rest. Only settings that differ from the defaults are stored.
 """
 
 import json
@@ -16,19 +16,19 @@ from fastface.files import write_atomic
 _SCHEMA_VERSION = 1
 _EXPORT = ("export", "spans", "body")
 _CUSTOM = "custom"
-"""What a pack is called whose networks were named one by one."""
+"""Name of a pack whose networks the user named one by one."""
 
 Layer = Mapping[str, Mapping[str, Any]]
 
 
 def remember_settings(state: Path, config: Config, pack: str, *, with_export: bool) -> None:
-    """Writes what later commands need not repeat.
+    """Store the settings that later commands need not repeat.
 
     Args:
         state: OUT's own folder.
         config: The settings in force.
-        pack: The pack that was taken.
-        with_export: Whether clips and crops are made by these settings; else what is remembered of them stays.
+        pack: The chosen pack.
+        with_export: True to store the export settings too; else the stored ones stay.
 
     Raises:
         SpaceError: No space is left.
@@ -52,9 +52,9 @@ def remember_settings(state: Path, config: Config, pack: str, *, with_export: bo
 
 
 def read_remembered(out: Path, *, with_export: bool) -> Layer:
-    """Read the remembered settings of OUT as a layer; empty if there is no run in it.
+    """Read the stored settings of OUT as a layer; empty if OUT has no run.
 
-    A folder of networks that is gone is left out: then they are looked for as without it.
+    A stored folder of networks that no longer exists is left out: the default search then applies.
 
     Raises:
         FaceIndexError: The file is damaged.
@@ -67,7 +67,7 @@ def read_remembered(out: Path, *, with_export: bool) -> Layer:
 
 
 def networks_alone(remembered: Layer) -> Layer:
-    """Keep the networks of the remembered settings: a run that starts over takes nothing else."""
+    """Keep only the networks of the stored settings: a run that starts over uses nothing else."""
     return {section: keys for section, keys in remembered.items() if section == "models"}
 
 
@@ -86,5 +86,5 @@ def _read_saved(state: Path) -> dict[str, Any]:
 
 
 def _list_names(network: str | None) -> str | None:
-    """A network's file by its whole path, or its name."""
+    """Return a network's file as an absolute path, or its name."""
     return network if network is None or not network.endswith(".onnx") else str(Path(network).absolute())

@@ -1,6 +1,6 @@
 """End a run early: at its time limit, or at a signal.
 
-The first Ctrl-C finishes what is in flight, the second stops at once.
+The first Ctrl-C finishes the work in flight, the second stops at once. Commands use it in the main thread.
 """
 
 import signal
@@ -15,10 +15,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """End of a run on request. Call it for the signal's number, or None.
+    """A request to end the run. Call it for the signal's number, or None.
 
     Args:
-        seconds: How long the run may last; None for as long as it takes.
+        seconds: Maximum duration of the run; None for no limit.
     """
 
     def __init__(self, seconds: float | None = None) -> None:
@@ -26,25 +26,25 @@ class StopRequest:
         self._deadline = None if seconds is None else monotonic() + seconds
 
     def __call__(self) -> int | None:
-        """The number of the signal that came, if one did."""
+        """Return the number of the received signal, or None."""
         return self._number
 
     @property
     def is_over(self) -> bool:
-        """True if the time that the run was given is up."""
+        """True if the time limit has passed."""
         return self._deadline is not None and monotonic() >= self._deadline
 
     def wants_end(self) -> bool:
-        """Return whether no more work should be begun, for either reason."""
+        """Return whether no more work should start, because of a signal or the time limit."""
         return self._number is not None or self.is_over
 
     def check(self) -> None:
-        """Raises InterruptError if a signal came."""
+        """Raise InterruptError if a signal came."""
         if self._number is not None:
             raise InterruptError(self._number)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        """The signal handler."""
+        """Handle a signal."""
         if self._number is not None:
             raise InterruptError(number)
         self._number = number
@@ -52,7 +52,7 @@ class StopRequest:
 
 @contextmanager
 def interruptible(seconds: float | None = None) -> Iterator[StopRequest]:
-    """Installs the handlers for as long as the context lasts. Main thread only; elsewhere signals stay as they are.
+    """Install the signal handlers while the context lasts. Main thread only; in other threads signals stay unchanged.
 
     Args:
         seconds: See `StopRequest`.

@@ -1,4 +1,7 @@
-"""Copies of videos: when a scanned file is gone, a copy that was verified earlier takes its place."""
+"""Replace a scanned video whose file is gone by a copy that was verified earlier.
+
+Commands that read the videos again call it. A copy must have been compared by content.
+"""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +15,11 @@ from fastface.video.fingerprint import fingerprint
 
 
 def remember_copies(ledger: Ledger, originals: Mapping[Path, Path], known: Iterable[VideoRecord]) -> None:
-    """Notes which files are copies of which videos.
+    """Record which files are copies of which videos.
 
     Args:
         ledger: The open ledger.
-        originals: {copy: the file that is scanned instead}; their contents were compared just now.
+        originals: {copy: the file that is scanned instead}; their contents have just been compared.
         known: The ledger's videos.
     """
     records = {record.path: record for record in known}
@@ -25,7 +28,7 @@ def remember_copies(ledger: Ledger, originals: Mapping[Path, Path], known: Itera
         try:
             own, scanned = fingerprint(path), fingerprint(original)
         except InputError:
-            continue  # it disappeared meanwhile
+            continue  # the file disappeared meanwhile
         record = records.get(original)
         identity = record.fingerprint if record is not None and record.file_print == scanned else scanned
         copies.append(CopyRecord(path, own, identity))
@@ -33,9 +36,9 @@ def remember_copies(ledger: Ledger, originals: Mapping[Path, Path], known: Itera
 
 
 def find_stand_ins(videos: Sequence[VideoRecord], copies: Iterable[CopyRecord]) -> list[VideoRecord]:
-    """The videos whose file is gone and of which an unchanged copy is there, with the copy as their file.
+    """Return the videos whose file is gone but has an unchanged copy, with the copy as their file.
 
-    Their fingerprint stays: it names the content that the index was made of.
+    They keep their fingerprint: it names the content that the index was made from.
     """
     taken = {record.path for record in videos}
     by_original: dict[str, list[CopyRecord]] = {}
@@ -55,7 +58,7 @@ def find_stand_ins(videos: Sequence[VideoRecord], copies: Iterable[CopyRecord]) 
 
 
 def put_stand_ins(ledger: Ledger) -> list[tuple[Path, VideoRecord]]:
-    """Puts copies in the place of videos that are gone; returns each former path with the new record."""
+    """Replace videos whose file is gone by their copies; return each former path with the new record."""
     copies = ledger.copies()
     videos = ledger.videos() if copies else []
     before = {record.video_id: record.path for record in videos}

@@ -1,4 +1,4 @@
-"""The nouns that travel between the rooms. Pure: no I/O, nothing of any library but NumPy."""
+"""Define the data types that packages exchange. Pure: no I/O, no library but NumPy."""
 
 from fastface.types.answers import (
     HIT_KINDS,

@@ -1,4 +1,7 @@
-"""Targets, hits and spans."""
+"""Define targets, hits and spans: the data of a search.
+
+The search makes them; tables and exports read them. A new field of a table row starts here.
+"""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,20 +14,20 @@ import numpy.typing as npt
 from fastface.types.faces import FloatArray, RowTable
 
 FramingClass = Literal["close-up", "portrait", "half", "full"]
-"""How much of a person a picture shows, from the head to all of it."""
+"""Visible part of a person in a picture, from the head to the whole body."""
 
 
 class HitKind(IntEnum):
     """Reason for a hit."""
 
     FACE = 0
-    """The face alone is like the target."""
+    """The face alone matches the target."""
     TRACK = 1
-    """Its track is: the face alone is turned, blurred or covered."""
+    """Its track matches; the face alone is turned, blurred or covered."""
     CLUSTER = 2
-    """Its track is, together with what other tracks of the same film or shot show."""
+    """Its track matches together with other tracks of the same film or shot."""
     BODY = 3
-    """Its body is followed; the face is not seen, or not well."""
+    """Its body is followed; the face is hidden or poor."""
 
 
 HIT_KINDS = tuple(kind.name.lower() for kind in HitKind)
@@ -33,7 +36,7 @@ HIT_KINDS = tuple(kind.name.lower() for kind in HitKind)
 
 @dataclass(frozen=True, slots=True)
 class GrownReference:
-    """A face of a film that joined a target's references, and what speaks for it.
+    """A face of a film that joined a target's references, and its evidence.
 
     Attributes:
         target: The target's label.
@@ -41,9 +44,9 @@ class GrownReference:
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
         anchor: Name of the photo that its track is nearest to.
-        track_evidence: What its track's best faces and the photos amount to; see `gallery.track_voting`.
+        track_evidence: Joint evidence of its track's best faces and the photos; see `gallery.track_voting`.
         similarity: Cosine of the face alone to the target's nearest photo.
-        margin: Lead of that evidence over the nearest other target or lookalike; NaN where there is none.
+        margin: Lead of that evidence over the nearest other target or lookalike; NaN if there is none.
         quality: 0–1.
         yaw: Degrees.
     """
@@ -67,8 +70,8 @@ class Target:
     Attributes:
         label: The name; unique in a gallery.
         embeddings: (k, D) float32, L2-normalised, one row a reference.
-        sources: k names of the photos that the references came from.
-        added: Where the last references are from, if these are faces of films and no photos; in the same order.
+        sources: k names of the photos of the references.
+        added: Origin of the last references, if these are faces of films and no photos; in the same order.
     """
 
     label: str
@@ -78,19 +81,19 @@ class Target:
 
     @property
     def photo_embeddings(self) -> FloatArray:
-        """(p, D) float32: the references that are photos."""
+        """(p, D) float32: the references that come from photos."""
         return self.embeddings[: len(self.embeddings) - len(self.added)]
 
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """All targets, the lookalikes that they must not be taken for, and the contract that their embeddings belong to.
+    """All targets, their lookalikes, and the contract of their embeddings.
 
     Attributes:
         targets: The persons to find, sorted by label.
         lookalikes: Persons of `--not`: a face nearer to one of them is no hit.
         contract: Digest of recogniser and preprocessing; embeddings of another contract cannot be compared.
-        everyone: Whether every face is a hit (`-t '*'`), under the label `everyone`.
+        everyone: True if every face is a hit (`-t '*'`), under the label `everyone`.
     """
 
     targets: tuple[Target, ...]
@@ -101,18 +104,18 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class Hits(RowTable):
-    """Faces that one target claims in one video, in order of time.
+    """Faces that match one target in one video, in order of time.
 
     Attributes:
-        face: (n,) int64, rows of the video's `Faces`; -1 where only the body is seen.
+        face: (n,) int64, rows of the video's `Faces`; -1 if only the body is visible.
         time: (n,) float64, seconds from the first frame.
         pts: (n,) int64, of the frame, in the stream's time base.
-        period: (n,) float64, seconds that the hit stands for: the sample period, or the frame's where every frame was
-            looked at.
-        similarity: (n,) float32, cosine to the nearest reference of the target; none from the hit's own track. NaN
-            where only the body is seen.
-        margin: (n,) float32, similarity minus that of the nearest other target or lookalike; `similarity + 1` where
-            there is no other.
+        period: (n,) float64, seconds that the hit represents: the sample period, or the frame's if every frame was
+            searched.
+        similarity: (n,) float32, cosine to the nearest reference of the target, without references of the hit's own
+            track. NaN if only the body is visible.
+        margin: (n,) float32, similarity minus that of the nearest other target or lookalike; `similarity + 1` if there
+            is no other.
         by: (n,) int8, the `HitKind` of each.
     """
 
@@ -127,7 +130,7 @@ class Hits(RowTable):
 
 @dataclass(frozen=True, slots=True)
 class NearMiss:
-    """A track that may be a target's and is not taken for it: for a person to look at.
+    """A track that may be the target's but was rejected: the user can review it.
 
     Attributes:
         target: The target's label.
@@ -135,10 +138,10 @@ class NearMiss:
         end: Time of its last face.
         faces: Number of its faces.
         best_similarity: The largest cosine of one of its faces to the target.
-        similarity: Cosine of its best faces together to the nearest reference.
-        evidence: What all its faces and references together amount to; see `gallery.track_voting`.
+        similarity: Cosine of its best faces' mean to the nearest reference.
+        evidence: Joint evidence of all its faces and the references; see `gallery.track_voting`.
         margin: Lead of the evidence over the nearest other target or lookalike.
-        reason: Why it is not taken, in words.
+        reason: Reason for the rejection, in words.
     """
 
     target: str
@@ -164,8 +167,8 @@ class Span:
         first_hit: Time of the first hit.
         last_hit: Time of the last hit.
         hits: Number of hits that are faces.
-        best_similarity: The largest similarity among these; None without any.
-        mean_similarity: The mean similarity of the same hits.
+        best_similarity: The largest similarity of these hits; None if there are none.
+        mean_similarity: The mean similarity of these hits; None if there are none.
     """
 
     video_id: str
@@ -181,15 +184,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class ClipCut:
-    """How a clip was cut.
+    """Mode and real bounds of a clip.
 
     A copied clip begins at the keyframe before its span.
 
     Attributes:
         mode: `copy` or `precise`.
-        start: Seconds from the video's first frame.
-        end: The same.
-        left_out: Streams of the video that are not in the clip, and why.
+        start: Start of the clip in seconds from the video's first frame.
+        end: End of the clip in the same seconds.
+        left_out: Streams of the video that are not in the clip, and the reasons.
     """
 
     mode: str
@@ -200,15 +203,15 @@ class ClipCut:
 
 @dataclass(frozen=True, slots=True)
 class SpanRow:
-    """A span and the clip that was cut from it.
+    """A span and its clip.
 
     Attributes:
         span: The span.
-        clip: The clip's path relative to the output folder, with `/`; empty where there is none.
-        cut: How the clip was cut and where it really begins and ends; None where there is none.
-        path: Where the video is.
-        pictures: Names of the first and the last picture with a hit, in a folder of pictures; empty of films.
-        player_offset: Seconds that a player shows when the video's first frame is on the screen.
+        clip: The clip's path relative to the output folder, with `/`; empty if there is none.
+        cut: Mode and real bounds of the clip; None if there is none.
+        path: Path of the video.
+        pictures: Names of the first and the last picture with a hit, in a folder of pictures; empty for films.
+        player_offset: Time in seconds that a player shows at the video's first frame.
     """
 
     span: Span

@@ -1,4 +1,7 @@
-"""Faces, bodies and face tracks of one video, each as a struct of arrays with one row an item."""
+"""Define faces, bodies and face tracks of one video, each as a struct of arrays with one row an item.
+
+Scan, index and search exchange them. The classes are frozen: a filter or a join makes a new table.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 ALIGNED_SIZE = 112
-"""Side of an aligned face in pixels: what ArcFace networks take."""
+"""Side of an aligned face in pixels: the input of ArcFace networks."""
 
 DOUBLE_COSINE = 0.968
-"""Cosine from which two embeddings are as good as one: neighbouring frames of one shot."""
+"""Minimum cosine of two embeddings that count as one: neighbouring frames of one shot."""
 
 PROFILE_YAW = 50.0
-"""Degrees from which a turned head is a profile: half of the face is hidden. The estimate is good to ten degrees."""
+"""Minimum yaw of a profile in degrees: half of the face is hidden. The estimate is accurate to ten degrees."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -32,7 +35,7 @@ class RowTable:
 
     @classmethod
     def concatenate(cls, parts: Iterable[Self]) -> Self:
-        """All rows of all parts, in order. At least one part is needed, since it gives the dtypes."""
+        """Join all rows of all parts, in order. At least one part is needed, since it defines the dtypes."""
         kept = list(parts)
         return cls(*(np.concatenate([getattr(p, name) for p in kept]) for name in kept[0].__dataclass_fields__))
 
@@ -51,7 +54,7 @@ class Faces(RowTable):
         sharpness: (n,) float32, variance of the Laplacian of the aligned face.
         yaw: (n,) float32, degrees estimated from the landmarks; positive turns to the picture's right.
         track: (n,) int32, a number that faces of one track share within a video; -1 before tracks are linked.
-        damaged: (n,) bool, whether the frame may be damaged: the decoder said so, or a packet before it was lost.
+        damaged: (n,) bool, true if the frame may be damaged: the decoder flagged it, or an earlier packet was lost.
         embedding: (n, D) float16, L2-normalised.
     """
 
@@ -69,17 +72,17 @@ class Faces(RowTable):
 
     @property
     def tracks(self) -> npt.NDArray[np.int64]:
-        """(n,) the number of each face's track; a face without one is a track of its own."""
+        """Return (n,) the track number of each face; a face without a track is a track of its own."""
         lone = self.track.max(initial=-1) + 1 + np.arange(len(self), dtype=np.int64)
         return np.where(self.track < 0, lone, self.track.astype(np.int64))
 
     def without_embeddings(self) -> Self:
-        """The same faces, with embeddings of no components."""
+        """Return the same faces, with embeddings of no components."""
         return replace(self, embedding=np.empty((len(self), 0), np.float16))
 
     @classmethod
     def empty(cls, dimension: int) -> Self:
-        """No faces, of embeddings with `dimension` components."""
+        """Return no faces, with embeddings of `dimension` components."""
         return cls(
             time=np.empty(0, np.float64),
             pts=np.empty(0, np.int64),
@@ -97,18 +100,19 @@ class Faces(RowTable):
 
 @dataclass(frozen=True, slots=True)
 class Thumbnails(RowTable):
-    """Small pictures of some of one video's faces, taken while it was scanned; one row a picture.
+    """Small pictures of some faces of one video, taken during the scan; one row a picture.
 
-    Not to be confused with `people.Portrait`, which is a picture chosen for a person of the census.
+    Do not confuse it with `people.Portrait`, a picture chosen for a person of the census.
 
     Attributes:
         pts: (k,) int64, of the face's frame.
-        x1: (k,) float32, left of the face's box; with `pts` and `y1` it names a row of the video's `Faces` exactly.
+        x1: (k,) float32, left of the face's box; with `pts` and `y1` it identifies a row of the video's `Faces`
+            exactly.
         y1: (k,) float32, top of the face's box.
         quality: (k,) float32, of the face, 0–1.
-        worth: (k,) float32, 0–8, what a picture is chosen by: see `faces.portraits.portrait_worth`.
-        jpeg: (k,) object, bytes: the upright face with room around it. None for a face that is not pictured: on the way
-            from a worker into the index only.
+        worth: (k,) float32, 0–8, the rating by which pictures are chosen: see `faces.portraits.portrait_worth`.
+        jpeg: (k,) object, bytes: the upright face with a margin. None for a face without a picture, which exists only
+            between worker and index.
     """
 
     pts: npt.NDArray[np.int64]
@@ -120,19 +124,19 @@ class Thumbnails(RowTable):
 
     @classmethod
     def of(cls, faces: Faces, worth: npt.NDArray[np.float32], jpegs: Iterable[bytes | None]) -> Self:
-        """The pictures of these faces, in the same order."""
+        """Build rows from these faces and their pictures, in the same order."""
         jpeg = np.empty(len(faces), np.object_)
         jpeg[:] = list(jpegs)
         return cls(faces.pts, faces.boxes[:, 0].copy(), faces.boxes[:, 1].copy(), faces.quality, worth, jpeg)
 
     @property
     def taken(self) -> npt.NDArray[np.bool_]:
-        """(k,) which faces are pictured."""
+        """Return (k,) flags of the faces with a picture."""
         return np.array([jpeg is not None for jpeg in self.jpeg], np.bool_)
 
     @classmethod
     def empty(cls) -> Self:
-        """No pictures."""
+        """Return no pictures."""
         return cls.of(Faces.empty(0), np.empty(0, np.float32), ())
 
 
@@ -149,10 +153,10 @@ class Bodies(RowTable):
         pts: (n,) int64, in the stream's time base.
         boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the frame as displayed, within it.
         person_score: (n,) float32, 0–1.
-        colours: (n, C) float16, L2-normalised: how alike two bodies are dressed is their product, 0–1.
-        face: (n,) int32, row in the video's `Faces` of the face on it; -1 without one, or before that is known.
+        colours: (n, C) float16, L2-normalised; the product of two rows is the similarity of the clothes, 0–1.
+        face: (n,) int32, row of its face in the video's `Faces`; -1 without a face, or before matching.
         track: (n,) int32, a number that bodies of one track share within a video; -1 before tracks are linked.
-        jpeg: (n,) object, bytes: a small picture of it; None for most.
+        jpeg: (n,) object, bytes: a small picture of the body; None for most.
     """
 
     time: npt.NDArray[np.float64]
@@ -166,12 +170,12 @@ class Bodies(RowTable):
 
     @property
     def tracks(self) -> npt.NDArray[np.int64]:
-        """(n,) the number of each body's track."""
+        """Return (n,) the track number of each body."""
         return self.track.astype(np.int64)
 
     @classmethod
     def empty(cls) -> Self:
-        """No bodies."""
+        """Return no bodies."""
         return cls(
             time=np.empty(0, np.float64),
             pts=np.empty(0, np.int64),
@@ -189,8 +193,8 @@ class FaceTracks(RowTable):
     """Tracks of one video, one row a track, in order of their numbers.
 
     Attributes:
-        number: (t,) int64, as `Faces.tracks` has it.
-        shot: (t,) int32, the shot that it lies in; a track never crosses a cut.
+        number: (t,) int64, number of `Faces.tracks`.
+        shot: (t,) int32, the shot of the track; a track never crosses a cut.
         start: (t,) float64, time of its first face in seconds from the first frame.
         end: (t,) float64, time of its last face.
         faces: (t,) int32, number of its faces.
@@ -206,7 +210,7 @@ class FaceTracks(RowTable):
 
     @classmethod
     def empty(cls, dimension: int) -> Self:
-        """No tracks, of embeddings with `dimension` components."""
+        """Return no tracks, with embeddings of `dimension` components."""
         return cls(
             number=np.empty(0, np.int64),
             shot=np.empty(0, np.int32),

@@ -1,4 +1,7 @@
-"""Everyone in the archive: tracks, and the persons that they are of."""
+"""Define the tracks and persons of the whole archive.
+
+The census makes them; `people`, `pick` and the exports read them.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
@@ -9,26 +12,26 @@ import numpy.typing as npt
 from fastface.types.faces import RowTable
 
 Rank = Literal["seconds", "coverage", "centrality", "quality"]
-"""What persons are ranked by; see `people.clusters.person_summaries.ranked`."""
+"""Order of persons; see `people.clusters.person_summaries.ranked`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tracks(RowTable):
-    """Tracks of any number of videos, one row a track: of faces, or of stretches in which only the body is seen.
+    """Tracks of any number of videos, one row a track: of faces, or of stretches in which only the body is visible.
 
     Attributes:
         video: (t,) int32, the place of its video in a list.
-        number: (t,) int64, as `Faces.tracks` or `Bodies.tracks` has it.
-        start: (t,) float64, seconds from the video's first frame to its first face.
-        end: (t,) float64, the same of its last face.
-        seconds: (t,) float64, for how long it is on screen: the periods of its faces, summed.
-        faces: (t,) int64, how many; 0 of bodies.
-        best: (t,) int64, the row in the video's faces, or bodies, of the best one.
-        quality: (t,) float32, of that face; 0 of bodies.
+        number: (t,) int64, number of `Faces.tracks` or `Bodies.tracks`.
+        start: (t,) float64, time of its first face in seconds from the video's first frame.
+        end: (t,) float64, time of its last face.
+        seconds: (t,) float64, screen time: the sum of its faces' periods.
+        faces: (t,) int64, number of faces; 0 for bodies.
+        best: (t,) int64, the row of its best face, or body, in the video.
+        quality: (t,) float32, of that face; 0 for bodies.
         det_score: (t,) float32, the mean of its best faces, or the largest of its bodies.
-        plain: (t,) float32, the share of its best faces that are of good quality and frontal, 0 to 1; 0 of bodies.
-        centrality: (t,) float32, how near the middle of the frame its boxes are on average: 1 in it, 0 in a corner.
-        embedding: (t, D) float16, L2-normalised: the mean of its best faces, weighted by quality; none of bodies.
+        plain: (t,) float32, the share of its best faces that are of good quality and frontal, 0–1; 0 for bodies.
+        centrality: (t,) float32, mean closeness of its boxes to the middle of the frame: 1 in it, 0 in a corner.
+        embedding: (t, D) float16, L2-normalised mean of its best faces, weighted by quality; zero columns for bodies.
     """
 
     video: npt.NDArray[np.int32]
@@ -45,17 +48,17 @@ class Tracks(RowTable):
     embedding: npt.NDArray[np.float16]
 
     def video_rows(self, video: int) -> slice:
-        """The rows of a video, where tracks are in order of their videos."""
+        """Return the rows of a video, if tracks are in order of their videos."""
         begin, end = np.searchsorted(self.video, [video, video + 1]).tolist()
         return slice(begin, end)
 
     def without_embeddings(self) -> Self:
-        """The same tracks, with embeddings of no components."""
+        """Return the same tracks, with embeddings of no components."""
         return replace(self, embedding=np.empty((len(self), 0), np.float16))
 
     @classmethod
     def empty(cls, dimension: int) -> Self:
-        """No tracks, of embeddings with `dimension` components."""
+        """Return no tracks, with embeddings of `dimension` components."""
         return cls(
             video=np.empty(0, np.int32),
             number=np.empty(0, np.int64),
@@ -74,9 +77,9 @@ class Tracks(RowTable):
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """A stretch of one video in which a person is seen, `[start, end)` in seconds from the first frame.
+    """A stretch of one video in which a person is visible, `[start, end)` in seconds from the first frame.
 
-    It has no `faces` where only the body is seen.
+    `faces` is 0 if only the body is visible.
     """
 
     video_id: str
@@ -87,13 +90,13 @@ class Appearance:
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """A small picture of a person's face, or of the body where the face is never seen.
+    """A small picture of a person's face, or of the body if the face is never visible.
 
     Attributes:
         file: Its path below OUT.
-        video_id: Where it is from.
+        video_id: Video of the picture.
         time: Seconds from the first frame.
-        quality: Of the face, 0–1; 0 without one.
+        quality: Quality of the face, 0–1; 0 without a face.
         jpeg: The picture.
     """
 
@@ -109,18 +112,18 @@ class Person:
     """One person of the census.
 
     Attributes:
-        number: From 1 on, by rank in the first census; it stays with the person in every later one.
-        name: As the user gave it; empty without one.
-        faces: How many faces.
-        tracks: How many tracks.
-        seconds: Screen time.
-        share: Of the duration of all videos, 0–1.
-        videos: In how many videos.
-        best_quality: Of the best face, 0–1; 0 without one.
-        appearances: By video, then start.
-        portraits: The best, most different ones first.
+        number: Rank in the first census, from 1; the person keeps it in every later census.
+        name: Name that the user gave; empty without one.
+        faces: Number of faces.
+        tracks: Number of tracks.
+        seconds: Screen time in seconds.
+        share: Screen time as a share of the duration of all videos, 0–1.
+        videos: Number of videos with the person.
+        best_quality: Quality of the best face, 0–1; 0 without a face.
+        appearances: Appearances by video, then start.
+        portraits: Pictures, the best and most different ones first.
         together: {number of another person: seconds in which both are on screen}.
-        body_seconds: Of the screen time, that in which the body is seen and the face is not.
+        body_seconds: Part of the screen time in which the body is visible and the face is not.
     """
 
     number: int
@@ -138,10 +141,10 @@ class Person:
 
     @property
     def is_faceless(self) -> bool:
-        """True if the face is never seen, so that the person is unknown in another shot."""
+        """True if the face is never visible, so that the person cannot be recognised in another shot."""
         return not self.faces
 
     @property
     def title(self) -> str:
-        """Its name or, without one, `person 3`."""
+        """The name or, without one, `person 3`."""
         return self.name or f"person {self.number}"

@@ -1,4 +1,7 @@
-"""Videos, how they are sampled, and how frames lie in memory."""
+"""Define videos, their sampling, and the memory layout of frames.
+
+Decoders, scheduler and index use them. Times are `Fraction`s, so that cells and units have exact edges.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,25 +14,25 @@ import numpy.typing as npt
 from fastface.types.faces import RowTable
 
 LOOKS_VERSION = 1
-"""Increased with every change of what `faces.looks` finds: an index that was made by another version is made again."""
+"""Increased with every change of the results of `faces.looks`: an index of another version is built again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecondLooks:
-    """Further looks at the frames of films. Pictures get all."""
+    """Further detections in the frames of films. Pictures get all."""
 
-    close_ups: bool = True  # on half the canvas, where nothing was found
+    close_ups: bool = True  # on half the canvas, if no face was found
     turned: bool = True  # at the places of doubtful faces, turned
 
 
 @dataclass(frozen=True, slots=True)
 class BlurGate:
-    """When a frame is too blurred to look for faces in; see `faces.blur`.
+    """Limits of a frame that is sharp enough to search; see `faces.blur`.
 
     Attributes:
-        threshold: The least variance of the Laplacian of what is sharp.
-        tiles: The frame is divided into so many rows and columns; 1 takes it as a whole.
-        share: Of the tiles, 0–1, that must be sharp: a portrait before a soft background is not blurred.
+        threshold: Minimum variance of the Laplacian of a sharp tile.
+        tiles: Number of rows and columns into which the frame is divided; 1 for the whole frame.
+        share: Minimum share of sharp tiles, 0–1: a portrait before a soft background is not blurred.
     """
 
     threshold: float
@@ -44,7 +47,7 @@ Image = npt.NDArray[np.uint8]
 """A picture (height, width, 3), BGR, 0–255, unless its docstring says otherwise."""
 
 DecoderName = Literal["pyav", "nvdec", "auto"]
-"""What decodes videos: FFmpeg's libraries; a card, and they where it cannot; the card if its library is there."""
+"""Decoder of videos: pyav is FFmpeg's libraries; nvdec is a card, or PyAV if it fails; auto is nvdec if installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +60,32 @@ class VideoInfo:
         size: (width, height) of the first frame as displayed: after rotation and pixel aspect ratio.
         coded_size: (width, height) as decoded.
         rotation: Degrees clockwise by which a decoded frame is turned for display: 0, 90, 180 or 270.
-        mirrored: Whether the display matrix also mirrors the frame, left to right, before it is turned.
+        mirrored: True if the display matrix also mirrors the frame, left to right, before it is turned.
         pixel_aspect: Width of a decoded pixel over its height.
-        interlaced: Whether the first frame is flagged as interlaced.
+        interlaced: True if the first frame is flagged as interlaced.
         time_base: Seconds of one pts tick.
-        rate: Average frames a second from the header; None where the header has none.
+        rate: Average frames per second from the header; None if the header has none.
         start_pts: pts of the first frame; every time counts from it.
-        duration: Seconds of picture that there should be, from the header; where it has none, None until all of it was
-            read, then what was read.
+        duration: Seconds of picture from the header. If the header has none: None until the whole video was read, then
+            the seconds read.
         codec: The codec's short name.
         pixel_format: The decoder's pixel format.
-        estimated_times: Whether frames have no timestamps, or the clock is set back in the middle, so that times are
-            counted by `rate` there and hold only when decoding begins at the beginning.
-        uses_dts: Whether the container has no presentation times, and what FFmpeg makes up for them is wrong. A frame
-            then has the decoding time of the packet that brought it out of the decoder, in order of output.
-        player_offset: Seconds from a player's zero, which is where the file's first stream starts, to the first frame:
-            sound or another stream may start before it. A player, and `ffmpeg -ss`, count from there.
-        is_counted: Whether no frame has a timestamp that holds: each is shown 1 / `rate` after the one before it.
-        is_rate_assumed: Whether they are counted at a rate that no header gives.
-        max_pixels: Width × height of the largest frame that is decoded, since a film may change its size.
-        is_film: Whether its frames follow each other. Pictures of a folder need not: each may be of another size, and
-            shows a moment of its own.
-        sound_end: Seconds from the first frame to the end of the sound, where the picture ends clearly before it.
-        other_sizes: (width, height) as displayed of later frames of other sizes; known once the video is scanned. Boxes
-            and landmarks lie in the pixels of their own frame.
-        num_other_films: Streams of video in the file beside the one that is searched.
-        declared: Seconds that the header declares, where the file is shorter and yet all there.
+        estimated_times: True if frames have no timestamps, or the clock jumps back in the middle. Times are then
+            counted by `rate` there and are valid only if decoding begins at the beginning.
+        uses_dts: True if the container has no presentation times, and FFmpeg's estimates are wrong. A frame then has
+            the decoding time of the packet that brought it out of the decoder, in order of output.
+        player_offset: Seconds from a player's zero, the start of the file's first stream, to the first frame: sound or
+            another stream may start before it. A player, and `ffmpeg -ss`, count from that zero.
+        is_counted: True if no frame has a valid timestamp: each is shown 1 / `rate` after the previous one.
+        is_rate_assumed: True if they are counted at a rate that no header gives.
+        max_pixels: Width × height of the largest decoded frame, since a film may change its size.
+        is_film: True if its frames follow each other. Pictures of a folder need not: each may have another size, and
+            shows a separate moment.
+        sound_end: Seconds from the first frame to the end of the sound, if the picture ends clearly before it.
+        other_sizes: (width, height) as displayed of later frames of other sizes; known after the scan. Boxes and
+            landmarks are in pixels of their own frame.
+        num_other_films: Number of further video streams in the file.
+        declared: Seconds that the header declares, if the file is shorter but complete.
         timecode: SMPTE timecode of the first frame, as the file has it; empty without one.
     """
 
@@ -114,11 +117,11 @@ class VideoInfo:
     timecode: str = ""
 
     def frame_time(self, pts: int) -> Fraction:
-        """Seconds from the first frame."""
+        """Return the seconds of a pts from the first frame."""
         return (pts - self.start_pts) * self.time_base
 
     def to_pts(self, time: Fraction) -> int:
-        """The largest pts that is not after `time` seconds from the first frame."""
+        """Return the largest pts that is not after `time` seconds from the first frame."""
         return self.start_pts + int(time // self.time_base)
 
 
@@ -126,33 +129,33 @@ class VideoInfo:
 class Sampling:
     """Choice of frames.
 
-    With a period P, time is a grid of cells [kP, (k+1)P) and the first frame of each cell is a sample. So whether a
-    frame is a sample does not depend on where decoding began, as long as it began on a cell's edge.
+    A period P divides time into a grid of cells [kP, (k+1)P); the first frame of each cell is a sample. So the samples
+    do not depend on the start of decoding, as long as it is a cell's edge.
 
     Attributes:
         period: Seconds between samples; None takes every frame.
-        keyframes: Whether only keyframes are samples: the first one of each cell that has one.
+        keyframes: True to sample only keyframes: the first keyframe of each cell that has one.
     """
 
     period: Fraction | None
     keyframes: bool = False
 
     def cell(self, time: Fraction) -> int | None:
-        """The grid cell of a time; None where every frame is a sample."""
+        """Return the grid cell of a time; None if every frame is a sample."""
         return None if self.period is None else int(time // self.period)
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A stretch of one video: what is scheduled, retried and committed.
+    """A stretch of one video: the unit of scheduling, retry and commit.
 
     Attributes:
         video_id: The video.
-        index: Place among the video's units, from 0; -1 for a stretch that is looked at again and more closely.
+        index: Place among the video's units, from 0; -1 for a stretch that is searched again and more closely.
         start: First second, inclusive; on a cell's edge of the sampling grid.
-        end: Last second, exclusive; None reads to the end of the video.
-        sampling: Which frames of the stretch are looked at.
-        decoder: What is to decode it.
+        end: Last second, exclusive; None for the end of the video.
+        sampling: Choice of frames in the stretch.
+        decoder: The decoder to use.
     """
 
     video_id: str
@@ -164,12 +167,12 @@ class Unit:
 
     @property
     def dense(self) -> bool:
-        """True if it is a stretch that is looked at again, more closely."""
+        """True if the stretch is searched again, more closely."""
         return self.index < 0
 
     @property
     def key(self) -> str:
-        """Names the unit within its video, alike in every run."""
+        """Name of the unit within its video, the same in every run."""
         if not self.dense:
             return f"{self.index:06d}"
         closeness = "" if self.sampling.period is None else f"@{self.sampling.period}"
@@ -178,10 +181,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How one frame lies in memory and how its pixels map onto the displayed frame.
+    """Memory layout of one frame, and mapping of its pixels to the displayed frame.
 
-    A frame's planes are I420: Y (height, width), then U and V (height / 2, width / 2), one after the other, uint8.
-    Both picture sizes are even.
+    A frame's planes are I420: Y (height, width), then U and V (height / 2, width / 2), one after the other, uint8. Both
+    picture sizes are even.
 
     Attributes:
         display: (width, height) of the frame as displayed; boxes and landmarks are in its pixels.
@@ -222,15 +225,15 @@ SIGNATURE_SIZE = 320
 
 @dataclass(frozen=True, slots=True)
 class SampledFrames(RowTable):
-    """Every sampled frame of one video, whether or not it shows a face; one row a frame, in order of time.
+    """Every sampled frame of one video, with or without a face; one row a frame, in order of time.
 
     Attributes:
         time: (n,) float64, seconds from the first frame.
-        pts: (n,) int64, in the stream's time base, rising: `Faces.pts` names a row.
-        shot: (n,) int32, a number that the frames of one shot share; -1 before shots are known. Numbers rise, but for a
-            flash: that is a shot of its own, after which the one before it goes on.
-        signature: (n, S) uint8, what the frame looks like, very coarsely: see `video.frames.shots`. It has no
-            components where it was not read.
+        pts: (n,) int64, in the stream's time base, rising: `Faces.pts` refers to a row.
+        shot: (n,) int32, a number that the frames of one shot share; -1 before shots are known. Numbers rise, except at
+            a flash: it is a shot of its own, after which the previous shot continues.
+        signature: (n, S) uint8, a very coarse picture of the frame: see `video.frames.shots`. It has no components if
+            it was not read.
     """
 
     time: npt.NDArray[np.float64]
@@ -239,10 +242,10 @@ class SampledFrames(RowTable):
     signature: npt.NDArray[np.uint8]
 
     def find_shot(self, pts: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """(k,) int32: the shot of the frame of each pts.
+        """Return (k,) int32: the shot of the frame of each pts.
 
         Args:
-            pts: (k,) of faces or bodies: each is that of a sampled frame.
+            pts: (k,) of faces or bodies: each belongs to a sampled frame.
         """
         rows = np.searchsorted(self.pts, pts)
         assert len(rows) == 0 or (rows.max() < len(self) and np.array_equal(self.pts[rows], pts)), "not sampled"
@@ -250,7 +253,7 @@ class SampledFrames(RowTable):
 
     @classmethod
     def empty(cls) -> Self:
-        """No frames."""
+        """Return no frames."""
         return cls(
             time=np.empty(0, np.float64),
             pts=np.empty(0, np.int64),

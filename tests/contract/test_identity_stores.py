@@ -203,7 +203,7 @@ def test_many_persons_are_compared_before_the_change_and_again_if_others_were_fa
                 compared.append(0)
             return found
 
-        monkeypatch.setattr(register, "matched", slowly)
+        monkeypatch.setattr(register, "match_identities", slowly)
         numbers = store.tell(persons, seen=1)
         assert [count for count in compared if count > 1] == [len(persons)] * 2
         assert numbers[-1] == 1

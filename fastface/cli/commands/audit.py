@@ -1,4 +1,4 @@
-"""Define `fastface audit`: make a page of moments to judge, or print precision and recall from the answers.
+"""Define `fastface audit`: draw a page of moments to judge, or print precision and recall from the answers.
 
 `cli.app` registers it. The work is in `commands.audit`; this module only parses options and prints.
 """

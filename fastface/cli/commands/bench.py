@@ -1,4 +1,7 @@
-"""`fastface bench`: which processes and batches are fastest on this machine."""
+"""Define `fastface bench`: measure which processes and batches are fastest on this machine.
+
+`cli.app` registers it. The work is in `commands.bench`; this module only parses options and prints.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +30,7 @@ from fastface.files import write_atomic
 from fastface.runtime.precisions import describe_networks
 
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
-"""What fits eighty columns; all of it is in the report."""
+"""Columns that fit into 80 characters; the report has all."""
 
 _FEW_SECONDS = 10.0
 
@@ -73,7 +76,7 @@ def bench(
     networks = describe_networks(invocation.config)
     for measurement in workflow.bench(invocation.config, inputs or [], combinations):
         measured.append(measurement)
-        write_report(out, measured, networks)  # what comes after may fail
+        write_report(out, measured, networks)  # later steps may fail
         if not invocation.quiet:
             console.print(f"{len(measured)} of {len(combinations)}: {', '.join(cells(measurement)[:4])}: "
                           f"{measurement.frames_per_second:.1f} frames/s")  # fmt: skip

@@ -1,4 +1,7 @@
-"""`fastface calibrate`: which threshold and margin suit these persons."""
+"""Define `fastface calibrate`: suggest the threshold and margin that suit these persons.
+
+`cli.app` registers it. The work is in `commands.calibrate`; this module only parses options and prints.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +20,7 @@ from fastface.gallery.calibration import RateEstimate
 from fastface.names import pluralize
 
 _LEAST_SHOWN = 0.001
-"""Of false tracks."""
+"""Smallest printed rate of false tracks."""
 
 
 @with_settings(REFERENCES, MATCH, MODELS, remembers="models")
@@ -65,7 +68,7 @@ def _table(result: Calibration) -> Table:
 
 
 def _format(rate: RateEstimate | None) -> str:
-    """The rate, and its interval below it."""
+    """Format a rate, with its interval in the next line."""
     return "–" if rate is None else f"{_percent(rate.value)}\n{_percent(rate.low).rstrip('%')}–{_percent(rate.high)}"
 
 
@@ -94,7 +97,7 @@ def _explain(result: Calibration) -> None:
 
 
 def _shown_points(result: Calibration) -> list[RiskPoint]:
-    """The curve in steps of 0.05, and the points nearest to the limits."""
+    """Return the curve in steps of 0.05, and the points nearest to the limits."""
     near = {round(pair.threshold, 2) for pair in (result.in_use, result.suggested)}
     return [point for point in result.risk if round(point.threshold * 100) % 5 == 0 or point.threshold in near]
 
@@ -104,5 +107,5 @@ def _span(rate: RateEstimate) -> str:
 
 
 def _number(value: float) -> str:
-    """Two digits, without an exponent."""
+    """Format a number with two digits, without an exponent."""
     return f"{float(f'{value:.2g}'):.10g}" if value >= _LEAST_SHOWN else f"below {_LEAST_SHOWN}"

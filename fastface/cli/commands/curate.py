@@ -1,4 +1,7 @@
-"""`fastface curate`: crops → a balanced set without doubles."""
+"""Define `fastface curate`: choose a balanced set of crops without duplicates.
+
+`cli.app` registers it. The work is in `commands.curate`; this module only parses options and prints.
+"""
 
 import re
 import sys
@@ -77,13 +80,13 @@ def _show(result: CurateResult, invocation: Invocation) -> None:
 
 
 def _tally(result: CurateResult) -> dict[str, int]:
-    """{reason: how many were left out for it}, the most frequent first; details of single pictures are cut."""
+    """Return {reason: number of pictures left out for it}, the most frequent first, without details of pictures."""
     reasons = Counter(_kind(one.reason) for one in result.candidates if not one.is_kept)
     return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _kind(reason: str) -> str:
-    """`double of '/a/b.jpg': the same file` → `double of another`."""
+    """Shorten a reason: `double of '/a/b.jpg': the same file` → `double of another`."""
     what, is_named, _ = re.sub(r":.*", "", reason.replace("\n", " ")).partition(" '")
     return f"{what} another" if is_named else what
 

@@ -1,4 +1,7 @@
-"""`fastface demo`: the main job on a film that fastface draws itself; offline."""
+"""Define `fastface demo`: run the main job offline, on a film that fastface draws itself.
+
+`cli.app` registers it. The work is in `commands.demo`; this module only parses options and prints.
+"""
 
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.console import finish, make_observer, show

@@ -1,4 +1,7 @@
-"""`fastface doctor`: what the machine has, what is wrong, how to mend it."""
+"""Define `fastface doctor`: check the machine, and print problems and their fixes.
+
+`cli.app` registers it. The work is in `diagnostics.doctor`; this module only parses options and prints.
+"""
 
 from dataclasses import asdict
 

@@ -1,4 +1,7 @@
-"""`fastface enroll`: photos → a bank."""
+"""Define `fastface enroll`: turn photos into a bank.
+
+`cli.app` registers it. The work is in `commands.enroll`; this module only parses options and prints.
+"""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,7 @@
-"""`fastface forget`: videos that are no longer wanted, or gone."""
+"""Define `fastface forget`: delete the data of unneeded videos, or of videos whose file is gone.
+
+`cli.app` registers it. The work is in `commands.forget`; this module only parses options and prints.
+"""
 
 import shlex
 import sys

@@ -1,4 +1,7 @@
-"""`fastface models`: the networks that are there, and installing others."""
+"""Define `fastface models`: list, install, verify and build networks.
+
+`cli.app` registers it. The work is in `models` and `runtime.engines`; this module only parses options and prints.
+"""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,7 @@
-"""`fastface people`: everyone in an index."""
+"""Define `fastface people`: list all persons in an index.
+
+`cli.app` registers it. The work is in `commands.people`; this module only parses options and prints.
+"""
 
 from dataclasses import asdict
 
@@ -26,7 +29,7 @@ def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
 
 
 def tell(result: PeopleResult, invocation: Invocation) -> None:
-    """Says what a census has found, and ends the process if something could not be exported."""
+    """Print the result of a census; exit with an error code if an export failed."""
     if invocation.json:
         as_json(_object(result))
     elif not invocation.quiet:
@@ -49,7 +52,7 @@ def _object(result: PeopleResult) -> dict[str, object]:
 def _table(result: PeopleResult) -> Table:
     persons = result.persons[:MOST_ROWS]
     by_body = any(person.body_seconds for person in persons)
-    # Eighty columns hold one of the two.
+    # 80 columns have space for only one of the two.
     extra = "by body" if by_body else "tracks"
     table = Table("person", "name", "screen time", extra, "share", "faces", "videos")
     table.columns[1].overflow = "fold"

@@ -1,4 +1,7 @@
-"""`fastface pick`: chosen persons of a census as targets, or corrections of who is who."""
+"""Define `fastface pick`: export chosen persons of a census, or correct the census.
+
+`cli.app` registers it. The work is in `commands.pick`; this module only parses options and prints.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -90,7 +93,7 @@ class _Selection(BaseModel):
 
 
 def _read_selection(path: Path) -> _Selection:
-    """The persons of a selection, the name, and the census that the numbers are of."""
+    """Read the persons of a selection, the name, and the census that defines the numbers."""
     try:
         return _Selection.model_validate_json(path.read_bytes())
     except OSError as error:

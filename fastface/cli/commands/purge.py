@@ -1,4 +1,7 @@
-"""`fastface purge`: remove what a run keeps of people's faces."""
+"""Define `fastface purge`: remove the face data of a run.
+
+`cli.app` registers it. The work is in `commands.purge`; this module only parses options and prints.
+"""
 
 import shlex
 import sys
@@ -60,10 +63,10 @@ def _describe(verb: str, done: PurgeResult) -> str:
 
 
 def _ask(out: Path, planned: PurgeResult, invocation: Invocation) -> None:
-    """Asks on a terminal before anything is removed.
+    """Ask for confirmation on a terminal before anything is removed.
 
     Raises:
-        ConfigError: The answer is no, or there is no terminal to ask on.
+        ConfigError: The user declined, or there is no terminal.
     """
     command = f"fastface purge -o {shlex.quote(str(out))}"
     if invocation.json or not (sys.stdin.isatty() and sys.stderr.isatty()):

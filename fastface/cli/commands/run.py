@@ -1,4 +1,7 @@
-"""`fastface run`, the main job, and its two halves: `scan` builds the index, `find` searches it."""
+"""Define `fastface run`, the main job, and its two halves: `scan` builds the index, `find` searches it.
+
+`cli.app` registers them. The work is in `commands.run`; this module only parses options and prints.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""`fastface status`: what is done, running, failed, left."""
+"""Define `fastface status`: print which videos are done, running, failed or left.
+
+`cli.app` registers it. The work is in `commands.status`; this module only parses options and prints.
+"""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -65,5 +68,5 @@ def _describe_scans(found: Status) -> list[str]:
 
 
 def _local(time: str) -> str:
-    """A moment of the log on the clock of this machine."""
+    """Convert a UTC time of the log to the local time zone."""
     return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M}"

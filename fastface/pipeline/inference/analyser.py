@@ -40,7 +40,7 @@ def open_recogniser(settings: WorkerSettings) -> Recogniser:
     """Load the recogniser on the wanted device.
 
     Raises:
-        BackendError: As `open_detector`.
+        BackendError: See `open_detector`.
     """
     session = open_session(
         settings.recogniser,
@@ -56,7 +56,7 @@ def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
     """Load the person network on the wanted device, and run it once; None if the scan does not search for bodies.
 
     Raises:
-        BackendError: As `open_detector`.
+        BackendError: See `open_detector`.
     """
     if settings.persons is None:
         return None
@@ -77,7 +77,7 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
     """Load detector and recogniser on the wanted device.
 
     Raises:
-        BackendError: As `open_detector`.
+        BackendError: See `open_detector`.
     """
     return make_analyser(open_detector(settings), open_recogniser(settings), settings)
 

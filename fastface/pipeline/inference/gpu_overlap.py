@@ -1,10 +1,10 @@
-"""The inference process on a card: the next batch is detected while the one before is aligned and embedded.
+"""Run inference on a card: detect the next batch while the previous batch is aligned and embedded.
 
     pipe ──► this thread ──► detector's thread ──► recogniser's thread ──► this thread ──► pipe
 
-Each session belongs to one thread, which also opens it: CUDA's current card is a thread's own. Sessions release
-Python's lock while they compute. The pipe is spoken to by the first thread alone; the last rings a bell when an answer
-is ready, so that a batch that arrives meanwhile is begun at once. The coordinator hands out two batches ahead.
+`worker` calls it. One thread opens and uses each session, because CUDA's current card belongs to a thread. Sessions
+release Python's lock while they compute. Only the first thread uses the pipe. The recogniser's thread wakes it when a
+result is ready, so that a batch that arrives meanwhile starts at once. The coordinator leases two batches ahead.
 """
 
 import os
@@ -40,10 +40,10 @@ class _Detected(NamedTuple):
 
 
 class OverlappedInference:
-    """Two threads that work on two batches. Made and used by one thread, which is a third.
+    """Process two batches in two threads. The thread that creates it is a third thread, and the only one that calls it.
 
     Args:
-        ring: Holds the batches.
+        ring: The ring that holds the batches.
         settings: The networks and the card.
 
     Raises:
@@ -54,7 +54,7 @@ class OverlappedInference:
         self._ring = ring
         self._detecting = ThreadPoolExecutor(1, "detector")
         self._describing = ThreadPoolExecutor(1, "recogniser")
-        # One after the other: no thread may use the card while another captures a CUDA graph.
+        # One after the other: no thread may use the card while another thread captures a CUDA graph.
         detector = self._detecting.submit(_opened_detector, settings).result()
         recogniser = self._describing.submit(_opened_recogniser, settings).result()
         self._body_finder: BodyFinder | None = self._describing.submit(open_body_finder, settings).result()
@@ -64,7 +64,7 @@ class OverlappedInference:
         self._idle_since = perf_counter()
 
     def begin(self, task: InferFrames) -> Future[Inferred]:
-        """Begins a batch; answers are ready in the order of the tasks."""
+        """Start a batch; results become ready in the order of the tasks."""
         fail_point("overlap.begin")
         detected = self._detecting.submit(self._detect, task)
         return self._describing.submit(self._describe, detected)
@@ -91,7 +91,7 @@ class OverlappedInference:
 
 
 def serve_overlapped(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
-    """Answer batches until the stop message; two are in work at a time.
+    """Process batches until the stop message, two at a time.
 
     Raises:
         DeviceLostError: The card is lost to this process.

@@ -1,4 +1,7 @@
-"""The entry of an inference process: its ring, and the way of working that its device asks for."""
+"""Start an inference process: attach the ring and choose the loop for the device.
+
+`serve` is the entry point of the process. Only `coordinator` starts it.
+"""
 
 from multiprocessing.connection import Connection
 
@@ -11,7 +14,7 @@ from fastface.pipeline.ring import Ring
 
 
 def serve(connection: Connection, descriptor: int, settings: WorkerSettings) -> None:
-    """The life of an inference process; called by `process.child_main` in the child."""
+    """Run an inference process; entry point for `process.child_main` in the child."""
     cv2.setNumThreads(1)
     ring = Ring(descriptor, settings.ring)
     if settings.device.is_gpu:

@@ -1,7 +1,7 @@
-"""The inference process: filled slots → detections → aligned faces → embeddings → small arrays.
+"""Search the frames of filled slots in an inference process: detect, align and embed faces into small arrays.
 
-On a CPU one batch is computed after the other. On a card the next batch's faces are detected while those of the one
-before are aligned and embedded: see `pipeline.inference.gpu_overlap`.
+`worker` calls `serve_in_turn` on a CPU, where one batch is computed after the other. On a card,
+`pipeline.inference.gpu_overlap` calls the same steps, and detects the next batch while the previous one is embedded.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from fastface.types import BlurGate, Bodies, Faces, Thumbnails
 _Pixels = npt.NDArray[np.uint8]
 
 _STRIDE = 997
-"""Bytes from one sample of a picture to the next; no common divisor with the width of any."""
+"""Distance in bytes between compared samples of a picture; it has no common divisor with any width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class BatchPixels:
     """A task with its pixels.
 
     Attributes:
-        task: What is asked.
-        runs: The frames, those together that are equal, without the blurred ones: the first of each is computed.
-        canvases: (m, H, W, 3) what the detector sees; those after the first `len(runs` only fill the batch up.
+        task: The task.
+        runs: Runs of equal frames, without blurred frames; only the first frame of each run is computed.
+        canvases: (m, H, W, 3) input of the detector; rows after the first `len(runs)` only fill the batch.
         planes: (len(runs), plane_bytes).
     """
 
@@ -47,12 +47,12 @@ class BatchPixels:
 
     @property
     def num_frames(self) -> int:
-        """Frames that are not too blurred."""
+        """Number of frames that are not too blurred."""
         return sum(map(len, self.runs))
 
 
 def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
-    """Answer every batch before the next one, until the stop message."""
+    """Process each batch before the next one, until the stop message."""
     analyser = open_analyser(settings)
     warm_up(analyser.detector, settings)
     warm_up(analyser.recogniser, settings)
@@ -83,14 +83,14 @@ def _infer(
 def unpack(
     ring: Ring, task: InferFrames, *, per_picture: bool, gate: BlurGate | None = None, skip_repeats: bool = True
 ) -> BatchPixels:
-    """A task's pixels: views of the ring, but where they must be put together.
+    """Return the pixels of a task: views of the ring, or copies where rows must be joined.
 
     Args:
-        ring: Holds the task's slot.
+        ring: The ring that holds the task's slot.
         task: The frames.
-        per_picture: Whether the detector computes each picture by itself.
-        gate: Says which frames are too blurred; None: none is.
-        skip_repeats: Whether a frame equal to the one before it is left out.
+        per_picture: True if the detector computes each picture by itself.
+        gate: Rule that finds frames that are too blurred; None to keep all frames.
+        skip_repeats: True to leave out a frame that is equal to the previous frame.
     """
     canvases, planes = ring.batch(task.slot, task.geometry)
     span = slice(task.first, task.first + task.count)
@@ -104,7 +104,7 @@ def unpack(
 
 
 def detect(analyser: FaceAnalyser, job: BatchPixels) -> FoundFaces:
-    """The faces of the frames of a task, in pixels of their canvases.
+    """Detect the faces in the frames of a task, in pixels of their canvases.
 
     Raises:
         BackendError: The detector failed.
@@ -115,7 +115,7 @@ def detect(analyser: FaceAnalyser, job: BatchPixels) -> FoundFaces:
 
 
 def describe(analyser: FaceAnalyser, job: BatchPixels, found: FoundFaces) -> tuple[Faces, int]:
-    """The faces of all frames of a task, of those that repeat the one before too, and how many were not sharp enough.
+    """Return the faces of all frames of a task, including repeated frames, and the number of faces that are not sharp.
 
     Raises:
         BackendError: The recogniser failed.
@@ -130,7 +130,7 @@ def describe(analyser: FaceAnalyser, job: BatchPixels, found: FoundFaces) -> tup
 
 
 def find_bodies(body_finder: BodyFinder | None, job: BatchPixels, seconds: dict[str, float]) -> Bodies:
-    """The bodies of all frames of a task, where they are wanted; `seconds` gets the time of it.
+    """Find the bodies in all frames of a task if it requests them; add the time to `seconds`.
 
     Raises:
         BackendError: The person network failed.
@@ -148,7 +148,7 @@ def find_bodies(body_finder: BodyFinder | None, job: BatchPixels, seconds: dict[
     if len(moments) == job.num_frames:
         return bodies
     bodies = _repeat(bodies, Bodies.empty(), job.runs, task)
-    # Which frames are equal is seen within a task only, so pictures must not depend on it.
+    # Repeats are found only within a task, so pictures must not depend on them.
     is_pictured = np.isin(bodies.pts, [task.pts[frame] for frame in task.bodies_due])
     jpeg = bodies.jpeg.copy()
     jpeg[~is_pictured] = None
@@ -162,11 +162,11 @@ def answer(
 
     Args:
         job: The task.
-        faces: From `describe`.
+        faces: Faces from `describe`.
         seconds: Time of each stage so far.
-        unsharp: Faces left out because they are not sharp.
-        bodies: From `find_bodies`.
-        pictures: Takes the pictures; the same for all tasks of the process, in order.
+        unsharp: Number of faces left out because they are not sharp.
+        bodies: Bodies from `find_bodies`.
+        pictures: The process's picture taker; it must receive all tasks in order.
     """
     started = perf_counter()
     portraits = pictures.take(job.task, job.runs, job.planes, faces) if job.task.portraits else Thumbnails.empty()
@@ -185,10 +185,10 @@ def answer(
 
 
 def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixels:
-    """The wanted canvases, filled up to the slot's capacity where pictures are not computed one by one.
+    """Return the wanted canvases; fill up to the slot's capacity unless pictures are computed one by one.
 
-    A runtime computes a picture otherwise in a batch of one than in a batch of four, by rounding. With every batch of
-    the same size each frame sees the same arithmetic, whatever was killed and done again.
+    A runtime rounds differently in a batch of one than in a batch of four. If every batch has the same size, each frame
+    gets the same arithmetic, even after a kill and a retry.
     """
     if per_picture or len(wanted) in (0, len(canvases)):
         return _rows(canvases, wanted)
@@ -198,7 +198,7 @@ def _batch(canvases: _Pixels, wanted: list[int], *, per_picture: bool) -> _Pixel
 
 
 def _rows(pixels: _Pixels, wanted: list[int]) -> _Pixels:
-    """Some rows; a view where they are neighbours."""
+    """Return some rows; a view if they are neighbours."""
     if not wanted:
         return pixels[:0]
     if wanted[-1] - wanted[0] == len(wanted) - 1:
@@ -207,8 +207,8 @@ def _rows(pixels: _Pixels, wanted: list[int]) -> _Pixels:
 
 
 def _repeats(planes: _Pixels, canvases: _Pixels) -> npt.NDArray[np.bool_]:
-    """(n − 1,) whether each frame but the first is the one before it, to the last bit: a slide, a still camera."""
-    # A few thousand bytes tell nearly all pictures apart.
+    """Return (n − 1,) flags of the frames that equal the previous frame bit by bit: a slide, a still camera."""
+    # A few thousand bytes distinguish nearly all pictures.
     samples = planes[:, ::_STRIDE]
     same: npt.NDArray[np.bool_] = (samples[1:] == samples[:-1]).all(axis=1)
     for place in np.flatnonzero(same):
