@@ -1,4 +1,4 @@
-"""Find the stretches in which only the body of a person is visible, and the person that each one belongs to.
+"""Find the stretches in which only a person's body is visible, and the person of each stretch.
 
 `census` calls `take_unseen` once for the whole index, then `read_bodies` for each video. Videos without a search for
 bodies have none. Rows of body tracks are numbered on from the rows of the `TrackTable`.
@@ -27,12 +27,12 @@ class BodyOnlyStretches:
     """All stretches of an index in which only a person's body is visible.
 
     Attributes:
-        tracks: One row a body track, by video, then number.
-        owner: (u,) person of each track: a cluster of face tracks or, numbered on from these, a person without a face.
-        is_faceless: (u,) whether no face on its body track identifies the owner.
+        tracks: Body tracks, one row each, by video, then number.
+        owner: (u,) person of each track: a cluster of face tracks, or a person without a face, numbered after these.
+        is_faceless: (u,) true if no face on its body track identifies the owner.
         meetings: Pairs of tracks in the same frames, of bodies and of faces; rows count on from the `TrackTable`'s.
         anchored: {body of the corrections: its row}.
-        cluster: (t,) cluster of each track of the `TrackTable`, as it was when bodies were assigned.
+        cluster: (t,) cluster of each track of the `TrackTable` when bodies were assigned.
     """
 
     tracks: Tracks
@@ -47,14 +47,14 @@ def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, correcti
     """Read all bodies of the index, one video at a time.
 
     Args:
-        context: The command's.
-        table: All tracks of faces.
+        context: Run context.
+        table: All face tracks.
         cluster: (t,) cluster of each track; NO_CLUSTER if its faces are too poor.
-        corrections: The user's corrections of bodies.
+        corrections: Corrections of bodies.
 
     Raises:
         FaceIndexError: The index is damaged.
-        InterruptError: The user stopped it.
+        InterruptError: The user stopped the command.
     """
     anchors = corrections.by_video(are_bodies=True)
     parts, owner = [Tracks.empty(0)], [np.empty(0, np.int64)]
@@ -95,7 +95,7 @@ def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, correcti
 def read_bodies(
     context: RunContext, table: TrackTable, unseen: BodyOnlyStretches, video: int, *, lean: bool = True
 ) -> tuple[Bodies, _Rows] | None:
-    """Read the bodies of a video, and (n,) the row of each in `unseen`; SEEN if the body adds nothing to its face.
+    """Read the bodies of a video and (n,) the row of each in `unseen`; SEEN if the body adds nothing.
 
     Returns None if the scan did not search the video for bodies. `lean` is passed to `VideoIndex.bodies`.
 
@@ -131,7 +131,7 @@ def _read_bodies(
 
 
 def _mates(bodies: Bodies, faces: Faces, found: BodyStretches, first_face: int, first_body: int) -> tuple[_Rows, _Rows]:
-    """Every two tracks that are on screen together, at least one of them of bodies, and in how many frames."""
+    """Return (k, 2) pairs of tracks in the same frames, at least one of them of bodies; (k,) their number of frames."""
     telling = np.flatnonzero(found.of != SEEN)
     _, face_row = np.unique(faces.tracks, return_inverse=True)
     rows = np.concatenate([first_face + face_row.ravel(), first_body + found.of[telling]])
@@ -141,7 +141,7 @@ def _mates(bodies: Bodies, faces: Faces, found: BodyStretches, first_face: int, 
 
 
 def _name_owners(owner: _Rows, first: int) -> _Rows:
-    """Give each body track without a known owner a number of its own, from `first` on. Returns (u,) the owners."""
+    """Number each body track without a known owner from `first` on. Return (u,) the owners."""
     rows = np.flatnonzero(owner == NO_CLUSTER)
     named = owner.copy()
     named[rows] = first + np.arange(len(rows))
@@ -151,14 +151,14 @@ def _name_owners(owner: _Rows, first: int) -> _Rows:
 def _join_owners(
     owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], said: Corrections
 ) -> _Rows:
-    """Merge the owners of bodies that the user joined. Returns (u,) the owners.
+    """Merge the owners of bodies that the user joined. Return (u,) the owners.
 
     Args:
-        owner: From `_name_owners`.
-        first: From `_name_owners`.
+        owner: (u,) owners from `_name_owners`.
+        first: Smallest number of an owner without a face.
         unseen: {body of a correction: its row}.
         seen: {face of a correction: its cluster}.
-        said: The user's corrections.
+        said: Corrections by the user.
     """
     joined = owner.copy()
     for group in said.same:
@@ -166,6 +166,6 @@ def _join_owners(
         known = {seen[anchor] for anchor in group if anchor in seen} - {NO_CLUSTER}
         if rows:
             together = {*known, *joined[rows].tolist()}
-            # A cluster of faces has a smaller number than any without: bodies become its.
+            # A cluster of faces has a smaller number than a person without a face, so its number remains.
             joined[(owner >= first) & np.isin(joined, list(together))] = min(together)
     return joined

@@ -1,6 +1,7 @@
-"""The index → everyone in it: tracks of all videos, linked into persons, with what the user and the store know of them.
+"""Build a `Census`: all persons of an index, with the user's corrections and the names in the identity store.
 
-Nothing is decoded. One video's faces are in memory at a time; of a track there stay a row and an embedding.
+`people` calls `take_census`; `pick` and `correct` call `shown_census`. No video is decoded. Only one video's faces are
+in memory at a time; of each track a row and one embedding stay.
 """
 
 import hashlib
@@ -33,32 +34,32 @@ from fastface.runtime.context import RunContext
 from fastface.types import Person, Tracks
 
 MOST_ANCHORS = 32
-"""Tracks of a person that a correction names: its best ones."""
+"""Maximum number of tracks that a correction names for one person; the best ones."""
 
 _SHOWN_VERSION = 2
 
 _NAME_LENGTH = 12
-"""Hexadecimal digits of a digest that name a census."""
+"""Hexadecimal digits in the digest that names a census."""
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Everyone.
+    """All persons of an index.
 
     Attributes:
-        table: All tracks.
-        label: (t,) the place of each track's person, NO_CLUSTER for none.
-        unseen: Stretches in which only bodies are seen.
-        unseen_label: (u,) as `label`, of these.
-        persons: Those that are listed, by rank, the ones without a face last; without portraits.
-        centroid: (p, D) float16, L2-normalised, of each that has a face.
-        identities: The number of each of these in the store.
-        unlisted: Persons that are not listed, and their faces.
-        poor: Faces of tracks that are too poor to tell whose they are.
-        rejected: Faces of persons that the user rejected.
-        passing: Persons without a face who are seen too shortly to be listed.
-        tracks: All tracks with the persons that they belong to, for the numbering.
-        assignment: Which number each person has, and what became of other numbers.
+        table: All face tracks.
+        label: (t,) place of the person of each track; NO_CLUSTER for none.
+        unseen: Stretches in which only bodies are visible.
+        unseen_label: (u,) place of the person of each stretch; NO_CLUSTER for none.
+        persons: Listed persons by rank, persons without a face last; without portraits.
+        centroid: (p, D) float16, L2-normalised, of each listed person with a face.
+        identities: Number of each of these persons in the identity store.
+        unlisted: Number of unlisted persons, and number of their faces.
+        poor: Number of faces in tracks that are too poor to identify a person.
+        rejected: Number of faces of rejected persons.
+        passing: Number of persons without a face whose screen time is too short for the list.
+        tracks: All tracks with their persons, for the numbering.
+        assignment: Numbers of the persons, and the new meaning of earlier numbers.
     """
 
     table: TrackTable
@@ -76,7 +77,7 @@ class Census:
     assignment: Assignment
 
     def list_stretches(self, places: Sequence[int]) -> npt.NDArray[np.int64]:
-        """The rows in `unseen` of some persons."""
+        """Return the rows in `unseen` of several persons."""
         return np.flatnonzero(np.isin(self.unseen_label, places))
 
 
@@ -86,12 +87,12 @@ def corrections_path(context: RunContext) -> Path:
 
 
 def undo_path(context: RunContext) -> Path:
-    """Return the file with the last corrections, which can be taken back."""
+    """Return the file with the latest corrections, which `pick --undo` reverts."""
     return context.out.state / "corrections.undo.jsonl"
 
 
 def note_shown(context: RunContext, census: Census) -> None:
-    """Notes which census the user was shown: its numbers, its settings, and a digest of who is who.
+    """Record the shown census: its numbers, its settings, and a digest of its persons.
 
     Raises:
         SpaceError: No space is left.
@@ -109,24 +110,24 @@ def note_shown(context: RunContext, census: Census) -> None:
 
 
 def forget_shown(context: RunContext) -> None:
-    """Before files of another census are written: a number must not mean a person of the one before."""
+    """Delete the record of the shown census before files of another census are written: numbers may change."""
     _shown_path(context).unlink(missing_ok=True)
 
 
 def shown_census(context: RunContext, corrections: Corrections, name: str = "") -> tuple[RunContext, Census]:
-    """The census that the user was shown last, and the desk with its settings.
+    """Rebuild the census that was shown last, and return it with a run context of its settings.
 
-    It is taken again: the index, the settings and the corrections make it, and nothing else.
+    The index, the settings and the corrections determine the census completely.
 
     Args:
-        context: The command's.
-        corrections: What the user said.
-        name: Of the census that is meant, if that is known: see `census_digest`.
+        context: Run context.
+        corrections: Corrections by the user.
+        name: Expected name of the census, see `census_digest`; empty if unknown.
 
     Raises:
-        ConfigError: There was none, or another one, or it would be another one by now: numbers would mean other
-            persons.
-        FaceIndexError, StoreError, InterruptError: As `take_census`.
+        ConfigError: No census was shown, a different one was shown, or a rebuilt census differs. Numbers would then
+            mean other persons.
+        FaceIndexError, StoreError, InterruptError: See `take_census`.
     """
     settings, numbered = _read_shown(context)
     if settings is None:
@@ -144,10 +145,10 @@ def shown_census(context: RunContext, corrections: Corrections, name: str = "") 
 
 
 def with_shown_settings(context: RunContext) -> RunContext:
-    """The desk with the settings of the census that the user was shown last; its own if there was none.
+    """Return a run context with the settings of the census that was shown last; `context` itself if there was none.
 
     Raises:
-        FaceIndexError: The note of it is damaged.
+        FaceIndexError: The record of the shown census is damaged.
     """
     settings, _ = _read_shown(context)
     return (
@@ -156,7 +157,7 @@ def with_shown_settings(context: RunContext) -> RunContext:
 
 
 def _read_shown(context: RunContext) -> tuple[PeopleConfig | None, str]:
-    """The settings and the name of the census that the user was shown last; None and nothing if there was none."""
+    """Read the settings and the name of the census that was shown last; None and an empty name if there was none."""
     try:
         shown = json.loads(_shown_path(context).read_text(encoding="utf-8"))
         if shown["schema_version"] != _SHOWN_VERSION:
@@ -192,12 +193,12 @@ def census_digest(census: Census) -> str:
 
 
 def take_census(context: RunContext, corrections: Corrections) -> Census:
-    """Counts everyone in the index.
+    """Build the census of all persons in the index.
 
     Raises:
         FaceIndexError: The index is damaged.
         StoreError: The identity store cannot be used.
-        InterruptError: The user stopped it.
+        InterruptError: The user stopped the command.
     """
     settings = context.config.people
     table = take_roll(context, corrections)
@@ -269,7 +270,7 @@ def _numbering_tracks(
     person: npt.NDArray[np.int64],
     centroid: npt.NDArray[np.float16],
 ) -> CensusTracks:
-    """All tracks of faces, and those body tracks that no face identifies, with the places of their persons."""
+    """Return all face tracks, then the body tracks that no face identifies, with the places of their persons."""
     faces, bodies = table.tracks, unseen.tracks[np.flatnonzero(unseen.is_faceless)]
     samples = np.concatenate([faces.faces, np.ones(len(bodies), np.int64)])
     return CensusTracks(
@@ -286,7 +287,7 @@ def _numbering_tracks(
 
 
 def _with_numbers(persons: Sequence[Person], assignment: Assignment) -> tuple[Person, ...]:
-    """The persons, numbered by place until now, with their own numbers."""
+    """Replace the places in `persons` with the assigned numbers."""
     number = dict(enumerate(assignment.numbers, 1))
     return tuple(
         replace(
@@ -304,18 +305,18 @@ _Rows = npt.NDArray[np.int64]
 def counted_once(
     context: RunContext, table: TrackTable, unseen: BodyOnlyStretches, label: _Rows, meetings: Meetings
 ) -> Tracks:
-    """All tracks of faces, then those of bodies, each with the seconds of the frames that no track before it has.
+    """Return all tracks, faces before bodies, with the seconds of the frames that no earlier track of the person has.
 
-    They have no embeddings, which would take most of the memory a second time.
+    The result has no embeddings: they would take most of the memory a second time.
 
-    Only tracks of one person that are on screen together are read again, and as a rule there are none.
+    Only tracks of one person that share frames are read again. Usually there are none.
 
     Args:
-        context: The command's.
-        table: The tracks of faces.
-        unseen: Those of bodies.
-        label: Whose each is.
-        meetings: Of all of them.
+        context: Run context.
+        table: Face tracks.
+        unseen: Body tracks.
+        label: Person of each track, faces before bodies.
+        meetings: Pairs of these tracks in the same frames.
 
     Raises:
         FaceIndexError: The index is damaged.
@@ -338,7 +339,7 @@ def counted_once(
 
 
 def _frames(context: RunContext, table: TrackTable, unseen: BodyOnlyStretches, video: int) -> tuple[_Rows, _Rows]:
-    """The timestamp of each face and each telling body of a video, and its row among all tracks."""
+    """Return the timestamp of each face and each body without a face, and its row among all tracks."""
     faces = VideoIndex(context.out.index, table.records[video].video_id).faces()
     own = table.tracks.video_rows(video)
     frames = [faces.pts]

@@ -1,8 +1,8 @@
 """Write the files of a census: the folder OUT/people.
 
-These are people.csv, appearances.csv, together.csv, people.html, table.png …, embeddings.npz, and pictures
+These are people.csv, appearances.csv, together.csv, people.html, table.png …, embeddings.npz, and the pictures
 <number>/…jpg of each person. `people` and `pick` call `write_people`. It removes files of an earlier census that this
-one does not write. Files that fastface did not write stay.
+census does not write. Files from other programs stay.
 """
 
 import heapq
@@ -36,9 +36,9 @@ _FOLDER = "people"
 _SINGLES = ("people.csv", "appearances.csv", "together.csv", "people.html", "embeddings.npz")
 
 _ON_PAGE = 2000
-"""Maximum number of persons on the page, about 60 MB with pictures; more would be too long to read."""
+"""Maximum number of persons on the page, about 60 MB with pictures; a longer page would be unreadable."""
 _ON_TABLE = 500
-"""Persons in table.png and its next pages, twenty a page."""
+"""Maximum number of persons in table.png and its next pages, twenty a page."""
 
 _NAME_BYTES = 80
 
@@ -57,7 +57,7 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
     wanted = {portrait.file: portrait.jpeg for person in persons for portrait in person.portraits}
     pages = [folder / name for name in table_names(len(persons[:_ON_TABLE]))]
     made = {*wanted, *(f"{_FOLDER}/{name}" for name in _SINGLES), *map(context.out.relative, pages)}
-    # Before the files: what a killed run leaves is then known, and purged or replaced by the next one.
+    # Before the files: the remains of a killed run are then known, and the next run purges or replaces them.
     for path in sorted(made):
         context.ledger.put_export(path, "", "{}")
     for path, jpeg in wanted.items():

@@ -1,4 +1,4 @@
-"""Match persons of a census with stored identities and record the new sightings."""
+"""Match persons of a census with stored identities and record the new sightings. `census` calls `known_persons`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,12 +18,12 @@ from fastface.types import Person, Tracks
 
 
 def open_context_store(context: RunContext) -> str:
-    """The identity store of the settings, or the output folder's own."""
+    """Return the address of the identity store in the settings; without one, the file in the output folder."""
     return context.config.people.store or str(context.out.state / "identities.sqlite")
 
 
 def pick_threshold(context: RunContext) -> float:
-    """Cosine from which two groups of tracks are one person's."""
+    """Return the minimum cosine of two clusters of one person."""
     given = context.config.people.link_threshold
     return context.limits.enter if given is None else given
 
@@ -37,10 +37,10 @@ def known_persons(
     *,
     unlisted: npt.NDArray[np.int64],
 ) -> tuple[tuple[Person, ...], tuple[int, ...]]:
-    """The persons with the names that the store knows them by, and their numbers in it.
+    """Match persons with stored identities. Return the persons with their stored names, and their numbers in the store.
 
-    Clusters most similar to a stored identity come first, so that no person is taken for another who is
-    more like. What it knows of persons that are not listed now stays.
+    The most similar cluster of a stored identity is matched first, so a less similar one cannot take its place.
+    Sightings of unlisted persons stay in the store.
     """
     settings, threshold = context.config.people, pick_threshold(context)
     order = np.argsort(label, kind="stable")
@@ -59,7 +59,7 @@ def known_persons(
         refine_limit=settings.refine_limit,
         refine_from=context.limits.enter,
     ) as store:
-        # Of several who surely are somebody, she who is listed first.
+        # Several persons may certainly match one identity; the one with the best rank gets it.
         numbers = store.tell(encounters, seen=time(), sure=threshold + STRICTER, kept=_parts(table, unlisted))
         names = {identity.number: identity.name for identity in store.identities()}
     named = tuple(replace(person, name=names.get(number, "")) for person, number in zip(persons, numbers, strict=True))
@@ -67,14 +67,14 @@ def known_persons(
 
 
 def _sightings(table: TrackTable, own: Tracks) -> Iterator[Sighting]:
-    """A person's tracks, by video."""
+    """Yield the sightings of one person, one for each video."""
     for video in np.unique(own.video).tolist():
         there = own[own.video == video]
         yield Sighting(_source(table.records[video]), _part(int(there.number.min())), int(there.faces.sum()))
 
 
 def _parts(table: TrackTable, unlisted: npt.NDArray[np.int64]) -> dict[str, set[str]]:
-    """{source: the names that its persons who are not listed have in a store}."""
+    """Return {source: parts of its unlisted persons in the store}."""
     parts: dict[str, set[str]] = {_source(record): set() for record in table.records}
     rows = np.flatnonzero(unlisted != NO_CLUSTER)
     rows = rows[np.lexsort((table.tracks.number[rows], table.tracks.video[rows], unlisted[rows]))]

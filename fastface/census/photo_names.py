@@ -60,7 +60,7 @@ class PhotoNames:
     def save(self, state: Path) -> None:
         """Merge the tracks into the file. A target that was searched again replaces its earlier tracks."""
         if self.tracks:
-            # The newest first: of two names that fit as well, it is taken.
+            # The newest targets come first: `name_by_photos` prefers them at a tie.
             others = {label: sources for label, sources in _read_names(state).items() if label not in self.tracks}
             content = {"schema_version": _SCHEMA_VERSION, "names": {**self.tracks, **others}}
             write_atomic(state / "photo_names.json", json.dumps(content) + "\n", private=True)
@@ -127,7 +127,7 @@ def _shares(sources: Mapping[str, Sequence[int]], tracks: CensusTracks, num_pers
 
 
 def _index_faces(context: RunContext, found: VideoFindings) -> Faces | None:
-    """Return the faces of the index if closer looks changed the faces and tracks of the findings; else None."""
+    """Return the faces of the index if closer looks changed the findings' faces and tracks; else None."""
     units = context.ledger.units(found.record.video_id).values()
     if not any(unit.dense and not unit.lost for unit in units):
         return None

@@ -1,4 +1,7 @@
-"""Resolve the persons that the user names, remember them, and record them in the store."""
+"""Resolve persons named by the user into places of a census, choose their anchors, and log corrections.
+
+`pick` and `correct` call this module. Anchors, not numbers, identify persons in stored corrections.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -20,15 +23,15 @@ _Rows = npt.NDArray[np.int64]
 
 
 def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = False) -> list[int]:
-    """The places of persons named by number, as `3` or `person 3`, or by name; in order.
+    """Return the places, ascending, of persons named by number (`3`, `person 3`) or by name.
 
     Args:
-        census: Everyone.
+        census: All persons.
         chosen: Numbers and names.
-        with_aliases: Whether the number of a person that is part of another one by now means that one.
+        with_aliases: True if the number of a merged person means the person that it was merged into.
 
     Raises:
-        ConfigError: There is one that is not there, or a name of several.
+        ConfigError: No person has the number or name, or several persons have the name.
     """
     named: dict[str, list[int]] = {}
     numbers: dict[str, int] = {}
@@ -42,7 +45,7 @@ def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = F
     named.pop("", None)
     faults: list[str] = []
     places: set[int] = set()
-    for one in map(valid_text, chosen):  # as the store keeps names
+    for one in map(valid_text, chosen):  # the store keeps names in this form
         found = [numbers[one]] if one in numbers else named.get(one, [])
         places.update(found)
         if len(found) > 1:
@@ -57,7 +60,7 @@ def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = F
 
 
 def _describe_missing(census: Census, one: str) -> str:
-    """Explain that no person of the census has a number or name."""
+    """Return the message that no person of the census has this number or name."""
     digits = one.removeprefix("person ")
     number = int(digits) if digits.isascii() and digits.isdecimal() else 0
     if now := census.assignment.aliases.get(number):
@@ -70,7 +73,7 @@ def _describe_missing(census: Census, one: str) -> str:
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-    """`1 to 3, 5`."""
+    """Format numbers as ranges: `1 to 3, 5`."""
     ranges: list[list[int]] = []
     for number in sorted(numbers):
         if ranges and ranges[-1][1] == number - 1:
@@ -81,13 +84,13 @@ def _ranges(numbers: Iterable[int]) -> str:
 
 
 def in_words(census: Census, places: Sequence[int]) -> str:
-    """`2 and 5`: the numbers of some persons."""
+    """Format the numbers of persons: `2 and 5`."""
     numbers = [str(census.persons[place].number) for place in places]
     return " and ".join([", ".join(numbers[:-1]), numbers[-1]] if len(numbers) > 1 else numbers)
 
 
 def together_note(census: Census, places: Sequence[int]) -> str:
-    """That some of them are seen at once, and so are hardly one person; empty if they are not."""
+    """Return a note if these persons share frames, and so are hardly one person; else an empty string."""
     met = [
         f"{census.persons[one].number} and {census.persons[other].number} are on screen together for {seconds:.1f} s"
         for row, one in enumerate(places)
@@ -98,7 +101,7 @@ def together_note(census: Census, places: Sequence[int]) -> str:
 
 
 def best_tracks(census: Census, rows: _Rows) -> _Rows:
-    """The rows of the best tracks, so many as a correction names."""
+    """Return the rows of the best tracks, at most MOST_ANCHORS."""
     return rows[np.lexsort((rows, -census.table.tracks.quality[rows]))][:MOST_ANCHORS]
 
 
@@ -109,9 +112,9 @@ def choose_anchors(context: RunContext, census: Census, places: Sequence[int]) -
 
 
 def find_current_anchors(context: RunContext, census: Census) -> dict[Anchor, Anchor]:
-    """{face or body that was spoken of: the one that its track is named by now}.
+    """Return {face or body of a correction: current anchor of its track}.
 
-    After another scan these differ, and what is said next would not take back what was said of the same track before.
+    Another scan may change the anchors. A new correction must still revert an earlier one of the same track.
     """
     faces, bodies = census.table.anchored, census.unseen.anchored
     faces_now = face_anchors(context, census, _unique(faces.values()))
@@ -125,7 +128,7 @@ def _unique(rows: Iterable[int]) -> _Rows:
 
 
 def face_anchors(context: RunContext, census: Census, rows: _Rows) -> dict[int, Anchor]:
-    """{row of a track of faces: its best face}."""
+    """Return {row of a face track: anchor at its best face}."""
     found = dict[int, Anchor]()
     for video_id, index, own in _by_video(context, census, census.table.tracks, rows):
         faces = index.faces()
@@ -135,12 +138,12 @@ def face_anchors(context: RunContext, census: Census, rows: _Rows) -> dict[int, 
 
 
 def make_anchor(video_id: str, faces: Faces, face: int, contract: str) -> Anchor:
-    """The anchor at one face of a video; the recogniser's contract says whose embedding it keeps."""
+    """Return the anchor at one face of a video; `contract` names the recogniser of its embedding."""
     return _anchor(video_id, faces, face, encode_look(faces.embedding[face], contract))
 
 
 def body_anchors(context: RunContext, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
-    """The best body of each body track of some persons whose owner no face identified."""
+    """Return the best body of each body track of these persons that no face identifies."""
     rows = census.list_stretches(places)
     return tuple(_find_bodies(context, census, rows[census.unseen.is_faceless[rows]]).values())
 
@@ -157,7 +160,7 @@ def _find_bodies(context: RunContext, census: Census, rows: _Rows) -> dict[int, 
 def _by_video(
     context: RunContext, census: Census, tracks: Tracks, rows: _Rows
 ) -> Iterator[tuple[str, VideoIndex, list[tuple[int, int]]]]:
-    """Each video of some tracks, with (row, its best face or body) of those in it."""
+    """Yield each video of some tracks, with (row, its best face or body) of the tracks in this video."""
     for video in np.unique(tracks.video[rows]).tolist():
         own = rows[tracks.video[rows] == video]
         video_id = census.table.records[video].video_id
@@ -174,7 +177,7 @@ def _anchor(video_id: str, found: Faces | Bodies, row: int, look: str) -> Anchor
 
 
 def log_correction(context: RunContext, census: Census, places: Sequence[int], what: str, before: Corrections) -> None:
-    """Logs what is about to be said of some persons, so that `pick --undo` can take it back."""
+    """Log a correction before it is made, so that `pick --undo` can revert it."""
     identities = [census.identities[place] for place in places if place < len(census.identities)]
     groups: tuple[Membership, ...] = ()
     if identities and what in ("merge", "name"):

@@ -1,6 +1,7 @@
-"""Make portraits of persons without a picture from the scan: decode one frame of each again.
+"""Make portraits of persons without a picture from the scan: decode one frame for each such person.
 
-That happens where a video has so many tracks that `scan.portrait_mb` does not hold one picture of each.
+`files` calls `decode_portraits`. Such persons exist if a video has too many tracks for one picture each within
+`scan.portrait_mb`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ from fastface.video.fingerprint import fingerprint
 class BestFace:
     """The best face of a person without a picture."""
 
-    place: int  # of the person among those that are listed
+    place: int  # place of the person among the listed persons
     video: int  # number of the video
     worth: float
     quality: float
@@ -40,12 +41,12 @@ class BestFace:
 def decode_portraits(
     context: RunContext, census: Census, places: npt.NDArray[np.int64]
 ) -> Iterator[tuple[BestFace, bytes]]:
-    """Decodes one frame for each person that has faces and no picture; notes why where that cannot be done.
+    """Decode one frame for each person with faces and no picture; log the reason if this fails.
 
     Args:
-        context: The command's.
-        census: The persons.
-        places: Of the persons without a picture, ascending.
+        context: Run context.
+        census: All persons.
+        places: Places of the persons without a picture, ascending.
 
     Yields:
         The face and its JPEG picture.
@@ -72,7 +73,7 @@ def decode_portraits(
 
 
 def _best_faces(context: RunContext, census: Census, video: int, places: npt.NDArray[np.int64]) -> Iterator[BestFace]:
-    """The best face in a video of each person that is asked for; of equally good ones the first."""
+    """Yield the best face in a video of each of the given persons; the first one if several are equally good."""
     own, record = census.table.tracks.video_rows(video), census.table.records[video]
     if not np.isin(census.label[own], places).any():
         return
@@ -97,7 +98,7 @@ def _best_faces(context: RunContext, census: Census, video: int, places: npt.NDA
 
 
 def _obstacle(context: RunContext, record: VideoRecord) -> str:
-    """Why no frame of a video is decoded for a picture; empty if one can be."""
+    """Return the reason why no frame of a video can be decoded for a picture; empty if one can."""
     video_id = record.video_id
     if not VideoIndex(context.out.index, video_id).portraits_path.exists():
         return f"{video_id} was scanned without pictures (scan.portrait_mb = 0)"
@@ -111,7 +112,7 @@ def _obstacle(context: RunContext, record: VideoRecord) -> str:
 
 
 def _draw(context: RunContext, jobs: Sequence[PortraitsJob], reasons: list[str]) -> Iterator[tuple[int, bytes]]:
-    """(place, JPEG) of each face whose frame can be decoded; adds to `reasons` for each other one."""
+    """Yield (place, JPEG) of each face whose frame can be decoded; add a reason to `reasons` for each other face."""
     settings = ExportSettings(context.networks.device, 1, context.networks.cache)
     pool = ProcessPool("exporter", "fastface.export.process:serve", 1, settings)
     with closing(run_tasks(pool, jobs, context.interruption)) as errands:

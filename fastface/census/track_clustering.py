@@ -32,7 +32,7 @@ def cluster_table(
         table: All tracks of faces.
         corrections: The user's corrections.
         settings: Rules for joining tracks to persons.
-        threshold: Cosine from which two groups of tracks are one person's.
+        threshold: Minimum cosine of two clusters of one person.
         usual: Similarities of different persons.
     """
     is_anchored = np.zeros(len(table.tracks), np.bool_)
@@ -61,7 +61,7 @@ def cluster_table(
 def _pairs(
     anchors: Sequence[tuple[Anchor, Anchor]], table: TrackTable, place: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Return (k, 2) places of the pairs of tracks whose tracks both still exist."""
+    """Return (k, 2) places of the pairs whose tracks both still exist."""
     rows = [(table.anchored.get(one), table.anchored.get(other)) for one, other in anchors]
     known = [pair for pair in rows if None not in pair]
     return place[np.array(known, np.int64).reshape(-1, 2)]
@@ -83,7 +83,7 @@ def find_rejected(
         table: All tracks of faces.
         label: (t,) from `cluster_table`.
         centroid: (c, D) float16.
-        sure: Cosine from which two groups of tracks certainly are one person's.
+        sure: Minimum cosine of two clusters that certainly are one person.
     """
     rows = rejected_rows(corrections, table.anchored)
     sizes = np.bincount(label[label != NO_CLUSTER])

@@ -1,6 +1,6 @@
 """Read all face tracks of an index into one `TrackTable`, the input of a census.
 
-`census` calls `take_roll`. Videos that were embedded by another recogniser are left out, with a note. Other modules of
+`census` calls `take_roll`. Videos that were embedded by another recogniser are skipped with a note. Other modules of
 the census refer to tracks by their row in this table.
 """
 
@@ -27,11 +27,11 @@ class TrackTable:
 
     Attributes:
         records: The videos.
-        facts: Facts of each video.
+        facts: Properties of each video.
         tracks: One row a track, by video, then number.
         meetings: Pairs of tracks that are on screen together.
         anchored: {face of the corrections: row of its track}.
-        by_keyframes: Whether some videos were scanned by keyframes only.
+        by_keyframes: True if some videos were scanned by keyframes only.
     """
 
     records: tuple[VideoRecord, ...]
@@ -46,12 +46,12 @@ def take_roll(context: RunContext, corrections: Corrections) -> TrackTable:
     """Read all tracks of the index, one video at a time.
 
     Args:
-        context: The command's.
-        corrections: The user's corrections; the track of each of their faces is looked up.
+        context: Run context.
+        corrections: Corrections by the user; the track of each of their faces is looked up.
 
     Raises:
         FaceIndexError: The index is damaged.
-        InterruptError: The user stopped it.
+        InterruptError: The user stopped the command.
     """
     anchors = corrections.by_video(are_bodies=False)
     records: list[VideoRecord] = []
@@ -82,9 +82,9 @@ def take_roll(context: RunContext, corrections: Corrections) -> TrackTable:
 
 
 def _cut_tracks(index: VideoIndex, corrections: Corrections, info: VideoInfo, contract: str) -> Faces:
-    """Read the faces of a video. First cut each track that the user split between two persons, if it is not cut yet.
+    """Read the faces of a video, and cut each track that the user split if it is not cut yet.
 
-    Another scan makes the index again, while the corrections stay: so each census repeats the cuts.
+    Another scan rebuilds the index, but the corrections stay. So each census repeats the cuts.
     """
     faces = index.faces()
     cuts = [cut for cut in corrections.cuts if cut[0].video_id == info.video_id]
@@ -95,10 +95,10 @@ def _cut_tracks(index: VideoIndex, corrections: Corrections, info: VideoInfo, co
 
 
 def _period(index: VideoIndex, info: VideoInfo) -> tuple[float, bool]:
-    """Return the seconds that a face of a video stands for, and whether only keyframes were scanned."""
+    """Return the seconds that a face of a video stands for, and true if only keyframes were scanned."""
     sampling = read_sampling(index.metadata())
     frame = 1 / (info.rate or UNKNOWN_RATE)
-    # Every picture of a folder is looked at, and no frame is shown for less than its own time.
+    # All pictures of a folder are analysed, and each frame is shown for at least its own time.
     period = max(sampling.period or 0, frame) if info.is_film else frame
     return float(period), sampling.keyframes
 
@@ -109,7 +109,7 @@ def _coverage(record: VideoRecord) -> float:
 
 
 def _list_videos(context: RunContext) -> list[tuple[VideoRecord, VideoInfo, VideoIndex]]:
-    """List the finished videos with an index of the recogniser in use; note the videos of another one."""
+    """List the finished videos with an index of the current recogniser; log a note on those of another one."""
     found, num_others, num_unread = [], 0, 0
     for record in context.answered_records():
         index = VideoIndex(context.out.index, record.video_id)

@@ -1,8 +1,8 @@
-"""`fastface audit`: a random sample of moments to look at, and what the answers say of precision and recall.
+"""Run `fastface audit`: draw a random sample of moments for review, and estimate precision and recall from the answers.
 
 OUT/audit/audit.html    the page with the pictures
-OUT/audit/sample.json   which moments were drawn, and of how many
-OUT/audit/result.json   what the answers say
+OUT/audit/sample.json   the drawn moments, and the sizes of the strata
+OUT/audit/result.json   the estimates
 """
 
 import json
@@ -58,12 +58,12 @@ class AuditPlan:
     """Sample of an audit.
 
     Attributes:
-        page: The page.
-        seed: What the sample was drawn with.
-        targets: The labels.
-        strata: Kinds of moments: how many there are, and how many are asked.
+        page: Path of the page.
+        seed: Seed of the sample.
+        targets: Labels of the targets.
+        strata: Kinds of moments: their size, and the number drawn.
         left_out: Videos that cannot be decoded again.
-        lost: Moments whose pictures could not be made.
+        lost: Number of moments whose pictures could not be made.
     """
 
     page: Path
@@ -79,15 +79,15 @@ class AuditResult:
     """Result of an audit: precision, recall and screen time.
 
     Attributes:
-        seed: Of the sample.
-        targets: The labels.
+        seed: Seed of the sample.
+        targets: Labels of the targets.
         strata: Kinds of moments.
-        answered: Of each kind, the moments that were answered with certainty.
-        unsure: Of each kind, those of which the user was unsure.
-        open: Of each kind, those without an answer.
+        answered: Number of moments of each kind with a certain answer.
+        unsure: Number of moments of each kind that the user was unsure of.
+        open: Number of moments of each kind without an answer.
         estimates: Precision, recall and screen time.
-        left_out: Videos of which no moment could be asked.
-        file: Where the result was written.
+        left_out: Videos without a moment in the sample.
+        file: Path of the result.
     """
 
     seed: int
@@ -101,7 +101,7 @@ class AuditResult:
     file: Path
 
     def to_object(self) -> dict[str, Any]:
-        """The result as result.json has it."""
+        """Return the result as in result.json."""
         kinds = [
             {**stratum.model_dump(mode="json"), "target": _label(self.targets, stratum.target)}
             | {"answered": answered, "unsure": unsure, "open": left}
@@ -124,23 +124,23 @@ class AuditResult:
 
 @dataclass(frozen=True, slots=True)
 class _Population:
-    """All moments that may be drawn: of each stratum, how many each video has."""
+    """All moments that may be drawn: their number in each video, for each stratum."""
 
     videos: tuple[VideoMoments, ...]
     strata: tuple[Stratum, ...]
     left_out: tuple[LeftOut, ...]
 
     def parts(self, stratum: Stratum) -> list[tuple[VideoMoments, Moments]]:
-        """The videos that have moments of a stratum, with them."""
+        """Return the videos that have moments of a stratum, with these moments."""
         key = (stratum.role, stratum.kind, stratum.target)
         return [(video, video.parts[key]) for video in self.videos if key in video.parts]
 
 
 def plan_audit(out: Path, count: int, seed: int) -> AuditPlan:
-    """Says what `draw_audit` would ask about. Decodes and writes nothing.
+    """Plan the sample of `draw_audit`. Decodes and writes nothing.
 
     Raises:
-        ConfigError, FaceIndexError, LockedError: As `draw_audit`.
+        ConfigError, FaceIndexError, LockedError: See `draw_audit`.
     """
     _require_run(out)
     require_free(out)
@@ -153,20 +153,20 @@ def plan_audit(out: Path, count: int, seed: int) -> AuditPlan:
 
 
 def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: Sequence[str] = ()) -> AuditPlan:
-    """Draws a sample of moments of the last answer in `out`, and writes the page that asks about them.
+    """Draw a sample of moments of the latest answer in `out`, and write the page for their review.
 
     Args:
         out: The output folder.
-        count: Number of moments to judge.
+        count: Number of moments to review.
         seed: The same seed, index and answer give the same sample.
-        observer: Gets notes of what is left out.
-        photos: Photos of targets to show beside the question, as `-t`.
+        observer: Receives notes on skipped videos and moments.
+        photos: Photos of targets to show beside the question, in the form of `-t`.
 
     Raises:
         ConfigError: There is no answer, it cannot be audited, or `count` is too small for it.
         FaceIndexError: The index is damaged.
         LockedError: A run holds `out`.
-        InterruptError, SpaceError: As `run`.
+        InterruptError, SpaceError: See `run`.
     """
     _require_run(out)
     folder = OutputFolder(out)
@@ -189,7 +189,7 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
         private_folder(out / "audit")
         for name in (_PAGE, _SAMPLE, _RESULT):
             ledger.put_export(name, "", "{}")
-        (out / _RESULT).unlink(missing_ok=True)  # of another sample
+        (out / _RESULT).unlink(missing_ok=True)  # it belongs to another sample
         write_atomic(out / _SAMPLE, draft.sample.model_dump_json(indent=1) + "\n", private=True)
         command = f"fastface audit audit.json -o {shlex.quote(str(out))}"
         write_audit_page(out / _PAGE, draft.sample, draft.pictures, thumbnails, command)
@@ -199,10 +199,10 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
 
 
 def score_audit(out: Path, file: Path) -> AuditResult:
-    """Estimates precision, recall and screen time by the answers that the page saved; writes OUT/audit/result.json.
+    """Estimate precision, recall and screen time from the saved answers of the page; write OUT/audit/result.json.
 
     Raises:
-        ConfigError: The file is none that the page saved, or belongs to another sample, answer or index.
+        ConfigError: The file was not saved by the page, or belongs to another sample, answer or index.
         LockedError: A run holds `out`.
     """
     _require_run(out)
@@ -250,10 +250,10 @@ def _label(targets: Sequence[str], place: int | None) -> str | None:
 
 
 def _population(index: Path, ledger: Ledger, answer: LastAnswer) -> _Population:
-    """All moments of videos that can be decoded again.
+    """Collect all moments of videos that can be decoded again.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such moment.
     """
     videos, left_out = [], []
     for video in read_moments(index, ledger, answer):
@@ -272,7 +272,7 @@ def _population(index: Path, ledger: Ledger, answer: LastAnswer) -> _Population:
 
 
 def _why_changed(video: VideoMoments) -> str:
-    """Says why a video cannot be decoded again; empty if it can."""
+    """Return why a video cannot be decoded again; empty if it can."""
     record = video.record
     try:
         if fingerprint(record.path) == record.file_print:
@@ -317,7 +317,7 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """A moment that was drawn, and the boxes to be drawn into its frame."""
+    """A drawn moment, and the boxes to draw into its frame."""
 
     item: AuditItem
     video: VideoMoments
@@ -357,7 +357,7 @@ def _draw(population: _Population, answer: LastAnswer, count: int, seed: int, in
 def _choose(
     population: _Population, place: int, stratum: Stratum, rows: Sequence[int], num_targets: int
 ) -> Iterator[_Chosen]:
-    """The moments at some places of a stratum, its videos one after the other."""
+    """Yield the moments at some places of a stratum, video by video."""
     parts = population.parts(stratum)
     ends = list(accumulate(len(part) for _, part in parts))
     for row in rows:
@@ -387,7 +387,7 @@ def _choose(
 
 
 def _frame_jobs(chosen: Sequence[_Chosen]) -> Iterator[FramesJob]:
-    """Some frames of one video at a time, neighbours together."""
+    """Yield jobs for several frames of one video, adjacent frames together."""
     order = sorted(range(len(chosen)), key=lambda number: (chosen[number].item.video, chosen[number].item.pts, number))
     job: list[int] = []
     for number in order:
@@ -410,9 +410,9 @@ def _frames_job(chosen: Sequence[_Chosen], numbers: Sequence[int]) -> FramesJob:
 def _draw_empty(
     population: _Population, wanted: int, seed: int, num_targets: int, interrupted: _Interrupted
 ) -> dict[AuditItem, MomentPicture]:
-    """Samples without a face. A cell of the grid in which no frame begins, or that is not to be decoded, is no sample.
+    """Draw moments without a face. A grid cell without the start of a decodable frame is no moment.
 
-    Free cells are taken in random order until as many as are wanted had a frame: so each sample is as likely.
+    Free cells are taken in random order until the wanted number had a frame, so each moment is equally likely.
     """
     videos = population.videos
     ends = list(accumulate(video.empty.num_free for video in videos))
@@ -463,11 +463,11 @@ def _cell_jobs(videos: Sequence[VideoMoments], ends: Sequence[int], places: Iter
 def _thumbnails(
     photos: Sequence[str], targets: Sequence[str], observer: Observer, interrupted: _Interrupted
 ) -> dict[int, bytes]:
-    """{place of a target: a small picture of the first of its photos that can be read}."""
+    """Return {place of a target: small picture of its first readable photo}."""
     sources = collect(photos)
     if sources.faults:
         raise ConfigError([f"target {fault}" for fault in sources.faults])
-    # Loose photos of one face were taken for one person, called as their folder.
+    # The loose photos of one face became one person, named after their folder.
     folders = {folder: make_label(folder.absolute().name) for folder in sources.loose}
     labels = [(photo.path, (photo.label, folders.get(photo.path.parent, ""))) for photo in sources.photos]
     shown = [(path, next((label for label in both if label in targets), "")) for path, both in labels]
@@ -487,7 +487,7 @@ def _answers(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[tuple[A
     """Yield the pictures of each job; nothing for a job that failed.
 
     Raises:
-        SpaceError: For want of space.
+        SpaceError: No space is left.
     """
     pool = ProcessPool("auditor", "fastface.export.frame_process:serve", num_cores(), None)
     with closing(run_tasks(pool, jobs, interrupted)) as results:

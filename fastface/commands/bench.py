@@ -1,4 +1,4 @@
-"""The benchmark: the same videos scanned with every combination of processes and batches, one after the other."""
+"""Run the benchmark: scan the same videos with every combination of processes and batches, one after the other."""
 
 import base64
 import csv
@@ -26,7 +26,7 @@ from fastface.runtime.resources import tree_memory
 from fastface.runtime.run_report import RunResult
 
 STAGES = ("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "picture", "wait_batch")
-"""Where the time of decoders (the first four) and of workers (the others) goes."""
+"""Stages of the time of decoders (the first four) and of workers (the others)."""
 
 _MEMORY_SECONDS = 0.5
 _FILM_FRAMES = 500
@@ -35,7 +35,7 @@ _FILM_ZOOM = 3
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Settings to be compared; 0 is what fastface chooses by itself."""
+    """Settings to compare; 0 lets fastface choose."""
 
     device: str
     decoders: int
@@ -45,18 +45,18 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Measured figures of a scan with one combination.
+    """Measurements of a scan with one combination.
 
     Attributes:
         combination: The settings.
-        frames: Frames searched.
-        faces: Faces found.
-        seconds: From the first frames searched to the last; the start is left out.
-        start_seconds: From the command until the first frames were searched.
-        frames_per_second: Frames searched a second, without the start.
+        frames: Number of searched frames.
+        faces: Number of found faces.
+        seconds: Time from the first searched frames to the last, without the start.
+        start_seconds: Time from the command until the first frames were searched.
+        frames_per_second: Searched frames a second, without the start.
         times_real_time: Seconds of video a second, without the start.
-        stages: {stage: seconds, of all processes together}.
-        memory_bytes: Peak of all processes and the ring.
+        stages: {stage: seconds, summed over all processes}.
+        memory_bytes: Peak memory of all processes and the ring.
     """
 
     combination: Combination
@@ -71,7 +71,7 @@ class Measurement:
 
 
 class _ThroughputMeter(Observer):
-    """Notes when frames were searched, how much of the videos they were, and the memory meanwhile."""
+    """Record when frames were searched, which share of the videos they were, and the memory in use."""
 
     def __init__(self) -> None:
         self.begun = monotonic()
@@ -80,7 +80,7 @@ class _ThroughputMeter(Observer):
         self._looked = 0.0
 
     def add_progress(self, video_id: str, seconds: float, faces: int) -> None:  # noqa: ARG002 - the observer's signature
-        """A batch was searched."""
+        """Record a searched batch."""
         now = monotonic()
         self.moves.append((now, seconds))
         if now - self._looked > _MEMORY_SECONDS:
@@ -89,15 +89,15 @@ class _ThroughputMeter(Observer):
 
 
 def bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combination]) -> Iterator[Measurement]:
-    """Scans the inputs once with each combination and yields what came of it.
+    """Scan the inputs once with each combination and yield the measurements.
 
     Args:
-        config: All other settings. Where no pack of networks is found, those of the cartoon are used.
-        inputs: Videos; none draws a film of 20 seconds in 1080p.
-        combinations: What to compare.
+        config: All other settings. Without a pack of networks, those of the cartoon are used.
+        inputs: Videos; without any, a film of 20 seconds in 1080p is drawn.
+        combinations: Combinations to compare.
 
     Raises:
-        FastfaceError: As `scan`.
+        FastfaceError: See `scan`.
     """
     with tempfile.TemporaryDirectory(prefix="fastface-bench-") as folder:
         root = Path(folder)
@@ -110,7 +110,7 @@ def bench(config: Config, inputs: Sequence[str], combinations: Sequence[Combinat
 
 
 def profile_text(best: Measurement) -> str:
-    """A profile that sets the best combination, as TOML."""
+    """Format a profile with the best combination, as TOML."""
     chosen = best.combination
     return (
         f"# Chosen by fastface bench: {best.frames_per_second:.1f} frames a second, "
@@ -121,7 +121,7 @@ def profile_text(best: Measurement) -> str:
 
 
 def describe_combination(combination: Combination) -> list[str]:
-    """A combination in words; 0 is what fastface chooses."""
+    """Describe a combination in words; 0 is the choice of fastface."""
     counts = {"decoder": combination.decoders, "worker": combination.workers}
     processes = [pluralize(count, noun) if count else f"automatic number of {noun}s" for noun, count in counts.items()]
     return [combination.device, *processes, f"batches of {combination.batch or 'automatic size'}"]
@@ -130,12 +130,12 @@ def describe_combination(combination: Combination) -> list[str]:
 def list_combinations(
     devices: Sequence[str], decoders: Sequence[int], workers: Sequence[int], batches: Sequence[int]
 ) -> list[Combination]:
-    """All combinations, in the order of the arguments."""
+    """List all combinations, in the order of the arguments."""
     return [Combination(*values) for values in product(devices, decoders, workers, batches)]
 
 
 def _draw_film(folder: Path) -> Path:
-    # Codecs take a tenth of a second to load, which all other commands need not pay.
+    # Codecs take a tenth of a second to load, which other commands do not need.
     from fastface.demo.film import Encoding, draw_film  # noqa: PLC0415
     from fastface.demo.scripts import random_script  # noqa: PLC0415
 
@@ -150,7 +150,7 @@ def _with_networks(config: Config, folder: Path) -> Config:
     except ModelError:
         if config.models.folder or config.models.pack or config.models.detector or config.models.recogniser:
             raise
-        from fastface.demo.networks import write_pack  # noqa: PLC0415 - as above
+        from fastface.demo.networks import write_pack  # noqa: PLC0415 - loads codecs
 
         write_pack(folder / "networks")
         return config.model_copy(update={"models": config.models.model_copy(update={"folder": folder / "networks"})})
@@ -168,7 +168,7 @@ def _measure(combination: Combination, result: RunResult, watch: _ThroughputMete
         raise FastfaceError(f"no frame of {', '.join(video.id for video in result.videos)} could be searched")
     stages = {stage: sum(video.seconds.get(stage, 0.0) for video in result.videos) for stage in STAGES}
     first, last = watch.moves[0][0], watch.moves[-1][0]
-    # The first batches were searched before the clock that starts with them.
+    # The first batches were searched before the clock started.
     searched_share = 1 - 1 / len(watch.moves)
     seconds = max(last - first, 1e-9)
     frames = result.counts.inferred
@@ -189,7 +189,7 @@ def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[
     """Preview `bench`.
 
     Raises:
-        ConfigError: An input is not there.
+        ConfigError: An input does not exist.
     """
     videos = tuple(repr(str(file.path)) for file in discover_inputs(inputs, out).videos) if inputs else ()
     return Preview(
@@ -212,7 +212,7 @@ _STYLE = (
 
 
 def cells(measurement: Measurement) -> tuple[str, ...]:
-    """One row, in the order of `COLUMNS`; times of stages are milliseconds of their processes a frame."""
+    """Format one row, in the order of `COLUMNS`; times of stages are milliseconds of their processes a frame."""
     chosen, frames = measurement.combination, max(1, measurement.frames)
     return (
         *map(str, (chosen.device, chosen.decoders, chosen.workers, chosen.batch)),
@@ -225,11 +225,11 @@ def cells(measurement: Measurement) -> tuple[str, ...]:
 
 
 def write_report(folder: Path, measurements: Sequence[Measurement], title: str) -> None:
-    """Writes bench.csv, bench.png and bench.html.
+    """Write bench.csv, bench.png and bench.html.
 
     Args:
-        folder: Made if it is not there.
-        measurements: At least one.
+        folder: Target folder; created if it does not exist.
+        measurements: At least one measurement.
         title: The machine and the networks, for the page and the chart.
 
     Raises:
@@ -267,14 +267,14 @@ _BAR, _BEST_BAR, _INK, _PAPER = (120, 150, 190), (40, 110, 200), (20, 20, 20), (
 
 
 def draw_chart(measurements: Sequence[Measurement], best: int, title: str) -> bytes:
-    """Bars of frames a second, one a combination, as PNG.
+    """Draw bars of frames a second, one for each combination, as PNG.
 
     Args:
-        measurements: At least one.
-        best: Which of them is painted as the best.
-        title: Stands above.
+        measurements: At least one measurement.
+        best: Index of the measurement that is painted as the best.
+        title: Title above the bars.
     """
-    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - Pillow, which all other commands can spare
+    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - only this command needs Pillow
 
     picture = Image.new("RGB", (_WIDTH, 2 * _EDGE + _ROW_HEIGHT * (len(measurements) + 1)), _PAPER)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=15)

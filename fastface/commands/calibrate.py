@@ -1,4 +1,4 @@
-"""Photos, and the index of a run → the threshold of evidence for a risk, with the errors to expect."""
+"""Run `fastface calibrate`: find the evidence threshold for a risk from photos and an index, with expected errors."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ _CURVE = (0.15, 0.60, 0.01)
 class DecisionLimits:
     """Limits of a decision: see `MatchConfig`."""
 
-    threshold: float  # evidence from which any track is a target's
+    threshold: float  # minimum evidence of a target's track
     margin: float  # minimum lead over every other target and lookalike
 
 
@@ -61,16 +61,16 @@ class Comparison:
     """One kind of comparison, and its errors with two pairs of limits.
 
     Attributes:
-        kind: What was compared with what.
-        mates: Whether both sides are one person's: then errors are misses, else false matches.
-        count: Comparisons.
+        kind: Description of the two sides.
+        mates: True if both sides are one person: errors are then misses, else false matches.
+        count: Number of comparisons.
         lowest: Smallest evidence.
-        median: Of the evidence.
+        median: Median evidence.
         highest: Largest evidence.
-        extreme: The comparison that speaks most against what was taken as known.
-        in_use: Counted with the limits in use.
-        suggested: Counted with those that are suggested.
-        estimated: By the tail, with the suggested threshold; None for mates, and where there are too few.
+        extreme: The comparison that most contradicts its label.
+        in_use: Error rate counted with the current limits.
+        suggested: Error rate counted with the suggested limits.
+        estimated: Error rate by the tail at the suggested threshold; None for mates, and for too few comparisons.
     """
 
     kind: str
@@ -87,11 +87,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class RiskPoint:
-    """The false tracks that are expected with one threshold among the comparisons of one question."""
+    """Expected number of false tracks at one threshold, among the comparisons of one search."""
 
     threshold: float
-    usual: float  # as measured for the network on others' archives
-    here: RateEstimate | None  # as the tail of these comparisons has it; None where there are too few
+    usual: float  # by the network's distribution, measured on other archives
+    here: RateEstimate | None  # by the tail of these comparisons; None if there are too few
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +99,19 @@ class Calibration:
     """Result of a calibration.
 
     Attributes:
-        persons: With usable photos.
-        photos: References of all of them.
-        tracks: In the index; 0 without one.
-        false_tracks: The risk: false tracks that may be expected in one question.
-        pairs: Comparisons of one question to the archive, or to one of some size.
-        in_use: The limits of a question with these settings.
-        suggested: Those that the comparisons speak for.
-        reasons: Why.
-        comparisons: All kinds of which there are any, mates first.
-        judged: The kind of comparisons by which the threshold is judged.
+        persons: Number of persons with usable photos.
+        photos: Number of references of all persons.
+        tracks: Number of tracks in the index; 0 without an index.
+        false_tracks: The risk: expected number of false tracks in one search.
+        pairs: Number of comparisons in one search of the archive, or of a small one's assumed size.
+        in_use: Limits of a search with these settings.
+        suggested: Limits that the comparisons support.
+        reasons: Reasons for the suggestion.
+        comparisons: All kinds with comparisons, mates first.
+        judged: Kind of comparisons that determines the threshold.
         risk: Expected false tracks by threshold.
-        chart: The picture.
-        remarks: What is odd about a photo.
+        chart: Path of the picture.
+        remarks: Remarks on unusual photos.
     """
 
     persons: int
@@ -130,7 +130,7 @@ class Calibration:
 
     @property
     def options(self) -> str:
-        """Options to add to the command line; empty if the limits in use stay."""
+        """Format the options for the command line; empty if the current limits stay."""
         threshold, margin = self.suggested.threshold, self.suggested.margin
         changed = [f"--threshold {threshold:.2f}"] * (threshold != self.in_use.threshold)
         return " ".join([*changed, *[f"--margin {margin:g}"] * (margin != self.in_use.margin)])
@@ -138,7 +138,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """The gallery, and what photos and index say."""
+    """The gallery, and the comparisons of photos and index."""
 
     gallery: Gallery
     warnings: tuple[str, ...]
@@ -150,39 +150,39 @@ class _Evidence:
 
     @property
     def pairs(self) -> ComparisonCounts:
-        """Comparisons of a question to the archive."""
+        """Return the numbers of comparisons of a search in the archive."""
         return ComparisonCounts(self.num_tracks * len(self.gallery.targets))
 
     @property
     def judged_kind(self) -> str:
-        """The kind by which the threshold is judged: tracks, which are what is decided, if they have a tail."""
+        """Return the kind that determines the threshold: tracks if they have a tail, since tracks are decided."""
         tracks = self.strangers.get(_TRACK_STRANGERS)
         return _PHOTO_STRANGERS if tracks is None or len(tracks) < LEAST_STRANGERS else _TRACK_STRANGERS
 
     @property
     def judged(self) -> Trials:
-        """The comparisons of that kind."""
+        """Return the comparisons of that kind."""
         return self.strangers.get(self.judged_kind, self.photos.strangers)
 
 
 def calibrate(
     config: Config, targets: Sequence[str], out: Path, observer: Observer, *, index: Path | None
 ) -> Calibration:
-    """Says which threshold of evidence the risk needs for these persons and this archive, and draws why.
+    """Find the evidence threshold that the risk needs for these persons and this archive, and draw the chart.
 
     Args:
         config: The settings; those of networks, references and matching are used.
         targets: Photos, folders of photos, banks.
-        out: The folder that gets the chart.
+        out: Folder of the chart.
         observer: Receives the networks in use and remarks on photos.
-        index: An output folder, of which the tracks count too; None for photos alone.
+        index: Output folder whose tracks are also compared; None for photos alone.
 
     Raises:
-        ConfigError: The targets cannot be used, or there is nothing to compare; tracks are not decided as wholes; there
-            is no index; `out` cannot be written.
+        ConfigError: One of these: unusable targets, nothing to compare, no decision of whole tracks, no index, `out`
+            not writable.
         LockedError: A run holds the index.
         BackendError, ModelError: The networks cannot be used.
-        InterruptError: The user stopped it.
+        InterruptError: The user stopped the command.
     """
     if not config.match.tracks:
         raise ConfigError("calibrate compares whole tracks: switch match.tracks on")
@@ -215,7 +215,7 @@ def calibrate(
             chart=out / CHART_NAME,
             remarks=evidence.warnings,
         )
-    from fastface.commands.calibrate_chart import draw_chart  # noqa: PLC0415 - Pillow, which all others can spare
+    from fastface.commands.calibrate_chart import draw_chart  # noqa: PLC0415 - only this command needs Pillow
 
     mates = {_PHOTO_MATES: photos.mates, _TRACKS_FOUND: evidence.found}
     write_atomic(result.chart, draw_chart(result, mates, evidence.strangers))
@@ -223,7 +223,7 @@ def calibrate(
 
 
 def _risk(evidence: _Evidence) -> Iterator[RiskPoint]:
-    """The risk curve, by the strangers that the threshold is judged by."""
+    """Yield the risk curve, by the strangers that determine the threshold."""
     pairs, judged = counted_pairs(evidence.pairs), evidence.judged
     tail = fit_tail(judged.evidence, judged.face) if len(judged) >= LEAST_STRANGERS else None
     first, last, step = _CURVE
@@ -237,7 +237,7 @@ def _risk(evidence: _Evidence) -> Iterator[RiskPoint]:
 
 @contextmanager
 def _open(config: Config, targets: Sequence[str], observer: Observer, index: Path | None) -> Iterator[_Evidence]:
-    """The comparisons of the photos, and of the index while it cannot be changed."""
+    """Collect the comparisons of the photos and of the index; the index stays locked meanwhile."""
     if index is None:
         with interruptible() as interruption:
             networks = ready_networks(config, observer.note, interruption)
@@ -261,10 +261,10 @@ def _open(config: Config, targets: Sequence[str], observer: Observer, index: Pat
 
 
 def _references(gallery: Gallery) -> ReferenceSet:
-    """The references of the persons to calibrate for.
+    """Return the references of the persons to calibrate for.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such person.
     """
     if not gallery.targets:
         raise ConfigError("nothing to compare: '*' is no person; give photos of several persons")
@@ -272,7 +272,7 @@ def _references(gallery: Gallery) -> ReferenceSet:
 
 
 def _archive_evidence(context: RunContext, gallery: Gallery, warnings: tuple[str, ...]) -> _Evidence:
-    """The comparisons of photos, and of all tracks of finished videos that the gallery's network has embedded."""
+    """Compare the photos, and all tracks of finished videos that the gallery's network embedded."""
     references, usual = _references(gallery), context.networks.models.thresholds.impostors
     searcher = open_searcher(context, references, context.limits)
     indexes = list(searcher.indexes(searcher.comparable(context.answered_records())))
@@ -298,12 +298,12 @@ def _archive_evidence(context: RunContext, gallery: Gallery, warnings: tuple[str
 
 
 def _misses(kind: str, trials: Trials, limits: tuple[DecisionLimits, DecisionLimits]) -> Comparison:
-    """Misses by the threshold alone; a margin makes them more."""
+    """Count misses by the threshold alone; a margin adds more."""
     return _count(kind, True, trials, [trials.evidence < np.float32(pair.threshold) for pair in limits])
 
 
 def _false_matches(kind: str, trials: Trials, limits: tuple[DecisionLimits, DecisionLimits]) -> Comparison:
-    """False matches by the threshold alone; a margin makes them fewer."""
+    """Count false matches by the threshold alone; a margin removes some."""
     found = _count(kind, False, trials, [trials.evidence >= np.float32(pair.threshold) for pair in limits])
     if len(trials) < LEAST_STRANGERS:
         return found
@@ -311,7 +311,7 @@ def _false_matches(kind: str, trials: Trials, limits: tuple[DecisionLimits, Deci
 
 
 def _count(kind: str, mates: bool, trials: Trials, errors: Sequence[npt.NDArray[np.bool_]]) -> Comparison:
-    """The comparison of a kind; errors with the limits in use, then with the suggested ones."""
+    """Summarise a kind of comparison; `errors` are those with the current limits, then with the suggested ones."""
     lowest, median, highest = np.quantile(trials.evidence, (0, 0.5, 1)).tolist()
     in_use, suggested = (counted_rate(int(wrong.sum()), len(trials)) for wrong in errors)
     return Comparison(kind, mates, len(trials), lowest, median, highest, trials.extreme, in_use, suggested)

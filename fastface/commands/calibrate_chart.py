@@ -1,4 +1,4 @@
-"""The chart of a calibration: evidence for the own person and for others, and the risk as the threshold goes."""
+"""Draw the chart of a calibration: evidence for the own person and for others, and the risk by threshold."""
 
 import io
 import math
@@ -19,7 +19,7 @@ _USUAL, _HERE, _BAND = (120, 120, 120), (30, 80, 200), (205, 218, 245)
 _RISK = (200, 80, 60)
 _LOWEST, _HIGHEST, _BIN = -0.3, 1.0, 0.02
 _LEAST_RISK, _MOST_RISK = -4, 3
-"""Decades of the risk's axis."""
+"""Lowest and highest decade of the risk's axis, as powers of ten."""
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _Ink = tuple[int, int, int]
@@ -27,7 +27,7 @@ _Series = tuple[str, FloatArray, _Ink]
 
 
 def draw_chart(calibration: Calibration, mates: Mapping[str, Trials], strangers: Mapping[str, Trials]) -> bytes:
-    """Two panels as PNG: histograms of the evidence, and the expected false tracks as a function of the threshold.
+    """Draw two panels as PNG: histograms of the evidence, and the expected false tracks as a function of the threshold.
 
     Each histogram is scaled to its own highest bar, since there are many more strangers than mates.
 
@@ -73,7 +73,7 @@ def _legend(
 
 
 def _axis(draw: ImageDraw.ImageDraw, font: _Font, top: int) -> int:
-    """The ticks of the evidence; returns where the axis lies."""
+    """Draw the ticks of the evidence; return the vertical position of the axis."""
     bottom = top + _PANEL_HEIGHT - _LINE
     for tick in np.arange(-0.3, _HIGHEST + 0.01, 0.1):
         x = _x(tick)
@@ -84,7 +84,7 @@ def _axis(draw: ImageDraw.ImageDraw, font: _Font, top: int) -> int:
 
 
 def _histograms(draw: ImageDraw.ImageDraw, font: _Font, top: int, series: list[_Series]) -> None:
-    """An outline a series."""
+    """Draw one outline for each series."""
     bottom = _axis(draw, font, top)
     edges = np.arange(_LOWEST, _HIGHEST + _BIN / 2, _BIN)
     for _, values, ink in series:
@@ -95,7 +95,7 @@ def _histograms(draw: ImageDraw.ImageDraw, font: _Font, top: int, series: list[_
 
 
 def _risk(draw: ImageDraw.ImageDraw, font: _Font, top: int, calibration: Calibration) -> None:
-    """The risk curves on a logarithmic scale, and the risk that is asked for."""
+    """Draw the risk curves on a logarithmic scale, and the accepted risk."""
     bottom = _axis(draw, font, top)
 
     def scale_y(expected: float) -> float:
@@ -119,7 +119,7 @@ def _risk(draw: ImageDraw.ImageDraw, font: _Font, top: int, calibration: Calibra
 
 
 def _thresholds(draw: ImageDraw.ImageDraw, font: _Font, top: int, calibration: Calibration) -> None:
-    """Both thresholds, or the one in use if it stays; their words stand on either side, so that they never meet."""
+    """Draw both thresholds, or only the current one if it stays; labels on opposite sides never overlap."""
     bottom = top + _PANEL_HEIGHT - _LINE
     in_use, suggested = calibration.in_use.threshold, calibration.suggested.threshold
     lines = [(in_use, "in use", _USUAL)] + [(suggested, "suggested", _HERE)] * (suggested != in_use)

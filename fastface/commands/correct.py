@@ -1,6 +1,6 @@
 """Apply the user's corrections of a census: `fastface pick --merge`, `--split`, `--reject`, `--restore` and `--undo`.
 
-`cli.commands.pick` calls it. Each correction is stored under OUT/.fastface, then the census is taken again.
+`cli.commands.pick` calls it. Each correction is stored under OUT/.fastface, then the census is rebuilt.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ _SPLIT_STEP = 0.02
 def correct(
     config: Config, chosen: Sequence[str], out: Path, observer: Observer, correction: Correction, *, shown: str = ""
 ) -> PeopleResult:
-    """Store a correction of persons, for this census and all later ones, and take the census again.
+    """Store a correction of persons, for this census and all later ones, and rebuild the census.
 
     * merge: join the chosen persons to one.
     * split: cut the chosen person in two. Bodies that were joined by hand are removed first. Otherwise the cut is
@@ -66,16 +66,16 @@ def correct(
     * restore: list all rejected persons again; no person is chosen.
 
     Args:
-        config: The settings; settings of the census itself are those of the last `people`.
+        config: The settings; the census uses the settings of the last `people`.
         chosen: Numbers or names of persons.
         out: The output folder.
         observer: Receives the progress and the new numbers.
         correction: The kind of correction.
-        shown: As for `pick`.
+        shown: Name of the census that the numbers belong to, see `pick`.
 
     Raises:
         ConfigError: A person is not found, a merger has too few or differently named persons, or nothing can be split.
-        FastfaceError: As `people`.
+        FastfaceError: See `people`.
     """
     look_at_index(config, out)
     with open_context(config, out, observer, "pick") as opened:
@@ -101,11 +101,11 @@ def correct(
 
 
 def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
-    """Undo the last correction, or the last name that `pick` gave, and take the census again.
+    """Undo the last correction, or the last name that `pick` gave, and rebuild the census.
 
     Raises:
         ConfigError: There is nothing to undo.
-        FastfaceError: As `people`.
+        FastfaceError: See `people`.
     """
     look_at_index(config, out)
     with open_context(config, out, observer, "pick") as opened:
@@ -126,12 +126,12 @@ def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
 
 
 def _are_joined(census: Census, chosen: Sequence[str]) -> bool:
-    """Return whether a chosen number became part of another person by an earlier merger."""
+    """Return whether a chosen number is part of another person because of an earlier merger."""
     return any(one.removeprefix("person ") in map(str, census.assignment.aliases) for one in chosen)
 
 
 def _rejoin(context: RunContext, now: Corrections, before: Corrections) -> None:
-    """Join tracks in the index again if their cut was undone."""
+    """Rejoin tracks in the index if their cut was undone."""
     gone = [cut for cut in now.cuts if cut not in before.cuts]
     for record in context.answered_records():
         cuts = [cut for cut in gone if cut[0].video_id == record.video_id]
@@ -204,7 +204,7 @@ def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Row
     """Cut a person's only track: return the last face before the cut and the first face after it.
 
     Raises:
-        ConfigError: The person has no face, or by the settings all faces of the track are one person's.
+        ConfigError: The person has no face, or the settings treat all faces of the track as one person.
     """
     alone = f"person {census.persons[place].number} has a single track and cannot be split"
     threshold = context.config.people.link_threshold
@@ -224,11 +224,11 @@ def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Row
 
 
 def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
-    """Return the number and name of a person in the new census; empty if they are the same as before."""
+    """Return the number and name of a person in the new census; empty if they are unchanged."""
     title, number = before.persons[place].title, before.persons[place].number
     rows = before.list_stretches([place])
     rows = rows[before.unseen.is_faceless[rows]]
-    # Where faces tell whose a body is, its stretches may be others now; where they do not, it is its track as a whole.
+    # A body whose owner a face identifies may have new stretches; a body without one stays a single track.
     seen = _same(before.table.tracks, np.flatnonzero(before.label == place), now.table.tracks)
     bodies = _same(before.unseen.tracks, rows, now.unseen.tracks)
     bodies = bodies[now.unseen.is_faceless[bodies]]

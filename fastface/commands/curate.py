@@ -1,4 +1,4 @@
-"""Crops → a balanced set without doubles: looked at, judged, chosen, copied."""
+"""Run `fastface curate`: make a balanced set without doubles from crops, in the steps read, judge, select, copy."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -38,8 +38,8 @@ class CurateResult:
 
     Attributes:
         out: The folder of the set.
-        candidates: Every source, in order of videos and times, with what became of it.
-        faults: What could not be read: a line each.
+        candidates: Every source picture, in order of videos and times, with its result.
+        faults: Unreadable inputs, one line each.
     """
 
     out: Path
@@ -48,12 +48,12 @@ class CurateResult:
 
     @property
     def kept(self) -> list[Candidate]:
-        """The pictures of the set."""
+        """Return the pictures of the set."""
         return [candidate for candidate in self.candidates if candidate.is_kept]
 
     @property
     def exit_code(self) -> int:
-        """0 all clean, 3 some inputs could not be read."""
+        """Return the exit code: 0 if all inputs were read, 3 if some could not be read."""
         return SOME_NOT_DONE if self.faults else CLEAN
 
 
@@ -66,22 +66,22 @@ def curate(
     targets: Sequence[str] = (),
     pretend: bool = False,
 ) -> CurateResult:
-    """A balanced set out of crops. Sources are only read.
+    """Make a balanced set from crops. Sources are only read.
 
     Args:
         config: The settings.
         crops: Files, folders, globs.
-        out: Where the set goes.
+        out: Folder of the set.
         observer: Receives the networks in use and remarks.
-        targets: Photos or banks of the person of the set; empty takes the person of most pictures.
-        pretend: Whether to write nothing and only tell.
+        targets: Photos or banks of the person of the set; if empty, the person in most pictures.
+        pretend: True to report the result without writing anything.
 
     Raises:
-        ConfigError: The paths cannot be used as they were given, or a target has no usable photo.
+        ConfigError: A path cannot be used, or a target has no usable photo.
         BackendError, ModelError: The networks cannot be used.
         LockedError: Another command holds `out`.
         SpaceError: No space is left.
-        InterruptError: The user stopped it.
+        InterruptError: The user stopped the command.
     """
     listing = list_sources(crops, out)
     with interruptible() as interrupted, nullcontext() if pretend else locked_set(out):
@@ -126,7 +126,7 @@ def _judge(
     gallery: Gallery | None,
     observer: Observer,
 ) -> None:
-    """Faces, persons, scenes, scores and doubles: what is open afterwards may be chosen."""
+    """Determine faces, persons, scenes, scores and doubles; candidates that are still open may be selected."""
     readable = [candidate for candidate in candidates if candidate.is_open]
     if gallery is None:
         take_largest_faces(readable, config.curate)
@@ -145,7 +145,7 @@ def _judge(
 
 
 def _match_targets(candidates: Sequence[Candidate], gallery: Gallery, limits: MatchThresholds) -> CandidateMatches:
-    """Match each face with the targets by itself: a picture is no track."""
+    """Match each face with the targets by itself: a picture has no track."""
     parts = [candidate.seen.faces.embedding for candidate in candidates]
     embeddings = np.concatenate(parts) if parts else np.empty((0, 1), np.float16)
     claims = match_nearest(embeddings, ReferenceSet(gallery), _BELOW_EVERY_COSINE)

@@ -1,4 +1,4 @@
-"""The demo: the main job on a film that fastface draws itself, with networks that see it, checked against the truth."""
+"""Run the demo: the main job on a drawn film, with networks that recognise its figures, checked against the truth."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,19 +29,19 @@ class _Truth:
 
 
 def run_demo(out: Path, observer: Observer, device: str = "auto", precision: str = "auto") -> RunResult:
-    """Draws the film and the photos, runs the main job on them, and compares every hit with the truth.
+    """Draw the film and the photos, run the main job on them, and compare every hit with the truth.
 
     Args:
-        out: Gets `input/` with film, photos and networks, and all the outputs of a run.
+        out: Output folder; also gets `input/` with film, photos and networks.
         observer: Receives the progress and the comparison.
         device: Device that runs the networks.
         precision: Arithmetic of the networks. All other settings are the demo's own.
 
     Raises:
-        BackendError: The asked device is not available.
-        FastfaceError: What was found is not what was drawn.
+        BackendError: The device is not available.
+        FastfaceError: The result differs from the drawn film.
     """
-    resolve_device(device, cache_folder())  # before anything is drawn
+    resolve_device(device, cache_folder())  # fails before anything is drawn
     source = out / "input"
     script = demo_script()
     film = source / "film" / _FILM

@@ -1,4 +1,4 @@
-"""Photos → gallery. They are looked at in a process of its own: see `enrollment.process`."""
+"""Run `fastface enroll`, and load galleries from photos for other commands; photos are read in `enrollment.process`."""
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -28,7 +28,7 @@ _SERVE = "fastface.enrollment.process:serve"
 _MIN_FACE = 16
 
 _LOOK = "any turn"
-"""How photos are looked at: what an earlier edition kept of them is looked for again."""
+"""Version of the way photos are analysed: faces stored by another version are not used."""
 
 _PhotoFaces = dict[Path, Faces | InputError]
 
@@ -42,24 +42,24 @@ def enrol(
     *,
     known: Path | None = None,
 ) -> tuple[Gallery, GalleryReport]:
-    """The gallery of what `-t` and `--not` name, and a report on each photo.
+    """Load the gallery of the arguments of `-t` and `--not`, with a report on each photo.
 
-    Photos are opened in a process of their own, one at a time: one that ends it is left out like any other that cannot
-    be used. Banks are arrays, and are read here.
+    Photos are opened in a separate process, one at a time. A photo that ends the process is left out as unusable. Banks
+    contain only arrays, and are read in this process.
 
     Args:
-        targets: What `-t` names.
+        targets: Arguments of `-t`.
         config: The settings.
-        networks: Find and embed the faces.
-        limits: From which similarity on two faces are one person's.
-        interrupted: Gives the number of a signal that came.
-        known: A folder for the faces of photos, which need then not be looked at again; None keeps nothing.
+        networks: Networks that find and embed the faces.
+        limits: Thresholds of the similarity of two faces of one person.
+        interrupted: Function that returns the number of a received signal.
+        known: Folder that stores the faces of photos, which are then not analysed again; None stores nothing.
 
     Raises:
-        ConfigError: A target has no usable photo, or two have the same face; lists all such faults.
+        ConfigError: A target has no usable photo, or two targets have the same face; lists all such faults.
         BackendError, ModelError, SpaceError: The networks cannot be used.
-        WorkerError: The process ends whatever photo it is given.
-        InterruptError: The user stopped it.
+        WorkerError: The process ends with every photo.
+        InterruptError: The user stopped the command.
     """
     photos = [*collect(targets).photos, *collect(config.match.lookalikes).photos]
     found = _collect_faces(dict.fromkeys(photo.path for photo in photos), config, networks, interrupted, known)
@@ -98,7 +98,7 @@ def _collect_faces(
     interrupted: Callable[[], int | None],
     known: Path | None,
 ) -> _PhotoFaces:
-    """The faces of each photo, looked up or looked for."""
+    """Return the faces of each photo, from the folder or by analysis."""
     if known is None:
         return _read_photos(paths, config, networks, interrupted)
     index = PhotoIndex(known, _settings_key(config, networks))
@@ -107,16 +107,16 @@ def _collect_faces(
     found: _PhotoFaces = {path: faces for path, faces in looked_up.items() if faces is not None}
     seen = _read_photos([path for path in paths if path not in found], config, networks, interrupted)
     for path, result in seen.items():
-        if isinstance(result, Faces) and index.key(path) == keys[path]:  # else it was replaced meanwhile
+        if isinstance(result, Faces) and index.key(path) == keys[path]:  # else the file was replaced meanwhile
             index.store(keys[path], result)
     return found | seen
 
 
 def _settings_key(config: Config, networks: Networks) -> str:
-    """All that the faces of a photo depend on but the photo."""
+    """Return a key of everything that determines a photo's faces, except the photo."""
     device = networks.device
     parts = (networks.contract, networks.models.detector.sha256, device.backend, device.provider)
-    # Other rounding gives other bits: a folder whose photos were embedded in another precision embeds them again.
+    # Another precision gives other bits: photos embedded in another precision are embedded again.
     roles: tuple[Role, Role] = ("detector", "recogniser")
     precisions = (with_network_precision(device, networks.precisions, role).precision for role in roles)
     seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, VERSION)
@@ -136,18 +136,18 @@ def _read_photos(
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:
-    """Photos → a bank.
+    """Write a bank from photos.
 
     Args:
         config: The settings; thresholds and networks are used.
         paths: Photos, folders, banks.
-        bank: The file to write.
+        bank: File to write.
         observer: Receives the networks in use.
 
     Raises:
         ConfigError: A person has no usable photo, or two persons have the same face; lists all such faults.
         BackendError, ModelError: The networks cannot be used.
-        InterruptError: The user stopped it.
+        InterruptError: The user stopped the command.
     """
     if bank.suffix != ".npz":
         raise ConfigError(f"--bank {str(bank)!r}: a bank's name ends with .npz")

@@ -1,4 +1,4 @@
-"""Forget videos: their index, clips and pictures of them, and their rows in tables."""
+"""Run `fastface forget`: remove videos from an output folder: index, clips, pictures, and rows in tables."""
 
 import os
 import re
@@ -33,10 +33,10 @@ class ForgetResult:
 
     Attributes:
         videos: Names in OUT.
-        paths: Where each was found.
-        exports: Clips and pictures of these videos that were removed.
-        rows: Rows of tables that were removed.
-        people: What became of the list of persons, in words; empty if there was none.
+        paths: Path of each video.
+        exports: Removed clips and pictures of these videos.
+        rows: Number of removed table rows.
+        people: Result for the list of persons, in words; empty if there was none.
     """
 
     videos: tuple[str, ...]
@@ -49,22 +49,22 @@ class ForgetResult:
 def forget(
     config: Config, out: Path, named: Sequence[str], observer: Observer, *, gone: bool = False, pretend: bool = False
 ) -> ForgetResult:
-    """Removes videos from an output folder. The videos themselves are not touched.
+    """Remove videos from an output folder. The video files stay unchanged.
 
-    Tables and run.json of all answers lose their rows, and persons that were listed are counted again.
+    Tables and run.json of all answers lose their rows, and the list of persons is rebuilt.
 
     Args:
         config: The settings; the networks are those of the index.
         out: The output folder.
-        named: Names of videos in OUT, files, or folders with all that was found below them.
+        named: Names of videos in OUT, files, or folders with all videos below them.
         observer: Receives notes.
-        gone: Whether all videos whose file is not there any more are meant too.
-        pretend: Whether to remove nothing and only tell.
+        gone: True to include all videos whose file no longer exists.
+        pretend: True to report the result without removing anything.
 
     Raises:
         ConfigError: There is no run in `out`, or a name is no video of it.
-        LockedError: A run is going on in it.
-        SpaceError: No space is left; the same call goes on.
+        LockedError: A run holds `out`.
+        SpaceError: No space is left; the same call continues.
     """
     if not (out / ".fastface" / "state.sqlite").exists():
         raise ConfigError(f"{str(out)!r} holds no run of fastface")
@@ -82,7 +82,7 @@ def forget(
             num_rows = sum(_forget_in_answer(answer, names) for answer in list_answers(out))
             if (out / _PICKED).is_file():
                 forget_in_picked(out / _PICKED, names)
-            # At last, since a name that the ledger has lost cannot be forgotten again after a kill.
+            # Last, because a name that is not in the ledger any more cannot be forgotten again after a kill.
             for record in records:
                 ledger.forget_copies(record.fingerprint)
                 ledger.forget_video(record.video_id)
@@ -94,7 +94,7 @@ def forget(
 
 
 def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
-    """Removes the rows of some videos from an answer; returns their number."""
+    """Remove the rows of some videos from an answer; return their number."""
     counts = remove_videos(answer, names)
     if (answer / "run.json").is_file():
         tables = {"hits": counts.hits, "spans": counts.spans, "clips": counts.clips, "crops": counts.crops}
@@ -103,7 +103,7 @@ def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
 
 
 def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -> str:
-    """Counts the persons again who were listed; removes the list if they cannot be counted."""
+    """Rebuild the list of persons; remove the list if that fails."""
     folder = OutputFolder(out)
     if not (folder.state / "people.json").exists():
         return ""
@@ -126,7 +126,7 @@ def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -
 
 
 def _chosen(records: Sequence[VideoRecord], named: Sequence[str], *, gone: bool) -> list[VideoRecord]:
-    """The videos that are meant, by name.
+    """Return the chosen videos, by name.
 
     Raises:
         ConfigError: A name is no video.
@@ -149,7 +149,7 @@ _CROP = re.compile(r"(?P<video>.+)_\d+\.\d{3}_\d+\.\w+")
 
 
 def _is_export(path: str, videos: Collection[str]) -> bool:
-    """Return whether a file below an answer was made of one of these videos."""
+    """Return whether a file below an answer was made from one of these videos."""
     folder, _, rest = path.partition("/")
     if folder in ("clips", "snapshots", "timelines"):
         return rest.partition("/")[0] in videos

@@ -1,4 +1,4 @@
-"""`fastface people`: everyone in an index, as tables, pictures, a page to choose from, and embeddings."""
+"""Run `fastface people`: list all persons of an index, as tables, pictures, a page to choose from, and embeddings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ class PeopleResult:
 
     Attributes:
         out: The output folder.
-        persons: Those that are listed, by rank.
-        faces: Faces of the index.
-        listed: Of these, faces of listed persons.
-        unlisted: Persons that are not listed, and their faces.
-        poor: Faces that are too poor to tell whose they are.
-        rejected: Faces of persons that the user rejected.
-        passing: Persons whose face is never seen, and who are seen too shortly to be listed.
-        export_failures: Copies of videos that could not be made, and why.
+        persons: Listed persons, by rank.
+        faces: Number of faces in the index.
+        listed: Number of faces of listed persons.
+        unlisted: Number of unlisted persons, and of their faces.
+        poor: Number of faces that are too poor to identify a person.
+        rejected: Number of faces of rejected persons.
+        passing: Number of persons without a visible face whose screen time is too short for the list.
+        export_failures: Copies of videos that could not be made, with the reason.
     """
 
     out: Path
@@ -52,19 +52,19 @@ class PeopleResult:
 
     @property
     def page(self) -> Path:
-        """Everyone to look at and to choose from."""
+        """Return the path of the page that shows all persons."""
         return self.out / "people" / "people.html"
 
 
 def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
-    """Counts everyone in the index of `out`, and writes OUT/people.
+    """Build the census of the index in `out`, and write OUT/people.
 
-    Decodes nothing but for `people.video`, and where the scan had no room for any picture of a person.
+    Decodes only for `people.video`, and for persons whose pictures did not fit the scan's limit.
 
     Raises:
         ConfigError: There is no index in `out`.
         FaceIndexError, StoreError: The index or the identity store is damaged or cannot be reached.
-        SpaceError, InterruptError, FastfaceError: As `run`.
+        SpaceError, InterruptError, FastfaceError: See `run`.
     """
     look_at_index(config, out)
     with open_context(config, out, observer, "people") as context:
@@ -72,7 +72,7 @@ def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
 
 
 def publish(context: RunContext, census: Census) -> PeopleResult:
-    """Writes what a census has found, and notes for `pick` what the user was shown."""
+    """Write the files of a census, and record for `pick` which census was shown."""
     forget_shown(context)
     persons = write_people(context, census)
     note_shown(context, census)
@@ -95,7 +95,7 @@ def publish(context: RunContext, census: Census) -> PeopleResult:
 
 
 def _make_films(context: RunContext, census: Census) -> tuple[str, ...]:
-    """Makes the previews, or removes those of other numbers; gives what could not be made, and why."""
+    """Make the previews, or remove those with other numbers; return what could not be made, with the reason."""
     exporter = Exporter(context, ("previews",))
     if context.config.people.video:
         _plan_films(context, census, exporter)
@@ -107,7 +107,7 @@ def _make_films(context: RunContext, census: Census) -> tuple[str, ...]:
 
 
 def _plan_films(context: RunContext, census: Census, exporter: Exporter) -> None:
-    """A copy of each video with a listed person."""
+    """Plan a copy of each video with a listed person."""
     table = census.table
     for video, (record, facts) in enumerate(zip(table.records, table.facts, strict=True)):
         assert record.info is not None
@@ -118,9 +118,9 @@ def _plan_films(context: RunContext, census: Census, exporter: Exporter) -> None
 
 
 def _boxes(context: RunContext, census: Census, video: int, faces: Faces) -> Iterator[BoxTrack]:
-    """The boxes of every listed person in a video, with number, name, and the quality of the face.
+    """Yield the boxes of every listed person in a video, with number, name, and the quality of the face.
 
-    Where only the body is seen it is the body's, with its score.
+    If only the body is visible, its box and its score are used.
     """
     own = census.table.tracks.video_rows(video)
     place = census.label[own][np.searchsorted(census.table.tracks.number[own], faces.tracks)]
@@ -140,7 +140,7 @@ def _moments(
     seen: Faces | Bodies,
     score: npt.NDArray[np.float32],
 ) -> dict[str, Hits]:
-    """{number and name: rows} of all listed persons, so that one has the same colour wherever it is seen."""
+    """Return {number and name: rows} of all listed persons, so that a person has the same colour in all videos."""
     period = census.table.facts[video].period
     found = {}
     for number, person in enumerate(census.persons):

@@ -1,4 +1,4 @@
-"""`fastface pick`: persons of a census as a target."""
+"""Run `fastface pick`: make persons of a census a target, and export it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -51,33 +51,33 @@ _Rows = npt.NDArray[np.int64]
 _PICKED = "primary_person.npz"
 
 _MOST_REFERENCES = 64
-"""Faces of a person that become its bank."""
+"""Maximum number of a person's faces in its bank."""
 
 
 def pick(
     config: Config, chosen: Sequence[str], out: Path, observer: Observer, *, name: str = "", shown: str = ""
 ) -> RunResult:
-    """Makes chosen persons one target: bank, spans, hits, clips and crops, as if it had been found by photos.
+    """Make the chosen persons one target: bank, spans, hits, clips and crops, as for a target found by photos.
 
-    The target's hits are the person's faces, all of them and no other's; similarity and margin are those to the means
-    of the persons' tracks. Spans hold also what only the body is seen in. What is said of persons is noted at the end:
-    stopped before, the same command means the same persons.
+    The target's hits are exactly the person's faces. Similarity and margin compare them with the centroids of the
+    persons' tracks. Spans also include stretches in which only the body is visible. Merge and name are recorded at the
+    end: if the command is stopped before, the same command means the same persons.
 
     Args:
-        config: The settings; those of the census are the ones that it was taken with.
-        chosen: Numbers or names of persons that are one.
+        config: The settings; the census uses its own settings.
+        chosen: Numbers or names of persons that are one person.
         out: The output folder.
         observer: Receives the progress.
-        name: What the person is called from now on; empty keeps the name.
-        shown: The census that the numbers are of, as people.html names it; empty for the last one.
+        name: New name of the person; empty keeps the name.
+        shown: Name of the census in people.html that the numbers belong to; empty for the last one.
 
     Raises:
-        ConfigError: There is no such person, the name is not allowed, or who is who has changed since persons were
+        ConfigError: There is no such person, the name is not allowed, or the census has changed since persons were
             numbered.
-        InterruptError, FastfaceError: As `find`.
+        InterruptError, FastfaceError: See `find`.
     """
     look_at_index(config, out)
-    name = valid_text(name)  # as the store keeps it
+    name = valid_text(name)  # the store keeps names in this form
     if name:
         _check_name(name)
     with open_context(config, out, observer, "pick") as opened, write_report(opened, "pick") as result:
@@ -98,7 +98,7 @@ def pick(
             save_bank(out / bank, context.networks.contract, {label: _references(context, census, rows)})
             result.more_files = (bank,)
         else:
-            if bank in context.ledger.exports():  # of somebody who had the number before
+            if bank in context.ledger.exports():  # a bank of the number's earlier person
                 (out / bank).unlink(missing_ok=True)
                 context.ledger.forget_export(bank)
             context.observer.note(f"{label}: the face is never seen, so no bank was written")
@@ -119,10 +119,10 @@ def pick(
 
 
 def _check_name(name: str) -> None:
-    """Refuses what would not be known again as a name.
+    """Reject a text that could not be recognised as a name.
 
     Raises:
-        ConfigError: It is such.
+        ConfigError: The name is such a text.
     """
     reserved = make_label(name) == EVERYONE or is_reserved_name(name)
     if reserved or not name.strip() or not is_shown(name):
@@ -147,10 +147,10 @@ def _resolve_name(census: Census, places: Sequence[int], name: str) -> str:
 
 
 def _note(context: RunContext, census: Census, places: Sequence[int], name: str, said: Corrections) -> bool:
-    """Notes what was said of the persons: that they are one, for all censuses to come, and what they are called.
+    """Record a merge of the persons for all later censuses, and their name.
 
     Returns:
-        Whether the files in OUT/people were written again.
+        True if the files in OUT/people were written again.
     """
     if name and places[0] >= len(census.identities):
         context.observer.note(
@@ -162,7 +162,7 @@ def _note(context: RunContext, census: Census, places: Sequence[int], name: str,
             choose_anchors(context, census, places)
         )
         log_correction(context, census, places, "merge", said)
-        tell_store(context, census, places, name)  # first: stopped after it, the same command still means the same
+        tell_store(context, census, places, name)  # first: after an interrupt the same command means the same
         joined.save(corrections_path(context))
         now = take_census(context, joined)
         kept = min(census.persons[place].number for place in places)
@@ -180,7 +180,7 @@ def _note(context: RunContext, census: Census, places: Sequence[int], name: str,
 
 
 def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -> Gallery:
-    """The mean of the persons' tracks as a target, those of all others as lookalikes."""
+    """Return a gallery with the mean of the persons' tracks as target, and all other persons as lookalikes."""
     means = normalize_rows(census.centroid)
     seen = [place for place in places if place < len(means)]
     weights = np.array([census.persons[place].faces for place in seen], np.float64)
@@ -194,7 +194,7 @@ def _gallery(census: Census, places: Sequence[int], contract: str, label: str) -
 
 
 def _references(context: RunContext, census: Census, rows: _Rows) -> tuple[Reference, ...]:
-    """The best face of each track, the best tracks' first, without doubles."""
+    """Return the best face of each track, those of the best tracks first, without doubles."""
     tracks, records = census.table.tracks, census.table.records
     rows = rows[np.lexsort((rows, -tracks.quality[rows]))][: 8 * _MOST_REFERENCES]
     found: dict[int, tuple[Reference, npt.NDArray[np.float16]]] = {}
@@ -223,7 +223,7 @@ def _reference(faces: Faces, row: int, video_id: str) -> Reference:
 def _findings(
     context: RunContext, census: Census, places: Sequence[int], gallery: Gallery
 ) -> Iterator[tuple[VideoFindings, Bodies]]:
-    """The person's faces in each video as hits, and its bodies where the face is not seen."""
+    """Yield the persons' faces in each video as hits, and their bodies without a visible face."""
     table, settings = census.table, context.config.spans
     references = ReferenceSet(gallery)
     (label,) = (target.label for target in gallery.targets)
@@ -254,7 +254,7 @@ def _findings(
 
 
 def _bodies(context: RunContext, census: Census, video: int, places: Sequence[int]) -> Bodies:
-    """The bodies of some persons in a video, where their faces are not seen."""
+    """Return the bodies of some persons in a video, in frames without their face."""
     own = census.unseen.tracks.video_rows(video)
     if not np.isin(census.unseen_label[own], places).any():
         return Bodies.empty()
@@ -279,7 +279,7 @@ def _hits(faces: Faces, rows: _Rows, period: float, references: ReferenceSet) ->
 
 
 def _unseen_hits(bodies: Bodies, period: float) -> Hits:
-    """Moments in which only the body is seen, for spans."""
+    """Return the moments in which only the body is visible, for spans."""
     return Hits(
         face=np.full(len(bodies), -1, np.int64),
         time=bodies.time,

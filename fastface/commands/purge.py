@@ -1,4 +1,7 @@
-"""Removing what a run keeps of faces: embeddings, pictures, banks, identities. Tables of hits, clips, the log stay."""
+"""Run `fastface purge`: remove embeddings, pictures, banks and identities from an output folder.
+
+Tables of hits, clips and the log stay.
+"""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -33,15 +36,14 @@ class PurgeResult:
     """Files that were removed, or would be.
 
     Attributes:
-        indexes: Videos whose faces and embeddings were kept.
-        photos: Photos whose faces were kept.
-        pictures: Crops and snapshots.
-        persons: What `people`, `pick`, `timelines` and `audit` made and know: portraits, pages, tables, embeddings,
+        indexes: Number of videos whose faces and embeddings were stored.
+        photos: Number of photos whose faces were stored.
+        pictures: Number of crops and snapshots.
+        persons: Number of files of `people`, `pick`, `timelines` and `audit`: portraits, pages, tables, embeddings,
             banks, timelines, identities.
-        bytes_freed: Size of all that.
-        kept: Files beside them that the ledger does not know, which stay: the user's own, or those of a ledger that is
-            lost.
-        log: The log, which stays: it names videos, and holds nothing of faces.
+        bytes_freed: Size of all these files.
+        kept: Files beside them that are not in the ledger, and stay: the user's own, or those of a lost ledger.
+        log: Path of the log, which stays: it names videos, but contains no face data.
     """
 
     indexes: int
@@ -54,20 +56,20 @@ class PurgeResult:
 
 
 def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
-    """Removes embeddings, the faces of photos, crops, snapshots, timelines, and all that is known of persons.
+    """Remove embeddings, faces of photos, crops, snapshots, timelines, and all data on persons from an output folder.
 
-    Its videos are forgotten. An identity store that lies elsewhere stays, as it is not the folder's alone.
+    Its videos are forgotten. An identity store elsewhere stays, because other folders may share it.
 
     Spans, hits, clips and the log stay. Banks that `enroll` wrote elsewhere are the user's own.
 
     Args:
         out: The output folder.
-        pretend: Whether to remove nothing and only tell.
+        pretend: True to report the result without removing anything.
 
     Raises:
         ConfigError: There is no run in `out`.
-        FastfaceError: Something could not be removed; lists it. The rest is gone.
-        LockedError: A run is going on in it.
+        FastfaceError: Lists the files that could not be removed; the others are removed.
+        LockedError: A run holds `out`.
     """
     if not (out / ".fastface" / "state.sqlite").exists():
         raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
@@ -91,7 +93,7 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
         freed = sum(path.stat().st_size for path in doomed)
         if not pretend:
             _remove(doomed)
-            ledger.put_waiting({})  # at once, since there may be thousands
+            ledger.put_waiting({})  # in one step, since there may be thousands
             for record in ledger.videos():
                 ledger.forget_copies(record.fingerprint)
                 ledger.forget_video(record.video_id)
@@ -99,9 +101,9 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
                 if in_answer(name).startswith((*_PICTURES, *_PERSONS)):
                     ledger.forget_export(name)
             for place in (folder.index, folder.photos):
-                shutil.rmtree(place, ignore_errors=True)  # folders alone
+                shutil.rmtree(place, ignore_errors=True)  # only empty folders are left
             _remove_empty(out)
-            # At the end, for `status`; a full disk does not keep faces from being removed.
+            # Last, for `status`; a full disk must not prevent the removal of faces.
             with suppress(SpaceError), open_event_log(folder.log, Observer(), VERSION, "purge"):
                 pass
         gone = set(doomed)
@@ -119,10 +121,10 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
 
 
 def _remove(files: Iterable[Path]) -> None:
-    """Removes all that can be removed.
+    """Remove all files that can be removed.
 
     Raises:
-        FastfaceError: Lists what is still there, and why.
+        FastfaceError: Lists the remaining files, with the reason.
     """
     kept = []
     for path in files:

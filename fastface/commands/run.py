@@ -1,7 +1,7 @@
 """Run the commands `scan`, `find` and `run` (a scan and a search) on an output folder.
 
-The CLI and `api` call these functions; `pick` and the demo use `answer` and `run`. Each command writes run.json, also
-when it is interrupted. The order of the steps matters: see `run`.
+The CLI and `api` call these functions; `pick` and the demo use `answer` and `run`. Each command writes run.json, even
+if it is interrupted. The order of the steps matters: see `run`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,13 +43,13 @@ from fastface.types import Faces, NearMiss, SpanRow
 from fastface.video.discover import Discovery, VideoFile
 
 _MOST_REMARKS = 20
-"""Remarks on photos that are printed; run.json has more of them."""
+"""Maximum number of remarks on photos that are printed; run.json has more."""
 _MOST_REMARKED = 8
-"""Videos whose remarks are logged one by one; of more, the number is logged."""
+"""Maximum number of videos whose remarks are logged one by one; of more, only their number is logged."""
 _MOST_TALLIES = 30
-"""Targets for which the limit on the number of crops is logged."""
+"""Maximum number of targets for which the limit on crops is logged."""
 _MOST_LOST = 30
-"""Streams missing in clips that are logged one by one; of more, the number is logged."""
+"""Maximum number of missing streams in clips that are logged one by one; of more, only the number is logged."""
 
 
 def run(
@@ -73,7 +73,7 @@ def run(
 
     Raises:
         ConfigError: Settings, inputs or targets cannot be used; nothing was decoded.
-        InterruptError: The user stopped it; the same call continues it.
+        InterruptError: The user stopped the run; the same call continues it.
         FastfaceError: The run failed; what is committed stays.
     """
     found = look_ahead(config, inputs, targets, out)
@@ -82,7 +82,7 @@ def run(
         with open_coordinator(context) as coordinator:
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
-                references = _enrol(context, targets, result)  # nothing is forgotten for targets that are none
+                references = _enrol(context, targets, result)  # invalid targets must not discard earlier results
                 keep_earlier_answer(context, result.targets)
                 _start_over(context, found)
             scanner = _admit(context, found, coordinator, result)
@@ -102,7 +102,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     """Build or complete the index only.
 
     Raises:
-        ConfigError, InterruptError, FastfaceError: As `run`.
+        ConfigError, InterruptError, FastfaceError: See `run`.
     """
     found = look_ahead(config, inputs, None, out)
     with (
@@ -118,11 +118,11 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
 
 
 def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) -> RunResult:
-    """Search the index in `out`. Decodes only for exports, and for exact boundaries that no search wanted before.
+    """Search the index in `out`. Decodes only for exports, and for exact boundaries that are new to the index.
 
     Raises:
         ConfigError: There is no index in `out`, or the targets cannot be used.
-        InterruptError, FastfaceError: As `run`.
+        InterruptError, FastfaceError: See `run`.
     """
     look_back(config, targets, out)
     with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
@@ -137,7 +137,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
 
 @contextmanager
 def write_report(context: RunContext, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
-    """Write run.json at the end, also of a command that was interrupted."""
+    """Write run.json at the end, even if the command was interrupted."""
     started = monotonic()
     result = RunResult(command, context.out.root)
     context.observer.header(context.networks, context.layout)
@@ -226,7 +226,7 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
 
     They load their networks while photos are read; no frame is decoded before `_scan`.
     """
-    # A video that no run has started keeps no name: its file may have moved, and no result bears the name.
+    # A video that no run has started loses its name: its file may have moved, and no result uses the name.
     records = context.records()
     known = [record for record in records if record.scan_key]
     files = found.videos
@@ -248,7 +248,7 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
 
 
 def _tell_renamed(context: RunContext, videos: Sequence[VideoFile], known: Sequence[VideoRecord]) -> None:
-    """Log which videos were renamed since their scan: they keep their names in OUT."""
+    """Log which videos were renamed since their scan; they keep their names in OUT."""
     before = {record.video_id: record.path for record in known}
     for file in videos:
         old = before.get(file.video_id, file.path)
@@ -348,7 +348,7 @@ def _look_closer(
 
 
 def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunResult) -> None:
-    """Export what was found, and write its tables."""
+    """Export the findings, and write their tables."""
     exporter = Exporter(context)
     names = PhotoNames() if result.command != "pick" else None
     root = context.out.root
@@ -371,7 +371,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
             names.save(context.out.state)
     with result.phase("exports"):
         exports = exporter.make()
-    # A set of bodies is made to be large: what keeps it small is said.
+    # Sets of bodies are meant to be large, so any setting that limits them is logged.
     if context.config.export.crops == "body" or context.config.export.count:
         for line in shorten_lines(exporter.crop_notes(), _MOST_TALLIES):
             context.observer.note(line)

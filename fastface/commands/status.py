@@ -1,4 +1,4 @@
-"""Read the state of an output folder, even while a run is going on."""
+"""Run `fastface status`: read the state of an output folder, even during a run."""
 
 import json
 from collections import Counter
@@ -18,19 +18,19 @@ from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
 
 _MOST_LOG_BYTES = 16 << 20
-"""Of the log's end that is read: some hundred thousand lines, of which one is the begin of the last run."""
+"""Maximum bytes read from the end of the log: some hundred thousand lines; one of them begins the last run."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastScan:
-    """One scan of the folder, as the log has it."""
+    """One scan of the folder, as recorded in the log."""
 
     started: str  # ISO 8601, UTC
     command: str  # run or scan
-    videos: int  # that it was asked for
-    scanned: int  # of these, videos that it searched; others were known, or not reached
-    failed: int  # of these, videos in which nothing could be searched
-    end: str | None  # why it ended before its end; empty if it did not; None while it runs, or if it was killed
+    videos: int  # number of videos in its arguments
+    scanned: int  # videos of these that it searched; the others were known, or not reached
+    failed: int  # videos of these without any searched frame
+    end: str | None  # reason of an early end; empty if it finished; None while it runs, or if it was killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Status:
     """The state of an output folder.
 
     Attributes:
-        process: The process that holds it; None if none does.
-        states: How many videos are in each state; `scanning` ones have units left, and no run has come to `waiting`
-            ones, which the last scan was asked for.
-        not_done: A line for each video that a run has come to and that is not done.
-        share: The scanned share of all videos, by their length, 0–1; None if there are none.
-        seconds_left: Estimated time until the scan ends; None if no scan is going on, or if it is too early to tell.
-        scans: The scans of the folder that the log knows, the last one first.
-        purged: When faces were removed from the folder by `purge`, if nothing was scanned since; else None.
+        process: The process that holds the folder; None if it is free.
+        states: Number of videos in each state. `scanning` videos have units left; `waiting` videos are arguments of the
+            last scan that no run has reached.
+        not_done: One line for each video that a run has reached but not finished.
+        share: Scanned share of all videos, by their length, 0–1; None if there are none.
+        seconds_left: Estimated seconds until the scan ends; None without a scan, or if it is too early for an estimate.
+        scans: Scans of the folder in the log, the latest first.
+        purged: Time of a `purge` of the folder, if nothing was scanned since; else None.
     """
 
     process: int | None
@@ -58,10 +58,10 @@ class Status:
 
 
 def read_status(out: Path) -> Status:
-    """Reads the ledger; does not wait and writes nothing.
+    """Read the ledger, without waiting or writing.
 
     Raises:
-        ConfigError: There is nothing of fastface in `out`, or it is closed to this user.
+        ConfigError: `out` has no data of fastface, or this user may not read it.
         FaceIndexError: The ledger is damaged.
     """
     path = out / ".fastface" / "state.sqlite"
@@ -96,7 +96,7 @@ def read_status(out: Path) -> Status:
 
 
 def _share(records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]]) -> float:
-    """The scanned share of all videos."""
+    """Return the scanned share of all videos, 0–1."""
     progress = ScanProgress(len(records))
     progress.videos = {r.video_id: _progress(r, units.get(r.video_id, ())) for r in records if r.scan_key}
     return progress.share
@@ -105,7 +105,7 @@ def _share(records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]]
 def _seconds_left(
     records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
 ) -> float | None:
-    """Estimate the seconds that the rest takes at the speed of the run so far."""
+    """Estimate the seconds until the end at the speed of the run so far."""
     progress = ScanProgress(len(records), started=0.0)
     for record in records:
         if not record.scan_key:
@@ -128,13 +128,13 @@ def _progress(record: VideoRecord, units: Iterable[UnitRecord]) -> VideoProgress
 class _History:
     """Commands of a folder, in order of the log's lines."""
 
-    begun: datetime | None = None  # when the scan of the last command began; None before a scan began
+    begun: datetime | None = None  # start of the last command's scan; None before a scan started
     finished: set[str] = field(default_factory=set)  # videos that this scan has finished
     scans: list[PastScan] = field(default_factory=list)
     purged: str | None = None
 
     def take(self, entry: Mapping[str, Any], command: str) -> None:
-        """One line of the log, written by a command."""
+        """Add one line of the log, written by a command."""
         match entry.get("event"):
             case "run":
                 self.begun, self.finished = None, set()
@@ -155,7 +155,7 @@ class _History:
 
 
 def _read_log(log: Path) -> _History:
-    """The history of a folder; empty if there is no log."""
+    """Read the history of a folder; empty if there is no log."""
     history, command = _History(), ""
     if not log.exists():
         return history
@@ -166,7 +166,7 @@ def _read_log(log: Path) -> _History:
     for line in lines:
         try:
             entry = json.loads(line)
-        except ValueError:  # cut at the begin of what was read, or being written
+        except ValueError:  # cut off at the start of the read part, or still being written
             continue
         command = entry.get("command", "") if entry.get("event") == "run" else command
         history.take(entry, command)

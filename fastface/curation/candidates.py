@@ -1,4 +1,4 @@
-"""A picture on its way into the set: what is known of it, its classes, its score, and what became of it. Pure."""
+"""Define a candidate picture of a curated set: its measures, classes and score, and the result. No I/O."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +14,10 @@ from fastface.types import Faces, FramingClass, Size
 Pose = Literal["frontal", "three-quarter", "profile"]
 
 FRAMINGS: tuple[FramingClass, ...] = ("close-up", "portrait", "half", "full")
-"""From near to far."""
+"""Framings from near to far."""
 
 _HALF_SHARPNESS = 100.0
-"""Variance of the Laplacian that counts one half, as in a face's quality."""
+"""Variance of the Laplacian with half of the full score, as in a face's quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class PictureMeasures:
     """Measures of a picture as a whole.
 
     Attributes:
-        size: As displayed.
-        phash: The perceptual hash, 64 bits.
+        size: (width, height) in pixels as displayed.
+        phash: Perceptual hash, 64 bits.
         sharpness: Variance of the Laplacian of the grey picture, at most 512 pixels long.
         mean: Mean grey within the borders, 0–1.
-        crushed: Share of pixels there that are black.
-        blown: Share of pixels there that are white.
+        crushed: Share of black pixels within the borders, 0–1.
+        blown: Share of white pixels within the borders, 0–1.
         border: Share of the picture that is black border.
         text: Share of the width that seems to be lines of text; a hint.
         thumbnail: (96, 96) uint8, the grey picture without its proportions.
@@ -49,13 +49,13 @@ class PictureMeasures:
 
 @dataclass(frozen=True, slots=True)
 class ReadPicture:
-    """Content of a file, as a child process found it.
+    """Content of a file, from a child process.
 
     Attributes:
-        measures: Of the picture.
-        faces: All of them, by falling det_score; boxes in pixels of the picture.
-        suffix: The usual suffix of the format that it really has, as `.jpg`.
-        sha256: Of the file, in hexadecimal.
+        measures: Measures of the picture.
+        faces: All faces, by descending det_score; boxes in pixels of the picture.
+        suffix: Usual suffix of the file's actual format, such as `.jpg`.
+        sha256: SHA-256 of the file, in hexadecimal.
     """
 
     measures: PictureMeasures
@@ -66,15 +66,15 @@ class ReadPicture:
 
 @dataclass(frozen=True, slots=True)
 class FaceMeasures:
-    """The face that a picture is judged by.
+    """The face that determines the judgement of a picture.
 
     Attributes:
         embedding: (D,) float16, L2-normalised.
-        det_score: 0–1.
-        yaw: Degrees.
+        det_score: Detector score, 0–1.
+        yaw: Rotation of the head to a side, in degrees.
         sharpness: Variance of the Laplacian of the aligned face.
-        share: Height of the box within the picture, as a share of the picture's height.
-        is_uncut: Whether the picture shows the whole face.
+        share: Height of the box in the picture, as a share of the picture's height (0–1).
+        is_uncut: True if the picture shows the whole face.
     """
 
     embedding: npt.NDArray[np.float16]
@@ -87,21 +87,21 @@ class FaceMeasures:
 
 @dataclass(slots=True)
 class Candidate:
-    """A picture on its way.
+    """A picture that may become part of the set.
 
     Attributes:
         source: The file.
-        looked: What was found in it; None where it cannot be used.
-        face: The face that it is judged by; None without one.
+        looked: Content of the file; None if it cannot be used.
+        face: The judged face; None without one.
         similarity: Cosine to the person; None without a comparison.
-        framing: By the face's share of the height.
-        pose: By the face's yaw.
-        scene: A number that pictures of one scene share; -1 before scenes are known.
-        score: What it is chosen by.
-        reason: Why it is kept or not; empty while that is open.
-        remark: What else is to be said of it.
-        is_fault: Whether it was meant as a picture and cannot be used.
-        name: What it is called in the set; empty where it is not kept.
+        framing: Class of the face's share of the height.
+        pose: Class of the face's yaw.
+        scene: Number of the scene; -1 before scenes are numbered.
+        score: Score for the selection.
+        reason: Reason for keeping or dropping the picture; empty while that is open.
+        remark: Additional remark.
+        is_fault: True if the file was meant as a picture and cannot be used.
+        name: File name in the set; empty if the picture is not kept.
     """
 
     source: Source
@@ -119,35 +119,35 @@ class Candidate:
 
     @property
     def is_open(self) -> bool:
-        """True if it may still be kept."""
+        """Return whether the picture may still be kept."""
         return not self.reason
 
     @property
     def is_kept(self) -> bool:
-        """True if it is in the set."""
+        """Return whether the picture is in the set."""
         return bool(self.name)
 
     @property
     def seen(self) -> ReadPicture:
-        """Content of the picture; only of a candidate that could be read."""
+        """Return the content of the picture; only for a candidate that could be read."""
         assert self.looked is not None, self.source
         return self.looked
 
     @property
     def portrait(self) -> FaceMeasures:
-        """The face; of a candidate that has one."""
+        """Return the judged face; only for a candidate with a face."""
         assert self.face is not None, self.source
         return self.face
 
 
 def largest_face(faces: Faces) -> int:
-    """The row of the face with the largest area; of equal ones, that of the higher det_score."""
+    """Return the row of the face with the largest area; at a tie, the one with the higher det_score."""
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
     return int(sides.prod(axis=1).argmax())
 
 
 def take_face(candidate: Candidate, row: int, settings: CurateConfig) -> None:
-    """Judges a candidate by one of its faces: its measures, framing and pose."""
+    """Set the judged face of a candidate, with its measures, framing and pose."""
     faces, (_, height) = candidate.seen.faces, candidate.seen.measures.size
     top, bottom = (min(max(float(side), 0.0), float(height)) for side in faces.boxes[row, [1, 3]])
     candidate.face = FaceMeasures(
@@ -163,22 +163,22 @@ def take_face(candidate: Candidate, row: int, settings: CurateConfig) -> None:
 
 
 def classify_framing(share: float, settings: CurateConfig) -> FramingClass:
-    """The class of a picture whose face has this share of its height."""
+    """Classify a picture by its face's share of the height."""
     limits = (settings.close_up_face, settings.portrait_face, settings.half_face)
     return next((name for name, least in zip(FRAMINGS, limits, strict=False) if share >= least), "full")
 
 
 def classify_pose(yaw: float, settings: CurateConfig) -> Pose:
-    """The class of a head turned by `yaw` degrees to either side."""
+    """Classify a head that is turned by `yaw` degrees to either side."""
     if abs(yaw) < settings.frontal_yaw:
         return "frontal"
     return "three-quarter" if abs(yaw) < settings.profile_yaw else "profile"
 
 
 def exposure(measures: PictureMeasures) -> float:
-    """How well a picture is exposed, 0–1.
+    """Rate the exposure of a picture, 0–1.
 
-    A parabola of the mean, 1 at middle grey and 0 at black and at white, less the share without detail.
+    A parabola of the mean, 1 at middle grey and 0 at black and white, minus the share without detail.
     """
     return 4 * measures.mean * (1 - measures.mean) * max(0.0, 1 - measures.crushed - measures.blown)
 

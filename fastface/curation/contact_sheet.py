@@ -8,14 +8,14 @@ from pathlib import Path
 from fastface.curation.candidates import Candidate
 
 COLUMNS = 8
-"""Thumbnails side by side."""
+"""Number of thumbnails in a row."""
 _STRIPS = 8
-"""Rows of a page: it is about as high as it is wide."""
+"""Number of rows on a page, which is then about as high as wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One thumbnail: the picture's file, and two lines below it."""
+    """One thumbnail: the picture's file, and two lines of text below it."""
 
     picture: Path
     lines: tuple[str, str]
@@ -23,7 +23,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One row of a page, at most `COLUMNS` tiles; `heading` stands above it unless it is empty."""
+    """One row of a page, at most `COLUMNS` tiles; a non-empty `heading` is drawn above it."""
 
     heading: str
     tiles: tuple[Tile, ...]
@@ -31,25 +31,25 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page, and the PNG file that it becomes."""
+    """One page and its PNG file."""
 
     path: Path
     strips: tuple[Strip, ...]
 
 
 def lay_out(kept: Sequence[Candidate], folder: Path) -> list[Page]:
-    """The pages of the kept pictures; one empty page if there are none.
+    """Lay out the pages of the kept pictures; one empty page if there are none.
 
     Args:
-        kept: By framing, with names in `folder`.
-        folder: Where pictures and pages lie.
+        kept: Kept candidates by framing, named in `folder`.
+        folder: Folder of pictures and pages.
     """
     strips: list[Strip] = []
     for framing, group in groupby(kept, key=lambda candidate: candidate.framing):
         members = list(group)
         for first in range(0, len(members), COLUMNS):
             row = members[first : first + COLUMNS]
-            # A class that goes on at the top of a page is named there once more.
+            # Repeat the heading of a class that continues at the top of a page.
             is_top = not len(strips) % _STRIPS
             heading = f"{framing}: {len(members)}" if not first else f"{framing}, continued" if is_top else ""
             strips.append(Strip(heading, tuple(_tile(candidate, folder) for candidate in row)))
@@ -57,7 +57,7 @@ def lay_out(kept: Sequence[Candidate], folder: Path) -> list[Page]:
 
 
 def page_name(number: int) -> str:
-    """The file name of a page, counted from 1."""
+    """Return the file name of a page, numbered from 1."""
     return "contact.png" if number == 1 else f"contact-{number}.png"
 
 

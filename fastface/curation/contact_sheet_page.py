@@ -1,4 +1,4 @@
-"""Draw a page of the contact sheet. This opens pictures, so only a child process imports this module."""
+"""Draw a page of the contact sheet. It opens pictures, so only the child process `reader_process` imports this."""
 
 import unicodedata
 
@@ -18,7 +18,7 @@ _ELLIPSIS = "…"
 
 
 def draw_page(page: Page) -> None:
-    """Writes a page as PNG: whole or not at all, for its owner's eyes only.
+    """Write a page as PNG: completely or not at all, readable by its owner only.
 
     Raises:
         InputError: A picture cannot be read.
@@ -60,7 +60,7 @@ def _plain(text: str) -> str:
 
 
 def _shorten(draw: ImageDraw.ImageDraw, text: str, font: Font) -> str:
-    """The text as wide as a tile at most: its end is kept, where names of one video differ."""
+    """Shorten a text to the width of a tile; its end is kept, because names of one video differ there."""
     kept = text
     while kept and draw.textlength(kept if kept == text else _ELLIPSIS + kept, font=font) > _SIDE:
         kept = kept[1:]

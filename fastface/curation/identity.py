@@ -28,8 +28,8 @@ class CandidateMatches:
     """Matches of all faces of all candidates with a gallery: one row a face, in order of the candidates.
 
     Attributes:
-        is_person: (n,) whether the face is one of the persons asked for.
-        similarity: (n,) cosine to the nearest of them.
+        is_person: (n,) true if the face is one of the wanted persons.
+        similarity: (n,) cosine to the nearest wanted person.
         least: Minimum cosine of a match.
     """
 
@@ -65,15 +65,15 @@ def take_asked_faces(candidates: Sequence[Candidate], asked: CandidateMatches, s
 
 
 def compare_with_medoid(candidates: Sequence[Candidate], alike: float) -> str:
-    """Give each candidate its similarity to the set's medoid: the face with the largest sum of cosines to all.
+    """Set each candidate's similarity to the set's medoid: the face with the largest sum of cosines to all faces.
 
-    The medoid is the set's person if at least three faces, and at least half of all, reach the match threshold. Then
-    faces below half the threshold are dropped as another person's, and faces between get a remark. Otherwise the set
-    has no single person: all candidates stay, and none gets a similarity.
+    The medoid is the set's person if at least three faces, and at least half, reach the match threshold. Then faces
+    below half the threshold are dropped as another person's, and faces between get a remark. Otherwise the set has no
+    single person: all candidates stay, without a similarity.
 
     Args:
         candidates: Readable candidates with faces.
-        alike: The match threshold: cosine from which two faces are one person's.
+        alike: Match threshold: minimum cosine of two faces of one person.
 
     Returns:
         A remark for the user if the set has no single person; else empty.
@@ -81,7 +81,7 @@ def compare_with_medoid(candidates: Sequence[Candidate], alike: float) -> str:
     if not candidates:
         return ""
     embeddings = np.stack([candidate.portrait.embedding for candidate in candidates])
-    # Sums of float16 in float64 are exact in any order, as in `cosines_to`.
+    # Sums of float16 in float64 are exact in any order, see `cosines_to`.
     total = embeddings.sum(axis=0, dtype=np.float64)
     medoid = int((embeddings.astype(np.float64) * total).sum(axis=1).round(9).argmax())
     similarities = cosines_to(embeddings, embeddings[medoid])

@@ -14,7 +14,7 @@ from fastface.config import CurateConfig
 from fastface.curation.candidates import Candidate
 
 _SAME_POSE_DEGREES = 10.0
-"""Yaws that differ by less are one pose: the error of the estimate is about as large."""
+"""Maximum difference of yaws of one pose, in degrees: about the error of the estimate."""
 
 
 def cosines_to(embeddings: npt.NDArray[np.float16], reference: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
@@ -25,8 +25,8 @@ def cosines_to(embeddings: npt.NDArray[np.float16], reference: npt.NDArray[np.fl
         reference: (D,) L2-normalised.
 
     Returns:
-        (n,) within -1 and 1. Products of two float16 components are multiples of 2⁻⁴⁸ and their partial sums stay
-        below 2, so float64 adds them without rounding in any order.
+        (n,) within -1 and 1. Products of two float16 components are multiples of 2⁻⁴⁸ and their partial sums stay below
+        2. So float64 adds them without rounding in any order.
     """
     return np.clip(embeddings.astype(np.float64) @ reference.astype(np.float64), -1.0, 1.0)
 
@@ -75,10 +75,10 @@ def number_scenes(candidates: Sequence[Candidate], settings: CurateConfig) -> No
     """Number the scenes from 0. Neighbours of one source are one scene if hash or face match and they are near in time.
 
     Measured: hashes of different photos of one person differ in 22 bits and more and the faces' cosines stay below
-    0.75; within a shot, a second apart, most pairs differ in at most 14 bits or have a cosine of at least 0.75.
+    0.75; a second apart in a shot, most pairs differ in at most 14 bits or reach a cosine of 0.75.
 
     Args:
-        candidates: With faces, in order of their sources.
+        candidates: Candidates with faces, in order of their sources.
         settings: Limits of the set.
     """
     if not candidates:
@@ -103,7 +103,7 @@ def drop_copies(candidates: Sequence[Candidate]) -> None:
     """Keep one of files that are equal byte for byte, in any scene and with any limits.
 
     The first file whose video is known, by its name or by a table, is kept; else the first. Scores cannot separate
-    equal files, but a later step could drop one of them as a double of another picture and keep the other.
+    equal files. But a later step could keep one of them and drop the other as a double.
 
     Args:
         candidates: Open candidates, in order of their sources.
@@ -121,7 +121,7 @@ def drop_doubles(candidates: Sequence[Candidate], settings: CurateConfig, overla
     Pictures are taken from the best score down, pictures with overlays last. Each is compared with the pictures kept so
     far. So no picture is dropped as a double of a picture that is dropped itself.
 
-    Args:
+    candidates: Open candidates with scenes and scores, in order of their sources.
         candidates: Open ones with scenes and scores, in order of their sources.
         settings: Limits of the set.
         overlaid: {row: row of its clean copy} of pictures with text or a mark, from `overlays.find_overlays`.
@@ -160,7 +160,7 @@ def _same_picture(
 def _same_face(
     likeness: CandidateArrays, row: int, rows: npt.NDArray[np.int64], settings: CurateConfig
 ) -> tuple[int, str] | None:
-    """Find the most similar face among `rows` of the same scene and pose, if it is a double, and the reason."""
+    """Find the most similar face of the same scene and pose among `rows`, if it is a double, and the reason."""
     is_posed = np.abs(likeness.yaw[rows] - likeness.yaw[row]) < _SAME_POSE_DEGREES
     posed = rows[is_posed & (likeness.scene[rows] == likeness.scene[row])]
     if not len(posed):

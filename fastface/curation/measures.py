@@ -1,6 +1,7 @@
 """Measure a picture as a whole: hash, sharpness, exposure, black borders, burnt-in text, a thumbnail.
 
-All but the hash are measured at one size, so that a picture and its enlargement measure alike.
+`reader_process` calls `measure`. All measures except the hash are taken at one size, so an enlarged picture has the
+same measures.
 """
 
 import cv2
@@ -11,48 +12,48 @@ from fastface.curation.candidates import PictureMeasures
 from fastface.types import Image
 
 _SIDE = 512
-"""Longer side in pixels that larger pictures are scaled down to."""
+"""Maximum length in pixels of the longer side; larger pictures are reduced to it."""
 
 _HASH_INPUT, _HASH_SIDE = 32, 8
 
 _THUMBNAIL = 96
-"""Side of the thumbnail: strokes of burnt-in letters are still to be seen in it."""
+"""Side of the thumbnail in pixels: strokes of burnt-in letters remain visible."""
 
 _CRUSHED, _BLOWN = 5, 250
-"""Grey levels up to which shadows, and from which lights, have no detail left."""
+"""Maximum grey level of shadows without detail, and minimum grey level of lights without detail."""
 
 _DARK_MEAN, _DARK_PEAK = 20, 40
-"""A row of a black border has a mean below the first and hardly a pixel above the second: limited-range black is 16,
-and JPEG spreads an edge over eight pixels."""
+"""Limits for a row of a black border: its mean is below the first, and hardly a pixel is above the second. Black of
+limited range is 16, and JPEG spreads an edge over eight pixels."""
 _DARK_SHARE = 0.98
 
 _TEXT_CONTRAST = 120
-"""Least step of grey beside a stroke: burnt-in text is outlined to be read on any ground. Of 305 photos three were
-taken for text, one of them with a subtitle. Of 251 photos and crops with a line of white letters drawn in, 206 were. At
-90 a third of those is missed, since edges of the ground join the letters."""
+"""Minimum step of grey beside a stroke: burnt-in text has an outline to be readable on any ground. Of 305 photos three
+were classified as text, one of them with a subtitle. Of 251 photos and crops with a drawn line of white letters, 206
+were. At 90, a third of those is missed, because edges of the ground join the letters."""
 _TEXT_HEIGHT = 0.02, 0.12
 _TEXT_ASPECT, _TEXT_FILL, _TEXT_STROKES = 3.0, 0.4, 1.2
 _LEAST_LETTERS = 5
-"""Pixels of height below which letters have no strokes."""
+"""Minimum height in pixels of letters with strokes."""
 _TEXT_REACH = 0.03
-"""Gap between letters that is closed, as a share of the height."""
+"""Gap between letters that is closed, as a share of the height (0–1)."""
 
 _Grey = npt.NDArray[np.uint8]
 
 
 def measure(picture: Image) -> PictureMeasures:
-    """All measures of one picture.
+    """Measure one picture.
 
     Args:
-        picture: (H, W, 3) BGR as displayed.
+        picture: (H, W, 3) uint8 BGR as displayed.
 
     Raises:
-        cv2.error: A side is longer than OpenCV's resizing takes.
+        cv2.error: A side is longer than OpenCV's resizing allows.
     """
     grey: _Grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
     small = _fit(grey)
     rows, columns = _content(small)
-    # Borders have their own measure; counted as shadows they would be punished twice.
+    # Borders have their own measure; as shadows they would be penalised twice.
     lit = small[rows, columns]
     inside = lit if lit.size else small
     _, deviation = cv2.meanStdDev(cv2.Laplacian(inside, cv2.CV_16S))
@@ -70,17 +71,17 @@ def measure(picture: Image) -> PictureMeasures:
 
 
 def perceptual_hash(grey: _Grey) -> int:
-    """The DCT hash of 64 bits of a grey picture: alike pictures differ in few bits, others in about 32.
+    """Compute the 64-bit DCT hash of a grey picture: similar pictures differ in few bits, others in about 32.
 
-    Which of the 8×8 lowest frequencies but the constant ones of a 32×32 picture are above their median (Zauner,
-    "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1). The mean over the
-    pixels that become one, which shrinking takes anyway, stands for its filter of 7×7.
+    Each bit compares one of the 8×8 lowest frequencies, without the constant ones, of a 32×32 picture with their
+    median. Source: Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1.
+    Area averaging, which the reduction does anyway, replaces its 7×7 filter.
 
     Args:
         grey: (H, W) uint8.
 
     Returns:
-        The bits by rows of rising vertical frequency, the lowest first and in the highest place.
+        The bits by rows of ascending vertical frequency, the lowest frequency in the highest bit.
     """
     shrunk = cv2.resize(grey, (_HASH_INPUT, _HASH_INPUT), interpolation=cv2.INTER_AREA)
     low = cv2.dct(shrunk.astype(np.float32))[1 : _HASH_SIDE + 1, 1 : _HASH_SIDE + 1]
@@ -113,15 +114,15 @@ def _extent(lit: npt.NDArray[np.bool_]) -> slice:
 
 
 def _text(grey: _Grey) -> float:
-    """How much of the picture's width is lines of hard strokes: 0–1, a hint of text.
+    """Estimate the share of the picture's width with lines of hard strokes: 0–1, a hint of text.
 
-    The morphological gradient shows strokes, closing joins those of a line, and what is left is kept where it is as
-    long and as full as a line of text and is made of many strokes (the usual OpenCV recipe for text; a heuristic:
-    fences and stripes may look so, and soft or very large letters do not).
+    The morphological gradient finds strokes, and closing joins the strokes of a line. Components count if they are as
+    long and as full as a line of text, and have many strokes. This is the usual OpenCV recipe for text, a heuristic:
+    fences and stripes may count too, and soft or very large letters do not.
     """
     height, width = grey.shape
     if height * _TEXT_HEIGHT[1] < _LEAST_LETTERS:
-        return 0.0  # and OpenCV's components of an empty band end the process
+        return 0.0  # OpenCV's components of an empty band would end the process
     gradient = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
     strokes = (gradient >= _TEXT_CONTRAST).astype(np.uint8)
     reach = max(3, round(height * _TEXT_REACH))

@@ -14,19 +14,20 @@ from fastface.curation.candidates import Candidate
 from fastface.curation.likeness import CandidateArrays
 
 _SAME_LEVELS = 4.0
-"""Median difference of grey levels up to which two pictures are copies, apart from an overlay."""
+"""Maximum median difference of grey levels of two copies, apart from an overlay."""
 _DIFFERENT_LEVELS = 10.0
-"""Difference of grey levels in thumbnails that is larger than those from compression and scaling."""
+"""Minimum difference of grey levels in thumbnails that does not come from compression and scaling."""
 _LEAST_AREA, _MOST_AREA = 0.003, 0.4
-"""Share of the picture that may differ: a short word in a corner; lines of text across the whole picture."""
+"""Minimum and maximum share of differing pixels: a short word in a corner; lines of text across the whole picture."""
 _ONE_SIDED = 0.45
-"""Share of the differences that is left when those of 5×5 neighbours are added with their signs. Measured on 75 photos:
-letters, also outlined and half transparent ones, leave 0.49 and more in 95 of 100, a blurred or sharpened copy 0.43 and
-less in 95 of 100."""
+"""Minimum share of the differences that is left when they are added with their signs over 5×5 neighbours. Measured on
+75 photos: letters, also outlined and half transparent ones, leave at least 0.49 in 95 of 100. A blurred or sharpened
+copy leaves at most 0.43 in 95 of 100."""
 _MORE_EDGES = 1.25
-"""Quotient of the edges where two copies differ, from which one of them has letters there."""
+"""Minimum quotient of the edges, where two copies differ, for one of them to have letters there."""
 _HASH_REACH = 20
-"""Differing bits up to which two pictures are compared: large letters change a hash more than a double may differ."""
+"""Maximum number of differing bits for two pictures to be compared: large letters change a hash more than doubles may
+differ."""
 
 _Thumbnail = npt.NDArray[np.uint8]
 
@@ -36,7 +37,7 @@ def is_overlaid(picture: _Thumbnail, other: _Thumbnail) -> bool:
 
     Args:
         picture: (n, n) grey, from `measures.measure`.
-        other: (n, n), of the other picture.
+        other: (n, n) grey, from the other picture.
     """
     signed = picture.astype(np.float32) - other
     difference = np.abs(signed)
@@ -70,7 +71,7 @@ def find_overlays(candidates: Sequence[Candidate]) -> dict[int, int]:
 
 
 def _dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The mask and the eight neighbours of each of its pixels."""
+    """Return the mask, extended by the eight neighbours of each of its pixels."""
     rows = mask.copy()
     rows[1:] |= mask[:-1]
     rows[:-1] |= mask[1:]
@@ -81,7 +82,7 @@ def _dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _box_sums(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The sum of the 5×5 pixels around each one; those outside are 0."""
+    """Return the sum of the 5×5 pixels around each pixel; pixels outside are 0."""
     padded = np.pad(values, 2)
     rows = sum((padded[place : place + len(values)] for place in range(5)), np.zeros((), np.float32))
     width = values.shape[1]

@@ -1,4 +1,4 @@
-"""Pictures → what is in them, by way of a process that any of them may end."""
+"""Read pictures and draw contact sheets in a child process, which a malformed picture may end. `curate` uses it."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
@@ -15,12 +15,12 @@ from fastface.runtime.networks import Networks
 
 
 class PhotoReader:
-    """Looks at pictures and draws pages, one at a time, in a child process.
+    """Read pictures and draw pages, one at a time, in a child process.
 
     Args:
         config: The settings.
-        networks: Find and embed the faces.
-        interrupted: Gives the number of a signal that came.
+        networks: Networks that find and embed the faces.
+        interrupted: Function that returns the number of a received signal.
     """
 
     def __init__(self, config: Config, networks: Networks, interrupted: Callable[[], int | None]) -> None:
@@ -28,16 +28,16 @@ class PhotoReader:
         self._interrupted = interrupted
 
     def read_pictures(self, paths: Collection[Path]) -> dict[Path, ReadPicture | InputError]:
-        """Yield the content of each picture, or why it cannot be used; raises as `read_pictures` of the photo pool."""
+        """Return the content of each picture, or the error. Raises like `read_pictures` of the photo pool."""
         return read_pictures(paths, self._pool, self._interrupted, ReadPicture)
 
     def draw(self, pages: Sequence[Page]) -> None:
-        """Writes the pages of the contact sheet.
+        """Write the pages of the contact sheet.
 
         Raises:
-            WorkerError: The process was ended.
+            WorkerError: The process ended.
             SpaceError: No space is left.
-            InterruptError: The user stopped it.
+            InterruptError: The user stopped the command.
         """
         with closing(run_tasks(self._pool(), pages, self._interrupted, STALL_SECONDS)) as results:
             for _, result in results:

@@ -1,4 +1,4 @@
-"""The process that looks at pictures to be curated, and draws the contact sheet: a hostile picture ends only itself."""
+"""Serve `photo_reader` in a child process: read pictures, draw the contact sheet. A hostile picture ends only this."""
 
 import hashlib
 from multiprocessing.connection import Connection
@@ -31,11 +31,11 @@ _SUFFIXES = {
     "JPEG2000": ".jp2",
     "PPM": ".ppm",
 }
-"""By Pillow's name of the format."""
+"""File suffix by Pillow's name of the format."""
 
 
 def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) -> None:
-    """The life of the curating process; called by `process.child_main` in the child."""
+    """Run the child process of `curate`; `process.child_main` calls it in the child."""
     cv2.setNumThreads(1)
     analyser: FaceAnalyser | None = None
 
@@ -48,7 +48,7 @@ def serve(connection: Connection, _descriptor: int, settings: WorkerSettings) ->
         try:
             picture = read_picture(task)
             connection.send(Heartbeat())
-            analyser = analyser or open_analyser(settings)  # pictures that cannot be read need no networks
+            analyser = analyser or open_analyser(settings)  # unreadable pictures need no networks
             return _read_picture(analyser, task, picture)
         except InputError as error:
             return error
@@ -60,7 +60,7 @@ def _read_picture(analyser: FaceAnalyser, path: Path, picture: Image) -> ReadPic
     try:
         measures, faces = measure(picture), analyser.analyse_picture(picture)
     except cv2.error as error:
-        # OpenCV turns and cuts no picture with a side of 32768 pixels or more.
+        # OpenCV rotates and crops no picture with a side of 32768 pixels or more.
         height, width = picture.shape[:2]
         raise InputError(path, f"a picture of {width}×{height} pixels cannot be measured; scale it down") from error
     try:

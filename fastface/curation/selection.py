@@ -57,8 +57,8 @@ def keep_moments(candidates: Sequence[Candidate], settings: CurateConfig) -> Non
     time from all kept pictures comes first; if two are equally far, the better one.
 
     Args:
-        candidates: Open ones with scores, in order of their sources.
-        settings: `moment` and `min`.
+        candidates: Open candidates with scores, in order of their sources.
+        settings: Limits; `moment` and `min` are used.
     """
     stays: list[Candidate] = []
     spare: list[Candidate] = []
@@ -124,11 +124,11 @@ def deal(available: Sequence[int], shares: Sequence[float], total: int) -> list[
 
 
 def _apportion(weights: dict[int, float], total: int) -> dict[int, int]:
-    """Hamilton's method: whole parts, then one more for the largest remainders."""
+    """Divide by Hamilton's method: whole parts, then one more for the largest remainders."""
     whole = sum(weights.values())
     exact = {place: weight * total / whole for place, weight in weights.items()}
     counts = {place: int(part) for place, part in exact.items()}
-    # Rounded, so that parts that are equal by arithmetic are so in floating point.
+    # Rounded, so that parts that are equal in arithmetic are equal in floating point.
     order = sorted(exact, key=lambda place: (round(counts[place] - exact[place], 9), place))
     for place in order[: total - sum(counts.values())]:
         counts[place] += 1
@@ -136,16 +136,16 @@ def _apportion(weights: dict[int, float], total: int) -> dict[int, int]:
 
 
 def spread(candidates: Sequence[Candidate], count: int, relevance: float) -> list[Candidate]:
-    """Choose pictures that are good and unlike each other, by greedy maximal marginal relevance.
+    """Choose good and dissimilar pictures by greedy maximal marginal relevance.
 
-    Each step takes the candidate with the largest `relevance × score − (1 − relevance) × likeness`; of equal ones the
-    first. Likeness is that to the most similar chosen picture (Carbonell and Goldstein, "The use of MMR,
-    diversity-based reranking", SIGIR 1998).
+    Each step takes the candidate with the largest `relevance × score − (1 − relevance) × likeness`; the first at a tie.
+    The likeness is that to the most similar chosen picture (Carbonell and Goldstein, "The use of MMR, diversity-based
+    reranking", SIGIR 1998).
 
     Args:
-        candidates: In order of their sources.
+        candidates: Candidates in order of their sources.
         count: Number to choose; all are taken if there are fewer.
-        relevance: λ, 0–1.
+        relevance: Weight λ of the score, 0–1.
     """
     if not candidates:
         return []
@@ -164,7 +164,7 @@ def spread(candidates: Sequence[Candidate], count: int, relevance: float) -> lis
 
 
 def _beyond(quota: int, available: int, named: str) -> str:
-    """Word the reason for candidates that exceed the quota of a class."""
+    """Return the reason for candidates that exceed the quota of a class."""
     return f"beyond the quota: the set takes {quota} of {available} {named}, and others are better or more different"
 
 

@@ -1,14 +1,14 @@
-r"""The folder of a curated set: what goes into it, and what of it may be replaced.
+r"""Write the folder of a curated set, and decide which of its files may be replaced. `curate` calls it.
 
 DIR/<picture>…                  copies, byte for byte
 DIR/curation.csv, contact.png   the table; the contact sheet, with contact-2.png and so on
-DIR/.fastface/curation.json     what curate wrote here: {name: SHA-256 of each content that it may have}
+DIR/.fastface/curation.json     the record of written files: {name: SHA-256 of each content that it may have}
 
-Only what the record names, with a content that it names, is ever replaced or removed. A run first adds to the record
-what it is about to write, so that a killed one leaves nothing that the next takes for the user's.
+Only a file in the record, with a content in the record, is ever replaced or removed. A run first adds the files that
+it will write to the record. So the next run cannot mistake files of a killed run for the user's.
 
-curation.csv has a row for every source picture, with its measures, and why it is in the set or not. Its form is that
-of a run's tables: RFC 4180, UTF-8, CR LF, fixed decimals and `.` as the point. A byte of a name that is no UTF-8 reads
+curation.csv has a row for every source picture, with its measures, and the reason for its result. Its form is that of
+a run's tables: RFC 4180, UTF-8, CR LF, fixed decimals and `.` as the point. A byte of a name that is no UTF-8 becomes
 `\xe9`; a text that a spreadsheet would run as a formula gets an apostrophe in front. Unmeasured cells are empty.
 """
 
@@ -34,7 +34,7 @@ COLUMNS = ("file", "kept", "name", "reason", *_FACE_COLUMNS, "sharpness", *_PICT
 
 
 def write_curation(path: Path, candidates: Iterable[Candidate]) -> None:
-    """Writes the table, a row a candidate in the given order, for its owner's eyes only.
+    """Write the table, a row a candidate in the given order, readable by its owner only.
 
     Raises:
         SpaceError: No space is left.
@@ -74,7 +74,7 @@ def _picture_cells(candidate: Candidate) -> Sequence[str]:
     return *map(str, measures.size), *map(_decimal, shares), f"{measures.phash:016x}", candidate.looked.sha256
 
 
-# The `z` turns a negative zero, which rounding makes of tiny negative numbers, into zero.
+# The `z` turns a negative zero, the result of rounding tiny negative numbers, into zero.
 def _decimal(value: float, decimals: int = 4) -> str:
     return f"{value:z.{decimals}f}"
 
@@ -83,18 +83,18 @@ _TABLE = "curation.csv"
 _OUR_NAMES = re.compile(r"curation\.csv|contact(-\d+)?\.png", re.IGNORECASE)
 _SCHEMA_VERSION = 1
 _ANY = "*"
-"""Stands for the digest of what is not written yet."""
+"""Placeholder for the digest of a file that is not written yet."""
 
 _Record = dict[str, list[str]]
 
 
 @contextmanager
 def locked_set(root: Path) -> Iterator[None]:
-    """Makes DIR, if it is not there, for its owner alone, and holds it; removes it if the command could not start.
+    """Create DIR, if it does not exist, readable by its owner only, and lock it; remove it if the command cannot start.
 
     Raises:
         LockedError: Another command holds it.
-        ConfigError: It cannot be written.
+        ConfigError: It is not writable.
     """
     is_new = not root.exists()
     folder = OutputFolder(root)
@@ -109,13 +109,13 @@ def locked_set(root: Path) -> Iterator[None]:
 
 
 class SetFolder:
-    """DIR, and the record of what curate wrote there. Making one touches nothing.
+    """DIR, and the record of the files that curate wrote there. Creating the object changes no file.
 
     Args:
-        root: DIR; it need not be there yet.
+        root: DIR; it need not exist yet.
 
     Raises:
-        ConfigError: The record is damaged, or a file of the user's is called as one that curate writes.
+        ConfigError: The record is damaged, or a file of the user has the name of a file that curate writes.
     """
 
     def __init__(self, root: Path) -> None:
@@ -130,7 +130,7 @@ class SetFolder:
                 raise ConfigError(f"{path!r} is not as curate wrote it and is not replaced; move it, or change -o")
 
     def give_names(self, chosen: Sequence[Candidate]) -> None:
-        """Names chosen pictures as their sources, with the suffix of what they are; never as another file in DIR."""
+        """Name chosen pictures after their sources, with the suffix of their format; never like another file in DIR."""
         pages = (page_name(number) for number in range(1, len(chosen) + 2))
         taken = {casefold_name(name) for name in (_TABLE, *pages, *self._others)}
         for candidate in chosen:
@@ -144,14 +144,14 @@ class SetFolder:
     def fill(
         self, candidates: Sequence[Candidate], chosen: Sequence[Candidate], draw: Callable[[Sequence[Page]], None]
     ) -> None:
-        """Copies the chosen pictures, writes sheet and table, and removes what an earlier run left. DIR is held.
+        """Copy the chosen pictures, write sheet and table, and remove files of an earlier run. DIR must be locked.
 
-        A picture that is no longer as it was measured is not kept, with the reason.
+        A picture that changed since it was measured is not kept; its reason states that.
 
         Args:
-            candidates: All, as the table has them.
-            chosen: With names, as the sheet has them.
-            draw: Writes pages.
+            candidates: All candidates, in order of the table.
+            chosen: Named candidates, in order of the sheet.
+            draw: Function that writes pages.
 
         Raises:
             SpaceError: No space is left.
@@ -188,7 +188,7 @@ class SetFolder:
 
     def _is_ours(self, name: str, digests: list[str]) -> bool:
         path = self._root / name
-        # A name is one component, whoever wrote the record.
+        # A name must be one component, even if another program changed the record.
         if Path(name).name != name or path.is_symlink() or not path.is_file():
             return False
         return _ANY in digests or _digest(path) in digests

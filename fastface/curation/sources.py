@@ -1,4 +1,7 @@
-"""List the files that `curate` is given, in an order that does not depend on the arguments. Opens no picture."""
+"""List the source files of `curate`, in an order that does not depend on the arguments. Opens no picture.
+
+`commands.curate` calls `list_sources`.
+"""
 
 import csv
 import glob
@@ -14,10 +17,10 @@ from fastface.errors import ConfigError
 from fastface.video.discover import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 _CROP_NAME = re.compile(r"(?P<video>.+)_(?P<time>\d+\.\d{3})_\d+")
-"""Crops are called <video>_<time>_<number>."""
+"""Names of crops: <video>_<time>_<number>."""
 _TABLE = "crops.csv"
 _OWN_TABLES = {_TABLE: b"video,target,time,", "curation.csv": b"file,kept,name,reason,"}
-"""Tables that fastface writes beside pictures, and how they begin: a glob that takes them along is no mistake."""
+"""Tables that fastface writes beside pictures, with their first bytes: a glob that matches them is no mistake."""
 _MAX_TABLE_BYTES = 256 << 20
 _TABLES_KEPT = 64
 
@@ -27,12 +30,12 @@ class Source:
     """A file that may be a picture.
 
     Attributes:
-        path: Absolute, links resolved.
-        is_meant: Whether it was named by itself, and is no table of fastface's own, or is called as pictures are: if it
-            is none, that is a fault.
-        strand: What its neighbours share: the folder, and the video where that is known.
-        time: Seconds from the first frame; 0 where that is not known.
-        is_film: Whether `time` is a time of a film. Pictures of a folder have times that only number them.
+        path: Absolute path, links resolved.
+        is_meant: True if the user named the file itself (except a table of fastface), or its suffix is a picture's. It
+            is then a fault if the file is no picture.
+        strand: Common text of adjacent files: the folder, and the video if known.
+        time: Seconds from the first frame; 0 if unknown.
+        is_film: True if `time` is a time of a film. Pictures of a folder have times that only number them.
     """
 
     path: Path
@@ -43,17 +46,17 @@ class Source:
 
     @property
     def is_crop(self) -> bool:
-        """True if its video is known."""
+        """Return whether the picture's video is known."""
         return self.strand != str(self.path.parent)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Files and folders that were named.
+    """Files and folders from the arguments.
 
     Attributes:
-        sources: By strand, time and name; each file once.
-        faults: Folders that cannot be read: a line each.
+        sources: Source files by strand, time and name; each file once.
+        faults: Unreadable folders, one line each.
     """
 
     sources: tuple[Source, ...]
@@ -61,17 +64,17 @@ class Listing:
 
 
 def list_sources(arguments: Sequence[str], out: Path) -> Listing:
-    """Lists files, folders with all below them, and globs.
+    """List files, folders with their whole content, and globs.
 
-    Hidden files are passed over, and links to folders are not followed.
+    Hidden files are skipped, and links to folders are not followed.
 
     Args:
-        arguments: As the user wrote them.
-        out: Where the set goes. Neither may contain the other, so that no source is ever written or read twice.
+        arguments: Arguments in the user's form.
+        out: Folder of the set. Neither it nor a source may contain the other: no source is then written or read twice.
 
     Raises:
-        ConfigError: A path names nothing, or there is no file at all, or `out` is in a source or around one; lists
-            all such faults.
+        ConfigError: A path does not exist, there is no file at all, or `out` is in a source or contains one; lists all
+            such faults.
     """
     faults: list[str] = []
     closed: list[str] = []
@@ -88,7 +91,7 @@ def list_sources(arguments: Sequence[str], out: Path) -> Listing:
         faults.append(f"no picture found in: {', '.join(map(repr, arguments))}")
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
-    _read_table.cache_clear()  # a table may have been written since another call
+    _read_table.cache_clear()  # a table may have changed since another call
     sources = (_source(path, is_meant) for path, is_meant in found.items())
     return Listing(tuple(sorted(sources, key=_place)), tuple(closed))
 
@@ -96,12 +99,12 @@ def list_sources(arguments: Sequence[str], out: Path) -> Listing:
 def _collect_named(argument: str) -> list[Path]:
     if argument and os.path.lexists(argument):
         return [Path(argument)]
-    # Path.glob takes no absolute pattern.
+    # Path.glob accepts no absolute pattern.
     return [Path(match) for match in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207
 
 
 def _real(path: Path) -> Path:
-    """Absolute, links resolved; unlike Path.resolve, of links in a circle too."""
+    """Return the absolute path, links resolved; unlike Path.resolve, also for links in a cycle."""
     return Path(os.path.realpath(path))
 
 
@@ -114,8 +117,8 @@ def _overlaps(path: Path, out: Path) -> list[str]:
 
 
 def _files(path: Path, closed: list[str]) -> Iterator[tuple[Path, bool]]:
-    """Files and whether they are meant as pictures; folders that cannot be read are added to `closed`."""
-    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder above is closed
+    """Yield files, and true if they are meant as pictures; add unreadable folders to `closed`."""
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if a parent folder is not accessible
         yield _real(path), not _is_own_table(path)
         return
     failed: list[OSError] = []
@@ -129,7 +132,7 @@ def _files(path: Path, closed: list[str]) -> Iterator[tuple[Path, bool]]:
 
 
 def _is_own_table(path: Path) -> bool:
-    """Return whether a file is called as a table of fastface's own and begins like it."""
+    """Return whether a file has the name and the beginning of one of fastface's tables."""
     start = _OWN_TABLES.get(path.name)
     if start is None or not path.is_file():
         return False
@@ -148,7 +151,7 @@ def _source(path: Path, is_meant: bool) -> Source:
     for table in (path.parent / _TABLE, path.parent.parent / _TABLE):
         if row := _read_table(table).get(path.name):
             video, time = row
-            # Crops of other persons, in folders of their own, lie between those of one in time, and end no scene.
+            # Crops of other persons, in their own folders, may lie between these in time, and end no scene.
             return Source(path, is_meant, f"{path.parent}/{video}", time, _is_film(video))
     if match := _CROP_NAME.fullmatch(path.stem):
         video, time = match["video"], float(match["time"])
@@ -157,15 +160,15 @@ def _source(path: Path, is_meant: bool) -> Source:
 
 
 def _is_film(video_id: str) -> bool:
-    """Return whether a video is a film or a numbered sequence, and no folder of pictures."""
+    """Return whether a video is a film or a numbered sequence, not a folder of pictures."""
     return "%" in video_id or Path(video_id).suffix.lower() in VIDEO_SUFFIXES
 
 
 @lru_cache(_TABLES_KEPT)
 def _read_table(path: Path) -> dict[str, tuple[str, float]]:
-    """{file name: (video, time)} of a table of crops; what cannot be read in it, or is no such table, is not there.
+    """Return {file name: (video, time)} of a table of crops; unreadable rows and other tables give nothing.
 
-    A name is the same in the folders of several persons only where video and time are.
+    A name is the same in the folders of several persons only if video and time are the same.
     """
     rows: dict[str, tuple[str, float]] = {}
     try:
@@ -186,5 +189,5 @@ def _place(source: Source) -> tuple[object, ...]:
 
 
 def _natural(text: str) -> tuple[object, ...]:
-    """Sorts `a9` before `a10`: text and numbers take turns."""
+    """Return a sort key that puts `a9` before `a10`: text and numbers alternate."""
     return tuple(int(part) if place % 2 else part.casefold() for place, part in enumerate(re.split(r"(\d+)", text)))

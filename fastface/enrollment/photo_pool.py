@@ -1,4 +1,4 @@
-"""Pictures that people give, looked at one at a time in a process that any of them may end."""
+"""Read pictures one at a time in a child process that any of them may end. `enroll` and `curate` call it."""
 
 from collections.abc import Callable, Collection
 from contextlib import closing
@@ -17,10 +17,10 @@ from fastface.runtime.resources import choose_layout, num_cores
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 STALL_SECONDS = 900.0
-"""The first picture waits for the networks, which a runtime may have to compile; that takes minutes and is silent."""
+"""Maximum seconds until the first picture: a runtime may compile the networks, for minutes and without progress."""
 
 _LOSSES_TO_GIVE_UP = 5
-"""Pictures that end the process before any was looked at: then it is the networks that do it."""
+"""Number of pictures that end the process before any result: after that, the networks are the cause."""
 
 Interrupted = Callable[[], int | None]
 Read = TypeVar("Read")
@@ -31,7 +31,7 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
     """Return the settings for a process that reads pictures."""
     batch, canvas = 1, (PICTURE_CANVAS, PICTURE_CANVAS)
     if networks.device.is_gpu:
-        # What the scan's engines are built for, so that pictures need none of their own; they lie in its range.
+        # Use the batch of the scan's engines, so that pictures need no engines of their own.
         batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
         canvas = usual_canvas(config.scan)
     return WorkerSettings(
@@ -52,20 +52,20 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
 def read_pictures(
     paths: Collection[Path], new_pool: Callable[[], ProcessPool], interrupted: Interrupted, seen: type[Read]
 ) -> _Results[Read]:
-    """Yield the content of each picture, or why it cannot be used.
+    """Return the content of each picture, or the reason why it cannot be used.
 
-    One that ends the process gets a second try: the process may have been killed, as where memory is short.
+    A picture that ends the process gets a second try: the process may have been killed, for example for lack of memory.
 
     Args:
         paths: The pictures.
-        new_pool: Makes the process, not started yet.
-        interrupted: Gives the number of a signal that came.
-        seen: What the process answers of a picture that it could look at.
+        new_pool: Function that makes the process without starting it.
+        interrupted: Function that returns the number of a received signal.
+        seen: Type of the process's result for a readable picture.
 
     Raises:
         BackendError, ModelError, SpaceError: The networks cannot be used.
-        WorkerError: The process ends whatever picture it is given.
-        InterruptError: The user stopped it.
+        WorkerError: The process ends with every picture.
+        InterruptError: The user stopped the command.
     """
     found, lost = _one_pass(paths, new_pool(), interrupted, seen)
     works = any(isinstance(result, seen) for result in found.values())
@@ -94,11 +94,11 @@ def _one_pass(
 
 
 def refusal(role: str, refused: TaskFailed) -> FastfaceError:
-    """The error that an errand ended with.
+    """Return the error for a failed task.
 
     Args:
-        role: Of the process.
-        refused: Its answer.
+        role: Role of the process.
+        refused: Answer of the process.
     """
     if refused.kind == WorkerError.__name__:
         return WorkerError(role, None, refused.reason)

@@ -1,4 +1,4 @@
-"""The process that looks at photos: a hostile one cannot end the run, and the networks' memory goes with it."""
+"""Analyse photos in a child process: a hostile photo cannot end the run, and the networks' memory is freed with it."""
 
 from dataclasses import replace
 from functools import partial
@@ -22,9 +22,9 @@ from fastface.video.frames.image_file import MAX_PIXELS, read_picture
 
 
 def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettings, Resampling, int]) -> None:
-    """The life of the enrolment process; called by `process.child_main` in the child.
+    """Run the enrolment process; `process.child_main` calls it in the child.
 
-    The settings are those of the networks, the looks at each face, and the largest width × height of a photo.
+    The settings are: networks, looks at each face, and the maximum width × height of a photo in pixels.
     """
     worker, resampling, max_pixels = settings
     read = read_picture if max_pixels == MAX_PIXELS else partial(read_picture, max_pixels=max_pixels)
@@ -36,7 +36,7 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
         try:
             picture = read(path)
             connection.send(Heartbeat())
-            analyser = analyser or open_analyser(worker)  # pictures that cannot be read need no networks
+            analyser = analyser or open_analyser(worker)  # unreadable pictures need no networks
             faces = _faces(analyser, path, picture)
             if not resampling.name:
                 return faces
@@ -51,7 +51,7 @@ def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
     try:
         found = analyser.analyse_photo(picture)
     except cv2.error as error:
-        # OpenCV 4 turns and cuts no picture with a side of 32768 pixels or more.
+        # OpenCV 4 rotates and crops no picture with a side of 32768 pixels or more.
         height, width = picture.shape[:2]
         reason = f"no face can be cut out of a picture of {width}×{height} pixels; scale it down"
         raise InputError(path, reason) from error
@@ -63,9 +63,9 @@ def _faces(analyser: FaceAnalyser, path: Path, picture: Image) -> Faces:
 def _resample(
     faces: Faces, picture: Image, recogniser: Recogniser, resampling: Resampling, connection: Connection
 ) -> Faces:
-    """The faces with the mean embedding of several looks at each; in a crowd that takes minutes, so it tells of life.
+    """Return the faces with the mean embedding of several looks at each. A crowd takes minutes, so it sends heartbeats.
 
-    A look that the network cannot embed does not count; where none can be, the first embedding stays.
+    A look that the network cannot embed does not count; if none can be embedded, the first embedding stays.
     """
     embedding = faces.embedding.copy()
     for row, landmarks in enumerate(faces.landmarks):
@@ -77,7 +77,7 @@ def _resample(
 
 
 def _looks(picture: Image, landmarks: npt.NDArray[np.float32], resampling: Resampling) -> npt.NDArray[np.uint8]:
-    """(n, 112, 112, 3) BGR: the face as it is, its jittered cuts, then the mirror images of all these."""
+    """Return (n, 112, 112, 3) BGR: the face, its jittered cuts, then the mirror images of all these."""
     cuts = np.stack([align_picture(picture, points) for points in jittered_landmarks(landmarks, resampling.jitter)])
-    # Mirrored once it is aligned, as ArcFace's evaluation does: the template's two halves differ by half a pixel.
+    # Mirrored after the alignment, as in ArcFace's evaluation: the template's two halves differ by half a pixel.
     return np.concatenate([cuts, cuts[:, :, ::-1]]) if resampling.flip else cuts

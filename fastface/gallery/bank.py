@@ -1,4 +1,4 @@
-"""A bank: references of several persons in one `.npz`, for one recogniser. Embeddings are biometric data: mode 0600.
+"""Save and load banks: references of several persons in one `.npz`, for one recogniser.
 
 Arrays of the file, k references of t persons:
 
@@ -11,7 +11,8 @@ Arrays of the file, k references of t persons:
     face_size, sharpness, det_score (k,) float32   see `Reference`
     resampling     (k,) text             see `Reference`; banks without it hold references of one look each
 
-The same references give the same bytes. Nothing is pickled, and nothing that is, is read.
+The same references give the same bytes. Pickled data is neither written nor read. Embeddings are biometric data, so a
+bank has mode 0600. `references` loads and saves banks; `pick` saves them.
 """
 
 import ast
@@ -35,7 +36,7 @@ from fastface.names import valid_text
 
 _SCHEMA_VERSION = 1
 _MAX_BYTES = 512 << 20
-"""Of the file and of what it unpacks to: a quarter of a million references."""
+"""Maximum bytes of the file and of its unpacked content: a quarter of a million references."""
 _MAX_DIMENSION = 4096
 _LOOKS = "resampling"
 _FACTS = ("face_size", "sharpness", "det_score")
@@ -49,22 +50,22 @@ _KINDS = {
     **dict.fromkeys(_FACTS, "f"),
     _LOOKS: "U",
 }
-"""Arrays of a bank, each with the kinds of dtype that it may have."""
+"""Arrays of a bank, each with its allowed kinds of dtype."""
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = slice(8, 10)
-"""Where an array's file of version 1.0 tells the length of its header."""
+"""Offset of the header's length in an array's file of version 1.0."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 def save_bank(path: Path, contract: str, persons: Mapping[str, Sequence[Reference]]) -> None:
-    """Writes a bank, readable by its owner alone; whole or not at all.
+    """Write a bank, readable by its owner only; completely or not at all.
 
     Args:
-        path: Where to; its suffix should be `.npz`.
-        contract: Of the recogniser that the references came from.
-        persons: References of each label; at least one.
+        path: Target file; its suffix should be `.npz`.
+        contract: Contract of the recogniser that embedded the references.
+        persons: References of each label; at least one label.
 
     Raises:
         SpaceError: No space is left.
@@ -84,25 +85,25 @@ def save_bank(path: Path, contract: str, persons: Mapping[str, Sequence[Referenc
         arrays[name] = np.array([getattr(reference, name) for reference in references], np.float32)
     arrays[_LOOKS] = np.array([reference.resampling for reference in references])
     with atomic_path(path, private=True) as part:
-        # Made private before the first byte of an embedding is in it.
+        # Private before it holds the first byte of an embedding.
         part.touch(mode=0o600)
         with part.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
 
 
 def load_bank(path: Path, contract: str, dimension: int | None = None) -> dict[str, tuple[Reference, ...]]:
-    """Reads a bank from anywhere, trusting nothing in it.
+    """Read a bank from any source, without trusting its content.
 
     Args:
         path: The file.
-        contract: Of the recogniser in use.
+        contract: Contract of the current recogniser.
         dimension: Components of the recogniser's embeddings; None for any.
 
     Returns:
-        The references of each label; labels are made safe as file names are.
+        The references of each label; labels are made safe for use as file names.
 
     Raises:
-        ReferenceImageError: It is no bank, is damaged, is larger than banks are, or was made with another network.
+        ReferenceImageError: The file is no bank, is damaged, exceeds the size limit, or is from another network.
     """
     try:
         arrays = _arrays(path)
@@ -130,7 +131,7 @@ def load_bank(path: Path, contract: str, dimension: int | None = None) -> dict[s
 
 def _arrays(path: Path) -> Arrays:
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a FIFO would block the opening for ever
+    if not stat.S_ISREG(status.st_mode):  # opening a FIFO would block for ever
         raise ValueError("not a file")
     if status.st_size > _MAX_BYTES:
         raise ValueError(f"larger than the {_MAX_BYTES >> 20} MiB that a bank may have")
@@ -148,16 +149,15 @@ def _arrays(path: Path) -> Arrays:
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """As many bytes as are declared. Without the number, `read` would unpack a bomb whole before it cuts it."""
+    """Read as many bytes as the archive declares. Without the number, `read` would unpack a zip bomb completely."""
     with archive.open(info) as stream:
         return stream.read(info.file_size)
 
 
 def _array(name: str, content: bytes) -> npt.NDArray[Any]:
-    """One array, a view of the bytes; nothing of the size that its header claims is made before that is checked.
+    """Decode one array as a view of the bytes. The header's size is checked before memory of that size is allocated.
 
-    NumPy's own reader is not used: it warns of, or fails with tokeniser errors on, headers that it takes for those of
-    Python 2.
+    NumPy's own reader is not used. It warns or fails with tokeniser errors on headers that look like Python 2.
     """
     start = _HEADER.stop + int.from_bytes(content[_HEADER], "little")
     try:

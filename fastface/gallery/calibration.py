@@ -1,18 +1,17 @@
-"""From comparisons with a known truth to a threshold of evidence, with the errors to expect and how sure that is.
+"""Estimate error rates from labelled comparisons, and choose the evidence threshold for a risk. `calibrate` calls it.
 
-The words are those of ISO/IEC 19795-1: the false match rate is the share of comparisons with a person that a face does
-not show that reach the threshold; the false non-match rate is the share of comparisons with the face's own person that
-do not.
+The terms are those of ISO/IEC 19795-1. The false match rate is the share of non-mated comparisons that reach the
+threshold; the false non-match rate is the share of mated comparisons that do not.
 
-What was counted has an interval by Wilson ("Probable inference, the law of succession, and statistical inference", JASA
-1927); where nothing was counted, the upper end is 3/n ("If nothing goes wrong, is everything all right?", Hanley and
-Lippman-Hand, JAMA 1983). Rates smaller than what can be counted are estimates: the highest twentieth of the
-strangers' evidence is taken as an exponential tail (peaks over a threshold: Coles, "An Introduction to Statistical
-Modeling of Extreme Values", 2001, chapter 4, with shape 0). Of 600 comparisons among six persons, two of them alike,
-a free shape went from -0.5 to 0.1 with the share that counts as tail; shape 0 errs to the safe side, as cosines end.
+Counted rates have an interval by Wilson ("Probable inference, the law of succession, and statistical inference", JASA
+1927). Without a counted error, the upper end is 3/n ("If nothing goes wrong, is everything all right?", Hanley and
+Lippman-Hand, JAMA 1983). Rates below what can be counted are estimates: the highest twentieth of the strangers'
+evidence is fitted as an exponential tail (peaks over a threshold: Coles, "An Introduction to Statistical Modeling of
+Extreme Values", 2001, chapter 4, with shape 0). Among 600 comparisons of six persons, two of them similar, a free shape
+varied from -0.5 to 0.1 with the tail's share. Shape 0 is on the safe side, because cosines have an upper limit.
 
-Comparisons of one face with several persons are not independent: a tail is as sure as the number of different faces
-in it.
+Comparisons of one face with several persons are not independent: the number of different faces in a tail determines its
+confidence.
 """
 
 import math
@@ -25,14 +24,14 @@ from fastface.gallery.trials import PhotoTrials, Trials
 from fastface.types import FloatArray
 
 _LEAST_MATES = 10
-"""Photos with another photo of the same person beside them."""
+"""Minimum number of photos with another photo of the same person."""
 
 LEAST_IN_TAIL = 100
-"""Different faces in the tail from which a threshold is suggested: it lies four decades beyond what can be counted, so
-that a tail of 30 faces says only that it is between 0.53 and 0.88."""
+"""Minimum number of different faces in the tail for a suggestion. The threshold lies four decades beyond the counted
+rates: a tail of 30 faces only places it between 0.53 and 0.88."""
 
 LEAST_STRANGERS = 20
-"""Comparisons from which a tail is fitted at all."""
+"""Minimum number of comparisons to fit a tail."""
 
 _Z = 1.959963984540054
 """Standard normal deviate of a 95 % interval."""
@@ -41,7 +40,7 @@ _TAIL_SHARE, _TAIL_LEAST = 0.05, 10
 _STEP = 0.01
 _LARGEST_MARGIN = 0.3
 _WRONG_WEIGHT = 10
-"""A wrong name costs as much as so many missed faces."""
+"""Number of missed faces with the same cost as one wrong name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +62,18 @@ class RateEstimate:
 
 @dataclass(frozen=True, slots=True)
 class ExponentialTail:
-    """Evidence of strangers above a floor, taken as exponential."""
+    """Exponential tail of the strangers' evidence above a floor."""
 
-    floor: float  # where the tail begins
-    share: float  # of all comparisons, those above it
-    count: int  # different faces in it
+    floor: float  # evidence at which the tail begins
+    share: float  # share of all comparisons above the floor, 0–1
+    count: int  # number of different faces in the tail
     scale: float  # mean excess over the floor
 
     def rate(self, threshold: float) -> RateEstimate:
-        """The estimated share of comparisons that reach a threshold; at most `share`.
+        """Estimate the share of comparisons that reach a threshold; at most `share`.
 
-        The interval is that of the logarithm, by the delta method: its variance is that of the share, and that of the
-        scale, which is scale²/count.
+        The interval is computed for the logarithm, by the delta method. Its variance is that of the share plus that of
+        the scale, which is scale²/count.
         """
         reach = max(0.0, threshold - self.floor) / self.scale
         value = self.share * math.exp(-reach)
@@ -82,12 +81,12 @@ class ExponentialTail:
         return RateEstimate(value, value / spread, min(1.0, value * spread), "exponential tail")
 
     def quantile(self, rate: float) -> float:
-        """The evidence that an estimated share of `rate` reaches; the floor for larger ones."""
+        """Return the evidence that an estimated share of `rate` reaches; the floor for larger rates."""
         return self.floor + self.scale * max(0.0, math.log(self.share / rate))
 
 
 def counted_rate(errors: int, total: int) -> RateEstimate:
-    """The rate of errors that were counted among `total` comparisons, at least one."""
+    """Return the rate of errors that were counted among `total` comparisons, at least one."""
     if not errors:
         return RateEstimate(0.0, 0.0, min(1.0, 3 / total), "rule of three")
     share, square = errors / total, _Z**2
@@ -97,17 +96,17 @@ def counted_rate(errors: int, total: int) -> RateEstimate:
 
 
 def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) -> ExponentialTail:
-    """The tail of some comparisons, more than ten: the highest twentieth of them, or ten.
+    """Fit the tail of more than ten comparisons: the highest twentieth of them, or ten.
 
     Args:
-        evidence: (n,).
-        face: (n,) number of the face that each comparison is of; None if all are different.
+        evidence: (n,) evidence of each comparison.
+        face: (n,) number of the face in each comparison; None if all faces are different.
     """
     order = np.argsort(evidence, kind="stable")
     ranked = evidence[order].astype(np.float64)
     count = max(_TAIL_LEAST, math.ceil(len(ranked) * _TAIL_SHARE))
     floor = float(ranked[-count - 1])
-    # Equal evidence has no excess; a tail of no length would claim a certainty that there is not.
+    # Equal evidence has no excess; a tail of length 0 would claim an unjustified certainty.
     scale = max(float((ranked[-count:] - floor).mean()), _STEP / 10)
     different = count if face is None else len(np.unique(face[order[-count:]]))
     return ExponentialTail(floor, count / len(ranked), different, scale)
@@ -115,13 +114,13 @@ def fit_tail(evidence: FloatArray, face: npt.NDArray[np.int64] | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class RequiredThreshold:
-    """The threshold that one kind of strangers asks for.
+    """Threshold that one kind of strangers requires.
 
     Attributes:
-        low: The smallest that the comparisons allow, with 95 % confidence.
-        value: What they ask for.
-        high: What they ask for at most, with 95 % confidence.
-        faces: Different faces in the tail.
+        low: Smallest threshold that the comparisons allow, with 95 % confidence.
+        value: Estimated threshold.
+        high: Largest required threshold, with 95 % confidence.
+        faces: Number of different faces in the tail.
         extreme: The closest strangers.
     """
 
@@ -133,11 +132,11 @@ class RequiredThreshold:
 
 
 def needed_threshold(trials: Trials, rate: float) -> RequiredThreshold:
-    """The threshold that keeps the false match rate, in steps of 0.01.
+    """Estimate the threshold that keeps a false match rate, in steps of 0.01.
 
     Args:
-        trials: Strangers, more than ten comparisons.
-        rate: The share of comparisons that may reach it.
+        trials: Comparisons with strangers, more than ten.
+        rate: Maximum share of comparisons that may reach the threshold.
     """
     tail = fit_tail(trials.evidence, trials.face)
     steps = np.arange(round(tail.floor / _STEP), 101) * _STEP
@@ -149,10 +148,10 @@ def needed_threshold(trials: Trials, rate: float) -> RequiredThreshold:
 
 
 def shortages(mates: Trials, strangers: Trials) -> list[str]:
-    """List what is missing for a suggestion; one line each.
+    """List the missing data for a suggestion, one line each.
 
     Args:
-        mates: Photos and the other photos of their persons.
+        mates: Comparisons of photos with the other photos of their persons.
         strangers: Comparisons with other persons.
     """
     missing = []
@@ -171,13 +170,13 @@ def shortages(mates: Trials, strangers: Trials) -> list[str]:
 
 
 def choose_threshold(in_use: float, mates: Trials, strangers: Trials, rate: float) -> tuple[float, list[str]]:
-    """The threshold that the comparisons speak for, or the one in use if they do not speak against it, and why.
+    """Choose the threshold that the comparisons support, or keep the current one; return it with the reasons.
 
     Args:
-        in_use: The threshold that follows from the risk, or from the settings.
-        mates: Photos and the other photos of their persons.
+        in_use: Current threshold, from the risk or from the settings.
+        mates: Comparisons of photos with the other photos of their persons.
         strangers: Comparisons with other persons.
-        rate: The share of comparisons of different persons that may reach it.
+        rate: Maximum share of comparisons of different persons that may reach the threshold.
     """
     if missing := shortages(mates, strangers):
         return in_use, [
@@ -202,10 +201,10 @@ def choose_threshold(in_use: float, mates: Trials, strangers: Trials, rate: floa
 
 
 def suggest_margin(photos: PhotoTrials, threshold: float, in_use: float) -> float:
-    """The margin in use, if no other separates the photos' own persons from the next ones better.
+    """Return the current margin unless another one better separates the photos' own persons from the next ones.
 
-    A margin is too large for a photo whose lead is smaller, and too small for one that another person leads by as much.
-    Of the margins that separate best, in steps of 0.01, the nearest to the one in use is taken.
+    A margin is too large for a photo with a smaller lead. It is too small for a photo that another person leads by as
+    much. Of the best margins, in steps of 0.01, the nearest to the current one is returned.
     """
     reach, lead = photos.mates.evidence >= threshold, photos.lead
     wrong = photos.mates.evidence - lead >= threshold

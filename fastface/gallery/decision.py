@@ -1,13 +1,12 @@
-"""Decide which target each track belongs to, and which tracks a person should look at. Pure array code.
+"""Decide which target each track belongs to, and which tracks need a review. Pure array code for the search.
 
-A track is decided on all its evidence. It is a target's
+All evidence of a track counts. A track is a target's track
+* anywhere, with the evidence that the risk requires (`TrackRule.anywhere`);
+* in a film that certainly shows the target, with less evidence (`in_film`), since few tracks are compared there;
+* in a shot that certainly shows the target, with still less (`in_shot`): a head turns away and returns.
 
-* anywhere, with the evidence that the risk asks for (`TrackRule.anywhere`);
-* in a film in which the target surely is, with less (`in_film`), since few tracks are asked there;
-* in a shot in which the target surely is, with less again (`in_shot`): the head turns away and comes back.
-
-The target must lead over every other target and lookalike, and the last two need a track that is not on screen together
-with a track that is surely the target's.
+The target must lead over every other target and lookalike. The last two cases also require that the track shares no
+frame with a certain track of the target.
 """
 
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ class TrackDecision:
     """Decisions on t tracks.
 
     Attributes:
-        owner: (t,) int32, number of the target that each track is; -1 for none.
-        kind: (t,) int8, the `HitKind` of a track that is a target's: TRACK or CLUSTER.
-        in_film: Tracks that were compared with a target that surely is in the film.
-        in_shot: Tracks that were compared with a target that surely is in their shot.
+        owner: (t,) int32, number of each track's target; -1 for none.
+        kind: (t,) int8, `HitKind` of a target's track: TRACK or CLUSTER.
+        in_film: Tracks that were compared with a target that is certainly in the film.
+        in_shot: Tracks that were compared with a target that is certainly in their shot.
     """
 
     owner: npt.NDArray[np.int32]
@@ -38,12 +37,12 @@ class TrackDecision:
 
 
 def decide_tracks(tracks: FaceTracks, evidence: TrackEvidence, rule: TrackRule, margin: float) -> TrackDecision:
-    """Decides every track of one video.
+    """Decide every track of one video.
 
     Args:
-        tracks: The video's tracks.
-        evidence: For each of them.
-        rule: The thresholds.
+        tracks: Tracks of the video.
+        evidence: Evidence of each track.
+        rule: Thresholds.
         margin: Minimum lead over every other target and lookalike.
     """
     total = len(tracks)
@@ -56,7 +55,7 @@ def decide_tracks(tracks: FaceTracks, evidence: TrackEvidence, rule: TrackRule, 
         mine = may & (evidence.target == target)
         in_film += total
         _accept(tracks, evidence, owner, mine & (evidence.evidence >= np.float32(rule.in_film)), target)
-        shows = np.zeros(int(tracks.shot.max()) + 2, np.bool_)  # by shot; the last entry is of tracks without one
+        shows = np.zeros(int(tracks.shot.max()) + 2, np.bool_)  # by shot; the last entry is for tracks without a shot
         shows[tracks.shot[owner == target]] = True
         is_near = (tracks.shot >= 0) & shows[tracks.shot]
         in_shot += int(is_near.sum())
@@ -72,7 +71,7 @@ def _accept(
     candidates: npt.NDArray[np.bool_],
     target: int,
 ) -> None:
-    """Gives candidates to a target, the most evidence first, unless one of its tracks is on screen at that time."""
+    """Give candidates to a target, the most evidence first, unless a track of the target is on screen at that time."""
     rows = np.flatnonzero(candidates & (owner < 0))
     for row in rows[np.lexsort((rows, -evidence.evidence[rows]))].tolist():
         taken = owner == target
@@ -82,6 +81,6 @@ def _accept(
 
 
 def find_near_misses(evidence: TrackEvidence, decision: TrackDecision, rule: TrackRule) -> npt.NDArray[np.int64]:
-    """Rows of the tracks that are no target's and nearly are."""
+    """Return the rows of tracks without a target whose evidence is nearly sufficient."""
     is_near = (evidence.evidence >= np.float32(rule.anywhere - rule.review)) & (evidence.lead >= 0)
     return np.flatnonzero((decision.owner < 0) & (evidence.target >= 0) & is_near)

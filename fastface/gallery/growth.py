@@ -1,9 +1,11 @@
-"""A gallery that grows out of the films themselves: faces that are surely a target's become references too.
+"""Grow a gallery from the films: faces that are certainly a target's become references too.
 
-Photos of a person are few, and seldom of the film's own light, age and costume. Where the best faces of a track
-together are near to a photo, good faces of that track join its target's references, in all its poses, and a second
-search finds what is near to those. The photos themselves are anchors: only tracks near to one of them give anything,
-never those that are near to what they gave, so that a mistake cannot pull in others.
+A search calls `GalleryGrower`. Photos of a person are few, and seldom match a film's light, age and costume. If the
+mean of a track's best faces is near a photo, the track's good faces in all poses become references. A second search
+then matches faces near these references.
+
+The photos are anchors: only tracks near a photo contribute, never tracks near a grown reference. So an error cannot
+spread.
 """
 
 import math
@@ -20,17 +22,17 @@ from fastface.gallery.track_voting import TrackEvidence
 from fastface.types import Faces, FaceTracks, Gallery, GrownReference, RowTable, Target
 
 _POSE_EDGES = (-45.0, -15.0, 15.0, 45.0)
-"""Degrees of yaw between which faces count as of one pose."""
+"""Boundaries between poses: yaw in degrees."""
 
 _KEPT = 1024
-"""Candidates of one target that are kept in memory, whatever the number of videos."""
+"""Maximum number of candidates of one target in memory, for any number of videos."""
 
 
 _LEAST_FACES = 3
-"""Of a track: fewer can be alike by chance."""
+"""Minimum number of faces in a track: fewer may be similar by chance."""
 
 _LEAST_LIKENESS = 0.4
-"""Cosine of a face to its track's mean: below lie profiles, faces behind a hand, and what was linked by mistake."""
+"""Minimum cosine of a face and its track's mean. Profiles, covered faces and wrongly linked faces are below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,9 @@ class GrowthRule:
 
     Attributes:
         threshold: Minimum evidence of a track by the photos alone.
-        margin: Its minimum lead over every other target and lookalike.
-        quality: Smallest quality of a face.
-        most: Most faces that join one target.
+        margin: Minimum lead of the track over every other target and lookalike.
+        quality: Minimum quality of a face.
+        most: Maximum number of faces that join one target.
     """
 
     threshold: float
@@ -52,27 +54,27 @@ class GrowthRule:
 
 @dataclass(frozen=True, slots=True)
 class _Candidates(RowTable):
-    """Faces that may join one target, one row a face."""
+    """Candidate faces of one target, one row a face."""
 
-    rank: npt.NDArray[np.int64]  # how many faces of the same video and pose are better, from 1
-    video: npt.NDArray[np.int64]  # number of the video in the order of taking
+    rank: npt.NDArray[np.int64]  # rank among the faces of the same video and pose, the best face is 1
+    video: npt.NDArray[np.int64]  # number of the video, in the order of `take`
     time: npt.NDArray[np.float64]
     boxes: npt.NDArray[np.float32]
     quality: npt.NDArray[np.float32]
     yaw: npt.NDArray[np.float32]
-    anchor: npt.NDArray[np.int64]  # number of the photo that the face's track is nearest to
-    evidence: npt.NDArray[np.float32]  # of the track, by photos
-    similarity: npt.NDArray[np.float32]  # of the face alone, to the nearest photo
-    margin: npt.NDArray[np.float32]  # of the track
+    anchor: npt.NDArray[np.int64]  # number of the photo nearest to the face's track
+    evidence: npt.NDArray[np.float32]  # evidence of the track, by photos
+    similarity: npt.NDArray[np.float32]  # cosine of the single face to the nearest photo
+    margin: npt.NDArray[np.float32]  # lead of the track
     embedding: npt.NDArray[np.float16]
 
 
 class GalleryGrower:
-    """Takes the faces of one video after the other, then gives the grown gallery.
+    """Collect candidate faces from one video after the other, then return the grown gallery.
 
     Args:
-        references: Of a gallery; the photos are the anchors.
-        rule: Which faces may join.
+        references: References of a gallery; the photos are the anchors.
+        rule: Rule for faces that may join.
     """
 
     def __init__(self, references: ReferenceSet, rule: GrowthRule) -> None:
@@ -82,13 +84,13 @@ class GalleryGrower:
         self._candidates: dict[int, _Candidates] = {}
 
     def take(self, video_id: str, faces: Faces, tracks: FaceTracks, evidence: TrackEvidence) -> None:
-        """Collects the faces of one video that may join; those that would join last are forgotten.
+        """Collect the faces of one video that may join; drop the last candidates if there are too many.
 
         Args:
-            video_id: The video; each is taken once.
+            video_id: ID of the video; each video is taken once.
             faces: Its faces.
-            tracks: Their tracks.
-            evidence: For each track, by the photos alone.
+            tracks: Its tracks.
+            evidence: Evidence of each track, by photos alone.
         """
         rule = self._rule
         self._videos.append(video_id)
@@ -131,7 +133,7 @@ class GalleryGrower:
     def _nearest_photos(
         self, embeddings: npt.NDArray[np.float16], track: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
     ) -> npt.NDArray[np.int64]:
-        """(n,) number of the owner's photo that each row's track is nearest to."""
+        """Return (n,) the number of the owner's photo that is nearest to each row's track."""
         nearest = np.zeros(len(track), np.int64)
         for owner in np.unique(owners).tolist():
             photos = self._references.gallery.targets[owner].photo_embeddings
@@ -143,18 +145,18 @@ class GalleryGrower:
         return nearest
 
     def _keep(self, target: int, found: _Candidates) -> None:
-        """Remembers candidates of a target; of too many those that would join first."""
+        """Keep candidates of a target; drop the ones that would join last if there are too many."""
         if target in self._candidates:
             found = _Candidates.concatenate([self._candidates[target], found])
         self._candidates[target] = found[self._order(found)[:_KEPT]] if len(found) > _KEPT else found
 
     def _order(self, found: _Candidates) -> npt.NDArray[np.int64]:
-        """Rows in the order of joining: every video and pose has its turn before one has its second."""
+        """Return the rows in the order of joining: each video and pose contributes one face before any second face."""
         names = np.unique(self._videos, return_inverse=True)[1][found.video]
         return np.lexsort((*found.boxes.T[::-1], found.time, names, -found.quality, found.rank))
 
     def grown(self) -> tuple[Gallery, tuple[GrownReference, ...]]:
-        """The gallery with what joined, and the evidence for each, by target and then in the order of joining."""
+        """Return the grown gallery, and the evidence for each new reference, by target and order of joining."""
         gallery = self._references.gallery
         targets, evidence = list(gallery.targets), list[GrownReference]()
         for number, found in sorted(self._candidates.items()):

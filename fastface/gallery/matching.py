@@ -1,4 +1,4 @@
-"""Match faces with a gallery, by whole tracks or by each face and its neighbours. Pure array code."""
+"""Match faces with a gallery, by whole tracks or by each face and its neighbours. Pure array code for the search."""
 
 import math
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ from fastface.gallery.track_voting import EvidenceModel, TrackEvidence
 from fastface.types import Bodies, Faces, FaceTracks, Gallery, HitKind, Hits, NearMiss
 
 EVERYONE = "everyone"
-"""The label of every face, where the targets are `'*'`."""
+"""Label of hits on every face, if a target is `'*'`."""
 
 _MIN_COSINE_TO_TRACK = 0.2
-"""Measured with w600k_mbf on films: profiles, and faces behind a hand, are as like as 0.17 to 0.4 to the best faces of
-their own track; of different persons in one frame 99 % are less like than 0.23."""
+"""Minimum cosine of a face and the best faces of its track. Measured with w600k_mbf on films: profiles and covered
+faces have 0.17 to 0.4; of different persons in one frame 99 % have less than 0.23."""
 
 _FOLLOW_SECONDS = 2.1
-"""How long the boxes of a track are followed between two faces that are like it; no whole number of samples at usual
-rates, for which rounding would decide."""
+"""Maximum seconds between two similar faces through which a track's boxes are followed. It is no whole number of
+samples at usual rates, so rounding cannot decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class VideoFaces:
     Attributes:
         faces: All faces; the tracks are linked.
         tracks: One row for each track of `faces`.
-        periods: (n,) seconds that each face's sample stands for.
+        periods: (n,) seconds that the sample of each face stands for.
     """
 
     faces: Faces
@@ -48,9 +48,9 @@ class Matches:
     """Matches of a gallery in one video.
 
     Attributes:
-        hits: An entry for every target that has hits, in the gallery's order, `EVERYONE` last; hits in order of time.
-        near_misses: Tracks that are no target's, and nearly are; in order of time.
-        decision: What became of each track; None where each face was decided by itself.
+        hits: {label: hits in order of time}, for every target with hits, in the gallery's order, `EVERYONE` last.
+        near_misses: Tracks without a target whose evidence is nearly sufficient, in order of time.
+        decision: Decision on each track; None if each face was decided by itself.
     """
 
     hits: dict[str, Hits]
@@ -59,7 +59,7 @@ class Matches:
 
 
 class _Owners(NamedTuple):
-    """For each of n faces: number of its target or -1, similarity to it, lead over others, and the `HitKind`."""
+    """For each of n faces: number of its target or -1, similarity, lead over other persons, and `HitKind`."""
 
     target: npt.NDArray[np.int32]
     similarity: npt.NDArray[np.float32]
@@ -70,21 +70,22 @@ class _Owners(NamedTuple):
 def match(
     faces: Faces, references: ReferenceSet, limits: MatchThresholds, periods: npt.NDArray[np.float64]
 ) -> dict[str, Hits]:
-    """The hits of each target that has some in one video, each face decided by itself and its neighbours.
+    """Return the hits of each target in one video, deciding each face by itself and its neighbours.
 
-    A face can only be a hit of the target that it is most similar to. Along a track, in order of time, hits begin at a
-    face with similarity ≥ `enter` and a lead ≥ `margin` over every other target and lookalike; they go on while the
-    faces stay nearest to the same target, with similarity ≥ `exit`. A face without a track (-1) stands alone. In one
-    frame a target claims one face at most: the most similar, then the one of the larger det_score.
+    A face can only be a hit of its most similar target. Along a track, in order of time, hits begin at a face with
+    similarity ≥ `enter` and a lead ≥ `margin`. The lead is that over every other target and lookalike. Hits continue
+    while the same target stays nearest with similarity ≥ `exit`. A face without a track (-1) is decided alone. In one
+    frame a target gets at most one face: the most similar, then the one with the larger det_score.
 
-    With `gallery.everyone`, every face is also a hit of `EVERYONE`, several in a frame, but those that reach `enter`
-    with a lookalike; since there is no other person to compare with, their similarity is 1 and their margin 2.
+    With `gallery.everyone`, every face is also a hit of `EVERYONE`, except faces that reach `enter` with a lookalike. A
+    frame may have several such hits. There is no other person for comparison, so their similarity is 1 and their margin
+    2.
 
     Args:
         faces: Faces of one video, in any order; the tracks are linked.
-        references: Of targets and lookalikes of the same contract as the faces.
-        limits: When a face is a target's; its rule for tracks is not applied.
-        periods: (n,) seconds that each face's sample stands for.
+        references: Targets and lookalikes of the same contract as the faces.
+        limits: Thresholds of a hit; the rule for tracks is not applied.
+        periods: (n,) seconds that the sample of each face stands for.
     """
     gallery = references.gallery
     claims = match_nearest(faces.embedding, references, limits.exit)
@@ -97,16 +98,16 @@ def match(
 
 
 def match_tracks(video: VideoFaces, references: ReferenceSet, limits: MatchThresholds, model: EvidenceModel) -> Matches:
-    """The hits of each target that has some in one video, decided by whole tracks: see `gallery.decision`.
+    """Return the hits of each target in one video, deciding whole tracks: see `gallery.decision`.
 
-    The faces of a track are hits of its target but those that are another target's or a lookalike's by themselves, and
-    those that are unlike the track's best faces.
+    The faces of a track are hits of its target, with two exceptions: faces that by themselves are another target's or a
+    lookalike's, and faces that are dissimilar to the track's best faces.
 
     Args:
-        video: What the index holds.
-        references: Of targets and lookalikes of the same contract as the faces.
-        limits: With a rule for tracks.
-        model: Weighs tracks against the gallery.
+        video: Faces and tracks from the index.
+        references: Targets and lookalikes of the same contract as the faces.
+        limits: Thresholds with a rule for tracks.
+        model: Model that weighs tracks against the gallery.
     """
     rule = limits.tracks
     assert rule is not None
@@ -122,18 +123,19 @@ def match_tracks(video: VideoFaces, references: ReferenceSet, limits: MatchThres
 
 
 def _continue_hits(faces: Faces, claims: NearestTargets, limits: MatchThresholds) -> npt.NDArray[np.int32]:
-    """(n,) number of the target that each face is a hit of; -1 for none."""
+    """Return (n,) the number of each face's target by its hit; -1 for none."""
     order = np.lexsort((np.arange(len(faces)), faces.time, faces.track))
     track, target = faces.track[order], claims.target[order]
     similarity, lead = claims.similarity[order], claims.margin[order]
     opens = (similarity >= np.float32(limits.enter)) & (lead >= np.float32(limits.margin))
-    # A lookalike that is nearer than the target makes the lead negative, which ends the hits as another target does.
+    # A nearer lookalike makes the lead negative, which ends the hits as another target does.
     holds = opens | ((similarity >= np.float32(limits.exit)) & (lead >= 0))
     begins_run = np.ones(len(order), bool)
     begins_run[1:] = (
         (track[1:] != track[:-1]) | (track[1:] < 0) | (target[1:] != target[:-1]) | ~holds[1:] | ~holds[:-1]
     )
-    # Within a run, a face is a hit if the run opened at or before it: the count of openings has grown since its start.
+    # Within a run, a face is a hit if the run opened at or before it: the count of openings has increased since its
+    # start.
     openings = np.cumsum(opens)
     run_start = np.flatnonzero(begins_run)
     before_run: npt.NDArray[np.int64] = (openings - opens)[run_start][np.cumsum(begins_run) - 1]
@@ -163,7 +165,7 @@ def _owners_of_faces(
     track, target = place[rows], decision.owner[place[rows]]
     similarity, lead = match_given(faces.embedding[rows], references, target)
     enter = np.float32(rule.anywhere)
-    # The face alone says that it is somebody else: it is more like that person, and like enough.
+    # The face alone matches another person: its similarity to that person is larger, and sufficient.
     is_others = (lead < 0) & (similarity - lead >= enter)
     is_hit = ~is_others & _are_like_their_track(video, rows, track)
     owners.target[rows[is_hit]] = target[is_hit]
@@ -176,7 +178,7 @@ def _owners_of_faces(
 def _are_like_their_track(
     video: VideoFaces, rows: npt.NDArray[np.int64], track: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """(m,) whether each face is like the best ones of its track, or lies shortly between two faces that are.
+    """Return (m,) true for a face similar to its track's best faces, or shortly between two such faces.
 
     The boxes of a track follow each other without a cut: a face that turns away for a moment is the same person's.
     """
@@ -202,7 +204,7 @@ def _are_like_their_track(
 def _are_lookalikes(
     video: VideoFaces, references: ReferenceSet, evidence: TrackEvidence, limits: MatchThresholds
 ) -> npt.NDArray[np.bool_]:
-    """(n,) whether each face, or its track, is like a lookalike."""
+    """Return (n,) true for a face that matches a lookalike, by itself or by its track."""
     rule = limits.tracks
     assert rule is not None
     if not references.gallery.lookalikes:
@@ -215,17 +217,17 @@ def _are_lookalikes(
 
 
 def follow_bodies(bodies: Bodies, hits: Mapping[str, Hits], period: float) -> dict[str, Hits]:
-    """The moments in which a target is followed by the body, without a face that shows it.
+    """Return the moments in which a target is followed by the body, without a visible face.
 
-    A body track with a hit of one target, and of no other, is that target's, in every frame without a hit of it.
+    A body track with hits of exactly one target belongs to it, in every frame without its hit.
 
     Args:
-        bodies: All bodies of the video; the tracks are linked, and `face` names rows of the faces of the hits.
+        bodies: All bodies of the video; the tracks are linked, and `face` refers to rows of the faces of the hits.
         hits: {label: hits of that target}.
         period: Seconds that each sample stands for.
 
     Returns:
-        {label: such moments}; labels without any are left out.
+        {label: such moments}; labels without such moments are left out.
     """
     tracks = {label: np.unique(bodies.track[np.isin(bodies.face, found.face)]) for label, found in hits.items()}
     claims = np.concatenate([np.empty(0, np.int32), *tracks.values()])
@@ -257,7 +259,7 @@ def _describe_near_misses(
     rows: npt.NDArray[np.int64],
     limits: MatchThresholds,
 ) -> tuple[NearMiss, ...]:
-    """The tracks of some rows, for a person to look at, in order of time."""
+    """Describe the tracks in these rows for a review, in order of time."""
     rule, tracks = limits.tracks, video.tracks
     assert rule is not None
     if not len(rows):
@@ -294,7 +296,7 @@ def _best_faces(
     rows: npt.NDArray[np.int64],
     target: npt.NDArray[np.int32],
 ) -> list[float]:
-    """The largest cosine of a face of each of some tracks to the track's target."""
+    """Return the largest cosine of a face of each track to the track's target."""
     numbers = video.tracks.number[rows]
     order = np.argsort(video.faces.tracks, kind="stable")
     own = video.faces.tracks[order]
@@ -309,7 +311,7 @@ def _best_faces(
 def _hits_of_targets(
     faces: Faces, gallery: Gallery, periods: npt.NDArray[np.float64], owners: _Owners
 ) -> dict[str, Hits]:
-    """The hits of the targets that own faces: of thousands of targets a video shows a few."""
+    """Return the hits of the targets that own faces: a video shows few of thousands of targets."""
     if not len(faces):
         return {}
     order = np.argsort(owners.target, kind="stable")

@@ -10,14 +10,15 @@ from fastface.gallery.reference_set import NO_COSINE, ReferenceSet
 
 @dataclass(frozen=True, slots=True)
 class NearestTargets:
-    """For each embedding: the nearest target, its similarity and lead, and the similarity of the nearest lookalike.
+    """Nearest target of each embedding, with similarity and lead, and the similarity of the nearest lookalike.
 
-    Embeddings below the floor of every person match none: target -1, and cosines below every other.
+    Embeddings below the floor of every person match none: target -1, and cosines below every possible one.
 
     Attributes:
-        target: (n,) int32, its number in the gallery.
+        target: (n,) int32, number of the target in the gallery.
         similarity: (n,) float32, cosine to its nearest reference.
-        margin: (n,) float32, similarity minus that of the nearest other target or lookalike, `similarity + 1` without.
+        margin: (n,) float32, similarity minus that of the nearest other target or lookalike; `similarity + 1` if there
+            is no other.
         lookalike: (n,) float32, cosine to the nearest lookalike.
     """
 
@@ -28,14 +29,14 @@ class NearestTargets:
 
 
 def match_nearest(embeddings: npt.NDArray[np.float16], references: ReferenceSet, floor: float) -> NearestTargets:
-    """The claims on every embedding that may reach `floor` with anybody.
+    """Match every embedding that may reach `floor` with any person.
 
     Memory grows with the embeddings alone, not with embeddings × targets.
 
     Args:
         embeddings: (n, D) float16, L2-normalised, of the gallery's contract.
-        references: Of targets and lookalikes.
-        floor: A cosine.
+        references: Targets and lookalikes.
+        floor: Minimum cosine that matters.
     """
     total = len(embeddings)
     claims = NearestTargets(
@@ -64,16 +65,17 @@ def match_given(
     targets: npt.NDArray[np.int32],
     tracks: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Match faces with certain targets, even if another is nearer.
+    """Match faces with given targets, even if another target is nearer.
 
     Args:
         embeddings: (n, D) float16, L2-normalised, of the gallery's contract.
-        references: Of targets and lookalikes.
-        targets: (n,) the number of each embedding's target.
-        tracks: As of `ReferenceSet.blocks`: embeddings are not compared with references of their own track.
+        references: Targets and lookalikes.
+        targets: (n,) number of each embedding's target.
+        tracks: Tracks of embeddings and references, see `ReferenceSet.blocks`. An embedding is not compared with
+            references of its own track.
 
     Returns:
-        (n,) float32 similarity, and (n,) float32 lead over the nearest other target or lookalike: below 0 if that is
+        (n,) float32 similarity, and (n,) float32 lead over the nearest other target or lookalike: negative if that is
         nearer.
     """
     similarity, margin = np.empty(len(embeddings), np.float32), np.empty(len(embeddings), np.float32)
@@ -85,7 +87,7 @@ def match_given(
 def _leads(
     nearest: npt.NDArray[np.float32], targets: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """The cosine of each row to its target, and the lead over all others; `nearest` is overwritten."""
+    """Return the cosine of each row to its target, and the lead over all others. Overwrites `nearest`."""
     each = np.arange(len(targets))
     similarity = nearest[each, targets]
     nearest[each, targets] = NO_COSINE

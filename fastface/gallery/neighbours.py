@@ -1,8 +1,8 @@
-"""The references of different persons that are alike, found in one pass over all pairs.
+"""Find similar references of different persons in one pass over all pairs. `photo_set.duplicates` calls it.
 
-All references against all are 4·10⁸ cosines where a bank has 20,000, so the pass goes over half of them, in float32, in
-square tiles and on all processors: float32 products of unit vectors are off by 3e-5 at most. What is reported is
-computed again, exactly.
+A bank of 20,000 references has 4·10⁸ cosines. The pass computes half of them, in float32, in square tiles on all
+processors. Float32 products of unit vectors have an error of at most 3e-5, so reported cosines are computed again,
+exactly.
 """
 
 from collections import deque
@@ -18,16 +18,16 @@ from fastface.cosine import blas_threads, one_thread
 from fastface.types import FloatArray
 
 _TILE = 1024
-"""Rows and columns of a tile: 4 MB of float32 cosines, which stay in the cache, and a fiftieth of a second."""
+"""Rows and columns of a tile: 4 MB of float32 cosines, which fit the cache and take a fiftieth of a second."""
 
 _SLACK = 1e-3
 _MAX_PAIRS_OF_ROW = 64
-"""Pairs that are kept of a reference. A bank of one person under 20,000 labels would have 2·10⁸ of them; these are
+"""Maximum number of pairs for each reference. A bank of one person under 20,000 labels would have 2·10⁸ pairs; 64 are
 enough to join all its labels."""
 
 
 def no_check() -> None:
-    """Does nothing: nothing interrupts the pass."""
+    """Do nothing: the default check never interrupts the pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Neighbours:
     """Similarity of each of n references to the references of other persons.
 
     Attributes:
-        nearest: (n,) row of the most alike reference of another person; -1 if there is no other person.
+        nearest: (n,) row of the most similar reference of another person; -1 if there is no other person.
         similarity: (n,) float32, cosine to it; -2 if there is none.
         pairs: (p, 2) rows of different persons with a cosine of at least the floor, each pair once, first < second.
             At most 64 pairs are kept of each first row.
@@ -49,7 +49,7 @@ class Neighbours:
 def exact_cosines(
     embeddings: FloatArray, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """(p,) cosines of pairs of rows, as `cosine.cosines` gives them."""
+    """Return (p,) cosines of pairs of rows, computed by `cosine.cosines`."""
     found = np.empty(len(left), np.float32)
     for start in range(0, len(left), 1024):
         rows = slice(start, start + 1024)
@@ -61,13 +61,13 @@ def exact_cosines(
 def find_neighbours(
     embeddings: FloatArray, person: npt.NDArray[np.int64], floor: float, check: Callable[[], None] = no_check
 ) -> Neighbours:
-    """Compares all references of different persons.
+    """Compare all references of different persons.
 
     Args:
         embeddings: (n, D) float32, L2-normalised.
-        person: (n,) number of each reference's person, rising.
-        floor: Pairs with at least this cosine are listed.
-        check: Called between blocks; what it raises ends the pass.
+        person: (n,) number of each reference's person, ascending.
+        floor: Minimum cosine of a listed pair.
+        check: Function called between blocks; an exception from it ends the pass.
 
     Returns:
         The nearest reference of each, and the near pairs.
@@ -106,13 +106,13 @@ def find_neighbours(
 
 @dataclass(frozen=True, slots=True)
 class _Best:
-    """The largest cosine of each reference so far, and the number of the part of the references that has it."""
+    """The largest cosine of each reference so far, and the number of the part that contains the other reference."""
 
     cosine: FloatArray
     part: npt.NDArray[np.int64]
 
     def note(self, rows: slice, part: int, cosines: FloatArray) -> None:
-        """Notes the largest cosines of some rows in a part."""
+        """Record the largest cosines of some rows in a part."""
         is_better = cosines > self.cosine[rows]
         self.cosine[rows][is_better] = cosines[is_better]
         self.part[rows][is_better] = part
@@ -120,7 +120,7 @@ class _Best:
 
 @dataclass(frozen=True, slots=True)
 class _Tile:
-    """The cosines of some rows with some columns: the largest of each, and the pairs that are near."""
+    """Cosines of some rows and columns: the largest of each, and the near pairs."""
 
     row_best: FloatArray
     column_best: FloatArray
@@ -132,12 +132,12 @@ class _References:
     """Data of the tiles, shared by all threads."""
 
     embeddings: FloatArray  # (n, D)
-    columns: FloatArray  # (D, n), the same
+    columns: FloatArray  # (D, n) transpose of `embeddings`
     person: npt.NDArray[np.int64]
-    floor: float  # pairs with at least this cosine are near
+    floor: float  # minimum cosine of a near pair
 
     def compare(self, above: slice, below: slice) -> _Tile:
-        """The tile of the rows `above` and the columns `below`, which are the same or later references."""
+        """Compare the rows `above` with the columns `below`, which are the same or later references."""
         block = self.embeddings[above] @ self.columns[:, below]
         if self.person[above.stop - 1] >= self.person[below.start]:
             block[self.person[above, None] == self.person[None, below]] = -2
@@ -152,7 +152,7 @@ class _References:
 
 
 def _in_order(jobs: Iterator[Callable[[], _Tile]], workers: int, check: Callable[[], None]) -> Iterator[_Tile]:
-    """The results of some jobs in their order, made in so many threads, a few ahead of what is taken."""
+    """Yield the results of jobs in their order; `workers` threads compute a few results ahead."""
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[_Tile]] = deque()
         try:

@@ -1,8 +1,7 @@
-"""Recompute the similarity of hits without references from their own tracks: no face is compared with itself. Pure.
+"""Recompute the similarity of hits without the references from their own tracks. Pure array code for the search.
 
-A face that became a reference is like itself, and the faces beside it in its track are nearly so: a similarity of 1 to
-such a reference says nothing. Whose a face is, is decided with all references; what is told of it leaves out those of
-its own track.
+A face that became a reference is identical to itself, and neighbouring faces of its track nearly so. A similarity of 1
+to such a reference is no evidence. The decision uses all references; the reported values leave out the hit's own track.
 """
 
 from dataclasses import replace
@@ -18,23 +17,23 @@ _NO_TRACK = -1
 
 
 def without_own_tracks(video_id: str, faces: Faces, hits: dict[str, Hits], references: ReferenceSet) -> dict[str, Hits]:
-    """The same hits, with similarity and margin to the references that are not of the hit's own track.
+    """Return the hits with similarity and margin to references that are not from the hit's own track.
 
-    Photos are of no track, so there is always something to compare with. A margin may fall below 0: then only the
-    references of the track, or the track as a whole, make it a hit.
+    Photos have no track, so a comparison is always possible. If the margin is negative, only the track's references, or
+    the track as a whole, make the face a hit.
 
     Args:
-        video_id: The video.
+        video_id: ID of the video.
         faces: Its faces; the tracks are linked.
-        hits: {label: hits of that target}; labels that are no target's are left as they are.
-        references: What the hits were found with.
+        hits: {label: hits of that target}; hits of labels without a target stay unchanged.
+        references: References that the hits were found with.
     """
     own = _tracks_of_references(video_id, faces, references)
     if (own == _NO_TRACK).all():
         return hits
     reported = dict(hits)
     numbers = {label: number for label in hits if (number := references.find_number(label)) is not None}
-    # Only hits of tracks that gave references are compared with fewer references than before.
+    # Only hits of tracks with grown references are compared with fewer references.
     tracks = faces.tracks
     rows = {label: np.flatnonzero(np.isin(tracks[hits[label].face], own)) for label in numbers}
     face = np.concatenate([np.empty(0, np.int64), *(hits[label].face[rows[label]] for label in numbers)])
@@ -51,7 +50,7 @@ def without_own_tracks(video_id: str, faces: Faces, hits: dict[str, Hits], refer
 
 
 def _tracks_of_references(video_id: str, faces: Faces, references: ReferenceSet) -> npt.NDArray[np.int64]:
-    """Number of the track of this video that each reference out of a film is from; -1 of those of other films."""
+    """Return the number of this video's track for each grown reference; -1 for references from other films."""
     numbers = np.full(len(references.films), _NO_TRACK)
     added = references.list_grown(video_id)
     if len(faces) and added:
@@ -62,7 +61,7 @@ def _tracks_of_references(video_id: str, faces: Faces, references: ReferenceSet)
 
 
 def _find_row(added: GrownReference, faces: Faces) -> int:
-    """The face that joined; where a closer look has replaced it, the one nearest in time, then in place."""
+    """Find the row of a grown reference; if a closer look replaced the face, the nearest one in time, then in place."""
     time = np.abs(faces.time - added.time)
     nearest = np.flatnonzero(time == time.min())
     place = np.abs(faces.boxes[nearest] - np.array(added.box, np.float32)).sum(axis=1)

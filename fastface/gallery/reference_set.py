@@ -1,4 +1,4 @@
-"""All references of a gallery, prepared once for products with the faces of any number of videos. Pure array code."""
+"""Prepare all references of a gallery for products with the faces of many videos. Pure array code for the matching."""
 
 from collections.abc import Iterator, Sequence
 from copy import copy
@@ -10,7 +10,7 @@ from fastface.cosine import References, cosine_blocks, near_rows, row_blocks
 from fastface.types import FloatArray, Gallery, GrownReference
 
 NO_COSINE = -2.0
-"""Below every cosine."""
+"""Value below every cosine."""
 
 _Numbers = npt.NDArray[np.int64]
 
@@ -19,17 +19,17 @@ class ReferenceSet:
     """The references of a gallery's persons: targets, then lookalikes, each with a number.
 
     Args:
-        gallery: Targets and lookalikes.
+        gallery: Gallery of targets and lookalikes.
 
     Attributes:
         gallery: The gallery.
-        num_targets: Persons with smaller numbers are targets.
-        num_persons: Targets and lookalikes.
-        photos: References that are photos, by person.
-        photo_firsts: (persons,) where each person's photos begin; each has one at least.
-        films: References that are faces of films, by person.
-        film_persons: Numbers of the persons that have some, rising.
-        film_firsts: Where those of each of these persons begin.
+        num_targets: Number of targets; smaller person numbers are targets.
+        num_persons: Number of targets and lookalikes.
+        photos: Photo references, by person.
+        photo_firsts: (persons,) row of each person's first photo; each person has at least one.
+        films: Grown references from films, by person.
+        film_persons: Numbers of the persons with grown references, ascending.
+        film_firsts: Row of the first grown reference of each of these persons.
     """
 
     def __init__(self, gallery: Gallery) -> None:
@@ -43,7 +43,7 @@ class ReferenceSet:
         self._set_films(gallery)
 
     def grown(self, gallery: Gallery) -> "ReferenceSet":
-        """The same photos, with the references out of films that a gallery of the same persons has."""
+        """Return the same photos with the grown references of `gallery`, which must have the same persons."""
         same = copy(self)
         same.gallery = gallery
         same._set_films(gallery)
@@ -60,42 +60,42 @@ class ReferenceSet:
             self._added.setdefault(one.video_id, []).append((row, one))
 
     def find_number(self, label: str) -> int | None:
-        """Number of the target with a label; None if there is no such target."""
+        """Return the number of the target with a label; None if there is no such target."""
         return self._numbers.get(label)
 
     def list_grown(self, video_id: str) -> Sequence[tuple[int, GrownReference]]:
-        """The references out of a film: the row in `films`, and where the reference is from."""
+        """List the grown references from a film: the row in `films`, and the origin of the reference."""
         return self._added.get(video_id, ())
 
     def __len__(self) -> int:
         return len(self.photos) + len(self.films)
 
     def photo_counts(self) -> _Numbers:
-        """(persons,) how many photos each person has."""
+        """Return (persons,) the number of photos of each person."""
         return np.diff(self.photo_firsts, append=len(self.photos))
 
     def film_counts(self) -> _Numbers:
-        """How many references out of films each of `film_persons` has."""
+        """Return the number of grown references of each of `film_persons`."""
         return np.diff(self.film_firsts, append=len(self.films))
 
     def near(
         self, embeddings: npt.NDArray[np.float16], floor: float, others: Sequence[References] = ()
     ) -> npt.NDArray[np.int64]:
-        """The rows of which a cosine to a reference, or to one of `others`, may reach a floor: see `near_rows`."""
+        """Return the rows whose cosine to a reference, or to one of `others`, may reach a floor: see `near_rows`."""
         return near_rows(embeddings, [self.photos, self.films, *others], floor)
 
     def photo_cosines(self, embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
-        """(n, persons) cosines of some embeddings to the nearest photo of each person."""
+        """Return (n, persons) cosines of embeddings to the nearest photo of each person."""
         return _largest(self.photos.cosines(embeddings), self.photo_firsts)
 
     def film_cosines(
         self, embeddings: npt.NDArray[np.float16], is_left_out: npt.NDArray[np.bool_] | None = None
     ) -> npt.NDArray[np.float32]:
-        """(n, film_persons) cosines of some embeddings to the nearest reference out of a film.
+        """Return (n, film_persons) cosines of embeddings to the nearest grown reference of each person.
 
         Args:
             embeddings: (n, D) float16, L2-normalised.
-            is_left_out: (n, films) whether a row is not compared with a reference; None compares all.
+            is_left_out: (n, films) true for a row that is not compared with a reference; None compares all.
         """
         found = self.films.cosines(embeddings)
         if is_left_out is not None:
@@ -107,12 +107,12 @@ class ReferenceSet:
         embeddings: npt.NDArray[np.float16],
         tracks: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
     ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-        """Blocks of rows, and (rows, persons) cosines to each person's nearest reference.
+        """Yield blocks of rows, and (rows, persons) cosines to each person's nearest reference.
 
         Args:
             embeddings: (n, D) float16, L2-normalised, of the gallery's contract.
-            tracks: Numbers of the tracks that the embeddings (n,), and the references out of films, are of: embeddings
-                are not compared with references of their own track. None compares all.
+            tracks: Track numbers of the embeddings (n,), and of the grown references. An embedding is not compared with
+                references of its own track. None compares all.
         """
         for block in row_blocks(len(embeddings), len(self)):
             rows = embeddings[block]
@@ -126,7 +126,7 @@ class ReferenceSet:
     def own_cosines(
         self, embeddings: npt.NDArray[np.float16], targets: npt.NDArray[np.int32]
     ) -> npt.NDArray[np.float32]:
-        """(n,) cosine of each embedding to the nearest reference of a target, (n,) numbers, and of no other person."""
+        """Return (n,) the cosine of each embedding to the nearest reference of its target; `targets` is (n,)."""
         found = np.empty(len(embeddings), np.float32)
         for target in np.unique(targets).tolist():
             rows = np.flatnonzero(targets == target)
@@ -136,13 +136,13 @@ class ReferenceSet:
 
 
 def _join(parts: Sequence[FloatArray]) -> tuple[FloatArray, _Numbers]:
-    """All rows of all parts, and where each part begins."""
+    """Concatenate the rows of all parts, and return the first row of each part."""
     rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
     return rows, np.cumsum([0, *(len(part) for part in parts[:-1])])[: len(parts)].astype(np.int64)
 
 
 def _largest(cosines: npt.NDArray[np.float32], firsts: _Numbers) -> npt.NDArray[np.float32]:
-    """(n, groups) the largest of each group of neighbouring columns; `firsts` says where each begins."""
+    """Return (n, groups) the maximum of each group of adjacent columns; `firsts` are their first columns."""
     if cosines.shape[1] == len(firsts):
         return cosines
     largest: npt.NDArray[np.float32] = np.maximum.reduceat(cosines, firsts, axis=1)

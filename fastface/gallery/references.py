@@ -1,4 +1,7 @@
-"""Photos, folders and banks → gallery, with a report on each photo and one list of all faults."""
+"""Load photos, folders and banks into a gallery, with a report on each photo and one list of all faults.
+
+`enroll` calls `load_gallery`. All faults are collected first and raised together.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +40,7 @@ from fastface.names import valid_text
 from fastface.types import Gallery, Target
 
 _MOST_UNUSABLE = 3
-"""Photos without a usable face that are named, of a folder that must be sorted first; more are told after that."""
+"""Maximum number of photos without a usable face that are listed for an unsorted folder; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +48,18 @@ class PhotoReport:
     """Verdict on one photo, or on one entry of a bank.
 
     Attributes:
-        source: The photo.
-        label: The person.
-        used: Whether it is a reference.
-        remarks: The reason if it is not used; else what might be better about it, if anything.
+        source: Path of the photo.
+        label: Label of the person.
+        used: True if the photo is a reference.
+        remarks: Reason if it is not used; else possible improvements.
         face_size: Shorter side of the face in pixels; 0 without a face.
         sharpness: Variance of the Laplacian of the aligned face; 0 without a face.
-        det_score: 0–1; 0 without a face.
+        det_score: Detector score, 0–1; 0 without a face.
         sibling_similarity: Median cosine to the person's other references; None without any.
-        nearest_other: The other person, target or lookalike, that it is most alike to; empty without any.
-        other_similarity: Cosine to that person's most alike reference; None without any.
-        resampling: The looks that its embedding is the mean of, as `flip, jitter 10`; empty for one look.
-        taken_box: x1, y1, x2, y2 of the face in the photo, where it was taken from several; else None.
+        nearest_other: The most similar other person, target or lookalike; empty without any.
+        other_similarity: Cosine to that person's most similar reference; None without any.
+        resampling: Looks averaged in its embedding, for example `flip, jitter 10`; empty for one look.
+        taken_box: x1, y1, x2, y2 in pixels of the chosen face, if the photo has several faces; else None.
     """
 
     source: str
@@ -74,7 +77,7 @@ class PhotoReport:
 
     @property
     def line(self) -> str:
-        """All of it in one line."""
+        """Format the report as one line."""
         parts = [f"{self.label}: {self.source}: {'used' if self.used else 'LEFT OUT'}"]
         if self.used:
             parts.append(f"face {self.face_size:.0f} px, sharpness {self.sharpness:.0f}")
@@ -92,13 +95,12 @@ class ReferenceRule:
     """Rule for the face of a photo that becomes a reference.
 
     Attributes:
-        contract: Of the recogniser that embeds the photos.
-        alike: The match threshold: cosine from which two faces are one person's.
-        faces: What is done with several faces in a photo: see `pick_faces`.
-        resampling: The looks that the embeddings are the means of, as `Resampling.name`. References of banks stay as
-            they were made.
-        tolerant: Whether faults are reported only; the persons that they concern are left out, or stay alike.
-        dimension: Components of the recogniser's embeddings; None takes banks of any.
+        contract: Contract of the recogniser that embeds the photos.
+        alike: Match threshold: minimum cosine of two faces of one person.
+        faces: Choice among several faces in a photo: see `pick_faces`.
+        resampling: `Resampling.name` of the looks averaged in an embedding. References of banks stay unchanged.
+        tolerant: True if faults are only reported; persons with a fault are left out, or stay similar.
+        dimension: Components of the recogniser's embeddings; None accepts banks of any dimension.
     """
 
     contract: str
@@ -111,13 +113,13 @@ class ReferenceRule:
 
 @dataclass(frozen=True, slots=True)
 class GalleryReport:
-    """How a gallery came about.
+    """Report on the creation of a gallery.
 
     Attributes:
-        photos: Targets, then lookalikes, each by label, then in the order in which they were named.
-        faults: What would have been refused, had it not been allowed.
-        references: The references of each target, with their facts.
-        remarks: What is odd about persons, as a lookalike that may be a target.
+        photos: Reports on targets, then lookalikes, each by label, then in the order of the arguments.
+        faults: Faults that the rule tolerated.
+        references: References of each target, with their measures.
+        remarks: Remarks on persons, for example a lookalike that may be a target.
     """
 
     photos: tuple[PhotoReport, ...]
@@ -127,12 +129,12 @@ class GalleryReport:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """A line a photo, then the remarks on persons."""
+        """Format one line a photo, then the remarks on persons."""
         return tuple(photo.line for photo in self.photos) + self.remarks
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Remarks on persons, the lines of photos of which there is something to say, the faults that were allowed."""
+        """Return the remarks on persons, the lines of photos with a remark, and the tolerated faults."""
         return self.remarks + tuple(photo.line for photo in self.photos if photo.remarks) + self.faults
 
 
@@ -144,21 +146,21 @@ def load_gallery(
     rule: ReferenceRule,
     check: Callable[[], None] = no_check,
 ) -> tuple[Gallery, GalleryReport]:
-    """Makes a gallery of what `-t` and `--not` name.
+    """Make a gallery of the arguments of `-t` and `--not`.
 
-    A photo of a person that has others is left out, with a remark, where it shows no usable face, or another person.
-    Faults are: a path that names nothing, an empty folder, a damaged or foreign bank, a person without a usable photo,
-    and two targets with the same face.
+    If a person has several photos, one without a usable face, or of another person, is left out with a remark. A
+    missing path, an empty folder, and a damaged or foreign bank are faults. So are a person without a usable photo, and
+    two targets with the same face.
 
     Args:
         targets: Photos, folders, banks, `'*'`.
         lookalikes: Photos, folders, banks of persons that the targets must not be confused with.
-        analyse: Finds and embeds the faces of a photo; called once a photo, and not at all if there are none.
-        rule: What makes a face a reference.
-        check: Called often while persons are compared; what it raises ends the making.
+        analyse: Function that finds and embeds the faces of a photo; called once a photo.
+        rule: Rule for the face of a reference.
+        check: Function called often while persons are compared; an exception from it stops the loading.
 
     Raises:
-        ConfigError: All faults at once; or, even if the rule is tolerant, there is no usable target.
+        ConfigError: Lists all faults; or, even with a tolerant rule, there is no usable target.
         BackendError: The networks failed.
     """
     wanted, unwanted = collect(targets), collect(lookalikes)
@@ -212,10 +214,10 @@ def load_gallery(
 
 
 def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
-    """Writes the targets of a gallery as a bank.
+    """Write the targets of a gallery as a bank.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: The gallery has no target.
         SpaceError: No space is left.
     """
     if not report.references:
@@ -230,7 +232,7 @@ def _persons(
     faults: list[str],
     check: Callable[[], None],
 ) -> dict[str, list[Pick]]:
-    """Picks of each label, by label: those of photos first, then those of banks."""
+    """Return {label: picks}, by label: picks of photos first, then of banks."""
     photos: dict[str, list[Photo]] = {}
     for photo in sources.photos:
         photos.setdefault(photo.label, []).append(photo)
@@ -254,7 +256,7 @@ def _persons(
 
 
 def _unusable(picks: Sequence[Pick]) -> str | None:
-    """The fault of a person without a reference, if it is one: a read-me beside loose photos is none."""
+    """Return the fault of a person without a reference; None for a file that was not meant as a photo."""
     if any(pick.reference is not None or not pick.is_meant for pick in picks):
         return None
     reasons = "; ".join(f"{pick.source}: {', '.join(pick.remarks)}" for pick in picks)
@@ -262,7 +264,7 @@ def _unusable(picks: Sequence[Pick]) -> str | None:
 
 
 def _is_told(fault: str, labels: Collection[str]) -> bool:
-    """Return whether a fault says that one of these labels has no usable photo."""
+    """Return whether a fault is that one of these labels has no usable photo."""
     return any(fault.startswith(_no_photo_message(label)) for label in labels)
 
 
@@ -278,7 +280,7 @@ def _targets(references: Mapping[str, Sequence[Reference]]) -> tuple[Target, ...
 
 
 def _unseen(sources: Sources, persons: Mapping[str, Sequence[Pick]]) -> list[str]:
-    """The faults of folders with files of which none was meant as a photo and none is one, as a lone read-me."""
+    """Return the faults of folders that contain files but no photo, such as a single read-me."""
     used = {pick.source for picks in persons.values() for pick in picks if pick.reference is not None}
     faults = []
     for folder in sources.folders:
@@ -291,7 +293,7 @@ def _unseen(sources: Sources, persons: Mapping[str, Sequence[Pick]]) -> list[str
 
 
 def _reports(persons: Mapping[str, Sequence[Pick]], nearest: Mapping[int, tuple[str, float]]) -> list[PhotoReport]:
-    """A report on each photo; `nearest` gives the other person that the reference with an id is most like."""
+    """Report on each photo; `nearest` maps a reference's id to the most similar other person and the cosine."""
     reports = []
     for picks in persons.values():
         used = [pick.reference for pick in picks if pick.reference is not None]
@@ -304,7 +306,7 @@ def _reports(persons: Mapping[str, Sequence[Pick]], nearest: Mapping[int, tuple[
             if pick.reference is not None:
                 name, similarity = nearest.get(id(pick.reference), ("", None))
                 reports.append(_report(pick, pick.reference, siblings.get(id(pick.reference)), name, similarity))
-            elif pick.is_meant:  # of a read-me beside photos there is nothing to say
+            elif pick.is_meant:  # a read-me beside photos needs no report
                 reports.append(PhotoReport(pick.source, pick.label, used=False, remarks=tuple(pick.remarks)))
     return reports
 

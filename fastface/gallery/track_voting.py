@@ -1,14 +1,14 @@
 """Weigh tracks against a gallery: the mean of a track's best faces against all references. Pure array code.
 
-Evidence is on the scale of a cosine, and for a track of another person it is distributed alike whatever the number and
-the origin of the target's references, so that one threshold fits all:
+`matching` and `calibrate` use the model. Evidence is on the scale of a cosine. For a track of another person its
+distribution does not depend on the target's references, so one threshold fits all:
 
-* against photos it is the cosine to their centroid, or to the nearest of them less what the nearest of so many has by
-  chance (`ImpostorDistribution.gain`), whichever is more;
-* against references out of the films (`gallery.growth`) it is the cosine to the nearest, less that and less what faces
-  of one film share: light, grain, make-up;
-* both together are the sum of the two, scaled by what two correlated normal numbers add up to (the sum rule of Kittler
-  et al., "On Combining Classifiers", IEEE PAMI 1998).
+* Against photos it is the larger of two values: the cosine to their centroid, and the cosine to the nearest photo less
+  a gain. The gain is expected by chance for the nearest of so many photos (`ImpostorDistribution.gain`).
+* Against grown references (`gallery.growth`) it is the cosine to the nearest, less that gain and less a film's offset.
+  The offset is the similarity that faces of one film share: light, grain, make-up.
+* Against both it is the sum of the two, scaled for two correlated normal numbers. This is the sum rule of Kittler et
+  al., "On Combining Classifiers", IEEE PAMI 1998.
 
 The evidence is the largest of the three.
 """
@@ -28,26 +28,26 @@ from fastface.impostors import ImpostorDistribution
 from fastface.types import FloatArray, RowTable
 
 NO_EVIDENCE = -2.0
-"""Below every cosine."""
+"""Value below every cosine."""
 
 _COHORT_WEIGHT = 200
-"""Comparisons that the measured distribution counts for beside those of the archive."""
+"""Weight of the measured distribution against the archive's comparisons, as a number of comparisons."""
 
 _COHORT_LIMIT = 3.0
-"""Standard deviations above the mean from which a track may be the target's own, and says nothing of strangers."""
+"""Standard deviations above the mean from which a track may be the target's own and is excluded from the statistics."""
 
 _FIXED_POINT = 1 << 20
-"""Evidence is summed in whole multiples of its inverse, so that the order of the tracks does not matter."""
+"""Evidence is summed in integer multiples of 1/_FIXED_POINT, so that the order of the tracks does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackEvidence(RowTable):
-    """Evidence of t tracks. Of tracks that reach the floor with no target there is none: target -1.
+    """Evidence of t tracks. Tracks that do not reach the floor with any target have target -1.
 
     Attributes:
         target: (t,) int32, number of the target with the most evidence.
-        evidence: (t,) float32, for that target.
-        lead: (t,) float32, over the nearest other target or lookalike; `evidence + 1` where there is no other.
+        evidence: (t,) float32, evidence for that target.
+        lead: (t,) float32, lead over the nearest other target or lookalike; `evidence + 1` if there is no other.
         lookalike: (t,) float32, evidence for the nearest lookalike.
         by_photos: (t,) float32, evidence for the target by its photos alone.
     """
@@ -62,11 +62,11 @@ class TrackEvidence(RowTable):
 class Cohort:
     """Distribution of similarities of the archive's own tracks to each person of a gallery.
 
-    Nearly all tracks of an archive are not a given person's. Where these are more like the person than strangers
-    usually are (a poor photo, one of a frequent look), the evidence is lowered to the usual distribution (the z-norm of
-    speaker recognition: Auckenthaler et al., "Score Normalization for Text-Independent Speaker Verification", 2000). It
-    is never raised. The tracks of the person are kept out of the figures by a limit, so that an archive which is full
-    of the person changes nothing.
+    Nearly all tracks of an archive are not a given person's. They may be more similar to the person than strangers
+    usually are (a poor photo, a frequent look). Then the evidence is lowered to the usual distribution. This is the
+    z-norm of speaker recognition (Auckenthaler et al., "Score Normalization for Text-Independent Speaker Verification",
+    2000). Evidence is never raised. A limit excludes the person's own tracks from the statistics, so an archive full of
+    the person changes nothing.
     """
 
     def __init__(self, num_persons: int, usual: ImpostorDistribution) -> None:
@@ -76,7 +76,7 @@ class Cohort:
         self._squares = np.zeros(num_persons, np.int64)
 
     def observe(self, evidence: npt.NDArray[np.float32]) -> None:
-        """Takes the evidence (t, persons) of some tracks by photos; in any order."""
+        """Add the evidence (t, persons) of some tracks by photos, in any order."""
         usual = self._usual
         is_stranger = evidence < np.float32(usual.mean + _COHORT_LIMIT * usual.deviation)
         fixed = np.where(is_stranger, np.rint((evidence - usual.mean) * _FIXED_POINT), 0).astype(np.int64)
@@ -85,7 +85,7 @@ class Cohort:
         self._squares += (fixed * fixed // _FIXED_POINT).sum(axis=0)
 
     def corrections(self) -> tuple[FloatArray, FloatArray]:
-        """(persons,) what is taken off the evidence's distance from the mean, and what that is divided by (≥ 1)."""
+        """Return (persons,) the offset of the evidence's distance from the mean, and its divisor (≥ 1)."""
         weight = self._count + _COHORT_WEIGHT
         offset = self._sum / _FIXED_POINT / weight
         squares = (self._squares / _FIXED_POINT + _COHORT_WEIGHT * self._usual.deviation**2) / weight
@@ -94,12 +94,12 @@ class Cohort:
 
 
 class EvidenceModel:
-    """Weighs tracks against one gallery.
+    """Model that weighs tracks against one gallery.
 
     Args:
-        references: Of the gallery's persons; at least one.
-        usual: How alike strangers usually are.
-        cohort: What the archive says of it; None where it was not asked.
+        references: References of at least one person.
+        usual: Usual distribution of the similarities of strangers.
+        cohort: Distribution in the archive; None if it was not observed.
     """
 
     def __init__(self, references: ReferenceSet, usual: ImpostorDistribution, cohort: Cohort | None = None) -> None:
@@ -114,7 +114,7 @@ class EvidenceModel:
         self._refer(references, cohort)
 
     def with_archive(self, references: ReferenceSet, cohort: Cohort | None) -> Self:
-        """The model with what an archive says: the same photos, other references out of films, another cohort."""
+        """Return the model with the same photos, but other grown references and another cohort."""
         same = copy(self)
         same._refer(references, cohort)
         return same
@@ -126,11 +126,11 @@ class EvidenceModel:
         self._offset, self._spread = (nothing, nothing + 1) if cohort is None else cohort.corrections()
 
     def weigh(self, embeddings: npt.NDArray[np.float16], floor: float) -> TrackEvidence:
-        """The evidence of each track for its nearest target.
+        """Return the evidence of each track for its nearest target.
 
         Args:
             embeddings: (t, D) float16, L2-normalised means of tracks, of the gallery's contract.
-            floor: Evidence below it does not matter.
+            floor: Minimum evidence that matters.
         """
         total = len(embeddings)
         found = TrackEvidence(
@@ -157,12 +157,12 @@ class EvidenceModel:
         return found
 
     def by_photos(self, embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
-        """(t, persons) the evidence of some tracks for every person by the photos alone."""
+        """Return (t, persons) the evidence of each track for every person, by the photos alone."""
         parts = [found for _, found, _ in self._blocks(embeddings)]
         return np.concatenate(parts) if parts else np.empty((0, self._references.num_persons), np.float32)
 
     def by_other_photos(self, person: int) -> npt.NDArray[np.float32]:
-        """(k,) the evidence of each of a person's photos for the person by the other photos; none of a single one."""
+        """Return (k,) the evidence of each of a person's photos by the other photos; empty for a single photo."""
         gallery = self._references.gallery
         photos = (*gallery.targets, *gallery.lookalikes)[person].photo_embeddings
         if len(photos) < 2:
@@ -178,14 +178,14 @@ class EvidenceModel:
         return corrected
 
     def observe(self, embeddings: npt.NDArray[np.float16], cohort: Cohort) -> None:
-        """Shows a cohort the evidence of some tracks by the photos of every person."""
+        """Add the evidence of some tracks, by the photos of every person, to a cohort."""
         for _, by_photos, _ in self._blocks(embeddings):
             cohort.observe(by_photos)
 
     def _blocks(
         self, embeddings: npt.NDArray[np.float16]
     ) -> Iterator[tuple[slice, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-        """Blocks of rows, (rows, persons) evidence by photos, and (rows, persons) evidence by all references."""
+        """Yield blocks of rows, (rows, persons) evidence by photos, and (rows, persons) evidence by all references."""
         references, several = self._references, self._several
         scale = np.float32(1 / math.sqrt(2 + 2 * self._usual.film_correlation))
         mean = np.float32(self._usual.mean)
@@ -206,12 +206,12 @@ class EvidenceModel:
 
 
 def _gains(usual: ImpostorDistribution, counts: npt.NDArray[np.int64], shift: float = 0.0) -> npt.NDArray[np.float32]:
-    """Return the expected gain of the nearest of so many references by chance, plus a shift, for each count."""
+    """Return the expected gain of the nearest of `counts` references by chance, plus a shift."""
     values, place = np.unique(counts, return_inverse=True)
     return np.array([usual.gain(count) + shift for count in values.tolist()], np.float32)[place]
 
 
 def _mean(rows: FloatArray) -> npt.NDArray[np.float64]:
-    """(D,) the sum of some references; of references that cancel each other out, the first."""
+    """Return (D,) the sum of references; the first one if they cancel each other out."""
     total: npt.NDArray[np.float64] = rows.sum(axis=0, dtype=np.float64)
     return total if np.linalg.norm(total) > 1e-3 else rows[0].astype(np.float64)

@@ -1,7 +1,7 @@
-"""Comparisons with a known truth: evidence of photos and tracks for their own person, and for other persons.
+"""Collect labelled comparisons: evidence of photos and tracks for their own person and for other persons.
 
-Evidence is what decides: see `gallery.track_voting`. A photo stands for a track of one face, and is weighed against the
-person's other photos, and against all photos of every other person.
+`calibrate` calls it. Evidence is defined in `gallery.track_voting`. A photo counts as a track of one face. It is
+compared with the person's other photos, and with all photos of every other person.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from fastface.types import FaceTracks, FloatArray
 class Trials:
     """Comparisons of one kind."""
 
-    evidence: FloatArray  # (n,)
-    face: npt.NDArray[np.int64]  # (n,) number of the photo or track: comparisons of one are not independent
-    extreme: str = ""  # the one that speaks most against the kind: the closest strangers, or the mates furthest apart
+    evidence: FloatArray  # (n,) on the scale of a cosine
+    face: npt.NDArray[np.int64]  # (n,) number of the photo or track: comparisons of one face are not independent
+    extreme: str = ""  # the most surprising comparison: the closest strangers, or the least similar mates
 
     def __len__(self) -> int:
         return len(self.evidence)
@@ -31,8 +31,8 @@ class Trials:
 class PhotoTrials:
     """Comparisons of photos."""
 
-    mates: Trials  # a photo and its person's other photos; none of persons with one photo
-    lead: FloatArray  # (n,) of each of the mates over the next person
+    mates: Trials  # a photo and its person's other photos; none for persons with one photo
+    lead: FloatArray  # (n,) lead of each mate over the next person
     strangers: Trials  # a photo and each other person
 
 
@@ -40,16 +40,16 @@ class PhotoTrials:
 class TrackTrials:
     """Comparisons of an archive's tracks."""
 
-    found: Trials  # a track and the person that it is given to: not known, but decided
-    strangers: Trials  # a track and each person that it is not
+    found: Trials  # a track and the person that it was matched with; decided, not known
+    strangers: Trials  # a track and each person that it does not show
 
 
 def photo_trials(references: ReferenceSet, model: EvidenceModel) -> PhotoTrials:
-    """The comparisons among the photos of several targets.
+    """Compare the photos of several targets with each other.
 
     Args:
-        references: Of at least one target.
-        model: Weighs tracks against them.
+        references: References of at least one target.
+        model: Model that weighs tracks against them.
     """
     targets = references.gallery.targets
     sources = [source for target in targets for source in target.sources[: len(target.photo_embeddings)]]
@@ -73,7 +73,7 @@ def photo_trials(references: ReferenceSet, model: EvidenceModel) -> PhotoTrials:
 
 
 def _pad(evidence: FloatArray) -> npt.NDArray[np.float64]:
-    """The evidence of a person's photos; no number for a single photo, which has no other beside it."""
+    """Return the evidence of a person's photos; NaN for a single photo, which has no other photo."""
     return evidence.astype(np.float64) if len(evidence) else np.full(1, np.nan)
 
 
@@ -84,17 +84,17 @@ def track_trials(
     owner: npt.NDArray[np.int32],
     labels: Sequence[str],
 ) -> TrackTrials:
-    """The comparisons of one video's tracks with the targets.
+    """Compare the tracks of one video with the targets.
 
-    A track is another person than all but the one that it is most like, who may be its own; and another person than
-    a person who is on screen at the same time in another track.
+    A track shows another person than all targets except its most similar one, which may be its own. It also shows
+    another person than a person who is on screen at the same time in another track.
 
     Args:
-        name: The video.
+        name: Name of the video.
         tracks: Its tracks.
-        evidence: (t, persons) by photos: targets first.
-        owner: (t,) number of the target that each track is given to; -1 for none.
-        labels: Of the targets.
+        evidence: (t, persons) evidence by photos, targets first.
+        owner: (t,) number of each track's target; -1 for none.
+        labels: Labels of the targets.
     """
     number = np.arange(len(tracks))
     is_other = np.ones((len(tracks), len(labels)), np.bool_)
@@ -118,7 +118,7 @@ def track_trials(
 
 
 def join_trials(parts: Sequence[Trials], *, largest: bool) -> Trials:
-    """The comparisons of several videos; the extreme one is that with the largest, or smallest, evidence."""
+    """Join the comparisons of several videos; keep the extreme one with the largest, or smallest, evidence."""
     filled = [part for part in parts if len(part)]
     if not filled:
         return Trials(np.empty(0, np.float32), np.empty(0, np.int64))

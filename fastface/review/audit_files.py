@@ -1,4 +1,4 @@
-"""The files of an audit: which moments were drawn (sample.json), and what the user answered (audit.json)."""
+"""Read and define the files of an audit: the drawn moments (sample.json) and the user's answers (audit.json)."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ class _Strict(BaseModel):
 
 
 class AuditItem(_Strict):
-    """A moment that the page asks about."""
+    """A moment on the page."""
 
     id: str
     stratum: int = _Place
@@ -28,13 +28,13 @@ class AuditItem(_Strict):
     time: float  # seconds from the first frame
     pts: int
     period: float  # seconds that the moment stands for
-    target: int | None  # place of the target that a hit or a near miss is of
-    box: tuple[float, float, float, float] | None  # of the face, in pixels of the frame as displayed
+    target: int | None  # place of the target of a hit or a near miss
+    box: tuple[float, float, float, float] | None  # face: x1, y1, x2, y2 in pixels of the frame as displayed
     choices: tuple[int, ...]  # places of the targets that may be the answer
 
 
 class DrawnStratum(_Strict):
-    """A stratum, and how many of its moments the page asks about."""
+    """A stratum, and the number of its moments on the page."""
 
     role: Role
     kind: str
@@ -45,12 +45,12 @@ class DrawnStratum(_Strict):
 
     @property
     def stratum(self) -> Stratum:
-        """The stratum."""
+        """Return the stratum."""
         return Stratum(self.role, self.kind, self.target, self.moments, self.seconds)
 
 
 class LeftOut(_Strict):
-    """A video of which no moment was drawn, though it is part of the answer."""
+    """A video of the answer without a drawn moment."""
 
     video: str
     reason: str
@@ -59,7 +59,7 @@ class LeftOut(_Strict):
 
 
 class AuditSample(_Strict):
-    """Sample of an audit, and the answer that it is drawn from."""
+    """Sample of an audit, and the answer that it was drawn from."""
 
     schema_version: Literal[1] = 1
     answer: str  # digest of the answer and the index
@@ -68,11 +68,11 @@ class AuditSample(_Strict):
     strata: tuple[DrawnStratum, ...]
     items: tuple[AuditItem, ...]
     left_out: tuple[LeftOut, ...] = ()
-    lost: int = 0  # moments that were drawn, and could not be decoded again
+    lost: int = 0  # number of drawn moments that could not be decoded again
 
     @property
     def digest(self) -> str:
-        """Names the sample: another answer, index, seed or size gives another."""
+        """Return a digest of the sample: it depends on the answer, the index, the seed and the size."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -81,7 +81,7 @@ class AuditAnswer(_Strict):
     """Answer of the user on one moment: the targets in it, or unsure."""
 
     id: str
-    persons: tuple[int, ...] = ()  # numbers of targets, from 1, as the page shows them
+    persons: tuple[int, ...] = ()  # numbers of targets, from 1, as on the page
     unsure: bool = False
 
 
@@ -98,14 +98,14 @@ _File = TypeVar("_File", bound=_Strict)
 
 
 def read_sample(path: Path, draw: str) -> AuditSample:
-    """Reads sample.json.
+    """Read sample.json.
 
     Args:
-        path: The file.
-        draw: The command that makes it, for the message.
+        path: Path of the file.
+        draw: Command that creates it, for the message.
 
     Raises:
-        ConfigError: It is not there, or damaged.
+        ConfigError: The file does not exist or is damaged.
     """
     if not path.exists():
         raise ConfigError(f"{str(path)!r} does not exist; draw a sample first: {draw}")
@@ -113,10 +113,10 @@ def read_sample(path: Path, draw: str) -> AuditSample:
 
 
 def read_answers(path: Path, sample: AuditSample) -> AuditAnswers:
-    """Reads what the page saved.
+    """Read the saved answers of the page.
 
     Raises:
-        ConfigError: The file cannot be read, is none that the page saved, or does not belong to the sample.
+        ConfigError: The file cannot be read, was not saved by the page, or does not belong to the sample.
     """
     found = _read_file(path, AuditAnswers, "is no file that audit.html saved")
     if found.audit != sample.digest:
@@ -134,7 +134,7 @@ def read_answers(path: Path, sample: AuditSample) -> AuditAnswers:
 
 
 def answered_moments(sample: AuditSample, answers: AuditAnswers) -> list[AnsweredMoment]:
-    """The moments that were answered with certainty."""
+    """Return the moments with a certain answer."""
     items = {item.id: item for item in sample.items}
     return [
         AnsweredMoment(items[one.id].stratum, items[one.id].period, frozenset(number - 1 for number in one.persons))
@@ -144,7 +144,7 @@ def answered_moments(sample: AuditSample, answers: AuditAnswers) -> list[Answere
 
 
 def _fault(answer: AuditAnswer, item: AuditItem | None, is_double: bool) -> str:
-    """Says what is wrong with an answer; empty if nothing is."""
+    """Return the fault of an answer; empty if there is none."""
     if item is None:
         return "not in the sample"
     if is_double:
@@ -172,5 +172,5 @@ def _read_file(path: Path, kind: type[_File], what: str) -> _File:
 
 
 def item_id(parts: Sequence[object]) -> str:
-    """Names a moment within its sample, alike in every draw."""
+    """Return a name of a moment within its sample, the same in every draw."""
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,7 +1,8 @@
-"""The moments of the last answer: hits, near misses, other faces, and samples, of every video that was asked.
+"""Collect the moments of the latest answer: hits, near misses, other faces, and samples, of every searched video.
 
-Moments are the samples of the scan. Frames that `--exact` looked at between two samples refine the bounds of spans and
-are left out. Times are those of frames, so that a moment can be decoded again.
+`audit` calls `read_answer`, then `read_moments`. Moments are the samples of the scan. Frames that `--exact` scanned
+between two samples only refine the bounds of spans, and are left out. Times are those of frames, so that a moment can
+be decoded again.
 """
 
 import csv
@@ -37,7 +38,7 @@ Key = tuple[Role, str, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Moments(RowTable):
-    """Moments of one video: (n,) pts, (n,) seconds, (n, 4) boxes with NaN where there is none."""
+    """Moments of one video: (n,) pts, (n,) seconds, (n, 4) boxes with NaN if there is none."""
 
     pts: npt.NDArray[np.int64]
     time: npt.NDArray[np.float64]
@@ -52,7 +53,7 @@ class HitRow:
     kind: str
     pts: int
     time: float
-    box: tuple[str, ...]  # four cells; empty where there is none
+    box: tuple[str, ...]  # four cells; empty without a box
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,14 @@ class NearRow:
 
 @dataclass(frozen=True, slots=True)
 class LastAnswer:
-    """The last answer of an output folder.
+    """The latest answer of an output folder.
 
     Attributes:
-        targets: The labels, without `everyone`.
+        targets: Labels of the targets, without `everyone`.
         hits: {video: its hits}.
         near: {video: its near misses}.
         recogniser: Name of the network that embedded the faces.
-        digest: Names the answer and the index that it was asked of.
+        digest: Digest of the answer and the searched index.
     """
 
     targets: tuple[str, ...]
@@ -86,13 +87,13 @@ class LastAnswer:
 
 @dataclass(frozen=True, slots=True)
 class EmptyCells:
-    """The cells of a video's sampling grid in which no face and no hit is.
+    """The cells of a video's sampling grid without a face and without a hit.
 
     Attributes:
-        size: Seconds of a cell.
-        count: Cells of the whole grid.
-        taken: (k,) those with a face or a hit, rising.
-        moments: Samples without a face; where films have fewer frames than cells, less than the free cells.
+        size: Length of a cell in seconds.
+        count: Number of cells in the whole grid.
+        taken: (k,) cells with a face or a hit, ascending.
+        moments: Number of samples without a face; less than the free cells if a film has fewer frames than cells.
     """
 
     size: Fraction
@@ -102,11 +103,11 @@ class EmptyCells:
 
     @property
     def num_free(self) -> int:
-        """Cells that may be drawn; one without a frame of its own is none."""
+        """Return the number of free cells; some may have no frame of their own."""
         return self.count - len(self.taken)
 
     def cell(self, place: int) -> int:
-        """The free cell at a place, counted from 0."""
+        """Return the free cell at a place, counted from 0."""
         free_before = self.taken - np.arange(len(self.taken))
         return place + int(np.searchsorted(free_before, place, side="right"))
 
@@ -117,12 +118,12 @@ class VideoMoments:
 
     Attributes:
         record: The video.
-        info: Its facts.
+        info: Properties of the video.
         period: Seconds that a moment stands for.
         parts: {(role, kind, target): moments} of hits, near misses, faces, and samples beside faces.
-        empty: The samples without a face.
-        seen: All faces and hits, for boxes to be drawn.
-        targets_at: {pts: places of the targets that are hits there}.
+        empty: Samples without a face.
+        seen: All faces and hits, for the boxes in the pictures.
+        targets_at: {pts: places of the targets with hits at this time}.
     """
 
     record: VideoRecord
@@ -135,15 +136,15 @@ class VideoMoments:
 
     @property
     def num_samples(self) -> int:
-        """Samples with and without faces."""
+        """Return the number of samples, with and without faces."""
         return self.empty.moments + len(np.unique(self.seen.pts))
 
 
 def read_answer(out: Path, ledger: Ledger) -> LastAnswer:
-    """Reads run.json, hits.csv and review.csv.
+    """Read run.json, hits.csv and review.csv.
 
     Raises:
-        ConfigError: There is no answer in `out`, or none that an audit can ask about.
+        ConfigError: There is no answer in `out`, or it cannot be audited.
     """
     ask = f"ask again, with: fastface find -t PHOTOS -o {out}"
     try:
@@ -207,10 +208,10 @@ def _near_rows(rows: Iterable[dict[str, str]], places: Mapping[str, int]) -> dic
 
 
 def read_moments(root: Path, ledger: Ledger, answer: LastAnswer) -> list[VideoMoments]:
-    """Reads the moments of every video that was asked, by name.
+    """Read the moments of every searched video, by name.
 
     Raises:
-        FaceIndexError: The index is damaged, or other than the answer.
+        FaceIndexError: The index is damaged, or does not match the answer.
     """
     found = []
     for record in ledger.videos():
@@ -218,7 +219,7 @@ def read_moments(root: Path, ledger: Ledger, answer: LastAnswer) -> list[VideoMo
         if record.state == "scanning" or record.info is None or not index.faces_path.exists():
             continue
         metadata = index.metadata()
-        if metadata["recogniser"] != answer.recogniser:  # it was left out of the answer
+        if metadata["recogniser"] != answer.recogniser:  # the answer does not include this video
             continue
         units = list(ledger.units(record.video_id).values())
         found.append(_video_moments(record, record.info, index, units, answer))
@@ -264,7 +265,7 @@ def _video_moments(
 
 
 def _sampled_faces(index: VideoIndex, units: Sequence[UnitRecord], period: Fraction | None, *, is_film: bool) -> Faces:
-    """The faces of the samples; where only keyframes were, with those of stretches that were looked at more closely."""
+    """Return the faces of the samples; of a keyframe scan also those of stretches that were scanned more densely."""
     faces = index.faces()
     closer = [unit for unit in units if unit.dense and not unit.lost and period is not None and unit.period == period]
     if closer:
@@ -286,7 +287,7 @@ def _is_inside(times: npt.NDArray[np.float64], units: Iterable[UnitRecord]) -> n
 
 
 def _on_samples(hits: Sequence[HitRow], faces: Faces, units: Sequence[UnitRecord]) -> list[HitRow]:
-    """The hits without those of frames between two samples."""
+    """Return the hits without those in frames between two samples."""
     every_frame = [unit for unit in units if unit.dense and unit.period is None and not unit.lost]
     if not every_frame:
         return list(hits)
@@ -296,7 +297,7 @@ def _on_samples(hits: Sequence[HitRow], faces: Faces, units: Sequence[UnitRecord
 
 
 def _match_hits(hits: Sequence[HitRow], faces: Faces) -> tuple[npt.NDArray[np.bool_], list[HitRow]]:
-    """(n,) whether a face is a hit, by its frame and by its box as hits.csv has it; and the hits that are no face."""
+    """Return (n,) true for a face with a hit of the same frame and box in hits.csv; and the hits without a face."""
     boxes = {(hit.pts, hit.box) for hit in hits}
     near = np.flatnonzero(np.isin(faces.pts, [hit.pts for hit in hits]))
     cells = (tuple(map(pixels_cell, box)) for box in faces.boxes[near].tolist())
@@ -310,10 +311,10 @@ def _match_hits(hits: Sequence[HitRow], faces: Faces) -> tuple[npt.NDArray[np.bo
 def _near_faces(
     rows: Sequence[NearRow], faces: Faces, owner: npt.NDArray[np.bool_], size: float
 ) -> npt.NDArray[np.int64]:
-    """(n,) the target that a face is a near miss of; -1 of others.
+    """Return (n,) the target for which a face is a near miss; -1 for other faces.
 
-    review.csv names a track by its first and last time and its faces. Where several tracks fit as well, all are taken:
-    in which stratum a face is changes how likely it is drawn, and not what is estimated.
+    review.csv identifies a track by its first and last time and its faces. If several tracks match, all are taken. The
+    stratum of a face only changes its probability in the sample, not the estimate.
     """
     near = np.full(len(faces), -1, np.int64)
     if not rows:
@@ -351,7 +352,7 @@ def _empty_cells(
     scanned = [unit for unit in units if not unit.dense]
     length = info.duration or sum((unit.covered for unit in scanned), Fraction(0))
     count = max(-(-length // size), int(taken[-1]) + 1 if len(taken) else 0)
-    if by_keyframes:  # what lies between them was not looked at, and is part of the film
+    if by_keyframes:  # the frames between them were not scanned, and are part of the film
         moments = min(count, int(length * (info.rate or UNKNOWN_RATE))) - len(taken)
     else:
         moments = sum(unit.sampled for unit in scanned) - len(samples)

@@ -1,4 +1,4 @@
-"""audit.html: the moments of an audit as a page to answer by keys, whole in one file.
+"""Write audit.html: the moments of an audit on one self-contained page that is answered by keys. `audit` calls it.
 
 Template, style and script are audit.html, audit.css and audit.js beside this module; see `export.tables.html_page`.
 """
@@ -14,7 +14,7 @@ from fastface.review.audit_files import AuditSample
 
 @dataclass(frozen=True, slots=True)
 class MomentPicture:
-    """JPEG of a moment's frame, and of its face close by; empty where the moment has none."""
+    """JPEG of a moment's frame, and of its enlarged face; empty if the moment has none."""
 
     frame: bytes
     close: bytes = b""
@@ -23,14 +23,14 @@ class MomentPicture:
 def write_audit_page(
     path: Path, sample: AuditSample, pictures: Mapping[str, MomentPicture], photos: Mapping[int, bytes], command: str
 ) -> None:
-    """Writes the page: whole or not at all, for its owner's eyes only.
+    """Write the page: completely or not at all, readable by its owner only.
 
     Args:
-        path: The page.
-        sample: What was drawn, in the order in which it is asked.
-        pictures: {moment's id: its pictures}, one for each.
-        photos: {place of a target: a small JPEG of a photo of it}, where there is one.
-        command: What the user does with the saved file, without the file's name.
+        path: Path of the page.
+        sample: Drawn moments, in the order of the questions.
+        pictures: {moment's id: its pictures}, for every moment.
+        photos: {place of a target: small JPEG of its photo}, for targets with a photo.
+        command: Command for the saved file, without the file's name.
 
     Raises:
         SpaceError: No space is left.
@@ -63,7 +63,7 @@ def _shown_picture(picture: MomentPicture) -> list[str]:
 
 
 def _element(name: str, value: object) -> str:
-    """An element of its own for each, so that the page reads only those that it shows."""
+    """Return a separate element for each value, so that the page decodes only the visible ones."""
     return f'<script type="application/json" id="{name}">{to_json(value)}</script>'
 
 

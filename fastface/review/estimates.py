@@ -1,10 +1,10 @@
-"""Answered moments → precision, recall and screen time of each target, with intervals. Pure.
+"""Estimate precision, recall and screen time of each target from answered moments, with intervals. No I/O.
 
-Seconds are what is counted: each moment stands for the time between two samples of its video, and each answered moment
-of a stratum for as many seconds as the stratum's seconds over the answered ones. With
+`audit` calls `estimate_audit`. The unit is seconds: a moment stands for the time between two samples of its video. An
+answered moment of a stratum stands for the stratum's seconds divided by the number of its answered moments. With
 
     found    the seconds of hits that show their target,
-    missed   the seconds in which a target is seen, and no hit says so: in near misses, in faces of no target, in hits
+    missed   the seconds in which a target is visible without a hit: in near misses, in faces without a target, in hits
              of another target, beside the faces, and in samples without any face,
 
 precision is found / reported, recall is found / (found + missed), and the true screen time is found + missed.
@@ -25,12 +25,12 @@ _UNFOUND: tuple[Role, ...] = ("near", "face", "beside", "empty")
 
 @dataclass(frozen=True, slots=True)
 class AnsweredMoment:
-    """A moment that was answered.
+    """A moment with an answer.
 
     Attributes:
         stratum: Place of its stratum.
         period: Seconds that it stands for.
-        persons: Places of the targets that it shows: the face, or all persons on screen.
+        persons: Places of the visible targets: of the face, or of all persons on screen.
     """
 
     stratum: int
@@ -44,8 +44,8 @@ class ScreenTime:
 
     Attributes:
         reported: Seconds of the hits.
-        true: Estimated.
-        error: Reported minus true.
+        true: Estimated true seconds.
+        error: Reported minus true seconds.
     """
 
     reported: float
@@ -58,10 +58,10 @@ class Scores:
     """Estimates for one target, or for all.
 
     Attributes:
-        precision: Share of the reported seconds that is right; None if none is reported, or no hit was answered.
-        recall: Share of the seconds on screen that is reported; None if the target was never seen, or no hit answered.
-        face_recall: The same of seconds in which the scan saw the target's face.
-        screen_time: Reported, estimated and the difference.
+        precision: Correct share of the reported seconds, 0–1; None if none is reported, or no hit was answered.
+        recall: Reported share of the seconds on screen, 0–1; None if the target was never visible, or no hit answered.
+        face_recall: Recall of the seconds in which the scan found the target's face.
+        screen_time: Reported and estimated seconds, and their difference.
     """
 
     precision: Estimate | None
@@ -70,7 +70,7 @@ class Scores:
     screen_time: ScreenTime
 
     def to_object(self) -> dict[str, Any]:
-        """The scores as result.json has them."""
+        """Return the scores as in result.json."""
 
         def rounded(found: Estimate | None, digits: int) -> dict[str, float] | None:
             return None if found is None else {name: round(value, digits) for name, value in asdict(found).items()}
@@ -88,7 +88,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class AuditEstimates:
-    """The scores of all targets together, and of each in the order of the targets."""
+    """Scores of all targets together, and of each target in order."""
 
     overall: Scores
     targets: tuple[Scores, ...]
@@ -98,12 +98,11 @@ _Value = Callable[[Stratum, AnsweredMoment], float]
 
 
 def estimate_audit(strata: Sequence[Stratum], answered: Sequence[AnsweredMoment], num_targets: int) -> AuditEstimates:
-    """The estimates of an audit.
+    """Estimate the scores of an audit.
 
     Args:
         strata: All strata of the answer.
-        answered: The moments that were answered; those left open, and those of which the user was unsure, are not
-            among them.
+        answered: Moments with a certain answer; open and unsure moments are not included.
         num_targets: Number of targets.
     """
     table = _Table(strata, answered)
@@ -121,7 +120,7 @@ class _Table:
             self._answered[one.stratum].append(one)
 
     def scores(self, meant: frozenset[int]) -> Scores:
-        """The scores of the targets that are meant."""
+        """Compute the scores of the targets in `meant`."""
 
         def is_right(stratum: Stratum, one: AnsweredMoment) -> float:
             return float(stratum.target in one.persons)
@@ -137,7 +136,7 @@ class _Table:
         by_role: dict[Role, list[Stratum]] = {
             role: [one for one in self._strata if one.role == role] for role in _UNFOUND
         }
-        # A hit's own target is not missed there; any other may be the one that it shows.
+        # A hit's own target is not missed there; it may show any other target.
         by_role["hit"] = [one for one in self._strata if one.role == "hit" and meant - {one.target}]
         missed = {
             role: self._share(part, num_missed, is_rare=True).times(sum(one.seconds for one in part))

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Z = 1.959963984540054
-"""Quantile of the normal distribution for intervals of 95 %."""
+"""Quantile of the normal distribution for 95 % intervals."""
 
 
 _RARE = (
@@ -45,7 +45,7 @@ _RARE = (
     4.1153731,
     4.7953887,
 )
-"""Means of a Poisson distribution that reaches 0, 1, 2 … cases with a probability of 2.5 %."""
+"""Means of Poisson distributions that reach 0, 1, 2 … cases with a probability of 2.5 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def wilson(share: float, count: float) -> Estimate:
     """Compute Wilson's interval of a share.
 
     Args:
-        share: Observed, 0–1.
+        share: Observed share, 0–1.
         count: Size or effective size of the sample; 0 gives the interval 0–1, infinity an exact value.
     """
     if math.isinf(count):
@@ -112,7 +112,7 @@ def estimate_share(strata: Sequence[AnsweredStratum], *, is_rare: bool = False) 
 
     Args:
         strata: The strata.
-        is_rare: Use `wilson_rare` instead of `wilson`.
+        is_rare: True to use `wilson_rare` instead of `wilson`.
     """
     answered = [one for one in strata if len(one.values)]
     if not answered:
@@ -132,7 +132,7 @@ def estimate_share(strata: Sequence[AnsweredStratum], *, is_rare: bool = False) 
             variance += unseen * spread * len(values) / (len(values) - 1)
     mean = min(1.0, mean)
     sizes = [1 / squares if squares > 0 else math.inf]
-    if variance > 0 and len(answered) > 1:  # of one stratum, Kish's is the count itself
+    if variance > 0 and len(answered) > 1:  # for one stratum, Kish's size is the count itself
         sizes.append(mean * (1 - mean) / variance)
     return (wilson_rare if is_rare else wilson)(mean, min(sizes)).times(largest)
 

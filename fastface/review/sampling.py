@@ -1,10 +1,11 @@
-"""Draw the moments of an audit: strata, sizes, and the sample. Pure.
+"""Draw the moments of an audit: strata, sizes, and the sample. No I/O; `audit` calls it.
 
-A stratum is a set of moments whose answers are likely alike. Half of the sample goes to what the answer reports, half
-to where it may have missed a person; within each half in proportion to the square root of a stratum's moments (M. D.
-Bankier, "Power allocations", Am. Stat. 42 (1988) 174–177), so that rare kinds and persons are not lost among frequent
-ones. Each stratum gets five moments at least, or as many as it has; fewer, down to one, where the sample is too small
-for that. What one half cannot use goes to the other.
+A stratum is a set of moments with probably similar answers. Half of the sample goes to reported hits, half to moments
+in which a person may be missed. Within each half, strata get numbers in proportion to the square root of their moments
+(M. D. Bankier, "Power allocations", Am. Stat. 42 (1988) 174–177). So the sample includes rare kinds and persons.
+
+Each stratum gets at least five moments, or all if it has fewer. If the sample is too small for that, the minimum is
+lowered, down to one. Moments that one half cannot use go to the other.
 """
 
 import random
@@ -18,8 +19,8 @@ import numpy.typing as npt
 from fastface.errors import ConfigError
 
 Role = Literal["hit", "near", "face", "beside", "empty"]
-"""`hit`: a reported hit. `near`: a face of a near miss (review.csv). `face`: any other face that is no hit. `beside`: a
-sample with faces or hits, asked for persons who have none of them. `empty`: a sample with neither."""
+"""`hit`: a reported hit. `near`: a face of a near miss (review.csv). `face`: any other face without a hit. `beside`: a
+sample with faces or hits; the question is about persons without any of them. `empty`: a sample without either."""
 
 _LEAST = 5
 
@@ -29,11 +30,11 @@ class Stratum:
     """A set of moments.
 
     Attributes:
-        role: What its moments are.
-        kind: Of hits, the column `by` of hits.csv; else empty.
-        target: Place of the target among all targets, of hits and near misses; else None.
-        moments: Their number.
-        seconds: Seconds that they stand for.
+        role: Kind of its moments, see `Role`.
+        kind: Value of the column `by` of hits.csv, for hits; else empty.
+        target: Place of the target among all targets, for hits and near misses; else None.
+        moments: Number of moments.
+        seconds: Seconds that the moments stand for.
     """
 
     role: Role
@@ -44,15 +45,15 @@ class Stratum:
 
     @property
     def key(self) -> str:
-        """Names the stratum."""
+        """Return a unique name of the stratum."""
         return "/".join((self.role, self.kind, "" if self.target is None else str(self.target)))
 
 
 def allocate(strata: Sequence[Stratum], count: int) -> list[int]:
-    """How many moments to draw of each stratum, `count` in all or as many as there are.
+    """Return the number of moments to draw from each stratum, `count` in all or as many as exist.
 
     Raises:
-        ConfigError: There are more strata than that.
+        ConfigError: There are more strata than `count`.
     """
     sizes = np.array([one.moments for one in strata], np.int64)
     if count < len(strata):
@@ -71,7 +72,7 @@ def allocate(strata: Sequence[Stratum], count: int) -> list[int]:
 def _share_out(
     drawn: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], among: npt.NDArray[np.bool_], count: int
 ) -> None:
-    """Raises `drawn` by `count`, one at a time, where it is farthest below the proportion to the square root."""
+    """Increase `drawn` by `count`, one by one, where it is farthest below the proportion to the square root."""
     weights = np.sqrt(sizes)
     for _ in range(count):
         free = np.flatnonzero(among & (drawn < sizes))
@@ -81,10 +82,10 @@ def _share_out(
 
 
 def stream(seed: int, *names: str) -> random.Random:
-    """Random numbers of their own for each use, so that one stratum's draw does not depend on another's."""
-    return random.Random("/".join((str(seed), *names)))  # noqa: S311 - a sample, no secret
+    """Return a separate random generator for each use, so that the strata are drawn independently."""
+    return random.Random("/".join((str(seed), *names)))  # noqa: S311 - a sample, not a secret
 
 
 def choose_rows(stratum: Stratum, count: int, seed: int) -> list[int]:
-    """`count` different places among the stratum's moments, rising; each set is equally likely."""
+    """Choose `count` different places among the stratum's moments, ascending; each set is equally likely."""
     return sorted(stream(seed, stratum.key).sample(range(stratum.moments), count))

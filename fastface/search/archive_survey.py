@@ -1,8 +1,9 @@
-"""Ask the whole archive before it is searched: how alike strangers are, what becomes a reference, what the risk is.
+"""Survey the whole archive before a search: similarities of strangers, new references, thresholds for the risk.
 
-The threshold of a question follows from the number of its comparisons, from what the archive's own tracks say of each
-target (`gallery.track_voting.Cohort`), and from the films in which the targets surely are. So the tracks of all videos
-are read before the first one is answered; no pixel is.
+`commands.run` calls `survey`. The threshold of a search depends on the number of its comparisons, and on the films that
+certainly show a target. It also depends on the similarities of the archive's own tracks
+(`gallery.track_voting.Cohort`). So the tracks of all videos are read before the first video is searched. No pixel is
+decoded.
 """
 
 import math
@@ -30,27 +31,27 @@ from fastface.types import Gallery, GrownReference
 _TABLE = "bank_growth.csv"
 
 _LEAD = 0.2
-"""Lead over every other person that a track needs to give references. Measured on films with ten targets: strangers'
-tracks lead by at most 0.09, those of targets by 0.28 and more."""
+"""Minimum lead over every other person of a track that contributes references. Measured on films with ten targets:
+strangers' tracks lead by at most 0.09, those of targets by at least 0.28."""
 
 _COHORT_TRACKS = 64
-"""Tracks of one video that say how alike strangers are: evenly spread, so that a long film counts no more than others
-and 20,000 targets are compared in seconds."""
+"""Maximum number of tracks of one video in the distribution of strangers, evenly spread. So a long film has no more
+weight than others, and 20,000 targets are compared in seconds."""
 
 _LEAST_SHOWN = 0.001
-"""Expected number of false tracks below which the number itself says nothing more."""
+"""Minimum expected number of false tracks that is printed as a number."""
 
 
 def survey(context: RunContext, references: ReferenceSet, records: Iterable[VideoRecord]) -> Searcher:
-    """The finder for a gallery, with thresholds that suit the archive and references out of its films.
+    """Open a searcher for a gallery, with thresholds for this archive and references grown from its films.
 
     Args:
-        context: The command's.
-        references: The photos' own.
-        records: All videos that will be searched.
+        context: Run context.
+        references: References from photos.
+        records: All videos to search.
 
     Raises:
-        InterruptError: The user stopped it.
+        InterruptError: The user stopped the command.
         SpaceError: No space is left.
     """
     config, usual = context.config, context.networks.models.thresholds.impostors
@@ -96,7 +97,7 @@ def observe_archive(context: RunContext, references: ReferenceSet, indexes: Iter
     """Compare all tracks of an archive with all references.
 
     Raises:
-        InterruptError: The user stopped it.
+        InterruptError: The user stopped the command.
     """
     usual = context.networks.models.thresholds.impostors
     plain, cohort = EvidenceModel(references, usual), Cohort(references.num_persons, usual)
@@ -110,14 +111,14 @@ def observe_archive(context: RunContext, references: ReferenceSet, indexes: Iter
 
 
 def forget_growth(root: Path) -> None:
-    """Removes the evidence of an earlier question, which is answered no more; a file that is another's stays."""
+    """Remove the growth table of an earlier search without a current answer; other files of that name stay."""
     table = root / _TABLE
     if table.is_file() and is_growth(table):
         table.unlink()
 
 
 def build_rule(config: Config, usual: ImpostorDistribution, pairs: ComparisonCounts) -> TrackRule:
-    """The thresholds of whole tracks for so many comparisons."""
+    """Return the thresholds of whole tracks for these numbers of comparisons."""
     rule = TrackRule.from_risk(usual, config.match.false_tracks, pairs)
     if config.match.threshold is not None:
         rule = rule.raised_to(usual, config.match.threshold, pairs)
@@ -125,7 +126,7 @@ def build_rule(config: Config, usual: ImpostorDistribution, pairs: ComparisonCou
 
 
 def _spread(count: int) -> np.ndarray:
-    """Rows of at most `_COHORT_TRACKS` tracks, evenly spread."""
+    """Return at most `_COHORT_TRACKS` rows, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, _COHORT_TRACKS)).astype(np.int64)) if count else np.arange(0)
 
 
@@ -140,7 +141,7 @@ def _growth_rule(config: Config, rule: TrackRule, margin: float) -> GrowthRule:
 
 
 def _write_growth(context: RunContext, grower: GalleryGrower, gallery: Gallery) -> Gallery:
-    """The grown gallery; the evidence for each new reference goes to bank_growth.csv."""
+    """Return the grown gallery, and write the evidence for each new reference to bank_growth.csv."""
     grown, evidence = grower.grown()
     write_growth(context.out.root / _TABLE, evidence)
     num_photos = sum(len(target.embeddings) for target in gallery.targets)
@@ -152,7 +153,7 @@ def _write_growth(context: RunContext, grower: GalleryGrower, gallery: Gallery) 
 
 
 def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num_targets: int) -> str:
-    """One line on the risk of the answer."""
+    """Describe the risk of the answer in one line."""
     false = f"{rule.expected_false:.2g}" if rule.expected_false >= _LEAST_SHOWN else f"less than {_LEAST_SHOWN}"
     line = (
         f"threshold {rule.anywhere:.2f} ({rule.in_film:.2f} in a video with the person, {rule.in_shot:.2f} in a shot "
@@ -169,7 +170,7 @@ _GROWTH_COLUMNS = (
 
 
 def write_growth(path: Path, rows: Iterable[GrownReference]) -> None:
-    """Writes bank_growth.csv: the faces that became references, and what speaks for each; in the order of the rows.
+    """Write bank_growth.csv: the faces that became references, and the evidence for each; in the order of the rows.
 
     Raises:
         SpaceError: No space is left.
@@ -178,7 +179,7 @@ def write_growth(path: Path, rows: Iterable[GrownReference]) -> None:
 
 
 def is_growth(path: Path) -> bool:
-    """Return whether a file is a table that `write_growth` wrote, by its first line."""
+    """Return whether a file is a table by `write_growth`, judged by its first line."""
     with path.open("rb") as file:
         return file.readline() == (",".join(_GROWTH_COLUMNS) + "\r\n").encode()
 

@@ -1,12 +1,12 @@
-"""Answers to earlier questions: kept in OUT/earlier/<targets> when another question is asked.
+"""Keep answers to earlier searches in OUT/earlier/<targets> when another search begins.
 
-A question is its targets. The same question again, or one with more targets, replaces its own answer in place: of the
-same persons, files of a kind that is no longer asked for go. Another question moves the answer before (tables, clips,
-crops, snapshots, timelines) to a folder of its own, and an answer that was moved away comes back when its question is
-asked again, so that there is one place for each question.
+`commands.run` and `pick` call it. A search is identified by its targets. The same search, or one with more targets,
+replaces its answer in place; files of a kind that is no longer exported are removed. Another search first moves the
+previous answer (tables, clips, crops, snapshots, timelines) to a folder of its own. An answer that was moved away comes
+back when its search is repeated. So each search has one folder.
 
-OUT/.fastface/answer.json says whose answer lies in OUT, and whether it is being moved. It is written before the first
-file moves and after the last, and a file moves by its name alone, so a killed command goes on where it stopped.
+OUT/.fastface/answer.json records whose answer is in OUT, and whether it is being moved. It is written before the first
+file moves and after the last. A move only renames files, so a killed command continues where it stopped.
 """
 
 import hashlib
@@ -30,37 +30,37 @@ _TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv
 _FOLDERS = ("clips", "crops", "snapshots", "timelines")
 _PRIVATE = ("crops", "snapshots")
 _MOST_NAMED = 3
-"""Targets that name a folder; of more, their number and a digest do."""
+"""Maximum number of targets in a folder's name; of more, the name has their number and a digest."""
 
 _Move = Literal["", "away", "back"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Question of an answer."""
+    """Targets of a search, as stored with its answer."""
 
     targets: frozenset[str]
 
     def loses_to(self, other: "_Question") -> bool:
-        """Return whether the answer to another question lacks a target of this one's."""
+        """Return whether the answer to `other` lacks a target of this search."""
         return not self.targets <= other.targets
 
 
 def keep_earlier_answer(context: RunContext, targets: Collection[str]) -> None:
-    """Makes OUT ready for the answer to a question, before anything of it is written.
+    """Prepare OUT for the answer to a search, before any of its files is written.
 
     Args:
-        context: The command's.
-        targets: Labels that are asked for.
+        context: Run context.
+        targets: Labels of the search.
 
     Raises:
-        FaceIndexError: The note of whose answer lies in OUT is damaged.
+        FaceIndexError: The record of the answer in OUT is damaged.
         SpaceError: No space is left.
     """
     root, note = context.out.root, _note_path(context.out.state)
     asked = _Question(frozenset(targets))
     before, move = _read_question(note)
-    if move == "back":  # was stopped
+    if move == "back":  # the move was interrupted
         _move(context, _folder(before), "")
     if before.loses_to(asked) and not context.config.export.replace:
         away = _folder(before)
@@ -77,7 +77,7 @@ def keep_earlier_answer(context: RunContext, targets: Collection[str]) -> None:
 
 
 def describe_move(out: Path, targets: Collection[str]) -> str:
-    """Describe where the answer in OUT would go; empty if it answers the same question, or there is none."""
+    """Describe where the answer in OUT would move; empty if it answers the same search, or there is none."""
     before, _ = _read_question(_note_path(out / ".fastface"))
     if not before.loses_to(_Question(frozenset(targets))):
         return ""
@@ -89,7 +89,7 @@ def _note_path(state: Path) -> Path:
 
 
 def _read_question(path: Path) -> tuple[_Question, _Move]:
-    """The question whose answer lies in OUT, and which way it is being moved."""
+    """Read the search whose answer is in OUT, and the direction of an unfinished move."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["schema_version"] != _SCHEMA_VERSION or found["move"] not in ("", "away", "back"):
@@ -109,7 +109,7 @@ def _write(path: Path, asked: _Question, move: _Move) -> None:
 
 
 def _folder(asked: _Question) -> str:
-    """Return the folder below OUT for the answer to a question; different for different questions."""
+    """Return the folder below OUT for the answer to a search; different for different searches."""
     names = sorted(asked.targets)
     if len(names) <= _MOST_NAMED and not any("+" in name for name in names):
         return f"{EARLIER}/{safe_name('+'.join(names))}"
@@ -133,11 +133,11 @@ def _describe(context: RunContext, before: _Question, folder: str) -> str:
 
 
 def _move(context: RunContext, source: str, target: str) -> None:
-    """Moves an answer from one folder below OUT to another; what is there already, by a stopped move, stays."""
+    """Move an answer from one folder below OUT to another; files that an interrupted move has moved stay there."""
     root = context.out.root
     for path in _list_exports(context, source):
         moved = _place(path.removeprefix(f"{source}/") if source else path, target)
-        if (root / moved).is_dir():  # a folder of the user's has its name: it stays where it is
+        if (root / moved).is_dir():  # a folder of the user has this name: it stays in place
             continue
         if os.path.lexists(root / path):
             _rename(root, path, moved, target)
@@ -155,7 +155,7 @@ def _move(context: RunContext, source: str, target: str) -> None:
 
 
 def _rename(root: Path, path: str, moved: str, target: str) -> None:
-    """Renames a file; folders of pictures of faces are their owner's alone."""
+    """Rename a file; folders with pictures of faces are accessible to their owner only."""
     folder = moved.removeprefix(f"{target}/").partition("/")[0]
     if folder in _PRIVATE:
         private_folder(root / _place(folder, target))
@@ -165,7 +165,7 @@ def _rename(root: Path, path: str, moved: str, target: str) -> None:
 
 
 def _remove(context: RunContext, folder: str) -> None:
-    """Removes an older answer to the same question; files that fastface did not make stay."""
+    """Remove an older answer to the same search; files that fastface did not make stay."""
     root = context.out.root
     for path in _list_exports(context, folder):
         (root / path).unlink(missing_ok=True)
@@ -177,7 +177,7 @@ def _remove(context: RunContext, folder: str) -> None:
 
 
 def _list_exports(context: RunContext, folder: str) -> list[str]:
-    """The exports of the answer in a folder below OUT."""
+    """List the exports of the answer in a folder below OUT."""
     paths: Iterable[str] = context.ledger.exports()
     if folder:
         return [path for path in paths if path.startswith(f"{folder}/")]

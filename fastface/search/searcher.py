@@ -1,7 +1,7 @@
 """Search the index for targets: one video at a time, from faces to hits to spans.
 
-`commands.run`, `pick` and `calibrate` use a `Searcher`. It decodes nothing. `unsure_units` lists the stretches that
-must be scanned more densely first; the caller scans them and asks again.
+`commands.run`, `pick` and `calibrate` use a `Searcher`. It decodes nothing. `unsure_units` yields the stretches that
+must be scanned more densely first; the caller scans them and calls it again.
 """
 
 from bisect import bisect_left
@@ -50,7 +50,7 @@ _LEAST_STRETCH = Fraction(1)
 """Minimum length in seconds of a stretch for one more decoder: opening a video costs time."""
 
 _NEAR_KEYFRAMES = 0.2
-"""As `_NEAR`, for keyframes: the only picture of a shot may show a turned or blurred face."""
+"""Value of `_NEAR` for keyframes: the only picture of a shot may show a turned or blurred face."""
 
 _NEAR = 0.1
 """A similarity at most this far below the threshold is a near hit: the frames around it are scanned."""
@@ -62,14 +62,14 @@ class VideoFindings:
 
     Attributes:
         record: The video.
-        info: The video's facts.
+        info: Properties of the video.
         faces: All faces that were compared; `hits` refer to its rows.
         hits: {label: hits of that target}; only targets with hits.
         spans: Spans of all targets, by start, then label.
         near_misses: Tracks that may be a target, by start.
         followed: {label: moments in which the target is followed by the body, without a hit}; may lack labels.
         pictures: Names of the pictures, by pts, if the video is a folder unchanged since its scan; else empty.
-        has_rivals: Whether the gallery has other persons; without them there is no margin.
+        has_rivals: True if the gallery has other persons; without them there is no margin.
         colours: {label: number of the colour of its boxes}, the same in all videos; other labels have 0.
     """
 
@@ -120,7 +120,7 @@ class Searcher:
 
     @property
     def limits(self) -> MatchThresholds:
-        """The thresholds of the search."""
+        """Return the thresholds of the search."""
         return self._limits
 
     def findings(self, records: Iterable[VideoRecord]) -> Iterator[VideoFindings]:
@@ -212,7 +212,7 @@ class Searcher:
         Near hits count because a similarity close to the threshold may exceed it in frames between two samples. Cells
         inside a group of hits are left out: they cannot split the group.
         """
-        # The samples alone, without what was looked at before: else each search would go farther than the last.
+        # Only the regular samples: with earlier closer looks, each search would extend farther than the last.
         video = self._video(record, info, exact=False)
         sure = self._match(video).hits
         windows: list[Interval] = []
@@ -242,7 +242,7 @@ class Searcher:
         return {label: np.unique(np.concatenate(parts)) for label, parts in times.items()}
 
     def _find(self, record: VideoRecord, info: VideoInfo) -> VideoFindings:
-        # Frames that an earlier question looked at do not change the answer to this one.
+        # Frames that an earlier search scanned more densely do not change this answer.
         video = self._video(record, info, exact=self._spans.exact)
         matches = self._match(video)
         hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._references)
@@ -287,7 +287,7 @@ class Searcher:
         """Return the sampling of the scan of a video.
 
         Raises:
-            ModelError: It was scanned with another recogniser than the gallery was made with.
+            ModelError: The video was scanned with another recogniser than the gallery's.
         """
         metadata = self._get_metadata(record)
         if metadata["contract"] != self._references.gallery.contract:
@@ -312,7 +312,7 @@ class Searcher:
         period = float(sampling.period)
         periods = np.full(len(faces), period)
         dense = [unit for unit in self._ledger.units(record.video_id).values() if unit.dense and not unit.lost]
-        # What was looked at more closely replaces what was seen there before; every frame comes last.
+        # Denser scans replace the samples of the same time; every-frame scans come last.
         for closeness, seconds in ((sampling.period, period), (None, frame)):
             units = [unit for unit in dense if unit.period == closeness and (exact or unit.period is not None)]
             if not units:

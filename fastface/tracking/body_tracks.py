@@ -21,17 +21,18 @@ from fastface.types import Bodies, Faces
 
 _MIN_IOU = 0.3
 _MAX_MOVE = 0.5
-"""Distance of the centres in mean body sizes."""
+"""Maximum distance of the centres, in mean body sizes."""
 _MAX_SCALE = 1.4
-"""Ratio of two body sizes: the ratio of the areas is 2. A person who goes behind a table is half as large."""
+"""Maximum ratio of two body sizes; the ratio of the areas is 2. A table hides half of a person behind it."""
 
 _LIKE_OVERLAPPING = 0.88
 _LIKE_MOVED = 0.93
-"""Product of colours. For one person in neighbouring samples 1 in 100 is below 0.90. For bodies that overlap across a
-cut, 1 in 20 is above 0.92. For two persons side by side, in a crowd in winter coats, half are above 0.84."""
+"""Minimum product of colours. For one person in neighbouring samples 1 in 100 is below 0.90. For bodies that overlap
+across a cut, 1 in 20 is above 0.92. For two persons side by side, in a crowd in winter coats, half are above 0.84."""
 
 _HIDDEN_SECONDS = 2.1
-"""Maximum seconds that a person may be hidden. At usual rates no whole number of samples, so rounding cannot decide."""
+"""Maximum seconds that a person may be hidden. It is no whole number of samples at usual rates, so rounding cannot
+decide."""
 
 _MIN_COSINE = 0.2
 """Similarity of the faces on two bodies below which they contradict each other, as for face tracks."""
@@ -47,7 +48,7 @@ def link_bodies(
         shot: (n,) number of the shot of each body.
         faces: All faces of the same frames.
         period: Seconds between samples where they are sparsest.
-        is_film: Whether the frames follow each other; in unrelated pictures each body is a track of its own.
+        is_film: True if the frames are consecutive; in unrelated pictures each body is a track of its own.
     """
     boxes, face = bodies.boxes.astype(np.float64), _find_faces(bodies, faces)
     short = max_gap_seconds(period, is_film=True)

@@ -1,7 +1,8 @@
-"""Boxes of consecutive samples, linked into chains. Pure array code; what may be linked, the caller says.
+"""Link boxes of consecutive samples into chains. Pure array code; the caller's `judge` decides which pairs may link.
 
-Links are taken greedily, best first, between neighbouring samples, then over ever longer gaps between boxes that are
-still without a successor and a predecessor. So each box has at most one of each, and no chain has two in one frame.
+`face_tracks` and `body_tracks` call `link_boxes`. Links are made greedily, best first: between neighbouring samples,
+then over increasing gaps, from boxes without a successor to boxes without a predecessor. So each box has at most one of
+each, and no chain has two boxes in one frame.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,22 +16,22 @@ _BLOCK_PAIRS = 1 << 18
 Numbers = npt.NDArray[np.int64]
 
 Judge = Callable[[Numbers, Numbers], tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]]
-"""(k,) earlier rows, (k,) later rows → whether each pair may be linked, and how good the link would be."""
+"""Function of (k,) earlier rows and (k,) later rows; it returns which pairs may be linked, and each link's score."""
 
 
 def link_boxes(
     times: npt.NDArray[np.float64], boxes: npt.NDArray[np.float32], max_gap: float, judge: Judge
 ) -> npt.NDArray[np.int32]:
-    """Numbers the chains of one video.
+    """Number the chains of one video.
 
     Args:
         times: (n,) seconds, of boxes in any order.
         boxes: (n, 4) x1, y1, x2, y2.
-        max_gap: Seconds that a link may bridge.
-        judge: Asked of pairs that lie no further apart than about four times the longer side of the earlier box.
+        max_gap: Maximum seconds that a link may bridge.
+        judge: Function called for pairs at most about four times the longer side of the earlier box apart.
 
     Returns:
-        (n,) int32: the chain of each box, numbered from 0 in order of first appearance, then from left to right.
+        (n,) int32: chain of each box, numbered from 0 by first appearance, then from left to right.
     """
     order = np.lexsort((*boxes.T[::-1], times))
     samples, frame = np.unique(times[order], return_inverse=True)
@@ -53,14 +54,14 @@ def link_boxes(
 
 
 class _Places:
-    """Frame and left edge of each box in one sorted number, to find the boxes near a place of a frame by bisection.
+    """Frame and left edge of each box in one sorted number, to find nearby boxes of a frame by bisection.
 
-    Without it a crowd of 100 faces a frame costs 10,000 pairs for each two frames.
+    Without it, a crowd of 100 faces a frame costs 10,000 pairs for every two frames.
     """
 
     def __init__(self, frame: Numbers, boxes: npt.NDArray[np.float64]) -> None:
         sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-        # A box with an IoU of 0.3 begins at most 3.3 widths before this one; one that moved, less than 4 sides.
+        # A box with an IoU of 0.3 begins at most 3.3 widths before this one; after a movement, less than 4 sides.
         lowest, highest = boxes[:, 0] - 4 * sides, boxes[:, 2] + 2 * sides
         self.width = float(np.ceil(highest.max(initial=0) - lowest.min(initial=0))) + 1
         base = frame * self.width - lowest.min(initial=0)
@@ -70,7 +71,7 @@ class _Places:
 
 
 def _pairs(place: _Places, ends: Numbers, starts: Numbers, lag: int) -> Iterator[tuple[Numbers, Numbers]]:
-    """Every pair of an end and a start that lie `lag` frames apart and not far from each other, in bounded blocks."""
+    """Yield the pairs of a nearby end and start that are `lag` frames apart, in bounded blocks."""
     left = place.left[starts]
     low = np.searchsorted(left, place.lowest[ends] + lag * place.width, "left")
     counts = np.searchsorted(left, place.highest[ends] + lag * place.width, "right") - low
@@ -86,7 +87,7 @@ def _pairs(place: _Places, ends: Numbers, starts: Numbers, lag: int) -> Iterator
 
 
 def _best_first(pairs: Iterable[tuple[Numbers, Numbers]], order: Numbers, judge: Judge) -> list[tuple[int, int]]:
-    """The pairs that may be linked, the best link first."""
+    """Return the pairs that may be linked, the best link first."""
     kept = [_select_possible(earlier, later, order, judge) for earlier, later in pairs]
     if not kept:
         return []
@@ -107,7 +108,7 @@ def _select_possible(earlier: Numbers, later: Numbers, order: Numbers, judge: Ju
 
 
 def _number(predecessor: Numbers) -> list[int]:
-    """Chain numbers in order of each chain's first box."""
+    """Number the chains by their first boxes."""
     chains: list[int] = []
     count = 0
     for row in predecessor.tolist():

@@ -23,11 +23,11 @@ def link_tracks(
         faces: Faces of one video, in any order. Stretches with every frame may lie between sparse samples.
         shot: (n,) number of the shot of each face.
         period: Seconds between samples where they are sparsest.
-        is_film: Whether the frames follow each other; in unrelated pictures each face is a track of its own.
+        is_film: True if the frames are consecutive; in unrelated pictures each face is a track of its own.
 
     Returns:
-        (n,) int32: the track of each face, numbered from 0 in order of first appearance, then from left to right. Two
-        faces of one frame never share a track.
+        (n,) int32: track of each face, numbered from 0 by first appearance, then from left to right. Two faces of one
+        frame never share a track.
     """
     is_sure = is_telling(faces)
 

@@ -1,7 +1,7 @@
-"""Split tracks whose faces are of two persons. Pure array code.
+"""Split tracks that contain faces of two persons. Pure array code; `face_tracks` and the corrections call it.
 
-Links between neighbours cannot see it: a dissolve leads from one face to another by small steps, and two persons who
-cross may be confused for one blurred sample. Over several good frontal faces embeddings do not err so far.
+Links between neighbours cannot detect this: a dissolve leads from one face to another in small steps. Two crossing
+persons may be confused in one blurred sample. Embeddings averaged over several good frontal faces are reliable.
 """
 
 from dataclasses import dataclass
@@ -13,38 +13,38 @@ from fastface.faces.succession import is_telling
 from fastface.types import Faces
 
 _WINDOW = 5
-"""Faces on either side of a cut that are compared: one second at 5 samples a second."""
+"""Number of faces compared on either side of a cut: one second at 5 samples a second."""
 
 _DISSOLVE = 3
-"""Faces on either side of a cut that may be blends of two, where those next to it do not contradict each other."""
+"""Number of faces on either side of a cut that may be blends, if adjacent faces do not contradict."""
 
 _LEAST_FACES = 2
-"""Good faces on either side without which no track is taken apart unasked: one alone errs."""
+"""Minimum number of good faces on either side of an automatic cut: a single face is unreliable."""
 
 _LEAST_WEIGHT = 0.01
-"""A face counts by its quality; the poorest count too."""
+"""Minimum weight of a face; the weight is its quality."""
 
 _CONTRADICTION = 0.28
-"""Cosine of the means on either side below which they are two persons. Of one person in one shot of a film it is 0.32
-and more, over frontal faces; of two persons in 99 of 100 pairs below 0.21."""
+"""Cosine of the means on either side below which they are two persons. Frontal faces of one person in one shot of a
+film have at least 0.32; two persons have less than 0.21 in 99 of 100 pairs."""
 
 _STEADY = 0.8
-"""Cosine of two samples of one look."""
+"""Minimum cosine of two samples of one look."""
 _STEP_QUALITY = 0.5
-"""Embeddings of poorer faces may differ by so much for no reason."""
+"""Minimum quality (0–1) of the faces at a change of look: embeddings of poorer faces may differ as much by error."""
 
 _NEAR = 0.5
-"""A track whose good faces all agree so far with those a window later is one person's: most tracks, at no cost."""
+"""Minimum cosine of all good faces to those a window later for a track of one person: most tracks, at no cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackCut:
-    """The place in time at which a track is most clearly two persons.
+    """The time at which a track most clearly changes from one person to another.
 
     Attributes:
         before: Row of the last face of the first part.
         after: Row of the first face of the second part.
-        cosine: Between the means of the faces on either side.
+        cosine: Cosine of the means of the faces on either side.
     """
 
     before: int
@@ -53,14 +53,14 @@ class TrackCut:
 
 
 def cut_contradictions(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Takes tracks apart whose good frontal faces are two persons', and where one look steps to another.
+    """Split tracks whose good frontal faces show two persons, or in which one look changes abruptly to another.
 
     Args:
         faces: Faces of one video, in any order.
-        tracks: (n,) the track of each face, from `link_tracks`.
+        tracks: (n,) track of each face, from `link_tracks`.
 
     Returns:
-        (n,) int32: `tracks`, numbered anew in order of first appearance if any was taken apart.
+        (n,) int32: `tracks`, renumbered by first appearance if any track was split.
     """
     good = np.flatnonzero(is_telling(faces))
     good = good[np.lexsort((faces.pts[good], tracks[good]))]
@@ -84,12 +84,12 @@ def cut_contradictions(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArr
 
 
 def best_cut(faces: Faces, rows: npt.NDArray[np.int64], least: int = 1) -> TrackCut | None:
-    """The cut in time of a track at which the faces on either side are least alike; None for too few faces.
+    """Find the time at which the faces of a track on either side are least similar; None for too few faces.
 
     Args:
         faces: Faces of one video.
-        rows: Those of one track, in order of time.
-        least: Faces that must be on either side.
+        rows: Rows of one track, in order of time.
+        least: Minimum number of faces on either side.
     """
     if len(rows) < 2 * least:
         return None
@@ -104,12 +104,12 @@ def best_cut(faces: Faces, rows: npt.NDArray[np.int64], least: int = 1) -> Track
 
 
 def _least_alike(sums: npt.NDArray[np.float64], least: int, gap: int) -> tuple[int, float]:
-    """The place at which the faces on either side, but for so many next to it, are least alike, and their cosine.
+    """Find the place with the least similar faces on either side, without the adjacent ones; return it with the cosine.
 
     Args:
         sums: (n + 1, D) sums of the embeddings before each face, and of all.
-        least: Faces that must be on either side.
-        gap: Faces on either side that are left out.
+        least: Minimum number of faces on either side.
+        gap: Number of adjacent faces on either side that are ignored.
     """
     count = len(sums) - 1
     place = np.arange(least + gap, count - least - gap + 1)
@@ -122,7 +122,7 @@ def _least_alike(sums: npt.NDArray[np.float64], least: int, gap: int) -> tuple[i
 
 
 def _steps(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """The rows at which a track is another look than before, and was steady before and is after; in order of time."""
+    """Return the rows, in order of time, at which a steady look changes to another steady look."""
     order = np.lexsort((faces.pts, tracks))
     before, after = order[:-1], order[1:]
     products = faces.embedding[before].astype(np.float32) * faces.embedding[after].astype(np.float32)
@@ -130,13 +130,13 @@ def _steps(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]
     is_good = faces.quality >= _STEP_QUALITY
     is_step = (cosine < _CONTRADICTION) & (tracks[before] == tracks[after]) & is_good[before] & is_good[after]
     is_steady = np.concatenate([[False], (cosine >= _STEADY) & (tracks[before] == tracks[after]), [False]])
-    # Of n faces there are n - 1 links: the one before link i is at i, the one after at i + 2.
+    # n faces have n - 1 links: in the padded array, the link before link i is at i, and the link after it at i + 2.
     rows: npt.NDArray[np.int64] = after[is_step & is_steady[:-2] & is_steady[2:]]
     return rows[np.argsort(faces.pts[rows], kind="stable")]
 
 
 def _suspects(faces: Faces, tracks: npt.NDArray[np.int32], good: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """The tracks two good faces of which, a window apart or less, are hardly alike."""
+    """Return the tracks with two good faces, at most a window apart, that are hardly similar."""
     found = [np.empty(0, np.int32)]
     for lag in (1, _WINDOW):
         left, right = good[:-lag], good[lag:]
@@ -148,7 +148,7 @@ def _suspects(faces: Faces, tracks: npt.NDArray[np.int32], good: npt.NDArray[np.
 
 
 def _number(faces: Faces, tracks: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """The tracks numbered in order of first appearance, then from left to right."""
+    """Renumber the tracks by first appearance, then from left to right."""
     order = np.lexsort((*faces.boxes.T[::-1], faces.time))
     _, first, place = np.unique(tracks[order], return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int32)

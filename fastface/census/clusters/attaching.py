@@ -1,8 +1,8 @@
 """Attach clusters of poor faces to the persons of the same film. Pure array code; `track_clustering` calls it.
 
-A turned, small, blurred or half hidden head is too unlike its person for clustering. It is also similar to other such
-heads, so the threshold cannot be lowered for all. But a film has few persons. A poor cluster joins a person on two
-conditions:
+A turned, small, blurred or half hidden head is too dissimilar to its person for clustering. It is also similar to other
+such heads, so the threshold cannot be lowered for all. But a film has few persons. A poor cluster joins a person under
+two conditions:
 
 * It is more similar to that person than strangers of one film are.
 * It is clearly less similar to every other person there.
@@ -23,13 +23,13 @@ _FALSE_MERGERS = 0.01
 """Expected number of wrong attachments in one film."""
 
 _LEAST_PAIRS = 10
-"""Comparisons of a film that are counted at least."""
+"""Minimum number of comparisons that are assumed for one film."""
 
 _LEAD = 0.1
-"""Lead over every other person of the film."""
+"""Minimum lead over every other person of the film, in cosine."""
 
 _LEAST_PLAIN = 0.5
-"""Share of the best faces of a track from which it shows how the person looks."""
+"""Minimum share of plain faces among a track's best faces for the track to show the person's appearance (0–1)."""
 
 _BLOCK_ROWS = 1024
 
@@ -45,17 +45,17 @@ def attach_poor(
     apart: npt.NDArray[np.int64],
     usual: ImpostorDistribution,
 ) -> tuple[_Labels, npt.NDArray[np.float16]]:
-    """Join each cluster without a clear face with the one person of its film that it matches, if there is one.
+    """Join each cluster without a clear face to the one person of its film that it matches.
 
     Args:
-        tracks: In order of their videos.
+        tracks: All tracks, ordered by video.
         clusters: (t,) labels and (c, D) centroids, from `cluster_tracks`.
         rule: Decides which tracks are clear.
         apart: (k, 2) pairs of tracks that belong to different persons.
         usual: Similarities of different persons.
 
     Returns:
-        Labels from 0 on, by each cluster's first track; and centroids, which do not change for persons.
+        Labels, numbered from 0 by each cluster's first track; and centroids, unchanged for persons.
     """
     label, centroid = clusters[0].copy(), clusters[1]
     is_clear = _has(label, tracks.det_score >= rule.clear_score, len(centroid))
@@ -88,7 +88,7 @@ def _others(apart: _Labels, found: Mapping[int, tuple[float, int]]) -> dict[int,
     """List, for each cluster that may be joined, the clusters of other persons.
 
     Args:
-        apart: (k, 2) clusters of tracks that are two persons'.
+        apart: (k, 2) clusters of tracks of two different persons.
         found: {poor cluster: (cosine, person)}.
     """
     asked = set(found) | {person for _, person in found.values()}
@@ -101,7 +101,7 @@ def _others(apart: _Labels, found: Mapping[int, tuple[float, int]]) -> dict[int,
 
 
 def _has(label: _Labels, is_so: _Flags, count: int) -> _Flags:
-    """(count,) whether any track of a cluster is so."""
+    """Return (count,) true for each cluster with a track for which `is_so` is true."""
     found = np.zeros(count, np.bool_)
     found[label[is_so]] = True
     return found
@@ -128,6 +128,6 @@ def _leaders(
 
 
 def _cosines(rows: npt.NDArray[np.float16], columns: npt.NDArray[np.float16]) -> _Cosines:
-    """(n, m) cosines; the products of halves are exact, and added in float64."""
+    """Return (n, m) cosines. Products of float16 values are exact and are added in float64."""
     found: _Cosines = rows.astype(np.float64) @ columns.astype(np.float64).T
     return found

@@ -1,16 +1,17 @@
-"""Tracks → persons: agglomerative clustering by the cosine of centroids, under constraints. Pure array code.
+"""Cluster tracks into persons: agglomerative clustering by the cosine of centroids, under constraints.
 
-In rounds, every two clusters that are each the other's most alike, are alike enough and may be one person become one;
-and with them what is most like one of the two and nearly as like as they are.
-A cluster's centroid is the mean of its tracks, weighted by quality, and all later rounds compare that: so a turned
-face finds its person by what the others of that person have in common, and a chain of chance likenesses does not hold,
-since the centroid of two persons is like neither.
+`track_clustering` calls `cluster_tracks`. Pure array code. Each round joins pairs of clusters that are mutual nearest
+neighbours, reach the threshold and may be one person. A third cluster joins in the same round if its nearest neighbour
+is one of them. The cosine must be nearly as large as the pair's.
 
-Candidates are the nearest of each cluster. When no two of them can be joined any more, the nearest of the clusters
-that are there now are looked for again, until that changes nothing: then no cluster is alike enough to any of its
-nearest that it may be joined with.
+A centroid is the mean of its tracks, weighted by quality; later rounds compare only centroids. So a turned face finds
+its person by the common features of that person's tracks. Chains of chance similarities break: the mean of two persons
+is similar to neither.
 
-Ties go to the earlier track: the result depends on nothing but the tracks and their order.
+The candidates are the nearest neighbours of each cluster. When no pair can be joined, the neighbours of the remaining
+clusters are searched again, until a search changes nothing.
+
+The earlier track wins a tie, so the result depends only on the tracks and their order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,35 +30,35 @@ _Cosines = npt.NDArray[np.float64]
 _Means = tuple[npt.NDArray[np.float16], npt.NDArray[np.float64]]
 
 STRICTER = 0.15
-"""What more likeness is asked where no face is seen well. Measured on films: heads from behind and dark corners are as
-like as 0.58 to another such, and mostly less than 0.55."""
+"""Additional cosine for clusters without a clear face. In films, heads from behind and dark corners reach 0.58 with
+other such heads, but mostly less than 0.55."""
 
 _NEAR = 0.75
-"""Share of the threshold from which two clusters are candidates: they may come nearer as they grow."""
+"""Share of the threshold that makes two clusters candidates: they may become more similar as they grow."""
 
 _LEAST_WEIGHT = 1e-3
-"""A track of no quality counts a little, so that a cluster of such tracks has a mean."""
+"""Minimum weight of a track, so that a cluster of tracks without quality has a mean."""
 
 _BLOCK_ROWS = 65536
 _BLOCK_CLUSTERS = 8192
 
 _NEARLY = 0.05
-"""Cosine by which others may be less alike than the two that are each other's most alike, and join these at once.
+"""Maximum deficit in cosine, against a pair of mutual nearest neighbours, of a cluster that joins the pair.
 
-Without it a person of n tracks would take n rounds: the cluster that grows is the most alike of all of them, and the
-most like it is one.
+Without it a person of n tracks would need n rounds: the growing cluster is the nearest neighbour of all its tracks,
+but joins only one of them in each round.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRule:
-    """When two clusters of tracks are one person's.
+    """Rule for joining two clusters of tracks.
 
     Attributes:
-        threshold: Cosine of their centroids from which they are.
-        clear_score: Score of the detector from which one of a track's faces is surely seen well. Heads from behind,
-            and what is no face at all, are below it, and more like each other than any two persons are.
-        strict_threshold: As `threshold`, where no face of one of the clusters is seen well.
+        threshold: Minimum cosine of their centroids.
+        clear_score: Minimum detector score (0–1) of a clear face. Heads from behind and false detections score less.
+            They are more similar to each other than any two persons are.
+        strict_threshold: Minimum cosine if one of the clusters has no clear face.
     """
 
     threshold: float
@@ -75,13 +76,13 @@ def cluster_tracks(
     """Assign each track to a cluster.
 
     Args:
-        tracks: Of any number of videos; their order decides what nothing else does.
-        rule: When two clusters are one person's.
-        apart: (k, 2) tracks that are two persons': they never get into one cluster, unless `together` says so.
-        together: (k, 2) tracks that are one person's, whatever else speaks against it.
+        tracks: Tracks of any number of videos; their order breaks ties.
+        rule: Rule for joining two clusters.
+        apart: (k, 2) tracks of two different persons; they never share a cluster, except by `together`.
+        together: (k, 2) tracks of one person; they always share a cluster.
 
     Returns:
-        (t,) numbers from 0 on, in order of each cluster's first track; (c, D) the centroids, L2-normalised.
+        (t,) cluster numbers from 0, by each cluster's first track; (c, D) centroids, L2-normalised.
     """
     clusters = _Clusters(tracks, rule, apart, together)
     while True:
@@ -116,18 +117,18 @@ class _Clusters:
         self.settle()
 
     def may_join(self, pairs: _Pairs) -> npt.NDArray[np.bool_]:
-        """(k,) whether the clusters of each pair, the smaller first, may be one person's."""
+        """Return (k,) true if the clusters of a pair, the smaller number first, may be one person."""
         allowed: npt.NDArray[np.bool_] = ~np.isin(self._key(pairs), self._key(self._apart))
         return allowed
 
     def less_like(self, leader: _Labels, most: _Cosines) -> _Labels:
-        """Choose, of each pair that must not be joined, the cluster that is less like its nearest neighbour."""
+        """Return, for each pair that must not be joined, the cluster that is less similar to its nearest neighbour."""
         one, other = self._apart[leader[self._apart[:, 0]] == leader[self._apart[:, 1]]].T
         less: _Labels = np.where(most[one] >= most[other], other, one)
         return less
 
     def join(self, leader: _Labels, pairs: _Pairs, cosines: _Cosines) -> tuple[_Pairs, _Cosines]:
-        """Makes clusters of one leader one, and gives the candidates as they are afterwards."""
+        """Merge the clusters that have the same leader. Return the new candidate pairs and their cosines."""
         size = np.bincount(leader, minlength=self.count)
         rows = np.flatnonzero(size[leader] > 1)
         rows = rows[np.argsort(leader[rows], kind="stable")]
@@ -146,11 +147,11 @@ class _Clusters:
         return pairs, cosines
 
     def _together(self, rows: _Labels, firsts: _Labels) -> _Means:
-        """The means of clusters of which each begins at one of `firsts` among some clusters."""
+        """Return the means of groups of clusters; each group begins at one of `firsts`."""
         return _unit(np.add.reduceat(self.centroid[rows] * self._length[rows, None], firsts))
 
     def _relabel(self, leader: _Labels) -> _Labels:
-        """Gives each cluster its leader's number, without gaps; returns the new number of each old one."""
+        """Renumber each cluster as its leader, without gaps. Return the new number of each old one."""
         is_leader = leader == np.arange(len(leader))
         if is_leader.all():
             return leader
@@ -166,7 +167,7 @@ class _Clusters:
         return number
 
     def settle(self) -> None:
-        """Computes the centroids anew: each time two clusters become one, their mean is rounded to halves."""
+        """Recompute the centroids without the rounding errors: each merge rounds a mean to float16."""
         order = np.argsort(self.label, kind="stable")
         starts = np.searchsorted(self.label[order], np.arange(self.count))
         ends = np.append(starts[1:], len(order))
@@ -189,10 +190,11 @@ class _Clusters:
 
 
 def _join_pair(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: LinkRule) -> _Labels:
-    """(c,) the smallest number of the clusters that each is joined with now; its own if it stays as it is.
+    """Return (c,) the smallest number of the clusters that each one is joined with; its own number if it is not joined.
 
-    Joined are every two that are each other's most alike, and whatever is most like one of these and nearly as like as
-    they are, unless it is another person than one of them, or than another that would join them and is more like.
+    Mutual nearest neighbours are joined. A third cluster joins if its nearest neighbour is one of them and its
+    cosine is nearly as large. It does not join a person that it must not join, nor if a conflicting cluster is more
+    similar.
     """
     are_clear = np.logical_and(*clusters.is_clear[pairs].T)
     alike = np.flatnonzero(cosines >= np.where(are_clear, rule.threshold, rule.strict_threshold))
@@ -221,7 +223,7 @@ def _join_pair(pairs: _Pairs, cosines: _Cosines, clusters: _Clusters, rule: Link
 
 
 def _blocks(starts: _Labels, count: int) -> Iterator[tuple[slice, _Labels]]:
-    """Groups of rows, so many rows together as fit, with where each group begins among them; one group is never cut."""
+    """Yield slices of rows of at most `_BLOCK_ROWS`, and where each group begins in the slice. A group is never cut."""
     begin = 0
     while begin < len(starts):
         end = max(begin + 1, int(np.searchsorted(starts, starts[begin] + _BLOCK_ROWS, "right")) - 1)
@@ -235,13 +237,13 @@ def _split(places: _Labels, grown: Sequence[_Means]) -> list[_Labels]:
 
 
 def _unit(sums: npt.NDArray[Any]) -> _Means:
-    """The rows at length 1, and their lengths."""
+    """Return the rows scaled to length 1, and their previous lengths."""
     lengths = np.linalg.norm(sums, axis=1)
     return (sums / np.maximum(lengths, 1e-12)[:, None]).astype(np.float16), lengths
 
 
 def _components(count: int, pairs: _Pairs) -> _Labels:
-    """(count,) the smallest number that each is connected with."""
+    """Return (count,) the smallest number in each one's connected component."""
     leader = np.arange(count)
     while len(pairs):
         low = leader[pairs].min(axis=1)

@@ -1,6 +1,6 @@
-"""The last corrections of who is who, so that each can be taken back.
+"""Read and write the log of corrections, so that `pick --undo` can revert each of them.
 
-OUT/.fastface/corrections.undo.jsonl: one JSON object a line, the last correction last.
+OUT/.fastface/corrections.undo.jsonl: one JSON object a line, the latest correction last.
 """
 
 import json
@@ -18,15 +18,15 @@ _MOST_KEPT = 20
 
 @dataclass(frozen=True, slots=True)
 class LoggedCorrection:
-    """One correction, with what it changed.
+    """One correction, and the state before it.
 
     Attributes:
         what: merge, split, reject, restore or name.
-        numbers: Of the persons that it speaks of, in the census of that name.
-        census: Names the census that the numbers are of.
-        before: All that was said before it.
-        store: The identity store that was changed.
-        groups: What the store held of these persons before it.
+        numbers: Numbers of the persons, in the census named by `census`.
+        census: Name of the census, see `census_digest`.
+        before: All corrections before this one.
+        store: Address of the identity store that was changed.
+        groups: Looks of these persons in the store before the correction.
     """
 
     what: str
@@ -38,7 +38,7 @@ class LoggedCorrection:
 
 
 def read_corrections(path: Path) -> list[LoggedCorrection]:
-    """All that can be taken back, the last one last.
+    """Read all corrections that can be reverted, the latest last.
 
     Raises:
         FaceIndexError: The file is damaged.
@@ -52,9 +52,9 @@ def read_corrections(path: Path) -> list[LoggedCorrection]:
 
 
 def append_correction(path: Path, correction: LoggedCorrection) -> None:
-    """Logs a correction that is about to be made.
+    """Append a correction to the log before it is made.
 
-    The same correction again, upon the same state, is one that was interrupted: the first entry stays.
+    If the last entry is the same correction of the same state, it was interrupted: that entry stays.
     """
     known = read_corrections(path)
     if known and _is_repeated(known[-1], correction):
@@ -63,7 +63,7 @@ def append_correction(path: Path, correction: LoggedCorrection) -> None:
 
 
 def write_corrections(path: Path, corrections: Sequence[LoggedCorrection]) -> None:
-    """Writes the file, for its owner alone.
+    """Write the log, readable by its owner only.
 
     Raises:
         SpaceError: No space is left.
@@ -76,7 +76,7 @@ def write_corrections(path: Path, corrections: Sequence[LoggedCorrection]) -> No
 
 
 def _is_repeated(last: LoggedCorrection, new: LoggedCorrection) -> bool:
-    if last.what == "name" and last.groups != new.groups:  # another name: the corrections are the same
+    if last.what == "name" and last.groups != new.groups:  # another name leaves the corrections unchanged
         return False
     return (last.what, last.numbers, last.census, last.before) == (new.what, new.numbers, new.census, new.before)
 

@@ -1,6 +1,6 @@
-"""Corrections by the user. They outlive every census: they refer to faces, not to numbers.
+"""Store the user's corrections, and find their tracks. They refer to faces, not numbers, and so outlive every census.
 
-OUT/.fastface/corrections.json, written by `fastface pick`.
+`pick` and `correct` write OUT/.fastface/corrections.json; each census reads it.
 """
 
 import base64
@@ -22,31 +22,31 @@ _SCHEMA_VERSION = 1
 _SAME_FACE_IOU = 0.5
 
 CLOTHES = "clothes"
-"""Stands for a recogniser where colours say what a body is like."""
+"""Contract of a body's appearance, which consists of colours."""
 
 _ALIKE = {Faces: 0.5, Bodies: 0.88}
-"""Least cosine of a face or a body in a film and the one that an anchor stands for, which may be another sample."""
+"""Minimum cosine of an anchor and a face or body of a film; another scan may have sampled another frame."""
 
 _SAME_PICTURE = {Faces: 0.95, Bodies: 0.99}
-"""Of a face or a body in a picture and itself, scanned again."""
+"""Minimum cosine of an anchor and a face or body of the same picture after another scan."""
 
 _CONTRACT_LENGTH = 12
 
 _REACH_SECONDS = 0.5
-"""A face that was seen at 5 frames a second may be seen a little later at another rate."""
+"""Maximum difference in seconds: another sampling rate samples a face at another time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A face, or a body, that stands for its track: where it is in the pictures, whatever number the track has.
+    """A face or body that represents its track by its place in the picture, independent of the track's number.
 
     Attributes:
-        video_id: The video.
+        video_id: ID of the video.
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
-        is_body: Whether it is that of a body, whose face is never seen.
-        look: What the face or the body is like, from `encode_look`: the name and the time of a video may be those of
-            another by now. Empty where that is not known.
+        is_body: True for a body whose track never shows a face.
+        look: Appearance of the face or body, from `encode_look`; empty if unknown. It detects that another video now
+            has the same ID and time.
     """
 
     video_id: str
@@ -61,13 +61,13 @@ _Group = tuple[Anchor, ...]
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """All that was said.
+    """All corrections by the user.
 
     Attributes:
-        same: Groups of tracks that are one person's.
-        different: Pairs of groups that are two persons'.
+        same: Groups of tracks; each group is one person.
+        different: Pairs of groups; the two groups are different persons.
         rejected: Groups that must not be listed.
-        cuts: Tracks that are two persons': (the last face of the one, the first face of the other).
+        cuts: Tracks of two persons: (last face of the first person, first face of the second).
     """
 
     same: tuple[_Group, ...] = ()
@@ -77,10 +77,10 @@ class Corrections:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads the file; nothing was said if there is none.
+        """Read the file; return no corrections if there is no file.
 
         Raises:
-            FaceIndexError: It is damaged, or of another version.
+            FaceIndexError: The file is damaged or of another version.
         """
         try:
             return cls.from_object(json.loads(path.read_text(encoding="utf-8")))
@@ -102,11 +102,11 @@ class Corrections:
         )
 
     def to_object(self) -> dict[str, object]:
-        """As JSON has it."""
+        """Return the corrections as a JSON object."""
         return {"schema_version": _SCHEMA_VERSION, **asdict(self)}
 
     def save(self, path: Path) -> None:
-        """Writes the file, for its owner alone.
+        """Write the file, readable by its owner only.
 
         Raises:
             SpaceError: No space is left.
@@ -114,13 +114,13 @@ class Corrections:
         write_atomic(path, json.dumps(self.to_object(), indent=1) + "\n", private=True)
 
     def with_merge(self, group: Iterable[Anchor]) -> Self:
-        """With a group of tracks that are one person's; that two of its tracks are different is taken back."""
+        """Add a group of tracks of one person, and remove corrections that separate two of its tracks."""
         members = frozenset(group)
         different = tuple(pair for pair in self.different if members.isdisjoint(pair[0]) or members.isdisjoint(pair[1]))
         return replace(self, same=(*self.same, tuple(sorted(members, key=_place))), different=different)
 
     def with_split(self, one: Sequence[Anchor], other: Sequence[Anchor]) -> Self:
-        """With two groups that are two persons'; that they are one person's is taken back."""
+        """Add two groups of two different persons, and remove corrections that join them."""
         parts = frozenset(one), frozenset(other)
         same = tuple(
             rest for group in self.same for part in parts if len(rest := tuple(a for a in group if a in part)) > 1
@@ -128,26 +128,26 @@ class Corrections:
         return replace(self, same=same, different=(*self.different, (tuple(one), tuple(other))))
 
     def with_cut(self, before: Anchor, after: Anchor) -> Self:
-        """With a track that is two persons'.
+        """Add a cut through a track of two persons.
 
         Args:
-            before: Its last face of the one.
-            after: Its first face of the other.
+            before: Last face of the first person.
+            after: First face of the second person.
         """
         return replace(self.with_split((before,), (after,)), cuts=(*self.cuts, (before, after)))
 
     def without_links(self, faces: Iterable[Anchor]) -> Self:
-        """Without what was said of these being one person's with others."""
+        """Remove corrections that join these faces to others."""
         gone = frozenset(faces)
         rest = (tuple(face for face in group if face not in gone) for group in self.same)
         return replace(self, same=tuple(group for group in rest if len(group) > 1))
 
     def with_rejection(self, group: Iterable[Anchor]) -> Self:
-        """With a group that is not to be listed."""
+        """Add a group that must not be listed."""
         return replace(self, rejected=(*self.rejected, tuple(group)))
 
     def with_anchors(self, now: Mapping[Anchor, Anchor]) -> Self:
-        """The same, each face named by the one that stands for its track now, where that is known."""
+        """Replace each anchor by the current anchor of its track, if that is known."""
 
         def group(faces: _Group) -> _Group:
             return tuple(dict.fromkeys(now.get(face, face) for face in faces))
@@ -157,16 +157,16 @@ class Corrections:
             same=tuple(map(group, self.same)),
             different=tuple((group(one), group(other)) for one, other in self.different),
             rejected=tuple(map(group, self.rejected)),
-        )  # cuts are places in time, and stay
+        )  # cuts are positions in time and stay unchanged
 
     @property
     def anchors(self) -> Iterator[Anchor]:
-        """Every face and body that is spoken of, some more than once."""
+        """Yield every face and body of the corrections; some more than once."""
         for group in (*self.same, *self.rejected, *(group for pair in self.different for group in pair), *self.cuts):
             yield from group
 
     def by_video(self, *, are_bodies: bool) -> dict[str, list[Anchor]]:
-        """{video: the faces, or the bodies, that are spoken of in it}, each once."""
+        """Return {video: its faces, or its bodies, in the corrections}, each once."""
         found: dict[str, list[Anchor]] = {}
         for anchor in dict.fromkeys(self.anchors):
             if anchor.is_body == are_bodies:
@@ -178,24 +178,24 @@ def encode_look(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str
     """Encode the appearance of a face or a body as text.
 
     Args:
-        vector: (D,), the face's embedding or the body's colours.
-        contract: Of the recogniser, for a face.
+        vector: (D,) embedding of the face, or colours of the body.
+        contract: Contract of the recogniser, for a face.
     """
     components = vector.astype("<f2").tobytes()
     return f"{contract[:_CONTRACT_LENGTH]}:{base64.b64encode(components).decode('ascii')}"
 
 
 def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "", is_film: bool = True) -> int | None:
-    """The number of the track that an anchor stands for in a video; None if it is there no more.
+    """Return the number of an anchor's track in a video; None if the video has no such track.
 
-    In a film it is where the anchor is, and like it. Pictures of a folder move when others come between them: there it
-    is whatever is like the anchor.
+    In a film the match is at the anchor's place and similar to it. Pictures of a folder may move as pictures are added:
+    there only the similarity counts.
 
     Args:
-        found: The video's faces, or bodies for an anchor that is one.
-        anchor: The anchor.
-        contract: Of the recogniser of the faces; what an anchor of another is like is not known.
-        is_film: Whether the frames of the video follow each other.
+        found: Faces of the video, or bodies if the anchor is a body.
+        anchor: Face or body to find.
+        contract: Contract of the recogniser of the faces. The look of an anchor of another contract is ignored.
+        is_film: True if the frames of the video are consecutive.
     """
     cosine = _cosines(found, anchor, contract)
     if cosine is not None and not is_film:
@@ -215,18 +215,18 @@ def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "",
 
 
 def cut_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contract: str, is_film: bool) -> Faces:
-    """The faces of a video with those tracks taken apart that the user said are two persons'.
+    """Return the faces of a video, after cutting the tracks that the user split between two persons.
 
     Args:
         faces: All faces of the video.
-        cuts: Those of this video.
-        contract: Of the recogniser of the faces.
-        is_film: Whether the frames of the video follow each other.
+        cuts: Cuts in this video.
+        contract: Contract of the recogniser of the faces.
+        is_film: True if the frames of the video are consecutive.
     """
     for before, after in cuts:
         one, other = (anchored_track(faces, face, contract=contract, is_film=is_film) for face in (before, after))
         if one is None or one != other:
-            continue  # it is no track any more, or was taken apart before
+            continue  # the track does not exist any more, or is cut already
         track = faces.track.copy()
         track[(faces.track == one) & (faces.time > (before.time + after.time) / 2)] = faces.track.max() + 1
         faces = replace(faces, track=track)
@@ -234,7 +234,7 @@ def cut_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contract:
 
 
 def rejoin_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contract: str, is_film: bool) -> Faces:
-    """The faces of a video with those tracks in one piece again that `cut_tracks` took apart. Arguments as there."""
+    """Undo `cut_tracks`: return the faces of a video with those tracks rejoined. The arguments are the same."""
     for before, after in cuts:
         one, other = (anchored_track(faces, face, contract=contract, is_film=is_film) for face in (before, after))
         if one is None or other is None or one == other:
@@ -246,7 +246,7 @@ def rejoin_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contra
 
 
 def _cosines(found: Faces | Bodies, anchor: Anchor, contract: str) -> npt.NDArray[np.float32] | None:
-    """(n,) how like the anchor each face or body is; None where that is not known."""
+    """Return (n,) the cosine of the anchor and each face or body; None if it is unknown."""
     recogniser, _, components = anchor.look.partition(":")
     vectors, kind = (found.colours, CLOTHES) if isinstance(found, Bodies) else (found.embedding, contract)
     look = np.frombuffer(base64.b64decode(components), "<f2").astype(np.float32)

@@ -1,6 +1,6 @@
-"""The most alike of many unit vectors: every pair compared, or, where there are too many for that, by FAISS.
+"""Find the nearest neighbours among many unit vectors: compare every pair, or search with FAISS if there are too many.
 
-Whatever names the candidates, their cosines are computed again here, exactly: see `fastface.cosine`.
+`clustering` calls `neighbours`. The cosines of all candidates are recomputed here, exactly: see `fastface.cosine`.
 """
 
 from collections.abc import Iterator
@@ -12,37 +12,37 @@ import numpy.typing as npt
 from fastface.cosine import BLOCK_ROWS, one_thread, widen
 
 NUM_NEIGHBOURS = 16
-"""Candidates of each vector. What is not among them is found in a later round, when the nearest have become one."""
+"""Maximum number of candidates for each vector. A later round finds the others, after the nearest have merged."""
 
 EXACT_ROWS = 50_000
-"""Vectors up to which every pair is compared: half a minute on one core."""
+"""Maximum number of vectors for which every pair is compared: half a minute on one core."""
 
 _ROWS, _COLUMNS = 1024, 8192
-"""Of a block of cosines: 32 MiB."""
+"""Size of a block of cosines: 32 MiB."""
 
 _SLACK = 1e-3
 """A float32 product of two unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
 
 _PROBES = 16
-"""Cells that FAISS looks into; it makes four times as many as the square root of the number of vectors."""
+"""Number of cells that FAISS searches, of 4·√n cells for n vectors."""
 _SAMPLES = 40
-"""Vectors for each cell that the cells are made of: fewer than 39 FAISS calls too few."""
+"""Number of training vectors for each cell; FAISS warns below 39."""
 
 _Pairs = npt.NDArray[np.int64]
 _Cosines = npt.NDArray[np.float64]
 
 
 def is_quick(count: int) -> bool:
-    """Return whether the neighbours of so many vectors are found in less than hours."""
+    """Return whether the search for the neighbours of `count` vectors takes less than hours."""
     return count <= EXACT_ROWS or _has_faiss()
 
 
 def neighbours(vectors: npt.NDArray[np.float16], floor: float) -> tuple[_Pairs, _Cosines]:
-    """Pairs of which one is among the most alike of the other.
+    """Find pairs in which at least one vector is among the nearest neighbours of the other.
 
     Args:
         vectors: (n, D), L2-normalised.
-        floor: Least cosine of a pair.
+        floor: Minimum cosine of a pair.
 
     Returns:
         (k, 2) rows, the smaller first, in order, each pair once; (k,) their cosines.
@@ -57,11 +57,11 @@ def neighbours(vectors: npt.NDArray[np.float16], floor: float) -> tuple[_Pairs, 
 
 
 def exact_cosines(vectors: npt.NDArray[np.float16], pairs: _Pairs) -> _Cosines:
-    """(k,) the cosine of each pair of rows, exact to the last bit whatever adds first."""
+    """Return (k,) the cosine of each pair of rows, exact to the last bit in any order of addition."""
     cosines = np.empty(len(pairs))
     for begin in range(0, len(pairs), BLOCK_ROWS):
         left, right = pairs[begin : begin + BLOCK_ROWS].T
-        # A product of two halves is exact in float32, and so is the sum in float64.
+        # A product of two float16 values is exact in float32, and the sum is exact in float64.
         products = widen(vectors[left]) * widen(vectors[right])
         cosines[begin : begin + BLOCK_ROWS] = products.sum(axis=1, dtype=np.float64)
     return cosines
@@ -105,7 +105,7 @@ def _most_alike(row: npt.NDArray[np.int64], other: npt.NDArray[np.int64], cosine
 
 
 def _search_index(vectors: npt.NDArray[np.float16], floor: float) -> Iterator[_Pairs]:
-    """As `_exact`, but of each vector only the cells of the space are looked into that it is nearest to."""
+    """Yield pairs in place of `_exact`; search only the cells nearest to each vector."""
     import faiss  # noqa: PLC0415 - an extra
 
     count, dimension = vectors.shape

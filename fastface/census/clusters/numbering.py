@@ -1,11 +1,11 @@
-"""Numbers of persons that stay the same from census to census.
+"""Assign numbers to the persons of a census; a person keeps its number from census to census.
 
-A number belongs to a set of tracks: those of the person when the number was last listed. In the next census the number
-goes to the person that has most of these tracks. So a merge keeps the smaller number, a split keeps the number with the
-larger part, a rejected person gets its number back when it is restored, and no number is ever given to another person.
-Where a video was scanned anew its tracks are others: then the person that looks like the number's person gets it.
+A number belongs to a set of tracks: the tracks of its person when the number was last listed. In the next census the
+number goes to the person with most of these tracks. So a merge keeps the smaller number, and a split keeps the number
+with the larger part. A rejected person regains its number when it is restored. A number never goes to another person.
+After another scan of a video its tracks are new; then the most similar person gets the number.
 
-OUT/.fastface/numbers.npz, written with every census that is shown.
+`census` writes OUT/.fastface/numbers.npz with every census that is shown.
 """
 
 import zipfile
@@ -25,10 +25,10 @@ from fastface.files import atomic_path
 _SCHEMA_VERSION = 1
 
 _MOST_TRACKS = 64
-"""Tracks that a number keeps of a person: those with the most faces."""
+"""Maximum number of tracks that a number keeps: those with the most faces."""
 
 _ALIAS_SHARE = 0.5
-"""Least share of a number's tracks that a person must have for the number to mean that person."""
+"""Minimum share of a number's tracks in a person for the number to mean that person."""
 
 _TRACKS_A_VIDEO = 1 << 40
 
@@ -37,18 +37,18 @@ _Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class CensusTracks:
-    """The tracks of a census, of faces and of bodies, and the persons that they belong to.
+    """Face and body tracks of a census, and their persons.
 
     Attributes:
-        sources: Of each video: what names its content and how it was scanned.
+        sources: Digest of the content and the scan of each video.
         video: (t,) place of the track's video in `sources`.
-        is_body: (t,) whether it is a track of bodies.
+        is_body: (t,) true for a body track.
         number: (t,) number of the track in its video.
-        weight: (t,) faces or samples of it, at least 1.
-        place: (t,) place of the person in the census; NO_CLUSTER for none.
+        weight: (t,) number of its faces or samples, at least 1.
+        place: (t,) place of its person in the census; NO_CLUSTER for none.
         centroid: (p, D) L2-normalised, of the persons with a face, who come first.
-        contract: Of the recogniser.
-        num_persons: How many persons are listed.
+        contract: Contract of the recogniser.
+        num_persons: Number of listed persons.
     """
 
     sources: Sequence[str]
@@ -67,9 +67,9 @@ class Assignment:
     """Numbers of the persons of a census.
 
     Attributes:
-        numbers: Of each person, by place.
-        aliases: {number of an earlier census that no person has now: the number of the person it is part of}.
-        unlisted: Numbers of earlier censuses that no listed person has a track of.
+        numbers: Number of each person, by place.
+        aliases: {number of an earlier census that no person has now: number of the person that contains its tracks}.
+        unlisted: Numbers of earlier censuses without a track in a listed person.
     """
 
     numbers: tuple[int, ...]
@@ -79,18 +79,18 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """All numbers that were given.
+    """All numbers that were ever assigned.
 
     Attributes:
-        last: The largest number that was given; 0 for none.
-        is_listed: {number: whether the last census listed it}.
+        last: Largest assigned number; 0 for none.
+        is_listed: {number: true if the last census listed it}.
         owner: (m,) number that each track belongs to.
-        source: (m,) name of the track's video.
-        is_body: (m,) whether it is a track of bodies.
+        source: (m,) digest of the track's video.
+        is_body: (m,) true for a body track.
         track: (m,) number of the track in its video.
-        weight: (m,) faces or samples of it.
-        look: {number: (D,) centroid}, of those with a face.
-        contract: Of the recogniser of these.
+        weight: (m,) number of its faces or samples.
+        look: {number: (D,) centroid}, of persons with a face.
+        contract: Contract of the recogniser of these centroids.
     """
 
     last: int = 0
@@ -105,10 +105,10 @@ class Numbering:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads the file; no number was given if there is none.
+        """Read the file; return an empty numbering if there is no file.
 
         Raises:
-            FaceIndexError: It is damaged, or of another version.
+            FaceIndexError: The file is damaged or of another version.
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
@@ -134,7 +134,7 @@ class Numbering:
             raise FaceIndexError(told) from error
 
     def save(self, path: Path) -> None:
-        """Writes the file, for its owner alone.
+        """Write the file, readable by its owner only.
 
         Raises:
             SpaceError: No space is left.
@@ -159,11 +159,11 @@ class Numbering:
             )
 
     def assign(self, tracks: CensusTracks, threshold: float) -> Assignment:
-        """Gives every person of a census its number.
+        """Assign a number to every person of a census.
 
         Args:
-            tracks: Of the census.
-            threshold: Cosine from which a person looks like the person of a number that has no track any more.
+            tracks: Tracks of the census.
+            threshold: Minimum cosine of a person and a number whose tracks no longer exist.
         """
         numbers = [0] * tracks.num_persons
         heirs, orphans = self._heirs(tracks)
@@ -185,7 +185,7 @@ class Numbering:
         return Assignment(tuple(numbers), aliases, frozenset(self.is_listed.keys() - heirs.keys() - used))
 
     def with_census(self, tracks: CensusTracks, assignment: Assignment) -> "Numbering":
-        """With a census that was shown: its numbers belong to its tracks from now on; others keep theirs."""
+        """Return the numbering after a census was shown: its numbers own its tracks; other numbers keep theirs."""
         listed = set(assignment.numbers)
         rows = _strongest(tracks)
         kept = ~np.isin(self.owner, list(listed))
@@ -207,7 +207,7 @@ class Numbering:
         )
 
     def _heirs(self, tracks: CensusTracks) -> tuple[dict[int, tuple[int, float]], set[int]]:
-        """{number: (place of the person with most of its tracks, share of them)}; numbers without a track now."""
+        """Return {number: (place of the person with most of its tracks, share of them)}, and numbers without tracks."""
         row_of = {source: place for place, source in enumerate(tracks.sources)}
         video = np.array([row_of.get(source, NO_CLUSTER) for source in self.source.tolist()], np.int64)
         known = np.flatnonzero(video != NO_CLUSTER)
@@ -232,7 +232,7 @@ class Numbering:
         return heirs, self.is_listed.keys() - total.keys()
 
     def _match_looks(self, tracks: CensusTracks, threshold: float, orphans: set[int], numbers: list[int]) -> None:
-        """Gives numbers whose tracks are gone to the persons that look like theirs, the most alike first."""
+        """Assign numbers without tracks to the persons with the most similar centroids, the highest cosine first."""
         free = [number for number in sorted(orphans) if number in self.look]
         open_places = [place for place in range(len(tracks.centroid)) if not numbers[place]]
         if not free or not open_places or self.contract != tracks.contract:
@@ -248,13 +248,13 @@ class Numbering:
 
 
 def track_keys(video: _Integers, is_body: npt.NDArray[np.bool_], number: _Integers) -> _Integers:
-    """(t,) one integer for each track, different for different ones."""
+    """Return (t,) a unique integer for each track."""
     keys: _Integers = (video * 2 + is_body) * _TRACKS_A_VIDEO + number
     return keys
 
 
 def _strongest(tracks: CensusTracks) -> _Integers:
-    """The rows of each person's tracks with the most faces."""
+    """Return the rows of each person's tracks with the most faces."""
     order = np.lexsort((np.arange(len(tracks.place)), -tracks.weight, tracks.place))
     order = order[tracks.place[order] != NO_CLUSTER]
     places = tracks.place[order]

@@ -1,4 +1,4 @@
-"""Tracks and whose they are → persons, ranked, with what they do on screen. Pure array code."""
+"""Rank clusters of tracks and summarise their persons' time on screen. Pure array code; `census` calls it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from fastface.types import Appearance, Person, Rank, Tracks
 _Labels = npt.NDArray[np.int64]
 
 NO_CLUSTER = -1
-"""The label of a track that is no person's."""
+"""Label of a track without a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """Facts about a video."""
+    """Properties of a video."""
 
     video_id: str
     duration: float | None  # seconds, if declared
     period: float  # seconds between samples
-    coverage: float = 1.0  # searched share of the duration: 0 of a video that could not be read
+    coverage: float = 1.0  # searched share of the duration, 0–1; 0 for an unreadable video
 
 
 @dataclass(frozen=True, slots=True)
 class Meetings:
-    """Tracks that are on screen together.
+    """Pairs of tracks in the same frames.
 
     Attributes:
         pairs: (k, 2) rows of two tracks.
-        seconds: (k,) for how long.
+        seconds: (k,) shared seconds.
     """
 
     pairs: npt.NDArray[np.int64]
@@ -41,22 +41,22 @@ class Meetings:
 def rank_clusters(
     tracks: Tracks, label: _Labels, rank: Rank, *, min_faces: int, min_seconds: float, top: int
 ) -> _Labels:
-    """The clusters that are listed, by rank.
+    """Return the listed clusters, by rank.
 
     * seconds: screen time.
     * coverage: seconds between first and last appearance, summed over the videos.
-    * centrality: how near the middle of the frame, on average over all faces.
-    * quality: of the best face.
+    * centrality: closeness to the middle of the frame, as a mean over all faces.
+    * quality: quality of the best face.
 
-    Equals are ranked by screen time, then by the first track. Those whose face is never seen come after all others.
+    Screen time, then the first track, break ties. Clusters without a visible face come last.
 
     Args:
-        tracks: Of all videos.
-        label: (t,) cluster of each, numbered from 0 by first track; NO_CLUSTER for none.
-        rank: By what.
-        min_faces: Clusters with fewer are not listed,
-        min_seconds: unless only their bodies are seen for as long as this.
-        top: How many are listed; 0 for all.
+        tracks: Tracks of all videos.
+        label: (t,) cluster of each track, numbered from 0 by first track; NO_CLUSTER for none.
+        rank: Criterion of the ranking.
+        min_faces: Minimum number of faces of a listed cluster with faces.
+        min_seconds: Minimum screen time in seconds of a listed cluster without a face.
+        top: Maximum number of listed clusters; 0 for all.
     """
     known = np.flatnonzero(label >= 0)
     of, count = label[known], int(label.max(initial=-1)) + 1
@@ -78,8 +78,8 @@ def rank_clusters(
 
 
 def renumber(label: _Labels, order: _Labels) -> _Labels:
-    """(t,) the place of each track's cluster in `order`, NO_CLUSTER if it is not there."""
-    number = np.full(int(label.max(initial=NO_CLUSTER)) + 2, NO_CLUSTER, np.int64)  # the last one is nobody's own
+    """Return (t,) the place of each track's cluster in `order`, NO_CLUSTER if it is not there."""
+    number = np.full(int(label.max(initial=NO_CLUSTER)) + 2, NO_CLUSTER, np.int64)  # the last entry is for NO_CLUSTER
     number[order] = np.arange(len(order))
     numbers: _Labels = number[label]
     return numbers
@@ -88,14 +88,14 @@ def renumber(label: _Labels, order: _Labels) -> _Labels:
 def summarize_persons(
     tracks: Tracks, label: _Labels, videos: Sequence[VideoFacts], meetings: Meetings, join_gap: float
 ) -> list[Person]:
-    """The persons of ranked clusters, without names and portraits.
+    """Summarise the persons of ranked clusters, without names and portraits.
 
     Args:
-        tracks: Of all videos, those of bodies too.
+        tracks: Face and body tracks of all videos.
         label: (t,) from `renumber`.
-        videos: `tracks.video` are places in it.
-        meetings: Of the tracks.
-        join_gap: Seconds between two tracks up to which they are one appearance.
+        videos: Properties of each video; `tracks.video` is an index into it.
+        meetings: Pairs of these tracks in the same frames.
+        join_gap: Maximum seconds between two tracks of one appearance.
     """
     count = int(label.max(initial=NO_CLUSTER)) + 1
     order = np.lexsort((tracks.start, tracks.video, label))
@@ -127,7 +127,7 @@ def summarize_persons(
 
 
 def _appearances(own: Tracks, videos: Sequence[VideoFacts], join_gap: float) -> tuple[Appearance, ...]:
-    """Tracks of one person, by video and start, joined where they are near each other."""
+    """Join the tracks of one person into appearances, by video and start."""
     found: list[tuple[int, float, float, int]] = []
     rows = zip(own.video.tolist(), own.start.tolist(), own.end.tolist(), own.faces.tolist(), strict=True)
     for video, start, last, faces in rows:
@@ -152,7 +152,7 @@ def _together(label: _Labels, meetings: Meetings, count: int) -> list[dict[int, 
 
 
 def _coverage(own: Tracks, of: _Labels, count: int) -> npt.NDArray[np.float64]:
-    """(count,) seconds from the first to the last face in each video, summed."""
+    """Return (count,) seconds from the first to the last face in each video, summed over the videos."""
     order = np.lexsort((own.video, of))
     starts = np.flatnonzero((np.diff(of[order], prepend=-1) != 0) | (np.diff(own.video[order], prepend=-1) != 0))
     if not len(starts):

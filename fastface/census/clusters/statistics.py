@@ -1,4 +1,4 @@
-"""A video's tracks in one row each, and which of them are on screen together. Pure array code."""
+"""Summarise each track of a video in one row, and find tracks in the same frames. Pure array code for the census."""
 
 from typing import Any
 
@@ -10,20 +10,21 @@ from fastface.types import Faces, FloatArray, Size, Tracks
 
 _PLAIN_QUALITY = 0.5
 _PLAIN_YAW = 30
-"""On films 19 of 20 such faces have a cosine of 0.6 and more to the mean of their track, others only 0.35."""
+"""Minimum quality (0–1) and maximum yaw (degrees) of a plain face. In films 19 of 20 such faces reach a cosine of 0.6
+to their track's mean; others reach only 0.35."""
 
 _BLOCK_PAIRS = 1 << 20
 
 
 def summarize_video(faces: Faces, period: float, video: int, size: Size, best: int = 3) -> Tracks:
-    """The tracks of a video, by number.
+    """Summarise the tracks of a video, by number.
 
     Args:
-        faces: Faces of one video, tracks linked; one without a track is a track of its own.
+        faces: Faces of one video, tracks linked; a face without a track is a track of its own.
         period: Seconds that each face stands for.
-        video: The video's place in a list.
-        size: Of its frames as displayed.
-        best: How many faces of a track make its embedding: those of the best quality.
+        video: Index of the video in a list.
+        size: (width, height) of its frames as displayed.
+        best: Number of faces, of the best quality, that make a track's embedding.
     """
     if not len(faces):
         return Tracks.empty(faces.embedding.shape[1])
@@ -46,7 +47,7 @@ def summarize_video(faces: Faces, period: float, video: int, size: Size, best: i
 
 
 def _best_mean(values: npt.NDArray[Any], groups: TrackGroups, best: int) -> npt.NDArray[np.float32]:
-    """(t,) the mean of a value of each track's best faces: a head from behind is now and then taken for a face."""
+    """Return (t,) the mean of a value over each track's best faces: a detection may be a head from behind."""
     rank = np.arange(len(groups.rows)) - groups.firsts[groups.of]
     top = np.where(rank < best, values[groups.rows], 0).astype(np.float64)
     mean: npt.NDArray[np.float32] = (np.add.reduceat(top, groups.firsts) / np.minimum(groups.sizes, best)).astype(
@@ -58,14 +59,14 @@ def _best_mean(values: npt.NDArray[Any], groups: TrackGroups, best: int) -> npt.
 def frame_mates(
     frames: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Every two tracks that are seen in one frame, and so are two persons'.
+    """Find all pairs of tracks in the same frame; they are two persons.
 
     Args:
         frames: (n,) timestamp of each face or body.
         tracks: (n,) its track.
 
     Returns:
-        (k, 2) their numbers, the smaller first, in order, each pair once; (k,) in how many frames they meet.
+        (k, 2) track numbers, the smaller first, in order, each pair once; (k,) number of shared frames.
     """
     order = np.lexsort((tracks, frames))
     pts, track = frames[order], tracks[order]
@@ -84,7 +85,7 @@ def frame_mates(
 
 
 def centrality(boxes: FloatArray, size: Size) -> FloatArray:
-    """(n,) how near the middle of the frame each box is: 1 in it, 0 in a corner."""
+    """Return (n,) the closeness of each box to the middle of the frame: 1 in the middle, 0 in a corner."""
     middle = np.array(size, np.float32) / 2
     away = (boxes[:, :2] + boxes[:, 2:]) / 2 - middle
     share: FloatArray = 1 - np.minimum(np.hypot(*away.T) / np.hypot(*middle), 1)

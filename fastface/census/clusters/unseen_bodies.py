@@ -1,7 +1,7 @@
-"""Persons while their faces are not seen: whose body each is, and stretches of it as tracks. Pure array code.
+"""Assign bodies without a visible face to persons, and split them into tracks. Pure array code for `body_only`.
 
-A body is the person's whose face is on it in the nearest moment of its track. A body whose track never shows a face is
-without a known owner. Where a face identifies a person, the body adds nothing, and a person is once in a frame.
+A body belongs to the person whose face is on it at the nearest moment of its track. A body whose track never shows a
+face has no known owner. A body adds nothing while a face identifies its person, and a person is once in a frame.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from fastface.census.clusters.statistics import centrality
 from fastface.types import Bodies, Faces, Size, Tracks
 
 SEEN = -2
-"""The owner of a body that tells nothing: its person's face is seen in that frame, or another body of it."""
+"""Owner of a redundant body: its person's face, or another body of the person, is in that frame."""
 
 _LEAST_SCORE = 0.6
-"""Mean score of a body track without a face: below it are vases and arms."""
+"""Minimum mean score of a body track without a face: vases and arms score less."""
 
 _Rows = npt.NDArray[np.int64]
 
@@ -27,9 +27,9 @@ class BodyStretches:
     """Stretches of bodies in a video: one row for each body track and owner, by track and then by owner.
 
     Attributes:
-        tracks: u rows.
-        owner: (u,) a cluster, or NO_CLUSTER.
-        of: (n,) the row of each body; SEEN for none.
+        tracks: Stretches, u rows.
+        owner: (u,) cluster, or NO_CLUSTER.
+        of: (n,) row of each body; SEEN for none.
     """
 
     tracks: Tracks
@@ -38,21 +38,21 @@ class BodyStretches:
 
 
 def owners(bodies: Bodies, faces: Faces, cluster: _Rows) -> _Rows:
-    """Owners of the bodies.
+    """Find the owner of each body.
 
     Args:
-        bodies: Of one video, tracks linked.
-        faces: Of the same video.
-        cluster: (m,) of each face; NO_CLUSTER of those too poor to tell.
+        bodies: Bodies of one video, tracks linked.
+        faces: Faces of the same video.
+        cluster: (m,) cluster of each face; NO_CLUSTER if the face is too poor to identify a person.
 
     Returns:
-        (n,) a cluster; NO_CLUSTER where the track never shows a face; SEEN.
+        (n,) a cluster; NO_CLUSTER if the track never shows a face; SEEN if the body adds nothing.
     """
     told = np.where(bodies.face >= 0, cluster[bodies.face] if len(cluster) else NO_CLUSTER, NO_CLUSTER)
     owner = _nearest(bodies, told)
     owner[told != NO_CLUSTER] = SEEN
     owner[np.isin(bodies.track, _doubtful(bodies, owner))] = SEEN
-    # A person is once in a frame: by the face, else by the body that is found most surely.
+    # A person is once in a frame: the face counts, else the body with the highest score.
     known = cluster != NO_CLUSTER
     seen = np.stack([faces.pts[known], cluster[known]], axis=1)
     rows = np.flatnonzero(owner >= 0)
@@ -66,11 +66,11 @@ def owners(bodies: Bodies, faces: Faces, cluster: _Rows) -> _Rows:
 
 
 def once_a_frame(bodies: Bodies, seen: npt.NDArray[np.int64]) -> Bodies:
-    """Those of one person's bodies that tell something: of a frame the surest, none where the face is seen.
+    """Return the bodies of one person that add information: the best one of each frame without the visible face.
 
     Args:
-        bodies: Of one video, of one person.
-        seen: Timestamps of the frames in which the person's face is seen.
+        bodies: Bodies of one person in one video.
+        seen: Timestamps of the frames in which the person's face is visible.
     """
     order = np.lexsort((-bodies.person_score, bodies.pts))
     order = order[~np.isin(bodies.pts[order], seen)]
@@ -78,14 +78,14 @@ def once_a_frame(bodies: Bodies, seen: npt.NDArray[np.int64]) -> Bodies:
 
 
 def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: Size) -> BodyStretches:
-    """Split the bodies into stretches of one owner.
+    """Split the bodies of a video into stretches of one owner.
 
     Args:
-        bodies: Of one video.
-        owner: From `owners`.
+        bodies: Bodies of one video.
+        owner: (n,) owners from `owners`.
         period: Seconds that each body stands for.
-        video: The video's place in a list.
-        size: Of its frames as displayed.
+        video: Index of the video in a list.
+        size: (width, height) of its frames as displayed.
     """
     of = np.full(len(bodies), SEEN, np.int64)
     rows = np.flatnonzero(owner != SEEN)
@@ -117,11 +117,11 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
 
 
 def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
-    """(n,) the owner in the nearest moment of each body's track, the earlier one of two; NO_CLUSTER in none."""
+    """Return (n,) the owner at the nearest moment of each body's track, the earlier at a tie; NO_CLUSTER for none."""
     pts = bodies.pts - bodies.pts.min(initial=np.iinfo(np.int64).max)  # some streams count from the epoch
     order = np.lexsort((pts, bodies.track))
     plain = order[told[order] != NO_CLUSTER]
-    # Track and timestamp in one sorted number each: tracks lie further apart than any two moments of one.
+    # Combine track and timestamp in one sorted number: the distance between tracks exceeds any duration within a track.
     place = bodies.tracks * (2 * int(pts.max(initial=0)) + 1) + pts
     after = np.searchsorted(place[plain], place, "left")
     found = np.full(len(bodies), NO_CLUSTER, np.int64)
@@ -137,7 +137,7 @@ def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
 
 
 def _doubtful(bodies: Bodies, owner: _Rows) -> _Rows:
-    """The tracks without a face that may be no persons."""
+    """Return the tracks without a face that may not be persons."""
     rows = np.flatnonzero(owner == NO_CLUSTER)
     count = int(bodies.track.max(initial=-1)) + 1
     sizes = np.bincount(bodies.track[rows], minlength=count)

@@ -29,8 +29,8 @@ class Sighting:
     """One person in one source.
 
     Attributes:
-        source: Where the person was seen: the fingerprint of a video.
-        part: The person within the source; (source, part) is unique in a store.
+        source: Fingerprint of the video that shows the person.
+        part: Identifier of the person within the source; (source, part) is unique in a store.
         count: Faces, at least one.
     """
 
@@ -48,9 +48,10 @@ class Encounter:
     """A person in one or several sources, to be matched with the stored identities.
 
     Attributes:
-        embedding: (D,), of any length but zero: the person's face.
-        sightings: Where the person was seen; at least one.
+        embedding: (D,) embedding of the person's face, of any length but zero.
+        sightings: Sightings of the person; at least one.
         least: Cosine from which the person matches; None for the store's threshold.
+    least: Minimum cosine of a match; None for the store's threshold.
     """
 
     embedding: npt.ArrayLike
@@ -60,7 +61,7 @@ class Encounter:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person that a store knows.
+    """A stored person.
 
     Attributes:
         number: Positive; never used again while the store lasts.
@@ -70,7 +71,7 @@ class Identity:
         count: Faces, over all sightings.
         sources: Number of different sources.
         first_seen: Seconds since the epoch, the earliest recorded `seen`.
-        last_seen: The latest.
+        last_seen: Seconds since the epoch, the latest recorded `seen`.
     """
 
     number: int
@@ -85,12 +86,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Link from a look to its identity. A look is a stored centroid; merged identities have several looks.
+    """Link from a look to its identity. A look is a stored centroid; a merged identity has several looks.
 
     Attributes:
-        look: The number of the look: that of the identity that it was before a merger.
-        identity: The number of the identity.
-        name: Of the identity; empty for looks that were merged into it.
+        look: Number of the look: the number of its identity before a merger.
+        identity: Number of the identity.
+        name: Name of the identity; empty for looks that were merged into it.
     """
 
     look: int
@@ -118,11 +119,11 @@ class ComparisonRules:
 
 
 class IdentityStore(Protocol):
-    """An open store: a context manager, of one thread of one process. Any number of processes may have one open.
+    """Contract of an open store: a context manager for one thread. Any number of processes may open the same store.
 
     Every call is atomic for all processes. Each may raise StoreError if the store cannot be reached, is damaged or is
-    busy for too long, and SpaceError if it is full. After a connection error the change may or may not have been made;
-    it is safe to repeat the call.
+    busy for too long. Each raises SpaceError if the store is full. After a connection error the change may or may not
+    have been made; it is safe to repeat the call.
     """
 
     def __enter__(self) -> Self: ...
@@ -145,15 +146,15 @@ class IdentityStore(Protocol):
         The match is the identity with the largest cosine of at least the threshold; at a tie, the smallest number.
         No two of the persons get the same identity: persons with the higher similarity choose first.
 
-        An identity's centroid c, the mean of r embeddings, becomes norm((r·c + f) / (r + 1)), until r is the refine
-        limit, if the cosine is at least `refine_from`. A sighting that is recorded again replaces its count. If it now
-        matches another identity, it moves there and refines that centroid. An identity without a name that loses its
-        last sighting is removed.
+        An identity's centroid c, the mean of r embeddings, becomes norm((r·c + f) / (r + 1)). This requires that r is
+        below the refine limit and the cosine at least `refine_from`. A sighting that is recorded again replaces its
+        count. If it now matches another identity, it moves there and refines that centroid. An identity without a name
+        that loses its last sighting is removed.
 
         Args:
-            persons: Who was seen.
-            seen: When, in seconds since the epoch.
-            sure: Cosine from which a match is certain: among persons with such a match, the first one chooses.
+            persons: Persons to record.
+            seen: Time of the sightings, in seconds since the epoch.
+            sure: Minimum cosine of a certain match: the first person with a certain match gets that identity.
             kept: {source: parts to keep}; other sightings of the source that are not recorded now are removed.
 
         Returns:
@@ -161,7 +162,7 @@ class IdentityStore(Protocol):
 
         Raises:
             ValueError: An embedding is not finite, has the length zero or another number of components; `seen` is not
-                finite; the store was opened without saying how faces are compared.
+                finite; the store was opened without a contract.
         """
 
     def identities(self) -> list[Identity]:
@@ -213,9 +214,9 @@ def open_store(
     """Open a store, or create it.
 
     Args:
-        where: A path of a SQLite file, on a disk of this machine; or `redis://`, `rediss://` (encrypted) or `unix://`
-            of a Redis server, as `redis://user:password@host:6379/0?prefix=fastface:identities:`.
-        contract: Names the recogniser; embeddings of another cannot be compared with its.
+        where: Path of a SQLite file on a local disk; or address of a Redis server: `redis://`, `rediss://` (encrypted)
+            or `unix://`, for example `redis://user:password@host:6379/0?prefix=fastface:identities:`.
+        contract: Contract of the recogniser; embeddings of another recogniser cannot be compared.
         dimension: Components of an embedding.
         threshold: Minimum cosine of a face and the centroid of its identity.
         refine_limit: Stop updating a centroid after this many embeddings.
@@ -234,7 +235,7 @@ def open_existing(where: str) -> IdentityStore:
     """Open a store of any recogniser, to list, name, merge and clear. `tell` then raises ValueError.
 
     Raises:
-        StoreError, SpaceError, ConfigError: As `open_store`; StoreError also if there is no such file.
+        StoreError, SpaceError, ConfigError: See `open_store`; StoreError also if there is no such file.
     """
     return _open(where, None)
 
@@ -242,14 +243,14 @@ def open_existing(where: str) -> IdentityStore:
 def _open(where: str, rules: ComparisonRules | None) -> IdentityStore:
     scheme, is_address, _ = where.partition("://")
     if not is_address:
-        from fastface.census.store.sqlite import SqliteStore  # noqa: PLC0415 - it takes the nouns from here
+        from fastface.census.store.sqlite import SqliteStore  # noqa: PLC0415 - it imports the contract from here
 
         return SqliteStore(Path(where), rules)
     if scheme in _SERVERS:
-        from fastface.census.store.redis import RedisStore  # noqa: PLC0415 - as above
+        from fastface.census.store.redis import RedisStore  # noqa: PLC0415 - it imports the contract from here
 
         return RedisStore(where, rules)
-    # Not the whole address: there may be a password in it.
+    # Do not print the whole address: it may contain a password.
     known = ", ".join(f"{scheme}://" for scheme in _SERVERS)
     raise ConfigError(
         f"no store of identities has an address of {scheme!r}: give the path of a file, or one of {known}"

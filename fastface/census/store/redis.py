@@ -1,10 +1,10 @@
-"""A store of identities on a Redis server: for processes of several machines.
+"""Keep an identity store on a Redis server, for processes of several machines. `open_store` opens it.
 
-It is kept in four keys that begin with the store's prefix, see `register`; no other key is ever read or written.
-A change is made upon what was read, and the server takes it only if no other client was faster: else it is made again.
+The store has four keys that begin with its prefix, see `register`; no other key is ever read or written. The server
+accepts a change only if no other client changed the keys since they were read. Otherwise the change is repeated.
 
-How long it lasts is the server's matter: one that shall forget nothing needs its append-only file switched on, and no
-policy that evicts keys.
+The server's settings decide how long the store lasts. Permanent storage needs the append-only file and no policy that
+evicts keys.
 """
 
 import random
@@ -27,7 +27,7 @@ _OPTIONS = ("prefix", "db", "username", "password", "ssl_ca_certs", "ssl_certfil
 _CONNECT_SECONDS = 5.0
 _CALL_SECONDS = 15.0
 _CHUNK = 1000
-"""Looks that are read in one call: 2 MB at 512 components, so that a call is short on any line."""
+"""Number of looks in one read: 2 MB at 512 components, so that a read is short on any connection."""
 _LONGEST_PAUSE = 0.1
 
 _HOW = (
@@ -43,12 +43,12 @@ class RedisStore(SharedStore):
     """See `IdentityStore`.
 
     Args:
-        address: As `open_store` takes it.
-        rules: How faces are compared; None takes the store as it is.
-        patience: Seconds within which a change must have been faster than those of others.
+        address: Address of the server, see `open_store`.
+        rules: Rules for the comparison of faces; None opens the store with its own contract.
+        patience: Maximum seconds of retries while other clients change the store.
 
     Raises:
-        StoreError, SpaceError, ConfigError: As `open_store`.
+        StoreError, SpaceError, ConfigError: See `open_store`.
     """
 
     def __init__(self, address: str, rules: ComparisonRules | None, *, patience: float = PATIENCE_SECONDS) -> None:
@@ -63,14 +63,14 @@ class RedisStore(SharedStore):
         self._redis = _package()
         self._client = self._connect(f"{address.partition('?')[0]}?{urlencode(options)}")
         self._pipe: Any = None
-        """Of the transaction that is going on."""
+        """Pipeline of the current transaction."""
         with ExitStack() as unless_ready:
             unless_ready.callback(self._close)
             self._transact(StoreTransaction.begin if rules is not None else lambda _: None)
             unless_ready.pop_all()
 
     def clear(self) -> None:
-        """See `IdentityStore`. The four keys go in one step; a client in the middle of a change makes it again."""
+        """See `IdentityStore`. The four keys are removed in one step; a client in the middle of a change repeats it."""
         with self._translate():
             self._client.delete(*self._key.values())
 
@@ -81,7 +81,7 @@ class RedisStore(SharedStore):
                 address, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_CALL_SECONDS, retry=retry
             )
         except ValueError:
-            # Its text may hold a part of the password.
+            # The error's text may contain a part of the password.
             raise ConfigError(f"cannot read the address of {self._shown}: {_HOW}") from None
 
     def _close(self) -> None:
@@ -94,11 +94,11 @@ class RedisStore(SharedStore):
             with self._translate(), self._client.pipeline() as self._pipe:
                 try:
                     return self._attempt(change)
-                except self._redis.WatchError:  # others were faster, or the connection was lost
+                except self._redis.WatchError:  # another client changed the keys, or the connection was lost
                     pass
             if time.monotonic() > deadline:
                 raise StoreError(f"{self._shown} was in use by others for {self._patience:g} seconds: try again")
-            time.sleep(random.uniform(0, pause))  # noqa: S311 - so that two do not meet again
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - prevents two clients from colliding again
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _attempt(self, change: Callable[[StoreTransaction], _Answer]) -> _Answer:
@@ -110,7 +110,7 @@ class RedisStore(SharedStore):
             draft = self._draft(fields)
             answer = change(draft)
         except FastfaceError:
-            self._execute()  # what does not fit together may be of two states of the store
+            self._execute()  # inconsistent values may come from two states of the store
             raise
         if draft.is_changed:
             pipe.multi()
@@ -124,7 +124,7 @@ class RedisStore(SharedStore):
         return answer
 
     def _execute(self) -> None:
-        """Changes nothing, and raises if others did since the transaction began."""
+        """Change nothing; raise WatchError if another client changed the keys since the transaction began."""
         self._pipe.multi()
         self._pipe.hget(self._key["state"], "version")
         self._pipe.execute()
@@ -160,7 +160,7 @@ class RedisStore(SharedStore):
 
     @contextmanager
     def _translate(self) -> Iterator[None]:
-        """The causes are not kept: a server may repeat the password in what it says."""
+        """Translate errors and drop their causes: a server may repeat the password in its message."""
         try:
             yield
         except self._redis.exceptions.OutOfMemoryError as error:
@@ -183,7 +183,7 @@ def _package() -> Any:
 
 
 def _split(address: str) -> tuple[SplitResult, dict[str, str]]:
-    """An address and its options. What is wrong with it is not repeated: a part of the password may be in it."""
+    """Split an address into its parts and options. Errors do not repeat it, as it may contain the password."""
     try:
         parts = urlsplit(address)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
@@ -200,7 +200,7 @@ def _split(address: str) -> tuple[SplitResult, dict[str, str]]:
 
 
 def _hide_secrets(parts: SplitResult) -> str:
-    """An address without its secrets."""
+    """Return an address without its secrets."""
     if parts.scheme == "unix":
         return f"unix://{parts.path}"
     return f"{parts.scheme}://{parts.hostname}:{parts.port or 6379}{parts.path}"

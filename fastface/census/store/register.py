@@ -1,13 +1,13 @@
-"""Implement what all identity stores share: matching, counting, naming, merging.
+"""Implement the common part of all identity stores: matching, counting, naming, merging.
 
-A place to keep it holds four things, and gives them back as they were put there:
+A subclass of `SharedStore` keeps four things, and returns them unchanged:
 
     state     {field: text}, see `State`; its version rises by one with every change, which makes it the store's lock
     looks     {number: bytes}, see `StoredEmbedding`
     changes   {number: version of the store at which the look was last put or removed}
     sightings {source: JSON {part: [number of the identity, faces]}}
 
-So each process has all looks in memory, and before every call reads those that others changed since its last one.
+So each process has all looks in memory, and before every call reads the looks that other processes changed since.
 """
 
 import json
@@ -39,28 +39,28 @@ from fastface.names import valid_text
 from fastface.types import FloatArray
 
 PATIENCE_SECONDS = 30.0
-"""How long a call waits for those of others."""
+"""Maximum seconds that a call waits for the calls of other processes."""
 
 _TRIES = 5
 _FEW = 64
-"""Persons who are compared with all looks in a fraction of a second."""
+"""Maximum number of persons that are compared with all looks in a fraction of a second."""
 
 _Answer = TypeVar("_Answer")
 
 
 class SharedStore(ABC):
-    """A store but for the place where it is kept, which its subclasses are.
+    """Base class of the stores; subclasses read and write the place where the data is kept.
 
     Args:
-        shown: What messages call it.
-        rules: How faces are compared; None takes a store as it is, and matches nothing.
+        shown: Name of the store in messages.
+        rules: Rules for the comparison of faces; None opens a store with its own contract, without matching.
     """
 
     def __init__(self, shown: str, rules: ComparisonRules | None) -> None:
         self._shown = shown
         self._rules = rules
         self._state: State | None = None
-        """That of the looks in memory."""
+        """Version of the looks in memory."""
         self._looks = StoredEmbeddings(0)
 
     def __enter__(self) -> Self:
@@ -100,9 +100,9 @@ class SharedStore(ABC):
         return self._check_told(rules, told)
 
     def _check_told(self, rules: ComparisonRules, told: RecordedName) -> list[int]:
-        """Compares many persons before the change, which keeps others waiting; again if others were faster.
+        """Match many persons before the change, which blocks other processes; repeat if another one changed it.
 
-        Few are compared within it, and many too where others are always faster.
+        Few persons are matched within the change, and many persons too after several repetitions.
         """
         for _ in range(_TRIES if len(told.faces) > _FEW else 0):
             state = self._transact(lambda draft: draft.state)
@@ -140,28 +140,28 @@ class SharedStore(ABC):
 
     @abstractmethod
     def _transact(self, change: Callable[[StoreTransaction], _Answer]) -> _Answer:
-        """Makes a change and writes it, alone among all processes; `change` may be called several times.
+        """Make a change and write it in one atomic step; `change` may be called several times.
 
-        Between the two lie `_draft` and, after the commit, `_done`.
+        Implementations call `_draft` before `change`, and `_done` after the commit.
         """
 
     @abstractmethod
     def _read_changes(self, version: int) -> Iterator[tuple[int, bytes | None]]:
-        """Looks that were put after a version, by number; None for one that is gone."""
+        """Yield the looks that were changed after a version, as (number, content); None for a removed look."""
 
     @abstractmethod
     def _read_parts(self, source: str) -> str | bytes | None:
-        """The sightings of a source, None if there are none."""
+        """Return the sightings of a source as JSON; None if there are none."""
 
     @abstractmethod
     def _read_sightings(self) -> Iterator[tuple[str, str | bytes]]:
-        """The sightings of all sources."""
+        """Yield (source, sightings as JSON) of all sources."""
 
     def _draft(self, fields: Mapping[str, str]) -> StoreTransaction:
-        """Reads what others changed.
+        """Begin a transaction; first read the changes of other processes.
 
         Args:
-            fields: The store's state; empty if it is new.
+            fields: Fields of the store's state; empty if the store is new.
         """
         state = self._check(fields) if fields else self._new_state()
         known = self._state
@@ -174,7 +174,7 @@ class SharedStore(ABC):
         return StoreTransaction(state, self._looks, self._parts)
 
     def _done(self, draft: StoreTransaction) -> None:
-        """Adopt the committed state."""
+        """Adopt the committed state of a transaction."""
         if not draft.is_changed:
             return
         self._state = replace(draft.state, version=draft.state.version + 1)
@@ -240,7 +240,7 @@ class SharedStore(ABC):
         )
 
     def _list(self) -> list[Identity]:
-        """An identity of each look that is one; its centroid is the mean of all looks of it."""
+        """List the identities; the centroid of each is the mean of all its looks."""
         members: dict[int, list[StoredEmbedding]] = {}
         for _, look in sorted(self._looks.by_number.items()):
             members.setdefault(look.identity, []).append(look)
@@ -263,7 +263,7 @@ class SharedStore(ABC):
 def _try_tell(
     draft: StoreTransaction, state: State, rules: ComparisonRules, told: RecordedName, matches: Sequence[Match | None]
 ) -> list[int] | None:
-    """Record, if the store is still as it was when persons were compared; else None."""
+    """Record the persons if the store is unchanged since they were matched; else return None."""
     return draft.tell(rules, told, matches) if draft.state == state else None
 
 
@@ -280,5 +280,5 @@ def _valid(sighting: Sighting) -> Sighting:
 
 
 def parts_to_text(parts: Parts) -> str:
-    """JSON of one source's sightings."""
+    """Format the sightings of one source as JSON."""
     return json.dumps(parts)

@@ -1,4 +1,4 @@
-"""A store of identities in a SQLite file: for the processes of one machine, on a disk of that machine."""
+"""Keep an identity store in a SQLite file on a local disk, for the processes of one machine. `open_store` opens it."""
 
 import os
 import secrets
@@ -17,7 +17,7 @@ from fastface.failpoints import fail_point
 from fastface.files import private_folder, space_checked
 
 _APPLICATION = 0x66666964
-"""`ffid`, kept as SQLite's `application_id`: a file of another program is not touched."""
+"""`ffid`, SQLite's `application_id` of a store: files of other programs are never changed."""
 
 _TABLES = f"""
 BEGIN IMMEDIATE;
@@ -39,12 +39,12 @@ VACUUM;
 """
 
 _PRIMARY = 0xFF
-"""The bits of an error's code that name its kind; those above tell more of it."""
+"""Bits of an error code that contain its primary code; the higher bits are the extended code."""
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
-"""The second is what SQLite says when the index of its log, a mapped file, finds no space."""
+"""The second code means that there is no space for the index of the log, which is a mapped file."""
 
 _Answer = TypeVar("_Answer")
 
@@ -53,12 +53,12 @@ class SqliteStore(SharedStore):
     """See `IdentityStore`.
 
     Args:
-        path: The file. A folder that is not there is made, its owner's alone; one that is there is left as it is.
-        rules: How faces are compared; None takes the store as it is, and there must be one.
-        patience: Seconds that a call waits for those of other processes.
+        path: The file. A missing folder is created, readable by its owner only; an existing folder stays unchanged.
+        rules: Rules for the comparison of faces; None opens an existing store with its own contract.
+        patience: Maximum seconds that a call waits for other processes.
 
     Raises:
-        StoreError, SpaceError, ConfigError: As `open_store`.
+        StoreError, SpaceError, ConfigError: See `open_store`.
     """
 
     def __init__(self, path: Path, rules: ComparisonRules | None, *, patience: float = PATIENCE_SECONDS) -> None:
@@ -77,14 +77,14 @@ class SqliteStore(SharedStore):
             unless_ready.pop_all()
 
     def clear(self) -> None:
-        """See `IdentityStore`. The file stays, with nothing in it: others may have it open."""
+        """See `IdentityStore`. The empty file stays, because other processes may have it open."""
         with self._translate():
             try:
                 self._database.executescript(_CLEARED)
             except sqlite3.Error:
                 self._database.rollback()
                 raise
-            # What was removed still stands in the log.
+            # The write-ahead log still contains the removed data.
             is_held, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_held:
             raise StoreError(
@@ -93,7 +93,7 @@ class SqliteStore(SharedStore):
             )
 
     def _make_file(self, *, may_be_new: bool) -> None:
-        """Made private before the first byte of an embedding is in it; SQLite gives its log the same mode."""
+        """Create the file with mode 0600 before it holds an embedding; SQLite gives its log the same mode."""
         path = self._path
         if path.exists():
             if not path.is_file():
@@ -107,21 +107,21 @@ class SqliteStore(SharedStore):
 
     def _prepare(self) -> None:
         database = self._database
-        database.execute("BEGIN")  # both questions to one state of the file
+        database.execute("BEGIN")  # both queries read the same state of the file
         (application,) = database.execute("PRAGMA application_id").fetchone()
         (num_tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         database.execute("COMMIT")
         if application != _APPLICATION and (application or num_tables):
             raise StoreError(f"{self._shown} is a file of another program: choose another path")
         self._path.chmod(0o600)
-        # What is removed is overwritten, and what is committed outlives a power cut.
+        # Overwrite removed data, and keep committed data through a power cut.
         database.execute("PRAGMA secure_delete=ON")
         database.execute("PRAGMA synchronous=FULL")
         if application != _APPLICATION:
             self._lay_out()
 
     def _lay_out(self) -> None:
-        """A new file. SQLite does not wait where two switch it to its log at once, so that is tried again here."""
+        """Create the tables. SQLite does not wait while another process switches the file to its log, so retry here."""
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -140,7 +140,7 @@ class SqliteStore(SharedStore):
 
     def _transact(self, change: Callable[[StoreTransaction], _Answer]) -> _Answer:
         with self._translate():
-            with self._database:  # commits at the end, or takes back what was begun
+            with self._database:  # commits at the end, or rolls back
                 self._database.execute("BEGIN IMMEDIATE")
                 fields = dict(self._database.execute("SELECT field, value FROM state"))
                 fail_point("identities.begin")
@@ -198,7 +198,7 @@ class SqliteStore(SharedStore):
 
 
 def _code(error: sqlite3.Error) -> int:
-    # Absent where the module raised the error, and not the library.
+    # The code is missing if the module, not the library, raised the error.
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Match faces with a store's embeddings and refine centroids, in memory. Pure array code."""
+"""Match faces with a store's embeddings and refine centroids, in memory. Pure array code; `register` calls it."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -19,19 +19,19 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class StoredEmbedding:
-    """One centroid, and the identity that it is of.
+    """One centroid and its identity.
 
-    An identity has a look of its own number, which alone carries its name and its counts, and one for each identity
-    that was merged into it. Those keep their centroids: a mean of the two would be like neither if they differ, and
-    the next face of the one that was merged would be a stranger again.
+    An identity has one look of its own number, and one look for each identity that was merged into it. Only its own
+    look has its name and its counts. Merged looks keep their centroids. If two looks differ, their mean is similar to
+    neither: the next face of the merged identity would not match.
 
     Attributes:
-        number: Its own; never used again.
-        identity: The number of the identity that it is of.
-        name: Of the identity; empty in other looks, as all counts are 0.
+        number: Number of the look; never used again.
+        identity: Number of its identity.
+        name: Name of the identity; empty in its other looks, whose counts are 0.
         centroid: (D,) float32, L2-normalised.
-        refinements: How many embeddings it is the mean of.
-        count: Faces, over all sightings of the identity.
+        refinements: Number of embeddings in the centroid.
+        count: Number of faces, over all sightings of the identity.
         sources: Number of its different sources.
         first_seen: Seconds since the epoch.
         last_seen: Seconds since the epoch.
@@ -49,11 +49,11 @@ class StoredEmbedding:
 
     @property
     def is_identity(self) -> bool:
-        """True if it is an identity's own look."""
+        """Return whether this is the identity's own look."""
         return self.number == self.identity
 
     def with_embedding(self, face: FloatArray, limit: int) -> Self:
-        """With one more embedding in the mean, unless there are as many as `limit` already."""
+        """Add an embedding to the mean, unless it already has `limit` embeddings."""
         if self.refinements >= limit:
             return self
         total = self.refinements * self.centroid.astype(np.float64) + face
@@ -61,7 +61,7 @@ class StoredEmbedding:
         return replace(self, centroid=mean, refinements=self.refinements + 1)
 
     def to_bytes(self) -> bytes:
-        """All but the number: a line of JSON, then the centroid's components as little-endian float32."""
+        """Encode all but the number: a line of JSON, then the centroid's components as little-endian float32."""
         facts = [
             self.identity,
             self.name,
@@ -75,10 +75,10 @@ class StoredEmbedding:
 
     @classmethod
     def from_bytes(cls, number: int, content: bytes, dimension: int) -> Self:
-        """The look that was written so.
+        """Decode the result of `to_bytes`.
 
         Raises:
-            ValueError, TypeError: It is damaged.
+            ValueError, TypeError: The content is damaged.
         """
         line, _, components = content.partition(b"\n")
         identity, name, refinements, count, sources, first_seen, last_seen = json.loads(line)
@@ -92,7 +92,7 @@ class StoredEmbedding:
 
 
 def mean_embedding(looks: Iterable[StoredEmbedding]) -> FloatArray:
-    """(D,) float32, L2-normalised: the mean of all embeddings of several looks; the first one's if they cancel out."""
+    """Return (D,) float32, L2-normalised: the mean of the embeddings of several looks; the first if they cancel."""
     kept = list(looks)
     if len(kept) == 1:
         return kept[0].centroid
@@ -105,7 +105,7 @@ def mean_embedding(looks: Iterable[StoredEmbedding]) -> FloatArray:
 
 
 class StoredEmbeddings:
-    """All looks of a store, the centroids in one matrix.
+    """All looks of a store, with the centroids in one matrix.
 
     Args:
         dimension: Components of an embedding.
@@ -115,13 +115,13 @@ class StoredEmbeddings:
         self.dimension = dimension
         self.by_number: dict[int, StoredEmbedding] = {}
         self._row: dict[int, int] = {}
-        """{number: its row}; those in use are the first."""
+        """{number: row of the look}; the first rows are in use."""
         self._matrix = np.empty((_MIN_ROOM, dimension), np.float64)
         self._numbers = np.empty(_MIN_ROOM, np.int64)
         self._identities = np.empty(_MIN_ROOM, np.int64)
 
     def store(self, look: StoredEmbedding) -> None:
-        """Adds a look, or replaces the one of its number."""
+        """Add a look, or replace the look with its number."""
         row = self._row.setdefault(look.number, len(self._row))
         if row == len(self._matrix):
             self._matrix, self._numbers, self._identities = (
@@ -134,7 +134,7 @@ class StoredEmbeddings:
         self.by_number[look.number] = look
 
     def drop(self, number: int) -> None:
-        """Removes a look, if there is one of this number."""
+        """Remove the look with this number, if there is one."""
         if self.by_number.pop(number, None) is None:
             return
         row, last = self._row.pop(number), len(self._row)
@@ -146,18 +146,18 @@ class StoredEmbeddings:
 
     @property
     def numbers(self) -> npt.NDArray[np.int64]:
-        """(l,) the number of each look, in the order of `likeness`."""
+        """Return (l,) the number of each look, in the order of `likeness`."""
         return self._numbers[: len(self._row)]
 
     @property
     def identities(self) -> npt.NDArray[np.int64]:
-        """(l,) the identity of each look."""
+        """Return (l,) the identity of each look."""
         return self._identities[: len(self._row)]
 
     def likeness(self, faces: FloatArray) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
-        """Cosines to all looks, in blocks of faces, so that any number of them needs bounded memory.
+        """Yield cosines to all looks, in blocks of faces that bound the memory.
 
-        They are rounded: the last bits of a product depend on what else is multiplied with it.
+        The cosines are rounded: the last bits of a product depend on the other rows of the matrix.
 
         Args:
             faces: (p, D) float32, L2-normalised.
@@ -173,6 +173,6 @@ class StoredEmbeddings:
             yield rows, cosines.round(_DIGITS)
 
     def of(self, identity: int) -> list[StoredEmbedding]:
-        """All looks of an identity, by number: its own is the first."""
+        """List all looks of an identity, by number; its own look is the first."""
         numbers = self.numbers[self.identities == identity]
         return [self.by_number[number] for number in sorted(numbers.tolist())]

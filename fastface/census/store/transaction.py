@@ -1,4 +1,4 @@
-"""Transaction of an identity store: sightings, counts, names, mergers. Pure: no I/O."""
+"""Compute the changes of one store transaction: sightings, counts, names, mergers. No I/O; `register` calls it."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +13,7 @@ from fastface.errors import ConfigError
 from fastface.types import FloatArray
 
 LAYOUT = 1
-"""Version of how a store is laid out."""
+"""Version of a store's format."""
 
 _MAX_RANGES = 20
 
@@ -26,12 +26,12 @@ class State:
     """The fields of a store.
 
     Attributes:
-        layout: See `LAYOUT`.
-        generation: Made by chance when the store is begun; after `clear` it is another one.
-        contract: Of the recogniser.
+        layout: Version of the format, see `LAYOUT`.
+        generation: Random text, chosen when the store is created and again by `clear`.
+        contract: Contract of the recogniser.
         dimension: Components of an embedding.
         version: Number of changes.
-        last_number: The largest number that an identity was given; 0 if there was none.
+        last_number: Largest number ever assigned to an identity; 0 for none.
     """
 
     layout: int
@@ -42,12 +42,12 @@ class State:
     last_number: int = 0
 
     def to_fields(self) -> dict[str, str]:
-        """As a store keeps it."""
+        """Format the state as {field: text}."""
         return {name: str(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> Self:
-        """The state that was kept so; ValueError, KeyError or TypeError if it is damaged."""
+        """Parse the result of `to_fields`; raise ValueError, KeyError or TypeError if it is damaged."""
         numbers = {name: int(fields[name]) for name in ("layout", "dimension", "version", "last_number")}
         return cls(generation=fields["generation"], contract=fields["contract"], **numbers)
 
@@ -58,11 +58,11 @@ class RecordedName:
 
     Attributes:
         faces: (p, D) float32, L2-normalised.
-        least: (p,) cosine from which each person matches.
-        sightings: Of each person.
-        kept: {source: parts whose sightings stay}; of sources that are not there all stay.
+        least: (p,) minimum cosine of a match, for each person.
+        sightings: Sightings of each person.
+        kept: {source: parts whose sightings stay}; all sightings stay for sources that are not listed.
         seen: Seconds since the epoch.
-        sure: Cosine from which a person surely matches.
+        sure: Minimum cosine of a certain match.
     """
 
     faces: FloatArray
@@ -75,7 +75,7 @@ class RecordedName:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The identity that is most like a person, by which of its looks, and how like."""
+    """The most similar identity of a person, the look that matches, and the cosine."""
 
     identity: int
     look: int
@@ -83,12 +83,12 @@ class Match:
 
 
 class StoreTransaction:
-    """One change in the making, upon what the store holds: nothing is written, or known to the process, before its end.
+    """One change in preparation: until it ends, nothing is written, and the looks in memory stay unchanged.
 
     Attributes:
-        state: What it will be; the version is that of before.
-        looks: Those to be written, by number; None where one goes.
-        sightings: Those of each source to be written; empty where the source goes.
+        state: New state; its version is still the previous one.
+        looks: {number: look to write}; None for a look to remove.
+        sightings: {source: sightings to write}; empty for a source to remove.
     """
 
     def __init__(self, state: State, known: StoredEmbeddings, parts_of: Callable[[str], Parts]) -> None:
@@ -101,11 +101,11 @@ class StoreTransaction:
 
     @property
     def is_changed(self) -> bool:
-        """True if there is anything to write."""
+        """Return whether there is anything to write."""
         return bool(self.looks or self.sightings) or self._is_begun
 
     def begin(self) -> None:
-        """A store that is new is written, empty as it is, so that it knows its contract."""
+        """Mark a new store for writing: even the empty store records its contract."""
         self._is_begun = self.state.version == 0
 
     def tell(self, rules: ComparisonRules, told: RecordedName, matches: Sequence[Match | None]) -> list[int]:
@@ -119,7 +119,7 @@ class StoreTransaction:
             owners = [before[one.source].get(one.part, (0, 0))[0] for one in sightings]
             times = sum(owner != number for owner in owners)
             if match is None:
-                self._refine(number, face, times - 1, rules.refine_limit)  # the first is its centroid
+                self._refine(number, face, times - 1, rules.refine_limit)  # the first embedding is the centroid itself
             elif match.likeness >= rules.refine_from:
                 self._refine(match.look, face, times, rules.refine_limit)
             self._see(number, told.seen)
@@ -132,7 +132,7 @@ class StoreTransaction:
         return numbers
 
     def _refine(self, number: int, face: FloatArray, times: int, limit: int) -> None:
-        """Adds a face to the mean of a look, so many times."""
+        """Add a face `times` times to the mean of a look."""
         look = self._look(number)
         assert look is not None, number
         for _ in range(times):
@@ -155,8 +155,8 @@ class StoreTransaction:
         """See `IdentityStore.merge`.
 
         Args:
-            numbers: The numbers.
-            sightings: Reads all sightings, source by source.
+            numbers: Numbers of the identities to merge.
+            sightings: Function that reads all sightings, source by source.
         """
         asked = sorted({self._find_asked(number) for number in numbers})
         if not asked:
@@ -205,7 +205,7 @@ class StoreTransaction:
         return look
 
     def _find_asked(self, number: int) -> int:
-        """The identity that a user means by a number."""
+        """Return the identity for a number from the user."""
         look = self._look(number)
         if look is None:
             raise ConfigError(f"there is no identity {number}: {self._known_numbers()}")
@@ -224,7 +224,7 @@ class StoreTransaction:
         return number
 
     def _place(self, source: str, before: Parts, after: Parts) -> None:
-        """The sightings of a source become others, and the counts of all identities concerned with them."""
+        """Replace the sightings of a source, and update the counts of all affected identities."""
         if before == after:
             return
         self.sightings[source] = after
@@ -262,12 +262,12 @@ def match_identities(looks: StoredEmbeddings, told: RecordedName) -> list[Match 
 
 
 def _find_leftover(parts: Parts, kept: Collection[str] | None) -> Parts:
-    """A copy, without what is not kept."""
+    """Return a copy with the kept parts only."""
     return {part: found for part, found in parts.items() if kept is None or part in kept}
 
 
 def _totals(parts: Parts) -> dict[int, int]:
-    """{identity: its faces in a source}; a sighting has at least one."""
+    """Return {identity: its faces in a source}; a sighting has at least one face."""
     totals: dict[int, int] = {}
     for number, count in parts.values():
         totals[number] = totals.get(number, 0) + count
@@ -275,7 +275,7 @@ def _totals(parts: Parts) -> dict[int, int]:
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-    """`there are 1-4, 7`; at most a line of it."""
+    """Format numbers as `there are 1-4, 7`, at most one line long."""
     ranges: list[list[int]] = []
     for number in sorted(numbers):
         if ranges and ranges[-1][1] == number - 1:

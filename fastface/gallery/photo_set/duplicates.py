@@ -1,4 +1,7 @@
-"""Persons against each other: misfiled photos, one face under two labels, a `--not` that is the target."""
+"""Compare persons with each other: misfiled photos, one face under two labels, a `--not` that is the target.
+
+`references` calls these functions; they mark picks in place, and word faults and remarks.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +15,12 @@ from fastface.gallery.photo_set.photos import SAME_PICTURE, Pick, Reference
 from fastface.types import FloatArray
 
 _SAME_PERSON_SHARE = 0.75
-"""Two labels are one person if their most alike references reach the match threshold and half of all pairs this share
-of it. Real persons of 12 to 20 photos each: pairs of one person have a median of 1.0 times the threshold and more, and
-of two persons below 0.4 times, though their most alike pair may reach the threshold."""
+"""Minimum median cosine of all pairs of two labels that are one person, as a share of the match threshold. Their most
+similar references must also reach the threshold. Measured on persons with 12 to 20 photos: one person's pairs have a
+median of at least 1.0 times the threshold. Those of two persons have less than 0.4 times, even if one reaches it."""
 _MISFILED_SIBLINGS = 2
 _MAX_NAMED = 5
-"""Labels that a fault names before it only counts them."""
+"""Maximum number of labels that a fault lists; more are counted."""
 
 
 def used_references(persons: Mapping[str, Sequence[Pick]]) -> dict[str, tuple[Reference, ...]]:
@@ -27,8 +30,8 @@ def used_references(persons: Mapping[str, Sequence[Pick]]) -> dict[str, tuple[Re
 
 
 def to_matrix(references: Sequence[Reference]) -> FloatArray:
-    """(n, D) embeddings."""
-    if len(references) == 1:  # as most are in a bank of thousands
+    """Return (n, D) embeddings."""
+    if len(references) == 1:  # the usual case in a bank of thousands
         return references[0].embedding[None]
     return np.stack([reference.embedding for reference in references])
 
@@ -38,12 +41,12 @@ class ReferenceTable:
     """All used references of targets, then lookalikes, compared with each other.
 
     Attributes:
-        labels: Of each person: targets by label, then lookalikes by label.
-        num_targets: How many of the persons are targets.
-        picks: n photos, by person.
-        embeddings: (n, D) float32.
+        labels: Label of each person: targets by label, then lookalikes by label.
+        num_targets: Number of targets.
+        picks: Photos of all persons, n of them, by person.
+        embeddings: (n, D) float32, L2-normalised.
         person: (n,) number of each photo's person.
-        neighbours: What each is like, of the other persons' photos.
+        neighbours: Similar photos of other persons.
     """
 
     labels: tuple[str, ...]
@@ -55,26 +58,26 @@ class ReferenceTable:
 
     @property
     def is_used(self) -> npt.NDArray[np.bool_]:
-        """(n,) whether each photo is a reference still."""
+        """Return (n,) true for each photo that still is a reference."""
         return np.fromiter((pick.reference is not None for pick in self.picks), np.bool_, len(self.picks))
 
     def person_rows(self, person: int) -> npt.NDArray[np.int64]:
-        """The photos of a person that are references still."""
+        """Return the rows of a person's photos that still are references."""
         first, last = np.searchsorted(self.person, [person, person + 1])
         return np.array([row for row in range(first, last) if self.picks[row].reference is not None], np.int64)
 
     def person_pairs(self) -> npt.NDArray[np.int64]:
-        """(p, 2) numbers of persons with two similar used photos, in order, each pair once."""
+        """Return (p, 2) numbers of persons with two similar used photos, in order, each pair once."""
         pairs = self.neighbours.pairs
         pairs = pairs[self.is_used[pairs].all(axis=1)]
         return np.unique(self.person[pairs], axis=0)
 
     def nearest(self) -> dict[int, tuple[str, float]]:
-        """{number of the reference object: (label of the other person, cosine)}, for all photos that are used."""
+        """Return {id of the reference: (label of the nearest other person, cosine)}, for all used photos."""
         is_used = self.is_used
         rows = np.flatnonzero(is_used)
         nearest, similarity = self.neighbours.nearest.copy(), self.neighbours.similarity.copy()
-        for row in rows[(nearest[rows] >= 0) & ~is_used[nearest[rows]]]:  # that photo was left out meanwhile
+        for row in rows[(nearest[rows] >= 0) & ~is_used[nearest[rows]]]:  # that photo has been left out
             others = rows[self.person[rows] != self.person[row]]
             near = cosines(self.embeddings[row][None], self.embeddings[others])[0]
             nearest[row] = others[near.argmax()] if len(others) else -1
@@ -91,13 +94,13 @@ def compare_persons(
     alike: float,
     check: Callable[[], None],
 ) -> ReferenceTable | None:
-    """Compares all used photos of targets and lookalikes; None if there are none.
+    """Compare all used photos of targets and lookalikes; return None if there are none.
 
     Args:
         persons: Photos of each target.
         others: Photos of each lookalike.
-        alike: Cosine from which two faces are one person's.
-        check: Called many times a second; what it raises ends the comparison.
+        alike: Minimum cosine of two faces of one person.
+        check: Function called many times a second; an exception from it ends the comparison.
     """
     sides = [[(label, picks) for label, picks in side.items()] for side in (persons, others)]
     used = [[(label, kept) for label, picks in side if (kept := _used(picks))] for side in sides]
@@ -116,9 +119,9 @@ def _used(picks: Sequence[Pick]) -> list[Pick]:
 
 
 def drop_misfiled(persons: ReferenceTable, alike: float) -> None:
-    """Leaves out photos that lie with one target and show another.
+    """Leave out photos under one target's label that show another target.
 
-    Judged against what all persons have before anything is left out, so that the order of labels does not matter.
+    All persons are compared before any photo is left out, so the order of labels does not matter.
     """
     misfiled: list[tuple[int, str, float]] = []
     pairs = persons.person_pairs()
@@ -131,7 +134,7 @@ def drop_misfiled(persons: ReferenceTable, alike: float) -> None:
         np.fill_diagonal(between, np.nan)
         to_other = cosines(persons.embeddings[own], persons.embeddings[persons.person_rows(other)])
         is_misfiled = (to_other.max(axis=1) >= alike) & (np.median(to_other, axis=1) > np.nanmedian(between, axis=1))
-        # Where most photos are like that, both labels are one person, which is for the user to decide.
+        # If most photos match the other label, both labels are one person; the user must decide that.
         if is_misfiled.sum() * 2 <= len(own):
             found = np.flatnonzero(is_misfiled)
             misfiled += [(int(own[row]), persons.labels[other], float(to_other[row].max())) for row in found]
@@ -142,14 +145,14 @@ def drop_misfiled(persons: ReferenceTable, alike: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SameFace:
-    """Targets that have one face: their labels, and the fault in words."""
+    """Targets with the same face: their labels, and the text of the fault."""
 
     labels: tuple[str, ...]
     fault: str
 
 
 def same_faces(persons: ReferenceTable, alike: float) -> list[SameFace]:
-    """A fault for each set of targets that have one face, with the first pair that is alike as the evidence."""
+    """Return a fault for each set of targets with the same face; its evidence is the first similar pair."""
     groups = {number: [number] for number in range(persons.num_targets)}
     evidence: dict[int, str] = {}
     for first, second in persons.person_pairs().tolist():
@@ -189,7 +192,7 @@ def _same_face_fault(group: Sequence[str], evidence: str) -> str:
 
 
 def same_pictures(persons: ReferenceTable) -> list[str]:
-    """A fault for each target whose own photo is also a lookalike's."""
+    """Return a fault for each target whose own photo is also a photo of a lookalike."""
     return [
         f"{label!r} is a target, and {other!r} of --not is the same picture: no face could be a hit"
         for label, other, between, _ in _target_and_lookalike(persons)
@@ -198,9 +201,9 @@ def same_pictures(persons: ReferenceTable) -> list[str]:
 
 
 def like_lookalikes(persons: ReferenceTable, alike: float) -> list[str]:
-    """A remark for each target and lookalike that are as alike as photos of one person.
+    """Return a remark for each target and lookalike that are as similar as photos of one person.
 
-    No fault: siblings may be as alike, and are what `--not` is for.
+    This is no fault: siblings may be as similar, and `--not` exists for them.
     """
     remarks = []
     for label, other, between, siblings in _target_and_lookalike(persons):
@@ -217,7 +220,7 @@ def like_lookalikes(persons: ReferenceTable, alike: float) -> list[str]:
 
 
 def _target_and_lookalike(persons: ReferenceTable) -> list[tuple[str, str, FloatArray, float | None]]:
-    """Labels of alike targets and lookalikes, cosines of their photos, and the median among the target's own ones."""
+    """Return labels of similar targets and lookalikes, cosines of their photos, and the target's own median."""
     found = []
     for target, lookalike in persons.person_pairs().tolist():
         if target < persons.num_targets <= lookalike:

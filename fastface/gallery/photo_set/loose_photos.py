@@ -1,6 +1,6 @@
-"""Folders that do not follow "a sub-folder is a person": photos of one person lie loose, or persons lie a level deeper.
+"""Interpret folders without one sub-folder for each person: loose photos of one person, or persons a level deeper.
 
-The faces of a folder decide what it means: loose photos that agree are one person, named by the folder.
+`references` calls it. The faces decide: loose photos that match each other are one person, named after the folder.
 """
 
 import shlex
@@ -17,24 +17,25 @@ from fastface.names import pluralize, valid_text
 from fastface.types import FloatArray
 
 _ONE_PERSON_SHARE = 0.75
-"""Of the match threshold: half of all pairs of one person's photos reach it; see `gallery.photo_set.duplicates`."""
+"""Minimum median cosine of one person's loose photos, as a share of the match threshold; see
+`gallery.photo_set.duplicates`."""
 _UNLIKE_SHARE = 0.5
-"""Share of the match threshold below which faces are of different persons; see `gallery.photo_set.photos`."""
+"""Share of the match threshold below which two faces are different persons; see `gallery.photo_set.photos`."""
 _EXAMPLES = 3
 _MOST_IN_COMMAND = 6
-"""Photos that a proposed command names one by one."""
+"""Maximum number of photos that a proposed command lists one by one."""
 
 
 def join_loose(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: float) -> tuple[Sources, list[str]]:
-    """The sources with the loose photos of a folder under one label, where all their faces agree.
+    """Give the loose photos of a folder one label if all their faces match.
 
     Args:
-        sources: What was named.
-        picks_of: The photos of each label, each loose photo under its own.
-        alike: Cosine from which two faces are one person's.
+        sources: Photos, folders and banks from the arguments.
+        picks_of: Photos of each label, each loose photo under its own label.
+        alike: Minimum cosine of two faces of one person.
 
     Returns:
-        The sources, and a remark on each folder that was taken for one person.
+        The sources, and a remark on each folder that became one person.
     """
     remarks = []
     for folder in sources.loose:
@@ -42,7 +43,7 @@ def join_loose(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: 
         faces = _faces(photos, picks_of)
         label = make_label(folder.absolute().name)
         is_taken = any(photo.label == label for photo in sources.photos if photo not in photos)
-        least = 1 if _are_numbered(photos) else 2  # a number is no name of a person
+        least = 1 if _are_numbered(photos) else 2  # a number is no person's name
         if len(faces) < least or is_taken or not _are_one(faces, alike):
             continue
         joined = {photo: replace(photo, label=label) for photo in photos}
@@ -56,14 +57,14 @@ def join_loose(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: 
 
 
 def describe_mixed(sources: Sources, groups: Sequence[Sequence[str]]) -> tuple[list[str], set[str]]:
-    """A fault for each folder of loose photos of several persons, several photos each.
+    """Return a fault for each folder with loose photos of several persons, several photos each.
 
     Args:
-        sources: What was named.
-        groups: Labels that have one face, by face.
+        sources: Photos, folders and banks from the arguments.
+        groups: Groups of labels with the same face.
 
     Returns:
-        The faults, and the labels that they speak of.
+        The faults, and the labels that they mention.
     """
     faults: list[str] = []
     told: set[str] = set()
@@ -89,7 +90,7 @@ def describe_mixed(sources: Sources, groups: Sequence[Sequence[str]]) -> tuple[l
 
 
 def _describe_numbered(folder: Path, photos: Mapping[str, str]) -> str:
-    """The fault of a folder of different persons whose photos are called by numbers alone."""
+    """Return the fault of a folder of different persons whose photos are named by numbers alone."""
     name, here = make_label(folder.absolute().name), valid_text(str(folder))
     if len(photos) <= _MOST_IN_COMMAND:
         options = (("-t", f"{name}-{label}={here}/{file}") for label, file in photos.items())
@@ -104,7 +105,7 @@ def _describe_numbered(folder: Path, photos: Mapping[str, str]) -> str:
 
 
 def describe_nested(sources: Sources, picks_of: Mapping[str, Sequence[Pick]], alike: float) -> list[str]:
-    """A fault for each person's folder whose sub-folders show different persons."""
+    """Return a fault for each person's folder whose sub-folders show different persons."""
     faults = []
     for folder in sources.nested:
         label = make_label(folder.name)
@@ -136,12 +137,12 @@ def _list_photos(sources: Sources, folder: Path) -> list[Photo]:
 
 
 def _are_numbered(photos: Sequence[Photo]) -> bool:
-    """Return whether photos are called by numbers alone, as `1.jpg` and `2 (1).jpg`."""
+    """Return whether photos are named by numbers alone, such as `1.jpg` and `2 (1).jpg`."""
     return not any(map(str.isalpha, "".join(photo.path.stem for photo in photos)))
 
 
 def _faces(photos: Sequence[Photo], picks_of: Mapping[str, Sequence[Pick]]) -> FloatArray:
-    """(n, D) the references of loose photos."""
+    """Return (n, D) the references of loose photos."""
     paths = {valid_text(str(photo.path)) for photo in photos}
     labels = dict.fromkeys(photo.label for photo in photos)
     found = [
@@ -154,7 +155,7 @@ def _faces(photos: Sequence[Photo], picks_of: Mapping[str, Sequence[Pick]]) -> F
 
 
 def _are_one(faces: FloatArray, alike: float) -> bool:
-    """Return whether each face is like another one, and most are like most."""
+    """Return whether each face matches another one, and most faces match most others."""
     if len(faces) == 1:
         return True
     between = cosines(faces, faces)

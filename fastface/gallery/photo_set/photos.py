@@ -1,4 +1,7 @@
-"""One person's photos → references: which face of each photo, and which photos are left out, each with the reason."""
+"""Choose the references of one person: one face of each photo, and the reason for each photo that is left out.
+
+`references` calls `pick_faces`, then the `drop_…` functions, which mark the picks in place.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,46 +18,47 @@ from fastface.names import valid_text
 from fastface.types import Faces, FloatArray
 
 Analyse = Callable[[Path], Faces]
-"""Finds and embeds all faces of a photo; raises InputError where it cannot be used."""
+"""Function that finds and embeds all faces of a photo; raises InputError if the photo cannot be used."""
 
 Box = tuple[float, float, float, float]
 
 FaceChoice = Literal["auto", "largest", "only"]
-"""Which of several faces in a photo is meant: see `pick_faces`."""
+"""Choice among several faces in a photo: see `pick_faces`."""
 
-# Measured on 17 photos that were scaled down or blurred, cosine to the same photo as it was: 16 pixels 0.53, 20 pixels
-# 0.69, 40 pixels 0.95; blurred to a sharpness of 4: 0.37, of 8: 0.67, of 20: 0.86.
+# Cosine to the original photo, measured on 17 reduced or blurred photos: at 16 pixels 0.53, 20 pixels 0.69, 40 pixels
+# 0.95; at a sharpness of 4 0.37, of 8 0.67, of 20 0.86.
 _LEAST_SIZE, _GOOD_SIZE = 20.0, 40.0
 LEAST_SHARPNESS, _GOOD_SHARPNESS = 5.0, 15.0
 _DOMINANT_AREA = 2.0
-"""The largest face is the one that is meant where it has this many times the area of the next."""
+"""Minimum quotient of the areas of the largest face and the next one for the largest to be chosen."""
 SAME_PICTURE = 0.995
-"""Cosine from which two photos are one, perhaps saved twice."""
+"""Minimum cosine of two copies of one photo, perhaps saved twice."""
 _UNLIKE_SHARE = 0.5
-"""Share of the match threshold below which two photos show different persons. Real photos of one person reach the
-threshold with their nearest sibling; those of different persons stay below a third of it for nearly all pairs."""
+"""Share of the match threshold below which two photos show different persons. Photos of one person reach the threshold
+with their nearest sibling; nearly all pairs of different persons stay below a third of it."""
 _LEAST_CORE = 2
-"""Photos that agree with each other and decide against a third. Of two photos of one person and one of another, drawn
-4,000 times from those of 28 persons, the wrong one is left out in 97 % of the draws; of three of one person 0.7 %."""
+"""Number of matching photos that overrule another photo. Measured in 4,000 draws from photos of 28 persons: of two
+photos of one person and one of another, the wrong one is left out in 97 %. Of three of one person, one is left out in
+0.7 %."""
 
 _RIVAL_SHARE = 0.8
-"""Two faces of one photo are equally common to the others if their supports differ by no more."""
+"""Minimum quotient of two supports for two faces of one photo to count as equally common."""
 
 _LARGEST_LEAN = 60.0
-"""Degrees up to which a head leans; beyond, the photo, or the person, lies on the side."""
+"""Maximum degrees of a leaning head; beyond it the photo, or the person, lies on the side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A face that stands for a person.
+    """A face that represents a person.
 
     Attributes:
-        source: The photo that it came from, as valid text.
+        source: Path of its photo, as valid text.
         embedding: (D,) float32, L2-normalised.
         face_size: Shorter side of the box in pixels.
         sharpness: Variance of the Laplacian of the aligned face.
-        det_score: 0–1.
-        resampling: The looks that the embedding is the mean of, as `Resampling.name`; empty for one look.
+        det_score: Detector score, 0–1.
+        resampling: `Resampling.name` of the looks averaged in the embedding; empty for one look.
     """
 
     source: str
@@ -70,9 +74,9 @@ class Candidate:
     """A usable face of a photo.
 
     Attributes:
-        face: What it would be as a reference.
-        place: Where it is among the photo's usable faces, as `left`; empty if it is the only one.
-        quarters: Quarter turns by which it is turned in the photo as it lies in the file.
+        face: The face as a reference.
+        place: Position among the photo's usable faces, such as `left`; empty if it is the only one.
+        quarters: Quarter turns, clockwise, of the face in the photo as stored in the file.
         box: x1, y1, x2, y2 in pixels of the photo.
     """
 
@@ -84,16 +88,16 @@ class Candidate:
 
 @dataclass(slots=True)
 class Pick:
-    """A photo, or an entry of a bank, on its way to a reference.
+    """A photo, or an entry of a bank, that may become a reference.
 
     Attributes:
-        source: The photo, as valid text.
-        label: The person.
-        reference: The face; None once the photo is left out.
-        remarks: What is to be said of it; the reason, if it is left out.
+        source: Path of the photo, as valid text.
+        label: Label of the person.
+        reference: The chosen face; None once the photo is left out.
+        remarks: Remarks for the report; the reason if the photo is left out.
         candidates: Usable faces, the largest first.
-        is_meant: Whether a fault of it is one of the user's input.
-        taken_box: Of the reference, where it was taken from several faces; else None.
+        is_meant: True if an unusable photo is an error of the user's input.
+        taken_box: Box of the reference if it was chosen from several faces; else None.
     """
 
     source: str
@@ -105,7 +109,7 @@ class Pick:
     taken_box: Box | None = None
 
     def leave_out(self, reason: str) -> None:
-        """Gives up the reference."""
+        """Remove the reference, and add the reason to the remarks."""
         self.reference = None
         self.remarks.append(reason)
 
@@ -113,18 +117,18 @@ class Pick:
 def pick_faces(
     photos: Sequence[Photo], analyse: Analyse, alike: float, *, faces: FaceChoice = "auto", resampling: str = ""
 ) -> list[Pick]:
-    """One face of each photo of one person.
+    """Choose one face of each photo of one person.
 
-    A photo's only usable face is taken. Of several, `auto` takes the face of the person that the photos have
-    in common, however small it is, or, if they have none in common, the one that is far larger than the others;
-    `largest` takes the largest; `only` takes none.
+    The only usable face of a photo is chosen. Among several, `auto` chooses the face of the person that the photos have
+    in common, however small it is. If they have none in common, it chooses a face that is far larger than the others.
+    `largest` chooses the largest; `only` chooses none.
 
     Args:
-        photos: All of one label.
-        analyse: Called in the caller's thread, once a photo.
-        alike: Cosine from which two faces are one person's.
-        faces: What is done with several usable faces.
-        resampling: What `analyse` makes its embeddings of, as `Resampling.name`.
+        photos: All photos of one label.
+        analyse: Function called in the caller's thread, once a photo.
+        alike: Minimum cosine of two faces of one person.
+        faces: Choice among several usable faces.
+        resampling: `Resampling.name` of the looks that `analyse` averages.
 
     Raises:
         BackendError: The networks failed.
@@ -143,7 +147,7 @@ def pick_faces(
 
 
 def drop_doubles(picks: Sequence[Pick]) -> None:
-    """Leaves out what is the same picture as an earlier one: it says nothing new and hides that it has no siblings."""
+    """Leave out copies of an earlier picture: they add nothing, and hide that a picture has no siblings."""
     used = _used(picks)
     if len(used) < 2:
         return
@@ -153,9 +157,9 @@ def drop_doubles(picks: Sequence[Pick]) -> None:
 
 
 def drop_unlike(picks: Sequence[Pick], alike: float) -> None:
-    """Leaves out photos of one label that show another person than the others do.
+    """Leave out photos of one label that show another person than the others.
 
-    Only where others agree with each other. Where photos disagree and there is no such core, all stay, with a remark.
+    This requires that the others match each other. If there is no such majority, all photos stay, with a remark.
     """
     used = _used(picks)
     if len(used) < 2:
@@ -174,16 +178,16 @@ def drop_unlike(picks: Sequence[Pick], alike: float) -> None:
 
 
 def tell_minorities(picks: Sequence[Pick], alike: float) -> None:
-    """A remark on each photo that is like some of the label's others, but unlike at least half of these.
+    """Add a remark to each photo that matches some of the label's other photos, but less than half.
 
-    It stays, for it may be the same person at another age, as well as one of several photos of another person.
+    The photo stays: it may be the same person at another age, as well as one of several photos of another person.
     """
     used = _used(picks)
     if len(used) < 2:
         return
     mutual, floor = _mutual(used), alike * _UNLIKE_SHARE
     np.fill_diagonal(mutual, -1)
-    rows = np.flatnonzero(mutual.max(axis=1) >= floor)  # of the others there is a remark already
+    rows = np.flatnonzero(mutual.max(axis=1) >= floor)  # the others have a remark already
     for row in rows:
         typical = float(np.median(mutual[row, rows[rows != row]]))
         if typical < floor:
@@ -229,7 +233,7 @@ def _candidates(source: str, faces: Faces, resampling: str) -> list[Candidate]:
 
 
 def _places(across: FloatArray, is_usable: npt.NDArray[np.bool_]) -> list[str]:
-    """Rank each face among the usable ones, from left to right."""
+    """Name the position of each usable face, from left to right; empty for the others."""
     order = [int(row) for row in np.argsort(across, kind="stable") if is_usable[row]]
     names = {1: [""], 2: ["left", "right"], 3: ["left", "middle", "right"]}.get(
         len(order), [f"number {number} from the left" for number in range(1, len(order) + 1)]
@@ -241,7 +245,7 @@ def _places(across: FloatArray, is_usable: npt.NDArray[np.bool_]) -> list[str]:
 
 
 def _quarters(landmarks: FloatArray) -> list[int]:
-    """By how many quarters, clockwise, each face is turned; 0 for a head that only leans."""
+    """Return the clockwise quarter turns of each face; 0 for a head that only leans."""
     eyes = landmarks[:, 1] - landmarks[:, 0]
     degrees = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
     quarters = np.rint(degrees / 90).astype(int) % 4
@@ -255,10 +259,10 @@ def _why_unusable(face: Reference) -> str:
 
 
 def _common_faces(picks: Sequence[Pick], alike: float) -> FloatArray | None:
-    """The faces of the person that most photos have in common, one of each photo that shows the person.
+    """Find the faces of the person that most photos have in common, one for each photo that shows the person.
 
-    A face's support is how far the most alike face of each other photo is above what strangers reach. The face with
-    the largest support is the person's, if another photo has the same person.
+    A face's support is summed over the other photos: the excess of their most similar face over the similarity of
+    strangers. The face with the largest support is the person's face if another photo shows the same person.
 
     Returns:
         (k, D) embeddings of at least two photos; None if no two photos have a person in common.
@@ -276,10 +280,10 @@ def _common_faces(picks: Sequence[Pick], alike: float) -> FloatArray | None:
     if nearest.max() < (floor if is_alone.any() else alike):
         return None
     support = (nearest - floor).clip(0).sum(axis=1)
-    # Among many faces some strangers are alike by chance: a photo of one face is better evidence.
+    # Among many faces some strangers are similar by chance: a photo of one face is better evidence.
     alone = np.where(is_alone, support, -1)
     seed = int((alone if alone.max() >= support.max() / 2 else support).argmax())
-    # Of a couple that is in every photo, the one who is larger in them is meant.
+    # If a couple is in every photo, the larger person is chosen.
     rivals = np.flatnonzero((support >= support[seed] * _RIVAL_SHARE) & (photo == photo[seed]))
     sizes = np.array([item.face.face_size for pick in picks for item in pick.candidates])
     seed = int(rivals[sizes[rivals].argmax()])
@@ -295,13 +299,13 @@ def _is_dominant(candidates: Sequence[Candidate]) -> bool:
 
 
 def _is_collage(candidates: Sequence[Candidate], alike: float) -> bool:
-    """Return whether all faces are the largest one's."""
+    """Return whether all faces are the same person as the largest one."""
     embeddings = np.stack([item.face.embedding for item in candidates])
     return bool(cosines(embeddings, embeddings[:1]).min() >= alike)
 
 
 def _pick_first(pick: Pick, faces: FaceChoice) -> None:
-    """The only usable face, or the largest of several where that is asked for."""
+    """Choose the only usable face, or the largest of several if `faces` requires it."""
     count = len(pick.candidates)
     if count > 1 and faces == "only":
         pick.leave_out(f"{count} faces, and only one is allowed: crop it, or allow more with --faces")
@@ -315,7 +319,7 @@ def _pick_one(pick: Pick, common: FloatArray | None, alike: float) -> None:
     if count > 1 and common is not None:
         closeness = cosines(np.stack([item.face.embedding for item in pick.candidates]), common)
         best = int(closeness.mean(axis=1).argmax())
-        if np.sort(closeness[best])[:-1].mean() >= alike * _UNLIKE_SHARE:  # without itself, if it is one of them
+        if np.sort(closeness[best])[:-1].mean() >= alike * _UNLIKE_SHARE:  # without itself, if it is among them
             chosen = pick.candidates[best]
             remark = f"{count} faces; the face most similar to the other photos of {pick.label!r} was taken"
     if count > 1 and not remark:
@@ -348,6 +352,6 @@ def _used(picks: Sequence[Pick]) -> list[Pick]:
 
 
 def _mutual(used: Sequence[Pick]) -> FloatArray:
-    """(n, n) float32 cosines."""
+    """Return (n, n) float32 cosines."""
     embeddings = np.stack([pick.reference.embedding for pick in used if pick.reference is not None])
     return cosines(embeddings, embeddings)

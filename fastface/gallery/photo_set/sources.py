@@ -1,4 +1,7 @@
-"""List what `-t` and `--not` name: photos, folders of persons, banks, everyone. Opens no file."""
+"""List the sources in `-t` and `--not`: photos, folders of persons, banks, everyone. `references` calls `collect`.
+
+No file is opened here.
+"""
 
 import os
 import unicodedata
@@ -12,7 +15,7 @@ _PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
     | {".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif"}
 )
-"""Suffixes, in lower case, of files that are meant as pictures: a file called so that is none is worth a word."""
+"""Suffixes, in lower case, of files that are meant as pictures: if such a file is no picture, that is reported."""
 
 EVERYONE_PATH = "*"
 BANK_SUFFIX = ".npz"
@@ -23,10 +26,10 @@ class Photo:
     """A file that may show a person.
 
     Attributes:
-        path: The file.
-        label: The person.
-        is_meant: Whether it was named by the user, lies in a person's folder, or is called as pictures are: if it is
-            unusable, that is worth a word. Other files beside loose photos (a read-me, a list) are not.
+        path: Path of the file.
+        label: Label of the person.
+        is_meant: True if the user named the file, it lies in a person's folder, or it has a picture's suffix. An
+            unusable file is then reported. Other files beside loose photos (a read-me, a list) are not.
     """
 
     path: Path
@@ -36,16 +39,16 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Photos, folders and banks that were named.
+    """Photos, folders and banks from the arguments.
 
     Attributes:
-        photos: In order of the arguments, then of names; the photos of one label need not be neighbours.
+        photos: Photos in order of the arguments, then of names; the photos of one label need not be adjacent.
         banks: Files of references.
-        folders: The folders that were named.
-        everyone: Whether `'*'` is among them.
-        faults: What names nothing: one line each.
-        loose: Of the folders, those that hold loose photos, and no sub-folder.
-        nested: Persons' folders, named by their place, that hold two sub-folders or more, and no loose photo.
+        folders: Folders from the arguments.
+        everyone: True if `'*'` is among the arguments.
+        faults: Faults of arguments without a photo or bank, one line each.
+        loose: Folders with loose photos and no sub-folder.
+        nested: Persons' folders, keyed by their place, with at least two sub-folders and no loose photo.
     """
 
     photos: tuple[Photo, ...]
@@ -58,24 +61,24 @@ class Sources:
 
 
 def make_label(text: str) -> str:
-    """The label that a file or folder name gives: composed Unicode, safe as a file name but for a full stop at the end.
+    """Make a label from a file or folder name: composed Unicode, safe as a file name except for a full stop at the end.
 
-    Two spellings of one name (composed, as Linux keeps it, and decomposed, as macOS does) give one label.
+    Two encodings of one name (composed, as on Linux, and decomposed, as on macOS) give one label.
     """
     name = unicodedata.normalize("NFC", text)
-    stem = name.removesuffix(".")  # as in Robert Downey Jr.
+    stem = name.removesuffix(".")  # for example Robert Downey Jr.
     return name if safe_name(stem) == stem else safe_name(name)
 
 
 def collect(paths: Iterable[str | Path]) -> Sources:
-    """Lists what the arguments name.
+    """List the photos, folders and banks of the arguments.
 
-    A file is one person, called by its stem; an `.npz` is a bank. In a folder, each sub-folder is one person with all
-    photos under it, each loose photo is a person, and each `.npz` is a bank. Hidden files are passed over. The same
-    label from several places is one person.
+    A file is one person, named after its stem; an `.npz` is a bank. In a folder, each sub-folder is one person with all
+    its photos. Each loose photo is a person, and each `.npz` is a bank. Hidden files are skipped. The same label from
+    several places is one person.
 
-    `NAME=PATH` is a photo, or a folder with all photos under it, of one person with that name. What names a file or
-    folder as it is written, is that; so is what has a `/` before its first `=`.
+    `NAME=PATH` is a photo, or a folder with all its photos, of one person with that name. If the whole argument is an
+    existing path, or has a `/` before its first `=`, it is a path.
     """
     listing = _Listing()
     for given in paths:
@@ -93,7 +96,7 @@ def collect(paths: Iterable[str | Path]) -> Sources:
 
 @dataclass(slots=True)
 class _Listing:
-    """Sources in the making."""
+    """Sources that are being collected."""
 
     photos: list[Photo] = field(default_factory=list)
     banks: list[Path] = field(default_factory=list)
@@ -104,7 +107,7 @@ class _Listing:
     nested: list[Path] = field(default_factory=list)
 
     def add(self, given: str) -> None:
-        """One argument."""
+        """Add one argument."""
         path = Path(given)
         if given == EVERYONE_PATH:
             self.everyone = True
@@ -121,7 +124,7 @@ class _Listing:
             self._add_file(path, is_meant=True)
 
     def _add_named(self, given: str, name: str, named: str) -> None:
-        """`NAME=PATH`: all of it is one person."""
+        """Add the argument `NAME=PATH`: all its photos are one person."""
         path = Path(named)
         if fault := _why_nobody(name, named):
             self.faults.append(f"{given!r}: {fault}")
@@ -156,7 +159,7 @@ class _Listing:
                 self._add_file(path, is_meant=_is_picture(path))
 
     def _add_person(self, folder: Path, name: str) -> None:
-        """All files under one person's folder. Links to folders are not followed: they may lead in a circle."""
+        """Add all files in one person's folder. Links to folders are not followed: they may form a cycle."""
         closed: list[OSError] = []
         found = [
             Path(parent) / file
@@ -171,7 +174,7 @@ class _Listing:
 
 
 def _why_nobody(name: str, named: str) -> str:
-    """Why `NAME=PATH` is no person; empty if it may be one."""
+    """Return why `NAME=PATH` is no person; empty if it may be one."""
     if not name or not named:
         return "write NAME=PATH, with a name and a photo or folder"
     if named == EVERYONE_PATH:
@@ -183,10 +186,10 @@ def _why_nobody(name: str, named: str) -> str:
 
 
 def _why_not_there(path: Path) -> str:
-    """Why nothing can be read of a path; empty if it can."""
+    """Return why a path cannot be read; empty if it can."""
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in it
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: the path contains a NUL
         return "no such file or folder"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
@@ -194,7 +197,7 @@ def _why_not_there(path: Path) -> str:
 
 
 def _is_folder(path: Path) -> bool:
-    """Return whether a path is known to be a folder: a link into a closed folder counts as a file."""
+    """Return whether a path certainly is a folder: a link into a folder without permission counts as a file."""
     try:
         return path.is_dir()
     except OSError:

@@ -1,8 +1,8 @@
-"""A reference as the mean of several looks at one face: mirrored, and slightly turned, scaled and moved.
+"""Average several looks at one face for a reference: mirrored, and slightly turned, scaled and moved.
 
-The mean of a face's embedding and its mirror image's, brought back to length 1, is the flip test of ArcFace's own
-evaluation (Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019; insightface's
-`verification.py`). The mean over small random cuts is what dlib's face recognition calls jitter.
+`enrollment.process` calls it. ArcFace's own evaluation uses a flip test: the mean of the embeddings of a face and its
+mirror image, scaled to length 1 (Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR
+2019; insightface's `verification.py`). dlib's face recognition calls the mean over small random cuts jitter.
 """
 
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from fastface.cosine import normalize_rows
 from fastface.types import FloatArray
 
 _SEED = 20190125
-"""One seed for every face: a photo gives the same reference whatever is looked at before it."""
+"""The same seed for every face: a photo's reference does not depend on earlier photos."""
 
 _TURN_DEGREES = 3.0
 _ZOOM_SHARE = 0.03
 _MOVE_SHARE = 0.08
-"""Of the landmarks' root mean square distance from their centre, 23 pixels of an aligned face: up to 2 pixels.
-Detectors place landmarks no better than that."""
+"""Maximum move, as a share of the landmarks' root mean square distance from their centre. That distance is 23 pixels of
+an aligned face, so the move is up to 2 pixels. Detectors place landmarks no more precisely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How often a reference's face is looked at.
+    """Number and kind of looks at a reference's face.
 
     Attributes:
-        flip: Whether its mirror image counts too.
-        jitter: Slightly turned, scaled and moved cuts of it that count too.
+        flip: True to add the mirror image of each look.
+        jitter: Number of additional looks that are slightly turned, scaled and moved.
     """
 
     flip: bool = False
@@ -37,19 +37,19 @@ class Resampling:
 
     @property
     def name(self) -> str:
-        """`flip, jitter 10`, as banks and kept photos say it; empty where the face is looked at once, as it is."""
+        """Name the looks as in banks and stored photos, for example `flip, jitter 10`; empty for a single look."""
         return ", ".join(["flip"] * self.flip + [f"jitter {self.jitter}"] * (self.jitter > 0))
 
 
 def jittered_landmarks(landmarks: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.float64]:
-    """Landmarks that are turned, scaled and moved a little, so that aligning by them cuts the face a little otherwise.
+    """Return landmarks that are slightly turned, scaled and moved, so that alignment cuts the face differently.
 
     Args:
         landmarks: (5, 2) in pixels of the picture.
-        count: How many are made.
+        count: Number of changed copies.
 
     Returns:
-        (count + 1, 5, 2): first the landmarks as they are, then always the same changes of them.
+        (count + 1, 5, 2): first the unchanged landmarks, then copies with always the same changes.
     """
     generator = np.random.default_rng(_SEED)
     turn, zoom, right, down = generator.uniform(-1, 1, (count, 4)).T
@@ -63,7 +63,7 @@ def jittered_landmarks(landmarks: npt.NDArray[np.floating], count: int) -> npt.N
 
 
 def mean_embedding(embeddings: FloatArray) -> FloatArray:
-    """The direction in which the embeddings of one face lie on average.
+    """Compute the mean direction of the embeddings of one face.
 
     Args:
         embeddings: (n, D) float32, L2-normalised; at least one.
@@ -72,7 +72,7 @@ def mean_embedding(embeddings: FloatArray) -> FloatArray:
         (D,) float32, L2-normalised.
 
     Raises:
-        ValueError: They cancel each other out, which those of one face do not.
+        ValueError: The embeddings cancel each other out, which never happens for one face.
     """
     mean: FloatArray = normalize_rows(embeddings.mean(axis=0, keepdims=True, dtype=np.float64))[0]
     return mean
