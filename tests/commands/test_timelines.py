@@ -14,7 +14,7 @@ from run_tools import ledger_rows, leftovers, rows
 
 from fastface.runtime.output_folder import OutputFolder
 
-WHOLE = {"cuts.edl", "markers.edl", "losslesscut.csv", "chapters.ffmeta", "presence.csv"}
+WHOLE = {"cuts.edl", "markers.edl", "cuts.xml", "losslesscut.csv", "chapters.ffmeta", "presence.csv"}
 """Files of a video; beside them each person has subtitles."""
 
 
@@ -98,7 +98,7 @@ def test_what_would_be_written_is_printed(out: Path) -> None:
 
 def test_what_cannot_be_written_is_refused_in_words(out: Path, tmp_path: Path) -> None:
     (line,) = errors(fastface("timelines", "-o", out, "--formats", "edl,docx"), 2, 1)
-    assert "'docx': must be some of edl, markers, srt" in line
+    assert "'docx': must be some of edl, markers, fcp7" in line
     (line,) = errors(fastface("timelines", "-o", tmp_path / "none"), 2, 1)
     assert "holds no scanned videos" in line
     assert not (tmp_path / "none").exists()

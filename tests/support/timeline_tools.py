@@ -37,7 +37,7 @@ def timeline(
     end: str = "60",
     file_name: str = "film.mp4",
 ) -> Timeline:
-    return Timeline("film.mp4", file_name, rate, timecode, Fraction(end), spans)
+    return Timeline("film.mp4", file_name, "file:///films/film.mp4", rate, timecode, Fraction(end), spans)
 
 
 def hostile_timeline() -> Timeline:

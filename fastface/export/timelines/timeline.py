@@ -28,6 +28,7 @@ class Timeline:
 
     video_id: str
     file_name: str  # of the video
+    address: str  # of the video: a URL, file://…
     rate: Fraction | None  # frames a second
     timecode: str  # of the first frame; empty if the file has none
     player_end: Fraction | None  # end of the picture on the clock of a player

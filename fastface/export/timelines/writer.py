@@ -15,6 +15,7 @@ from typing import Any
 from fastface.errors import ConfigError
 from fastface.export.timelines.chapters import render_chapters
 from fastface.export.timelines.edl import render_edl
+from fastface.export.timelines.fcp7 import render_fcp7
 from fastface.export.timelines.losslesscut import render_losslesscut
 from fastface.export.timelines.markers import render_markers
 from fastface.export.timelines.presence import render_presence
@@ -30,6 +31,7 @@ FOLDER = "timelines"
 FORMATS: Mapping[str, Render] = {
     "edl": render_edl,
     "markers": render_markers,
+    "fcp7": render_fcp7,
     "srt": render_srt,
     "vtt": render_vtt,
     "losslesscut": render_losslesscut,
@@ -148,8 +150,8 @@ def _build(video: str, spans: Sequence[TimelineSpan], record: VideoRecord | None
     if not info.is_film:
         return None, "a folder of pictures has no timeline"
     end = None if info.duration is None else info.duration + info.player_offset
-    name = valid_text(record.path.name)
-    return Timeline(video, name, info.rate, info.timecode, end, tuple(spans)), ""
+    name, address = valid_text(record.path.name), record.path.absolute().as_uri()
+    return Timeline(video, name, address, info.rate, info.timecode, end, tuple(spans)), ""
 
 
 def _list_files(timeline: Timeline, name: str) -> dict[str, str]:
