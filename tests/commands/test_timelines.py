@@ -14,7 +14,7 @@ from run_tools import ledger_rows, leftovers, rows
 
 from fastface.runtime.output_folder import OutputFolder
 
-WHOLE = {"cuts.edl", "markers.edl", "cuts.xml", "losslesscut.csv", "chapters.ffmeta", "presence.csv"}
+WHOLE = {"cuts.edl", "markers.edl", "cuts.xml", "cuts.otio", "losslesscut.csv", "chapters.ffmeta", "presence.csv"}
 """Files of a video; beside them each person has subtitles."""
 
 

@@ -35,9 +35,19 @@ def timeline(
     rate: Fraction | None = Fraction(25),
     timecode: str = "",
     end: str = "60",
+    offset: str = "0",
     file_name: str = "film.mp4",
 ) -> Timeline:
-    return Timeline("film.mp4", file_name, "file:///films/film.mp4", rate, timecode, Fraction(end), spans)
+    return Timeline(
+        "film.mp4",
+        file_name,
+        "file:///films/film.mp4",
+        rate,
+        timecode,
+        Fraction(end),
+        Fraction(end) + Fraction(offset),
+        spans,
+    )
 
 
 def hostile_timeline() -> Timeline:

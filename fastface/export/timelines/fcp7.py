@@ -5,7 +5,6 @@ Format", version 4. Frame rates are a whole number, or that number × 1000 / 100
 """
 
 from fractions import Fraction
-from math import ceil
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from fastface.export.timelines.frame_clock import FrameClock, open_clock
@@ -21,7 +20,7 @@ def render_fcp7(timeline: Timeline) -> dict[str, str]:
     if clock is None:
         return {}
     ranges = [clock.count_frames(span) for span in timeline.spans]
-    length = max(ceil((timeline.player_end or 0) * clock.rate), *(frames.end for frames in ranges))
+    length = clock.count_source(timeline)
     root = Element("xmeml", version="4")
     sequence = SubElement(root, "sequence", id="sequence-1")
     _add(sequence, "name", format_label(timeline.video_id))

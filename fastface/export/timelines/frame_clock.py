@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import ceil, floor
 
 from fastface.export.timelines.timeline import Timeline, TimelineSpan
-from fastface.video.timecode import advance_timecode
+from fastface.video.timecode import advance_timecode, count_timecode
 
 _HALF_STEP = Fraction(1, 2000)
 """Greatest error of a time that is rounded to a thousandth of a second."""
@@ -41,6 +41,16 @@ class FrameClock:
     is_player_time: bool  # whether frame 0 is the start of the file's first stream, not the first frame
 
     @property
+    def source_offset(self) -> int:
+        """Number of frames from 00:00:00:00 to frame 0 of the source."""
+        return count_timecode(self.source_start, self.rate) or 0
+
+    @property
+    def record_offset(self) -> int:
+        """Number of frames from 00:00:00:00 to frame 0 of the edited timeline."""
+        return count_timecode(self.record_start, self.rate) or 0
+
+    @property
     def is_drop_frame(self) -> bool:
         """Whether timecodes leave out labels so that they keep pace with a clock."""
         return ";" in self.source_start
@@ -50,6 +60,12 @@ class FrameClock:
         start, end = (span.player_start, span.player_end) if self.is_player_time else (span.start, span.end)
         first = floor((start + _HALF_STEP) * self.rate)
         return FrameRange(first, max(first + 1, ceil((end - _HALF_STEP) * self.rate)))
+
+    def count_source(self, timeline: Timeline) -> int:
+        """Return the number of frames of the whole video, which is long enough for each span."""
+        end = timeline.player_end if self.is_player_time else timeline.end
+        whole = ceil((end or 0) * self.rate)
+        return max(whole, *(self.count_frames(span).end for span in timeline.spans))
 
     def source_label(self, frame: int) -> str:
         """Return the timecode of a frame of the source."""

@@ -31,7 +31,8 @@ class Timeline:
     address: str  # of the video: a URL, file://…
     rate: Fraction | None  # frames a second
     timecode: str  # of the first frame; empty if the file has none
-    player_end: Fraction | None  # end of the picture on the clock of a player
+    end: Fraction | None  # end of the picture, seconds from the first frame
+    player_end: Fraction | None  # the same on the clock of a player
     spans: tuple[TimelineSpan, ...]
 
     @property

@@ -18,6 +18,7 @@ from fastface.export.timelines.edl import render_edl
 from fastface.export.timelines.fcp7 import render_fcp7
 from fastface.export.timelines.losslesscut import render_losslesscut
 from fastface.export.timelines.markers import render_markers
+from fastface.export.timelines.otio import render_otio
 from fastface.export.timelines.presence import render_presence
 from fastface.export.timelines.subtitles import render_srt, render_vtt
 from fastface.export.timelines.timeline import Render, Timeline, TimelineSpan
@@ -32,6 +33,7 @@ FORMATS: Mapping[str, Render] = {
     "edl": render_edl,
     "markers": render_markers,
     "fcp7": render_fcp7,
+    "otio": render_otio,
     "srt": render_srt,
     "vtt": render_vtt,
     "losslesscut": render_losslesscut,
@@ -151,7 +153,7 @@ def _build(video: str, spans: Sequence[TimelineSpan], record: VideoRecord | None
         return None, "a folder of pictures has no timeline"
     end = None if info.duration is None else info.duration + info.player_offset
     name, address = valid_text(record.path.name), record.path.absolute().as_uri()
-    return Timeline(video, name, address, info.rate, info.timecode, end, tuple(spans)), ""
+    return Timeline(video, name, address, info.rate, info.timecode, info.duration, end, tuple(spans)), ""
 
 
 def _list_files(timeline: Timeline, name: str) -> dict[str, str]:
