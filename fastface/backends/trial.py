@@ -25,7 +25,7 @@ def compare(graph: Path, device: DeviceInfo, size: tuple[int, int]) -> str:
 
     Args:
         graph: The prepared ONNX file.
-        device: What computes, with the precision to be tried.
+        device: The device, with the precision to test.
         size: (height, width) of the pictures.
 
     Raises:

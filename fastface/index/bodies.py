@@ -1,6 +1,6 @@
 """Convert bodies to and from the rows of `bodies.parquet`, and choose the body pictures to keep.
 
-`store` calls it for units and videos. A changed column needs a new `SCHEMA_VERSION`.
+`store` converts with it, and `indexing.index_writer` chooses. A changed column needs a new `SCHEMA_VERSION`.
 """
 
 from dataclasses import replace

@@ -150,7 +150,7 @@ class Ledger:
             return self._database.execute(query, values).fetchall()
 
     def _videos(self, where: str, *values: str) -> Iterator[VideoRecord]:
-        for row in self._rows(f"SELECT * FROM videos {where}", *values):  # our own text
+        for row in self._rows(f"SELECT * FROM videos {where}", *values):  # noqa: S608 - our own text
             video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, copy_print = row
             yield VideoRecord(
                 video_id=video_id,
@@ -214,8 +214,7 @@ class Ledger:
             self._database.execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?)", (path, key, facts))
 
     def doubt_exports(self, paths: Iterable[str]) -> None:
-        """Mark files as changed, durably, before they are replaced. A crash then leaves none of them marked as unchanged.
-        """
+        """Mark files as changed, durably, before they are replaced. After a crash none counts as unchanged."""
         with self._sync(), self._transaction("doubt-exports"):
             self._database.executemany("UPDATE exports SET key = '' WHERE path = ?", ((path,) for path in paths))
 
@@ -277,8 +276,8 @@ class Ledger:
 def _opened_to_read(path: Path) -> sqlite3.Connection:
     """Open a ledger for reading without making or changing a file.
 
-    While a run writes, or after a killed run, a log lies beside the ledger and is read too. Without a log no run writes.
-    `immutable` then keeps SQLite from making that log, which fails on a read-only medium.
+    While a run writes, or after a killed run, a log lies beside the ledger and is read too. Without a log, no run
+    writes. `immutable` then keeps SQLite from making that log, which fails on a read-only medium.
     """
     log = path.with_name(f"{path.name}-wal")
     option = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"

@@ -1,6 +1,6 @@
 """Store the faces of photos, because the same photos are searched again and again.
 
-The search and the gallery call it. One file per photo content and detection settings:
+`commands.enroll` calls it. One file per photo content and detection settings:
 OUT/.fastface/photos/<digest>.parquet
 """
 

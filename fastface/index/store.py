@@ -56,8 +56,7 @@ _MAPPED_TRACKS_FROM = 200
 
 _MAPPED_FROM = 1000
 """Minimum number of faces for a mapped copy of their embeddings. Parquet takes 2.5 µs to decode one, a mapped file
-nothing. Fewer embeddings decode as fast as another file opens.
-"""
+nothing. Fewer embeddings decode as fast as another file opens."""
 
 
 class VideoIndex:
@@ -73,8 +72,7 @@ class VideoIndex:
 
     @property
     def portraits_path(self) -> Path:
-        """Return the path of `portraits.parquet`, which exists once the video is finished, if any face has a picture.
-        """
+        """Return the path of `portraits.parquet`, which exists once the video is finished if a face has a picture."""
         return self._folder / "portraits.parquet"
 
     @property
@@ -277,7 +275,7 @@ class VideoIndex:
         return _read_frames(self.frames_path, lean=lean)
 
     def merge_frames(self, units: Iterable[UnitRecord], *, is_film: bool) -> SampledFrames:
-        """Return the sampled frames of the finished video and of dense stretches, each once, with shots numbered over all.
+        """Return the sampled frames of the finished video and of dense stretches, each once, with new shot numbers.
 
         Args:
             units: Dense stretches that have a result. Without any, return `frames()`.

@@ -39,13 +39,13 @@ class ModelSet:
     """The networks of a run.
 
     Attributes:
-        pack: The pack's name; `custom` where both networks were named one by one.
-        detector: Finds faces.
-        recogniser: Embeds them.
+        pack: Name of the pack; `custom` if both networks were named one by one.
+        detector: Network that detects faces.
+        recogniser: Network that embeds faces.
         thresholds: Thresholds of the recogniser.
         licence: Licence of the two networks' weights, in one line.
         notes: Remarks for the user: files that differ from the published ones, packs that were not taken.
-        person: Finds persons; None where there is no such network.
+        person: Network that detects persons; None without one.
     """
 
     pack: str
@@ -89,8 +89,8 @@ def find_models(
     by name. The person network is not part of a pack: it comes from a folder `person`, else from the pack's folder.
 
     Args:
-        folder: A folder of packs, or one pack; None looks in the usual places.
-        pack: The pack's name; None chooses.
+        folder: A folder of packs, or one pack; None searches the usual places.
+        pack: Name of the pack; None chooses one.
         detector: File, or name (stem) of a file in any pack, instead of the pack's.
         recogniser: File or name, in the same form, instead of the pack's recogniser.
         device: The device: large packs come first on a card, small ones on a CPU.

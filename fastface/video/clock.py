@@ -28,8 +28,8 @@ def find_reset(info: VideoInfo) -> Fraction:
 class Clock:
     """Stamp the frames of one pass over a video.
 
-    The container's timestamps are used while they increase. A frame without a timestamp is counted by the frame rate. If
-    the clock is reset, as where two recordings were joined, time continues from the last frame.
+    The container's timestamps are used while they increase. A frame without a timestamp is counted by the frame rate.
+    If the clock is reset, as where two recordings were joined, time continues from the last frame.
 
     If decoding times are the clock, the last frames that a decoder holds back have none. Their steps repeat the steps
     before them, which are longer than the frame rate in a film that omits frames.

@@ -38,8 +38,7 @@ SEEKS_WRONGLY = frozenset({"dhav"})
 
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 _MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})
-"""Suffixes of bare JPEG streams. FFmpeg takes such a stream for one picture, and only the name shows that it is a video.
-"""
+"""Suffixes of bare JPEG streams. FFmpeg takes such a stream for one picture; only the name shows that it is a video."""
 
 
 @contextmanager
@@ -69,8 +68,8 @@ def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.vid
 def demux(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[Any]:
     """Yield the packets of a stream, and an empty packet at its end.
 
-    If damage looks like packets of another stream, FFmpeg adds that stream while it reads. PyAV 18 then raises IndexError
-    at the end, after all packets of the known streams.
+    If damage looks like packets of another stream, FFmpeg adds that stream while it reads. PyAV 18 then raises
+    IndexError at the end, after all packets of the known streams.
     """
     try:
         yield from container.demux(stream)

@@ -1,6 +1,6 @@
 """Choose the decoder of a unit, and continue with PyAV if an NVIDIA card fails.
 
-`pipeline.decoder` and `display_frames` call `open_source`. Both decoders must return the same frames.
+`pipeline.decoder`, `display_frames` and the clips call `open_source`. Both decoders must return the same frames.
 """
 
 from collections.abc import Generator

@@ -58,8 +58,8 @@ class DecodeStats:
         """Count a decoded frame of the unit.
 
         Returns:
-            True if the frame may be damaged: the decoder reports damage, or a packet failed since the last keyframe, to which
-            the frames after it refer.
+            True if the frame may be damaged: the decoder reports damage, or a packet failed since the last keyframe, to
+            which the frames after it refer.
         """
         if self.errors > self._errors_at_last:
             self._lose_gap(self._info.frame_time(pts))
@@ -82,8 +82,7 @@ class DecodeStats:
         self._complete = True
 
     def _lose_gap(self, time: Fraction) -> None:
-        """Count a gap as lost. Call it only if the gap contains an error; without an error the gap is the film's own.
-        """
+        """Count a gap as lost. Call it only if the gap contains an error; otherwise the gap is the film's own."""
         before = self._unit.start
         if self._last is not None:
             before = self._info.frame_time(self._last) + self._frame_seconds

@@ -187,12 +187,12 @@ _OWN_OUTPUT = "an output folder of fastface"
 
 @dataclass(frozen=True, slots=True)
 class VideoFile:
-    """A video to be looked at.
+    """A video to scan.
 
     Attributes:
         path: The file; the folder or the `%04d` pattern of an image sequence. Absolute.
-        video_id: Its name in OUT, unique in a run.
-        sequence: Whether it is an image sequence.
+        video_id: Name in OUT, unique in a run.
+        sequence: True for an image sequence.
     """
 
     path: Path
@@ -202,12 +202,12 @@ class VideoFile:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An input that is no candidate.
+    """An input that is not scanned.
 
     Attributes:
         path: The input.
-        reason: Why.
-        is_fault: Whether it may hold a video that was not scanned.
+        reason: Reason why it is not scanned.
+        is_fault: True if it may contain a video that should have been scanned.
         original: The file with the same content that is scanned instead; None if it is no copy.
     """
 
@@ -384,8 +384,7 @@ def _unreadable(error: OSError, found: _FoundFiles) -> None:
 
 
 def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candidate]:
-    """Yield regular files, each once even if it has several names. Pipes and devices would block the opening process.
-    """
+    """Yield regular files, each once even if it has several names. Pipes and devices would block the process."""
     seen: dict[tuple[int, int, str], Path] = {}
     for candidate in candidates:
         name = candidate.path.name if candidate.sequence and not candidate.path.is_dir() else ""

@@ -39,9 +39,8 @@ from fastface.video.pyav import PyavSource
 
 _MODULE = "PyNvVideoCodec"
 _CODECS = {"h264": "H264", "hevc": "HEVC"}
-"""FFmpeg's name → PyNvVideoCodec's. AV1 and VP9 keep parts of their headers outside packets, or do not show some frames:
-excluded until tested on a card.
-"""
+"""FFmpeg's name → PyNvVideoCodec's. AV1 and VP9 keep parts of their headers outside packets, or do not show some
+frames: excluded until tested on a card."""
 
 _PIXEL_FORMAT = "yuv420p"
 _DRIVER_LIBRARIES = ("libcuda.so.1", "libnvcuvid.so.1")
@@ -64,10 +63,10 @@ def is_installed() -> bool:
 
 @cache
 def _library() -> ModuleType:
-    """PyNvVideoCodec, once it is sure that it finds a card: without one it ends the whole process.
+    """Load PyNvVideoCodec after a check for a card: without a card it ends the whole process.
 
     Raises:
-        NvdecError: It is not there, or there is no card.
+        NvdecError: It is not installed, or there is no card.
     """
     if not is_installed():
         raise NvdecError(f"PyNvVideoCodec is not installed; {describe_install('nvdec')}")
@@ -146,7 +145,7 @@ class NvdecSource(PyavSource):
         packets: Iterator[Any],
         stream: Any,
         unit: Unit,  # noqa: ARG002 - the card decodes every frame
-        account: DecodeStats,  # the card reports no damage
+        account: DecodeStats,  # noqa: ARG002 - the card reports no damage
     ) -> Iterator[Any]:
         """Yield every frame of the packets: the card cannot skip frames that no sample needs.
 
@@ -158,12 +157,12 @@ class NvdecSource(PyavSource):
 
     def _frames(self, packets: Iterator[Any], stream: Any) -> Iterator[_CardFrame]:
         nvc, codec = self._module, self._info.codec
-        # RuntimeError and ValueError come from C++ through pybind11; PyAV's error comes from its filter for damaged packets.
+        # RuntimeError and ValueError come from C++ through pybind11; PyAV's error, from its filter for damaged packets.
         of_card = (nvc.PyNvVCException, nvc.PyNvVCExceptionUnsupported, RuntimeError, ValueError)
         marks: dict[int, tuple[int, bool]] = {}
         try:
-            # Packets of MP4 carry lengths, and their parameter sets lie in the header; the card reads neither. The
-            # first filter alone gives the sets to IDR pictures only, and a unit may begin at another.
+            # Packets of MP4 carry lengths, and their parameter sets lie in the header; the card reads neither.
+            # The first filter alone adds the sets only to IDR pictures, and a unit may begin at another keyframe.
             annex_b = BitStreamFilterContext(f"{codec}_mp4toannexb,dump_extra=freq=keyframe", stream)
             decoder = nvc.CreateDecoder(
                 gpuid=self._card, codec=getattr(nvc.cudaVideoCodec, _CODECS[codec]), usedevicememory=False

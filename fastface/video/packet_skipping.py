@@ -35,10 +35,10 @@ def mark_needed(
 ) -> Iterator[tuple[Any, bool]]:
     """Yield (packet, is needed): whether its frame is needed even if no other frame refers to it.
 
-    A frame is needed if it is the first one shown in its cell of the sampling grid. That is known once a packet was read
-    that is decoded when it is shown, because later packets are shown later. If timestamps are missing or the clock is
-    reset, every following frame is needed. Before a possible hole in the file, the last few frames are needed: one of
-    them may be cut, and only decoding shows it.
+    A frame is needed if it is the first one shown in its cell of the sampling grid. That is known once a packet was
+    read that is decoded when it is shown, because later packets are shown later. If timestamps are missing or the clock
+    is reset, every following frame is needed. Before a possible hole in the file, the last few frames are needed: one
+    of them may be cut, and only decoding shows it.
 
     Args:
         packets: Packets in the order of decoding.
@@ -60,7 +60,7 @@ def mark_needed(
     yield from ((waiting, True) for waiting in ahead.waiting)
 
 
-class FullDecodeNeeded(Exception):  # a result, not an error
+class FullDecodeNeeded(Exception):  # noqa: N818 - a result, not an error
     """Keyframes alone do not show whether the film is complete: it must be decoded whole."""
 
 

@@ -1,6 +1,6 @@
 """Split a video into units: stretches between keyframes that are decoded, retried and committed separately. Pure.
 
-The scan calls it. The same video and sampling must give the same units in every run.
+`pipeline.decoder` calls it. The same video and sampling must give the same units in every run.
 """
 
 from fractions import Fraction
@@ -12,8 +12,8 @@ from fastface.video.probe import Probe
 def plan_units(probe: Probe, sampling: Sampling, unit_seconds: float) -> tuple[Unit, ...]:
     """Return units of about `unit_seconds` that together cover [0, ∞).
 
-    A unit starts on the first cell edge of the sampling grid at or after a keyframe. So decoding it wastes less than one
-    sample period, and its samples are the samples of one pass over the whole video.
+    A unit starts on the first cell edge of the sampling grid at or after a keyframe. So decoding it wastes less than
+    one sample period, and its samples are the samples of one pass over the whole video.
 
     Args:
         probe: The video, with the times at which decoding may start.

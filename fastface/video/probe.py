@@ -35,7 +35,7 @@ class Probe:
     """Result of a probe.
 
     Attributes:
-        info: Size, times, codec.
+        info: Size, times and codec of the video.
         cuts: Ascending times of keyframes at which decoding may begin; empty: only at the beginning.
     """
 
@@ -168,7 +168,7 @@ def _player_offset(container: Any, stream: Any, frame: Any) -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
-    """Frame rate in frames a second, and where it is used."""
+    """Frame rate in frames a second, and how it is used."""
 
     value: Fraction | None  # None: the header has none
     is_counted: bool  # frames have no times and are counted at this rate

@@ -33,7 +33,7 @@ _MAX_READ_FAILURES = 100
 """Number of failed reads in a row after which a file has ended, whatever length it declares."""
 
 _STEPS_BACK = (0, 1, 4, 16)
-"""Seconds before the wanted time at which a keyframe is searched. After the last one, all is decoded from the beginning.
+"""Seconds before the wanted time at which a keyframe is searched. After the last one, decoding starts at the beginning.
 """
 
 _EXACT_INDEX = ("mov", "matroska")
@@ -84,8 +84,7 @@ class PyavSource:
         self.report = replace(self.report, sampled=sampled, keyframes=tuple(keyframes), sizes=tuple(sizes))
 
     def _samples(self, unit: Unit) -> Iterator[SampledFrame]:
-        """Yield the samples of a unit. If keyframes alone do not suffice, decode whole from the start and repeat samples.
-        """
+        """Yield the samples of a unit. If keyframes alone do not suffice, repeat it with every frame decoded."""
         if unit.sampling.keyframes and can_skip(self._info, unit):
             with suppress(FullDecodeNeeded):
                 yield from self._attempt(unit, self._keyframes_alone)
@@ -216,8 +215,8 @@ class PyavSource:
     def _packets(self, container: Any, stream: Any, account: DecodeStats) -> Iterator[Any]:
         """Yield all packets from here; count read errors and continue after them.
 
-        If the disk or the share fails, the unit ends, and the packets read so far count. FFmpeg raises other errors for a
-        file that is only cut or damaged.
+        If the disk or the share fails, the unit ends, and the packets read so far count. FFmpeg raises other errors for
+        a file that is only cut or damaged.
         """
         failures = 0
         while failures < _MAX_READ_FAILURES:
@@ -252,8 +251,7 @@ def _seek(container: Any, stream: Any, pts: int) -> bool:
 
 
 def _indexed_keyframes(stream: Any) -> frozenset[int]:
-    """Return decoding times of the keyframes in an index that is available before packets are read; else an empty set.
-    """
+    """Return decoding times of the keyframes in an index that is available before packets are read."""
     if not stream.container.format.name.startswith(_INDEX_IN_HEADER):
         return frozenset()
     return frozenset(entry.timestamp for entry in stream.index_entries if entry.is_keyframe)
@@ -269,8 +267,7 @@ def _declared_until(stream: Any) -> int | None:
 
 
 def _counts_times(stream: Any) -> bool:
-    """Return whether times are counted by packets, as in MXF and AVI without a whole index: a hole then makes no gap.
-    """
+    """Return whether times are counted by packets, as in MXF and AVI without a whole index: a hole makes no gap."""
     container = stream.container.format.name
     has_index = container != "avi" or len(stream.index_entries) >= stream.frames
     return container == "mxf" or not has_index
@@ -323,8 +320,8 @@ def _decode(
 def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Iterator[Any]:
     """Yield the frames of keyframes, each decoded as if the stream started with it.
 
-    One decoder cannot take them in a row. Keyframes that are no IDR pictures (open GOPs) change places, and half of them
-    are lost: H.264 and HEVC compute a picture's display order from the pictures before it, which are skipped here.
+    One decoder cannot take them in a row. Keyframes that are no IDR pictures (open GOPs) change places, and half of
+    them are lost: H.264 and HEVC compute a picture's display order from the pictures before it, which are skipped here.
 
     Raises:
         FullDecodeNeeded: A packet gives no keyframe: it is damaged, or starts a gradual refresh.

@@ -68,8 +68,8 @@ class SequenceSource:
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
         """Yield the samples of a unit.
 
-        Numbered pictures are a film: with a sampling rate, only the first picture of each cell is read. Pictures of a folder
-        may be unrelated: all are read.
+        Numbered pictures are a film: with a sampling rate, only the first picture of each cell is read. Pictures of a
+        folder may be unrelated: all are read.
         """
         last_cell: int | None = None
         decoded = sampled = errors = 0

@@ -31,7 +31,7 @@ def advance_timecode(text: str, rate: Fraction, num_frames: int) -> str:
     Args:
         text: `HH:MM:SS:FF`; `;` or `.` before the frames marks drop-frame timecode.
         rate: Frames a second.
-        num_frames: Frames between the two.
+        num_frames: Number of frames between the two timecodes.
     """
     found = _TIMECODE.fullmatch(text.strip())
     nominal = round(rate)

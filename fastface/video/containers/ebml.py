@@ -23,8 +23,8 @@ _HEAD_BYTES = 12
 def is_chain(heads: ElementHeads) -> bool:
     """Return whether each element of a Matroska file starts at the end of the element before it (RFC 8794).
 
-    A missing end is not detected: the declared duration shows it. It reads only headers, about a hundred for each second
-    of film. If an element extends beyond the end of the file, the rest of the file is read.
+    A missing end is not detected: the declared duration shows it. It reads only headers, about a hundred for each
+    second of film. If an element extends beyond the end of the file, the rest of the file is read.
     """
     place, cluster = 0, _Cluster()
     while head := heads.read_bytes(place, _HEAD_BYTES):
@@ -46,9 +46,9 @@ def is_chain(heads: ElementHeads) -> bool:
 
 
 def read_number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
-    """Return (value, number of bytes) of a variable-length number, which has as many leading zero bits as following bytes.
+    """Return (value, number of bytes) of a variable-length number.
 
-    The number of bytes is 0 if there is no number.
+    It has as many leading zero bits as bytes that follow. The number of bytes is 0 if there is no number.
     """
     if not content or content[0] == 0:
         return 0, 0
@@ -76,7 +76,7 @@ def segment_end(head: bytes) -> int | None:
 
 
 class _Cluster:
-    """End of the current cluster: its elements end there, and the next element begins there."""
+    """End of the current cluster: its elements end there, and the next element starts there."""
 
     def __init__(self) -> None:
         self._end: int | None = None

@@ -135,7 +135,9 @@ def _read_codes(numbers: _Numbers, num_bytes: int) -> tuple[_Code, ...]:
 
 
 def _measure_frame(head: bytes, main: _Main, distance: int) -> int | None:
-    """Return the length in bytes of a frame with its head, at a distance from the last syncpoint; None if it is invalid.
+    """Return the length in bytes of a frame with its head; None if it is invalid.
+
+    `distance` is the number of bytes from the last syncpoint.
     """
     if head[0] >= len(main.codes):
         return None

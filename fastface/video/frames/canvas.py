@@ -1,6 +1,6 @@
 """Compute sizes: of the planes that are stored of a frame, and of the canvas that the detector searches. Pure.
 
-The decoder processes and the memory plan call it. Every size is even, because chroma planes have half the size.
+`pipeline`, `enrollment` and `faces` call it. Every size is even, because chroma planes have half the size.
 """
 
 from fastface.types import Geometry, Size, VideoInfo
@@ -19,8 +19,7 @@ PICTURE_CANVAS = 640
 
 
 def picture_limit(max_pixels: int) -> int:
-    """Return the largest width × height of a picture if decoded frames may have `max_pixels`: large pictures are halved.
-    """
+    """Return the largest width × height of a picture for a limit of decoded frames: large pictures are halved."""
     return max_pixels * 3 // 2
 
 

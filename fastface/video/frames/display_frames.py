@@ -1,6 +1,6 @@
 """Decode whole frames at full quality, as displayed and in the film's own colours.
 
-The exports and the review call it. Frames are found by the timestamps that the scan stored.
+The export processes call it. Frames are found by the timestamps that the scan stored.
 """
 
 from bisect import bisect_left, bisect_right
@@ -34,8 +34,8 @@ def decode_frames(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_si
         alive: Called with each packet that is read.
 
     Yields:
-        (pts, picture): (height, width, 3) BGR as displayed. A missing frame, or one whose pixels cannot be converted, is
-        omitted.
+        (pts, picture): (height, width, 3) BGR as displayed. A missing frame, or one whose pixels cannot be converted,
+        is omitted.
 
     Raises:
         VideoError: The video cannot be opened any more.

@@ -26,10 +26,10 @@ class SampledFrame:
     """A sampled frame; its pixels are valid until the next frame is requested.
 
     Attributes:
-        pts: In the stream's time base.
+        pts: Timestamp in the stream's time base.
         time: Seconds from the video's first frame.
         content: The decoder's frame (`av.VideoFrame`), or a BGR picture of an image sequence.
-        flagged: Whether the decoder reports damage.
+        flagged: True if the decoder reports damage.
         info: The video with the size and rotation of this frame, which may change in a film; None for pictures.
     """
 

@@ -1,6 +1,6 @@
 """Read one picture from a file, as displayed. The content decides the format, not the name.
 
-The gallery, the search and image sequences call `read_picture`. It reads untrusted files, so formats are listed.
+The enrolment, the curation and image sequences call `read_picture`, in child processes: the files are untrusted.
 """
 
 import logging
@@ -21,8 +21,7 @@ MAX_PIXELS = 150_000_000
 """Default limit of width × height."""
 
 _MAX_WHOLE = 100_000_000
-"""Width × height above which pictures are halved. The JPEG decoder halves by itself, other formats need 4 bytes a pixel.
-"""
+"""Width × height above which pictures are halved. The JPEG decoder halves them itself, others need 4 bytes a pixel."""
 
 _JPEG_FACTOR = 5 / 3
 """Factor by which JPEGs may exceed the limit, because they are never whole in memory: phones write 200 megapixels."""

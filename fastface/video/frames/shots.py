@@ -1,6 +1,7 @@
 """Find shots: detect a hard cut between two sampled frames by their signatures. Pure array code.
 
-The scan and the export call it. The change between two samples is a product of two distances, because each alone fails:
+The index writer and `index.store` number shots; the decoder process calls `is_cut`. The change between two samples is
+a product of two distances, because each alone fails:
 
 * layout: 1 − correlation of 8 × 8 fields, at the best of a few shifts. A flash or a change of exposure alters all
   fields equally, and a slow pan shifts them; both keep it small.
@@ -24,9 +25,8 @@ _NOISE = 4
 """Variance, in squared levels, below which fields are noise: two black frames are equal."""
 
 CUT = 0.014
-"""Minimum change of a cut. At 5 samples a second cuts of films have 0.033 and more, at every frame 0.021, and two slides
-of portraits 0.016. All other samples but one of 1,256 have 0.005 and less.
-"""
+"""Minimum change of a cut. At 5 samples a second cuts of films have 0.033 and more, at every frame 0.021, and two
+slides of portraits 0.016. All other samples but one of 1,256 have 0.005 and less."""
 
 _STILL_SHARE = 0.5
 """Minimum share of unchanged fields without a cut, as when a person crosses the picture. At a cut it is 0.34 and less.

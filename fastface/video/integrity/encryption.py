@@ -95,8 +95,7 @@ def _is_most(marks: list[bool]) -> bool:
 
 
 def _movie_header(path: Path) -> bytes:
-    """Return the box `moov` of an MP4, or its first part; empty without one (ISO 14496-12: 4 bytes size, 4 bytes type).
-    """
+    """Return the box `moov` of an MP4, or its first part; empty without one (ISO 14496-12)."""
     place, num_bytes = 0, path.stat().st_size
     while place < num_bytes:
         head = _read_packets(path, place, 16)

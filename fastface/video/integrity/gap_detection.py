@@ -14,13 +14,11 @@ from fastface.video.clock import UNKNOWN_RATE
 
 _MISSING_FRAMES = 1.5
 """Number of frame lengths by which a packet may be late. Two missing frames are more. Film shown at 60 fields a second
-(one frame of two fields, one of three) is less, and so is the jitter of phones.
-"""
+(one frame of two fields, one of three) is less, and so is the jitter of phones."""
 
 _SEAM_PACKETS = 2
 """Packets before a seam of a transport stream that may have the mark: the last one or, after FFmpeg's parser, the one
-before it.
-"""
+before it."""
 
 _ONE_PACKET_A_FRAME = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"})
 
