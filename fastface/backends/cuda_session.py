@@ -1,16 +1,17 @@
 """Run a network on a card: input and output lie on it, and callers see host arrays only.
 
 `engines` and `onnxruntime_session` open it. For each input shape there is one buffer on the card, allocated once, and
-one binding of the network to it. So a batch costs one copy up (from the ring's page-locked memory if there is any), the
-run, and one copy of small arrays down. All but a shape's first run release Python's lock and reuse the outputs' memory.
+one binding of the network to it. So a batch costs one copy up, the run, and one copy of small arrays down. The copy up
+reads the ring's page-locked memory if there is any. All but a shape's first run release Python's lock and reuse the
+outputs' memory.
 
 For batches of the usual shape there may be a CUDA graph: the card's work was captured, and one call replays it. It
-belongs to a separate session with no other shape: TensorRT's provider has one graph a session, and replays it for any
+belongs to a separate session with no other shape. TensorRT's provider has one graph a session, and replays it for any
 input.
 
-A card's failures are classified by ONNX Runtime's messages: Python gets no error codes. The runtime writes
-`CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; …`, and its arena `Failed to allocate memory for
-requested buffer of size …`; TensorRT, cuDNN and cuBLAS have other messages.
+A card's failures are classified by ONNX Runtime's messages, because Python gets no error codes. The runtime writes
+`CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; …`. Its arena writes `Failed to allocate memory
+for requested buffer of size …`. TensorRT, cuDNN and cuBLAS have other messages.
 """
 
 import ctypes

@@ -5,9 +5,9 @@ a picture wait for each other at every layer, so one that loses its core to a de
 were no faster than one after the other (2 cores, AVX2). So no picture waits for a full batch. Only if pictures come
 one at a time do all threads share each.
 
-Measured (2 cores, AVX2, SCRFD-500M at 640×384): with pinned threads, two processes of one thread use the same core and
-each needs 54 ms a frame instead of 22; so pinning is off. OpenVINO's own model cache saved 0.2 s of a 0.4 s start and
-is not safe if several processes write it at once; so it is not used.
+Measured (2 cores, AVX2, SCRFD-500M at 640×384): with pinned threads, two processes of one thread use the same core.
+Each then needs 54 ms a frame instead of 22, so pinning is off. OpenVINO's own model cache saved 0.2 s of a 0.4 s
+start. It is not used, because it is not safe if several processes write it at once.
 """
 
 import sys

@@ -31,24 +31,24 @@ _LEAST_LENGTH = 1e-30
 class PrecisionLimits:
     """Limits for the difference between a lower precision and float32."""
 
-    min_cosine: float  # maximum move of a score; a detection nearer to the threshold may appear or vanish
-    band: float  # maximum mean difference of all scores
-    max_bias: float  # minimum overlap of a box with its float32 counterpart
-    min_iou: float  # maximum median distance of a landmark, as a share of the face's width
-    median_landmark: float  # minimum overlap of a box with its float32 counterpart
+    min_cosine: float  # minimum cosine of an embedding with its float32 counterpart
+    band: float  # maximum move of a score; a detection nearer to the threshold may appear or vanish
+    max_bias: float  # maximum mean difference of all scores
+    min_iou: float  # minimum overlap of a box with its float32 counterpart
+    median_landmark: float  # maximum median distance of a landmark, as a share of the face's width
     max_landmark: float
 
 
 LIMITS: dict[Precision, PrecisionLimits] = {
     # 512 frames of films, 545 faces, det_500m: scores move by up to 0.073 (mean -0.001), landmarks by 0.2 % of the
-    # face's width in the median and 6.5 % at most, IoU 0.93; with weights of 4 instead of 8 significant bits by 0.30,
+    # face's width in the median and 6.5 % at most, IoU 0.93. With weights of 4 instead of 8 significant bits: 0.30,
     # 3 % and 14 %, IoU 0.82. Embeddings of real faces: benchmarks/RESULTS.md, "Precision".
     "bfloat16": PrecisionLimits(0.99, 0.1, 0.01, 0.8, 0.007, 0.12),
-    # The drawn faces: scores 0.006, landmarks 0.03 % and 0.4 %, IoU 0.995, cosine 0.9999. The band is bfloat16's, since
-    # a network of 8-bit weights moves by 0.07 where a rounding tips over.
+    # The drawn faces: scores 0.006, landmarks 0.03 % and 0.4 %, IoU 0.995, cosine 0.9999. The band is bfloat16's: a
+    # network of 8-bit weights moves by 0.07 if a rounding changes.
     "float16": PrecisionLimits(0.999, 0.1, 0.01, 0.9, 0.002, 0.03),
 }
-"""Of each precision that is lower than float32. On the drawn pictures the figures are like those of films."""
+"""Limits of each precision below float32. The drawn pictures give similar figures to films."""
 
 
 @dataclass(frozen=True, slots=True)

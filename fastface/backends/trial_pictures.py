@@ -1,7 +1,7 @@
 """Draw the pictures by which a precision is judged: heads and figures as in films, always the same.
 
 `trial`, `engines` and `cuda_session` call `draw_pictures`. No photograph may be shipped. Noise or one clean head is
-not enough: as in films, a detector's scores must be clear for some faces and near the threshold for others. So heads
+not enough. As in films, a detector's scores must be clear for some faces and near the threshold for others. So heads
 differ in size (20 pixels to 60 % of the canvas), skin, hair, light, pose and sharpness. They stand before textured
 backgrounds and get camera effects: blur, noise, JPEG.
 """

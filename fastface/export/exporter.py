@@ -1,9 +1,10 @@
 """Make the clips, crops and snapshots of a command: plan, run the export processes, record the files in the ledger.
 
-`commands.run` calls `Exporter.plan` for each video, `commands.people` calls `plan_film`; both then call `make` once.
+`commands.run` calls `Exporter.plan` for each video, and `commands.people` calls `plan_film`. Both then call `make`
+once.
 
 * A file is kept if the same video, span and settings made it.
-* A file of an earlier search that is no longer wanted is removed; files that fastface did not make are never touched.
+* A file of an earlier search that is no longer wanted is removed. Files that fastface did not make are never touched.
 * An outdated file that cannot be made again stays, but no table lists it.
 * Nothing is made of a video that changed since its scan.
 """
@@ -64,7 +65,7 @@ class Exports:
 
     @property
     def num_clips(self) -> int:
-        """Number of clips that exist now."""
+        """Return the number of clips that exist now."""
         return sum(bool(row.clip) for row in self.spans)
 
 
@@ -123,7 +124,7 @@ class Exporter:
             self._want(plan.files, record, plan.job)
 
     def _choose_counted(self) -> None:
-        """Choose `count` crops of each target over all videos: those that fit the rules best."""
+        """Choose the best `count` crops of each target over all videos."""
         ranked: dict[str, list[tuple[tuple[int, float], str]]] = {}
         for _, plan in self._plans:
             for row, worth in zip(plan.crops, plan.worth, strict=True):
@@ -171,11 +172,11 @@ class Exporter:
     def make(self) -> Exports:
         """Make missing files and remove unwanted ones.
 
-        When the time is up, the rest is left out; the same command makes it later.
+        When the time is up, the rest is omitted; the same command makes it later.
 
         Raises:
-            InterruptError: The user stopped it; what is made stays.
-            SpaceError: No space is left; what is made stays.
+            InterruptError: The user stopped it; finished files stay.
+            SpaceError: No space is left; finished files stay.
         """
         self._choose_counted()
         num_removed = self._remove_unwanted()

@@ -1,7 +1,7 @@
 """Install a published pack: download it over HTTPS, check it against pinned digests, and rename it into place.
 
-The command `models install` calls it. Only the detector and the recogniser are kept. Until the last step, all files lie
-in a temporary folder, which is always removed: a download that is cut, wrong or hostile leaves nothing.
+The command `models install` calls it. Only the detector and the recogniser are kept. Until the last step, all files
+lie in a temporary folder, which is always removed. A download that is cut, wrong or hostile leaves nothing.
 """
 
 import errno

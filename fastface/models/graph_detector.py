@@ -2,10 +2,10 @@
 
 `graph` calls `rewrite_detector`; a change of its result needs a new `REWRITE_VERSION`.
 
-SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022) has three feature
-maps (strides 8, 16, 32) with two anchors on each cell. For each anchor it predicts a score, the distances from the
-anchor's centre to the box's four sides, and five landmark offsets, both in strides. An anchor's centre is
-(column × stride, row × stride).
+The network is SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022). It
+has three feature maps (strides 8, 16, 32) with two anchors on each cell. For each anchor it predicts a score, the
+distances from the anchor's centre to the box's four sides, and five landmark offsets. Distances and offsets are in
+strides. An anchor's centre is (column × stride, row × stride).
 """
 
 from collections.abc import Sequence

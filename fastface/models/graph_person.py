@@ -6,9 +6,9 @@ supported. Both have three feature maps (strides 8, 16, 32) and one anchor a cel
 `yolo` (YOLOv8, YOLO11; https://docs.ultralytics.com): input is RGB divided by 255. Output is (N, 4 + classes, anchors):
 centre x, centre y, width and height in canvas pixels, then a score for each class.
 
-`yolox` (Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430): input is BGR of 0 to 255. Output is (N,
-anchors, 5 + classes): the centre's offset from its cell in strides, the logarithms of width and height in strides, an
-object score, then a score for each class. The score is object × class.
+`yolox` (Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430): input is BGR of 0 to 255. Output is
+(N, anchors, 5 + classes). A row has the centre's offset from its cell, and the logarithms of width and height, all in
+strides. An object score and a score for each class follow. The score is object × class.
 """
 
 from ast import literal_eval

@@ -110,8 +110,8 @@ class PackFolder:
     def choose(self, kind: GraphKind) -> Network | None:
         """Return the network of a kind; None if there is none.
 
-        Of several, it prefers the one that the catalogue lists for a pack of this name, then a published one, then the
-        first by file name. Of person networks it returns the largest, which misses least.
+        It prefers the network that the catalogue lists for a pack of this name, then a published one. Then it takes the
+        first by file name, or of person networks the largest, which misses least.
         """
         found = [network for network in self.networks if network.kind == kind]
         pack = PACKS.get(self.name)

@@ -68,8 +68,8 @@ def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.vid
 def demux(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[Any]:
     """Yield the packets of a stream, and an empty packet at its end.
 
-    If damage looks like packets of another stream, FFmpeg adds that stream while it reads. PyAV 18 then raises
-    IndexError at the end, after all packets of the known streams.
+    FFmpeg adds a stream while it reads if damage resembles packets of another stream. PyAV 18 then raises IndexError at
+    the end, after all packets of the known streams.
     """
     try:
         yield from container.demux(stream)

@@ -58,7 +58,8 @@ class DecodeStats:
         """Count a decoded frame of the unit.
 
         Returns:
-            True if the frame may be damaged: the decoder reports damage, or a packet failed since the last keyframe, to
+            True if the frame may be damaged. Either the decoder reports damage, or a packet failed since the last
+            keyframe, to
             which the frames after it refer.
         """
         if self.errors > self._errors_at_last:

@@ -81,7 +81,7 @@ def _is_same_after_seeks(container: Any, stream: Any, stamps: list[int]) -> bool
     """Return whether keyframes of a program stream have the same times after a seek as without one.
 
     The stream stores the times of only a few pictures. After a seek FFmpeg counts the others from the first whole
-    picture that it finds, which can be wrong by half a picture (ISO 13818-1, 2.7.5).
+    picture that it finds. That can be wrong by half a picture (ISO 13818-1, 2.7.5).
     """
     known = set(stamps)
     for stamp in stamps[1 :: max(1, len(stamps) // _SEEKS)]:

@@ -4,12 +4,13 @@
 card returns NV12 in host memory; each sample becomes an ordinary `yuv420p` frame. H.264 and HEVC define every bit that
 a decoder makes of an undamaged stream. The card does not report damage: it is counted only if the container shows it.
 
-`NvdecError` is raised for everything that the card may decode differently; PyAV then decodes it. That is: other
-codecs and pixel formats, interlaced films, frames without timestamps, keyframes alone, streams that start with a
-gradual refresh, and packets that their container marks as corrupt.
+`NvdecError` is raised for everything that the card may decode differently; PyAV then decodes it:
+
+* other codecs and pixel formats, interlaced films, frames without timestamps, keyframes alone;
+* streams that start with a gradual refresh, and packets that their container marks as corrupt.
 
 Written for PyNvVideoCodec 2.2.4 and 2.0.0; their signatures were checked without a card. Not tested on a card: that
-host frames have no padding, that an empty packet ends the stream, that timestamps are returned unchanged, and speed.
+host frames have no padding, that an empty packet ends the stream, that timestamps are unchanged, and speed.
 """
 
 import ctypes

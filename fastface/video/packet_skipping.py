@@ -78,8 +78,8 @@ def keyframes(
         info: The video.
         unit: A unit that `can_skip` accepts.
         account: Records how far the skipped packets went.
-        index: Decoding times of keyframes by the container's index, because a damaged keyframe does not look like one;
-            and the decoding time up to which the container declares gaps, or None.
+        index: (decoding times of keyframes by the container's index, decoding time up to which it declares gaps or
+            None). A damaged keyframe has no keyframe mark, and only the index shows it.
 
     Raises:
         FullDecodeNeeded: Packets may be missing, or the container marks one as damaged, or a keyframe has no time.

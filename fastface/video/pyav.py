@@ -320,8 +320,8 @@ def _decode(
 def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Iterator[Any]:
     """Yield the frames of keyframes, each decoded as if the stream started with it.
 
-    One decoder cannot take them in a row. Keyframes that are no IDR pictures (open GOPs) change places, and half of
-    them are lost: H.264 and HEVC compute a picture's display order from the pictures before it, which are skipped here.
+    One decoder cannot take them in a row: keyframes that are no IDR pictures (open GOPs) change places, and half of
+    them are lost. H.264 and HEVC compute a picture's display order from the pictures before it, which are skipped here.
 
     Raises:
         FullDecodeNeeded: A packet gives no keyframe: it is damaged, or starts a gradual refresh.

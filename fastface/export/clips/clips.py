@@ -3,13 +3,13 @@
 There are two modes:
 
 * `copy` copies packets, so it is lossless and quick. Such a clip starts at the keyframe at or before the span and
-  shows all frames until the last one of the span. Sometimes it has a few later frames that these refer to.
-* `precise` encodes again (H.264, 4:2:0, upright): the frames from the first one at or after the start to the last
-  one before the end. They are the frames that the scan placed there, decoded in the same way.
+  shows all frames until the last one of the span. It may have a few later frames to which these refer.
+* `precise` encodes again (H.264, 4:2:0, upright). It shows the frames from the first one at or after the start to the
+  last one before the end. They are the frames that the scan placed there, decoded in the same way.
 
-A clip is an MP4. `precise` replaces `copy` if MP4 does not support the codec, if no keyframe is shown before the
-start, or if the container has no pts; `Clip.mode` records the mode. All sound is kept: copied if MP4 supports its
-codec, else as AAC. A copy also keeps text subtitles. Before a clip gets its name, it is read again, and its
+A clip is an MP4. `precise` replaces `copy` if MP4 does not support the codec, or if the container has no pts. It also
+does if no keyframe is shown before the start; `Clip.mode` records the mode. All sound is kept: copied if MP4 supports
+its codec, else as AAC. A copy also keeps text subtitles. Before a clip gets its name, it is read again, and its
 beginning and end are decoded.
 """
 

@@ -1,8 +1,8 @@
 """Find the places where a video can be cut, by its packets and by decoding the start of a copied clip.
 
-`clips` and `copy` use it. A span counts from the first frame, but a file may count from anywhere: a broadcast from the
-hour, an edited file from below zero. So cuts use the stream's own pts, and a clip's content is known before it is
-written.
+`clips` and `copy` use it. A span counts from the first frame, but a file may count from anywhere. A broadcast counts
+from the hour, an edited file from below zero. So cuts use the stream's own pts, and a clip's content is known before it
+is written.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from fastface.types import VideoInfo
 
 _STEPS_BACK_SECONDS = (0, 2, 10, 60)
 """Seconds before the start at which a keyframe is searched; then from the beginning of the file. A seek in a container
-without an index (MPEG-TS) lands within a group of pictures, so the first try often finds its keyframe too late."""
+without an index (MPEG-TS) lands within a group of pictures. So the first try often finds its keyframe too late."""
 
 _SNAP_TICKS = Fraction(1, 1000)
 """Maximum distance from a tick at which a time rounds to it: floating point moved it."""
@@ -113,9 +113,9 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
         check_stop: Called with each packet; its exceptions pass through.
 
     Returns:
-        The plan; None if a copy would be wrong: MP4 does not support the codec, times are missing, estimated or hidden
-        by
-        an edit list, or no keyframe is shown before the span.
+        The plan; None if a copy would be wrong. That is if MP4 does not support the codec, if no keyframe is shown
+        before
+        the span, or if times are missing, estimated or hidden by an edit list.
 
     Raises:
         ExportError: The file cannot be read.

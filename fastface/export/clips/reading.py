@@ -58,7 +58,7 @@ def seek_before(container: InputContainer, video: VideoStream, info: VideoInfo, 
 def demux(container: InputContainer, *streams: Any) -> Iterator[Any]:
     """Yield the packets of some streams, without the empty ones at their end.
 
-    PyAV 18 raises IndexError at the end of a file whose damage looks like packets of another stream.
+    PyAV 18 raises IndexError at the end of a file if damage resembles packets of another stream.
     """
     try:
         for packet in container.demux(*streams):

@@ -64,7 +64,7 @@ def find_sound_clock(info: VideoInfo, until: int, check_stop: Callable[[], objec
 
 
 def _lacks_times(info: VideoInfo) -> bool:
-    """Return whether the container has no presentation times: those that FFmpeg computes may begin late."""
+    """Return whether the container has no presentation times: FFmpeg's computed times may begin late."""
     with open_video(info.path) as (container, _):
         return container.format.name == "avi"
 

@@ -1,11 +1,11 @@
 """Choose the hits of a target for crops, by the index alone. Pure.
 
-`crops.plan` and the census call it. Three filters follow each other:
+`crops.plan` calls it. Three filters follow each other:
 
 1. Of hits closer than the gap, keep the best.
 2. Of near-duplicates anywhere in the video, keep the best.
-3. If a maximum is set, choose good and diverse hits: maximal marginal relevance (Carbonell & Goldstein, "The use of
-   MMR, diversity-based reranking", SIGIR 1998), λ = 1 − diversity.
+3. If a maximum is set, choose good and diverse hits by maximal marginal relevance, λ = 1 − diversity (Carbonell &
+   Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998).
 
 If a number of crops is wanted (`count`), the gap shrinks in steps, and each hit has the step at which it is chosen.
 
@@ -184,8 +184,9 @@ def _size(boxes: npt.NDArray[np.float32]) -> _Floats:
 def _diverse(faces: Faces, number: int, diversity: float) -> _Rows:
     """Choose rows by maximal marginal relevance: quality against similarity to the chosen rows.
 
-    The similarity of two faces is the mean of their cosine and of the nearness of their yaws: 1 if equal, 0 at 90
-    degrees. It costs `number` × n × D multiplications and stores one value a face, never an n × n matrix.
+    The similarity of two faces is the mean of their cosine and the nearness of their yaws. The nearness is 1 for equal
+    yaws and 0 at 90 degrees. It costs `number` × n × D multiplications and stores one value a face, never an n × n
+    matrix.
     """
     embedding = faces.embedding.astype(np.float64)
     relevance = (1 - diversity) * faces.quality.astype(np.float64)

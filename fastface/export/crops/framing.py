@@ -21,8 +21,8 @@ PARTS = ("growth", "cut", "side", "top", "headroom", "torso", "large", "small", 
 
 _CLASS_SHARES: tuple[tuple[float, FramingClass], ...] = ((0.36, "close-up"), (0.2, "portrait"), (0.12, "half"))
 """Minimum face height of each class, as a share of the crop's height. A body is 7.5 heads tall; a detector's face,
-hairline to chin, is 0.75 of a head. With a quarter of a head of room, a crop that ends at the chest is 2.1 heads tall,
-at the hips 3.75, at the knees 6.25."""
+hairline to chin, is 0.75 of a head. Crops get a quarter of a head of room. A crop that ends at the chest is then 2.1
+heads tall, at the hips 3.75, at the knees 6.25."""
 
 _SHARE_STEP = 0.85
 """Ratio of the face shares of two neighbouring crop sizes: a difference of a sixth is visible."""

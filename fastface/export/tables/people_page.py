@@ -76,7 +76,7 @@ def _person(person: Person, place: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _portraits(persons: Sequence[Person]) -> Iterator[str]:
-    """Yield one element a person, so that the page reads only those of the persons that it shows."""
+    """Yield one element a person, so that the page parses the pictures only of shown persons."""
     for person in persons:
         pictures = [
             {

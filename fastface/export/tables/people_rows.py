@@ -52,7 +52,7 @@ _WIDTH = _VIDEOS.left + _VIDEOS.width + _EDGE
 
 
 def drawn_page(persons: Sequence[Person]) -> Image.Image:
-    """Draw the page of some persons; a page without persons has a line that says so."""
+    """Draw the page of some persons; without persons, write a line about that."""
     height = 2 * _EDGE + _HEADING_HEIGHT + max(1, len(persons)) * _ROW_HEIGHT
     sheet = Image.new("RGB", (_WIDTH, height), _PAPER)
     pen = _Pen(sheet)

@@ -1,12 +1,12 @@
 r"""Write the tables of a run: spans.csv, spans.json, hits.csv, review.csv, crops.csv.
 
-The commands call it; docs/outputs.md lists the columns. CSV is RFC 4180: UTF-8, header first, lines end with CR LF, and
-a field with a comma, a quote or a line break is quoted. Numbers have a fixed count of decimals and the point `.` in
-every locale, so equal results give equal bytes. Users name the labels, so in CSV
+The commands call it; docs/outputs.md lists the columns. CSV is RFC 4180: UTF-8, header first, lines end with CR LF. A
+field with a comma, a quote or a line break is quoted. Numbers have a fixed count of decimals and the point `.` in every
+locale, so equal results give equal bytes. Users name the labels, so in CSV
 
 * a byte that is not UTF-8 is written as `\xe9`;
-* a label that a spreadsheet would run as a formula (it begins with `= + - @` or a tab or carriage return) gets a
-  leading apostrophe, as OWASP's "CSV Injection" advises. spans.json has every label unchanged.
+* a label that a spreadsheet would run as a formula gets a leading apostrophe, as OWASP's "CSV Injection" advises. Such
+  a label starts with `= + - @` or a tab or carriage return. spans.json has every label unchanged.
 """
 
 import json
@@ -181,8 +181,8 @@ def write_review(path: Path, rows: Iterable[tuple[str, NearMiss]]) -> None:
 def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
     """Write crops.csv, sorted by video, time, target and file.
 
-    `box` (the face), `crop` and `person` are `x1 y1 x2 y2` in one field. `score` and the parts after it, before their
-    weights, are those of `export.crops.framing`. They and `person` are empty for crops other than bodies.
+    `box` (the face), `crop` and `person` are `x1 y1 x2 y2` in one field. `export.crops.framing` defines `score` and the
+    parts after it, before their weights. They and `person` are empty for crops other than bodies.
 
     Raises:
         SpaceError: No space is left.

@@ -18,7 +18,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def is_raw_stream(head: bytes) -> bool:
-    """Return whether the first bytes of a file are those of a raw stream."""
+    """Return whether a file starts like a raw stream."""
     match = _START.match(head)
     return match is not None and head[match.end() : match.end() + 1] in _PARAMETERS
 

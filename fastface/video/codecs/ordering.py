@@ -25,7 +25,7 @@ _FRAMES = 48
 def has_wrong_times(path: Path, container: Any, stream: Any) -> bool:
     """Return whether presentation times differ from the decoder's order.
 
-    It decodes only streams that may contain pictures out of order, and only if the container has no presentation times:
+    It decodes only streams that may contain pictures out of order in containers without presentation times. These are
     AVI, and files with one delay between decoding and display for all packets.
 
     Args:

@@ -1,7 +1,7 @@
 """Convert the colour tags of a frame to arguments for swscale.
 
-`planes`, `display_frames` and the encoders of clips call it before each `reformat`. swscale raises an error for some
-tags, even in the middle of a film: so only tags that it converts are passed on.
+`planes`, `display_frames` and the encoders of clips call it before each `reformat`. For some tags swscale raises an
+error, even in the middle of a film: so only tags that it converts are passed on.
 """
 
 from typing import Any

@@ -140,7 +140,7 @@ def _formats(start: bytes) -> tuple[str, ...]:
 
 
 def _is_heif(start: bytes) -> bool:
-    """Return whether a file's first bytes are those of HEIC or HEIF, and not of AVIF."""
+    """Return whether a file starts like HEIC or HEIF, and not like AVIF."""
     if start[4:8] != b"ftyp" or start[8:12] not in _HEIF_BRANDS:
         return False
     end = min(len(start), int.from_bytes(start[:4]))

@@ -130,7 +130,7 @@ def _layout_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.fl
 
 
 def _still_share(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
-    """Return the (k,) share of unchanged fields among those that are not black: every shot has bars."""
+    """Return the (k,) share of unchanged fields, without black fields: every shot has bars."""
     is_still = np.abs(after - before).max(axis=-1) <= _STILL_LEVELS
     is_seen = np.maximum(before[..., 0], after[..., 0]) >= _BLACK
     found: npt.NDArray[np.float64] = (is_still & is_seen).sum(axis=(1, 2)) / np.maximum(is_seen.sum(axis=(1, 2)), 1)

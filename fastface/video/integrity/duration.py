@@ -3,7 +3,7 @@
 `video.probe` calls `declared_length`, then `check_length`. Some headers give the length of the picture alone. Others
 (FLV, ASF, Matroska without tags …) give one length for all streams. Or they count from zero of a clock, which may be
 long before the first frame. If that were taken as the picture's length, a complete file would seem to be cut. So if the
-last packet of any stream is at the declared end, the file is complete: the picture ends with its own last packet.
+last packet of any stream is at the declared end, the file is complete. The picture then ends with its own last packet.
 
 A file with the byte size that its header gives is complete too, whatever duration it declares.
 """

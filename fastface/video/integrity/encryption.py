@@ -34,9 +34,9 @@ _SHARE = 0.1
 def is_encrypted(packet: Any) -> bool:
     """Return whether a container marks a packet as encrypted, at least in part.
 
-    The side data are FFmpeg's `av_encryption_info`: six numbers of 32 bits, the last of them the number of parts; then
-    the key's identifier and the initial vector, whose lengths are the fourth and the fifth number; then (clear,
-    encrypted) bytes of each part. Without parts, all of the packet is encrypted.
+    The side data are FFmpeg's `av_encryption_info`. It starts with six numbers of 32 bits, of which the last is the
+    number of parts. The key's identifier and the initial vector follow; the fourth and fifth numbers are their lengths.
+    Then come (clear, encrypted) bytes of each part. Without parts, all of the packet is encrypted.
     """
     if not packet.has_sidedata("encryption_info"):
         return False
