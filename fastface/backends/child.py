@@ -1,4 +1,4 @@
-"""Run a module in a separate process and read its JSON answer, because a runtime or a driver may crash or hang.
+"""Run a module in a separate process and read its JSON answer: a runtime or a driver may crash.
 
 `registry` calls it for `probe` and `trial`. The module prints the answer as its last line.
 """

@@ -1,11 +1,11 @@
 """Run a network on a card: input and output lie on it, and callers see host arrays only.
 
-`engines` and `onnxruntime_session` open it. For each input shape there is one buffer on the card, allocated once, and
-one binding of the network to it. So a batch costs one copy up, the run, and one copy of small arrays down. The copy up
-reads the ring's page-locked memory if there is any. All but a shape's first run release Python's lock and reuse the
-outputs' memory.
+`engines` and `onnxruntime_session` open it. For each input shape there is one buffer on the card, and one binding of
+the network to it. So a batch costs one copy up, the run, and one copy of small arrays down. The copy up reads the
+ring's page-locked memory if there is any. All but a shape's first run release Python's lock and reuse the outputs'
+memory.
 
-For batches of the usual shape there may be a CUDA graph: the card's work was captured, and one call replays it. It
+For batches of the usual shape there may be a CUDA graph: one call replays the captured work. It
 belongs to a separate session with no other shape. TensorRT's provider has one graph a session, and replays it for any
 input.
 
@@ -131,7 +131,7 @@ class _Bound:
 class CardSession:
     """A network in one ONNX Runtime session on a card. See `fastface.backends.session.Session`.
 
-    A batch that does not fit the card's memory is run in halves, and later batches are no larger than what fitted.
+    A batch that does not fit the card's memory is run in halves. Later batches are no larger than what fitted.
 
     Args:
         runtime: The module `onnxruntime`.

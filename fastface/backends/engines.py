@@ -106,7 +106,7 @@ def build_engine(
 def open_engine(
     graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange
 ) -> CardSession:
-    """Open a session on the engine of a network, in the precision that agreed; build the engine if it is missing.
+    """Open a session on a network's engine, in the precision that agreed; build the engine if it is missing.
 
     Args:
         graph: The ONNX file.
@@ -165,7 +165,7 @@ def _open_built(runtime: ModuleType, order: _Order) -> CardSession:
 
 
 def _difference(runtime: ModuleType, order: _Order, session: CardSession) -> str | None:
-    """Compare the engine's outputs with float32 on the CPU and describe those that are too far off."""
+    """Compare the engine's outputs with float32 on the CPU and describe the ones that differ too much."""
     from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures  # noqa: PLC0415 - OpenCV takes its time
 
     count, height, width = order.shapes.usual[:3]

@@ -1,4 +1,4 @@
-"""Check the requirements of an NVIDIA card: driver, packages, libraries. Describe in one line what is missing.
+"""Check the requirements of an NVIDIA card: driver, packages, libraries. Describe missing parts in one line.
 
 The sessions, the registry, `doctor` and the preflight check call it. Library functions here change the process: a
 loaded library stays loaded.
@@ -72,7 +72,7 @@ def required_extra(provider: Provider) -> Extra:
 
 
 def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_driver: bool) -> str | None:
-    """Describe what prevents a provider, by the packages alone, with the remedy; None if nothing does.
+    """Describe in one line why a provider cannot run, by the packages alone, with the remedy; None if it can.
 
     Args:
         provider: The provider.

@@ -36,7 +36,7 @@ Providers = list[tuple[str, dict[str, str]]]
 
 
 def shortfall(provider: Provider) -> str | None:
-    """Return what is missing and the remedy, in one line, by the installed packages alone; None if nothing is."""
+    """Describe missing packages and the remedy in one line, without loading a runtime; None if none is missing."""
     return missing_packages(provider, installed_versions(), has_driver=card_present())
 
 

@@ -1,9 +1,9 @@
 """Run networks on the CPU through OpenVINO, in float32 or, if the processor supports it, in bfloat16.
 
-`registry`, `probe` and `trial` call it. Every picture is computed separately, each by one thread. Threads that share
-a picture wait for each other at every layer, so one that loses its core to a decoder delays all. Two pictures at once
-were no faster than one after the other (2 cores, AVX2). So no picture waits for a full batch. Only if pictures come
-one at a time do all threads share each.
+`registry`, `probe` and `trial` call it. Every picture is computed separately, each by one thread. Threads that share a
+picture wait for each other at every layer. One that loses its core to a decoder delays all. Two pictures at once were
+no faster than one after the other (2 cores, AVX2). So no picture waits for a full batch. Only if pictures come one at a
+time do all threads share each.
 
 Measured (2 cores, AVX2, SCRFD-500M at 640×384): with pinned threads, two processes of one thread use the same core.
 Each then needs 54 ms a frame instead of 22, so pinning is off. OpenVINO's own model cache saved 0.2 s of a 0.4 s
@@ -27,14 +27,14 @@ from fastface.errors import BackendError
 _INSTALL = "install it: pip install openvino"  # the extra `cpu` would replace the onnxruntime of a card
 _MAX_COMPILED = 12
 """Maximum number of networks compiled for one picture size; each needs 20 to 100 MB. A film needs up to four: its
-canvas, half of it, and the cuts around doubtful faces, which all films share."""
+canvas, half of it, and cuts around doubtful faces, which all films share."""
 
 _TYPES: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 """OpenVINO's name of each precision."""
 
 
 def shortfall(provider: Provider) -> str | None:  # noqa: ARG001 - the seam's signature
-    """Return what is missing and the remedy, in one line, by the installed packages alone; None if nothing is."""
+    """Describe missing packages and the remedy in one line, without loading a runtime; None if none is missing."""
     return None if find_spec("openvino") else f"OpenVINO is not installed; {_INSTALL}"
 
 

@@ -1,7 +1,7 @@
 """Check one device in a separate process: `python -m fastface.backends.probe BACKEND PROVIDER CARD`.
 
-`registry` runs it. It loads the runtime, runs a tiny network and prints one JSON object as the last line: the device's
-fields, or `{"missing": reason}`. A driver that crashes or hangs affects only this process.
+`registry` runs it. It loads the runtime, runs a tiny network and prints one JSON object as the last line. That has the
+device's fields, or is `{"missing": reason}`. A driver that crashes or hangs affects only this process.
 """
 
 import dataclasses

@@ -47,8 +47,8 @@ def engine_folder(cache_folder: Path, graph: bytes, device: DeviceInfo, shapes: 
     Args:
         cache_folder: The cache.
         graph: The ONNX file's bytes.
-        device: The card. Its versions (ONNX Runtime, TensorRT, driver), compute capability, precision and model count:
-            TensorRT warns about engines for another model of the same capability. Its number does not count.
+        device: The card. Its versions (ONNX Runtime, TensorRT, driver), compute capability, precision and model count.
+            TensorRT warns about engines for another model of the same capability. The card's number does not count.
         shapes: The profile.
     """
     card = (device.versions, device.compute_capability, device.name)

@@ -27,7 +27,7 @@ class _Runtime(Protocol):
     """Functions that the module of a runtime offers."""
 
     def shortfall(self, provider: Provider) -> str | None:
-        """Return what is missing and the remedy, in one line, by the installed packages alone; None if nothing is."""
+        """Describe missing packages and the remedy in one line, without loading a runtime; None if none is missing."""
         ...
 
     def open_session(
@@ -119,8 +119,8 @@ def select_device(device: DeviceInfo, precision: Precision | Literal["auto"]) ->
 def judge_precision(graph: Path, device: DeviceInfo, size: tuple[int, int], cache_folder: Path) -> str:
     """Return why a network cannot run in the device's precision; empty if it can. Only the main process calls it.
 
-    The network is tested in a separate process, in two to three seconds, and the result is stored for every later
-    command. A process that crashed stores no result, and the next command tests again.
+    The network is tested in a separate process, in two to three seconds. The result is stored for every later command.
+    A process that crashed stores no result, and the next command tests again.
 
     Args:
         graph: The prepared ONNX file.

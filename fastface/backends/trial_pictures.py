@@ -161,7 +161,7 @@ def _as_filmed(picture: _Floats, kind: int) -> _Pixels:
 
 
 def _crowd(kind: int) -> list[_Head]:
-    """Return the heads of one picture: a large one and small ones, four of middle size, or a row of figures."""
+    """Return the heads of one picture: one large and some small, four of middle size, or a row of figures."""
     chance = np.random.default_rng(1000 + kind)
     if kind % 4 == 0:
         places = [

@@ -23,7 +23,7 @@ def clip_name(label: str, labels: Collection[str], start: float, end: float, kin
 
 @dataclass(frozen=True, slots=True)
 class BoxLabel:
-    """A box to draw: x1, y1, x2, y2 in pixels of the frame, and its text; `colour` is the number of the target."""
+    """A box to draw (x1, y1, x2, y2 in pixels of the frame), its text, and the number of its colour."""
 
     box: tuple[float, float, float, float]
     text: str

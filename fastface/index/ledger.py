@@ -1,8 +1,8 @@
 """Store committed units, finished videos and exported files in SQLite, in OUT/.fastface.
 
-The scan and the export write it; every command reads it. A row is written only after its file has its final name. So
-a killed run may leave a file without a row; the next run makes that file again under the same name. A row without a
-file is damage by a user.
+The scan and the export write it; every command reads it. A row is written only after its file has its final name. So a
+killed run may leave a file without a row. The next run makes that file again under the same name. A row without a file
+is damage by a user.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Choose the face pictures to keep, and convert them to and from Parquet.
 
-`store` and the scan call it: for a unit at its commit, and for a video when its units are merged. Only the merge
+`store` and the index writer call it, for a unit at its commit and for a video at its merge. Only the merge
 knows the tracks that cross from one unit into the next.
 """
 
@@ -24,7 +24,7 @@ _ROW_BYTES = 36
 
 
 def best_of_tracks(portraits: Thumbnails, faces: Faces, most_bytes: float = np.inf) -> Thumbnails:
-    """Choose the pictures to keep: the best of each track that are apart in time, within a limit of file size.
+    """Choose the pictures to keep: the best of each track, apart in time, within a limit of file size.
 
     A track keeps only pictures of its best class, which is the integer part of `worth`. A track with a whole, frontal,
     sharp face keeps no other pictures. If space is short, the best picture of each track is kept first, then the second

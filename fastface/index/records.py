@@ -74,8 +74,8 @@ class UnitRecord:
         quarantined: Number of frames skipped after crashes.
         faces: Number of faces found.
         damaged: Number of faces in frames that may be damaged.
-        portraits: Number of faces that may get a picture; if above 0, the unit and its video have a file of pictures.
-        bodies: Number of bodies found; None if the scan did not search for bodies, and then there is no file of them.
+        portraits: Number of faces that may get a picture. If above 0, the unit and its video have a file of pictures.
+        bodies: Number of bodies found; None if the scan did not search for bodies. Then there is no file of them.
         errors: Number of packets that could not be decoded.
         encrypted: Number of these that are encrypted.
         covered: Seconds of video that were decoded.

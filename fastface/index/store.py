@@ -1,4 +1,4 @@
-"""Read and write the index on disk: one folder a video, one Parquet file a unit until the video is finished.
+"""Read and write the index on disk: one folder a video, one Parquet file a unit until the merge.
 
 The scan writes it; the search and the export read it. Every file is written under a temporary name and then renamed.
 

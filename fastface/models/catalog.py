@@ -146,7 +146,7 @@ THRESHOLDS: dict[str, Thresholds] = {
     "glintr100": Thresholds(0.42, 0.37, replace(_MEASURED, is_measured=False)),
     "w600k_mbf": Thresholds(0.45, 0.40, _MEASURED),
 }
-"""Thresholds by the recogniser's name. Impostors of the ResNets are no more similar than those of the small network, so
+"""Thresholds by the recogniser's name. Impostors of the ResNets are no more similar than those of the small network. So
 its distribution is a careful guess for them."""
 
 DEFAULT_THRESHOLDS = Thresholds(

@@ -3,9 +3,9 @@
 `graph` calls `rewrite_detector`; a change of its result needs a new `REWRITE_VERSION`.
 
 The network is SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022). It
-has three feature maps (strides 8, 16, 32) with two anchors on each cell. For each anchor it predicts a score, the
-distances from the anchor's centre to the box's four sides, and five landmark offsets. Distances and offsets are in
-strides. An anchor's centre is (column × stride, row × stride).
+has three feature maps (strides 8, 16, 32) with two anchors on each cell. For each anchor it predicts a score, four
+distances from the anchor's centre to the box's sides, and five landmark offsets. Distances and offsets are in strides.
+An anchor's centre is (column × stride, row × stride).
 """
 
 from collections.abc import Sequence
@@ -128,7 +128,7 @@ def _level(heads: list[tuple[str, bool]], shapes: dict[str, Shape]) -> HeadLevel
 def rewrite_detector(model: Any) -> None:
     """Rewrite an SCRFD in place: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), K = min(`MAX_ROWS`, anchors).
 
-    A row is score, x1, y1, x2, y2, then five landmarks (x, y), in canvas pixels; rows are sorted by falling score. H
+    A row is score, x1, y1, x2, y2, then five landmarks (x, y), in canvas pixels. Rows are sorted by falling score. H
     and W are any multiples of 32. A detector without landmarks gets those of the mean face, placed in the box.
 
     Raises:

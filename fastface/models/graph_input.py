@@ -20,7 +20,7 @@ def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, n
 
     The channel swap and the division go into the first convolution's weights. The mean stays a separate node, because
     the convolution pads with zeros *after* normalisation. Pictures and their difference to the mean are integers and
-    halves of up to 8 bits, which are exact in bfloat16 too.
+    halves of up to 8 bits. Bfloat16 stores these exactly too.
 
     Args:
         editor: Editor of the graph.

@@ -3,9 +3,9 @@
 `graph` calls `rewrite_recogniser`; a change of its result needs a new `REWRITE_VERSION`.
 
 Grouped convolutions of two channels a group become two depthwise ones with the same sums. Runtimes have fast kernels
-for dense and for depthwise convolutions; others run many small products. In MobileFaceNet's large form (w600k_mbf),
-one layer of 64 groups of two took a fifth of the network's time on a CPU. Split, the network takes 11 % less on
-OpenVINO and no more on ONNX Runtime.
+for dense and for depthwise convolutions; others run many small products. One layer of 64 groups of two took a fifth of
+the time of w600k_mbf (MobileFaceNet's large form) on a CPU. Split, the network takes 11 % less on OpenVINO and no more
+on ONNX Runtime.
 """
 
 from typing import Any

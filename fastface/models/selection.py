@@ -26,7 +26,7 @@ from fastface.models.facts import KIND_WORDS, GraphKind
 from fastface.models.packs import Network, PackFolder, find_packs, how_to_replace, read_network
 
 PERSON_FOLDER = "person"
-"""Name of the folder beside the packs where person networks lie."""
+"""Name of the folder of person networks beside the packs."""
 
 _KINDS: tuple[NetworkKind, ...] = ("detector", "recogniser")
 
@@ -85,8 +85,9 @@ def find_models(
 ) -> ModelSet:
     """Choose the networks.
 
-    Without a pack's name, the first complete pack in the catalogue's order for the device is taken, then unknown packs
-    by name. The person network is not part of a pack: it comes from a folder `person`, else from the pack's folder.
+    Without a pack's name, the first complete pack in the catalogue's order for the device is taken. Unknown packs
+    follow by name. The person network is not part of a pack: it comes from a folder `person`, else from the pack's
+    folder.
 
     Args:
         folder: A folder of packs, or one pack; None searches the usual places.
@@ -132,7 +133,7 @@ def find_models(
 
 
 def build_contract(recogniser: Network) -> str:
-    """Digest what embeddings must share to be compared: the network's file and the preprocessing."""
+    """Digest the network's file and the preprocessing, which comparable embeddings must share."""
     return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING}".encode()).hexdigest()
 
 

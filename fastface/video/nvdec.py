@@ -9,8 +9,8 @@ a decoder makes of an undamaged stream. The card does not report damage: it is c
 * other codecs and pixel formats, interlaced films, frames without timestamps, keyframes alone;
 * streams that start with a gradual refresh, and packets that their container marks as corrupt.
 
-Written for PyNvVideoCodec 2.2.4 and 2.0.0; their signatures were checked without a card. Not tested on a card: that
-host frames have no padding, that an empty packet ends the stream, that timestamps are unchanged, and speed.
+Written for PyNvVideoCodec 2.2.4 and 2.0.0; their signatures were checked without a card. Not tested on a card: no
+padding of host frames, the end of the stream by an empty packet, unchanged timestamps, speed.
 """
 
 import ctypes
@@ -40,8 +40,8 @@ from fastface.video.pyav import PyavSource
 
 _MODULE = "PyNvVideoCodec"
 _CODECS = {"h264": "H264", "hevc": "HEVC"}
-"""FFmpeg's name → PyNvVideoCodec's. AV1 and VP9 keep parts of their headers outside packets, or do not show some
-frames: excluded until tested on a card."""
+"""FFmpeg's name → PyNvVideoCodec's. AV1 and VP9 are excluded until tested on a card: parts of their headers lie outside
+packets, or some frames are not shown."""
 
 _PIXEL_FORMAT = "yuv420p"
 _DRIVER_LIBRARIES = ("libcuda.so.1", "libnvcuvid.so.1")

@@ -1,8 +1,8 @@
 """Predict which packets show samples before they are decoded, so that a decoder can skip others.
 
-`video.pyav` uses it. A frame that no other frame refers to (most B-frames) need not be decoded if it is not sampled:
-libavcodec skips it under `skip_frame=NONREF`. Measured on one core at 5 samples a second: 1080p H.264 takes 0.5 to 0.6
-of the time, 720p 0.3. The samples are the same frames, bit for bit, as if all were decoded.
+`video.pyav` uses it. Most B-frames are not referred to by other frames. If they are not sampled, libavcodec skips them
+under `skip_frame=NONREF`. Measured on one core at 5 samples a second: 1080p H.264 takes 0.5 to 0.6 of the time, 720p
+0.3. The samples are the same frames, bit for bit, as if all were decoded.
 """
 
 from collections import deque
@@ -14,10 +14,10 @@ from fastface.video.decode_stats import DecodeStats
 from fastface.video.integrity.gap_detection import PacketSteps, watch_steps
 
 _SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
-"""Codecs in which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
+"""Codecs in which each packet shows one frame. VP8 and VP9 have packets that show nothing but seem to be samples."""
 
 _KEPT_BACK = 4
-"""Number of packets at the end of a stream that are always decoded: the last frame shows how far the film was read."""
+"""Number of packets at the end of a stream that are always decoded. The last frame shows how far the film was read."""
 
 _MAX_CELLS = 1024
 
@@ -35,10 +35,10 @@ def mark_needed(
 ) -> Iterator[tuple[Any, bool]]:
     """Yield (packet, is needed): whether its frame is needed even if no other frame refers to it.
 
-    A frame is needed if it is the first one shown in its cell of the sampling grid. That is known once a packet was
-    read that is decoded when it is shown, because later packets are shown later. If timestamps are missing or the clock
-    is reset, every following frame is needed. Before a possible hole in the file, the last few frames are needed: one
-    of them may be cut, and only decoding shows it.
+    A frame is needed if it is the first one shown in its cell of the sampling grid. That is known once a packet is
+    decoded when it is shown, because later packets are shown later. If timestamps are missing or the clock is reset,
+    every following frame is needed. Before a possible hole in the file, the last few frames are needed. One of them may
+    be cut, and only decoding shows it.
 
     Args:
         packets: Packets in the order of decoding.

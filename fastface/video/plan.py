@@ -13,7 +13,7 @@ def plan_units(probe: Probe, sampling: Sampling, unit_seconds: float) -> tuple[U
     """Return units of about `unit_seconds` that together cover [0, ∞).
 
     A unit starts on the first cell edge of the sampling grid at or after a keyframe. So decoding it wastes less than
-    one sample period, and its samples are the samples of one pass over the whole video.
+    one sample period. Its samples are the samples of one pass over the whole video.
 
     Args:
         probe: The video, with the times at which decoding may start.

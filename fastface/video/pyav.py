@@ -37,7 +37,7 @@ _STEPS_BACK = (0, 1, 4, 16)
 """
 
 _EXACT_INDEX = ("mov", "matroska")
-"""Containers that seek by an index: if it points behind the end of the file, the rest of the file is missing."""
+"""Containers that seek by an index. If it points behind the end of the file, the rest of the file is missing."""
 
 _INDEX_IN_HEADER = ("mov", "avi")
 
@@ -267,7 +267,7 @@ def _declared_until(stream: Any) -> int | None:
 
 
 def _counts_times(stream: Any) -> bool:
-    """Return whether times are counted by packets, as in MXF and AVI without a whole index: a hole makes no gap."""
+    """Return whether a hole makes no gap, because times are counted by packets: MXF, and AVI without a whole index."""
     container = stream.container.format.name
     has_index = container != "avi" or len(stream.index_entries) >= stream.frames
     return container == "mxf" or not has_index
@@ -320,7 +320,7 @@ def _decode(
 def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Iterator[Any]:
     """Yield the frames of keyframes, each decoded as if the stream started with it.
 
-    One decoder cannot take them in a row: keyframes that are no IDR pictures (open GOPs) change places, and half of
+    One decoder cannot take them in a row. Keyframes that are no IDR pictures (open GOPs) change places, and half of
     them are lost. H.264 and HEVC compute a picture's display order from the pictures before it, which are skipped here.
 
     Raises:

@@ -2,8 +2,8 @@
 
 There are two modes:
 
-* `copy` copies packets, so it is lossless and quick. Such a clip starts at the keyframe at or before the span and
-  shows all frames until the last one of the span. It may have a few later frames to which these refer.
+* `copy` copies packets, so it is lossless and quick. Such a clip starts at the keyframe at or before the span and ends
+  with the last frame of the span. It may have a few later frames to which these refer.
 * `precise` encodes again (H.264, 4:2:0, upright). It shows the frames from the first one at or after the start to the
   last one before the end. They are the frames that the scan placed there, decoded in the same way.
 

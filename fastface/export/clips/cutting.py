@@ -1,4 +1,4 @@
-"""Find the places where a video can be cut, by its packets and by decoding the start of a copied clip.
+"""Find where a video can be cut, by its packets and by decoding the start of a copied clip.
 
 `clips` and `copy` use it. A span counts from the first frame, but a file may count from anywhere. A broadcast counts
 from the hour, an edited file from below zero. So cuts use the stream's own pts, and a clip's content is known before it
@@ -113,9 +113,8 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
         check_stop: Called with each packet; its exceptions pass through.
 
     Returns:
-        The plan; None if a copy would be wrong. That is if MP4 does not support the codec, if no keyframe is shown
-        before
-        the span, or if times are missing, estimated or hidden by an edit list.
+        The plan; None if a copy would be wrong. Reasons are a codec that MP4 does not support, and no keyframe before
+        the span. Others are missing or estimated times, and times hidden by an edit list.
 
     Raises:
         ExportError: The file cannot be read.

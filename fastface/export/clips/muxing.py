@@ -1,4 +1,4 @@
-"""Write the MP4 file of a clip: packets of all streams in order of time, tags and timecode (SMPTE ST 12-1).
+"""Write the MP4 file of a clip: packets of all streams by time, tags and timecode (SMPTE ST 12-1).
 
 `clips`, `copy`, `precise` and `sound` use it. `open_clip` converts FFmpeg's errors to `ExportError`.
 """

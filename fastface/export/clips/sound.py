@@ -107,8 +107,8 @@ def add_tracks(
         info: The video.
         tracks: Tracks to keep.
         clock: Clock that places them.
-        span: First moment, in seconds from the video's first frame, and a function that returns the end, called with
-            each packet.
+        span: (start, function that returns the end), in seconds from the video's first frame. It is called with each
+            packet.
         keep_packets: Copy packets if MP4 supports their codec.
         check_stop: Called with each packet; its exceptions pass through.
 

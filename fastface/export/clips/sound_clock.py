@@ -70,7 +70,7 @@ def _lacks_times(info: VideoInfo) -> bool:
 
 
 def _start_of_decoding(info: VideoInfo, check_stop: Callable[[], object]) -> Fraction | None:
-    """Return the decoding time of the first frame: without presentation times, players show it then."""
+    """Return the decoding time of the first frame, at which players show it without presentation times."""
     decoding_times: dict[int, int] = {}
     with open_video(info.path) as (container, video):
         for packet in demux(container, video):

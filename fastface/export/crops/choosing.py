@@ -7,10 +7,10 @@
 3. If a maximum is set, choose good and diverse hits by maximal marginal relevance, λ = 1 − diversity (Carbonell &
    Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998).
 
-If a number of crops is wanted (`count`), the gap shrinks in steps, and each hit has the step at which it is chosen.
+If a number of crops is wanted (`count`), the gap shrinks in steps. Each hit has the step at which it is chosen.
 
 Products of float16 components are multiples of 2⁻⁴⁸, and sums of them over unit vectors stay below 2. Float64 stores
-these without rounding: a cosine has the same bits on every machine and in every order of the hits.
+these without rounding. A cosine has the same bits on every machine and in every order of the hits.
 """
 
 from collections.abc import Sequence
@@ -140,7 +140,7 @@ def _space_out(times: npt.NDArray[np.float64], gap: float, before: Sequence[int]
 
 
 def _unlike(faces: Faces, most: int) -> _Rows:
-    """Return the rows that are no near-duplicate of an earlier kept row, in order; at most `most`, 0 for no limit."""
+    """Return the rows, in order, without near-duplicates of an earlier kept row; at most `most`, 0 for no limit."""
     kept = np.empty(0, np.int64)
     for start in range(0, len(faces), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(faces)))

@@ -27,7 +27,7 @@ heads tall, at the hips 3.75, at the knees 6.25."""
 _SHARE_STEP = 0.85
 """Ratio of the face shares of two neighbouring crop sizes: a difference of a sixth is visible."""
 _NUM_SIZES = 16
-"""Number of sizes, from 0.42 down to 0.037 of the crop's height; the largest crop of the frame is always tried too."""
+"""Number of sizes, from 0.42 down to 0.037 of the crop's height. The largest crop of the frame is always tried too."""
 _COLUMNS = 4
 """Steps from the leftmost to the rightmost place that contains the face. A power of two keeps places exact."""
 _ROWS = 16
@@ -243,7 +243,7 @@ def _holding_scale(box: Box, across: int, down: int) -> int:
 
 
 def _columns(subject: Subject, seen: Box, width: int, body: BodyConfig) -> npt.NDArray[np.int64]:
-    """Return left edges of crops of one width: spread over those that contain the face, around the aim and the face."""
+    """Return left edges of crops of one width: spread over those with the face, around the aim and the face."""
     low, high = max(0, ceil(seen[2]) - width), min(subject.frame[0] - width, floor(seen[0]))
     centres = (_aim(subject, body)[0], (subject.face[0] + subject.face[2]) / 2)
     places = _spread(low, high, _COLUMNS, [centre - width / 2 for centre in centres])
@@ -252,7 +252,7 @@ def _columns(subject: Subject, seen: Box, width: int, body: BodyConfig) -> npt.N
 
 
 def _rows(subject: Subject, seen: Box, height: int, body: BodyConfig) -> npt.NDArray[np.int64]:
-    """Return top edges of crops of one height: spread over those with the face, at the aim, and at most headroom."""
+    """Return top edges of crops of one height: spread over those with the face, at the aim and most headroom."""
     low, high = max(0, ceil(seen[3]) - height), min(subject.frame[1] - height, floor(seen[1]))
     aimed = _aim(subject, body)[1] - height / 2
     roomy = subject.face[1] - body.head_room * _height(subject.face) - body.max_headroom * height

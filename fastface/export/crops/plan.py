@@ -190,7 +190,7 @@ def _description(crop: CropRow) -> str:
 
 
 def _snapshots(found: VideoFindings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
-    """Plan a snapshot of the best moment of each span with a visible face, with a box for every hit of that frame."""
+    """Plan a snapshot of the best moment of each span with a visible face, with boxes for all hits."""
     chosen: dict[int, float] = {}
     for span in found.spans:
         hits = found.hits[span.target]

@@ -170,7 +170,7 @@ def _thumbnail(jpeg: bytes) -> Image.Image:
 
 
 def _one_line(text: str) -> str:
-    """Reduce a text to what Pillow's own font can draw on one line: `é` as `e`, `·` for other signs."""
+    """Reduce a text to characters of Pillow's own font on one line: `é` as `e`, `·` for other signs."""
     return "".join(map(_plain, valid_text(unicodedata.normalize("NFC", text))))
 
 

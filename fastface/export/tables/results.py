@@ -103,7 +103,7 @@ class CropRow:
 def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
     """Write spans.csv and spans.json, sorted by video, start and target.
 
-    spans.json is an array of one object a span with the keys and rounded values of spans.csv. It also has `clip_mode`,
+    spans.json is an array with one object a span: the keys and rounded values of spans.csv. It also has `clip_mode`,
     `clip_start`, `clip_end` and `clip_left_out`: the mode of the clip, its real bounds, and omitted streams. Without a
     clip these are null. `player_start` and `player_end` are the span's times on the clock of a player, which starts
     with the file's first stream.

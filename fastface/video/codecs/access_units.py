@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 _HEAD_BYTES = 4096
-"""Number of bytes that usually contain the first slice of a stream with start codes; if not, all bytes are read."""
+"""Number of bytes that usually contain the first slice of a stream with start codes. Otherwise all bytes are read."""
 
 _OTHER_LAYERS = 0xF8
 """Bits of the second byte of an HEVC unit that are zero in the base layer. Only the base layer is decoded."""

@@ -1,7 +1,7 @@
 """Detect presentation times that FFmpeg computes wrongly: for AVI, and for MP4 whose `ctts` box was lost.
 
-`video.probe` calls it. If pictures are decoded in another order than they are shown, such times step back when frames
-leave the decoder in display order. That concerns AVI, and MP4 without composition offsets (ISO 14496-12, 8.6.1.3).
+`video.probe` calls it. The decoder returns frames in display order. If pictures are decoded in another order, such
+times step back there. That concerns AVI, and MP4 without composition offsets (ISO 14496-12, 8.6.1.3).
 """
 
 from collections.abc import Iterator

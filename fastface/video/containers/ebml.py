@@ -58,7 +58,7 @@ def read_number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
 
 
 def segment_end(head: bytes) -> int | None:
-    """Return the position at which the first segment ends by its header; None for an unknown size or without a segment.
+    """Return the end of the first segment by its header; None for an unknown size or without a segment.
 
     Args:
         head: The first bytes of the file.

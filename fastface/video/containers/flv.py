@@ -39,7 +39,7 @@ def last_tag(descriptor: int, end: int) -> tuple[int, bytes] | None:
 
 
 def last_packets(path: Path, alive: SignOfLife) -> tuple[Fraction, Fraction] | None:
-    """Return (time of the last shown frame, start of the last sound) in seconds of the file's clock, by its last tags.
+    """Return (time of the last shown frame, start of the last sound) in seconds of the file's clock.
 
     Return None if the file does not end with a whole tag, or has no video tag.
     """

@@ -4,8 +4,8 @@
 frames after the hole decode without those in it, or times are counted, no packet shows the loss. The chain of headers
 does, whatever is decoded.
 
-A chain that ends early is no hole. An interrupted recording ends in the middle of an element, or in a few zeros that
-fill up its last block. The declared duration covers these.
+A chain that ends early is no hole. An interrupted recording ends within an element, or in a few zeros that fill up its
+last block. The declared duration covers these.
 """
 
 import os
@@ -28,7 +28,7 @@ _ENOUGH = 3
 """Number of elements after which a file is known to follow the standard."""
 
 _AVI_CHUNK = re.compile(rb"[0-9]{2}[A-Za-z0-9]{2}|ix[0-9]{2}|JUNK|LIST|RIFF|idx1")
-"""List of the element names in and after a list of AVI frames (Microsoft's AVI RIFF reference; OpenDML 1.02)."""
+"""Pattern of element names in and after a list of AVI frames (Microsoft's AVI RIFF reference; OpenDML 1.02)."""
 
 _KLV_KEY = b"\x06\x0e\x2b\x34"
 """First bytes of each key in MXF (SMPTE ST 336)."""

@@ -1,4 +1,4 @@
-"""Find holes in a NUT file: each frame and packet must start at the end of the one before it (NUT specification).
+"""Find holes in a NUT file: each frame and packet must follow the one before it (NUT specification).
 
 `mp4_chains` calls it. A file without a main header cannot be checked.
 """

@@ -167,7 +167,7 @@ def _halve(picture: PillowImage.Image) -> PillowImage.Image:
 
 
 def _upright(picture: PillowImage.Image) -> PillowImage.Image:
-    """Rotate a picture by its EXIF; keep it as stored if the EXIF is damaged, because the pixels are still good."""
+    """Rotate a picture by its EXIF. If the EXIF is damaged, keep the picture as stored: the pixels are still good."""
     try:
         return ImageOps.exif_transpose(picture)
     except _DAMAGE:

@@ -1,9 +1,9 @@
 """Write frames into the ring: planes as decoded, and the detector's canvas beside them.
 
-The decoder processes call it. Ordinary frames (8-bit 4:2:0, limited range, square pixels, progressive, upright, even
-sides) take the fast path: one copy of the planes. The canvas is made by scaling the three planes and converting the
-small picture, measured five times as fast as converting the full frame. All other frames take one slow path: swscale
-converts them to an ordinary frame as displayed.
+The decoder processes call it. Ordinary frames are 8-bit 4:2:0, limited range, square pixels, progressive, upright, with
+even sides. They take the fast path: one copy of the planes. The canvas is made by scaling the three planes and
+converting the small picture. That was measured five times as fast as converting the full frame. All other frames take
+one slow path: swscale converts them to an ordinary frame as displayed.
 """
 
 from time import perf_counter

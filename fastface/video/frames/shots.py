@@ -8,7 +8,7 @@ a product of two distances, because each alone fails:
 * colours: the Bhattacharyya distance of histograms. A fast pan keeps it small.
 
 A hard cut changes both, and leaves few fields unchanged. Ideas from PySceneDetect: it compares fields and histograms
-between frames, and a change that is reversed within moments is a flash and no cut.
+between frames. A change that is reversed within moments is a flash and no cut.
 """
 
 from dataclasses import replace
@@ -25,8 +25,8 @@ _NOISE = 4
 """Variance, in squared levels, below which fields are noise: two black frames are equal."""
 
 CUT = 0.014
-"""Minimum change of a cut. At 5 samples a second cuts of films have 0.033 and more, at every frame 0.021, and two
-slides of portraits 0.016. All other samples but one of 1,256 have 0.005 and less."""
+"""Minimum change of a cut. Cuts of films have 0.033 and more at 5 samples a second, and 0.021 at every frame. Two
+slides of portraits have 0.016. All other samples but one of 1,256 have 0.005 and less."""
 
 _STILL_SHARE = 0.5
 """Minimum share of unchanged fields without a cut, as when a person crosses the picture. At a cut it is 0.34 and less.

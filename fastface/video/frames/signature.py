@@ -31,7 +31,7 @@ def compute_signature(picture: Image) -> npt.NDArray[np.uint8]:
         picture: (H, W, 3) BGR, the part of the detector's canvas that shows the frame.
 
     Returns:
-        (SIGNATURE_SIZE,) uint8: luma, red and blue difference of 8 × 8 fields, then the roots of the shares of 128
+        (SIGNATURE_SIZE,) uint8: luma, red and blue difference of 8 × 8 fields. Then the roots of the shares of 128
         colours, 0–255.
     """
     import cv2  # noqa: PLC0415 - the main process numbers shots, and loads no picture library

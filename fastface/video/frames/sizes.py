@@ -15,7 +15,7 @@ from fastface.types import Size
 _FFMPEG_LARGEST = 2**31 - 1
 
 _FFMPEG_ROOM = 64 * 65536
-"""Margin in pixels: FFmpeg rounds a frame's width up to 64, and no frame of its codecs is higher than 65536."""
+"""Margin in pixels: FFmpeg rounds a frame's width up to 64. No frame of its codecs is higher than 65536."""
 
 _TELL_WITHOUT_DECODING = frozenset({"mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "vp8"})
 """Codecs for which `skip_frame=ALL` reads a packet's header without making a frame."""

@@ -1,4 +1,4 @@
-"""Detect signs that a stretch of a film is missing, from its packets: a step in time, a damage mark, a frame not shown.
+"""Detect a missing stretch of a film from its packets: a step in time, a damage mark, a frame not shown.
 
 The decoder (`video.pyav`) and `packet_skipping` use it. No sign alone is proof. A step may be the film's own if its
 frame rate varies. A transport stream also gets the damage mark where segments were joined.
@@ -13,12 +13,12 @@ from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
 _MISSING_FRAMES = 1.5
-"""Number of frame lengths by which a packet may be late. Two missing frames are more. Film shown at 60 fields a second
-(one frame of two fields, one of three) is less, and so is the jitter of phones."""
+"""Number of frame lengths by which a packet may be late. Two missing frames are more. Film at 60 fields a second (one
+frame of two fields, one of three) is less. So is the jitter of phones."""
 
 _SEAM_PACKETS = 2
-"""Packets before a seam of a transport stream that may have the mark: the last one or, after FFmpeg's parser, the one
-before it."""
+"""Number of packets before a seam of a transport stream that may have the mark. It is the last one or, after FFmpeg's
+parser, the one before it."""
 
 _ONE_PACKET_A_FRAME = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"})
 
@@ -57,8 +57,8 @@ def watch_steps(
 ) -> Iterator[tuple[Any, bool, bool, bool]]:
     """Yield (packet, is needed, is late, is damaged) for each (packet, is needed), a few packets behind.
 
-    Late: see `PacketSteps`. Damaged: the packet has the container's mark, and the mark is not caused by a seam that a
-    keyframe follows at once.
+    Late: see `PacketSteps`. Damaged: the packet has the container's mark, and a seam with a following keyframe did not
+    cause it.
     """
     steps = PacketSteps(info, declared_until)
     waiting: deque[tuple[Any, bool, bool]] = deque()
