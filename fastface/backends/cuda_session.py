@@ -5,9 +5,8 @@ the network to it. So a batch costs one copy up, the run, and one copy of small 
 ring's page-locked memory if there is any. All but a shape's first run release Python's lock and reuse the outputs'
 memory.
 
-For batches of the usual shape there may be a CUDA graph: one call replays the captured work. It
-belongs to a separate session with no other shape. TensorRT's provider has one graph a session, and replays it for any
-input.
+For batches of the usual shape there may be a CUDA graph: one call replays the captured work. It belongs to a separate
+session with no other shape. TensorRT's provider has one graph a session, and replays it for any input.
 
 A card's failures are classified by ONNX Runtime's messages, because Python gets no error codes. The runtime writes
 `CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; …`. Its arena writes `Failed to allocate memory

@@ -1,8 +1,8 @@
 """Build TensorRT's engines once for a network, a card and a range of shapes, and check them against float32.
 
-`onnxruntime_session` opens them; the coordinator builds them first. A note beside the engine (`built.json`) stores the
-precision that passed the check. A worker with a note reads the engine without a lock. Without a note, it builds under
-the one lock of all engines and of the timing cache.
+`onnxruntime_session` opens them, and `pipeline.building` builds them first. A note beside the engine (`built.json`)
+stores the precision that passed the check. A worker with a note reads the engine without a lock. Without a note, it
+builds under the one lock of all engines and of the timing cache.
 """
 
 import fcntl

@@ -1,6 +1,6 @@
 """Run networks through ONNX Runtime on the CPU, on CUDA or on TensorRT, never on another provider than requested.
 
-`registry` and `probe` call `describe` and `open_session`.
+`registry`, `probe` and `trial` call it. Providers are checked after a session is opened.
 """
 
 import os

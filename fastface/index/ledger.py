@@ -1,6 +1,6 @@
 """Store committed units, finished videos and exported files in SQLite, in OUT/.fastface.
 
-The scan and the export write it; every command reads it. A row is written only after its file has its final name. So a
+The scan and the export write it; commands read it. A row is written only after its file has its final name. So a
 killed run may leave a file without a row. The next run makes that file again under the same name. A row without a file
 is damage by a user.
 """
@@ -91,8 +91,6 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    # ── videos ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def video(self, video_id: str) -> VideoRecord | None:
         """Return the record of a video; None if there is none."""
         rows = list(self._videos("WHERE video_id = ?", video_id))
@@ -165,8 +163,6 @@ class Ledger:
                 copy_print=copy_print,
             )
 
-    # ── copies ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def put_copies(self, copies: Iterable[CopyRecord]) -> None:
         """Write the records of files that are copies of videos; replace earlier records of the same files."""
         rows = [(os.fsencode(copy.path), copy.fingerprint, copy.original) for copy in copies]
@@ -184,8 +180,6 @@ class Ledger:
         with self._transaction("forget-copies"):
             self._database.execute("DELETE FROM copies WHERE original = ?", (original,))
 
-    # ── units ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def put_unit(self, video_id: str, record: UnitRecord) -> None:
         """Record a committed unit."""
         with self._transaction("unit"):
@@ -199,8 +193,6 @@ class Ledger:
         """Return the committed units of a video by key."""
         rows = self._rows("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", video_id)
         return {key: UnitRecord.from_text(record) for key, record in rows}
-
-    # ── exports ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def put_export(self, path: str, key: str, facts: str) -> None:
         """Record an exported file.

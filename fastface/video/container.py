@@ -102,9 +102,7 @@ def _films(container: av.container.InputContainer) -> list[av.video.stream.Video
 
 
 def _is_long(stream: av.video.stream.VideoStream) -> bool:
-    """Return whether a stream has more than one picture by its header: nothing else marks a drone's cover.
-
-    """
+    """Return whether a stream has more than one picture by its header: nothing else marks a drone's cover."""
     return stream.frames != 1
 
 

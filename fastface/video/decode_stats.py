@@ -59,8 +59,7 @@ class DecodeStats:
 
         Returns:
             True if the frame may be damaged. Either the decoder reports damage, or a packet failed since the last
-            keyframe, to
-            which the frames after it refer.
+            keyframe, to which the frames after it refer.
         """
         if self.errors > self._errors_at_last:
             self._lose_gap(self._info.frame_time(pts))

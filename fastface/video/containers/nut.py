@@ -1,6 +1,6 @@
 """Find holes in a NUT file: each frame and packet must follow the one before it (NUT specification).
 
-`mp4_chains` calls it. A file without a main header cannot be checked.
+`mp4_chains` calls it. A frame before the main header counts as a hole.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Compute sizes: of the planes that are stored of a frame, and of the canvas that the detector searches. Pure.
 
-`pipeline`, `enrollment` and `faces` call it. Every size is even, because chroma planes have half the size.
+`pipeline`, `enrollment` and `faces` call it. Every computed size is even, because chroma planes have half the size.
 """
 
 from fastface.types import Geometry, Size, VideoInfo

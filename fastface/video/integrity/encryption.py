@@ -1,6 +1,6 @@
 """Detect encrypted videos, because some decoders make pictures of their noise.
 
-The probe and `video.pyav` call it. A false detection would refuse a readable video, so samples must agree.
+The probe and `video.pyav` call it. A false detection refuses a readable video.
 """
 
 import os
