@@ -20,8 +20,6 @@ from fastface.models.graph_edit import FLOAT, SCOPE, UINT8, GraphEditor, infer_s
 from fastface.models.graph_input import PICTURES, attach_picture_input
 from fastface.types import ALIGNED_SIZE
 
-"""Side of an aligned face in pixels."""
-
 EMBEDDINGS = f"{SCOPE}embeddings"
 
 _SCALE = 127.5
