@@ -1,4 +1,4 @@
-"""Write the MP4 file of a clip: packets of all streams in order of time, tags and timecode (SMPTE ST 12-1).
+"""Write the MP4 file of a clip: packets of all streams by time, tags and timecode (SMPTE ST 12-1).
 
 `clips`, `copy`, `precise` and `sound` use it. `open_clip` converts FFmpeg's errors to `ExportError`.
 """
@@ -31,7 +31,7 @@ def advance_timecode(text: str, rate: Fraction, num_frames: int) -> str:
     Args:
         text: `HH:MM:SS:FF`; `;` or `.` before the frames marks drop-frame timecode.
         rate: Frames a second.
-        num_frames: Frames between the two.
+        num_frames: Number of frames between the two timecodes.
     """
     found = _TIMECODE.fullmatch(text.strip())
     nominal = round(rate)
