@@ -1,4 +1,7 @@
-"""Ask a question of a module in a process of its own, which may crash or hang: a runtime or a driver may do both."""
+"""Run a module in a separate process and read its JSON answer: a runtime or a driver may crash.
+
+`registry` calls it for `probe` and `trial`. The module prints the answer as its last line.
+"""
 
 import hashlib
 import json
@@ -14,23 +17,24 @@ from fastface.distribution import DISTRIBUTION
 from fastface.errors import BackendError
 
 _TIMEOUT_SECONDS = 180
-"""A first start of CUDA on a cold machine compiles kernels; TensorRT builds the probe's engine in some ten seconds."""
+"""Maximum seconds of a child. A first start of CUDA compiles kernels; TensorRT builds the probe's engine in about ten
+seconds."""
 
 _LIMITING = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
-"""Variables by which a user takes instructions away from OpenVINO."""
+"""Environment variables by which a user removes processor instructions from OpenVINO."""
 
 
 def ask(what: str, module: str, arguments: Iterable[str], given: str = "") -> dict[str, Any]:
-    """The JSON object that a module prints as its last line.
+    """Run a module and return the JSON object that it prints as its last line.
 
     Args:
-        what: What is checked, for messages.
-        module: The module that is run.
+        what: Name of the check, for messages.
+        module: Module to run.
         arguments: Its arguments.
         given: Its standard input.
 
     Raises:
-        BackendError: It crashed, hung, or says that something is missing.
+        BackendError: It crashed, hung, or reports that something is missing.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -49,10 +53,10 @@ def ask(what: str, module: str, arguments: Iterable[str], given: str = "") -> di
 
 
 def read_answer(what: str, child: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
-    """The answer of a module that has ended.
+    """Return the answer of a module that has ended.
 
     Raises:
-        BackendError: As `ask`.
+        BackendError: See `ask`.
     """
     lines = child.stdout.strip().splitlines()
     if child.returncode != 0 or not lines:
@@ -65,10 +69,10 @@ def read_answer(what: str, child: "subprocess.CompletedProcess[str]") -> dict[st
 
 
 def processor_key(distributions: Iterable[str]) -> str:
-    """Digest of the processor with what is taken away from it, of fastface and of the runtime's version.
+    """Digest the processor with its limits, and the versions of fastface and the runtime.
 
     Args:
-        distributions: The packages that the runtime may be installed as.
+        distributions: Packages that may provide the runtime.
     """
     facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     stable = [line for line in facts.splitlines() if line.startswith(("model name", "flags", "Features", "CPU part"))]

@@ -1,16 +1,16 @@
-"""A network on a card: input and output lie on it, and callers see arrays of the host only.
+"""Run a network on a card: input and output lie on it, and callers see host arrays only.
 
-For each shape of input there is one buffer on the card, which is allocated once, and one binding of the network to it.
-So a batch costs one copy of bytes up (from the ring's page-locked memory where that could be had), the run, and one
-copy of small arrays down, all but a shape's first without Python's lock; the outputs' memory is that of the run before.
+`engines` and `onnxruntime_session` open it. For each input shape there is one buffer on the card, and one binding of
+the network to it. So a batch costs one copy up, the run, and one copy of small arrays down. The copy up reads the
+ring's page-locked memory if there is any. All but a shape's first run release Python's lock and reuse the outputs'
+memory.
 
-For batches of the usual shape there may be a CUDA graph: what the card does for one was captured, and is asked for
-with one call. It belongs to a session of its own, which sees no other shape: TensorRT's provider has one graph a
-session, and replays it whatever comes.
+For batches of the usual shape there may be a CUDA graph: one call replays the captured work. It belongs to a separate
+session with no other shape. TensorRT's provider has one graph a session, and replays it for any input.
 
-Failures of a card are classified by ONNX Runtime's messages: Python gets no error codes. The runtime words them as
-`CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; …`, and its arena as `Failed to allocate memory
-for requested buffer of size …`; TensorRT, cuDNN and cuBLAS have words of their own.
+A card's failures are classified by ONNX Runtime's messages, because Python gets no error codes. The runtime writes
+`CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; …`. Its arena writes `Failed to allocate memory
+for requested buffer of size …`. TensorRT, cuDNN and cuBLAS have other messages.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ _OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 
-# cudaError_t of driver_types.h: those after which every call of the process fails with the same.
+# cudaError_t of driver_types.h: errors after which every call of the process fails with the same error.
 _LASTING = (
     "4|46|100|101|214|219|220|226"  # driver going down, card gone or unavailable, ECC, NVLink, contained by the driver
     "|700|702|709|710|714|715|716|717|718|719|721|999"  # illegal address … launch failure, unknown
@@ -51,27 +51,27 @@ _LOST = re.compile(
 
 
 def is_out_of_memory(message: str) -> bool:
-    """Return whether the card had too little free memory: fewer pictures at once may fit."""
+    """Return whether the card had too little free memory: a smaller batch may fit."""
     return bool(_OUT_OF_MEMORY.search(message)) and not is_card_lost(message)
 
 
 def is_card_lost(message: str) -> bool:
-    """Return whether the process's hold on the card is broken for good ("sticky"): only another process can go on."""
+    """Return whether the process has lost the card for good ("sticky" error): only another process can continue."""
     return bool(_LOST.search(message))
 
 
 _MAX_BOUND = 12
-"""Shapes whose buffers are kept. Faces come in six sizes of batch, canvases of a run in two or three."""
+"""Maximum number of shapes whose buffers are kept. Faces have six batch sizes, canvases of a run two or three."""
 
 _TIMED = 8
-"""Runs of which the quickest counts, with a CUDA graph and without one."""
+"""Number of runs, of which the fastest counts, with a CUDA graph and without one."""
 
 _Batch = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Memory on one device, and the copies to and from it."""
+    """Memory on one device, and the function that copies to and from it."""
 
     memory: str
     card: int
@@ -79,9 +79,9 @@ class _Place:
 
 
 class _Bound:
-    """The network bound to one buffer of the input's shape, and to buffers for outputs like those given.
+    """The network bound to one buffer of the input's shape, and to buffers for outputs like the given ones.
 
-    Without such, the outputs' shapes are those of the first run: they follow from the input's.
+    Without given ones, the outputs' shapes are those of the first run: they follow from the input's shape.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class _Bound:
             self._binding.bind_output(output.name, place.memory, place.card)
 
     def compute(self, batch: _Batch) -> tuple[Tensor, ...]:
-        """The outputs, copied to the host. Each step ends before the next begins, so no event is waited for."""
+        """Run the network and copy the outputs to the host. Each step ends before the next one: no event is needed."""
         self._place.copy(self._input.data_ptr(), batch.ctypes.data, batch.nbytes)
         self._inner.run_with_iobinding(self._binding)
         if not self._outputs:
@@ -130,16 +130,16 @@ class _Bound:
 class CardSession:
     """A network in one ONNX Runtime session on a card. See `fastface.backends.session.Session`.
 
-    A batch that the card has no memory for is computed in halves, and later batches are no larger than what fitted.
+    A batch that does not fit the card's memory is run in halves. Later batches are no larger than what fitted.
 
     Args:
         runtime: The module `onnxruntime`.
         inner: The runtime's session.
         device: The card, with the precision in force.
-        memory: Where the buffers lie: `cuda`; `cpu` has the same path without a card.
+        memory: Memory of the buffers: `cuda`; `cpu` takes the same path without a card.
 
     Attributes:
-        capture: What came of `capture_usual`, in one line; empty where it was not called.
+        capture: Result of `capture_usual`, in one line; empty before it is called.
     """
 
     per_picture = False
@@ -157,13 +157,13 @@ class CardSession:
         self.capture = ""
 
     def capture_usual(self, open_capturing: Callable[[], Any], usual: tuple[int, ...]) -> None:
-        """Captures what the card does for a batch, if that gives the same bits, and sooner; else all stays as it is.
+        """Capture the card's work for a batch, and use it only if it gives the same bits in less time.
 
         No other thread may use a card meanwhile: CUDA forbids it.
 
         Args:
             open_capturing: Opens the runtime's session of the same network that captures its first run.
-            usual: The batch's shape, (N, H, W, 3).
+            usual: Shape of the batch, (N, H, W, 3).
 
         Raises:
             BackendError: The network failed without a CUDA graph.
@@ -200,7 +200,7 @@ class CardSession:
         )
 
     def infer(self, batch: _Batch) -> tuple[Tensor, ...]:
-        """See `Session.run`.
+        """Run the network on one batch: see `Session.infer`.
 
         Raises:
             BackendError: The network failed, or not even one picture fits the card's memory.
@@ -212,7 +212,7 @@ class CardSession:
                 return self._in_parts(batch, most)
             except _OutOfMemoryError as error:
                 self._bound.clear()
-                if self._captured:  # its session has memory of its own, which may do
+                if self._captured:  # its session has separate memory, which may suffice
                     self._captured.clear()
                     self.capture = f"no CUDA graph any more: {error}"
                     continue

@@ -1,7 +1,8 @@
-"""TensorRT's engines: built once for a network, a card and a range of shapes, checked against float32, then read.
+"""Build TensorRT's engines once for a network, a card and a range of shapes, and check them against float32.
 
-What was built is noted beside it (`built.json`), with the precision that passed the check. A worker that finds the note
-reads the engine with no lock; whoever finds none builds under the one lock of all engines and of the timing cache.
+`onnxruntime_session` opens them, and `pipeline.building` builds them first. A note beside the engine (`built.json`)
+stores the precision that passed the check. A worker with a note reads the engine without a lock. Without a note, it
+builds under the one lock of all engines and of the timing cache.
 """
 
 import fcntl
@@ -34,10 +35,10 @@ class EngineNote:
     """Facts about a built engine.
 
     Attributes:
-        precision: In force: the one aimed at, or float32 where that did not agree with it.
-        reason: What did not agree; empty where all did.
-        seconds: How long building and comparing took.
-        files: Engines of the network; more than one where TensorRT leaves a part in the middle to CUDA.
+        precision: Precision in force: the requested one, or float32 if that did not agree.
+        reason: Result that did not agree; empty if all did.
+        seconds: Seconds of building and comparing.
+        files: Number of engine files; more than one if TensorRT leaves a part in the middle to CUDA.
     """
 
     precision: Precision
@@ -48,7 +49,7 @@ class EngineNote:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """One engine: a network, a card with the precision aimed at, the profile, and where engines are kept."""
+    """One engine: a network, a card with the requested precision, the profile, and the cache folder."""
 
     graph: Path
     device: DeviceInfo
@@ -58,21 +59,21 @@ class _Order:
 
     @property
     def folder(self) -> Path:
-        """Folder of the engine."""
+        """Return the folder of the engine."""
         return engine_folder(self.cache_folder, self.graph.read_bytes(), self.device, self.shapes)
 
     def in_precision(self, precision: Precision) -> "_Order":
-        """The same in another precision."""
+        """Return the same order in another precision."""
         return replace(self, device=replace(self.device, precision=precision))
 
 
 def engine_note(graph: Path, device: DeviceInfo, *, cache_folder: Path, shapes: ShapeRange) -> EngineNote | None:
-    """The note of an engine that is there; None if it must be built. Loads no runtime.
+    """Return the note of an existing engine; None if it must be built. Loads no runtime.
 
     Args:
         graph: The ONNX file.
-        device: A card with TensorRT, and the precision aimed at.
-        cache_folder: As for `open_engine`.
+        device: A card with TensorRT, and the requested precision.
+        cache_folder: Folder of the engines.
         shapes: The engine's profile.
     """
     return _note(_Order(graph, device, 1, cache_folder, shapes))
@@ -81,16 +82,16 @@ def engine_note(graph: Path, device: DeviceInfo, *, cache_folder: Path, shapes: 
 def build_engine(
     graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange
 ) -> EngineNote:
-    """Builds the engine of a network (minutes) and compares it with float32 on the CPU; does nothing if it is there.
+    """Build the engine of a network (minutes) and compare it with float32 on the CPU, unless it exists.
 
-    Where float16 does not agree, the engine is built again in float32. One process at a time builds; another that
-    waited for it finds its work done.
+    If float16 does not agree, the engine is built again in float32. One process at a time builds; a process that waited
+    finds the engine built.
 
     Args:
         graph: The ONNX file.
-        device: A card with TensorRT, and the precision aimed at.
-        threads: Threads of the CPU for the comparison.
-        cache_folder: Where engines are kept; made when needed.
+        device: A card with TensorRT, and the requested precision.
+        threads: Number of CPU threads for the comparison.
+        cache_folder: Folder of the engines; created if needed.
         shapes: The engine's profile.
 
     Raises:
@@ -105,17 +106,17 @@ def build_engine(
 def open_engine(
     graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange
 ) -> CardSession:
-    """A session on the engine of a network, in the precision that was found to agree; builds it if it is not there.
+    """Open a session on a network's engine, in the precision that agreed; build the engine if it is missing.
 
     Args:
         graph: The ONNX file.
-        device: A card with TensorRT, and the precision aimed at.
-        threads: Threads of the CPU that one call may use.
-        cache_folder: Where engines are kept.
+        device: A card with TensorRT, and the requested precision.
+        threads: Number of CPU threads that one call may use.
+        cache_folder: Folder of the engines.
         shapes: The engine's profile.
 
     Raises:
-        BackendError, SpaceError, ConfigError: As `build_engine`.
+        BackendError, SpaceError, ConfigError: See `build_engine`.
     """
     note = engine_note(graph, device, cache_folder=cache_folder, shapes=shapes) or build_engine(
         graph, device, threads=threads, cache_folder=cache_folder, shapes=shapes
@@ -157,14 +158,14 @@ def _num_files(order: _Order) -> int:
 
 
 def _open_built(runtime: ModuleType, order: _Order) -> CardSession:
-    """A session whose engine is there: the first run builds it."""
+    """Open a session and run it once, which builds its engine."""
     session = CardSession(runtime, _open(runtime, order), order.device)
     session.infer(np.zeros(order.shapes.usual, np.uint8))
     return session
 
 
 def _difference(runtime: ModuleType, order: _Order, session: CardSession) -> str | None:
-    """Compare the engine's outputs with float32 on the CPU and describe those that are too far off."""
+    """Compare the engine's outputs with float32 on the CPU and describe the ones that differ too much."""
     from fastface.backends.trial_pictures import NUM_PICTURES, draw_pictures  # noqa: PLC0415 - OpenCV takes its time
 
     count, height, width = order.shapes.usual[:3]
@@ -184,7 +185,7 @@ def _load() -> ModuleType:
 
 
 def _open(runtime: ModuleType, order: _Order, *, captures: bool = False) -> Any:
-    """The runtime's session, which reads the engine, or builds it where none is."""
+    """Open the runtime's session, which reads the engine or builds it."""
     device, folder = order.device, order.folder
     folder.mkdir(parents=True, exist_ok=True)
     options = tensorrt_options(
@@ -202,7 +203,7 @@ def _input_name(graph: Path) -> str:
 
 @contextmanager
 def _hold_lock(folder: Path) -> Iterator[None]:
-    """Holds the lock of all engines and of the timing cache that they share."""
+    """Hold the lock of all engines and of their shared timing cache."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")

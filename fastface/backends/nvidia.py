@@ -1,4 +1,8 @@
-"""Check what an NVIDIA card needs: driver, packages, libraries. Describe in one line what is missing."""
+"""Check the requirements of an NVIDIA card: driver, packages, libraries. Describe missing parts in one line.
+
+The sessions, the registry, `doctor` and the preflight check call it. Library functions here change the process: a
+loaded library stays loaded.
+"""
 
 import ctypes
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +23,7 @@ _RUNTIME_LIBRARIES = ("libcudart.so.13", "libcudart.so.12")
 _TENSORRT_LIBRARIES = ("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10")
 
 _REGISTER_PORTABLE = 1  # cudaHostRegisterPortable of driver_types.h
-_EITHER_WAY = 4  # cudaMemcpyDefault: the addresses say on which side they are
+_EITHER_WAY = 4  # cudaMemcpyDefault: the addresses determine the direction
 # CUdevice_attribute of cuda.h
 _COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR = 75, 76
 
@@ -29,9 +33,9 @@ class Card:
     """One card.
 
     Attributes:
-        name: Its model.
-        compute_capability: As `9.0`.
-        driver_cuda: The newest CUDA that the driver runs, as `13.0`.
+        name: Model of the card.
+        compute_capability: Version, as `9.0`.
+        driver_cuda: Newest CUDA version that the driver supports, as `13.0`.
     """
 
     name: str
@@ -45,9 +49,9 @@ def card_present() -> bool:
 
 
 def installed_versions() -> dict[str, str]:
-    """The versions of ONNX Runtime's packages, by name, that lie where it would be imported from.
+    """Return {package: version} of ONNX Runtime's packages that `import onnxruntime` would use.
 
-    Of two in different folders the first on Python's path counts alone; in one folder they overwrite each other.
+    Of two in different folders, only the first on Python's path counts; in one folder they overwrite each other.
     """
     spec = find_spec("onnxruntime")
     if spec is None:
@@ -68,12 +72,12 @@ def required_extra(provider: Provider) -> Extra:
 
 
 def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_driver: bool) -> str | None:
-    """One line of what stands in the way of a provider, by the packages alone, with the remedy; None if nothing does.
+    """Describe in one line why a provider cannot run, by the packages alone, with the remedy; None if it can.
 
     Args:
-        provider: What is to compute.
-        installed: As `installed_versions` gives it.
-        has_driver: Whether there is an NVIDIA driver.
+        provider: The provider.
+        installed: Result of `installed_versions`.
+        has_driver: True if there is an NVIDIA driver.
     """
     extra = _EXTRAS[provider]
     if not installed:
@@ -96,15 +100,15 @@ def missing_packages(provider: Provider, installed: Mapping[str, str], *, has_dr
 
 
 def require_library(name: str, what: str, provider: Provider) -> ctypes.CDLL:
-    """Loads a shared library, for good and for all that is loaded after it.
+    """Load a shared library permanently and globally, for all later libraries.
 
     Args:
         name: File name or path.
-        what: What it belongs to, for the message.
-        provider: What needs it.
+        what: Product of the library, for the message.
+        provider: Provider that needs it.
 
     Raises:
-        BackendError: It is not there or does not load; says the remedy.
+        BackendError: It is missing or does not load; the message gives the remedy.
     """
     try:
         return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
@@ -115,35 +119,35 @@ def require_library(name: str, what: str, provider: Provider) -> ctypes.CDLL:
 
 
 def load_cuda(major: int, provider: Provider) -> None:
-    """Loads what ONNX Runtime's CUDA provider links: from NVIDIA's wheels, else from the system.
+    """Load the libraries that ONNX Runtime's CUDA provider links: from NVIDIA's wheels, else from the system.
 
-    Wherever the wheels lie on Python's path: ONNX Runtime's own `preload_dlls` looks only beside itself.
+    The wheels may lie anywhere on Python's path; ONNX Runtime's own `preload_dlls` searches only beside itself.
 
     Args:
         major: CUDA's major version.
-        provider: What needs it, for the remedy.
+        provider: Provider that needs them, for the remedy.
 
     Raises:
-        BackendError: Something is missing; says what, and the remedy.
+        BackendError: A library is missing; the message gives the remedy.
     """
     spec = find_spec("nvidia")
     folders = (
         [path for place in spec.submodule_search_locations or () for path in Path(place).glob("*/lib")] if spec else []
     )
     for name in (f"libnvrtc.so.{major}", f"libcufft.so.{major - 1}"):
-        with suppress(OSError):  # linked by none, and opened by few networks
+        with suppress(OSError):  # no library links it, and few networks open it
             ctypes.CDLL(_find_library(name, folders), mode=ctypes.RTLD_GLOBAL)
-    # Each after what it links itself.
+    # Load each library after the ones that it links.
     for name in (f"libcudart.so.{major}", f"libcublasLt.so.{major}", f"libcublas.so.{major}", "libcurand.so.10"):
         require_library(_find_library(name, folders), f"CUDA {major}", provider)
     require_library(_find_library("libcudnn.so.9", folders), "cuDNN 9", provider)
 
 
 def load_tensorrt() -> str:
-    """Loads TensorRT 10 from its wheel, else from the system; returns its version.
+    """Load TensorRT 10 from its wheel, else from the system; return its version.
 
     Raises:
-        BackendError: TensorRT 10 is not there.
+        BackendError: TensorRT 10 is missing.
     """
     spec = find_spec("tensorrt_libs")
     folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
@@ -154,17 +158,17 @@ def load_tensorrt() -> str:
 
 
 def _find_library(name: str, folders: Iterable[Path]) -> str:
-    """A library's path in one of the folders; its name, for the system to find, where it is in none."""
+    """Return a library's path in one of the folders; otherwise its name, for the system to find."""
     return next((str(folder / name) for folder in folders if (folder / name).is_file()), name)
 
 
 def tensorrt_version_text(number: int) -> str:
-    """`101303` of TensorRT 10's `getInferLibVersion` → `10.13.3`."""
+    """Convert TensorRT 10's `getInferLibVersion` to text: `101303` → `10.13.3`."""
     return f"{number // 10000}.{number // 100 % 100}.{number % 100}"
 
 
 def query_card(device_id: int) -> Card:
-    """Asks the driver for a card. For a process that forks no other: the driver does not survive a fork.
+    """Query the driver for a card. Only a process that never forks may call it: the driver does not survive a fork.
 
     Raises:
         BackendError: The driver does not answer, or has no such card.
@@ -194,10 +198,10 @@ def query_card(device_id: int) -> Card:
 
 
 def require_driver(card: Card, cuda_major: int) -> None:
-    """Checks that the driver runs what ONNX Runtime is built for: every minor version of the same major one, or older.
+    """Check that the driver supports ONNX Runtime's CUDA: any minor version of the same major one, or older.
 
     Raises:
-        BackendError: The driver is too old; says the remedy.
+        BackendError: The driver is too old; the message gives the remedy.
     """
     if int(card.driver_cuda.partition(".")[0]) < cuda_major:
         raise BackendError(
@@ -213,17 +217,18 @@ def _cards_text(count: int) -> str:
 
 
 def page_lock(address: int, num_bytes: int, device_id: int) -> str | None:
-    """Registers host memory with a card, which then reads it by itself and not through a buffer of the driver.
+    """Register host memory with a card, which then reads it directly and not through a buffer of the driver.
 
-    For a process that computes on the card, once ONNX Runtime has loaded CUDA. The end of the process undoes it.
+    Only a process that computes on the card may call it, after ONNX Runtime has loaded CUDA. The registration ends with
+    the process.
 
     Args:
-        address: Where the memory begins; page-aligned.
+        address: Start of the memory; page-aligned.
         num_bytes: Its length.
-        device_id: The card. It is made this thread's: registering would else open card 0 too.
+        device_id: The card, which becomes this thread's card: otherwise registering would open card 0 too.
 
     Returns:
-        Why it could not be done, in one line: all works as before, but copies are slower. None if it was.
+        Reason of a failure in one line: then copies are slower. None if it succeeded.
     """
     runtime = _cuda_runtime()
     if runtime is None:
@@ -233,7 +238,7 @@ def page_lock(address: int, num_bytes: int, device_id: int) -> str | None:
     memory, size = ctypes.c_void_p(address), ctypes.c_size_t(num_bytes)
     status = runtime.cudaHostRegister(memory, size, _REGISTER_PORTABLE)
     if status:
-        runtime.cudaGetLastError()  # else the next call that looks for errors finds this one
+        runtime.cudaGetLastError()  # otherwise the next call that checks for errors gets this one
         return f"cudaHostRegister of {num_bytes >> 20} MiB failed with {status}"
     return None
 
@@ -243,16 +248,17 @@ Copy = Callable[[int, int, int], None]
 
 
 def card_copy(device_id: int) -> Copy:
-    """Copies to and from a card, without Python's lock: ONNX Runtime's own copies hold it for a millisecond a batch.
+    """Return a function that copies to and from a card without Python's lock.
 
-    For a process in which ONNX Runtime has loaded CUDA. A copy is over when the call returns, for all streams; it
-    raises RuntimeError in ONNX Runtime's words if it fails.
+    ONNX Runtime's own copies hold the lock for a millisecond a batch. Only a process in which ONNX Runtime has loaded
+    CUDA may call it. A copy is complete when the call returns, for all streams. If it fails, it raises RuntimeError
+    with a message in ONNX Runtime's form.
 
     Args:
         device_id: The card.
 
     Raises:
-        BackendError: CUDA's runtime is not there.
+        BackendError: CUDA's runtime is missing.
     """
     runtime = _cuda_runtime()
     if runtime is None:
@@ -260,15 +266,15 @@ def card_copy(device_id: int) -> Copy:
     runtime.cudaGetErrorString.restype = ctypes.c_char_p
 
     def copy(target: int, source: int, num_bytes: int) -> None:
-        # The card of a thread is its own, and a thread that was never told has card 0.
+        # Each thread has its own current card, and the default is card 0.
         status = runtime.cudaSetDevice(device_id) or runtime.cudaMemcpy(
             ctypes.c_void_p(target), ctypes.c_void_p(source), ctypes.c_size_t(num_bytes), _EITHER_WAY
         )
-        # From memory that is not page-locked, it returns when the bytes are with the driver; and ONNX Runtime's streams
-        # do not wait for the one that brings them to the card.
+        # From memory that is not page-locked, cudaMemcpy returns when the driver has the bytes. ONNX Runtime's streams
+        # do not wait for the stream that copies them to the card.
         status = status or runtime.cudaStreamSynchronize(None)
         if status:
-            runtime.cudaGetLastError()  # else the next call that looks for errors finds this one
+            runtime.cudaGetLastError()  # otherwise the next call that checks for errors gets this one
             raise RuntimeError(f"CUDA failure {status}: {runtime.cudaGetErrorString(status).decode()}")
 
     return copy

@@ -24,7 +24,7 @@ _ERRORS_ONLY, _NOTHING = 3, 4
 """Levels of the log on standard error. Errors are raised too, but some reasons are only logged."""
 
 _PLACE = re.compile(
-    r"/\S+\.(?:cc|h|cu|cuh):\d+ [^()]*"  # a line of source, the type of a function's answer and the function's name;
+    r"/\S+\.(?:cc|h|cu|cuh):\d+ [^()]*"  # a source line, the type of a function's result and the function's name;
     r"\((?:[^()]|\([^()]*\))*\)(?: const)?(?:::<lambda\([^()]*\)>)?(?: \[with [^\]]*\])? "  # its arguments
 )
 """Source location in a message; `one_line` removes each. A location in another form stays."""
@@ -36,7 +36,7 @@ Providers = list[tuple[str, dict[str, str]]]
 
 
 def shortfall(provider: Provider) -> str | None:
-    """Return what is missing and the remedy, in one line, by the installed packages alone; None if nothing is."""
+    """Describe missing packages and the remedy in one line, without loading a runtime; None if none is missing."""
     return missing_packages(provider, installed_versions(), has_driver=card_present())
 
 
@@ -87,10 +87,10 @@ def open_inner(
     Args:
         runtime: The module `onnxruntime`.
         graph: The ONNX file.
-        device: What must compute.
-        threads: Threads of one call.
+        device: Device that must run the network.
+        threads: Number of threads of one call.
         better: Providers before the CPU; empty for the CPU.
-        is_trial: Whether the caller has another way if this fails; then ONNX Runtime prints no error.
+        is_trial: True if the caller has another way if this fails; then ONNX Runtime prints no error.
 
     Raises:
         BackendError: The graph cannot be loaded, or would not run on the device.
@@ -103,7 +103,7 @@ def open_inner(
         options.add_session_config_entry(key, value)
     providers: list[Any] = better or [PROVIDER_NAMES["CPU"]]
     try:
-        # Its fallback prints on standard output and opens the session on the CPU.
+        # ONNX Runtime's fallback prints on standard output and opens the session on the CPU.
         session = runtime.InferenceSession(graph, options, providers=providers, enable_fallback=0)
     except runtime_errors() as error:
         raise BackendError(f"ONNX Runtime cannot load {str(graph)!r}: {one_line(error)}") from error
@@ -124,12 +124,12 @@ def open_on_card(
         runtime: The module `onnxruntime`.
         graph: The ONNX file.
         device: The card.
-        threads: Threads of the CPU that one call may use.
+        threads: Number of CPU threads that one call may use.
         better: Providers before CUDA.
-        captures: Whether this is a trial whose first run is captured as a CUDA graph, by the first provider.
+        captures: True for a trial whose first run is captured as a CUDA graph, by the first provider.
 
     Raises:
-        BackendError: As `open_inner`.
+        BackendError: See `open_inner`.
     """
     options = cuda_options(device.device_id, captures=captures and not better)
     providers: Providers = [*better, (PROVIDER_NAMES["CUDA"], options)]

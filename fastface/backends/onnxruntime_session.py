@@ -1,4 +1,7 @@
-"""Networks through ONNX Runtime: on the CPU, on CUDA, on TensorRT. Never on another provider than the one asked for."""
+"""Run networks through ONNX Runtime on the CPU, on CUDA or on TensorRT, never on another provider than requested.
+
+`registry`, `probe` and `trial` call it. Providers are checked after a session is opened.
+"""
 
 import os
 import platform
@@ -26,14 +29,14 @@ from fastface.errors import BackendError
 
 
 def describe(provider: Provider, card: int = 0) -> DeviceInfo:
-    """The device behind a provider, its libraries loaded. TensorRT aims at float16.
+    """Describe the device of a provider after its libraries are loaded. TensorRT uses float16 first.
 
     Args:
-        provider: What is to compute.
-        card: Number of the card; without meaning on a CPU.
+        provider: The provider.
+        card: Number of the card; ignored on a CPU.
 
     Raises:
-        BackendError: Something is missing; says what, and the remedy.
+        BackendError: Something is missing; the message gives the remedy.
     """
     runtime = load_runtime(provider)
     versions = [f"onnxruntime {runtime.__version__}"]
@@ -71,7 +74,7 @@ class OnnxRuntimeSession:
         self.input_shape = tuple(size if isinstance(size, int) else None for size in entry.shape)
 
     def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
-        """See `Session.run`."""
+        """Run the network on one batch: see `Session.infer`."""
         try:
             return tuple(self._inner.run(None, {self._input_name: np.ascontiguousarray(batch)}))
         except runtime_errors() as error:
@@ -79,7 +82,7 @@ class OnnxRuntimeSession:
 
 
 def open_session(graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange) -> Session:
-    """A session on a device of `describe`. See `fastface.backends.open_session`."""
+    """Open a session on a device of `describe`. See `fastface.backends.open_session`."""
     if device.provider == "TensorRT":
         return open_engine(graph, device, threads=threads, cache_folder=cache_folder, shapes=shapes)
     runtime = load_runtime(device.provider)
@@ -93,7 +96,7 @@ def open_session(graph: Path, device: DeviceInfo, *, threads: int, cache_folder:
 
 
 def _processor_name() -> str:
-    """The CPU's model, as Linux names it."""
+    """Return the CPU's model name from Linux."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,13 +1,13 @@
-"""Networks on the CPU through OpenVINO, in float32 or, where the processor has it, in bfloat16.
+"""Run networks on the CPU through OpenVINO, in float32 or, if the processor supports it, in bfloat16.
 
-Every picture is computed by itself, each by one thread: threads that share a picture wait for each other at every
-layer, so that one that loses its core to a decoder holds all of them up. Two pictures at once were no faster than one
-after the other (2 cores, AVX2), and so no picture has to wait for a full batch or to be computed beside empty ones.
-Only where pictures come one at a time do all threads share each.
+`registry`, `probe` and `trial` call it. Every picture is computed separately, each by one thread. Threads that share a
+picture wait for each other at every layer. One that loses its core to a decoder delays all. Two pictures at once were
+no faster than one after the other (2 cores, AVX2). So no picture waits for a full batch. Only if pictures come one at a
+time do all threads share each.
 
-Measured (2 cores, AVX2, SCRFD-500M at 640×384): with threads pinned, two processes of one thread take the same core
-and each needs 54 ms a frame instead of 22; so pinning is off. OpenVINO's own model cache saved 0.2 s of a 0.4 s start
-and is not safe against several processes that write it at once; so it is not used.
+Measured (2 cores, AVX2, SCRFD-500M at 640×384): with pinned threads, two processes of one thread use the same core.
+Each then needs 54 ms a frame instead of 22, so pinning is off. OpenVINO's own model cache saved 0.2 s of a 0.4 s
+start. It is not used, because it is not safe if several processes write it at once.
 """
 
 import sys
@@ -24,22 +24,22 @@ import numpy.typing as npt
 from fastface.backends.session import DeviceInfo, Precision, Provider, ShapeRange, Tensor
 from fastface.errors import BackendError
 
-_INSTALL = "install it: pip install openvino"  # the extra cpu would put another onnxruntime over a card's
+_INSTALL = "install it: pip install openvino"  # the extra `cpu` would replace the onnxruntime of a card
 _MAX_COMPILED = 12
-"""Networks compiled for one size of picture each that are kept; each holds 20 to 100 MB. A film needs up to four:
-its canvas, half of it, and the cuts around doubtful faces, which all films share."""
+"""Maximum number of networks compiled for one picture size; each needs 20 to 100 MB. A film needs up to four: its
+canvas, half of it, and cuts around doubtful faces, which all films share."""
 
 _TYPES: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
-"""What OpenVINO calls each precision."""
+"""OpenVINO's name of each precision."""
 
 
 def shortfall(provider: Provider) -> str | None:  # noqa: ARG001 - the seam's signature
-    """One line of what is missing and the remedy, by what is installed alone; None if nothing is."""
+    """Describe missing packages and the remedy in one line, without loading a runtime; None if none is missing."""
     return None if find_spec("openvino") else f"OpenVINO is not installed; {_INSTALL}"
 
 
 def describe(provider: Provider, _card: int = 0) -> DeviceInfo:
-    """The CPU as OpenVINO sees it; `precision` is the one to aim at.
+    """Describe the CPU by OpenVINO; `precision` is the fastest one.
 
     Raises:
         BackendError: OpenVINO cannot be loaded, or has no CPU plug-in.
@@ -63,7 +63,7 @@ def describe(provider: Provider, _card: int = 0) -> DeviceInfo:
 
 
 def compile_options(threads: int, streams: int, precision: Precision) -> dict[str, Any]:
-    """The properties that a network is compiled with; threads are shared out to the streams."""
+    """Return the properties that a network is compiled with; threads are divided among the streams."""
     return {
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": streams,
@@ -77,11 +77,11 @@ class _Compiled:
 
     def __init__(self, openvino: ModuleType, network: Any, streams: int) -> None:
         self._openvino = openvino
-        # One more than is computed at a time: a stream finds its next picture ready.
+        # One request more than streams: a stream finds its next picture ready.
         self._requests = [network.create_infer_request() for _ in range(streams + 1)]
 
     def compute(self, pictures: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
-        """The outputs of all pictures, joined."""
+        """Return the joined outputs of all pictures."""
         results: list[list[Tensor]] = []
         started: deque[Any] = deque()
         for index in range(len(pictures)):
@@ -102,13 +102,13 @@ def _outputs(request: Any) -> list[Tensor]:
 
 
 class OpenVinoSession:
-    """A network on the CPU. It is compiled for each size of picture when that first comes (0.3 to 0.6 s).
+    """A network on the CPU. It is compiled for each picture size on first use (0.3 to 0.6 s).
 
     Args:
         graph: The ONNX file.
-        device: From `describe`, with the precision to compute in.
-        threads: Threads of one call.
-        shapes: The usual shape's batch says whether pictures come one at a time.
+        device: Result of `describe`, with the precision to compute in.
+        threads: Number of threads of one call.
+        shapes: Input shapes; a usual batch of one means that pictures come one at a time.
 
     Raises:
         BackendError: OpenVINO cannot read the graph.
@@ -131,8 +131,11 @@ class OpenVinoSession:
         self.device = device
 
     def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
-        """See `Session.run`. The last pictures stay referenced until the next call with pictures of their size."""
-        # OpenVINO reads writeable, contiguous memory in place, and never writes to it; else this copies.
+        """Run the network on one batch: see `Session.infer`.
+
+        The last pictures stay referenced until the next call with pictures of their size.
+        """
+        # OpenVINO reads writeable, contiguous memory in place, and never writes to it; other memory is copied.
         batch = np.require(batch, requirements=["C", "W"])
         try:
             return self._compile_model(batch.shape[1:]).compute(batch)
@@ -155,7 +158,7 @@ class OpenVinoSession:
         wanted = self.device.precision
         network = self._core.compile_model(model, "CPU", compile_options(self._threads, self._streams, wanted))
         in_force = network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        if in_force != _TYPES[wanted]:  # OpenVINO takes any hint, and computes in what the processor has
+        if in_force != _TYPES[wanted]:  # OpenVINO accepts any hint, and uses a precision of the processor
             raise BackendError(f"OpenVINO computes in {in_force} instead of {wanted}")
         return _Compiled(self._openvino, network, self._streams)
 
@@ -168,12 +171,12 @@ def open_session(
     cache_folder: Path,  # noqa: ARG001 - the seam's signature; why it is unused: see above
     shapes: ShapeRange,
 ) -> OpenVinoSession:
-    """A session on a device of `describe`. See `fastface.backends.open_session`."""
+    """Open a session on a device of `describe`. See `fastface.backends.open_session`."""
     return OpenVinoSession(graph, device, threads=threads, shapes=shapes)
 
 
 def _import_openvino() -> ModuleType:
-    """OpenVINO without its converter, whose import sends a message to Google Analytics and forks to do so."""
+    """Import OpenVINO without its converter, whose import forks and sends a message to Google Analytics."""
     converter = "openvino.tools.ovc"
     blocked = "openvino" not in sys.modules and converter not in sys.modules
     if blocked:

@@ -1,4 +1,7 @@
-"""Compare a network in a lower precision with itself in float32, by what its results are used for. Pure array code."""
+"""Compare a network in a lower precision with itself in float32, by the use of its results. Pure array code.
+
+`trial` and `engines` call `disagreement`. The limits are measured, see `LIMITS`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,42 +13,42 @@ from fastface.backends.session import Precision, Tensor
 from fastface.suppression import suppress
 
 _FACE = 15
-"""Columns of a face's row: score, box, landmarks."""
+"""Number of columns of a face's row: score, box, landmarks."""
 
 _FACE_RULE = (0.5, 0.4)
 _PERSON_RULE = (0.3, 0.45)
-"""Score from which a detection counts, and overlap from which the lower of two goes: the scan's defaults."""
+"""Minimum score of a detection, and overlap above which the lower of two is dropped: the scan's defaults."""
 
 _LANDMARKS = 5
 """Column of the first landmark; score and box come before."""
 
 
 _LEAST_LENGTH = 1e-30
-"""Against division by zero where an embedding has no length."""
+"""Smallest divisor, for embeddings of length zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrecisionLimits:
     """Limits for the difference between a lower precision and float32."""
 
-    min_cosine: float  # of an embedding with its float32 self
-    band: float  # a score moves by less; a detection nearer to the threshold may appear or vanish
-    max_bias: float  # of all scores together: their mean difference
-    min_iou: float  # of a box with its float32 self
-    median_landmark: float  # distance of a landmark, as a share of the face's width
+    min_cosine: float  # minimum cosine of an embedding with its float32 counterpart
+    band: float  # maximum move of a score; a detection nearer to the threshold may appear or vanish
+    max_bias: float  # maximum mean difference of all scores
+    min_iou: float  # minimum overlap of a box with its float32 counterpart
+    median_landmark: float  # maximum median distance of a landmark, as a share of the face's width
     max_landmark: float
 
 
 LIMITS: dict[Precision, PrecisionLimits] = {
     # 512 frames of films, 545 faces, det_500m: scores move by up to 0.073 (mean -0.001), landmarks by 0.2 % of the
-    # face's width in the median and 6.5 % at most, IoU 0.93; with weights of 4 instead of 8 significant bits by 0.30,
+    # face's width in the median and 6.5 % at most, IoU 0.93. With weights of 4 instead of 8 significant bits: 0.30,
     # 3 % and 14 %, IoU 0.82. Embeddings of real faces: benchmarks/RESULTS.md, "Precision".
     "bfloat16": PrecisionLimits(0.99, 0.1, 0.01, 0.8, 0.007, 0.12),
-    # The drawn faces: scores 0.006, landmarks 0.03 % and 0.4 %, IoU 0.995, cosine 0.9999. The band is bfloat16's, since
-    # a network of 8-bit weights moves by 0.07 where a rounding tips over.
+    # The drawn faces: scores 0.006, landmarks 0.03 % and 0.4 %, IoU 0.995, cosine 0.9999. The band is bfloat16's: a
+    # network of 8-bit weights moves by 0.07 if a rounding changes.
     "float16": PrecisionLimits(0.999, 0.1, 0.01, 0.9, 0.002, 0.03),
 }
-"""Of each precision that is lower than float32. On the drawn pictures the figures are like those of films."""
+"""Limits of each precision below float32. The drawn pictures give similar figures to films."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,12 @@ class DetectionPairs:
 
     @property
     def score_moves(self) -> npt.NDArray[np.float32]:
-        """(n,) by how much each score is larger than in float32."""
+        """Return the (n,) increase of each score over float32."""
         return self.quick[:, 0] - self.exact[:, 0]
 
     @property
     def landmark_moves(self) -> npt.NDArray[np.float32]:
-        """(n, 5) distance of each landmark from its float32 self, as a share of the face's width."""
+        """Return the (n, 5) distance of each landmark from its float32 counterpart, as a share of the face's width."""
         moves = (self.quick - self.exact)[:, _LANDMARKS:]
         apart = moves.reshape(len(moves), moves.shape[1] // 2, 2)
         width = np.maximum(self.exact[:, 3] - self.exact[:, 1], 1)
@@ -75,7 +78,7 @@ class DetectionPairs:
 
     @property
     def ious(self) -> npt.NDArray[np.float32]:
-        """(n,) overlap of each box with its float32 self."""
+        """Return the (n,) overlap of each box with its float32 counterpart."""
         return _overlaps(self.exact[:, 1:5], self.quick[:, 1:5])
 
 
@@ -106,14 +109,14 @@ def pair_detections(exact: Tensor, quick: Tensor, least: float) -> DetectionPair
 
 
 def _keep_detections(rows: Tensor, least: float, max_iou: float) -> npt.NDArray[np.float32]:
-    """(n, C) detections by falling score, one an object."""
+    """Return the (n, C) detections by falling score, one an object."""
     rows = rows[rows[:, 0] >= least]
     rows = rows[np.argsort(-rows[:, 0], kind="stable")]
     return np.asarray(rows[suppress(rows[:, 1:5], max_iou)], np.float32)
 
 
 def _overlaps(boxes: Tensor, others: Tensor) -> npt.NDArray[np.float32]:
-    """Intersection over union of boxes, row by row."""
+    """Return the intersection over union of boxes, row by row."""
     sides = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
     common = np.maximum(sides, 0).prod(axis=1)
     areas = [np.maximum(some[:, 2:] - some[:, :2], 0).prod(axis=1) for some in (boxes, others)]
@@ -127,8 +130,8 @@ def _rule(rows: Tensor) -> tuple[float, float]:
 def disagreement(exact: Sequence[Tensor], quick: Sequence[Tensor], limits: PrecisionLimits) -> str | None:
     """Describe the results that are too far from float32; None if all are near enough.
 
-    An output (N, D) holds embeddings, one (N, K, C) with C ≥ 5 detections: score, box, landmarks. Another output is
-    compared value by value, as scores are.
+    An output (N, D) contains embeddings, one (N, K, C) with C ≥ 5 detections: score, box, landmarks. Any other output
+    is compared value by value, like scores.
     """
     if len(exact) != len(quick):
         return f"{len(quick)} outputs instead of {len(exact)}"
@@ -173,7 +176,7 @@ def _far_pair(pairs: DetectionPairs, limits: PrecisionLimits) -> str | None:
     moves, landmarks = pairs.score_moves, pairs.landmark_moves
     if (most := np.abs(moves).max()) > limits.band:
         return f"a score {most:.3f} off"
-    # Few scores have a mean by chance; of thirty each half a band off, it is a tenth of a band.
+    # The mean of few scores is random; for thirty scores, each half a band off, it is a tenth of a band.
     if (bias := abs(float(moves.mean()))) > max(limits.max_bias, limits.band / (2 * len(moves) ** 0.5)):
         return f"scores {bias:.3f} off in the mean"
     if (least := pairs.ious.min()) < limits.min_iou:
@@ -187,7 +190,7 @@ def _far_pair(pairs: DetectionPairs, limits: PrecisionLimits) -> str | None:
 
 
 def _far_value(exact: Tensor, quick: Tensor, limits: PrecisionLimits) -> str | None:
-    """Return the largest difference of values that are no detections, or of scores far from the threshold."""
+    """Describe the largest difference of values that are no detections, or of scores far from the threshold."""
     largest = max(1.0, float(np.abs(exact).max(initial=0)))
     most = float(np.abs(exact - quick).max(initial=0)) / largest
     return f"a value {most:.3f} of the largest off" if most > limits.band else None

@@ -1,7 +1,7 @@
-"""Checks one device in a process of its own: `python -m fastface.backends.probe BACKEND PROVIDER CARD`.
+"""Check one device in a separate process: `python -m fastface.backends.probe BACKEND PROVIDER CARD`.
 
-Loads the runtime, computes a tiny network and prints one JSON object as the last line: the device's fields, or
-`{"missing": reason}`. A driver that crashes or hangs takes only this process with it.
+`registry` runs it. It loads the runtime, runs a tiny network and prints one JSON object as the last line. That has the
+device's fields, or is `{"missing": reason}`. A driver that crashes or hangs affects only this process.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ _SHAPE = (1, 8, 8, 3)
 
 
 def write_probe_graph(path: Path) -> None:
-    """Writes a network that doubles what it sees: uint8 (N, 8, 8, 3) → float32 of the same shape."""
+    """Write a network that doubles its input: uint8 (N, 8, 8, 3) → float32 of the same shape."""
     nodes = [
         helper.make_node("Cast", ["picture"], ["values"], to=TensorProto.FLOAT),
         helper.make_node("Add", ["values", "values"], ["doubled"]),
@@ -41,11 +41,11 @@ def write_probe_graph(path: Path) -> None:
 
 
 def check_device(device: DeviceInfo, folder: Path) -> None:
-    """Computes the tiny network on a device.
+    """Run the tiny network on a device.
 
     Args:
         device: The device.
-        folder: An empty folder for the network and what is compiled of it.
+        folder: An empty folder for the network and its compiled form.
 
     Raises:
         BackendError: It cannot be loaded there, or the result is wrong.
@@ -54,7 +54,7 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
     try:
         (doubled,) = _open_session(device, folder).infer(picture)
     except BackendError as error:
-        # The folder is another at every check, and one fault must be one line wherever it comes from.
+        # The folder differs at every check, but the same fault must give the same line.
         told = str(error).replace(f"{folder}{os.sep}", "")
         hint = "; see: nvidia-smi" if device.is_gpu else ""
         raise BackendError(f"{device.provider} does not work on {device.name}: {told}{hint}") from error
@@ -73,12 +73,12 @@ def _open_session(device: DeviceInfo, folder: Path) -> Session:
 
 
 def _with_those_that_work(device: DeviceInfo) -> DeviceInfo:
-    """The device with the precisions in which it computes, and a note of a lower one that it only claims to have.
+    """Return the device with its working precisions, and a note on a lower one that fails.
 
-    OpenVINO offers bfloat16 where ONEDNN_MAX_CPU_ISA has taken its instructions away, and then compiles nothing in it.
+    OpenVINO offers bfloat16 even if ONEDNN_MAX_CPU_ISA disables its instructions, and then cannot compile in it.
 
     Raises:
-        BackendError: It computes in none.
+        BackendError: No precision works.
     """
     for place, precision in enumerate(device.precisions or (device.precision,)):
         tried = dataclasses.replace(device, precision=precision, precisions=device.precisions[place:])
@@ -96,7 +96,7 @@ def _with_those_that_work(device: DeviceInfo) -> DeviceInfo:
 
 
 def main(backend: str, provider: str, card: int) -> None:
-    """Prints the answer for one device."""
+    """Print the answer for one device."""
     try:
         device = _MODULES[backend].describe(provider, card)
         answer = dataclasses.asdict(_with_those_that_work(device))

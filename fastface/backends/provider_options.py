@@ -1,4 +1,7 @@
-"""The options that ONNX Runtime's sessions and providers are opened with. Pure: tested without a card."""
+"""Build the options of ONNX Runtime's sessions and providers. Pure: tested without a card.
+
+`onnxruntime_loading` and `engines` call it. Engines are cached by everything in `engine_folder`.
+"""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +10,7 @@ from fastface.backends.session import DeviceInfo, Precision, ShapeRange
 
 
 def session_entries() -> dict[str, str]:
-    """Configuration entries of a session."""
+    """Return the configuration entries of a session."""
     return {
         # Waiting threads otherwise spin: two processes of two threads on two cores then took 41 ms a frame, not 32.
         "session.intra_op.allow_spinning": "0",
@@ -16,11 +19,11 @@ def session_entries() -> dict[str, str]:
 
 
 def cuda_options(device_id: int, *, captures: bool = False) -> dict[str, str]:
-    """Options of the CUDA provider.
+    """Return the options of the CUDA provider.
 
     Args:
         device_id: The card.
-        captures: Whether the first run is captured as a CUDA graph, which all later ones replay.
+        captures: True if the first run is captured as a CUDA graph, which all later runs replay.
     """
     return {
         "device_id": str(device_id),
@@ -28,13 +31,13 @@ def cuda_options(device_id: int, *, captures: bool = False) -> dict[str, str]:
         # An exhaustive search of convolution algorithms takes seconds for every new shape, and its choice varies.
         "cudnn_conv_algo_search": "HEURISTIC",
         "arena_extend_strategy": "kSameAsRequested",
-        # TF32 has 10 bits of mantissa: what calls itself float32 is float32.
+        # TF32 has 10 bits of mantissa, and float32 must be float32.
         "use_tf32": "0",
     }
 
 
 def profile_text(input_name: str, shape: tuple[int, ...]) -> str:
-    """One shape as TensorRT's provider reads it: `input:8x384x640x3`."""
+    """Format one shape for TensorRT's provider: `input:8x384x640x3`."""
     return f"{input_name}:{'x'.join(map(str, shape))}"
 
 
@@ -44,8 +47,8 @@ def engine_folder(cache_folder: Path, graph: bytes, device: DeviceInfo, shapes: 
     Args:
         cache_folder: The cache.
         graph: The ONNX file's bytes.
-        device: Its versions (ONNX Runtime, TensorRT, driver), compute capability, precision and model count: TensorRT
-            warns of engines that were tuned on another model of the same capability. Its number does not.
+        device: The card. Its versions (ONNX Runtime, TensorRT, driver), compute capability, precision and model count.
+            TensorRT warns about engines for another model of the same capability. The card's number does not count.
         shapes: The profile.
     """
     card = (device.versions, device.compute_capability, device.name)
@@ -56,19 +59,19 @@ def engine_folder(cache_folder: Path, graph: bytes, device: DeviceInfo, shapes: 
 def tensorrt_options(
     input_name: str, device_id: int, precision: Precision, shapes: ShapeRange, engines: Path, *, captures: bool = False
 ) -> dict[str, str]:
-    """Options of the TensorRT provider.
+    """Return the options of the TensorRT provider.
 
     Args:
         input_name: Name of the graph's input.
         device_id: The card.
         precision: float16 or float32.
-        shapes: The engine's profile, given in full, so that no shape that comes later rebuilds the engine.
-        engines: From `engine_folder`. The timing cache lies beside it and serves every network.
-        captures: As for `cuda_options`.
+        shapes: The engine's profile, complete, so that no later shape rebuilds the engine.
+        engines: Result of `engine_folder`. The timing cache lies beside it and serves every network.
+        captures: See `cuda_options`.
     """
     return {
         "device_id": str(device_id),
-        # This provider takes True and False, and refuses the 1 and 0 of all others.
+        # This provider accepts True and False, and refuses 1 and 0.
         "trt_cuda_graph_enable": str(captures),
         "trt_fp16_enable": str(precision == "float16"),
         "trt_profile_min_shapes": profile_text(input_name, shapes.smallest),

@@ -1,4 +1,8 @@
-"""List the runtimes, choose one by the name of a device, and open sessions on it."""
+"""List the runtimes, choose one by the name of a device, and open sessions on it.
+
+`runtime.networks` and the workers call it through `fastface.backends`. To add a runtime, add a module with the
+functions of `_Runtime` and an entry in `_MODULES`, `_DISTRIBUTIONS` and `_CANDIDATES`.
+"""
 
 import functools
 import hashlib
@@ -16,20 +20,20 @@ from fastface.errors import BackendError, FastfaceError
 from fastface.files import write_atomic
 
 _NOTE_VERSION = 2
-"""Raised whenever the same device or the same network is judged otherwise, so that old notes are not taken for new."""
+"""Version of the notes. Raise it if the same device or network gets another result, so that old notes are ignored."""
 
 
 class _Runtime(Protocol):
     """Functions that the module of a runtime offers."""
 
     def shortfall(self, provider: Provider) -> str | None:
-        """One line of what is missing and the remedy, by what is installed alone; None if nothing is."""
+        """Describe missing packages and the remedy in one line, without loading a runtime; None if none is missing."""
         ...
 
     def open_session(
         self, graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange
     ) -> Session:
-        """A session on a resolved device."""
+        """Open a session on a resolved device."""
         ...
 
 
@@ -65,24 +69,24 @@ _CANDIDATES: dict[str, tuple[_Candidate, ...]] = {
 }
 
 DEVICES = tuple(_CANDIDATES)
-"""The device names that `resolve_device` takes."""
+"""Device names that `resolve_device` accepts."""
 
 
 def resolve_device(name: str, cache_folder: Path, card: int = 0) -> DeviceInfo:
-    """The device that a name means on this machine; it has been seen to work.
+    """Return the device of a name on this machine, after a test run.
 
     `auto` is TensorRT, else CUDA, else OpenVINO, else ONNX Runtime on the CPU; `cpu` is OpenVINO, else ONNX Runtime.
-    Every other name is that device or an error: nothing falls back in silence. For the main process; each check runs
-    in a process of its own, half a second on a CPU, so that no runtime is loaded here.
+    Any other name is that device or an error: there is no silent fallback. Only the main process calls it. Each check
+    runs in a separate process, half a second on a CPU, so that no runtime is loaded here.
 
     Args:
         name: One of `DEVICES`.
-        cache_folder: Where it is noted that a runtime works on this processor, which is then not tried again. A card
-            is tried each time: it can be taken away, or be full.
-        card: Number of the card, where the name means one.
+        cache_folder: Folder of the notes on working CPU runtimes, which are not tested again. A card is tested each
+            time: it can be removed, or be full.
+        card: Number of the card, if the name means a card.
 
     Raises:
-        BackendError: The name is unknown, or nothing that it means is there; says what is missing and the remedy.
+        BackendError: The name is unknown, or none of its runtimes works; the message gives the remedy.
     """
     if name not in _CANDIDATES:
         raise BackendError(f"unknown device {name!r}; there are: {', '.join(DEVICES)}")
@@ -90,17 +94,17 @@ def resolve_device(name: str, cache_folder: Path, card: int = 0) -> DeviceInfo:
     for candidate in _CANDIDATES[name]:
         found = _check(replace(candidate, card=card), cache_folder)
         if isinstance(found, DeviceInfo):
-            # Without a card, that CUDA is not installed is no news.
+            # Without a card, the user need not know that CUDA is not installed.
             return replace(found, notes=(*found.notes, *(reasons if card_present() else ())))
         reasons.append(found)
     raise BackendError("; ".join(dict.fromkeys(reasons)))
 
 
 def select_device(device: DeviceInfo, precision: Precision | Literal["auto"]) -> DeviceInfo:
-    """The device with the precision that a setting asks for; `auto` is the fastest that it has.
+    """Return the device with the requested precision; `auto` is its fastest.
 
     Raises:
-        BackendError: The device does not compute in it.
+        BackendError: The device does not support it.
     """
     offered = device.precisions or (device.precision,)
     wanted = offered[0] if precision == "auto" else precision
@@ -113,19 +117,19 @@ def select_device(device: DeviceInfo, precision: Precision | Literal["auto"]) ->
 
 
 def judge_precision(graph: Path, device: DeviceInfo, size: tuple[int, int], cache_folder: Path) -> str:
-    """Why a network cannot compute in the device's precision; empty if it can. For the main process.
+    """Return why a network cannot run in the device's precision; empty if it can. Only the main process calls it.
 
-    The network is tried in a process of its own, in two to three seconds, and the verdict is kept for every later
-    command. A process that crashed leaves no verdict, and the next command tries again.
+    The network is tested in a separate process, in two to three seconds. The result is stored for every later command.
+    A process that crashed stores no result, and the next command tests again.
 
     Args:
         graph: The prepared ONNX file.
         device: A processor, with the precision to compute in.
         size: (height, width) of the usual picture.
-        cache_folder: Where verdicts are kept.
+        cache_folder: Folder of the results.
 
     Raises:
-        BackendError: The network does not compute in float32 either.
+        BackendError: The network does not run in float32 either.
     """
     if device.precision == "float32":
         return ""
@@ -146,21 +150,21 @@ def _judge(graph: Path, device: DeviceInfo, size: tuple[int, int], note: Path) -
         answer = ask(what, "fastface.backends.trial", arguments, json.dumps(asdict(device)))
     except BackendError as error:
         return str(error)
-    with suppress(FastfaceError):  # without the note the next command tries again
+    with suppress(FastfaceError):  # without the note the next command tests again
         write_atomic(note, json.dumps(answer))
     return str(answer["reason"])
 
 
 def open_session(graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange) -> Session:
-    """Loads a network on a resolved device, in the process that will run it.
+    """Load a network on a resolved device, in the process that will run it.
 
     Args:
         graph: The ONNX file.
-        device: From `resolve_device`, with the precision to compute in. TensorRT's engine may be in float32 all the
-            same, if that was found when it was built: see `engines`.
-        threads: Threads of the CPU that one call may use.
-        cache_folder: Where compiled networks are kept between runs; made when needed. Several processes may share it.
-        shapes: Input shapes that will come.
+        device: Result of `resolve_device`, with the precision to compute in. TensorRT's engine may still be in float32
+            if its check requires that: see `engines`.
+        threads: Number of CPU threads that one call may use.
+        cache_folder: Folder of compiled networks; created if needed. Several processes may share it.
+        shapes: Input shapes that the session will get.
 
     Raises:
         BackendError: The runtime cannot load the network, or would not run it on this device.
@@ -176,9 +180,9 @@ def _runtime(backend: Backend) -> _Runtime:
 
 @functools.cache
 def _check(candidate: _Candidate, cache_folder: Path) -> DeviceInfo | str:
-    """The candidate's device once it has computed something, now or (a processor) before; else why it did not.
+    """Return the candidate's device if it works, now or (for a processor) by an earlier note; else the reason.
 
-    A process asks once, whatever comes of it: a check may take minutes.
+    A process checks a candidate once, whatever the result: a check may take minutes.
     """
     if reason := _runtime(candidate.backend).shortfall(candidate.provider):
         return reason
@@ -196,13 +200,13 @@ def _seen_to_work(candidate: _Candidate, cache_folder: Path) -> DeviceInfo:
     if known := _note_answer(candidate, note):
         return known
     device = _probe(candidate)
-    with suppress(FastfaceError):  # without the note the next command tries again, and nothing else is lost
+    with suppress(FastfaceError):  # without the note the next command tests again, and nothing else is lost
         write_atomic(note, json.dumps(asdict(device)))
     return device
 
 
 def _note_answer(candidate: _Candidate, note: Path) -> DeviceInfo | None:
-    """The device of a note that an earlier check left; None if there is none, or what is there is no such note."""
+    """Return the device of a note of an earlier check; None without a valid note."""
     try:
         device = _device(_read_note(note))
     except TypeError:
@@ -225,7 +229,7 @@ def _device(answer: dict[str, Any]) -> DeviceInfo:
 
 
 def _probe(candidate: _Candidate) -> DeviceInfo:
-    """Tries a candidate in a process that may crash or hang on its own."""
+    """Test a candidate in a child process, which may crash or hang."""
     what = f"{candidate.backend} on {candidate.provider}"
     arguments = (candidate.backend, candidate.provider, str(candidate.card))
     return _device(ask(what, "fastface.backends.probe", arguments))

@@ -1,7 +1,7 @@
-"""The seam between fastface and the runtimes: a `Session` is one loaded network on one device.
+"""Define the contract between fastface and the runtimes: a `Session` is one loaded network on one device.
 
-It knows tensors, never faces. This module and its siblings import no runtime until a session is opened, so that every
-process may import them.
+Every backend implements it. It handles tensors, never faces. This module and its siblings import no runtime until a
+session is opened, so every process may import them.
 """
 
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ class DeviceInfo:
     """Device that runs the networks. Small and picklable: it is resolved once and sent to every worker.
 
     Attributes:
-        backend: The runtime's package.
-        provider: What of the runtime computes.
-        precision: Arithmetic of the network. On a resolved device the one aimed at; on `Session.device` the one in
-            force.
-        name: The processor's or card's model.
-        versions: The libraries that take part, as `onnxruntime 1.31.1, TensorRT 10.13.3`.
+        backend: Package of the runtime.
+        provider: Part of the runtime that computes.
+        precision: Arithmetic of the network: the requested one on a resolved device, the one in force on
+            `Session.device`.
+        name: Model of the processor or card.
+        versions: Versions of the libraries, as `onnxruntime 1.31.1, TensorRT 10.13.3`.
         device_id: Number of the card; 0 on a CPU.
-        compute_capability: Of an NVIDIA card, as `9.0`; else empty.
-        captures: Whether what a card does for the usual batch is to be captured once, as a CUDA graph.
-        precisions: Those that the device computes in, the fastest first; empty where only `precision` is known.
-        notes: One line for each better device that is there but was passed over by `auto`, with what mends it.
+        compute_capability: Version of an NVIDIA card, as `9.0`; else empty.
+        captures: True if a card's work for the usual batch must be captured once, as a CUDA graph.
+        precisions: Supported precisions, the fastest first; empty if only `precision` is known.
+        notes: One line for each better device that `auto` did not take, with the remedy.
     """
 
     backend: Backend
@@ -47,19 +47,19 @@ class DeviceInfo:
 
     @property
     def is_gpu(self) -> bool:
-        """True if a card computes, so that large networks and large batches pay."""
+        """Return whether a card computes, so that large networks and large batches are efficient."""
         return self.provider != "CPU"
 
 
 @dataclass(frozen=True, slots=True)
 class ShapeRange:
-    """Full shapes of the input, batch first, as (N, H, W, 3), that a session will be given.
+    """Input shapes of a session, batch first, as (N, H, W, 3).
 
-    TensorRT builds its engine for the range; the other runtimes take any shape.
+    TensorRT builds its engine for the range; the other runtimes accept any shape.
 
     Attributes:
         smallest: Smallest size in every dimension.
-        usual: The shape to be fastest at.
+        usual: Shape that must be fastest.
         largest: Largest size in every dimension.
     """
 
@@ -72,21 +72,21 @@ class Session(Protocol):
     """One loaded network on one device. One thread of one process calls it."""
 
     device: DeviceInfo
-    """What computes, with the precision in force."""
+    """Device that computes, with the precision in force."""
 
     input_shape: tuple[int | None, ...]
-    """The input's shape as the graph states it; None where it is free."""
+    """Shape of the input in the graph; None for a free side."""
 
     per_picture: bool
-    """Whether each picture of a batch is computed by itself: its bits then do not depend on what is beside it, and a
-    batch may have any size at no cost."""
+    """True if each picture of a batch is computed separately. Its bits then do not depend on the other pictures, and
+    any batch size is efficient."""
 
     def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
-        """The network's outputs for one batch.
+        """Run the network on one batch and return its outputs.
 
         Args:
-            batch: The input, as the graph asks for it: uint8 (N, H, W, 3) for prepared networks. Not modified. Read
-                in place where it is contiguous, so it must not change until this returns.
+            batch: The input that the graph requires: uint8 (N, H, W, 3) for prepared networks. Not modified. Contiguous
+                memory is read in place, so it must not change until this returns.
 
         Returns:
             One array an output, in the graph's order, owned by the caller.

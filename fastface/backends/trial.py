@@ -1,4 +1,4 @@
-"""Compare a network's results in a lower precision with float32, in a process of its own.
+"""Compare a network's results in a lower precision with float32, in a separate process.
 
 `registry` runs `python -m fastface.backends.trial GRAPH HEIGHT WIDTH` and passes the device as JSON on standard input.
 The last line of the output is one JSON object. `{"reason": …}` is empty if the results agree. `{"missing": …}` means
@@ -25,7 +25,7 @@ def compare(graph: Path, device: DeviceInfo, size: tuple[int, int]) -> str:
 
     Args:
         graph: The prepared ONNX file.
-        device: What computes, with the precision to be tried.
+        device: The device, with the precision to test.
         size: (height, width) of the pictures.
 
     Raises:

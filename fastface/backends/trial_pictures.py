@@ -1,8 +1,9 @@
-"""Draw the pictures by which a precision is judged: heads and figures like those that cameras see, always the same.
+"""Draw the pictures by which a precision is judged: heads and figures as in films, always the same.
 
-No photograph may be shipped. Noise or one clean head would not do: a detector's scores must be clear for some faces
-and near the threshold for others, as in films. So heads differ in size (20 pixels to 60 % of the canvas), skin, hair,
-light, pose and sharpness, stand before textured backgrounds, and go through what cameras do: blur, noise, JPEG.
+`trial`, `engines` and `cuda_session` call `draw_pictures`. No photograph may be shipped. Noise or one clean head is
+not enough. As in films, a detector's scores must be clear for some faces and near the threshold for others. So heads
+differ in size (20 pixels to 60 % of the canvas), skin, hair, light, pose and sharpness. They stand before textured
+backgrounds and get camera effects: blur, noise, JPEG.
 """
 
 from collections.abc import Iterator
@@ -13,23 +14,23 @@ import numpy as np
 import numpy.typing as npt
 
 NUM_PICTURES = 8
-"""Different pictures."""
+"""Number of different pictures."""
 
 _LARGEST_FACE = 192
-"""Side of a picture up to which one face fills it: ArcFace takes 112."""
+"""Maximum side of a picture that one face fills: ArcFace takes 112."""
 
 _Floats = npt.NDArray[np.float32]
 _Pixels = npt.NDArray[np.uint8]
 _Colour = tuple[float, float, float]  # blue, green, red
 
 _OVERSAMPLING = 2
-"""Heads are drawn so many times larger, then reduced: edges are smooth as a lens makes them."""
+"""Factor by which heads are drawn larger, then reduced, so that edges are smooth as from a lens."""
 
 _FRACTION_BITS = 4
-"""Of the coordinates that OpenCV fills outlines by."""
+"""Number of fraction bits of coordinates in OpenCV's outlines."""
 
 _LEAST_HEAD = 20
-"""Pixels of the smallest head."""
+"""Height of the smallest head in pixels."""
 
 _SKINS: tuple[_Colour, ...] = ((140, 170, 220), (120, 150, 205), (90, 120, 175), (65, 90, 140), (45, 65, 105))
 _HAIRS: tuple[_Colour, ...] = ((30, 40, 60), (20, 20, 25), (60, 100, 140), (150, 150, 155), (35, 60, 110))
@@ -43,11 +44,11 @@ class _Head:
     x: float  # centre, as a share of the canvas's width
     y: float  # centre, as a share of its height
     height: float  # as a share of the smaller side of the canvas
-    look: int = 0  # which skin, hair and clothes
+    look: int = 0  # index of skin, hair and clothes
     turn: float = 0.0  # to the side, -1 to 1
     tilt: float = 0.0  # degrees
-    light: float = 0.0  # degrees from which light falls
-    contrast: float = 0.35  # of light and shadow
+    light: float = 0.0  # direction of the light in degrees
+    contrast: float = 0.35  # contrast of light and shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,11 @@ class _Part:
     radius_u: float
     radius_v: float
     colour: _Colour
-    roundness: float = 2.0  # of a superellipse: 2 is an ellipse, 4 nearly a box
+    roundness: float = 2.0  # exponent of a superellipse: 2 is an ellipse, 4 nearly a box
 
 
 def _body(head: _Head) -> Iterator[_Part]:
-    """Legs, arms, trunk and neck, in the order of painting."""
+    """Yield legs, arms, trunk and neck, in the order of painting."""
     clothes, legs = _CLOTHES[head.look % 5], _CLOTHES[(head.look + 2) % 5]
     yield _Part(0.0, 0.5, 0.16, 0.25, _mix(_SKINS[head.look % 5], 0.85), 4)
     for side in (-1, 1):
@@ -73,7 +74,7 @@ def _body(head: _Head) -> Iterator[_Part]:
 
 
 def _face(head: _Head) -> Iterator[_Part]:
-    """Hair, ears, skin, eyes, brows, nose and mouth, in the order of painting."""
+    """Yield hair, ears, skin, eyes, brows, nose and mouth, in the order of painting."""
     skin, hair = _SKINS[head.look % 5], _HAIRS[(head.look * 3) % 5]
     shadow, side = _mix(skin, 0.83), 0.1 * head.turn
     lips = skin[0] * 0.55 + 10, skin[1] * 0.5 + 10, skin[2] * 0.75 + 15
@@ -93,7 +94,7 @@ def _face(head: _Head) -> Iterator[_Part]:
 
 
 def _mix(colour: _Colour, share: float) -> _Colour:
-    """A colour with so much of its light."""
+    """Scale a colour's brightness."""
     return colour[0] * share, colour[1] * share, colour[2] * share
 
 
@@ -126,7 +127,7 @@ def _fill(picture: _Floats, part: _Part, centre: npt.NDArray[np.float64], size: 
 
 
 def _background(height: int, width: int, kind: int) -> _Floats:
-    """Walls, blinds, leaves: smooth, striped and rough."""
+    """Draw a background of walls, blinds or leaves: smooth, striped or rough."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) / min(height, width)
     chance = np.random.default_rng(kind)
     base = np.array(((110, 120, 130), (170, 175, 180), (60, 80, 70), (90, 70, 60))[kind % 4], np.float32)
@@ -139,7 +140,7 @@ def _background(height: int, width: int, kind: int) -> _Floats:
 
 
 def _draw(height: int, width: int, kind: int, heads: list[_Head]) -> _Floats:
-    """Heads before a background."""
+    """Draw heads before a background."""
     large = width * _OVERSAMPLING, height * _OVERSAMPLING
     picture: _Floats = np.asarray(
         cv2.resize(_background(height, width, kind), large, interpolation=cv2.INTER_LINEAR), np.float32
@@ -150,7 +151,7 @@ def _draw(height: int, width: int, kind: int, heads: list[_Head]) -> _Floats:
 
 
 def _as_filmed(picture: _Floats, kind: int) -> _Pixels:
-    """Blur, noise, dimmer light and JPEG, by turns."""
+    """Add blur, noise, dimmer light and JPEG, by turns."""
     blur, noise, gain, quality = ((0, 2, 1.0, 95), (0.8, 4, 0.9, 80), (0, 6, 0.5, 90), (1.4, 3, 1.15, 60))[kind % 4]
     if blur:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.float32)
@@ -160,7 +161,7 @@ def _as_filmed(picture: _Floats, kind: int) -> _Pixels:
 
 
 def _crowd(kind: int) -> list[_Head]:
-    """Heads of one picture: a large one and small ones, four of middle size, or a row of figures."""
+    """Return the heads of one picture: one large and some small, four of middle size, or a row of figures."""
     chance = np.random.default_rng(1000 + kind)
     if kind % 4 == 0:
         places = [
@@ -191,17 +192,17 @@ def _crowd(kind: int) -> list[_Head]:
 
 
 def draw_pictures(count: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """The pictures for networks of any kind: uint8 (count, height, width, 3) BGR.
+    """Return the pictures for networks of any kind: uint8 (count, height, width, 3) BGR.
 
-    Small square ones hold one face each, as a network that embeds faces takes them, all others several persons. After
-    `NUM_PICTURES` they repeat.
+    Small square pictures contain one face each, for networks that embed faces; all others contain several persons.
+    After `NUM_PICTURES` they repeat.
     """
     has_one_face = height == width <= _LARGEST_FACE
     drawn = []
     for kind in range(min(count, NUM_PICTURES)):
         heads = _crowd(kind)
         if has_one_face:
-            # The eyes and the mouth lie about where ArcFace's template has them.
+            # Eyes and mouth lie about at the places of ArcFace's template.
             heads = [replace(heads[kind % 4], x=0.5, y=0.53, height=1.25, tilt=0.0)]
         drawn.append(_as_filmed(_draw(height, width, kind, heads), kind))
     return np.resize(np.stack(drawn), (count, height, width, 3))

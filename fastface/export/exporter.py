@@ -1,9 +1,10 @@
 """Make the clips, crops and snapshots of a command: plan, run the export processes, record the files in the ledger.
 
-`commands.run` calls `Exporter.plan` for each video, `commands.people` calls `plan_film`; both then call `make` once.
+`commands.run` calls `Exporter.plan` for each video, and `commands.people` calls `plan_film`. Both then call `make`
+once.
 
 * A file is kept if the same video, span and settings made it.
-* A file of an earlier search that is no longer wanted is removed; files that fastface did not make are never touched.
+* A file of an earlier search that is no longer wanted is removed. Files that fastface did not make are never touched.
 * An outdated file that cannot be made again stays, but no table lists it.
 * Nothing is made of a video that changed since its scan.
 """
@@ -43,7 +44,7 @@ _ON_A_CARD = 2
 """Maximum number of export processes that detect persons on a card."""
 
 _NOT_TOLD = "{}"
-"""Facts of a file whose process ended before it sent any: the file is made again."""
+"""Stored facts of a file whose process ended before it sent any: the file is made again."""
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Exports:
 
     @property
     def num_clips(self) -> int:
-        """Number of clips that exist now."""
+        """Return the number of clips that exist now."""
         return sum(bool(row.clip) for row in self.spans)
 
 
@@ -82,7 +83,7 @@ class Exporter:
     """Plan, make and record the exports of one command.
 
     Args:
-        context: The command's.
+        context: The context of the command.
         folders: Folders below OUT that belong to the command: its unwanted exports in them are removed.
     """
 
@@ -123,7 +124,7 @@ class Exporter:
             self._want(plan.files, record, plan.job)
 
     def _choose_counted(self) -> None:
-        """Choose the wanted number of crops of each target over all videos: those that fit the rules best."""
+        """Choose the best `count` crops of each target over all videos."""
         ranked: dict[str, list[tuple[tuple[int, float], str]]] = {}
         for _, plan in self._plans:
             for row, worth in zip(plan.crops, plan.worth, strict=True):
@@ -171,20 +172,20 @@ class Exporter:
     def make(self) -> Exports:
         """Make missing files and remove unwanted ones.
 
-        When the time is up, the rest is left out; the same command makes it later.
+        When the time is up, the rest is omitted; the same command makes it later.
 
         Raises:
-            InterruptError: The user stopped it; what is made stays.
-            SpaceError: No space is left; what is made stays.
+            InterruptError: The user stopped it; finished files stay.
+            SpaceError: No space is left; finished files stay.
         """
         self._choose_counted()
         num_removed = self._remove_unwanted()
         for name in sorted({path.partition("/")[0] for wanted in self._wanted for path in wanted.paths} - {"clips"}):
-            private_folder(self._out.root / name)  # pictures of faces are their owner's alone
+            private_folder(self._out.root / name)  # pictures of faces are readable for their owner only
         missing = [wanted for wanted in self._wanted if not self._is_there(wanted)]
         changed = _is_changed({wanted.record.video_id: wanted.record for wanted in missing}.values())
         missing = [one for one in missing if one.record.video_id not in changed]
-        # Killed in between, a file of this question must not be taken for that of an earlier one under the same name.
+        # After a crash, a file of this search must not count as a file of an earlier one with the same name.
         if replaced := [path for one in missing for path in one.paths if path in self._known]:
             self._ledger.doubt_exports(replaced)
         failures = [*changed.values(), *self._make(missing)]
@@ -201,7 +202,7 @@ class Exporter:
         settings = ExportSettings(
             with_network_precision(device, self._networks.precisions, "person"), 1, self._networks.cache
         )
-        # Each that looks for persons holds the network, on a card in the card's memory.
+        # Each process that detects persons holds the network, in the card's memory if there is one.
         most = _ON_A_CARD if device.is_gpu and self._config.export.crops == "body" else num_cores()
         pool = ProcessPool("exporter", "fastface.export.process:serve", min(most, len(missing) or 1), settings)
         try:
@@ -219,7 +220,7 @@ class Exporter:
             if num_left:
                 yield f"time is up: {pluralize(num_left, 'export')} left; run the same command to make them"
         finally:
-            # Pictures that were made before the rest could not be are as good as others, and must not be forgotten.
+            # Pictures that were made before a failure are valid and must be recorded.
             for wanted, before in unfinished.values():
                 if isinstance(wanted.job, PicturesJob):
                     self._record(wanted, before, {})
@@ -242,7 +243,7 @@ class Exporter:
         return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}
 
     def _record_made(self) -> dict[str, str]:
-        """Return {path: its facts} of the wanted files that exist and are current."""
+        """Return {path: facts} of the wanted files that exist and are current."""
         keys = {path: wanted.key for wanted in self._wanted for path in wanted.paths}
         known = self._ledger.exports().items()
         return {path: facts for path, (key, facts) in known if key == keys.get(path) and self._exists(path)}

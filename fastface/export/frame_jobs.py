@@ -1,4 +1,7 @@
-"""Jobs and results of the process that makes the pictures of an audit."""
+"""Define the jobs and results of the process that makes the pictures of an audit.
+
+`audit` sends them and `frame_process` runs them. They are pickled, so they hold plain values only.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +14,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class FramePicture:
-    """A picture: a frame, the boxes to draw, and the one of them that is shown close, if any."""
+    """A picture of a frame, with boxes to draw and one box to show in a close-up, if any."""
 
     number: int
     pts: int
@@ -21,7 +24,7 @@ class FramePicture:
 
 @dataclass(frozen=True, slots=True)
 class FramesJob:
-    """Pictures of one video."""
+    """Pictures of frames of one video."""
 
     info: VideoInfo
     wanted: tuple[FramePicture, ...]
@@ -29,7 +32,7 @@ class FramesJob:
 
 @dataclass(frozen=True, slots=True)
 class CellsJob:
-    """The samples of some cells of one video's sampling grid; `video` names it for the parent."""
+    """Samples of some cells of one video's sampling grid; `video` is its number in the parent."""
 
     video: int
     info: VideoInfo
@@ -39,7 +42,7 @@ class CellsJob:
 
 @dataclass(frozen=True, slots=True)
 class PhotoJob:
-    """A picture of a photo of a target: a small one or, with a box to draw, a larger one."""
+    """A picture of a target's photo: a thumbnail or, with a box to draw, a larger picture."""
 
     target: int
     path: Path
@@ -48,9 +51,9 @@ class PhotoJob:
 
 @dataclass(frozen=True, slots=True)
 class FrameImages:
-    """Pictures of a frame: JPEG of the whole, and of the face.
+    """JPEG pictures of a frame, and of a close-up of the face.
 
-    `place` is the number that was wanted, the cell, or the target.
+    `place` is the requested number, the cell, or the target.
     """
 
     place: int

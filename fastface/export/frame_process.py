@@ -1,4 +1,7 @@
-"""The process that makes the pictures of an audit: a hostile video or photo ends only itself."""
+"""Make the pictures of an audit in a separate process: a hostile video or photo ends only that process.
+
+`ProcessPool` starts `serve`; `frame_jobs` defines its jobs and results.
+"""
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -19,11 +22,11 @@ _CLOSE_UP = 260
 _THUMBNAIL = 220
 _JPEG_QUALITY = 82
 _ROOM = 0.6
-"""Room around a face in its close-up, as a share of its size."""
+"""Margin around a face in its close-up, as a share of the face's size."""
 
 
 def serve(connection: Connection, _descriptor: int, _settings: object) -> None:
-    """The life of the process; called by `process.child_main` in the child."""
+    """Run the process. `process.child_main` calls it in the child."""
     av.logging.set_level(None)
     cv2.setNumThreads(1)
     alive = HeartbeatTimer(connection)
@@ -53,7 +56,7 @@ def _frames(job: FramesJob, alive: HeartbeatTimer) -> Iterator[FrameImages]:
 
 
 def _jpeg(picture: Image, longest: int, boxes: Sequence[Box] = ()) -> bytes:
-    """A picture, no larger than `longest`, with boxes in it."""
+    """Encode a picture as JPEG, no larger than `longest`, with boxes drawn into it."""
     height, width = picture.shape[:2]
     scale = min(1.0, longest / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -67,7 +70,7 @@ def _jpeg(picture: Image, longest: int, boxes: Sequence[Box] = ()) -> bytes:
 
 
 def _close_up(picture: Image, box: Box) -> Image:
-    """A square around a face, as far as the frame reaches."""
+    """Cut a square around a face, as far as the frame reaches."""
     height, width = picture.shape[:2]
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half = max(4.0, max(box[2] - box[0], box[3] - box[1]) * (0.5 + _ROOM))

@@ -1,4 +1,8 @@
-"""The errands of the export process."""
+"""Define the jobs, results and settings of the export process.
+
+`exporter` sends the jobs and `process` runs them. Their `repr` is part of each file's key: a change of a field makes
+all files again.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +28,7 @@ class ClipJob:
 
 @dataclass(frozen=True, slots=True)
 class BoxedJob:
-    """A copy of [start, end) of a video with boxes in it."""
+    """Write a copy of [start, end) of a video, in seconds from its first frame, with boxes drawn into it."""
 
     info: VideoInfo
     start: float
@@ -35,7 +39,7 @@ class BoxedJob:
 
 @dataclass(frozen=True, slots=True)
 class CropJob:
-    """One crop: the frame's pts, the face in it, the file, and what stands in the file's metadata."""
+    """One crop: the frame's pts, the box and landmarks of the face, the file, and its metadata."""
 
     pts: int
     box: tuple[float, float, float, float]
@@ -55,7 +59,7 @@ class SnapshotJob:
 
 @dataclass(frozen=True, slots=True)
 class PicturesJob:
-    """All pictures of one video, made in one pass; `persons` finds bodies, where there is such a network."""
+    """All pictures of one video, made in one pass; `persons` detects bodies, None without such a network."""
 
     info: VideoInfo
     style: CropStyle
@@ -66,7 +70,7 @@ class PicturesJob:
 
 @dataclass(frozen=True, slots=True)
 class PortraitJob:
-    """One small picture of a face: its number, the frame's pts, and the five landmarks."""
+    """One portrait of a face: its number, the frame's pts, and the five landmarks."""
 
     number: int
     pts: int
@@ -75,7 +79,7 @@ class PortraitJob:
 
 @dataclass(frozen=True, slots=True)
 class PortraitsJob:
-    """Small pictures of faces of one video; the result is {number: JPEG} of those whose frames can be decoded."""
+    """Portraits of faces in one video; the result is {number: JPEG} of those whose frames can be decoded."""
 
     info: VideoInfo
     portraits: tuple[PortraitJob, ...]
@@ -83,7 +87,7 @@ class PortraitsJob:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """An errand's result: facts worth keeping, by file, and what could not be made."""
+    """Result of a job: facts of each file, and descriptions of missing pictures."""
 
     facts: dict[Path, dict[str, Any]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
@@ -91,7 +95,7 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """Settings of an export process for all of its life, with the person network if there is one."""
+    """Settings of an export process for its whole life."""
 
     device: DeviceInfo
     threads: int
@@ -99,4 +103,4 @@ class ExportSettings:
 
 
 ExportJob = BoxedJob | ClipJob | PicturesJob
-"""Those whose results are files."""
+"""Jobs whose results are files."""

@@ -1,7 +1,8 @@
-"""Boxes over time: what is drawn into each frame of a film. Pure.
+"""Compute the boxes to draw into each frame of a film. Pure.
 
-Between two samples of one track the box moves evenly from one to the other. Before the first and after the last there
-is none, since the shot may change there: never a box outside its time.
+The planner calls `box_tracks`, and `clips.overlay_video` calls `select_boxes` for each frame. Between two samples of
+a track the box moves linearly. Before the first and after the last sample there is no box, because the shot may
+change there.
 """
 
 from bisect import bisect_right
@@ -14,7 +15,7 @@ from fastface.export.plan import BoxLabel
 from fastface.types import Bodies, Faces, Hits
 
 _GAP_PERIODS = 3.5
-"""As far apart as this may two samples of a track be: it bridges two that were missed."""
+"""Maximum distance of two samples of a track, in sample periods: it bridges two missed samples."""
 
 Moment = tuple[float, float, float, float, float, float, float]
 """Seconds from the first frame, the period, x1, y1, x2, y2 in pixels as displayed, similarity."""
@@ -26,8 +27,8 @@ class BoxTrack:
 
     Attributes:
         label: The target's label.
-        colour: Counts targets.
-        moments: In order of time.
+        colour: Number of the target's colour.
+        moments: Samples in order of time.
     """
 
     label: str
@@ -42,20 +43,20 @@ def box_tracks(
     end: float,
     colours: Mapping[str, int] | None = None,
 ) -> tuple[BoxTrack, ...]:
-    """The boxes of every target's hits in a stretch, by label and then by track.
+    """Return the boxes of every target's hits in a stretch, by label and then by track.
 
     Args:
         faces: The video's faces, or its bodies.
         hits: {label: hits}.
-        start: Seconds from the first frame.
-        end: Exclusive.
+        start: Seconds from the first frame, inclusive.
+        end: Seconds from the first frame, exclusive.
         colours: {label: number of its colour}, 0 for others; None counts the labels.
     """
     found = []
     tracks = faces.tracks
     for number, (label, those) in enumerate(sorted(hits.items())):
         colour = number if colours is None else colours.get(label, 0)
-        # A moment before the stretch and one after it, between which a box may be moving.
+        # Include a moment before the stretch and one after it: the box may move between them.
         reach = _GAP_PERIODS * those.period
         near = those[(those.time >= start - reach) & (those.time < end + reach)]
         numbers = tracks[near.face]
@@ -80,9 +81,9 @@ def select_boxes(tracks: Iterable[BoxTrack], time: float, frame_seconds: float) 
     """Return the boxes to draw into the frame at a time.
 
     Args:
-        tracks: From `box_tracks`.
+        tracks: Result of `box_tracks`.
         time: Seconds from the first frame.
-        frame_seconds: How long a frame is shown: for so long a sample's own box stands.
+        frame_seconds: Seconds that a frame is shown; the box of a single sample is shown equally long.
     """
     labels = []
     for track in tracks:

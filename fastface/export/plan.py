@@ -23,7 +23,7 @@ def clip_name(label: str, labels: Collection[str], start: float, end: float, kin
 
 @dataclass(frozen=True, slots=True)
 class BoxLabel:
-    """A box to draw: x1, y1, x2, y2 in pixels of the frame, and its text; `colour` is the number of the target."""
+    """A box to draw (x1, y1, x2, y2 in pixels of the frame), its text, and the number of its colour."""
 
     box: tuple[float, float, float, float]
     text: str
@@ -32,16 +32,16 @@ class BoxLabel:
 
 @dataclass(frozen=True, slots=True)
 class CropStyle:
-    """How a crop is cut.
+    """Form of a crop.
 
     Attributes:
         kind: `face`: a square of the frame around the face; `aligned`: turned upright by the landmarks and scaled;
             `body`: the person, in one of the ratios.
         margin: Margin on each side of a face, as a share of its size.
-        size: Side of an aligned crop in pixels; the others keep the frame's pixels.
+        size: Side of an aligned crop in pixels; other kinds keep the frame's pixels.
         ratios: Width to height of a body crop, as `2:3`; the best is taken.
-        body: How a body crop is framed.
-        scaled: Width and height that crops are scaled to; None keeps the frame's pixels.
+        body: Weights and limits for the framing of a body crop.
+        scaled: (width, height) that crops are scaled to; None keeps the frame's pixels.
     """
 
     kind: CropKind
@@ -57,13 +57,13 @@ class CropFacts:
     """Facts about a crop that are known only after its frame is decoded.
 
     Attributes:
-        crop: x1, y1, x2, y2 in whole pixels of the frame as displayed; None of an aligned one.
+        crop: x1, y1, x2, y2 in whole pixels of the frame as displayed; None for an aligned crop.
         ratio: Width to height, as `2:3`.
         person: Box of the body; None without a search for bodies.
-        is_estimate: Whether that box was inferred from the face.
-        framing: How much of the person a body crop shows; else empty.
-        score: Of a body crop, lower is better; else None.
-        parts: The parts of that score before their weights, by name.
+        is_estimate: True if that box was inferred from the face.
+        framing: Framing class of a body crop; else empty.
+        score: Score of a body crop, lower is better; else None.
+        parts: {name: part of that score before its weight}.
     """
 
     crop: tuple[int, int, int, int] | None = None

@@ -1,4 +1,8 @@
-"""The process that makes exports: clips, and pictures by one forward decode of each video."""
+"""Make clips and pictures in a separate process, with one forward decode of each video.
+
+`ProcessPool` starts `serve`; `jobs` defines its jobs and results. The process opens the person network when the first
+job needs it.
+"""
 
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -34,11 +38,11 @@ from fastface.types import FloatArray, Image
 from fastface.video.frames.display_frames import decode_frames
 
 _BATCH_PIXELS = 1 << 24
-"""Of the frames that wait for the person network together: 50 MB."""
+"""Maximum pixels of the frames that wait for the person network together: 50 MB."""
 
 
 def serve(connection: Connection, _descriptor: int, settings: ExportSettings) -> None:
-    """The life of an export process; called by `process.child_main` in the child."""
+    """Run an export process. `process.child_main` calls it in the child."""
     av.logging.set_level(None)
     cv2.setNumThreads(1)
     exporter = _Exporter(settings, HeartbeatTimer(connection))
@@ -46,7 +50,7 @@ def serve(connection: Connection, _descriptor: int, settings: ExportSettings) ->
 
 
 class _Exporter:
-    """Does the errands; opens the person network with the first that needs it."""
+    """Run the jobs of one process."""
 
     def __init__(self, settings: ExportSettings, alive: HeartbeatTimer) -> None:
         self._settings = settings
@@ -54,7 +58,7 @@ class _Exporter:
         self._detectors: dict[PersonNetwork, PersonDetector] = {}
 
     def do(self, job: ExportJob | PortraitsJob) -> ExportResult | dict[int, bytes]:
-        """One errand."""
+        """Run one job and return its result."""
         match job:
             case PortraitsJob():
                 return self._portraits(job)
@@ -104,7 +108,7 @@ class _Exporter:
         return ExportResult(facts, tuple(_report(len(wanted), num_unfit)))
 
     def _frames(self, job: PicturesJob, pts: Sequence[int]) -> Iterator[tuple[int, Image, FloatArray | None]]:
-        """The frames, and the boxes (n, 4) of the persons in each where a network finds them."""
+        """Yield the frames, and the boxes (n, 4) of the persons in each; None without a person network."""
         frames = decode_frames(job.info, pts, self._alive)
         if job.persons is None:
             yield from ((number, picture, None) for number, picture in frames)

@@ -1,17 +1,17 @@
-"""A chosen person's faces for other tools, as one `.npz`. Nothing is pickled; embeddings are not in it.
+"""Write the faces and bodies of a chosen person as one `.npz` for other tools, without pickles and embeddings.
 
-Arrays of the file, n faces, and m bodies of moments in which the face is not seen:
+`commands.pick` writes it and `commands.forget` edits it. Arrays, for n faces and m bodies without a visible face:
 
     schema_version ()       int64
-    name           ()       text     of the person
+    name           ()       text     name of the person
     video          (n,)     text     names of the videos in the output folder
     time           (n,)     float64  seconds from the video's first frame
-    pts            (n,)     int64    in the stream's time base
+    pts            (n,)     int64    timestamp in the stream's time base
     box            (n, 4)   float32  x1, y1, x2, y2 in pixels of the frame as displayed
     det_score, quality, similarity   (n,) float32
-    track          (n,)     int64    a number that faces of one track share within a video
-    body_video, body_time, body_pts, body_box, body_track   as above, of m bodies
-    person_score   (m,)     float32  of each body
+    track          (n,)     int64    number that the faces of one track share within a video
+    body_video, body_time, body_pts, body_box, body_track   the same for m bodies
+    person_score   (m,)     float32  detector score of each body
 """
 
 from collections.abc import Collection, Iterable
@@ -31,9 +31,9 @@ class PickedVideo:
 
     Attributes:
         video_id: The video.
-        faces: All its faces.
-        hits: Which of them are the person's.
-        bodies: The person's, where the face is not seen.
+        faces: All faces of the video.
+        hits: The person's hits among these faces.
+        bodies: The person's bodies at moments without a visible face.
     """
 
     video_id: str
@@ -43,19 +43,19 @@ class PickedVideo:
 
 
 def write_picked(path: Path, name: str, found: Iterable[PickedVideo]) -> None:
-    """Writes the faces and bodies of one person, by video and time, for the owner's eyes only.
+    """Write the faces and bodies of one person, sorted by video and time, readable for the owner only.
 
     Args:
         path: The file.
-        name: The person's.
-        found: What was found in each video.
+        name: The person's name.
+        found: The person in each video.
 
     Raises:
         SpaceError: No space is left.
     """
     parts, videos, bodies, body_videos = [], list[str](), list[Bodies](), list[str]()
     for one in found:
-        # Of the faces of a video the person's alone are kept: those of all may be many, and mapped.
+        # Keep only the person's faces: all faces of a video may be many, and memory-mapped.
         parts.append((one.faces[one.hits.face].without_embeddings(), one.hits))
         videos += [valid_text(one.video_id)] * len(one.hits)
         bodies.append(one.bodies)
@@ -87,7 +87,7 @@ def write_picked(path: Path, name: str, found: Iterable[PickedVideo]) -> None:
 
 
 def forget_in_picked(path: Path, videos: Collection[str]) -> None:
-    """Removes the faces and bodies of some videos from a file that `write_picked` wrote.
+    """Remove the faces and bodies of some videos from a file of `write_picked`.
 
     Raises:
         SpaceError: No space is left.

@@ -1,4 +1,7 @@
-"""OUT/targets: which face was taken of each photo that shows several."""
+"""Write OUT/targets: pictures that show which face was taken from each photo with several faces.
+
+`commands.run` calls it after the photos are read. The ledger records the pictures as exports.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,9 +22,9 @@ _NAME_BYTES = 100
 
 
 def write_taken_faces(context: RunContext, reports: Sequence[PhotoReport]) -> None:
-    """Draws each photo of several faces with a box around the one that was taken; earlier pictures go.
+    """Draw each photo with several faces with a box around the taken face, and remove outdated pictures.
 
-    A photo that cannot be read any more is left out.
+    A photo that cannot be read any more is omitted.
 
     Raises:
         InterruptError: The user stopped it.
@@ -58,13 +61,13 @@ def write_taken_faces(context: RunContext, reports: Sequence[PhotoReport]) -> No
 
 
 def _file_name(report: PhotoReport) -> str:
-    """File name of a photo: person, photo and digest."""
+    """Return the file name of a photo: person, photo and digest."""
     digest = hashlib.sha256(report.source.encode()).hexdigest()[:6]
     return f"{safe_name(f'{report.label} {Path(report.source).stem} {digest}', _NAME_BYTES)}.jpg"
 
 
 def _key(report: PhotoReport) -> str:
-    """Digest of the photo as it is on the disk, and of the box."""
+    """Digest the photo's path, size and time of change, and the box."""
     try:
         status = Path(report.source).stat()
         facts = (report.source, status.st_size, status.st_mtime_ns, report.taken_box)

@@ -1,4 +1,7 @@
-"""Bodies in the index: `bodies.parquet`, one row a body in a frame, and which pictures of them are kept."""
+"""Convert bodies to and from the rows of `bodies.parquet`, and choose the body pictures to keep.
+
+`store` converts with it, and `indexing.index_writer` chooses. A changed column needs a new `SCHEMA_VERSION`.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -13,20 +16,20 @@ from fastface.index.schema import SCHEMA_VERSION
 from fastface.types import NUM_COLOURS, Bodies
 
 LEAN_COLUMNS = ["time", "pts", "x1", "y1", "x2", "y2", "person_score", "face", "track"]
-"""A seventh of the time to read them all."""
+"""Columns without colours and pictures: they are read in a seventh of the time."""
 
 
 def with_best_pictures(bodies: Bodies, most_bytes: float = np.inf) -> Bodies:
-    """The same bodies; of each track the best pictures stay, as `portraits.best_of_tracks` has it for faces.
+    """Return the same bodies, but only the best pictures of each track: see `portraits.best_rows`.
 
     Args:
-        bodies: Tracks linked.
-        most_bytes: Bound of all pictures together.
+        bodies: Bodies with linked tracks.
+        most_bytes: Limit of all pictures together, in bytes.
     """
     pictured = np.flatnonzero([jpeg is not None for jpeg in bodies.jpeg])
     sizes = [len(jpeg) for jpeg in bodies.jpeg[pictured]]
     areas = (bodies.boxes[pictured, 2:] - bodies.boxes[pictured, :2]).prod(axis=1)
-    # The nearest view that is surely a person.
+    # Prefer the nearest view that is surely a person.
     quality = bodies.person_score[pictured] * np.sqrt(areas)
     kept = pictured[best_rows(bodies.track[pictured], bodies.time[pictured], quality, sizes, most_bytes)]
     jpeg = np.full(len(bodies), None, np.object_)
@@ -43,7 +46,7 @@ def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
 
 
 def bodies_to_table(bodies: Bodies, metadata: dict[str, str]) -> pa.Table:
-    """Bodies as a table."""
+    """Convert bodies to a table."""
     columns = [pa.array(bodies.time), pa.array(bodies.pts)]
     columns += [pa.array(np.ascontiguousarray(bodies.boxes[:, side])) for side in range(4)]
     columns += [pa.array(bodies.person_score), pa.array(bodies.face), pa.array(bodies.track)]
@@ -53,17 +56,17 @@ def bodies_to_table(bodies: Bodies, metadata: dict[str, str]) -> pa.Table:
 
 
 def check_bodies(found: pa.Schema) -> None:
-    """Makes sure that a file has the columns of this version.
+    """Check that a file has the columns of this version.
 
     Raises:
-        FaceIndexError: It has not.
+        FaceIndexError: The columns differ.
     """
     if found.remove_metadata() != _schema().remove_metadata():
         raise FaceIndexError(f"the index of bodies has another version than {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def bodies_from_table(table: pa.Table) -> Bodies:
-    """The bodies of a table that `check_bodies` has passed; of columns that are not in it there is nothing."""
+    """Convert a table that `check_bodies` accepted to bodies; fields without a column are empty."""
     column = {name: table.column(name).combine_chunks() for name in table.schema.names}
     jpeg = np.full(table.num_rows, None, np.object_)
     if "jpeg" in column:
@@ -77,7 +80,7 @@ def bodies_from_table(table: pa.Table) -> Bodies:
 
 
 def _lists(column: pa.FixedSizeListArray | None, count: int, kind: type) -> npt.NDArray[Any]:
-    """(n, k) the lists of a column."""
+    """Return the (n, k) values of a list column; (n, 0) without a column."""
     if column is None:
         return np.empty((count, 0), kind)
     flat: npt.NDArray[Any] = column.values.to_numpy(zero_copy_only=False)

@@ -1,7 +1,9 @@
-"""Tables of a finished video beside its faces.
+"""Convert sampled frames and face tracks to and from Parquet tables.
 
-frames.parquet: one row a sampled frame, whether or not it shows a face.
-tracks.parquet: one row a face track, with the mean of its best faces.
+frames.parquet: one row a sampled frame, with or without a face.
+tracks.parquet: one row a face track, with the mean embedding of its best faces.
+
+`store` calls it. A changed column needs a new `SCHEMA_VERSION`.
 """
 
 from typing import Any
@@ -15,7 +17,7 @@ from fastface.index.schema import SCHEMA_VERSION
 from fastface.types import SIGNATURE_SIZE, FaceTracks, SampledFrames
 
 LEAN_FRAME_COLUMNS = ["time", "pts", "shot"]
-"""All but the signatures, which are most of the file."""
+"""Columns without the signatures, which are most of the file."""
 
 
 def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
@@ -25,24 +27,24 @@ def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
 
 
 def frames_to_table(frames: SampledFrames, metadata: dict[str, str]) -> pa.Table:
-    """Frames as a table."""
+    """Convert frames to a table."""
     signature = pa.FixedSizeListArray.from_arrays(pa.array(frames.signature.reshape(-1)), SIGNATURE_SIZE)
     columns = [pa.array(frames.time), pa.array(frames.pts), pa.array(frames.shot), signature]
     return pa.Table.from_arrays(columns, schema=_schema(metadata))
 
 
 def check_frames(found: pa.Schema) -> None:
-    """Makes sure that a file has the columns of this version.
+    """Check that a file has the columns of this version.
 
     Raises:
-        FaceIndexError: It has not.
+        FaceIndexError: The columns differ.
     """
     if found.remove_metadata() != _schema().remove_metadata():
         raise FaceIndexError(f"the index of frames has another version than {SCHEMA_VERSION}; scan again with --fresh")
 
 
 def frames_from_table(table: pa.Table) -> SampledFrames:
-    """The frames of a table that `check_frames` has passed, with signatures if their column was read."""
+    """Convert a table that `check_frames` accepted to frames; signatures are empty if their column was not read."""
     column = {name: table.column(name).combine_chunks() for name in table.schema.names}
     signature: npt.NDArray[Any] = np.empty((table.num_rows, 0), np.uint8)
     if "signature" in column:
@@ -66,7 +68,7 @@ def _track_schema(dimension: int, metadata: dict[str, str] | None = None) -> pa.
 
 
 def tracks_to_table(tracks: FaceTracks, metadata: dict[str, str]) -> pa.Table:
-    """Tracks as a table."""
+    """Convert tracks to a table."""
     dimension = tracks.embedding.shape[1]
     columns = [pa.array(getattr(tracks, name)) for name in _TRACK_COLUMNS]
     columns += [pa.FixedSizeListArray.from_arrays(pa.array(tracks.embedding.reshape(-1)), dimension)]
@@ -74,10 +76,10 @@ def tracks_to_table(tracks: FaceTracks, metadata: dict[str, str]) -> pa.Table:
 
 
 def check_tracks(found: pa.Schema) -> None:
-    """Makes sure that a file has the columns of this version.
+    """Check that a file has the columns of this version.
 
     Raises:
-        FaceIndexError: It has not.
+        FaceIndexError: The columns differ.
     """
     embedding = found.field("embedding").type if "embedding" in found.names else None
     if embedding is None or found.remove_metadata() != _track_schema(embedding.list_size).remove_metadata():
@@ -85,11 +87,11 @@ def check_tracks(found: pa.Schema) -> None:
 
 
 def tracks_from_table(table: pa.Table, embedding: npt.NDArray[np.float16]) -> FaceTracks:
-    """The tracks of a table that `check_tracks` has passed.
+    """Convert a table that `check_tracks` accepted to tracks.
 
     Args:
-        table: All columns but that of the embeddings, which are not looked at.
-        embedding: (t, D) float16.
+        table: All columns; an embedding column is ignored.
+        embedding: (t, D) float16, one row a track.
     """
     column = {name: np.asarray(table.column(name).combine_chunks().to_numpy()) for name in _TRACK_COLUMNS}
     return FaceTracks(**column, embedding=embedding)

@@ -1,7 +1,8 @@
-"""The ledger: which units are committed, which videos are finished, which exports exist. SQLite in OUT/.fastface.
+"""Store committed units, finished videos and exported files in SQLite, in OUT/.fastface.
 
-A row is written only after the file that it speaks of has its final name. So after a kill a file may be there without
-its row, and is then made again under the same name; a row without its file is damage that a user did.
+The scan and the export write it; commands read it. A row is written only after its file has its final name. So a
+killed run may leave a file without a row. The next run makes that file again under the same name. A row without a file
+is damage by a user.
 """
 
 import os
@@ -17,7 +18,7 @@ from fastface.failpoints import fail_point
 from fastface.index.records import CopyRecord, UnitRecord, VideoRecord, info_from_text, info_to_text
 
 _VERSION = 6
-"""Of the tables, kept as SQLite's `user_version`; 0 is a new file."""
+"""Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""
 
 _TABLES = f"""
 BEGIN;
@@ -36,20 +37,20 @@ COMMIT;
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY = 0xFF
-"""The bits of an error's code that name its kind; those above tell more of it."""
+"""Bits of an error code that name its kind; higher bits give detail."""
 
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
-"""The second is what SQLite says when the index of its log, a mapped file, finds no space."""
+"""SQLite returns the second code if the shared-memory index of its log finds no space."""
 
 
 class Ledger:
     """The open ledger. One process at a time writes: the caller holds OUT's lock. Use as a context manager.
 
-    Every call raises what opening does: SpaceError where the disk is full, FaceIndexError for all else.
+    Every call raises the errors of opening: SpaceError if the disk is full, else FaceIndexError.
 
     Args:
         path: The file.
-        read_only: Whether nothing is written and nothing made, so that anyone's ledger can be asked, on any medium.
+        read_only: Write and create nothing. Then any ledger can be read, on any medium.
 
     Raises:
         SpaceError: No space is left.
@@ -72,14 +73,14 @@ class Ledger:
                 f"{str(self._path)!r} is of version {version}, this fastface writes version {_VERSION}; "
                 f"use another output folder, or remove {str(self._path.parent)!r} and scan again"
             )
-        if read_only and version == 0:  # a run is just beginning: as good as an empty one
+        if read_only and version == 0:  # a run is just starting: read an empty ledger
             self._database.close()
             self._database = sqlite3.connect(":memory:", isolation_level=None)
         if not read_only:
             self._path.chmod(0o600)
             self._database.execute("PRAGMA journal_mode=WAL")
-            # Not synced at each commit: a power cut may take back the last rows, and what they spoke of is done again.
-            # What is forgotten is synced, since its files go next: see `forget_video`.
+            # Commits are not synced: a power cut may remove the last rows, and the next run repeats their work.
+            # Deletions are synced, because the files are removed next: see `forget_video`.
             self._database.execute("PRAGMA synchronous=NORMAL")
         if version == 0:
             self._database.executescript(_TABLES)
@@ -90,19 +91,17 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    # ── videos ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def video(self, video_id: str) -> VideoRecord | None:
         """Return the record of a video; None if there is none."""
         rows = list(self._videos("WHERE video_id = ?", video_id))
         return rows[0] if rows else None
 
     def videos(self) -> list[VideoRecord]:
-        """All videos, by name."""
+        """Return all videos, ordered by name."""
         return list(self._videos("ORDER BY video_id"))
 
     def put_video(self, record: VideoRecord, last_unit: UnitRecord | None = None) -> None:
-        """Writes what is known of a video, over what was known; with it, if given, the unit that finished it."""
+        """Write or replace the record of a video, and the unit that finished it if one is given."""
         info = None if record.info is None else info_to_text(record.info)
         with self._transaction("video"):
             if last_unit is not None:
@@ -124,12 +123,12 @@ class Ledger:
             )
 
     def put_waiting(self, paths: Mapping[str, Path]) -> None:
-        """Notes which videos are to be scanned: those of which nothing is known are `scanning`, with an empty key.
+        """Record the videos to scan: an unknown video gets the state `scanning` and an empty key.
 
-        In one transaction, since there may be thousands. Those that waited before and are not among them are forgotten.
+        One transaction, because there may be thousands. Earlier waiting videos that are not in `paths` are deleted.
 
         Args:
-            paths: {video id: where it is}.
+            paths: {video id: path of the file}.
         """
         rows = ((video_id, os.fsencode(path)) for video_id, path in paths.items())
         with self._transaction("waiting"):
@@ -139,7 +138,7 @@ class Ledger:
             )
 
     def forget_video(self, video_id: str) -> None:
-        """Removes a video and its units, durably: its files may be removed or replaced then."""
+        """Delete a video and its units durably. Afterwards its files may be removed or replaced."""
         with self._sync(), self._transaction("forget-video"):
             self._database.execute("DELETE FROM videos WHERE video_id = ?", (video_id,))
             self._database.execute("DELETE FROM units WHERE video_id = ?", (video_id,))
@@ -164,29 +163,25 @@ class Ledger:
                 copy_print=copy_print,
             )
 
-    # ── copies ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def put_copies(self, copies: Iterable[CopyRecord]) -> None:
-        """Writes which files are copies of videos, over what was known of these files."""
+        """Write the records of files that are copies of videos; replace earlier records of the same files."""
         rows = [(os.fsencode(copy.path), copy.fingerprint, copy.original) for copy in copies]
         if rows:
             with self._transaction("copies"):
                 self._database.executemany("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", rows)
 
     def copies(self) -> list[CopyRecord]:
-        """All known copies, by path."""
+        """Return all known copies, ordered by path."""
         rows = self._rows("SELECT path, fingerprint, original FROM copies ORDER BY path")
         return [CopyRecord(Path(os.fsdecode(path)), own, original) for path, own, original in rows]
 
     def forget_copies(self, original: str) -> None:
-        """Forgets the copies of a video."""
+        """Delete the copies of a video."""
         with self._transaction("forget-copies"):
             self._database.execute("DELETE FROM copies WHERE original = ?", (original,))
 
-    # ── units ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def put_unit(self, video_id: str, record: UnitRecord) -> None:
-        """A unit is committed."""
+        """Record a committed unit."""
         with self._transaction("unit"):
             self._insert_unit(video_id, record)
 
@@ -195,40 +190,44 @@ class Ledger:
         self._database.execute("INSERT OR REPLACE INTO units VALUES (?, ?, ?)", row)
 
     def units(self, video_id: str) -> dict[str, UnitRecord]:
-        """The committed units of a video, by key."""
+        """Return the committed units of a video by key."""
         rows = self._rows("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", video_id)
         return {key: UnitRecord.from_text(record) for key, record in rows}
 
-    # ── exports ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def put_export(self, path: str, key: str, facts: str) -> None:
-        """A file was made: `key` says of what, `facts` is what its maker wants to know again."""
+        """Record an exported file.
+
+        Args:
+            path: Path below OUT.
+            key: Digest of the content that the file was made from.
+            facts: Text that the exporter needs at the next run.
+        """
         with self._transaction("export"):
             self._database.execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?)", (path, key, facts))
 
     def doubt_exports(self, paths: Iterable[str]) -> None:
-        """Files are about to be replaced: whatever happens, durably, none of them counts as unchanged."""
+        """Mark files as changed, durably, before they are replaced. After a crash none counts as unchanged."""
         with self._sync(), self._transaction("doubt-exports"):
             self._database.executemany("UPDATE exports SET key = '' WHERE path = ?", ((path,) for path in paths))
 
     def forget_export(self, path: str) -> None:
-        """A file is gone."""
+        """Delete the record of a removed file."""
         with self._transaction("forget-export"):
             self._database.execute("DELETE FROM exports WHERE path = ?", (path,))
 
     def move_export(self, path: str, moved: str) -> None:
-        """A file has another name now."""
+        """Rename the record of a file."""
         with self._transaction("move-export"):
             self._database.execute("UPDATE OR REPLACE exports SET path = ? WHERE path = ?", (moved, path))
 
     def exports(self) -> dict[str, tuple[str, str]]:
-        """{path below OUT: (key, facts)} of all files made."""
+        """Return {path below OUT: (key, facts)} of all exported files."""
         rows = self._rows("SELECT path, key, facts FROM exports ORDER BY path")
         return {path: (key, facts) for path, key, facts in rows}
 
     @contextmanager
     def _sync(self) -> Iterator[None]:
-        """Sync commits of this block, and all before it, so that they outlive a power cut."""
+        """Sync the commits of this block and all earlier commits, so that they survive a power cut."""
         with self._translate():
             self._database.execute("PRAGMA synchronous=FULL")
         try:
@@ -240,7 +239,7 @@ class Ledger:
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:
         with self._translate():
-            with self._database:  # commits at the end, or takes back what was begun
+            with self._database:  # commits at the end, or rolls back
                 self._database.execute("BEGIN IMMEDIATE")
                 fail_point(f"ledger.{what}.begin")
                 yield
@@ -252,7 +251,7 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as error:
-            # Absent where the module raised the error, and not the library.
+            # Absent if Python's module raised the error, not the library.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
             if code in _FULL:
                 raise SpaceError(
@@ -267,10 +266,10 @@ class Ledger:
 
 
 def _opened_to_read(path: Path) -> sqlite3.Connection:
-    """Reads a ledger without making or changing a file.
+    """Open a ledger for reading without making or changing a file.
 
-    While a run goes on, and after one that was killed, there is a log beside it, which is read too. Without one no run
-    has written; `immutable` says so to SQLite, which would otherwise make that log, or fail where it cannot.
+    While a run writes, or after a killed run, a log lies beside the ledger and is read too. Without a log, no run
+    writes. `immutable` then keeps SQLite from making that log, which fails on a read-only medium.
     """
     log = path.with_name(f"{path.name}-wal")
     option = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"

@@ -1,6 +1,7 @@
-"""Faces of photos that were looked at before: the same photos are asked for again and again.
+"""Store the faces of photos, because the same photos are searched again and again.
 
-OUT/.fastface/photos/<digest>.parquet    the faces of one photo, by its content and by everything that found them
+`commands.enroll` calls it. One file per photo content and detection settings:
+OUT/.fastface/photos/<digest>.parquet
 """
 
 import hashlib
@@ -18,11 +19,11 @@ _LARGEST_BYTES = 256 << 20
 
 
 class PhotoIndex:
-    """A folder of photos' faces. What cannot be read in it counts as not there.
+    """A folder of photos' faces. An unreadable file counts as missing.
 
     Args:
-        folder: Where they lie.
-        settings_key: Networks, thresholds, arithmetic: faces that were found in another way are others.
+        folder: Folder of the files.
+        settings_key: Digest of networks, thresholds and precision; other settings have their own files.
     """
 
     def __init__(self, folder: Path, settings_key: str) -> None:
@@ -30,7 +31,7 @@ class PhotoIndex:
         self._settings_key = settings_key
 
     def faces(self, key: str | None) -> Faces | None:
-        """Return the faces in the photo of a key; None if it was not read."""
+        """Return the stored faces of a photo; None if there are none."""
         if key is None or not (path := self._path(key)).exists():
             return None
         try:
@@ -41,7 +42,7 @@ class PhotoIndex:
         return from_table(table, read_embeddings(table))
 
     def store(self, key: str | None, faces: Faces) -> None:
-        """Keeps what was found in the photo of a key; nothing without one.
+        """Store the faces found in a photo; do nothing if `key` is None.
 
         Raises:
             SpaceError: No space is left.
@@ -52,7 +53,7 @@ class PhotoIndex:
                 pq.write_table(to_table(faces), part)
 
     def key(self, photo: Path) -> str | None:
-        """Names a photo's content as it is now; None for what is no file of a photo's size."""
+        """Return the digest of a photo's content and the settings; None if it is no file or too large."""
         try:
             if not photo.is_file() or photo.stat().st_size > _LARGEST_BYTES:
                 return None

@@ -1,7 +1,7 @@
-"""Pictures of faces in the index: which of them are kept, and the way to and from Parquet.
+"""Choose the face pictures to keep, and convert them to and from Parquet.
 
-Of each track the best pictures are kept that are apart in time: of a unit when it is committed, and of the video when
-its units are merged and tracks that cross from one into the next are known.
+`store` and the index writer call it, for a unit at its commit and for a video at its merge. Only the merge
+knows the tracks that cross from one unit into the next.
 """
 
 from collections.abc import Sequence
@@ -16,27 +16,27 @@ from fastface.types import Faces, Thumbnails
 
 MOST_A_TRACK = 4
 APART_SECONDS = 1.0
-"""Pictures of one track that are nearer in time show the same."""
+"""Minimum seconds between two pictures of a track; nearer ones show the same."""
 
 _FRAME_BYTES = 8192
 _ROW_BYTES = 36
-"""What Parquet needs for the file and for each row, beside the pictures themselves."""
+"""Bytes that Parquet needs for the file and for each row, besides the pictures."""
 
 
 def best_of_tracks(portraits: Thumbnails, faces: Faces, most_bytes: float = np.inf) -> Thumbnails:
-    """The pictures to keep: of each track the best that are apart in time, all together in a file of so many bytes.
+    """Choose the pictures to keep: the best of each track, apart in time, within a limit of file size.
 
-    Of each track only the pictures of its best class stay (the whole part of their worth): one with a whole, facing,
-    sharp face keeps no others. Where there is too little room, the best of each track stays longest, then the second
-    best, and so on; of equal rank the better one.
+    A track keeps only pictures of its best class, which is the integer part of `worth`. A track with a whole, frontal,
+    sharp face keeps no other pictures. If space is short, the best picture of each track is kept first, then the second
+    best. Of equal rank, the higher worth is kept first.
 
     Args:
         portraits: Pictures of some of the faces, in any order, each once.
-        faces: All faces, tracks linked.
-        most_bytes: Bound of the file.
+        faces: All faces, with linked tracks.
+        most_bytes: Limit of the file in bytes.
 
     Returns:
-        Those kept, in the order of the faces.
+        The kept pictures, in the order of the faces.
     """
     rows = portrait_rows(portraits, faces)
     in_order = np.argsort(rows, kind="stable")
@@ -58,14 +58,14 @@ def best_rows(
     sizes: Sequence[int],
     most_bytes: float,
 ) -> npt.NDArray[np.int64]:
-    """The pictures to keep, rising.
+    """Return the ascending indices of the pictures to keep.
 
     Args:
-        tracks: (k,) of each picture; pictures are in order of their rows.
+        tracks: (k,) track of each picture, in the order of the rows.
         times: (k,) seconds.
-        quality: (k,)
-        sizes: k, bytes.
-        most_bytes: Of all that are kept.
+        quality: (k,) higher is better.
+        sizes: k sizes in bytes.
+        most_bytes: Limit of all kept pictures together, in bytes.
     """
     rank = _ranks(tracks, times, quality)
     candidates = np.flatnonzero(rank >= 0)
@@ -75,7 +75,7 @@ def best_rows(
 
 
 def portrait_rows(portraits: Thumbnails, faces: Faces) -> npt.NDArray[np.int64]:
-    """(k,) the row of each picture's face."""
+    """Return the (k,) row of each picture's face."""
     near = np.flatnonzero(np.isin(faces.pts, portraits.pts))
     lefts, tops = faces.boxes[near, 0].tolist(), faces.boxes[near, 1].tolist()
     names = dict(zip(zip(faces.pts[near].tolist(), lefts, tops, strict=True), near.tolist(), strict=True))
@@ -86,7 +86,7 @@ def portrait_rows(portraits: Thumbnails, faces: Faces) -> npt.NDArray[np.int64]:
 def _ranks(
     tracks: npt.NDArray[np.integer], times: npt.NDArray[np.float64], quality: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.int64]:
-    """(k,) the place of each picture among its track's best ones, from 0; -1 for those that are not kept."""
+    """Return the (k,) rank of each picture within its track, from 0; -1 for a dropped picture."""
     ranks = np.full(len(tracks), -1, np.int64)
     chosen: dict[int, list[float]] = {}
     for row in np.lexsort((np.arange(len(tracks)), -quality)).tolist():
@@ -104,17 +104,17 @@ def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
 
 
 def portraits_to_table(portraits: Thumbnails, metadata: dict[str, str]) -> pa.Table:
-    """Pictures as a table."""
+    """Convert pictures to a table."""
     schema = _schema(metadata)
     columns = [pa.array(getattr(portraits, field.name), field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
 def check_portraits(found: pa.Schema) -> None:
-    """Makes sure that a file has the columns of this version.
+    """Check that a file has the columns of this version.
 
     Raises:
-        FaceIndexError: It has not.
+        FaceIndexError: The columns differ.
     """
     if found.remove_metadata() != _schema().remove_metadata():
         raise FaceIndexError(
@@ -123,7 +123,7 @@ def check_portraits(found: pa.Schema) -> None:
 
 
 def portraits_from_table(table: pa.Table) -> Thumbnails:
-    """The pictures of a table that `check_portraits` has passed."""
+    """Convert a table that `check_portraits` accepted to pictures."""
     column = {name: table.column(name).combine_chunks() for name in table.schema.names}
     jpeg = np.empty(table.num_rows, np.object_)
     jpeg[:] = column.pop("jpeg").to_pylist()

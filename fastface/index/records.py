@@ -18,14 +18,14 @@ class VideoRecord:
 
     Attributes:
         video_id: The video's name in OUT.
-        path: Where it was found.
+        path: Path of the file or sequence.
         fingerprint: Fingerprint of the scanned file; if it changes, everything is done again.
         scan_key: Digest of every setting that the index depends on.
         state: `scanning` until finished, then one of the states of the run's report.
-        reason: Why it is not `done`; empty if it is.
-        coverage: Decoded share of the declared duration, 0–1; None where no duration is declared.
-        info: What the probe found; None if it could not be probed.
-        num_units: Number of units that the video is cut into.
+        reason: Reason why the state is not `done`; empty if it is.
+        coverage: Decoded share of the declared duration, 0–1; None if no duration is declared.
+        info: Result of the probe; None if the probe failed.
+        num_units: Number of units of the video.
         copy_print: Fingerprint of the file at `path` if a copy took the place of the scanned file; else empty.
     """
 
@@ -60,31 +60,31 @@ class UnitRecord:
     """Row of a committed unit in the ledger.
 
     Attributes:
-        key: Names the unit within its video: the same stretch and sampling has the same key in every run.
+        key: Name of the unit within its video; the same stretch and sampling has the same key in every run.
         start: First second, inclusive.
         end: Last second, exclusive; None for the end of the video.
-        dense: Whether the stretch was scanned again, with more samples.
+        dense: True if the stretch was scanned again, with more samples.
         period: Seconds between samples of a dense unit; None for every frame.
-        decoded: Frames decoded.
-        sampled: Frames looked at.
-        inferred: Frames searched.
-        repeated: Of these, frames equal to the one before them.
-        blurred: Of the frames searched, those that the detector did not get because of blur.
-        unsharp: Faces left out, since not sharp enough.
-        quarantined: Frames given up.
-        faces: Faces found.
-        damaged: Faces found in frames that may be damaged.
-        portraits: Faces that may get a picture; if there are any, the unit and its video have a file of pictures.
-        bodies: Bodies found; None if the scan did not search for bodies: then there is no file of them.
-        errors: Packets that could not be decoded.
-        encrypted: Of these, packets that are encrypted.
+        decoded: Number of decoded frames.
+        sampled: Number of sampled frames.
+        inferred: Number of frames that a network searched.
+        repeated: Number of these that equal the frame before them.
+        blurred: Number of searched frames that the detector did not get because of blur.
+        unsharp: Number of faces left out because they are not sharp enough.
+        quarantined: Number of frames skipped after crashes.
+        faces: Number of faces found.
+        damaged: Number of faces in frames that may be damaged.
+        portraits: Number of faces that may get a picture. If above 0, the unit and its video have a file of pictures.
+        bodies: Number of bodies found; None if the scan did not search for bodies. Then there is no file of them.
+        errors: Number of packets that could not be decoded.
+        encrypted: Number of these that are encrypted.
         covered: Seconds of video that were decoded.
         decoder: Name of the decoder; empty for pictures.
-        decoder_reason: Why that is not the requested decoder; empty if it is.
-        unread: Why the disk or the share did not give all of it; empty if it did.
-        lost: Why the unit has no result: `state: reason`; empty if it has one.
+        decoder_reason: Reason why that is not the requested decoder; empty if it is.
+        unread: Read error of the disk or the share; empty without one.
+        lost: Reason why the unit has no result, as `state: reason`; empty if it has one.
         keyframes: Times of the searched keyframes; empty unless only keyframes were searched.
-        seconds: Time of each stage.
+        seconds: Seconds of each stage.
         sizes: Displayed (width, height) of sampled frames that differ from the first frame's.
     """
 

@@ -1,6 +1,7 @@
-"""The face index as Parquet: columns, metadata, and the way to and from `Faces`.
+"""Define the columns of the face index, and convert `Faces` to and from its Parquet table.
 
-Readable by anything that reads Parquet: one row a face, in order of time.
+`store`, `photos` and the other tables use it. Any Parquet reader can read the file: one row a face, ordered by time.
+A changed column needs a new `SCHEMA_VERSION`.
 """
 
 from typing import Any
@@ -18,11 +19,11 @@ _FLOATS = ("det_score", "quality", "sharpness", "yaw")
 
 
 def schema(dimension: int, metadata: dict[str, str] | None = None) -> pa.Schema:
-    """The columns of `faces.parquet` for embeddings of `dimension` components.
+    """Return the columns of `faces.parquet` for embeddings of `dimension` components.
 
     Args:
-        dimension: Components of an embedding.
-        metadata: Fingerprint, contract, sampling, version: the origin of the rows.
+        dimension: Number of components of an embedding.
+        metadata: Origin of the rows: fingerprint, contract, sampling, version.
     """
     columns = [("time", pa.float64()), ("pts", pa.int64())]
     columns += [(side, pa.float32()) for side in ("x1", "y1", "x2", "y2")]
@@ -33,7 +34,7 @@ def schema(dimension: int, metadata: dict[str, str] | None = None) -> pa.Schema:
 
 
 def to_table(faces: Faces, metadata: dict[str, str] | None = None) -> pa.Table:
-    """Faces as a table. Copies nothing but the box columns."""
+    """Convert faces to a table; copy only the box columns."""
     dimension = faces.embedding.shape[1]
     columns = [pa.array(faces.time), pa.array(faces.pts)]
     columns += [pa.array(np.ascontiguousarray(faces.boxes[:, side])) for side in range(4)]
@@ -45,10 +46,10 @@ def to_table(faces: Faces, metadata: dict[str, str] | None = None) -> pa.Table:
 
 
 def check_schema(found: pa.Schema) -> None:
-    """Makes sure that a file has the columns of this version.
+    """Check that a file has the columns of this version.
 
     Raises:
-        FaceIndexError: It has not.
+        FaceIndexError: The columns differ.
     """
     embedding = found.field("embedding").type if "embedding" in found.names else None
     if embedding is None or found.remove_metadata() != schema(embedding.list_size).remove_metadata():
@@ -56,16 +57,16 @@ def check_schema(found: pa.Schema) -> None:
 
 
 def read_embeddings(table: pa.Table) -> npt.NDArray[np.float16]:
-    """The embeddings of a table that `check_schema` has passed, (n, D) float16."""
+    """Return the embeddings of a table that `check_schema` accepted, (n, D) float16."""
     column = table.column("embedding").combine_chunks()
     return _rows(column, column.type.list_size)
 
 
 def from_table(table: pa.Table, embedding: npt.NDArray[np.float16]) -> Faces:
-    """The faces of a table that `check_schema` has passed, as arrays.
+    """Convert a table that `check_schema` accepted to faces.
 
     Args:
-        table: All columns but that of the embeddings, which are not looked at.
+        table: All columns; an embedding column is ignored.
         embedding: (n, D) float16.
     """
     count = table.num_rows
@@ -84,6 +85,6 @@ def from_table(table: pa.Table, embedding: npt.NDArray[np.float16]) -> Faces:
 
 
 def _rows(column: pa.FixedSizeListArray, width: int) -> npt.NDArray[Any]:
-    """The lists of a whole column as rows. Unlike `flatten`, this needs no import of all of Arrow's functions."""
+    """Return the lists of a whole column as rows. Unlike `flatten`, this does not import all of Arrow's functions."""
     flat: npt.NDArray[Any] = column.values.to_numpy(zero_copy_only=False)
     return flat.reshape(len(column), width)

@@ -1,16 +1,18 @@
-"""The index on disk: one folder a video, one Parquet file a committed unit until the video is finished.
+"""Read and write the index on disk: one folder a video, one Parquet file a unit until the merge.
 
-OUT/.fastface/index/<video>/units/<key>.parquet     units, as they are committed; none where a video is one unit
+The scan writes it; the search and the export read it. Every file is written under a temporary name and then renamed.
+
+OUT/.fastface/index/<video>/units/<key>.parquet     committed units; none if the video is one unit
 OUT/.fastface/index/<video>/units/<key>.portraits.parquet   pictures of some of their faces, until the merge
-OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, tracks linked
-OUT/.fastface/index/<video>/portraits.parquet       pictures of the best faces of each track; none where there is none
+OUT/.fastface/index/<video>/faces.parquet           all faces of a finished video, with linked tracks
+OUT/.fastface/index/<video>/portraits.parquet       pictures of the best faces of each track, if there are any
 OUT/.fastface/index/<video>/bodies.parquet          all bodies, if the scan searched for bodies; also for units
-OUT/.fastface/index/<video>/frames.parquet          all sampled frames: time, pts, shot, signature; of units and closer
-                                                    looks <key>.frames.parquet, without shots
-OUT/.fastface/index/<video>/tracks.parquet          one row a track of its faces, with the mean of the best ones
-OUT/.fastface/index/<video>/embeddings.npy          their embeddings once more, to be mapped; only where they are many
-OUT/.fastface/index/<video>/track_embeddings.npy    those of its tracks, if they are many
-OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were looked at again, more closely
+OUT/.fastface/index/<video>/frames.parquet          all sampled frames: time, pts, shot, signature; units and dense
+                                                    stretches have <key>.frames.parquet, without shots
+OUT/.fastface/index/<video>/tracks.parquet          one row a track, with the mean of its best embeddings
+OUT/.fastface/index/<video>/embeddings.npy          second copy of many face embeddings, for memory mapping
+OUT/.fastface/index/<video>/track_embeddings.npy    second copy of many track embeddings, for memory mapping
+OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were scanned again, with more samples
 """
 
 import shutil
@@ -44,17 +46,17 @@ from fastface.types import Bodies, Faces, FaceTracks, SampledFrames, Thumbnails
 from fastface.video.frames.shots import number_shots
 
 _COMPRESSION = {"embedding.list.element": "NONE", **dict.fromkeys(("time", "pts", "track"), "ZSTD")}
-"""By column, as Parquet names it; those not named are not compressed."""
+"""Compression by Parquet column; other columns are not compressed."""
 
 _BODY_COMPRESSION = "ZSTD"
-"""Most colours of a body are zero: a tenth of the bytes stays."""
+"""Compression of bodies. Most colours of a body are zero, so a tenth of the bytes remains."""
 
 _MAPPED_TRACKS_FROM = 200
-"""Tracks from which the same is done of their embeddings, which a question reads three times."""
+"""Minimum number of tracks for a mapped copy of their embeddings, which a search reads three times."""
 
 _MAPPED_FROM = 1000
-"""Faces from which the embeddings are kept a second time, as a plain matrix: Parquet takes 2.5 microseconds to decode
-one, a mapped file nothing. Fewer are decoded as fast as another file is opened."""
+"""Minimum number of faces for a mapped copy of their embeddings. Parquet takes 2.5 µs to decode one, a mapped file
+nothing. Fewer embeddings decode as fast as another file opens."""
 
 
 class VideoIndex:
@@ -65,27 +67,27 @@ class VideoIndex:
 
     @property
     def faces_path(self) -> Path:
-        """`faces.parquet`, which is there once the video is finished."""
+        """Return the path of `faces.parquet`, which exists once the video is finished."""
         return self._folder / "faces.parquet"
 
     @property
     def portraits_path(self) -> Path:
-        """`portraits.parquet`, which is there once the video is finished, if any of its faces were pictured."""
+        """Return the path of `portraits.parquet`, which exists once the video is finished if a face has a picture."""
         return self._folder / "portraits.parquet"
 
     @property
     def bodies_path(self) -> Path:
-        """`bodies.parquet`, which is there once the video is finished, if bodies were looked for."""
+        """Return the path of `bodies.parquet`, which exists once the video is finished, if bodies were searched."""
         return self._folder / "bodies.parquet"
 
     @property
     def tracks_path(self) -> Path:
-        """`tracks.parquet`, which is there once the video is finished."""
+        """Return the path of `tracks.parquet`, which exists once the video is finished."""
         return self._folder / "tracks.parquet"
 
     @property
     def frames_path(self) -> Path:
-        """`frames.parquet`, which is there once the video is finished."""
+        """Return the path of `frames.parquet`, which exists once the video is finished."""
         return self._folder / "frames.parquet"
 
     def write_unit(
@@ -98,7 +100,7 @@ class VideoIndex:
         frames: SampledFrames,
         bodies: Bodies | None = None,
     ) -> None:
-        """Writes a unit, durably: frames and faces, pictures of faces if there are any, bodies if they are given."""
+        """Write a unit durably: frames and faces, and pictures and bodies if there are any."""
         _write_frames(self._unit_frames(unit), frames, metadata)
         if bodies is not None:
             _write_bodies(self._unit_bodies(unit), bodies, metadata)
@@ -107,11 +109,11 @@ class VideoIndex:
         _write(self._unit_path(unit), faces, metadata)
 
     def write_frames(self, frames: SampledFrames, metadata: dict[str, str]) -> None:
-        """Writes `frames.parquet`, durable with the file of faces, which must be written next.
+        """Write `frames.parquet`. It becomes durable with the file of faces, which must be written next.
 
         Args:
-            frames: All sampled frames of the video, with their shots, in order of time.
-            metadata: Says where the rows come from.
+            frames: All sampled frames of the video with their shots, ordered by time.
+            metadata: Origin of the rows.
         """
         _write_frames(self.frames_path, frames, metadata)
 
@@ -125,15 +127,15 @@ class VideoIndex:
         *,
         bodies: Callable[[Faces], Bodies] | None = None,
     ) -> int:
-        """Makes `faces.parquet` of the units' faces, in order, with tracks linked; gives the number of faces.
+        """Write `faces.parquet` from the units' faces, with linked tracks, and return the number of faces.
 
         Args:
-            parts: The faces of each unit.
-            dimension: Components of an embedding.
-            metadata: Says where the rows come from.
-            link: Numbers the tracks of all faces.
-            portraits: Gives, for the faces with their tracks, the pictures of them to keep; None writes no file.
-            bodies: Returns the bodies of the video.
+            parts: The faces of each unit, ordered by time.
+            dimension: Number of components of an embedding.
+            metadata: Origin of the rows.
+            link: Returns the track number of each face, (n,) int32.
+            portraits: Returns the pictures to keep of the tracked faces; None writes no file.
+            bodies: Returns the bodies of the video; None writes no file.
         """
         faces = Faces.concatenate([Faces.empty(dimension), *parts])
         tracked = replace(faces, track=link(faces))
@@ -158,10 +160,10 @@ class VideoIndex:
         return len(faces)
 
     def rewrite_tracks(self, track: npt.NDArray[np.int32]) -> None:
-        """Gives the faces of the finished video other tracks, durably.
+        """Replace the tracks of the finished video's faces, durably.
 
         Args:
-            track: (n,) the track of each face, in the order of `faces()`.
+            track: (n,) track of each face, in the order of `faces()`.
 
         Raises:
             FaceIndexError: The file is missing or damaged.
@@ -172,17 +174,17 @@ class VideoIndex:
         _write(self.faces_path, faces, self.metadata())
 
     def drop_units(self) -> None:
-        """Removes the units' files. Only once the ledger has the video as finished: until then they may be merged."""
+        """Remove the units' files. Call it only once the ledger records the video as finished: the merge needs them."""
         shutil.rmtree(self._folder / "units", ignore_errors=True)
 
     def holds(self, unit: UnitRecord) -> bool:
-        """Return whether the files of a committed unit are there."""
+        """Return whether the files of a committed unit exist."""
         pictures = not unit.portraits or self._unit_portraits(unit).exists()
         bodies = unit.bodies is None or self._unit_bodies(unit).exists()
         return self._unit_path(unit).exists() and self._unit_frames(unit).exists() and pictures and bodies
 
     def faces(self) -> Faces:
-        """All faces of the finished video, in order of time.
+        """Return all faces of the finished video, ordered by time.
 
         Raises:
             FaceIndexError: The file is missing or damaged.
@@ -206,7 +208,7 @@ class VideoIndex:
         return {key.decode(): value.decode() for key, value in found.items()}
 
     def unit_faces(self, units: Iterable[UnitRecord]) -> list[Faces]:
-        """The faces of each unit, as they were committed.
+        """Return the faces of each unit as committed.
 
         Raises:
             FaceIndexError: A file is missing or damaged.
@@ -214,7 +216,7 @@ class VideoIndex:
         return [_read_table(self._unit_path(unit)) for unit in units]
 
     def unit_portraits(self, units: Iterable[UnitRecord]) -> list[Thumbnails]:
-        """The pictures of each unit that has any.
+        """Return the pictures of each unit that has any.
 
         Raises:
             FaceIndexError: A file is missing or damaged.
@@ -222,7 +224,7 @@ class VideoIndex:
         return [_read_portraits(self._unit_portraits(unit)) for unit in units if unit.portraits]
 
     def portraits(self) -> Thumbnails:
-        """The pictures of the finished video's faces, in order of time; none where none were kept.
+        """Return the pictures of the finished video's faces, ordered by time; empty without a file.
 
         Raises:
             FaceIndexError: The file is damaged.
@@ -230,7 +232,7 @@ class VideoIndex:
         return _read_portraits(self.portraits_path) if self.portraits_path.exists() else Thumbnails.empty()
 
     def unit_bodies(self, units: Iterable[UnitRecord]) -> list[Bodies]:
-        """The bodies of committed units in which they were looked for.
+        """Return the bodies of each committed unit that was searched for bodies.
 
         Raises:
             FaceIndexError: A file is missing or damaged.
@@ -238,11 +240,10 @@ class VideoIndex:
         return [_read_bodies(self._unit_bodies(unit)) for unit in units if unit.bodies is not None]
 
     def bodies(self, *, lean: bool = False) -> Bodies | None:
-        """The bodies of the finished video, in order of time; None if they were not looked for.
+        """Return the bodies of the finished video, ordered by time; None if bodies were not searched.
 
         Args:
-            lean: Whether to leave out what most of the file is: colours have no components then, and there are no
-                pictures.
+            lean: Omit colours and pictures, which are most of the file.
 
         Raises:
             FaceIndexError: The file is damaged.
@@ -250,7 +251,7 @@ class VideoIndex:
         return _read_bodies(self.bodies_path, lean=lean) if self.bodies_path.exists() else None
 
     def tracks(self) -> FaceTracks:
-        """The tracks of the finished video's faces, in order of their numbers.
+        """Return the tracks of the finished video's faces, ordered by number.
 
         Raises:
             FaceIndexError: The file is missing or damaged.
@@ -263,10 +264,10 @@ class VideoIndex:
             return tracks_from_table(rest, _map(self._track_map_path, file))
 
     def frames(self, *, lean: bool = True) -> SampledFrames:
-        """Every sampled frame of the finished video with its shot, in order of time; those of closer looks are apart.
+        """Return the sampled frames of the finished video with their shots, ordered by time, without dense stretches.
 
         Args:
-            lean: Whether to leave out the signatures, which are most of the file.
+            lean: Omit the signatures, which are most of the file.
 
         Raises:
             FaceIndexError: The file is missing or damaged.
@@ -274,11 +275,11 @@ class VideoIndex:
         return _read_frames(self.frames_path, lean=lean)
 
     def merge_frames(self, units: Iterable[UnitRecord], *, is_film: bool) -> SampledFrames:
-        """Every sampled frame of the finished video and of some closer looks, each once, shots numbered over all.
+        """Return the sampled frames of the finished video and of dense stretches, each once, with new shot numbers.
 
         Args:
-            units: Closer looks that have a result. Without any, these are the `frames()` of the video.
-            is_film: Whether the frames of the video follow each other.
+            units: Dense stretches that have a result. Without any, return `frames()`.
+            is_film: True if the frames of the video follow each other in time.
 
         Raises:
             FaceIndexError: A file is missing or damaged.
@@ -291,7 +292,7 @@ class VideoIndex:
         return number_shots(frames[first], is_film=is_film)
 
     def unit_frames(self, units: Iterable[UnitRecord]) -> list[SampledFrames]:
-        """The sampled frames of each committed unit or closer look, with their signatures and without shots.
+        """Return the sampled frames of each committed unit or dense stretch, with signatures and without shots.
 
         Raises:
             FaceIndexError: A file is missing or damaged.
@@ -299,7 +300,7 @@ class VideoIndex:
         return [_read_frames(self._unit_frames(unit), lean=False) for unit in units]
 
     def remove(self) -> None:
-        """Removes everything of the video."""
+        """Remove all files of the video."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -329,10 +330,10 @@ def _write_map(path: Path, embedding: npt.NDArray[np.float16]) -> None:
 
 
 def _map(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
-    """The embeddings of an index file, mapped from the matrix beside it, which is made if it is not there.
+    """Map the embeddings of an index file from the matrix beside it; write the matrix if it is missing.
 
     Raises:
-        FaceIndexError: The matrix is damaged, or another file's.
+        FaceIndexError: The matrix is damaged or belongs to another file.
     """
     if not path.exists():
         _write_map(path, read_embeddings(file.read(columns=["embedding"])))
@@ -353,12 +354,12 @@ def _map(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
 def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
     private_folder(path.parent)
     with atomic_path(path, private=True) as part:
-        # Embeddings neither compress nor repeat: plain, they are read in a seventh of the time.
+        # Embeddings neither compress nor repeat: plain columns are read in a seventh of the time.
         pq.write_table(to_table(faces, metadata), part, compression=_COMPRESSION, use_dictionary=False)
 
 
 def _write_portraits(path: Path, portraits: Thumbnails, metadata: dict[str, str]) -> None:
-    """Durable with the file of faces beside it, which is written next."""
+    """Write pictures. They become durable with the file of faces beside them, which is written next."""
     private_folder(path.parent)
     with atomic_path(path, private=True, with_next=True) as part:
         table = portraits_to_table(portraits, metadata)
@@ -366,14 +367,14 @@ def _write_portraits(path: Path, portraits: Thumbnails, metadata: dict[str, str]
 
 
 def _write_bodies(path: Path, bodies: Bodies, metadata: dict[str, str]) -> None:
-    """Durable with the file of faces beside it, which is written next."""
+    """Write bodies. They become durable with the file of faces beside them, which is written next."""
     private_folder(path.parent)
     with atomic_path(path, private=True, with_next=True) as part:
         pq.write_table(bodies_to_table(bodies, metadata), part, compression=_BODY_COMPRESSION)
 
 
 def _write_tracks(path: Path, tracks: FaceTracks, metadata: dict[str, str]) -> None:
-    """Durable with the file of faces beside it, which is written next."""
+    """Write tracks. They become durable with the file of faces beside them, which is written next."""
     private_folder(path.parent)
     with atomic_path(path, private=True, with_next=True) as part:
         table = tracks_to_table(tracks, metadata)
@@ -381,7 +382,7 @@ def _write_tracks(path: Path, tracks: FaceTracks, metadata: dict[str, str]) -> N
 
 
 def _write_frames(path: Path, frames: SampledFrames, metadata: dict[str, str]) -> None:
-    """Durable with the file of faces beside it, which is written next."""
+    """Write frames. They become durable with the file of faces beside them, which is written next."""
     private_folder(path.parent)
     with atomic_path(path, private=True, with_next=True) as part:
         table = frames_to_table(frames, metadata)

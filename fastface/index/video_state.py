@@ -1,4 +1,7 @@
-"""The state that a video ends in, out of what its units saw. Pure."""
+"""Decide the final state of a video from the records of its units. Pure.
+
+The scan, `status` and the reports call it. Every state needs an entry in `STATE_WORDS`.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,23 +23,23 @@ STATE_WORDS = {
     "quarantined": "skipped after crashes",
     "failed": "failed",
 }
-"""{state of a video: what people read}, from the best to the worst."""
+"""{state of a video: word for people}, from the best to the worst."""
 
 SEARCHED_STATES = frozenset({"done", "partial", "unstable"})
-"""States of finished videos that are part of answers."""
+"""States of finished videos that are searched."""
 
 MIN_COVERAGE = 0.98
-"""A video is never `done` if less of its declared duration was decoded."""
+"""Minimum decoded share of the declared duration, 0–1, for the state `done`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinalState:
-    """A final state.
+    """Final state of a video.
 
     Attributes:
-        state: As the run's report has it.
-        reason: Why it is not `done`; empty if it is.
-        coverage: How much of the declared duration was decoded; None: none is declared.
+        state: Key of `STATE_WORDS`.
+        reason: Reason why the state is not `done`; empty if it is.
+        coverage: Decoded share of the declared duration, 0–1; None if no duration is declared.
     """
 
     state: str
@@ -51,11 +54,11 @@ def describe_state(state: str, reason: str) -> str:
 
 
 def judge(units: Collection[UnitRecord], duration: Fraction | None) -> FinalState:
-    """The state of a video all of whose units are committed or lost.
+    """Return the final state of a video whose units are all committed or lost.
 
     Args:
-        units: Its units, those of exact boundaries left out.
-        duration: The declared duration in seconds; None if there is none.
+        units: The video's units, without dense ones.
+        duration: Declared duration in seconds; None if there is none.
     """
     lost = [unit.lost for unit in units if unit.lost]
     decoded = sum(unit.decoded for unit in units)
@@ -85,5 +88,5 @@ def judge(units: Collection[UnitRecord], duration: Fraction | None) -> FinalStat
 
 
 def was_unread(unit: UnitRecord) -> bool:
-    """Return whether the disk or the share did not give all of a unit, so that another run may do better."""
+    """Return whether the disk or the share failed to read all of a unit, so that another run may succeed."""
     return bool(unit.unread) or unit.lost.partition(": ")[2].startswith(CANNOT_READ)

@@ -1,6 +1,7 @@
-"""The published packs: where they are, their digests, licence, and their recognisers' thresholds. A table.
+"""List the published packs: addresses, digests, licences, and the thresholds of their recognisers. A table.
 
-Digests are of the files of InsightFace's release v0.7; sizes in MB are of the archives.
+`selection`, `packs` and `download` read it. Digests are of the files of InsightFace's release v0.7; sizes in MB are of
+the archives.
 """
 
 from dataclasses import dataclass, replace
@@ -22,12 +23,12 @@ UNKNOWN_LICENCE = "licence unknown: not in fastface's catalogue"
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Cosine similarities at which a face alone is a target's, and how alike different persons are.
+    """Cosine thresholds of a single face, and the similarity of different persons.
 
     Attributes:
         enter: Minimum similarity that starts a hit.
         exit: Minimum similarity that continues it along a track.
-        impostors: From which the thresholds of whole tracks follow.
+        impostors: Distribution of similarities of different persons, which gives the thresholds of whole tracks.
     """
 
     enter: float
@@ -37,13 +38,13 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class KnownNetwork:
-    """A published file.
+    """A published network file.
 
     Attributes:
         name: The file's stem.
-        kind: What it is for.
-        sha256: Digest of the published file; None where no source states it.
-        dimension: Components of the embedding; None for a detector.
+        kind: Detector or recogniser.
+        sha256: Digest of the published file; None if no source gives it.
+        dimension: Number of components of the embedding; None for a detector.
     """
 
     name: str
@@ -57,12 +58,12 @@ class PublishedPack:
     """A published archive of networks.
 
     Attributes:
-        name: The pack's and the archive's name.
+        name: Name of the pack and the archive.
         detector: Name of its detector.
         recogniser: Name of its recogniser.
-        megabytes: Size of the archive.
-        sha256: Digest of the archive; None where no source states it, then the digests of its networks are checked.
-        licence: One line.
+        megabytes: Size of the archive in MB.
+        sha256: Digest of the archive; None if no source gives it, then the digests of its networks are checked.
+        licence: Licence in one line.
     """
 
     name: str
@@ -74,7 +75,7 @@ class PublishedPack:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Addresses of the archive, best first."""
+        """Return the addresses of the archive, best first."""
         return f"{_RELEASE}/{self.name}.zip", f"{_MIRROR}/{self.name}.zip"
 
 
@@ -137,26 +138,26 @@ _MEASURED = ImpostorDistribution(
     film_shift=0.06,
     film_correlation=0.84,
 )
-"""w600k_mbf (buffalo_s), by `benchmarks/decision.py`."""
+"""Distribution of w600k_mbf (buffalo_s), measured by `benchmarks/decision.py`."""
 
-# Published for video and for false accepts of 1e-6: 0.40 to 0.51 on ResNet-50; smaller networks spread strangers wider.
+# Published for video and false accepts of 1e-6: 0.40 to 0.51 on ResNet-50; impostors of smaller networks spread wider.
 THRESHOLDS: dict[str, Thresholds] = {
     "w600k_r50": Thresholds(0.42, 0.37, replace(_MEASURED, is_measured=False)),
     "glintr100": Thresholds(0.42, 0.37, replace(_MEASURED, is_measured=False)),
     "w600k_mbf": Thresholds(0.45, 0.40, _MEASURED),
 }
-"""Thresholds by the recogniser's name. The ResNets' strangers are no more alike than those of the small network, which
-is therefore a careful guess for them."""
+"""Thresholds by the recogniser's name. Impostors of the ResNets are no more similar than those of the small network. So
+its distribution is a careful guess for them."""
 
 DEFAULT_THRESHOLDS = Thresholds(
     0.50, 0.45, replace(_MEASURED, deviation=0.1, tail_start=0.19, tail_scale=0.042, is_measured=False)
 )
-"""For a recogniser that is not in the table: misses rather than strangers."""
+"""Thresholds of a recogniser that is not in the table: they prefer misses to false accepts."""
 
 _LARGE_FIRST = ("buffalo_l", "antelopev2", "buffalo_m", "buffalo_s", "buffalo_sc")
 _SMALL_FIRST = ("buffalo_s", "buffalo_sc", "buffalo_m", "buffalo_l", "antelopev2")
 
 
 def preferred_packs(*, is_gpu: bool) -> tuple[str, ...]:
-    """The packs' names, best first: the most accurate on a card, the fastest on a CPU."""
+    """Return the packs' names, best first: the most accurate on a card, the fastest on a CPU."""
     return _LARGE_FIRST if is_gpu else _SMALL_FIRST

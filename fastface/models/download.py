@@ -1,7 +1,7 @@
-"""Installing a published pack: fetched over HTTPS, checked against pinned digests, then renamed into place.
+"""Install a published pack: download it over HTTPS, check it against pinned digests, and rename it into place.
 
-Only its detector and its recogniser are kept. Until the last step everything lies in a folder beside the pack's, which
-is removed whatever happens: a download that is cut, wrong or hostile leaves nothing.
+The command `models install` calls it. Only the detector and the recogniser are kept. Until the last step, all files
+lie in a temporary folder, which is always removed. A download that is cut, wrong or hostile leaves nothing.
 """
 
 import errno
@@ -26,10 +26,11 @@ from fastface.models.packs import FileCheck, verify
 from fastface.models.selection import data_folder
 
 LICENCE_FILE = "LICENCE.txt"
-"""Beside the networks of an installed pack: the licence, and that it was accepted."""
+"""File beside the networks of an installed pack: the licence, and that it was accepted."""
 
 Opener = Callable[[str], AbstractContextManager[Any]]
-"""Opens an https address; gives an object with `read(size)` and `headers`, as `urllib.request.urlopen` does."""
+"""Function that opens an https address. It returns an object with `read(size)` and `headers`, as
+`urllib.request.urlopen` does."""
 
 _TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 1 << 20
@@ -41,13 +42,13 @@ _SIZE_SLACK = 1.1
 def install(
     pack: str, destination: Path | None = None, *, accept_license: bool = False, opener: Opener | None = None
 ) -> Path:
-    """Fetches a published pack into `destination/<pack>`; a whole one that is there already is left alone.
+    """Download a published pack into `destination/<pack>`; a complete pack is left unchanged.
 
     Args:
         pack: A name of the catalogue.
-        destination: A folder of packs; None takes fastface's own, where runs look.
-        accept_license: Whether the user accepts the licence of the weights. Once accepted, it is recorded there.
-        opener: How an address is opened.
+        destination: A folder of packs; None for fastface's own, which runs search.
+        accept_license: True if the user accepts the licence of the weights. The acceptance is recorded there.
+        opener: Function that opens an address; None for HTTPS.
 
     Returns:
         The pack's folder.
@@ -72,10 +73,10 @@ def install(
 
 
 def published_pack(name: str) -> PublishedPack:
-    """A pack of the catalogue.
+    """Return a pack of the catalogue.
 
     Raises:
-        ModelError: There is none of this name.
+        ModelError: There is no pack of this name.
     """
     if name not in PACKS:
         raise ModelError(f"no pack {name!r} in the catalogue; there are: {', '.join(PACKS)}")
@@ -88,7 +89,7 @@ def licence_accepted(destination: Path, pack: PublishedPack) -> bool:
 
 
 def _install(pack: PublishedPack, folder: Path, opener: Opener) -> None:
-    # Inside of a folder that is there, so that its files can be replaced one by one: those of the user's own stay.
+    # Work inside an existing folder, so that its files can be replaced one by one and the user's files stay.
     place = folder if folder.is_dir() else folder.parent
     with tempfile.TemporaryDirectory(prefix=f".part-{pack.name}-", dir=place) as work:
         archive = _fetch(pack, Path(work) / f"{pack.name}.zip", folder, opener)
@@ -111,7 +112,7 @@ def _is_whole(folder: Path, pack: PublishedPack) -> bool:
 
 
 def _as_published(check: FileCheck | None) -> bool:
-    """Return whether a file is the published one, or at least readable where no digest of it is known."""
+    """Return whether a file is the published one, or readable if no digest of it is known."""
     if check is None:
         return False
     return check.state == "ok" or (check.state == "unknown" and KNOWN_NETWORKS[check.path.stem].sha256 is None)
@@ -125,7 +126,7 @@ def _open_https(url: str) -> AbstractContextManager[Any]:
 
 
 def _fetch(pack: PublishedPack, path: Path, folder: Path, opener: Opener) -> Path:
-    """Downloads the archive from the first address that gives the published one."""
+    """Download the archive from the first address with the published content."""
     faults: list[str] = []
     for url in pack.urls:
         try:
@@ -152,7 +153,7 @@ def _cause(error: Exception) -> str:
 
 
 def _download(url: str, path: Path, pack: PublishedPack, opener: Opener) -> str:
-    """Writes what an address gives to a file; returns its digest."""
+    """Write the content of an address to a file; return its digest."""
     digest = hashlib.sha256()
     limit = int(pack.megabytes * _MEGABYTE * _SIZE_SLACK) + _MEGABYTE
     with opener(url) as response, path.open("wb") as file:
@@ -170,7 +171,7 @@ def _download(url: str, path: Path, pack: PublishedPack, opener: Opener) -> str:
 
 
 def _unpack(pack: PublishedPack, archive: Path, folder: Path) -> None:
-    """Takes the detector and the recogniser out of the archive and checks their digests."""
+    """Extract the detector and the recogniser from the archive and check their digests."""
     try:
         with zipfile.ZipFile(archive) as source:
             members = {PurePosixPath(entry.filename).name: entry for entry in source.infolist() if _is_safe(entry)}

@@ -1,4 +1,7 @@
-"""Freeing what an export fixed: a batch of one, a canvas of one size."""
+"""Remove fixed sizes from an exported graph: a batch of one, a canvas of one size.
+
+The rewriters of detectors, recognisers and person networks call it, and `graph_read`. It changes the model in place.
+"""
 
 from typing import Any
 
@@ -8,7 +11,7 @@ from fastface.models.graph_edit import GraphEditor, infer_shapes
 
 
 def free_resizes(model: Any) -> None:
-    """Gives every `Resize` to a fixed size the factor instead, so that the canvas may have any size."""
+    """Replace the fixed size of every `Resize` by its factor, so that the canvas may have any size."""
     editor = GraphEditor(model.graph)
     fixed = [n for n in model.graph.node if n.op_type == "Resize" and len(n.input) > 3 and n.input[3]]
     fixed = [node for node in fixed if editor.value(node.input[3]) is not None]
@@ -24,7 +27,7 @@ def free_resizes(model: Any) -> None:
 
 
 def free_batch(model: Any) -> None:
-    """Makes every reshape to a batch of one keep the batch that comes in."""
+    """Make every reshape to a batch of one keep the batch of its input."""
     editor = GraphEditor(model.graph)
     for node in model.graph.node:
         if node.op_type != "Reshape" or editor.value(node.input[0]) is not None:

@@ -1,4 +1,7 @@
-"""Facts about a graph, noted by the file's content: reading ONNX takes a fifth of a second."""
+"""Store facts about a graph by the file's digest, because reading ONNX takes a fifth of a second.
+
+`graph` calls it. If the same graph gets other facts, raise `_VERSION`.
+"""
 
 import json
 from contextlib import suppress
@@ -11,7 +14,7 @@ from fastface.files import write_atomic
 
 GraphKind = Literal["detector", "recogniser", "person", "unknown"]
 PersonFamily = Literal["yolo", "yolox"]
-"""Layouts of networks that find persons; `graph_person` describes them."""
+"""Output layouts of person networks; `graph_person` describes them."""
 
 KIND_WORDS: dict[GraphKind, str] = {
     "detector": "detector",
@@ -19,10 +22,10 @@ KIND_WORDS: dict[GraphKind, str] = {
     "person": "person network",
     "unknown": "unknown",
 }
-"""What messages call the kinds."""
+"""Words for the kinds in messages."""
 
 _VERSION = 2
-"""Raised whenever the same graph is judged otherwise, so that old notes are not taken for new ones."""
+"""Version of the facts. Raise it if the same graph gets other facts, so that old notes are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,12 @@ class GraphFacts:
     """Facts about a graph.
 
     Attributes:
-        kind: What the network is for.
-        dimension: Components of an embedding; None for other kinds.
-        has_landmarks: Whether a detector gives landmarks; without, they are the mean face's, placed in the box.
-        family: Layout of a network that finds persons; None for other kinds.
-        input_size: (width, height) that the export is fixed to; None where it is free.
-        reason: Why the kind is unknown; empty otherwise.
+        kind: Kind of the network.
+        dimension: Number of components of an embedding; None for other kinds.
+        has_landmarks: True if a detector returns landmarks; otherwise those of the mean face are placed in the box.
+        family: Layout of a person network; None for other kinds.
+        input_size: (width, height) to which the export is fixed; None if it is free.
+        reason: Reason why the kind is unknown; empty otherwise.
     """
 
     kind: GraphKind
@@ -47,7 +50,7 @@ class GraphFacts:
 
 
 def noted_facts(digest: str, folder: Path) -> GraphFacts | None:
-    """The facts noted for a file of this digest; None if there are none, or what is there is no such note."""
+    """Return the facts stored for a digest; None if there are none, or the note is invalid."""
     try:
         found = json.loads(_note(digest, folder).read_text(encoding="utf-8"))
         size = found["input_size"]
@@ -57,7 +60,7 @@ def noted_facts(digest: str, folder: Path) -> GraphFacts | None:
 
 
 def note_facts(digest: str, facts: GraphFacts, folder: Path) -> None:
-    """Notes facts. Without the note the next command reads the graph again, and nothing else is lost."""
+    """Store facts. Errors are ignored: without the note, the next command reads the graph again."""
     with suppress(FastfaceError):
         write_atomic(_note(digest, folder), json.dumps(asdict(facts)))
 

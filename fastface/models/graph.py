@@ -1,7 +1,7 @@
 """Recognize networks by their graphs, and keep their rewritten forms in a cache.
 
-Nothing here loads ONNX where the cache has the answer. The rewriting itself is in `graph_detector`,
-`graph_recogniser` and `graph_person`.
+`runtime.networks` and `packs` call it. ONNX is not loaded if the cache has the answer. `graph_detector`,
+`graph_recogniser` and `graph_person` rewrite.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from fastface.models.facts import KIND_WORDS, GraphFacts, note_facts, noted_fact
 _Prepared = Literal["detector", "recogniser", "person"]
 
 REWRITE_VERSION = 2
-"""Raised whenever a rewritten graph changes, so that an old cache is not taken for a new one."""
+"""Version of rewritten graphs. Raise it if one changes, so that old caches are ignored."""
 
 
 def inspect_graph(path: Path, cache_folder: Path | None = None) -> GraphFacts:
@@ -23,7 +23,7 @@ def inspect_graph(path: Path, cache_folder: Path | None = None) -> GraphFacts:
 
     Args:
         path: The ONNX file.
-        cache_folder: Where the answer is noted for the next time; None notes nothing.
+        cache_folder: Folder in which the facts are stored for the next time; None stores nothing.
 
     Raises:
         ModelError: The file is no ONNX, is cut, keeps weights in other files, or is newer than this installation.
@@ -41,7 +41,7 @@ def inspect_graph(path: Path, cache_folder: Path | None = None) -> GraphFacts:
 
 
 def prepare_detector(path: Path, cache_folder: Path) -> Path:
-    """The detector rewritten by `rewrite_detector`, from the cache or made now.
+    """Return the detector rewritten by `rewrite_detector`, from the cache or made now.
 
     Raises:
         ModelError: The file is damaged or no SCRFD.
@@ -52,7 +52,7 @@ def prepare_detector(path: Path, cache_folder: Path) -> Path:
 
 
 def prepare_recogniser(path: Path, cache_folder: Path) -> Path:
-    """The recogniser rewritten by `rewrite_recogniser`, from the cache or made now.
+    """Return the recogniser rewritten by `rewrite_recogniser`, from the cache or made now.
 
     Raises:
         ModelError: The file is damaged or no ArcFace network.
@@ -63,10 +63,10 @@ def prepare_recogniser(path: Path, cache_folder: Path) -> Path:
 
 
 def prepare_person(path: Path, cache_folder: Path) -> Path:
-    """The person network rewritten by `rewrite_person`, from the cache or made now.
+    """Return the person network rewritten by `rewrite_person`, from the cache or made now.
 
     Raises:
-        ModelError: The file is damaged or no YOLO that finds persons.
+        ModelError: The file is damaged or no YOLO that detects persons.
         SpaceError: No space is left for the cache.
         ConfigError: The cache cannot be written.
     """
@@ -106,7 +106,7 @@ def _rewritten(path: Path, content: bytes, kind: _Prepared) -> bytes:
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a closed folder; what is wrong with it is told when it is written to
+    except OSError:  # a folder without access: the write reports the error
         return False
 
 

@@ -1,8 +1,11 @@
-"""SCRFD rewritten: any batch, any canvas, and from pictures to the best rows in one run of the network.
+"""Rewrite SCRFD: any batch, any canvas, and from pictures to the best rows in one run of the network.
 
-SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022) predicts, for two
-anchors on each cell of three feature maps (strides 8, 16, 32), a score, the distances from the anchor's centre to the
-box's four sides, and five landmark offsets, both in strides. An anchor's centre is (column × stride, row × stride).
+`graph` calls `rewrite_detector`; a change of its result needs a new `REWRITE_VERSION`.
+
+The network is SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022). It
+has three feature maps (strides 8, 16, 32) with two anchors on each cell. For each anchor it predicts a score, four
+distances from the anchor's centre to the box's sides, and five landmark offsets. Distances and offsets are in strides.
+An anchor's centre is (column × stride, row × stride).
 """
 
 from collections.abc import Sequence
@@ -26,33 +29,33 @@ from fastface.models.graph_edit import (
 from fastface.models.graph_input import PICTURES, attach_picture_input
 
 MAX_ROWS = 1024
-"""Rows K of the output at most. A face lights about five anchors at the usual threshold, so this is two hundred faces
-in one canvas; rows below the threshold are dropped by the caller."""
+"""Maximum number of rows K of the output. A face activates about five anchors at the usual threshold, so this is two
+hundred faces in one canvas. The caller drops rows below the threshold."""
 
 DETECTIONS = f"{SCOPE}detections"
 
 _SCALE = 128.0
 _PROBE = (2, 3, 640, 384)
-"""A canvas on which the strides are read off the feature maps. Two pictures, so that a fixed batch shows."""
+"""Canvas on which the strides are read off the feature maps. It has two pictures, so that a fixed batch shows."""
 
 _LAYOUT_OPS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 
-# Mean place of the five landmarks in the box, in shares of its width and height: what a detector without landmarks
-# gets. Measured over 71 faces turned by less than 20 degrees that det_500m found in five clips, made symmetric.
+# Mean position of the five landmarks in the box, in shares of its width and height, for a detector without landmarks.
+# Measured over 71 faces turned by less than 20 degrees that det_500m found in five clips, made symmetric.
 _MEAN_LANDMARKS = ((0.28, 0.39), (0.72, 0.39), (0.50, 0.59), (0.33, 0.75), (0.67, 0.75))
 
 
 @dataclass(frozen=True, slots=True)
 class HeadLevel:
-    """One feature map's three heads: tensors (N, anchors × C, H / stride, W / stride).
+    """Three heads of one feature map: tensors (N, anchors × C, H / stride, W / stride).
 
     Attributes:
         stride: Canvas pixels a cell.
         anchors: Anchors a cell.
-        scores: C = 1.
-        boxes: C = 4.
-        landmarks: C = 10; None for a detector without landmarks.
-        logits: Whether a sigmoid makes scores of them.
+        scores: Tensor with C = 1.
+        boxes: Tensor with C = 4.
+        landmarks: Tensor with C = 10; None for a detector without landmarks.
+        logits: True if the scores need a sigmoid.
     """
 
     stride: int
@@ -64,11 +67,11 @@ class HeadLevel:
 
 
 def find_heads(model: Any) -> tuple[HeadLevel, ...]:
-    """The heads of an SCRFD export, whatever its outputs' layout, by stride.
+    """Find the heads of an SCRFD export by stride, whatever its outputs' layout.
 
-    Outputs come as insightface reads them: all scores, then all boxes, then all landmarks, each by stride. What an
-    export puts behind a head — transposes, reshapes, the sigmoid — is walked through, so that flat outputs, batched
-    outputs and plain feature maps all end at the same tensors.
+    Outputs come as insightface reads them: all scores, then all boxes, then all landmarks, each by stride. Operations
+    behind a head (transposes, reshapes, the sigmoid) are traced back. So flat outputs, batched outputs and plain
+    feature maps all lead to the same tensors.
 
     Raises:
         ModelError: The outputs are not those of SCRFD.
@@ -88,9 +91,9 @@ def find_heads(model: Any) -> tuple[HeadLevel, ...]:
 
 
 def _walk_back(editor: GraphEditor, name: str) -> tuple[str, bool]:
-    """The tensor behind the layout operations of an output, and whether a sigmoid is due on it.
+    """Return the tensor behind the layout operations of an output, and whether it needs a sigmoid.
 
-    It is where the export has one, and where scores come straight from a convolution: they are no shares then.
+    It does if the export has one, or if scores come directly from a convolution: then they are logits.
     """
     logits = False
     while (node := editor.producer(name)) is not None:
@@ -123,10 +126,10 @@ def _level(heads: list[tuple[str, bool]], shapes: dict[str, Shape]) -> HeadLevel
 
 
 def rewrite_detector(model: Any) -> None:
-    """Rewrites an SCRFD in place: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), K = min(`MAX_ROWS`, anchors).
+    """Rewrite an SCRFD in place: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), K = min(`MAX_ROWS`, anchors).
 
-    A row is score, x1, y1, x2, y2, then five landmarks (x, y), in canvas pixels; rows fall by score. H and W are any
-    multiples of 32. A detector without landmarks gets the mean face's, placed in the box.
+    A row is score, x1, y1, x2, y2, then five landmarks (x, y), in canvas pixels. Rows are sorted by falling score. H
+    and W are any multiples of 32. A detector without landmarks gets those of the mean face, placed in the box.
 
     Raises:
         ModelError: The network is no SCRFD.
@@ -144,10 +147,10 @@ def rewrite_detector(model: Any) -> None:
 
 
 def _best(editor: GraphEditor, levels: Sequence[HeadLevel]) -> tuple[str, str]:
-    """Scores (N, K, 1) of the best rows, falling, and their places (N, K) among all T anchors."""
+    """Add the best rows: scores (N, K, 1), falling, and their places (N, K) among all T anchors."""
     flat = [_rows(editor, level.scores, 1) for level in levels]
     everything = editor.add("Concat", *flat, axis=1)
-    # K = min(MAX_ROWS, T): `Min` takes no integers before opset 12, but a slice stops at the end.
+    # K = min(MAX_ROWS, T): `Min` accepts no integers before opset 12, but a slice stops at the end.
     begin, end, axis = (editor.constant([value], np.int64) for value in (0, MAX_ROWS, 1))
     k = _side(editor, editor.add("Slice", everything, begin, end, axis), 1, scalar=False)
     flat_scores = editor.add("Reshape", everything, editor.constant([0, -1], np.int64))
@@ -159,7 +162,7 @@ def _best(editor: GraphEditor, levels: Sequence[HeadLevel]) -> tuple[str, str]:
 
 
 def _decode(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> str:
-    """Boxes and landmarks (N, K, 14) of the anchors at `places`, in canvas pixels."""
+    """Add boxes and landmarks (N, K, 14) of the anchors at `places`, in canvas pixels."""
     distances = editor.add("Concat", *(_distances(editor, level) for level in levels), axis=1)
     anchors = editor.add("Gather", editor.add("Concat", *(_anchors(editor, lv) for lv in levels), axis=0), places)
     # Left and top are distances *against* the axes.
@@ -175,7 +178,7 @@ def _decode(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> st
 
 
 def _rows(editor: GraphEditor, head: str, components: int) -> str:
-    """A head (N, anchors × C, h, w) as rows (N, h × w × anchors, C), in insightface's order of anchors."""
+    """Reshape a head (N, anchors × C, h, w) to rows (N, h × w × anchors, C), in insightface's order of anchors."""
     last = editor.add("Transpose", head, perm=[0, 2, 3, 1])
     return editor.add("Reshape", last, editor.constant([0, -1, components], np.int64))
 
@@ -188,9 +191,9 @@ def _distances(editor: GraphEditor, level: HeadLevel) -> str:
 
 
 def _pick(editor: GraphEditor, rows: str, places: str, components: int) -> str:
-    """Rows (N, T, C) at places (N, K) → (N, K, C).
+    """Select rows (N, T, C) at places (N, K) → (N, K, C).
 
-    One flat `Gather`, since `GatherND` has batches from opset 12 only.
+    It uses one flat `Gather`, because `GatherND` has batches from opset 12 only.
     """
     batch, total = (_side(editor, rows, axis) for axis in (0, 1))
     zero, column = editor.constant(0, np.int64), editor.constant([-1, 1], np.int64)
@@ -200,7 +203,7 @@ def _pick(editor: GraphEditor, rows: str, places: str, components: int) -> str:
 
 
 def _anchors(editor: GraphEditor, level: HeadLevel) -> str:
-    """The level's anchors (h × w × anchors, 3): x and y of the centre, stride."""
+    """Add the level's anchors (h × w × anchors, 3): x and y of the centre, stride."""
     grid = editor.add("Shape", editor.add("Transpose", level.scores, perm=[2, 3, 1, 0]))
     begin, end = editor.constant([0], np.int64), editor.constant([3], np.int64)
     grid = editor.add("Concat", editor.add("Slice", grid, begin, end), editor.constant([1], np.int64), axis=0)
@@ -220,7 +223,7 @@ def _add_range(editor: GraphEditor, cells: str, stride: int) -> str:
 
 
 def _side(editor: GraphEditor, tensor: str, axis: int, *, scalar: bool = True) -> str:
-    """One side of a tensor's shape, as a scalar or as a list of one."""
+    """Add one side of a tensor's shape, as a scalar or as a list of one."""
     place = editor.constant(axis if scalar else [axis], np.int64)
     return editor.add("Gather", editor.add("Shape", tensor), place)
 
@@ -231,7 +234,7 @@ def _columns(editor: GraphEditor, rows: str, begin: int, end: int, axis: int = 2
 
 
 def _landmarks_of_boxes(editor: GraphEditor, corners: str) -> str:
-    """Landmarks (N, K, 5, 2) at the mean face's places in boxes given by two corners (N, K, 2, 2)."""
+    """Add landmarks (N, K, 5, 2) of the mean face to boxes given by two corners (N, K, 2, 2)."""
     first = _columns(editor, corners, 0, 1)
     size = editor.add("Sub", _columns(editor, corners, 1, 2), first)
     shares = editor.constant(_MEAN_LANDMARKS, np.float32)

@@ -1,7 +1,7 @@
-"""Reading and rewriting one ONNX graph: what lies upstream of a tensor, what is constant, and new nodes by one call.
+"""Read and rewrite one ONNX graph: find producers and constants of tensors, and add nodes by one call.
 
-Every node that is added is written as opset 11 has it and means the same in all later ones (checked up to 24), so that
-a graph keeps the opset that it was exported with.
+The other `graph_*` modules use it. Every added node follows opset 11 and means the same in all later ones (checked up
+to 24). So a graph keeps the opset of its export.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,20 +16,20 @@ FLOAT = TensorProto.FLOAT
 UINT8 = TensorProto.UINT8
 
 Shape = tuple[int | None, ...]
-"""A tensor's shape; None where a side is not fixed."""
+"""Shape of a tensor; None for a side that is not fixed."""
 
 SCOPE = "fastface/"
-"""Begins the name of every tensor that is added, since an export may have any other name already."""
+"""Start of the name of every added tensor, because an export may contain any other name."""
 
 
 def network_inputs(graph: Any) -> list[Any]:
-    """The inputs that a caller feeds: exports before IR 4 list the weights among the inputs too."""
+    """Return the inputs that a caller provides: exports before IR 4 list the weights among the inputs too."""
     weights = {tensor.name for tensor in graph.initializer}
     return [value for value in graph.input if value.name not in weights]
 
 
 def read_constant(graph: Any) -> dict[str, Any]:
-    """Name → TensorProto of everything that is known without running: weights and `Constant` nodes."""
+    """Return {name: TensorProto} of everything that is known without a run: weights and `Constant` nodes."""
     known = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type != "Constant":
@@ -41,16 +41,16 @@ def read_constant(graph: Any) -> dict[str, Any]:
 
 
 def infer_shapes(model: Any, input_shape: Sequence[int] | None = None) -> dict[str, Shape]:
-    """The shape of every tensor whose rank is known, with the input as exported or as given.
+    """Infer the shape of every tensor whose rank is known, with the exported or given input.
 
     Args:
         model: Any model with one network input; it is not changed.
-        input_shape: What to take for the network input instead of its own shape.
+        input_shape: Shape to use for the network input instead of its own.
     """
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     if input_shape is not None:
-        # What the export recorded for other sizes would win over what is inferred.
+        # Recorded shapes of other sizes would override the inferred ones.
         del probe.graph.value_info[:]
         for output in probe.graph.output:
             output.type.tensor_type.ClearField("shape")
@@ -65,13 +65,13 @@ def infer_shapes(model: Any, input_shape: Sequence[int] | None = None) -> dict[s
 
 
 def read_shape(value: Any) -> Shape:
-    """The shape that a graph input or output declares."""
+    """Return the shape that a graph input or output declares."""
     dimensions = value.type.tensor_type.shape.dim
     return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dimensions)
 
 
 class GraphEditor:
-    """One graph in work. Nodes are added in any order; `finish` sorts them.
+    """Editor of one graph. Nodes are added in any order; `finish` sorts them.
 
     Attributes:
         graph: The GraphProto, changed in place.
@@ -81,50 +81,50 @@ class GraphEditor:
         self.graph = graph
         self._constants = read_constant(graph)
         self._producers = {name: node for node in graph.node for name in node.output}
-        # An editor that worked on the graph before has left names of its own.
+        # An earlier editor of the graph may have left names in our scope.
         own = (name.rpartition("_")[2] for name in (*self._constants, *self._producers) if name.startswith(SCOPE))
         self._count = max((int(number) for number in own if number.isdigit()), default=0)
 
     def producer(self, name: str) -> Any | None:
-        """The node that makes a tensor; None for inputs and weights."""
+        """Return the node that makes a tensor; None for inputs and weights."""
         return self._producers.get(name)
 
     def consumers(self, name: str) -> list[Any]:
-        """The nodes that read a tensor, in graph order."""
+        """Return the nodes that read a tensor, in graph order."""
         return [node for node in self.graph.node if name in node.input]
 
     def value(self, name: str) -> npt.NDArray[Any] | None:
-        """A constant's value; None for what is only known when the graph runs."""
+        """Return a constant's value; None if it is known only when the graph runs."""
         tensor = self._constants.get(name)
         return None if tensor is None else numpy_helper.to_array(tensor)
 
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
-        """Adds a constant and returns its name."""
+        """Add a constant and return its name."""
         tensor = numpy_helper.from_array(np.asarray(value, dtype), self._fresh("constant"))
         self.graph.initializer.append(tensor)
         self._constants[tensor.name] = tensor
         return str(tensor.name)
 
     def add(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Adds a node of one output and returns that output's name: the one given, or a fresh one."""
+        """Add a node of one output and return the output's name: the given one, or a new one."""
         return self.add_many(op_type, inputs, [output or self._fresh(op_type)], **attributes)[0]
 
     def add_many(self, op_type: str, inputs: Iterable[str], outputs: Sequence[str], **attributes: Any) -> list[str]:
-        """Adds a node and returns its outputs' names. A node that made one of them before is replaced."""
+        """Add a node and return its outputs' names. An earlier producer of the same name is replaced."""
         node = helper.make_node(op_type, list(inputs), outputs, name=outputs[0], **attributes)
         self.graph.node.append(node)
         self._producers.update(dict.fromkeys(outputs, node))
         return list(outputs)
 
     def redirect(self, old: str, new: str, nodes: Iterable[Any]) -> None:
-        """Makes nodes read `new` where they read `old`."""
+        """Make nodes read `new` instead of `old`."""
         for node in nodes:
             for place, name in enumerate(node.input):
                 if name == old:
                     node.input[place] = new
 
     def finish(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Sets the graph's inputs and outputs and drops every node and weight that no output needs."""
+        """Set the graph's inputs and outputs, and remove every node and weight that no output needs."""
         kept = self._list_needed([value.name for value in outputs])
         needed = {name for node in kept for name in node.input}
         weights = [tensor for tensor in self.graph.initializer if tensor.name in needed]
@@ -139,7 +139,7 @@ class GraphEditor:
             getattr(self.graph, field).extend(values)
 
     def _list_needed(self, outputs: Sequence[str]) -> list[Any]:
-        """The nodes behind the outputs, each after those that it reads."""
+        """Return the nodes behind the outputs, each after the nodes that it reads."""
         order: list[Any] = []
         done: set[str] = set()
         waiting = list(outputs)

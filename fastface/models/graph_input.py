@@ -1,4 +1,7 @@
-"""The input side of every rewritten network: pictures as they lie in memory; the normalisation is in the graph."""
+"""Attach the input of every rewritten network: uint8 pictures as stored in memory, with normalisation in the graph.
+
+`graph_detector` and `graph_recogniser` call it. The mean must stay a separate node, see `attach_picture_input`.
+"""
 
 from typing import Any
 
@@ -7,23 +10,23 @@ import numpy as np
 from fastface.models.graph_edit import FLOAT, SCOPE, GraphEditor
 
 PICTURES = f"{SCOPE}pictures"
-"""Name of the one input: uint8 (N, H, W, 3), BGR."""
+"""Name of the only input: uint8 (N, H, W, 3), BGR."""
 
 _MEAN = 127.5
 
 
 def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, normalised: bool = False) -> None:
-    """Makes the network read uint8 (N, H, W, 3) BGR pictures from `PICTURES`.
+    """Make the network read uint8 (N, H, W, 3) BGR pictures from `PICTURES`.
 
-    The channel swap and the division go into the first convolution's weights. The mean stays a node of its own, since
-    the convolution pads with zeros *after* normalisation. As integers and halves of up to 8 bits, both the pictures
-    and their difference to the mean are exact in bfloat16 too.
+    The channel swap and the division go into the first convolution's weights. The mean stays a separate node, because
+    the convolution pads with zeros *after* normalisation. Pictures and their difference to the mean are integers and
+    halves of up to 8 bits. Bfloat16 stores these exactly too.
 
     Args:
-        editor: The graph in work.
+        editor: Editor of the graph.
         old_input: Name of its float (N, 3, H, W) RGB input.
-        scale: What (x − 127.5) is divided by.
-        normalised: Whether the network itself normalises RGB values of 0–255.
+        scale: Divisor of (x − 127.5).
+        normalised: True if the network itself normalises RGB values of 0–255.
     """
     pixels = editor.add("Cast", PICTURES, to=FLOAT)
     planes = editor.add("Transpose", pixels, perm=[0, 3, 1, 2])
@@ -45,7 +48,7 @@ def _swap(editor: GraphEditor, planes: str) -> str:
 
 
 def _fold_into_convolutions(editor: GraphEditor, consumers: list[Any], scale: float) -> bool:
-    """Rewrites the weights of the convolutions that read the input; False where something else reads it too."""
+    """Rewrite the weights of the convolutions that read the input; return False if another node reads it too."""
     weights = []
     for node in consumers:
         weight = editor.value(node.input[1]) if node.op_type == "Conv" else None

@@ -1,14 +1,14 @@
-"""YOLO rewritten: from pictures to the best person rows in one run of the network.
+"""Rewrite YOLO: from pictures to the best person rows in one run of the network.
 
-Two families of exports are known. Both have three feature maps (strides 8, 16, 32), one anchor a cell, ordered by
-stride, then by row, then by column.
+`graph` calls `rewrite_person`; a change of its result needs a new `REWRITE_VERSION`. Two families of exports are
+supported. Both have three feature maps (strides 8, 16, 32) and one anchor a cell, ordered by stride, row, column.
 
-`yolo` (YOLOv8, YOLO11; https://docs.ultralytics.com): RGB divided by 255 in; (N, 4 + classes, anchors) out: centre x,
-centre y, width and height in canvas pixels, then a share for each class.
+`yolo` (YOLOv8, YOLO11; https://docs.ultralytics.com): input is RGB divided by 255. Output is (N, 4 + classes, anchors):
+centre x, centre y, width and height in canvas pixels, then a score for each class.
 
-`yolox` (Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430): BGR of 0 to 255 in; (N, anchors, 5 +
-classes) out: the centre's offset from its cell in strides, the logarithms of width and height in strides, the share of
-an object, then a share for each class. The score is object × class.
+`yolox` (Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430): input is BGR of 0 to 255. Output is
+(N, anchors, 5 + classes). A row has the centre's offset from its cell, and the logarithms of width and height, all in
+strides. An object score and a score for each class follow. The score is object × class.
 """
 
 from ast import literal_eval
@@ -38,17 +38,17 @@ PERSONS = f"{SCOPE}persons"
 
 _STRIDES = (8, 16, 32)
 _FREE_SIDE = 640
-"""Side of the canvas that exports of any size are looked at: the one that these networks are trained with."""
+"""Side in pixels of the canvas for exports of any size: the training size of these networks."""
 
 _COCO_CLASSES = 80
-"""Classes of a network that names none: COCO's, whose first is the person."""
+"""Number of classes of a network without class names: COCO's, whose first is the person."""
 
 
 def find_family(model: Any) -> PersonFamily:
     """Recognize the family of a person network by its output's shape.
 
     Raises:
-        ModelError: It is of neither family, or its first class is no person; says what was found.
+        ModelError: It is of neither family, or its first class is no person; the message gives what was found.
     """
     shape = _output_shape(model, batch=1)
     height, width = _canvas(model)
@@ -70,10 +70,10 @@ def find_family(model: Any) -> PersonFamily:
 
 
 def rewrite_person(model: Any) -> None:
-    """Rewrites a YOLO in place: uint8 (N, H, W, 3) BGR → float32 (N, K, 5), K = min(`MAX_ROWS`, anchors).
+    """Rewrite a YOLO in place: uint8 (N, H, W, 3) BGR → float32 (N, K, 5), K = min(`MAX_ROWS`, anchors).
 
-    A row is score, x1, y1, x2, y2 in canvas pixels, the score that of the class person alone; rows fall by score, as
-    those of a detector of faces. H and W are the export's. N is one where the batch cannot be freed.
+    A row is score, x1, y1, x2, y2 in canvas pixels, where the score is that of the class person. Rows are sorted by
+    falling score. H and W are the export's. N is one if the batch cannot be freed.
 
     Raises:
         ModelError: The network is of no known family.
@@ -95,7 +95,7 @@ def rewrite_person(model: Any) -> None:
 
 
 def _canvas(model: Any) -> tuple[int, int]:
-    """(height, width) that the export is fixed to, or that it is looked at."""
+    """Return the (height, width) to which the export is fixed, or `_FREE_SIDE`."""
     height, width = read_shape(network_inputs(model.graph)[0])[2:]
     return height or _FREE_SIDE, width or _FREE_SIDE
 
@@ -106,10 +106,10 @@ def _output_shape(model: Any, batch: int) -> Shape:
 
 
 def _check_classes(model: Any, count: int) -> None:
-    """Return whether the first class is the person, by the export's names, else by COCO's number of classes.
+    """Check that the first class is the person, by the export's names or by COCO's number of classes.
 
     Raises:
-        ModelError: It is not; says what was found.
+        ModelError: It is not; the message gives what was found.
     """
     names = _class_names(model)
     if names is None:
@@ -122,7 +122,7 @@ def _check_classes(model: Any, count: int) -> None:
 
 
 def _class_names(model: Any) -> dict[int, str] | None:
-    """The classes that ultralytics writes into its exports; None where there are none."""
+    """Return the classes that ultralytics writes into its exports; None without them."""
     text = next((entry.value for entry in model.metadata_props if entry.key == "names"), "")
     try:
         names = literal_eval(text)
@@ -132,9 +132,9 @@ def _class_names(model: Any) -> dict[int, str] | None:
 
 
 def _free(model: Any) -> int | str:
-    """Frees the batch and returns its side: `N`, or one where pictures must come one by one.
+    """Free the batch and return its side: `N`, or 1 if pictures must be run one by one.
 
-    A network quantised as it runs takes one range over all pictures of a batch, so that each picture's rows would
+    A network that is quantised while it runs uses one range for all pictures of a batch. Each picture's rows would then
     depend on its neighbours.
     """
     if any(node.op_type == "DynamicQuantizeLinear" for node in model.graph.node):
@@ -144,7 +144,7 @@ def _free(model: Any) -> int | str:
 
 
 def _attach_pictures(editor: GraphEditor, source: str, family: PersonFamily) -> None:
-    """Makes the network read uint8 (N, H, W, 3) BGR pictures from `PICTURES`, in the family's order and range."""
+    """Make the network read uint8 (N, H, W, 3) BGR pictures from `PICTURES`, in the family's order and range."""
     consumers = editor.consumers(source)
     tensor = editor.add("Transpose", editor.add("Cast", PICTURES, to=FLOAT), perm=[0, 3, 1, 2])
     if family == "yolo":
@@ -154,13 +154,13 @@ def _attach_pictures(editor: GraphEditor, source: str, family: PersonFamily) -> 
 
 
 def _rows_of_yolo(editor: GraphEditor, output: str) -> tuple[str, str]:
-    """Boxes (N, A, 4) as centre and size in canvas pixels, and person scores (N, A, 1)."""
+    """Add boxes (N, A, 4) as centre and size in canvas pixels, and person scores (N, A, 1)."""
     boxes, scores = (_cut_output(editor, output, begin, end, axis=1) for begin, end in ((0, 4), (4, 5)))
     return editor.add("Transpose", boxes, perm=[0, 2, 1]), editor.add("Transpose", scores, perm=[0, 2, 1])
 
 
 def _rows_of_yolox(editor: GraphEditor, output: str, canvas: tuple[int, int]) -> tuple[str, str]:
-    """As `_rows_of_yolo`."""
+    """Add the same tensors as `_rows_of_yolo`."""
     cells, strides = (editor.constant(value, np.float32) for value in _grid(*canvas))
     centres = editor.add("Add", _cut_output(editor, output, 0, 2), cells)
     sizes = editor.add("Exp", _cut_output(editor, output, 2, 4))
@@ -169,7 +169,7 @@ def _rows_of_yolox(editor: GraphEditor, output: str, canvas: tuple[int, int]) ->
 
 
 def _grid(height: int, width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Column and row of each anchor's cell (1, A, 2), and its stride (1, A, 1)."""
+    """Return column and row of each anchor's cell (1, A, 2), and its stride (1, A, 1)."""
     cells, strides = [], []
     for stride in _STRIDES:
         rows, columns = np.mgrid[0 : height // stride, 0 : width // stride]
@@ -179,8 +179,8 @@ def _grid(height: int, width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray
 
 
 def _finish_rows(editor: GraphEditor, boxes: str, scores: str) -> None:
-    """Makes `PERSONS` (N, K, 5) of the best of all rows, their boxes as corners."""
-    # K = min(MAX_ROWS, A): `Min` takes no integers before opset 12, but a slice stops at the end.
+    """Add `PERSONS` (N, K, 5) with the best of all rows, their boxes as corners."""
+    # K = min(MAX_ROWS, A): `Min` accepts no integers before opset 12, but a slice stops at the end.
     most = editor.add("Shape", _cut_output(editor, scores, 0, MAX_ROWS, axis=1))
     k = _cut_output(editor, most, 1, 2, axis=0)
     best, places = editor.add_many("TopK", [scores, k], [f"{SCOPE}best_scores", f"{SCOPE}best_places"], axis=1)

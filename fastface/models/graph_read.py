@@ -1,4 +1,7 @@
-"""Read ONNX files, check that they can be used, and recognize them by their graphs."""
+"""Read ONNX files, check that they can be used, and recognize them by their graphs.
+
+`graph` imports it only if the cache has no answer, because it loads ONNX.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ _LEAST_DIMENSION = 64
 
 
 def parse_graph(path: Path, content: bytes) -> Any:
-    """The model in a file's content.
+    """Parse the model in a file's content.
 
     Raises:
         ModelError: It is no ONNX, is cut, keeps weights in other files, or is newer than this installation.
@@ -48,7 +51,7 @@ def parse_graph(path: Path, content: bytes) -> Any:
 
 
 def _in_order(graph: Any) -> bool:
-    """Return whether each node reads only what is known before it, as ONNX asks; so there are no cycles either."""
+    """Return whether each node reads only tensors defined before it, as ONNX requires; so there are no cycles."""
     known = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
     for node in graph.node:
         if not known.issuperset(node.input):

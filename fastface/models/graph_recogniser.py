@@ -1,9 +1,11 @@
-"""ArcFace rewritten: any batch of aligned pictures in, one embedding a row out.
+"""Rewrite ArcFace: any batch of aligned pictures in, one embedding a row out.
 
-Grouped convolutions of two channels a group become two depthwise ones: the same sums, by kernels that are fast.
-Runtimes have fast kernels for dense and for depthwise convolutions; what lies between runs many small products.
-In MobileFaceNet's large form (w600k_mbf) one layer of 64 groups of two took a fifth of the whole network's time on a
-CPU; split, the network takes 11 % less on OpenVINO and no more on ONNX Runtime.
+`graph` calls `rewrite_recogniser`; a change of its result needs a new `REWRITE_VERSION`.
+
+Grouped convolutions of two channels a group become two depthwise ones with the same sums. Runtimes have fast kernels
+for dense and for depthwise convolutions; others run many small products. One layer of 64 groups of two took a fifth of
+the time of w600k_mbf (MobileFaceNet's large form) on a CPU. Split, the network takes 11 % less on OpenVINO and no more
+on ONNX Runtime.
 """
 
 from typing import Any
@@ -18,17 +20,15 @@ from fastface.models.graph_edit import FLOAT, SCOPE, UINT8, GraphEditor, infer_s
 from fastface.models.graph_input import PICTURES, attach_picture_input
 from fastface.types import ALIGNED_SIZE
 
-"""Side of an aligned face in pixels."""
-
 EMBEDDINGS = f"{SCOPE}embeddings"
 
 _SCALE = 127.5
 _LEAST_MEAN = 64.0
-"""A network that first subtracts this or more takes values of 0–255: normalised ones lie between -1 and 1."""
+"""Minimum mean that a network with values of 0–255 subtracts: normalised values lie between -1 and 1."""
 
 
 def normalises_itself(editor: GraphEditor, input_name: str) -> bool:
-    """Return whether the network subtracts the mean itself, as the exports of MXNet do."""
+    """Return whether the network subtracts the mean itself, as exports of MXNet do."""
     consumers = editor.consumers(input_name)
     if len(consumers) != 1 or consumers[0].op_type != "Sub":
         return False
@@ -37,7 +37,7 @@ def normalises_itself(editor: GraphEditor, input_name: str) -> bool:
 
 
 def rewrite_recogniser(model: Any) -> None:
-    """Rewrites an ArcFace network in place: uint8 (N, 112, 112, 3) BGR → float32 (N, D), not normalised.
+    """Rewrite an ArcFace network in place: uint8 (N, 112, 112, 3) BGR → float32 (N, D), not normalised.
 
     Raises:
         ModelError: The batch cannot be freed.
@@ -59,7 +59,7 @@ def rewrite_recogniser(model: Any) -> None:
 
 
 def split_pairs(editor: GraphEditor) -> None:
-    """Splits every convolution of two input and two output channels a group.
+    """Split every convolution with two input and two output channels a group.
 
     With x' the input with the channels of each pair exchanged, out = depthwise(x, own) + depthwise(x', other).
     """

@@ -1,4 +1,8 @@
-"""Recognize the networks of a folder: their kinds, and if they are the published files."""
+"""Recognize the networks of a folder: their kinds, and if they are the published files.
+
+`selection`, `download`, `doctor` and the command `models` use it. A published file is recognized by its digest, any
+other by its graph.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -22,9 +26,9 @@ class Network:
         path: The file.
         sha256: Its digest, in hexadecimal.
         kind: Purpose, recognized by its graph.
-        dimension: Components of a recogniser's embedding; None for other kinds.
-        verified: Whether the digest is a published one.
-        reason: Why the kind is unknown; empty otherwise.
+        dimension: Number of components of a recogniser's embedding; None for other kinds.
+        verified: True if the digest is a published one.
+        reason: Reason why the kind is unknown; empty otherwise.
     """
 
     name: str
@@ -37,7 +41,7 @@ class Network:
 
     @property
     def differs(self) -> bool:
-        """True if the file has a published network's name but not its content: converted or damaged, or another's."""
+        """Return whether the file has a published network's name but other content: converted, damaged or unrelated."""
         known = KNOWN_NETWORKS.get(self.name)
         return known is not None and known.sha256 is not None and not self.verified
 
@@ -50,8 +54,8 @@ class FileCheck:
         path: The file.
         state: ok: as published · differs: a published network's name, other content · unknown: not in the catalogue ·
             damaged: no network can be read from it.
-        facts: What it is, in one line.
-        remedy: What to do; empty where there is nothing to mend.
+        facts: Description in one line.
+        remedy: Action for the user; empty if none is needed.
     """
 
     path: Path
@@ -61,16 +65,16 @@ class FileCheck:
 
     @property
     def detail(self) -> str:
-        """All that is to be said, in one line."""
+        """Return facts and remedy in one line."""
         return "; ".join(filter(None, (self.facts, self.remedy)))
 
 
 class PackFolder:
-    """A folder with ONNX files. They are read when first asked for: large ones take a second.
+    """A folder with ONNX files. They are read on first use: large ones take a second.
 
     Args:
         folder: The folder.
-        cache_folder: Where it is noted what the files are; None notes nothing.
+        cache_folder: Folder in which facts about the files are stored; None stores nothing.
     """
 
     def __init__(self, folder: Path, cache_folder: Path | None = None) -> None:
@@ -80,7 +84,7 @@ class PackFolder:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Its ONNX files, sorted."""
+        """Return its ONNX files, sorted."""
         return tuple(sorted(self.folder.glob("*.onnx")))
 
     @cached_property
@@ -95,19 +99,19 @@ class PackFolder:
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """The networks that could be read, sorted by file name."""
+        """Return the networks that could be read, sorted by file name."""
         return self._contents[0]
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """One line for each file that could not be read."""
+        """Return one line for each file that could not be read."""
         return self._contents[1]
 
     def choose(self, kind: GraphKind) -> Network | None:
-        """The network of a kind; None if there is none.
+        """Return the network of a kind; None if there is none.
 
-        Of several: the one that the catalogue names for a pack of this name, else the first published one, else the
-        first, by file name; of person networks the largest, which misses least.
+        It prefers the network that the catalogue lists for a pack of this name, then a published one. Then it takes the
+        first by file name, or of person networks the largest, which misses least.
         """
         found = [network for network in self.networks if network.kind == kind]
         pack = PACKS.get(self.name)
@@ -119,7 +123,7 @@ class PackFolder:
 
 
 def find_packs(places: Iterable[Path], cache_folder: Path | None = None) -> list[PackFolder]:
-    """Every folder with ONNX files: each place itself, then its sub-folders by name. The first of a name wins."""
+    """Return every folder with ONNX files: each place, then its sub-folders by name. The first of a name wins."""
     packs: dict[str, PackFolder] = {}
     for place in places:
         if not place.is_dir():
@@ -132,7 +136,7 @@ def find_packs(places: Iterable[Path], cache_folder: Path | None = None) -> list
 
 
 def read_network(path: Path, cache_folder: Path | None = None) -> Network:
-    """Digest and kind of a file. A published file is known by its digest; any other by its graph.
+    """Read digest and kind of a file. A published file is recognized by its digest; any other by its graph.
 
     Args:
         path: The file.
@@ -150,7 +154,7 @@ def read_network(path: Path, cache_folder: Path | None = None) -> Network:
 
 
 def verify(folder: Path) -> list[FileCheck]:
-    """Compares every ONNX file of a pack, or of a folder of packs, with the catalogue.
+    """Compare every ONNX file of a pack, or of a folder of packs, with the catalogue.
 
     Raises:
         ModelError: There is no such folder, or no ONNX file in it.

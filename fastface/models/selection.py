@@ -26,7 +26,7 @@ from fastface.models.facts import KIND_WORDS, GraphKind
 from fastface.models.packs import Network, PackFolder, find_packs, how_to_replace, read_network
 
 PERSON_FOLDER = "person"
-"""Name of the folder beside the packs where person networks lie."""
+"""Name of the folder of person networks beside the packs."""
 
 _KINDS: tuple[NetworkKind, ...] = ("detector", "recogniser")
 
@@ -39,13 +39,13 @@ class ModelSet:
     """The networks of a run.
 
     Attributes:
-        pack: The pack's name; `custom` where both networks were named one by one.
-        detector: Finds faces.
-        recogniser: Embeds them.
+        pack: Name of the pack; `custom` if both networks were named one by one.
+        detector: Network that detects faces.
+        recogniser: Network that embeds faces.
         thresholds: Thresholds of the recogniser.
         licence: Licence of the two networks' weights, in one line.
         notes: Remarks for the user: files that differ from the published ones, packs that were not taken.
-        person: Finds persons; None where there is no such network.
+        person: Network that detects persons; None without one.
     """
 
     pack: str
@@ -85,12 +85,13 @@ def find_models(
 ) -> ModelSet:
     """Choose the networks.
 
-    Without a pack's name, the first complete pack in the catalogue's order for the device is taken, then unknown packs
-    by name. The person network is not part of a pack: it comes from a folder `person`, else from the pack's folder.
+    Without a pack's name, the first complete pack in the catalogue's order for the device is taken. Unknown packs
+    follow by name. The person network is not part of a pack: it comes from a folder `person`, else from the pack's
+    folder.
 
     Args:
-        folder: A folder of packs, or one pack; None looks in the usual places.
-        pack: The pack's name; None chooses.
+        folder: A folder of packs, or one pack; None searches the usual places.
+        pack: Name of the pack; None chooses one.
         detector: File, or name (stem) of a file in any pack, instead of the pack's.
         recogniser: File or name, in the same form, instead of the pack's recogniser.
         device: The device: large packs come first on a card, small ones on a CPU.
@@ -132,7 +133,7 @@ def find_models(
 
 
 def build_contract(recogniser: Network) -> str:
-    """Digest what embeddings must share to be compared: the network's file and the preprocessing."""
+    """Digest the network's file and the preprocessing, which comparable embeddings must share."""
     return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING}".encode()).hexdigest()
 
 

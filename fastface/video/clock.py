@@ -1,4 +1,7 @@
-"""Timestamps that always grow, out of those that a decoder gives."""
+"""Compute timestamps that always increase from the timestamps of a decoder.
+
+`video.pyav` uses one `Clock` for each pass over a video. `find_reset` also serves other readers of packet times.
+"""
 
 from collections import deque
 from fractions import Fraction
@@ -6,30 +9,30 @@ from fractions import Fraction
 from fastface.types import VideoInfo
 
 UNKNOWN_RATE = Fraction(25)
-"""Frames a second where a file declares none."""
+"""Frames a second if a file declares no rate."""
 
 _RESET = Fraction(1)
-"""Seconds backwards that are a clock set back, and not a frame out of its place."""
+"""Seconds backwards that mean a reset clock, not a frame out of order."""
 
 _KNOWN_RESET_FRAMES = 3
-"""The same, in frames, if the packets' decoding times are known to step back."""
+"""Frames backwards that mean a reset clock if the packets' decoding times are known to step back."""
 
 
 def find_reset(info: VideoInfo) -> Fraction:
-    """Seconds backwards that are a clock set back: less where it is known to be set back somewhere."""
+    """Return the seconds backwards that mean a reset clock; fewer if the clock is known to be reset somewhere."""
     if not info.estimated_times or info.uses_dts:
         return _RESET
     return min(_RESET, _KNOWN_RESET_FRAMES / (info.rate or UNKNOWN_RATE))
 
 
 class Clock:
-    """Stamps the frames of one pass over a video.
+    """Stamp the frames of one pass over a video.
 
-    The container's timestamps are kept wherever they grow. Frames without one are counted on by the frame rate. Where
-    the clock is set back, as where two recordings were joined, time goes on from the last frame.
+    The container's timestamps are used while they increase. A frame without a timestamp is counted by the frame rate.
+    If the clock is reset, as where two recordings were joined, time continues from the last frame.
 
-    Where decoding times are the clock, the last frames that a decoder holds back have none: they go on by the steps
-    before them, which are longer than the rate says in a film that leaves out frames.
+    If decoding times are the clock, the last frames that a decoder holds back have none. Their steps repeat the steps
+    before them, which are longer than the frame rate in a film that omits frames.
     """
 
     def __init__(self, info: VideoInfo) -> None:
@@ -43,7 +46,7 @@ class Clock:
         self._steps: deque[int] = deque(maxlen=2)
 
     def stamp(self, raw: int | None) -> int:
-        """The pts of the next frame, in ticks of the stream's time base; larger than the one before."""
+        """Return the pts of the next frame, in ticks of the stream's time base; larger than the one before."""
         if raw is None:
             pts = self._count_frame()
         else:
@@ -56,7 +59,7 @@ class Clock:
 
     def _count_frame(self) -> int:
         self._counted += 1
-        # The smaller of two, since the last may lead over a gap.
+        # Use the smaller of two steps, because the last one may cross a gap.
         step = min(self._steps) if self._repeats_steps and self._steps else self._step
         pts = self._anchor + round(self._counted * step)
         return pts if self._last is None else max(pts, self._last + 1)

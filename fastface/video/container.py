@@ -1,4 +1,7 @@
-"""Opening a container: local files only, one named format each, errors translated into states of a video."""
+"""Open a container: local files only, explicitly allowed formats, errors converted to states of a video.
+
+The probe, the decoders and the export call it. A new format must be added to `_FORMATS`.
+"""
 
 import os
 import stat
@@ -16,10 +19,9 @@ from fastface.errors import VideoError
 from fastface.video.frames.frame import CANNOT_READ
 
 MP4_FAMILY = "mov"
-"""How FFmpeg's name of the format begins that MP4, QuickTime and 3GP are."""
+"""Start of FFmpeg's name for MP4, QuickTime and 3GP."""
 
-# Demuxers that open other files (hls, concat, dash, image2 …) or that take any text for a film (tty, subtitles) are
-# not among these.
+# Excluded: demuxers that open other files (hls, concat, dash, image2 …) or accept any text (tty, subtitles).
 _FORMATS = (
     "3dostr,aa,amv,apng,apv,asf,asf_o,av1,avi,avs,avs2,avs3,bink,cavsvideo,cdxl,cine,dhav,dirac,dnxhd,dv,dxa,evc,"
     "film_cpk,filmstrip,flic,flv,frm,gif,gxf,h261,h263,h264,hevc,hnm,hxvs,idf,ifv,ingenient,ipmovie,iv8,ivf,ivr,"
@@ -32,28 +34,28 @@ _MEDIA_BOXES = frozenset([b"ftyp", b"mdat", b"moov", b"moof", b"wide", b"skip", 
 _INDEX_BOXES = frozenset([b"moov", b"moof"])
 _MAX_BOXES = 64
 SEEKS_WRONGLY = frozenset({"dhav"})
-"""Formats in which FFmpeg loses the time when it seeks: that of Dahua's is counted on from the place it left."""
+"""Formats in which FFmpeg loses the time when it seeks: Dahua's time is counted on from the old position."""
 
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 _MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})
-"""FFmpeg takes a bare stream of JPEG pictures for one picture, of which none is a video but by its name."""
+"""Suffixes of bare JPEG streams. FFmpeg takes such a stream for one picture; only the name shows that it is a video."""
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
-    """An open container and its video stream: the best one that is no cover picture.
+    """Open a container and yield it with its video stream: the best one that is no cover picture.
 
     Args:
-        path: A regular file; anything else is refused, since opening a pipe hangs.
+        path: A regular file; other files are refused, because opening a pipe hangs.
 
     Raises:
-        VideoError: With the state that the video ends in.
+        VideoError: The file cannot be opened; `state` is the video's final state.
     """
     _check_regular(path)
     is_motion_jpeg = path.suffix.lower() in _MOTION_JPEG
     options = {**_OPTIONS, "format_whitelist": f"{_FORMATS},jpeg_pipe"} if is_motion_jpeg else _OPTIONS
     try:
-        # `file:` keeps a name such as `concat:x` or `-y.mp4` a name; metadata may be in any encoding.
+        # `file:` keeps FFmpeg from parsing names such as `concat:x` or `-y.mp4`; metadata may be in any encoding.
         container = av.open("file:" + os.fspath(path.absolute()), options=options, metadata_errors="replace")
     except av.error.InvalidDataError as error:
         raise VideoError(path, _why_invalid(path)) from error
@@ -64,10 +66,10 @@ def open_video(path: Path) -> Iterator[tuple[av.container.InputContainer, av.vid
 
 
 def demux(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> Iterator[Any]:
-    """The packets of a stream, and an empty one that ends it.
+    """Yield the packets of a stream, and an empty packet at its end.
 
-    Where damage looks like packets of another stream, the container gets that stream while it is read, and PyAV 18
-    fails at the end, after all packets of the streams that it knew.
+    FFmpeg adds a stream while it reads if damage resembles packets of another stream. PyAV 18 then raises IndexError at
+    the end, after all packets of the known streams.
     """
     try:
         yield from container.demux(stream)
@@ -76,7 +78,7 @@ def demux(container: av.container.InputContainer, stream: av.video.stream.VideoS
 
 
 def demux_all(container: av.container.InputContainer) -> Iterator[Any]:
-    """The packets of all streams, as `demux`."""
+    """Yield the packets of all streams; see `demux`."""
     try:
         yield from container.demux()
     except IndexError:
@@ -84,12 +86,12 @@ def demux_all(container: av.container.InputContainer) -> Iterator[Any]:
 
 
 def is_fragmented(path: Path) -> bool:
-    """Return whether an MP4 consists of fragments, as live streams and browsers write it."""
+    """Return whether an MP4 consists of fragments, as written by live streams and browsers."""
     return b"moof" in _boxes(path)
 
 
 def count_films(container: av.container.InputContainer) -> int:
-    """How many streams of video there are that are no pictures of a cover, a preview or a map of depths."""
+    """Count the video streams that are not a cover, a preview or a depth map."""
     return sum(stream.codec_context is not None and _is_long(stream) for stream in _films(container))
 
 
@@ -100,7 +102,7 @@ def _films(container: av.container.InputContainer) -> list[av.video.stream.Video
 
 
 def _is_long(stream: av.video.stream.VideoStream) -> bool:
-    """Return whether a stream is more than one picture by its header: a drone's cover is a stream like others."""
+    """Return whether a stream has more than one picture by its header: nothing else marks a drone's cover."""
     return stream.frames != 1
 
 
@@ -109,7 +111,7 @@ def _best_stream(path: Path, container: av.container.InputContainer) -> av.video
     known = [stream for stream in films if stream.codec_context is not None]
     if known:
         best = container.streams.best("video")
-        # FFmpeg takes a large cover for the film, where a camera does not mark it as one.
+        # FFmpeg selects a large cover if the camera does not mark it as a cover.
         long = [stream for stream in known if _is_long(stream)] or known
         return best if best in long else long[0]
     if films:
@@ -129,7 +131,7 @@ def _check_regular(path: Path) -> None:
 
 
 def _why_invalid(path: Path) -> str:
-    """Distinguish a film that lost its index, as after an interrupted recording, from other files."""
+    """Return why a file is invalid: a film without its index, as after an interrupted recording, or another file."""
     if path.stat().st_size == 0:
         return "not a video: the file is empty"
     boxes = _boxes(path)
@@ -141,7 +143,7 @@ def _why_invalid(path: Path) -> str:
 
 
 def _boxes(path: Path) -> set[bytes]:
-    """Types of the first outer boxes, if the file is of the MP4 family (ISO 14496-12: 4 bytes size, 4 bytes type)."""
+    """Return the types of the first outer boxes of an MP4 file (ISO 14496-12: 4 bytes size, 4 bytes type)."""
     found: set[bytes] = set()
     with path.open("rb") as file:
         num_bytes = os.fstat(file.fileno()).st_size
@@ -154,7 +156,7 @@ def _boxes(path: Path) -> set[bytes]:
                 size = int.from_bytes(head[8:], "big")
             found.add(head[4:8])
             following = file.tell() - len(head) + size
-            # A raw stream begins like a box of 64-bit size, and what follows can be more than a file's position holds.
+            # A raw stream starts like a box of 64-bit size; the next position can exceed the largest file offset.
             if size < 8 or following >= num_bytes:
                 break
             file.seek(following)
@@ -163,7 +165,7 @@ def _boxes(path: Path) -> set[bytes]:
 
 def _why_unopened(error: Exception) -> str:
     if isinstance(error, av.error.ArgumentError):
-        # What FFmpeg answers for a format that is not among ours: a playlist, a list of files, a text.
+        # FFmpeg returns this error for a format that is not allowed: a playlist, a list of files, a text.
         return "not a video: it is of a format that is refused"
     reason = getattr(error, "strerror", None) or str(error)
     return f"{CANNOT_READ if isinstance(error, OSError) else 'cannot be opened'}: {reason}"

@@ -1,4 +1,7 @@
-"""The source for a probed video: which decoder takes a unit, and who goes on where a card cannot."""
+"""Choose the decoder of a unit, and continue with PyAV if an NVIDIA card fails.
+
+`pipeline.decoder`, `display_frames` and the clips call `open_source`. Both decoders must return the same frames.
+"""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -12,13 +15,13 @@ from fastface.video.sequence import SequenceSource
 
 
 def open_source(info: VideoInfo, threads: int = 1, alive: SignOfLife = no_sign, card: int = 0) -> FrameSource:
-    """The source for a probed video.
+    """Return the frame source for a probed video.
 
     Args:
-        info: From `probe`.
-        threads: Threads that the decoder may use.
+        info: Result of `probe`.
+        threads: Number of threads that the decoder may use.
         alive: Called with each packet or picture that is read.
-        card: Number of the card that decodes, where one does.
+        card: Number of the NVIDIA card that decodes.
     """
     if info.codec == "images":
         return SequenceSource(info, alive)
@@ -26,7 +29,7 @@ def open_source(info: VideoInfo, threads: int = 1, alive: SignOfLife = no_sign, 
 
 
 class _FileSource:
-    """A file, decoded by what each unit asks for."""
+    """A video file, decoded by the decoder that each unit requests."""
 
     def __init__(self, info: VideoInfo, threads: int, alive: SignOfLife, card: int) -> None:
         self.report = UnitReport()
@@ -36,7 +39,7 @@ class _FileSource:
         self._card = card
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
-        """The samples of a unit: by the card as far as it can, then by PyAV, whose samples are the same frames."""
+        """Yield the samples of a unit: from the card until it fails, then from PyAV, which samples the same frames."""
         reason, last, sampled = "", None, 0
         if unit.decoder == "nvdec" or (unit.decoder == "auto" and is_installed()):
             try:
@@ -59,6 +62,6 @@ class _FileSource:
 
 
 def _close(source: FrameSource, unit: Unit) -> Generator[SampledFrame]:
-    """The frames of a source whose file is closed as soon as no more are needed."""
+    """Yield the frames of a source, and close its file as soon as no more are needed."""
     with closing(source.frames(unit)) as frames:
         yield from frames

@@ -1,4 +1,7 @@
-"""The account of one unit: frames, errors, and the seconds that were decoded."""
+"""Count the frames, errors and decoded seconds of one unit.
+
+The decoders call it for each packet and frame. Without an error, a gap in time counts as decoded.
+"""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,12 +13,12 @@ from fastface.video.frames.frame import UnitReport
 
 
 class DecodeStats:
-    """Counts what a unit came to.
+    """Statistics of one unit.
 
     Attributes:
-        errors: Packets or frames that could not be decoded, or only with damage.
-        encrypted: Of these, packets that are encrypted.
-        unread: Why the disk or the share did not give all of the file; empty if it did.
+        errors: Number of packets or frames that could not be decoded, or only with damage.
+        encrypted: Number of these that are encrypted packets.
+        unread: Read error of the disk or the share; empty without one.
     """
 
     def __init__(self, info: VideoInfo, unit: Unit) -> None:
@@ -35,28 +38,28 @@ class DecodeStats:
         self._frame_seconds = 1 / (info.rate or UNKNOWN_RATE)
 
     def begin_again(self) -> None:
-        """The unit is read from another place in the file; what was met on the way to it does not count."""
+        """Reset the errors, because the unit is read again from another position in the file."""
         self.errors, self.encrypted, self.unread, self._passed = 0, 0, "", None
 
     def meet_encrypted(self) -> None:
-        """A packet was read that no one can decode without its key."""
+        """Count a packet that cannot be decoded without its key."""
         self.encrypted += 1
         self.errors += 1
 
     def count_failure(self) -> None:
-        """A packet could not be read or decoded."""
+        """Count a packet that could not be read or decoded."""
         self.errors += 1
 
     def count_skipped(self, pts: int) -> None:
-        """A packet was read that need not be decoded."""
+        """Record a packet that need not be decoded."""
         self._passed = pts if self._passed is None else max(self._passed, pts)
 
     def take(self, frame: Any, pts: int) -> bool:
-        """A frame of the unit was decoded.
+        """Count a decoded frame of the unit.
 
         Returns:
-            Whether it may be damaged: the decoder says so, or a packet failed since the last keyframe, which the
-            frames after it build on.
+            True if the frame may be damaged. Either the decoder reports damage, or a packet failed since the last
+            keyframe, to which the frames after it refer.
         """
         if self.errors > self._errors_at_last:
             self._lose_gap(self._info.frame_time(pts))
@@ -72,21 +75,21 @@ class DecodeStats:
         return damaged or self.errors > self._errors_at_keyframe
 
     def reached_end(self) -> None:
-        """A frame after the unit was decoded."""
+        """Record that a frame after the unit was decoded."""
         assert self._unit.end is not None
         if self.errors > self._errors_at_last:
             self._lose_gap(self._unit.end)
         self._complete = True
 
     def _lose_gap(self, time: Fraction) -> None:
-        """A gap with an error in it is lost; one without is the film's own."""
+        """Count a gap as lost. Call it only if the gap contains an error; otherwise the gap is the film's own."""
         before = self._unit.start
         if self._last is not None:
             before = self._info.frame_time(self._last) + self._frame_seconds
         self._lost += max(Fraction(0), time - before)
 
     def report(self) -> UnitReport:
-        """The unit's account; which of its frames were handed out is not known here."""
+        """Return the unit's report, without the sampled frames."""
         until = max(self._ends(), default=self._unit.start)
         if self._unit.end is not None:
             until = self._unit.end if self._complete else min(until, self._unit.end)
@@ -100,9 +103,9 @@ class DecodeStats:
         )
 
     def _ends(self) -> Iterator[Fraction]:
-        """Until when the unit was seen, by what was decoded and by what was read."""
+        """Yield the ends of the decoded frames and of the skipped packets, in seconds."""
         if self._last is not None:
-            # The last picture of a slide show stands for longer than an average frame.
+            # The last picture of a slide show is shown longer than an average frame.
             stands = max(self._frame_seconds, self._last_duration * self._info.time_base)
             yield self._info.frame_time(self._last) + stands
         if self._passed is not None:

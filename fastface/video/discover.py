@@ -1,4 +1,7 @@
-"""Inputs → videos: files, folders, globs, lists, image sequences; in an order and under names that never vary."""
+"""Find the videos that the inputs name: files, folders, globs, lists, image sequences.
+
+Every command with inputs calls `discover`. The order and the names of the videos are the same in every run.
+"""
 
 import glob
 import hashlib
@@ -107,13 +110,13 @@ VIDEO_SUFFIXES = frozenset(
         ".y4m",
     ]
 )
-"""Of the files of a folder, those with these suffixes are taken. A file that is named itself always is."""
+"""Suffixes of the files that are taken from a folder. A file named by the user is always taken."""
 
 IMAGE_SUFFIXES = frozenset(
     [".avif", ".bmp", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
 )
 SEQUENCE_CODEC = "images"
-"""What `VideoInfo.codec` says of pictures."""
+"""Value of `VideoInfo.codec` for pictures."""
 _SNIFFED_SUFFIXES = frozenset(
     [
         "",
@@ -132,7 +135,7 @@ _SNIFFED_SUFFIXES = frozenset(
         ".tmp",
     ]
 )
-"""Names that do not say what a file is: its first bytes do. The first: no suffix."""
+"""Suffixes that do not show the type of a file: its first bytes decide. The first entry means no suffix."""
 
 _SOUND_SUFFIXES = frozenset(
     [
@@ -159,23 +162,23 @@ _SOUND_SUFFIXES = frozenset(
     ]
 )
 _PREVIEW_SUFFIXES = frozenset({".lrf", ".lrv", ".thm"})
-"""Small copies of films and first pictures that cameras of GoPro, DJI and Insta360 write beside them."""
+"""Suffixes of small copies of films and of first pictures that GoPro, DJI and Insta360 cameras write beside them."""
 
 _SYSTEM_FOLDERS = frozenset(
     {"@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin", "lost+found"}
     | {"system volume information", "@tmp"}
 )
-"""Folders in which Synology, QNAP, Windows and Linux keep previews and what was deleted; in small letters."""
+"""Folders in which Synology, QNAP, Windows and Linux keep previews and deleted files, in lower case."""
 
 _CAMERA_FOLDERS = frozenset({("m4root", "sub"), ("m4root", "thmbnl"), ("contents", "proxy"), ("contents", "icon")})
-"""(parent, folder) in which cameras of Sony and Panasonic keep small copies of their films."""
+"""(parent, folder) in which Sony and Panasonic cameras keep small copies of their films."""
 
 PICTURES, SOUND, OTHERS = "pictures beside videos or folders", "files of sound", "files that are no videos by name"
 HIDDEN, SYSTEM, PREVIEWS = "hidden files and folders", "folders of a NAS, system or camera", "previews of a camera"
-"""Why a file or folder within a folder is not taken."""
+"""Reasons why a file or folder within a folder is not taken."""
 
 _MOST_NAMES = 1000
-"""Names that are kept for each reason."""
+"""Maximum number of names stored for each reason."""
 
 _PATTERN = re.compile(r"%0?\d*d")
 _STATE_FOLDER = ".fastface"
@@ -184,12 +187,12 @@ _OWN_OUTPUT = "an output folder of fastface"
 
 @dataclass(frozen=True, slots=True)
 class VideoFile:
-    """A video to be looked at.
+    """A video to scan.
 
     Attributes:
         path: The file; the folder or the `%04d` pattern of an image sequence. Absolute.
-        video_id: Its name in OUT, unique in a run.
-        sequence: Whether it is an image sequence.
+        video_id: Name in OUT, unique in a run.
+        sequence: True for an image sequence.
     """
 
     path: Path
@@ -199,12 +202,12 @@ class VideoFile:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An input that is no candidate.
+    """An input that is not scanned.
 
     Attributes:
         path: The input.
-        reason: Why.
-        is_fault: Whether it may hold a video that was not scanned.
+        reason: Reason why it is not scanned.
+        is_fault: True if it may contain a video that should have been scanned.
         original: The file with the same content that is scanned instead; None if it is no copy.
     """
 
@@ -216,16 +219,16 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Content of folders that is left out, for one reason."""
+    """Content of folders that is left out for one reason."""
 
     reason: str
     count: int
-    paths: tuple[Path, ...]  # the first of them
+    paths: tuple[Path, ...]  # the first `_MOST_NAMES` of them
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """The videos in natural order, and what was left out."""
+    """The videos in natural order, and the inputs and files that are left out."""
 
     videos: tuple[VideoFile, ...]
     skipped: tuple[Skipped, ...]
@@ -233,7 +236,7 @@ class Discovery:
 
 
 class _FoundFiles:
-    """Files found on the way to the videos."""
+    """Files and folders that are left out while the inputs are searched."""
 
     def __init__(self, exclude: Path) -> None:
         self.exclude = exclude
@@ -262,10 +265,10 @@ class _Candidate:
 
 
 def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
-    """Finds the videos that the inputs name.
+    """Find the videos that the inputs name.
 
-    A name that exists is taken as it is, whatever characters it has; only others are read as `@list`, `%04d` pattern
-    or glob. A folder that holds pictures and neither videos nor folders is an image sequence.
+    An existing name is taken literally, whatever its characters. Other names are parsed as `@list`, `%04d` pattern or
+    glob. A folder that contains pictures and neither videos nor folders is an image sequence.
 
     Args:
         inputs: Files, folders (recursive), globs, `@list.txt` (a path a line), image folders, `img_%04d.jpg`.
@@ -301,7 +304,7 @@ def _candidates(text: str, found: _FoundFiles, *, in_list: bool = False) -> list
         if any(_pattern_files(path)):
             return [_Candidate(path, path.name, sequence=True)]
         raise ConfigError(f"{text!r}: no picture matches this pattern")
-    # Path.glob takes no absolute pattern.
+    # `Path.glob` accepts no absolute pattern.
     matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
     if not matches:
         raise ConfigError(f"{text!r}: no such file or folder" + (", or the glob matches nothing" * ("*" in text)))
@@ -309,7 +312,7 @@ def _candidates(text: str, found: _FoundFiles, *, in_list: bool = False) -> list
 
 
 def _match(path: Path, found: _FoundFiles) -> list[_Candidate]:
-    """Filter the matches of a glob: unlike a named file, they may lie in an output folder by accident."""
+    """Filter the matches of a glob. Unlike a named file, a match may lie in an output folder by accident."""
     if any(_is_output(folder, found.exclude) for folder in path.absolute().parents):
         found.skip(path, _OWN_OUTPUT)
         return []
@@ -332,7 +335,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _below(root: Path, found: _FoundFiles) -> Iterator[_Candidate]:
-    """The videos and image sequences of a folder. Links to folders are followed once each."""
+    """Yield the videos and image sequences of a folder. Each link to a folder is followed once."""
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda e: _unreadable(e, found)):
         here = Path(folder)
@@ -381,7 +384,7 @@ def _unreadable(error: OSError, found: _FoundFiles) -> None:
 
 
 def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candidate]:
-    """Regular files, each once however many names it has; pipes and devices would block the process that opens them."""
+    """Yield regular files, each once even if it has several names. Pipes and devices would block the process."""
     seen: dict[tuple[int, int, str], Path] = {}
     for candidate in candidates:
         name = candidate.path.name if candidate.sequence and not candidate.path.is_dir() else ""
@@ -402,10 +405,10 @@ def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candi
 
 
 def _names(paths: list[tuple[str, str]]) -> list[str]:
-    """A name in OUT for each (relative path, absolute path): readable, and never the same for two.
+    """Return a readable and unique name in OUT for each (relative path, absolute path).
 
-    Names that differ in the case of letters or in the form of accents are the same for some file systems. Those get a
-    digest of their absolute path, so that a name does not depend on the order of the inputs.
+    Some file systems ignore the case of letters or the form of accents. Names that differ only in these get a digest of
+    their absolute path. So a name does not depend on the order of the inputs.
     """
     wanted = [file_name(relative.replace(os.sep, "__")) for relative, _ in paths]
     counts = Counter(map(casefold_name, wanted))
@@ -421,18 +424,18 @@ def _names(paths: list[tuple[str, str]]) -> list[str]:
 
 
 def casefold_name(name: str) -> str:
-    """A name without what some file systems do not tell apart."""
+    """Return a name without the differences that some file systems ignore."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def with_path_digest(name: str, absolute: str) -> str:
-    """A name with a digest of the path that it is for."""
+    """Append a digest of the absolute path to a name."""
     digest = hashlib.sha256("\0".join((name, absolute)).encode("utf-8", "surrogatepass"))
     return f"{name}.{digest.hexdigest()[:8]}"
 
 
 def _pattern_files(pattern: Path) -> list[Path]:
-    """The pictures of a `%04d` pattern, by number."""
+    """Return the pictures of a `%04d` pattern, ordered by number."""
     before, after = _PATTERN.split(pattern.name, maxsplit=1)
     number = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     found = [(int(match[1]), path) for path in pattern.parent.iterdir() if (match := number.fullmatch(path.name))]
@@ -440,12 +443,12 @@ def _pattern_files(pattern: Path) -> list[Path]:
 
 
 def is_sequence(path: Path) -> bool:
-    """Return whether a path names an image sequence: a folder, or a `%04d` pattern that no file is called by."""
+    """Return whether a path names an image sequence: a folder, or a `%04d` pattern without a file of that name."""
     return path.is_dir() or (_PATTERN.search(path.name) is not None and not path.exists())
 
 
 def sequence_files(path: Path) -> list[Path]:
-    """The pictures of an image sequence, in order: of a folder by natural order, of a pattern by number."""
+    """Return the pictures of an image sequence: a folder in natural order, a pattern ordered by number."""
     if not path.is_dir():
         return _pattern_files(path)
     names = (name for file in path.iterdir() if (name := file.name) and file.suffix.lower() in IMAGE_SUFFIXES)
@@ -453,7 +456,7 @@ def sequence_files(path: Path) -> list[Path]:
 
 
 def picture_names(info: VideoInfo) -> tuple[str, ...]:
-    """Names of the pictures of a sequence, by pts; none of a film, or of a sequence that is gone."""
+    """Return the names of a sequence's pictures, indexed by pts; empty for a film or a missing sequence."""
     if info.codec != SEQUENCE_CODEC:
         return ()
     try:
@@ -463,6 +466,6 @@ def picture_names(info: VideoInfo) -> tuple[str, ...]:
 
 
 def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sorts `a9` before `a10`; the text itself decides between those that differ in case or in leading zeros."""
+    """Return a sort key with `a9` before `a10`. The text itself orders names that differ in case or leading zeros."""
     parts = re.split(r"(\d+)", text)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part], text

@@ -40,7 +40,7 @@ def fingerprint(path: Path) -> str:
 
 
 def content_digest(path: Path) -> str:
-    """Digest the size and 32 blocks of 64 KiB across the file: a copy has the same digest, whatever its age.
+    """Digest the size and 32 blocks of 64 KiB across the file. A copy has the same digest, whatever its age.
 
     Raises:
         InputError: The file cannot be read.

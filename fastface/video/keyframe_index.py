@@ -21,7 +21,7 @@ _SEEKS = 4
 _PACKETS_TO_A_KEYFRAME = 1000
 _INDEXED = ("mov", "matroska", "avi")
 """Containers with a keyframe index; it is valid unless the clock is set back. Other files are read through once, a few
-hundred times faster than decoding, which also shows whether the clock is set back."""
+hundred times faster than decoding. That also shows whether the clock is set back."""
 
 
 def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) -> list[int] | None:
@@ -34,8 +34,8 @@ def keyframe_stamps(path: Path, container: Any, stream: Any, alive: SignOfLife) 
         alive: Called with each packet if the file must be read through.
 
     Returns:
-        Ascending timestamps in the stream's time base; empty without an index. None if the clock is set back or a
-        seek changes the times: then only reading from the beginning gives the times.
+        Ascending timestamps in the stream's time base; empty without an index. None if the clock is set back or a seek
+        changes the times. Then the file must be read from the beginning.
     """
     if container.format.name.startswith(_INDEXED) and not is_set_back(path, alive):
         return _read_index(container, stream)
@@ -81,7 +81,7 @@ def _is_same_after_seeks(container: Any, stream: Any, stamps: list[int]) -> bool
     """Return whether keyframes of a program stream have the same times after a seek as without one.
 
     The stream stores the times of only a few pictures. After a seek FFmpeg counts the others from the first whole
-    picture that it finds, which can be wrong by half a picture (ISO 13818-1, 2.7.5).
+    picture that it finds. That can be wrong by half a picture (ISO 13818-1, 2.7.5).
     """
     known = set(stamps)
     for stamp in stamps[1 :: max(1, len(stamps) // _SEEKS)]:

@@ -1,17 +1,16 @@
-"""Decoding on an NVIDIA card, by PyNvVideoCodec: packets as PyAV reads them, frames as PyAV would have made them.
+"""Decode on an NVIDIA card with PyNvVideoCodec, for packets that `PyavSource` reads.
 
-Files are opened, sought and sampled by `PyavSource`, so times and samples are its own; only what makes frames of
-packets is another. The card gives NV12 in the memory of the host; a sample of it becomes an ordinary `yuv420p` frame.
-H.264 and HEVC say to the bit what a decoder must make of an undamaged stream. Of a damaged one it may make anything,
-and the card does not tell: damage is counted here only where the container shows it.
+`video.decode` uses it. `PyavSource` opens files, seeks and samples, so times and samples are the same as PyAV's. The
+card returns NV12 in host memory; each sample becomes an ordinary `yuv420p` frame. H.264 and HEVC define every bit that
+a decoder makes of an undamaged stream. The card does not report damage: it is counted only if the container shows it.
 
-Whatever the card is not sure to decode as PyAV does raises `NvdecError`, and PyAV decodes it: other codecs and pixel
-formats, interlaced films, frames without timestamps, keyframes alone, streams that begin with a gradual refresh,
-packets that their container calls corrupt.
+`NvdecError` is raised for everything that the card may decode differently; PyAV then decodes it:
 
-Written against PyNvVideoCodec 2.2.4 and 2.0.0, whose modules were loaded and asked for their signatures without a
-card. What has not run on one: the card's own decoding (that its host frames lie without padding, that an empty packet
-ends the stream, that timestamps come back as they went in) and its speed.
+* other codecs and pixel formats, interlaced films, frames without timestamps, keyframes alone;
+* streams that start with a gradual refresh, and packets that their container marks as corrupt.
+
+Written for PyNvVideoCodec 2.2.4 and 2.0.0; their signatures were checked without a card. Not tested on a card: no
+padding of host frames, the end of the stream by an empty packet, unchanged timestamps, speed.
 """
 
 import ctypes
@@ -41,8 +40,8 @@ from fastface.video.pyav import PyavSource
 
 _MODULE = "PyNvVideoCodec"
 _CODECS = {"h264": "H264", "hevc": "HEVC"}
-"""FFmpeg's name → PyNvVideoCodec's. AV1 and VP9 keep parts of their headers beside their packets, or show no frame of
-some: not tried without a card."""
+"""FFmpeg's name → PyNvVideoCodec's. AV1 and VP9 are excluded until tested on a card: parts of their headers lie outside
+packets, or some frames are not shown."""
 
 _PIXEL_FORMAT = "yuv420p"
 _DRIVER_LIBRARIES = ("libcuda.so.1", "libnvcuvid.so.1")
@@ -50,25 +49,25 @@ _IDR, _SEI = 5, 6
 _RECOVERY_POINT = 6
 _START_CODE = b"\0\0\1"
 
-# It says what is wrong in its exception, and logs it too.
+# PyNvVideoCodec logs the errors that it also raises.
 logging.getLogger(_MODULE).addHandler(logging.NullHandler())
 
 
 class NvdecError(Exception):
-    """The card cannot decode this, or not for certain; the message says why."""
+    """The card cannot decode this, or not with certainty; the message gives the reason."""
 
 
 def is_installed() -> bool:
-    """Return whether there is a PyNvVideoCodec that could be loaded."""
+    """Return whether PyNvVideoCodec is installed."""
     return find_spec(_MODULE) is not None
 
 
 @cache
 def _library() -> ModuleType:
-    """PyNvVideoCodec, once it is sure that it finds a card: without one it ends the whole process.
+    """Load PyNvVideoCodec after a check for a card: without a card it ends the whole process.
 
     Raises:
-        NvdecError: It is not there, or there is no card.
+        NvdecError: It is not installed, or there is no card.
     """
     if not is_installed():
         raise NvdecError(f"PyNvVideoCodec is not installed; {describe_install('nvdec')}")
@@ -96,9 +95,9 @@ def _require_card() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _CardFrame:
-    """A frame in the card's memory of the host; its pixels are good until the next packet is decoded.
+    """A frame in host memory of the card's decoder; its pixels are valid until the next packet is decoded.
 
-    `duration` and `key_frame` are the packet's; whether it is damaged, the card does not say.
+    `duration` and `key_frame` are the packet's. The card does not report damage.
     """
 
     pts: int
@@ -110,12 +109,12 @@ class _CardFrame:
 
 
 class NvdecSource(PyavSource):
-    """A video that an NVIDIA card decodes. One thread of one process uses it; a unit takes a decoder of its own."""
+    """A video that an NVIDIA card decodes. One thread of one process uses it; each unit creates its own decoder."""
 
     name = "nvdec"
 
     def __init__(self, info: VideoInfo, card: int = 0, alive: SignOfLife = no_sign) -> None:
-        """Looks whether the card will do.
+        """Check whether the card can decode the video.
 
         Args:
             info: The video.
@@ -123,7 +122,7 @@ class NvdecSource(PyavSource):
             alive: Called with each packet that is read.
 
         Raises:
-            NvdecError: It will not.
+            NvdecError: The card cannot decode it.
         """
         super().__init__(info, 1, alive)
         if reason := _unsuitable(info):
@@ -133,10 +132,10 @@ class NvdecSource(PyavSource):
         self._colour = (0, 0)
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
-        """The samples of a unit in order of time.
+        """Yield the samples of a unit in order of time.
 
         Raises:
-            NvdecError: The card fails, or meets what it is not sure to decode.
+            NvdecError: The card fails, or cannot decode a packet with certainty.
         """
         if unit.sampling.keyframes:
             raise NvdecError("keyframes only: PyAV decodes them, since the card finds other keyframes")
@@ -147,24 +146,24 @@ class NvdecSource(PyavSource):
         packets: Iterator[Any],
         stream: Any,
         unit: Unit,  # noqa: ARG002 - the card decodes every frame
-        account: DecodeStats,  # noqa: ARG002 - the card tells of no damage
+        account: DecodeStats,  # noqa: ARG002 - the card reports no damage
     ) -> Iterator[Any]:
-        """Every frame of the packets: the card cannot leave out those that no sample needs.
+        """Yield every frame of the packets: the card cannot skip frames that no sample needs.
 
         Raises:
-            NvdecError: The card fails, or meets what it is not sure to decode.
+            NvdecError: The card fails, or cannot decode a packet with certainty.
         """
         self._colour = int(stream.codec_context.color_range), int(stream.codec_context.colorspace)
         return self._frames(packets, stream)
 
     def _frames(self, packets: Iterator[Any], stream: Any) -> Iterator[_CardFrame]:
         nvc, codec = self._module, self._info.codec
-        # Python's two are what pybind11 makes of C++'s own; PyAV's is its filter's, of a packet that is damaged.
+        # RuntimeError and ValueError come from C++ through pybind11; PyAV's error, from its filter for damaged packets.
         of_card = (nvc.PyNvVCException, nvc.PyNvVCExceptionUnsupported, RuntimeError, ValueError)
         marks: dict[int, tuple[int, bool]] = {}
         try:
-            # Packets of MP4 carry lengths, and their parameter sets lie in the header; the card reads neither. The
-            # first filter alone gives the sets to IDR pictures only, and a unit may begin at another.
+            # Packets of MP4 carry lengths, and their parameter sets lie in the header; the card reads neither.
+            # The first filter alone adds the sets only to IDR pictures, and a unit may begin at another keyframe.
             annex_b = BitStreamFilterContext(f"{codec}_mp4toannexb,dump_extra=freq=keyframe", stream)
             decoder = nvc.CreateDecoder(
                 gpuid=self._card, codec=getattr(nvc.cudaVideoCodec, _CODECS[codec]), usedevicememory=False
@@ -195,7 +194,7 @@ class NvdecSource(PyavSource):
         return replace(info, coded_size=frame.size, size=displayed_size(frame.size, info.rotation, info.pixel_aspect))
 
     def _content(self, frame: _CardFrame) -> av.VideoFrame:
-        """The frame as PyAV's own decoder would have made it; a copy."""
+        """Return a copy of the frame as PyAV's own decoder would have made it."""
         width, height = frame.size
         nbytes = width * height * 3 // 2
         address = frame.inner.GetPtrToPlane(0)
@@ -213,7 +212,7 @@ class NvdecSource(PyavSource):
 
 
 def _unsuitable(info: VideoInfo) -> str:
-    """Why the card is not asked for a video; empty if it is."""
+    """Return why the card cannot decode a video; empty if it can."""
     if info.codec not in _CODECS:
         return f"codec {info.codec} is left to PyAV; the card decodes {', '.join(_CODECS)}"
     if info.pixel_format != _PIXEL_FORMAT:
@@ -228,7 +227,7 @@ def _unsuitable(info: VideoInfo) -> str:
 
 
 def _filter(annex_b: Any, packets: Iterator[Any]) -> Iterator[list[Any]]:
-    """Packets in Annex B; the empty one that ends a stream is taken out."""
+    """Yield packets in Annex B, without the empty packet that ends a stream."""
     for packet in packets:
         if packet.size:
             yield annex_b.filter(packet)
@@ -247,7 +246,7 @@ def _check_packet(packet: Any, codec: str, *, is_first: bool) -> None:
 def _is_clean(data: bytes) -> bool:
     """Return whether H.264 decodes at once from this access unit: an IDR picture, or a recovery point of 0 frames.
 
-    With a gradual refresh, the frames until the recovery point are damaged; PyAV leaves them out, the card does not.
+    With a gradual refresh, the frames before the recovery point are damaged. PyAV omits them, the card does not.
     """
     place = data.find(_START_CODE)
     while place >= 0:
@@ -255,7 +254,7 @@ def _is_clean(data: bytes) -> bool:
         kind = unit[0] & 31 if unit else 0
         if kind == _IDR:
             return True
-        # A message is its kind, its size, its content: here `recovery_frame_cnt`, of which a first bit of 1 means 0.
+        # A message has a type, a size and content: here `recovery_frame_cnt`, where a first bit of 1 means 0.
         if kind == _SEI and len(unit) > 3 and unit[1] == _RECOVERY_POINT:
             return unit[3] >= 128
         place = data.find(_START_CODE, place + 3)
@@ -263,7 +262,7 @@ def _is_clean(data: bytes) -> bool:
 
 
 def _packet_data(nvc: ModuleType, packet: Any) -> Any:
-    """The packet as the library takes it; it points into PyAV's, which must outlive the call."""
+    """Convert a packet for the library. The result points into PyAV's packet, which must outlive the call."""
     made = nvc.PacketData()
     made.bsl_data, made.bsl = packet.buffer_ptr, packet.buffer_size
     made.pts, made.key = packet.pts, int(packet.is_keyframe)

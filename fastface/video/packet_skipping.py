@@ -1,8 +1,8 @@
 """Predict which packets show samples before they are decoded, so that a decoder can skip others.
 
-A frame that no other frame refers to (most B-frames) costs its decoder nothing if it is not wanted: libavcodec skips
-it under `skip_frame=NONREF`. Measured on one core: 1080p H.264 at 5 samples a second in 0.5 to 0.6 of the time, 720p
-in 0.3. The samples are the same frames, bit for bit, as if all were decoded.
+`video.pyav` uses it. Most B-frames are not referred to by other frames. If they are not sampled, libavcodec skips them
+under `skip_frame=NONREF`. Measured on one core at 5 samples a second: 1080p H.264 takes 0.5 to 0.6 of the time, 720p
+0.3. The samples are the same frames, bit for bit, as if all were decoded.
 """
 
 from collections import deque
@@ -14,37 +14,37 @@ from fastface.video.decode_stats import DecodeStats
 from fastface.video.integrity.gap_detection import PacketSteps, watch_steps
 
 _SKIPPABLE = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
-"""Codecs of which each packet shows one frame. VP8 and VP9 have packets that show nothing, which look like samples."""
+"""Codecs in which each packet shows one frame. VP8 and VP9 have packets that show nothing but seem to be samples."""
 
 _KEPT_BACK = 4
-"""Packets at the end of a stream that are always decoded: the last frame shown tells how far the film could be read."""
+"""Number of packets at the end of a stream that are always decoded. The last frame shows how far the film was read."""
 
 _MAX_CELLS = 1024
 
 _LONGEST_REORDERING = 64
-"""Packets between a packet and the last one shown before it; the standards allow 16."""
+"""Maximum number of packets between a packet and the last one shown before it; the standards allow 16."""
 
 
 def can_skip(info: VideoInfo, unit: Unit) -> bool:
-    """Return whether frames between samples may be left out."""
+    """Return whether frames between samples may be skipped."""
     return unit.sampling.period is not None and info.codec in _SKIPPABLE and not info.estimated_times
 
 
 def mark_needed(
     packets: Iterator[Any], info: VideoInfo, unit: Unit, declared_until: int | None
 ) -> Iterator[tuple[Any, bool]]:
-    """Packets as they come, each with whether its frame is needed even if no other frame refers to it.
+    """Yield (packet, is needed): whether its frame is needed even if no other frame refers to it.
 
-    It is if it is the first one shown in its cell of the sampling grid. That is known once a packet was read that is
-    decoded when it is shown, since what is decoded later is shown later. Where timestamps do not allow to tell (some
-    are missing, or the clock is set back), every frame from there on is needed. Before what may be a hole in the file,
-    the last few are: one of them may be cut, which only decoding shows.
+    A frame is needed if it is the first one shown in its cell of the sampling grid. That is known once a packet is
+    decoded when it is shown, because later packets are shown later. If timestamps are missing or the clock is reset,
+    every following frame is needed. Before a possible hole in the file, the last few frames are needed. One of them may
+    be cut, and only decoding shows it.
 
     Args:
-        packets: In the order of decoding.
+        packets: Packets in the order of decoding.
         info: The video.
-        unit: One that `can_skip`.
-        declared_until: Up to this decoding time the container itself declares gaps; None: nowhere.
+        unit: A unit that `can_skip` accepts.
+        declared_until: Decoding time up to which the container itself declares gaps; None if it declares none.
     """
     ahead = _PacketBuffer(info, unit)
     steps = PacketSteps(info, declared_until)
@@ -60,8 +60,8 @@ def mark_needed(
     yield from ((waiting, True) for waiting in ahead.waiting)
 
 
-class FullDecodeNeeded(Exception):  # noqa: N818 - an answer, not an error
-    """Keyframes alone do not tell whether all of the film is there: it must be decoded whole."""
+class FullDecodeNeeded(Exception):  # noqa: N818 - a result, not an error
+    """Keyframes alone do not show whether the film is complete: it must be decoded whole."""
 
 
 def keyframes(
@@ -71,18 +71,18 @@ def keyframes(
     account: DecodeStats,
     index: tuple[Collection[int], int | None],
 ) -> Iterator[Any]:
-    """The packet of the first keyframe in each cell, and the empty one that ends the stream.
+    """Yield the packet of the first keyframe in each cell, and the empty packet that ends the stream.
 
     Args:
-        packets: In the order of decoding.
+        packets: Packets in the order of decoding.
         info: The video.
-        unit: One that `can_skip`.
+        unit: A unit that `can_skip` accepts.
         account: Records how far the skipped packets went.
-        index: Decoding times of keyframes by the container's index, since a damaged one does not look like a keyframe;
-            and up to which decoding time the container itself declares gaps, None: nowhere.
+        index: (decoding times of keyframes by the container's index, decoding time up to which it declares gaps or
+            None). A damaged keyframe has no keyframe mark, and only the index shows it.
 
     Raises:
-        FullDecodeNeeded: Packets may be missing, or the container calls one damaged, or gives a keyframe no time.
+        FullDecodeNeeded: Packets may be missing, or the container marks one as damaged, or a keyframe has no time.
     """
     assert unit.sampling.period is not None
     indexed, declared_until = index
@@ -107,7 +107,7 @@ def keyframes(
 
 
 class _PacketBuffer:
-    """Packets that were read and not handed on yet."""
+    """Packets that were read and not yielded yet."""
 
     def __init__(self, info: VideoInfo, unit: Unit) -> None:
         assert unit.sampling.period is not None
@@ -118,7 +118,7 @@ class _PacketBuffer:
         self.waiting: deque[Any] = deque()
 
     def add(self, packet: Any) -> bool:
-        """Takes one more packet; False where its timestamps tell nothing."""
+        """Add a packet; return False if its timestamps cannot be used."""
         self.waiting.append(packet)
         pts, dts = packet.pts, packet.dts
         if pts is None or len(self.waiting) > _LONGEST_REORDERING:
@@ -132,7 +132,7 @@ class _PacketBuffer:
         return True
 
     def pop_decided(self) -> Iterator[tuple[Any, bool]]:
-        """The packets before which nothing can be shown any more that was not read."""
+        """Yield the packets before which no unread packet can be shown."""
         while len(self.waiting) > _KEPT_BACK and self._dts is not None and self.waiting[0].pts <= self._dts:
             packet = self.waiting.popleft()
             cell = self._cell(packet.pts)
@@ -141,7 +141,7 @@ class _PacketBuffer:
                 self._forget(cell - _LONGEST_REORDERING)
 
     def _forget(self, cell: int) -> None:
-        """Forgets the cells before one, whose packets are all handed on."""
+        """Remove the cells before `cell`, whose packets are all yielded."""
         self._first_shown = {other: pts for other, pts in self._first_shown.items() if other >= cell}
 
     def _cell(self, pts: int) -> int:

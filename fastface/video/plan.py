@@ -1,4 +1,7 @@
-"""A video's units: stretches between keyframes that are decoded, retried and committed apart. Pure."""
+"""Split a video into units: stretches between keyframes that are decoded, retried and committed separately. Pure.
+
+`pipeline.decoder` calls it. The same video and sampling must give the same units in every run.
+"""
 
 from fractions import Fraction
 
@@ -7,15 +10,15 @@ from fastface.video.probe import Probe
 
 
 def plan_units(probe: Probe, sampling: Sampling, unit_seconds: float) -> tuple[Unit, ...]:
-    """Units that together cover [0, ∞), each about `unit_seconds` long.
+    """Return units of about `unit_seconds` that together cover [0, ∞).
 
-    A unit begins on the first cell edge of the sampling grid at or after a keyframe, so that decoding it wastes less
-    than one sample period, and so that its samples are those that one pass over the whole video would take.
+    A unit starts on the first cell edge of the sampling grid at or after a keyframe. So decoding it wastes less than
+    one sample period. Its samples are the samples of one pass over the whole video.
 
     Args:
-        probe: The video, with the times at which decoding may begin.
-        sampling: The grid.
-        unit_seconds: The length aimed at.
+        probe: The video, with the times at which decoding may start.
+        sampling: The sampling grid.
+        unit_seconds: Target length of a unit in seconds.
     """
     length = Fraction(unit_seconds).limit_denominator(1000)
     edges = [Fraction(0)]
@@ -24,7 +27,7 @@ def plan_units(probe: Probe, sampling: Sampling, unit_seconds: float) -> tuple[U
         if edge - edges[-1] >= length:
             edges.append(edge)
     duration = probe.info.duration
-    # A short rest joins the unit before it: starting a decoder costs more than half a unit more in one piece.
+    # A short rest joins the unit before it: starting a decoder costs more than a unit that is longer by half.
     if len(edges) > 1 and duration is not None and duration - edges[-1] < length / 2:
         edges.pop()
     ends = [*edges[1:], None]

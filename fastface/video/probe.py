@@ -36,7 +36,7 @@ class Probe:
     """Result of a probe.
 
     Attributes:
-        info: Size, times, codec.
+        info: Size, times and codec of the video.
         cuts: Ascending times of keyframes at which decoding may begin; empty: only at the beginning.
     """
 
@@ -88,7 +88,7 @@ def _probe_file(file: VideoFile, max_pixels: int, alive: SignOfLife) -> Probe:
     if uses_dts:
         info = replace(info, uses_dts=True, start_pts=frame.pts if frame.dts is None else frame.dts)
     if stamps is None:
-        # FFmpeg measures the length of some by their first and last times, which tell nothing then.
+        # FFmpeg measures some lengths by the first and last times, which are wrong then.
         duration = None if length.is_measured else length.picture
         return Probe(replace(info, duration=duration, estimated_times=True), ())
     if length.picture is not None and length.is_of_all and not info.estimated_times:
@@ -170,11 +170,11 @@ def _player_offset(container: Any, stream: Any, frame: Any) -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
-    """Frame rate in frames a second, and where it is used."""
+    """Frame rate in frames a second, and how it is used."""
 
     value: Fraction | None  # None: the header has none
-    is_counted: bool  # whether frames have no times, so that they are counted at this rate
-    is_assumed: bool = False  # whether they are, and the header has no rate
+    is_counted: bool  # frames have no times and are counted at this rate
+    is_assumed: bool = False  # they are counted, and the header has no rate
 
     @classmethod
     def of(cls, container: Any, stream: Any, frame: Any) -> "_Rate":

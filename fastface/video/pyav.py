@@ -1,6 +1,7 @@
-"""Any file that FFmpeg opens: units → sampled frames, in order of time, with an account of what was not decoded.
+"""Decode units of any file that FFmpeg opens: sampled frames in order of time, and a report of undecoded packets.
 
-Reading, seeking, sampling and the account are the same whatever decodes the packets: `nvdec` gives another decoder.
+`video.decode` uses it, and `nvdec` derives from it with another decoder. Reading, seeking, sampling and the report
+do not depend on the decoder.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -29,28 +30,29 @@ from fastface.video.integrity.gap_detection import OwedFrames, watch_steps
 from fastface.video.packet_skipping import FullDecodeNeeded, can_skip, keyframes, mark_needed
 
 _MAX_READ_FAILURES = 100
-"""A file that cannot be read on so often in a row has ended, whatever it declares."""
+"""Number of failed reads in a row after which a file has ended, whatever length it declares."""
 
 _STEPS_BACK = (0, 1, 4, 16)
-"""Seconds before the wanted time at which a keyframe is looked for, before all is decoded from the beginning."""
+"""Seconds before the wanted time at which a keyframe is searched. After the last one, decoding starts at the beginning.
+"""
 
 _EXACT_INDEX = ("mov", "matroska")
-"""Containers that seek by an index: where it leads behind the end of the file, the rest of the file is missing."""
+"""Containers that seek by an index. If it points behind the end of the file, the rest of the file is missing."""
 
 _INDEX_IN_HEADER = ("mov", "avi")
 
 _ALL = 1 << 62
-"""A decoding time that is later than any."""
+"""A decoding time that is later than any other."""
 
 _Decode = Callable[[Iterator[Any], Any, Unit, DecodeStats], Iterator[Any]]
 """(packets, stream, unit, account) → decoded frames."""
 
 
 class PyavSource:
-    """Any file that FFmpeg decodes.
+    """A source of frames for any file that FFmpeg decodes.
 
     Attributes:
-        name: What decodes, for the report.
+        name: Name of the decoder, for the report.
     """
 
     name = "pyav"
@@ -64,14 +66,14 @@ class PyavSource:
         self._shapes: FrameShapes | None = None
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
-        """The samples of a unit in order of time."""
+        """Yield the samples of a unit in order of time."""
         last: int | None = None
         sampled = 0
         keyframes: list[Fraction] = []
         sizes: dict[Size, None] = {}
         for frame in self._samples(unit):
             if last is not None and frame.pts <= last:
-                continue  # of the first attempt
+                continue  # from the first attempt
             last = frame.pts
             sampled += 1
             if unit.sampling.keyframes:
@@ -82,7 +84,7 @@ class PyavSource:
         self.report = replace(self.report, sampled=sampled, keyframes=tuple(keyframes), sizes=tuple(sizes))
 
     def _samples(self, unit: Unit) -> Iterator[SampledFrame]:
-        """The samples of a unit, with those before a doubt twice: what is in doubt is decoded whole, from its start."""
+        """Yield the samples of a unit. If keyframes alone do not suffice, repeat it with every frame decoded."""
         if unit.sampling.keyframes and can_skip(self._info, unit):
             with suppress(FullDecodeNeeded):
                 yield from self._attempt(unit, self._keyframes_alone)
@@ -114,7 +116,7 @@ class PyavSource:
         self.report = replace(account.report(), decoder=self.name)
 
     def _from(self, unit: Unit, account: DecodeStats, decode: _Decode) -> Iterator[tuple[Any, int]]:
-        """Decoded frames and their pts, from a keyframe that is shown at its start or before, or from the beginning."""
+        """Yield decoded frames and their pts, from a keyframe at or before the unit's start, or from the beginning."""
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
             account.begin_again()
@@ -133,7 +135,7 @@ class PyavSource:
                 decoded = decode(packets, stream, unit, account)
                 stamped = ((frame, clock.stamp(self._raw_time(frame))) for frame in decoded)
                 first = next(stamped, None)
-                # With a gradual refresh, the first good frame is long after the packet, or there is none at all.
+                # With a gradual refresh, the first good frame comes long after the packet, or never.
                 is_late = not account.errors if first is None else first[1] > start
                 if place is not None and is_late:
                     continue
@@ -143,14 +145,14 @@ class PyavSource:
                 return
 
     def _raw_time(self, frame: Any) -> int | None:
-        """The container's time of a decoded frame, in ticks; None if frames are counted."""
+        """Return the container's time of a decoded frame, in ticks; None if frames are counted."""
         if self._info.is_counted:
             return None
         time: int | None = frame.dts if self._info.uses_dts else frame.pts
         return time
 
     def _decode(self, packets: Iterator[Any], stream: Any, unit: Unit, account: DecodeStats) -> Iterator[Any]:
-        """The frames of packets, in the order in which they are shown; those that no sample needs may be left out."""
+        """Yield the frames of packets in display order; frames that no sample needs may be skipped."""
         self._prepare(stream)
         until = _declared_until(stream)
         if unit.sampling.keyframes:
@@ -162,10 +164,10 @@ class PyavSource:
         return _decode(watch_steps(needed, self._info, until), stream.codec_context, self._info, account)
 
     def _keyframes_alone(self, packets: Iterator[Any], stream: Any, unit: Unit, account: DecodeStats) -> Iterator[Any]:
-        """The keyframes of a unit that `can_skip`; what lies between them is read and not decoded.
+        """Yield the keyframes of a unit that `can_skip` accepts; packets between them are read and not decoded.
 
         Raises:
-            FullDecodeNeeded: That will not do.
+            FullDecodeNeeded: Keyframes alone do not suffice.
         """
         self._prepare(stream)
         if _counts_times(stream):
@@ -187,22 +189,22 @@ class PyavSource:
             yield packet
 
     def _is_keyframe(self, frame: Any) -> bool:
-        """Return whether decoding may begin at a frame: with a gradual refresh, only its packet says so."""
+        """Return whether decoding may start at a frame: with a gradual refresh, only its packet shows that."""
         return frame.key_frame or frame.pts in self._refreshed
 
     def _content(self, frame: Any) -> Any:
-        """The `av.VideoFrame` of a decoded frame that is a sample."""
+        """Return the `av.VideoFrame` of a sampled frame."""
         return frame
 
     def _get_info(self, frame: Any) -> VideoInfo:
-        """The video as a decoded frame shows it."""
+        """Return the video with the size and rotation of a decoded frame."""
         assert self._shapes is not None
         return self._shapes.frame_info(frame)
 
     def _places(self, start: int) -> Iterator[int | None]:
-        """Timestamps to seek to, one after the other until one serves; None: no seek."""
+        """Yield timestamps to seek to, until one works; None means no seek."""
         info = self._info
-        # Counted times are right only when all frames before were counted.
+        # Counted times are right only if all frames before were counted.
         if start > info.start_pts and not info.estimated_times:
             for step in _STEPS_BACK:
                 place = start - int(step / info.time_base)
@@ -211,10 +213,10 @@ class PyavSource:
         yield None
 
     def _packets(self, container: Any, stream: Any, account: DecodeStats) -> Iterator[Any]:
-        """All packets from here; what no packet can be made of is counted, and reading goes on after it.
+        """Yield all packets from here; count read errors and continue after them.
 
-        Where the disk or the share fails, the unit ends: what was read of it counts. Of a file that is only cut or
-        damaged FFmpeg says something else.
+        If the disk or the share fails, the unit ends, and the packets read so far count. FFmpeg raises other errors for
+        a file that is only cut or damaged.
         """
         failures = 0
         while failures < _MAX_READ_FAILURES:
@@ -249,14 +251,14 @@ def _seek(container: Any, stream: Any, pts: int) -> bool:
 
 
 def _indexed_keyframes(stream: Any) -> frozenset[int]:
-    """Decoding times of the keyframes in an index that is there before anything is read; else none."""
+    """Return decoding times of the keyframes in an index that is available before packets are read."""
     if not stream.container.format.name.startswith(_INDEX_IN_HEADER):
         return frozenset()
     return frozenset(entry.timestamp for entry in stream.index_entries if entry.is_keyframe)
 
 
 def _declared_until(stream: Any) -> int | None:
-    """Return the decoding time up to which the container declares gaps: a long step before it is the film's own."""
+    """Return the decoding time up to which the container declares gaps; a long step before it is the film's own."""
     container = stream.container.format.name
     if container.startswith("matroska"):
         return _ALL  # its chain of elements shows holes
@@ -265,7 +267,7 @@ def _declared_until(stream: Any) -> int | None:
 
 
 def _counts_times(stream: Any) -> bool:
-    """Return whether times are counted by packets, as in MXF and in AVI without a whole index: a hole makes no gap."""
+    """Return whether a hole makes no gap, because times are counted by packets: MXF, and AVI without a whole index."""
     container = stream.container.format.name
     has_index = container != "avi" or len(stream.index_entries) >= stream.frames
     return container == "mxf" or not has_index
@@ -278,9 +280,9 @@ def _all_needed(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
 def _decode(
     packets: Iterator[tuple[Any, bool, bool, bool]], codec: Any, info: VideoInfo, account: DecodeStats
 ) -> Iterator[Any]:
-    """Frames of `watch_steps` packets that are needed, or that others refer to.
+    """Yield the frames of `watch_steps` packets that are needed, or that other frames refer to.
 
-    A packet that cannot be decoded is counted, and decoding goes on after it.
+    A packet that cannot be decoded is counted, and decoding continues after it.
 
     Raises:
         VideoError: A frame is larger than `max_pixels`.
@@ -291,7 +293,7 @@ def _decode(
     keyframe = None
     for packet, shows_sample, is_late, is_marked in packets:
         debts.follow(packet, is_late=is_late)
-        # Left out, nothing would tell that a packet was damaged, or builds on one that is missing.
+        # A skipped packet would not show that it is damaged, or that it refers to a missing one.
         needed = shows_sample or packet.is_corrupt or debts.is_open
         if needed != needed_before:
             codec.skip_frame = "DEFAULT" if needed else "NONREF"
@@ -316,13 +318,13 @@ def _decode(
 
 
 def _decoded_alone(packets: Iterator[Any], codec: Any, info: VideoInfo) -> Iterator[Any]:
-    """The frames of keyframes, each decoded as if the stream began with it.
+    """Yield the frames of keyframes, each decoded as if the stream started with it.
 
-    Given one after the other to one decoder, keyframes that are no IDR pictures (open GOPs) change places, and half of
-    them never come out: H.264 and HEVC count a picture's place on from those before it, which were left out here.
+    One decoder cannot take them in a row. Keyframes that are no IDR pictures (open GOPs) change places, and half of
+    them are lost. H.264 and HEVC compute a picture's display order from the pictures before it, which are skipped here.
 
     Raises:
-        FullDecodeNeeded: A packet gives no keyframe: it is damaged, or begins a gradual refresh.
+        FullDecodeNeeded: A packet gives no keyframe: it is damaged, or starts a gradual refresh.
         VideoError: A frame is larger than `max_pixels`.
     """
     for packet in packets:

@@ -1,4 +1,7 @@
-"""Image sequences as videos: a folder of pictures, or a `%04d` pattern."""
+"""Read image sequences as videos: a folder of pictures, or a `%04d` pattern.
+
+`video.probe` and `video.decode` call it. The pictures have no times: they are counted at `SEQUENCE_RATE`.
+"""
 
 from collections.abc import Generator
 from fractions import Fraction
@@ -11,14 +14,14 @@ from fastface.video.frames.frame import SampledFrame, SignOfLife, UnitReport, no
 from fastface.video.frames.image_file import MAX_PIXELS, read_picture
 
 SEQUENCE_RATE = Fraction(25)
-"""Pictures a second, as ffmpeg reads sequences: they have no times of their own."""
+"""Pictures a second; ffmpeg's default for sequences, which have no times."""
 
 _UNKNOWN_LIMIT = 2**31 - 1
-"""What `VideoInfo` has where nothing was said."""
+"""`VideoInfo.max_pixels` of records without a limit."""
 
 
 def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
-    """The facts of a sequence: those of its first readable picture.
+    """Probe a sequence by its first readable picture.
 
     Raises:
         VideoError: No picture of it can be read.
@@ -52,21 +55,21 @@ def probe_sequence(file: VideoFile, max_pixels: int) -> VideoInfo:
 
 
 class SequenceSource:
-    """The pictures of a sequence in order; one that cannot be read is counted as an error."""
+    """Source of the pictures of a sequence in order; an unreadable picture is counted as an error."""
 
     def __init__(self, info: VideoInfo, alive: SignOfLife = no_sign) -> None:
         self.report = UnitReport()
         self._info = info
         self._alive = alive
-        # Older records do not say what was allowed.
+        # Older records do not contain the limit.
         is_known = info.max_pixels < _UNKNOWN_LIMIT
         self._max_pixels = picture_limit(info.max_pixels) if is_known else MAX_PIXELS
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
-        """The samples of a unit.
+        """Yield the samples of a unit.
 
-        Numbered pictures are a film's: with a sampling rate, only the first picture of each cell is read. Pictures of a
-        folder may have nothing to do with each other: all are read.
+        Numbered pictures are a film: with a sampling rate, only the first picture of each cell is read. Pictures of a
+        folder may be unrelated: all are read.
         """
         last_cell: int | None = None
         decoded = sampled = errors = 0

@@ -1,4 +1,7 @@
-"""The picture into which the frames of a clip are fitted, where a film changes its size or turn within it."""
+"""Find the picture size of a clip if a film changes its size or rotation within it.
+
+`clips` and `overlay_video` call it before they encode. It decodes the whole stretch, but only for such films.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,13 +14,13 @@ from fastface.video.decode import open_source
 def find_canvas(
     info: VideoInfo, start: float | Fraction, end: float | Fraction, check_stop: Callable[[], object]
 ) -> Size | None:
-    """The size, as displayed and with even sides, that most frames of a stretch have; None where it never changes.
+    """Return the (width, height), as displayed and even, of most frames of a stretch; None if it never changes.
 
     Args:
         info: The video, scanned.
-        start: Seconds from the first frame.
-        end: Exclusive.
-        check_stop: Called with each packet; what it raises ends the work and goes on to the caller.
+        start: Seconds from the first frame, inclusive.
+        end: Seconds from the first frame, exclusive.
+        check_stop: Called with each packet; its exceptions pass through.
     """
     if not info.other_sizes:
         return None

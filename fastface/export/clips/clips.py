@@ -1,18 +1,16 @@
-"""Cutting clips out of videos.
+"""Cut clips out of videos. The export process calls `cut_clip`.
 
-Two ways:
+There are two modes:
 
-* `copy` moves packets, so nothing is lost and it is quick. A clip can then begin only where decoding can: it shows the
-  frames from the keyframe at or before the start until the last frame of the span, sometimes with a few later ones that
-  those refer to.
-* `precise` encodes again (H.264, 4:2:0, upright): the frames from the first one at or after the start to the last one
-  before the end, no other. They are the frames that the scan placed there, decoded in the same way, whatever the
-  container says of their times.
+* `copy` copies packets, so it is lossless and quick. Such a clip starts at the keyframe at or before the span and ends
+  with the last frame of the span. It may have a few later frames to which these refer.
+* `precise` encodes again (H.264, 4:2:0, upright). It shows the frames from the first one at or after the start to the
+  last one before the end. They are the frames that the scan placed there, decoded in the same way.
 
-A clip is an MP4. Where a copy cannot be made (MP4 holds not the codec, no picture from which decoding can begin is
-shown before the start, the container has no pts) the clip is cut precisely; `Clip.mode` says what was done. All sound
-is kept, as it is where MP4 holds its codec and as AAC elsewhere; a copy also keeps subtitles that are text. Each clip
-is read again, and its beginning and its end are decoded, before it gets its name.
+A clip is an MP4. `precise` replaces `copy` if MP4 does not support the codec, or if the container has no pts. It also
+does if no keyframe is shown before the start; `Clip.mode` records the mode. All sound is kept: copied if MP4 supports
+its codec, else as AAC. A copy also keeps text subtitles. Before a clip gets its name, it is read again, and its
+beginning and end are decoded.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +35,7 @@ from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
 _FRAME_TOLERANCE = Fraction(3, 2)
-"""Frames by which a clip's bounds may miss the plan: times are rounded twice."""
+"""Number of frames by which a clip's bounds may miss the plan: times are rounded twice."""
 
 _LEAST_TOLERANCE = Fraction(1, 50)
 
@@ -48,12 +46,12 @@ class Clip:
 
     Attributes:
         path: The file.
-        mode: How it was cut, which can differ from what was asked.
-        start: When its first frame is shown in the video, in seconds from the video's first frame.
-        end: When its last frame ends, the same.
-        num_frames: How many frames it shows.
-        has_audio: Whether it has sound.
-        left_out: Streams of the video that are not in it, and why.
+        mode: Mode of cutting, which can differ from the requested one.
+        start: Start of its first frame, in seconds from the video's first frame.
+        end: End of its last frame, in seconds from the video's first frame.
+        num_frames: Number of frames that it shows.
+        has_audio: True if it has sound.
+        left_out: Streams of the video that are not in it, with the reasons.
     """
 
     path: Path
@@ -96,15 +94,15 @@ def cut_clip(
     *,
     check_stop: Callable[[], object] = lambda: None,
 ) -> Clip:
-    """Cuts one span of a video into a file of its own.
+    """Cut one span of a video into a separate file.
 
     Args:
         info: The video.
-        start: Seconds from the video's first frame.
-        end: The same, exclusive.
-        destination: The clip, `*.mp4`; replaced if it is there. Nothing is left of a clip that failed.
-        mode: How to cut.
-        check_stop: Called with each packet; what it raises ends the work and goes on to the caller.
+        start: Seconds from the video's first frame, inclusive.
+        end: Seconds from the video's first frame, exclusive.
+        destination: The clip, `*.mp4`; an existing file is replaced. A failed clip leaves no file.
+        mode: Requested mode of cutting.
+        check_stop: Called with each packet; its exceptions pass through.
 
     Raises:
         ExportError: No frame lies in the span, the video cannot be read, or the clip cannot be written.
@@ -120,7 +118,7 @@ def cut_clip(
             except SpaceError:
                 raise
             except ExportError:
-                pass  # what was planned is not what came of it: the other way is always right
+                pass  # the copy differs from its plan: the precise mode is always right
     try:
         return _encode(job)
     except ExportError as error:
@@ -171,7 +169,7 @@ def _encode(job: _Job) -> Clip:
 
 
 def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator[TimedPacket]], list[str]]:
-    """Add all sound of the video to a precise clip; return its packets, and what was left out and why."""
+    """Add all sound of the video to a precise clip; return its packets, and omitted tracks with the reasons."""
     info = job.info
     if info.codec == "images":
         return [], []
@@ -184,7 +182,7 @@ def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator
         return [], [*left_out, *(f"{track.name}: no timestamps to align it with the picture" for track in tracks)]
 
     def get_end() -> Fraction:
-        # A clip ends with its last frame, which is known as soon as sound can come near it.
+        # A clip ends with its last frame, which is known before sound can reach it.
         return info.frame_time(video.end if video.is_complete else max(video.end, job.end))
 
     span = start, get_end
@@ -193,7 +191,7 @@ def _add_sound(clip: Any, job: _Job, video: EncodedVideo) -> tuple[list[Iterator
 
 
 def _describe(clip: Any, stream: Any, source: Any, video: Any, start: Fraction) -> None:
-    """Take over what the film is called, and its timecode at the clip's first frame if its frames are counted."""
+    """Copy the film's tags, and its timecode at the clip's first frame if the frames are counted."""
     copy_metadata(source, clip)
     timecode = find_timecode(source, video, start) if video is not None else ""
     if timecode:
@@ -208,7 +206,7 @@ def _verify(part: Path, written: _Written, job: _Job) -> ClipContent:
     """Check the clip by decoding it.
 
     Raises:
-        ExportError: That is not what was written.
+        ExportError: The clip differs from what was written.
     """
     shown = check_shown(part, job.check_stop)
     frame = 1 / (job.info.rate or UNKNOWN_RATE)

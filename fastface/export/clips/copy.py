@@ -1,4 +1,7 @@
-"""A copied clip: packets of the film as they are, with new times."""
+"""Write the packets and text subtitles of a copied clip, with new times.
+
+`clips` calls it. Packets are not changed except for their times.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,30 +21,30 @@ from fastface.types import VideoInfo
 
 _TEXT_SUBTITLES = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
 _STYLE_CODES = re.compile(r"\{\\[^}]*\}")
-"""Of Advanced SubStation Alpha, which FFmpeg decodes all subtitles to; MP4's text has its styles beside it."""
+"""Style codes of Advanced SubStation Alpha, to which FFmpeg decodes all subtitles; MP4 stores styles separately."""
 
 _MOST_BYTES = 0xFFFF
 _LEAD = Fraction(10)
-"""Seconds before the clip in which a line of text may begin that is still shown in it."""
+"""Maximum seconds before the clip at which a line of text may begin that is still shown in it."""
 
 
 def add_video(clip: Any, source: Any, info: VideoInfo) -> Any:
-    """Add the stream of pictures to a clip; turned and coloured as the film's."""
+    """Add the stream of pictures to a clip, with the film's rotation and colours."""
     stream = clip.add_stream_from_template(source, opaque=True)
     stream.time_base = info.time_base
     if info.rate:
         stream.codec_context.framerate = info.rate
     if info.codec == "hevc":
-        stream.codec_context.codec_tag = "hvc1"  # the tag that players of Apple ask for
+        stream.codec_context.codec_tag = "hvc1"  # the tag that Apple's players require
     return stream
 
 
 def video_packets(
     container: Any, video: Any, plan: CopyPlan, stream: Any, check_stop: Callable[[], object]
 ) -> Iterator[TimedPacket]:
-    """The planned packets; the first frame is shown at 0.
+    """Yield the planned packets; the first frame is shown at 0.
 
-    Decoding times are made anew: packets may have none, and those of left-out pictures would leave holes.
+    Decoding times are computed anew: packets may have none, and omitted pictures would leave gaps.
     """
     ordered = sorted(plan.pts)
     delay = max(place - pts for place, pts in zip(ordered, plan.pts, strict=True))
@@ -67,7 +70,7 @@ class _Line:
 def add_subtitles(
     clip: Any, info: VideoInfo, span: tuple[Fraction, Fraction], check_stop: Callable[[], object]
 ) -> list[Iterator[TimedPacket]]:
-    """Add the film's subtitles that are text and are shown in the span."""
+    """Add the film's text subtitles that are shown in the span."""
     added = []
     with open_video(info.path) as (container, _):
         texts = [stream.index for stream in container.streams.subtitles if _get_codec(stream) in _TEXT_SUBTITLES]
@@ -79,7 +82,7 @@ def add_subtitles(
 
 
 def list_lost_subtitles(container: Any) -> list[str]:
-    """Names of the streams of subtitles that MP4 cannot hold: pictures, and codecs that FFmpeg does not know."""
+    """Return the names of subtitle streams that MP4 does not support: pictures, and codecs unknown to FFmpeg."""
     lost = (stream for stream in container.streams if stream.type == "subtitle")
     return [
         f"subtitle stream {stream.index} ({_get_codec(stream) or 'unknown codec'})"

@@ -1,7 +1,8 @@
-"""Find the places where a video can be cut, by its packets and by decoding the start of a copied clip.
+"""Find where a video can be cut, by its packets and by decoding the start of a copied clip.
 
-A span counts from the first frame; a file counts from wherever it likes (a broadcast from its hour, an edited one from
-below zero). So cuts are made by the stream's own pts, and what a clip must show is known before it is written.
+`clips` and `copy` use it. A span counts from the first frame, but a file may count from anywhere. A broadcast counts
+from the hour, an edited file from below zero. So cuts use the stream's own pts, and a clip's content is known before it
+is written.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,18 +20,18 @@ from fastface.export.clips.reading import demux, open_video, seek
 from fastface.types import VideoInfo
 
 _STEPS_BACK_SECONDS = (0, 2, 10, 60)
-"""How far before the start a keyframe is looked for; then from the beginning of the file. Containers without an index
-(MPEG-TS) are entered in the middle of a group of pictures, so the first try often meets its keyframe too late."""
+"""Seconds before the start at which a keyframe is searched; then from the beginning of the file. A seek in a container
+without an index (MPEG-TS) lands within a group of pictures. So the first try often finds its keyframe too late."""
 
 _SNAP_TICKS = Fraction(1, 1000)
-"""A time that came through floating point this near to a tick is that tick."""
+"""Maximum distance from a tick at which a time rounds to it: floating point moved it."""
 
 _LONGEST_LEAD_SECONDS = 10
-"""A copied clip begins at most so long before the last keyframe in front of its span: a file whose keyframes are none
-is cut precisely."""
+"""Maximum seconds before the last keyframe in front of the span at which a copied clip begins. If the keyframes of a
+file are wrong, it is cut precisely."""
 
 _CHECKED_FRAMES = 8
-"""Frames of which a decoder must show each at its planned time."""
+"""Number of frames that a decoder must show at their planned times."""
 
 _VIDEO_OF_MP4 = frozenset({"av1", "h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp9"})
 
@@ -40,10 +41,10 @@ class _Mark:
     """One packet of the video stream.
 
     Attributes:
-        place: Its time stamps and its place in the file, by which it is known again.
-        pts: In ticks.
-        duration: In ticks; 0 where the container does not say.
-        is_keyframe: As the container flags it.
+        place: Its timestamps and its position in the file, which identify it.
+        pts: Ticks of the stream's time base.
+        duration: Ticks; 0 if the container has none.
+        is_keyframe: The container's keyframe flag.
     """
 
     place: tuple[int | None, int | None, int | None]
@@ -54,13 +55,13 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class CopyPlan:
-    """A copied clip before it is made. All times are ticks of the stream's time base.
+    """Plan of a copied clip. All times are ticks of the stream's time base.
 
     Attributes:
-        seek_pts: Where to go in the file to meet its packets; None reads from the beginning.
-        places: Of each packet in the order of decoding, by which it is known again.
+        seek_pts: Time to seek to before its packets; None reads from the beginning.
+        places: Timestamps and position of each packet, in the order of decoding.
         pts: pts of each of these packets.
-        end: Where the last frame shown ends.
+        end: End of the last frame shown.
     """
 
     seek_pts: int | None
@@ -70,7 +71,7 @@ class CopyPlan:
 
     @property
     def first(self) -> int:
-        """When the first frame is shown."""
+        """Return the time of the first frame."""
         return self.pts[0]
 
 
@@ -80,9 +81,9 @@ class ClipContent:
 
     Attributes:
         first: Seconds of the first frame on the clip's own clock.
-        end: Where the last frame ends.
-        num_frames: Packets of video that are shown.
-        sizes: (width, height) of the frames that were decoded.
+        end: End of the last frame, in seconds of that clock.
+        num_frames: Number of video packets that are shown.
+        sizes: (width, height) of the decoded frames.
     """
 
     first: Fraction
@@ -91,19 +92,19 @@ class ClipContent:
     sizes: frozenset[tuple[int, int]]
 
 
-class _NoCopy(Exception):  # noqa: N818 - an answer, not an error
+class _NoCopy(Exception):  # noqa: N818 - a result, not an error
     """Packets alone cannot make this clip."""
 
 
 def to_ticks(info: VideoInfo, time: float) -> int:
-    """The first pts at or after a time in seconds from the first frame."""
+    """Return the first pts at or after a time in seconds from the first frame."""
     ticks = Fraction(time) / info.time_base
     nearest = round(ticks)
     return info.start_pts + (nearest if abs(ticks - nearest) <= _SNAP_TICKS else -(-ticks // 1))
 
 
 def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], object]) -> CopyPlan | None:
-    """Find the packets of a copied clip: from a keyframe on, until all frames in [first, end) are there.
+    """Find the packets of a copied clip: from a keyframe on, until it has all frames in [first, end).
 
     Args:
         info: The video.
@@ -112,8 +113,8 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
         check_stop: Called with each packet; its exceptions pass through.
 
     Returns:
-        The plan; None where a copy would not show what it says: MP4 does not hold the codec, times are missing, made up
-        or hidden by an edit list, or no picture from which decoding may begin is shown before the span.
+        The plan; None if a copy would be wrong. Reasons are a codec that MP4 does not support, and no keyframe before
+        the span. Others are missing or estimated times, and times hidden by an edit list.
 
     Raises:
         ExportError: The file cannot be read.
@@ -132,7 +133,7 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
             try:
                 marks = _marks_until(container, video, end, check_stop)
                 if container.format.name == "avi" and _changes_places(marks):
-                    return None  # pictures change places, and AVI has no presentation times
+                    return None  # pictures are reordered, and AVI has no presentation times
                 found = _begin(info, marks, (first, end), seek_pts, check_stop)
             except _NoCopy:
                 return None
@@ -142,16 +143,16 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
 
 
 def _marks_until(container: Any, video: Any, end: int, check_stop: Callable[[], object]) -> list[_Mark]:
-    """The packets from here on, until none that follows can be shown before `end`, or before one that must be decoded.
+    """Read the packets from here on, until no later packet is needed before `end`.
 
     Raises:
-        _NoCopy: One of them has no presentation time, is hidden, or changes the decoder's parameters.
+        _NoCopy: A packet has no presentation time, is hidden, or changes the decoder's parameters.
     """
     marks: list[_Mark] = []
     needed = end
     for packet in demux(container, video):
         check_stop()
-        # A packet is decoded before it is shown; those that fill the display order up come a little later.
+        # A packet is decoded before it is shown; those that complete the display order come a little later.
         if packet.dts is not None and packet.dts >= end:
             if needed == end:
                 needed = max((mark.pts for mark in marks), default=end)
@@ -176,10 +177,10 @@ def _begin(
     seek_pts: int | None,
     check_stop: Callable[[], object],
 ) -> CopyPlan | None:
-    """The plan that begins at the last keyframe with which a decoder can begin; None: look further back.
+    """Return the plan from the last keyframe at which a decoder can start; None if an earlier seek is needed.
 
     Raises:
-        _NoCopy: There is none.
+        _NoCopy: There is no such keyframe.
     """
     inside = [number for number, mark in enumerate(marks) if bounds[0] <= mark.pts < bounds[1]]
     keys = [number for number, mark in enumerate(marks) if mark.is_keyframe and mark.pts <= bounds[0]]
@@ -204,7 +205,7 @@ def _begin(
 
 
 def _find_intra(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object]) -> set[int]:
-    """Times of the frames from which decoding may begin, as the decoder says: the container's flags are wrong."""
+    """Return the times of frames at which decoding may start, by the decoder: the container's flags are wrong."""
     with open_video(info.path) as (container, video):
         packets = planned_packets(container, video, plan)
         found = (frame for frame in _decode(packets, video.codec_context, check_stop) if _is_intra(frame))
@@ -215,9 +216,9 @@ def _find_intra(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object
 
 
 def _plan_from(marks: list[_Mark], key: int, last: int, seek_pts: int | None) -> CopyPlan:
-    """Packets from a keyframe on, without those that are shown before it, and with all that fill the display order.
+    """Plan the packets from a keyframe on: without pictures shown before it, and with all that complete the order.
 
-    Pictures that follow a keyframe and are shown before it may need pictures in front of it (open GOP).
+    Pictures that follow a keyframe and are shown before it may refer to pictures in front of it (open GOP).
 
     Raises:
         _NoCopy: Two frames have one time.
@@ -234,13 +235,13 @@ def _plan_from(marks: list[_Mark], key: int, last: int, seek_pts: int | None) ->
         raise _NoCopy
     latest = max(chosen, key=lambda mark: mark.pts)
     ordered = sorted(pts)
-    # MPEG-TS knows no durations: then a frame lasts as long as the one before it.
+    # MPEG-TS has no durations: then a frame lasts as long as the one before it.
     duration = latest.duration or (ordered[-1] - ordered[-2] if len(pts) > 1 else 0)
     return CopyPlan(seek_pts, tuple(mark.place for mark in chosen), tuple(pts), latest.pts + duration)
 
 
 def planned_packets(container: Any, video: Any, plan: CopyPlan) -> Iterator[Any]:
-    """The packets of a plan, from a file that was just opened.
+    """Yield the packets of a plan from a file that was just opened.
 
     Raises:
         ExportError: They are not there any more.
@@ -261,7 +262,7 @@ def planned_packets(container: Any, video: Any, plan: CopyPlan) -> Iterator[Any]
 
 
 def _is_decodable(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object]) -> bool:
-    """Return whether a decoder that begins with the plan shows its first frames, whole and at their times."""
+    """Return whether a decoder that starts with the plan shows its first frames, whole and at their times."""
     wanted = sorted(plan.pts)[:_CHECKED_FRAMES]
     shown: list[int | None] = []
     with open_video(info.path) as (container, video):
@@ -291,11 +292,11 @@ def _is_intra(frame: Any) -> bool:
 
 
 _INTRA = frozenset({int(av.video.frame.PictureType.I), int(av.video.frame.PictureType.NONE)})
-"""Types of pictures that refer to no other; some decoders tell none."""
+"""Types of pictures that refer to no other; some decoders give no type."""
 
 
 def check_shown(path: Path, check_stop: Callable[[], object] = lambda: None) -> ClipContent:
-    """Return what a finished clip shows: its beginning and its last group of pictures are decoded.
+    """Decode the beginning and the last group of pictures of a finished clip, and return its content.
 
     Raises:
         ExportError: It cannot be read, or shows nothing.
@@ -333,7 +334,7 @@ def check_shown(path: Path, check_stop: Callable[[], object] = lambda: None) -> 
 
 
 def _frames(container: Any, video: Any, check_stop: Callable[[], object]) -> Iterator[Any]:
-    """Frames that can be decoded; damaged packets are passed over, as players do."""
+    """Yield the frames that can be decoded; skip damaged packets, as players do."""
     packets = demux(container, video)
     for packet in packets:
         check_stop()

@@ -1,4 +1,4 @@
-"""Write the MP4 file of a clip: packets of all streams in order of time, tags and timecode.
+"""Write the MP4 file of a clip: packets of all streams by time, tags and timecode.
 
 `clips`, `copy`, `precise` and `sound` use it. `open_clip` converts FFmpeg's errors to `ExportError`.
 """

@@ -1,4 +1,7 @@
-"""A copy of a span with boxes drawn into its frames, to look at; without sound."""
+"""Write a copy of a span with boxes drawn into its frames, for people to view; without sound.
+
+The export process calls it. Each frame keeps its own time.
+"""
 
 import errno
 from collections.abc import Callable, Sequence
@@ -21,7 +24,7 @@ from fastface.video.frames.colour import matrix_by_size
 from fastface.video.frames.display_frames import frames_between
 
 _TIME_BASE = Fraction(1, 90_000)
-"""Of the copy: every frame keeps its time to a hundredth of a millisecond, at variable rates too."""
+"""Time base of the copy: every frame keeps its time to a hundredth of a millisecond, at variable rates too."""
 
 _OPTIONS = {"preset": "veryfast", "crf": "20"}
 _USUAL_RATE = 25
@@ -36,27 +39,27 @@ def write_boxed(
     *,
     alive: Callable[[], object],
 ) -> None:
-    """Writes an MP4 (H.264) of the frames in [start, end), each at its time, with the boxes of its moment.
+    """Write an MP4 (H.264) of the frames in [start, end), each at its time, with the boxes of its moment.
 
     Args:
         info: The video.
-        start: Seconds from its first frame.
-        end: Exclusive.
-        tracks: What is drawn.
+        start: Seconds from its first frame, inclusive.
+        end: Seconds from its first frame, exclusive.
+        tracks: Boxes to draw.
         destination: The file.
         alive: Called with each packet that is read.
 
     Raises:
         ExportError: No frame could be made.
         SpaceError: No space is left.
-        VideoError: The video cannot be opened, or read to the stretch's end.
+        VideoError: The video cannot be opened, or cannot be read to the end of the stretch.
     """
     canvas = find_canvas(info, start, end, alive) or info.size
     width, height = (side // 2 * 2 for side in canvas)  # 4:2:0 halves both
     if not (width and height):
         raise ExportError(f"frames of {info.size[0]}x{info.size[1]} are too small for H.264")
     count = 0
-    with atomic_path(destination, private=True) as part:  # it puts names to faces
+    with atomic_path(destination, private=True) as part:  # it shows names beside faces
         try:
             with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 stream = container.add_stream("libx264", rate=info.rate or _USUAL_RATE, options=_OPTIONS)
@@ -86,7 +89,7 @@ def write_boxed(
 
 
 def _fit(picture: Image, canvas: Size) -> Image:
-    """A frame of another size, with its own aspect and black around it."""
+    """Fit a frame of another size into the canvas, with its aspect and black around it."""
     height, width = picture.shape[:2]
     factor = min(canvas[0] / width, canvas[1] / height)
     size = max(1, round(width * factor)), max(1, round(height * factor))

@@ -1,4 +1,7 @@
-"""A precise clip: the frames that the scan placed in a span, decoded as the scan decodes them, and encoded again."""
+"""Encode a precise clip: the frames that the scan placed in a span, decoded as the scan decodes them.
+
+`clips` calls it. All frames of a clip have one size and one kind of colours.
+"""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -26,17 +29,17 @@ _THREADS = 2
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _UNSPECIFIED, _LIMITED = 2, 1
 _SRGB = 1, 13
-"""Primaries and transfer of pictures of red, green and blue that do not say theirs (ITU-T H.273)."""
+"""Primaries and transfer of RGB pictures without tags (ITU-T H.273)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedFrame:
     """A frame of the scan."""
 
-    pts: int  # of the scan
+    pts: int  # timestamp of the scan
     duration: int  # ticks for which it is shown
     content: Any  # `av.VideoFrame` or a BGR picture
-    info: VideoInfo  # the video as this frame shows it: a film may change its size or turn
+    info: VideoInfo  # the video with the size and rotation of this frame
 
 
 def frames_from(info: VideoInfo, first: int, end: int, check_stop: Callable[[], object]) -> Generator[PlacedFrame]:
@@ -48,7 +51,7 @@ def frames_from(info: VideoInfo, first: int, end: int, check_stop: Callable[[], 
     unit = Unit(info.video_id, 0, info.frame_time(first), None, Sampling(None))
     usual = max(1, round(1 / (info.rate or UNKNOWN_RATE) / info.time_base))
     before: Any = None
-    threads = 1 if info.other_sizes else _THREADS  # with more, pixels may change their shape too early
+    threads = 1 if info.other_sizes else _THREADS  # with more threads, pixels may change their shape too early
     with closing(open_source(info, threads, check_stop).frames(unit)) as frames:
         for frame in chain(frames, (None,)):
             if before is not None:
@@ -77,8 +80,8 @@ class EncodedVideo:
 
     Attributes:
         first: pts of the first frame.
-        end: Where the last one so far ends.
-        is_complete: Whether all frames were taken.
+        end: End of the last frame so far, as pts.
+        is_complete: True if all frames were encoded.
         num_frames: Number of frames so far.
     """
 
@@ -88,8 +91,9 @@ class EncodedVideo:
         Args:
             clip: The output container.
             info: The video.
-            frames: From `frames_from`; the first one is taken at once.
-            canvas: From `find_canvas`: the clip's size, of square pixels; None: the first frame's size and pixels.
+            frames: Result of `frames_from`; the first one is taken at once.
+            canvas: Result of `find_canvas`: the clip's size, with square pixels. None keeps the first frame's size and
+                pixels.
 
         Raises:
             ExportError: There is no frame.
@@ -112,7 +116,7 @@ class EncodedVideo:
         codec = stream.codec_context
         codec.width, codec.height = painter.size
         codec.pix_fmt = "yuv420p"
-        # Each frame once, at its own time.
+        # Encode each frame once, at its own time.
         codec.time_base = stream.time_base = info.time_base
         codec.sample_aspect_ratio = painter.pixel_aspect
         colours = painter.colours
@@ -139,7 +143,7 @@ class EncodedVideo:
 
 
 class _Painter:
-    """Makes frames of one size and one kind of colour, upright, of whatever the film's frames are."""
+    """Convert all frames of a film to one size and one kind of colours, upright."""
 
     def __init__(self, first: PlacedFrame, canvas: Size | None) -> None:
         self._scaler = VideoReformatter()
@@ -155,7 +159,7 @@ class _Painter:
             own = (2, 2) if isinstance(first, np.ndarray) else (int(first.color_primaries), int(first.color_trc))
             primaries, transfer = (usual if tag == _UNSPECIFIED else tag for tag, usual in zip(own, _SRGB, strict=True))
             return _Colours(matrix_by_size(self.size[1]), primaries, transfer)
-        matrix = int(first.colorspace) or _UNSPECIFIED  # 0 is RGB, which these pixels are not
+        matrix = int(first.colorspace) or _UNSPECIFIED  # 0 is RGB, and these pixels are not RGB
         if matrix == _UNSPECIFIED and not self._is_plain(first, placed.info):
             matrix = yuv_matrix(first)
         return _Colours(matrix, int(first.color_primaries), int(first.color_trc))
@@ -166,7 +170,7 @@ class _Painter:
         return is_upright and is_ready and (frame.width, frame.height) == self.size
 
     def paint(self, placed: PlacedFrame) -> Any:
-        """Return the frame to encode, with no type of picture asked for."""
+        """Return the frame to encode, without a picture type."""
         content, info = placed.content, placed.info
         if isinstance(content, np.ndarray):
             content = av.VideoFrame.from_ndarray(content, format="bgr24")
@@ -176,7 +180,7 @@ class _Painter:
         return self._rotate(self._scale(content, info), info)
 
     def _scale(self, frame: Any, info: VideoInfo) -> Any:
-        """Fit the frame, as it is displayed, into the clip's size before it is turned: a film may change its size."""
+        """Fit the frame as displayed into the clip's size before it is rotated: a film may change its size."""
         is_lying = info.rotation % 180 != 0
         full = self.size[::-1] if is_lying else self.size
         aspect = _upright_aspect(info) / self.pixel_aspect
@@ -199,11 +203,11 @@ class _Painter:
         return _frame(scaled, full)
 
     def _matrices(self, frame: Any) -> tuple[int, int]:
-        """The matrix by which a frame is read, and that by which it is written."""
+        """Return the matrices to read and to write a frame."""
         source, target = yuv_matrix(frame), self.colours.matrix
         if is_rgb(frame) or target not in (_UNSPECIFIED, int(frame.colorspace)):
             return source, source if target == _UNSPECIFIED else target
-        return source, source  # no swscale is needed for the matrix, and not every one is known to it
+        return source, source  # the matrix needs no swscale, which does not support every matrix
 
     def _rotate(self, frame: Any, info: VideoInfo) -> Any:
         rotation, mirrored = info.rotation, info.mirrored
@@ -214,7 +218,7 @@ class _Painter:
 
 
 def _upright_aspect(info: VideoInfo) -> Fraction:
-    """Width of a pixel over its height, once the frame is turned."""
+    """Return the width of a pixel over its height, after the frame is rotated."""
     return info.pixel_aspect if info.rotation % 180 == 0 else 1 / info.pixel_aspect
 
 
@@ -231,7 +235,7 @@ def _turn(plane: Any, rotation: int, *, mirrored: bool) -> Any:
 
 
 def _with_planes(frame: Any, size: Size, change: Callable[[Any], Any]) -> Any:
-    """A new frame of `size` whose planes are those of another one, changed."""
+    """Return a new frame of `size` with the changed planes of another frame."""
     made = av.VideoFrame(*size, "yuv420p")
     planes: Any = made.planes
     for number, (source, target) in enumerate(zip(frame.planes, planes, strict=True)):
@@ -244,7 +248,7 @@ def _with_planes(frame: Any, size: Size, change: Callable[[Any], Any]) -> Any:
 
 
 def _frame(frame: Any, size: Size) -> Any:
-    """The frame in the middle of a black one of `size`."""
+    """Return the frame in the middle of a black frame of `size`."""
     if (frame.width, frame.height) == size:
         return frame
     left, top = (size[0] - frame.width) // 4 * 2, (size[1] - frame.height) // 4 * 2
@@ -260,7 +264,7 @@ def _frame(frame: Any, size: Size) -> Any:
 
 
 def _progressive(frames: Iterator[PlacedFrame]) -> Iterator[PlacedFrame]:
-    """The same frames without combs: FFmpeg's yadif, for those that are flagged as interlaced."""
+    """Yield the same frames without combs: FFmpeg's yadif, for frames with the interlaced flag."""
     graph: Any = None
     kind: tuple[object, ...] = ()
     waiting: deque[PlacedFrame] = deque()

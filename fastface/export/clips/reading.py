@@ -1,4 +1,7 @@
-"""Reading a film's packets for a clip."""
+"""Read a film's packets for a clip: open, seek and demux, with errors converted to `ExportError`.
+
+The other modules of this folder use it. The container is opened as the scan opens it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +20,7 @@ from fastface.video import container as video_container
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file for reading packets: the container and the stream that a scan reads.
+    """Open a file for reading packets; yield the container and the stream that a scan reads.
 
     Raises:
         ExportError: It is no video, or not any more.
@@ -32,10 +35,10 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def seek(container: InputContainer, video: VideoStream, pts: int) -> bool:
-    """Go to a keyframe at or before a time, as far as the container knows; False if FFmpeg refuses.
+    """Seek to a keyframe at or before a time, as far as the container knows; return False if FFmpeg fails.
 
-    It refuses where no keyframe before that time is flagged. The file's position is undefined then. A container whose
-    times are wrong after a seek is not sought.
+    It fails if no keyframe before that time is flagged. The file's position is undefined then. A container whose times
+    are wrong after a seek is not sought.
     """
     if container.format.name in video_container.SEEKS_WRONGLY:
         return False
@@ -47,15 +50,15 @@ def seek(container: InputContainer, video: VideoStream, pts: int) -> bool:
 
 
 def seek_before(container: InputContainer, video: VideoStream, info: VideoInfo, time: Fraction) -> bool:
-    """Go to a keyframe before a time in seconds from the first frame; the beginning needs no seek."""
+    """Seek to a keyframe before a time in seconds from the first frame; the beginning needs no seek."""
     pts = info.to_pts(time)
     return pts <= info.start_pts or seek(container, video, pts)
 
 
 def demux(container: InputContainer, *streams: Any) -> Iterator[Any]:
-    """The packets of some streams, without the empty ones that end them.
+    """Yield the packets of some streams, without the empty ones at their end.
 
-    PyAV 18 fails at the end of a file whose damage looks like packets of another stream, after all packets.
+    PyAV 18 raises IndexError at the end of a file if damage resembles packets of another stream.
     """
     try:
         for packet in container.demux(*streams):

@@ -1,4 +1,7 @@
-"""The sound of a clip: packets as they are where MP4 holds the codec, encoded as AAC elsewhere."""
+"""Write the sound of a clip: packets are copied if MP4 supports the codec, else encoded as AAC.
+
+`clips` calls it. `sound_clock` gives the times on the clock of the scan.
+"""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
@@ -25,16 +28,16 @@ _BIT_RATE = 192_000
 _AAC_RATES = frozenset({96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
 _USUAL_RATE = 48000
 _LAYOUTS = {1: "mono", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""By the number of channels; stereo for all others."""
+"""Layout by number of channels; stereo for all others."""
 
 _BREAK = Fraction(1, 100)
-"""Seconds by which sound may miss its place before samples are left out or silence is put in."""
+"""Seconds by which sound may miss its place before samples are dropped or silence is inserted."""
 
 _LEAD = Fraction(1)
-"""Seconds before the clip from which sound is decoded: a decoder's first blocks are not whole."""
+"""Seconds before the clip from which sound is decoded: a decoder's first blocks are incomplete."""
 
 _SKEW = Fraction(10)
-"""Seconds by which a file may keep sound behind the pictures of the same moment."""
+"""Maximum seconds by which a file stores sound behind the pictures of the same moment."""
 
 _Samples = npt.NDArray[np.float32]
 
@@ -45,9 +48,9 @@ class Track:
 
     Attributes:
         index: Its number in the film.
-        fits: Whether MP4 holds its codec.
-        name: For people: its number, codec and language.
-        language: As the film has it.
+        fits: True if MP4 supports its codec.
+        name: Its number, codec and language, for people.
+        language: Language tag of the film.
     """
 
     index: int
@@ -58,7 +61,10 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """The sound of one track from a moment on, in seconds from the video's first frame; `get_end` says until when."""
+    """A request for the sound of one track.
+
+    `start` is in seconds from the video's first frame, and so is the result of `get_end`.
+    """
 
     info: VideoInfo
     track: Track
@@ -69,7 +75,7 @@ class _Request:
 
 
 def list_tracks(container: Any) -> tuple[list[Track], list[str]]:
-    """Return the streams of sound that can be kept, and the names of those whose codec FFmpeg does not know."""
+    """Return the streams of sound that can be kept, and the names of those whose codec FFmpeg does not support."""
     tracks, unknown = [], []
     for stream in container.streams:
         if stream.type != "audio":
@@ -99,15 +105,16 @@ def add_tracks(
     Args:
         clip: The output container.
         info: The video.
-        tracks: Those to keep.
-        clock: Places them.
-        span: First moment, in seconds from the video's first frame, and what returns the end, asked with each packet.
-        keep_packets: Whether packets are kept where MP4 holds their codec.
+        tracks: Tracks to keep.
+        clock: Clock that places them.
+        span: (start, function that returns the end), in seconds from the video's first frame. It is called with each
+            packet.
+        keep_packets: Copy packets if MP4 supports their codec.
         check_stop: Called with each packet; its exceptions pass through.
 
     Returns:
-        The packets of each new stream, and the names of tracks of which nothing can be decoded. A track that is silent
-        in the span because it has no packets there gets no stream, and is not named.
+        The packets of each new stream, and the names of tracks that cannot be decoded. A track without packets in the
+        span gets no stream and is not named.
     """
     streams, unread = [], []
     for track in tracks:
@@ -134,7 +141,7 @@ def _tag(stream: Any, track: Track) -> None:
 
 
 def _add_copied(clip: Any, request: _Request, first: Any, rest: Iterator[Any]) -> Iterator[TimedPacket]:
-    """Add a stream of packets as they are."""
+    """Add a stream of unchanged packets."""
     with open_video(request.info.path) as (container, _):
         stream = clip.add_stream_from_template(container.streams[request.track.index], opaque=True)
         _tag(stream, request.track)
@@ -148,7 +155,7 @@ def _add_copied(clip: Any, request: _Request, first: Any, rest: Iterator[Any]) -
 
 
 def _keep(request: _Request) -> Iterator[Any]:
-    """Packets that sound in the span, with times from its start, in samples; the first may begin before it."""
+    """Yield packets that sound in the span, with times from its start, in samples; the first may begin before it."""
     last: int | None = None
     with _reading(request) as packets:
         for packet, time in packets:
@@ -184,7 +191,7 @@ class _Block:
 
 
 def _decode(request: _Request, seen: _Seen) -> Iterator[_Block]:
-    """Blocks that follow each other in the span: overlaps are cut, gaps are left."""
+    """Yield consecutive blocks of the span: overlaps are cut, gaps are kept."""
     converter = _Converter()
     until: int | None = None
     with _reading(request) as packets:
@@ -203,7 +210,7 @@ def _decode(request: _Request, seen: _Seen) -> Iterator[_Block]:
 
 
 class _Converter:
-    """Decodes packets of one stream to float samples of one rate and layout."""
+    """Decode packets of one stream to float samples of one rate and layout."""
 
     def __init__(self) -> None:
         self._rate = 0
@@ -214,14 +221,14 @@ class _Converter:
         self._place = 0
 
     def convert(self, packet: Any, time: Fraction) -> Iterator[_Block]:
-        """The samples of a packet that begins `time` seconds from the clip's start; none of a damaged one."""
+        """Yield the samples of a packet that begins `time` seconds from the clip's start; none if it is damaged."""
         frames: list[Any] = []
         with suppress(av.error.FFmpegError):
             frames = packet.decode()
         for frame in frames:
             begin = time
             if frame.pts is not None and packet.pts is not None:
-                # Decoders hold samples back, or leave out those before the first.
+                # Decoders hold samples back, or omit those before the first.
                 begin += frame.pts * frame.time_base - packet.pts * packet.time_base
             elif self._expected is not None:
                 begin = self._expected
@@ -278,7 +285,7 @@ def _add_encoded(clip: Any, track: Track, first: _Block, rest: Iterator[_Block])
 
 
 class _reading:  # noqa: N801 - a context manager that is used as a function
-    """Closes the file with the last packet, or before."""
+    """Context manager that closes the file after the last packet, or before."""
 
     def __init__(self, request: _Request) -> None:
         self._packets = _timed_packets(request)
@@ -291,7 +298,7 @@ class _reading:  # noqa: N801 - a context manager that is used as a function
 
 
 def _timed_packets(request: _Request) -> Generator[tuple[Any, Fraction]]:
-    """Packets of a track from before the span on, each with its seconds from the span's start."""
+    """Yield packets of a track from before the span on, each with its seconds from the span's start."""
     info, shifts = request.info, request.clock.shifts
     for is_seeking in (True, False) if request.clock.seeks else (False,):
         with open_video(info.path) as (container, video):
@@ -308,7 +315,7 @@ def _timed_packets(request: _Request) -> Generator[tuple[Any, Fraction]]:
                 raw = expected if pts is None else pts * packet.time_base
                 assert raw is not None
                 if is_seeking and number == 0 and raw + shifts[0] > request.start - _LEAD / 2:
-                    break  # the seek has landed too late
+                    break  # the seek landed too late
                 if packet.stream is video:
                     if len(shifts) == 1 and raw + shifts[0] > request.get_end() + _SKEW:
                         return

@@ -1,4 +1,7 @@
-"""Place sound on the clock of the scan, which counts from the first frame."""
+"""Place sound on the clock of the scan, which counts from the first frame.
+
+`clips` calls it once a clip. If the clock is reset, it decodes the video up to the clip's end.
+"""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -16,11 +19,11 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class SoundClock:
-    """Places sound on the clock of the scan.
+    """Clock that places sound on the clock of the scan.
 
     Attributes:
-        shifts: Seconds to add to the container's times, for each part between which its clock is set back.
-        seeks: Whether the container's times may be sought.
+        shifts: Seconds to add to the container's times, for each part between resets of its clock.
+        seeks: True if the container's times are valid after a seek.
     """
 
     shifts: tuple[Fraction, ...]
@@ -28,11 +31,11 @@ class SoundClock:
 
 
 def find_sound_clock(info: VideoInfo, until: int, check_stop: Callable[[], object]) -> SoundClock | None:
-    """Return where the sound of a video belongs; None if its pictures have no times that could say so.
+    """Return the clock of a video's sound; None if its pictures have no times to compare with.
 
     Args:
         info: The video.
-        until: pts up to which it is asked for: where the clock is set back, all is decoded up to there.
+        until: Last pts that is needed: if the clock is reset, all is decoded up to there.
         check_stop: Called with each packet; its exceptions pass through.
 
     Raises:
@@ -61,13 +64,13 @@ def find_sound_clock(info: VideoInfo, until: int, check_stop: Callable[[], objec
 
 
 def _lacks_times(info: VideoInfo) -> bool:
-    """Return whether the container has no presentation times: those that FFmpeg makes up may begin late."""
+    """Return whether the container has no presentation times: FFmpeg's computed times may begin late."""
     with open_video(info.path) as (container, _):
         return container.format.name == "avi"
 
 
 def _start_of_decoding(info: VideoInfo, check_stop: Callable[[], object]) -> Fraction | None:
-    """The decoding time of the first frame that is shown: without presentation times, players show it then."""
+    """Return the decoding time of the first frame, at which players show it without presentation times."""
     decoding_times: dict[int, int] = {}
     with open_video(info.path) as (container, video):
         for packet in demux(container, video):

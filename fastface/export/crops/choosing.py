@@ -1,16 +1,16 @@
-"""Choose the hits of a target that are worth a picture, by the index alone. Pure.
+"""Choose the hits of a target for crops, by the index alone. Pure.
 
-Three sieves, each of which only takes away:
+`crops.plan` calls it. Three filters follow each other:
 
-1. Of hits nearer than the gap the best one stays.
-2. Of near-duplicates, wherever in the video they are, the best one stays.
-3. Where at most a number is asked for, that many are taken which are good and unlike each other: maximal marginal
-   relevance (Carbonell & Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998), λ = 1 − diversity.
+1. Of hits closer than the gap, keep the best.
+2. Of near-duplicates anywhere in the video, keep the best.
+3. If a maximum is set, choose good and diverse hits by maximal marginal relevance, λ = 1 − diversity (Carbonell &
+   Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998).
 
-Where so many crops are wanted (`count`) the gap gives way in steps: each hit has the step at which it comes in.
+If a number of crops is wanted (`count`), the gap shrinks in steps. Each hit has the step at which it is chosen.
 
-Products of float16 components are multiples of 2⁻⁴⁸ and sums of them over unit vectors stay below 2, which float64
-holds without rounding: a cosine has the same bits on every machine and in every order of the hits.
+Products of float16 components are multiples of 2⁻⁴⁸, and sums of them over unit vectors stay below 2. Float64 stores
+these without rounding. A cosine has the same bits on every machine and in every order of the hits.
 """
 
 from collections.abc import Sequence
@@ -23,19 +23,19 @@ from fastface.config import ExportConfig
 from fastface.types import DOUBLE_COSINE, Faces, Hits
 
 SAME_YAW = 5.0
-"""Degrees between two yaws that count as one: half of what the estimate is good to."""
+"""Degrees between two yaws that count as one: half of the estimate's error."""
 SAME_SCALE = 1.15
-"""Quotient of two face sizes that count as one: less is no other framing."""
+"""Ratio of two face sizes that count as one."""
 
 _MOST_COMPARED = 16384
-"""Hits among which the diverse are chosen, the best of them: 64 MiB of float64 at 512 components."""
+"""Maximum number of hits for the diverse choice, the best of them: 64 MiB of float64 at 512 components."""
 _BLOCK = 1024
-"""Hits that are looked at together."""
+"""Number of hits that are compared together."""
 _KEPT_BLOCK = 4096
-"""Kept hits that they are compared with at a time: 16 MiB of cosines."""
+"""Number of kept hits that they are compared with at a time: 16 MiB of cosines."""
 
 _ROUGH_ERROR = 1e-4
-"""A float32 product of two unit vectors of 512 components is off by at most 512 × 2⁻²⁴ = 3e-5."""
+"""Maximum error of a float32 product of two unit vectors of 512 components: 512 × 2⁻²⁴ = 3e-5."""
 
 _RIGHT_ANGLE = 90.0
 
@@ -44,7 +44,7 @@ _Floats = npt.NDArray[np.float64]
 
 
 _GAP_SHARES = (1.0, 0.5, 0.25, 0.0)
-"""Shares of `min_gap` by which hits come in, step by step, where a number of crops is wanted."""
+"""Shares of `min_gap`, step by step, if a number of crops is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class Choice:
 
     Attributes:
         rows: Rows of the hits, ascending.
-        step: (len(rows),) how far the gap had to give way for each; 0 is not at all.
-        near: Hits that lie too near a better one.
-        alike: Hits that are near-duplicates of a better one.
-        beyond: Hits beyond `max_crops`, or the number that is wanted.
+        step: (len(rows),) step of the gap at which each was chosen; 0 is the full gap.
+        near: Number of hits too close to a better one.
+        alike: Number of near-duplicates of a better hit.
+        beyond: Number of hits beyond `max_crops` or `count`.
     """
 
     rows: _Rows
@@ -67,23 +67,23 @@ class Choice:
 
 
 def choose_hits(faces: Faces, hits: Hits, config: ExportConfig) -> _Rows:
-    """The rows of `choose_crops`."""
+    """Return the rows of `choose_crops`."""
     return choose_crops(faces, hits, config).rows
 
 
 def choose_crops(faces: Faces, hits: Hits, config: ExportConfig) -> Choice:
-    """Choose the hits for crops: the best, no doubles, any two at least `min_gap` seconds apart.
+    """Choose the hits for crops: the best, without duplicates, any two at least `min_gap` seconds apart.
 
-    With `count` two may be nearer, where there are not as many otherwise; no more than `count` are chosen.
+    With `count`, two may be closer if there are not enough hits otherwise; at most `count` are chosen.
 
     Args:
         faces: The video's faces.
         hits: Hits of one target in them.
-        config: `min_gap`, `max_crops`, `count` and `diversity` are taken from it. With `max_crops` the choice is made
-            among the 16384 best.
+        config: Source of `min_gap`, `max_crops`, `count` and `diversity`. With `max_crops`, the choice is made among
+            the 16384 best.
 
     Returns:
-        Of equally good hits the earlier goes first, then the one further left.
+        The choice. Of equally good hits the earlier is preferred, then the one further left.
     """
     boxes = faces.boxes[hits.face]
     best_first = np.lexsort((boxes[:, 1], boxes[:, 0], hits.time, -faces.quality[hits.face]))
@@ -112,12 +112,12 @@ def choose_crops(faces: Faces, hits: Hits, config: ExportConfig) -> Choice:
 
 
 def _space_out(times: npt.NDArray[np.float64], gap: float, before: Sequence[int] = ()) -> list[int]:
-    """The rows that are taken if each is taken which lies at least `gap` from those taken before it.
+    """Take each row that lies at least `gap` from all rows taken before it; return the new rows.
 
     Args:
         times: (n,) seconds, the best first.
-        gap: Seconds.
-        before: Rows that are taken already; the result has only others.
+        gap: Minimum distance in seconds.
+        before: Rows that are already taken; the result does not contain them.
     """
     order = np.argsort(times, kind="stable")
     sorted_times = times[order].tolist()
@@ -140,7 +140,7 @@ def _space_out(times: npt.NDArray[np.float64], gap: float, before: Sequence[int]
 
 
 def _unlike(faces: Faces, most: int) -> _Rows:
-    """The rows that are no near-duplicate of an earlier one that is kept, in order; at most `most`, 0 is no limit."""
+    """Return the rows, in order, without near-duplicates of an earlier kept row; at most `most`, 0 for no limit."""
     kept = np.empty(0, np.int64)
     for start in range(0, len(faces), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(faces)))
@@ -158,8 +158,8 @@ def _unlike(faces: Faces, most: int) -> _Rows:
 
 
 def _alike(faces: Faces, left: _Rows, right: _Rows) -> npt.NDArray[np.bool_]:
-    """(n, m) whether each of `left` and each of `right` are near-duplicates: of one embedding, yaw and size."""
-    # Float32 tells nearly every pair apart in half the time; what it leaves in doubt is computed exactly.
+    """Return (n, m) whether `left` and `right` are near-duplicates: equal embedding, yaw and size."""
+    # Float32 decides nearly every pair in half the time; doubtful pairs are computed exactly.
     rough = faces.embedding[left].astype(np.float32) @ faces.embedding[right].astype(np.float32).T
     row, column = np.nonzero(rough > DOUBLE_COSINE - _ROUGH_ERROR)
     one, other = left[row], right[column]
@@ -175,17 +175,18 @@ def _alike(faces: Faces, left: _Rows, right: _Rows) -> npt.NDArray[np.bool_]:
 
 
 def _size(boxes: npt.NDArray[np.float32]) -> _Floats:
-    """(n,) side of the square of each box's area."""
+    """Return the (n,) side of the square with each box's area."""
     sides = boxes[:, 2:].astype(np.float64) - boxes[:, :2]
     size: _Floats = np.sqrt(sides[:, 0] * sides[:, 1])
     return size
 
 
 def _diverse(faces: Faces, number: int, diversity: float) -> _Rows:
-    """Rows by maximal marginal relevance: quality against the likeness to what is chosen already.
+    """Choose rows by maximal marginal relevance: quality against similarity to the chosen rows.
 
-    Two faces are as like as the mean of their cosine and of how near their yaws are, 1 for the same and 0 for 90
-    degrees. Costs `number` × n × D multiplications and keeps one likeness a face: never an n × n matrix.
+    The similarity of two faces is the mean of their cosine and the nearness of their yaws. The nearness is 1 for equal
+    yaws and 0 at 90 degrees. It costs `number` × n × D multiplications and stores one value a face, never an n × n
+    matrix.
     """
     embedding = faces.embedding.astype(np.float64)
     relevance = (1 - diversity) * faces.quality.astype(np.float64)

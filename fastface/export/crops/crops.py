@@ -1,4 +1,7 @@
-"""Crops of a target: what of the frame, and the file."""
+"""Cut a crop of a target out of a frame, and write its file.
+
+The export process calls it. Files are readable for their owner only.
+"""
 
 from io import BytesIO
 from pathlib import Path
@@ -25,23 +28,23 @@ Cut = tuple[Image, CropFacts]
 
 
 def cut_aligned(picture: Image, landmarks: npt.NDArray[np.float32], style: CropStyle) -> Cut:
-    """A face, turned upright and scaled.
+    """Cut a face, turned upright and scaled.
 
     Args:
         picture: (H, W, 3) BGR as displayed.
         landmarks: (5, 2) in its pixels.
-        style: `size` and `margin` are taken from it.
+        style: Source of `size` and `margin`.
     """
     return align_picture(picture, landmarks, style.size, style.margin, cv2.INTER_LANCZOS4), CropFacts()
 
 
 def cut_face(picture: Image, face: Box, style: CropStyle) -> Cut:
-    """A square of the frame around a face: moved inside the frame, and smaller only where it must be.
+    """Cut a square of the frame around a face: moved inside the frame, and smaller only if the frame is.
 
     Args:
         picture: (H, W, 3) BGR as displayed.
         face: x1, y1, x2, y2 in its pixels.
-        style: `margin` is taken from it.
+        style: Source of `margin`.
     """
     height, width = picture.shape[:2]
     x1, y1, x2, y2 = face
@@ -52,13 +55,13 @@ def cut_face(picture: Image, face: Box, style: CropStyle) -> Cut:
 
 
 def cut_body(picture: Image, face: Box, persons: FloatArray | None, style: CropStyle) -> Cut | None:
-    """A person in the ratio that suits best; None where the frame is too small for every ratio.
+    """Cut a person in the best ratio; return None if the frame is too small for every ratio.
 
     Args:
         picture: (H, W, 3) BGR as displayed.
         face: x1, y1, x2, y2 in its pixels.
-        persons: (n, 4) boxes of persons, in the frame; None without a search for persons.
-        style: `ratios` and `body` are taken from it.
+        persons: (n, 4) boxes of persons in the frame; None without a search for persons.
+        style: Source of `ratios` and `body`.
     """
     size = picture.shape[1], picture.shape[0]
     body = locate_body(face, np.empty((0, 4), np.float32) if persons is None else persons, size)
@@ -80,11 +83,11 @@ def cut_body(picture: Image, face: Box, persons: FloatArray | None, style: CropS
 
 
 def scale_crop(picture: Image, size: Size) -> Image:
-    """A crop of another size.
+    """Scale a crop.
 
     Args:
         picture: (H, W, 3) BGR.
-        size: Width and height that are wanted.
+        size: Requested (width, height).
     """
     is_smaller = size[0] * size[1] < picture.shape[0] * picture.shape[1]
     scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LANCZOS4)
@@ -92,12 +95,12 @@ def scale_crop(picture: Image, size: Size) -> Image:
 
 
 def save_picture(path: Path, picture: Image, description: str = "") -> None:
-    """Writes a picture of a person: whole or not at all, for its owner's eyes only.
+    """Write a picture of a person atomically, readable for its owner only.
 
     Args:
         path: `.jpg` or `.png`.
         picture: (H, W, 3) BGR.
-        description: Stands in the file's metadata; ASCII.
+        description: ASCII text for the file's metadata.
 
     Raises:
         ExportError: The picture cannot be encoded.
@@ -113,7 +116,7 @@ def save_picture(path: Path, picture: Image, description: str = "") -> None:
         else:
             exif = PillowImage.Exif()
             exif[_IMAGE_DESCRIPTION], exif[_SOFTWARE] = description, "fastface"
-            # Colours at full resolution: such pictures are trained on and enlarged.
+            # Store colours at full resolution: such pictures are enlarged and used for training.
             image.save(content, "JPEG", quality=_JPEG_QUALITY, subsampling=0, exif=exif)
     except (OSError, ValueError) as error:
         raise ExportError(f"cannot encode {str(path)!r}: {error}") from error

@@ -1,8 +1,7 @@
-"""How a picture of a person is cut out of a frame: the placement and the ratio that a photographer would choose. Pure.
+"""Choose the crop of a person in a frame: the placement and ratio that a photographer would choose. Pure.
 
-A small fixed set of placements in each asked ratio is scored by `score_parts`; the lowest sum of weighted parts wins.
-Boxes are x1, y1, x2, y2 in pixels of the frame as displayed. Left and right are alike: a mirrored frame is cut with the
-same score.
+`crops` calls it. A small fixed set of placements in each requested ratio is scored by `score_parts`; the lowest
+weighted sum wins. Boxes are x1, y1, x2, y2 in pixels of the frame as displayed. A mirrored frame gets the same score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,21 +17,21 @@ from fastface.types import FramingClass, Size
 Box = tuple[float, float, float, float]
 
 PARTS = ("growth", "cut", "side", "top", "headroom", "torso", "large", "small", "aim")
-"""The parts of a score in order; `BodyConfig` has a weight of the same name for each."""
+"""Parts of a score in order; `BodyConfig` has a weight of the same name for each."""
 
 _CLASS_SHARES: tuple[tuple[float, FramingClass], ...] = ((0.36, "close-up"), (0.2, "portrait"), (0.12, "half"))
-"""Least face height, as a share of the crop's, of each class. A body is 7.5 heads tall and a detector's face, hairline
-to chin, 0.75 of a head. With a quarter of a head of room a crop that ends at the chest is 2.1 heads tall, at the hips
-3.75, at the knees 6.25."""
+"""Minimum face height of each class, as a share of the crop's height. A body is 7.5 heads tall; a detector's face,
+hairline to chin, is 0.75 of a head. Crops get a quarter of a head of room. A crop that ends at the chest is then 2.1
+heads tall, at the hips 3.75, at the knees 6.25."""
 
 _SHARE_STEP = 0.85
-"""Quotient of the face shares of two neighbouring crop sizes: a sixth more is a difference one sees."""
+"""Ratio of the face shares of two neighbouring crop sizes: a difference of a sixth is visible."""
 _NUM_SIZES = 16
-"""From 0.42 down to 0.037 of the crop's height; the largest crop of the frame is always tried too."""
+"""Number of sizes, from 0.42 down to 0.037 of the crop's height. The largest crop of the frame is always tried too."""
 _COLUMNS = 4
-"""Steps from the leftmost to the rightmost place that holds the face. A power of two keeps places exact."""
+"""Steps from the leftmost to the rightmost place that contains the face. A power of two keeps places exact."""
 _ROWS = 16
-"""Steps from the highest to the lowest place that holds the face."""
+"""Steps from the highest to the lowest place that contains the face."""
 
 _Crops = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -40,13 +39,13 @@ _Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The person to be framed.
+    """The person to frame.
 
     Attributes:
         frame: (width, height) of the frame as displayed.
-        face: The face's box, finite; may reach over the frame's edges.
+        face: The face's box, finite; may extend beyond the frame's edges.
         person: The person's box, finite, x1, y1, x2, y2.
-        person_is_estimate: Whether the person's box was not seen but inferred from the face.
+        person_is_estimate: True if the person's box was inferred from the face.
     """
 
     frame: Size
@@ -61,10 +60,10 @@ class Framing:
 
     Attributes:
         box: x1, y1, x2, y2 in whole pixels, inside the frame.
-        ratio: Width to height, as it was asked for.
+        ratio: Requested width to height.
         score: Sum of the parts times their weights; lower is better.
         parts: Each of `PARTS`, in order, before its weight.
-        framing: How much of the person is shown.
+        framing: Framing class, from `close-up` to `full`.
     """
 
     box: tuple[int, int, int, int]
@@ -75,9 +74,9 @@ class Framing:
 
 
 def frame_body(subject: Subject, ratios: Sequence[str], body: BodyConfig) -> Framing | None:
-    """The best crop of a person.
+    """Return the best crop of a person.
 
-    The face as far as the frame shows it is never cut where a crop of one of the ratios can hold it.
+    The visible part of the face is never cut if a crop of one of the ratios can contain it.
 
     Args:
         subject: The person.
@@ -85,7 +84,7 @@ def frame_body(subject: Subject, ratios: Sequence[str], body: BodyConfig) -> Fra
         body: Weights and limits.
 
     Returns:
-        None where the frame is too small for every ratio.
+        The crop; None if the frame is too small for every ratio.
     """
     found = [_placements(subject, *_reduce(ratio), body) for ratio in ratios]
     crops = np.concatenate(found)
@@ -108,10 +107,10 @@ def frame_body(subject: Subject, ratios: Sequence[str], body: BodyConfig) -> Fra
 
 
 def framing_class(face_share: float) -> FramingClass:
-    """The class of a crop by its face's share of its height.
+    """Return the class of a crop by its face's share of its height.
 
-    From 0.36 it is a `close-up`, which ends at the chest or above; from 0.2 a `portrait`, which ends at the hips or
-    above; from 0.12 `half` (the cowboy shot), which ends at the knees or above; below, `full`.
+    From 0.36 it is a `close-up`, which ends at the chest or above. From 0.2 it is a `portrait`, which ends at the hips
+    or above. From 0.12 it is `half` (the cowboy shot), which ends at the knees or above. Below, it is `full`.
     """
     return next((name for least, name in _CLASS_SHARES if face_share >= least), "full")
 
@@ -120,20 +119,20 @@ def score_parts(crops: _Crops, subject: Subject, body: BodyConfig) -> _Floats:
     """Penalize the faults of each crop; 0 is none.
 
     * `growth`: the crop's area outside the person's box over that box's area; times `estimate_trust` for an estimate.
-      The box is stretched to hold the face and cut at the frame's edges.
-    * `cut`: share of the face's area, as far as the frame shows it, that lies outside the crop.
-    * `side`: what is missing of `side_room` face widths beside the face, on its nearer side, as a share of them.
-    * `top`: what is missing of `head_room` face heights above the face, as a share of them.
+      The box is extended to contain the face and cut at the frame's edges.
+    * `cut`: share of the face's visible area that lies outside the crop.
+    * `side`: share of `side_room` face widths that is missing beside the face, on its nearer side.
+    * `top`: share of `head_room` face heights that is missing above the face.
     * `headroom`: room above these, as a share of the crop's height, beyond `max_headroom`.
-    * `torso`: what is missing of `torso_room` face heights below the face, as a share of them.
-    * `large`, `small`: how far the face's share of the crop's height lies above `largest_face` or below
-      `smallest_face`, as a share of that limit.
-    * `aim`: distance of the crop's centre from the point aimed at, as a share of the crop's width plus a share of its
-      height. That point lies midway between the centres of face and person across, and `shift_down` face heights below
-      the face's centre.
+    * `torso`: share of `torso_room` face heights that is missing below the face.
+    * `large`, `small`: excess of the face's share of the crop's height above `largest_face` or below `smallest_face`,
+      as a share of that limit.
+    * `aim`: distance of the crop's centre from the target point, as a share of the crop's width plus a share of its
+      height. That point lies midway between the centres of face and person horizontally, and `shift_down` face heights
+      below the face's centre.
 
     Args:
-        crops: (n, 4).
+        crops: (n, 4) boxes.
         subject: The person.
         body: The limits.
 
@@ -164,7 +163,7 @@ def score_parts(crops: _Crops, subject: Subject, body: BodyConfig) -> _Floats:
 
 def _aim(subject: Subject, body: BodyConfig) -> tuple[float, float]:
     face, person = subject.face, _person_in_frame(subject)
-    # A turned head stands before its body: the face alone in the middle would cut the shoulder behind it.
+    # A turned head is in front of its body: a crop centred on the face would cut the shoulder behind it.
     return (face[0] + face[2] + person[0] + person[2]) / 4, (face[1] + face[3]) / 2 + body.shift_down * _height(face)
 
 
@@ -190,7 +189,7 @@ def _common_area(crops: _Crops, box: Box) -> _Floats:
 
 
 def _inside(box: Box, frame: Size) -> Box:
-    """The part of a box that a frame shows; at least the nearest pixel."""
+    """Return the part of a box inside a frame; at least the nearest pixel."""
     (x1, x2), (y1, y2) = (_clamp(box[axis], box[axis + 2], frame[axis]) for axis in (0, 1))
     return x1, y1, x2, y2
 
@@ -213,7 +212,7 @@ def _reduce(ratio: str) -> tuple[int, int]:
 
 
 def _placements(subject: Subject, across: int, down: int, body: BodyConfig) -> _Crops:
-    """(n, 4) the crops of one ratio that are tried; none where the frame is too small for it."""
+    """Return the (n, 4) crops of one ratio to try; none if the frame is too small for it."""
     most = min(subject.frame[0] // across, subject.frame[1] // down)
     seen = _inside(subject.face, subject.frame)
     crops = [np.empty((0, 4), np.int64)]
@@ -227,7 +226,10 @@ def _placements(subject: Subject, across: int, down: int, body: BodyConfig) -> _
 
 
 def _scales(subject: Subject, across: int, down: int, body: BodyConfig) -> npt.NDArray[np.int64]:
-    """How many times the ratio's least rectangle is taken: to hold the face, to hold the person, a ladder of sizes."""
+    """Return the multiples of the ratio's smallest rectangle to try.
+
+    They contain the face, contain the person, or belong to a ladder of sizes.
+    """
     most = min(subject.frame[0] // across, subject.frame[1] // down)
     heights = _height(subject.face) / (body.largest_face * _SHARE_STEP ** np.arange(_NUM_SIZES))
     holding = [_holding_scale(box, across, down) for box in (_inside(subject.face, subject.frame), subject.person)]
@@ -236,21 +238,21 @@ def _scales(subject: Subject, across: int, down: int, body: BodyConfig) -> npt.N
 
 
 def _holding_scale(box: Box, across: int, down: int) -> int:
-    """The least scale that holds a box wherever its edges lie between pixels."""
+    """Return the smallest scale that contains a box wherever its edges lie between pixels."""
     return ceil(max((ceil(box[2]) - floor(box[0])) / across, (ceil(box[3]) - floor(box[1])) / down))
 
 
 def _columns(subject: Subject, seen: Box, width: int, body: BodyConfig) -> npt.NDArray[np.int64]:
-    """Left edges of crops of one width: spread over those that hold the face, around the aim and the face."""
+    """Return left edges of crops of one width: spread over those with the face, around the aim and the face."""
     low, high = max(0, ceil(seen[2]) - width), min(subject.frame[0] - width, floor(seen[0]))
     centres = (_aim(subject, body)[0], (subject.face[0] + subject.face[2]) / 2)
     places = _spread(low, high, _COLUMNS, [centre - width / 2 for centre in centres])
-    # Rounded both ways, since rounding one way would favour a side.
+    # Round both ways: rounding one way would favour a side.
     return np.unique(np.concatenate([np.floor(places), np.ceil(places)]).astype(np.int64))
 
 
 def _rows(subject: Subject, seen: Box, height: int, body: BodyConfig) -> npt.NDArray[np.int64]:
-    """Top edges of crops of one height: spread over those that hold the face, at the aim, and at the most headroom."""
+    """Return top edges of crops of one height: spread over those with the face, at the aim and most headroom."""
     low, high = max(0, ceil(seen[3]) - height), min(subject.frame[1] - height, floor(seen[1]))
     aimed = _aim(subject, body)[1] - height / 2
     roomy = subject.face[1] - body.head_room * _height(subject.face) - body.max_headroom * height
@@ -258,6 +260,6 @@ def _rows(subject: Subject, seen: Box, height: int, body: BodyConfig) -> npt.NDA
 
 
 def _spread(low: int, high: int, steps: int, wanted: Sequence[float]) -> _Floats:
-    """Even places from `low` to `high`, and the wanted ones moved between them. A face too large has `low` > `high`."""
+    """Return even places from `low` to `high`, and the wanted ones clipped. A face too large has `low` > `high`."""
     even = low + (high - low) * np.arange(steps + 1) / steps
     return np.concatenate([even, np.clip(wanted, min(low, high), max(low, high))])

@@ -1,4 +1,7 @@
-"""Plan the crops and snapshots of one video's findings, and name their files."""
+"""Plan the crops and snapshots of one video's findings, and name their files.
+
+`exporter` calls it. It touches no file, and the same findings and settings give the same names.
+"""
 
 import json
 from collections.abc import Collection, Iterator
@@ -23,7 +26,7 @@ from fastface.types import HitKind, Hits, Size
 
 @dataclass(slots=True)
 class CropTally:
-    """Hits of one target, and how many became no crop, by reason."""
+    """Number of hits of one target, and of those without a crop, by reason."""
 
     hits: int = 0
     crops: int = 0
@@ -33,12 +36,12 @@ class CropTally:
     beyond: int = 0
 
     def add(self, other: "CropTally") -> None:
-        """Adds those of another video."""
+        """Add the counts of another video."""
         for item in fields(self):
             setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
 
     def describe(self, config: ExportConfig) -> str:
-        """`71 hits; left out: 59 by --min-gap 1.5`."""
+        """Describe the counts: `71 hits; left out: 59 by --min-gap 1.5`."""
         limit = f"--count {config.count}" if config.count else f"--max-crops {config.max_crops}"
         reasons = {
             f"by --min-gap {config.min_gap:g}": self.near,
@@ -55,11 +58,11 @@ class PicturePlan:
     """The pictures of one video.
 
     Attributes:
-        job: What makes them; None if there are none.
+        job: Job that makes them; None if there are none.
         files: Their paths below OUT.
         crops: Rows of crops.csv.
-        worth: Of each crop: how far the gap had to give way for it, then how bad it is; the least are best.
-        tallies: {label: what was left out, and why}.
+        worth: (step of the gap, negative quality) of each crop; the smallest are best.
+        tallies: {label: counts of crops and omitted hits}.
     """
 
     job: PicturesJob | None
@@ -69,7 +72,7 @@ class PicturePlan:
     tallies: dict[str, CropTally] = field(default_factory=dict)
 
     def limited_to(self, files: Collection[str]) -> "PicturePlan":
-        """The plan without the crops that are not among these files."""
+        """Return the plan without the crops that are not among these files."""
         left_out = {row.file for row in self.crops} - set(files)
         if not left_out or self.job is None:
             return self
@@ -82,12 +85,12 @@ class PicturePlan:
 
 
 def plan_pictures(found: VideoFindings, config: Config, persons: PersonNetwork | None, root: Path) -> PicturePlan:
-    """Plans all pictures of one video; touches no file.
+    """Plan all pictures of one video; touch no file.
 
     Args:
-        found: What was found in it.
+        found: Findings in the video.
         config: The settings.
-        persons: What finds bodies; None where there is no such network.
+        persons: Network that detects bodies; None without one.
         root: The output folder.
     """
     export = config.export
@@ -121,7 +124,7 @@ def _plan_crops(
 ) -> Iterator[tuple[CropRow, CropJob, tuple[int, float]]]:
     video_id, faces = found.record.video_id, found.faces
     if not found.info.is_film:
-        # The times of pictures say nothing: each is a moment of its own.
+        # The times of pictures have no meaning: each picture is a separate moment.
         config = config.model_copy(update={"min_gap": 0.0})
     chosen = _chosen(found, label, hits, config, tally)
     tally.crops = len(chosen)
@@ -149,9 +152,9 @@ def _plan_crops(
 def _chosen(
     found: VideoFindings, label: str, hits: Hits, config: ExportConfig, tally: CropTally
 ) -> list[tuple[int, int]]:
-    """(row, step) of the hits that are worth a crop; of everyone's, each track's by itself: they are many persons."""
+    """Return (row, step) of the hits worth a crop. For everyone's hits, choose by track: they are many persons."""
     faces = found.faces
-    # Nobody wants a picture of a turned, blurred or damaged face, or of one half of which the frame cuts off.
+    # Omit turned, blurred or damaged faces, and faces that the frame cuts off.
     is_good = (hits.by == HitKind.FACE) & ~faces.damaged[hits.face]
     if (frame := _get_frame(found)) is not None:
         is_good &= is_uncut(faces.boxes[hits.face], faces.landmarks[hits.face], frame, config.min_shown)
@@ -169,7 +172,7 @@ def _chosen(
 
 
 def _get_frame(found: VideoFindings) -> Size | None:
-    """The size of all frames; None where they have several, as pictures do, and some films."""
+    """Return the size of all frames; None if there are several, as in folders of pictures and in some films."""
     is_one = found.info.is_film and not found.info.other_sizes
     return found.info.size if is_one else None
 
@@ -187,7 +190,7 @@ def _description(crop: CropRow) -> str:
 
 
 def _snapshots(found: VideoFindings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
-    """The best moment of each span in which a face is seen, with a box for every hit of that frame."""
+    """Plan a snapshot of the best moment of each span with a visible face, with boxes for all hits."""
     chosen: dict[int, float] = {}
     for span in found.spans:
         hits = found.hits[span.target]

@@ -1,4 +1,7 @@
-"""Whole frames with a box, a name and a similarity around each hit."""
+"""Draw boxes with names and similarities into whole frames.
+
+The export process calls it for snapshots and for boxed videos. Sizes follow the frame's height.
+"""
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -13,11 +16,11 @@ _SMALLEST_FONT = 12
 
 
 def draw_boxes(picture: Image, labels: list[BoxLabel]) -> Image:
-    """A copy of a frame with boxes and their texts, in sizes that follow the frame's height.
+    """Return a copy of a frame with boxes and their texts, in sizes that follow the frame's height.
 
     Args:
         picture: (H, W, 3) BGR.
-        labels: What to draw.
+        labels: Boxes to draw.
     """
     canvas = PillowImage.fromarray(np.ascontiguousarray(picture[:, :, ::-1]))
     draw = ImageDraw.Draw(canvas)

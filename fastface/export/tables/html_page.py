@@ -1,9 +1,8 @@
-"""Pages that open from a disk and ask for nothing: no network, no other file, no script but their own.
+"""Write HTML pages that open from a disk and load nothing: no network, no other file, no foreign script.
 
-A page is a template with one style and one script, which stand beside it in a package as `name.html`, `name.css` and
-`name.js`. Data goes in as JSON with `<`, `>` and `&` escaped, and the script writes it as text only. The content
-security policy lets that one script and that one style run, by their digests, and pictures that stand in the page, and
-nothing else.
+`people_page` and the review call `write_page`. A page is a template with one style and one script: `name.html`,
+`name.css` and `name.js` in a package. Data is inserted as JSON with `<`, `>` and `&` escaped, and the script writes it
+as text only. The content security policy allows that script and style, by their digests, and embedded pictures.
 """
 
 import base64
@@ -26,13 +25,13 @@ _POLICY = (
 
 
 def write_page(path: Path, package: str, name: str, **parts: str) -> None:
-    """Writes a page: whole or not at all, for its owner's eyes only.
+    """Write a page atomically, readable for its owner only.
 
     Args:
         path: The page.
-        package: Where template, style and script lie.
+        package: Package of template, style and script.
         name: Their name without the suffix.
-        parts: What goes into the template, beside `policy`, `style` and `script`.
+        parts: Values for the template, besides `policy`, `style` and `script`.
 
     Raises:
         SpaceError: No space is left.
@@ -47,12 +46,12 @@ def write_page(path: Path, package: str, name: str, **parts: str) -> None:
 
 
 def shown_text(text: str) -> str:
-    r"""Valid text in which a sign that is not seen, or that turns what follows around, reads `\u202e`."""
+    r"""Return valid text in which an invisible or direction-changing character is shown as `\u202e`."""
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", valid_text(text))
 
 
 def to_json(value: object) -> str:
-    """JSON in ASCII in which no sign of HTML stands, so that it cannot end its element."""
+    """Return JSON in ASCII without HTML characters, so that it cannot end its element."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_MARKUP)
 
 

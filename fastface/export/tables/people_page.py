@@ -1,6 +1,7 @@
-"""people.html: the persons of a census as a page to look at and to choose from, whole in one file.
+"""Write people.html: the persons of a census as one self-contained page to view and to choose from.
 
-Template, style and script are people.html, people.css and people.js beside this module; see `html_page`.
+`census.files` calls it. Template, style and script are people.html, people.css and people.js beside this module; see
+`html_page`.
 """
 
 import base64
@@ -12,7 +13,7 @@ from fastface.export.tables.html_page import shown_text, to_json, write_page
 from fastface.types.people import Person
 
 _PORTRAITS = 6
-"""Pictures of a person: five hundred persons are some 20 MB then."""
+"""Maximum number of pictures of a person: five hundred persons then take about 20 MB."""
 
 
 def write_people_page(
@@ -24,20 +25,20 @@ def write_people_page(
     census: str,
     others: tuple[int, int],
 ) -> None:
-    """Writes the page: whole or not at all, for its owner's eyes only.
+    """Write the page atomically, readable for its owner only.
 
     Args:
         path: The page.
-        persons: In the order in which they are shown at first.
-        videos: {video id: its duration in seconds, None if it is not known}, all that were looked at.
-        out: What the user gave as `-o`, for the command that the page puts together.
-        census: Names the census, so that an old page differs from a new one.
-        others: How many persons, and how many faces, are not among `persons`.
+        persons: Persons in the initial order of the page.
+        videos: {video id: duration in seconds, None if unknown} of all searched videos.
+        out: The user's value of `-o`, for the command that the page builds.
+        census: Name of the census, which distinguishes an old page from a new one.
+        others: Number of persons, and of faces, that are not among `persons`.
 
     Raises:
         SpaceError: No space is left.
     """
-    # OUT is not made valid: the command must name the very bytes, which the script writes as \xe9.
+    # OUT is not made valid: the command must contain the exact bytes, which the script writes as \xe9.
     write_page(
         path,
         __package__,
@@ -75,7 +76,7 @@ def _person(person: Person, place: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _portraits(persons: Sequence[Person]) -> Iterator[str]:
-    """One element a person, so that the page reads only those of the persons that it shows."""
+    """Yield one element a person, so that the page parses the pictures only of shown persons."""
     for person in persons:
         pictures = [
             {

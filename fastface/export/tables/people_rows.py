@@ -1,7 +1,7 @@
-"""Drawing a page of table.png: a row for each person.
+"""Draw a page of table.png: a row for each person.
 
-The portraits are pictures that fastface itself encoded, so the main process may open them;
-`curation.contact_sheet`, which opens what users bring, may not.
+`people_sheet` calls it. The main process may open the portraits because fastface encoded them. It must not open users'
+pictures, as `curation.contact_sheet` does in a child.
 """
 
 import io
@@ -23,14 +23,14 @@ _INK, _FAINT, _RULE = (24, 26, 30), (112, 116, 124), (228, 230, 234)
 _PAPER, _GROUND = (255, 255, 255), (238, 240, 243)
 _ELLIPSIS = "…"
 _DRAWN = "…·"
-"""Besides ASCII, in Pillow's own font."""
+"""Characters that Pillow's own font has besides ASCII."""
 _LONGEST = 200
-"""Characters of a text that are looked at: no column is that wide."""
+"""Maximum number of characters of a text that are measured: no column is wider."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column: `left` and `width` in pixels; numbers stand at its right edge."""
+    """A column: `left` and `width` in pixels; numbers are aligned at its right edge."""
 
     heading: str
     left: int
@@ -52,7 +52,7 @@ _WIDTH = _VIDEOS.left + _VIDEOS.width + _EDGE
 
 
 def drawn_page(persons: Sequence[Person]) -> Image.Image:
-    """The page of some persons; an empty one says so."""
+    """Draw the page of some persons; without persons, write a line about that."""
     height = 2 * _EDGE + _HEADING_HEIGHT + max(1, len(persons)) * _ROW_HEIGHT
     sheet = Image.new("RGB", (_WIDTH, height), _PAPER)
     pen = _Pen(sheet)
@@ -66,7 +66,7 @@ def drawn_page(persons: Sequence[Person]) -> Image.Image:
 
 
 class _Pen:
-    """Writes text into columns of a sheet."""
+    """Writer of text into the columns of a sheet."""
 
     def __init__(self, sheet: Image.Image) -> None:
         self.sheet = sheet
@@ -77,19 +77,19 @@ class _Pen:
         }
 
     def rule(self, top: int) -> None:
-        """A line across the sheet."""
+        """Draw a line across the sheet."""
         self._draw.line((_EDGE, top, _WIDTH - _EDGE, top), fill=_RULE)
 
     def write(
         self, column: _Column, text: str, middle: int, *, small: bool = False, tail: str = "", instead: str = ""
     ) -> None:
-        """One line, its middle at a height.
+        """Write one line of text, with its middle at a height.
 
-        What is wider than the column loses its end; with a `tail`, as the name of a video, the tail its beginning.
-        A name that no font of the machine knows is written as `instead`.
+        Text that is wider than the column is cut at its end. A `tail`, such as the name of a video, is cut at its
+        beginning. `instead` replaces a name that no installed font can draw.
         """
         font, line = self._fonts[small], _one_line(text)
-        if tail:  # its end is what is read
+        if tail:  # its end is the important part
             font, end = lettering(tail[-_LONGEST:], _SMALL if small else _TEXT, _one_line(tail))
         elif instead:
             font, line = lettering(text, _SMALL if small else _TEXT, instead)
@@ -136,7 +136,7 @@ def _find_font(person: Person) -> str:
 
 
 def _draw_time(pen: _Pen, person: Person, heights: tuple[int, int, int]) -> None:
-    """Screen time and, below it, how much of it has the body alone; of a person without a face that is all of it."""
+    """Write the screen time and, below it, the time with the body alone; without a face, only the latter."""
     above, middle, below = heights
     has_both = person.body_seconds > 0 and not person.is_faceless
     pen.write(_TIME, _clock(person.seconds), above if has_both else middle)
@@ -145,7 +145,7 @@ def _draw_time(pen: _Pen, person: Person, heights: tuple[int, int, int]) -> None
 
 
 def _draw_ends(pen: _Pen, person: Person, heights: tuple[int, int]) -> None:
-    """First and last appearance: `0:03 - 4:12` above the video that both are in, or each with its own."""
+    """Write the first and last appearance: `0:03 - 4:12` above a common video, or each with its own video."""
     ends = first_and_last(person)
     if ends is None:
         return
@@ -159,7 +159,7 @@ def _draw_ends(pen: _Pen, person: Person, heights: tuple[int, int]) -> None:
 
 
 def _thumbnail(jpeg: bytes) -> Image.Image:
-    """The picture as large as fits, on a square of its own."""
+    """Return the picture as large as fits, on a square."""
     square = Image.new("RGB", (_SIDE, _SIDE), _GROUND)
     with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
         scale = _SIDE / max(picture.size)
@@ -170,7 +170,7 @@ def _thumbnail(jpeg: bytes) -> Image.Image:
 
 
 def _one_line(text: str) -> str:
-    """Reduce a text to what Pillow's own font can draw on one line: `é` as `e`, `·` for other signs."""
+    """Reduce a text to characters of Pillow's own font on one line: `é` as `e`, `·` for other signs."""
     return "".join(map(_plain, valid_text(unicodedata.normalize("NFC", text))))
 
 
@@ -184,7 +184,7 @@ def _percent(share: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """`4:05` or `1:04:05`, to the nearest second; `<0:01` for less than half a second."""
+    """Format seconds as `4:05` or `1:04:05`, to the nearest second; `<0:01` for less than half a second."""
     if 0 < seconds < 0.5:
         return "<0:01"
     minutes, second = divmod(int(seconds + 0.5), 60)

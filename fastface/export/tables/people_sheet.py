@@ -1,4 +1,7 @@
-"""table.png: the persons of a census as a picture, one row each."""
+"""Write table.png: the persons of a census as a picture, one row each.
+
+`census.files` calls it. Pillow is loaded only here, because other commands do not need it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,20 +10,20 @@ from fastface.files import atomic_path
 from fastface.types.people import Person
 
 _ROWS = 20
-"""Persons of a page: it is somewhat higher than wide, and its portraits can be told apart on a screen."""
+"""Number of persons of a page: it is somewhat higher than wide, and its portraits are recognizable on a screen."""
 
 
 def draw_people_table(folder: Path, persons: Sequence[Person]) -> list[Path]:
-    """Draws table.png, and table-2.png and so on where one page cannot hold all; equal persons are equal bytes.
+    """Draw table.png, and table-2.png and so on if one page is not enough; equal persons give equal bytes.
 
-    Each page is whole or not there, and for its owner's eyes only. Pages of an earlier, longer census stay.
+    Each page is written atomically, readable for its owner only. Pages of an earlier, longer census stay.
 
     Args:
-        folder: Where the pages go.
-        persons: In the order of the rows.
+        folder: Folder of the pages.
+        persons: Persons in the order of the rows.
 
     Returns:
-        The pages; an empty one says so.
+        The pages; at least one.
 
     Raises:
         SpaceError: No space is left.
@@ -36,6 +39,6 @@ def draw_people_table(folder: Path, persons: Sequence[Person]) -> list[Path]:
 
 
 def table_names(count: int) -> list[str]:
-    """Name the pages of so many persons."""
+    """Return the names of the pages for a number of persons."""
     num_pages = max(1, -(-count // _ROWS))
     return ["table.png", *(f"table-{number}.png" for number in range(2, num_pages + 1))]

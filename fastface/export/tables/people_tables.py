@@ -30,8 +30,8 @@ def first_and_last(person: Person) -> tuple[Appearance, Appearance] | None:
 def write_people_table(path: Path, persons: Iterable[Person]) -> None:
     """Write people.csv, one row a person, sorted by number.
 
-    `first` is where the first appearance begins, in seconds of `first_video`, and `last` where the last one ends, in
-    seconds of `last_video`. `crop` is the first portrait's file. `best_quality` is empty where no face is seen.
+    `first` is the start of the first appearance, in seconds of `first_video`. `last` is the end of the last one, in
+    seconds of `last_video`. `crop` is the first portrait's file. `best_quality` is empty if no face is visible.
 
     Raises:
         SpaceError: No space is left.

@@ -1,4 +1,7 @@
-"""Remove videos from the tables of an answer that is written already."""
+"""Remove videos from the tables of an existing answer.
+
+`commands.forget` calls it. Each table is replaced atomically.
+"""
 
 import csv
 import json
@@ -26,14 +29,14 @@ class TableCounts:
 
 
 def remove_videos(answer: Path, videos: Collection[str]) -> TableCounts:
-    """Removes the rows of some videos from the CSV tables and from spans.json.
+    """Remove the rows of some videos from the CSV tables and from spans.json.
 
     Args:
-        answer: The folder with the tables; those that are not there are passed over.
+        answer: Folder of the tables; missing tables are skipped.
         videos: Names of the videos in OUT.
 
     Raises:
-        SpaceError: No space is left; each table is as before, or without the videos.
+        SpaceError: No space is left; each table is unchanged, or without the videos.
     """
     cells = {text_cell(name) for name in videos}
     kept, removed = dict.fromkeys(_TABLES, 0), 0
@@ -47,7 +50,7 @@ def remove_videos(answer: Path, videos: Collection[str]) -> TableCounts:
 
 
 def _filter_table(path: Path, cells: Collection[str]) -> tuple[int, int]:
-    """Removes the rows of some videos; returns the numbers of rows that are kept and removed."""
+    """Remove the rows of some videos; return the numbers of kept and removed rows."""
     is_kept = [row is not None for row in _iterate_rows(path, cells)][1:]
     if not all(is_kept):
         rows = (row for row in _iterate_rows(path, cells) if row is not None)
@@ -56,7 +59,7 @@ def _filter_table(path: Path, cells: Collection[str]) -> tuple[int, int]:
 
 
 def _iterate_rows(path: Path, cells: Collection[str]) -> Iterator[list[str] | None]:
-    """The header, then each row; None in place of a row of one of the videos."""
+    """Yield the header, then each row; None in place of a row of one of the videos."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
         header = next(reader, [])
@@ -67,7 +70,7 @@ def _iterate_rows(path: Path, cells: Collection[str]) -> Iterator[list[str] | No
 
 
 def _filter_spans(path: Path, videos: Collection[str]) -> list[dict[str, object]]:
-    """Removes the spans of some videos from spans.json; returns those that are kept."""
+    """Remove the spans of some videos from spans.json; return the kept spans."""
     if not path.is_file():
         return []
     spans = json.loads(path.read_text(encoding="utf-8"))

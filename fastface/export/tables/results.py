@@ -1,12 +1,12 @@
-r"""The tables of a run: spans.csv, spans.json, hits.csv, review.csv, crops.csv.
+r"""Write the tables of a run: spans.csv, spans.json, hits.csv, review.csv, crops.csv.
 
-CSV is RFC 4180: UTF-8, header first, lines end with CR LF, a field with a comma, a quote or a line break stands in
-quotes. Numbers have a fixed count of decimals and `.` as their point whatever the locale, so equal results are equal
-bytes. Labels are what users named their photos, so in CSV
+The commands call it; docs/outputs.md lists the columns. CSV is RFC 4180: UTF-8, header first, lines end with CR LF. A
+field with a comma, a quote or a line break is quoted. Numbers have a fixed count of decimals and the point `.` in every
+locale, so equal results give equal bytes. Users name the labels, so in CSV
 
-* a byte that is no UTF-8 reads `\xe9`;
-* a label that a spreadsheet would run as a formula (it begins with `= + - @` or a tab or carriage return) gets an
-  apostrophe in front, as OWASP's "CSV Injection" advises. spans.json has every label as it is.
+* a byte that is not UTF-8 is written as `\xe9`;
+* a label that a spreadsheet would run as a formula gets a leading apostrophe, as OWASP's "CSV Injection" advises. Such
+  a label starts with `= + - @` or a tab or carriage return. spans.json has every label unchanged.
 """
 
 import json
@@ -31,7 +31,7 @@ _SPAN_COLUMNS = (
     "path", "clip_start", "clip_end", "start_hms", "end_hms", "picture", "last_picture", "player_start", "player_end",
 )  # fmt: skip
 _NUM_SHARED = 10
-"""The first columns of a span, which spans.json has too."""
+"""Number of first columns of a span, which spans.json has too."""
 _HIT_COLUMNS = (
     "video", "target", "time", "pts", "similarity", "margin", "det_score", "quality", "x1", "y1", "x2", "y2", "track",
     "by", "time_hms", "picture", "player_time",
@@ -45,7 +45,7 @@ _CROP_COLUMNS = (
     "crop", "framing", "person", "estimated", "score", *PARTS, "path", "time_hms", "picture",
 )  # fmt: skip
 _CHUNK_ROWS = 4096
-"""Rows that are Python objects at one time: a run can have millions of hits."""
+"""Maximum number of rows that are Python objects at one time: a run can have millions of hits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class VideoHits:
 
     Attributes:
         video_id: The video.
-        faces: The video's faces; `hits` point into it.
-        hits: {label: hits of that target}; of targets without hits there need be none.
-        followed: {label: moments in which it is followed without a face that shows it}; none for some labels.
-        pictures: Names of the pictures, by pts, in a folder of pictures; empty of films.
-        has_rivals: Whether there is another person for a margin to be the lead over.
-        player_offset: Seconds that a player shows when the video's first frame is on the screen.
+        faces: The video's faces; `hits` contain indices into it.
+        hits: {label: hits of that target}; targets without hits may be omitted.
+        followed: {label: moments in which the target is followed without a visible face}; labels may be omitted.
+        pictures: Names of the pictures, by pts, in a folder of pictures; empty for films.
+        has_rivals: True if there is another person for the margin.
+        player_offset: Seconds that a player shows at the video's first frame.
     """
 
     video_id: str
@@ -73,7 +73,7 @@ class VideoHits:
 
 @dataclass(frozen=True, slots=True)
 class CropRow:
-    """A crop that was written.
+    """A written crop.
 
     Attributes:
         video_id: The video.
@@ -83,9 +83,9 @@ class CropRow:
         similarity: Cosine to the target's nearest reference.
         quality: The face's quality, 0–1.
         file: Path relative to the output folder, with `/`.
-        facts: Where it was cut.
-        path: Where the video is.
-        picture: Name of the picture, in a folder of pictures; empty of films.
+        facts: Position and framing of the crop.
+        path: Path of the video.
+        picture: Name of the picture, in a folder of pictures; empty for films.
     """
 
     video_id: str
@@ -101,12 +101,12 @@ class CropRow:
 
 
 def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
-    """Writes spans.csv and spans.json, sorted by video, start and target.
+    """Write spans.csv and spans.json, sorted by video, start and target.
 
-    spans.json is an array of one object a span with the keys and the rounded values of spans.csv, and `clip_mode`,
-    `clip_start`, `clip_end`, `clip_left_out`: how the clip was cut, what it really shows, and which streams of the
-    video are not in it. Without a clip these are null. `player_start` and `player_end` are the span's times on the
-    clock of a player, which begins with the file's first stream.
+    spans.json is an array with one object a span: the keys and rounded values of spans.csv. It also has `clip_mode`,
+    `clip_start`, `clip_end` and `clip_left_out`: the mode of the clip, its real bounds, and omitted streams. Without a
+    clip these are null. `player_start` and `player_end` are the span's times on the clock of a player, which starts
+    with the file's first stream.
 
     Raises:
         SpaceError: No space is left.
@@ -117,7 +117,7 @@ def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
 
 
 def write_span_objects(path: Path, spans: Sequence[Mapping[str, Any]]) -> None:
-    """Writes spans.json, one line a span.
+    """Write spans.json, one line a span.
 
     Raises:
         SpaceError: No space is left.
@@ -127,10 +127,10 @@ def write_span_objects(path: Path, spans: Sequence[Mapping[str, Any]]) -> None:
 
 
 class HitsTable:
-    """hits.csv while it is written, video by video; its rows are sorted by video, time and target.
+    """Writer of hits.csv, video by video; its rows are sorted by video, time and target.
 
-    `by` is `face`, or `track` where only the rest of its track makes the face a hit. `margin` is empty where there is
-    no other person to compare with.
+    `by` is `face`, or `track` if only the rest of its track makes the face a hit. `margin` is empty if there is no
+    other person to compare with.
     """
 
     def __init__(self, write_row: Callable[[Cells], object]) -> None:
@@ -155,7 +155,7 @@ class HitsTable:
 
 @contextmanager
 def open_hits_table(path: Path) -> Iterator[HitsTable]:
-    """Write hits.csv; the file is there once the context ends without an error.
+    """Write hits.csv; the file exists once the context ends without an error.
 
     Raises:
         SpaceError: No space is left.
@@ -165,7 +165,7 @@ def open_hits_table(path: Path) -> Iterator[HitsTable]:
 
 
 def write_review(path: Path, rows: Iterable[tuple[str, NearMiss]]) -> None:
-    """Writes review.csv: what may be a target and was not taken for one, sorted by video, start and target.
+    """Write review.csv: near misses that may be a target, sorted by video, start and target.
 
     Args:
         path: The table.
@@ -179,10 +179,10 @@ def write_review(path: Path, rows: Iterable[tuple[str, NearMiss]]) -> None:
 
 
 def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
-    """Writes crops.csv, sorted by video, time, target and file.
+    """Write crops.csv, sorted by video, time, target and file.
 
-    `box` (the face), `crop` and `person` are `x1 y1 x2 y2` in one field. `score` and the parts after it, before their
-    weights, are those of `export.crops.framing`; of other crops than of bodies they are empty, and so is `person`.
+    `box` (the face), `crop` and `person` are `x1 y1 x2 y2` in one field. `export.crops.framing` defines `score` and the
+    parts after it, before their weights. They and `person` are empty for crops other than bodies.
 
     Raises:
         SpaceError: No space is left.
@@ -210,7 +210,7 @@ def _player_cells(row: SpanRow) -> tuple[str, str]:
 
 
 def span_object(row: SpanRow) -> dict[str, Any]:
-    """A span as spans.json has it."""
+    """Return a span as an object of spans.json."""
     span = row.span
     times = (float(seconds_cell(time)) for time in (span.start, span.end, span.first_hit, span.last_hit))
     known = (span.best_similarity, span.mean_similarity)

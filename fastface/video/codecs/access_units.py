@@ -1,8 +1,8 @@
-"""Packets that show no new picture: messages alone, delimiters, parameters, repeats of the picture before them.
+"""Filter packets that show no new picture: messages, delimiters, parameter sets, repeats of the picture before them.
 
-Recorders of RTMP and RTSP write supplemental messages as samples of their own, and Theora and AVI repeat a picture
-with a packet of no bytes. A decoder makes no frame of these, or fails, or takes an empty packet for the stream's end;
-nothing is lost with them.
+The probe and `video.pyav` call `only_pictures` on all packets. RTMP and RTSP recorders write supplemental messages as
+separate samples. Theora and AVI repeat a picture with a packet of no bytes. A decoder makes no frame of these, or
+fails, or takes an empty packet for the end of the stream. No picture is lost without them.
 """
 
 import re
@@ -13,10 +13,10 @@ from typing import Any
 import av
 
 _HEAD_BYTES = 4096
-"""Bytes in which the first slice of a stream of start codes is usually found; else all are read."""
+"""Number of bytes that usually contain the first slice of a stream with start codes. Otherwise all bytes are read."""
 
 _OTHER_LAYERS = 0xF8
-"""Bits of an HEVC unit's second byte that are zero in the base layer, which alone is decoded."""
+"""Bits of the second byte of an HEVC unit that are zero in the base layer. Only the base layer is decoded."""
 
 
 class _Content(Enum):
@@ -28,13 +28,13 @@ class _Content(Enum):
 def only_pictures(
     packets: Iterator[Any], stream: Any, repeats: Callable[[int], None] = lambda _: None
 ) -> Iterator[Any]:
-    """Packets of video that hold a picture, and the empty one that ends the stream.
+    """Yield the packets that contain a picture, and the empty packet that ends the stream.
 
-    Parameters that come in a packet of their own are put before the picture that follows.
+    Parameter sets in a separate packet are put before the next picture.
 
     Args:
-        packets: In the order of decoding.
-        stream: Their stream.
+        packets: Packets in the order of decoding.
+        stream: The packets' stream.
         repeats: Called with the pts of a packet that shows the picture before it for longer.
     """
     units = _UNITS.get(stream.codec_context.name)
@@ -56,14 +56,14 @@ def only_pictures(
 
 
 class _Units:
-    """Kinds of a codec's units, by their first byte.
+    """Types of a codec's units, by their first byte.
 
     Args:
-        shift: Bits of the first byte below the unit's type.
+        shift: Number of bits of the first byte below the unit's type.
         pictures: Types of slices of a primary picture.
-        parameters: Types of sets of parameters.
-        others: Types that belong to no picture. What is of another type may be damage: its decoder must say.
-        other_layers: Bits of the second byte that are zero in the base layer, which alone is decoded.
+        parameters: Types of parameter sets.
+        others: Types that belong to no picture. Any other type may be damage: the decoder must decide.
+        other_layers: Bits of the second byte that are zero in the base layer. Only the base layer is decoded.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class _Units:
         self._slice = re.compile(_START_CODE + b"[" + re.escape(base) + b"](.)", re.DOTALL)
 
     def classify(self, packet: Any, length_bytes: int) -> _Content:
-        """Classify a packet. One that cannot be parsed may hold a picture: its decoder decides."""
+        """Classify a packet. A packet that cannot be parsed counts as a picture: the decoder decides."""
         content = memoryview(packet)
         if not length_bytes:
             return self._classify_marked(content)
@@ -120,18 +120,18 @@ _UNIT = re.compile(_START_CODE + b"(.)", re.DOTALL)
 _UNITS = {
     # ITU-T H.264, table 7-1
     "h264": _Units(0, (1, 2, 5), (7, 8, 13, 15), (6, 9, 10, 11, 12, 14, 19, 20, 21), 0),
-    # ITU-T H.265, table 7-1; 62 and 63 hold Dolby Vision's second layer
+    # ITU-T H.265, table 7-1; 62 and 63 contain the second layer of Dolby Vision
     "hevc": _Units(1, range(32), (32, 33, 34), (*range(35, 41), 62, 63), _OTHER_LAYERS),
 }
 
 
 def split_units(packet: Any, length_bytes: int, most_bytes: int) -> Iterator[bytes]:
-    """The units of a packet of H.264 or HEVC, each with its header and no more than some bytes of it.
+    """Yield the first bytes of each unit in a packet of H.264 or HEVC, with the unit's header.
 
     Args:
         packet: The packet.
-        length_bytes: From `read_length_bytes`.
-        most_bytes: Of each unit.
+        length_bytes: Result of `read_length_bytes`.
+        most_bytes: Maximum number of bytes of each unit.
     """
     content = memoryview(packet)
     place, end = 0, len(content)
@@ -150,7 +150,7 @@ def split_units(packet: Any, length_bytes: int, most_bytes: int) -> Iterator[byt
 
 
 def read_length_bytes(codec: Any) -> int:
-    """Bytes of the length before each unit, by the header (ISO 14496-15); 0: units begin with start codes."""
+    """Return the number of length bytes before each unit, by the header (ISO 14496-15); 0 if units have start codes."""
     header = bytes(codec.extradata or b"")
     if not header or header[0] != 1:
         return 0
@@ -159,7 +159,7 @@ def read_length_bytes(codec: Any) -> int:
 
 
 def _join(parameters: bytes, packet: Any) -> Any:
-    """A packet with parameters before its picture."""
+    """Return a packet with parameter sets before its picture."""
     made = av.Packet(parameters + bytes(packet))
     made.stream, made.time_base = packet.stream, packet.time_base
     made.pts, made.dts, made.duration = packet.pts, packet.dts, packet.duration

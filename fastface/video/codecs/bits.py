@@ -18,7 +18,7 @@ class Bits:
 
     @property
     def is_over(self) -> bool:
-        """True if more bits were read than the unit has."""
+        """Return whether more bits were read than the unit has."""
         return self._left < 0
 
     def take(self, count: int) -> int:

@@ -1,7 +1,8 @@
-"""The numbers of H.264's pictures, which show where reference frames are missing.
+"""Detect missing reference frames of H.264 by the numbers of its pictures.
 
-Each picture carries the number of reference frames before it since the last IDR picture (`frame_num`, ITU-T H.264,
-7.4.3). Streams that may leave numbers out say that in their parameters, and are not followed.
+`missing_references` calls it for each slice and parameter set. Each picture carries the number of reference frames
+before it since the last IDR picture (`frame_num`, ITU-T H.264, 7.4.3). Streams whose parameters allow gaps in the
+numbers are not checked.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 
 
 @dataclass(frozen=True, slots=True)
 class _Sequence:
-    """Parameters of a sequence."""
+    """Sequence parameter set."""
 
     number_bits: int
     has_gaps: bool
@@ -22,7 +23,7 @@ class _Sequence:
 
 
 class FrameNumbers:
-    """Follows the numbers of one pass over a stream."""
+    """Check the picture numbers of one pass over a stream."""
 
     def __init__(self) -> None:
         self._sequences: dict[int, _Sequence] = {}
@@ -34,11 +35,11 @@ class FrameNumbers:
         return unit[0] & 31 in _SLICES
 
     def is_parameters(self, unit: bytes) -> bool:
-        """Return whether a unit is a set of parameters."""
+        """Return whether a unit is a parameter set."""
         return unit[0] & 31 in (_SEQUENCE, _PICTURE)
 
     def take_parameters(self, unit: bytes) -> None:
-        """Take a whole set of parameters."""
+        """Read a complete parameter set."""
         bits = Bits(unescape(unit)[1:])
         if unit[0] & 31 == _PICTURE:
             number = bits.number()
@@ -49,7 +50,7 @@ class FrameNumbers:
             self._sequences[number] = sequence
 
     def follow(self, unit: bytes, *, is_keyframe: bool) -> bool:
-        """Take the first slice of the next picture; whether references are missing before it. A keyframe needs none."""
+        """Read the first slice of the next picture; return whether it needs missing references. Keyframes need none."""
         bits = Bits(unescape(unit)[1:])
         bits.number()  # the first macroblock
         bits.number()  # the slice's type
@@ -69,7 +70,7 @@ class FrameNumbers:
 
 
 def _read_sequence(bits: Bits) -> tuple[int, _Sequence]:
-    """(number, parameters) of a sequence parameter set (7.3.2.1.1)."""
+    """Read a sequence parameter set: (number, parameters) (7.3.2.1.1)."""
     profile = bits.take(8)
     bits.take(16)
     number, has_planes = bits.number(), False

@@ -1,7 +1,7 @@
-"""Detect presentation times that FFmpeg makes up wrongly: for AVI, and for MP4 whose `ctts` box was lost.
+"""Detect presentation times that FFmpeg computes wrongly: for AVI, and for MP4 whose `ctts` box was lost.
 
-Where pictures are decoded in another order than they are shown, such times step back as frames come out of the decoder,
-which puts them into the order of display (AVI; MP4 without composition offsets, ISO 14496-12, 8.6.1.3).
+`video.probe` calls it. The decoder returns frames in display order. If pictures are decoded in another order, such
+times step back there. That concerns AVI, and MP4 without composition offsets (ISO 14496-12, 8.6.1.3).
 """
 
 from collections.abc import Iterator
@@ -15,22 +15,23 @@ import av.error
 from fastface.video.container import demux, open_video
 
 _PACKETS = 48
-"""Packets of which one has another delay, if a container knows presentation times and pictures change places."""
+"""Number of packets of which one has another delay, if the container has presentation times and pictures are reordered.
+"""
 
 _FRAMES = 48
-"""Frames in which pictures change places, if they do at all in a stream whose header says so."""
+"""Number of frames in which pictures are reordered, if the stream reorders them at all."""
 
 
 def has_wrong_times(path: Path, container: Any, stream: Any) -> bool:
-    """Return whether presentation times are not those of the decoder's order.
+    """Return whether presentation times differ from the decoder's order.
 
-    Only streams that may hold pictures out of order are decoded for it, and only those whose container has no times of
-    its own: AVI, and what has one delay between decoding and display for all packets.
+    It decodes only streams that may contain pictures out of order in containers without presentation times. These are
+    AVI, and files with one delay between decoding and display for all packets.
 
     Args:
         path: The file.
-        container: The file, open; a few packets are read on from where it is.
-        stream: Its video stream.
+        container: The open file; a few packets are read from its position.
+        stream: The file's video stream.
     """
     if not stream.codec_context.has_b_frames:
         return False

@@ -110,7 +110,7 @@ class ReferenceSets:
         kind = unit[0] >> 1
         places = {order + reference.delta: reference.is_used for part in named for reference in part}
         missing = {place for place, is_used in places.items() if is_used and place not in self._decoded}
-        # Pictures shown before the one at which decoding began may refer to what was decoded before it.
+        # Pictures shown before the first decoded keyframe may refer to pictures before it, which were not decoded.
         is_lost = bool(missing) and not is_keyframe and kind not in _RASL
         if sequence.has_long_term:
             kept = self._decoded if len(self._decoded) < _MOST_PICTURES else set()

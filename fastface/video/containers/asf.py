@@ -35,7 +35,7 @@ def is_chain(heads: ElementHeads) -> bool:
         or length < _ENOUGH
         or header[place + _MOST_LENGTH : place + _MOST_LENGTH + 4] != length.to_bytes(4, "little")
     ):
-        return True  # packets of several lengths: nothing to go by
+        return True  # packets of several lengths cannot be checked
     end = min(heads.num_bytes, begin + max(_DATA_HEAD_BYTES, int.from_bytes(heads.read_bytes(begin + 16, 8), "little")))
     first = heads.read_bytes(begin + _DATA_HEAD_BYTES, _ENOUGH)
     packets = range(begin + _DATA_HEAD_BYTES, end - length + 1, length)

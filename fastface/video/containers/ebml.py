@@ -1,7 +1,7 @@
-"""Check that the elements of a Matroska or WebM file follow on each other.
+"""Check that each element of a Matroska or WebM file starts at the end of the element before it.
 
-FFmpeg looks for the next cluster after a hole and says nothing of it. Where the frames after the hole can be decoded
-without those in it, as VP8's can, nothing else would tell that seconds of the film are lost.
+`mp4_chains` calls it. FFmpeg searches for the next cluster after a hole and reports nothing. If frames after the hole
+decode without those in it, as in VP8, no other check detects the loss.
 """
 
 from fastface.video.containers.heads import ElementHeads
@@ -21,10 +21,10 @@ _HEAD_BYTES = 12
 
 
 def is_chain(heads: ElementHeads) -> bool:
-    """Return whether each element of a Matroska file begins where the one before it ends (RFC 8794).
+    """Return whether each element of a Matroska file starts at the end of the element before it (RFC 8794).
 
-    An end that is missing is not looked for: the declared duration shows that. Only headers are read, about a
-    hundred for each second of film, and all of what an element that goes beyond the file's end leaves.
+    A missing end is not detected: the declared duration shows it. It reads only headers, about a hundred for each
+    second of film. If an element extends beyond the end of the file, the rest of the file is read.
     """
     place, cluster = 0, _Cluster()
     while head := heads.read_bytes(place, _HEAD_BYTES):
@@ -46,7 +46,10 @@ def is_chain(heads: ElementHeads) -> bool:
 
 
 def read_number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
-    """(value, bytes) of a number of variable length: as many zero bits come first as bytes follow; 0 bytes: none."""
+    """Return (value, number of bytes) of a variable-length number.
+
+    It has as many leading zero bits as bytes that follow. The number of bytes is 0 if there is no number.
+    """
     if not content or content[0] == 0:
         return 0, 0
     length = 9 - content[0].bit_length()
@@ -55,7 +58,7 @@ def read_number(content: bytes, *, keep_marker: bool) -> tuple[int, int]:
 
 
 def segment_end(head: bytes) -> int | None:
-    """Place at which the first segment ends by its own word; None: an unknown size, as of a live stream, or no segment.
+    """Return the end of the first segment by its header; None for an unknown size or without a segment.
 
     Args:
         head: The first bytes of the file.
@@ -73,13 +76,13 @@ def segment_end(head: bytes) -> int | None:
 
 
 class _Cluster:
-    """End of the current cluster: its elements end there, and the next element begins there."""
+    """End of the current cluster: its elements end there, and the next element starts there."""
 
     def __init__(self) -> None:
         self._end: int | None = None
 
     def takes(self, identity: int, begin: int, end: int | None) -> bool:
-        """Return whether an element may lie at [begin, end) bytes; None: its end is unknown."""
+        """Return whether an element may lie at bytes [begin, end); None means an unknown end."""
         if self._end is not None and begin == self._end:
             self._end = None
         if self._end is not None and (identity in _OUTSIDE or end is None or end > self._end):

@@ -1,4 +1,7 @@
-"""The end of an FLV file, read backwards: each tag is followed by its own length (FLV specification 10.1, E.4.1)."""
+"""Read the end of an FLV file backwards: each tag is followed by its own length (FLV specification 10.1, E.4.1).
+
+`integrity.duration` calls it. A file that does not end with a whole tag gives no result.
+"""
 
 import os
 from fractions import Fraction
@@ -7,16 +10,16 @@ from pathlib import Path
 from fastface.video.frames.frame import SignOfLife
 
 TAG_BYTES = 11
-"""Type, length of the content, timestamp, stream."""
+"""Number of bytes of a tag's header: type, length of the content, timestamp, stream."""
 
 _AUDIO, _VIDEO = 8, 9
 _LENGTH_BYTES = 4
 _HEAD_BYTES = 16
 _REORDERED = 32
-"""Tags of video among which is the one that is shown last."""
+"""Number of video tags that contain the frame shown last."""
 
 _WITH_OFFSETS = (7, 12)
-"""Codec numbers, H.264's and that in use for HEVC, whose frames have three bytes by which they are shown later."""
+"""Codec numbers of H.264 and HEVC, whose frames have three bytes of display delay."""
 
 _ENHANCED = 0x80
 _CODED_FRAMES = 1
@@ -25,7 +28,7 @@ _FRAME, _COMMAND = 1, 5
 
 
 def last_tag(descriptor: int, end: int) -> tuple[int, bytes] | None:
-    """(place, first bytes) of the tag that ends, with its length, at a place; None: there is none."""
+    """Return (position, first bytes) of the tag that ends, with its length, at `end`; None without a tag."""
     told = os.pread(descriptor, _LENGTH_BYTES, end - _LENGTH_BYTES) if end > _LENGTH_BYTES else b""
     length = int.from_bytes(told)
     place = end - _LENGTH_BYTES - length
@@ -36,9 +39,9 @@ def last_tag(descriptor: int, end: int) -> tuple[int, bytes] | None:
 
 
 def last_packets(path: Path, alive: SignOfLife) -> tuple[Fraction, Fraction] | None:
-    """(when the last frame is shown, when the last sound begins) in seconds of the file's clock, by its last tags.
+    """Return (time of the last shown frame, start of the last sound) in seconds of the file's clock.
 
-    None: the file does not end with a whole tag, or has no tag of video.
+    Return None if the file does not end with a whole tag, or has no video tag.
     """
     sound, shown, num_video = 0, list[int](), 0
     with path.open("rb") as file:
@@ -57,7 +60,7 @@ def last_packets(path: Path, alive: SignOfLife) -> tuple[Fraction, Fraction] | N
 
 
 def _read_offset(content: bytes, size: int) -> int | None:
-    """Milliseconds by which a frame is shown after it is decoded; None: the tag holds no frame."""
+    """Return the milliseconds between decoding and display of a frame; None if the tag has no frame."""
     if size < 2:
         return None
     kind = content[0] >> 4 & 7

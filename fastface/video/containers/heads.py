@@ -1,4 +1,7 @@
-"""The first bytes of a container's elements, read from their places in the file."""
+"""Read the first bytes of a container's elements from their positions in the file.
+
+All checks of chains in this folder use it. Elements are small and many, so it reads by the chunk.
+"""
 
 import os
 
@@ -7,11 +10,11 @@ from fastface.video.frames.frame import SignOfLife
 _CHUNK_BYTES = 4 << 10
 _SEARCH_BYTES = 1 << 20
 _MAX_FILL_BYTES = 64 << 10
-"""Zeros at the end of a file: a disk's or a tape's last block that was filled up. More is what was never written."""
+"""Maximum number of zeros that fill the last block of a disk or tape. More zeros mean missing content."""
 
 
 class ElementHeads:
-    """Heads of elements, read by the chunk: many elements are small.
+    """Reader of the heads of elements, with one chunk in memory.
 
     Args:
         descriptor: The file, open for reading; its position is not used.
@@ -25,18 +28,18 @@ class ElementHeads:
         self._begin, self._chunk = 0, b""
 
     def read_bytes(self, place: int, num_bytes: int) -> bytes:
-        """Bytes from a place; fewer at the end of the file."""
+        """Return bytes from a position; fewer at the end of the file."""
         begin = place - self._begin
         if not 0 <= begin <= len(self._chunk) - num_bytes:
             self._alive()
             follows = self._begin < place <= self._begin + len(self._chunk) + _CHUNK_BYTES
-            length = 16 * _CHUNK_BYTES if follows else _CHUNK_BYTES  # dense elements are read by larger chunks
+            length = 16 * _CHUNK_BYTES if follows else _CHUNK_BYTES  # dense elements are read in larger chunks
             self._begin, self._chunk = place, os.pread(self._descriptor, max(length, num_bytes), place)
             begin = 0
         return self._chunk[begin : begin + num_bytes]
 
     def contains(self, place: int, name: bytes) -> bool:
-        """Return whether a name occurs after a place, as after a hole that an element's size leads beyond."""
+        """Return whether a name occurs after a position, for example after a hole that an element's size skips."""
         while len(content := os.pread(self._descriptor, _SEARCH_BYTES, place)) >= len(name):
             if name in content:
                 return True
@@ -45,7 +48,7 @@ class ElementHeads:
         return False
 
     def count_zeros(self, place: int) -> int:
-        """Number of zero bytes from a place on."""
+        """Return the number of zero bytes from a position on."""
         begin = place
         while content := os.pread(self._descriptor, _SEARCH_BYTES, place):
             self._alive()
@@ -55,6 +58,6 @@ class ElementHeads:
         return place - begin
 
     def is_filled(self, place: int) -> bool:
-        """Return whether from a place on there is nothing but the filling of a last block."""
+        """Return whether only the zeros of a last block follow a position."""
         rest = self.num_bytes - place
         return rest <= _MAX_FILL_BYTES and self.count_zeros(place) == rest

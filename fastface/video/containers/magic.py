@@ -1,4 +1,7 @@
-"""Recognize a film by a file's first bytes, for files whose names do not say."""
+"""Recognize a film by a file's first bytes, for files whose names do not show the type.
+
+`video.discover` calls it. A new container needs its first bytes in `_FIRST_BYTES`.
+"""
 
 import re
 from pathlib import Path
@@ -7,7 +10,7 @@ _HEAD_BYTES = 1024
 _STILLS_AND_SOUND = frozenset(
     {b"heic", b"heix", b"mif1", b"msf1", b"avif", b"jxl ", b"crx ", b"M4A ", b"M4B ", b"M4P "}
 )
-"""Brands of the MP4 family (https://mp4ra.org) whose files hold no film."""
+"""Brands of the MP4 family (https://mp4ra.org) of files without a film."""
 
 _BOXES = frozenset({b"ftyp", b"moov", b"moof", b"mdat", b"wide", b"styp"})
 _FIRST_BYTES = (
@@ -31,14 +34,14 @@ _FIRST_BYTES = (
     b"AV\0\x55",  # PVA
 )
 _RAW_STREAM = re.compile(rb"\x00{2,3}\x01[\x09\x27\x47\x67\x40\x46]")
-"""A delimiter or parameters of H.264 or HEVC."""
+"""Start of a raw stream: a delimiter or parameters of H.264 or HEVC."""
 
 _OGG_FILMS = (b"\x80theora", b"BBCD", b"\x01video", b"OVP80")
 _TS_LENGTHS = ((188, 0), (192, 4), (204, 0))
 
 
 def starts_like_film(path: Path) -> bool:
-    """Return whether a file begins as a film of some container does; False where it cannot be read."""
+    """Return whether a file starts like a film of a known container; False if it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

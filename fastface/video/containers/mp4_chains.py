@@ -1,10 +1,11 @@
 """Find holes in a container's file: each element must begin where the element before it ends.
 
-FFmpeg looks for the next element after a hole and reports nothing. Where frames after the hole decode without those in
-it, or where times are counted, no packet shows the loss. The chain of headers does, whatever is decoded.
+`video.pyav` calls it at the end of a video. FFmpeg searches for the next element after a hole and reports nothing. If
+frames after the hole decode without those in it, or times are counted, no packet shows the loss. The chain of headers
+does, whatever is decoded.
 
-A chain that ends early is no hole: an interrupted recording ends in the middle of an element, or in a few zeros that
-fill its last block up. The declared duration covers these.
+A chain that ends early is no hole. An interrupted recording ends within an element, or in a few zeros that fill up its
+last block. The declared duration covers these.
 """
 
 import os
@@ -24,31 +25,31 @@ _FLV_FILTERED = 0x20
 _FLV_TAG_BYTES = 11
 
 _ENOUGH = 3
-"""Elements by which a file shows that its writer keeps to the standard."""
+"""Number of elements after which a file is known to follow the standard."""
 
 _AVI_CHUNK = re.compile(rb"[0-9]{2}[A-Za-z0-9]{2}|ix[0-9]{2}|JUNK|LIST|RIFF|idx1")
-"""What a list of AVI frames holds and what follows it (Microsoft's AVI RIFF reference; OpenDML 1.02)."""
+"""Pattern of element names in and after a list of AVI frames (Microsoft's AVI RIFF reference; OpenDML 1.02)."""
 
 _KLV_KEY = b"\x06\x0e\x2b\x34"
-"""How each key in MXF begins (SMPTE ST 336)."""
+"""First bytes of each key in MXF (SMPTE ST 336)."""
 
 _ESSENCE = _KLV_KEY + b"\x01\x02\x01\x01\x0d\x01\x03\x01"
-"""How the key of a frame, or of its sound, begins (SMPTE ST 379)."""
+"""First bytes of the key of a frame or of its sound (SMPTE ST 379)."""
 _KLV_HEAD_BYTES = 16 + 9
 
 _PACK, _END_CODE, _FIRST_STREAM = 0xBA, 0xB9, 0xBB
 _START_CODE = b"\0\0\1"
 _MAX_PADDING_BYTES = 2324
-"""Zeros between two packs: a Video CD fills its sectors, of this length, up with zeros."""
+"""Maximum number of zeros between two packs: a Video CD fills up its sectors, of this length, with zeros."""
 
 _OGG_PAGE_BYTES = 27
 _OGG_BEGINS = 0x02
 
 
 def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
-    """Return whether a file's elements follow on each other; True for other containers.
+    """Return whether a file's elements follow each other; True for other containers.
 
-    Only the heads of elements are read; of a transport stream, which consists of heads every 188 bytes, all.
+    It reads only the heads of elements. A transport stream has a head every 188 bytes and is read completely.
 
     Args:
         path: The file.
@@ -57,7 +58,7 @@ def is_whole(path: Path, alive: SignOfLife = no_sign) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return True  # that it cannot be read is told elsewhere
+        return True  # the decoder reports the read error
     try:
         heads = ElementHeads(descriptor, alive)
         is_chain = _find_walk(heads)
@@ -81,9 +82,9 @@ def _find_walk(heads: ElementHeads) -> Callable[[ElementHeads], bool] | None:
 
 
 def _is_flv_chain(heads: ElementHeads) -> bool:
-    """Tags, each followed by its own length. Joined files have a file header in between."""
+    """Check tags, each followed by its own length. Joined files have a file header in between."""
     place, num_tags, stream = 0, 0, b""
-    are_lengths_right = True  # some recorders write others, or none, all through
+    are_lengths_right = True  # some recorders write wrong lengths, or none, throughout
     while len(head := heads.read_bytes(place, _FLV_TAG_BYTES)) == _FLV_TAG_BYTES:
         if head.startswith(b"FLV"):
             place += int.from_bytes(head[5:9]) + 4
@@ -105,7 +106,7 @@ def _is_flv_chain(heads: ElementHeads) -> bool:
 
 
 def _has_last_flv_tag(heads: ElementHeads, after: int) -> bool:
-    """Return whether the file ends with a whole tag that begins after a place."""
+    """Return whether the file ends with a whole tag that begins after a position."""
     length = int.from_bytes(heads.read_bytes(heads.num_bytes - 4, 4))
     begin = heads.num_bytes - 4 - length
     head = heads.read_bytes(begin, 4) if begin > after else b""
@@ -113,7 +114,7 @@ def _has_last_flv_tag(heads: ElementHeads, after: int) -> bool:
 
 
 def _is_avi_chain(heads: ElementHeads) -> bool:
-    """Chunks of an even length, also those in lists of frames; the sizes of the lists themselves are often wrong."""
+    """Check chunks of even length, also those in lists of frames; the sizes of the lists themselves are often wrong."""
     place, is_inside, is_after_index = 0, False, False
     frames = b""
     while len(head := heads.read_bytes(place, 12)) >= 8:
@@ -121,7 +122,7 @@ def _is_avi_chain(heads: ElementHeads) -> bool:
         if is_after_index and name != b"RIFF":
             return True
         if is_inside and not _AVI_CHUNK.fullmatch(name):
-            # Some writers do not fill chunks of an odd size up.
+            # Some writers do not pad chunks of an odd size.
             if not _AVI_CHUNK.fullmatch(heads.read_bytes(place - 1, 4)):
                 return heads.is_filled(place)
             place -= 1
@@ -134,7 +135,7 @@ def _is_avi_chain(heads: ElementHeads) -> bool:
         if is_inside and name[2:] in (b"dc", b"db"):
             frames = name
         if place + 8 + size > heads.num_bytes:
-            # An index holds the names of chunks.
+            # An index contains the names of chunks.
             is_index = is_after_index or name.startswith(b"ix")
             names = () if is_index or not is_inside else (b"idx1", frames)
             return not any(heads.contains(place + 8, other) for other in names if other)
@@ -143,7 +144,7 @@ def _is_avi_chain(heads: ElementHeads) -> bool:
 
 
 def _is_mxf_chain(heads: ElementHeads) -> bool:
-    """Keys, lengths and values (SMPTE ST 336)."""
+    """Check keys, lengths and values (SMPTE ST 336)."""
     place = 0
     while len(head := heads.read_bytes(place, _KLV_HEAD_BYTES)) >= 17:
         if not head.startswith(_KLV_KEY):
@@ -160,7 +161,7 @@ def _is_mxf_chain(heads: ElementHeads) -> bool:
 
 
 def _is_program_chain(heads: ElementHeads) -> bool:
-    """Packs and packets of an MPEG program stream (ISO 11172-1, ISO 13818-1)."""
+    """Check packs and packets of an MPEG program stream (ISO 11172-1, ISO 13818-1)."""
     place = 0
     while len(head := heads.read_bytes(place, 14)) >= 6:
         code = head[3] if head.startswith(_START_CODE) else 0
@@ -174,10 +175,10 @@ def _is_program_chain(heads: ElementHeads) -> bool:
         elif code >= _FIRST_STREAM:
             length = 6 + int.from_bytes(head[4:6])
             if length == 6:
-                return True  # a packet without an end: nothing to go by
+                return True  # a packet without an end cannot be checked
         else:
             length = heads.count_zeros(place)
-            # The zeros of the next start code are among those that were counted.
+            # The counted zeros include those of the next start code.
             if not 2 < length <= _MAX_PADDING_BYTES or heads.read_bytes(place + length, 1) != b"\1":
                 return heads.is_filled(place) or _follows_end_code(heads, place)
             length -= 2
@@ -192,9 +193,9 @@ def _follows_end_code(heads: ElementHeads, place: int) -> bool:
 
 
 def _is_ogg_chain(heads: ElementHeads) -> bool:
-    """Pages, numbered one by one in each of their streams (RFC 3533).
+    """Check pages, numbered one by one in each of their streams (RFC 3533).
 
-    Where a live stream was joined late, its headers come first and the pages of that moment next.
+    If a live stream was joined late, its headers come first and the pages of that moment next.
     """
     place = 0
     numbers: dict[bytes, int] = {}

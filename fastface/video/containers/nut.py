@@ -1,4 +1,7 @@
-"""Find holes in a NUT file: each frame and each packet must begin where the one before it ends (NUT specification)."""
+"""Find holes in a NUT file: each frame and packet must follow the one before it (NUT specification).
+
+`mp4_chains` calls it. A frame before the main header counts as a hole.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +10,7 @@ from fastface.video.containers.heads import ElementHeads
 FILE_ID = b"nut/multimedia container\0"
 _MAIN, _SYNCPOINT, _INDEX = 0x4E4D7A561F5F04AD, 0x4E4BE4ADEECA4569, 0x4E58DD672F23E64E
 _START_CODES = frozenset({_MAIN, _SYNCPOINT, _INDEX, 0x4E5311405BF2F9DB, 0x4E49AB68B596BA78})
-"""The last two: of a stream header, and of information."""
+"""The last two start stream headers and information packets."""
 
 _CODED_PTS, _STREAM, _SIZE, _CHECKSUM, _RESERVED = 8, 16, 32, 64, 128
 _HEADER, _MATCH_TIME, _CODED, _INVALID = 1024, 2048, 4096, 8192
@@ -18,7 +21,7 @@ _HEAD_BYTES = 64
 
 
 class _Numbers:
-    """Numbers of variable length, one after the other."""
+    """Reader of variable-length numbers."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -58,11 +61,11 @@ class _Main:
     num_streams: int
     max_distance: int | None  # None: no syncpoints, and frames of any size
     codes: tuple[_Code, ...]
-    header_sizes: tuple[int, ...]  # of the bytes that frames leave out
+    header_sizes: tuple[int, ...]  # of the bytes that frames omit
 
 
 def is_chain(heads: ElementHeads) -> bool:
-    """Return whether frames and packets follow on each other up to the end."""
+    """Return whether frames and packets follow each other up to the end."""
     place, main, syncpoint = len(FILE_ID), None, None
     while head := heads.read_bytes(place, _HEAD_BYTES):
         if head[0] == ord("N"):
@@ -80,7 +83,7 @@ def is_chain(heads: ElementHeads) -> bool:
         elif main is None:
             return False
         else:
-            # Farther than this from a syncpoint, only a frame with a checksum may begin.
+            # Beyond `max_distance` from a syncpoint, only a frame with a checksum may start.
             distance = 0 if syncpoint is None else place - syncpoint
             length = _measure_frame(head, main, distance)
             if length is None:
@@ -112,7 +115,7 @@ def _read_main(content: bytes) -> _Main:
 
 
 def _read_codes(numbers: _Numbers, num_bytes: int) -> tuple[_Code, ...]:
-    """The table of 256 frame codes; fields that are left out stay as they were, or are zero."""
+    """Read the table of 256 frame codes; omitted fields repeat the value before them, or are zero."""
     codes: list[_Code] = []
     factor, stream, header = 1, 0, 0
     while len(codes) < 256 and numbers.place < num_bytes:
@@ -132,7 +135,10 @@ def _read_codes(numbers: _Numbers, num_bytes: int) -> tuple[_Code, ...]:
 
 
 def _measure_frame(head: bytes, main: _Main, distance: int) -> int | None:
-    """Bytes of a frame with its head, at a distance from the last syncpoint; None: there can be no such frame."""
+    """Return the length in bytes of a frame with its head; None if it is invalid.
+
+    `distance` is the number of bytes from the last syncpoint.
+    """
     if head[0] >= len(main.codes):
         return None
     code = main.codes[head[0]]

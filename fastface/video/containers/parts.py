@@ -2,7 +2,7 @@
 
 `keyframe_index`, `video.pyav` and the sound of clips use it. FFmpeg reads the parts in order, each with its own times,
 and its index covers only the first part. So this module reads the times of all fragments (ISO 14496-12, 8.8.12) and
-clusters (RFC 9559, 5.1.3): one every few seconds of film.
+clusters (RFC 9559, 5.1.3). There is one every few seconds of film.
 """
 
 import os

@@ -48,7 +48,7 @@ def _find_packets(heads: ElementHeads, place: int = 0) -> _Packets | None:
 def is_chain(heads: ElementHeads) -> bool:
     """Return whether packets follow each other up to the end.
 
-    A recording that ends within a packet before another one is not a hole: the other one begins with its tables.
+    The end of a recording within a packet is not a hole if another recording follows: that begins with its tables.
     """
     packets = _find_packets(heads)
     while packets is not None:

@@ -1,32 +1,35 @@
-"""How large: the planes that are kept of a frame, and the canvas that the detector sees. Pure."""
+"""Compute sizes: of the planes that are stored of a frame, and of the canvas that the detector searches. Pure.
+
+`pipeline`, `enrollment` and `faces` call it. Every computed size is even, because chroma planes have half the size.
+"""
 
 from fastface.types import Geometry, Size, VideoInfo
 
 USUAL_CANVAS: Size = (640, 384)
-"""The automatic canvas of a video of 16:9."""
+"""Automatic canvas of a 16:9 video, (width, height) in pixels."""
 
 CANVAS_SIDE = 640
-"""Long side of the automatic canvas: what the networks were trained at and insightface looks at."""
+"""Long side of the automatic canvas in pixels: the networks' training size, and insightface's default."""
 
 MAX_PLANES = (4096, 2304)
-"""Larger frames are stored smaller: a face that the canvas shows has more pixels there than its embedding needs."""
+"""Maximum stored (width, height). Larger frames are scaled down: a face found in the canvas keeps enough pixels."""
 
 PICTURE_CANVAS = 640
-"""Side of the canvas that a single picture is looked at in: insightface's default."""
+"""Side in pixels of the square canvas for a single picture: insightface's default."""
 
 
 def picture_limit(max_pixels: int) -> int:
-    """Largest width × height of a picture where decoded frames may have `max_pixels`: large pictures are halved."""
+    """Return the largest width × height of a picture for a limit of decoded frames: large pictures are halved."""
     return max_pixels * 3 // 2
 
 
 def choose_geometry(info: VideoInfo, det_size: Size | None) -> Geometry:
-    """How the frames of a video lie in the ring.
+    """Compute the sizes of a video's frames in the ring.
 
     Args:
         info: The video.
-        det_size: The canvas; None for 640 pixels on the long side and the video's aspect, in steps of 32, or for
-            pictures, which are of any aspect, the one square that holds each.
+        det_size: The canvas. None for 640 pixels on the long side and the video's aspect, in steps of 32. Pictures have
+            any aspect and then get one square canvas.
     """
     width, height = info.size
     planes_factor = min(1.0, MAX_PLANES[0] * MAX_PLANES[1] / (width * height)) ** 0.5

@@ -1,7 +1,7 @@
 """Convert the colour tags of a frame to arguments for swscale.
 
-`planes`, `display_frames` and the encoders of clips call it before each `reformat`. swscale raises an error for some
-tags, even in the middle of a film: so only tags that it converts are passed on.
+`planes`, `display_frames` and the encoders of clips call it before each `reformat`. For some tags swscale raises an
+error, even in the middle of a film. So only tags that it converts are passed on.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ def tone_mapping(frame: Any) -> dict[str, int]:
     """Return the arguments of `reformat` that convert a frame of high dynamic range for an ordinary screen.
 
     PQ stores absolute luminance, and swscale maps it. HLG is made for ordinary screens, and mapping it burns out bright
-    skies: so only its wider range of colours is converted.
+    skies. So only its wider range of colours is converted.
     """
     transfer = int(frame.color_trc)
     if transfer == _PQ:

@@ -1,4 +1,7 @@
-"""Whole frames at full quality, for people to look at: as displayed, in the film's own colours."""
+"""Decode whole frames at full quality, as displayed and in the film's own colours.
+
+The export processes call it. Frames are found by the timestamps that the scan stored.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -19,20 +22,20 @@ from fastface.video.frames.planes import as_bytes
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _STRETCH_SECONDS = Fraction(20)
-"""Wanted frames farther apart than this are decoded in stretches of their own: seeking is cheaper by then."""
+"""Seconds between wanted frames beyond which they are decoded in separate stretches: a seek is then cheaper."""
 
 
 def decode_frames(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_sign) -> Iterator[tuple[int, Image]]:
-    """The frames with the given timestamps, in one forward pass.
+    """Yield the frames with the given timestamps, in one forward pass.
 
     Args:
         info: The video.
-        pts: Timestamps of frames, as the scan found them; any order, each once or more.
+        pts: Timestamps of frames, as stored by the scan; any order, each once or more.
         alive: Called with each packet that is read.
 
     Yields:
-        (pts, picture): (height, width, 3) BGR as displayed. A frame that is no longer there, or whose pixels cannot be
-        converted, is left out.
+        (pts, picture): (height, width, 3) BGR as displayed. A missing frame, or one whose pixels cannot be converted,
+        is omitted.
 
     Raises:
         VideoError: The video cannot be opened any more.
@@ -55,7 +58,7 @@ def decode_frames(info: VideoInfo, pts: Sequence[int], alive: SignOfLife = no_si
 def decode_samples(
     info: VideoInfo, cells: Sequence[int], size: Fraction, alive: SignOfLife = no_sign
 ) -> Iterator[tuple[int, int, Image]]:
-    """The first frame of each of some cells of a sampling grid, which is the frame that a scan looks at.
+    """Yield the first frame of each given cell of a sampling grid, which is the frame that a scan samples.
 
     Args:
         info: The video.
@@ -64,7 +67,7 @@ def decode_samples(
         alive: Called with each packet that is read.
 
     Yields:
-        (cell, pts, picture): as `decode_frames`. A cell in which no frame begins is left out.
+        (cell, pts, picture): picture as in `decode_frames`. A cell in which no frame starts is omitted.
 
     Raises:
         VideoError: The video cannot be opened any more.
@@ -91,19 +94,19 @@ def decode_samples(
 def frames_between(
     info: VideoInfo, start: float, end: float, alive: SignOfLife = no_sign
 ) -> Iterator[tuple[Fraction, Image]]:
-    """Every frame of a stretch.
+    """Yield every frame of a stretch.
 
     Args:
         info: The video.
-        start: Seconds from the first frame.
-        end: Exclusive.
+        start: Seconds from the first frame, inclusive.
+        end: Seconds from the first frame, exclusive.
         alive: Called with each packet that is read.
 
     Yields:
-        (seconds from the first frame, picture): as `decode_frames`.
+        (seconds from the first frame, picture): picture as in `decode_frames`.
 
     Raises:
-        VideoError: The video cannot be opened any more, or not be read to the stretch's end.
+        VideoError: The video cannot be opened any more, or cannot be read to the end of the stretch.
     """
     scaler = VideoReformatter()
     unit = Unit(info.video_id, 0, Fraction(max(0.0, start)), Fraction(end), Sampling(None))
@@ -122,7 +125,7 @@ def _stretches(info: VideoInfo, pts: list[int]) -> Iterator[list[int]]:
     stretch: list[int] = []
     for value in pts:
         far = bool(stretch) and (value - stretch[-1]) * info.time_base > _STRETCH_SECONDS
-        # Counted times hold only when decoding begins at the beginning, so that one pass is cheapest.
+        # Counted times are right only if decoding starts at the beginning, so one pass is cheapest.
         if far and not info.estimated_times:
             yield stretch
             stretch = []

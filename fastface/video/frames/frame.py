@@ -26,10 +26,10 @@ class SampledFrame:
     """A sampled frame; its pixels are valid until the next frame is requested.
 
     Attributes:
-        pts: In the stream's time base.
+        pts: Timestamp in the stream's time base.
         time: Seconds from the video's first frame.
         content: The decoder's frame (`av.VideoFrame`), or a BGR picture of an image sequence.
-        flagged: Whether the decoder reports damage.
+        flagged: True if the decoder reports damage.
         info: The video with the size and rotation of this frame, which may change in a film; None for pictures.
     """
 
@@ -45,15 +45,15 @@ class UnitReport:
     """Result of decoding a unit.
 
     Attributes:
-        decoded: Frames of the unit that were decoded.
-        sampled: Frames that were yielded.
-        errors: Packets or frames that could not be decoded, or only with damage.
-        encrypted: Of these, packets that are encrypted.
+        decoded: Number of decoded frames of the unit.
+        sampled: Number of yielded frames.
+        errors: Number of packets or frames that could not be decoded, or only with damage.
+        encrypted: Number of these that are encrypted packets.
         covered: Seconds of the unit that were decoded: gaps without an error are the film's own and count.
         keyframes: Times of the yielded keyframes; empty unless only keyframes were requested.
         decoder: The decoder that decoded the whole unit: `pyav` or `nvdec`; empty for pictures.
-        decoder_reason: Why that is not the requested decoder; empty if it is.
-        unread: Why the disk or the share did not deliver the whole file; empty if it did.
+        decoder_reason: Reason why that is not the requested decoder; empty if it is.
+        unread: Read error of the disk or the share; empty without one.
         sizes: Displayed (width, height) of yielded frames that differ from the first frame's.
     """
 
@@ -70,7 +70,7 @@ class UnitReport:
 
 
 class FrameSource(Protocol):
-    """Decodes units of one video. One thread of one process uses it."""
+    """Decode units of one video. One thread of one process uses it."""
 
     report: UnitReport
     """Report of the last unit; valid when its frames are exhausted."""

@@ -1,4 +1,7 @@
-"""One picture from a file, as displayed. What a file is called does not matter, only what it holds."""
+"""Read one picture from a file, as displayed. The content decides the format, not the name.
+
+The enrolment, the curation and image sequences call `read_picture`, in child processes: the files are untrusted.
+"""
 
 import logging
 import stat
@@ -15,23 +18,24 @@ from fastface.errors import InputError
 from fastface.types import Image
 
 MAX_PIXELS = 150_000_000
-"""Largest width × height that is read, unless another is given."""
+"""Default limit of width × height."""
 
 _MAX_WHOLE = 100_000_000
-"""Larger pictures are halved: the decoder of JPEG does that by itself, other formats take 4 bytes a pixel for it."""
+"""Width × height above which pictures are halved. The JPEG decoder halves them itself, others need 4 bytes a pixel."""
 
 _JPEG_FACTOR = 5 / 3
-"""JPEGs may have so many times more pixels, since they are never whole in memory: phones write 200 megapixels."""
+"""Factor by which JPEGs may exceed the limit, because they are never whole in memory: phones write 200 megapixels."""
 
 _JPEGS = ("JPEG", "MPO")
 
 _REDUCIBLE = ("L", "RGB", "RGBA", "LA", "CMYK", "YCbCr")
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM")
-"""JPEG includes MPO. Without Pillow's rarer plugins: EPS starts Ghostscript, and the old ones are fuzzed little."""
+"""JPEG includes MPO. Pillow's rarer plugins are excluded: EPS starts Ghostscript, and the old ones are fuzzed little.
+"""
 
-# What Pillow's decoders raise on damaged files: OSError (of which its UnidentifiedImageError is one) for a short or
-# broken stream, SyntaxError for a broken header or chunk, the others where a plugin trusts a field of the file.
+# Pillow's decoders raise these for damaged files: OSError (base of UnidentifiedImageError) for a short or broken
+# stream, SyntaxError for a broken header or chunk, the others if a plugin trusts a field of the file.
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -47,36 +51,36 @@ _DAMAGE = (
     PillowImage.DecompressionBombError,
 )
 
-# Some plugins also log what they raise; without a handler that would end up on stderr.
+# Some plugins also log what they raise; without a handler the log would go to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
-"""Brands of ISO media files that are pictures which Pillow cannot read by itself."""
+"""Brands of ISO media files with pictures that Pillow cannot read by itself."""
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _LONGEST_BRANDS = 256
-"""Bytes of a file's first box that are searched for brands."""
+"""Number of bytes of a file's first box that are searched for brands."""
 
 
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
-    """Reads a photo as a viewer would show it: upright, transparency on white, the first or main frame of many.
+    """Read a photo as a viewer shows it: upright, transparency on white, the first or main frame of many.
 
     Args:
         path: A regular file, or a link to one: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 or PNM.
-        max_pixels: Largest width × height that is read; JPEGs may have 5/3 of it.
+        max_pixels: Limit of width × height; JPEGs may have 5/3 of it.
 
     Returns:
-        (H, W, 3) uint8 BGR, contiguous; the caller's own. Of 10 to 16 bits the upper 8 are kept; colour profiles are
+        (H, W, 3) uint8 BGR, contiguous; the caller owns it. Of 10 to 16 bits the upper 8 are kept; colour profiles are
         not applied. Pictures of more than 100 megapixels are halved in width and height.
 
     Raises:
-        InputError: It is no picture, of a format that is not read, damaged, cut, or too large.
+        InputError: It is no picture, of an unsupported format, damaged, cut, or too large.
     """
     try:
-        # A FIFO would block the opening for ever.
+        # Opening a FIFO would block forever.
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError(path, "not a file")
         with path.open("rb") as stream, warnings.catch_warnings():
-            # Pillow warns of odd metadata and of sizes that are checked here.
+            # Pillow warns about odd metadata and about sizes that are checked here.
             warnings.simplefilter("ignore")
             return _decode(path, stream, max_pixels)
     except OSError as error:
@@ -123,7 +127,7 @@ def read_format(stream: BinaryIO) -> str:
     """Return Pillow's name for the format of a picture that `read_picture` has read.
 
     Raises:
-        OSError: It is no such picture any more.
+        OSError: The file is no such picture any more.
     """
     start = stream.read(_LONGEST_BRANDS)
     stream.seek(0)
@@ -136,7 +140,7 @@ def _formats(start: bytes) -> tuple[str, ...]:
 
 
 def _is_heif(start: bytes) -> bool:
-    """Return whether a file's first bytes are those of HEIC or HEIF, and not of AVIF."""
+    """Return whether a file starts like HEIC or HEIF, and not like AVIF."""
     if start[4:8] != b"ftyp" or start[8:12] not in _HEIF_BRANDS:
         return False
     end = min(len(start), int.from_bytes(start[:4]))
@@ -144,9 +148,9 @@ def _is_heif(start: bytes) -> bool:
 
 
 def _heif_format() -> str:
-    """Return Pillow's name for HEIF, after its plugin is loaded.
+    """Register the HEIF plugin and return Pillow's name for HEIF.
 
-    The package is loaded with the first such picture. It decodes the main picture of a file, turned as the file says.
+    The package is loaded with the first such picture. It decodes the main picture of a file with its stored rotation.
     """
     import pi_heif  # noqa: PLC0415 - costs most users start-up time for nothing
 
@@ -155,15 +159,15 @@ def _heif_format() -> str:
 
 
 def _halve(picture: PillowImage.Image) -> PillowImage.Image:
-    """A smaller picture with the same metadata; what the larger one took is given back."""
+    """Return a smaller picture with the same metadata, and release the larger one's memory."""
     small = picture.reduce(2)
     small.info = picture.info
-    small._exif = picture.getexif()  # there is no public way to carry it over
+    small._exif = picture.getexif()  # no public method copies it
     return small
 
 
 def _upright(picture: PillowImage.Image) -> PillowImage.Image:
-    """Turned as its EXIF says; as stored where the EXIF is damaged, since the pixels are still good."""
+    """Rotate a picture by its EXIF. If the EXIF is damaged, keep the picture as stored: the pixels are still good."""
     try:
         return ImageOps.exif_transpose(picture)
     except _DAMAGE:
@@ -172,13 +176,13 @@ def _upright(picture: PillowImage.Image) -> PillowImage.Image:
 
 def _as_rgb(picture: PillowImage.Image) -> PillowImage.Image:
     if picture.mode.startswith("I"):
-        # 16-bit grey; Pillow's own conversion clips at 255 instead of scaling.
+        # 16-bit grey: Pillow's own conversion clips at 255 instead of scaling.
         grey = np.asarray(picture).astype(np.int64).clip(0, 65535) >> 8
         return PillowImage.fromarray(grey.astype(np.uint8)).convert("RGB")
     if picture.mode == "F":
         raise ValueError("its pixels are floating point")
     if picture.has_transparency_data:
-        # What lies under transparent pixels is arbitrary; a person cut out is usually seen on white.
+        # Colours under transparent pixels are arbitrary; a cut-out person is usually seen on white.
         layered = picture.convert("RGBA")
         white = PillowImage.new("RGBA", layered.size, "white")
         return PillowImage.alpha_composite(white, layered).convert("RGB")

@@ -1,9 +1,9 @@
-"""Frames → the ring: planes as the decoder made them, and the detector's canvas beside them.
+"""Write frames into the ring: planes as decoded, and the detector's canvas beside them.
 
-Ordinary frames (8-bit 4:2:0, limited range, square pixels, progressive, upright, even sides) take the fast path: one
-copy of the planes, and a canvas made by scaling the three planes and converting the small picture, which was measured
-five times as fast as converting the full frame. Every other frame goes through one other path, swscale, which makes an
-ordinary frame of it as it is displayed.
+The decoder processes call it. Ordinary frames are 8-bit 4:2:0, limited range, square pixels, progressive, upright, with
+even sides. They take the fast path: one copy of the planes. The canvas is made by scaling the three planes and
+converting the small picture. That was measured five times as fast as converting the full frame. All other frames take
+one slow path: swscale converts them to an ordinary frame as displayed.
 """
 
 from time import perf_counter
@@ -22,7 +22,7 @@ from fastface.video.frames.frame import SampledFrame
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _LIMITED = (0, 1)
-"""Colour ranges: unspecified and MPEG."""
+"""Colour ranges "unspecified" and "MPEG"."""
 _Bytes = npt.NDArray[np.uint8]
 
 
@@ -35,12 +35,12 @@ class I420Planes(NamedTuple):
 
 
 class PlaneWriter:
-    """Writes the frames of one video into slots, as long as they keep one shape.
+    """Write the frames of one video into slots, while they keep one shape.
 
     Args:
-        info: The video, as these frames show it.
-        geometry: How its frames lie there.
-        seconds: {stage: seconds so far}, counted on: `copy` of planes into the slot, `canvas` made of them.
+        info: The video, with the shape of these frames.
+        geometry: Sizes of the frames in the slot.
+        seconds: {stage: total seconds}, increased here: `copy` of planes into the slot, `canvas` made of them.
     """
 
     def __init__(self, info: VideoInfo, geometry: Geometry, seconds: dict[str, float] | None = None) -> None:
@@ -58,7 +58,7 @@ class PlaneWriter:
         )
 
     def write(self, frame: SampledFrame, planes: _Bytes, canvas: _Bytes) -> None:
-        """Writes one frame.
+        """Write one frame.
 
         Args:
             frame: The frame, of the size of `info`.
@@ -89,7 +89,7 @@ class PlaneWriter:
         return parts
 
     def _convert(self, frame: Any, out: I420Planes) -> None:
-        """The one path for all that is not ordinary."""
+        """Convert a frame that is not ordinary."""
         width, height = self._geometry.planes
         if self._info.rotation % 180:
             width, height = height, width
@@ -98,7 +98,7 @@ class PlaneWriter:
             half = 1 if number == 0 else 2
             rows = _rows(plane, (height // half, width // half))
             if frame.interlaced_frame and len(rows) > 1:
-                # Two moments in one frame comb moving faces: the first field alone is looked at.
+                # Two moments in one frame comb moving faces: use only the first field.
                 rows = as_bytes(cv2.resize(np.ascontiguousarray(rows[::2]), rows.shape[::-1]))
             if self._info.mirrored:
                 rows = rows[:, ::-1]
@@ -139,7 +139,7 @@ class PlaneWriter:
 
 
 def split_i420(flat: _Bytes, size: Size) -> I420Planes:
-    """Views of the Y, U and V planes of a flat I420 picture with even sides."""
+    """Return views of the Y, U and V planes of a flat I420 picture with even sides."""
     width, height = size
     luma, chroma = width * height, width * height // 4
     half = (height // 2, width // 2)
@@ -151,7 +151,7 @@ def split_i420(flat: _Bytes, size: Size) -> I420Planes:
 
 
 def as_bytes(array: npt.NDArray[Any]) -> _Bytes:
-    """The same array, as what OpenCV's type hints forget that it is: uint8 in, uint8 out."""
+    """Cast an array to uint8 for the type checker: OpenCV's hints lose the type."""
     return cast("_Bytes", array)
 
 
@@ -165,13 +165,13 @@ def _is_plain(frame: Any, size: Size) -> bool:
 
 
 def _rows(plane: Any, shape: tuple[int, ...]) -> _Bytes:
-    """A decoder's plane without the padding of its lines: a view."""
+    """Return a view of a decoder's plane without the padding of its lines."""
     padded = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return padded[: shape[0], : shape[1]]
 
 
 def _picture_planes(picture: Image, size: Size) -> _Bytes:
-    """A BGR picture as I420, fitted into the size with its aspect kept and black around it."""
+    """Convert a BGR picture to I420, fitted into the size with its aspect and black around it."""
     height, width = picture.shape[:2]
     factor = min(size[0] / width, size[1] / height)
     fitted = cv2.resize(picture, (max(1, round(width * factor)), max(1, round(height * factor))))

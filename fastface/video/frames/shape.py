@@ -27,7 +27,7 @@ class FrameShapes:
     def __init__(self, info: VideoInfo, stream: Any) -> None:
         self._first = self._shown = info
         self._codec = stream.codec_context
-        # A container's word on the shape of pixels holds for all of the stream, whatever the codec says.
+        # The container's pixel aspect is valid for all of the stream, whatever the codec declares.
         own = read_pixel_aspect(self._codec.sample_aspect_ratio)
         self._follows_aspect = own == read_pixel_aspect(stream.sample_aspect_ratio)
         clockwise = info.rotation if not info.mirrored else None

@@ -1,13 +1,14 @@
-"""Shots: where a hard cut lies between two sampled frames, by their signatures. Pure array code.
+"""Find shots: detect a hard cut between two sampled frames by their signatures. Pure array code.
 
-The change between two samples is a product of two distances, since each alone is misled:
+The index writer and `index.store` number shots; the decoder process calls `is_cut`. The change between two samples is
+a product of two distances, because each alone fails:
 
-* of the pictures' layout: 1 − correlation of 8 × 8 fields, at the best of a few shifts. A flash, or exposure that
-  follows, changes all fields alike; a slow pan shifts them; both leave it small.
-* of their colours: the Bhattacharyya distance of histograms. A fast pan leaves it small.
+* layout: 1 − correlation of 8 × 8 fields, at the best of a few shifts. A flash or a change of exposure alters all
+  fields equally, and a slow pan shifts them; both keep it small.
+* colours: the Bhattacharyya distance of histograms. A fast pan keeps it small.
 
-A hard cut changes both, and leaves few fields as they were. Ideas from PySceneDetect: fields and histograms compared
-between frames, and a change that is taken back within moments is a flash and no cut.
+A hard cut changes both, and leaves few fields unchanged. Ideas from PySceneDetect: it compares fields and histograms
+between frames. A change that is reversed within moments is a flash and no cut.
 """
 
 from dataclasses import replace
@@ -21,34 +22,35 @@ from fastface.video.frames.signature import FIELDS, SIDE
 _SHIFTS = tuple((down, right) for down in (-1, 0, 1) for right in (-2, -1, 0, 1, 2))
 
 _NOISE = 4
-"""Variance, in squares of levels, that is no picture: two black frames are alike."""
+"""Variance, in squared levels, below which fields are noise: two black frames are equal."""
 
 CUT = 0.014
-"""Change from which a cut lies between. At 5 samples a second cuts of films have 0.033 and more, of every frame 0.021;
-two slides of portraits 0.016; all else but one sample of 1,256 has 0.005 and less."""
+"""Minimum change of a cut. Cuts of films have 0.033 and more at 5 samples a second, and 0.021 at every frame. Two
+slides of portraits have 0.016. All other samples but one of 1,256 have 0.005 and less."""
 
 _STILL_SHARE = 0.5
-"""Fields that stay as they are, from which nothing but somebody who crosses has changed: 0.34 and less at a cut."""
+"""Minimum share of unchanged fields without a cut, as when a person crosses the picture. At a cut it is 0.34 and less.
+"""
 _STILL_LEVELS = 10
 _BLACK = 24
 
 _BLACK_BINS = 16
-"""The first bins are those of the darkest luma."""
+"""Number of bins of the darkest luma; they come first."""
 _LEAST_SEEN = 0.2
-"""Share of a picture below which what is not black in it counts no more."""
+"""Minimum share of a picture that is not black; below it the rest counts no more."""
 
 _FLASH_SECONDS = 0.75
-"""A shot that is seen again so soon goes on: what came between is a flash, which is a shot of its own."""
+"""Maximum seconds after which a shot continues. The frames between are a flash, which is a separate shot."""
 
 _BLOCK = 4096
 
 
 def number_shots(frames: SampledFrames, *, is_film: bool = True) -> SampledFrames:
-    """The same frames with their shots.
+    """Return the same frames with their shots.
 
     Args:
         frames: All sampled frames of a video with their signatures, in order of time.
-        is_film: Whether the frames follow each other. Of pictures that do not, each is a shot of its own.
+        is_film: True if the frames follow each other in time. If not, each picture is a separate shot.
     """
     if not is_film:
         return replace(frames, shot=np.arange(len(frames), dtype=np.int32))
@@ -63,13 +65,13 @@ def number_shots(frames: SampledFrames, *, is_film: bool = True) -> SampledFrame
 
 
 def is_cut(before: bytes, after: bytes) -> bool:
-    """Return whether a new shot begins between two frames that follow each other, by their signatures."""
+    """Return whether a new shot starts between two consecutive frames, by their signatures."""
     left, right = (np.frombuffer(one, np.uint8)[None] for one in (before, after))
     return bool(measure_changes(left, right)[0] >= CUT)
 
 
 def _find_resumed(frames: SampledFrames, begins: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(p,) of each part between two cuts the latest earlier one that it goes on with after a flash; -1 for none."""
+    """Return the (p,) latest earlier part that each part between two cuts continues after a flash; -1 for none."""
     found = np.full(len(begins), -1, np.int64)
     for back in range(2, len(begins)):
         part = np.arange(back, len(begins))
@@ -86,7 +88,7 @@ def _find_resumed(frames: SampledFrames, begins: npt.NDArray[np.int64]) -> npt.N
 def measure_changes(
     before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], *, least: float = CUT
 ) -> npt.NDArray[np.float64]:
-    """(k,) the change between each two signatures: 0 for none, up to 2.
+    """Return the (k,) change between each two signatures: 0 for none, up to 2.
 
     Args:
         before: (k, SIGNATURE_SIZE) signatures.
@@ -95,10 +97,10 @@ def measure_changes(
     """
     found = np.zeros(len(before))
     for begin in range(0, len(before), _BLOCK):
-        # Whole numbers, whose sums below 2²⁴ are exact in whatever order: results depend on no block and no machine.
+        # Sums of whole numbers below 2²⁴ are exact in any order: results do not depend on the block or the machine.
         left, right = (part[begin : begin + _BLOCK].astype(np.float32) for part in (before, after))
         colours = _colour_distance(left[:, FIELDS:], right[:, FIELDS:])
-        # A product of the two is no cut where colours alone cannot bring it there: most frames, at no cost.
+        # The product cannot reach a cut if the colour distance is too small: most frames need no layout distance.
         possible = np.flatnonzero(2 * colours >= least)
         shape = (len(possible), SIDE, SIDE, 3)
         fields = left[possible, :FIELDS].reshape(shape), right[possible, :FIELDS].reshape(shape)
@@ -108,9 +110,9 @@ def measure_changes(
 
 
 def _colour_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
-    """(k,) 1 − the Bhattacharyya coefficient of (k, 128) roots of histograms, 0–1.
+    """Return (k,) 1 − the Bhattacharyya coefficient of (k, 128) roots of histograms, 0–1.
 
-    Black that both have counts little: it is bars, or all that surrounds a portrait.
+    Black in both counts little: it is bars, or the surroundings of a portrait.
     """
     norm = np.sqrt(_dot(before, before) * _dot(after, after))
     common = np.minimum(before[:, :_BLACK_BINS], after[:, :_BLACK_BINS])
@@ -120,7 +122,7 @@ def _colour_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.fl
 
 
 def _layout_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
-    """(k,) 1 − the correlation of two pictures' (k, 8, 8, 3) fields at the shift that is best for it, 0–2."""
+    """Return (k,) 1 − the correlation of two pictures' (k, 8, 8, 3) fields at the best shift, 0–2."""
     distance = np.full(len(before), 2.0)
     for down, right in _SHIFTS:
         distance = np.minimum(distance, 1 - _correlation(_shift(before, down, right), _shift(after, -down, -right)))
@@ -128,7 +130,7 @@ def _layout_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.fl
 
 
 def _still_share(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
-    """(k,) the share of fields that look as they did, of those that are not black: bars are in every shot."""
+    """Return the (k,) share of unchanged fields, without black fields: every shot has bars."""
     is_still = np.abs(after - before).max(axis=-1) <= _STILL_LEVELS
     is_seen = np.maximum(before[..., 0], after[..., 0]) >= _BLACK
     found: npt.NDArray[np.float64] = (is_still & is_seen).sum(axis=(1, 2)) / np.maximum(is_seen.sum(axis=(1, 2)), 1)
@@ -136,7 +138,7 @@ def _still_share(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float6
 
 
 def _shift(fields: FloatArray, down: int, right: int) -> list[FloatArray]:
-    """The part of a picture that is still seen once it has moved by so many fields: (k, n) of each channel."""
+    """Return the part of a picture that stays visible after a shift by some fields: (k, n) of each channel."""
     rows, columns = (slice(max(0, by), SIDE + min(0, by)) for by in (down, right))
     seen = fields[:, rows, columns]
     size = seen.shape[1] * seen.shape[2]
@@ -144,7 +146,7 @@ def _shift(fields: FloatArray, down: int, right: int) -> list[FloatArray]:
 
 
 def _correlation(before: list[FloatArray], after: list[FloatArray]) -> npt.NDArray[np.float64]:
-    """(k,) of all channels together, each about its own mean; −1–1."""
+    """Return the (k,) correlation of all channels together, each about its own mean; −1 to 1."""
 
     def covariance(left: list[FloatArray], right: list[FloatArray]) -> npt.NDArray[np.float64]:
         size = left[0].shape[1]
@@ -161,6 +163,6 @@ def _correlation(before: list[FloatArray], after: list[FloatArray]) -> npt.NDArr
 
 
 def _dot(left: FloatArray, right: FloatArray) -> npt.NDArray[np.float64]:
-    """(k,) products of the rows of two (k, n)."""
+    """Return the (k,) products of the rows of two (k, n) arrays."""
     found: npt.NDArray[np.float64] = np.einsum("kn,kn->k", left, right).astype(np.float64)
     return found

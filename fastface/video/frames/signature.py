@@ -1,4 +1,7 @@
-"""A small signature of each sampled frame: what it looks like, very coarsely."""
+"""Compute a coarse signature of a sampled frame, for the detection of shots.
+
+The decoder processes call it; `shots` compares the results. Another layout needs a new `SCHEMA_VERSION` of the index.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +13,13 @@ FIELDS = 3 * SIDE * SIDE
 """Luma, red difference and blue difference of each field."""
 
 _MIDDLE = (64, 64)
-"""(width, height) of the picture that fields and histogram are made of, at a tenth of the cost of the whole canvas."""
+"""(width, height) of the picture that gives fields and histogram, at a tenth of the cost of the whole canvas."""
 
 _BINS = (8, 4, 4)
-"""Of luma, red and blue difference."""
+"""Number of bins of luma, red difference and blue difference."""
 
 _LEVELS = np.empty((1, 256, 3), np.uint8)
-"""The bin of each level. Colours of films lie near grey: those beyond 80–175 count to the bins at the ends."""
+"""Bin of each level. Colours of films lie near grey: levels outside 80–175 belong to the outer bins."""
 _LEVELS[0, :, 0] = np.arange(256) // 32
 _LEVELS[0, :, 1:] = ((np.arange(256).clip(80, 175) - 80) // 24)[:, None]
 
@@ -28,7 +31,7 @@ def compute_signature(picture: Image) -> npt.NDArray[np.uint8]:
         picture: (H, W, 3) BGR, the part of the detector's canvas that shows the frame.
 
     Returns:
-        (SIGNATURE_SIZE,) uint8: luma, red and blue difference of 8 × 8 fields, then the roots of the shares of 128
+        (SIGNATURE_SIZE,) uint8: luma, red and blue difference of 8 × 8 fields. Then the roots of the shares of 128
         colours, 0–255.
     """
     import cv2  # noqa: PLC0415 - the main process numbers shots, and loads no picture library

@@ -1,4 +1,7 @@
-"""Refuse frames that are too large before memory is reserved for them, anywhere in a film."""
+"""Refuse frames that are too large before memory is reserved for them, anywhere in a film.
+
+The probe and the decoders call it. `limit_size` works only before the decoder is opened.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -12,14 +15,14 @@ from fastface.types import Size
 _FFMPEG_LARGEST = 2**31 - 1
 
 _FFMPEG_ROOM = 64 * 65536
-"""FFmpeg counts a frame's width rounded up to 64, and no frame of its codecs is higher than this."""
+"""Margin in pixels: FFmpeg rounds a frame's width up to 64. No frame of its codecs is higher than 65536."""
 
 _TELL_WITHOUT_DECODING = frozenset({"mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "vp8"})
-"""Codecs of which `skip_frame=ALL` reads a packet's header and makes no frame of it."""
+"""Codecs for which `skip_frame=ALL` reads a packet's header without making a frame."""
 
 
 def limit_size(codec: Any, max_pixels: int) -> None:
-    """A decoder that is not open yet fails at packets whose frames are much larger; `check_size` is exact.
+    """Make a decoder that is not open yet fail at packets with much larger frames; `check_size` is exact.
 
     Args:
         codec: An `av.VideoCodecContext`.
@@ -29,14 +32,14 @@ def limit_size(codec: Any, max_pixels: int) -> None:
 
 
 def packet_size(packet: Any, codec: Any) -> Size:
-    """(width, height) of the frames that a decoder has just failed to decode, if known; else (0, 0).
+    """Return (width, height) of the frames that a decoder has just failed to decode, if known; else (0, 0).
 
     Args:
-        packet: The last keyframe it was given: a decoder of several threads fails some packets later.
+        packet: The last keyframe of the decoder's input: with several threads it fails some packets later.
         codec: The decoder, limited by `limit_size`.
     """
     if codec.width and codec.height:
-        return codec.width, codec.height  # H.264 and HEVC take a size before they refuse it
+        return codec.width, codec.height  # H.264 and HEVC store a size before they refuse it
     if codec.name not in _TELL_WITHOUT_DECODING:
         return 0, 0
     reader = av.VideoCodecContext.create(codec.name, "r")
@@ -49,10 +52,10 @@ def packet_size(packet: Any, codec: Any) -> Size:
 
 
 def check_size(path: Path, size: Size, max_pixels: int) -> None:
-    """Refuses a film whose frames are too large.
+    """Refuse a film whose frames are too large.
 
     Raises:
-        VideoError: They are.
+        VideoError: The frames are larger than `max_pixels`.
     """
     width, height = size
     if width * height > max_pixels:

@@ -3,7 +3,7 @@
 `video.probe` calls `declared_length`, then `check_length`. Some headers give the length of the picture alone. Others
 (FLV, ASF, Matroska without tags …) give one length for all streams. Or they count from zero of a clock, which may be
 long before the first frame. If that were taken as the picture's length, a complete file would seem to be cut. So if the
-last packet of any stream is at the declared end, the file is complete: the picture ends with its own last packet.
+last packet of any stream is at the declared end, the file is complete. The picture then ends with its own last packet.
 
 A file with the byte size that its header gives is complete too, whatever duration it declares.
 """
@@ -50,11 +50,11 @@ _MICROSECOND = Fraction(1, 1_000_000)
 class FilmLength:
     """Length of a film, in seconds from its first frame."""
 
-    picture: Fraction | None = None  # until its last frame ends; None: unknown
-    sound_end: Fraction | None = None  # where the sound ends, if that is clearly later
-    declared: Fraction | None = None  # what the header says, if all of the file is there and it is not so long
-    is_measured: bool = False  # whether FFmpeg has it from the first and last times in the file
-    is_of_all: bool = False  # whether `picture` is a header's length of all streams, which `check_length` checks
+    picture: Fraction | None = None  # end of its last frame; None: unknown
+    sound_end: Fraction | None = None  # end of the sound, if that is clearly later
+    declared: Fraction | None = None  # length in the header, if the file is complete and shorter
+    is_measured: bool = False  # FFmpeg computed it from the first and last times in the file
+    is_of_all: bool = False  # `picture` is a header's length of all streams, which `check_length` checks
 
 
 def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> FilmLength:
@@ -69,7 +69,7 @@ def declared_length(path: Path, container: Any, stream: Any, frame: Any) -> Film
         frame: The first frame that can be decoded.
     """
     if container.format.flags & NO_TIMESTAMPS:
-        return FilmLength()  # what FFmpeg gives is a guess by the bit rate
+        return FilmLength()  # FFmpeg's value is a guess by the bit rate
     start = Fraction(0) if frame.pts is None else frame.pts * stream.time_base
     before = max(Fraction(0), start - (container.start_time or 0) * _MICROSECOND)
     longest = max(Fraction(0), (container.duration or 0) * _MICROSECOND - before)
@@ -96,7 +96,7 @@ def check_length(info: VideoInfo, declared: Fraction, alive: SignOfLife) -> Film
 
     Args:
         info: The video; its clock is never set back.
-        declared: What its header says.
+        declared: Length in its header, in seconds.
         alive: Called with each packet that is read.
     """
     ends = _find_ends(info, alive)
@@ -211,7 +211,7 @@ _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """Identifier of an object (Advanced Systems Format specification, 10.2)."""
 
 _FILE_SIZE, _PLAY_DURATION, _PREROLL, _FLAGS = 40, 64, 80, 88
-"""Places in the object of file properties (3.2). The duration is in units of 100 ns, the preroll in milliseconds."""
+"""Offsets in the file properties object (3.2). The duration is in units of 100 ns, the preroll in milliseconds."""
 _BROADCAST = 1
 _HEAD_BYTES = 64 << 10
 

@@ -1,4 +1,7 @@
-"""Detect encrypted videos: their packets are noise, of which some decoders still make pictures."""
+"""Detect encrypted videos, because some decoders make pictures of their noise.
+
+The probe and `video.pyav` call it. A false detection refuses a readable video.
+"""
 
 import os
 import re
@@ -8,7 +11,7 @@ from typing import Any
 ENCRYPTED = "encrypted: its pictures can be decoded only with a key that the file does not hold"
 
 _PROTECTED_TAGS = frozenset({"encv", "drmi"})
-"""Sample entries of Common Encryption (ISO 23001-7) and of the iTunes Store, where FFmpeg leaves them as they are."""
+"""Sample entries of Common Encryption (ISO 23001-7) and of the iTunes Store, if FFmpeg keeps them unchanged."""
 _SAMPLE_ENTRY = re.compile(rb"stsd\x00{4}.{8}(?:encv|drmi)", re.DOTALL)
 _MOST_HEADER_BYTES = 8 << 20
 
@@ -25,15 +28,15 @@ _TS_BYTES, _TS_SYNC = 188, 0x47
 _VIDEO_PES = re.compile(rb"\x00\x00\x01[\xe0-\xef]..([\x80-\xbf])", re.DOTALL)
 _ENOUGH = 8
 _SHARE = 0.1
-"""Share of packets that are scrambled from which a stream is: a DVD scrambles not all of its sectors."""
+"""Minimum share of scrambled packets in a scrambled stream: a DVD does not scramble all of its sectors."""
 
 
 def is_encrypted(packet: Any) -> bool:
-    """Return whether a container says that a packet is encrypted, at least in part.
+    """Return whether a container marks a packet as encrypted, at least in part.
 
-    The side data are FFmpeg's `av_encryption_info`: six numbers of 32 bits, the last of them the number of parts;
-    the key's identifier and the initial vector, whose lengths are the fourth and the fifth; (clear, encrypted) bytes
-    of each part. No parts: all of it is encrypted.
+    The side data are FFmpeg's `av_encryption_info`. It starts with six numbers of 32 bits, of which the last is the
+    number of parts. The key's identifier and the initial vector follow; the fourth and fifth numbers are their lengths.
+    Then come (clear, encrypted) bytes of each part. Without parts, all of the packet is encrypted.
     """
     if not packet.has_sidedata("encryption_info"):
         return False
@@ -45,13 +48,13 @@ def is_encrypted(packet: Any) -> bool:
 
 
 def find_encryption(path: Path, container: Any, stream: Any, *, looks_damaged: bool) -> bool:
-    """Return whether the header says that the whole video is encrypted.
+    """Return whether the header declares that the whole video is encrypted.
 
     Args:
         path: The file.
-        container: The file, open.
-        stream: Its video stream.
-        looks_damaged: Whether packets before the first frame failed. Then the header of an MP4 is read again.
+        container: The open file.
+        stream: The file's video stream.
+        looks_damaged: True if packets before the first frame failed. Then the header of an MP4 is read again.
     """
     name = container.format.name
     if "enc_key_id" in stream.metadata or stream.codec_context.codec_tag in _PROTECTED_TAGS:
@@ -92,7 +95,7 @@ def _is_most(marks: list[bool]) -> bool:
 
 
 def _movie_header(path: Path) -> bytes:
-    """The box `moov` of an MP4, or its first part; empty: there is none (ISO 14496-12: 4 bytes size, 4 bytes type)."""
+    """Return the box `moov` of an MP4, or its first part; empty without one (ISO 14496-12)."""
     place, num_bytes = 0, path.stat().st_size
     while place < num_bytes:
         head = _read_packets(path, place, 16)

@@ -1,4 +1,4 @@
-"""Detect signs that a stretch of a film is missing, from its packets: a step in time, a damage mark, a frame not shown.
+"""Detect a missing stretch of a film from its packets: a step in time, a damage mark, a frame not shown.
 
 The decoder (`video.pyav`) and `packet_skipping` use it. No sign alone is proof. A step may be the film's own if its
 frame rate varies. A transport stream also gets the damage mark where segments were joined.
@@ -13,12 +13,12 @@ from fastface.types import VideoInfo
 from fastface.video.clock import UNKNOWN_RATE
 
 _MISSING_FRAMES = 1.5
-"""Frame lengths by which a packet may be late. Two frames that are not there are more; film shown at 60 fields a second
-(one frame of two fields, one of three) is less, and so is the jitter of phones."""
+"""Number of frame lengths by which a packet may be late. Two missing frames are more. Film at 60 fields a second (one
+frame of two fields, one of three) is less. So is the jitter of phones."""
 
 _SEAM_PACKETS = 2
-"""Where a transport stream is joined, the last packet before the seam has the mark, or, after FFmpeg's parser, the one
-before it."""
+"""Number of packets before a seam of a transport stream that may have the mark. It is the last one or, after FFmpeg's
+parser, the one before it."""
 
 _ONE_PACKET_A_FRAME = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"})
 
@@ -57,8 +57,8 @@ def watch_steps(
 ) -> Iterator[tuple[Any, bool, bool, bool]]:
     """Yield (packet, is needed, is late, is damaged) for each (packet, is needed), a few packets behind.
 
-    Late: see `PacketSteps`. Damaged: the packet has the container's mark, and the mark is not caused by a seam that a
-    keyframe follows at once.
+    Late: see `PacketSteps`. Damaged: the packet has the container's mark, and a seam with a following keyframe did not
+    cause it.
     """
     steps = PacketSteps(info, declared_until)
     waiting: deque[tuple[Any, bool, bool]] = deque()
@@ -90,17 +90,17 @@ class OwedFrames:
     The references of these packets may be missing. H.264 and HEVC then decode to no frame, without an error.
 
     Attributes:
-        is_open: Whether the last packet must give a frame.
+        is_open: True if the last packet must give a frame.
     """
 
     def __init__(self, info: VideoInfo) -> None:
-        # A packet may hold one field of a frame: the second one of them is shown by no frame of its own.
+        # A packet may contain one field of a frame; the second field has no frame of its own.
         self._can_tell = info.codec in _ONE_PACKET_A_FRAME and not info.interlaced
         self._owed: set[int] = set()
         self.is_open = False
 
     def follow(self, packet: Any, *, is_late: bool) -> None:
-        """Take the next packet, needed or not. While `is_open` holds after this, its frame must be decoded."""
+        """Record the next packet, needed or not. If `is_open` is True afterwards, its frame must be decoded."""
         self.is_open = self._can_tell and not packet.is_keyframe and (self.is_open or is_late)
         if self.is_open and packet.pts is not None:
             self._owed.add(packet.pts)

@@ -130,7 +130,7 @@ def test_a_matrix_that_is_not_of_the_index_is_refused(tmp_path: Path) -> None:
         index.faces()
     for damaged in (b"", b"no matrix", whole[:-1], whole.replace(b"NUMPY", b"PICKL", 1)):
         matrix.write_bytes(damaged)
-        with pytest.raises(FaceIndexError, match="remove that file"):
+        with pytest.raises(FaceIndexError, match="remove the file"):
             index.faces()
     index.write_faces([some_faces(1300, seed=1)], 8, {}, lambda found: found.track)  # a new index has a new matrix
     assert same(index.faces(), some_faces(1300, seed=1))
