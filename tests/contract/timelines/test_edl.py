@@ -3,8 +3,8 @@
 import re
 from fractions import Fraction
 
-import opentimelineio as otio
 import pytest
+from otio_tools import ReadClip, read_clips
 from timeline_tools import hostile_timeline, span, timeline
 
 from fastface.export.timelines.edl import render_edl
@@ -12,22 +12,16 @@ from fastface.export.timelines.edl import render_edl
 NTSC = Fraction(30_000, 1001)
 
 
-def _clips(text: str, rate: float) -> list[otio.schema.Clip]:
-    read = otio.adapters.read_from_string(text, "cmx_3600", rate=rate)
-    return list(read.find_clips())
-
-
-def _frames(clip: otio.schema.Clip) -> tuple[int, int]:
-    """The first frame and the number of frames of what a clip takes from its source."""
-    return round(clip.source_range.start_time.value), round(clip.source_range.duration.value)
+def _clips(text: str, rate: float) -> list[ReadClip]:
+    return read_clips(text, "cmx_3600", rate)
 
 
 def test_another_program_reads_the_frames_of_each_span() -> None:
     (text,) = render_edl(timeline(span("Alice", "1.000", "3.480"), span("Bob", "2.040", "2.080"))).values()
     clips = _clips(text, 25)
-    assert [_frames(clip) for clip in clips] == [(25, 62), (51, 1)]  # 1.000 × 25; 2.480 × 25
+    assert [(clip.start, clip.length) for clip in clips] == [(25, 62), (51, 1)]  # 1.000 × 25; 2.480 × 25
     assert [clip.name for clip in clips] == ["film.mp4", "film.mp4"]
-    assert [list(clip.metadata["cmx_3600"]["comments"]) for clip in clips] == [["COMMENT: Alice"], ["COMMENT: Bob"]]
+    assert [clip.comments for clip in clips] == [["COMMENT: Alice"], ["COMMENT: Bob"]]
 
 
 def test_the_layout_is_that_of_cmx_3600() -> None:
@@ -54,7 +48,7 @@ def test_the_timecode_of_the_source_is_that_of_the_file() -> None:
     one = timeline(span("Alice", "2", "4", offset="0.5"), timecode="10:00:00:00")
     (text,) = render_edl(one).values()
     assert "10:00:02:00 10:00:04:00 01:00:00:00 01:00:02:00" in text
-    assert [_frames(clip) for clip in _clips(text, 25)] == [((10 * 3600 + 2) * 25, 50)]
+    assert [(clip.start, clip.length) for clip in _clips(text, 25)] == [((10 * 3600 + 2) * 25, 50)]
 
 
 def test_without_timecode_a_source_is_counted_from_its_start() -> None:
@@ -85,7 +79,8 @@ def test_frame_1800_has_the_label_of_drop_frame(rate: Fraction, timecode: str, m
 
 def test_drop_frame_timecode_is_read_back_to_the_frame() -> None:
     (text,) = render_edl(timeline(span("Alice", "3600.000", "3660.060"), rate=NTSC, end="4000")).values()
-    assert [_frames(clip) for clip in _clips(text, float(NTSC))] == [(107892, 1801)]  # 3600 × 29.97 = 107892.1
+    (clip,) = _clips(text, float(NTSC))
+    assert (clip.start, clip.length) == (107_892, 1801)  # 3600 × 29.97 = 107892.1
 
 
 @pytest.mark.parametrize("frame", range(0, 100_000, 7919))
@@ -118,6 +113,6 @@ def test_hostile_names_make_no_event_and_no_note_of_their_own() -> None:
     clips = _clips(text, 25)
     assert len(clips) == len(hostile.spans) > 10
     assert {clip.name for clip in clips} == {"film.mp4"}
-    assert [_frames(clip) for clip in clips] == [(50 * place, 75) for place in range(len(clips))]
+    assert [(clip.start, clip.length) for clip in clips] == [(50 * place, 75) for place in range(len(clips))]
     starts = ("TITLE: ", "FCM: ", "0", "* FROM CLIP NAME: film.mp4", "* COMMENT: ")
     assert [line for line in text.splitlines() if line and not line.startswith(starts)] == []

@@ -3,16 +3,15 @@
 from fractions import Fraction
 from xml.etree import ElementTree
 
-import opentimelineio as otio
 import pytest
+from otio_tools import ReadClip, read_clips
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
 from fastface.export.timelines.fcp7 import render_fcp7
 
 
-def _clips(text: str) -> list[otio.schema.Clip]:
-    read = otio.adapters.read_from_string(text, "fcp_xml")
-    return list(read.find_clips())
+def _clips(text: str) -> list[ReadClip]:
+    return read_clips(text, "fcp_xml")
 
 
 def test_another_program_reads_the_frames_of_each_span() -> None:
@@ -20,12 +19,11 @@ def test_another_program_reads_the_frames_of_each_span() -> None:
     (text,) = render_fcp7(timeline(*spans)).values()
     clips = _clips(text)
     assert [clip.name for clip in clips] == ["Alice", "Bob"]
-    ranges = [(clip.source_range.start_time.value, clip.source_range.duration.value) for clip in clips]
-    assert ranges == [(25, 62), (51, 1)]  # 1.000 × 25; 2.480 × 25
+    assert [(clip.start, clip.length) for clip in clips] == [(25, 62), (51, 1)]  # 1.000 × 25; 2.480 × 25
     starts = [one.findtext("start") for one in ElementTree.fromstring(text).iter("clipitem")]
     assert starts == ["0", "62"]
-    assert {clip.source_range.start_time.rate for clip in clips} == {25}
-    assert {clip.media_reference.target_url for clip in clips} == {"file:///films/film.mp4"}
+    assert {clip.rate for clip in clips} == {25}
+    assert {clip.url for clip in clips} == {"file:///films/film.mp4"}
 
 
 def test_source_frames_count_from_the_timecode_of_the_file() -> None:
@@ -36,7 +34,7 @@ def test_source_frames_count_from_the_timecode_of_the_file() -> None:
     assert [root.findtext(f".//clipitem/{tag}") for tag in ("start", "end", "in", "out")] == ["0", "50", "50", "100"]
     assert root.findtext(".//file/timecode/string") == "10:00:00:00"
     assert root.findtext("sequence/timecode/string") == "01:00:00:00"
-    assert clip.available_range().start_time.value == 10 * 3600 * 25
+    assert clip.source_start == 10 * 3600 * 25
 
 
 @pytest.mark.parametrize(
