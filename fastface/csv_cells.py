@@ -4,6 +4,7 @@ All tables use it; `tables` describes the whole format.
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,13 @@ def open_csv(path: Path, columns: Cells) -> Iterator[Callable[[Cells], object]]:
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(columns)
         yield writer.writerow
+
+
+def format_csv(rows: Iterable[Cells]) -> str:
+    """Return rows as the text of a table; a header is a row."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue()
 
 
 # The `z` turns a negative zero, the rounding of tiny negative numbers, into zero.

@@ -151,7 +151,7 @@ _CROP = re.compile(r"(?P<video>.+)_\d+\.\d{3}_\d+\.\w+")
 def _is_export(path: str, videos: Collection[str]) -> bool:
     """Return whether a file below an answer was made from one of these videos."""
     folder, _, rest = path.partition("/")
-    if folder in ("clips", "snapshots"):
+    if folder in ("clips", "snapshots", "timelines"):
         return rest.partition("/")[0] in videos
     if folder == "crops":
         match = _CROP.fullmatch(rest.rpartition("/")[2])

@@ -17,8 +17,8 @@ from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
 
 _PICTURES = ("crops/", "snapshots/", "targets/")
-_PERSONS = ("audit/", "people/", "banks/", "primary_person.npz")
-_FOLDERS = (*_PICTURES, "audit/", "people/", "banks/")
+_PERSONS = ("audit/", "people/", "banks/", "timelines/", "primary_person.npz")
+_FOLDERS = (*_PICTURES, "audit/", "people/", "banks/", "timelines/")
 _KNOWLEDGE = (
     "identities.sqlite",
     "identities.sqlite-wal",
@@ -39,8 +39,8 @@ class PurgeResult:
         indexes: Number of videos whose faces and embeddings were stored.
         photos: Number of photos whose faces were stored.
         pictures: Number of crops and snapshots.
-        persons: Number of files of `people`, `pick` and `audit`: portraits, pages, tables, embeddings, banks,
-            identities.
+        persons: Number of files of `people`, `pick`, `timelines` and `audit`: portraits, pages, tables, embeddings,
+            banks, timelines, identities.
         bytes_freed: Size of all these files.
         kept: Files beside them that are not in the ledger, and stay: the user's own, or those of a lost ledger.
         log: Path of the log, which stays: it names videos, but contains no face data.
@@ -56,7 +56,7 @@ class PurgeResult:
 
 
 def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
-    """Remove embeddings, faces of photos, crops, snapshots, and all data on persons from an output folder.
+    """Remove embeddings, faces of photos, crops, snapshots, timelines, and all data on persons from an output folder.
 
     Its videos are forgotten. An identity store elsewhere stays, because other folders may share it.
 

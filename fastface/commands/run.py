@@ -20,6 +20,7 @@ from fastface.errors import InterruptError
 from fastface.export.exporter import Exporter
 from fastface.export.tables.results import VideoHits, open_hits_table, write_crops_table, write_review, write_spans
 from fastface.export.taken_faces import write_taken_faces
+from fastface.export.timelines.writer import remove_outdated
 from fastface.files import private_folder
 from fastface.gallery.matching import match
 from fastface.gallery.reference_set import ReferenceSet
@@ -379,6 +380,9 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     if not (context.config.growth.grow and context.config.match.tracks):
         forget_growth(root)
     write_spans(root, exports.spans)
+    if num_timelines := remove_outdated(root, context.ledger):
+        removed = pluralize(num_timelines, "outdated file")
+        context.observer.note(f"Removed {removed} in timelines/; fastface timelines writes them again")
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)
     result.hits, result.num_near_misses = hits, len(near_misses)

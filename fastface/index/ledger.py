@@ -17,7 +17,7 @@ from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
 from fastface.index.records import CopyRecord, UnitRecord, VideoRecord, info_from_text, info_to_text
 
-_VERSION = 5
+_VERSION = 6
 """Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""
 
 _TABLES = f"""

@@ -21,7 +21,7 @@ from fastface.video.discover import Discovery, discover
 EARLIER = "earlier"
 """Folder below OUT for the answers to earlier searches."""
 
-_EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots", "targets")
+_EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots", "targets", "timelines")
 _MAX_REASONS = 10
 
 

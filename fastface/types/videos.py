@@ -86,6 +86,7 @@ class VideoInfo:
             landmarks are in pixels of their own frame.
         num_other_films: Number of further video streams in the file.
         declared: Seconds that the header declares, if the file is shorter but complete.
+        timecode: SMPTE timecode of the first frame, as the file has it; empty without one.
     """
 
     path: Path
@@ -113,6 +114,7 @@ class VideoInfo:
     declared: Fraction | None = None
     other_sizes: tuple[Size, ...] = ()
     num_other_films: int = 0
+    timecode: str = ""
 
     def frame_time(self, pts: int) -> Fraction:
         """Return the seconds of a pts from the first frame."""

@@ -23,6 +23,7 @@ from fastface.video.integrity.duration import NO_TIMESTAMPS, check_length, decla
 from fastface.video.integrity.encryption import ENCRYPTED, find_encryption, is_encrypted, is_scrambled
 from fastface.video.keyframe_index import keyframe_stamps
 from fastface.video.sequence import probe_sequence
+from fastface.video.timecode import read_timecode
 
 _MAX_PACKETS_TO_FIRST_FRAME = 2000
 _DEFAULT_RATE = Fraction(25)
@@ -151,6 +152,7 @@ def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo
         is_counted=rate.is_counted,
         is_rate_assumed=rate.is_assumed,
         num_other_films=count_films(container) - 1,
+        timecode=read_timecode(container, stream),
     )
 
 

@@ -1,10 +1,9 @@
-"""Write the MP4 file of a clip: packets of all streams by time, tags and timecode (SMPTE ST 12-1).
+"""Write the MP4 file of a clip: packets of all streams by time, tags and timecode.
 
 `clips`, `copy`, `precise` and `sound` use it. `open_clip` converts FFmpeg's errors to `ExportError`.
 """
 
 import errno
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -19,36 +18,7 @@ from av.container import InputContainer, OutputContainer
 from fastface.errors import ExportError, SpaceError
 from fastface.failpoints import fail_point
 from fastface.names import valid_text
-
-_TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
-_DROPPED_PER_MINUTE = {30: 2, 60: 4}
-"""Labels that drop-frame timecode skips each minute except every tenth: at 29.97 and 59.94 frames a second."""
-
-
-def advance_timecode(text: str, rate: Fraction, num_frames: int) -> str:
-    """Return the timecode `num_frames` frames later; empty if `text` is no timecode of that rate.
-
-    Args:
-        text: `HH:MM:SS:FF`; `;` or `.` before the frames marks drop-frame timecode.
-        rate: Frames a second.
-        num_frames: Number of frames between the two timecodes.
-    """
-    found = _TIMECODE.fullmatch(text.strip())
-    nominal = round(rate)
-    if found is None or not 1 <= nominal <= 99 or int(found[5]) >= nominal:
-        return ""
-    hours, minutes, seconds, frames = (int(found[number]) for number in (1, 2, 3, 5))
-    dropped = _DROPPED_PER_MINUTE.get(nominal, 0) if found[4] != ":" else 0
-    total_minutes = hours * 60 + minutes
-    count = (total_minutes * 60 + seconds) * nominal + frames
-    count += num_frames - dropped * (total_minutes - total_minutes // 10)
-    count %= 24 * 60 * 60 * nominal - dropped * (24 * 60 - 24 * 6)
-    if dropped:
-        tens, rest = divmod(count, 600 * nominal - 9 * dropped)
-        count += dropped * 9 * tens + dropped * max(0, (rest - dropped) // (60 * nominal - dropped))
-    seconds, frames = divmod(count, nominal)
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{found[4]}{frames:02}"
-
+from fastface.video.timecode import advance_timecode, read_timecode
 
 TimedPacket = tuple[Fraction, int, Any]
 """(seconds of its decoding time from the clip's first frame, number of its stream in the clip, `av.Packet`)."""
@@ -86,12 +56,8 @@ def copy_metadata(source: InputContainer, clip: OutputContainer) -> None:
 
 
 def find_timecode(source: InputContainer, video: Any, start: Fraction) -> str:
-    """Return the timecode of the frame at `start` seconds from the first one; empty if the film has none.
-
-    The timecode of the first frame is in the tags of the video stream (MP4, MXF) or of the file.
-    """
-    first = video.metadata.get("timecode") or source.metadata.get("timecode")
-    rate = video.average_rate
+    """Return the timecode of the frame at `start` seconds from the first one; empty if the film has none."""
+    first, rate = read_timecode(source, video), video.average_rate
     return advance_timecode(first, rate, round(start * rate)) if first and rate else ""
 
 

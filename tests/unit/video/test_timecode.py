@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from fastface.export.clips.muxing import advance_timecode
+from fastface.video.timecode import advance_timecode, count_timecode
 
 NTSC = Fraction(30000, 1001)
 
@@ -30,3 +30,19 @@ def test_a_later_frame(text: str, rate: Fraction, num_frames: int, later: str) -
 @pytest.mark.parametrize("text", ["", "noon", "10:00:00", "10:00:00:25", "10:00:00:00 "[:7]])
 def test_what_is_no_timecode_gives_none(text: str) -> None:
     assert advance_timecode(text, Fraction(25), 5) == ""
+    assert count_timecode(text, Fraction(25)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "count"),
+    [
+        ("00:00:00:00", Fraction(25), 0),
+        ("10:00:00:05", Fraction(25), 900_005),
+        ("00:01:00;02", NTSC, 1800),
+        ("00:10:00;00", NTSC, 17_982),
+        ("01:00:00.00", NTSC, 107_892),
+        ("01:00:00:00", NTSC, 108_000),
+    ],
+)
+def test_frames_up_to_a_timecode(text: str, rate: Fraction, count: int) -> None:
+    assert count_timecode(text, rate) == count

@@ -1,0 +1,44 @@
+"""`fastface timelines`: the spans for editing programs and players."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.console import as_json, make_observer, say
+from fastface.cli.options import Invocation, with_settings
+from fastface.commands.timelines import timelines as timelines_workflow
+from fastface.export.timelines.writer import FOLDER, FORMATS
+from fastface.names import pluralize, shorten_lines
+
+_MOST_LINES = 20
+
+
+@with_settings()
+def timelines(
+    invocation: Invocation,
+    formats: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST", help=f"Write these formats only: some of {', '.join(FORMATS)}.", show_default="all"
+        ),
+    ] = "",
+    out: Out = OUT_FOLDER,
+) -> None:
+    """Write the spans of the last answer as edit lists, markers, subtitles and chapters. Nothing is decoded.
+
+    Example: fastface timelines -o out --formats edl,srt
+    """
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    observer = make_observer(invocation)
+    done = timelines_workflow(out, wanted, pretend=invocation.dry_run)
+    for line in shorten_lines(done.left_out, _MOST_LINES):
+        observer.note(line)
+    if invocation.json:
+        as_json(asdict(done))
+    elif not invocation.quiet:
+        verb, removed = ("would write", "would remove") if invocation.dry_run else ("wrote", "removed")
+        say(f"{verb} {pluralize(len(done.files), 'file')} in {out / FOLDER}")
+        if done.removed:
+            say(f"{removed} {pluralize(done.removed, 'outdated file')}")

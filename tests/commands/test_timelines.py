@@ -1,0 +1,170 @@
+"""`fastface timelines`: files of the last answer, which `find` keeps honest, `forget` and `purge` know."""
+
+import json
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import opentimelineio as otio
+import pytest
+from cartoon_tools import Cartoon
+from cli_tools import Ran, contents, copy_of_out, errors, fastface
+from run_tools import ledger_rows, leftovers, rows
+
+from fastface.runtime.output_folder import OutputFolder
+
+WHOLE = {"cuts.edl", "markers.edl", "cuts.xml", "cuts.otio", "losslesscut.csv", "chapters.ffmeta", "presence.csv"}
+"""Files of a video; beside them each person has subtitles."""
+
+
+@pytest.fixture
+def out(ran: Ran, tmp_path: Path) -> Path:
+    return copy_of_out(ran, tmp_path)
+
+
+def _files(out: Path) -> set[str]:
+    return {str(path.relative_to(out)) for path in (out / "timelines").rglob("*") if path.is_file()}
+
+
+def _rate(film: Path) -> Fraction:
+    """Frames a second, by ffprobe."""
+    command = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-select_streams",
+        "v:0",
+        "-show_entries",
+        "stream=r_frame_rate",
+        "-of",
+        "json",
+    ]
+    done = subprocess.run([*command, str(film)], capture_output=True, check=True, timeout=60)
+    return Fraction(json.loads(done.stdout)["streams"][0]["r_frame_rate"])
+
+
+def test_each_video_of_the_answer_gets_all_formats(ran: Ran, out: Path) -> None:
+    done = fastface("timelines", "-o", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    spans = rows(out / "spans.csv")
+    persons = {(row["video"], row["target"]) for row in spans}
+    videos = {video for video, _ in persons}
+    assert len(videos) > 1
+    expected = {f"timelines/{video}/{name}" for video in videos for name in WHOLE}
+    expected |= {f"timelines/{video}/{person}.{kind}" for video, person in persons for kind in ("srt", "vtt")}
+    assert _files(out) == expected
+    assert done.stdout == f"wrote {len(expected)} files in {out / 'timelines'}\n"
+    for video in videos:
+        rate = _rate(ran.films / video)
+        text = (out / "timelines" / video / "cuts.edl").read_text(encoding="utf-8")
+        clips = list(otio.adapters.read_from_string(text, "cmx_3600", rate=float(rate)).find_clips())
+        own = [row for row in spans if row["video"] == video]
+        assert len(clips) == len(own)
+        assert {clip.name for clip in clips} == {video}
+        # The run has no padding, so a span begins with a frame.
+        first = sorted(round(Fraction(row["start"]) * rate) for row in own)
+        assert sorted(round(clip.source_range.start_time.value) for clip in clips) == first
+
+
+def test_only_the_named_formats_are_written_and_others_stay(out: Path) -> None:
+    assert fastface("timelines", "-o", out, "--formats", "losslesscut, presence", "-q").returncode == 0
+    assert {Path(name).name for name in _files(out)} == {"losslesscut.csv", "presence.csv"}
+    told = json.loads(fastface("timelines", "-o", out, "--formats", "edl", "--json").stdout)
+    assert {Path(name).name for name in told["files"]} == {"cuts.edl"}
+    assert (told["removed"], told["left_out"]) == (0, [])
+    assert {Path(name).name for name in _files(out)} == {"losslesscut.csv", "presence.csv", "cuts.edl"}
+
+
+def test_written_again_nothing_changes_and_a_lost_file_comes_back(out: Path) -> None:
+    assert fastface("timelines", "-o", out).returncode == 0
+    before = contents(out / "timelines")
+    assert fastface("timelines", "-o", out).returncode == 0
+    assert contents(out / "timelines") == before
+    lost = min((out / "timelines").rglob("cuts.edl"))
+    text = lost.read_bytes()
+    lost.unlink()
+    assert fastface("timelines", "-o", out).returncode == 0
+    assert lost.read_bytes() == text
+    assert leftovers(out) == []
+
+
+def test_what_would_be_written_is_printed(out: Path) -> None:
+    done = fastface("timelines", "-o", out, "--dry-run")
+    assert done.returncode == 0
+    assert "would write " in done.stdout
+    assert not (out / "timelines").exists()
+
+
+def test_what_cannot_be_written_is_refused_in_words(out: Path, tmp_path: Path) -> None:
+    (line,) = errors(fastface("timelines", "-o", out, "--formats", "edl,docx"), 2, 1)
+    assert "'docx': must be some of edl, markers, fcp7" in line
+    (line,) = errors(fastface("timelines", "-o", tmp_path / "none"), 2, 1)
+    assert "holds no scanned videos" in line
+    assert not (tmp_path / "none").exists()
+    with OutputFolder(out).hold_lock():
+        (line,) = errors(fastface("timelines", "-o", out), 11, 1)
+    assert "in use by another run" in line
+    (out / "spans.json").write_text('[{"video": "film1.mp4"}]')
+    (line,) = errors(fastface("timelines", "-o", out), 2, 1)
+    assert "search again to write it" in line
+    (out / "spans.json").unlink()
+    (line,) = errors(fastface("timelines", "-o", out), 2, 1)
+    assert "holds no spans; search for persons first" in line
+    assert not (out / "timelines").exists()
+
+
+def test_a_new_answer_removes_timelines_that_no_longer_hold(cartoon: Cartoon, out: Path) -> None:
+    find = ("find", "-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "none")
+    assert fastface("timelines", "-o", out).returncode == 0
+    before = contents(out / "timelines")
+    done = fastface(*find, "--pad", "0")
+    assert "outdated" not in done.stderr
+    assert contents(out / "timelines") == before
+    done = fastface(*find, "--pad", "0.2")
+    assert "in timelines/; fastface timelines writes them again" in done.stderr
+    # Presence by the second may be the same in spite of it.
+    assert {Path(name).name for name in _files(out)} <= {"presence.csv"}
+    assert fastface("timelines", "-o", out).returncode == 0
+    assert len(_files(out)) == len([name for name in before if Path(name).is_file()])
+
+
+def test_another_question_takes_the_timelines_of_the_last_one_along(cartoon: Cartoon, out: Path) -> None:
+    assert fastface("timelines", "-o", out).returncode == 0
+    before = _files(out)
+    photo = min(cartoon.photos.iterdir())
+    done = fastface("find", "-t", photo, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "none")
+    assert done.returncode == 3, done.stderr  # one film is broken
+    assert _files(out) == set()
+    (earlier,) = (out / "earlier").iterdir()
+    assert _files(earlier) == before
+    assert fastface("purge", "-o", out, "--yes").returncode == 0
+    assert not (earlier / "timelines").exists()
+
+
+def test_a_forgotten_video_has_no_timelines(out: Path) -> None:
+    assert fastface("timelines", "-o", out).returncode == 0
+    others = {name for name in _files(out) if not name.startswith("timelines/film1.mp4/")}
+    assert len(others) < len(_files(out))
+    done = fastface("forget", "film1.mp4", "-o", out, "--yes", FASTFACE_MODELS="")
+    assert done.returncode == 0, done.stderr
+    assert _files(out) == others
+
+
+def test_purge_removes_timelines_since_they_name_persons(out: Path) -> None:
+    assert fastface("timelines", "-o", out).returncode == 0
+    (out / "timelines" / "mine.edl").write_text("mine")
+    done = fastface("purge", "-o", out, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert _files(out) == {"timelines/mine.edl"}
+    assert f"kept, since fastface did not write it: {out / 'timelines' / 'mine.edl'}" in done.stdout
+    assert ledger_rows(out, "SELECT path FROM exports WHERE path LIKE 'timelines/%'") == []
+
+
+def test_nothing_of_the_videos_is_read(cartoon: Cartoon, tmp_path: Path) -> None:
+    films = shutil.copytree(cartoon.films, tmp_path / "films")
+    scan = ("run", films, "-t", cartoon.bank, "--models", cartoon.models, "--clips", "none", "--crops", "none")
+    assert fastface(*scan, "-o", tmp_path / "out").returncode == 0
+    shutil.rmtree(films)
+    assert fastface("timelines", "-o", tmp_path / "out").returncode == 0
+    assert len(_files(tmp_path / "out")) > len(WHOLE)
