@@ -53,12 +53,17 @@ settings: dev
 	$(BIN)/python tests/support/setting_tools.py
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
-# PEER=path/to/python adds face_recognition: see throughput.py.
+# PEER=path/to/python adds face_recognition: see throughput.py. SHORT=1 runs each script on a tiny input instead.
 BENCHMARKS := agreement recall shots levers ring coordinator memory find_scale people_command scaling
+ifdef SHORT
+bench: dev
+	$(BIN)/python -m pytest -n 2 -q tests/project/test_benchmarks.py
+else
 bench: dev
 	$(BIN)/python benchmarks/throughput.py --film mixed --write $(if $(PEER),--second-peer $(PEER))
 	$(BIN)/python benchmarks/throughput.py --film sparse --write
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --write || exit 1; done
+endif
 
 # Hours: kills, mutants, full disks, in full number; figures go to benchmarks/RELIABILITY.md.
 torture: dev

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -244,8 +245,11 @@ def children_cpu() -> float:
 def anonymous_memory(pid: int) -> int:
     """Bytes of a process and its children that are no file's."""
     total = 0
-    children = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    for member in [str(pid), *" ".join(children).split()]:
+    members = [str(pid)]
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has just ended
+            members += path.read_text().split()
+    for member in members:
         try:
             lines = Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()
         except OSError:
