@@ -52,7 +52,7 @@ class FrameClock:
 
     @property
     def is_drop_frame(self) -> bool:
-        """Whether timecodes leave out labels so that they keep pace with a clock."""
+        """Return whether timecodes leave out labels to keep pace with a clock (drop-frame)."""
         return ";" in self.source_start
 
     def count_frames(self, span: TimelineSpan) -> FrameRange:
