@@ -15,14 +15,14 @@ Cells = Sequence[str | int]
 """One row. Texts of users have passed through `names.text_cell`."""
 
 
-def write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
+def write_csv(path: Path, columns: Cells, rows: Iterable[Cells], *, private: bool = False) -> int:
     """Write a table, header first, atomically; return the number of its rows.
 
     Raises:
         SpaceError: No space is left.
     """
     count = 0
-    with open_csv(path, columns) as write_row:
+    with open_csv(path, columns, private=private) as write_row:
         for row in rows:
             write_row(row)
             count += 1
@@ -30,13 +30,13 @@ def write_csv(path: Path, columns: Cells, rows: Iterable[Cells]) -> int:
 
 
 @contextmanager
-def open_csv(path: Path, columns: Cells) -> Iterator[Callable[[Cells], object]]:
+def open_csv(path: Path, columns: Cells, *, private: bool = False) -> Iterator[Callable[[Cells], object]]:
     """Write a table row by row, header first; the file appears when the context ends without an error.
 
     Raises:
         SpaceError: No space is left.
     """
-    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with atomic_path(path, private=private) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(columns)
         yield writer.writerow

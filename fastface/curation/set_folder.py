@@ -12,7 +12,6 @@ a run's tables: RFC 4180, UTF-8, CR LF, fixed decimals and `.` as the point. A b
 `\xe9`; a text that a spreadsheet would run as a formula gets an apostrophe in front. Unmeasured cells are empty.
 """
 
-import csv
 import hashlib
 import json
 import re
@@ -20,10 +19,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from fastface.csv_cells import write_csv
 from fastface.curation.candidates import Candidate, exposure
 from fastface.curation.contact_sheet import Page, lay_out, page_name
 from fastface.errors import BackendError, ConfigError, ModelError
-from fastface.files import atomic_path, private_folder, write_atomic
+from fastface.files import private_folder, write_atomic
 from fastface.names import safe_name, text_cell
 from fastface.runtime.output_folder import OutputFolder
 from fastface.video.discover import casefold_name, with_path_digest
@@ -39,10 +39,7 @@ def write_curation(path: Path, candidates: Iterable[Candidate]) -> None:
     Raises:
         SpaceError: No space is left.
     """
-    with atomic_path(path, private=True) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(map(_cells, candidates))
+    write_csv(path, COLUMNS, map(_cells, candidates), private=True)
 
 
 def _cells(candidate: Candidate) -> Sequence[str]:

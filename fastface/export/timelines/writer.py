@@ -127,9 +127,10 @@ def _group_spans(spans: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list
         ConfigError: A span lacks a field.
     """
     try:
-        found = sorted(((str(span["video"]), _read_span(span)) for span in spans), key=_order)
+        found = [(str(span["video"]), _read_span(span)) for span in spans]
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"cannot read spans.json: no span without {error}; search again to write it") from error
+    found.sort(key=lambda row: (row[0], row[1].start, row[1].end, row[1].person))
     for video, rows in groupby(found, key=lambda row: row[0]):
         yield video, [span for _, span in rows]
 
@@ -137,11 +138,6 @@ def _group_spans(spans: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list
 def _read_span(span: Mapping[str, Any]) -> TimelineSpan:
     start, end, *player = (Fraction(span[key]) for key in ("start", "end", "player_start", "player_end"))
     return TimelineSpan(str(span["target"]), start, end, player[0], player[1])
-
-
-def _order(row: tuple[str, TimelineSpan]) -> tuple[str, Fraction, Fraction, str]:
-    video, span = row
-    return video, span.start, span.end, span.person
 
 
 def _build(video: str, spans: Sequence[TimelineSpan], record: VideoRecord | None) -> tuple[Timeline | None, str]:
