@@ -202,11 +202,7 @@ def take_census(context: RunContext, corrections: Corrections) -> Census:
     """
     settings = context.config.people
     table = take_roll(context, corrections)
-    if not is_quick(len(table.tracks)):
-        context.observer.note(
-            f"{len(table.tracks)} tracks: each is compared with each, which takes hours; "
-            f"FAISS makes it minutes; {describe_install('scale')}"
-        )
+    _warn_if_slow(context, len(table.tracks))
     label, centroid = cluster_table(
         table, corrections, settings, pick_threshold(context), context.networks.models.thresholds.impostors
     )
@@ -222,12 +218,7 @@ def take_census(context: RunContext, corrections: Corrections) -> Census:
     is_rejected = np.isin(whose, [*unwanted, *owners[owners >= len(centroid)].tolist()])
     kept = np.where(is_rejected, NO_CLUSTER, whose)
     order = rank_clusters(
-        tracks,
-        kept,
-        settings.rank,
-        min_faces=settings.min_faces,
-        min_seconds=settings.min_seconds,
-        top=settings.top,
+        tracks, kept, settings.rank, min_faces=settings.min_faces, min_seconds=settings.min_seconds, top=settings.top
     )
     person = renumber(kept, order)
     persons = summarize_persons(tracks, person, table.facts, meetings, settings.join_gap)
@@ -257,6 +248,14 @@ def take_census(context: RunContext, corrections: Corrections) -> Census:
         tracks=everyone,
         assignment=assignment,
     )
+
+
+def _warn_if_slow(context: RunContext, num_tracks: int) -> None:
+    if not is_quick(num_tracks):
+        context.observer.note(
+            f"{num_tracks} tracks: each is compared with each, which takes hours; "
+            f"FAISS makes it minutes; {describe_install('scale')}"
+        )
 
 
 def _numbers_path(context: RunContext) -> Path:

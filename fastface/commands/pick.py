@@ -91,17 +91,7 @@ def pick(
             context.observer.note(note)
         rows = np.flatnonzero(np.isin(census.label, places))
         gallery = _gallery(census, places, context.networks.contract, label)
-        bank = f"banks/{label}.npz"
-        if len(rows):
-            context.ledger.put_export(bank, "", "{}")
-            private_folder(out / "banks")
-            save_bank(out / bank, context.networks.contract, {label: _references(context, census, rows)})
-            result.more_files = (bank,)
-        else:
-            if bank in context.ledger.exports():  # a bank of the number's earlier person
-                (out / bank).unlink(missing_ok=True)
-                context.ledger.forget_export(bank)
-            context.observer.note(f"{label}: the face is never seen, so no bank was written")
+        result.more_files = _write_bank(context, census, label, rows)
         result.targets = (label,)
         keep_earlier_answer(context, result.targets)
         answer(context, (found for found, _ in _findings(context, census, places, gallery)), result)
@@ -116,6 +106,21 @@ def pick(
         if _note(context, census, places, name, corrections):
             result.more_files += ("people/",)
     return result
+
+
+def _write_bank(context: RunContext, census: Census, label: str, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
+    """Write the bank of a person from these tracks; return its path below OUT. Without tracks there is no bank."""
+    out, bank = context.out.root, f"banks/{label}.npz"
+    if len(rows):
+        context.ledger.put_export(bank, "", "{}")
+        private_folder(out / "banks")
+        save_bank(out / bank, context.networks.contract, {label: _references(context, census, rows)})
+        return (bank,)
+    if bank in context.ledger.exports():  # a bank of the number's earlier person
+        (out / bank).unlink(missing_ok=True)
+        context.ledger.forget_export(bank)
+    context.observer.note(f"{label}: the face is never seen, so no bank was written")
+    return ()
 
 
 def _check_name(name: str) -> None:

@@ -93,13 +93,7 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
         freed = sum(path.stat().st_size for path in doomed)
         if not pretend:
             _remove(doomed)
-            ledger.put_waiting({})  # in one step, since there may be thousands
-            for record in ledger.videos():
-                ledger.forget_copies(record.fingerprint)
-                ledger.forget_video(record.video_id)
-            for name in exports:
-                if in_answer(name).startswith((*_PICTURES, *_PERSONS)):
-                    ledger.forget_export(name)
+            _forget_all(ledger)
             for place in (folder.index, folder.photos):
                 shutil.rmtree(place, ignore_errors=True)  # only empty folders are left
             _remove_empty(out)
@@ -118,6 +112,17 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
             kept=tuple(sorted(map(str, kept))),
             log=str(folder.log),
         )
+
+
+def _forget_all(ledger: Ledger) -> None:
+    """Take all videos, and all exports that show or name persons, out of the ledger."""
+    ledger.put_waiting({})  # in one step, since there may be thousands
+    for record in ledger.videos():
+        ledger.forget_copies(record.fingerprint)
+        ledger.forget_video(record.video_id)
+    for name in ledger.exports():
+        if in_answer(name).startswith((*_PICTURES, *_PERSONS)):
+            ledger.forget_export(name)
 
 
 def _remove(files: Iterable[Path]) -> None:

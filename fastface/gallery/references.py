@@ -16,6 +16,7 @@ from fastface.gallery.bank import load_bank, save_bank
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.neighbours import no_check
 from fastface.gallery.photo_set.duplicates import (
+    ReferenceTable,
     compare_persons,
     drop_misfiled,
     like_lookalikes,
@@ -191,13 +192,7 @@ def load_gallery(
     faults.extend(f"--not {fault}" for fault in _unseen(unwanted, others))
     references, avoided = used_references(persons), used_references(others)
     if compared is not None:
-        groups = same_faces(compared, alike)
-        mixed, told = describe_mixed(wanted, [group.labels for group in groups])
-        unusable = [fault for fault in faults if _is_told(fault, told)]
-        shown = unusable if len(unusable) <= _MOST_UNUSABLE else []
-        faults = [fault for fault in faults if fault not in unusable] + mixed + shown
-        faults.extend(group.fault for group in groups if not told.issuperset(group.labels))
-        faults.extend(same_pictures(compared))
+        faults = _with_same_faces(faults, wanted, compared, alike)
     if wanted.everyone and EVERYONE in references:
         faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
     if not references and not wanted.everyone:
@@ -211,6 +206,16 @@ def load_gallery(
     photos = (*_reports(persons, nearest), *_reports(others, nearest))
     remarks = (*joined, *(() if compared is None else like_lookalikes(compared, alike)))
     return gallery, GalleryReport(photos, tuple(faults), references, remarks)
+
+
+def _with_same_faces(faults: list[str], wanted: Sources, compared: ReferenceTable, alike: float) -> list[str]:
+    """Add the faults of persons with the same face or picture; one fault of a mixed folder stands for many of these."""
+    groups = same_faces(compared, alike)
+    mixed, labels = describe_mixed(wanted, [group.labels for group in groups])
+    unusable = [fault for fault in faults if _is_told(fault, labels)]
+    shown = unusable if len(unusable) <= _MOST_UNUSABLE else []
+    others = [group.fault for group in groups if not labels.issuperset(group.labels)]
+    return [*(fault for fault in faults if fault not in unusable), *mixed, *shown, *others, *same_pictures(compared)]
 
 
 def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:

@@ -72,17 +72,17 @@ class Scores:
     def to_object(self) -> dict[str, Any]:
         """Return the scores as in result.json."""
 
-        def rounded(found: Estimate | None, digits: int) -> dict[str, float] | None:
+        def round_estimate(found: Estimate | None, digits: int) -> dict[str, float] | None:
             return None if found is None else {name: round(value, digits) for name, value in asdict(found).items()}
 
         time = self.screen_time
         return {
-            "precision": rounded(self.precision, 4),
-            "recall": rounded(self.recall, 4),
-            "face_recall": rounded(self.face_recall, 4),
+            "precision": round_estimate(self.precision, 4),
+            "recall": round_estimate(self.recall, 4),
+            "face_recall": round_estimate(self.face_recall, 4),
             "reported_seconds": round(time.reported, 3),
-            "true_seconds": rounded(time.true, 3),
-            "error_seconds": rounded(time.error, 3),
+            "true_seconds": round_estimate(time.true, 3),
+            "error_seconds": round_estimate(time.error, 3),
         }
 
 

@@ -24,6 +24,7 @@ from cli_tools import (
     errors,
     fastface,
 )
+from index_tools import plain_info
 
 from fastface.commands.status import read_status
 from fastface.index.ledger import Ledger
@@ -173,11 +174,7 @@ def test_the_ledger_notes_who_waits_for_the_last_command_alone(tmp_path: Path) -
 
 
 def _info(name: str, seconds: int) -> VideoInfo:
-    return VideoInfo(
-        path=Path("/films") / name, video_id=name, size=(64, 48), coded_size=(64, 48), rotation=0, mirrored=False,
-        pixel_aspect=Fraction(1), interlaced=False, time_base=Fraction(1, 25), rate=Fraction(25), start_pts=0,
-        duration=Fraction(seconds), codec="h264", pixel_format="yuv420p",
-    )  # fmt: skip
+    return plain_info(path=Path("/films") / name, video_id=name, time_base=Fraction(1, 25), duration=Fraction(seconds))
 
 
 def _record(name: str, state: str, seconds: int) -> VideoRecord:

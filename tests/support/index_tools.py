@@ -1,7 +1,9 @@
 """A video's facts and faces by chance, for tests of the index."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,27 @@ INFO = VideoInfo(
     codec="h264",
     pixel_format="yuv420p",
 )
+
+
+def plain_info(**changes: Any) -> VideoInfo:
+    """A film of square pixels, 25 frames a second, upright, from 0; `changes` are fields with other values."""
+    plain = VideoInfo(
+        path=Path("film.mp4"),
+        video_id="film.mp4",
+        size=(64, 48),
+        coded_size=(64, 48),
+        rotation=0,
+        mirrored=False,
+        pixel_aspect=Fraction(1),
+        interlaced=False,
+        time_base=Fraction(1, 1000),
+        rate=Fraction(25),
+        start_pts=0,
+        duration=None,
+        codec="h264",
+        pixel_format="yuv420p",
+    )
+    return replace(plain, **changes)
 
 
 def some_faces(count: int, dimension: int = 8, seed: int = 0) -> Faces:

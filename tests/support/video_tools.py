@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from index_tools import plain_info
 from media_tools import ffmpeg
 
 from fastface.errors import VideoError
 from fastface.index.records import UnitRecord
 from fastface.index.video_state import judge
-from fastface.types import DecoderName, Sampling, VideoInfo
+from fastface.types import DecoderName, Sampling
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.plan import plan_units
@@ -315,20 +316,5 @@ def slide_show(path: Path) -> None:
 
 
 def probed(cuts: list[Fraction], duration: Fraction | None) -> Probe:
-    info = VideoInfo(
-        path=Path("v.mp4"),
-        video_id="v",
-        size=(64, 48),
-        coded_size=(64, 48),
-        rotation=0,
-        mirrored=False,
-        pixel_aspect=Fraction(1),
-        interlaced=False,
-        time_base=Fraction(1, 90_000),
-        rate=Fraction(25),
-        start_pts=0,
-        duration=duration,
-        codec="h264",
-        pixel_format="yuv420p",
-    )
+    info = plain_info(path=Path("v.mp4"), video_id="v", time_base=Fraction(1, 90_000), duration=duration)
     return Probe(info, tuple(cuts))

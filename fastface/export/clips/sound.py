@@ -260,7 +260,7 @@ def _add_encoded(clip: Any, track: Track, first: _Block, rest: Iterator[_Block])
     stream.time_base = Fraction(1, first.rate)
     _tag(stream, track)
 
-    def encoded(place: int, samples: _Samples) -> Iterator[TimedPacket]:
+    def encode_samples(place: int, samples: _Samples) -> Iterator[TimedPacket]:
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=first.layout)
         frame.sample_rate, frame.pts, frame.time_base = first.rate, place, Fraction(1, first.rate)
         yield from packets(stream.encode(frame))
@@ -270,14 +270,14 @@ def _add_encoded(clip: Any, track: Track, first: _Block, rest: Iterator[_Block])
             yield packet.dts * packet.time_base, stream.index, packet
 
     def all_packets() -> Iterator[TimedPacket]:
-        yield from encoded(first.place, first.samples)
+        yield from encode_samples(first.place, first.samples)
         until = first.place + first.samples.shape[1]
         for block in rest:
             while until < block.place:
                 silence = np.zeros((block.samples.shape[0], min(block.place - until, first.rate)), np.float32)
-                yield from encoded(until, silence)
+                yield from encode_samples(until, silence)
                 until += silence.shape[1]
-            yield from encoded(block.place, block.samples)
+            yield from encode_samples(block.place, block.samples)
             until += block.samples.shape[1]
         yield from packets(stream.encode(None))
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from index_tools import plain_info
 from media_tools import run_ffmpeg
 
-from fastface.types import Sampling, Unit, VideoInfo
+from fastface.types import Sampling, Unit
 from fastface.video import pyav
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
@@ -22,22 +23,7 @@ from fastface.video.plan import plan_units
 from fastface.video.probe import probe
 
 TICK = Fraction(1, 1000)
-INFO = VideoInfo(
-    path=Path("a.mp4"),
-    video_id="a",
-    size=(64, 64),
-    coded_size=(64, 64),
-    rotation=0,
-    mirrored=False,
-    pixel_aspect=Fraction(1),
-    interlaced=False,
-    time_base=TICK,
-    rate=Fraction(25),
-    start_pts=100,
-    duration=None,
-    codec="h264",
-    pixel_format="yuv420p",
-)
+INFO = plain_info(path=Path("a.mp4"), video_id="a", size=(64, 64), coded_size=(64, 64), start_pts=100)
 UNIT = Unit("a", 0, Fraction(0), None, Sampling(Fraction(1, 5)))
 DECLARED = 1 << 62
 """The container tells itself what is missing: steps in time are the film's own."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from export_tools import make_faces, make_hits
+from index_tools import plain_info
 
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
@@ -15,22 +16,7 @@ from fastface.search.searcher import VideoFindings
 from fastface.types import Faces, VideoInfo
 
 WHOLE, HALF = (500.0, 200.0, 571.0, 300.0), (1244.0, 200.0, 1280.0, 300.0)
-INFO = VideoInfo(
-    path=Path("film.mp4"),
-    video_id="film.mp4",
-    size=(1280, 720),
-    coded_size=(1280, 720),
-    rotation=0,
-    mirrored=False,
-    pixel_aspect=Fraction(1),
-    interlaced=False,
-    time_base=Fraction(1, 1000),
-    rate=Fraction(25),
-    start_pts=0,
-    duration=Fraction(60),
-    codec="h264",
-    pixel_format="yuv420p",
-)
+INFO = plain_info(size=(1280, 720), coded_size=(1280, 720), duration=Fraction(60))
 
 
 def planned(faces: Faces, info: VideoInfo = INFO, kind: str = "face", **export: float) -> list[float]:
