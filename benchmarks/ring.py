@@ -140,7 +140,7 @@ def message_seconds(faces: int, batch: int) -> float:
     seconds = {"detect": 0.1, "align": 0.1, "embed": 0.1, "wait_batch": 0.1}
     answers = [
         SlotFilled(0, 0, 0, 0, geometry, pts, times, bytes(batch * SIGNATURE_SIZE)),
-        Inferred(0, 0, found, seconds, 0),
+        Inferred(0, 0, found, seconds),
     ]
     context = multiprocessing.get_context("fork")
     pipes = [context.Pipe() for _ in answers]

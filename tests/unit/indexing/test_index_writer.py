@@ -14,7 +14,7 @@ from fastface.index.store import VideoIndex
 from fastface.indexing.index_writer import Commit, IndexWriter
 from fastface.pipeline.events import UnitLost, UnitScanned
 from fastface.runtime.index_settings import IndexSettings
-from fastface.types import SIGNATURE_SIZE, SampledFrames, Sampling, Unit
+from fastface.types import SIGNATURE_SIZE, FrameCounts, SampledFrames, Sampling, Unit
 from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.frame import UnitReport
 
@@ -30,7 +30,8 @@ def _scanned(unit: Unit, faces: int) -> UnitScanned:
     pts = np.rint(time * 90000).astype(np.int64)
     found = replace(some_faces(faces), time=time[:faces], pts=pts[:faces], boxes=np.tile(BOX, (faces, 1)))
     frames = SampledFrames(time, pts, np.zeros(49, np.int32), np.zeros((49, SIGNATURE_SIZE), np.uint8))
-    return UnitScanned(unit, found, report, inferred=49, repeated=0, quarantined=1, frames=frames)
+    counts = FrameCounts(sampled=50, inferred=49, quarantined=1, faces=faces)
+    return UnitScanned(unit, found, report, counts, frames=frames)
 
 
 def _record(folder: Path, num_units: int) -> VideoRecord:
