@@ -140,7 +140,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
     """Write run.json at the end, even if the command was interrupted."""
     started = monotonic()
     result = RunResult(command, context.out.root)
-    context.observer.header(context.networks, context.layout)
+    context.observer.header(context.networks)
     if command != "scan" and not context.config.match.tracks:
         limits = context.limits
         context.observer.note(
@@ -198,7 +198,6 @@ def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> Re
             tuple(targets),
             context.config,
             context.networks,
-            context.limits,
             context.interruption,
             known=context.out.photos,
         )

@@ -19,11 +19,10 @@ from fastface.index.store import VideoIndex
 from fastface.names import pluralize
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.event_log import open_event_log
-from fastface.runtime.networks import Networks, thresholds
+from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 from fastface.runtime.remarks import describe_video
-from fastface.runtime.resources import Layout, choose_layout
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.runtime.stand_ins import put_stand_ins
@@ -39,10 +38,13 @@ class RunContext:
     out: OutputFolder
     ledger: Ledger
     networks: Networks
-    limits: MatchThresholds
-    layout: Layout
     observer: Observer
     interruption: StopRequest
+
+    @property
+    def limits(self) -> MatchThresholds:
+        """Thresholds of single faces."""
+        return self.networks.limits
 
     def records(self) -> list[VideoRecord]:
         """Return the ledger's videos, by name."""
@@ -127,16 +129,7 @@ def _open_context(config: Config, folder: OutputFolder, observer: Observer, comm
         Ledger(folder.ledger) as ledger,
     ):
         networks = ready_networks(config, told.note, interruption)
-        context = RunContext(
-            config=config,
-            out=folder,
-            ledger=ledger,
-            networks=networks,
-            limits=thresholds(config, networks.models),
-            layout=choose_layout(config.scan, networks.device, len(networks.cards)),
-            observer=told,
-            interruption=interruption,
-        )
+        context = RunContext(config, folder, ledger, networks, told, interruption)
         for gone, record in put_stand_ins(ledger):
             told.note(f"{record.video_id}: {str(gone)!r} is gone; its copy {str(record.path)!r} takes its place")
         yield context

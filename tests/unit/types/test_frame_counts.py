@@ -8,9 +8,7 @@ from fastface.types import FrameCounts
 
 def test_counts_of_units_add_up_to_those_of_their_video() -> None:
     units = [
-        UnitRecord(
-            "000000", Fraction(0), Fraction(4), dense=False, decoded=9, sampled=20, inferred=19, quarantined=1
-        ),
+        UnitRecord("000000", Fraction(0), Fraction(4), dense=False, decoded=9, sampled=20, inferred=19, quarantined=1),
         UnitRecord("000001", Fraction(4), None, dense=False, sampled=10, inferred=10, repeated=3, blurred=2, faces=7),
     ]
     total = sum(units, FrameCounts(unsharp=5))
