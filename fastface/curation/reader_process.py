@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 
 from fastface.curation.candidates import ReadPicture
-from fastface.curation.contact_sheet import Page, draw_page
+from fastface.curation.contact_sheet import Page
+from fastface.curation.contact_sheet_page import draw_page
 from fastface.curation.measures import measure
 from fastface.errors import InputError
 from fastface.faces.analyse import FaceAnalyser
