@@ -347,8 +347,9 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     exporter = Exporter(context)
     names = PhotoNames() if result.command != "pick" else None
     root = context.out.root
+    num_spans = 0
     hits: dict[tuple[str, str], int] = {}
-    num_spans, near_misses = 0, list[tuple[str, NearMiss]]()
+    near_misses: list[tuple[str, NearMiss]] = []
     with result.phase("match"):
         with open_hits_table(root / "hits.csv") as table:
             for found in findings:  # one video in memory at a time

@@ -36,8 +36,6 @@ _CONTRACT_LENGTH = 12
 _REACH_SECONDS = 0.5
 """Maximum difference in seconds: another sampling rate samples a face at another time."""
 
-_PLACE = attrgetter("video_id", "time", "box", "is_body")
-
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
@@ -60,6 +58,7 @@ class Anchor:
 
 
 _Group = tuple[Anchor, ...]
+_PLACE = attrgetter("video_id", "time", "box", "is_body")
 
 
 @dataclass(frozen=True, slots=True)
