@@ -155,12 +155,12 @@ def test_other_values_out_of_range_are_refused(store: IdentityStore, where: str)
 
 def test_strangers_whom_a_trial_takes_for_somebody_do_not_change_whom_she_is_like(where: str) -> None:
     with opened(where) as store:
-        number = store.match_or_add(axis(0), Sighting("film", "track 0", 5), seen=1)
+        number = tell(store, axis(0), "film", "track 0", count=5, seen=1)
         store.name(number, "Alice")
     with opened(where, threshold=-1, refine_from=THRESHOLD) as trial:
         for other, cosine in ((1, 0.1), (2, THRESHOLD - 0.01), (3, THRESHOLD + 0.01)):
             face = between(0, other, cosine)
-            assert trial.match_or_add(face, Sighting("other", f"track {other}", 1), seen=2) == number
+            assert tell(trial, face, "other", f"track {other}", seen=2) == number
         (alice,) = trial.identities()
     assert (alice.name, alice.count, alice.refinements) == ("Alice", 8, 2)
     expected = unit(axis(0) + between(0, 3, THRESHOLD + 0.01))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fastface.census.store.base import (
+    Encounter,
     Identity,
     IdentityStore,
     Sighting,
@@ -63,7 +64,8 @@ def unit(vector: np.ndarray) -> np.ndarray:
 def tell(
     store: IdentityStore, face: np.ndarray, source: str, part: str = "0", *, count: int = 1, seen: float = 100.0
 ) -> int:
-    return store.match_or_add(face, Sighting(source, part, count), seen=seen)
+    (number,) = store.tell([Encounter(face, (Sighting(source, part, count),))], seen=seen)
+    return number
 
 
 def keep_only(store: IdentityStore, source: str, parts: list[str]) -> None:
