@@ -20,9 +20,8 @@ from fastface.errors import InputError
 from fastface.faces.portraits import choose_portraits
 from fastface.faces.succession import max_gap_seconds
 from fastface.failpoints import fail_point
-from fastface.index.bodies import with_best_pictures
 from fastface.index.ledger import Ledger
-from fastface.index.portraits import best_of_tracks, portrait_rows
+from fastface.index.portraits import best_of_tracks, portrait_rows, with_best_pictures
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import judge
