@@ -78,7 +78,7 @@ class IndexWriter:
     ledger: Ledger
     settings: IndexSettings
     count_hits: Callable[[Faces], int] | None = None
-    _open: dict[str, _OpenVideo] = field(default_factory=dict)
+    _open: dict[str, _OpenVideo] = field(default_factory=dict, init=False)
 
     def open_video(self, record: VideoRecord, missing: Collection[str]) -> Commit:
         """Accept the missing units of a video from now on, by their keys; finish the video if there are none."""
