@@ -182,7 +182,7 @@ class FaceAnalyser:
             detections, rows = self._usable(found.detections[real], scale)
             frame = found.frame[real][rows]
             aligned = align_planes(planes, geometry, frame, detections.landmarks)
-        return self._faces(detections, aligned, np.asarray(pts, np.int64)[frame], np.array(times, np.float64)[frame])
+        return self._faces(detections, aligned, np.asarray(pts, np.int64)[frame], _seconds(times)[frame])
 
     def analyse_picture(self, picture: Image) -> Faces:
         """Analyse one picture: all faces by falling score, at time 0.
@@ -342,6 +342,10 @@ class FaceAnalyser:
             yield
         finally:
             self.seconds[stage] += time.perf_counter() - begin
+
+
+def _seconds(times: Sequence[Fraction | float]) -> npt.NDArray[np.float64]:
+    return np.array([float(value) for value in times], np.float64)
 
 
 def _stack(aligned: list[Image]) -> npt.NDArray[np.uint8]:
