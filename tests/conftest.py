@@ -1,6 +1,7 @@
 """Markers by folder, and the fixtures that tests of several folders use."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,9 @@ MARKERS_OF_FIXTURES = {
     "libraries": "process",
 }
 
+
+# Packs that are installed on this machine must change no test.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="fastface-no-packs-")
 
 # A busy machine may take any time for one example: a deadline would test the machine.
 hypothesis.settings.register_profile("fastface", deadline=None)

@@ -11,7 +11,19 @@ from typing import Literal
 from fastface.backends import DeviceInfo, Precision
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
-from fastface.types import BlurGate, Bodies, Faces, Geometry, Sampling, SecondLooks, Size, Thumbnails, Unit, VideoInfo
+from fastface.types import (
+    ALIGNED_SIZE,
+    BlurGate,
+    Bodies,
+    Faces,
+    Geometry,
+    Sampling,
+    SecondLooks,
+    Size,
+    Thumbnails,
+    Unit,
+    VideoInfo,
+)
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
 
@@ -61,7 +73,7 @@ class WorkerSettings:
     Graphs are the rewritten ones. `canvas` is the detector's usual size, for which the worker prepares at its start. If
     there are several `cards`, workers get them in turn; `device` is then the first. Without a `gate` no frame is too
     blurred; with a `min_sharpness` of 0 no face is. Without `persons` the worker finds no bodies. Without `precisions`
-    every network computes in the device's precision.
+    every network computes in the device's precision. `aligned_size` is the side of the recogniser's input.
     """
 
     ring: RingShape
@@ -81,6 +93,7 @@ class WorkerSettings:
     looks: SecondLooks = field(default_factory=SecondLooks)
     clear_score: float | None = None
     precisions: Precisions | None = None
+    aligned_size: int = ALIGNED_SIZE
 
     def network_device(self, role: Role) -> DeviceInfo:
         """Return the device with the precision of one network."""
