@@ -1,7 +1,7 @@
 """Write people.html: the persons of a census as one self-contained page to view and to choose from.
 
-`census.files` calls it. Template, style and script are people.html, people.css and people.js beside this module; see
-`html_page`.
+`census.files` calls it. Template, style and scripts are people.html, people.css, people.js and
+people_corrections.js beside this module; see `html_page`.
 """
 
 import base64
@@ -47,6 +47,7 @@ def write_people_page(
         path,
         __package__,
         "people",
+        scripts=("people_corrections",),
         facts=to_json(
             {"out": out, "census": census, "rejected": list(rejected), **_facts(persons, videos, others, marks)}
         ),
