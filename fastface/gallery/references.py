@@ -31,6 +31,8 @@ from fastface.gallery.photo_set.photos import (
     FaceChoice,
     Pick,
     Reference,
+    Select,
+    all_faces,
     drop_doubles,
     drop_unlike,
     pick_faces,
@@ -140,12 +142,13 @@ class GalleryReport:
 
 
 def load_gallery(
-    targets: Iterable[str | Path],
-    lookalikes: Iterable[str | Path] = (),
+    targets: Iterable[str | Path] | Sources,
+    lookalikes: Iterable[str | Path] | Sources = (),
     *,
     analyse: Analyse,
     rule: ReferenceRule,
     check: Callable[[], None] = no_check,
+    select: Select = all_faces,
 ) -> tuple[Gallery, GalleryReport]:
     """Make a gallery of the arguments of `-t` and `--not`.
 
@@ -154,22 +157,25 @@ def load_gallery(
     two targets with the same face.
 
     Args:
-        targets: Photos, folders, banks, `'*'`.
+        targets: Photos, folders, banks, `'*'`; or the sources that `collect` returned.
         lookalikes: Photos, folders, banks of persons that the targets must not be confused with.
         analyse: Function that finds and embeds the faces of a photo; called once a photo.
         rule: Rule for the face of a reference.
         check: Function called often while persons are compared; an exception from it stops the loading.
+        select: Function that limits the faces of a photo.
 
     Raises:
         ConfigError: Lists all faults; or, even with a tolerant rule, there is no usable target.
         BackendError: The networks failed.
     """
-    wanted, unwanted = collect(targets), collect(lookalikes)
+    wanted, unwanted = (one if isinstance(one, Sources) else collect(one) for one in (targets, lookalikes))
     faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if unwanted.everyone:
         faults.append("'*' cannot be used with --not")
     alike = rule.alike
-    pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
+    pick = partial(
+        pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling, select=select
+    )
     num_before = len(faults)
     persons = _persons(wanted, pick, rule, faults, check)
     wanted, joined = join_loose(wanted, persons, alike)
@@ -204,7 +210,7 @@ def load_gallery(
     gallery = Gallery(_targets(references), _targets(avoided), rule.contract, wanted.everyone)
     nearest = {} if compared is None else compared.nearest()
     photos = (*_reports(persons, nearest), *_reports(others, nearest))
-    remarks = (*joined, *(() if compared is None else like_lookalikes(compared, alike)))
+    remarks = (*wanted.notes, *unwanted.notes, *joined, *(() if compared is None else like_lookalikes(compared, alike)))
     return gallery, GalleryReport(photos, tuple(faults), references, remarks)
 
 
@@ -261,8 +267,8 @@ def _persons(
 
 
 def _unusable(picks: Sequence[Pick]) -> str | None:
-    """Return the fault of a person without a reference; None for a file that was not meant as a photo."""
-    if any(pick.reference is not None or not pick.is_meant for pick in picks):
+    """Return the fault of a person without a reference; None for a file that was not meant as a photo, and for tags."""
+    if any(pick.reference is not None or not pick.is_meant or pick.is_tagged for pick in picks):
         return None
     reasons = "; ".join(f"{pick.source}: {', '.join(pick.remarks)}" for pick in picks)
     return f"{_no_photo_message(picks[0].label)}{reasons}"

@@ -22,6 +22,7 @@ from fastface.types.faces import (
     Faces,
     FaceTracks,
     FloatArray,
+    PhotoFaces,
     RowTable,
     Thumbnails,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Image",
     "NearMiss",
     "Person",
+    "PhotoFaces",
     "Portrait",
     "Rank",
     "RowTable",
