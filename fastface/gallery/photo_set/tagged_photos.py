@@ -21,7 +21,8 @@ from fastface.names import clean_text, valid_text
 
 _PICASA_FILES = (".picasa.ini", "Picasa.ini")
 _LARGEST_PICASA = 64 << 20
-_CONTACTS = ("Contacts", "Contacts2")
+_OLD_CONTACT = re.compile(r"[^;]*_lh,[0-9a-f]+")
+"""Contact of Picasa before version 3.9: a user and a number, without a name."""
 _FACE = re.compile(r"rect64\(([0-9a-fA-F]{1,16})\),([0-9a-fA-F]+)")
 """A face in `faces=` of Picasa: four numbers of 16 bits (left, top, right, bottom), and the contact."""
 _UNKNOWN_CONTACT = re.compile("f+", re.IGNORECASE)
@@ -101,8 +102,8 @@ def _parse_picasa(text: str) -> dict[str, list[NamedRegion]]:
             section = line.strip()[1:-1]
             continue
         key, sign, value = line.partition("=")
-        if sign and section in _CONTACTS:
-            contacts.setdefault(key.strip().lower(), clean_text(value.partition(";")[0]))
+        if sign and section in ("Contacts", "Contacts2") and not _OLD_CONTACT.fullmatch(value.strip()):
+            contacts[key.strip().lower()] = clean_text(value.partition(";")[0])
         elif sign and key.strip() == "faces":
             faces[section] = value
     return {file: found for file, value in faces.items() if (found := list(_parse_faces(value, contacts)))}
