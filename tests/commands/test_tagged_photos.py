@@ -1,10 +1,9 @@
-"""References from a tagged photo library: tags that exiftool writes, on drawn photos; `-t xmp:FOLDER` as users give it."""
+"""References from a tagged photo library: drawn photos with tags that exiftool writes."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pillow_heif
 import pytest
@@ -12,7 +11,8 @@ from cartoon_tools import Cartoon
 from cli_tools import errors, fastface
 from PIL import Image
 
-from fastface.demo.persons import ADA, BO, CLEO, Person
+from fastface.demo.film import draw_photo
+from fastface.demo.persons import ADA, BO, CLEO
 from fastface.demo.script import Appearance, Script
 
 EXIFTOOL = shutil.which("exiftool")
@@ -23,6 +23,8 @@ GROUP = Script(
     1, (Appearance(ADA, 0, 1, (120, 176)), Appearance(BO, 0, 1, (320, 176)), Appearance(CLEO, 0, 1, (528, 176)))
 )
 SIZE = (640, 352)
+ORIENTATION = {1: "6", 2: "3", 3: "8"}
+"""EXIF's orientation of a picture that is stored after quarter turns counter-clockwise."""
 
 
 def region(name: str, box: tuple[float, float, float, float], size: tuple[int, int] = SIZE) -> str:
@@ -73,19 +75,24 @@ def enroll(library: Path, cartoon: Cartoon, bank: Path) -> tuple[dict[str, list[
     return of, done.stdout
 
 
-def alone(cartoon: Cartoon, folder: Path, *persons: Person) -> dict[str, np.ndarray]:
-    """{name: embedding} of portraits of persons, enrolled by their file names."""
-    found = {}
-    for person in persons:
-        bank = folder / f"{person.name}.npz"
-        photo = cartoon.photos / f"{person.name}.png"
-        assert fastface("enroll", photo, "-b", bank, "--models", cartoon.models).returncode == 0
-        with np.load(bank) as arrays:
-            found[person.name] = arrays["embeddings"][0]
-    return found
+@pytest.fixture(scope="module")
+def alone(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """{name: embedding} of a portrait of each person."""
+    folder = tmp_path_factory.mktemp("alone")
+    for person in (ADA, BO, CLEO):
+        Image.fromarray(np.ascontiguousarray(draw_photo(person)[:, :, ::-1])).save(folder / f"{person.name}.png")
+    assert fastface("enroll", folder, "-b", folder / "bank.npz", "--models", cartoon.models).returncode == 0
+    return references(folder / "bank.npz")
 
 
-def test_every_kind_of_photo_and_tag_gives_a_reference(cartoon: Cartoon, tmp_path: Path) -> None:
+def references(bank: Path) -> dict[str, np.ndarray]:
+    with np.load(bank) as arrays:
+        return dict(zip(arrays["labels"][arrays["person"]].tolist(), arrays["embeddings"], strict=True))
+
+
+def test_every_kind_of_photo_and_tag_gives_a_reference(
+    cartoon: Cartoon, alone: dict[str, np.ndarray], tmp_path: Path
+) -> None:
     library = tmp_path / "library"
     (library / "2019").mkdir(parents=True)
     where = boxes()
@@ -111,20 +118,17 @@ def test_every_kind_of_photo_and_tag_gives_a_reference(cartoon: Cartoon, tmp_pat
         assert "the same picture as" in line
     (line,) = [line for line in said.splitlines() if line.startswith("Ghost")]
     assert line == f"Ghost: {library / 'e.jpg'}: LEFT OUT; no face was found at the place of the tag"
-    with np.load(tmp_path / "bank.npz") as arrays:
-        embedding = dict(
-            zip([str(arrays["labels"][row]) for row in arrays["person"]], arrays["embeddings"], strict=True)
-        )
-    for name, portrait in alone(cartoon, tmp_path, ADA, BO, CLEO).items():
+    embedding = references(tmp_path / "bank.npz")
+    for name, portrait in alone.items():
         cosines = {other: float(portrait @ one) for other, one in embedding.items()}
         assert max(cosines, key=cosines.__getitem__) == name
         assert cosines[name] > 0.9
 
 
-@pytest.mark.parametrize(("quarters", "orientation"), [(1, "6"), (2, "3"), (3, "8")])
+@pytest.mark.parametrize("quarters", [1, 2, 3])
 @pytest.mark.parametrize("drawn_in", ["stored", "displayed"])
 def test_tags_of_turned_photos_mean_the_same_face(
-    cartoon: Cartoon, tmp_path: Path, quarters: int, orientation: str, drawn_in: str
+    cartoon: Cartoon, alone: dict[str, np.ndarray], tmp_path: Path, quarters: int, drawn_in: str
 ) -> None:
     library = tmp_path / "library"
     library.mkdir()
@@ -134,10 +138,9 @@ def test_tags_of_turned_photos_mean_the_same_face(
     if drawn_in == "stored":
         for _ in range(quarters):  # counter-clockwise: x′ = y, y′ = width − x
             box, size = (box[1], size[0] - box[2], box[3], size[0] - box[0]), (size[1], size[0])
-    tag(library / "a.jpg", region("Ada", box, size), size=size, **{"Orientation#": orientation})
+    tag(library / "a.jpg", region("Ada", box, size), size=size, **{"Orientation#": ORIENTATION[quarters]})
     enroll(library, cartoon, tmp_path / "bank.npz")
-    with np.load(tmp_path / "bank.npz") as arrays:
-        cosine = float(arrays["embeddings"][0] @ alone(cartoon, tmp_path, ADA)["Ada"])
+    cosine = float(references(tmp_path / "bank.npz")["Ada"] @ alone["Ada"])
     assert cosine > 0.9
 
 
@@ -146,7 +149,7 @@ def test_a_library_without_a_named_face_is_told(cartoon: Cartoon, tmp_path: Path
     library.mkdir()
     draw(library / "a.jpg")
     given = f"xmp:{library}"
-    done = fastface("enroll", given, "-b", tmp_path / "bank.npz", "--models", cartoon.models)
+    done = fastface("enroll", given, "-b", tmp_path / "bank.npz", "--models", cartoon.models, "-q")
     (line,) = errors(done, 2, 1)
     assert line == f"fastface: target {given!r}: no photo in it has a tag with the name and the place of a face"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cartoon_tools import Cartoon
 from cli_tools import Ran, copy_of_out, fastface
 from run_tools import rows
 
@@ -21,7 +22,8 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
     done = subprocess.run(
         [EXIFTOOL, "-j", "-r", "-struct", "-n", "-XMP:all", "-ImageSize", str(folder)], capture_output=True, check=True
     )
-    return {entry["SourceFile"]: entry for entry in json.loads(done.stdout)}
+    found = {entry["SourceFile"]: entry for entry in json.loads(done.stdout)}
+    return {path: entry for path, entry in found.items() if Path(path).suffix in (".jpg", ".png")}
 
 
 def area_of(region: dict[str, Any], size: str) -> list[float]:
@@ -32,18 +34,18 @@ def area_of(region: dict[str, Any], size: str) -> list[float]:
     return [(x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height]
 
 
-def _find(ran: Ran, tmp_path: Path, *options: str) -> Path:
+def _find(ran: Ran, cartoon: Cartoon, tmp_path: Path, *options: str) -> Path:
     out = copy_of_out(ran, tmp_path)
-    models = ran.report["config"]["models"]["dir"]
-    targets = ran.films.parent / "photos"
-    done = fastface("find", "-t", targets, "-o", out, "--models", models, "--clips", "none", "-q", *options)
+    done = fastface(
+        "find", "-t", cartoon.bank, "-o", out, "--models", cartoon.models, "--clips", "none", "-q", *options
+    )
     assert done.returncode in {0, 3}, done.stderr
     return out
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_a_crop_names_its_person_and_shows_where(ran: Ran, tmp_path: Path, suffix: str) -> None:
-    out = _find(ran, tmp_path, "--crop-format", suffix, "--max-crops", "2")
+def test_a_crop_names_its_person_and_shows_where(ran: Ran, cartoon: Cartoon, tmp_path: Path, suffix: str) -> None:
+    out = _find(ran, cartoon, tmp_path, "--crop-format", suffix, "--max-crops", "2")
     found, table = read(out / "crops"), rows(out / "crops" / "crops.csv")
     assert len(table) > 3
     for row in table:
@@ -60,8 +62,8 @@ def test_a_crop_names_its_person_and_shows_where(ran: Ran, tmp_path: Path, suffi
         assert area_of(region, entry["ImageSize"]) == pytest.approx(inside, abs=0.1)
 
 
-def test_a_scaled_crop_shows_the_same_place_and_a_turned_one_none(ran: Ran, tmp_path: Path) -> None:
-    out = _find(ran, tmp_path, "--size", "96x96", "--max-crops", "1")
+def test_a_scaled_crop_shows_the_same_place_and_a_turned_one_none(ran: Ran, cartoon: Cartoon, tmp_path: Path) -> None:
+    out = _find(ran, cartoon, tmp_path, "--size", "96x96", "--max-crops", "1")
     for row in (table := rows(out / "crops" / "crops.csv")):
         entry = read(out / row["file"])[str(out / row["file"])]
         left, top, right, _ = map(int, row["crop"].split())
@@ -72,13 +74,13 @@ def test_a_scaled_crop_shows_the_same_place_and_a_turned_one_none(ran: Ran, tmp_
         assert area_of(region, entry["ImageSize"])[:2] == pytest.approx(expected, abs=0.1)
     assert table
     (tmp_path / "more").mkdir()
-    turned = read(_find(ran, tmp_path / "more", "--crops", "aligned", "--max-crops", "1") / "crops")
+    turned = read(_find(ran, cartoon, tmp_path / "more", "--crops", "aligned", "--max-crops", "1") / "crops")
     assert turned
     assert all("PersonInImage" in one and "RegionInfo" not in one for one in turned.values())
 
 
-def test_a_snapshot_names_all_its_persons(ran: Ran, tmp_path: Path) -> None:
-    out = _find(ran, tmp_path, "--snapshots", "--crops", "none")
+def test_a_snapshot_names_all_its_persons(ran: Ran, cartoon: Cartoon, tmp_path: Path) -> None:
+    out = _find(ran, cartoon, tmp_path, "--snapshots", "--crops", "none")
     hits = rows(out / "hits.csv")
     found = read(out / "snapshots")
     assert len(found) > 2
@@ -95,7 +97,7 @@ def test_a_snapshot_names_all_its_persons(ran: Ran, tmp_path: Path) -> None:
             assert any(place == pytest.approx(wanted, abs=0.2) for place in places)
 
 
-def test_without_the_setting_there_is_no_name(ran: Ran, tmp_path: Path) -> None:
-    found = read(_find(ran, tmp_path, "-s", "export.xmp=false", "--snapshots"))
+def test_without_the_setting_there_is_no_name(ran: Ran, cartoon: Cartoon, tmp_path: Path) -> None:
+    found = read(_find(ran, cartoon, tmp_path, "-s", "export.xmp=false", "--snapshots"))
     assert found
     assert not any("PersonInImage" in one or "RegionInfo" in one for one in found.values())
