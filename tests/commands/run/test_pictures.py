@@ -102,4 +102,6 @@ def test_pictures_of_phones_are_references_and_albums(cartoon: Cartoon, tmp_path
     assert (done.returncode, done.stderr) == (0, "")
     hits = [(row["target"], row["picture"]) for row in run_tools.rows(out / "hits.csv")]
     assert hits == [("Ada", f"IMG_1.{suffix}"), ("Ada", f"IMG_3.{suffix}")]
-    assert [row["picture"] for row in run_tools.rows(out / "crops" / "crops.csv")] == [name for _, name in hits]
+    # The two pictures of Ada are nearly equal: only the better crop is kept.
+    (crop,) = run_tools.rows(out / "crops" / "crops.csv")
+    assert ("Ada", crop["picture"]) in hits
