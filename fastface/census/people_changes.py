@@ -211,8 +211,11 @@ def _correct(context: RunContext, before: Census, said: Corrections, plan: _Plan
     for place, videos in plan.split.items():
         if videos:
             corrected = split_off_videos(context, before, place, videos, corrected)
-        else:
+            continue
+        try:
             corrected = split_person(context, before, place, corrected)
+        except ConfigError as error:  # the page cannot know it; the other corrections of the file still hold
+            context.observer.note(f"left as it is: {error}")
     for group in plan.groups:
         if note := together_note(before, group):
             context.observer.note(note)

@@ -218,6 +218,23 @@ def test_a_later_correction_replaces_an_earlier_one(page: Browser, tmp_path: Pat
     assert (saved["merge"], saved["reject"], saved["split"]) == ([[2, 12]], [11], [[13]])
 
 
+def test_what_would_be_refused_later_is_refused_at_once(page: Browser, tmp_path: Path) -> None:
+    _open(page, tmp_path, _six())
+    _click(page, _hero(2))
+    for name, told in (
+        ("Alice", "Person 1 is called Alice too: choose both to join them."),
+        ("12", "12 cannot be the name of a person."),
+        ("person 3", "person 3 cannot be the name of a person."),
+    ):
+        _type(page, name)
+        _click(page, "#rename")
+        assert page.run(TROUBLE) == told
+    for video, told in (("a.mp4", ""), ("b/long.mkv", "One video must stay with the person.")):
+        _click(page, f'.card[data-number="1"] .cut[data-video="{video}"]')
+        assert page.run(TROUBLE) == told
+    assert _save(page, tmp_path)["split"] == [[1, "a.mp4"]]
+
+
 def test_hostile_names_are_saved_as_they_are(page: Browser, tmp_path: Path) -> None:
     persons = [
         person(number, "", (name, 1.0, 2.0, 3), (name + "2", 1.0, 2.0, 3)) for number, name in enumerate(HOSTILE, 1)

@@ -85,6 +85,14 @@ function complain(text) {
   byId("trouble").hidden = !text;
 }
 
+// What `fastface correct` would refuse is refused here, before the file is saved.
+function whyNot(numbers, name) {
+  if (/^(\d+|person \d+|everyone|\*)$/.test(name)) return `${name} cannot be the name of a person.`;
+  const group = new Set(numbers.flatMap(groupOf));
+  const same = facts.people.find(({ number }) => !group.has(number) && !state.rejected.has(number) && nameOf(number) === name);
+  return name && same ? `Person ${same.number} is called ${name} too: choose both to join them.` : "";
+}
+
 function mergeChosen() {
   const numbers = [...new Set(chosenNumbers().flatMap(groupOf))];
   if (numbers.length < 2) return complain("Choose at least two persons to join.");
@@ -93,7 +101,10 @@ function mergeChosen() {
     byId("name").focus();
     return complain(`They are called ${names.join(" and ")}: type the name that is right.`);
   }
-  take({ kind: "merge", numbers, name: chosenName() || names[0] || "" });
+  const name = chosenName() || names[0] || "";
+  const trouble = chosenName() ? whyNot(numbers, name) : "";
+  if (trouble) return complain(trouble);
+  take({ kind: "merge", numbers, name });
   return done();
 }
 
@@ -101,6 +112,8 @@ function nameChosen() {
   const numbers = chosenNumbers();
   if (!numbers.length) return complain("Choose a person first.");
   if (numbers.length > 1 && chosenName()) return mergeChosen();
+  const trouble = whyNot(numbers, chosenName());
+  if (trouble) return complain(trouble);
   for (const number of numbers) take({ kind: "name", numbers: [number], name: chosenName() });
   return done();
 }
@@ -156,8 +169,14 @@ function showCorrections() {
   showChosen();
 }
 
+function takeVideo(person, video) {
+  const taken = new Set(state.splits.get(person.number) ?? []);
+  if (!taken.has(video) && taken.size + 1 >= person.videos) return complain("One video must stay with the person.");
+  return take({ kind: "take", numbers: [person.number], video });
+}
+
 function cutButton(person, row) {
-  const made = button("cut", "split off", () => take({ kind: "take", numbers: [person.number], video: made.dataset.video }));
+  const made = button("cut", "split off", () => takeVideo(person, made.dataset.video));
   made.dataset.video = facts.videos[row.video][0];
   made.title = "The person in this video is another one";
   made.setAttribute("aria-pressed", String(state.splits.get(person.number)?.includes(made.dataset.video) ?? false));

@@ -292,6 +292,13 @@ def test_a_wrong_file_is_told_and_changes_nothing(
     assert numbered(census(command, out)) == FACES
 
 
+def test_a_person_of_one_track_is_left_whole_and_the_rest_is_done(out: Path, command: Command) -> None:
+    done = command("correct", save(out, split=[[3]], names={"1": "Ada"}), "-o", out)
+    assert done.returncode == 0
+    assert "left as it is: person 3 has a single track and cannot be split" in done.stderr
+    assert (numbered(census(command, out)), names(command, out)[1]) == (FACES, "Ada")
+
+
 def test_a_file_and_an_undo_exclude_each_other(out: Path, command: Command) -> None:
     for given in ((), (save(out), "--undo")):
         (line,) = errors(command("correct", *given, "-o", out), 2, 1)
