@@ -251,6 +251,9 @@ class ExportConfig(Section):
         None, description="Size to scale crops to. Body crops are cut in its ratio."
     )
     snapshots: bool = Field(False, description="Also save the whole frame of the best moment of each span.")
+    xmp: bool = Field(
+        True, description="Write the person's name and the place of the face into crops and snapshots, as XMP."
+    )
     boxes: Annotated[bool, Shown(is_usual=True)] = Field(
         False, description="Also write clips with boxes. Each face has its box, name and similarity."
     )

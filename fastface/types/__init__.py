@@ -23,6 +23,7 @@ from fastface.types.faces import (
     Faces,
     FaceTracks,
     FloatArray,
+    PhotoFaces,
     RowTable,
     Thumbnails,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Image",
     "NearMiss",
     "Person",
+    "PhotoFaces",
     "Portrait",
     "Rank",
     "RowTable",
