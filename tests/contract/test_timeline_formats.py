@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
+from fastface.export.timelines.formats import FORMATS
 from fastface.export.timelines.timeline import Timeline
-from fastface.export.timelines.writer import FORMATS
 
 
 def _read_cues(path: Path) -> list[tuple[float, float, bytes]]:

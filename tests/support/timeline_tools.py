@@ -39,14 +39,17 @@ def timeline(
     file_name: str = "film.mp4",
 ) -> Timeline:
     return Timeline(
-        "film.mp4",
-        file_name,
-        "file:///films/film.mp4",
-        rate,
-        timecode,
-        Fraction(end),
-        Fraction(end) + Fraction(offset),
-        spans,
+        video_id="film.mp4",
+        file_name=file_name,
+        address="file:///films/film.mp4",
+        rate=rate,
+        timecode=timecode,
+        end=Fraction(end),
+        player_end=Fraction(end) + Fraction(offset),
+        size=(640, 360),
+        has_one_size=True,
+        has_sound=True,
+        spans=spans,
     )
 
 

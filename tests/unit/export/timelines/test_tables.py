@@ -5,8 +5,7 @@ import io
 
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
-from fastface.export.timelines.losslesscut import render_losslesscut
-from fastface.export.timelines.presence import render_presence
+from fastface.export.timelines.tables import render_losslesscut, render_presence
 
 
 def _rows(text: str) -> list[list[str]]:
