@@ -257,7 +257,7 @@ class ExportConfig(Section):
     )
     timelines: TimelineFormats = Field(
         (),
-        description="Also write the spans for editing programs, players and annotation tools: some of "
+        description="Also write the spans for editing programs, players and annotation tools: all, or some of "
         f"{', '.join(get_args(TimelineFormat))}.",
     )
     replace: bool = Field(

@@ -106,13 +106,13 @@ def _some(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _format_names(value: object) -> object:
-    """Parse `edl,srt`, `none`, or a list of such texts; return each name once, in the order of `TimelineFormat`."""
+    """Parse `edl,srt`, `all`, `none`, or a list of such texts; return the names in the order of `TimelineFormat`."""
     parts = value if isinstance(value, list | tuple) else [value]
     names = [name.strip() for part in parts for name in str(part).split(",") if name.strip()]
     known = get_args(TimelineFormat)
-    if unknown := [name for name in names if name not in (*known, "none")]:
-        raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}")
-    return tuple(name for name in known if name in names)
+    if any(name not in (*known, "all", "none") for name in names):
+        raise ValueError(f"must be all, none, or some of {', '.join(known)}")
+    return tuple(name for name in known if name in names or "all" in names)
 
 
 def _card_numbers(value: object) -> object:

@@ -6,6 +6,8 @@ use libass (mpv, VLC, FFmpeg) show them. Source: "Sub Station Alpha v4.00+ Scrip
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from fastface.export.timelines.boxes.hit_boxes import BoxTimeline
 from fastface.export.timelines.timeline import format_label
 
@@ -52,16 +54,17 @@ def render_ass(video: BoxTimeline) -> Iterator[str]:
     for track in video.tracks:
         number, name = numbers[track.label], format_label(track.label, _SYNTAX)
         starts, ends = (((times + 5) // 10).tolist() for times in (track.starts, track.ends))
-        for start, end, (x1, y1, x2, y2) in zip(starts, ends, track.boxes.tolist(), strict=True):
+        boxes = np.rint(track.boxes).astype(int).tolist()  # some players read drawings of whole pixels alone
+        for start, end, (x1, y1, x2, y2) in zip(starts, ends, boxes, strict=True):
             if start == end:  # at over a hundred frames a second, which the format cannot time
                 continue
             times = f"{_format_time(start)},{_format_time(end)}"
-            right, bottom = f"{x2 - x1:.1f}", f"{y2 - y1:.1f}"
+            right, bottom = x2 - x1, y2 - y1
             drawing = f"m 0 0 l {right} 0 {right} {bottom} 0 {bottom}"
-            place = f"\\an7\\pos({x1:.1f},{y1:.1f})"
+            place = f"\\an7\\pos({x1},{y1})"
             yield f"Dialogue: 0,{times},box{number},,0,0,0,,{{{place}\\p1}}{drawing}{{\\p0}}\n"
-            above = max(y1 - line, text)
-            yield f"Dialogue: 1,{times},name{number},,0,0,0,,{{\\an1\\pos({x1:.1f},{above:.1f})}}{name}\n"
+            place = f"\\an1\\pos({x1},{max(y1 - line, text)})"
+            yield f"Dialogue: 1,{times},name{number},,0,0,0,,{{{place}}}{name}\n"
 
 
 def _format_style(name: str, size: int, fill: str, border: str, width: int) -> str:

@@ -1,8 +1,9 @@
 """Write W3C Web Annotations as pages that IIIF viewers read too: JSON-LD, with media fragments of the video.
 
 `annotations.json` has an annotation a span, with the time. `regions.json` has an annotation a hit, with the time and
-the box. Times are those of a player. A IIIF viewer needs the address of a canvas in the place of `source`. Sources: W3C,
-"Web Annotation Data Model" and "Media Fragments URI 1.0"; IIIF, "Presentation API 3.0".
+the box. Times are those of a player. A IIIF viewer needs the address of a canvas in the place of `source`.
+
+Sources: W3C, "Web Annotation Data Model" and "Media Fragments URI 1.0"; IIIF, "Presentation API 3.0".
 """
 
 import json
