@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from fastface.csv_cells import format_csv, seconds_cell
 from fastface.export.timelines.timeline import Timeline, format_label
-from fastface.names import text_cell
+from fastface.names import text_cell, valid_text
 
 
 def render_losslesscut(timeline: Timeline) -> dict[str, str]:
@@ -35,7 +35,7 @@ def render_presence(timeline: Timeline) -> dict[str, str | bytes]:
     rows = ((second, *(flags[second] for flags in seen.values())) for second in range(length))
     names, arrays = ["second"], [pa.array(range(length), pa.int32())]
     for person, flags in seen.items():
-        names.append(person)
+        names.append(valid_text(person))
         arrays.append(pa.array(map(bool, flags), pa.bool_()))
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_arrays(arrays, names), sink)
