@@ -20,7 +20,7 @@ TimelineFormat = Literal[
     "edl", "markers", "fcp7", "fcpxml", "otio", "losslesscut", "srt", "vtt", "ass", "chapters", "elan", "annotations",
     "regions", "cvat", "coco", "presence",
 ]  # fmt: skip
-"""Name of a format of timelines: the spans for other programs. `export.timelines.formats` has each."""
+"""Name of a format of timelines: the spans for other programs. `export.timelines.writer` has each."""
 
 
 class HitKind(IntEnum):

@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 from timeline_tools import HOSTILE, boxes, hit, hostile_boxes, hostile_timeline, span, timeline
 
-from fastface.export.timelines.formats import BOX_FORMATS, FORMATS
 from fastface.export.timelines.timeline import Timeline
+from fastface.export.timelines.writer import BOX_FORMATS, FORMATS
 from fastface.types import TimelineFormat
 
 

@@ -22,9 +22,14 @@ _COLUMNS = ("Tier", "Begin Time - msec", "End Time - msec", "Duration - msec", "
 
 
 def render_elan(timeline: Timeline) -> dict[str, str]:
-    """Return `elan.eaf` and `elan.tsv`."""
+    """Return `elan.eaf` and `elan.tsv`, which ELAN imports as tab-delimited text.
+
+    Names hold no tab and no line break, so the text needs no quotes.
+    """
     tiers = _list_tiers(timeline)
-    return {"elan.eaf": _format_eaf(timeline, tiers), "elan.tsv": _format_tsv(tiers)}
+    rows = ((name, start, end, end - start, name) for name, spans in tiers.items() for start, end in spans)
+    text = "".join("\t".join(map(str, row)) + "\n" for row in (_COLUMNS, *rows))
+    return {"elan.eaf": _format_eaf(timeline, tiers), "elan.tsv": text}
 
 
 def _list_tiers(timeline: Timeline) -> dict[str, list[tuple[int, int]]]:
@@ -69,9 +74,3 @@ def _format_eaf(timeline: Timeline, tiers: dict[str, list[tuple[int, int]]]) -> 
     SubElement(root, "LINGUISTIC_TYPE", GRAPHIC_REFERENCES="false", LINGUISTIC_TYPE_ID=_TYPE, TIME_ALIGNABLE="true")
     indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
-
-
-def _format_tsv(tiers: dict[str, list[tuple[int, int]]]) -> str:
-    """Return the text that ELAN imports with "CSV / Tab-delimited Text File". Names hold no tab and no line break."""
-    rows = ((name, start, end, end - start, name) for name, spans in tiers.items() for start, end in spans)
-    return "".join("\t".join(map(str, row)) + "\n" for row in (_COLUMNS, *rows))

@@ -55,17 +55,13 @@ def render_chapters(timeline: Timeline) -> dict[str, str]:
             chapters[-1] = (chapters[-1][0], end, seen)
         else:
             chapters.append((start, end, seen))
-    blocks = (
-        f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={start}\nEND={end}\ntitle={_format_title(seen)}\n"
-        for start, end, seen in chapters
-    )
+    blocks = []
+    for start, end, seen in chapters:
+        title = ", ".join(format_label(person, _METADATA_SYNTAX) for person in seen) or _NO_PERSON
+        # FFmpeg takes a backslash at the end of a line as a sign that the line goes on, even an escaped one.
+        end_mark = " " if title.endswith("\\") else ""
+        blocks.append(f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={start}\nEND={end}\ntitle={title}{end_mark}\n")
     return {"chapters.ffmeta": ";FFMETADATA1\n" + "".join(blocks)}
-
-
-def _format_title(persons: tuple[str, ...]) -> str:
-    title = ", ".join(format_label(person, _METADATA_SYNTAX) for person in persons) or _NO_PERSON
-    # FFmpeg takes a backslash at the end of a line as a sign that the line goes on, even an escaped one.
-    return f"{title} " if title.endswith("\\") else title
 
 
 def _list_times(timeline: Timeline, person: str, point: str) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Define the contract of timeline formats: the spans of one video go in, small files come out.
 
-A format is a function `Render` with a line in `formats.FORMATS`. Each format must pass
+A format is a function `Render` with a line in `writer.FORMATS`. Each format must pass
 `tests/contract/test_timeline_formats.py`. Formats are pure: `writer` reads the spans and writes the files. Formats that
 show the boxes of hits have a contract of their own: `boxes.hit_boxes`.
 """

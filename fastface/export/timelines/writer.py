@@ -9,20 +9,64 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from fastface.errors import ConfigError
-from fastface.export.timelines.boxes.hit_boxes import BoxTimeline, read_boxes
-from fastface.export.timelines.formats import BOX_FORMATS, FORMATS
-from fastface.export.timelines.timeline import Timeline, TimelineSpan
+from fastface.export.timelines.boxes.ass import render_ass
+from fastface.export.timelines.boxes.coco import render_coco
+from fastface.export.timelines.boxes.cvat import render_cvat
+from fastface.export.timelines.boxes.hit_boxes import RenderBoxes, read_boxes
+from fastface.export.timelines.boxes.web_annotations import render_annotations, render_regions
+from fastface.export.timelines.edit_lists import render_edl, render_markers
+from fastface.export.timelines.elan import render_elan
+from fastface.export.timelines.sequences import render_fcp7, render_fcpxml, render_otio
+from fastface.export.timelines.tables import render_losslesscut, render_presence
+from fastface.export.timelines.timed_texts import render_chapters, render_srt, render_vtt
+from fastface.export.timelines.timeline import Render, Timeline, TimelineSpan
 from fastface.files import atomic_path, remove_empty
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.names import text_cell, valid_text
+from fastface.types import TimelineFormat
 
 FOLDER = "timelines"
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFormat:
+    """A format that shows the boxes of hits."""
+
+    file: str  # name of its file
+    render: RenderBoxes
+    needs_rate: bool = False  # whether it counts frames
+
+
+FORMATS: Mapping[TimelineFormat, Render] = {
+    "edl": render_edl,
+    "markers": render_markers,
+    "fcp7": render_fcp7,
+    "fcpxml": render_fcpxml,
+    "otio": render_otio,
+    "losslesscut": render_losslesscut,
+    "srt": render_srt,
+    "vtt": render_vtt,
+    "chapters": render_chapters,
+    "elan": render_elan,
+    "annotations": render_annotations,
+    "presence": render_presence,
+}
+"""{name of a format: its function}"""
+
+BOX_FORMATS: Mapping[TimelineFormat, BoxFormat] = {
+    "ass": BoxFormat("boxes.ass", render_ass),
+    "regions": BoxFormat("regions.json", render_regions),
+    "cvat": BoxFormat("cvat.xml", render_cvat, needs_rate=True),
+    "coco": BoxFormat("coco.json", render_coco, needs_rate=True),
+}
+"""{name of a format: the format}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +84,11 @@ class _TimelineFile:
 
     path: str  # below OUT
     format: str
-    read_parts: Callable[[], Iterable[bytes]]  # each call returns the whole content again
+    render: Callable[[], Iterable[str | bytes]]  # each call returns all parts of the content again
+
+    def read_parts(self) -> Iterator[bytes]:
+        for part in self.render():
+            yield part if isinstance(part, bytes) else part.encode()
 
     def digest(self) -> str:
         content = hashlib.sha256()
@@ -105,7 +153,7 @@ def _list_files(out: Path, ledger: Ledger, formats: Collection[str], left_out: l
             if name in formats:
                 files = render(timeline)
                 for file, content in files.items():
-                    yield _TimelineFile(f"{FOLDER}/{video}/{file}", name, _repeat(content))
+                    yield _TimelineFile(f"{FOLDER}/{video}/{file}", name, partial(iter, [content]))
                 if not files:
                     left_out.append(f"{video}: no {name}, since timecode cannot count its frame rate")
     if not formats & BOX_FORMATS.keys():
@@ -119,16 +167,7 @@ def _list_files(out: Path, ledger: Ledger, formats: Collection[str], left_out: l
             elif form.needs_rate and timeline.rate is None:
                 left_out.append(f"{timeline.video_id}: no {name}, since its frame rate is unknown")
             else:
-                yield _TimelineFile(f"{FOLDER}/{timeline.video_id}/{form.file}", name, _encode(form.render, boxes))
-
-
-def _repeat(content: str | bytes) -> Callable[[], Iterable[bytes]]:
-    part = content if isinstance(content, bytes) else content.encode()
-    return lambda: (part,)
-
-
-def _encode(render: Callable[[BoxTimeline], Iterator[str]], boxes: BoxTimeline) -> Callable[[], Iterable[bytes]]:
-    return lambda: (part.encode() for part in render(boxes))
+                yield _TimelineFile(f"{FOLDER}/{timeline.video_id}/{form.file}", name, partial(form.render, boxes))
 
 
 def _read_spans(out: Path) -> list[dict[str, Any]]:
@@ -149,18 +188,16 @@ def _group_spans(spans: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list
     Raises:
         ConfigError: A span lacks a field.
     """
+    found: list[tuple[str, TimelineSpan]] = []
     try:
-        found = [(str(span["video"]), _read_span(span)) for span in spans]
+        for span in spans:
+            start, end, *player = (Fraction(span[key]) for key in ("start", "end", "player_start", "player_end"))
+            found.append((str(span["video"]), TimelineSpan(str(span["target"]), start, end, player[0], player[1])))
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"cannot read spans.json: no span without {error}; search again to write it") from error
     found.sort(key=lambda row: (row[0], row[1].start, row[1].end, row[1].person))
     for video, rows in groupby(found, key=lambda row: row[0]):
         yield video, [span for _, span in rows]
-
-
-def _read_span(span: Mapping[str, Any]) -> TimelineSpan:
-    start, end, *player = (Fraction(span[key]) for key in ("start", "end", "player_start", "player_end"))
-    return TimelineSpan(str(span["target"]), start, end, player[0], player[1])
 
 
 def _build(video: str, spans: Sequence[TimelineSpan], record: VideoRecord | None) -> tuple[Timeline | None, str]:

@@ -8,7 +8,7 @@ from lxml import etree
 from otio_tools import ReadClip, read_clips
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
-from fastface.export.timelines.final_cut import render_fcpxml
+from fastface.export.timelines.sequences import render_fcpxml
 from fastface.export.timelines.timeline import Timeline
 
 NTSC = Fraction(30_000, 1001)

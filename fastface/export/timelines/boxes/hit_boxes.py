@@ -1,6 +1,6 @@
 """Define the contract of formats with boxes, and read the boxes of hits.csv: one video in memory at a time.
 
-A format is a function `RenderBoxes` with a line in `formats.BOX_FORMATS`. It yields the text of one file part by part.
+A format is a function `RenderBoxes` with a line in `writer.BOX_FORMATS`. It yields the text of one file part by part.
 Each format must pass `tests/contract/test_timeline_formats.py`.
 """
 
@@ -19,7 +19,6 @@ import numpy.typing as npt
 from fastface.errors import ConfigError
 from fastface.export.timelines.timeline import Timeline, label_persons
 from fastface.names import text_cell
-from fastface.types import Size
 
 Whole = npt.NDArray[np.int64]
 
@@ -106,7 +105,7 @@ def _collect(timeline: Timeline, rows: Iterable[tuple[str, ...]]) -> BoxTimeline
             numbers.extend((float(x1), float(y1), float(x2), float(y2), float(similarity)))
     keys = np.frombuffer(whole, np.int64).reshape(-1, 4) if whole else np.empty((0, 4), np.int64)
     values = np.frombuffer(numbers, np.float64).reshape(-1, 5) if numbers else np.empty((0, 5))
-    boxes = _cut(values[:, :4], timeline.size)
+    boxes = np.clip(values[:, :4], 0, (*timeline.size, *timeline.size))
     is_kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     keys, boxes, similarities = keys[is_kept], boxes[is_kept], values[is_kept, 4]
     # Of two hits of a person at one moment of a track, the first counts.
@@ -122,11 +121,6 @@ def _collect(timeline: Timeline, rows: Iterable[tuple[str, ...]]) -> BoxTimeline
         for part in ranges
     ]
     return BoxTimeline(timeline, tuple(sorted(tracks, key=lambda track: (track.label, track.number))), usual_gap)
-
-
-def _cut(boxes: npt.NDArray[np.float64], size: Size) -> npt.NDArray[np.float64]:
-    width, height = size
-    return np.clip(boxes, 0, (width, height, width, height))
 
 
 def _make_track(

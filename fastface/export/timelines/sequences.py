@@ -1,12 +1,15 @@
-"""Write the two XML formats of Final Cut Pro: "xmeml" of version 7, and FCPXML of version X and later.
+"""Write sequences for editing programs: every span is a clip, one after the other, as in the edit decision list.
 
-Premiere and Resolve import xmeml. Every span is a clip of a sequence, one after the other, as in the edit decision
-list. In FCPXML the whole video is a clip too, with a keyword a span: Final Cut Pro makes a collection of each person.
-
-Sources: Apple, "Final Cut Pro XML Interchange Format", version 4, and "FCPXML Reference", version 1.9. Frame rates of
-xmeml are a whole number, or that number × 1000 / 1001 (`ntsc`). Times of FCPXML are fractions of a second.
+* "xmeml" is the XML of Final Cut Pro 7, which Premiere and Resolve import. Frame rates are a whole number, or that
+  number × 1000 / 1001 (`ntsc`). Source: Apple, "Final Cut Pro XML Interchange Format", version 4.
+* FCPXML is that of Final Cut Pro X and later. Times are fractions of a second. The whole video is a clip too, with a
+  keyword a span: Final Cut Pro makes a collection of each person. Source: Apple, "FCPXML Reference", version 1.9.
+* OpenTimelineIO is JSON. Times are frame numbers at a rate; those of a source count from 00:00:00:00. Source: Academy
+  Software Foundation, "OpenTimelineIO, Serialized Data Schema".
 """
 
+import json
+from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from fastface.export.timelines.frame_clock import FrameClock, open_clock
@@ -75,6 +78,37 @@ def render_fcpxml(timeline: Timeline) -> dict[str, str]:
     return {"cuts.fcpxml": _format(root)}
 
 
+def render_otio(timeline: Timeline) -> dict[str, str]:
+    """Return `cuts.otio`: a timeline that begins at 01:00:00:00. The person is the name of each clip."""
+    clock = open_clock(timeline)
+    if clock is None:
+        return {}
+    ranges = [clock.count_frames(span) for span in timeline.spans]
+    source = {
+        "OTIO_SCHEMA": "ExternalReference.1",
+        "name": format_label(timeline.file_name),
+        "target_url": timeline.address,
+        "available_range": _range(clock, clock.source_offset, clock.count_source(timeline)),
+    }
+    clips = [
+        {
+            "OTIO_SCHEMA": "Clip.1",
+            "name": format_label(span.person),
+            "source_range": _range(clock, clock.source_offset + frames.first, frames.length),
+            "media_reference": source,
+        }
+        for span, frames in zip(timeline.spans, ranges, strict=True)
+    ]
+    track = {"OTIO_SCHEMA": "Track.1", "name": "V1", "kind": "Video", "children": clips}
+    content = {
+        "OTIO_SCHEMA": "Timeline.1",
+        "name": format_label(timeline.video_id),
+        "global_start_time": _time(clock, clock.record_offset),
+        "tracks": {"OTIO_SCHEMA": "Stack.1", "name": "tracks", "children": [track]},
+    }
+    return {"cuts.otio": json.dumps(content, ensure_ascii=False, indent=1) + "\n"}
+
+
 def _add_resources(root: Element, timeline: Timeline, rate: dict[str, str], whole: dict[str, str]) -> None:
     """Add the video and its format, to which clips refer."""
     resources = SubElement(root, "resources")
@@ -120,3 +154,15 @@ def _add_file(file: Element, timeline: Timeline, clock: FrameClock, length: int)
     _add(file, "duration", length)
     _add_timecode(file, clock, clock.source_start)
     SubElement(SubElement(file, "media"), "video")
+
+
+def _range(clock: FrameClock, start: int, length: int) -> dict[str, Any]:
+    return {
+        "OTIO_SCHEMA": "TimeRange.1",
+        "start_time": _time(clock, start),
+        "duration": _time(clock, length),
+    }
+
+
+def _time(clock: FrameClock, frames: int) -> dict[str, Any]:
+    return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(clock.rate), "value": float(frames)}
