@@ -106,11 +106,14 @@ def _collect(timeline: Timeline, rows: Iterable[tuple[str, ...]]) -> BoxTimeline
     keys = np.frombuffer(whole, np.int64).reshape(-1, 4) if whole else np.empty((0, 4), np.int64)
     values = np.frombuffer(numbers, np.float64).reshape(-1, 5) if numbers else np.empty((0, 5))
     boxes = np.clip(values[:, :4], 0, (*timeline.size, *timeline.size))
-    is_kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    keys, boxes, similarities = keys[is_kept], boxes[is_kept], values[is_kept, 4]
+    order = np.lexsort((keys[:, 2], keys[:, 1], keys[:, 0]))  # by person, track and time; equal ones stay in order
+    is_kept = ((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))[order]
+    order = order[is_kept]
     # Of two hits of a person at one moment of a track, the first counts.
-    _, first = np.unique(keys[:, :3], axis=0, return_index=True)
-    keys, boxes, similarities = keys[first], boxes[first], similarities[first]
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = np.any(keys[order[1:], :3] != keys[order[:-1], :3], axis=1)
+    order = order[is_new]
+    keys, boxes, similarities = keys[order], boxes[order], values[order, 4]
     edges = np.flatnonzero(np.any(keys[1:, :2] != keys[:-1, :2], axis=1)) + 1
     ranges = [slice(start, end) for start, end in pairwise([0, *edges.tolist(), len(keys)]) if end > start]
     gaps = np.concatenate([np.diff(keys[part, 2]) for part in ranges] or [np.empty(0, np.int64)])
