@@ -405,7 +405,7 @@ def _update_timelines(context: RunContext, result: RunResult) -> None:
             context.observer.note(line)
         if written.files:
             result.more_files += (f"{TIMELINES}/",)
-    if num_removed := remove_outdated(root, context.ledger):
+    if num_removed := remove_outdated(root, context.ledger, but=formats):
         removed = pluralize(num_removed, "outdated file")
         context.observer.note(f"Removed {removed} in {TIMELINES}/; fastface timelines writes them again")
 

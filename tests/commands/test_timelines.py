@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -225,3 +227,21 @@ def test_a_table_of_hits_that_is_gone_is_named(out: Path) -> None:
     (line,) = errors(fastface("timelines", "-o", out, "--as", "cvat"), 2, 1)
     assert "hits.csv" in line
     assert "search again to write it" in line
+
+
+def test_what_a_format_cannot_show_is_named(out: Path) -> None:
+    for video, facts in (("film1.mp4", {"other_sizes": [[320, 180]]}), ("film2.mp4", {"rate": None})):
+        with closing(sqlite3.connect(out / ".fastface" / "state.sqlite")) as ledger, ledger:
+            (info,) = ledger.execute("SELECT info FROM videos WHERE video_id = ?", (video,)).fetchone()
+            text = json.dumps(json.loads(info) | facts)
+            ledger.execute("UPDATE videos SET info = ? WHERE video_id = ?", (text, video))
+    done = fastface("timelines", "-o", out, "--as", "edl,ass,cvat")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "film1.mp4: no ass, since its frames have several sizes",
+        "film1.mp4: no cvat, since its frames have several sizes",
+        "film2.mp4: no cvat, since its frame rate is unknown",
+        "film2.mp4: no edl, since timecode cannot count its frame rate",
+    ]
+    own = {name.removeprefix("timelines/") for name in _files(out)}
+    assert {name for name in own if not name.startswith("film3")} == {"film1.mp4/cuts.edl", "film2.mp4/boxes.ass"}

@@ -124,17 +124,26 @@ def write_timelines(out: Path, ledger: Ledger, formats: Collection[str], *, pret
     return WrittenTimelines(tuple(sorted(wanted)), len(outdated), tuple(sorted(left_out)))
 
 
-def remove_outdated(out: Path, ledger: Ledger) -> int:
+def remove_outdated(out: Path, ledger: Ledger, *, but: Collection[str] = ()) -> int:
     """Remove timelines that no longer show OUT's answer; return their number.
 
     The caller has written the answer, and holds the lock of OUT.
+
+    Args:
+        out: The output folder.
+        ledger: Its ledger.
+        but: Formats that the caller has just written.
     """
-    known = {path: found for path, found in ledger.exports().items() if path.startswith(f"{FOLDER}/")}
+    known: dict[str, str] = {}
+    formats: set[str] = set()
+    for path, (key, facts) in ledger.exports().items():
+        if path.startswith(f"{FOLDER}/") and (name := json.loads(facts)["format"]) not in but:
+            known[path] = key
+            formats.add(name)
     if not known:
         return 0
-    formats = {json.loads(text)["format"] for _, text in known.values()}
     current = {file.path: file.digest() for file in _list_files(out, ledger, formats, [])}
-    outdated = [path for path, (key, _) in known.items() if current.get(path) != key]
+    outdated = [path for path, key in known.items() if current.get(path) != key]
     _remove(out, ledger, outdated)
     return len(outdated)
 

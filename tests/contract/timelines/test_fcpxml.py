@@ -1,6 +1,7 @@
 """FCPXML, checked against Apple's document type, read back by OpenTimelineIO's adapter; frames by hand arithmetic."""
 
 import io
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -88,6 +89,11 @@ def test_another_program_reads_the_frames_of_each_span() -> None:
     assert _seconds(root.find(".//sequence").get("duration")) * 25 == 63
     assert root.find(".//media-rep").get("src") == "file:///films/film.mp4"
     assert (root.find(".//asset").get("duration"), root.find(".//asset").get("hasAudio")) == ("60s", "1")
+
+
+def test_a_film_without_sound_has_a_picture_alone() -> None:
+    (asset,) = _checked(replace(timeline(span("Alice", "1", "2")), has_sound=False)).iterfind(".//asset")
+    assert (asset.get("hasVideo"), asset.get("hasAudio")) == ("1", None)
 
 
 def test_each_span_is_a_keyword_of_the_whole_video() -> None:
