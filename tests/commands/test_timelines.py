@@ -76,6 +76,22 @@ def test_each_video_of_the_answer_gets_all_formats(ran: Ran, out: Path) -> None:
         assert sorted(clip.start for clip in clips) == first
 
 
+def test_boxes_name_the_frames_that_ffprobe_counts(ran: Ran, out: Path) -> None:
+    assert fastface("timelines", "-o", out, "--as", "coco").returncode == 0
+    table = rows(out / "hits.csv")
+    videos = sorted({row["video"] for row in table})
+    assert len(videos) > 1
+    for video in videos:
+        command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts", "-of", "json"]
+        done = subprocess.run([*command, str(ran.films / video)], capture_output=True, check=True, timeout=60)
+        places = {str(frame["pts"]): place for place, frame in enumerate(json.loads(done.stdout)["frames"])}
+        expected = sorted(
+            {f"frame_{places[row['pts']]:06}.jpg" for row in table if row["video"] == video and row["x1"]}
+        )
+        coco = json.loads((out / "timelines" / video / "coco.json").read_text(encoding="utf-8"))
+        assert [image["file_name"] for image in coco["images"]] == expected
+
+
 def test_only_the_named_formats_are_written_and_others_stay(out: Path) -> None:
     assert fastface("timelines", "-o", out, "--as", "losslesscut, presence", "-q").returncode == 0
     assert {Path(name).name for name in _files(out)} == {"losslesscut.csv", "presence.csv", "presence.parquet"}

@@ -52,6 +52,7 @@ def timeline(
         end=Fraction(end),
         player_end=Fraction(end) + Fraction(offset),
         size=(640, 360),
+        stored_size=(640, 360),
         has_one_size=True,
         has_sound=True,
         spans=spans,

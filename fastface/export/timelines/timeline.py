@@ -37,7 +37,8 @@ class Timeline:
     end: Fraction | None  # end of the picture, seconds from the first frame
     player_end: Fraction | None  # the same on the clock of a player
     size: Size  # (width, height) as displayed
-    has_one_size: bool  # whether all frames have it
+    stored_size: Size  # the same in pixels of the file, which need not be square: of a frame as FFmpeg saves it
+    has_one_size: bool  # whether all frames have that size
     has_sound: bool
     spans: tuple[TimelineSpan, ...]
 

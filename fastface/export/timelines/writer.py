@@ -216,6 +216,7 @@ def _build(video: str, spans: Sequence[TimelineSpan], record: VideoRecord | None
     info = record.info
     if not info.is_film:
         return None, "a folder of pictures has no timeline"
+    width, height = info.coded_size
     timeline = Timeline(
         video_id=video,
         file_name=valid_text(record.path.name),
@@ -225,6 +226,7 @@ def _build(video: str, spans: Sequence[TimelineSpan], record: VideoRecord | None
         end=info.duration,
         player_end=None if info.duration is None else info.duration + info.player_offset,
         size=info.size,
+        stored_size=(width, height) if info.rotation % 180 == 0 else (height, width),
         has_one_size=not info.other_sizes,
         has_sound=info.has_sound,
         spans=tuple(spans),

@@ -1,6 +1,7 @@
 """COCO's boxes, read back by pycocotools; frames by hand arithmetic."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def test_a_frame_is_counted_at_the_rate_of_the_video(tmp_path: Path) -> None:
     shown = timeline(span("Alice", "100", "200"), rate=rate, end="300", offset="0.3")
     read = _read(tmp_path, boxes(tmp_path, shown, row))
     assert [one["file_name"] for one in read.loadImgs(read.getImgIds())] == ["frame_005000.jpg"]
+
+
+def test_boxes_are_in_pixels_of_the_file(tmp_path: Path) -> None:
+    """A frame of 480 × 360 that is shown as 640 × 360: FFmpeg saves it with 480 columns."""
+    shown = replace(timeline(span("Alice", "0", "1")), stored_size=(480, 360))
+    read = _read(tmp_path, boxes(tmp_path, shown, hit("Alice", "0.000", (64, 20, 128, 220))))
+    ((image,), (one,)) = read.loadImgs(read.getImgIds()), read.loadAnns(read.getAnnIds())
+    assert (image["width"], image["height"], one["bbox"]) == (480, 360, [48, 20, 48, 200])
 
 
 def test_boxes_lie_within_the_frame_and_ids_are_unique(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """CVAT for video 1.1: the structure that CVAT documents, and its boxes by frame as CVAT fills them in."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
@@ -99,6 +100,15 @@ def test_a_time_rounded_to_a_thousandth_is_its_frame(tmp_path: Path, rate: Fract
     root = _read(boxes(tmp_path, timeline(span("Alice", "0", "1"), rate=rate, end="90000", offset="1.7"), *rows))
     (track,) = root.findall("track")
     assert [int(box.attrib["frame"]) for box in track if box.attrib["outside"] == "0"] == list(numbers)
+
+
+def test_boxes_are_in_pixels_of_the_file(tmp_path: Path) -> None:
+    """A frame of 480 × 360 that is shown as 640 × 360: CVAT opens it with 480 columns."""
+    shown = replace(timeline(span("Alice", "0", "1")), stored_size=(480, 360))
+    root = _read(boxes(tmp_path, shown, hit("Alice", "0.000", (64, 20, 128, 220))))
+    box = next(root.iter("box"))
+    assert [box.attrib[side] for side in SIDES] == ["48.0", "20.0", "96.0", "220.0"]
+    assert root.findtext("meta/task/original_size/width") == "480"
 
 
 def test_the_last_frame_of_the_video_has_no_box_after_it(tmp_path: Path) -> None:

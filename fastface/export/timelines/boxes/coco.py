@@ -1,7 +1,7 @@
 """Write COCO object detection JSON: an annotation a hit, an image a frame with hits, a category a person.
 
 An image is called as CVAT calls a frame of a video, `frame_000123.jpg`; the first frame is 0. Source: COCO, "Data
-format". A box is left, top, width and height in pixels of the frame as displayed.
+format". A box is left, top, width and height in pixels of the file's frames.
 """
 
 import json
@@ -19,7 +19,7 @@ def render_coco(video: BoxTimeline) -> Iterator[str]:
     timeline = video.timeline
     rate = timeline.rate
     assert rate is not None
-    width, height = timeline.size
+    width, height = timeline.stored_size
     counted = [track.count_frames(rate) for track in video.tracks]
     frames = np.unique(np.concatenate(counted)) if counted else np.empty(0, np.int64)
     categories = (
@@ -43,7 +43,7 @@ def _list_annotations(video: BoxTimeline, counted: Sequence[Whole], frames: Whol
     number, categories = 0, {label: place for place, label in enumerate(video.labels, 1)}
     for track, own in zip(video.tracks, counted, strict=True):
         images = (np.searchsorted(frames, own) + 1).tolist()
-        columns = (images, track.boxes.tolist(), track.similarities.tolist())
+        columns = (images, video.list_stored_boxes(track), track.similarities.tolist())
         for image, (x1, y1, x2, y2), similarity in zip(*columns, strict=True):
             number += 1
             width, height = round(x2 - x1, 1), round(y2 - y1, 1)

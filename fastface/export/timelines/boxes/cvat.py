@@ -1,7 +1,8 @@
 """Write "CVAT for video 1.1": XML with a track of boxes for each track of a person.
 
 Boxes are those of the hits, as keyframes: CVAT draws the frames between them. After the last box of a stretch follows a
-box that is `outside`. Source: CVAT, "XML annotation format", version 1.1. Frames count from 0, the first of the video.
+box that is `outside`. Source: CVAT, "XML annotation format", version 1.1. Frames count from 0, the first of the video;
+boxes are in pixels of the file's frames.
 """
 
 from collections.abc import Iterator
@@ -25,13 +26,13 @@ def render_cvat(video: BoxTimeline) -> Iterator[str]:
     yield _format_head(video, num_frames)
     for place, track in enumerate(video.tracks):
         yield f'  <track id="{place}" label={quoteattr(track.label)} source="auto">\n'
-        yield from _format_boxes(track, rate, video.usual_gap, num_frames)
+        yield from _format_boxes(video, track, rate, num_frames)
         yield "  </track>\n"
     yield "</annotations>\n"
 
 
 def _format_head(video: BoxTimeline, num_frames: int) -> str:
-    width, height = video.timeline.size
+    width, height = video.timeline.stored_size
     listed = "".join(
         f"        <label>\n          <name>{escape(label)}</name>\n          <type>rectangle</type>\n"
         "          <attributes></attributes>\n        </label>\n"
@@ -47,14 +48,15 @@ def _format_head(video: BoxTimeline, num_frames: int) -> str:
     )
 
 
-def _format_boxes(track: BoxTrack, rate: Fraction, usual_gap: int, num_frames: int) -> Iterator[str]:
+def _format_boxes(video: BoxTimeline, track: BoxTrack, rate: Fraction, num_frames: int) -> Iterator[str]:
     frames, first = np.unique(track.count_frames(rate), return_index=True)
-    boxes, times = track.boxes[first].tolist(), track.times[first].tolist()
+    stored, times = video.list_stored_boxes(track), track.times[first].tolist()
     ends = [int(frame) for frame in frames[1:]] + [num_frames]
-    for place, (frame, box) in enumerate(zip(frames.tolist(), boxes, strict=True)):
+    for place, (frame, row) in enumerate(zip(frames.tolist(), first.tolist(), strict=True)):
+        box = stored[row]
         yield _format_box(frame, box, is_outside=False)
         is_last = place + 1 == len(times)
-        if (is_last or times[place + 1] - times[place] > 2 * usual_gap) and frame + 1 < ends[place]:
+        if (is_last or times[place + 1] - times[place] > 2 * video.usual_gap) and frame + 1 < ends[place]:
             yield _format_box(frame + 1, box, is_outside=True)
 
 

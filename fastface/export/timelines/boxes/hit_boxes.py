@@ -59,6 +59,13 @@ class BoxTimeline:
         """Names of all persons with a box, sorted."""
         return tuple(sorted({track.label for track in self.tracks}))
 
+    def list_stored_boxes(self, track: BoxTrack) -> list[list[float]]:
+        """Return a track's boxes in pixels of the file, to a tenth: programs that open its frames count them."""
+        (width, height), (stored_width, stored_height) = self.timeline.size, self.timeline.stored_size
+        scale = (stored_width / width, stored_height / height)
+        boxes: list[list[float]] = np.round(track.boxes * (*scale, *scale), 1).tolist()
+        return boxes
+
 
 RenderBoxes = Callable[[BoxTimeline], Iterator[str]]
 """Yield the parts of a file's text, the same for equal boxes. Lines end with LF."""
