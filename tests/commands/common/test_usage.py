@@ -18,8 +18,8 @@ from cli_tools import Ran, contents, errors, fastface
 OPTIONS = {
     "run": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --sample-fps "
     "--every-frame --det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --threshold "
-    "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes "
-    "--timelines --fresh --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model",
+    "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh "
+    "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model",
     "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
     "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours",
     "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
