@@ -12,6 +12,7 @@ from fastface.types.answers import (
     Span,
     SpanRow,
     Target,
+    TimelineFormat,
 )
 from fastface.types.faces import (
     ALIGNED_SIZE,
@@ -83,6 +84,7 @@ __all__ = [
     "SpanRow",
     "Target",
     "Thumbnails",
+    "TimelineFormat",
     "Tracks",
     "Unit",
     "VideoInfo",
