@@ -22,7 +22,7 @@ from fastface.export.tables.results import VideoHits, open_hits_table, write_cro
 from fastface.export.taken_faces import write_taken_faces
 from fastface.export.timelines.writer import remove_outdated
 from fastface.files import private_folder
-from fastface.gallery.matching import match
+from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.indexing.processes import open_coordinator
@@ -38,6 +38,8 @@ from fastface.runtime.saved_settings import remember_settings
 from fastface.runtime.stand_ins import remember_copies
 from fastface.search.archive_survey import forget_growth, survey
 from fastface.search.earlier_answers import keep_earlier_answer
+from fastface.search.moments import answer_questions
+from fastface.search.questions import Question, read_questions
 from fastface.search.searcher import Searcher, VideoFindings, open_searcher
 from fastface.types import Faces, NearMiss, SpanRow
 from fastface.video.discover import Discovery, VideoFile
@@ -83,7 +85,7 @@ def run(
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
                 references = _enrol(context, targets, result)  # invalid targets must not discard earlier results
-                keep_earlier_answer(context, result.targets)
+                result.answer = keep_earlier_answer(context, result.targets, result.where).name
                 _start_over(context, found)
             scanner = _admit(context, found, coordinator, result)
             if references is None:
@@ -94,7 +96,8 @@ def run(
             records = _comparable(context, open_searcher(context, references, context.limits))
             searcher = _searcher(context, references, records, result)
             _look_closer(context, searcher, records, coordinator, result)
-        answer(context, searcher.findings(records), result)
+        questions = _read_questions(context, result)
+        answer(context, answer_questions(searcher.findings(records), questions, config), result)
     return result
 
 
@@ -131,7 +134,8 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         searcher = _searcher(context, references, records, result)
         with open_coordinator(context) as coordinator:
             _look_closer(context, searcher, records, coordinator, result)
-        answer(context, searcher.findings(records), result)
+        questions = _read_questions(context, result)
+        answer(context, answer_questions(searcher.findings(records), questions, config), result)
     return result
 
 
@@ -206,12 +210,18 @@ def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> Re
             context.interruption,
             known=context.out.photos,
         )
-    result.targets = tuple(target.label for target in gallery.targets)
+    result.targets = list_labels(gallery)
+    # A wrong name in an expression must not discard earlier results, or cost a scan.
+    result.where = tuple(one.label for one in _read_questions(context, result))
     result.remarks = report.warnings
     for line in shorten_lines(report.warnings, _MOST_REMARKS):
         context.observer.note(line)
     write_taken_faces(context, report.photos)
     return ReferenceSet(gallery)
+
+
+def _read_questions(context: RunContext, result: RunResult) -> tuple[Question, ...]:
+    return read_questions(context.config.question.where, result.targets)
 
 
 def _start_over(context: RunContext, found: Discovery) -> None:
@@ -282,7 +292,7 @@ def _hit_counter(context: RunContext, references: ReferenceSet) -> Callable[[Fac
 
 def _searcher(context: RunContext, references: ReferenceSet, records: list[VideoRecord], result: RunResult) -> Searcher:
     """Build the searcher for the gallery and this archive; first move the answer of another search aside."""
-    keep_earlier_answer(context, result.targets)
+    result.answer = keep_earlier_answer(context, result.targets, result.where).name
     with result.phase("survey"):
         searcher = survey(context, references, records)
     result.limits = searcher.limits
