@@ -24,7 +24,7 @@ from typing import Any, Literal, Self
 from fastface.errors import FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, remove_empty, write_atomic
-from fastface.names import pluralize, safe_name, valid_text
+from fastface.names import pluralize, safe_name, shorten_lines, valid_text
 from fastface.runtime.context import RunContext
 from fastface.runtime.output_folder import EARLIER
 
@@ -66,14 +66,8 @@ class Answer:
         """Name of the answer; different for different searches."""
         if self.given_name:
             return self.given_name
-        names = [*self.targets, *self.where]
-        is_plain = not any("+" in name or _WHERE in name or ";" in name for name in names)
-        who = "+".join(self.targets)
-        if not self.targets or len(self.targets) > _MOST_NAMED or not is_plain:
-            digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-            first = safe_name(self.targets[0], 60) if self.targets else "nobody"
-            who = f"{first}+{max(0, len(self.targets) - 1)} more {digest}"
-        return f"{who}{_WHERE}{'; '.join(self.where)}" if self.where else who
+        who = _join_names(self.targets, "+")
+        return f"{who}{_WHERE}{_join_names(self.where, '; ')}" if self.where else who
 
     @property
     def folder(self) -> str:
@@ -86,7 +80,8 @@ class Answer:
         names = [valid_text(name) for name in self.targets]
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         who = ", ".join(names[:_MOST_NAMED]) + more
-        return f"{who}{_WHERE}{'; '.join(map(valid_text, self.where))}" if self.where else who
+        where = "; ".join(shorten_lines([valid_text(one) for one in self.where], _MOST_NAMED))
+        return f"{who}{_WHERE}{where}" if where else who
 
     def loses_to(self, other: "Answer") -> bool:
         """Return whether this is an answer that the answer to `other` does not include or replace."""
@@ -107,6 +102,14 @@ class Answers:
 
     last: Answer = Answer()
     earlier: tuple[Answer, ...] = ()
+
+
+def _join_names(names: Sequence[str], separator: str) -> str:
+    """Join some names to one text; different for different names."""
+    if len(names) <= _MOST_NAMED and not any(separator.strip() in name or _WHERE in name for name in names):
+        return separator.join(names)
+    digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{safe_name(names[0], 60)}{separator}{len(names) - 1} more {digest}"
 
 
 def keep_earlier_answer(context: RunContext, targets: Collection[str], where: Collection[str] = ()) -> Answer:

@@ -43,6 +43,7 @@ def _answer(found: VideoFindings, questions: Sequence[Question], config: Config)
         {label: _presence(one, settings.merge_gap) for label, one in hits.items()},
         lambda label: _other_faces(found, label),
         found.searched,
+        _exact(found.periods.min() / 2) if len(found.periods) else Fraction(0),
     )
     spans: list[Span] = []
     inside = {label: np.zeros(len(one), np.bool_) for label, one in found.hits.items()}
@@ -82,11 +83,14 @@ def _other_faces(found: VideoFindings, label: str) -> tuple[Interval, ...]:
     is_other = np.ones(len(found.faces), np.bool_)
     if label in found.hits:
         is_other[found.hits[label].face] = False
-    starts = found.faces.time[is_other]
-    order = np.argsort(starts, kind="stable")
-    starts, ends = starts[order], np.maximum.accumulate((starts + found.periods[is_other])[order])
-    first = np.flatnonzero(np.r_[True, starts[1:] > ends[:-1] + _TOLERANCE]) if len(starts) else np.arange(0)
-    last = np.r_[first[1:] - 1, len(starts) - 1] if len(starts) else first
+    times, periods = found.faces.time[is_other], found.periods[is_other]
+    if not len(times):
+        return ()
+    order = np.argsort(times, kind="stable")
+    starts, ends = times[order], np.maximum.accumulate((times + periods)[order])
+    # A sample is the first frame of its period, so two neighbours may lie farther apart, but not by half a period.
+    first = np.flatnonzero(np.r_[True, starts[1:] > ends[:-1] + periods[order][1:] / 2])
+    last = np.r_[first[1:] - 1, len(starts) - 1]
     return tuple((_exact(start), _exact(end)) for start, end in zip(starts[first], ends[last], strict=True))
 
 

@@ -62,9 +62,6 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _LONGEST = 1000
 """Maximum number of characters of an expression: its evaluation then stays far below Python's recursion limit."""
 _MOST_NAMED = 20
-_SEAM = Fraction(3, 1_000_000)
-"""Seconds. Bounds are rounded to microseconds, so touching samples may seem to overlap or to leave a gap by one or two.
-Shorter moments and gaps are removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +162,14 @@ class Sightings:
         presence: {label: moments with the person}; persons without any may be omitted.
         others: Return the moments with a visible face that is not this person's.
         searched: The searched part of the video.
+        grain: Moments and gaps that are shorter are removed, in seconds. The samples of two persons that follow each
+            other seem to overlap, or to leave a gap: each sample is the first frame of its period, not its start.
     """
 
     presence: Mapping[str, tuple[Interval, ...]]
     others: Callable[[str], tuple[Interval, ...]]
     searched: tuple[Interval, ...]
+    grain: Fraction
 
 
 def parse_question(text: str) -> Question:
@@ -219,25 +219,21 @@ def evaluate(question: Question, seen: Sightings) -> tuple[Interval, ...]:
     def moments(node: Node) -> tuple[Interval, ...]:
         match node:
             case Person(name):
-                return _tidy(seen.presence.get(question.labels[name], ()))
+                found = seen.presence.get(question.labels[name], ())
             case Alone(person):
-                return _tidy(subtract(moments(person), seen.others(question.labels[person.name])))
+                found = subtract(moments(person), seen.others(question.labels[person.name]))
             case Near(one, other, seconds):
                 around = merge((start - seconds, end + seconds) for start, end in moments(other))
-                return _tidy(intersect(moments(one), around))
+                found = intersect(moments(one), around)
             case Not(part):
-                return _tidy(subtract(seen.searched, moments(part)))
+                found = subtract(seen.searched, moments(part))
             case Both(parts):
-                return _tidy(reduce(intersect, map(moments, parts)))
+                found = reduce(intersect, map(moments, parts))
             case Either(parts):
-                return _tidy(interval for part in parts for interval in moments(part))
+                found = merge(interval for part in parts for interval in moments(part))
+        return tuple((start, end) for start, end in merge(found, seen.grain) if end - start >= seen.grain)
 
     return moments(question.tree)
-
-
-def _tidy(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Remove what is only a rounding error: see `_SEAM`."""
-    return tuple((start, end) for start, end in merge(intervals, _SEAM) if end - start >= _SEAM)
 
 
 @cache
