@@ -8,6 +8,7 @@ the searched part of the video.
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
@@ -48,11 +49,11 @@ _EXPECTED = {
     "_NOT": "not",
     "_ALONE": "alone",
     "LPAR": "(",
-    "RPAR": ")",
     "_AND": "and",
     "_OR": "or",
     "_WITHIN": "within",
     "_OF": "of",
+    "RPAR": ")",
     "DURATION": "a time as 10s, 2min or 1h",
     "$END": "the end",
 }
@@ -324,7 +325,7 @@ def _explain(line: str, error: "UnexpectedInput") -> tuple[int, str]:
     token = error.token
     is_end = token.type == "$END"
     place = len(line.rstrip()) if is_end else token.start_pos or 0
-    accepted = error.accepts or error.expected
+    accepted = _list_accepted(line)
     words = [word for terminal, word in _EXPECTED.items() if terminal in accepted]
     expected = " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
     hint = ""
@@ -335,6 +336,22 @@ def _explain(line: str, error: "UnexpectedInput") -> tuple[int, str]:
     elif token.type.startswith("_") and "NAME" in accepted:
         hint = f"; a person of the name {str(token)!r} needs quotes"
     return place, f"expected {expected}{hint}"
+
+
+def _list_accepted(line: str) -> set[str]:
+    """Return the terminals that may stand where the first token of an expression does not fit.
+
+    The error itself has fewer: the parser has already closed what the wrong token might follow.
+    """
+    from lark.exceptions import UnexpectedInput  # noqa: PLC0415
+
+    parser = _parser().parse_interactive(line)
+    accepted: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
+    with suppress(UnexpectedInput):
+        for token in parser.lexer_thread.lex(parser.parser_state):  # type: ignore[no-untyped-call]
+            parser.feed_token(token)
+            accepted = parser.accepts()  # type: ignore[no-untyped-call]
+    return accepted
 
 
 def _point(text: str, place: int, fault: str) -> list[str]:
