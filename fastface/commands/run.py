@@ -18,7 +18,14 @@ from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import InterruptError
 from fastface.export.exporter import Exporter
-from fastface.export.tables.results import VideoHits, open_hits_table, write_crops_table, write_review, write_spans
+from fastface.export.tables.results import (
+    ReviewRow,
+    VideoHits,
+    open_hits_table,
+    write_crops_table,
+    write_review,
+    write_spans,
+)
 from fastface.export.taken_faces import write_taken_faces
 from fastface.export.timelines.writer import remove_outdated
 from fastface.files import private_folder
@@ -41,7 +48,7 @@ from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.moments import answer_questions
 from fastface.search.questions import Question, read_questions
 from fastface.search.searcher import Searcher, VideoFindings, open_searcher
-from fastface.types import Faces, NearMiss, SpanRow
+from fastface.types import Faces, SpanRow
 from fastface.video.discover import Discovery, VideoFile
 
 _MOST_REMARKS = 20
@@ -331,10 +338,19 @@ def _hit_rows(found: VideoFindings) -> VideoHits:
     )
 
 
-def _near_miss_rows(found: VideoFindings) -> list[tuple[str, NearMiss]]:
-    """Return (video id, near miss) of each near miss; without another person the margin is NaN."""
-    rows = found.near_misses if found.has_rivals else [replace(one, margin=np.nan) for one in found.near_misses]
-    return [(found.record.video_id, row) for row in rows]
+def _review_rows(found: VideoFindings) -> list[ReviewRow]:
+    """Return each near miss; without another person the margin is NaN."""
+    near_misses = found.near_misses if found.has_rivals else [replace(one, margin=np.nan) for one in found.near_misses]
+    return [
+        ReviewRow(
+            found.record.video_id,
+            one,
+            path=found.record.path,
+            pictures=found.name_pictures(one.start, one.end),
+            player_offset=float(found.info.player_offset),
+        )
+        for one in near_misses
+    ]
 
 
 def _look_closer(
@@ -363,7 +379,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     names = PhotoNames() if result.command != "pick" else None
     root = context.out.root
     hits: dict[tuple[str, str], int] = {}
-    near_misses: list[tuple[str, NearMiss]] = []
+    near_misses: list[ReviewRow] = []
     with result.phase("match"):
         with open_hits_table(root / "hits.csv") as table:
             for found in findings:  # one video in memory at a time
@@ -374,7 +390,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
                     names.add(context, found)
                 result.counts.spans += len(found.spans)
                 hits |= _count_rows(found)
-                near_misses += _near_miss_rows(found)
+                near_misses += _review_rows(found)
         result.counts.hits = table.num_rows
         write_review(root / "review.csv", near_misses)
         if names is not None:

@@ -92,6 +92,14 @@ class VideoFindings:
     persons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     crop_hits: Mapping[str, Hits] | None = None
 
+    def name_pictures(self, first: float, last: float) -> tuple[str, str]:
+        """Return the names of the pictures at two times, in a folder of pictures; empty for films."""
+        rate = self.info.rate
+        if not self.pictures or rate is None:
+            return "", ""
+        one, other = (self.pictures[min(round(time * rate), len(self.pictures) - 1)] for time in (first, last))
+        return one, other
+
     def span_hits(self, target: str) -> tuple[Hits, ...]:
         """Return the hits of the target of a span; of an expression, those of each of its persons with hits."""
         labels = self.persons.get(target, (target,))

@@ -143,6 +143,7 @@ def _plan_crops(
             file=file,
             path=found.record.path,
             picture=_get_picture(found, int(faces.pts[face])),
+            player_offset=float(found.info.player_offset),
         )
         landmarks = tuple(faces.landmarks[face].reshape(-1).tolist())
         worth = (step, -crop.quality)
