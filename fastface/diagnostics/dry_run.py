@@ -9,7 +9,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from fastface.config import Config
-from fastface.diagnostics.preflight import look_ahead, look_at_index, look_back, possible_labels, target_faults
+from fastface.diagnostics.preflight import (
+    look_ahead,
+    look_at_index,
+    look_back,
+    loose_labels,
+    named_labels,
+    target_faults,
+)
 from fastface.errors import ConfigError
 from fastface.gallery.photo_set.sources import Sources, collect
 from fastface.gallery.thresholds import MatchThresholds
@@ -173,7 +180,7 @@ def _describe_move(config: Config, targets: Sequence[str], out: Path) -> tuple[s
     if sources.banks or config.export.replace:
         return ()
     where = [question.label for question in read_questions(config.question.where, None)]
-    line = describe_move(out, Answer.to(possible_labels(sources), where, config.question.name))
+    line = describe_move(out, Answer.to(named_labels(sources) | loose_labels(sources), where, config.question.name))
     return (line,) if line else ()
 
 

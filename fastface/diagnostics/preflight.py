@@ -136,13 +136,18 @@ def check_questions(config: Config, targets: Sequence[str]) -> None:
     """
     sources = collect(targets)
     is_known = sources.photos and not sources.banks and not sources.faults
-    read_questions(config.question.where, possible_labels(sources) if is_known else None)
+    labels = named_labels(sources) if is_known else None
+    read_questions(config.question.where, labels, loose_labels(sources))
 
 
-def possible_labels(sources: Sources) -> set[str]:
-    """Return the labels that targets may have, without opening a file; the labels of banks are not known."""
-    labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
-    return labels | {make_label(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
+def named_labels(sources: Sources) -> set[str]:
+    """Return the labels of the photos, without opening a file; the labels of banks are not known."""
+    return {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
+
+
+def loose_labels(sources: Sources) -> set[str]:
+    """Return the labels of folders of loose photos: each is one person if its photos show one face."""
+    return {make_label(folder.absolute().name) for folder in sources.loose}
 
 
 def plan_layout(config: Config) -> Layout:

@@ -134,18 +134,19 @@ class Question:
         """Labels of all persons in the expression, in order of their first names."""
         return tuple(dict.fromkeys(self.labels[person.name] for person in _list_persons(self.tree)))
 
-    def with_labels(self, known: Collection[str]) -> "Question":
+    def with_labels(self, known: Collection[str], possible: Collection[str] = ()) -> "Question":
         """Return the question with a person for each name. Upper and lower case differ only if two persons do.
 
         Args:
             known: Labels of all persons of the search.
+            possible: Labels that persons may have, and that messages do not list.
 
         Raises:
             ConfigError: A name is no person.
         """
         labels, faults = {}, []
         for person in _list_persons(self.tree):
-            label = _find_label(person.name, known)
+            label = _find_label(person.name, {*known, *possible})
             if label is None:
                 faults += _point(self.text, person.place, _describe_unknown(person.name, known))
             else:
@@ -192,12 +193,15 @@ def parse_question(text: str) -> Question:
     return Question(" ".join(line.split()), shown, tree)
 
 
-def read_questions(texts: Iterable[str], known: Collection[str] | None) -> tuple[Question, ...]:
+def read_questions(
+    texts: Iterable[str], known: Collection[str] | None, possible: Collection[str] = ()
+) -> tuple[Question, ...]:
     """Parse expressions, each once.
 
     Args:
         texts: The expressions.
         known: Labels of all persons of the search; None leaves the names without a person.
+        possible: See `Question.with_labels`.
 
     Raises:
         ConfigError: Lists the faults of all expressions.
@@ -206,7 +210,7 @@ def read_questions(texts: Iterable[str], known: Collection[str] | None) -> tuple
     for text in dict.fromkeys(texts):
         try:
             question = parse_question(text)
-            questions.append(question if known is None else question.with_labels(known))
+            questions.append(question if known is None else question.with_labels(known, possible))
         except ConfigError as error:
             faults += error.faults
     if faults:
