@@ -217,6 +217,7 @@ class _TargetTotals:
     hits: int
     seconds: float
     best: float | None  # similarity; None if only the body was found
+    is_expression: bool = False  # true if these are the hits of other targets in the moments of an expression
 
 
 def _summarize_found(result: RunResult) -> list[_TargetTotals]:
@@ -230,7 +231,8 @@ def _summarize_found(result: RunResult) -> list[_TargetTotals]:
         hits = result.hits.get((video_id, label), sum(span.hits for span in spans))
         best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
         seconds = sum(span.end - span.start for span in spans)
-        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best))
+        is_expression = label in result.where and label not in result.targets
+        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best, is_expression))
     unseen = sorted({*result.targets, *result.where} - {one.label for one in found})
     return found + [_TargetTotals(label, (), 0, 0, 0.0, None) for label in unseen]
 
@@ -275,6 +277,7 @@ def _by_person(found: Sequence[_TargetTotals]) -> list[_TargetTotals]:
             sum(one.hits for one in parts),
             sum(one.seconds for one in parts),
             max((one.best for one in parts if one.best is not None), default=None),
+            parts[0].is_expression,
         )
         for label, parts in persons.items()
     ]
@@ -283,7 +286,8 @@ def _by_person(found: Sequence[_TargetTotals]) -> list[_TargetTotals]:
 
 def _add_row(table: Table, label: str, video: str, parts: Sequence[_TargetTotals]) -> None:
     best = max((one.best for one in parts if one.best is not None), default=None)
-    spans, hits = sum(one.spans for one in parts), sum(one.hits for one in parts)
+    counted = [one for one in parts if not one.is_expression] or parts
+    spans, hits = sum(one.spans for one in parts), sum(one.hits for one in counted)
     seconds = f"{sum(one.seconds for one in parts):.1f}"
     table.add_row(plain(label), plain(video), str(spans), str(hits), seconds, "–" if best is None else f"{best:.2f}")
 

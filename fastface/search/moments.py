@@ -38,6 +38,9 @@ def answer_questions(
 
 def _answer(found: VideoFindings, questions: Sequence[Question], config: Config) -> VideoFindings:
     settings, with_persons = config.spans, config.question.persons
+    if not found.info.is_film:
+        # The times of pictures have no meaning: each picture is a separate moment.
+        settings = settings.model_copy(update={"merge_gap": 0.0, "pad": (0.0, 0.0)})
     hits = _all_hits(found)
     sightings = Sightings(
         {label: _presence(one, settings.merge_gap) for label, one in hits.items()},
