@@ -12,7 +12,19 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fastface.cli.app import app
-from fastface.cli.options import EXPORT, GROWTH, MATCH, MODELS, REFERENCES, RUN, SCAN, SPANS, Invocation, with_settings
+from fastface.cli.options import (
+    EXPORT,
+    GROWTH,
+    MATCH,
+    MODELS,
+    QUESTION,
+    REFERENCES,
+    RUN,
+    SCAN,
+    SPANS,
+    Invocation,
+    with_settings,
+)
 from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError, FastfaceError
 
@@ -98,7 +110,7 @@ def _settings_of(*arguments: str) -> Config:
     probe = typer.Typer()
 
     @probe.command()
-    @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS)
+    @with_settings(SCAN, REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, RUN, MODELS)
     def command(invocation: Invocation) -> None:
         seen.append(invocation.config)
 
