@@ -114,11 +114,11 @@ def read_status(out: Path) -> Status:
 def _list_answers(out: Path) -> Iterator[KeptAnswer]:
     answers = read_answers(out)
     if answers.last.targets and (out / "spans.csv").exists():
-        yield _keep(answers.last, "")
-    yield from (_keep(one, one.folder) for one in answers.earlier)
+        yield _make_kept_answer(answers.last, "")
+    yield from (_make_kept_answer(one, one.folder) for one in answers.earlier)
 
 
-def _keep(answer: Answer, folder: str) -> KeptAnswer:
+def _make_kept_answer(answer: Answer, folder: str) -> KeptAnswer:
     targets, where = (tuple(map(valid_text, some)) for some in (answer.targets, answer.where))
     return KeptAnswer(valid_text(answer.name), bool(answer.given_name), targets, where, answer.asked, folder)
 

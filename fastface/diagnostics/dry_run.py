@@ -10,11 +10,11 @@ from pathlib import Path
 
 from fastface.config import Config
 from fastface.diagnostics.preflight import (
+    list_loose_labels,
+    list_named_labels,
     look_ahead,
     look_at_index,
     look_back,
-    loose_labels,
-    named_labels,
     target_faults,
 )
 from fastface.errors import ConfigError
@@ -180,7 +180,9 @@ def _describe_move(config: Config, targets: Sequence[str], out: Path) -> tuple[s
     if sources.banks or config.export.replace:
         return ()
     where = [question.label for question in read_questions(config.question.where, None)]
-    line = describe_move(out, Answer.to(named_labels(sources) | loose_labels(sources), where, config.question.name))
+    line = describe_move(
+        out, Answer.to_search(list_named_labels(sources) | list_loose_labels(sources), where, config.question.name)
+    )
     return (line,) if line else ()
 
 

@@ -136,16 +136,16 @@ def check_questions(config: Config, targets: Sequence[str]) -> None:
     """
     sources = collect(targets)
     is_known = sources.photos and not sources.banks and not sources.faults
-    labels = named_labels(sources) if is_known else None
-    read_questions(config.question.where, labels, loose_labels(sources))
+    labels = list_named_labels(sources) if is_known else None
+    read_questions(config.question.where, labels, list_loose_labels(sources))
 
 
-def named_labels(sources: Sources) -> set[str]:
+def list_named_labels(sources: Sources) -> set[str]:
     """Return the labels of the photos, without opening a file; the labels of banks are not known."""
     return {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
 
 
-def loose_labels(sources: Sources) -> set[str]:
+def list_loose_labels(sources: Sources) -> set[str]:
     """Return the labels of folders of loose photos: each is one person if its photos show one face."""
     return {make_label(folder.absolute().name) for folder in sources.loose}
 

@@ -1,10 +1,10 @@
 """Keep answers to earlier searches in OUT/earlier/<name> when another search begins.
 
 `commands.run` and `pick` call it. A search is identified by the name of its answer. Without a name, its targets and
-expressions give one. The same search, or one without expressions and with more targets, replaces its answer in place;
-files of a kind that is no longer exported are removed. Another search first moves the previous answer (tables, clips,
-crops, snapshots, timelines) to a folder of its own. An answer that was moved away comes back when its search is
-repeated. So each search has one folder.
+expressions give one. The same search replaces its answer in place. So does a search with more targets, if neither has
+a name or expressions. Files of a kind that is no longer exported are removed. Another search first moves the previous
+answer (tables, clips, crops, snapshots, timelines) to a folder of its own. An answer that was moved away comes back
+when its search is repeated. So each search has one folder.
 
 OUT/.fastface/answer.json records whose answer is in OUT, whether it is being moved, and the answers that were moved. It
 is written before the first file moves and after the last. A move only renames files, so a killed command continues
@@ -57,7 +57,7 @@ class Answer:
     asked: str = ""
 
     @classmethod
-    def to(cls, targets: Iterable[str], where: Iterable[str] = (), name: str = "") -> Self:
+    def to_search(cls, targets: Iterable[str], where: Iterable[str] = (), name: str = "") -> Self:
         """Return the answer to a search."""
         return cls(tuple(sorted(set(targets))), tuple(sorted(set(where))), name.strip())
 
@@ -128,7 +128,7 @@ def keep_earlier_answer(context: RunContext, targets: Collection[str], where: Co
         SpaceError: No space is left.
     """
     root, note = context.out.root, _note_path(context.out.state)
-    asked = Answer.to(targets, where, context.config.question.name)
+    asked = Answer.to_search(targets, where, context.config.question.name)
     answers, move = _read_note(note)
     before = answers.last
     if move == "back":  # the move was interrupted

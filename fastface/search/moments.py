@@ -41,12 +41,12 @@ def _answer(found: VideoFindings, questions: Sequence[Question], config: Config)
     if not found.info.is_film:
         # The times of pictures have no meaning: each picture is a separate moment.
         settings = settings.model_copy(update={"merge_gap": 0.0, "pad": (0.0, 0.0)})
-    hits = _all_hits(found)
+    hits = _join_hits(found)
     sightings = Sightings(
-        {label: _presence(one, settings.merge_gap) for label, one in hits.items()},
-        lambda label: _other_faces(found, label),
+        {label: _find_presence(one, settings.merge_gap) for label, one in hits.items()},
+        lambda label: _find_other_faces(found, label),
         found.searched,
-        _exact(found.periods.min() / 2) if len(found.periods) else Fraction(0),
+        _to_fraction(found.periods.min() / 2) if len(found.periods) else Fraction(0),
     )
     spans: list[Span] = []
     inside = {label: np.zeros(len(one), np.bool_) for label, one in found.hits.items()}
@@ -67,7 +67,7 @@ def _answer(found: VideoFindings, questions: Sequence[Question], config: Config)
     )
 
 
-def _all_hits(found: VideoFindings) -> dict[str, Hits]:
+def _join_hits(found: VideoFindings) -> dict[str, Hits]:
     """Return {label: hits, and moments in which the target is followed by the body}, in order of time."""
     joined = {
         label: Hits.concatenate([hits, *([found.followed[label]] if label in found.followed else [])])
@@ -76,12 +76,12 @@ def _all_hits(found: VideoFindings) -> dict[str, Hits]:
     return {label: hits[np.argsort(hits.time, kind="stable")] for label, hits in joined.items()}
 
 
-def _presence(hits: Hits, merge_gap: float) -> tuple[Interval, ...]:
+def _find_presence(hits: Hits, merge_gap: float) -> tuple[Interval, ...]:
     groups = group_hits(hits, merge_gap)
-    return merge((_exact(group.time[0]), _exact(group.time[-1] + group.period[-1])) for group in groups)
+    return merge((_to_fraction(group.time[0]), _to_fraction(group.time[-1] + group.period[-1])) for group in groups)
 
 
-def _other_faces(found: VideoFindings, label: str) -> tuple[Interval, ...]:
+def _find_other_faces(found: VideoFindings, label: str) -> tuple[Interval, ...]:
     """Return the samples with a face that is no hit of a target."""
     is_other = np.ones(len(found.faces), np.bool_)
     if label in found.hits:
@@ -94,7 +94,7 @@ def _other_faces(found: VideoFindings, label: str) -> tuple[Interval, ...]:
     # A sample is the first frame of its period, so two neighbours may lie farther apart, but not by half a period.
     first = np.flatnonzero(np.r_[True, starts[1:] > ends[:-1] + periods[order][1:] / 2])
     last = np.r_[first[1:] - 1, len(starts) - 1]
-    return tuple((_exact(start), _exact(end)) for start, end in zip(starts[first], ends[last], strict=True))
+    return tuple((_to_fraction(start), _to_fraction(end)) for start, end in zip(starts[first], ends[last], strict=True))
 
 
 def _build_spans(
@@ -134,5 +134,5 @@ def _find_moments(times: npt.NDArray[np.float64], moments: Sequence[Interval]) -
     return np.where(is_inside, number, -1)
 
 
-def _exact(time: float) -> Fraction:
+def _to_fraction(time: float) -> Fraction:
     return Fraction(round(float(time) * _TICKS), _TICKS)

@@ -148,7 +148,7 @@ class Question:
         for person in _list_persons(self.tree):
             label = _find_label(person.name, {*known, *possible})
             if label is None:
-                faults += _point(self.text, person.place, _describe_unknown(person.name, known))
+                faults += _format_fault(self.text, person.place, _describe_unknown(person.name, known))
             else:
                 labels[person.name] = label
         if faults:
@@ -164,8 +164,8 @@ class Sightings:
         presence: {label: moments with the person}; persons without any may be omitted.
         others: Return the moments with a visible face that is not this person's.
         searched: The searched part of the video.
-        grain: Moments and gaps that are shorter are removed, in seconds. The samples of two persons that follow each
-            other seem to overlap, or to leave a gap: each sample is the first frame of its period, not its start.
+        grain: Moments and gaps that are shorter are removed, in seconds. A sample is the first frame of its period,
+            not the period's start. So the samples of two persons that follow each other may overlap or leave a gap.
     """
 
     presence: Mapping[str, tuple[Interval, ...]]
@@ -189,7 +189,7 @@ def parse_question(text: str) -> Question:
     try:
         tree = _build(_parser().parse(line))
     except UnexpectedInput as error:
-        raise ConfigError(_point(shown, *_explain(line, error))) from error
+        raise ConfigError(_format_fault(shown, *_explain(line, error))) from error
     return Question(" ".join(line.split()), shown, tree)
 
 
@@ -358,7 +358,7 @@ def _list_accepted(line: str) -> set[str]:
     return accepted
 
 
-def _point(text: str, place: int, fault: str) -> list[str]:
+def _format_fault(text: str, place: int, fault: str) -> list[str]:
     """Return lines that show an expression with a caret below a place."""
     wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text[:place])
     return [f"--where: column {place + 1}: {fault}", f"  {text}", f"  {' ' * (place + wide)}^"]

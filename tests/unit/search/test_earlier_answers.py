@@ -22,12 +22,12 @@ FEW = st.lists(st.text(alphabet="ab+; w", max_size=8), min_size=1, max_size=5, u
     ],
 )
 def test_a_name_is_given_or_comes_from_the_question(targets: list[str], where: list[str], name: str, expected: str):
-    assert Answer.to(targets, where, name).name == expected
+    assert Answer.to_search(targets, where, name).name == expected
 
 
 @pytest.mark.parametrize("name", ["..", "../../etc", "a/b", "/", "\n", "CON", "x" * 100, "\udce9", "-rf", "~"])
 def test_a_folder_is_one_below_earlier_whatever_the_name(name: str) -> None:
-    for answer in (Answer.to(["Ann"], [], name), Answer.to([name]), Answer.to(["Ann"], [name])):
+    for answer in (Answer.to_search(["Ann"], [], name), Answer.to_search([name]), Answer.to_search(["Ann"], [name])):
         path = PurePosixPath(answer.folder)
         assert (len(path.parts), path.parts[0]) == (2, "earlier")
         assert path.name not in (".", "..")
@@ -36,7 +36,7 @@ def test_a_folder_is_one_below_earlier_whatever_the_name(name: str) -> None:
 
 @given(st.lists(st.tuples(FEW, st.one_of(st.just([]), FEW)), min_size=2, max_size=6))
 def test_different_questions_have_different_folders(questions: list[tuple[list[str], list[str]]]) -> None:
-    answers = {(frozenset(targets), frozenset(where)): Answer.to(targets, where) for targets, where in questions}
+    answers = {(frozenset(targets), frozenset(where)): Answer.to_search(targets, where) for targets, where in questions}
     for one, other in itertools.combinations(answers.values(), 2):
         assert one.folder != other.folder
 
@@ -44,17 +44,17 @@ def test_different_questions_have_different_folders(questions: list[tuple[list[s
 @pytest.mark.parametrize(
     ("before", "asked", "is_lost"),
     [
-        (Answer.to(["a"]), Answer.to(["a"]), False),
-        (Answer.to(["a"]), Answer.to(["a", "b"]), False),  # the wider answer has all of the first
-        (Answer.to(["a", "b"]), Answer.to(["a"]), True),
-        (Answer.to(["a"]), Answer.to(["a", "b"], ["a and b"]), True),
-        (Answer.to(["a", "b"], ["a and b"]), Answer.to(["a", "b"]), True),
-        (Answer.to(["a", "b"], ["a and b"]), Answer.to(["a", "b"], ["a or b"]), True),
-        (Answer.to(["a", "b"], ["a", "b"]), Answer.to(["b", "a"], ["b", "a"]), False),
-        (Answer.to(["a"], [], "x"), Answer.to(["b"], ["b"], "x"), False),
-        (Answer.to(["a"], [], "x"), Answer.to(["a"]), True),
-        (Answer.to(["a"], [], "x"), Answer.to(["a"], [], "y"), True),
-        (Answer(), Answer.to(["a"]), False),
+        (Answer.to_search(["a"]), Answer.to_search(["a"]), False),
+        (Answer.to_search(["a"]), Answer.to_search(["a", "b"]), False),  # the wider answer has all of the first
+        (Answer.to_search(["a", "b"]), Answer.to_search(["a"]), True),
+        (Answer.to_search(["a"]), Answer.to_search(["a", "b"], ["a and b"]), True),
+        (Answer.to_search(["a", "b"], ["a and b"]), Answer.to_search(["a", "b"]), True),
+        (Answer.to_search(["a", "b"], ["a and b"]), Answer.to_search(["a", "b"], ["a or b"]), True),
+        (Answer.to_search(["a", "b"], ["a", "b"]), Answer.to_search(["b", "a"], ["b", "a"]), False),
+        (Answer.to_search(["a"], [], "x"), Answer.to_search(["b"], ["b"], "x"), False),
+        (Answer.to_search(["a"], [], "x"), Answer.to_search(["a"]), True),
+        (Answer.to_search(["a"], [], "x"), Answer.to_search(["a"], [], "y"), True),
+        (Answer(), Answer.to_search(["a"]), False),
     ],
 )
 def test_an_answer_is_replaced_only_by_one_that_has_it_or_its_name(before: Answer, asked: Answer, is_lost: bool):
