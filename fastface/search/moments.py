@@ -38,15 +38,18 @@ def answer_questions(
 
 def _answer(found: VideoFindings, questions: Sequence[Question], config: Config) -> VideoFindings:
     settings, with_persons = config.spans, config.question.persons
+    hits, periods = _join_hits(found), found.periods
     if not found.info.is_film:
-        # The times of pictures have no meaning: each picture is a separate moment.
+        # The times of pictures have no meaning: each picture is searched, and is a separate moment.
         settings = settings.model_copy(update={"merge_gap": 0.0, "pad": (0.0, 0.0)})
-    hits = _join_hits(found)
+        picture = float(1 / (found.info.rate or UNKNOWN_RATE))
+        periods = np.full_like(periods, picture)
+        hits = {label: replace(one, period=np.full_like(one.period, picture)) for label, one in hits.items()}
     sightings = Sightings(
         {label: _find_presence(one, settings.merge_gap) for label, one in hits.items()},
-        lambda label: _find_other_faces(found, label),
+        lambda label: _find_other_faces(found, label, periods),
         found.searched,
-        _to_fraction(found.periods.min() / 2) if len(found.periods) else Fraction(0),
+        _to_fraction(periods.min() / 2) if len(periods) else Fraction(0),
     )
     spans: list[Span] = []
     inside = {label: np.zeros(len(one), np.bool_) for label, one in found.hits.items()}
@@ -81,12 +84,12 @@ def _find_presence(hits: Hits, merge_gap: float) -> tuple[Interval, ...]:
     return merge((_to_fraction(group.time[0]), _to_fraction(group.time[-1] + group.period[-1])) for group in groups)
 
 
-def _find_other_faces(found: VideoFindings, label: str) -> tuple[Interval, ...]:
+def _find_other_faces(found: VideoFindings, label: str, all_periods: npt.NDArray[np.float64]) -> tuple[Interval, ...]:
     """Return the samples with a face that is no hit of a target."""
     is_other = np.ones(len(found.faces), np.bool_)
     if label in found.hits:
         is_other[found.hits[label].face] = False
-    times, periods = found.faces.time[is_other], found.periods[is_other]
+    times, periods = found.faces.time[is_other], all_periods[is_other]
     if not len(times):
         return ()
     order = np.argsort(times, kind="stable")
