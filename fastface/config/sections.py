@@ -212,15 +212,15 @@ class SpansConfig(Section):
 class QuestionConfig(Section):
     """Moments with several persons, and the name of the answer."""
 
-    where: Annotated[Expressions, Shown(default="each person", is_usual=True)] = Field(
+    where: Annotated[Expressions, Shown(default="none", is_usual=True)] = Field(
         (),
-        description="Find the moments for which an expression holds, as 'alice and not bob'. Clips and pictures show "
-        "these moments only. May be repeated.",
+        description="Find moments as 'ann and not bob'. Spans, clips and pictures then show these moments only. May be "
+        "repeated.",
     )
     persons: bool = Field(
         False, description="With --where, also export the spans, clips and pictures of each single person."
     )
-    name: Annotated[str, Shown("ANSWER", default="from the persons and --where", is_usual=True)] = Field(
+    name: Annotated[str, Shown("ANSWER", default="from the persons and --where")] = Field(
         "",
         max_length=100,
         description="Name of the answer. A new answer replaces the earlier one of the same name; other answers stay in "
