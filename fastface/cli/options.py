@@ -110,6 +110,7 @@ MATCH = _complete_sections(
 )
 REFERENCES = _options("references", "faces", "flip", "jitter")
 GROWTH = _complete_sections(*_options("growth", "grow", "add_threshold", "max_added"))
+QUESTION = _options("question", "where", "persons", "name")
 SPANS = _options("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = (
     *_complete_sections(

@@ -14,6 +14,7 @@ from fastface.config.values import (
     Cards,
     ClockTime,
     DetSize,
+    Expressions,
     Pad,
     Paths,
     PictureSize,
@@ -207,6 +208,25 @@ class SpansConfig(Section):
     merge_gap: Seconds = Field(2.0, description="Maximum gap between two hits of one span.")
     min_span: Seconds = Field(0.0, description="Minimum length of a span before padding. Shorter spans are dropped.")
     exact: bool = Field(False, description="Find the start and end of each span to the frame.")
+
+
+class QuestionConfig(Section):
+    """Moments with several persons, and the name of the answer."""
+
+    where: Annotated[Expressions, Shown(default="none", is_usual=True)] = Field(
+        (),
+        description="Find moments as 'ann and not bob'. Spans, clips and pictures then show these moments only. May be "
+        "repeated.",
+    )
+    persons: bool = Field(
+        False, description="With --where, also export the spans, clips and pictures of each single person."
+    )
+    name: Annotated[str, Shown("ANSWER", default="from the persons and --where")] = Field(
+        "",
+        max_length=100,
+        description="Name of the answer. A new answer replaces the earlier one of the same name; other answers stay in "
+        "OUT/earlier.",
+    )
 
 
 class ExportConfig(Section):

@@ -104,7 +104,7 @@ class Exporter:
     def plan(self, found: VideoFindings) -> None:
         """Plan the exports of one video; no file is touched yet."""
         for span in found.spans:
-            clip, pictures = self._plan_clip(span, found), _list_pictures(span, found)
+            clip, pictures = self._plan_clip(span, found), found.name_pictures(span.first_hit, span.last_hit)
             offset = float(found.info.player_offset)
             row = SpanRow(span, clip, path=found.record.path, pictures=pictures, player_offset=offset)
             self._spans.append(row)
@@ -303,15 +303,6 @@ def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
         return replace(row, clip="", cut=None)
     facts = json.loads(made[row.clip])
     return replace(row, cut=ClipCut(**{**facts, "left_out": tuple(facts["left_out"])}))
-
-
-def _list_pictures(span: Span, found: VideoFindings) -> tuple[str, str]:
-    """Return the names of the first and the last picture with a hit."""
-    rate = found.info.rate
-    if not found.pictures or rate is None:
-        return "", ""
-    first, last = (min(round(time * rate), len(found.pictures) - 1) for time in (span.first_hit, span.last_hit))
-    return found.pictures[first], found.pictures[last]
 
 
 def _key(fingerprint: str, job: Any) -> str:

@@ -98,7 +98,8 @@ def plan_pictures(found: VideoFindings, config: Config, persons: PersonNetwork |
     planned: list[tuple[CropRow, CropJob, tuple[int, float]]] = []
     tallies: dict[str, CropTally] = {}
     if export.crops != "none":
-        for label, hits in sorted((label, hits) for label, hits in found.hits.items() if len(hits)):
+        fit = found.hits if found.crop_hits is None else found.crop_hits
+        for label, hits in sorted((label, hits) for label, hits in fit.items() if len(hits)):
             tallies[label] = CropTally(hits=len(hits))
             planned += _plan_crops(found, label, hits, export, root, tally=tallies[label])
     rows, jobs = [row for row, _, _ in planned], [job for _, job, _ in planned]
@@ -143,6 +144,7 @@ def _plan_crops(
             file=file,
             path=found.record.path,
             picture=_get_picture(found, int(faces.pts[face])),
+            player_offset=float(found.info.player_offset),
         )
         landmarks = tuple(faces.landmarks[face].reshape(-1).tolist())
         worth = (step, -crop.quality)
@@ -195,10 +197,11 @@ def _snapshots(found: VideoFindings, config: ExportConfig, root: Path) -> list[S
     """Plan a snapshot of the best moment of each span with a visible face, with boxes for all hits."""
     chosen: dict[int, float] = {}
     for span in found.spans:
-        hits = found.hits[span.target]
-        inside = hits[(hits.time >= span.first_hit) & (hits.time <= span.last_hit)]
-        if not len(inside):
+        hits = found.span_hits(span.target)
+        if not span.hits or not hits:
             continue
+        every = Hits.concatenate(hits)
+        inside = every[(every.time >= span.first_hit) & (every.time <= span.last_hit)]
         best = int(inside.face[inside.similarity.argmax()])
         chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id

@@ -12,7 +12,19 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fastface.cli.app import app
-from fastface.cli.options import EXPORT, GROWTH, MATCH, MODELS, REFERENCES, RUN, SCAN, SPANS, Invocation, with_settings
+from fastface.cli.options import (
+    EXPORT,
+    GROWTH,
+    MATCH,
+    MODELS,
+    QUESTION,
+    REFERENCES,
+    RUN,
+    SCAN,
+    SPANS,
+    Invocation,
+    with_settings,
+)
 from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError, FastfaceError
 
@@ -38,6 +50,9 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--margin": ("match", "margin", "0.1", 0.1),
     "--not": ("match", "lookalikes", "other.jpg", (Path("other.jpg"),)),
     "--allow-faults": ("match", "allow_faults", "", True),
+    "--where": ("question", "where", "a, b and c", ("a, b and c",)),
+    "--persons": ("question", "persons", "", True),
+    "--name": ("question", "name", "cast", "cast"),
     "--pad": ("spans", "pad", "1,10", (1.0, 10.0)),
     "--merge-gap": ("spans", "merge_gap", "0.5", 0.5),
     "--min-span": ("spans", "min_span", "3", 3.0),
@@ -96,7 +111,7 @@ def _settings_of(*arguments: str) -> Config:
     probe = typer.Typer()
 
     @probe.command()
-    @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS)
+    @with_settings(SCAN, REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, RUN, MODELS)
     def command(invocation: Invocation) -> None:
         seen.append(invocation.config)
 
