@@ -211,10 +211,10 @@ class SpansConfig(Section):
 class ExportConfig(Section):
     """Clips and pictures to make from the spans."""
 
-    clips: Annotated[Literal["none", "copy", "precise"], Shown(is_usual=True)] = Field(
+    clips: Annotated[Literal["none", "copy", "precise", "smart"], Shown(is_usual=True)] = Field(
         "copy",
         description="How to cut clips. copy is fast and starts at a keyframe. precise starts at the exact frame and "
-        "encodes again.",
+        "encodes again. smart does so too, but encodes only the ends.",
     )
     crops: Annotated[Literal["none", "face", "aligned", "body"], Shown(is_usual=True)] = Field(
         "face",
