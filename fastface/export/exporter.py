@@ -149,7 +149,9 @@ class Exporter:
         if mode == "none" or found.info.path.is_dir():  # a folder of pictures is no film to cut
             return ""
         path = f"clips/{span.video_id}/{clip_name(span.target, found.colours, span.start, span.end)}"
-        self._want((path,), found.record, ClipJob(found.info, span.start, span.end, self._out.root / path, mode))
+        is_damaged = found.record.state == "partial"
+        job = ClipJob(found.info, span.start, span.end, self._out.root / path, mode, is_damaged)
+        self._want((path,), found.record, job)
         return path
 
     def _plan_boxed(self, span: Span, found: VideoFindings) -> None:

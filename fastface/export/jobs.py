@@ -24,6 +24,7 @@ class ClipJob:
     end: float
     destination: Path
     mode: ClipMode
+    is_damaged: bool = False  # the scan did not decode all packets
 
 
 @dataclass(frozen=True, slots=True)

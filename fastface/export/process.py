@@ -71,8 +71,11 @@ class _Exporter:
                 return self._pictures(job)
 
     def _clip(self, job: ClipJob) -> ExportResult:
-        clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive)
-        facts = {"mode": clip.mode, "start": clip.start, "end": clip.end, "left_out": clip.left_out}
+        clip = cut_clip(
+            job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive, is_damaged=job.is_damaged
+        )
+        facts: dict[str, Any] = {"mode": clip.mode, "start": clip.start, "end": clip.end, "left_out": clip.left_out}
+        facts["reason"] = clip.reason
         return ExportResult({job.destination: facts})
 
     def _portraits(self, job: PortraitsJob) -> dict[int, bytes]:

@@ -85,10 +85,21 @@ class _Written:
     """Content of a clip's file; times in seconds from the video's first frame."""
 
     start: Fraction
+    last: Fraction  # start of the last frame
     end: Fraction
     num_frames: int
     has_audio: bool
     left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """Frames of a clip whose packets are copied, in ticks of the video."""
+
+    first: int
+    last: int
+    end: int
+    num_frames: int
 
 
 def cut_clip(
@@ -99,6 +110,7 @@ def cut_clip(
     mode: ClipMode,
     *,
     check_stop: Callable[[], object] = lambda: None,
+    is_damaged: bool = False,
 ) -> Clip:
     """Cut one span of a video into a separate file.
 
@@ -109,6 +121,7 @@ def cut_clip(
         destination: The clip, `*.mp4`; an existing file is replaced. A failed clip leaves no file.
         mode: Requested mode of cutting.
         check_stop: Called with each packet; its exceptions pass through.
+        is_damaged: True if packets of the video are damaged or missing: then a smart clip could show that damage.
 
     Raises:
         ExportError: No frame lies in the span, the video cannot be read, or the clip cannot be written.
@@ -128,6 +141,8 @@ def cut_clip(
     reason = ""
     if mode == "smart":
         try:
+            if is_damaged:
+                raise NoSmart("some of its packets are damaged or missing")
             return _cut_smart(job)
         except SpaceError:
             raise
@@ -140,6 +155,8 @@ def cut_clip(
 
 
 def _copy(job: _Job, plan: CopyPlan) -> Clip:
+    content = _Pictures(plan.first, max(plan.pts), plan.end, len(plan.pts))
+
     def add_pictures(clip: Any, source: Any, video: Any) -> tuple[Any, Iterator[TimedPacket]]:
         stream = add_video(clip, video, job.info)
         return stream, video_packets(source, video, plan, stream, job.check_stop)
@@ -148,7 +165,7 @@ def _copy(job: _Job, plan: CopyPlan) -> Clip:
         if len(_verify(part, written, job).sizes) > 1:
             raise ExportError("the picture size changes, so players may not show a copy correctly")
 
-    return _clip(job, "copy", _write_copied(job, (plan.first, plan.end, len(plan.pts)), add_pictures, check))
+    return _clip(job, "copy", _write_copied(job, content, add_pictures, check))
 
 
 def _cut_smart(job: _Job) -> Clip:
@@ -158,6 +175,7 @@ def _cut_smart(job: _Job) -> Clip:
         NoSmart, ExportError: It cannot be cut so, or differs from the film.
     """
     plan = plan_smart(job.info, job.first, job.end, job.check_stop)
+    content = _Pictures(plan.first, plan.last, plan.end, plan.num_frames)
 
     def add_pictures(clip: Any, source: Any, video: Any) -> tuple[Any, Iterator[TimedPacket]]:
         made = SmartVideo(clip, video, job.info, plan)
@@ -167,12 +185,12 @@ def _cut_smart(job: _Job) -> Clip:
         _verify(part, written, job)
         check_joins(part, job.info, plan, job.check_stop)
 
-    return _clip(job, "smart", _write_copied(job, (plan.first, plan.end, plan.num_frames), add_pictures, check))
+    return _clip(job, "smart", _write_copied(job, content, add_pictures, check))
 
 
 def _write_copied(
     job: _Job,
-    content: tuple[int, int, int],
+    content: _Pictures,
     add_pictures: Callable[[Any, Any, Any], tuple[Any, Iterator[TimedPacket]]],
     check: Callable[[Path, _Written], None],
 ) -> _Written:
@@ -180,12 +198,12 @@ def _write_copied(
 
     Args:
         job: The job.
-        content: pts of the first frame and of the end, and the number of frames.
+        content: The frames.
         add_pictures: Adds the stream of pictures to (clip, source, stream of the source); returns it and its packets.
         check: Checks the finished file.
     """
     info, check_stop = job.info, job.check_stop
-    start, end = info.frame_time(content[0]), info.frame_time(content[1])
+    start, last, end = map(info.frame_time, (content.first, content.last, content.end))
     written: list[_Written] = []
     with atomic_path(job.destination, check=lambda part: check(part, written[0])) as part:
         with open_video(info.path) as (source, video), open_clip(part) as clip:
@@ -199,7 +217,7 @@ def _write_copied(
             sound, unread = add_tracks(clip, info, tracks, clock, span, keep_packets=True, check_stop=check_stop)
             texts = add_subtitles(clip, info, (start, end), check_stop)
             write_packets(clip, (pictures, *sound, *texts))
-        written.append(_Written(start, end, content[2], bool(sound), (*left_out, *unread)))
+        written.append(_Written(start, last, end, content.num_frames, bool(sound), (*left_out, *unread)))
     return written[0]
 
 
@@ -215,8 +233,8 @@ def _encode(job: _Job) -> Clip:
             video = EncodedVideo(clip, info, frames, canvas)
             sound, left_out = _add_sound(clip, job, video)
             write_packets(clip, (video.packets(), *sound))
-        start, end = info.frame_time(video.first), info.frame_time(video.end)
-        written.append(_Written(start, end, video.num_frames, bool(sound), tuple(left_out)))
+        start, last, end = map(info.frame_time, (video.first, video.last, video.end))
+        written.append(_Written(start, last, end, video.num_frames, bool(sound), tuple(left_out)))
     return _clip(job, "precise", written[0])
 
 
@@ -263,10 +281,10 @@ def _verify(part: Path, written: _Written, job: _Job) -> ClipContent:
     shown = check_shown(part, job.check_stop)
     frame = 1 / (job.info.rate or UNKNOWN_RATE)
     tolerance = max(_LEAST_TOLERANCE, frame * _FRAME_TOLERANCE)
-    length = written.end - written.start
-    if shown.first != 0 or abs(shown.end - length) > tolerance or shown.num_frames != written.num_frames:
-        seconds = f"{float(shown.first):.3f} s to {float(shown.end):.3f} s"
-        wanted = f"{written.num_frames} frames in {float(length):.3f} s"
+    last = written.last - written.start
+    if shown.first != 0 or abs(shown.last - last) > tolerance or shown.num_frames != written.num_frames:
+        seconds = f"{float(shown.first):.3f} s to {float(shown.last):.3f} s"
+        wanted = f"{written.num_frames} frames to {float(last):.3f} s"
         raise ExportError(f"the clip has {shown.num_frames} frames from {seconds} instead of {wanted}")
     return shown
 

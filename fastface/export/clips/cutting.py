@@ -81,13 +81,13 @@ class ClipContent:
 
     Attributes:
         first: Seconds of the first frame on the clip's own clock.
-        end: End of the last frame, in seconds of that clock.
+        last: Time of the last frame in seconds of that clock. How long MP4 shows it depends on the order of decoding.
         num_frames: Number of video packets that are shown.
         sizes: (width, height) of the decoded frames.
     """
 
     first: Fraction
-    end: Fraction
+    last: Fraction
     num_frames: int
     sizes: frozenset[tuple[int, int]]
 
@@ -391,10 +391,9 @@ def check_shown(path: Path, check_stop: Callable[[], object] = lambda: None) -> 
         raise ExportError("the clip has no frame that can be decoded")
     if sorted(times[: len(head)]) != times[: len(head)]:
         raise ExportError("the frames of the clip are not in order")
-    latest = max((frame for frame in (*head, *tail) if frame.pts is not None), key=lambda frame: frame.pts)
     base = video.time_base
     assert base is not None
-    return ClipContent(times[0] * base, (latest.pts + (latest.duration or 0)) * base, num_frames, frozenset(sizes))
+    return ClipContent(times[0] * base, max(times) * base, num_frames, frozenset(sizes))
 
 
 def _frames(container: Any, video: Any, check_stop: Callable[[], object]) -> Iterator[Any]:

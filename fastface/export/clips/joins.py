@@ -1,4 +1,7 @@
-"""Compare a smart clip with the film around its joins, frame by frame. `clips` calls it before the clip gets its name."""
+"""Compare a smart clip with the film around its joins, frame by frame.
+
+`clips` calls it before the clip gets its name.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -80,6 +80,7 @@ class EncodedVideo:
 
     Attributes:
         first: pts of the first frame.
+        last: pts of the last frame so far.
         end: End of the last frame so far, as pts.
         is_complete: True if all frames were encoded.
         num_frames: Number of frames so far.
@@ -101,7 +102,7 @@ class EncodedVideo:
         first = next(frames, None)
         if first is None:
             raise ExportError("no frame of this span can be decoded")
-        self.first = self.end = first.pts
+        self.first = self.last = self.end = first.pts
         self.num_frames = 0
         self.is_complete = False
         self._info = info
@@ -131,7 +132,7 @@ class EncodedVideo:
             picture.pts, picture.time_base = placed.pts - self.first, self._info.time_base
             self._durations[picture.pts] = placed.duration
             self.num_frames += 1
-            self.end = placed.pts + placed.duration
+            self.last, self.end = placed.pts, placed.pts + placed.duration
             yield from self._retime(self.stream.encode(picture))
         self.is_complete = True
         yield from self._retime(self.stream.encode(None))

@@ -86,6 +86,11 @@ class SmartPlan:
     has_gap: bool
 
     @property
+    def last(self) -> int:
+        """Return the time of the last frame."""
+        return max((*self.middle.pts, *(packet.pts for packet in self.tail)))
+
+    @property
     def num_frames(self) -> int:
         """Return the number of frames of the clip."""
         return len(self.head) + len(self.middle.pts) + len(self.tail)
@@ -176,7 +181,7 @@ def _find_middle(
         plan = span.plan_run(number, bounds[1])
         if plan is not None and is_decodable(info, plan, check_stop):
             return plan
-    raise NoSmart("no keyframe lies in a span")
+    raise NoSmart("no keyframe in the span at which a decoder can start")
 
 
 def _begins_anew(info: VideoInfo, header: StreamHeader, middle: CopyPlan) -> bool:

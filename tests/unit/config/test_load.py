@@ -324,7 +324,7 @@ def test_the_settings_that_are_fractions_were_found() -> None:
         ("spans", "merge_gap", ("0", "86400"), ("-0.1", "86401")),
         ("spans", "exact", ("true", "false"), ("maybe", "")),
         ("export", "crop_size", ("32", "1024"), ("31", "1025")),
-        ("export", "clips", ("none", "copy", "precise"), ("all", "COPY", "")),
+        ("export", "clips", ("none", "copy", "precise", "smart"), ("all", "COPY", "")),
         ("models", "device", ("auto", "cpu", "cuda", "tensorrt", "openvino"), ("gpu", "cuda:0", "")),
         ("models", "precision", ("auto", "float32", "bfloat16", "float16"), ("int4", "bf16", "")),
     ],
