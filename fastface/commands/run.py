@@ -388,8 +388,9 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     result.spans = tuple(exports.spans)
     result.hits, result.num_near_misses = hits, len(near_misses)
     result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
-    if context.config.export.snapshots and (root / "snapshots").is_dir():
-        result.more_files += ("snapshots/",)
+    export = context.config.export
+    asked = {"snapshots": export.snapshots, "reels": export.reel, "sheets": export.contact_sheet}
+    result.more_files += tuple(f"{name}/" for name, is_asked in asked.items() if is_asked and (root / name).is_dir())
     lost = [*_describe_lost_streams(exports.spans), *_describe_refused_cuts(exports.spans)]
     for line in shorten_lines(lost, _MOST_LOST):
         context.observer.note(line)

@@ -254,6 +254,12 @@ class ExportConfig(Section):
     boxes: Annotated[bool, Shown(is_usual=True)] = Field(
         False, description="Also write clips with boxes. Each face has its box, name and similarity."
     )
+    reel: Annotated[bool, Shown(is_usual=True)] = Field(
+        False, description="Also write one film a person with all spans in order. Each span is a chapter."
+    )
+    contact_sheet: Annotated[bool, Shown(is_usual=True)] = Field(
+        False, description="Also draw pages with the best frame of each span of a person."
+    )
     replace: bool = Field(
         False,
         description="Delete the results of the earlier search. By default they are moved to OUT/earlier.",

@@ -39,6 +39,43 @@ class BoxedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class ReelPart:
+    """A span of a reel: [start, end) in seconds from the video's first frame, and the title of its chapter."""
+
+    info: VideoInfo
+    start: float
+    end: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReelJob:
+    """Write one film of spans of several videos."""
+
+    parts: tuple[ReelPart, ...]
+    destination: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SheetTile:
+    """A frame of a contact sheet: its pts (None without a picture), the box of the face, and two lines of text."""
+
+    info: VideoInfo
+    pts: int | None
+    box: tuple[float, float, float, float] | None
+    lines: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetJob:
+    """Draw one page of a contact sheet."""
+
+    heading: str
+    tiles: tuple[SheetTile, ...]
+    destination: Path
+
+
+@dataclass(frozen=True, slots=True)
 class CropJob:
     """One crop: the frame's pts, the box and landmarks of the face, the file, and its metadata."""
 
@@ -103,5 +140,5 @@ class ExportSettings:
     cache_folder: Path
 
 
-ExportJob = BoxedJob | ClipJob | PicturesJob
+ExportJob = BoxedJob | ClipJob | PicturesJob | ReelJob | SheetJob
 """Jobs whose results are files."""

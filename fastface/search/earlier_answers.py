@@ -2,7 +2,7 @@
 
 `commands.run` and `pick` call it. A search is identified by its targets. The same search, or one with more targets,
 replaces its answer in place; files of a kind that is no longer exported are removed. Another search first moves the
-previous answer (tables, clips, crops, snapshots, timelines) to a folder of its own. An answer that was moved away comes
+previous answer (tables, clips, pictures, reels, timelines) to a folder of its own. An answer that was moved away comes
 back when its search is repeated. So each search has one folder.
 
 OUT/.fastface/answer.json records whose answer is in OUT, and whether it is being moved. It is written before the first
@@ -27,8 +27,8 @@ from fastface.runtime.output_folder import EARLIER
 
 _SCHEMA_VERSION = 1
 _TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
-_FOLDERS = ("clips", "crops", "snapshots", "timelines")
-_PRIVATE = ("crops", "snapshots")
+_FOLDERS = ("clips", "crops", "reels", "sheets", "snapshots", "timelines")
+_PRIVATE = ("crops", "reels", "sheets", "snapshots")
 _MOST_NAMED = 3
 """Maximum number of targets in a folder's name; of more, the name has their number and a digest."""
 

@@ -21,7 +21,7 @@ from fastface.gallery.matching import EVERYONE
 from fastface.names import label_name, pluralize
 from fastface.persons.network import PersonNetwork
 from fastface.search.searcher import VideoFindings
-from fastface.types import HitKind, Hits, Size
+from fastface.types import HitKind, Hits, Size, Span
 
 
 @dataclass(slots=True)
@@ -189,16 +189,20 @@ def _description(crop: CropRow) -> str:
     return json.dumps({**facts, "similarity": round(crop.similarity, 4)})
 
 
+def find_best_face(found: VideoFindings, span: Span) -> int | None:
+    """Return the row of the face that is most similar to the target in a span; None if no face is seen."""
+    hits = found.hits[span.target]
+    inside = hits[(hits.time >= span.first_hit) & (hits.time <= span.last_hit)]
+    return int(inside.face[inside.similarity.argmax()]) if len(inside) else None
+
+
 def _snapshots(found: VideoFindings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
     """Plan a snapshot of the best moment of each span with a visible face, with boxes for all hits."""
     chosen: dict[int, float] = {}
     for span in found.spans:
-        hits = found.hits[span.target]
-        inside = hits[(hits.time >= span.first_hit) & (hits.time <= span.last_hit)]
-        if not len(inside):
-            continue
-        best = int(inside.face[inside.similarity.argmax()])
-        chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
+        best = find_best_face(found, span)
+        if best is not None:
+            chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id
     return [
         SnapshotJob(pts, _list_labels(found, pts), folder / f"{time:.3f}.{config.crop_format}")
