@@ -23,7 +23,7 @@ from fastface.export.clips.precise import Colours, Painter, PlacedFrame, frames_
 from fastface.export.clips.sound import SoundBlock, add_joined, decode_main_track
 from fastface.export.jobs import ReelPart
 from fastface.files import atomic_path
-from fastface.names import valid_text
+from fastface.names import clean_text
 from fastface.types import Size
 from fastface.video.frames.colour import matrix_by_size
 
@@ -112,7 +112,7 @@ def _add_chapters(clip: Any, placed: Sequence[_Placed]) -> None:
                 "start": one.begin,
                 "end": one.end,
                 "time_base": _TIME_BASE,
-                "metadata": {"title": valid_text(one.part.title)},
+                "metadata": {"title": clean_text(one.part.title)},
             }
             for number, one in enumerate(placed)
         ]
