@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import cli_tools
 import av
+import cli_tools
 import pytest
 import run_tools
 import video_tools

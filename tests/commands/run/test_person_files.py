@@ -13,12 +13,14 @@ from cartoon_tools import Cartoon
 from cli_tools import fastface, labels
 from PIL import Image
 
+OPTIONS = ("--pad", "0.2", "--clips", "none", "--crops", "none", "--reel")
+
 
 @pytest.fixture(scope="module")
 def gathered(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """OUT of a run with reels and contact sheets."""
     out = tmp_path_factory.mktemp("gathered") / "out"
-    done = run_tools.run(cartoon, out, "--pad", "0.2", "--clips", "none", "--crops", "none", "--reel", "--contact-sheet")
+    done = run_tools.run(cartoon, out, *OPTIONS, "--contact-sheet")
     assert done.returncode == 0, done.stderr
     return out
 
@@ -43,7 +45,8 @@ def files_in(out: Path) -> dict[str, int]:
 
 def probed(path: Path) -> dict[str, list[dict[str, object]]]:
     command = ["ffprobe", "-v", "error", "-show_chapters", "-show_streams", "-of", "json", path]
-    found: dict[str, list[dict[str, object]]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    printed = subprocess.run(command, check=True, capture_output=True).stdout
+    found: dict[str, list[dict[str, object]]] = json.loads(printed)
     return found
 
 
@@ -108,7 +111,7 @@ def test_a_killed_run_leaves_no_part_and_the_next_one_ends_with_the_same_files(
 ) -> None:
     """Processes of the export are replaced, and a reel that ends three of them is left out and named."""
     shutil.rmtree(out / "reels")
-    command = run_tools.arguments(cartoon, out, "--pad", "0.2", "--clips", "none", "--crops", "none", "--reel")
+    command = run_tools.arguments(cartoon, out, *OPTIONS)
     run_tools.finish(command, FASTFACE_FAILPOINT=place)
     assert run_tools.finish(command).returncode == 0
     assert [path.name for path in out.rglob(".part-*")] == []

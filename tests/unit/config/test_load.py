@@ -52,6 +52,8 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--max-crops": ("export", "max_crops", "9", 9),
     "--count": ("export", "count", "40", 40),
     "--size": ("export", "size", "512x512", (512, 512)),
+    "--reel": ("export", "reel", "", True),
+    "--contact-sheet": ("export", "contact_sheet", "", True),
     "--replace": ("export", "replace", "", True),
     "--faces": ("references", "faces", "only", "only"),
     "--flip": ("references", "flip", "", True),
