@@ -35,7 +35,7 @@ _PIXELS = "yuv420p"
 _FULL_RANGE = 2
 _PROFILES = {66: "baseline", 77: "main", 100: "high"}
 _MOST_NUMBERS = 32
-_MOST_HEAD_SECONDS = 60
+_MOST_END_SECONDS = 60
 """Maximum seconds of a head or tail: its packets are held in memory."""
 
 _SPS_OF_H264 = 7
@@ -125,6 +125,8 @@ def plan_smart(info: VideoInfo, first: int, end: int, check_stop: Callable[[], o
     encoder = _Encoder(info, header, numbers)
     head = _encode(encoder, (shown[0], middle.first), [pts for pts in shown if pts < middle.first], check_stop)
     rest = [pts for pts in shown if pts > max(middle.pts)]
+    if rest and (end - rest[0]) * info.time_base > _MOST_END_SECONDS:
+        raise NoSmart("its frames are not stored in groups that follow each other")
     tail = _encode(encoder, (rest[0] if rest else end, end), rest, check_stop)
     copied = set(middle.places)
     begin = next(number for number, mark in enumerate(span.marks) if mark.place == middle.places[0])
@@ -176,7 +178,7 @@ def _find_middle(
     for number, mark in enumerate(span.marks):
         if not mark.is_keyframe or not bounds[0] <= mark.pts < bounds[1]:
             continue
-        if (mark.pts - bounds[0]) * info.time_base > _MOST_HEAD_SECONDS:
+        if (mark.pts - bounds[0]) * info.time_base > _MOST_END_SECONDS:
             break
         plan = span.plan_run(number, bounds[1])
         if plan is not None and is_decodable(info, plan, check_stop):
