@@ -214,7 +214,7 @@ class ExportConfig(Section):
     clips: Annotated[Literal["none", "copy", "precise", "smart"], Shown(is_usual=True)] = Field(
         "copy",
         description="How to cut clips. copy is fast and starts at a keyframe. precise starts at the exact frame and "
-        "encodes again. smart does so too, but encodes only the ends.",
+        "encodes again, smart only the ends.",
     )
     crops: Annotated[Literal["none", "face", "aligned", "body"], Shown(is_usual=True)] = Field(
         "face",
@@ -254,12 +254,10 @@ class ExportConfig(Section):
     boxes: Annotated[bool, Shown(is_usual=True)] = Field(
         False, description="Also write clips with boxes. Each face has its box, name and similarity."
     )
-    reel: Annotated[bool, Shown(is_usual=True)] = Field(
+    reel: bool = Field(
         False, description="Also write one film a person with all spans in order. Each span is a chapter."
     )
-    contact_sheet: Annotated[bool, Shown(is_usual=True)] = Field(
-        False, description="Also draw pages with the best frame of each span of a person."
-    )
+    contact_sheet: bool = Field(False, description="Also draw pages with the best frame of each span of a person.")
     replace: bool = Field(
         False,
         description="Delete the results of the earlier search. By default they are moved to OUT/earlier.",
