@@ -15,6 +15,7 @@ from fastface.types.answers import (
 )
 from fastface.types.faces import (
     ALIGNED_SIZE,
+    ALIGNED_SIZES,
     DOUBLE_COSINE,
     NUM_COLOURS,
     PROFILE_YAW,
@@ -31,6 +32,7 @@ from fastface.types.videos import (
     SIGNATURE_SIZE,
     BlurGate,
     DecoderName,
+    FrameCounts,
     Geometry,
     Image,
     SampledFrames,
@@ -43,6 +45,7 @@ from fastface.types.videos import (
 
 __all__ = [
     "ALIGNED_SIZE",
+    "ALIGNED_SIZES",
     "DOUBLE_COSINE",
     "HIT_KINDS",
     "LOOKS_VERSION",
@@ -57,6 +60,7 @@ __all__ = [
     "FaceTracks",
     "Faces",
     "FloatArray",
+    "FrameCounts",
     "FramingClass",
     "Gallery",
     "Geometry",
