@@ -4,6 +4,7 @@ The CLI and `api` call these functions; `pick` and the demo use `answer` and `ru
 if it is interrupted. The order of the steps matters: see `run`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -413,9 +414,10 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
         clips=exports.num_clips,
         crops=len(exports.crops),
     )
-    if context.config.export.snapshots and (root / "snapshots").is_dir():
-        result.more_files += ("snapshots/",)
-    lost = _describe_lost_streams(exports.spans)
+    export = context.config.export
+    asked = {"snapshots": export.snapshots, "reels": export.reel, "sheets": export.contact_sheet}
+    result.more_files += tuple(f"{name}/" for name, is_asked in asked.items() if is_asked and (root / name).is_dir())
+    lost = [*_describe_lost_streams(exports.spans), *_describe_refused_cuts(exports.spans)]
     for line in shorten_lines(lost, _MOST_LOST):
         context.observer.note(line)
     result.remarks = (*result.remarks, *lost)
@@ -441,3 +443,12 @@ def _describe_lost_streams(spans: Iterable[SpanRow]) -> list[str]:
     """Return one line for each video and stream that its clips do not contain."""
     lost = {(row.span.video_id, stream) for row in spans if row.cut is not None for stream in row.cut.left_out}
     return [f"{video_id}: clips do not contain {stream}" for video_id, stream in sorted(lost)]
+
+
+def _describe_refused_cuts(spans: Iterable[SpanRow]) -> list[str]:
+    """Return one line for each video and reason for which its clips are precise and not smart."""
+    refused = Counter((row.span.video_id, row.cut.reason) for row in spans if row.cut is not None and row.cut.reason)
+    return [
+        f"{video_id}: {pluralize(count, 'clip')} encoded as a whole and not smart: {reason}"
+        for (video_id, reason), count in sorted(refused.items())
+    ]

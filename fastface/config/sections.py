@@ -232,10 +232,10 @@ class QuestionConfig(Section):
 class ExportConfig(Section):
     """Clips and pictures to make from the spans."""
 
-    clips: Annotated[Literal["none", "copy", "precise"], Shown(is_usual=True)] = Field(
+    clips: Annotated[Literal["none", "copy", "precise", "smart"], Shown(is_usual=True)] = Field(
         "copy",
         description="How to cut clips. copy is fast and starts at a keyframe. precise starts at the exact frame and "
-        "encodes again.",
+        "encodes again, smart only the ends.",
     )
     crops: Annotated[Literal["none", "face", "aligned", "body"], Shown(is_usual=True)] = Field(
         "face",
@@ -278,6 +278,10 @@ class ExportConfig(Section):
     boxes: Annotated[bool, Shown(is_usual=True)] = Field(
         False, description="Also write clips with boxes. Each face has its box, name and similarity."
     )
+    reel: bool = Field(
+        False, description="Also write one film a person with all spans in order. Each span is a chapter."
+    )
+    contact_sheet: bool = Field(False, description="Also draw pages with the best frame of each span of a person.")
     timelines: TimelineFormats = Field(
         (),
         description="Also write the spans for editing programs, players and annotation tools: all, or some of "

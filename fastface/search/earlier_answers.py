@@ -3,7 +3,7 @@
 `commands.run` and `pick` call it. A search is identified by the name of its answer. Without a name, its targets and
 expressions give one. The same search replaces its answer in place. So does a search with more targets, if neither has
 a name or expressions. Files of a kind that is no longer exported are removed. Another search first moves the previous
-answer (tables, clips, crops, snapshots, timelines) to a folder of its own. An answer that was moved away comes back
+answer (tables, clips, pictures, reels, timelines) to a folder of its own. An answer that was moved away comes back
 when its search is repeated. So each search has one folder.
 
 OUT/.fastface/answer.json records whose answer is in OUT, whether it is being moved, and the answers that were moved. It
@@ -30,8 +30,8 @@ from fastface.runtime.output_folder import EARLIER
 
 _SCHEMA_VERSION = 2
 _TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
-_FOLDERS = ("clips", "crops", "snapshots", "timelines")
-_PRIVATE = ("crops", "snapshots")
+_FOLDERS = ("clips", "crops", "reels", "sheets", "snapshots", "timelines")
+_PRIVATE = ("crops", "reels", "sheets", "snapshots")
 _MOST_NAMED = 3
 """Maximum number of targets in the name of an answer; of more, the name has their number and a digest."""
 _WHERE = " where "

@@ -22,7 +22,7 @@ from fastface.gallery.matching import EVERYONE
 from fastface.names import label_name, pluralize
 from fastface.persons.network import PersonNetwork
 from fastface.search.searcher import VideoFindings
-from fastface.types import HitKind, Hits, Size
+from fastface.types import HitKind, Hits, Size, Span
 
 
 @dataclass(slots=True)
@@ -193,17 +193,23 @@ def _description(crop: CropRow) -> str:
     return json.dumps({**facts, "similarity": round(crop.similarity, 4)})
 
 
+def find_best_face(found: VideoFindings, span: Span) -> int | None:
+    """Return the row of the face that is most similar to a person of a span; None if no face is seen."""
+    parts = found.span_hits(span.target)
+    if not span.hits or not parts:
+        return None
+    hits = Hits.concatenate(parts)
+    inside = hits[(hits.time >= span.first_hit) & (hits.time <= span.last_hit)]
+    return int(inside.face[inside.similarity.argmax()]) if len(inside) else None
+
+
 def _snapshots(found: VideoFindings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
     """Plan a snapshot of the best moment of each span with a visible face, with boxes for all hits."""
     chosen: dict[int, float] = {}
     for span in found.spans:
-        hits = found.span_hits(span.target)
-        if not span.hits or not hits:
-            continue
-        every = Hits.concatenate(hits)
-        inside = every[(every.time >= span.first_hit) & (every.time <= span.last_hit)]
-        best = int(inside.face[inside.similarity.argmax()])
-        chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
+        best = find_best_face(found, span)
+        if best is not None:
+            chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id
     return [
         SnapshotJob(

@@ -126,9 +126,9 @@ def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
     """Write spans.csv and spans.json, sorted by video, start and target.
 
     spans.json is an array with one object a span: the keys and rounded values of spans.csv. It also has `clip_mode`,
-    `clip_start`, `clip_end` and `clip_left_out`: the mode of the clip, its real bounds, and omitted streams. Without a
-    clip these are null. `player_start` and `player_end` are the span's times on the clock of a player, which starts
-    with the file's first stream.
+    `clip_start`, `clip_end`, `clip_left_out` and `clip_reason`: the mode of the clip, its real bounds, omitted streams,
+    and why it is not `smart`. Without a clip these are null. `player_start` and `player_end` are the span's times on
+    the clock of a player, which starts with the file's first stream.
 
     Raises:
         SpaceError: No space is left.
@@ -259,6 +259,7 @@ def span_object(row: SpanRow) -> dict[str, Any]:
         "player_start": player_start,
         "player_end": player_end,
         "clip_left_out": None if cut is None else list(cut.left_out),
+        "clip_reason": None if cut is None else valid_text(cut.reason) or None,
     }
 
 

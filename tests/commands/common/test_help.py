@@ -138,7 +138,7 @@ def test_every_setting_is_on_a_full_page() -> None:
 @pytest.mark.parametrize(
     ("option", "kind", "words"),
     [
-        ("--clips", "none|copy|precise", "[default: copy]"),
+        ("--clips", "none|copy|precise|smart", "[default: copy]"),
         ("--sample-fps", "NUMBER", "From 0.001 to 240. [default: 5]"),
         ("--threshold", "NUMBER", "From -1 to 1. [default: from --false-tracks]"),
         ("--pad", "BEFORE,AFTER", "[default: 1,1]"),

@@ -39,16 +39,17 @@ def test_spans_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> No
 
 
 def test_spans_json_has_the_same_values_as_numbers(tmp_path: Path) -> None:
-    cut = ClipCut("copy", 0.33366, 3.50016, ("audio stream 2 (unknown codec)",))
+    cut = ClipCut("copy", 0.33366, 3.50016, ("audio stream 2 (unknown codec)",), "its picture is interlaced")
     write_spans(tmp_path, [SpanRow(_span()), SpanRow(_span(start=2.0), "clips/a.mp4/b.mp4", cut)])
     common = {"video": "a.mp4", "target": "Ross", "hits": 3, "best_similarity": 0.7124, "mean_similarity": 0.65}
     assert json.loads((tmp_path / "spans.json").read_text(encoding="utf-8")) == [
         {**common, "start": 1.0, "end": 3.5, "first_hit": 2.0, "last_hit": 2.467,
          "clip": None, "clip_mode": None, "clip_start": None, "clip_end": None, "path": None,
-         "player_start": 1.0, "player_end": 3.5, "clip_left_out": None},
+         "player_start": 1.0, "player_end": 3.5, "clip_left_out": None, "clip_reason": None},
         {**common, "start": 2.0, "end": 4.5, "first_hit": 3.0, "last_hit": 3.467,
          "clip": "clips/a.mp4/b.mp4", "clip_mode": "copy", "clip_start": 0.334, "clip_end": 3.5, "path": None,
-         "player_start": 2.0, "player_end": 4.5, "clip_left_out": ["audio stream 2 (unknown codec)"]},
+         "player_start": 2.0, "player_end": 4.5, "clip_left_out": ["audio stream 2 (unknown codec)"],
+         "clip_reason": "its picture is interlaced"},
     ]  # fmt: skip
 
 
