@@ -28,6 +28,7 @@ from run_tools import (
     videos,
     visits,
     wait_until,
+    watched_family,
 )
 from torture_tools import Torture
 
@@ -95,10 +96,7 @@ def test_killed_at_any_place_a_run_leaves_nothing_and_resumes(
     for number, (name, nth) in enumerate(places):
         out = tmp_path / f"{name}-{nth}"
         process = _start(cartoon, out, FASTFACE_FAILPOINT=f"{name}:kill:{nth}")
-        family: set[int] = set()
-        while process.poll() is None:
-            family |= set(children(process.pid))
-        sums["processes_that_ended_with_it"] += end_of_family(process, family)
+        sums["processes_that_ended_with_it"] += end_of_family(process, watched_family(process))
         assert process.returncode in (-signal.SIGKILL, 0), (name, nth)  # 0: not so many visits this time
         sums["kills"] += process.returncode != 0
         sums["shared_memory_left"] += len(set(os.listdir("/dev/shm")) - shared)  # noqa: PTH208

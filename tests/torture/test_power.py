@@ -22,6 +22,7 @@ from run_tools import (
     num_units,
     visits,
     wait_until,
+    watched_family,
 )
 from torture_tools import Torture
 
@@ -105,10 +106,7 @@ def test_a_power_cut_at_any_commit_takes_back_rows_and_files_and_the_next_run_ma
     for number, (name, nth, lose) in enumerate(cuts):
         out = tmp_path / f"{name}-{nth}-{lose.__name__}"
         process = _start(_command(cartoon, out), FASTFACE_FAILPOINT=f"{name}:kill:{nth}")
-        family: set[int] = set()
-        while process.poll() is None:
-            family |= set(children(process.pid))
-        end_of_family(process, family)
+        end_of_family(process, watched_family(process))
         sums["cuts"] += process.returncode == -signal.SIGKILL  # else not so many visits this time
         lose(out, chance)
         sums.update(_resumed(_command(cartoon, out), out, undisturbed))
