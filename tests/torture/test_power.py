@@ -27,7 +27,6 @@ from run_tools import (
 from torture_tools import Torture
 
 COMMITS = ("ledger.", "scan.", "file.")
-NUM_FILMS = 3
 OTHER_QUESTION = ("--det-threshold", "0.4")
 """Another index: every video is forgotten and scanned again."""
 
@@ -141,7 +140,7 @@ def test_a_power_cut_while_another_question_is_answered_leaves_no_answer_of_two_
         shutil.rmtree(out)
         shutil.copytree(kept, out)
         command, log = _command(cartoon, out, *OTHER_QUESTION), _log_of(out)
-        forgotten = chance.randint(1, NUM_FILMS)
+        forgotten = chance.randint(1, len(cartoon.scripts))
         process = _start(command, FASTFACE_FAILPOINT=f"ledger.forget-video.committed:stop:{forgotten}")
         stat = Path(f"/proc/{process.pid}/stat")
         wait_until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", "its stop")  # noqa: B023
