@@ -85,7 +85,7 @@ def fork_children() -> Callable[[], None] | None:
         return ForkedChild(int(ours.recv(_MESSAGE_BYTES)))
 
     names = {"DEVNULL": subprocess.DEVNULL, "TimeoutExpired": subprocess.TimeoutExpired}
-    process.subprocess = SimpleNamespace(Popen=start, **names)  # type: ignore[assignment]
+    vars(process)["subprocess"] = SimpleNamespace(Popen=start, **names)
     return None
 
 
