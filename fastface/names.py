@@ -5,7 +5,7 @@ All code that writes names calls it. A changed rule renames the files of existin
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, characters forbidden by Windows, and `%`, which encoders read as a frame number."""
@@ -69,6 +69,18 @@ def _without_forbidden(text: str) -> str:
     return f"_{kept}" if _RESERVED.fullmatch(kept) else kept
 
 
+def format_ranges(numbers: Iterable[int], dash: str, most: int | None = None) -> str:
+    """Format numbers as ranges: `1-3, 5`, or `1-3, 5, and more` if there are more than `most` ranges."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    shown = [f"{first}" if first == last else f"{first}{dash}{last}" for first, last in ranges[:most]]
+    return ", ".join(shown + ["and more"] * (len(shown) < len(ranges)))
+
+
 def valid_text(text: str) -> str:
     r"""Return the text as valid UTF-8: an invalid byte becomes `\xe9`, any other lone surrogate `\ud83d`."""
     return _SURROGATE.sub(_escape, text)
@@ -78,6 +90,12 @@ def text_cell(text: str) -> str:
     """Return the text as a cell of a table: valid, and never a formula in a spreadsheet."""
     valid = valid_text(text)
     return f"'{valid}" if valid.startswith(_FORMULA_STARTS) else valid
+
+
+def parse_text_cell(cell: str) -> str:
+    """Return the text of a cell from `text_cell`, also after a spreadsheet has saved it."""
+    text = cell.strip(" ")
+    return valid_text(text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text)
 
 
 def is_shown(text: str) -> bool:

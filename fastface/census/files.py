@@ -1,23 +1,26 @@
 """Write the files of a census: the folder OUT/people.
 
-These are people.csv, appearances.csv, together.csv, people.html, table.png …, embeddings.npz, and the pictures
-<number>/…jpg of each person. `people` and `pick` call `write_people`. It removes files of an earlier census that this
-census does not write. Files from other programs stay.
+These are people.csv, appearances.csv, together.csv, names.csv, people.html, table.png …, embeddings.npz, and the
+pictures <number>/…jpg of each person. `people` and `pick` call `write_people`. It removes files of an earlier census
+that this census does not write. Files from other programs stay.
 """
 
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fastface.census.body_only import read_bodies
-from fastface.census.census import Census, census_digest
+from fastface.census.census import Census, census_digest, corrections_path
+from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.unseen_bodies import SEEN
+from fastface.census.names_table import EDITED_NAMES, NAMES_TABLE, write_names_table
+from fastface.census.people_changes import find_rejected_numbers
+from fastface.census.people_file import list_marks
 from fastface.census.thumbnail_fallback import decode_portraits
 from fastface.export.tables.people_page import write_people_page
 from fastface.export.tables.people_sheet import draw_people_table, table_names
@@ -67,6 +70,7 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
     write_people_table(folder / "people.csv", persons)
     write_appearances(folder / "appearances.csv", persons)
     write_together(folder / "together.csv", persons)
+    write_names_table(context, persons)
     write_people_page(
         folder / "people.html",
         persons[:_ON_PAGE],
@@ -74,6 +78,8 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
         out=str(root),
         census=census_digest(census),
         others=_others(census),
+        marks=list_marks(census),
+        rejected=_list_rejected(context, census),
     )
     draw_people_table(folder, persons[:_ON_TABLE])
     _write_embeddings(folder / "embeddings.npz", census, context.networks.contract)
@@ -82,7 +88,7 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
             f"{len(persons)} persons: the first {_ON_TABLE} are in table.png, the first {_ON_PAGE} in people.html and "
             "with pictures, all in the tables"
         )
-    for path in sorted(set(known) - made):
+    for path in sorted(set(known) - made - {NAMES_TABLE, EDITED_NAMES}):
         (root / path).unlink(missing_ok=True)
         context.ledger.forget_export(path)
         remove_empty((root / path).parent, folder)
@@ -100,14 +106,6 @@ class _Candidate:
     time: float
     track: int
     jpeg: bytes
-
-    @property
-    def order(self) -> tuple[int, int, float, str, float, int]:
-        """Return the sort key; the best picture has the smallest key.
-
-        Pictures without a fault come first. Among these, the best one of each track comes before the second best ones.
-        """
-        return -int(self.worth), self.rank, -self.worth, self.video_id, self.time, self.track
 
 
 def _choose_pictures(context: RunContext, census: Census) -> tuple[Person, ...]:
@@ -133,8 +131,13 @@ def _choose_pictures(context: RunContext, census: Census) -> tuple[Person, ...]:
 
 
 def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
-    """Return the best pictures of a person. A face with a fault is taken only if there is none with fewer faults."""
-    best = heapq.nsmallest(most, candidates, key=attrgetter("order"))
+    """Return the best pictures of a person. A face with a fault is taken only if there is none with fewer faults.
+
+    The best picture of each track comes before the second best pictures.
+    """
+    best = heapq.nsmallest(
+        most, candidates, key=lambda one: (-int(one.worth), one.rank, -one.worth, one.video_id, one.time, one.track)
+    )
     return [candidate for candidate in best if int(candidate.worth) == int(best[0].worth)]
 
 
@@ -208,6 +211,12 @@ def _write_embeddings(path: Path, census: Census, contract: str) -> None:
             faces=np.array([person.faces for person in seen], np.int64),
             embedding=census.centroid.astype(np.float32),
         )
+
+
+def _list_rejected(context: RunContext, census: Census) -> list[int]:
+    """Return the numbers of the rejected persons, ascending."""
+    said = Corrections.load(corrections_path(context))
+    return sorted(set().union(*find_rejected_numbers(context, census, said)))
 
 
 def _others(census: Census) -> tuple[int, int]:
