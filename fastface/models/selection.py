@@ -83,15 +83,29 @@ def places(folder: Path | None) -> tuple[Path, ...]:
     return (folder,) if folder is not None else (data_folder(), Path.home() / ".insightface" / "models")
 
 
+@dataclass(frozen=True, slots=True)
+class WantedNetworks:
+    """Networks that the user names; None is for the best one.
+
+    Attributes:
+        pack: Name of the pack.
+        detector: File, or name (stem) of a file in any pack, instead of the pack's.
+        recogniser: File or name, in the same form, instead of the pack's recogniser.
+        person: File or name, in the same form, of the person network.
+        commercial: True to use only networks whose licence permits commercial use.
+    """
+
+    pack: str | None = None
+    detector: str | None = None
+    recogniser: str | None = None
+    person: str | None = None
+    commercial: bool = False
+
+
 def find_models(
     folder: Path | None,
-    pack: str | None,
-    detector: str | None,
-    recogniser: str | None,
     device: DeviceInfo,
-    *,
-    person: str | None = None,
-    commercial: bool = False,
+    wanted: WantedNetworks = WantedNetworks(),
     cache_folder: Path | None = None,
 ) -> ModelSet:
     """Choose the networks.
@@ -102,12 +116,8 @@ def find_models(
 
     Args:
         folder: A folder of packs, or one pack; None searches the usual places.
-        pack: Name of the pack; None chooses one.
-        detector: File, or name (stem) of a file in any pack, instead of the pack's.
-        recogniser: File or name, in the same form, instead of the pack's recogniser.
         device: The device: large packs come first on a card, small ones on a CPU.
-        person: File or name, in the same form, of the person network.
-        commercial: True to use only networks whose licence permits commercial use.
+        wanted: Networks that the user names.
         cache_folder: Folder for the cache of recognised files; None caches nothing.
 
     Raises:
@@ -115,17 +125,17 @@ def find_models(
     """
     where = places(folder)
     packs = find_packs(where, cache_folder)
-    if commercial:
+    if wanted.commercial:
         packs = [found for found in packs if found.name in PACKS and PACKS[found.name].is_commercial]
     chosen: dict[NetworkKind, Network] = {}
-    for kind, wanted in zip(_KINDS, (detector, recogniser), strict=True):
-        if wanted is not None:
-            chosen[kind] = _find_named(kind, wanted, packs, cache_folder)
+    for kind, named in zip(_KINDS, (wanted.detector, wanted.recogniser), strict=True):
+        if named is not None:
+            chosen[kind] = _find_named(kind, named, packs, cache_folder)
     name = "custom"
     notes: list[str] = []
     with_persons = [found for found in packs if found.name == PERSON_FOLDER]
     if missing := [kind for kind in _KINDS if kind not in chosen]:
-        source, notes = _choose_pack(packs, missing, pack, where, device)
+        source, notes = _choose_pack(packs, missing, wanted.pack, where, device)
         name = source.name
         with_persons.append(source)
         # `_choose_pack` returns only packs that have them all.
@@ -137,7 +147,7 @@ def find_models(
     ]
     if name == FREE:
         notes.append(_WEAKER)
-    if commercial:
+    if wanted.commercial:
         _require_commercial(chosen.values())
     return ModelSet(
         pack=name,
@@ -146,7 +156,7 @@ def find_models(
         thresholds=THRESHOLDS.get(chosen["recogniser"].name, DEFAULT_THRESHOLDS),
         licence=_licence(chosen.values()),
         notes=tuple(notes),
-        person=_person_network(person, packs, with_persons, cache_folder),
+        person=_person_network(wanted.person, packs, with_persons, cache_folder),
     )
 
 

@@ -14,7 +14,7 @@ from fastface.errors import ConfigError, ModelError
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person, prepare_recogniser
 from fastface.models.packs import Network
-from fastface.models.selection import ModelSet, build_contract, find_models
+from fastface.models.selection import ModelSet, WantedNetworks, build_contract, find_models
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.messages import Precisions
 from fastface.runtime.resources import Layout, choose_layout
@@ -94,16 +94,11 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
     """
     cache = cache_folder()
     cards = _resolve_cards(config, device or config.models.device, cache)
-    models = find_models(
-        config.models.folder,
-        pack=config.models.pack,
-        detector=config.models.detector,
-        recogniser=config.models.recogniser,
-        person=config.models.person_model,
-        commercial=config.models.commercial,
-        device=cards[0],
-        cache_folder=cache,
+    settings = config.models
+    wanted = WantedNetworks(
+        settings.pack, settings.detector, settings.recogniser, settings.person_model, settings.commercial
     )
+    models = find_models(settings.folder, cards[0], wanted, cache)
     dimension = models.recogniser.dimension
     assert dimension is not None, models.recogniser
     return Networks(

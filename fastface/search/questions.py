@@ -158,7 +158,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
-    """What one video shows.
+    """The moments of the persons of one video.
 
     Attributes:
         presence: {label: moments with the person}; persons without any may be omitted.

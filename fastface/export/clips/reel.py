@@ -170,9 +170,9 @@ def _timed_frames(one: _Placed, alive: Callable[[], object]) -> Iterator[tuple[i
             for placed in remove_combs(info, frames):
                 place = one.begin + round((info.frame_time(placed.pts) - start) / _TIME_BASE)
                 place = one.begin if before is None else min(place, end - 1)
+                if before is not None and place <= before[0]:
+                    continue
                 if before is not None:
-                    if place <= before[0]:
-                        continue
                     yield before[0], place - before[0], before[1]
                 before = place, placed
     except (VideoError, ExportError, av.error.FFmpegError):

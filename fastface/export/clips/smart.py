@@ -334,7 +334,7 @@ class SmartVideo:
         ordered = sorted(order)
         delay = max(place - pts for place, pts in zip(ordered, order, strict=True))
         durations = {pts: after - pts for pts, after in pairwise((*ordered, plan.end))}
-        for place, made in zip(ordered, self._joined(container, video), strict=True):
+        for place, made in zip(ordered, self._join_parts(container, video), strict=True):
             check_stop()
             packet = av.Packet(join_units(made.units))
             packet.time_base, packet.duration = base, durations[made.pts]
@@ -343,12 +343,12 @@ class SmartVideo:
             packet.stream = self.stream
             yield packet.dts * base, self.stream.index, packet
 
-    def _joined(self, container: Any, video: Any) -> Iterator[_Encoded]:
+    def _join_parts(self, container: Any, video: Any) -> Iterator[_Encoded]:
         plan = self._plan
         for packet in plan.head:
             yield self._with_sets(packet, plan.encoder_sets)
         try:
-            for packet in self._copied(container, video):
+            for packet in self._copy_packets(container, video):
                 yield self._with_sets(packet, plan.header.sets)
         except (ValueError, LookupError) as error:
             raise ExportError(str(error)) from error
@@ -361,7 +361,7 @@ class SmartVideo:
             return packet
         return replace(packet, units=self._plan.header.add_sets(packet.units, sets))
 
-    def _copied(self, container: Any, video: Any) -> Iterator[_Encoded]:
+    def _copy_packets(self, container: Any, video: Any) -> Iterator[_Encoded]:
         """Yield the copied packets without parameter sets; the first one is a start of its own.
 
         Raises:

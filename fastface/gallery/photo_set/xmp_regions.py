@@ -111,12 +111,15 @@ def _find_packets(file: BinaryIO) -> Iterator[bytes]:
     file.seek(0)
     if start.startswith(b"\xff\xd8"):
         yield from _find_jpeg_packets(file)
-    elif start == _PNG_SIGNATURE:
+        return
+    if start == _PNG_SIGNATURE:
         yield from _find_png_packets(file)
-    elif start:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            for match in _PACKET.finditer(content, 0, min(len(content), _LARGEST_SCANNED)):
-                yield match[0]
+        return
+    if not start:
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for match in _PACKET.finditer(content, 0, min(len(content), _LARGEST_SCANNED)):
+            yield match[0]
 
 
 def _find_jpeg_packets(file: BinaryIO) -> Iterator[bytes]:
@@ -157,12 +160,12 @@ def _parse_xml(packet: bytes) -> Element:
         depth += 1
         if depth > _DEEPEST:
             raise XmpError(f"its XMP is nested more than {_DEEPEST} levels deep")
-        builder.start(_braced(name), {_braced(key): value for key, value in attributes.items()})
+        builder.start(_close_name(name), {_close_name(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
         nonlocal depth
         depth -= 1
-        builder.end(_braced(name))
+        builder.end(_close_name(name))
 
     def reject(*_: object) -> None:
         raise XmpError("its XMP has a document type, which is not allowed")
@@ -178,7 +181,7 @@ def _parse_xml(packet: bytes) -> Element:
         raise XmpError(f"its XMP is damaged: {error}") from error
 
 
-def _braced(name: str) -> str:
+def _close_name(name: str) -> str:
     return f"{{{name}" if "}" in name else name
 
 

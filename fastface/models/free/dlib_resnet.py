@@ -37,7 +37,6 @@ _SIGN, _LENGTH = 0x80, 0x0F
 _HIGHEST_VERSION = 3
 _NUM_FLAGS = _NUM_TENSORS = 3
 _NUM_RATES = 4
-"""Learning rates and weight decays at the end of a layer with weights."""
 
 _Array = npt.NDArray[np.float32]
 
@@ -182,38 +181,41 @@ def _read_layers(content: bytes) -> tuple[list[float], list[_Layer]]:
 
 
 def _read_layer(stream: _Stream) -> _Layer:
-    name = stream.text()
-    if name == "con_4":
-        values = stream.tensor().ravel()
-        filters, *geometry = stream.integers(7)
-        shape = stream.alias()
-        stream.alias()
-        weights = values[: -filters or None].reshape(shape)
-        bias = values[weights.size :]
-    elif name == "affine_":
-        values, geometry = stream.tensor().ravel(), [0, 0, 1, 1, 0, 0]
-        gain = stream.alias()
-        stream.alias()
-        stream.integer()
-        weights, bias = values[: gain[1]], values[gain[1] :]
-    elif name == "fc_2":
-        outputs, inputs = stream.integers(2)
-        weights, geometry = stream.tensor().reshape(inputs, outputs), [0, 0, 1, 1, 0, 0]
-        bias = np.zeros(outputs, np.float32)
-        stream.alias()
-        stream.alias()
-        stream.integer()
-    elif name in ("max_pool_2", "avg_pool_2"):
-        nothing = np.empty(0, np.float32)
-        return _Layer(name, nothing, nothing, *_pairs(stream.integers(6)))
-    elif name in ("relu_", "add_prev_"):
-        return _Layer(name)
-    else:
-        raise ValueError(f"it has a layer {name!r}")
-    if name != "affine_":
-        for _ in range(_NUM_RATES):
-            stream.number()
-    return _Layer(name, weights, bias, *_pairs(geometry))
+    match name := stream.text():
+        case "con_4":
+            values = stream.tensor().ravel()
+            filters, *geometry = stream.integers(7)
+            shape = stream.alias()
+            stream.alias()
+            _skip_rates(stream)
+            weights = values[: -filters or None].reshape(shape)
+            return _Layer(name, weights, values[weights.size :], *_pairs(geometry))
+        case "affine_":
+            values = stream.tensor().ravel()
+            gain = stream.alias()
+            stream.alias()
+            stream.integer()
+            return _Layer(name, values[: gain[1]], values[gain[1] :])
+        case "fc_2":
+            outputs, inputs = stream.integers(2)
+            weights = stream.tensor().reshape(inputs, outputs)
+            stream.alias()
+            stream.alias()
+            stream.integer()
+            _skip_rates(stream)
+            return _Layer(name, weights)
+        case "max_pool_2" | "avg_pool_2":
+            window, stride, padding = _pairs(stream.integers(6))
+            return _Layer(name, window=window, stride=stride, padding=padding)
+        case "relu_" | "add_prev_":
+            return _Layer(name)
+    raise ValueError(f"it has a layer {name!r}")
+
+
+def _skip_rates(stream: _Stream) -> None:
+    """Skip the learning rates and weight decays at the end of a layer with weights."""
+    for _ in range(_NUM_RATES):
+        stream.number()
 
 
 def _pairs(values: Sequence[int]) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from models_tools import NAMES, tiny_yolo
 from fastface.backends import DeviceInfo
 from fastface.config import load_config
 from fastface.errors import ConfigError, ModelError
-from fastface.models.selection import ModelSet, find_models
+from fastface.models.selection import ModelSet, WantedNetworks, find_models
 from fastface.persons.export import export_person, exported_path
 from fastface.runtime.networks import Networks, open_networks
 
@@ -38,7 +38,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chosen(folder: Path, person: str | None = None) -> ModelSet:
-    return find_models(folder, None, None, None, CPU, person=person)
+    return find_models(folder, CPU, WantedNetworks(person=person))
 
 
 def networks_of(folder: Path, **keys: str) -> Networks:
@@ -116,7 +116,7 @@ def test_what_is_no_person_network_is_refused_in_one_line(models: Path, shared_m
             chosen(models, named)
         assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match=r"yolox_nano\.onnx' is no detector; its graph is that of: person network"):
-        find_models(models, None, str(shared_models / "person/yolox_nano.onnx"), None, CPU)
+        find_models(models, CPU, WantedNetworks(detector=str(shared_models / "person/yolox_nano.onnx")))
 
 
 def test_an_option_a_setting_and_a_variable_name_it(

