@@ -21,7 +21,7 @@ from fastface.census.census import (
 )
 from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.census.clusters.correction_log import read_corrections, write_corrections
-from fastface.census.clusters.corrections import Anchor, Corrections, rejoin_tracks
+from fastface.census.clusters.corrections import Corrections, rejoin_tracks
 from fastface.census.selection import (
     best_tracks,
     body_anchors,
@@ -40,6 +40,7 @@ from fastface.commands.people import PeopleResult, publish
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_at_index
 from fastface.errors import ConfigError
+from fastface.index.anchors import Anchor
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
