@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastface.types import Hits, Span
+from fastface.types import HitKind, Hits, Span
 
 Interval = tuple[Fraction, Fraction]
 """[start, end) in seconds from the first frame."""
@@ -101,8 +101,9 @@ def build_spans(
     """Return the spans of one target in one video, in order of time, disjoint.
 
     Hits closer than `merge_gap` form a group, which lasts from its first hit to its last hit plus that hit's period.
-    Groups shorter than `min_span` are dropped first, so that padding never decides which spans remain. The others are
-    padded and clamped to the video; groups that then overlap or touch are one span.
+    Groups shorter than `min_span` are dropped first, so that padding never decides which spans remain. A group with a
+    hit that the user confirmed stays. The others are padded and clamped to the video; groups that then overlap or touch
+    are one span.
 
     Args:
         video_id: The video.
@@ -118,7 +119,7 @@ def build_spans(
     for group in group_hits(hits, merge_gap):
         first, last = float(group.time[0]), float(group.time[-1])
         raw_end = last + float(group.period[-1])
-        if raw_end - first < min_span - _TOLERANCE:
+        if raw_end - first < min_span - _TOLERANCE and not (group.by == HitKind.DECISION).any():
             continue
         start, end = max(0.0, first - pad[0]), raw_end + pad[1]
         if duration is not None:

@@ -36,7 +36,7 @@ from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
 from fastface.runtime.stand_ins import remember_copies
-from fastface.search.archive_survey import forget_growth, survey
+from fastface.search.archive_survey import survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.searcher import Searcher, VideoFindings, open_searcher
 from fastface.types import Faces, NearMiss, SpanRow
@@ -284,9 +284,9 @@ def _searcher(context: RunContext, references: ReferenceSet, records: list[Video
     """Build the searcher for the gallery and this archive; first move the answer of another search aside."""
     keep_earlier_answer(context, result.targets)
     with result.phase("survey"):
-        searcher = survey(context, references, records)
-    result.limits = searcher.limits
-    return searcher
+        found = survey(context, references, records)
+    result.limits, result.counts.decisions = found.searcher.limits, found.num_decisions
+    return found.searcher
 
 
 def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
@@ -377,8 +377,6 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
             context.observer.note(line)
     if exports.num_removed:
         context.observer.note(f"Removed {pluralize(exports.num_removed, 'file')} of the previous search")
-    if not (context.config.growth.grow and context.config.match.tracks):
-        forget_growth(root)
     write_spans(root, exports.spans)
     if num_timelines := remove_outdated(root, context.ledger):
         removed = pluralize(num_timelines, "outdated file")

@@ -1,6 +1,7 @@
 """Define the data types that packages exchange. Pure: no I/O, no library but NumPy."""
 
 from fastface.types.answers import (
+    BY_DECISION,
     HIT_KINDS,
     ClipCut,
     FramingClass,
@@ -43,6 +44,7 @@ from fastface.types.videos import (
 
 __all__ = [
     "ALIGNED_SIZE",
+    "BY_DECISION",
     "DOUBLE_COSINE",
     "HIT_KINDS",
     "LOOKS_VERSION",

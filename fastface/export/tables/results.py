@@ -38,7 +38,7 @@ _HIT_COLUMNS = (
 )  # fmt: skip
 _REVIEW_COLUMNS = (
     "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
-    "reason", "start_hms", "end_hms",
+    "reason", "start_hms", "end_hms", "track",
 )  # fmt: skip
 _CROP_COLUMNS = (
     "video", "target", "time", "box", "similarity", "quality", "ratio", "file",
@@ -129,8 +129,7 @@ def write_span_objects(path: Path, spans: Sequence[Mapping[str, Any]]) -> None:
 class HitsTable:
     """Writer of hits.csv, video by video; its rows are sorted by video, time and target.
 
-    `by` is `face`, or `track` if only the rest of its track makes the face a hit. `margin` is empty if there is no
-    other person to compare with.
+    `by` is the `HitKind` in words. `margin` is empty if there is no other person to compare with.
     """
 
     def __init__(self, write_row: Callable[[Cells], object]) -> None:
@@ -251,6 +250,7 @@ def _review_cells(video_id: str, near_miss: NearMiss) -> Cells:
         *scores,
         near_miss.reason,
         *clocks,
+        near_miss.track,
     )
 
 
