@@ -13,6 +13,7 @@ from time import monotonic
 import numpy as np
 
 from fastface.census.photo_names import PhotoNames
+from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
@@ -78,6 +79,7 @@ def run(
     """
     found = look_ahead(config, inputs, targets, out)
     with open_context(config, out, observer, command) as context, write_report(context, "run", found) as result:
+        apply_asked_decisions(context)
         references = None
         with open_coordinator(context) as coordinator:
             if config.run.fresh:
@@ -126,6 +128,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
     """
     look_back(config, targets, out)
     with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
+        apply_asked_decisions(context)
         references = _enrol(context, targets, result)
         records = context.answered_records()
         searcher = _searcher(context, references, records, result)

@@ -16,6 +16,7 @@ from fastface.index.video_state import SEARCHED_STATES, describe_state
 from fastface.names import valid_text
 from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
+from fastface.search.decision_store import DecisionStore
 
 _MOST_LOG_BYTES = 16 << 20
 """Maximum bytes read from the end of the log: some hundred thousand lines; one of them begins the last run."""
@@ -45,6 +46,7 @@ class Status:
         share: Scanned share of all videos, by their length, 0–1; None if there are none.
         seconds_left: Estimated seconds until the scan ends; None without a scan, or if it is too early for an estimate.
         scans: Scans of the folder in the log, the latest first.
+        decisions: Number of the user's decisions on answers, which later questions use.
         purged: Time of a `purge` of the folder, if nothing was scanned since; else None.
     """
 
@@ -55,6 +57,7 @@ class Status:
     seconds_left: float | None = None
     scans: tuple[PastScan, ...] = ()
     purged: str | None = None
+    decisions: int = 0
 
 
 def read_status(out: Path) -> Status:
@@ -92,6 +95,7 @@ def read_status(out: Path) -> Status:
         None if begun is None else _seconds_left(records, units, begun, now_done),
         tuple(reversed(history.scans)),
         None if records else history.purged,
+        len(DecisionStore.load(out / ".fastface").decisions),
     )
 
 

@@ -1,4 +1,4 @@
-"""Read and write the log of corrections, so that `pick --undo` can revert each of them.
+"""Read and write the log of corrections, so that `pick --undo` and `correct --undo` can revert each of them.
 
 OUT/.fastface/corrections.undo.jsonl: one JSON object a line, the latest correction last.
 """
@@ -21,12 +21,13 @@ class LoggedCorrection:
     """One correction, and the state before it.
 
     Attributes:
-        what: merge, split, reject, restore or name.
-        numbers: Numbers of the persons, in the census named by `census`.
+        what: merge, split, reject, restore, name or decisions.
+        numbers: Numbers of the persons, in the census named by `census`; none for decisions.
         census: Name of the census, see `census_digest`.
         before: All corrections before this one.
         store: Address of the identity store that was changed.
         groups: Looks of these persons in the store before the correction.
+        file: Digest of the applied file of decisions.
     """
 
     what: str
@@ -35,6 +36,12 @@ class LoggedCorrection:
     before: Corrections
     store: str = ""
     groups: tuple[Membership, ...] = ()
+    file: str = ""
+
+
+def log_path(state: Path) -> Path:
+    """Return the log of an output folder; `state` is OUT/.fastface."""
+    return state / "corrections.undo.jsonl"
 
 
 def read_corrections(path: Path) -> list[LoggedCorrection]:
@@ -78,7 +85,8 @@ def write_corrections(path: Path, corrections: Sequence[LoggedCorrection]) -> No
 def _is_repeated(last: LoggedCorrection, new: LoggedCorrection) -> bool:
     if last.what == "name" and last.groups != new.groups:  # another name leaves the corrections unchanged
         return False
-    return (last.what, last.numbers, last.census, last.before) == (new.what, new.numbers, new.census, new.before)
+    before = (last.what, last.numbers, last.census, last.file, last.before)
+    return before == (new.what, new.numbers, new.census, new.file, new.before)
 
 
 def _parse_correction(line: str) -> LoggedCorrection:
@@ -90,4 +98,5 @@ def _parse_correction(line: str) -> LoggedCorrection:
         before=Corrections.from_object(found["before"]),
         store=str(found["store"]),
         groups=tuple(Membership(**group) for group in found["groups"]),
+        file=str(found["file"]),
     )
