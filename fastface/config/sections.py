@@ -163,7 +163,7 @@ class MatchConfig(Section):
         alias="not",
         description="Photos of lookalikes to exclude. NAME=PATH and banks work too. May be repeated.",
     )
-    decisions: Annotated[Path | None, Shown(default="none")] = Field(
+    decisions: Annotated[Path | None, Shown("FILE", default="none")] = Field(
         None, description="File of decisions that report.html saved. They hold in every later question too."
     )
 
