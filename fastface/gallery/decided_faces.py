@@ -41,18 +41,24 @@ class DecidedFaces:
     def by_track(self, faces: Faces, tracks: FaceTracks) -> "DecidedTracks":
         """Return the decisions on the tracks of these faces: on whole tracks, and on parts of them."""
         place = np.searchsorted(tracks.number, faces.tracks)
+
+        def count(is_chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+            return np.bincount(place[is_chosen], minlength=len(tracks))
+
+        rejected = {number: count(is_rejected) for number, is_rejected in self.rejected.items()}
+        confirmed = {number: count(self.owner == number) for number in np.unique(self.owner).tolist() if number >= 0}
         owner = np.full(len(tracks), -1, np.int32)
-        is_confirmed = self.owner >= 0
-        owner[place[is_confirmed]] = self.owner[is_confirmed]
-        num_rejected = {
-            number: np.bincount(place[is_rejected], minlength=len(tracks))
-            for number, is_rejected in self.rejected.items()
-        }
-        denied = {number: counts >= tracks.faces for number, counts in num_rejected.items()}
-        touched = {number: counts > 0 for number, counts in num_rejected.items()}
-        for number in np.unique(owner[owner >= 0]).tolist():
-            touched[number] = touched.get(number, np.zeros(len(tracks), np.bool_)) | (owner == number)
-        return DecidedTracks(owner, denied, touched)
+        for number, counts in confirmed.items():
+            owner[counts >= tracks.faces] = number
+        nothing = np.zeros(len(tracks), np.int64)
+        return DecidedTracks(
+            owner,
+            denied={number: counts >= tracks.faces for number, counts in rejected.items()},
+            touched={
+                number: rejected.get(number, nothing) + confirmed.get(number, nothing) > 0
+                for number in {**rejected, **confirmed}
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class DecidedTracks:
     """Decisions on t tracks.
 
     Attributes:
-        owner: (t,) int32, number of the target that faces of the track were confirmed for; -1 for none.
+        owner: (t,) int32, number of the target that all faces of the track were confirmed for; -1 for none.
         denied: {number of a target: (t,) true for tracks of which all faces were rejected for it}.
         touched: {number of a target: (t,) true for tracks of which any face was confirmed or rejected for it}.
     """

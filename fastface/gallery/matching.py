@@ -130,7 +130,7 @@ def match_tracks(
     gallery, faces = references.gallery, video.faces
     by_user = None if decided is None else decided.by_track(faces, video.tracks)
     evidence, decision = weigh_and_decide(video.tracks, model, limits, by_user)
-    owners = _owners_of_faces(video, references, decision, limits)
+    owners = _owners_of_faces(video, references, decision, limits, decided)
     if decided is not None:
         _settle(faces, references, owners, decided)
     hits = _hits_of_targets(faces, gallery, video.periods, owners)
@@ -194,7 +194,11 @@ def _continue_hits(faces: Faces, claims: NearestTargets, limits: MatchThresholds
 
 
 def _owners_of_faces(
-    video: VideoFaces, references: ReferenceSet, decision: TrackDecision, limits: MatchThresholds
+    video: VideoFaces,
+    references: ReferenceSet,
+    decision: TrackDecision,
+    limits: MatchThresholds,
+    decided: DecidedFaces | None,
 ) -> _Owners:
     """Find the hits among the faces of matched tracks, and the kind of each hit."""
     faces, rule = video.faces, limits.tracks
@@ -215,6 +219,8 @@ def _owners_of_faces(
     enter = np.float32(rule.anywhere)
     # The face alone matches another person: its similarity to that person is larger, and sufficient.
     is_others = (lead < 0) & (similarity - lead >= enter)
+    if decided is not None:  # the user said that it is not the other person
+        is_others &= ~decided.find_any()[rows]
     is_hit = ~is_others & _are_like_their_track(video, rows, track)
     owners.target[rows[is_hit]] = target[is_hit]
     owners.similarity[rows], owners.margin[rows] = similarity, lead

@@ -132,6 +132,7 @@ class _Finder:
         self._index = None if record is None else VideoIndex(folder.index, record.video_id)
         self._units = () if record is None else tuple(ledger.units(record.video_id).values())
         self._videos: dict[bool, VideoFaces] = {}
+        self._names: dict[bool, dict[tuple[int, str, str], int]] = {}
         self._contract = ""
 
     def find(self, decision: Decision, *, is_known: bool) -> tuple[tuple[DecidedFace, ...], ...]:
@@ -164,7 +165,7 @@ class _Finder:
             ]
             if hits:
                 video = self._read(exact=answer.exact)
-                rows = self._find_rows(video.faces, hits)
+                rows = self._find_rows(video.faces, hits, self._names[answer.exact])
                 return self._describe(video, np.unique(video.faces.tracks[rows]).tolist(), decision)
         return ()
 
@@ -175,13 +176,13 @@ class _Finder:
             self._contract = metadata["contract"]
             sampling = read_sampling(metadata)
             self._videos[exact] = read_video_faces(self._index, self._record.info, sampling, self._units, exact=exact)
+            self._names[exact] = _name_rows(self._videos[exact].faces)
         return self._videos[exact]
 
-    def _find_rows(self, faces: Faces, hits: Iterable[_Hit]) -> _Rows:
+    def _find_rows(self, faces: Faces, hits: Iterable[_Hit], names: Mapping[tuple[int, str, str], int]) -> _Rows:
         """Return the rows of hits: by name, or by place and time if the video was scanned again."""
         assert self._record is not None and self._record.info is not None
         rows = []
-        names = _name_rows(faces)
         for hit in hits:
             anchor = Anchor(self._record.video_id, hit.time, hit.box)
             row = names.get(hit.name)

@@ -9,11 +9,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
-from fastface.index.anchors import Anchor
+from fastface.index.anchors import Anchor, decode_look
 
 Verdict = Literal["confirmed", "rejected", "given"]
 Moment = Literal["span", "near_miss"]
@@ -68,6 +68,12 @@ class DecidedFace(StrictModel):
     yaw: float
     is_typical: bool  # whether it is similar to the mean of its track, so that it may be a reference
 
+    @field_validator("look")
+    @classmethod
+    def _check_look(cls, look: str) -> str:
+        decode_look(look, look.partition(":")[0])
+        return look
+
     def anchor(self, video_id: str) -> Anchor:
         """Return the anchor of the face in its video."""
         return Anchor(video_id, self.time, self.box, look=self.look)
@@ -109,9 +115,7 @@ class DecisionStore(StrictModel):
             return cls()
         except (OSError, ValidationError) as error:
             told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-            raise FaceIndexError(
-                f"cannot read {str(path)!r}: {told}; remove it: then all decisions are lost"
-            ) from error
+            raise FaceIndexError(f"cannot read {str(path)!r}: {told}; remove it: then no decision is kept") from error
 
     def save(self, state: Path) -> None:
         """Write the file, readable by its owner only; remove it if there are no decisions.

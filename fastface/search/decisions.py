@@ -6,7 +6,7 @@ count against it. In their videos, the searcher forces the decided tracks: see `
 A decision applies to its label alone. Of two decisions on one moment of a track the later one wins.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,29 +50,55 @@ class _Verdicts:
     is_confirmed: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class IndexedVideo:
+    """Faces of the index of a video."""
+
+    faces: Faces
+    contract: str  # of the recogniser
+    is_film: bool  # whether its frames are consecutive
+
+
 class Decisions:
     """The decisions that apply to one question.
 
     Args:
-        marks: Faces of all valid decisions on the labels of the question.
+        decisions: All decisions, the latest last.
         gallery: Gallery of the question.
         least_quality: Minimum quality of a face that is compared with others.
+        read_video: Returns the faces of the index of a video by its ID; None if there is no index of it.
 
     Attributes:
         num_used: Number of decisions of which the index has a face.
         num_unplaced: Number of decisions of which it has none.
     """
 
-    def __init__(self, marks: Sequence[_Mark], gallery: Gallery, least_quality: float) -> None:
+    def __init__(
+        self,
+        decisions: Iterable[StoredDecision],
+        gallery: Gallery,
+        least_quality: float,
+        read_video: Callable[[str], IndexedVideo | None],
+    ) -> None:
         self._contract = gallery.contract
         self._least_quality = least_quality
         self._numbers = {valid_text(target.label): number for number, target in enumerate(gallery.targets)}
+        labels = {*self._numbers, *((EVERYONE,) if gallery.everyone else ())}
+        by_video: dict[str, list[tuple[int, StoredDecision]]] = {}
+        for number, decision in enumerate(decisions):
+            by_video.setdefault(decision.video, []).append((number, decision))
         self._marks: dict[str, dict[str, list[_Mark]]] = {}
-        for mark in marks:
-            self._marks.setdefault(mark.video_id, {}).setdefault(mark.label, []).append(mark)
-        placed = {mark.decision for mark in marks if mark.is_placed}
-        self.num_used = len(placed)
-        self.num_unplaced = len({mark.decision for mark in marks} - placed)
+        placed, all_used = set[int](), set[int]()
+        for video_id, own in sorted(by_video.items()):
+            if not any(label in labels for _, decision in own for label, _ in decision.effects()):
+                continue
+            video = read_video(video_id)
+            for mark in _latest(own) if video is None else _valid_marks(own, video):
+                if mark.label in labels:
+                    self._marks.setdefault(video_id, {}).setdefault(mark.label, []).append(mark)
+                    all_used.add(mark.decision)
+                    placed |= {mark.decision} if mark.is_placed else set()
+        self.num_used, self.num_unplaced = len(placed), len(all_used - placed)
 
     def concern(self, video_id: str) -> bool:
         """Return whether there are decisions on a video."""
@@ -142,6 +168,8 @@ class Decisions:
             and (look := decode_look(mark.face.look, self._contract)) is not None
             and len(look) == target.embeddings.shape[1]
         ]
+        if not usable:
+            return target
         confirmed = [one for one in usable if one[0].is_confirmed]
         rejected = [one for one in usable if not one[0].is_confirmed]
         kept, references = _distinct(confirmed, target.embeddings)
@@ -167,25 +195,18 @@ def open_decisions(context: RunContext, gallery: Gallery, records: Iterable[Vide
         FaceIndexError: The file of decisions or the index is damaged.
         InterruptError: The user stopped the command.
     """
-    by_video: dict[str, list[tuple[int, StoredDecision]]] = {}
-    for number, decision in enumerate(DecisionStore.load(context.out.state).decisions):
-        by_video.setdefault(decision.video, []).append((number, decision))
-    known = {valid_text(record.video_id): record for record in records}
-    labels = {valid_text(target.label) for target in gallery.targets} | ({EVERYONE} if gallery.everyone else set())
-    marks: list[_Mark] = []
-    for name, decisions in sorted(by_video.items()):
-        if not any(label in labels for _, decision in decisions for label, _ in decision.effects()):
-            continue
+    known = {record.video_id: record for record in records}
+
+    def read_video(video_id: str) -> IndexedVideo | None:
         context.interruption.check()
-        record = known.get(name)
-        index = None if record is None else VideoIndex(context.out.index, record.video_id)
-        if record is None or record.info is None or index is None or not index.faces_path.exists():
-            found = list(_latest(decisions))
-        else:
-            contract = index.metadata()["contract"]
-            found = _valid_marks(decisions, index.faces(), contract, is_film=record.info.is_film)
-        marks += (mark for mark in found if mark.label in labels)
-    return Decisions(marks, gallery, context.config.growth.add_quality) if marks else None
+        record, index = known.get(video_id), VideoIndex(context.out.index, video_id)
+        if record is None or record.info is None or not index.faces_path.exists():
+            return None
+        return IndexedVideo(index.faces(), index.metadata()["contract"], record.info.is_film)
+
+    decisions = DecisionStore.load(context.out.state).decisions
+    found = Decisions(decisions, gallery, context.config.growth.add_quality, read_video)
+    return found if found.num_used + found.num_unplaced else None
 
 
 def _latest(decisions: Sequence[tuple[int, StoredDecision]]) -> Iterator[_Mark]:
@@ -194,11 +215,9 @@ def _latest(decisions: Sequence[tuple[int, StoredDecision]]) -> Iterator[_Mark]:
         yield from _list_marks(number, decision)
 
 
-def _valid_marks(
-    decisions: Sequence[tuple[int, StoredDecision]], faces: Faces, contract: str, *, is_film: bool
-) -> list[_Mark]:
+def _valid_marks(decisions: Sequence[tuple[int, StoredDecision]], video: IndexedVideo) -> list[_Mark]:
     """Return the marks of the decisions on one video, without those that later decisions on the same track replace."""
-    tracks = faces.tracks
+    tracks = video.faces.tracks
     by_track: dict[int, list[_Mark]] = {}
     unplaced: dict[tuple[object, ...], list[_Mark]] = {}
     rows: dict[DecidedFace, int | None] = {}
@@ -208,7 +227,7 @@ def _valid_marks(
         for mark in _list_marks(number, decision):
             if mark.face not in rows:
                 anchor = mark.face.anchor(mark.video_id)
-                rows[mark.face] = anchored_row(faces, anchor, contract=contract, is_film=is_film)
+                rows[mark.face] = anchored_row(video.faces, anchor, contract=video.contract, is_film=video.is_film)
             row = rows[mark.face]
             if row is None:
                 missing.append(mark)
@@ -216,7 +235,7 @@ def _valid_marks(
                 new.setdefault(int(tracks[row]), []).append(replace(mark, is_placed=True))
         for track, marks in new.items():
             older = by_track.get(track, [])
-            by_track[track] = [one for one in older if not _is_replaced(one, decision, is_film=is_film)] + marks
+            by_track[track] = [one for one in older if not _is_replaced(one, decision, is_film=video.is_film)] + marks
         unplaced[decision.moment] = missing
     placed = sorted((mark for marks in by_track.values() for mark in marks), key=lambda mark: mark.decision)
     return [*placed, *(mark for marks in unplaced.values() for mark in marks)]
