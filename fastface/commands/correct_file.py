@@ -82,7 +82,7 @@ def take_back(config: Config, out: Path, observer: Observer) -> PeopleResult | C
         known = read_corrections(log_path(folder.state))
         if known and known[-1].what == "decisions":
             store = DecisionStore.load(folder.state)
-            rest = store.without_file(known[-1].file)
+            rest = store.without_last(known[-1].file)
             count = len(store.decisions) - len(rest.decisions)
             rest.save(folder.state)
             write_corrections(log_path(folder.state), known[:-1])

@@ -89,7 +89,7 @@ def keep_decisions(
 ) -> TakenDecisions:
     """Find the tracks of decisions, and keep them in the output folder. The caller holds its lock.
 
-    A file that is kept already changes nothing.
+    The last file changes nothing if it is applied again, and neither does a decision that is in force.
 
     Args:
         folder: The output folder.
@@ -103,7 +103,7 @@ def keep_decisions(
         SpaceError: No space is left.
     """
     store, digest = DecisionStore.load(folder.state), _digest(decisions)
-    if not decisions or any(file.digest == digest for file in store.files):
+    if not decisions or (store.files and store.files[-1].digest == digest):
         return TakenDecisions(0, 0, 0, 0, ())
     found = find_tracks(folder, ledger, decisions, store.decisions)
     if not found.decisions and len(found.left_out) == len(decisions):

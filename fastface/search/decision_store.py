@@ -88,7 +88,7 @@ class StoredDecision(Decision):
 class AppliedFile(StrictModel):
     """The decisions of one file."""
 
-    digest: str  # of the file's decisions: the same file is applied once
+    digest: str  # of the file's decisions: the same file is not applied twice in a row
     decisions: tuple[StoredDecision, ...]
 
 
@@ -137,9 +137,10 @@ class DecisionStore(StrictModel):
         """Add a file as the last one."""
         return self.model_copy(update={"files": (*self.files, file)})
 
-    def without_file(self, digest: str) -> Self:
-        """Remove the file with a digest."""
-        return self.model_copy(update={"files": tuple(file for file in self.files if file.digest != digest)})
+    def without_last(self, digest: str) -> Self:
+        """Remove the last file if it has this digest; after a kill it may be missing."""
+        is_last = bool(self.files) and self.files[-1].digest == digest
+        return self.model_copy(update={"files": self.files[:-1]}) if is_last else self
 
     def without_videos(self, videos: Collection[str]) -> Self:
         """Remove all decisions on some videos."""

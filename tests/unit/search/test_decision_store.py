@@ -43,9 +43,10 @@ def test_all_that_was_decided_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_the_last_file_goes_alone_and_nothing_leaves_no_file(tmp_path: Path) -> None:
-    rest = STORE.without_file("two")
+    assert STORE.without_last("one") == STORE
+    rest = STORE.without_last("two")
     assert [file.digest for file in rest.files] == ["one"]
-    rest.without_file("one").save(tmp_path)
+    rest.without_last("one").save(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
