@@ -134,8 +134,10 @@ def test_rejected_spans_never_return_and_another_scan_changes_nothing(
     plain = ("--models", cartoon.models, "--clips", "none", "--crops", "none")
     asked = fastface("find", "-t", wrong, "-o", out, *plain)
     assert asked.returncode == 0, asked.stderr
-    assert "uses 2 decisions" in asked.stderr
-    assert not [row for row in rows(out / "hits.csv") if row["video"] == "film1.mp4"]
+    assert f"uses {len(rejected)} decisions" in asked.stderr
+    times = [float(row["time"]) for row in rows(out / "hits.csv") if row["video"] == "film1.mp4"]
+    # At another rate a person may be seen between the spans too.
+    assert not [time for time in times if any(float(one["start"]) <= time < float(one["end"]) for one in rejected)]
 
 
 def test_a_span_that_is_given_away_is_the_other_persons(cartoon: Cartoon, out: Path, ask: Ask, tmp_path: Path) -> None:
