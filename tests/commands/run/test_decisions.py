@@ -8,7 +8,7 @@ import run_tools
 from cli_tools import fastface
 
 BOLD = ("--threshold", "0.1", "--margin", "0", "-s", "match.review=0.2")
-"""Every track is taken for somebody, or nearly."""
+"""Every track is a hit or a near miss of a person."""
 TIMID = ("--threshold", "0.95")
 
 

@@ -121,7 +121,7 @@ def test_of_decisions_on_two_moments_of_a_track_each_face_follows_the_nearer_one
     assert found.rejected[0][own].tolist() == [time > 4.5 for time in faces.time[own]]
 
 
-def test_a_moment_given_to_another_person_is_hers_and_not_his() -> None:
+def test_a_moment_given_to_another_person_is_no_moment_of_the_first() -> None:
     faces = video(0.2)
     given = decision(faces, 3, [1.0, 4.0], "given", label="Ann", person="Bob")
     decisions = Decisions([decision(faces, 3, [1.0, 4.0]), given], PERSONS, 0.5, only(faces))
