@@ -37,6 +37,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--exit-threshold": ("match", "exit_threshold", "0.3", 0.3),
     "--margin": ("match", "margin", "0.1", 0.1),
     "--not": ("match", "lookalikes", "other.jpg", (Path("other.jpg"),)),
+    "--decisions": ("match", "decisions", "decisions.json", Path("decisions.json")),
     "--allow-faults": ("match", "allow_faults", "", True),
     "--pad": ("spans", "pad", "1,10", (1.0, 10.0)),
     "--merge-gap": ("spans", "merge_gap", "0.5", 0.5),
