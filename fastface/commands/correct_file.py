@@ -47,9 +47,11 @@ class CorrectedFile:
         return 3 if self.left_out else 0
 
 
-def correct_by_file(
-    config: Config, file: Path, out: Path, observer: Observer, *, pretend: bool = False
-) -> CorrectedFile:
+Correction = CorrectedFile | PeopleResult
+"""Result of a correction of answers, or of the list of persons."""
+
+
+def correct_by_file(config: Config, file: Path, out: Path, observer: Observer, *, pretend: bool = False) -> Correction:
     """Apply a file of corrections to an output folder.
 
     Args:
@@ -69,7 +71,7 @@ def correct_by_file(
     return KINDS[kind](config, file, out, observer, pretend)
 
 
-def take_back(config: Config, out: Path, observer: Observer) -> PeopleResult | CorrectedFile:
+def take_back(config: Config, out: Path, observer: Observer) -> Correction:
     """Undo the last correction: a file of decisions, or a correction of the list of persons.
 
     Raises:
@@ -129,7 +131,7 @@ def _summarize(taken: TakenDecisions) -> str:
     return f"{pluralize(total, 'decision')} on {pluralize(taken.tracks, 'track')}: {', '.join(parts)}"
 
 
-KINDS: dict[str, Callable[[Config, Path, Path, Observer, bool], CorrectedFile]] = {"decisions": _apply_decisions}
+KINDS: dict[str, Callable[[Config, Path, Path, Observer, bool], Correction]] = {"decisions": _apply_decisions}
 """{kind of a file: function that applies it}; the last argument is true to change nothing."""
 
 

@@ -13,7 +13,8 @@ from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.commands.people import tell
 from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import MODELS, Invocation, with_settings
-from fastface.commands.correct_file import CorrectedFile, correct_by_file, take_back
+from fastface.commands.correct_file import Correction, correct_by_file, take_back
+from fastface.commands.people import PeopleResult
 from fastface.errors import ConfigError
 from fastface.names import shorten_lines
 
@@ -40,15 +41,14 @@ def correct(
         return
     if invocation.dry_run:
         raise ConfigError("--undo has no --dry-run: it takes back one correction")
-    undone = take_back(invocation.config, out, observer)
-    if isinstance(undone, CorrectedFile):
-        tell_corrected(undone, invocation)
-    else:
-        tell(undone, invocation)
+    tell_corrected(take_back(invocation.config, out, observer), invocation)
 
 
-def tell_corrected(result: CorrectedFile, invocation: Invocation) -> None:
-    """Print the result of a file of corrections; exit with an error code if entries were left out."""
+def tell_corrected(result: Correction, invocation: Invocation) -> None:
+    """Print the result of a correction; exit with an error code if entries were left out."""
+    if isinstance(result, PeopleResult):
+        tell(result, invocation)
+        return
     if invocation.json:
         as_json(asdict(result))
     elif not invocation.quiet:
