@@ -372,4 +372,5 @@ class ModelsConfig(Section):
         "auto", description="Number format of the networks. auto is the fastest that gives the same results."
     )
     devices: Annotated[Cards, Shown(default="0")] = Field((), description="Numbers of the NVIDIA cards to use.")
+    commercial: bool = Field(False, description="Use only networks whose licence permits commercial use.")
     cuda_graphs: bool = Field(True, description="Use CUDA graphs where they are exact and faster.")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import InputError
-from fastface.faces.align import align_picture
+from fastface.faces.align import Alignment, align_picture
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.gallery.photo_set.test_time_augmentation import Resampling, jittered_landmarks, mean_embedding
@@ -69,15 +69,18 @@ def _resample(
     """
     embedding = faces.embedding.copy()
     for row, landmarks in enumerate(faces.landmarks):
-        found, valid = recogniser.embed(_looks(picture, landmarks, resampling))
+        found, valid = recogniser.embed(_looks(picture, landmarks, resampling, recogniser.alignment))
         if valid.any():
             embedding[row] = mean_embedding(found[valid])
         connection.send(Heartbeat())
     return replace(faces, embedding=embedding)
 
 
-def _looks(picture: Image, landmarks: npt.NDArray[np.float32], resampling: Resampling) -> npt.NDArray[np.uint8]:
-    """Return (n, 112, 112, 3) BGR: the face, its jittered cuts, then the mirror images of all these."""
-    cuts = np.stack([align_picture(picture, points) for points in jittered_landmarks(landmarks, resampling.jitter)])
+def _looks(
+    picture: Image, landmarks: npt.NDArray[np.float32], resampling: Resampling, alignment: Alignment
+) -> npt.NDArray[np.uint8]:
+    """Return (n, size, size, 3) BGR: the face, its jittered cuts, then the mirror images of all these."""
+    jittered = jittered_landmarks(landmarks, resampling.jitter)
+    cuts = np.stack([align_picture(picture, points, alignment=alignment) for points in jittered])
     # Mirrored after the alignment, as in ArcFace's evaluation: the template's two halves differ by half a pixel.
     return np.concatenate([cuts, cuts[:, :, ::-1]]) if resampling.flip else cuts

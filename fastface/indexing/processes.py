@@ -18,7 +18,8 @@ from fastface.types import BlurGate, SecondLooks, Size
 @contextmanager
 def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
     """Open the coordinator of a scan. It starts no process before there is work."""
-    scan, networks, layout = context.config.scan, context.networks, context.layout
+    scan, networks = context.config.scan, context.networks
+    layout = networks.layout
     det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
     decoder = DecoderSettings(
         ring=layout.ring,
@@ -50,6 +51,7 @@ def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
         cards=cards,
         looks=SecondLooks(scan.close_ups, scan.turned_faces),
         precisions=networks.precisions,
+        aligned_size=networks.models.recogniser.aligned_size,
     )
     with Coordinator(decoder, worker, layout.sizes, context.interruption.wants_end) as coordinator:
         yield coordinator

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from fastface.errors import ModelError
-from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork
+from fastface.models.catalog import KNOWN_NETWORKS, PACKS
 from fastface.models.facts import GraphKind
 from fastface.models.graph import inspect_graph
+from fastface.types import ALIGNED_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Network:
         dimension: Number of components of a recogniser's embedding; None for other kinds.
         verified: True if the digest is a published one.
         reason: Reason why the kind is unknown; empty otherwise.
+        aligned_size: Side of the aligned faces that a recogniser reads, in pixels.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Network:
     dimension: int | None
     verified: bool
     reason: str = ""
+    aligned_size: int = ALIGNED_SIZE
 
     @property
     def differs(self) -> bool:
@@ -146,11 +149,12 @@ def read_network(path: Path, cache_folder: Path | None = None) -> Network:
         ModelError: The file is missing or damaged.
     """
     digest = _digest(path)
-    known = _find_published(digest)
+    known = next((known for known in KNOWN_NETWORKS.values() if known.sha256 == digest), None)
     if known is not None:
         return Network(path.stem, path, digest, known.kind, known.dimension, verified=True)
     facts = inspect_graph(path, cache_folder)
-    return Network(path.stem, path, digest, facts.kind, facts.dimension, verified=False, reason=facts.reason)
+    side = facts.input_size[0] if facts.kind == "recogniser" and facts.input_size else ALIGNED_SIZE
+    return Network(path.stem, path, digest, facts.kind, facts.dimension, False, facts.reason, side)
 
 
 def verify(folder: Path) -> list[FileCheck]:
@@ -188,11 +192,8 @@ def how_to_replace(network: Network) -> str:
     publishing = [name for name, pack in PACKS.items() if network.name in (pack.detector, pack.recogniser)]
     here = network.path.absolute().parent.name
     pack = here if here in publishing else next(iter(publishing), "NAME")
-    return f"if you did not change it on purpose, replace it: fastface models install {pack} --accept-license"
-
-
-def _find_published(digest: str) -> KnownNetwork | None:
-    return next((known for known in KNOWN_NETWORKS.values() if known.sha256 == digest), None)
+    command = PACKS[pack].install_command if pack in PACKS else "fastface models install NAME --accept-license"
+    return f"if you did not change it on purpose, replace it: {command}"
 
 
 def _digest(path: Path) -> str:

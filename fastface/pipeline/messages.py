@@ -11,7 +11,20 @@ from typing import Literal
 from fastface.backends import DeviceInfo, Precision
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
-from fastface.types import BlurGate, Bodies, Faces, Geometry, Sampling, SecondLooks, Size, Thumbnails, Unit, VideoInfo
+from fastface.types import (
+    ALIGNED_SIZE,
+    BlurGate,
+    Bodies,
+    Faces,
+    FrameCounts,
+    Geometry,
+    Sampling,
+    SecondLooks,
+    Size,
+    Thumbnails,
+    Unit,
+    VideoInfo,
+)
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
 
@@ -61,7 +74,7 @@ class WorkerSettings:
     Graphs are the rewritten ones. `canvas` is the detector's usual size, for which the worker prepares at its start. If
     there are several `cards`, workers get them in turn; `device` is then the first. Without a `gate` no frame is too
     blurred; with a `min_sharpness` of 0 no face is. Without `persons` the worker finds no bodies. Without `precisions`
-    every network computes in the device's precision.
+    every network computes in the device's precision. `aligned_size` is the side of the recogniser's input.
     """
 
     ring: RingShape
@@ -81,6 +94,7 @@ class WorkerSettings:
     looks: SecondLooks = field(default_factory=SecondLooks)
     clear_score: float | None = None
     precisions: Precisions | None = None
+    aligned_size: int = ALIGNED_SIZE
 
     def network_device(self, role: Role) -> DeviceInfo:
         """Return the device with the precision of one network."""
@@ -272,16 +286,13 @@ class Inferred:
     """The faces of the task's frames, in frame order.
 
     `portraits` has a row for each face that may get a picture, also if it has none. `seconds` is the time of each
-    stage. `repeated` counts frames equal to the previous frame, which are not computed again. `blurred` counts frames
-    that are not searched, `unsharp` the faces left out.
+    stage. `counts` has the repeated and blurred frames, and the faces that are not sharp.
     """
 
     batch: int
     first: int
     faces: Faces
     seconds: dict[str, float]
-    repeated: int
+    counts: FrameCounts = field(default_factory=FrameCounts)
     portraits: Thumbnails = field(default_factory=Thumbnails.empty)
-    blurred: int = 0
-    unsharp: int = 0
     bodies: Bodies = field(default_factory=Bodies.empty)

@@ -16,6 +16,7 @@ from fastface.types.answers import (
 )
 from fastface.types.faces import (
     ALIGNED_SIZE,
+    ALIGNED_SIZES,
     DOUBLE_COSINE,
     NUM_COLOURS,
     PROFILE_YAW,
@@ -32,6 +33,7 @@ from fastface.types.videos import (
     SIGNATURE_SIZE,
     BlurGate,
     DecoderName,
+    FrameCounts,
     Geometry,
     Image,
     SampledFrames,
@@ -44,6 +46,7 @@ from fastface.types.videos import (
 
 __all__ = [
     "ALIGNED_SIZE",
+    "ALIGNED_SIZES",
     "BY_DECISION",
     "DOUBLE_COSINE",
     "HIT_KINDS",
@@ -59,6 +62,7 @@ __all__ = [
     "FaceTracks",
     "Faces",
     "FloatArray",
+    "FrameCounts",
     "FramingClass",
     "Gallery",
     "Geometry",

@@ -13,6 +13,9 @@ import numpy.typing as npt
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels: the input of ArcFace networks."""
 
+ALIGNED_SIZES = (ALIGNED_SIZE, 150)
+"""Sides of the aligned faces of all recognisers: ArcFace and dlib. `faces.align` defines the alignments."""
+
 DOUBLE_COSINE = 0.968
 """Minimum cosine of two embeddings that count as one: neighbouring frames of one shot."""
 

@@ -19,11 +19,11 @@ from fastface.commands import enroll as enrolment
 from fastface.config import Config, load_config
 from fastface.enrollment import process as enrolment_process
 from fastface.errors import BackendError, ConfigError, InputError, InterruptError, WorkerError
-from fastface.faces.align import TEMPLATE, align_picture
+from fastface.faces.align import ARCFACE, align_picture
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.runtime.networks import Networks, open_networks, thresholds
+from fastface.runtime.networks import Networks, open_networks
 from fastface.types import Gallery
 
 KILLER, CRASHER = "killer.png", "crasher.png"
@@ -83,8 +83,7 @@ def enrolled(
     asked: tuple[Config, Networks], *targets: Path, known: Path | None = None
 ) -> tuple[Gallery, GalleryReport]:
     config, networks = asked
-    limits = thresholds(config, networks.models)
-    return enrolment.enrol(tuple(map(str, targets)), config, networks, limits, lambda: None, known=known)
+    return enrolment.enrol(tuple(map(str, targets)), config, networks, lambda: None, known=known)
 
 
 def served_by(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
@@ -164,7 +163,7 @@ def test_banks_need_no_process(
 def test_a_signal_ends_it(asked: tuple[Config, Networks], persons: Path) -> None:
     config, networks = asked
     with pytest.raises(InterruptError) as caught:
-        enrolment.enrol((str(persons),), config, networks, thresholds(config, networks.models), lambda: signal.SIGINT)
+        enrolment.enrol((str(persons),), config, networks, lambda: signal.SIGINT)
     assert caught.value.signal_number == signal.SIGINT
 
 
@@ -172,7 +171,7 @@ def test_a_picture_that_opencv_cannot_cut_a_face_out_of_is_unusable() -> None:
     class Analyser:
         def analyse_photo(self, picture: np.ndarray) -> None:
             # The newest OpenCV refuses this only with the finer interpolation, older ones with any.
-            align_picture(picture, TEMPLATE, interpolation=cv2.INTER_LANCZOS4)
+            align_picture(picture, ARCFACE.template, interpolation=cv2.INTER_LANCZOS4)
 
     with pytest.raises(InputError, match="40000×120"):
         enrolment_process._faces(Analyser(), Path("wide.png"), np.zeros((120, 40_000, 3), np.uint8))  # type: ignore[arg-type]
