@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastface.census.clusters.correction_log import log_path, read_corrections, write_corrections
-from fastface.commands.correct import undo
+from fastface.census.people_file import read_people_file
+from fastface.commands.correct import correct_people, undo
 from fastface.commands.people import PeopleResult
 from fastface.config import Config
 from fastface.errors import ConfigError
@@ -131,7 +132,17 @@ def _summarize(taken: TakenDecisions) -> str:
     return f"{pluralize(total, 'decision')} on {pluralize(taken.tracks, 'track')}: {', '.join(parts)}"
 
 
-KINDS: dict[str, Callable[[Config, Path, Path, Observer, bool], Correction]] = {"decisions": _apply_decisions}
+def _apply_people(config: Config, file: Path, out: Path, observer: Observer, pretend: bool) -> Correction:
+    if pretend:
+        read_people_file(file)
+        return CorrectedFile("people", summary="the corrections of this file")
+    return correct_people(config, file, out, observer)
+
+
+KINDS: dict[str, Callable[[Config, Path, Path, Observer, bool], Correction]] = {
+    "decisions": _apply_decisions,
+    "people": _apply_people,
+}
 """{kind of a file: function that applies it}; the last argument is true to change nothing."""
 
 

@@ -6,7 +6,7 @@ Descriptions and docstrings of sections are help text: `--help-all` and the docs
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -22,8 +22,9 @@ from fastface.config.values import (
     Section,
     Shown,
     Similarity,
+    TimelineFormats,
 )
-from fastface.types import DecoderName, Rank, Sampling
+from fastface.types import DecoderName, Rank, Sampling, TimelineFormat
 
 
 class ScanConfig(Section):
@@ -254,8 +255,16 @@ class ExportConfig(Section):
         None, description="Size to scale crops to. Body crops are cut in its ratio."
     )
     snapshots: bool = Field(False, description="Also save the whole frame of the best moment of each span.")
+    xmp: bool = Field(
+        True, description="Write the person's name and the place of the face into crops and snapshots, as XMP."
+    )
     boxes: Annotated[bool, Shown(is_usual=True)] = Field(
         False, description="Also write clips with boxes. Each face has its box, name and similarity."
+    )
+    timelines: TimelineFormats = Field(
+        (),
+        description="Also write the spans for editing programs, players and annotation tools: all, or some of "
+        f"{', '.join(get_args(TimelineFormat))}.",
     )
     replace: bool = Field(
         False,

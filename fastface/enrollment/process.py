@@ -17,7 +17,7 @@ from fastface.gallery.photo_set.test_time_augmentation import Resampling, jitter
 from fastface.pipeline.inference.analyser import open_analyser
 from fastface.pipeline.messages import Heartbeat, WorkerSettings
 from fastface.pipeline.task_pool import serve_tasks
-from fastface.types import Faces, Image
+from fastface.types import Faces, Image, PhotoFaces
 from fastface.video.frames.image_file import MAX_PIXELS, read_picture
 
 
@@ -31,16 +31,16 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
     cv2.setNumThreads(1)
     analyser: FaceAnalyser | None = None
 
-    def look(path: Path) -> Faces | InputError:
+    def look(path: Path) -> PhotoFaces | InputError:
         nonlocal analyser
         try:
             picture = read(path)
             connection.send(Heartbeat())
             analyser = analyser or open_analyser(worker)  # unreadable pictures need no networks
             faces = _faces(analyser, path, picture)
-            if not resampling.name:
-                return faces
-            return _resample(faces, picture, analyser.recogniser, resampling, connection)
+            if resampling.name:
+                faces = _resample(faces, picture, analyser.recogniser, resampling, connection)
+            return PhotoFaces(faces, (picture.shape[1], picture.shape[0]))
         except InputError as error:
             return error
 

@@ -13,6 +13,7 @@ from fastface.types.answers import (
     Span,
     SpanRow,
     Target,
+    TimelineFormat,
 )
 from fastface.types.faces import (
     ALIGNED_SIZE,
@@ -24,6 +25,7 @@ from fastface.types.faces import (
     Faces,
     FaceTracks,
     FloatArray,
+    PhotoFaces,
     RowTable,
     Thumbnails,
 )
@@ -72,6 +74,7 @@ __all__ = [
     "Image",
     "NearMiss",
     "Person",
+    "PhotoFaces",
     "Portrait",
     "Rank",
     "RowTable",
@@ -83,6 +86,7 @@ __all__ = [
     "SpanRow",
     "Target",
     "Thumbnails",
+    "TimelineFormat",
     "Tracks",
     "Unit",
     "VideoInfo",

@@ -102,6 +102,19 @@ class Faces(RowTable):
 
 
 @dataclass(frozen=True, slots=True)
+class PhotoFaces:
+    """All faces of one photo.
+
+    Attributes:
+        faces: The faces; boxes are in pixels of the photo as displayed.
+        size: Width and height of the photo as displayed, in pixels.
+    """
+
+    faces: Faces
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Thumbnails(RowTable):
     """Small pictures of some faces of one video, taken during the scan; one row a picture.
 

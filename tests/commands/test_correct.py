@@ -219,7 +219,7 @@ def test_a_moment_that_is_not_there_is_left_out_by_name(out: Path, tmp_path: Pat
 
 
 def test_usage(out: Path, tmp_path: Path) -> None:
-    either = "fastface: give the file that the page saved, or --undo without a file"
+    either = "fastface: give a file of corrections, or --undo"
     file = saved(tmp_path)
     assert errors(fastface("correct", "-o", out), 2, 1) == [either]
     assert errors(fastface("correct", file, "--undo", "-o", out), 2, 1) == [either]

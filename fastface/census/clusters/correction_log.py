@@ -21,12 +21,13 @@ class LoggedCorrection:
     """One correction, and the state before it.
 
     Attributes:
-        what: merge, split, reject, restore, name or decisions.
+        what: merge, split, reject, restore or name; `names` or `file` for several at once; or decisions.
         numbers: Numbers of the persons, in the census named by `census`; none for decisions.
         census: Name of the census, see `census_digest`.
         before: All corrections before this one.
         store: Address of the identity store that was changed.
         groups: Looks of these persons in the store before the correction.
+        photo_names: Names by photos before the correction, if it changed them: {name: {source: tracks}}.
         file: Digest of the applied file of decisions.
     """
 
@@ -36,6 +37,7 @@ class LoggedCorrection:
     before: Corrections
     store: str = ""
     groups: tuple[Membership, ...] = ()
+    photo_names: dict[str, dict[str, list[int]]] | None = None
     file: str = ""
 
 
@@ -83,7 +85,8 @@ def write_corrections(path: Path, corrections: Sequence[LoggedCorrection]) -> No
 
 
 def _is_repeated(last: LoggedCorrection, new: LoggedCorrection) -> bool:
-    if last.what == "name" and last.groups != new.groups:  # another name leaves the corrections unchanged
+    is_naming = last.what in ("name", "names", "file")
+    if is_naming and last.groups != new.groups:  # another name leaves the corrections unchanged
         return False
     before = (last.what, last.numbers, last.census, last.file, last.before)
     return before == (new.what, new.numbers, new.census, new.file, new.before)
@@ -98,5 +101,6 @@ def _parse_correction(line: str) -> LoggedCorrection:
         before=Corrections.from_object(found["before"]),
         store=str(found["store"]),
         groups=tuple(Membership(**group) for group in found["groups"]),
+        photo_names=found["photo_names"],
         file=str(found["file"]),
     )

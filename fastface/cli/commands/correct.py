@@ -34,7 +34,7 @@ def correct(
     Example: fastface correct decisions.json -o out
     """
     if (file is None) != undo:
-        raise ConfigError("give the file that the page saved, or --undo without a file")
+        raise ConfigError("give a file of corrections, or --undo")
     observer = make_observer(invocation)
     if file is not None:
         tell_corrected(correct_by_file(invocation.config, file, out, observer, pretend=invocation.dry_run), invocation)

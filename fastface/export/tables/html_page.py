@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -24,21 +25,22 @@ _POLICY = (
 )
 
 
-def write_page(path: Path, package: str, name: str, **parts: str) -> None:
+def write_page(path: Path, package: str, name: str, *, scripts: Sequence[str] = (), **parts: str) -> None:
     """Write a page atomically, readable for its owner only.
 
     Args:
         path: The page.
         package: Package of template, style and script.
         name: Their name without the suffix.
+        scripts: Names of further scripts of the package, which follow the first.
         parts: Values for the template, besides `policy`, `style` and `script`.
 
     Raises:
         SpaceError: No space is left.
     """
-    template, style, script = (
-        files(package).joinpath(f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css", "js")
-    )
+    names = [f"{name}.html", f"{name}.css", f"{name}.js", *(f"{one}.js" for one in scripts)]
+    template, style, *code = (files(package).joinpath(one).read_text(encoding="utf-8") for one in names)
+    script = "\n".join(code)
     policy = _POLICY.format(style=_digest(style), script=_digest(script))
     page = Template(template).substitute(policy=policy, style=style, script=script, **parts)
     with atomic_path(path, private=True) as part:
